@@ -1,0 +1,1 @@
+//! The library a program depends on: from a join string to addresses.
