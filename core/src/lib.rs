@@ -1,1 +1,27 @@
-//! The contract every provider is written against.
+//! The contract every provider of `cloud-autojoin` is written against.
+//!
+//! A [`ProviderSpec`] builds a [`Provider`] from a [`ConfigString`] and a [`Context`]; asked with a [`Call`], it gives a [`Discovery`]: the nodes that matched, those that did
+//! not and why. What every provider needs stands here once: addresses, errors, secrets, the HTTP client, credentials' token cache and chain.
+
+pub mod address;
+pub mod call;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod context;
+pub mod credential;
+pub mod discovery;
+pub mod error;
+pub mod http;
+pub mod provider;
+pub mod secret;
+
+pub use address::{Address, Host};
+pub use call::{Call, Detail, RequestOutcome, RequestRecord};
+pub use clock::{Clock, Moment};
+pub use config::{ConfigString, KeySpec};
+pub use context::{Context, Env};
+pub use discovery::{Discovery, Exclusion, Finding, Node};
+pub use error::{ApiError, ConfigError, ConfigProblem, CredentialError, DecodeError, Error, NothingMatched, Result, TransportError, TransportFailure};
+pub use provider::{Provider, ProviderSpec};
+pub use secret::Secret;

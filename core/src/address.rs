@@ -1,0 +1,144 @@
+//! One address that a cluster member can be reached at.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::net::IpAddr;
+
+/// Where a member is reached: an IP address, or a DNS name for providers whose answers are names (SRV).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Host {
+    /// An IPv4 or IPv6 address, without zone.
+    Ip(IpAddr),
+    /// A DNS name as the provider gave it.
+    Name(String),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// An address of a cluster member, with where it came from.
+///
+/// `Display` prints what go-discover prints: `10.0.0.4`, `2001:db8::4`, and with a port `10.0.0.4:8301` or `[2001:db8::4]:8301` (go-discover leaves the
+/// brackets out there, which no reader can take apart).
+///
+/// Equality and order look at host and port only, so that a list of addresses sorts and deduplicates as its readers see it: IPv4 before IPv6 before names,
+/// each by value, then by port.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Address {
+    /// The IP address or DNS name.
+    pub host: Host,
+    /// The port, for the providers that know one (SRV, Kubernetes, mDNS); `None` means that the reader's default counts.
+    pub port: Option<u16>,
+    /// The name of the instance (virtual machine, pod, server) behind the address.
+    pub instance: Option<String>,
+    /// The name of the network interface that holds the address, where the cloud has such a thing.
+    pub network_interface: Option<String>,
+}
+
+impl Address {
+    /// An IP address without port or origin.
+    pub fn ip(ip: IpAddr) -> Self {
+        Self { host: Host::Ip(ip), port: None, instance: None, network_interface: None }
+    }
+
+    /// A DNS name without port or origin.
+    pub fn name(name: impl Into<String>) -> Self {
+        Self { host: Host::Name(name.into()), port: None, instance: None, network_interface: None }
+    }
+
+    /// The same address with a port.
+    #[must_use]
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// The same address with the name of the instance behind it.
+    #[must_use]
+    pub fn with_instance(mut self, instance: impl Into<String>) -> Self {
+        self.instance = Some(instance.into());
+        self
+    }
+
+    /// The same address with the name of the network interface that holds it.
+    #[must_use]
+    pub fn with_network_interface(mut self, network_interface: impl Into<String>) -> Self {
+        self.network_interface = Some(network_interface.into());
+        self
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.host, self.port) {
+            (host, None) => host.fmt(f),
+            (Host::Ip(IpAddr::V6(ip)), Some(port)) => write!(f, "[{ip}]:{port}"),
+            (host, Some(port)) => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Address {}
+
+impl PartialOrd for Address {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Address {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (&self.host, self.port).cmp(&(&other.host, other.port))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn ip(text: &str) -> Address {
+        Address::ip(text.parse().unwrap())
+    }
+
+    #[test]
+    fn an_address_prints_as_go_discover_prints_it() {
+        assert_eq!(ip("10.0.0.4").to_string(), "10.0.0.4");
+        assert_eq!(ip("10.0.0.4").with_port(8301).to_string(), "10.0.0.4:8301");
+        assert_eq!(ip("2001:db8::4").to_string(), "2001:db8::4");
+        assert_eq!(Address::name("a.example.").with_port(8300).to_string(), "a.example.:8300");
+    }
+
+    #[test]
+    fn an_ipv6_address_with_a_port_stands_in_brackets() {
+        assert_eq!(ip("2001:db8::4").with_port(8301).to_string(), "[2001:db8::4]:8301");
+    }
+
+    #[test]
+    fn addresses_sort_by_number_with_ipv4_first_and_names_last() {
+        let mut addresses = vec![Address::name("a"), ip("2001:db8::4"), ip("10.0.0.10"), ip("10.0.0.9").with_port(1), ip("10.0.0.9")];
+        addresses.sort();
+        let printed: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(printed, ["10.0.0.9", "10.0.0.9:1", "10.0.0.10", "2001:db8::4", "a"]);
+    }
+
+    #[test]
+    fn two_instances_with_one_address_count_as_one_address() {
+        assert_eq!(ip("10.0.0.4").with_instance("a"), ip("10.0.0.4").with_instance("b"));
+    }
+}

@@ -1,0 +1,135 @@
+//! The life of one call: how long it may take, what it asked, how much it keeps.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::clock::{Clock, Moment};
+
+/// How much of what was looked at a [`Discovery`](crate::Discovery) keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Detail {
+    /// The nodes that matched, counts by reason for the others, and a few examples of each reason. Memory does not grow with the size of the subscription.
+    #[default]
+    Addresses,
+    /// Every node looked at, in or out: what `discover explain` prints.
+    Everything,
+}
+
+/// One `discover` call: its deadline, the requests it made, and how much detail its answer keeps.
+///
+/// The caller makes it, so that the requests can still be read when the call failed. Clones share the record; [`Call::within`] gives a clone with a nearer deadline.
+#[derive(Debug, Clone)]
+pub struct Call {
+    clock: Clock,
+    started: Moment,
+    deadline: Moment,
+    detail: Detail,
+    record: Arc<Mutex<Vec<RequestRecord>>>,
+}
+
+impl Call {
+    /// A call that starts now and may take `timeout`.
+    pub fn new(clock: &Clock, timeout: Duration) -> Self {
+        let started = clock.now();
+        Self { clock: clock.clone(), started, deadline: started + timeout, detail: Detail::default(), record: Arc::default() }
+    }
+
+    /// The same call with another [`Detail`].
+    #[must_use]
+    pub fn with_detail(mut self, detail: Detail) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    /// The same call, with a deadline at most `limit` from now; the record is shared.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        let mut nearer = self.clone();
+        nearer.deadline = self.deadline.min(self.clock.now() + limit);
+        nearer
+    }
+
+    /// The clock this call is measured by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// When the call must have ended.
+    pub fn deadline(&self) -> Moment {
+        self.deadline
+    }
+
+    /// The time left until the deadline; zero when it has passed.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(self.clock.now())
+    }
+
+    /// The time since the call started.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.now().saturating_duration_since(self.started)
+    }
+
+    /// How much the answer keeps.
+    pub fn detail(&self) -> Detail {
+        self.detail
+    }
+
+    /// Writes down one request. The HTTP client does this; a provider that speaks another protocol calls it itself.
+    pub fn record(&self, request: RequestRecord) {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+    }
+
+    /// The requests made so far, in the order in which they ended.
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// One request of a call: a line of `discover explain`.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct RequestRecord {
+    /// What it was for, in words: `list network interfaces`.
+    pub operation: String,
+    /// The method and the URL without anything secret: `GET https://management.azure.com/...`.
+    pub target: String,
+    /// Which try of this request it was, from 1.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: RequestOutcome,
+    /// When it started, from the start of the call.
+    #[serde(rename = "started_ms", serialize_with = "milliseconds")]
+    pub started: Duration,
+    /// How long it took.
+    #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
+    pub elapsed: Duration,
+    /// The size of the answer in bytes as decoded.
+    pub bytes: u64,
+}
+
+impl RequestRecord {
+    /// A record of a first try that has just ended; set the rest by the fields.
+    pub fn new(operation: impl Into<String>, target: impl Into<String>, outcome: RequestOutcome) -> Self {
+        Self { operation: operation.into(), target: target.into(), attempt: 1, outcome, started: Duration::ZERO, elapsed: Duration::ZERO, bytes: 0 }
+    }
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RequestOutcome {
+    /// An answer with this status came, whole.
+    Status(u16),
+    /// No whole answer came; the text says why.
+    Failed(String),
+    /// The answer was no longer needed when another one had it all.
+    Dropped,
+}
+
+fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}

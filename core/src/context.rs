@@ -1,0 +1,167 @@
+//! The outside world as a provider sees it: HTTP, environment, clock, commands.
+//!
+//! Nothing in `core` or a provider reads process state but through a [`Context`], so tests need none of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::command::{CommandRunner, ProcessRunner};
+use crate::error::Result;
+use crate::http::{HttpClient, HttpSettings};
+
+/// Where environment variables come from.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Env {
+    /// The variables of this process.
+    Process,
+    /// The variables given, and no others.
+    Memory(Arc<BTreeMap<String, String>>),
+}
+
+impl Env {
+    /// No variables at all.
+    pub fn empty() -> Self {
+        Self::Memory(Arc::default())
+    }
+
+    /// The value of a variable; one that is not UTF-8 counts as absent, an empty one is `Some("")`.
+    pub fn var(&self, name: &str) -> Option<String> {
+        match self {
+            #[expect(clippy::disallowed_methods, reason = "the one place that reads the process environment")]
+            Self::Process => std::env::var(name).ok(),
+            Self::Memory(variables) => variables.get(name).cloned(),
+        }
+    }
+
+    /// The value of a variable that is set and not empty.
+    pub fn filled(&self, name: &str) -> Option<String> {
+        self.var(name).filter(|value| !value.is_empty())
+    }
+}
+
+impl<K: Into<String>, V: Into<String>, const N: usize> From<[(K, V); N]> for Env {
+    fn from(variables: [(K, V); N]) -> Self {
+        Self::Memory(Arc::new(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect()))
+    }
+}
+
+impl fmt::Debug for Env {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Process => "Env::Process",
+            Self::Memory(_) => "Env::Memory",
+        })
+    }
+}
+
+/// Everything a provider may use of the outside world. Cheap to clone; clones share connections.
+#[derive(Debug, Clone)]
+pub struct Context {
+    http: HttpClient,
+    env: Env,
+    clock: Clock,
+    commands: Arc<dyn CommandRunner>,
+}
+
+impl Context {
+    /// The context of this process: its environment, the real clock, the network with its proxies and CA certificates.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Transport`](crate::Error::Transport) when no HTTP client can be made.
+    pub fn from_process() -> Result<Self> {
+        Self::builder().build()
+    }
+
+    /// A context to be put together, starting from [`Context::from_process`].
+    pub fn builder() -> ContextBuilder {
+        ContextBuilder { http: HttpSettings::default(), client: None, env: Env::Process, clock: None, commands: None }
+    }
+
+    /// The HTTP client.
+    pub fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
+    /// The environment variables.
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The runner of other programs.
+    pub fn commands(&self) -> &Arc<dyn CommandRunner> {
+        &self.commands
+    }
+}
+
+/// Puts a [`Context`] together.
+#[derive(Debug)]
+pub struct ContextBuilder {
+    http: HttpSettings,
+    client: Option<HttpClient>,
+    env: Env,
+    clock: Option<Clock>,
+    commands: Option<Arc<dyn CommandRunner>>,
+}
+
+impl ContextBuilder {
+    /// Takes environment variables from `env`.
+    #[must_use]
+    pub fn env(mut self, env: impl Into<Env>) -> Self {
+        self.env = env.into();
+        self
+    }
+
+    /// Sets how HTTP is spoken.
+    #[must_use]
+    pub fn http(mut self, settings: HttpSettings) -> Self {
+        self.http = settings;
+        self
+    }
+
+    /// Takes this HTTP client instead of making one: for tests with a pretend transport.
+    #[must_use]
+    pub fn http_client(mut self, client: HttpClient) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// Takes time from `clock`.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Runs other programs through `commands`.
+    #[must_use]
+    pub fn commands(mut self, commands: Arc<dyn CommandRunner>) -> Self {
+        self.commands = Some(commands);
+        self
+    }
+
+    /// Makes the context.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Transport`](crate::Error::Transport) when no HTTP client can be made of the settings.
+    pub fn build(self) -> Result<Context> {
+        Ok(Context {
+            http: match self.client {
+                Some(client) => client,
+                None => HttpClient::new(self.http)?,
+            },
+            env: self.env,
+            clock: self.clock.unwrap_or_default(),
+            commands: self.commands.unwrap_or_else(|| Arc::new(ProcessRunner)),
+        })
+    }
+}

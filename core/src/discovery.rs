@@ -1,0 +1,389 @@
+//! What a call found: the nodes that matched, those that were looked at and left out, and why.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::address::Address;
+use crate::call::Detail;
+use crate::error::{NothingMatched, Result};
+
+/// How many examples of each reason [`Detail::Addresses`] keeps.
+const EXAMPLES: usize = 3;
+
+/// Why a node, or one of its addresses, was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Exclusion {
+    /// It has no tag of that name.
+    TagMissing {
+        /// The tag's name as asked for.
+        tag: String,
+    },
+    /// It has the tag with another value.
+    TagDiffers {
+        /// The tag's name as asked for.
+        tag: String,
+        /// The value asked for.
+        wanted: String,
+        /// The value it has.
+        found: String,
+    },
+    /// It has not the tag, but something it belongs to has.
+    TagElsewhere {
+        /// The tag's name as asked for.
+        tag: String,
+        /// What has the tag, as `scale set consul`.
+        stands_on: String,
+    },
+    /// It has no private address yet.
+    NoAddress,
+    /// Its instance is gone: the cloud still lists what belonged to it.
+    InstanceGone,
+    /// Its instance is not running.
+    NotRunning {
+        /// The power state, as `deallocated`.
+        state: String,
+    },
+    /// It has addresses, but none of the type asked for.
+    OtherAddressType {
+        /// The address left out.
+        found: String,
+        /// The type asked for, as `private_v4`.
+        wanted: String,
+    },
+    /// It is not the primary interface or configuration, and only that one was asked for.
+    NotPrimary,
+    /// It is attached to no instance.
+    NotAttached,
+    /// It belongs to something else than what was asked for.
+    NotMember {
+        /// What it does not belong to.
+        of: String,
+    },
+    /// It was in the list and gone a moment later.
+    Vanished,
+    /// Another reason, in words.
+    Other(Cow<'static, str>),
+}
+
+impl Exclusion {
+    /// The kind of the reason as one word, for counting and for JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TagMissing { .. } => "tag_missing",
+            Self::TagDiffers { .. } => "tag_differs",
+            Self::TagElsewhere { .. } => "tag_elsewhere",
+            Self::NoAddress => "no_address",
+            Self::InstanceGone => "instance_gone",
+            Self::NotRunning { .. } => "not_running",
+            Self::OtherAddressType { .. } => "other_address_type",
+            Self::NotPrimary => "not_primary",
+            Self::NotAttached => "not_attached",
+            Self::NotMember { .. } => "not_member",
+            Self::Vanished => "vanished",
+            Self::Other(_) => "other",
+        }
+    }
+}
+
+impl fmt::Display for Exclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TagMissing { tag } => write!(f, "no tag `{tag}`"),
+            Self::TagDiffers { tag, wanted, found } => write!(f, "tag `{tag}` is `{found}`, not `{wanted}`"),
+            Self::TagElsewhere { tag, stands_on } => write!(f, "tag `{tag}` stands on the {stands_on}"),
+            Self::NoAddress => f.write_str("no private address yet"),
+            Self::InstanceGone => f.write_str("its instance is gone"),
+            Self::NotRunning { state } => write!(f, "its instance is {state}"),
+            Self::OtherAddressType { found, wanted } => write!(f, "{found} is not {wanted}"),
+            Self::NotPrimary => f.write_str("not primary"),
+            Self::NotAttached => f.write_str("attached to no instance"),
+            Self::NotMember { of } => write!(f, "not part of {of}"),
+            Self::Vanished => f.write_str("gone between list and look"),
+            Self::Other(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// One thing that was looked at: a network interface, an instance, a pod.
+///
+/// It is in when it has addresses; `left_out` says what of it is not in, and why.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Node {
+    /// What it is, in the cloud's words: `network interface`.
+    pub kind: &'static str,
+    /// The cloud's id of it.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The resource group, project or namespace it is in.
+    pub group: Option<String>,
+    /// The scale set or instance group it belongs to.
+    pub scale_set: Option<String>,
+    /// The name of its instance.
+    pub instance: Option<String>,
+    /// The availability zone of its instance.
+    pub zone: Option<String>,
+    /// Its tags or labels, in the cloud's order, where they were part of the question.
+    pub tags: Vec<(String, String)>,
+    /// The addresses it gave.
+    #[serde(serialize_with = "as_text")]
+    pub addresses: Vec<Address>,
+    /// Why it, or a part of it, gave none.
+    pub left_out: Vec<Exclusion>,
+}
+
+fn as_text<S: serde::Serializer>(addresses: &[Address], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_seq(addresses.iter().map(ToString::to_string))
+}
+
+impl Node {
+    /// A node of this kind, with nothing in it yet.
+    pub fn new(kind: &'static str, id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            id: id.into(),
+            name: name.into(),
+            group: None,
+            scale_set: None,
+            instance: None,
+            zone: None,
+            tags: Vec::new(),
+            addresses: Vec::new(),
+            left_out: Vec::new(),
+        }
+    }
+
+    /// Whether it gave an address.
+    pub fn is_in(&self) -> bool {
+        !self.addresses.is_empty()
+    }
+}
+
+/// Something worth knowing about the whole answer, with what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What was found, as ``the scale set `web` is there (Flexible) and has no instances``.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    /// A finding without advice.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    /// The same finding with advice.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The whole answer of a provider.
+///
+/// Nothing matched is an answer too: a `Discovery` without addresses. [`Discovery::require_addresses`] makes an error of it for callers that need some.
+#[derive(Debug, Clone, Serialize)]
+pub struct Discovery {
+    provider: &'static str,
+    subject: String,
+    identity: Option<String>,
+    #[serde(skip)]
+    detail: Detail,
+    looked_at: usize,
+    matched: usize,
+    left_out: BTreeMap<&'static str, usize>,
+    nodes: Vec<Node>,
+    findings: Vec<Finding>,
+}
+
+impl Discovery {
+    /// An answer of `provider` about `subject` (``scale set `web` of resource group `prod` ``) with nothing in it yet.
+    pub fn new(provider: &'static str, subject: impl Into<String>, detail: Detail) -> Self {
+        Self {
+            provider,
+            subject: subject.into(),
+            identity: None,
+            detail,
+            looked_at: 0,
+            matched: 0,
+            left_out: BTreeMap::new(),
+            nodes: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Adds a node that was looked at. A node that is out is counted by its first reason; whether it is kept whole depends on the [`Detail`].
+    pub fn push(&mut self, node: Node) {
+        self.looked_at += 1;
+        let keep = if node.is_in() {
+            self.matched += 1;
+            true
+        } else {
+            let code = node.left_out.first().map_or("other", Exclusion::code);
+            let count = self.left_out.entry(code).or_default();
+            *count += 1;
+            self.detail == Detail::Everything || *count <= EXAMPLES
+        };
+        if keep {
+            self.nodes.push(node);
+        }
+    }
+
+    /// Adds a finding; the most telling one first.
+    pub fn add_finding(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// Sets the identity the cloud was asked with, as `managed identity` (never a secret).
+    pub fn set_identity(&mut self, identity: impl Into<String>) {
+        self.identity = Some(identity.into());
+    }
+
+    /// The provider that was asked.
+    pub fn provider(&self) -> &'static str {
+        self.provider
+    }
+
+    /// What was asked for, in words.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The identity the cloud was asked with.
+    pub fn identity(&self) -> Option<&str> {
+        self.identity.as_deref()
+    }
+
+    /// How many nodes were looked at.
+    pub fn looked_at(&self) -> usize {
+        self.looked_at
+    }
+
+    /// How many nodes gave an address.
+    pub fn matched(&self) -> usize {
+        self.matched
+    }
+
+    /// How many nodes were left out, by the code of their first reason.
+    pub fn left_out(&self) -> &BTreeMap<&'static str, usize> {
+        &self.left_out
+    }
+
+    /// The nodes kept: all that are in; of those that are out all or a few, by the [`Detail`] of the call. In the order in which the cloud gave them.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// What is worth knowing about the whole answer.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The addresses found: sorted (IPv4, IPv6, names; each by value), without duplicates.
+    pub fn addresses(&self) -> Vec<Address> {
+        let mut addresses: Vec<Address> = self.nodes.iter().flat_map(|node| node.addresses.iter().cloned()).collect();
+        addresses.sort();
+        addresses.dedup();
+        addresses
+    }
+
+    /// The addresses found, at least one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NothingMatched`](crate::Error::NothingMatched) with all that was looked at when there is none.
+    pub fn require_addresses(self) -> Result<Vec<Address>> {
+        let addresses = self.addresses();
+        if addresses.is_empty() { Err(NothingMatched::new(self).into()) } else { Ok(addresses) }
+    }
+
+    /// The advice of the first finding that has one.
+    pub fn hint(&self) -> Option<&str> {
+        self.findings.iter().find_map(|finding| finding.hint.as_deref())
+    }
+
+    /// What was looked at and why it was left out, in one line: the findings, or the counts by reason.
+    pub fn summary(&self) -> String {
+        let mut parts: Vec<String> = self.findings.iter().map(|finding| finding.message.clone()).collect();
+        if self.looked_at == 0 {
+            if parts.is_empty() {
+                parts.push("nothing to look at".to_owned());
+            }
+        } else if self.matched == 0 {
+            let reasons: Vec<String> = self.left_out.iter().map(|(code, count)| format!("{count} {}", code.replace('_', " "))).collect();
+            parts.push(format!("looked at {}: {}", count_of(self.looked_at, self.nodes.first().map_or("node", |node| node.kind)), reasons.join(", ")));
+        }
+        parts.join("; ")
+    }
+}
+
+fn count_of(count: usize, kind: &str) -> String {
+    if count == 1 { format!("1 {kind}") } else { format!("{count} {kind}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::error::Error;
+
+    fn interface(name: &str, addresses: &[&str], left_out: &[Exclusion]) -> Node {
+        let mut node = Node::new("network interface", format!("/{name}"), name);
+        node.addresses = addresses.iter().map(|text| Address::ip(text.parse().unwrap())).collect();
+        node.left_out = left_out.to_vec();
+        node
+    }
+
+    #[test]
+    fn addresses_come_sorted_and_once_whatever_order_the_nodes_had() {
+        let mut discovery = Discovery::new("azure", "tag", Detail::Addresses);
+        discovery.push(interface("b", &["10.0.0.10", "2001:db8::1"], &[]));
+        discovery.push(interface("a", &["10.0.0.9", "10.0.0.10"], &[]));
+        let printed: Vec<_> = discovery.addresses().iter().map(ToString::to_string).collect();
+        assert_eq!(printed, ["10.0.0.9", "10.0.0.10", "2001:db8::1"]);
+    }
+
+    #[test]
+    fn ten_thousand_left_out_nodes_are_counted_and_only_examples_kept() {
+        let mut discovery = Discovery::new("azure", "tag", Detail::Addresses);
+        for index in 0..10_000 {
+            discovery.push(interface(&index.to_string(), &[], &[Exclusion::TagMissing { tag: "consul".to_owned() }]));
+        }
+        assert_eq!((discovery.looked_at(), discovery.left_out()["tag_missing"], discovery.nodes().len()), (10_000, 10_000, EXAMPLES));
+    }
+
+    #[test]
+    fn everything_is_kept_when_everything_was_asked_for() {
+        let mut discovery = Discovery::new("azure", "tag", Detail::Everything);
+        for index in 0..10 {
+            discovery.push(interface(&index.to_string(), &[], &[Exclusion::NoAddress]));
+        }
+        assert_eq!(discovery.nodes().len(), 10);
+    }
+
+    #[test]
+    fn no_address_is_an_error_that_says_what_was_looked_at_and_what_to_do() {
+        let mut discovery = Discovery::new("azure", "tag `consul` = `server`", Detail::Addresses);
+        discovery.push(interface("a", &[], &[Exclusion::NoAddress]));
+        discovery.push(interface("b", &[], &[Exclusion::TagMissing { tag: "consul".to_owned() }]));
+        discovery.add_finding(Finding::new("the tag stands on the scale set `consul`").with_hint("add `tag_on=scale_set`"));
+        let error = discovery.require_addresses().unwrap_err();
+        assert!(matches!(error, Error::NothingMatched(_)));
+        assert_eq!(
+            error.to_string(),
+            "no address found for tag `consul` = `server`: the tag stands on the scale set `consul`; looked at 2 network interfaces: 1 no address, 1 tag missing"
+        );
+        assert_eq!(error.hint().as_deref(), Some("add `tag_on=scale_set`"));
+    }
+}

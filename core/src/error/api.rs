@@ -1,0 +1,221 @@
+//! Errors that the cloud itself gave: a refusal, a failure, or an answer that makes no sense.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+/// An answer with an error status, in the cloud's own words.
+#[derive(Debug)]
+pub struct ApiError {
+    provider: &'static str,
+    operation: String,
+    status: u16,
+    code: Option<String>,
+    message: Option<String>,
+    request_id: Option<String>,
+    retry_after: Option<Duration>,
+    attempts: u32,
+    elapsed: Duration,
+    hint: Option<String>,
+    missing_permission: Option<String>,
+}
+
+impl ApiError {
+    /// The answer `status` to `operation` (`list network interfaces`).
+    pub fn new(provider: &'static str, operation: impl Into<String>, status: u16) -> Self {
+        Self {
+            provider,
+            operation: operation.into(),
+            status,
+            code: None,
+            message: None,
+            request_id: None,
+            retry_after: None,
+            attempts: 1,
+            elapsed: Duration::ZERO,
+            hint: None,
+            missing_permission: None,
+        }
+    }
+
+    /// The cloud's error code, as `AuthorizationFailed`.
+    #[must_use]
+    pub fn with_code(mut self, code: Option<String>) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// The cloud's own words, as one line.
+    #[must_use]
+    pub fn with_message(mut self, message: Option<String>) -> Self {
+        self.message = message.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+        self
+    }
+
+    /// The id under which the cloud's support finds the request.
+    #[must_use]
+    pub fn with_request_id(mut self, request_id: Option<String>) -> Self {
+        self.request_id = request_id;
+        self
+    }
+
+    /// How long the cloud asks callers to wait.
+    #[must_use]
+    pub fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
+    /// After how many tries and how long this answer was taken as final.
+    #[must_use]
+    pub fn after(mut self, attempts: u32, elapsed: Duration) -> Self {
+        (self.attempts, self.elapsed) = (attempts, elapsed);
+        self
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The permission whose lack is the reason (`Microsoft.Network/networkInterfaces/read`).
+    #[must_use]
+    pub fn with_missing_permission(mut self, permission: impl Into<String>) -> Self {
+        self.missing_permission = Some(permission.into());
+        self
+    }
+
+    /// The provider that was asked.
+    pub fn provider(&self) -> &str {
+        self.provider
+    }
+
+    /// What was asked for.
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The cloud's error code.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// The cloud's own words.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// The id under which the cloud's support finds the request.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// How long the cloud asks callers to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The permission whose lack is the reason.
+    pub fn missing_permission(&self) -> Option<&str> {
+        self.missing_permission.as_deref()
+    }
+
+    /// Whether the same request may work later: throttling, failures of the server, and a refusal, since a fresh role assignment takes minutes to arrive.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.status, 403 | 408 | 429 | 500..)
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> Option<Cow<'_, str>> {
+        if let Some(hint) = &self.hint {
+            return Some(Cow::Borrowed(hint));
+        }
+        if let Some(permission) = &self.missing_permission {
+            return Some(Cow::Owned(format!("grant the action `{permission}` to this identity; a new grant takes some minutes to count")));
+        }
+        match (self.status, self.retry_after) {
+            (429, Some(wait)) => Some(Cow::Owned(format!("throttled: come back in {} s", wait.as_secs_f64().ceil()))),
+            (429, None) => Some(Cow::Borrowed("throttled: ask less often, and spread the callers over time")),
+            (500.., Some(wait)) => Some(Cow::Owned(format!("the service asks to come back in {} s", wait.as_secs_f64().ceil()))),
+            (500.., None) => Some(Cow::Borrowed("the service itself failed: try again in a while")),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}: status {}", self.operation, self.status)?;
+        if let Some(code) = &self.code {
+            write!(f, " `{code}`")?;
+        }
+        if let Some(message) = &self.message {
+            write!(f, ": {message}")?;
+        }
+        if self.attempts > 1 {
+            write!(f, " ({} tries in {:.1} s)", self.attempts, self.elapsed.as_secs_f64())?;
+        }
+        if let Some(request_id) = &self.request_id {
+            write!(f, " [request id {request_id}]")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+/// An answer with a good status whose body is not what the cloud documents.
+#[derive(Debug)]
+pub struct DecodeError {
+    provider: &'static str,
+    operation: String,
+    detail: Option<String>,
+    cause: Option<serde_json::Error>,
+}
+
+impl DecodeError {
+    /// A body that is not the JSON expected. The body itself is not kept: it may hold a token.
+    pub fn json(provider: &'static str, operation: impl Into<String>, cause: serde_json::Error) -> Self {
+        Self { provider, operation: operation.into(), detail: None, cause: Some(cause) }
+    }
+
+    /// A body that is well formed and still makes no sense, as `interface without id`.
+    pub fn new(provider: &'static str, operation: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { provider, operation: operation.into(), detail: Some(detail.into()), cause: None }
+    }
+
+    /// The provider that was asked.
+    pub fn provider(&self) -> &str {
+        self.provider
+    }
+
+    /// What was asked for.
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> Cow<'_, str> {
+        Cow::Borrowed("a proxy or a wrong endpoint may have answered instead of the cloud; if not, this is a bug worth reporting")
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}: the answer does not read as documented", self.operation)?;
+        self.detail.as_ref().map_or(Ok(()), |detail| write!(f, " ({detail})"))
+    }
+}
+
+impl std::error::Error for DecodeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}

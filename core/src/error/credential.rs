@@ -1,0 +1,123 @@
+//! Errors of the identity: no source had a credential, or the configured one failed.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use super::Error;
+
+/// How one source of credentials fared.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SourceOutcome {
+    /// The source is not configured here, for the reason given (`AZURE_TENANT_ID is not set`): the next one was asked.
+    NotConfigured(String),
+    /// The source is configured and failed: the chain stops here.
+    Failed(Box<dyn std::error::Error + Send + Sync + 'static>),
+}
+
+/// One source of credentials and how it fared.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SourceReport {
+    /// The name of the source in the cloud's words: `managed identity`.
+    pub source: &'static str,
+    /// How it fared.
+    pub outcome: SourceOutcome,
+}
+
+impl SourceReport {
+    /// A source that is not configured, and why.
+    pub fn not_configured(source: &'static str, reason: impl Into<String>) -> Self {
+        Self { source, outcome: SourceOutcome::NotConfigured(reason.into()) }
+    }
+
+    /// A source that is configured and failed.
+    pub fn failed(source: &'static str, cause: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>) -> Self {
+        Self { source, outcome: SourceOutcome::Failed(cause.into()) }
+    }
+}
+
+/// No credential: every source that was asked, in order, with its outcome.
+///
+/// When a configured source failed it is the last of the list and the `source()` of this error; when all were absent the message lists each with its reason.
+#[derive(Debug)]
+pub struct CredentialError {
+    provider: &'static str,
+    reports: Vec<SourceReport>,
+    hint: Option<String>,
+}
+
+impl CredentialError {
+    /// The error for the sources asked, in order.
+    pub fn new(provider: &'static str, reports: Vec<SourceReport>) -> Self {
+        Self { provider, reports, hint: None }
+    }
+
+    /// The same error with what to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The provider whose credential is missing.
+    pub fn provider(&self) -> &str {
+        self.provider
+    }
+
+    /// Every source asked, in order.
+    pub fn reports(&self) -> &[SourceReport] {
+        &self.reports
+    }
+
+    fn failed(&self) -> Option<(&'static str, &(dyn std::error::Error + Send + Sync + 'static))> {
+        self.reports.iter().find_map(|report| match &report.outcome {
+            SourceOutcome::Failed(cause) => Some((report.source, cause.as_ref())),
+            SourceOutcome::NotConfigured(_) => None,
+        })
+    }
+
+    fn cause(&self) -> Option<&Error> {
+        self.failed().and_then(|(_, cause)| cause.downcast_ref::<Error>())
+    }
+
+    /// Whether the failed source may work later; with no source configured at all, nothing changes by waiting.
+    pub fn is_transient(&self) -> bool {
+        self.cause().is_some_and(Error::is_transient)
+    }
+
+    /// How long the identity service asks callers to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.cause().and_then(Error::retry_after)
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> Option<Cow<'_, str>> {
+        self.hint.as_deref().map(Cow::Borrowed).or_else(|| self.cause().and_then(Error::hint))
+    }
+}
+
+impl fmt::Display for CredentialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((source, _)) = self.failed() {
+            return write!(f, "the credential `{source}` failed");
+        }
+        f.write_str("no credential found: ")?;
+        for (index, report) in self.reports.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            if let SourceOutcome::NotConfigured(reason) = &report.outcome {
+                write!(f, "{}: {reason}", report.source)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CredentialError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.failed().map(|(_, cause)| cause as &(dyn std::error::Error + 'static))
+    }
+}

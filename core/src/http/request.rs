@@ -1,0 +1,127 @@
+//! A request to be sent, and the final answer to it.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, StatusCode};
+use url::Url;
+
+use crate::secret::Secret;
+
+/// One request, with what it is for.
+///
+/// `Debug` shows neither headers nor body nor the query.
+#[derive(Clone)]
+pub struct Request {
+    operation: String,
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<Bytes>,
+    retry: Option<super::RetryPolicy>,
+}
+
+impl Request {
+    /// A `GET` of `url`; `operation` says in words what it is for, as `list network interfaces`, so that it reads well after "cannot".
+    pub fn get(operation: impl Into<String>, url: Url) -> Self {
+        Self { operation: operation.into(), method: Method::GET, url, headers: HeaderMap::new(), body: None, retry: None }
+    }
+
+    /// A `POST` of `body` to `url`.
+    pub fn post(operation: impl Into<String>, url: Url, body: impl Into<Bytes>) -> Self {
+        Self { method: Method::POST, body: Some(body.into()), ..Self::get(operation, url) }
+    }
+
+    /// The same request with another method.
+    #[must_use]
+    pub fn with_method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// The same request with one more header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// The same request with `Authorization: Bearer ...`. A token that cannot stand in a header is sent as an empty one, which the server refuses.
+    #[must_use]
+    pub fn bearer(self, token: &Secret) -> Self {
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
+        value.set_sensitive(true);
+        self.header(AUTHORIZATION, value)
+    }
+
+    /// The same request with a retry policy of its own instead of the client's.
+    #[must_use]
+    pub fn retry(mut self, policy: super::RetryPolicy) -> Self {
+        self.retry = Some(policy);
+        self
+    }
+
+    /// What the request is for.
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Where it goes.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The headers, secrets among them.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body.
+    pub fn body(&self) -> Option<&Bytes> {
+        self.body.as_ref()
+    }
+
+    /// The retry policy of its own.
+    pub fn own_retry(&self) -> Option<&super::RetryPolicy> {
+        self.retry.as_ref()
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("operation", &self.operation).field("method", &self.method).field("url", &super::shown_url(&self.url)).finish_non_exhaustive()
+    }
+}
+
+/// The final answer to a request, whatever its status: retries are over.
+///
+/// `Debug` does not show the body, which may hold a token.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body, decompressed.
+    pub body: Bytes,
+    /// How many tries it took.
+    pub attempts: u32,
+    /// How long all tries and waits took together.
+    pub elapsed: Duration,
+    /// How long the server asks callers to wait, from the moment this answer came.
+    pub retry_after: Option<Duration>,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).field("bytes", &self.body.len()).field("attempts", &self.attempts).finish_non_exhaustive()
+    }
+}

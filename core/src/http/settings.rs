@@ -1,0 +1,39 @@
+//! How HTTP is spoken: limits, retries, identity, trust.
+
+use std::time::Duration;
+
+use super::RetryPolicy;
+
+/// Settings of an [`HttpClient`](super::HttpClient). The defaults are what the command uses.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HttpSettings {
+    /// The `User-Agent` of every request; default `cloud-autojoin/VERSION`.
+    pub user_agent: String,
+    /// How long a connection may take; default 10 s.
+    pub connect_timeout: Duration,
+    /// How long a request waits without a byte; default 10 s.
+    pub idle_timeout: Duration,
+    /// The most bytes of one answer, decompressed; default 64 MiB.
+    pub max_body: usize,
+    /// What is tried again, and when.
+    pub retry: RetryPolicy,
+    /// Whether `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count; default yes. Loopback and link-local addresses (the metadata services) never go through a proxy.
+    pub proxy_from_environment: bool,
+    /// PEM certificates of authorities to trust instead of the system's; default none, which means the system's (or `SSL_CERT_FILE`'s, `SSL_CERT_DIR`'s).
+    pub certificate_authorities: Vec<Vec<u8>>,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("cloud-autojoin/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(10),
+            max_body: 64 << 20,
+            retry: RetryPolicy::default(),
+            proxy_from_environment: true,
+            certificate_authorities: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a provider is: a row in the registry, and a configured value that can be asked.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::call::Call;
+use crate::config::{ConfigString, KeySpec};
+use crate::context::Context;
+use crate::discovery::Discovery;
+use crate::error::Result;
+
+/// A configured provider: everything it needs was checked when it was built.
+///
+/// It may keep state between calls (a token, a connection, what it learned of the cloud), so a watcher asks the same value again and again. Dropping the future of
+/// [`Provider::discover`] stops its work.
+#[async_trait]
+pub trait Provider: fmt::Debug + Send + Sync {
+    /// The name as written after `provider=`.
+    fn name(&self) -> &'static str;
+
+    /// What it will look for, in words: ``scale set `web` of resource group `prod` ``.
+    fn subject(&self) -> String;
+
+    /// Asks the cloud once.
+    ///
+    /// The requests made are written into `call`, also when the answer is an error. Nothing matched is `Ok`, with no address in it.
+    ///
+    /// # Errors
+    ///
+    /// Any variant of [`Error`](crate::Error) but `Config`, which [`ProviderSpec::build`] gives, and `NothingMatched`, which the caller makes. A list of which a part could not be read is an error, never a short list.
+    async fn discover(&self, call: &Call) -> Result<Discovery>;
+}
+
+/// A provider as the registry knows it: its name, its keys, and how one is built from a join string.
+///
+/// Help, README, completions and the check of unknown keys all read this one table.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct ProviderSpec {
+    /// The name as written after `provider=`; compared exactly.
+    pub name: &'static str,
+    /// The name as people write it: `Microsoft Azure`.
+    pub title: &'static str,
+    /// What it does, in one sentence.
+    pub summary: &'static str,
+    /// Every key it takes, in the order in which they are to be read.
+    pub keys: &'static [KeySpec],
+    /// What else to know (permissions, environment), in paragraphs of plain text.
+    pub notes: &'static str,
+    /// Builds one from a join string and the environment. Sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`](crate::Error::Config) with *all* problems of the string.
+    pub build: fn(&ConfigString, &Context) -> Result<Box<dyn Provider>>,
+}
+
+impl ProviderSpec {
+    /// A provider with its name, its title, its keys and how it is built.
+    pub const fn new(
+        name: &'static str,
+        title: &'static str,
+        keys: &'static [KeySpec],
+        build: fn(&ConfigString, &Context) -> Result<Box<dyn Provider>>,
+    ) -> Self {
+        Self { name, title, summary: "", keys, notes: "", build }
+    }
+
+    /// The same provider with its summary.
+    #[must_use]
+    pub const fn with_summary(mut self, summary: &'static str) -> Self {
+        self.summary = summary;
+        self
+    }
+
+    /// The same provider with its notes.
+    #[must_use]
+    pub const fn with_notes(mut self, notes: &'static str) -> Self {
+        self.notes = notes;
+        self
+    }
+}
+
+impl fmt::Debug for ProviderSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProviderSpec").field("name", &self.name).field("keys", &self.keys.len()).finish_non_exhaustive()
+    }
+}
