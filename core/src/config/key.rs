@@ -1,0 +1,274 @@
+//! The options of a provider, described once: [`KeySpec`], and how a key is looked up in a table of them.
+//!
+//! Parser, help, man page, README and tests read the same table. How the text of an option becomes a typed value is
+//! in [`value`](super::value).
+
+use std::fmt;
+
+use super::PROVIDER;
+
+/// One option of a provider.
+///
+/// Made in a `const` table:
+///
+/// ```
+/// use cloud_autojoin_core::config::key::{KeySpec, Values, find, nearest};
+///
+/// const KEYS: &[KeySpec] = &[
+///     KeySpec::new("tag_name", "name of the tag to look for").required(),
+///     KeySpec::new("client_secret", "the application's secret").env(&["ARM_CLIENT_SECRET"]).secret(),
+///     KeySpec::new("power_state", "which instances count").values(Values::OneOf(&["any", "running"])).default("any"),
+///     KeySpec::family("tag.", "NAME", "a further tag that must have this value"),
+/// ];
+/// assert!(find(KEYS, "tag.role").is_some());
+/// assert_eq!(nearest(KEYS, "tag_key").map(|spec| spec.name), Some("tag_name"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeySpec {
+    /// The key as it is written, `tag_name`; for a family of keys what they begin with, `tag.`.
+    pub name: &'static str,
+    /// What follows the name in a family of keys, for people: `NAME`. None for a single key.
+    pub placeholder: Option<&'static str>,
+    /// Other spellings, such as go-discover's where it differs.
+    pub aliases: &'static [&'static str],
+    /// Environment variables that stand in when the key is absent, the first that is set wins.
+    pub env: &'static [&'static str],
+    /// Whether the value must never be shown.
+    pub secret: bool,
+    /// Whether every join string of the provider needs it. What is needed only beside another key is said in `doc`.
+    pub required: bool,
+    /// What holds when it is not given, as it would be written.
+    pub default: Option<&'static str>,
+    /// The text that is accepted.
+    pub values: Values,
+    /// One sentence or more for people: lower case, no full stop at the end.
+    pub doc: &'static str,
+}
+
+/// The text that an option accepts. `Display` says it to people: `a duration such as 1m30s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Values {
+    /// Any text but the empty one.
+    Text,
+    /// Go's spellings of a truth value.
+    Boolean,
+    /// A Go duration, not negative.
+    Duration,
+    /// A whole number from `min` to `max`.
+    Number {
+        /// The least that is accepted.
+        min: u64,
+        /// The most that is accepted.
+        max: u64,
+    },
+    /// Texts between commas, none of them empty.
+    List,
+    /// One of these words, without regard to case.
+    OneOf(&'static [&'static str]),
+    /// Some of these words between commas, without regard to case.
+    ListOf(&'static [&'static str]),
+    /// A GUID with its four hyphens.
+    Guid,
+    /// A URL of http or https with a host.
+    Url,
+    /// A URL that secrets are sent to: https with a host, or http to this machine.
+    Endpoint,
+}
+
+impl KeySpec {
+    /// A single optional key of any text, not secret.
+    pub const fn new(name: &'static str, doc: &'static str) -> Self {
+        Self { name, placeholder: None, aliases: &[], env: &[], secret: false, required: false, default: None, values: Values::Text, doc }
+    }
+
+    /// All keys that begin with `prefix` and go on: `family("tag.", "NAME", ...)` is `tag.role`, `tag.zone`, ...
+    pub const fn family(prefix: &'static str, placeholder: &'static str, doc: &'static str) -> Self {
+        let mut spec = Self::new(prefix, doc);
+        spec.placeholder = Some(placeholder);
+        spec
+    }
+
+    /// Sets the other spellings.
+    #[must_use]
+    pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// Sets the environment variables that stand in.
+    #[must_use]
+    pub const fn env(mut self, variables: &'static [&'static str]) -> Self {
+        self.env = variables;
+        self
+    }
+
+    /// Marks the value as one that is never shown.
+    #[must_use]
+    pub const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    /// Marks the key as one that every join string needs.
+    #[must_use]
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// Sets what holds without the key.
+    #[must_use]
+    pub const fn default(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    /// Sets the text that is accepted.
+    #[must_use]
+    pub const fn values(mut self, values: Values) -> Self {
+        self.values = values;
+        self
+    }
+
+    /// The name, then the aliases.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
+    /// Whether the key is this option, by name, alias or, in a family, by its beginning. Case counts, as it does for
+    /// go-discover.
+    pub fn matches(&self, key: &str) -> bool {
+        match self.placeholder {
+            None => self.names().any(|name| name == key),
+            Some(_) => self.member(key).is_some(),
+        }
+    }
+
+    /// What a key of this family adds to the beginning: `role` for `tag.role`. None for other keys and single options.
+    pub fn member<'a>(&self, key: &'a str) -> Option<&'a str> {
+        self.placeholder?;
+        self.names().find_map(|prefix| key.strip_prefix(prefix)).filter(|member| !member.is_empty())
+    }
+
+    /// The key as help prints it: `tag_name`, `tag.NAME`.
+    pub fn label(&self) -> String {
+        format!("{}{}", self.name, self.placeholder.unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text => f.write_str("any text"),
+            Self::Boolean => f.write_str("true or false"),
+            Self::Duration => f.write_str("a duration such as 30s, 1m30s, 1.5h"),
+            Self::Number { min, max } if *max == u64::MAX => write!(f, "a whole number, {min} or more"),
+            Self::Number { min, max } => write!(f, "a whole number from {min} to {max}"),
+            Self::List => f.write_str("texts between commas"),
+            Self::OneOf(words) => write!(f, "one of {}", words.join(", ")),
+            Self::ListOf(words) => write!(f, "one or more, between commas, of {}", words.join(", ")),
+            Self::Guid => f.write_str("a GUID such as 00000000-0000-0000-0000-000000000000"),
+            Self::Url => f.write_str("a URL such as https://host.example/path"),
+            Self::Endpoint => f.write_str("an https URL with a host (http only to 127.0.0.1, ::1 or localhost)"),
+        }
+    }
+}
+
+/// The option that a key stands for.
+pub fn find<'a>(table: &'a [KeySpec], key: &str) -> Option<&'a KeySpec> {
+    table.iter().find(|spec| spec.matches(key))
+}
+
+/// Whether the value of a key may be shown: the key is `provider`, or known and no secret.
+pub fn is_safe(table: &[KeySpec], key: &str) -> bool {
+    key == PROVIDER || find(table, key).is_some_and(|spec| !spec.secret)
+}
+
+/// The option that was probably meant by an unknown key; none if nothing is near.
+///
+/// Near is: at most a third of the longer spelling differs (swapped neighbours count once), or half of it when both
+/// begin or end with the same word, since people rather mistake a whole word (`tag_key`, `tag_name`) than mistype it.
+pub fn nearest<'a>(table: &'a [KeySpec], unknown: &str) -> Option<&'a KeySpec> {
+    let unknown = unknown.to_lowercase().replace('-', "_");
+    table
+        .iter()
+        .flat_map(|spec| spec.names().map(move |name| (spec, name)))
+        .filter_map(|(spec, name)| {
+            let distance = strsim::damerau_levenshtein(&unknown, name);
+            let longer = unknown.chars().count().max(name.chars().count());
+            let allowed = if share_a_word(&unknown, name) { longer / 2 } else { longer / 3 };
+            (distance <= allowed).then_some((distance, spec))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, spec)| spec)
+}
+
+/// Whether the first or the last words, between `_`, are the same.
+fn share_a_word(one: &str, other: &str) -> bool {
+    one.split('_').next() == other.split('_').next() || one.rsplit('_').next() == other.rsplit('_').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[KeySpec] = &[
+        KeySpec::new("tenant_id", "tenant"),
+        KeySpec::new("client_id", "client").env(&["ARM_CLIENT_ID"]),
+        KeySpec::new("client_secret", "secret").aliases(&["secret_access_key"]).secret(),
+        KeySpec::new("tag_name", "tag"),
+        KeySpec::new("tag_value", "tag"),
+        KeySpec::new("resource_group", "group"),
+        KeySpec::new("vm_scale_set", "set"),
+        KeySpec::family("tag.", "NAME", "more tags"),
+    ];
+
+    #[test]
+    fn a_key_is_found_by_name_alias_and_family() {
+        let name = |key| find(TABLE, key).map(|spec| spec.name);
+        assert_eq!(name("tag_name"), Some("tag_name"));
+        assert_eq!(name("secret_access_key"), Some("client_secret"));
+        assert_eq!(name("tag.role"), Some("tag."));
+        assert_eq!(name("tag."), None);
+        assert_eq!(name("Tag_Name"), None);
+        assert_eq!(name(""), None);
+        assert_eq!(TABLE[7].member("tag.a.b"), Some("a.b"));
+        assert_eq!(TABLE[3].member("tag_name"), None);
+        assert_eq!(TABLE[7].label(), "tag.NAME");
+    }
+
+    #[test]
+    fn an_unknown_key_has_the_nearest_known_one_or_none() {
+        let cases = [
+            ("tag_key", Some("tag_name")),
+            ("tag_nmae", Some("tag_name")),
+            ("tag_vaule", Some("tag_value")),
+            ("Tag-Name", Some("tag_name")),
+            ("tagName", Some("tag_name")),
+            ("scale_set", Some("vm_scale_set")),
+            ("vmss_scale_set", Some("vm_scale_set")),
+            ("resource_group_name", Some("resource_group")),
+            ("resourcegroup", Some("resource_group")),
+            ("secret_acces_key", Some("client_secret")),
+            ("clientid", Some("client_id")),
+            ("region", None),
+            ("zone", None),
+            ("x", None),
+            ("", None),
+        ];
+        for (unknown, expected) in cases {
+            assert_eq!(nearest(TABLE, unknown).map(|spec| spec.name), expected, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_safe_only_under_a_known_key_that_is_no_secret() {
+        assert!(is_safe(TABLE, "provider"));
+        assert!(is_safe(TABLE, "tag.role"));
+        assert!(!is_safe(TABLE, "client_secret"));
+        assert!(!is_safe(TABLE, "secret_access_key"));
+        assert!(!is_safe(TABLE, "client_secert"));
+    }
+}
