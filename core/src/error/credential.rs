@@ -2,22 +2,36 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Error;
 
-/// How one source of credentials fared.
-#[derive(Debug)]
+/// How one source of credentials fared. Clones share the cause: callers that waited for one token request share its failure.
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SourceOutcome {
     /// The source is not configured here, for the reason given (`AZURE_TENANT_ID is not set`): the next one was asked.
     NotConfigured(String),
     /// The source is configured and failed: the chain stops here.
-    Failed(Box<dyn std::error::Error + Send + Sync + 'static>),
+    Failed(Arc<dyn std::error::Error + Send + Sync + 'static>),
+}
+
+impl SourceOutcome {
+    /// The source is configured and failed.
+    pub fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>) -> Self {
+        Self::Failed(cause.into().into())
+    }
+}
+
+impl From<Error> for SourceOutcome {
+    fn from(cause: Error) -> Self {
+        Self::failed(cause)
+    }
 }
 
 /// One source of credentials and how it fared.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SourceReport {
     /// The name of the source in the cloud's words: `managed identity`.
@@ -34,14 +48,14 @@ impl SourceReport {
 
     /// A source that is configured and failed.
     pub fn failed(source: &'static str, cause: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>) -> Self {
-        Self { source, outcome: SourceOutcome::Failed(cause.into()) }
+        Self { source, outcome: SourceOutcome::failed(cause) }
     }
 }
 
 /// No credential: every source that was asked, in order, with its outcome.
 ///
 /// When a configured source failed it is the last of the list and the `source()` of this error; when all were absent the message lists each with its reason.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CredentialError {
     provider: &'static str,
     reports: Vec<SourceReport>,

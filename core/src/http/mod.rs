@@ -1,8 +1,9 @@
 //! HTTP, once, for every provider: one client with deadlines, retries, caps and a record of what was asked.
 //!
-//! `client.rs` sends a request until it has a final answer; `retry.rs` and `backoff.rs` say what is tried again and when; `page.rs` follows next links within one origin;
-//! `redact.rs` makes URLs fit to be shown; `transport.rs` is the wire (reqwest), behind a trait so that tests can put another one there.
+//! `client.rs` sends a request until it has a final answer; `retry.rs` and `backoff.rs` say what is tried again and when; `answer.rs` decodes JSON; `page.rs` follows next links
+//! within one origin; `redact.rs` makes URLs fit to be shown; `transport.rs` is the seam to the wire, `wire.rs` the real one (reqwest).
 
+mod answer;
 mod backoff;
 mod client;
 mod page;
@@ -11,7 +12,9 @@ mod request;
 mod retry;
 mod settings;
 mod transport;
+mod wire;
 
+pub use answer::Answer;
 pub use backoff::Backoff;
 pub use client::HttpClient;
 pub use page::{NextLink, PageLimits, Pages};

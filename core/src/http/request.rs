@@ -96,7 +96,11 @@ impl Request {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("operation", &self.operation).field("method", &self.method).field("url", &super::shown_url(&self.url)).finish_non_exhaustive()
+        f.debug_struct("Request")
+            .field("operation", &self.operation)
+            .field("method", &self.method)
+            .field("url", &super::shown_url(&self.url))
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,192 @@
+//! Sources of credentials, asked in order until one is configured.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+
+use super::AccessToken;
+use crate::call::Call;
+use crate::error::{CredentialError, SourceOutcome, SourceReport};
+
+/// One source of credentials: a client secret, the managed identity, the cloud's own command.
+#[async_trait]
+pub trait Source: fmt::Debug + Send + Sync {
+    /// What people call it, in the cloud's words: `managed identity`.
+    fn name(&self) -> &'static str;
+
+    /// Asks for a token for `scope` (`https://management.azure.com/.default`).
+    ///
+    /// # Errors
+    ///
+    /// [`SourceOutcome::NotConfigured`] when there is nothing here to ask, with the reason: the chain goes on. [`SourceOutcome::Failed`] (`?` makes it of an
+    /// [`Error`](crate::Error)) when there is and it failed: the chain stops, since an operator who configured this source means this one.
+    async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome>;
+}
+
+/// Nothing chosen yet.
+const NONE: usize = usize::MAX;
+
+/// Sources in the order in which they are asked. The first that gives a token is the one that is asked from then on.
+#[derive(Debug)]
+pub struct Chain {
+    provider: &'static str,
+    sources: Vec<Box<dyn Source>>,
+    hint: Option<String>,
+    chosen: AtomicUsize,
+}
+
+impl Chain {
+    /// The chain of `provider` (`azure`), in the order in which its sources are asked.
+    pub fn new(provider: &'static str, sources: Vec<Box<dyn Source>>) -> Self {
+        Self { provider, sources, hint: None, chosen: AtomicUsize::new(NONE) }
+    }
+
+    /// The same chain with what to do when no source is configured.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The name of the source that gave the last token.
+    pub fn chosen(&self) -> Option<&'static str> {
+        self.sources.get(self.chosen.load(Ordering::Relaxed)).map(|source| source.name())
+    }
+
+    /// Asks for a token for `scope`: the source that gave one before, else each in order.
+    ///
+    /// # Errors
+    ///
+    /// With a report of every source asked: one is configured and failed (the last of the reports), or none is.
+    pub async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, CredentialError> {
+        let mut reports = Vec::new();
+        let chosen = self.chosen.load(Ordering::Relaxed);
+        if let Some(source) = self.sources.get(chosen) {
+            match source.token(scope, call).await {
+                Ok(token) => return Ok(token),
+                // Its configuration is gone: look afresh, from the first on.
+                Err(SourceOutcome::NotConfigured(_)) => _ = self.chosen.compare_exchange(chosen, NONE, Ordering::Relaxed, Ordering::Relaxed),
+                Err(outcome) => return Err(self.failed(vec![SourceReport { source: source.name(), outcome }])),
+            }
+        }
+        for (index, source) in self.sources.iter().enumerate() {
+            match source.token(scope, call).await {
+                Ok(token) => {
+                    self.chosen.store(index, Ordering::Relaxed);
+                    return Ok(token);
+                }
+                Err(outcome) => {
+                    let stop = matches!(outcome, SourceOutcome::Failed(_));
+                    tracing::debug!(source = source.name(), stop, "no token");
+                    reports.push(SourceReport { source: source.name(), outcome });
+                    if stop {
+                        return Err(self.failed(reports));
+                    }
+                }
+            }
+        }
+        let error = self.failed(reports);
+        Err(match &self.hint {
+            Some(hint) => error.with_hint(hint.clone()),
+            None => error,
+        })
+    }
+
+    fn failed(&self, reports: Vec<SourceReport>) -> CredentialError {
+        CredentialError::new(self.provider, reports)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::error::Error as _;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::error::{ApiError, Error};
+    use crate::secret::Secret;
+
+    type Answers = Arc<Mutex<Vec<Result<&'static str, SourceOutcome>>>>;
+
+    /// Gives its answers one after the other; asked once more than it has, it fails the test.
+    #[derive(Debug)]
+    struct Scripted(&'static str, Answers);
+
+    #[async_trait]
+    impl Source for Scripted {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        async fn token(&self, _scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
+            let answer = self.1.lock().unwrap().remove(0);
+            answer.map(|text| AccessToken::new(Secret::new(text), call.clock().wall() + Duration::from_secs(3600)))
+        }
+    }
+
+    fn source(name: &'static str, answers: Vec<Result<&'static str, SourceOutcome>>) -> Box<dyn Source> {
+        Box::new(Scripted(name, Arc::new(Mutex::new(answers))))
+    }
+
+    fn absent(reason: &str) -> Result<&'static str, SourceOutcome> {
+        Err(SourceOutcome::NotConfigured(reason.to_owned()))
+    }
+
+    fn refused() -> Result<&'static str, SourceOutcome> {
+        let error = ApiError::new("azure", "get a token", 429).with_code(Some("invalid_client".to_owned())).with_retry_after(Some(Duration::from_secs(7)));
+        Err(Error::from(error).into())
+    }
+
+    async fn ask(chain: &Chain) -> Result<String, CredentialError> {
+        let call = Call::new(&Clock::system(), Duration::from_secs(60));
+        chain.token("scope", &call).await.map(|token| token.secret().expose().to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_configured_source_is_asked_from_then_on() {
+        let chain = Chain::new("azure", vec![source("a", vec![absent("no file")]), source("b", vec![Ok("1"), Ok("2")]), source("c", vec![])]);
+        assert_eq!(chain.chosen(), None);
+        assert_eq!((ask(&chain).await.unwrap(), ask(&chain).await.unwrap()), ("1".to_owned(), "2".to_owned()));
+        assert_eq!(chain.chosen(), Some("b"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_configured_source_that_fails_stops_the_chain_and_is_the_cause() {
+        let chain = Chain::new("azure", vec![source("a", vec![absent("no file")]), source("b", vec![refused()]), source("c", vec![])]).with_hint("log in");
+        let error = ask(&chain).await.unwrap_err();
+        assert_eq!(error.to_string(), "the credential `b` failed");
+        assert_eq!(error.source().unwrap().to_string(), "cannot get a token: status 429 `invalid_client`");
+        assert_eq!(error.reports().iter().map(|report| report.source).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(error.is_transient());
+        assert_eq!((error.retry_after(), error.hint().as_deref()), (Some(Duration::from_secs(7)), Some("throttled: come back in 7 s")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_source_at_all_is_an_error_with_every_reason_and_the_hint() {
+        let chain = Chain::new("azure", vec![source("a", vec![absent("no file")]), source("b", vec![absent("no answer")])]).with_hint("log in");
+        let error = ask(&chain).await.unwrap_err();
+        assert_eq!(error.to_string(), "no credential found: a: no file; b: no answer");
+        assert_eq!((error.is_transient(), error.hint().as_deref()), (false, Some("log in")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_chosen_source_that_is_gone_makes_the_chain_look_afresh() {
+        let chain = Chain::new("azure", vec![source("a", vec![absent("no file"), Ok("late")]), source("b", vec![Ok("1"), absent("gone")])]);
+        assert_eq!(ask(&chain).await.unwrap(), "1");
+        assert_eq!(ask(&chain).await.unwrap(), "late");
+        assert_eq!(chain.chosen(), Some("a"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_chosen_source_that_fails_is_not_replaced_by_another() {
+        let chain = Chain::new("azure", vec![source("a", vec![Ok("1"), refused(), Ok("2")]), source("b", vec![])]);
+        assert_eq!(ask(&chain).await.unwrap(), "1");
+        assert_eq!(ask(&chain).await.unwrap_err().to_string(), "the credential `a` failed");
+        assert_eq!(ask(&chain).await.unwrap(), "2");
+    }
+}

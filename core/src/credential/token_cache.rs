@@ -1,0 +1,194 @@
+//! Tokens, asked for once for many callers, and renewed before they expire.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use crate::call::Call;
+use crate::clock::{Clock, Moment};
+use crate::error::{CredentialError, Result, TransportError, TransportFailure};
+use crate::secret::Secret;
+
+/// How long before its end a token is renewed; a short-lived one at half its life.
+const RENEWAL_MARGIN: Duration = Duration::from_secs(5 * 60);
+
+/// How long a renewal that failed is left alone while the old token is still good.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
+
+/// A token and its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    secret: Secret,
+    expires_at: SystemTime,
+}
+
+impl AccessToken {
+    /// A token that ends at `expires_at`, by the wall clock of [`Clock::wall`].
+    pub fn new(secret: Secret, expires_at: SystemTime) -> Self {
+        Self { secret, expires_at }
+    }
+
+    /// The token itself, for the `Authorization` header.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// When it ends.
+    pub fn expires_at(&self) -> SystemTime {
+        self.expires_at
+    }
+}
+
+/// The tokens of one credential, by scope.
+///
+/// Many callers at once make one request; when it fails, those that waited for it share its error instead of asking in turn. A caller that gives up (its future is dropped) leaves
+/// the request to the next one. A token is renewed some minutes before its end by one caller while the others go on with the old one, and so does that caller when the renewal fails.
+#[derive(Debug, Default)]
+pub struct TokenCache {
+    slots: Mutex<BTreeMap<String, Arc<Slot>>>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// Held by the one caller that asks for a token.
+    flight: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: Option<Held>,
+    failures: u64,
+    last_failure: Option<(CredentialError, Moment)>,
+}
+
+#[derive(Debug, Clone)]
+struct Held {
+    token: AccessToken,
+    renew_at: SystemTime,
+}
+
+enum Look {
+    /// Good for a while.
+    Fresh(AccessToken),
+    /// Still good, and to be renewed.
+    Due(AccessToken),
+    /// None, after so many failures.
+    Missing(u64),
+}
+
+impl TokenCache {
+    /// A cache without tokens.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The token for `scope`: the one at hand, or the one that `fetch` gets. The [`Call`] given to `fetch` is `call`; for a renewal with a deadline at a quarter of what is left, so
+    /// that a silent identity service does not use up the time of a call that has a good token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Credential`](crate::Error::Credential) when `fetch` failed, here or for the caller this one waited for; [`Error::Transport`](crate::Error::Transport) when
+    /// the deadline passed while another caller's request was under way.
+    pub async fn token<F, Fetch>(&self, scope: &str, call: &Call, fetch: F) -> Result<AccessToken>
+    where
+        F: FnOnce(Call) -> Fetch,
+        Fetch: Future<Output = Result<AccessToken, CredentialError>>,
+    {
+        let slot = self.slot(scope);
+        let seen_failures = match slot.look(call.clock()) {
+            Look::Fresh(token) => return Ok(token),
+            Look::Due(token) => return slot.renew(token, call, fetch).await,
+            Look::Missing(failures) => failures,
+        };
+        let Ok(_flight) = tokio::time::timeout(call.remaining(), slot.flight.lock()).await else {
+            return Err(TransportError::new("get a token", "the identity service", TransportFailure::Deadline).into());
+        };
+        match slot.look(call.clock()) {
+            Look::Fresh(token) | Look::Due(token) => return Ok(token),
+            Look::Missing(failures) if failures > seen_failures => {
+                // The one waited for failed. With at least as much time as this call has, its failure would be this call's too.
+                let failure = slot.state().last_failure.as_ref().filter(|(_, deadline)| *deadline >= call.deadline()).map(|(error, _)| error.clone());
+                if let Some(error) = failure {
+                    return Err(error.into());
+                }
+            }
+            Look::Missing(_) => {}
+        }
+        match fetch(call.clone()).await {
+            Ok(token) => Ok(slot.hold(token, call.clock())),
+            Err(error) => {
+                let mut state = slot.state();
+                state.failures += 1;
+                state.last_failure = Some((error.clone(), call.deadline()));
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Forgets `token`, which the cloud refused (401). Where another one is at hand already, that one stays.
+    pub fn invalidate(&self, token: &AccessToken) {
+        for slot in self.slots.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            let mut state = slot.state();
+            if state.held.as_ref().is_some_and(|held| held.token.secret == token.secret) {
+                state.held = None;
+            }
+        }
+    }
+
+    fn slot(&self, scope: &str) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get(scope) {
+            return Arc::clone(slot);
+        }
+        Arc::clone(slots.entry(scope.to_owned()).or_default())
+    }
+}
+
+impl Slot {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self, clock: &Clock) -> Look {
+        let (state, now) = (self.state(), clock.wall());
+        match &state.held {
+            Some(held) if now < held.renew_at.min(held.token.expires_at) => Look::Fresh(held.token.clone()),
+            Some(held) if now < held.token.expires_at => Look::Due(held.token.clone()),
+            _ => Look::Missing(state.failures),
+        }
+    }
+
+    fn hold(&self, token: AccessToken, clock: &Clock) -> AccessToken {
+        let life = token.expires_at.duration_since(clock.wall()).unwrap_or_default();
+        let renew_at = token.expires_at.checked_sub(RENEWAL_MARGIN.min(life / 2)).unwrap_or(token.expires_at);
+        self.state().held = Some(Held { token: token.clone(), renew_at });
+        token
+    }
+
+    /// Renews `token`, which is still good, unless another caller is about it.
+    async fn renew<F, Fetch>(&self, token: AccessToken, call: &Call, fetch: F) -> Result<AccessToken>
+    where
+        F: FnOnce(Call) -> Fetch,
+        Fetch: Future<Output = Result<AccessToken, CredentialError>>,
+    {
+        let Ok(_flight) = self.flight.try_lock() else { return Ok(token) };
+        if let Look::Fresh(renewed) = self.look(call.clock()) {
+            return Ok(renewed);
+        }
+        let error = match fetch(call.within(call.remaining() / 4)).await {
+            Ok(renewed) => return Ok(self.hold(renewed, call.clock())),
+            Err(error) => error,
+        };
+        let now = call.clock().wall();
+        if now >= token.expires_at {
+            return Err(error.into());
+        }
+        tracing::debug!(%error, "the token is not renewed yet; the one at hand is still good");
+        let mut state = self.state();
+        if let Some(held) = state.held.as_mut().filter(|held| held.token == token) {
+            held.renew_at = now + error.retry_after().unwrap_or_default().max(RENEWAL_PAUSE).min(RENEWAL_MARGIN);
+        }
+        Ok(token)
+    }
+}

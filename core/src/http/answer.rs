@@ -1,0 +1,96 @@
+//! JSON answers: decoded, or handed back whole when the status is not a good one.
+
+use serde::de::{DeserializeOwned, Error as _};
+
+use super::Response;
+use super::transport::RawResponse;
+use crate::error::Result;
+
+/// What came of a request for JSON.
+#[derive(Debug)]
+pub enum Answer<T> {
+    /// A good status, and the body decoded; the response's own body is empty now.
+    Value(T, Response),
+    /// Another status, with the whole answer: a refusal, a failure, 204.
+    Other(Response),
+}
+
+impl<T> Answer<T> {
+    /// The value, or the error that `refused` makes of any other answer.
+    ///
+    /// # Errors
+    ///
+    /// What `refused` makes.
+    pub fn value_or(self, refused: impl FnOnce(Response) -> crate::Error) -> Result<T> {
+        match self {
+            Self::Value(value, _) => Ok(value),
+            Self::Other(response) => Err(refused(response)),
+        }
+    }
+}
+
+/// What the body of one try is worth.
+pub(super) enum Judgement<T> {
+    /// It is final.
+    Final(T),
+    /// It ends too early, which another try may mend.
+    CutShort(serde_json::Error),
+}
+
+/// Decodes a good answer; others are final as they are.
+pub(super) fn judge<T: DeserializeOwned>(raw: &RawResponse) -> Judgement<Option<serde_json::Result<T>>> {
+    if !raw.status.is_success() || raw.status == http::StatusCode::NO_CONTENT {
+        return Judgement::Final(None);
+    }
+    match serde_json::from_slice(&raw.body) {
+        Ok(value) => Judgement::Final(Some(Ok(value))),
+        Err(error) if error.is_eof() => Judgement::CutShort(error),
+        Err(error) => Judgement::Final(Some(Err(without_values(&error)))),
+    }
+}
+
+/// The same error without quoted text: serde shows the value it did not expect, and in an answer with a token that value may be the token.
+fn without_values(error: &serde_json::Error) -> serde_json::Error {
+    let text = error.to_string();
+    match (text.find('"'), text.rfind('"')) {
+        (Some(start), Some(end)) if start < end => serde_json::Error::custom(format!("{}...{}", &text[..=start], &text[end..])),
+        _ => serde_json::Error::custom(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use http::StatusCode;
+
+    use super::*;
+
+    fn judged(status: u16, body: &str) -> Judgement<Option<serde_json::Result<Vec<u8>>>> {
+        judge(&RawResponse::new(StatusCode::from_u16(status).unwrap(), body.to_owned()))
+    }
+
+    #[test]
+    fn good_json_is_decoded_and_json_that_ends_early_is_told_from_other_nonsense() {
+        assert!(matches!(judged(200, "[1,2]"), Judgement::Final(Some(Ok(numbers))) if numbers == [1, 2]));
+        for cut in ["", "[1,", "[1,2", "[\"a"] {
+            assert!(matches!(judged(200, cut), Judgement::CutShort(_)), "{cut}");
+        }
+        for nonsense in ["<html>", "[1]]", "{}"] {
+            assert!(matches!(judged(200, nonsense), Judgement::Final(Some(Err(_)))), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn other_answers_are_not_decoded() {
+        for status in [204, 400, 401, 503] {
+            assert!(matches!(judged(status, "[1"), Judgement::Final(None)), "{status}");
+        }
+    }
+
+    #[test]
+    fn an_error_does_not_show_the_value_it_did_not_expect_and_still_says_where() {
+        let Judgement::Final(Some(Err(error))) = judged(200, r#"["canary \"x"]"#) else { panic!("decoded") };
+        assert_eq!(error.to_string(), r#"invalid type: string "...", expected u8 at line 1 column 13"#);
+    }
+}

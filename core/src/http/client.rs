@@ -1,0 +1,219 @@
+//! Sends a request until it has a final answer: tries, waits, the deadline, and the record of it all.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::LOCATION;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::answer::{Answer, Judgement, judge};
+use super::transport::{RawResponse, Transport, TransportCause};
+use super::wire::Wire;
+use super::{HttpSettings, Request, Response, origin_of, retry_after, shown_url};
+use crate::call::{Call, RequestOutcome, RequestRecord};
+use crate::error::{DecodeError, Error, Result, TransportError, TransportFailure};
+
+/// The HTTP client of a [`Context`](crate::Context). Clones share connections.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    transport: Arc<dyn Transport>,
+    settings: Arc<HttpSettings>,
+}
+
+impl HttpClient {
+    /// A client over the network. Nothing is loaded or opened before the first request.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Transport`] when the settings hold a user agent or a CA bundle that cannot be used.
+    pub fn new(settings: HttpSettings) -> Result<Self> {
+        Ok(Self::with_transport(Arc::new(Wire::new(settings.clone())?), settings))
+    }
+
+    /// A client over another transport. Of the settings only the retry policy counts then.
+    pub fn with_transport(transport: Arc<dyn Transport>, settings: HttpSettings) -> Self {
+        Self { transport, settings: Arc::new(settings) }
+    }
+
+    /// How this client speaks.
+    pub fn settings(&self) -> &HttpSettings {
+        &self.settings
+    }
+
+    /// Sends `request` until it has a final answer, whatever its status, and writes every try into `call`.
+    ///
+    /// What is tried again is the [`RetryPolicy`](super::RetryPolicy)'s matter: the request's own or the client's. Between tries it waits for the longer of what the server asks
+    /// for and the backoff. Where the deadline is nearer than that, the last answer or failure is final at once, so its `retry_after` still says when to come back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Transport`] when no whole answer came: the last failure; `Deadline` when the call's deadline passed during a try; `Redirected` for an answer that sends elsewhere.
+    pub async fn send(&self, request: &Request, call: &Call) -> Result<Response> {
+        let (response, ()) = self.run(request, call, |_| Judgement::Final(())).await?;
+        Ok(response)
+    }
+
+    /// Sends `request` like [`HttpClient::send`] and decodes the JSON of a good answer. JSON that ends early counts as a cut answer and is tried again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Transport`] as [`HttpClient::send`], and `Cut` when the JSON still ends early at the last try; [`Error::Decode`] of `provider` when it is not what `T` expects.
+    pub async fn json<T: DeserializeOwned>(&self, provider: &'static str, request: &Request, call: &Call) -> Result<Answer<T>> {
+        let (mut response, decoded) = self.run(request, call, judge::<T>).await?;
+        match decoded {
+            None => Ok(Answer::Other(response)),
+            Some(Err(cause)) => Err(DecodeError::json(provider, request.operation(), cause).into()),
+            Some(Ok(value)) => {
+                response.body.clear();
+                Ok(Answer::Value(value, response))
+            }
+        }
+    }
+
+    async fn run<T>(&self, request: &Request, call: &Call, judge: impl Fn(&RawResponse) -> Judgement<T>) -> Result<(Response, T)> {
+        let policy = request.own_retry().unwrap_or(&self.settings.retry);
+        let started = call.elapsed();
+        let mut before: Option<Met> = None;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let tried = self.try_once(request, call, attempt, &judge).await;
+            let (again, asked) = match &tried {
+                Ok((raw, _)) => (policy.retries_status(raw.status), retry_after(&raw.headers, call.clock().wall())),
+                Err(cause) => (policy.retries_failure(cause.failure), None),
+            };
+            if again && attempt <= policy.max_retries() {
+                let wait = policy.backoff().wait(attempt - 1).max(asked.unwrap_or_default());
+                if wait < call.remaining() {
+                    let met = match tried {
+                        Ok((raw, _)) => Met::Status(raw.status),
+                        Err(cause) => Met::Failure(cause),
+                    };
+                    note_retry(request, attempt, wait, &met);
+                    before = Some(met);
+                    call.clock().sleep(wait).await;
+                    continue;
+                }
+            }
+            let elapsed = call.elapsed().saturating_sub(started);
+            let failed = |failure| TransportError::new(request.operation(), origin_of(request.url()), failure).after(attempt, elapsed);
+            return match tried {
+                Ok((raw, _)) if raw.status.is_redirection() => {
+                    Err(failed(TransportFailure::Redirected).with_detail(redirect_target(request.url(), &raw)).into())
+                }
+                Ok((raw, value)) => {
+                    let RawResponse { status, headers, body } = raw;
+                    Ok((Response { status, headers, body, attempts: attempt, elapsed, retry_after: asked }, value))
+                }
+                Err(cause) => Err(finish(failed(cause.failure), cause, before)),
+            };
+        }
+    }
+
+    /// One try, within the deadline, written into the record however it ends.
+    async fn try_once<T>(
+        &self,
+        request: &Request,
+        call: &Call,
+        attempt: u32,
+        judge: impl Fn(&RawResponse) -> Judgement<T>,
+    ) -> Result<(RawResponse, T), TransportCause> {
+        let remaining = call.remaining();
+        if remaining.is_zero() {
+            return Err(TransportCause::new(TransportFailure::Deadline));
+        }
+        let entry = Entry::start(request, call, attempt);
+        let answer =
+            tokio::time::timeout(remaining, self.transport.send(request)).await.unwrap_or_else(|_| Err(TransportCause::new(TransportFailure::Deadline)));
+        let bytes = answer.as_ref().map_or(0, |raw| raw.body.len() as u64);
+        let judged = answer.and_then(|raw| match judge(&raw) {
+            Judgement::Final(value) => Ok((raw, value)),
+            Judgement::CutShort(cause) => Err(TransportCause::new(TransportFailure::Cut).with_detail("the JSON ends early").with_cause(cause)),
+        });
+        let outcome = match &judged {
+            Ok((raw, _)) => RequestOutcome::Status(raw.status.as_u16()),
+            Err(cause) => RequestOutcome::Failed(cause.to_string()),
+        };
+        entry.finish(outcome, bytes);
+        judged
+    }
+}
+
+/// What a try met that is not final.
+enum Met {
+    Status(StatusCode),
+    Failure(TransportCause),
+}
+
+impl fmt::Display for Met {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "status {}", status.as_u16()),
+            Self::Failure(cause) => cause.fmt(f),
+        }
+    }
+}
+
+fn note_retry(request: &Request, attempt: u32, wait: Duration, met: &Met) {
+    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    tracing::debug!(operation = request.operation(), url = shown_url(request.url()), attempt, wait_ms, %met, "trying again");
+}
+
+/// The error for `cause`. One that came of the deadline says what the try before it had met, which is the more telling half.
+fn finish(error: TransportError, cause: TransportCause, before: Option<Met>) -> Error {
+    let TransportCause { failure, mut detail, cause: mut inner } = cause;
+    if let (TransportFailure::Deadline, Some(before)) = (failure, before) {
+        detail = Some(format!("the try before met: {before}"));
+        if let Met::Failure(before) = before {
+            inner = before.cause;
+        }
+    }
+    let error = match detail {
+        Some(detail) => error.with_detail(detail),
+        None => error,
+    };
+    match inner {
+        Some(inner) => error.with_cause(inner).into(),
+        None => error.into(),
+    }
+}
+
+/// Where a redirect leads, without anything secret.
+fn redirect_target(url: &Url, raw: &RawResponse) -> String {
+    let location = raw.headers.get(LOCATION).and_then(|value| value.to_str().ok()).and_then(|location| url.join(location).ok());
+    let status = raw.status.as_u16();
+    location.map_or_else(|| format!("status {status} without a place"), |location| format!("status {status} to {}", origin_of(&location)))
+}
+
+/// The entry of one try in the record; a try that is dropped midway is written down too.
+struct Entry<'a> {
+    call: &'a Call,
+    record: Option<RequestRecord>,
+}
+
+impl<'a> Entry<'a> {
+    fn start(request: &Request, call: &'a Call, attempt: u32) -> Self {
+        let target = format!("{} {}", request.method(), shown_url(request.url()));
+        let mut record = RequestRecord::new(request.operation(), target, RequestOutcome::Dropped);
+        (record.attempt, record.started) = (attempt, call.elapsed());
+        Self { call, record: Some(record) }
+    }
+
+    fn finish(mut self, outcome: RequestOutcome, bytes: u64) {
+        if let Some(record) = &mut self.record {
+            (record.outcome, record.bytes) = (outcome, bytes);
+        }
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        if let Some(mut record) = self.record.take() {
+            record.elapsed = self.call.elapsed().saturating_sub(record.started);
+            self.call.record(record);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! URLs fit to be shown: in logs, errors, and `discover explain`.
+
+use std::fmt::Write;
+
+use url::Url;
+
+/// Query parameters whose values say what was asked and hold nothing secret; compared without case.
+const SHOWN_PARAMETERS: [&str; 6] = ["api-version", "$filter", "$expand", "statusOnly", "$top", "resource"];
+
+/// The URL without user information and fragment, with `...` for the value of every query parameter but those known to hold nothing secret. Names keep their order.
+pub fn shown_url(url: &Url) -> String {
+    let mut shown = origin_of(url);
+    shown.push_str(url.path());
+    let Some(query) = url.query() else { return shown };
+    for (index, parameter) in query.split('&').enumerate() {
+        shown.push(if index == 0 { '?' } else { '&' });
+        let (name, value) = parameter.split_once('=').map_or((None, parameter), |(name, value)| (Some(name.replace("%24", "$")), value));
+        // A parameter without a name is all value.
+        let Some(name) = name else {
+            shown.push_str("...");
+            continue;
+        };
+        let value = if SHOWN_PARAMETERS.iter().any(|parameter| parameter.eq_ignore_ascii_case(&name)) { value } else { "..." };
+        _ = write!(shown, "{name}={value}");
+    }
+    shown
+}
+
+/// Scheme, host and port (where it is not the scheme's own): what an error may say of a target.
+pub fn origin_of(url: &Url) -> String {
+    let origin = url.origin();
+    if origin.is_tuple() { origin.ascii_serialization() } else { format!("{}:", url.scheme()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn shown(url: &str) -> String {
+        shown_url(&Url::parse(url).unwrap())
+    }
+
+    #[test]
+    fn what_may_be_secret_is_left_out_and_what_was_asked_stays() {
+        assert_eq!(
+            shown("https://user:canary@h.example:443/a/b?api-version=2024-05-01&$skiptoken=canary#canary"),
+            "https://h.example/a/b?api-version=2024-05-01&$skiptoken=..."
+        );
+        assert_eq!(shown("http://127.0.0.1:8080/x?%24Filter=a%20eq%20'b'&sig=canary&canary"), "http://127.0.0.1:8080/x?$Filter=a%20eq%20'b'&sig=...&...");
+        assert_eq!(shown("https://h.example"), "https://h.example/");
+        assert_eq!(shown("https://h.example/?=canary"), "https://h.example/?=...");
+    }
+
+    #[test]
+    fn the_origin_has_no_path_and_no_user() {
+        assert_eq!(origin_of(&Url::parse("https://canary@h.example:8443/canary?canary").unwrap()), "https://h.example:8443");
+        assert_eq!(origin_of(&Url::parse("data:canary").unwrap()), "data:");
+    }
+}

@@ -1,0 +1,158 @@
+//! What is tried again, how often, and how long the server asks to wait.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{DATE, HeaderName, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+
+use super::Backoff;
+use crate::error::TransportFailure;
+
+/// What is tried again, and when. The default: at most 4 retries, [`Backoff::default`] between them.
+///
+/// Tried again are connections that did not come to be, answers that stalled or were cut short, and the statuses 408, 429 and from 500 on but 501 and 505, which waiting does
+/// not change. The method does not matter: every `POST` here (token requests, queries) may be repeated. Waits end with the call's deadline.
+#[derive(Debug, Clone)]
+pub struct RetryPolicy {
+    max_retries: u32,
+    backoff: Backoff,
+    more_statuses: Vec<StatusCode>,
+}
+
+impl RetryPolicy {
+    /// Nothing is tried again.
+    pub fn none() -> Self {
+        Self { max_retries: 0, ..Self::default() }
+    }
+
+    /// The same policy with at most so many tries after the first.
+    #[must_use]
+    pub fn with_max_retries(mut self, max_retries: u32) -> Self {
+        self.max_retries = max_retries;
+        self
+    }
+
+    /// The same policy with other waits.
+    #[must_use]
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// The same policy, which tries these statuses again too: an instance metadata service answers 404 and 410 while it is being updated.
+    #[must_use]
+    pub fn also(mut self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
+        self.more_statuses.extend(statuses);
+        self
+    }
+
+    /// How many tries may follow the first.
+    pub fn max_retries(&self) -> u32 {
+        self.max_retries
+    }
+
+    /// The waits between tries.
+    pub fn backoff(&self) -> &Backoff {
+        &self.backoff
+    }
+
+    /// Whether an answer with this status is worth another try.
+    pub fn retries_status(&self, status: StatusCode) -> bool {
+        match status.as_u16() {
+            501 | 505 => false,
+            408 | 429 | 500.. => true,
+            _ => self.more_statuses.contains(&status),
+        }
+    }
+
+    /// Whether such a failure is worth another try.
+    pub fn retries_failure(&self, failure: TransportFailure) -> bool {
+        matches!(failure, TransportFailure::Connect | TransportFailure::Idle | TransportFailure::Cut)
+    }
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { max_retries: 4, backoff: Backoff::default(), more_statuses: Vec::new() }
+    }
+}
+
+/// How long the server asks to wait: `retry-after-ms` or `x-ms-retry-after-ms` in milliseconds, else `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3).
+///
+/// A date is compared with the answer's own `Date`, so a wrong clock on this machine does not matter, or with `now` where there is none; a date in the past is no wait at all.
+/// What is none of these (negative numbers, words) counts as absent.
+pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    const MILLISECONDS: [HeaderName; 2] = [HeaderName::from_static("retry-after-ms"), HeaderName::from_static("x-ms-retry-after-ms")];
+    if let Some(milliseconds) = MILLISECONDS.iter().find_map(|name| whole_number(text(headers, name)?)) {
+        return Some(Duration::from_millis(milliseconds));
+    }
+    let value = text(headers, &RETRY_AFTER)?;
+    if let Some(seconds) = whole_number(value) {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    let now = text(headers, &DATE).and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(now);
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+/// Digits only: `parse` would take a sign too.
+fn whole_number(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    fn asked(pairs: &[(&'static str, &str)]) -> Option<Duration> {
+        // 1994-11-15T08:12:31Z
+        retry_after(&headers(pairs), SystemTime::UNIX_EPOCH + Duration::from_secs(784_887_151))
+    }
+
+    #[test]
+    fn the_wait_asked_for_is_read_in_every_form_servers_use() {
+        let seconds = |number| Some(Duration::from_secs(number));
+        assert_eq!(asked(&[]), None);
+        assert_eq!(asked(&[("retry-after", "17")]), seconds(17));
+        assert_eq!(asked(&[("retry-after", " 0 ")]), seconds(0));
+        assert_eq!(asked(&[("retry-after", "Tue, 15 Nov 1994 08:12:41 GMT")]), seconds(10));
+        assert_eq!(asked(&[("retry-after", "Tue, 15 Nov 1994 08:12:11 GMT")]), seconds(0));
+        assert_eq!(asked(&[("retry-after-ms", "1500"), ("retry-after", "9")]), Some(Duration::from_millis(1500)));
+        assert_eq!(asked(&[("x-ms-retry-after-ms", "250")]), Some(Duration::from_millis(250)));
+        assert_eq!(asked(&[("retry-after-ms", "soon"), ("retry-after", "9")]), seconds(9));
+    }
+
+    #[test]
+    fn nonsense_counts_as_absent() {
+        for value in ["-1", "+5", "1.5", "", "soon", "1e3", "99999999999999999999999"] {
+            assert_eq!(asked(&[("retry-after", value)]), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_measured_by_the_servers_clock_where_it_tells_its_time() {
+        let pairs = [("date", "Fri, 01 Jan 2010 00:00:00 GMT"), ("retry-after", "Fri, 01 Jan 2010 00:00:30 GMT")];
+        assert_eq!(asked(&pairs), Some(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn failures_that_waiting_can_mend_are_tried_again_and_no_others() {
+        let policy = RetryPolicy::default();
+        let tried_again: Vec<u16> = (100..=599).filter(|status| policy.retries_status(StatusCode::from_u16(*status).unwrap())).collect();
+        let expected: Vec<u16> = [408, 429].into_iter().chain((500..=599).filter(|status| ![501, 505].contains(status))).collect();
+        assert_eq!(tried_again, expected);
+        assert!(policy.also([StatusCode::NOT_FOUND, StatusCode::GONE]).retries_status(StatusCode::GONE));
+    }
+}
