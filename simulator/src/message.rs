@@ -2,6 +2,8 @@
 //!
 //! The rooms are pure: they see a [`Request`] and the world and give a [`Reply`]. Sockets, TLS, faults, latency and the record of requests stand in the doors.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
@@ -45,6 +47,9 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The body, uncompressed.
     pub body: Bytes,
+    /// A place for the compressed body, kept with the page it belongs to: a page that is served a thousand times is compressed once.
+    /// None where the room does not keep the body.
+    pub compressed: Option<Arc<OnceLock<Bytes>>>,
 }
 
 /// What a request asks for. Tests count by it, faults are aimed by it.
@@ -60,6 +65,10 @@ pub enum Operation {
     GetNetworkInterface,
     /// `GET .../virtualMachineScaleSets/{set}/networkInterfaces` (Uniform)
     ListScaleSetNetworkInterfaces,
+    /// `GET .../virtualMachineScaleSets/{set}/virtualMachines/{n}/networkInterfaces` (Uniform)
+    ListInstanceNetworkInterfaces,
+    /// `GET .../virtualMachineScaleSets/{set}/virtualMachines/{n}/networkInterfaces/{name}` (Uniform)
+    GetInstanceNetworkInterface,
     /// `GET .../virtualMachineScaleSets/{set}/publicipaddresses` (Uniform)
     ListScaleSetPublicAddresses,
     /// `GET /subscriptions/{s}/providers/Microsoft.Compute/virtualMachineScaleSets`
@@ -68,6 +77,8 @@ pub enum Operation {
     ListGroupScaleSets,
     /// `GET .../virtualMachineScaleSets/{set}`
     GetScaleSet,
+    /// `GET .../virtualMachineScaleSets/{set}/instanceView` (Uniform)
+    GetScaleSetInstanceView,
     /// `GET .../virtualMachineScaleSets/{set}/virtualMachines`
     ListScaleSetInstances,
     /// `GET .../virtualMachineScaleSets/{set}/virtualMachines/{n}`, with or without `/instanceView`

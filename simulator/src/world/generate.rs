@@ -1,0 +1,393 @@
+//! From a plan to resources: instances, interfaces and addresses with names and ids in Azure's forms, the same on every run.
+
+use std::net::IpAddr;
+
+use super::WorldError;
+use super::fingerprint::{eight_hex, fingerprint};
+use super::plan::{
+    AddressPlan, InstancePlan, InterfaceKind, IpConfigurationPlan, Ipv6, NetworkInterfacePlan, ResourceGroupPlan, ScaleSetPlan, VirtualMachinePlan,
+};
+use super::resource::{
+    AddressVersion, Attachment, Instance, InterfaceReference, IpConfiguration, NetworkInterface, OrchestrationMode, PowerState, PublicAddress,
+    PublicAddressUse, ResourceGroup, ScaleSet, Subscription, Tags, VirtualMachine,
+};
+
+impl ResourceGroup {
+    /// An empty group as planned; `number` counts the groups of the world and chooses the ranges that the plan leaves open.
+    fn empty(plan: &ResourceGroupPlan, location: &str, number: usize) -> Result<Self, WorldError> {
+        let range = |said: &Option<String>, default: String| {
+            said.as_ref().unwrap_or(&default).parse().map_err(|problem| WorldError::Subnet { resource_group: plan.name.clone(), problem })
+        };
+        Ok(Self {
+            name: plan.name.clone(),
+            location: plan.location.clone().unwrap_or_else(|| location.to_owned()),
+            tags: plan.tags.clone(),
+            subnet: range(&plan.subnet, format!("10.{}.0.0/16", number % 256))?,
+            subnet_v6: range(&plan.subnet_v6, format!("fd00:{:x}::/64", number % 0xffff))?,
+            public_subnet: range(&plan.public_subnet, format!("198.{}.{}.0/20", 18 + number / 16 % 2, number % 16 * 16))?,
+            scale_sets: Vec::new(),
+            virtual_machines: Vec::new(),
+            network_interfaces: Vec::new(),
+            public_addresses: Vec::new(),
+        })
+    }
+
+    fn next_address(&mut self, version: AddressVersion) -> Result<IpAddr, WorldError> {
+        let subnet = match version {
+            AddressVersion::V4 => &mut self.subnet,
+            AddressVersion::V6 => &mut self.subnet_v6,
+        };
+        subnet.allocate().ok_or_else(|| WorldError::SubnetFull { resource_group: self.name.clone(), subnet: subnet.cidr() })
+    }
+
+    fn next_public_address(&mut self) -> Result<IpAddr, WorldError> {
+        let subnet = &mut self.public_subnet;
+        subnet.allocate().ok_or_else(|| WorldError::SubnetFull { resource_group: self.name.clone(), subnet: subnet.cidr() })
+    }
+
+    fn make_configuration(&mut self, plan: &IpConfigurationPlan, number: usize, interface: &str) -> Result<IpConfiguration, WorldError> {
+        let version = match (plan.address, plan.version) {
+            (AddressPlan::Is(address), _) => AddressVersion::of(address),
+            (_, version) => version.unwrap_or(AddressVersion::V4),
+        };
+        let private_address = match plan.address {
+            AddressPlan::Unsaid | AddressPlan::Auto => Some(self.next_address(version)?),
+            AddressPlan::None => None,
+            AddressPlan::Is(address) => Some(address),
+        };
+        // ARM leaves `primary` out of an IPv6 configuration that has no address, and IPv6 is never the primary one.
+        let default_primary = match version {
+            AddressVersion::V4 => Some(number == 0),
+            AddressVersion::V6 => private_address.map(|_| false),
+        };
+        let name = plan.name.clone().unwrap_or_else(|| format!("ipconfig{}", number + 1));
+        let public_address = match plan.public_address {
+            AddressPlan::Unsaid | AddressPlan::None => None,
+            AddressPlan::Auto => Some(self.next_public_address()?),
+            AddressPlan::Is(address) => Some(address),
+        };
+        let public_address = public_address.map(|address| {
+            let public = PublicAddress {
+                name: format!("{interface}-{name}-public"),
+                address: Some(address),
+                tags: Tags::new(),
+                used_by: Some((self.name.clone(), interface.to_owned(), name.clone())),
+            };
+            let reference = PublicAddressUse::Reference { resource_group: self.name.clone(), name: public.name.clone() };
+            self.public_addresses.push(public);
+            reference
+        });
+        Ok(IpConfiguration { name, private_address, version, primary: plan.primary.or(default_primary), public_address })
+    }
+
+    fn make_interface(&mut self, plan: &NetworkInterfacePlan, name: String, primary: Option<bool>, attachment: Attachment) -> Result<(), WorldError> {
+        if self.network_interface(&name).is_some() {
+            return Err(WorldError::Twice { kind: "network interface", name });
+        }
+        self.add_interface(plan, name, primary, attachment)
+    }
+
+    /// [`ResourceGroup::make_interface`] for names that are known to be new: ten thousand interfaces are not compared with ten thousand.
+    fn add_interface(&mut self, plan: &NetworkInterfacePlan, name: String, primary: Option<bool>, attachment: Attachment) -> Result<(), WorldError> {
+        let short: Vec<_> = match plan.addresses.as_slice() {
+            [] => vec![IpConfigurationPlan { public_address: plan.public_address, ..IpConfigurationPlan::default() }],
+            addresses => addresses
+                .iter()
+                .enumerate()
+                .map(|(number, address)| IpConfigurationPlan {
+                    address: *address,
+                    public_address: if number == 0 { plan.public_address } else { AddressPlan::None },
+                    ..IpConfigurationPlan::default()
+                })
+                .collect(),
+        };
+        let plans = if plan.ip_configuration.is_empty() { &short } else { &plan.ip_configuration };
+        let configurations: Result<Vec<_>, _> = plans.iter().enumerate().map(|(number, plan)| self.make_configuration(plan, number, &name)).collect();
+        self.network_interfaces.push(NetworkInterface {
+            name,
+            tags: plan.tags.clone(),
+            ip_configurations: configurations?,
+            primary,
+            attachment,
+            on_host: true,
+        });
+        Ok(())
+    }
+}
+
+/// The configurations of interface `number` of an instance, by the plan of its set.
+fn set_configurations(set: &ScaleSetPlan, instance: &InstancePlan, number: usize) -> Vec<IpConfigurationPlan> {
+    let mut plans: Vec<_> = (0..set.ip_configurations.max(1))
+        .map(|configuration| IpConfigurationPlan {
+            name: Some(if configuration == 0 { format!("{}IPConfig", set.name) } else { format!("{}IPConfig{}", set.name, configuration + 1) }),
+            address: if configuration == 0 && number == 0 { instance.address } else { AddressPlan::Auto },
+            public_address: if set.public_addresses && configuration == 0 && number == 0 { AddressPlan::Auto } else { AddressPlan::None },
+            ..IpConfigurationPlan::default()
+        })
+        .collect();
+    if set.ipv6 != Ipv6::None {
+        let address = if set.ipv6 == Ipv6::Address { AddressPlan::Auto } else { AddressPlan::None };
+        plans.push(IpConfigurationPlan {
+            name: Some(format!("{}IPv6Config", set.name)),
+            address,
+            version: Some(AddressVersion::V6),
+            ..IpConfigurationPlan::default()
+        });
+    }
+    plans
+}
+
+fn interface_configuration(set: &ScaleSetPlan, number: usize) -> String {
+    let first = set.interface_configuration.clone().unwrap_or_else(|| format!("{}Nic", set.name));
+    if number == 0 { first } else { format!("{first}{}", number + 1) }
+}
+
+impl Subscription {
+    /// Adds a group with everything that the plan says.
+    pub(super) fn add_resource_group(&mut self, plan: &ResourceGroupPlan, location: &str, number: usize) -> Result<(), WorldError> {
+        if self.resource_group(&plan.name).is_some() {
+            return Err(WorldError::Twice { kind: "resource group", name: plan.name.clone() });
+        }
+        self.resource_groups.push(ResourceGroup::empty(plan, location, number)?);
+        Ok(())
+    }
+
+    /// Fills the group of the plan, once all groups are there: interfaces may be in another group than their machine.
+    pub(super) fn fill_resource_group(&mut self, plan: &ResourceGroupPlan) -> Result<(), WorldError> {
+        let group = self.group(&plan.name)?;
+        for address in explicit_addresses(plan) {
+            group.subnet.claim(address);
+            group.subnet_v6.claim(address);
+            group.public_subnet.claim(address);
+        }
+        for set in &plan.scale_set {
+            self.add_scale_set(&plan.name, set)?;
+        }
+        for machine in &plan.virtual_machine {
+            self.add_virtual_machine(&plan.name, machine)?;
+        }
+        let group = self.group(&plan.name)?;
+        for (number, interface) in plan.network_interface.iter().enumerate() {
+            let name = interface.name.clone().unwrap_or_else(|| format!("{}-nic-{number}", plan.name));
+            let attachment = match interface.kind {
+                InterfaceKind::Unattached => Attachment::Unattached,
+                InterfaceKind::PrivateEndpoint => Attachment::PrivateEndpoint(format!("{name}-endpoint")),
+                InterfaceKind::PrivateLinkService => Attachment::PrivateLinkService(format!("{name}-service")),
+                InterfaceKind::NetAppVolume => Attachment::NetAppVolume,
+            };
+            let primary = if attachment == Attachment::NetAppVolume { Some(true) } else { interface.primary };
+            group.make_interface(interface, name, primary, attachment)?;
+        }
+        self.add_unrelated(&plan.name, plan.unrelated_interfaces)
+    }
+
+    fn group(&mut self, name: &str) -> Result<&mut ResourceGroup, WorldError> {
+        self.resource_group_mut(name).ok_or_else(|| WorldError::Missing { kind: "resource group", name: name.to_owned() })
+    }
+
+    /// Adds a scale set with its instances to the group.
+    ///
+    /// # Errors
+    ///
+    /// No such group, a set of that name is there, or a subnet is used up.
+    pub fn add_scale_set(&mut self, resource_group: &str, plan: &ScaleSetPlan) -> Result<(), WorldError> {
+        let group = self.group(resource_group)?;
+        if group.scale_set(&plan.name).is_some() {
+            return Err(WorldError::Twice { kind: "scale set", name: plan.name.clone() });
+        }
+        group.scale_sets.push(ScaleSet {
+            name: plan.name.clone(),
+            orchestration_mode: plan.orchestration_mode,
+            tags: plan.tags.clone(),
+            instances: Vec::new(),
+            plan: plan.clone(),
+            made: 0,
+        });
+        let alike = std::iter::repeat_n(&InstancePlan::default(), plan.instances).cloned().collect::<Vec<_>>();
+        for instance in alike.iter().chain(&plan.instance) {
+            self.add_instance(resource_group, &plan.name, instance, false)?;
+        }
+        for _ in 0..plan.phantoms {
+            self.add_instance(resource_group, &plan.name, &InstancePlan::default(), true)?;
+        }
+        Ok(())
+    }
+
+    /// Adds one instance to the set and gives its name (Flexible) or number (Uniform). `gone` leaves only its interfaces (Uniform).
+    pub(super) fn add_instance(&mut self, resource_group: &str, scale_set: &str, instance: &InstancePlan, gone: bool) -> Result<String, WorldError> {
+        let group = self.group(resource_group)?;
+        let group_name = group.name.clone();
+        let set = group.scale_sets.iter_mut().find(|set| set.name.eq_ignore_ascii_case(scale_set));
+        let set = set.ok_or_else(|| WorldError::Missing { kind: "scale set", name: scale_set.to_owned() })?;
+        let serial = set.made;
+        set.made += 1;
+        let plan = set.plan.clone();
+        let turn = usize::try_from(serial).unwrap_or_default();
+        let zone = instance.zone.clone().or_else(|| plan.zones.get(turn.checked_rem(plan.zones.len()).unwrap_or_default()).cloned());
+        let tags = instance.tags.clone().unwrap_or_else(|| plan.instance_tags.clone());
+        let on_host = instance.power_state != PowerState::Deallocated;
+
+        if plan.orchestration_mode == OrchestrationMode::Uniform {
+            let mut network_interfaces = Vec::new();
+            for number in 0..plan.interfaces.max(1) {
+                network_interfaces.push(group.make_uniform_interface(&plan, instance, number, on_host, gone)?);
+            }
+            let made = Instance { id: serial, tags, zone, power_state: instance.power_state, gone, network_interfaces };
+            if let Some(set) = group.scale_sets.iter_mut().find(|set| set.name.eq_ignore_ascii_case(scale_set)) {
+                set.instances.push(made);
+            }
+            return Ok(serial.to_string());
+        }
+
+        let name = instance.name.clone().unwrap_or_else(|| format!("{}_{}", plan.name, eight_hex(&[&group_name, &plan.name, "instance", &serial.to_string()])));
+        let mut interfaces = Vec::new();
+        for number in 0..plan.interfaces.max(1) {
+            let suffix = eight_hex(&[&group_name, &plan.name, "interface", &serial.to_string(), &number.to_string()]);
+            interfaces.push(NetworkInterfacePlan {
+                name: Some(format!("{}-{suffix}", interface_configuration(&plan, number))),
+                resource_group: plan.interface_resource_group.clone(),
+                tags: instance.interface_tags.clone().unwrap_or_else(|| plan.interface_tags.clone()),
+                primary: Some(number == 0),
+                ip_configuration: set_configurations(&plan, instance, number),
+                ..NetworkInterfacePlan::default()
+            });
+        }
+        let machine = VirtualMachinePlan {
+            name: name.clone(),
+            scale_set: Some(plan.name.clone()),
+            tags,
+            zone,
+            power_state: instance.power_state,
+            network_interface: interfaces,
+            ..VirtualMachinePlan::default()
+        };
+        self.add_virtual_machine(&group_name, &machine)?;
+        Ok(name)
+    }
+
+    /// Adds a virtual machine, or several by `count`, with their interfaces.
+    ///
+    /// # Errors
+    ///
+    /// No such group or set, a machine or interface of that name is there, or a subnet is used up.
+    pub fn add_virtual_machine(&mut self, resource_group: &str, plan: &VirtualMachinePlan) -> Result<(), WorldError> {
+        let Some(count) = plan.count else { return self.add_one_virtual_machine(resource_group, plan) };
+        for number in 0..count {
+            let one = VirtualMachinePlan { name: format!("{}-{number}", plan.name), count: None, ..plan.clone() };
+            self.add_one_virtual_machine(resource_group, &one)?;
+        }
+        Ok(())
+    }
+
+    fn add_one_virtual_machine(&mut self, resource_group: &str, plan: &VirtualMachinePlan) -> Result<(), WorldError> {
+        let group = self.group(resource_group)?;
+        let group_name = group.name.clone();
+        if group.virtual_machine(&plan.name).is_some() {
+            return Err(WorldError::Twice { kind: "virtual machine", name: plan.name.clone() });
+        }
+        if let Some(name) = plan.scale_set.as_ref().filter(|name| group.scale_set(name).is_none()) {
+            return Err(WorldError::Missing { kind: "scale set", name: name.clone() });
+        }
+        let single = [NetworkInterfacePlan {
+            tags: plan.interface_tags.clone(),
+            addresses: plan.addresses.clone(),
+            public_address: plan.public_address,
+            ..NetworkInterfacePlan::default()
+        }];
+        let plans = if plan.network_interface.is_empty() { single.as_slice() } else { &plan.network_interface };
+        let mut references = Vec::new();
+        for (number, interface) in plans.iter().enumerate() {
+            let name =
+                interface.name.clone().unwrap_or_else(|| if number == 0 { format!("{}VMNic", plan.name) } else { format!("{}VMNic{}", plan.name, number + 1) });
+            let holder = interface.resource_group.as_deref().unwrap_or(&group_name);
+            let attachment = Attachment::VirtualMachine { resource_group: group_name.clone(), name: plan.name.clone() };
+            let holder = self.group(holder)?;
+            let primary = interface.primary.unwrap_or(number == 0);
+            holder.make_interface(interface, name.clone(), Some(primary), attachment)?;
+            if let Some(made) = holder.network_interfaces.last_mut() {
+                made.on_host = plan.power_state != PowerState::Deallocated;
+            }
+            // Recorded: a machine with one interface, made by hand, has no `properties` in the reference; one made by a set has them.
+            let said = interface.primary.or_else(|| (plans.len() > 1).then_some(primary));
+            references.push(InterfaceReference { resource_group: holder.name.clone(), name, primary: said });
+        }
+        let machine = VirtualMachine {
+            name: plan.name.clone(),
+            tags: plan.tags.clone(),
+            zone: plan.zone.clone(),
+            power_state: plan.power_state,
+            scale_set: plan.scale_set.clone(),
+            network_interfaces: references,
+        };
+        self.group(&group_name)?.virtual_machines.push(machine);
+        Ok(())
+    }
+
+    fn add_unrelated(&mut self, resource_group: &str, count: usize) -> Result<(), WorldError> {
+        let group = self.group(resource_group)?;
+        let group_name = group.name.clone();
+        let plan = NetworkInterfacePlan::default();
+        for number in 0..count {
+            let name = format!("unrelated-{number:06}");
+            let (interface, attachment) = match number % 20 {
+                7 => (format!("{name}-pe-nic"), Attachment::PrivateEndpoint(format!("{name}-pe"))),
+                13 => (format!("{name}-spare"), Attachment::Unattached),
+                _ => (format!("{name}VMNic"), Attachment::VirtualMachine { resource_group: group_name.clone(), name: name.clone() }),
+            };
+            let attached = matches!(attachment, Attachment::VirtualMachine { .. });
+            group.add_interface(&plan, interface.clone(), attached.then_some(true), attachment)?;
+            if attached {
+                group.virtual_machines.push(VirtualMachine {
+                    name,
+                    tags: Tags::new(),
+                    zone: None,
+                    power_state: PowerState::Running,
+                    scale_set: None,
+                    network_interfaces: vec![InterfaceReference { resource_group: group_name.clone(), name: interface, primary: None }],
+                });
+            }
+        }
+        if count > 0 {
+            group.network_interfaces.sort_by_cached_key(|interface| fingerprint(&[&interface.name]));
+        }
+        Ok(())
+    }
+}
+
+impl ResourceGroup {
+    fn make_uniform_interface(
+        &mut self,
+        set: &ScaleSetPlan,
+        instance: &InstancePlan,
+        number: usize,
+        on_host: bool,
+        gone: bool,
+    ) -> Result<NetworkInterface, WorldError> {
+        let name = interface_configuration(set, number);
+        let mut configurations = Vec::new();
+        for (place, plan) in set_configurations(set, instance, number).iter().enumerate() {
+            let without_public = IpConfigurationPlan { public_address: AddressPlan::None, ..plan.clone() };
+            let mut configuration = self.make_configuration(&without_public, place, &name)?;
+            if plan.public_address == AddressPlan::Auto {
+                let address = Some(self.next_public_address()?);
+                configuration.public_address =
+                    Some(PublicAddressUse::OfInstance(PublicAddress { name: "instancepublicip".to_owned(), address, tags: Tags::new(), used_by: None }));
+            }
+            configurations.push(configuration);
+        }
+        let primary = (!gone).then_some(number == 0);
+        Ok(NetworkInterface { name, tags: Tags::new(), ip_configurations: configurations, primary, attachment: Attachment::ScaleSetInstance, on_host })
+    }
+}
+
+/// All addresses that the plan of a group names, so that none of them is also handed out.
+fn explicit_addresses(plan: &ResourceGroupPlan) -> Vec<IpAddr> {
+    let machines = plan.virtual_machine.iter().flat_map(|machine| machine.addresses.iter().chain([&machine.public_address]));
+    let interfaces = plan.network_interface.iter().chain(plan.virtual_machine.iter().flat_map(|machine| &machine.network_interface)).flat_map(|interface| {
+        let configurations = interface.ip_configuration.iter().flat_map(|configuration| [&configuration.address, &configuration.public_address]);
+        interface.addresses.iter().chain([&interface.public_address]).chain(configurations)
+    });
+    let instances = plan.scale_set.iter().flat_map(|set| set.instance.iter().map(|instance| &instance.address));
+    let all = machines.chain(interfaces).chain(instances);
+    all.filter_map(|address| if let AddressPlan::Is(address) = address { Some(*address) } else { None }).collect()
+}
