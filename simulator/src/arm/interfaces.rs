@@ -31,7 +31,7 @@ pub(super) fn of_scale_set(room: &Room<'_>, name: &str) -> Result<Answer, ArmErr
     let not_found = || ArmError::network_not_found(&id::scale_set(&room.subscription.id, &group.name, name));
     let set = group.scale_set(name).ok_or_else(not_found)?;
     if set.orchestration_mode == OrchestrationMode::Flexible {
-        match set.plan.uniform_listing.unwrap_or(room.world.settings().uniform_listing_of_flexible) {
+        match set.plan.uniform_listing.unwrap_or_else(|| room.world.settings().uniform_listing_of_flexible) {
             UniformListing::NotFound => return Err(not_found()),
             UniformListing::Conflict => return Err(ArmError::not_allowed_on_scale_set("VirtualMachineScaleSets.networkInterfaces.GET")),
             UniformListing::Empty => {}

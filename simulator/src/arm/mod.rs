@@ -30,8 +30,7 @@ use route::{Route, Target};
 /// A path that the simulator does not know gives [`Operation::Unexpected`] and 404, any method but GET gives it and 405.
 pub fn answer(world: &World, caller: &Caller, request: &Request) -> Reply {
     let route = Route::parse(&request.path);
-    let readable = request.method == Method::GET;
-    let operation = operation(request);
+    let operation = counted_as(&route, request);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     headers.insert(HeaderName::from_static("x-ms-ratelimit-remaining-subscription-global-reads"), HeaderValue::from_static("3749"));
@@ -57,11 +56,6 @@ pub fn answer(world: &World, caller: &Caller, request: &Request) -> Reply {
 }
 
 /// What a request asks for, whether or not it will be refused.
-pub fn operation(request: &Request) -> Operation {
-    if request.method == Method::GET { Route::parse(&request.path).operation() } else { Operation::Unexpected }
-}
-
-/// What a request to ARM asks for, whoever asks: for a door that refuses before it lets anyone in.
 pub fn operation(request: &Request) -> Operation {
     counted_as(&Route::parse(&request.path), request)
 }
