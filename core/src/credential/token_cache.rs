@@ -192,3 +192,6 @@ impl Slot {
         Ok(token)
     }
 }
+
+#[cfg(test)]
+mod tests;

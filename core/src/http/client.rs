@@ -217,3 +217,6 @@ impl Drop for Entry<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
