@@ -1,0 +1,89 @@
+//! The simulator's clock: wall time that follows tokio's clock.
+//!
+//! Under tokio's paused clock a token expires when the test advances time, and `exp`, `expires_on` and `Retry-After` dates agree with it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// Wall time, read once and moved on by tokio's clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    wall: SystemTime,
+    started: Instant,
+}
+
+impl Clock {
+    /// A clock that reads the time of the machine now.
+    pub(crate) fn start() -> Self {
+        Self { wall: SystemTime::now(), started: Instant::now() }
+    }
+
+    /// Time since the clock was started.
+    pub(crate) fn offset(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The present wall time.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.wall + self.offset()
+    }
+
+    /// The present time in whole seconds since 1970-01-01T00:00:00Z.
+    pub(crate) fn unix_seconds(&self) -> u64 {
+        self.now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+    }
+
+    /// The present year.
+    pub(crate) fn year(&self) -> u64 {
+        civil(self.unix_seconds()).0.0
+    }
+
+    /// The present time as Entra ID writes it: `2021-11-17 23:25:07Z`.
+    pub(crate) fn timestamp(&self) -> String {
+        let (date, time) = civil(self.unix_seconds());
+        format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}Z", date.0, date.1, date.2, time.0, time.1, time.2)
+    }
+
+    /// A time in unix seconds as ARM writes it in its 401: `10/16/2018 6:09:32 PM`.
+    pub(crate) fn american(unix_seconds: u64) -> String {
+        let ((year, month, day), (hour, minute, second)) = civil(unix_seconds);
+        let half = if hour < 12 { "AM" } else { "PM" };
+        let twelve = if hour % 12 == 0 { 12 } else { hour % 12 };
+        format!("{month}/{day}/{year} {twelve}:{minute:02}:{second:02} {half}")
+    }
+}
+
+/// Year, month, day and hour, minute, second (UTC) of a time in unix seconds, by the proleptic Gregorian calendar.
+fn civil(unix_seconds: u64) -> ((u64, u64, u64), (u64, u64, u64)) {
+    let (mut days, rest) = (unix_seconds / 86_400, unix_seconds % 86_400);
+    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let mut year = 1970;
+    while days >= if leap(year) { 366 } else { 365 } {
+        days -= if leap(year) { 366 } else { 365 };
+        year += 1;
+    }
+    let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 1;
+    for length in lengths {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    ((year, month, days + 1), (rest / 3600, rest % 3600 / 60, rest % 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        assert_eq!(civil(0), ((1970, 1, 1), (0, 0, 0)));
+        assert_eq!(civil(1_637_191_507), ((2021, 11, 17), (23, 25, 7)));
+        assert_eq!(civil(1_709_164_800), ((2024, 2, 29), (0, 0, 0)));
+        assert_eq!(Clock::american(1_539_713_372), "10/16/2018 6:09:32 PM");
+    }
+}
