@@ -1,0 +1,16 @@
+//! The HTTP client over real sockets: what servers, networks and proxies do to an answer, and that no answer is ever a short one.
+//!
+//! Waits are those of a leaping clock, so nothing waits in real time but for a silent server, and that as long as the idle limit set here.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "http/faults.rs"]
+mod faults;
+#[path = "http/pages.rs"]
+mod pages;
+#[path = "http/proxy.rs"]
+mod proxy;
+#[path = "http/server.rs"]
+mod server;
+#[path = "http/tls.rs"]
+mod tls;

@@ -1,0 +1,205 @@
+//! Faults of servers and of the way there.
+
+use std::time::Duration;
+
+use cloud_autojoin_core::http::{Answer, Request};
+use cloud_autojoin_core::{Call, Clock, Error, RequestOutcome, TransportFailure};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::server::{Deed, Server, answer, bytes_of, call, client, gzip, request, told};
+
+const WHOLE: &str = r#"{"value":[1,2,3]}"#;
+
+fn whole() -> Deed {
+    answer("200 OK", "content-type: application/json\r\n", WHOLE)
+}
+
+fn outcomes(call: &Call) -> Vec<RequestOutcome> {
+    call.requests().into_iter().map(|record| record.outcome).collect()
+}
+
+/// Asks a server that does `deed` first and is well again after it; gives how long the clock says it took.
+async fn asked_again_after(deed: Deed) -> Duration {
+    let server = Server::start([deed, whole()]).await;
+    let (call, client) = (call(), client(|settings| settings.idle_timeout = Duration::from_millis(500)));
+    let Answer::Value(value, response) = client.json::<Value>("azure", &request(&server.url("/list?sig=canary")), &call).await.unwrap() else {
+        panic!("no value")
+    };
+    assert_eq!((value.to_string().as_str(), response.attempts, server.heard().len()), (WHOLE, 2, 2));
+    let targets: Vec<_> = call.requests().into_iter().map(|record| (record.attempt, record.target)).collect();
+    let target = format!("GET {}", server.url("/list?sig=..."));
+    assert_eq!(targets, [(1, target.clone()), (2, target)]);
+    assert_eq!(outcomes(&call)[1], RequestOutcome::Status(200));
+    call.elapsed()
+}
+
+/// Asks a server that does nothing but `deed`, five times over.
+async fn asked_in_vain(deed: impl Fn() -> Deed) -> (TransportFailure, u32, String) {
+    let server = Server::start(std::iter::repeat_with(deed).take(5)).await;
+    let client = client(|settings| settings.idle_timeout = Duration::from_millis(50));
+    let error = client.json::<Value>("azure", &request(&server.url("/list?sig=canary")), &call()).await.unwrap_err();
+    assert_eq!(server.heard().len(), 5);
+    let (failure, tries, text) = told(error);
+    (failure, tries, text.replace(&server.url(""), "http://HOST"))
+}
+
+#[tokio::test]
+async fn failures_of_the_server_are_asked_again() {
+    for status in ["408 Request Timeout", "429 Too Many Requests", "500 Internal Server Error", "502 Bad Gateway", "504 Gateway Timeout"] {
+        asked_again_after(answer(status, "", r#"{"error":{"code":"Oops"}}"#)).await;
+    }
+    asked_again_after(answer("503 Service Unavailable", "content-type: text/html\r\n", "<html>Our services aren't available right now</html>")).await;
+}
+
+#[tokio::test]
+async fn a_throttled_caller_waits_as_long_as_it_is_told() {
+    let waited = asked_again_after(answer("429 Too Many Requests", "retry-after: 17\r\n", "{}")).await;
+    assert!((17..20).contains(&waited.as_secs()), "{waited:?}");
+    let date = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(30));
+    let waited = asked_again_after(answer("503 Service Unavailable", &format!("retry-after: {date}\r\n"), "{}")).await;
+    assert!((28..33).contains(&waited.as_secs()), "{waited:?}");
+}
+
+#[tokio::test]
+async fn the_last_failure_of_the_server_comes_back_whole() {
+    let server =
+        Server::start(std::iter::repeat_with(|| answer("503 Service Unavailable", "retry-after: 3\r\nx-ms-request-id: 7\r\n", "<html>")).take(5)).await;
+    let call = call();
+    let response = client(|_| {}).send(&request(&server.url("/")), &call).await.unwrap();
+    assert_eq!((response.status.as_u16(), response.attempts, response.retry_after), (503, 5, Some(Duration::from_secs(3))));
+    assert_eq!((&*response.body, response.headers["x-ms-request-id"].as_bytes()), (b"<html>".as_slice(), b"7".as_slice()));
+    assert!(response.elapsed >= Duration::from_secs(12));
+    assert_eq!(outcomes(&call), vec![RequestOutcome::Status(503); 5]);
+}
+
+#[tokio::test]
+async fn a_reset_connection_is_asked_again_and_is_an_error_in_the_end() {
+    asked_again_after(Deed::Reset).await;
+    let (failure, tries, text) = asked_in_vain(|| Deed::Reset).await;
+    assert_eq!((failure, tries), (TransportFailure::Cut, 5));
+    assert!(text.starts_with("cannot list things: http://HOST cut the answer short, 5 tries in "), "{text}");
+}
+
+#[tokio::test]
+async fn a_cut_body_is_asked_again_and_is_an_error_in_the_end() {
+    let cut = || Deed::Write(bytes_of(WHOLE.len(), "", &WHOLE.as_bytes()[..9]));
+    asked_again_after(cut()).await;
+    assert_eq!(asked_in_vain(cut).await.0, TransportFailure::Cut);
+
+    let chunked = || Deed::Write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n11\r\n{\"value\":[1,2,3]}\r\n".to_vec());
+    asked_again_after(chunked()).await;
+    assert_eq!(asked_in_vain(chunked).await.0, TransportFailure::Cut);
+
+    let zipped = gzip(WHOLE.as_bytes());
+    let half = zipped[..zipped.len() - 10].to_vec();
+    let in_gzip = move || answer("200 OK", "content-encoding: gzip\r\n", &half);
+    asked_again_after(in_gzip()).await;
+    assert_eq!(asked_in_vain(in_gzip).await.0, TransportFailure::Cut);
+}
+
+#[tokio::test]
+async fn json_cut_where_http_does_not_notice_is_asked_again_and_is_an_error_in_the_end() {
+    // Closed without a length: to HTTP this is a whole answer.
+    let cut = || Deed::Write(b"HTTP/1.1 200 OK\r\n\r\n{\"value\":[1,2".to_vec());
+    asked_again_after(cut()).await;
+    let (failure, tries, text) = asked_in_vain(cut).await;
+    assert_eq!((failure, tries), (TransportFailure::Cut, 5));
+    assert!(text.ends_with(": EOF while parsing a list at line 1 column 13"), "{text}");
+}
+
+#[tokio::test]
+async fn a_silent_server_is_given_up_and_asked_again() {
+    asked_again_after(Deed::Hang(Vec::new())).await;
+    asked_again_after(Deed::Hang(bytes_of(WHOLE.len(), "", &WHOLE.as_bytes()[..9]))).await;
+    let (failure, tries, text) = asked_in_vain(|| Deed::Hang(Vec::new())).await;
+    assert_eq!((failure, tries), (TransportFailure::Idle, 5));
+    assert!(text.starts_with("cannot list things: http://HOST sent nothing for too long, 5 tries in "), "{text}");
+}
+
+#[tokio::test]
+async fn a_silent_server_does_not_outlast_the_deadline() {
+    let server = Server::start([Deed::Hang(bytes_of(99, "", b"{"))]).await;
+    let call = Call::new(&Clock::system(), Duration::from_millis(100));
+    let (failure, tries, _) = told(client(|_| {}).send(&request(&server.url("/")), &call).await.unwrap_err());
+    assert_eq!((failure, tries), (TransportFailure::Deadline, 1));
+    assert_eq!(outcomes(&call), [RequestOutcome::Failed("the deadline passed".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_asked_again_and_is_an_error_in_the_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/?sig=canary", listener.local_addr().unwrap());
+    drop(listener);
+    let (failure, tries, text) = told(client(|_| {}).send(&request(&url), &call()).await.unwrap_err());
+    assert_eq!((failure, tries), (TransportFailure::Connect, 5));
+    assert!(text.contains("no connection to http://127.0.0.1:") && text.contains("refused"), "{text}");
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_host_is_an_error_and_nothing_is_sent_there() {
+    let elsewhere = Server::start([whole()]).await;
+    for status in ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        let place = elsewhere.url("/stolen?canary");
+        let server = Server::start([answer(status, &format!("location: {place}\r\n"), "")]).await;
+        let post = Request::post("get a token", server.url("/").parse().unwrap(), "client_secret=canary");
+        let (failure, tries, text) = told(client(|_| {}).send(&post, &call()).await.unwrap_err());
+        assert_eq!((failure, tries), (TransportFailure::Redirected, 1));
+        assert!(text.ends_with(&format!("redirects (status {} to {})", &status[..3], elsewhere.url(""))), "{text}");
+        assert_eq!(server.heard().len(), 1);
+    }
+    assert_eq!(elsewhere.heard(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_answer_of_any_size_is_read_up_to_the_limit_only() {
+    const LIMIT: usize = 100_000;
+    let bomb = gzip(&vec![b' '; 50_000_000]);
+    assert!(bomb.len() < LIMIT);
+    let honest = || answer("200 OK", "", vec![b' '; LIMIT + 1]);
+    let endless = || {
+        let mut bytes = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+        bytes.resize(LIMIT * 2, b' ');
+        Deed::Write(bytes)
+    };
+    for deed in [honest(), endless(), answer("200 OK", "content-encoding: gzip\r\n", bomb)] {
+        let server = Server::start([deed]).await;
+        let (failure, tries, text) = told(client(|settings| settings.max_body = LIMIT).send(&request(&server.url("/")), &call()).await.unwrap_err());
+        assert_eq!((failure, tries), (TransportFailure::TooLarge, 1));
+        assert!(text.ends_with("is too large (the limit is 100000 bytes)"), "{text}");
+    }
+    let server = Server::start([answer("200 OK", "", vec![b' '; LIMIT])]).await;
+    let response = client(|settings| settings.max_body = LIMIT).send(&request(&server.url("/")), &call()).await.unwrap();
+    assert_eq!(response.body.len(), LIMIT);
+}
+
+#[tokio::test]
+async fn compressed_answers_are_asked_for_and_unpacked() {
+    let server = Server::start([answer("200 OK", "content-encoding: gzip\r\n", gzip(WHOLE.as_bytes()))]).await;
+    let call = call();
+    let response = client(|settings| settings.user_agent = "tester/1".to_owned()).send(&request(&server.url("/a?b=c")), &call).await.unwrap();
+    assert_eq!(&*response.body, WHOLE.as_bytes());
+    assert_eq!(call.requests()[0].bytes, WHOLE.len() as u64);
+    let heard = server.heard().remove(0).to_ascii_lowercase();
+    for line in ["get /a?b=c http/1.1", "user-agent: tester/1", "accept-encoding: gzip", "authorization: bearer canary"] {
+        assert!(heard.lines().any(|heard| heard == line), "{line} is not in {heard}");
+    }
+}
+
+#[tokio::test]
+async fn the_body_of_a_post_is_sent_again_whole() {
+    let server = Server::start([answer("503 Service Unavailable", "", ""), whole()]).await;
+    let post = Request::post("get a token", server.url("/token").parse().unwrap(), "grant_type=x&client_secret=canary");
+    client(|_| {}).send(&post, &call()).await.unwrap();
+    for heard in server.heard() {
+        assert!(heard.starts_with("POST /token ") && heard.ends_with("\r\n\r\ngrant_type=x&client_secret=canary"), "{heard}");
+    }
+}
+
+#[tokio::test]
+async fn html_with_a_good_status_is_an_error_and_not_an_empty_list() {
+    let server = Server::start([answer("200 OK", "", "<html>canary, please log in to this network</html>")]).await;
+    let error = client(|_| {}).json::<Value>("azure", &request(&server.url("/")), &call()).await.unwrap_err();
+    assert!(matches!(error, Error::Decode(_)), "{error:?}");
+    assert!(!format!("{error:?}").contains("canary"));
+}

@@ -1,0 +1,163 @@
+//! A server that does to each request what a list says, byte by byte.
+
+use std::collections::VecDeque;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cloud_autojoin_core::http::{HttpClient, HttpSettings, Request};
+use cloud_autojoin_core::{Call, Clock, Error, Secret, TransportError, TransportFailure};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What the server does with one request.
+pub(crate) enum Deed {
+    /// Writes these bytes and closes.
+    Write(Vec<u8>),
+    /// Cuts the connection with a reset, before any answer.
+    Reset,
+    /// Writes these bytes and then nothing more, with the connection open.
+    Hang(Vec<u8>),
+}
+
+/// An answer with a length.
+pub(crate) fn answer(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Deed {
+    let body = body.as_ref();
+    let mut bytes = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n", body.len()).into_bytes();
+    bytes.extend_from_slice(body);
+    Deed::Write(bytes)
+}
+
+/// The bytes of an answer that says it has `length` bytes and has these.
+pub(crate) fn bytes_of(length: usize, headers: &str, body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("HTTP/1.1 200 OK\r\n{headers}content-length: {length}\r\n\r\n").into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A server on a port of its own. It stops when it is dropped.
+pub(crate) struct Server {
+    port: u16,
+    heard: Arc<Mutex<Vec<String>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    /// Does `deeds` one after the other, one for each connection; one too many is answered with 418.
+    pub(crate) async fn start(deeds: impl IntoIterator<Item = Deed>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let mut deeds: VecDeque<Deed> = deeds.into_iter().collect();
+        let ears = Arc::clone(&heard);
+        let task = tokio::spawn(async move {
+            let mut open = Vec::new();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let text = read_request(&mut stream).await;
+                ears.lock().unwrap().push(text);
+                let deed = deeds.pop_front().unwrap_or_else(|| answer("418 I'm a teapot", "", "one request too many"));
+                open.extend(act(stream, deed).await);
+            }
+        });
+        Self { port, heard, task }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The requests heard so far, head and body as they came.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn act(mut stream: TcpStream, deed: Deed) -> Option<TcpStream> {
+    match deed {
+        Deed::Write(bytes) => {
+            // A client that has had enough closes early, which is its right.
+            _ = stream.write_all(&bytes).await;
+            _ = stream.shutdown().await;
+            None
+        }
+        Deed::Reset => {
+            stream.set_zero_linger().unwrap();
+            None
+        }
+        Deed::Hang(bytes) => {
+            stream.write_all(&bytes).await.unwrap();
+            Some(stream)
+        }
+    }
+}
+
+/// The head of a request, and its body where it has a length.
+pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        let mut chunk = [0; 4096];
+        let count = stream.read(&mut chunk).await.unwrap_or(0);
+        bytes.extend_from_slice(&chunk[..count]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            if count == 0 {
+                return text;
+            }
+            continue;
+        };
+        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+        if body.len() >= length || count == 0 {
+            return text;
+        }
+    }
+}
+
+/// A client with the usual settings but for `change`.
+pub(crate) fn client(change: impl FnOnce(&mut HttpSettings)) -> HttpClient {
+    let mut settings = HttpSettings::default();
+    change(&mut settings);
+    HttpClient::new(settings).unwrap()
+}
+
+/// A call on a clock that waits for nothing.
+pub(crate) fn call() -> Call {
+    Call::new(&Clock::leaping(), Duration::from_secs(60))
+}
+
+/// A request that carries the canary where secrets are carried.
+pub(crate) fn request(url: &str) -> Request {
+    Request::get("list things", url.parse().unwrap()).bearer(&Secret::new("canary"))
+}
+
+pub(crate) fn transport_error(error: Error) -> TransportError {
+    match error {
+        Error::Transport(error) => *error,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The failure, the number of tries, and the whole chain of the error in one line, which holds no canary.
+pub(crate) fn told(error: Error) -> (TransportFailure, u32, String) {
+    let error = transport_error(error);
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(&error);
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    assert!(!format!("{text} {error:?}").contains("canary"), "{text} {error:?}");
+    (error.failure(), error.attempts(), text)
+}

@@ -1,0 +1,96 @@
+//! Trust: whose certificates are taken, and what is said of the others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud_autojoin_core::TransportFailure;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::{self, ServerConfig};
+
+use crate::server::{Server, call, client, read_request, request, told};
+
+/// A TLS server on a port of its own that answers every request with `whole`; gives its port and the PEM of its own certificate.
+async fn start(name: &str) -> (u16, Vec<u8>) {
+    let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let (acceptor, listener) = (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            read_request(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole").await.unwrap();
+        }
+    });
+    (port, certified.cert.pem().into_bytes())
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_authorities_given_is_trusted() {
+    let (port, pem) = start("localhost").await;
+    let response =
+        client(|settings| settings.certificate_authorities = vec![pem]).send(&request(&format!("https://localhost:{port}/")), &call()).await.unwrap();
+    assert_eq!(&*response.body, b"whole");
+}
+
+#[tokio::test]
+async fn an_unknown_authority_is_a_tls_error_at_once() {
+    let ((port, _), (_, other)) = (start("localhost").await, start("localhost").await);
+    let client = client(|settings| settings.certificate_authorities = vec![other]);
+    let (failure, tries, text) = told(client.send(&request(&format!("https://localhost:{port}/?sig=canary")), &call()).await.unwrap_err());
+    assert_eq!((failure, tries), (TransportFailure::Tls, 1));
+    assert!(text.starts_with(&format!("cannot list things: no TLS connection to https://localhost:{port}: ")) && text.contains("certificate"), "{text}");
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_name_is_a_tls_error_that_says_so() {
+    let (port, pem) = start("other.example").await;
+    let client = client(|settings| settings.certificate_authorities = vec![pem]);
+    let (failure, tries, text) = told(client.send(&request(&format!("https://localhost:{port}/")), &call()).await.unwrap_err());
+    assert_eq!((failure, tries), (TransportFailure::Tls, 1));
+    assert!(text.contains("other.example"), "{text}");
+}
+
+#[tokio::test]
+async fn a_plain_server_at_a_tls_address_is_a_tls_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { listener.accept().await.unwrap().0.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await });
+    let (_, pem) = start("localhost").await;
+    let client = client(|settings| settings.certificate_authorities = vec![pem]);
+    let (failure, tries, _) = told(client.send(&request(&format!("https://localhost:{port}/")), &call()).await.unwrap_err());
+    assert_eq!((failure, tries), (TransportFailure::Tls, 1));
+}
+
+#[tokio::test]
+async fn a_machine_without_ca_certificates_is_told_so() {
+    let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "tls::ask_without_ca_certificates", "--ignored"]).env("SSL_CERT_FILE", "/nonexistent").env_remove("SSL_CERT_DIR");
+    let output = tokio::time::timeout(Duration::from_secs(60), command.output()).await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+#[ignore = "runs in a process without CA certificates, started by the test above"]
+async fn ask_without_ca_certificates() {
+    let client = client(|_| {});
+    let (failure, tries, text) = told(client.send(&request("https://localhost:1/"), &call()).await.unwrap_err());
+    assert_eq!((failure, tries), (TransportFailure::Tls, 1));
+    assert!(text.contains("the CA certificates of this machine cannot be used"), "{text}");
+    // Plain http needs none.
+    let server = Server::start([crate::server::answer("200 OK", "", "whole")]).await;
+    let response = client.send(&request(&server.url("/")), &call()).await.unwrap();
+    assert_eq!(&*response.body, b"whole");
+}
