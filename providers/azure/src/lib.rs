@@ -1,1 +1,45 @@
-//! Microsoft Azure.
+//! Microsoft Azure for `cloud-autojoin`: the addresses of tagged network interfaces, and of the instances of a Uniform or Flexible scale set.
+//!
+//! [`SPEC`] is what the registry knows; [`AzureBuilder`] is for programs. From the string to the answer: `key.rs` (the keys) -> `builder.rs` (typed values, all problems at once) ->
+//! `azure.rs` (the provider) -> `discover/` (which requests, which addresses) -> `arm/` (one request) with the tokens of `credential/`.
+
+mod arm;
+mod azure;
+mod builder;
+pub mod cloud;
+pub mod config;
+pub mod credential;
+mod discover;
+mod instance_metadata;
+pub mod key;
+mod reader;
+
+use cloud_autojoin_core::{ConfigString, Context, Provider, ProviderSpec, Result};
+
+pub use azure::{Azure, PROVIDER_NAME};
+pub use builder::AzureBuilder;
+pub use cloud::{Cloud, Environment};
+pub use config::{AzureConfig, OrchestrationMode, Selection};
+pub use key::AzureKey;
+
+/// Azure as the registry knows it.
+pub const SPEC: ProviderSpec = ProviderSpec::new(PROVIDER_NAME, "Microsoft Azure", key::KEYS, build)
+    .with_summary("finds network interfaces by tag, or the instances of a Uniform or Flexible scale set, and gives their addresses")
+    .with_notes(NOTES);
+
+/// What the keys alone do not tell.
+const NOTES: &str = "\
+Say what to look for by `tag_name` and `tag_value`, by `resource_group` and `vm_scale_set`, or by both: then both must hold.
+
+Without a client secret the first of these identities that is there is used: the environment (AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET or \
+AZURE_CLIENT_CERTIFICATE_PATH), workload identity (AZURE_FEDERATED_TOKEN_FILE), managed identity, Azure CLI, Azure Developer CLI. One that is there and fails is the error.
+
+The identity needs, on the subscription or the resource groups it looks in: Microsoft.Network/networkInterfaces/read for tags on interfaces; for a Flexible scale set that and \
+Microsoft.Compute/virtualMachines/read; for a Uniform one Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read and \
+Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read; Microsoft.Compute/virtualMachineScaleSets/read to tell an empty set from one that is not there. The role Reader has them all.
+
+A client secret in a join string can be seen by whoever lists processes or reads logs: keep it in ARM_CLIENT_SECRET or in a file (`@FILE`), or use a managed identity.";
+
+fn build(config: &ConfigString, context: &Context) -> Result<Box<dyn Provider>> {
+    Ok(Box::new(AzureBuilder::from_config(config, context)?.build()?))
+}

@@ -1,0 +1,113 @@
+//! The configured provider: [`Azure`].
+//!
+//! `builder.rs` makes one; `discover/` does the asking, with the client of `arm/`, whose tokens come from `credential/`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use cloud_autojoin_core::{Call, Context, Discovery, Provider, Result};
+use url::Url;
+
+use crate::arm::ArmClient;
+use crate::cloud::Cloud;
+use crate::config::{AzureConfig, OrchestrationMode};
+use crate::credential::Credentials;
+use crate::discover;
+use crate::instance_metadata::{self, Own};
+
+/// The name after `provider=`, and in errors.
+pub const PROVIDER_NAME: &str = "azure";
+
+/// Azure, ready to be asked.
+///
+/// It keeps its token, its connections and the orchestration modes it has seen from one call to the next. Clones share all of these.
+#[derive(Clone)]
+pub struct Azure {
+    config: AzureConfig,
+    own: Own,
+    session: Arc<Session>,
+}
+
+/// What lives longer than a call.
+struct Session {
+    context: Context,
+    cloud: Cloud,
+    metadata_endpoint: Url,
+    credentials: Arc<Credentials>,
+    arm: ArmClient,
+    modes: Mutex<BTreeMap<String, OrchestrationMode>>,
+}
+
+impl Azure {
+    pub(crate) fn new(config: AzureConfig, own: Own, context: Context, cloud: Cloud, credentials: Credentials, metadata_endpoint: Url) -> Self {
+        let credentials = Arc::new(credentials);
+        let arm = ArmClient::new(context.http().clone(), cloud.clone(), Arc::clone(&credentials));
+        Self { config, own, session: Arc::new(Session { context, cloud, metadata_endpoint, credentials, arm, modes: Mutex::default() }) }
+    }
+
+    /// What is looked for. Where the join string says `self`, that word stands here.
+    pub fn config(&self) -> &AzureConfig {
+        &self.config
+    }
+
+    /// Where it is looked for.
+    pub fn cloud(&self) -> &Cloud {
+        &self.session.cloud
+    }
+
+    /// The identity that is asked with, once it is known: `managed identity`, never a secret.
+    pub fn identity(&self) -> Option<String> {
+        self.session.credentials.description()
+    }
+
+    /// The client for Azure Resource Manager.
+    pub(crate) fn arm(&self) -> &ArmClient {
+        &self.session.arm
+    }
+
+    /// The mode that a scale set was last seen to have. `scale_set_id` is its resource id in any case.
+    pub(crate) fn remembered_mode(&self, scale_set_id: &str) -> Option<OrchestrationMode> {
+        self.modes(|modes| modes.get(&scale_set_id.to_ascii_lowercase()).copied())
+    }
+
+    /// Remembers the mode of a scale set, which never changes while the set exists; `None` forgets it, for a set that is gone.
+    pub(crate) fn remember_mode(&self, scale_set_id: &str, mode: Option<OrchestrationMode>) {
+        let id = scale_set_id.to_ascii_lowercase();
+        self.modes(|modes| match mode {
+            Some(mode) => modes.insert(id, mode),
+            None => modes.remove(&id),
+        });
+    }
+
+    fn modes<T>(&self, look: impl FnOnce(&mut BTreeMap<String, OrchestrationMode>) -> T) -> T {
+        look(&mut self.session.modes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl Provider for Azure {
+    fn name(&self) -> &'static str {
+        PROVIDER_NAME
+    }
+
+    fn subject(&self) -> String {
+        self.config.selection.to_string()
+    }
+
+    async fn discover(&self, call: &Call) -> Result<Discovery> {
+        if self.own.is_nothing() {
+            return discover::run(self, call).await;
+        }
+        // The words `self` are replaced for this call only: a machine image that was captured and started elsewhere must not remember.
+        let config = instance_metadata::resolve(&self.config, self.own, &self.session.metadata_endpoint, &self.session.context, call).await?;
+        discover::run(&Self { config, own: Own::default(), session: Arc::clone(&self.session) }, call).await
+    }
+}
+
+impl fmt::Debug for Azure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Azure").field("config", &self.config).field("cloud", &self.session.cloud).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,160 @@
+//! Where a cloud stands: authority, Azure Resource Manager, the audience of its tokens.
+//!
+//! The three clouds that Microsoft runs are constants; everything else (Azure Stack, a simulator) is put together from keys of the join string in `builder.rs`.
+
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+/// The endpoints that one answer comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cloud {
+    /// Which cloud the endpoints belong to, or are modelled on.
+    pub environment: Environment,
+    /// Microsoft Entra ID: scheme, host and port.
+    pub authority: Url,
+    /// Azure Resource Manager: scheme, host and port.
+    pub resource_manager: Url,
+    /// Whom tokens are for, as `https://management.azure.com/`.
+    pub audience: String,
+}
+
+impl Cloud {
+    /// The endpoints of a cloud that Microsoft runs.
+    pub fn of(environment: Environment) -> Self {
+        let (authority, resource_manager, audience) = environment.endpoints();
+        Self { environment, authority: origin(authority), resource_manager: origin(resource_manager), audience: audience.to_owned() }
+    }
+
+    /// The scope to ask the v2.0 token endpoint for: the audience's `.default`.
+    pub fn scope(&self) -> String {
+        format!("{}/.default", self.audience.trim_end_matches('/'))
+    }
+}
+
+impl Default for Cloud {
+    fn default() -> Self {
+        Self::of(Environment::Public)
+    }
+}
+
+/// The clouds that Microsoft runs (`environment`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Environment {
+    /// Azure itself.
+    #[default]
+    Public,
+    /// Azure Government of the United States.
+    UsGovernment,
+    /// Azure in China, run by 21Vianet.
+    China,
+}
+
+impl Environment {
+    /// Every word for a cloud: first the three of the table, then those of other tools (Azure CLI, Terraform, autorest's `AZURE_ENVIRONMENT`).
+    pub const WORDS: &'static [&'static str] = &[
+        "public",
+        "usgovernment",
+        "china",
+        "AzureCloud",
+        "AzurePublicCloud",
+        "AzurePublic",
+        "AzureUSGovernment",
+        "AzureUSGovernmentCloud",
+        "AzureGovernment",
+        "usgov",
+        "AzureChinaCloud",
+        "AzureChina",
+    ];
+
+    /// The cloud that one of [`Environment::WORDS`] stands for.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "public" | "AzureCloud" | "AzurePublicCloud" | "AzurePublic" => Some(Self::Public),
+            "usgovernment" | "usgov" | "AzureUSGovernment" | "AzureUSGovernmentCloud" | "AzureGovernment" => Some(Self::UsGovernment),
+            "china" | "AzureChinaCloud" | "AzureChina" => Some(Self::China),
+            _ => None,
+        }
+    }
+
+    /// The cloud whose authority this is, by its host; none for a foreign one.
+    pub fn of_authority(authority: &Url) -> Option<Self> {
+        match authority.host_str()? {
+            "login.microsoftonline.com" | "login.windows.net" | "login.microsoft.com" | "sts.windows.net" => Some(Self::Public),
+            "login.microsoftonline.us" | "login.usgovcloudapi.net" => Some(Self::UsGovernment),
+            "login.chinacloudapi.cn" | "login.partner.microsoftonline.cn" => Some(Self::China),
+            _ => None,
+        }
+    }
+
+    /// The word of the join string.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::UsGovernment => "usgovernment",
+            Self::China => "china",
+        }
+    }
+
+    /// Authority, Azure Resource Manager, audience; the hosts of the Azure SDKs' cloud configurations.
+    ///
+    /// In public Azure tokens for `management.azure.com` and for the older `management.core.windows.net` both count; the other clouds document the `management.core` one.
+    fn endpoints(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Public => ("https://login.microsoftonline.com", "https://management.azure.com", "https://management.azure.com/"),
+            Self::UsGovernment => ("https://login.microsoftonline.us", "https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net/"),
+            Self::China => ("https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn/"),
+        }
+    }
+}
+
+/// Whether the host is this machine or a neighbour on its link, the places where a metadata service speaks plain http.
+pub(crate) fn is_near(url: &Url) -> bool {
+    let ip = match url.host() {
+        Some(Host::Domain(name)) => return name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => IpAddr::V4(address),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address),
+        None => return false,
+    };
+    match ip {
+        IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the constants of this file, each read by a test")]
+fn origin(text: &'static str) -> Url {
+    Url::parse(text).expect("a constant URL parses")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cloud_has_its_own_three_endpoints() {
+        let table = [
+            (Environment::Public, "login.microsoftonline.com", "management.azure.com", "https://management.azure.com/.default"),
+            (Environment::UsGovernment, "login.microsoftonline.us", "management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net/.default"),
+            (Environment::China, "login.chinacloudapi.cn", "management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn/.default"),
+        ];
+        for (environment, authority, resource_manager, scope) in table {
+            let cloud = Cloud::of(environment);
+            assert_eq!(cloud.authority.host_str(), Some(authority));
+            assert_eq!(cloud.resource_manager.host_str(), Some(resource_manager));
+            assert_eq!(cloud.scope(), scope);
+            assert_eq!(Environment::of_authority(&cloud.authority), Some(environment));
+            assert_eq!(Environment::from_word(environment.word()), Some(environment));
+        }
+    }
+
+    #[test]
+    fn every_word_names_a_cloud() {
+        for word in Environment::WORDS {
+            assert!(Environment::from_word(word).is_some(), "{word}");
+        }
+        assert_eq!(Environment::from_word("AzureGermanCloud"), None);
+    }
+}

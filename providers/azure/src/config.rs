@@ -1,0 +1,327 @@
+//! What an Azure join string asks for, as typed values: [`AzureConfig`] and its [`Selection`].
+//!
+//! The keys and their documentation are next door in `key.rs`; `builder.rs` turns keys into these values and reports everything that is wrong with them; `discover/` reads them.
+
+use std::fmt;
+
+/// What is looked for, where, and which of its addresses count.
+///
+/// Values are as given: resource groups and scale sets are compared without case by whoever uses them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AzureConfig {
+    /// The subscription: a GUID in lower case.
+    pub subscription_id: String,
+    /// Which network interfaces are meant.
+    pub selection: Selection,
+    /// Which of their addresses count.
+    pub address_type: AddressType,
+    /// Which interfaces of an instance, and which IP configurations of those, count.
+    pub interfaces: Interfaces,
+    /// Which instances count, by their power state.
+    pub power_state: PowerState,
+}
+
+impl AzureConfig {
+    /// A question to one subscription, with go-discover's answer: every private address of every interface selected, whatever the power state.
+    pub fn new(subscription_id: impl Into<String>, selection: Selection) -> Self {
+        Self {
+            subscription_id: subscription_id.into(),
+            selection,
+            address_type: AddressType::default(),
+            interfaces: Interfaces::default(),
+            power_state: PowerState::default(),
+        }
+    }
+}
+
+/// Which network interfaces are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Selection {
+    /// All that carry the tags, or whose instance or scale set does.
+    Tag {
+        /// The tags, and where they may stand.
+        tags: Tags,
+        /// The resource groups to look in, without duplicates; empty: the whole subscription.
+        resource_groups: Vec<String>,
+        /// How they are looked up.
+        lookup: Lookup,
+    },
+    /// Those of the instances of one scale set; of these only the ones with the tags, if there are `tags`.
+    ScaleSet {
+        /// The resource group of the scale set.
+        resource_group: String,
+        /// The name of the scale set.
+        name: String,
+        /// How the scale set orchestrates its instances; none: it is read off Azure's answers.
+        orchestration_mode: Option<OrchestrationMode>,
+        /// What must hold as well.
+        tags: Option<Tags>,
+    },
+}
+
+impl Selection {
+    /// Everything with these tags in the whole subscription, looked up by listing.
+    pub fn tags(tags: Tags) -> Self {
+        Self::Tag { tags, resource_groups: Vec::new(), lookup: Lookup::default() }
+    }
+
+    /// The instances of a scale set, whose orchestration mode is read off Azure's answers.
+    pub fn scale_set(resource_group: impl Into<String>, name: impl Into<String>) -> Self {
+        Self::ScaleSet { resource_group: resource_group.into(), name: name.into(), orchestration_mode: None, tags: None }
+    }
+}
+
+impl fmt::Display for Selection {
+    /// The selection in words: ``scale set `web` of resource group `prod` ``.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag { tags, resource_groups, .. } => {
+                tags.fmt(f)?;
+                for (index, group) in resource_groups.iter().enumerate() {
+                    f.write_str(match index {
+                        0 if resource_groups.len() == 1 => " in resource group ",
+                        0 => " in resource groups ",
+                        _ => ", ",
+                    })?;
+                    write!(f, "`{group}`")?;
+                }
+                Ok(())
+            }
+            Self::ScaleSet { resource_group, name, tags, .. } => {
+                write!(f, "scale set `{name}` of resource group `{resource_group}`")?;
+                tags.as_ref().map_or(Ok(()), |tags| write!(f, " with {tags}"))
+            }
+        }
+    }
+}
+
+/// Tags that must all hold, and the places where each may stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tags {
+    /// The tags; at least one, no name twice. The one of `tag_name` is the first.
+    pub conditions: Vec<TagCondition>,
+    /// The places; at least one, none twice. A condition holds when the tag stands on any of them: interface, its instance, that instance's scale set.
+    pub places: Vec<TagPlace>,
+}
+
+impl Tags {
+    /// Tags that must all stand on the network interface.
+    pub fn on_network_interface(conditions: Vec<TagCondition>) -> Self {
+        Self { conditions, places: vec![TagPlace::NetworkInterface] }
+    }
+
+    /// The same tags in other places.
+    #[must_use]
+    pub fn with_places(mut self, places: Vec<TagPlace>) -> Self {
+        self.places = places;
+        self
+    }
+
+    /// Whether the tag may stand there.
+    pub fn may_stand_on(&self, place: TagPlace) -> bool {
+        self.places.contains(&place)
+    }
+}
+
+impl fmt::Display for Tags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.conditions.len() == 1 { "tag " } else { "tags " })?;
+        for (index, condition) in self.conditions.iter().enumerate() {
+            f.write_str(if index > 0 { " and " } else { "" })?;
+            condition.fmt(f)?;
+        }
+        for (index, place) in self.places.iter().enumerate() {
+            write!(f, "{}{place}", if index > 0 { " or the " } else { " on the " })?;
+        }
+        Ok(())
+    }
+}
+
+/// One tag with its value. Names are compared without case, values exactly, as Azure compares them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TagCondition {
+    /// The name as asked for.
+    pub name: String,
+    /// The value.
+    pub value: String,
+}
+
+impl TagCondition {
+    /// The condition that the tag `name` has this value.
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+}
+
+impl fmt::Display for TagCondition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` = `{}`", self.name, self.value)
+    }
+}
+
+macro_rules! words {
+    ($(#[$documentation:meta])* $name:ident { $($(#[$variant_documentation:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$documentation])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$variant_documentation])* $variant),+
+        }
+
+        impl $name {
+            /// The words of the join string, in the order of the variants.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The value that a word of the join string stands for.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            /// The word of the join string.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// Where a tag stands (`tag_on`).
+    TagPlace {
+        /// On the network interface itself, as go-discover reads it. Interfaces inherit tags from nothing.
+        #[default]
+        NetworkInterface = "nic",
+        /// On the instance, the virtual machine.
+        Instance = "vm",
+        /// On the scale set of the instance.
+        ScaleSet = "scale_set",
+    }
+}
+
+impl fmt::Display for TagPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NetworkInterface => "network interface",
+            Self::Instance => "instance",
+            Self::ScaleSet => "scale set",
+        })
+    }
+}
+
+words! {
+    /// How tagged resources are looked up (`lookup`).
+    Lookup {
+        /// By listing: exact, at the cost of the whole subscription or resource group.
+        #[default]
+        List = "list",
+        /// By ARM's resource index: the cost follows the matches; the index may lag by seconds, so each hit is read afresh.
+        Index = "index",
+    }
+}
+
+words! {
+    /// Which addresses count (`address_type`).
+    AddressType {
+        /// Private addresses of both families.
+        #[default]
+        Private = "private",
+        /// Private IPv4 addresses.
+        PrivateV4 = "private_v4",
+        /// Private IPv6 addresses.
+        PrivateV6 = "private_v6",
+        /// Public IPv4 addresses.
+        PublicV4 = "public_v4",
+        /// Public IPv6 addresses.
+        PublicV6 = "public_v6",
+    }
+}
+
+impl AddressType {
+    /// Whether public addresses are meant, which stand in resources of their own.
+    pub fn is_public(self) -> bool {
+        matches!(self, Self::PublicV4 | Self::PublicV6)
+    }
+}
+
+words! {
+    /// Which interfaces count (`interfaces`).
+    Interfaces {
+        /// Every interface with every IP configuration.
+        #[default]
+        All = "all",
+        /// The primary interface of an instance only.
+        Primary = "primary",
+    }
+}
+
+words! {
+    /// Which instances count (`power_state`).
+    PowerState {
+        /// Any: a deallocated instance keeps its private address.
+        #[default]
+        Any = "any",
+        /// Running ones only, by their instance view.
+        Running = "running",
+    }
+}
+
+/// How a scale set orchestrates its instances; Azure's documented names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrchestrationMode {
+    /// Identical instances that exist only inside the set.
+    Uniform,
+    /// Ordinary virtual machines that belong to the set.
+    Flexible,
+}
+
+impl fmt::Display for OrchestrationMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Uniform => "Uniform",
+            Self::Flexible => "Flexible",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_stands_for_the_value_that_writes_it() {
+        for word in TagPlace::WORDS {
+            assert_eq!(TagPlace::from_word(word).map(TagPlace::word), Some(*word));
+        }
+        for word in AddressType::WORDS {
+            assert_eq!(AddressType::from_word(word).map(AddressType::word), Some(*word));
+        }
+        assert_eq!(TagPlace::from_word("vmss"), None);
+    }
+
+    #[test]
+    fn a_selection_reads_as_a_sentence() {
+        let tags = Tags::on_network_interface(vec![TagCondition::new("consul", "server")]);
+        let select = |resource_groups: &[&str]| Selection::Tag {
+            tags: tags.clone(),
+            resource_groups: resource_groups.iter().map(ToString::to_string).collect(),
+            lookup: Lookup::List,
+        };
+        assert_eq!(select(&[]).to_string(), "tag `consul` = `server` on the network interface");
+        assert_eq!(select(&["a"]).to_string(), "tag `consul` = `server` on the network interface in resource group `a`");
+        assert_eq!(select(&["a", "b"]).to_string(), "tag `consul` = `server` on the network interface in resource groups `a`, `b`");
+
+        let both = Tags::on_network_interface(vec![TagCondition::new("consul", "server"), TagCondition::new("zone", "1")])
+            .with_places(vec![TagPlace::Instance, TagPlace::ScaleSet]);
+        let set = Selection::ScaleSet { resource_group: "prod".to_owned(), name: "web".to_owned(), orchestration_mode: None, tags: Some(both) };
+        assert_eq!(set.to_string(), "scale set `web` of resource group `prod` with tags `consul` = `server` and `zone` = `1` on the instance or the scale set");
+    }
+}

@@ -1,0 +1,83 @@
+//! The managed identity of a machine outside Azure that Azure Arc manages.
+//!
+//! The agent proves that the caller has rights on the machine: it refuses the first request and names a file that only privileged users can read; the second one brings its content.
+//! Whoever answers in the agent's place could name any file, so the file is read only where the agent keeps its keys. Facts:
+//! learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication, api-version 2020-06-01.
+
+use std::path::{Path, PathBuf};
+
+use cloud_autojoin_core::credential::AccessToken;
+use cloud_autojoin_core::error::SourceOutcome;
+use cloud_autojoin_core::http::{Answer, HttpClient, Request, Response};
+use cloud_autojoin_core::{Call, DecodeError, Env, Error, Secret};
+use http::StatusCode;
+use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+
+use super::ManagedIdentityId;
+use super::imds::METADATA;
+use super::managed_identity::near_endpoint;
+use super::token_answer::{TokenAnswer, refused};
+use crate::azure::PROVIDER_NAME;
+
+const OPERATION: &str = "get a token from the Azure Arc agent";
+
+/// The most that a key file holds.
+const LARGEST_KEY: u64 = 4096;
+
+/// The agent at `IDENTITY_ENDPOINT`.
+pub(super) struct AzureArc<'a> {
+    endpoint: String,
+    key_directory: PathBuf,
+    http: &'a HttpClient,
+}
+
+impl<'a> AzureArc<'a> {
+    pub(super) fn new(endpoint: String, env: &Env, http: &'a HttpClient) -> Self {
+        let key_directory = if cfg!(windows) {
+            Path::new(&env.filled("ProgramData").unwrap_or_else(|| r"C:\ProgramData".to_owned())).join(r"AzureConnectedMachineAgent\Tokens")
+        } else {
+            PathBuf::from("/var/opt/azcmagent/tokens")
+        };
+        Self { endpoint, key_directory, http }
+    }
+
+    /// One token for `audience`.
+    pub(super) async fn token(self, audience: &str, id: Option<&ManagedIdentityId>, call: &Call) -> Result<AccessToken, SourceOutcome> {
+        if let Some(id) = id {
+            return Err(SourceOutcome::failed(format!("a machine of Azure Arc has its system-assigned identity only, not the one with {id}")));
+        }
+        let mut url = near_endpoint("IDENTITY_ENDPOINT", &self.endpoint)?;
+        url.query_pairs_mut().append_pair("api-version", "2020-06-01").append_pair("resource", audience);
+        let request = Request::get(OPERATION, url).header(METADATA.0, METADATA.1);
+        let challenge = self.http.send(&request, call).await?;
+        if challenge.status != StatusCode::UNAUTHORIZED {
+            return Err(Error::from(refused(OPERATION, &challenge)).into());
+        }
+        let key = self.key(&challenge).await.map_err(|reason| SourceOutcome::failed(format!("cannot {OPERATION}: {reason}")))?;
+        let mut value = HeaderValue::from_str(&format!("Basic {}", key.expose()))
+            .map_err(|_| SourceOutcome::failed(format!("cannot {OPERATION}: its key cannot stand in a header")))?;
+        value.set_sensitive(true);
+        match self.http.json::<TokenAnswer>(PROVIDER_NAME, &request.header(AUTHORIZATION, value), call).await? {
+            Answer::Value(answer, _) => {
+                answer.into_token(call).ok_or_else(|| Error::from(DecodeError::new(PROVIDER_NAME, OPERATION, "no `access_token` with its lifetime")).into())
+            }
+            Answer::Other(response) => Err(Error::from(refused(OPERATION, &response)).into()),
+        }
+    }
+
+    /// The key in the file that the challenge names.
+    async fn key(&self, challenge: &Response) -> Result<Secret, String> {
+        let header = challenge.headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()).ok_or("the challenge names no key file")?;
+        let path = header.strip_prefix("Basic realm=").map(|path| Path::new(path.trim_matches('"'))).ok_or("the challenge names no key file")?;
+        // By its parts, so that no `..` and no link in between leads out of the directory.
+        if path.parent() != Some(&self.key_directory) || path.extension().is_none_or(|extension| extension != "key") {
+            return Err(format!("the challenge names a file that is no key file of the agent in `{}`", self.key_directory.display()));
+        }
+        let unreadable = |error| format!("cannot read its key file: {error}; run as root or as a member of the group `himds`");
+        let metadata = tokio::fs::symlink_metadata(path).await.map_err(unreadable)?;
+        if !metadata.is_file() || metadata.len() > LARGEST_KEY {
+            return Err(format!("its key file is no file of at most {LARGEST_KEY} bytes"));
+        }
+        tokio::fs::read_to_string(path).await.map(|key| Secret::new(key.trim())).map_err(unreadable)
+    }
+}

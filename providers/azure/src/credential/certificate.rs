@@ -1,0 +1,78 @@
+//! An application's certificate: a PEM file with the certificate and its RSA key, and the statement signed with it.
+//!
+//! `azure_identity` can only do this with OpenSSL, so the statement is signed here, by the TLS library's signer. PFX files are not read.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use azure_core::Uuid;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cloud_autojoin_core::error::SourceOutcome;
+use cloud_autojoin_core::{Call, Secret};
+use rustls::SignatureScheme;
+use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::SigningKey;
+use serde_json::json;
+
+use super::entra::Entra;
+
+const VARIABLE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+
+/// How long a statement counts.
+const LIFETIME: Duration = Duration::from_secs(10 * 60);
+
+/// A certificate and its key.
+pub(super) struct Certificate {
+    certificate: CertificateDer<'static>,
+    key: std::sync::Arc<dyn SigningKey>,
+}
+
+impl Certificate {
+    /// Reads a PEM file. The first certificate in it is the application's; others are its issuers'.
+    pub(super) async fn read(path: &str, password: Option<Secret>) -> Result<Self, SourceOutcome> {
+        let failed = |reason: String| SourceOutcome::failed(format!("cannot use the certificate `{path}` of `{VARIABLE}`: {reason}"));
+        let bytes = tokio::fs::read(path).await.map_err(|error| failed(error.to_string()))?;
+        if !bytes.windows(11).any(|window| window == b"-----BEGIN ") {
+            return Err(failed("it is no PEM file; make one of a PFX file with `openssl pkcs12 -in FILE.pfx -out FILE.pem -nodes`".to_owned()));
+        }
+        if password.is_some() || bytes.windows(9).any(|window| window == b"ENCRYPTED") {
+            return Err(failed(
+                "keys with a password are not supported; take the password off with `openssl pkey`, and keep the file readable for its owner only".to_owned(),
+            ));
+        }
+        let certificate = CertificateDer::from_pem_slice(&bytes).map_err(|error| failed(format!("no certificate in it ({error})")))?;
+        let key = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| failed(format!("no private key in it ({error})")))?;
+        let key =
+            rustls::crypto::ring::default_provider().key_provider.load_private_key(key).map_err(|error| failed(format!("its key does not read ({error})")))?;
+        if key.choose_scheme(&[SignatureScheme::RSA_PSS_SHA256]).is_none() {
+            return Err(failed("its key is no RSA key, and Microsoft Entra ID takes no other".to_owned()));
+        }
+        Ok(Self { certificate, key })
+    }
+
+    /// The statement that the application signs in with: a JWT for the tenant's token endpoint. Format: learn.microsoft.com/entra/identity-platform/certificate-credentials.
+    pub(super) fn assertion(&self, entra: &Entra, call: &Call) -> Result<Secret, SourceOutcome> {
+        let failed = |reason: &str| SourceOutcome::failed(format!("cannot sign with the certificate of `{VARIABLE}`: {reason}"));
+        let now = call.clock().wall().duration_since(UNIX_EPOCH).map_err(|_| failed("the clock of this machine stands before 1970"))?;
+        let hash = TLS13_AES_128_GCM_SHA256.tls13().ok_or_else(|| failed("no SHA-256"))?.common.hash_provider;
+        let thumbprint = URL_SAFE_NO_PAD.encode(hash.hash(&self.certificate).as_ref());
+        let mut audience = entra.authority.clone();
+        audience.set_path(&format!("/{}/oauth2/v2.0/token", entra.tenant_id));
+        let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint });
+        let claims = json!({
+            "aud": audience.as_str(),
+            "iss": entra.client_id,
+            "sub": entra.client_id,
+            "jti": Uuid::new_v4().to_string(),
+            "nbf": now.as_secs(),
+            "iat": now.as_secs(),
+            "exp": (now + LIFETIME).as_secs(),
+        });
+        let statement = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let signer = self.key.choose_scheme(&[SignatureScheme::RSA_PSS_SHA256]).ok_or_else(|| failed("its key is no RSA key"))?;
+        let signature = signer.sign(statement.as_bytes()).map_err(|error| failed(&error.to_string()))?;
+        Ok(Secret::new(format!("{statement}.{}", URL_SAFE_NO_PAD.encode(signature))))
+    }
+}

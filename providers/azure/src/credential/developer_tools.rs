@@ -1,0 +1,165 @@
+//! Who is signed in to Azure's own command lines, `az` and `azd`.
+//!
+//! Own code: `azure_identity` waits for them without limit and leaves them running when the caller gives up. Core's runner kills them. A token is written to their standard output only, so
+//! no error here says anything of that.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use azure_core::time::parse_rfc3339;
+use cloud_autojoin_core::command::{CommandOutput, CommandRunner};
+use cloud_autojoin_core::credential::{AccessToken, Source};
+use cloud_autojoin_core::error::SourceOutcome;
+use cloud_autojoin_core::{Call, Context, DecodeError, Error, Secret};
+use serde::Deserialize;
+
+use crate::azure::PROVIDER_NAME;
+use crate::cloud::Cloud;
+
+/// How long a command line may take: `az` is slow to start.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The source `Azure CLI`.
+#[derive(Debug)]
+pub(super) struct AzureCli {
+    tenant_id: Option<String>,
+    audience: String,
+    commands: Arc<dyn CommandRunner>,
+}
+
+impl AzureCli {
+    pub(super) const NAME: &'static str = "Azure CLI";
+
+    pub(super) fn new(tenant_id: Option<String>, cloud: &Cloud, context: &Context) -> Self {
+        Self { tenant_id, audience: cloud.audience.clone(), commands: Arc::clone(context.commands()) }
+    }
+}
+
+/// What `az account get-access-token` prints. `expires_on` came with version 2.54; `expiresOn` beside it is local time without a zone, which nobody can read reliably.
+#[derive(Deserialize)]
+struct AzureCliToken {
+    #[serde(rename = "accessToken")]
+    access_token: String,
+    expires_on: Option<u64>,
+}
+
+#[async_trait]
+impl Source for AzureCli {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    async fn token(&self, _scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
+        let mut arguments = vec!["account", "get-access-token", "-o", "json", "--resource", &self.audience];
+        if let Some(tenant_id) = &self.tenant_id {
+            arguments.extend(["--tenant", tenant_id]);
+        }
+        let stdout = run(self.commands.as_ref(), "az", &arguments, "az login", call).await?;
+        let token: AzureCliToken = decode("az", &stdout)?;
+        let expires_at = match token.expires_on {
+            Some(seconds) => since_1970(seconds),
+            // An older `az` gives a token that is good for five minutes at least.
+            None => Some(call.clock().wall() + Duration::from_secs(5 * 60)),
+        };
+        access_token("az", token.access_token, expires_at)
+    }
+}
+
+/// The source `Azure Developer CLI`.
+#[derive(Debug)]
+pub(super) struct AzureDeveloperCli {
+    tenant_id: Option<String>,
+    commands: Arc<dyn CommandRunner>,
+}
+
+impl AzureDeveloperCli {
+    pub(super) const NAME: &'static str = "Azure Developer CLI";
+
+    pub(super) fn new(tenant_id: Option<String>, context: &Context) -> Self {
+        Self { tenant_id, commands: Arc::clone(context.commands()) }
+    }
+}
+
+/// What `azd auth token` prints.
+#[derive(Deserialize)]
+struct AzureDeveloperCliToken {
+    token: String,
+    #[serde(rename = "expiresOn")]
+    expires_on: String,
+}
+
+#[async_trait]
+impl Source for AzureDeveloperCli {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
+        let mut arguments = vec!["auth", "token", "-o", "json", "--no-prompt", "--scope", scope];
+        if let Some(tenant_id) = &self.tenant_id {
+            arguments.extend(["--tenant-id", tenant_id]);
+        }
+        let stdout = run(self.commands.as_ref(), "azd", &arguments, "azd auth login", call).await?;
+        let token: AzureDeveloperCliToken = decode("azd", &stdout)?;
+        let expires_at = parse_rfc3339(&token.expires_on).ok().and_then(|time| since_1970(u64::try_from(time.unix_timestamp()).ok()?));
+        access_token("azd", token.token, expires_at)
+    }
+}
+
+/// Runs a command line for its standard output. It may take [`LIMIT`], or what is left of the call.
+async fn run(commands: &dyn CommandRunner, program: &str, arguments: &[&str], sign_in: &str, call: &Call) -> Result<Vec<u8>, SourceOutcome> {
+    let limit = LIMIT.min(call.remaining());
+    match commands.run(program, arguments, limit).await {
+        Ok(CommandOutput { status: Some(0), stdout, .. }) => Ok(stdout),
+        Ok(CommandOutput { stderr, .. }) => {
+            let said = said(&stderr);
+            // Both name the command that signs in when nobody is.
+            if stderr.contains(sign_in) {
+                return Err(SourceOutcome::NotConfigured(format!("nobody is signed in: run `{sign_in}` (`{program}` said: {said})")));
+            }
+            Err(SourceOutcome::failed(format!("`{program} {}` failed: {said}", arguments[..2].join(" "))))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SourceOutcome::NotConfigured(format!("there is no program `{program}` on `PATH`"))),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Err(SourceOutcome::failed(format!("`{program} {}` did not end within {:.0?}", arguments[..2].join(" "), limit)))
+        }
+        Err(error) => Err(SourceOutcome::failed(format!("cannot run `{program}`: {error}"))),
+    }
+}
+
+/// The first line of a command line's complaint that says something; `azd` wraps it in JSON.
+fn said(stderr: &str) -> String {
+    #[derive(Deserialize)]
+    struct Message {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        message: String,
+    }
+    let text = serde_json::from_str::<Message>(stderr.trim()).map_or_else(|_| stderr.to_owned(), |message| message.data.message);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("WARNING")).unwrap_or("nothing");
+    line.trim_start_matches("ERROR: ").chars().take(300).collect()
+}
+
+fn decode<'a, T: Deserialize<'a>>(program: &str, stdout: &'a [u8]) -> Result<T, SourceOutcome> {
+    // The cause is left out: it may quote a token.
+    serde_json::from_slice(stdout).map_err(|_| unreadable(program))
+}
+
+fn access_token(program: &str, token: String, expires_at: Option<SystemTime>) -> Result<AccessToken, SourceOutcome> {
+    match expires_at {
+        Some(expires_at) if !token.is_empty() => Ok(AccessToken::new(Secret::new(token), expires_at)),
+        _ => Err(unreadable(program)),
+    }
+}
+
+fn since_1970(seconds: u64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+fn unreadable(program: &str) -> SourceOutcome {
+    Error::from(DecodeError::new(PROVIDER_NAME, format!("read what `{program}` prints"), "no token with its end")).into()
+}

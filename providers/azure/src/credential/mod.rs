@@ -1,0 +1,263 @@
+//! Who asks Azure: the identities, the order in which they are tried, and the tokens they give.
+//!
+//! One file for each source. Those that speak to Microsoft Entra ID go through `entra.rs`, which uses `azure_identity`; the others are own code, each file says why. The order is that of the
+//! Azure SDKs' default chain: environment, workload identity, managed identity, Azure CLI, Azure Developer CLI. The chain itself (a source that is configured and fails is the error; one
+//! that is absent gives its reason) and the token cache are core's.
+
+mod app_service;
+mod arc;
+mod certificate;
+mod client_secret;
+mod developer_tools;
+mod entra;
+mod environment;
+pub(crate) mod imds;
+mod managed_identity;
+pub(crate) mod token_answer;
+mod workload_identity;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cloud_autojoin_core::credential::{Chain, Source, TokenCache};
+use cloud_autojoin_core::error::SourceOutcome;
+use cloud_autojoin_core::{Call, Context, Result, Secret};
+use url::Url;
+
+pub use cloud_autojoin_core::credential::AccessToken;
+
+use self::client_secret::ClientSecret;
+use self::developer_tools::{AzureCli, AzureDeveloperCli};
+use self::entra::Entra;
+use self::environment::Environment;
+use self::managed_identity::ManagedIdentity;
+use self::workload_identity::WorkloadIdentity;
+use crate::azure::PROVIDER_NAME;
+use crate::cloud::Cloud;
+
+/// The identity that Azure is asked with.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Identity {
+    /// An application with its client secret, and nothing else is tried.
+    ClientSecret {
+        /// The tenant: a GUID or a domain.
+        tenant_id: String,
+        /// The application (client) id.
+        client_id: String,
+        /// The secret's value.
+        client_secret: Secret,
+    },
+    /// The first source that is configured on this machine.
+    Chain(ChainOptions),
+    /// A source of the program's own.
+    Own(Arc<dyn Source>),
+}
+
+impl Default for Identity {
+    /// The whole chain.
+    fn default() -> Self {
+        Self::Chain(ChainOptions::default())
+    }
+}
+
+/// What is known of the identity beforehand, and which sources are tried.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChainOptions {
+    /// The tenant, for workload identity and the command lines; else `AZURE_TENANT_ID`, or the tenant they are signed in to.
+    pub tenant_id: Option<String>,
+    /// The user-assigned managed identity or the workload identity, by client id; else `AZURE_CLIENT_ID`.
+    pub client_id: Option<String>,
+    /// The managed identity by another id; nothing but the managed identity is tried then.
+    pub managed_identity: Option<ManagedIdentityId>,
+    /// Which of the sources are tried; all unless told.
+    pub narrowing: Option<Narrowing>,
+}
+
+/// A managed identity, by what it is chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ManagedIdentityId {
+    /// The client id of a user-assigned identity.
+    ClientId(String),
+    /// The object id of the identity's principal.
+    ObjectId(String),
+    /// The resource id of a user-assigned identity.
+    ResourceId(String),
+}
+
+impl fmt::Display for ManagedIdentityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientId(id) => write!(f, "client id `{id}`"),
+            Self::ObjectId(id) => write!(f, "object id `{id}`"),
+            Self::ResourceId(id) => write!(f, "resource id `{id}`"),
+        }
+    }
+}
+
+/// A part of the chain (`token_credentials`, `AZURE_TOKEN_CREDENTIALS`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Narrowing {
+    /// `prod`: what machines have, which is environment, workload identity, managed identity.
+    Production,
+    /// `dev`: what people have, which is Azure CLI, Azure Developer CLI.
+    Development,
+    /// The one source.
+    Only(SourceKind),
+}
+
+/// The sources of the chain, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SourceKind {
+    /// `AZURE_CLIENT_ID` with a secret or a certificate.
+    Environment,
+    /// A token file of a Kubernetes service account.
+    WorkloadIdentity,
+    /// The identity of the machine, by the service that hands out its tokens.
+    ManagedIdentity,
+    /// Who is signed in to `az`.
+    AzureCli,
+    /// Who is signed in to `azd`.
+    AzureDeveloperCli,
+}
+
+impl SourceKind {
+    const CHAIN: [Self; 5] = [Self::Environment, Self::WorkloadIdentity, Self::ManagedIdentity, Self::AzureCli, Self::AzureDeveloperCli];
+}
+
+impl Narrowing {
+    /// The part that a word of `AZURE_TOKEN_CREDENTIALS` names, in the table's spelling.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "prod" => Self::Production,
+            "dev" => Self::Development,
+            "EnvironmentCredential" => Self::Only(SourceKind::Environment),
+            "WorkloadIdentityCredential" => Self::Only(SourceKind::WorkloadIdentity),
+            "ManagedIdentityCredential" => Self::Only(SourceKind::ManagedIdentity),
+            "AzureCLICredential" => Self::Only(SourceKind::AzureCli),
+            "AzureDeveloperCLICredential" => Self::Only(SourceKind::AzureDeveloperCli),
+            _ => return None,
+        })
+    }
+
+    fn has(self, kind: SourceKind) -> bool {
+        let of_people = matches!(kind, SourceKind::AzureCli | SourceKind::AzureDeveloperCli);
+        match self {
+            Self::Production => !of_people,
+            Self::Development => of_people,
+            Self::Only(only) => kind == only,
+        }
+    }
+}
+
+/// The tokens of the chosen identity for Azure Resource Manager.
+pub struct Credentials {
+    scope: String,
+    chain: Chain,
+    cache: TokenCache,
+    details: Vec<(&'static str, String)>,
+}
+
+impl Credentials {
+    /// Credentials for `cloud`. Sends nothing and reads no file.
+    pub(crate) fn new(identity: Identity, cloud: &Cloud, metadata_endpoint: &Url, context: &Context) -> Self {
+        let mut details = Vec::new();
+        let sources: Vec<Box<dyn Source>> = match identity {
+            Identity::ClientSecret { tenant_id, client_id, client_secret } => {
+                details.push((ClientSecret::NAME, format!("of application `{client_id}`")));
+                let entra = Entra { http: context.http().clone(), authority: cloud.authority.clone(), tenant_id, client_id };
+                vec![Box::new(ClientSecret { entra, secret: client_secret })]
+            }
+            Identity::Chain(options) => default_chain(&options, cloud, metadata_endpoint, context, &mut details),
+            Identity::Own(source) => vec![Box::new(Shared(source))],
+        };
+        let chain = Chain::new(PROVIDER_NAME, sources).with_hint(
+            "give this machine a managed identity, or set `tenant_id`, `client_id` and `secret_access_key` (`ARM_TENANT_ID`, `ARM_CLIENT_ID`, `ARM_CLIENT_SECRET`), or sign in with `az login`",
+        );
+        Self { scope: cloud.scope(), chain, cache: TokenCache::new(), details }
+    }
+
+    /// A token for Azure Resource Manager: the one at hand while it is good, else a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Credential`](cloud_autojoin_core::Error::Credential) with every source asked.
+    pub async fn token(&self, call: &Call) -> Result<AccessToken> {
+        self.cache.token(&self.scope, call, |call| async move { self.chain.token(&self.scope, &call).await }).await
+    }
+
+    /// Forgets a token that Azure refused.
+    pub fn invalidate(&self, token: &AccessToken) {
+        self.cache.invalidate(token);
+    }
+
+    /// The identity that gave the last token, in words and without anything secret: `client secret of application ...`.
+    pub fn description(&self) -> Option<String> {
+        let chosen = self.chain.chosen()?;
+        let detail = self.details.iter().find(|(source, _)| *source == chosen);
+        Some(detail.map_or_else(|| chosen.to_owned(), |(_, detail)| format!("{chosen} {detail}")))
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("scope", &self.scope).field("identity", &self.description()).finish_non_exhaustive()
+    }
+}
+
+/// The sources of the chain in order, as far as they are wanted; into `details` goes what is known of each beforehand.
+fn default_chain(
+    options: &ChainOptions,
+    cloud: &Cloud,
+    metadata_endpoint: &Url,
+    context: &Context,
+    details: &mut Vec<(&'static str, String)>,
+) -> Vec<Box<dyn Source>> {
+    let client_id = || options.client_id.clone().or_else(|| context.env().filled("AZURE_CLIENT_ID"));
+    // Whoever names a managed identity by an id that nothing else has means that one.
+    let narrowing = match &options.managed_identity {
+        Some(_) => Some(Narrowing::Only(SourceKind::ManagedIdentity)),
+        None => options.narrowing,
+    };
+    let wanted = SourceKind::CHAIN.into_iter().filter(|kind| narrowing.is_none_or(|narrowing| narrowing.has(*kind)));
+    let source = |kind| -> Box<dyn Source> {
+        match kind {
+            SourceKind::Environment => {
+                details.extend(context.env().filled("AZURE_CLIENT_ID").map(|id| (Environment::NAME, format!("of application `{id}`"))));
+                Box::new(Environment::new(options.client_id.clone(), cloud, context))
+            }
+            SourceKind::WorkloadIdentity => {
+                details.extend(client_id().map(|id| (WorkloadIdentity::NAME, format!("of client id `{id}`"))));
+                Box::new(WorkloadIdentity::new(options.tenant_id.clone(), client_id(), cloud, context))
+            }
+            SourceKind::ManagedIdentity => {
+                let id = options.managed_identity.clone().or_else(|| client_id().map(ManagedIdentityId::ClientId));
+                details.push((ManagedIdentity::NAME, id.as_ref().map_or_else(|| "of this machine".to_owned(), |id| format!("of {id}"))));
+                Box::new(ManagedIdentity::new(id, cloud, metadata_endpoint, context))
+            }
+            SourceKind::AzureCli => Box::new(AzureCli::new(options.tenant_id.clone(), cloud, context)),
+            SourceKind::AzureDeveloperCli => Box::new(AzureDeveloperCli::new(options.tenant_id.clone(), context)),
+        }
+    };
+    wanted.map(source).collect()
+}
+
+/// A source that others hold too.
+#[derive(Debug)]
+struct Shared(Arc<dyn Source>);
+
+#[async_trait]
+impl Source for Shared {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
+        self.0.token(scope, call).await
+    }
+}
