@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn addresses_sort_by_number_with_ipv4_first_and_names_last() {
-        let mut addresses = vec![Address::name("a"), ip("2001:db8::4"), ip("10.0.0.10"), ip("10.0.0.9").with_port(1), ip("10.0.0.9")];
+        let mut addresses = [Address::name("a"), ip("2001:db8::4"), ip("10.0.0.10"), ip("10.0.0.9").with_port(1), ip("10.0.0.9")];
         addresses.sort();
         let printed: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         assert_eq!(printed, ["10.0.0.9", "10.0.0.9:1", "10.0.0.10", "2001:db8::4", "a"]);

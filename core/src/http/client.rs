@@ -62,7 +62,10 @@ impl HttpClient {
     ///
     /// [`Error::Transport`] as [`HttpClient::send`], and `Cut` when the JSON still ends early at the last try; [`Error::Decode`] of `provider` when it is not what `T` expects.
     pub async fn json<T: DeserializeOwned>(&self, provider: &'static str, request: &Request, call: &Call) -> Result<Answer<T>> {
-        let (mut response, decoded) = self.run(request, call, judge::<T>).await?;
+        let (mut response, decoded) = self.run(request, call, judge::<T>).await.map_err(|error| match error {
+            Error::Transport(error) => error.of_provider(provider).into(),
+            other => other,
+        })?;
         match decoded {
             None => Ok(Answer::Other(response)),
             Some(Err(cause)) => Err(DecodeError::json(provider, request.operation(), cause).into()),

@@ -10,7 +10,7 @@ use super::RetryPolicy;
 pub struct HttpSettings {
     /// The `User-Agent` of every request; default `cloud-autojoin/VERSION`.
     pub user_agent: String,
-    /// How long a connection may take; default 10 s.
+    /// How long a connection may take, name resolution and TLS included; default 10 s. At most 95 % of `idle_timeout`, so that a dead route is told from a silent server.
     pub connect_timeout: Duration,
     /// How long a request waits without a byte; default 10 s.
     pub idle_timeout: Duration,
@@ -18,7 +18,7 @@ pub struct HttpSettings {
     pub max_body: usize,
     /// What is tried again, and when.
     pub retry: RetryPolicy,
-    /// Whether `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count; default yes. Loopback and link-local addresses (the metadata services) never go through a proxy.
+    /// Whether `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count; default yes. `NO_PROXY` takes names, `.suffixes`, addresses and CIDR, not `*.suffixes`. Loopback and link-local addresses (the metadata services) never go through a proxy.
     pub proxy_from_environment: bool,
     /// PEM certificates of authorities to trust instead of the system's; default none, which means the system's (or `SSL_CERT_FILE`'s, `SSL_CERT_DIR`'s).
     pub certificate_authorities: Vec<Vec<u8>>,

@@ -1,5 +1,6 @@
 //! Faults of servers and of the way there.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloud_autojoin_core::http::{Answer, Request};
@@ -202,4 +203,35 @@ async fn html_with_a_good_status_is_an_error_and_not_an_empty_list() {
     let error = client(|_| {}).json::<Value>("azure", &request(&server.url("/")), &call()).await.unwrap_err();
     assert!(matches!(error, Error::Decode(_)), "{error:?}");
     assert!(!format!("{error:?}").contains("canary"));
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_retry_is_one_line_of_the_log_and_no_line_holds_a_secret() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE).with_writer(move || writer.clone()).with_ansi(false).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    asked_again_after(answer("503 Service Unavailable", "", "canary")).await;
+    drop(guard);
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("trying again")).collect();
+    assert_eq!(lines.len(), 1, "{text}");
+    for part in ["DEBUG cloud_autojoin_core::http", "operation=\"list things\"", "/list?sig=...\"", "attempt=1", "wait_ms=", "met=status 503"] {
+        assert!(lines[0].contains(part), "{part} is not in {}", lines[0]);
+    }
+    assert!(!text.contains("canary"), "{text}");
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_autojoin_core::TransportFailure;
+use cloud_autojoin_core::http::RetryPolicy;
+use rcgen::{CertifiedKey, KeyPair};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -11,9 +13,12 @@ use tokio_rustls::rustls::{self, ServerConfig};
 
 use crate::server::{Server, call, client, read_request, request, told};
 
-/// A TLS server on a port of its own that answers every request with `whole`; gives its port and the PEM of its own certificate.
-async fn start(name: &str) -> (u16, Vec<u8>) {
-    let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+fn certificate(name: &str) -> CertifiedKey<KeyPair> {
+    rcgen::generate_simple_self_signed([name.to_owned()]).unwrap()
+}
+
+/// Takes connections with this certificate; `protocols` in the order of its preference.
+fn acceptor(certified: &CertifiedKey<KeyPair>, protocols: &[&[u8]]) -> TlsAcceptor {
     let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -22,8 +27,14 @@ async fn start(name: &str) -> (u16, Vec<u8>) {
         .with_no_client_auth()
         .with_single_cert(vec![certified.cert.der().clone()], key)
         .unwrap();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let (acceptor, listener) = (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A TLS server on a port of its own that answers every request with `whole`; gives its port and the PEM of its own certificate.
+async fn start(name: &str) -> (u16, Vec<u8>) {
+    let certified = certificate(name);
+    let (acceptor, listener) = (acceptor(&certified, &[b"http/1.1"]), TcpListener::bind("127.0.0.1:0").await.unwrap());
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         loop {
@@ -71,6 +82,32 @@ async fn a_plain_server_at_a_tls_address_is_a_tls_error() {
     let client = client(|settings| settings.certificate_authorities = vec![pem]);
     let (failure, tries, _) = told(client.send(&request(&format!("https://localhost:{port}/")), &call()).await.unwrap_err());
     assert_eq!((failure, tries), (TransportFailure::Tls, 1));
+}
+
+#[tokio::test]
+async fn a_connection_that_hangs_is_told_from_a_server_that_is_silent() {
+    // The TLS handshake is part of the connection; this server never takes part in it.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    let client = client(|settings| settings.idle_timeout = Duration::from_millis(100));
+    let (failure, tries, _) = told(client.send(&request(&url), &call()).await.unwrap_err());
+    assert_eq!((failure, tries), (TransportFailure::Connect, 5));
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_where_it_is_offered() {
+    let certified = certificate("localhost");
+    let pem = certified.cert.pem().into_bytes();
+    let (acceptor, listener) = (acceptor(&certified, &[b"h2", b"http/1.1"]), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        let stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+        stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec)
+    });
+    let client = client(|settings| settings.certificate_authorities = vec![pem]);
+    let request = request(&format!("https://localhost:{port}/")).retry(RetryPolicy::none());
+    client.send(&request, &call()).await.unwrap_err();
+    assert_eq!(server.await.unwrap().as_deref(), Some(b"h2".as_slice()));
 }
 
 #[tokio::test]

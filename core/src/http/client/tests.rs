@@ -23,11 +23,14 @@ enum Step {
     Silence,
 }
 
+/// A request as it reached the wire: when, and with what body.
+struct Sent(Moment, Option<Vec<u8>>);
+
 /// Does its steps one after the other, `lag` after each was asked for; a try too many fails the test.
 #[derive(Clone)]
 struct Wired {
     steps: Arc<Mutex<VecDeque<Step>>>,
-    sent: Arc<Mutex<Vec<(Moment, Option<Vec<u8>>)>>>,
+    sent: Arc<Mutex<Vec<Sent>>>,
     lag: Duration,
     start: Moment,
 }
@@ -41,7 +44,7 @@ impl fmt::Debug for Wired {
 #[async_trait]
 impl Transport for Wired {
     async fn send(&self, request: &Request) -> Result<RawResponse, TransportCause> {
-        self.sent.lock().unwrap().push((Moment::now(), request.body().map(|body| body.to_vec())));
+        self.sent.lock().unwrap().push(Sent(Moment::now(), request.body().map(|body| body.to_vec())));
         let step = self.steps.lock().unwrap().pop_front().expect("a try too many");
         Clock::system().sleep(self.lag).await;
         match step {
@@ -70,7 +73,7 @@ impl Wired {
 
     /// When each try was sent, in milliseconds from the start.
     fn sent_ms(&self) -> Vec<u128> {
-        self.sent.lock().unwrap().iter().map(|(moment, _)| (*moment - self.start).as_millis()).collect()
+        self.sent.lock().unwrap().iter().map(|Sent(moment, _)| (*moment - self.start).as_millis()).collect()
     }
 
     fn left(&self) -> usize {
@@ -226,7 +229,7 @@ async fn a_post_is_tried_again_with_its_body() {
     let wire = Wired::new([status(503), status(200)]);
     let request = Request::post("get a token", "https://h.example/token".parse().unwrap(), "grant_type=x");
     wire.client().send(&request, &call(60 * SECOND)).await.unwrap();
-    let bodies: Vec<_> = wire.sent.lock().unwrap().iter().map(|(_, body)| body.clone().unwrap()).collect();
+    let bodies: Vec<_> = wire.sent.lock().unwrap().iter().map(|Sent(_, body)| body.clone().unwrap()).collect();
     assert_eq!(bodies, [b"grant_type=x", b"grant_type=x"]);
 }
 
@@ -289,6 +292,7 @@ async fn json_that_always_ends_early_is_a_cut_answer_and_never_a_short_one() {
     let wire = Wired::new(std::iter::repeat_with(|| body(200, "[1,")).take(5));
     let error = transport_error(wire.client().json::<Vec<u8>>("azure", &request(), &call(60 * SECOND)).await.unwrap_err());
     assert_eq!((error.failure(), error.attempts(), wire.left()), (TransportFailure::Cut, 5, 0));
+    assert_eq!(error.provider(), Some("azure"));
 }
 
 #[tokio::test(start_paused = true)]
