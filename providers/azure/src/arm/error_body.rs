@@ -1,0 +1,169 @@
+//! What Azure says in the body of an error.
+//!
+//! Four shapes are recorded: ARM's `{"error":{"code","message","details"}}`, App Service's `{"Code","Message"}` without envelope, HTML from the front door, and nothing at all.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+/// The longest message that is passed on, in characters.
+const LONGEST: usize = 600;
+
+/// The error code and the words of Azure.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ErrorBody {
+    /// `AuthorizationFailed`.
+    pub code: Option<String>,
+    /// In Azure's own words, with the details behind them where they say more.
+    pub message: Option<String>,
+}
+
+impl ErrorBody {
+    /// Reads any body; what cannot be read is `None`.
+    pub(crate) fn read(body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let text = text.trim_start_matches('\u{feff}').trim();
+        if let Ok(Value::Object(object)) = serde_json::from_str(text) {
+            return Self::of_object(&object);
+        }
+        let words = if text.starts_with('<') { words_of_html(text) } else { Cow::Borrowed(text) };
+        Self { code: None, message: filled(&words) }
+    }
+
+    fn of_object(object: &Map<String, Value>) -> Self {
+        let error = field(object, "error").and_then(Value::as_object).unwrap_or(object);
+        let code = field(error, "code").and_then(text_of);
+        let mut message = field(error, "message").and_then(text_of);
+        if let Some(Value::Array(details)) = field(error, "details") {
+            for detail in details.iter().filter_map(Value::as_object) {
+                let Some(words) = field(detail, "message").and_then(text_of) else { continue };
+                let code = field(detail, "code").and_then(text_of);
+                message = Some(match message {
+                    // App Service repeats its message among the details.
+                    Some(message) if message.contains(words.as_str()) => message,
+                    Some(message) => match code {
+                        Some(code) => format!("{message} ({code}: {words})"),
+                        None => format!("{message} ({words})"),
+                    },
+                    None => words,
+                });
+            }
+        }
+        Self { code, message: message.as_deref().and_then(filled) }
+    }
+
+    /// The action that the identity lacks, as the message of an `AuthorizationFailed` names it: `Microsoft.Network/networkInterfaces/read`.
+    pub(crate) fn missing_action(&self) -> Option<&str> {
+        let (_, rest) = self.message.as_deref()?.split_once("perform action '")?;
+        let (action, _) = rest.split_once('\'')?;
+        (!action.is_empty() && !action.contains(char::is_whitespace)).then_some(action)
+    }
+}
+
+// Names of fields differ in case between services (`code`, `Code`).
+fn field<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)).filter(|value| !value.is_null())
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => filled(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The text on one line and not endless; `None` when it says nothing.
+fn filled(text: &str) -> Option<String> {
+    let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = words.char_indices().nth(LONGEST) {
+        words.truncate(end);
+        words.push_str(" ...");
+    }
+    (!words.is_empty()).then_some(words)
+}
+
+/// What a reader sees of a page of HTML: the text outside tags, without style and script.
+fn words_of_html(html: &str) -> Cow<'_, str> {
+    let mut words = String::new();
+    let mut rest = html;
+    while let Some(start) = rest.find('<') {
+        words.push_str(&rest[..start]);
+        words.push(' ');
+        rest = &rest[start..];
+        let silent = ["style", "script", "title"].into_iter().find(|name| rest.get(1..=name.len()).is_some_and(|tag| tag.eq_ignore_ascii_case(name)));
+        let end = match silent {
+            Some(name) => rest.find(&format!("</{name}")).map_or(rest.len(), |end| end + 2),
+            None => 0,
+        };
+        rest = rest[end..].find('>').map_or("", |close| &rest[end + close + 1..]);
+    }
+    words.push_str(rest);
+    Cow::Owned(words.replace("&#39;", "'").replace("&quot;", "\"").replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> (Option<String>, Option<String>) {
+        let ErrorBody { code, message } = ErrorBody::read(body.as_bytes());
+        (code, message)
+    }
+
+    fn some(code: &str, message: &str) -> (Option<String>, Option<String>) {
+        (Some(code.to_owned()), Some(message.to_owned()))
+    }
+
+    #[test]
+    fn code_and_message_stand_in_the_envelope() {
+        let body = r#"{"error":{"code":"ResourceGroupNotFound","message":"Resource group 'prod' could not be found.","details":[]}}"#;
+        assert_eq!(read(body), some("ResourceGroupNotFound", "Resource group 'prod' could not be found."));
+    }
+
+    #[test]
+    fn details_are_added_where_they_say_more() {
+        // shape: recorded azure-cli test_network_vpn_connection_nat_rule, 2023
+        let body = r#"{"error":{"code":"RetryableError","message":"A retryable error occurred.","details":[{"code":"RetryableErrorDueToAnotherOperation","message":"Another one runs."}]}}"#;
+        assert_eq!(read(body), some("RetryableError", "A retryable error occurred. (RetryableErrorDueToAnotherOperation: Another one runs.)"));
+    }
+
+    #[test]
+    fn capital_names_without_envelope_are_read_and_not_repeated() {
+        // shape: recorded azure-cli test_config_backup_delete, 2023
+        let body = r#"{"Code":"429","Message":"Locked.","Target":null,"Details":[{"Message":"Locked."},{"Code":"429"},{"ErrorEntity":{}}],"Innererror":null}"#;
+        assert_eq!(read(body), some("429", "Locked."));
+    }
+
+    #[test]
+    fn html_gives_its_words() {
+        // shape: recorded azure-cli test_dns_zone2_import, 2023
+        let body = "<!DOCTYPE html PUBLIC 'x'><html><head><style type='text/css'>body > p {color:#000}</style><title>AzureResourceManager</title></head>\
+                    <body><h2>Our services aren't available right now</h2><p>Please check &amp; come back.</p></body></html>";
+        assert_eq!(read(body), (None, Some("Our services aren't available right now Please check & come back.".to_owned())));
+    }
+
+    #[test]
+    fn text_and_nothing_and_broken_json_are_read_too() {
+        assert_eq!(read("upstream connect error\n"), (None, Some("upstream connect error".to_owned())));
+        assert_eq!(read(""), (None, None));
+        assert_eq!(read(r#"{"error":null}"#), (None, None));
+        assert_eq!(read(r#"{"error":{"code":"#).1.as_deref(), Some(r#"{"error":{"code":"#));
+        assert_eq!(read("<"), (None, None));
+        assert_eq!(read("<style>é"), (None, None));
+    }
+
+    #[test]
+    fn an_endless_message_is_cut() {
+        let message = read(&"é".repeat(10_000)).1.unwrap_or_default();
+        assert_eq!(message.chars().count(), LONGEST + 4);
+    }
+
+    #[test]
+    fn the_missing_action_is_read_from_the_refusal() {
+        // shape: recorded azure-cli test_backup_csr, 2023
+        let body = r#"{"error":{"code":"AuthorizationFailed","message":"The client 'x' with object id 'y' does not have authorization to perform action 'Microsoft.Network/networkInterfaces/read' over scope '/subscriptions/s' or the scope is invalid. If access was recently granted, please refresh your credentials."}}"#;
+        assert_eq!(ErrorBody::read(body.as_bytes()).missing_action(), Some("Microsoft.Network/networkInterfaces/read"));
+        assert_eq!(ErrorBody::read(br#"{"error":{"code":"AuthorizationFailed","message":"no"}}"#).missing_action(), None);
+    }
+}

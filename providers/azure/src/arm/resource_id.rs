@@ -1,0 +1,169 @@
+//! ARM resource ids: paths that are compared without case.
+//!
+//! The same resource is spelled differently by different services (the virtual machine list writes resource groups in upper case, the interface list does not: recorded 2018 to 2025),
+//! so an id is never compared as text. What ids are put into is next door in `urls.rs`.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use serde::Deserialize;
+
+/// An ARM resource id: `/subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME[/TYPE/NAME...]`.
+///
+/// Any text is accepted, so that an id of an unknown form does not make a page unreadable; the parts it has not are `None`. Equality and hash ignore case.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "String")]
+pub(crate) struct ResourceId(String);
+
+impl ResourceId {
+    /// Takes the id as the cloud wrote it; an ending slash is dropped.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        let mut text = text.into();
+        text.truncate(text.trim_end_matches('/').len());
+        Self(text)
+    }
+
+    /// The id of the scale set `name`.
+    pub(crate) fn scale_set(subscription: &str, resource_group: &str, name: &str) -> Self {
+        Self(format!("/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.Compute/virtualMachineScaleSets/{name}"))
+    }
+
+    /// The id as it was written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The id as it was written.
+    pub(crate) fn into_string(self) -> String {
+        self.0
+    }
+
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The segments between the slashes.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/').skip_while(|segment| segment.is_empty())
+    }
+
+    /// The segment after the one called `key`: `after("virtualMachines")` is the name of the virtual machine.
+    ///
+    /// Keys stand at even places, so that a group called `providers` is not taken for the key.
+    pub(crate) fn after(&self, key: &str) -> Option<&str> {
+        let mut segments = self.segments();
+        loop {
+            let (found, value) = (segments.next()?, segments.next()?);
+            if found.eq_ignore_ascii_case(key) {
+                return Some(value);
+            }
+            // `providers/NAMESPACE/TYPE/NAME` keeps the step of two.
+        }
+    }
+
+    /// The subscription it is in.
+    pub(crate) fn subscription(&self) -> Option<&str> {
+        self.after("subscriptions")
+    }
+
+    /// The resource group it is in.
+    pub(crate) fn resource_group(&self) -> Option<&str> {
+        self.after("resourceGroups")
+    }
+
+    /// The last segment: the name.
+    pub(crate) fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+impl From<String> for ResourceId {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl PartialEq for ResourceId {
+    fn eq(&self, other: &Self) -> bool {
+        same_name(&self.0, &other.0)
+    }
+}
+
+impl Eq for ResourceId {}
+
+impl Hash for ResourceId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        folded(&self.0).for_each(|letter| letter.hash(state));
+    }
+}
+
+/// Whether two names of Azure (ids, resource groups, scale sets, tag names) are the same: without case, in any script, since group names may have letters of any.
+pub(crate) fn same_name(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other) || (!one.is_ascii() && folded(one).eq(folded(other)))
+}
+
+/// The name as a key of a map: equal for names that are the same.
+pub(crate) fn name_key(name: &str) -> String {
+    folded(name).collect()
+}
+
+fn folded(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const UNIFORM: &str =
+        "/subscriptions/s/resourceGroups/prod/providers/Microsoft.Compute/virtualMachineScaleSets/web/virtualMachines/3/networkInterfaces/nic";
+
+    #[test]
+    fn ids_that_differ_in_case_only_are_one_id_for_eq_and_hash() {
+        let mut ids = HashSet::new();
+        ids.insert(ResourceId::new(UNIFORM));
+        assert!(ids.contains(&ResourceId::new(UNIFORM.to_uppercase())));
+        assert!(ids.contains(&ResourceId::new(format!("{UNIFORM}/"))));
+        assert!(!ids.contains(&ResourceId::new(UNIFORM.replace("/3/", "/33/"))));
+    }
+
+    #[test]
+    fn names_of_any_script_compare_without_case() {
+        assert!(same_name("Größe-Ä", "gRÖße-ä"));
+        assert!(!same_name("web", "web1"));
+        assert_eq!(name_key("Web-Ä"), name_key("wEB-ä"));
+    }
+
+    #[test]
+    fn parts_are_read_at_any_depth_and_without_case() {
+        let id = ResourceId::new(UNIFORM);
+        assert_eq!((id.subscription(), id.resource_group()), (Some("s"), Some("prod")));
+        assert_eq!((id.after("VirtualMachineScaleSets"), id.after("virtualmachines"), id.name()), (Some("web"), Some("3"), "nic"));
+        assert_eq!(ResourceId::new("/SUBSCRIPTIONS/s/RESOURCEGROUPS/g").resource_group(), Some("g"));
+    }
+
+    #[test]
+    fn a_group_named_like_a_key_is_not_taken_for_one() {
+        let id = ResourceId::new("/subscriptions/s/resourceGroups/virtualMachines/providers/Microsoft.Compute/virtualMachines/a");
+        assert_eq!((id.resource_group(), id.after("virtualMachines")), (Some("virtualMachines"), Some("a")));
+    }
+
+    #[test]
+    fn any_text_is_an_id_without_parts() {
+        for text in ["", "/", "web", "/subscriptions", "//x"] {
+            let id = ResourceId::new(text);
+            assert_eq!((id.subscription(), id.resource_group()), (None, None), "{text}");
+        }
+    }
+}

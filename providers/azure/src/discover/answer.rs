@@ -1,0 +1,105 @@
+//! The answer as it grows: interfaces come in from the paths, each leaves as a node with its verdict.
+//!
+//! What needs a further look (power state, public address) is kept until [`Answer::finish`], which asks for all of them together; everything else is judged at once, so a page of
+//! interfaces can be forgotten as soon as it was read.
+
+use std::collections::HashSet;
+
+use cloud_autojoin_core::{Call, Discovery, Exclusion, Finding, Node, Provider, Result};
+
+use super::candidate::Candidate;
+use super::ip_configuration::{AddressRule, PublicAddresses};
+use super::{power_state, public_address};
+use crate::arm::ResourceId;
+use crate::azure::{Azure, PROVIDER_NAME};
+use crate::config::PowerState;
+
+/// The answer of one call.
+pub(super) struct Answer<'a> {
+    azure: &'a Azure,
+    call: &'a Call,
+    discovery: Discovery,
+    rule: AddressRule,
+    waiting: Vec<Candidate>,
+    seen: HashSet<ResourceId>,
+}
+
+impl<'a> Answer<'a> {
+    /// An answer with nothing in it.
+    pub(super) fn new(azure: &'a Azure, call: &'a Call) -> Self {
+        Self {
+            azure,
+            call,
+            discovery: Discovery::new(PROVIDER_NAME, azure.subject(), call.detail()),
+            rule: AddressRule::of(azure.config()),
+            waiting: Vec::new(),
+            seen: HashSet::new(),
+        }
+    }
+
+    /// Takes an interface that belongs to what was asked for. One that came by two ways counts once.
+    pub(super) fn take(&mut self, candidate: Candidate) {
+        if !candidate.interface.id.is_empty() && !self.seen.insert(candidate.interface.id.clone()) {
+            return;
+        }
+        if self.rule.needs_public_addresses() || self.azure.config().power_state == PowerState::Running {
+            self.waiting.push(candidate);
+        } else {
+            self.discovery.push(candidate.judged(self.rule, &PublicAddresses::new()));
+        }
+    }
+
+    /// Whether that interface was taken.
+    pub(super) fn has(&self, interface: &ResourceId) -> bool {
+        self.seen.contains(interface)
+    }
+
+    /// Takes a node that was looked at and is out.
+    pub(super) fn leave_out(&mut self, node: Node) {
+        self.discovery.push(node);
+    }
+
+    /// Adds something worth knowing about the whole.
+    pub(super) fn find(&mut self, finding: Finding) {
+        self.discovery.add_finding(finding);
+    }
+
+    /// How many interfaces were taken.
+    pub(super) fn taken(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// Looks up what is still needed, and ends the answer.
+    ///
+    /// # Errors
+    ///
+    /// A power state or a public address that cannot be read.
+    pub(super) async fn finish(mut self) -> Result<Discovery> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        if self.azure.config().power_state == PowerState::Running {
+            let states = power_state::read(self.azure, self.call, &waiting).await?;
+            let mut running = Vec::with_capacity(waiting.len());
+            for candidate in waiting {
+                let state = match candidate.instance_id() {
+                    None => Err(Exclusion::NotAttached),
+                    Some(id) => states.get(id).cloned().unwrap_or(Err(Exclusion::InstanceGone)),
+                };
+                match state {
+                    Ok(state) if state.eq_ignore_ascii_case("running") => running.push(candidate),
+                    Ok(state) => self.discovery.push(candidate.left_out(vec![Exclusion::NotRunning { state }])),
+                    Err(reason) => self.discovery.push(candidate.left_out(vec![reason])),
+                }
+            }
+            waiting = running;
+        }
+        let public =
+            if self.rule.needs_public_addresses() { public_address::read(self.azure, self.call, self.rule, &waiting).await? } else { PublicAddresses::new() };
+        for candidate in waiting {
+            self.discovery.push(candidate.judged(self.rule, &public));
+        }
+        if let Some(identity) = self.azure.identity() {
+            self.discovery.set_identity(identity);
+        }
+        Ok(self.discovery)
+    }
+}

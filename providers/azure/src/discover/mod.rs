@@ -1,0 +1,73 @@
+//! From a question to an answer: which requests are made, in which order, and what their answers mean.
+//!
+//! [`run`] picks the path: `tags.rs` for tags, `scale_set.rs` for a scale set (with `uniform.rs`, `flexible.rs`, `empty_scale_set.rs`). All of them hand interfaces to `answer.rs`, which gives each its
+//! verdict by `ip_configuration.rs`. `lookup.rs` finds resources by id. The client is next door in `arm/`.
+
+mod answer;
+mod candidate;
+mod empty_scale_set;
+mod flexible;
+mod ip_configuration;
+mod lookup;
+mod power_state;
+mod public_address;
+mod scale_set;
+mod tag_match;
+mod tags;
+mod uniform;
+
+use cloud_autojoin_core::{Call, Discovery, Exclusion, Finding, Result};
+
+use self::answer::Answer;
+use self::scale_set::{Resolved, ScaleSetName, Wanted};
+use crate::azure::Azure;
+use crate::config::{Selection, Tags};
+
+/// Asks Azure once. The words `self` of the configuration are replaced by now.
+///
+/// # Errors
+///
+/// No token; something that must be read for a whole answer cannot be; there is no such scale set, group or subscription.
+pub(crate) async fn run(azure: &Azure, call: &Call) -> Result<Discovery> {
+    // Once, and not by each of the requests that follow side by side.
+    azure.arm().sign_in(call).await?;
+    let mut answer = Answer::new(azure, call);
+    match &azure.config().selection {
+        Selection::Tag { tags, resource_groups, .. } => tags::collect(azure, call, &mut answer, tags, resource_groups).await?,
+        Selection::ScaleSet { resource_group, name, orchestration_mode, tags } => {
+            let set = ScaleSetName { resource_group: resource_group.clone(), name: name.clone() };
+            let wanted = Wanted { mode: *orchestration_mode, instance_tags: false };
+            let resolved = scale_set::resolve(azure, call, &set, wanted).await?;
+            collect(&mut answer, &set, resolved, tags.as_ref());
+        }
+    }
+    answer.finish().await
+}
+
+/// Takes what a scale set came to into the answer.
+fn collect(answer: &mut Answer<'_>, set: &ScaleSetName, resolved: Resolved, _tags: Option<&Tags>) {
+    let has_address = resolved.candidates.iter().any(|candidate| candidate.interface.has_private_address());
+    let looked_at = resolved.candidates.len() + resolved.left_out.len();
+    if !has_address && looked_at > 0 {
+        answer.find(no_address(set, &resolved));
+    }
+    for finding in resolved.findings {
+        answer.find(finding);
+    }
+    for candidate in resolved.candidates {
+        answer.take(candidate);
+    }
+    for node in resolved.left_out {
+        answer.leave_out(node);
+    }
+}
+
+fn no_address(set: &ScaleSetName, resolved: &Resolved) -> Finding {
+    let there = format!("the scale set `{}` is there ({})", set.name, resolved.mode);
+    let are_gone = resolved.left_out.iter().all(|node| node.left_out.contains(&Exclusion::InstanceGone));
+    if resolved.candidates.is_empty() && are_gone {
+        return Finding::new(format!("{there}, and all that is left of its instances are {} network interfaces", resolved.left_out.len()))
+            .with_hint("its instances were deleted a moment ago: try again in a while");
+    }
+    Finding::new(format!("{there}, and none of its instances has an address yet")).with_hint("its instances are being made: try again in a while")
+}

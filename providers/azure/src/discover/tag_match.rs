@@ -1,0 +1,166 @@
+//! Whether tags hold, and how near those came that do not.
+//!
+//! Names are compared without case and values exactly, as Azure does. A tag may stand on the interface, on its instance or on the scale set of that; which of these count is the question's.
+
+use std::collections::BTreeMap;
+
+use cloud_autojoin_core::{Exclusion, Finding};
+
+use crate::arm::{self, same_name};
+use crate::config::{TagCondition, TagPlace, Tags};
+
+/// How many different values of one tag are remembered for the answer.
+const VALUES: usize = 20;
+
+/// The tags of one place of an interface.
+pub(super) type Carrier<'a> = (TagPlace, &'a arm::Tags);
+
+/// Why the tags do not hold: one reason for each that does not, in the order of the question. Empty: they hold.
+pub(super) fn judge(wanted: &Tags, carriers: &[Carrier<'_>]) -> Vec<Exclusion> {
+    wanted.conditions.iter().filter_map(|condition| judge_one(wanted, condition, carriers)).collect()
+}
+
+/// Whether one condition holds for the tags of one place.
+pub(super) fn holds(condition: &TagCondition, tags: &arm::Tags) -> bool {
+    tags.0.iter().any(|(name, value)| *value == condition.value && same_name(name, &condition.name))
+}
+
+fn judge_one(wanted: &Tags, condition: &TagCondition, carriers: &[Carrier<'_>]) -> Option<Exclusion> {
+    let (counting, other): (Vec<&Carrier<'_>>, Vec<&Carrier<'_>>) = carriers.iter().partition(|(place, _)| wanted.may_stand_on(*place));
+    if counting.iter().any(|(_, tags)| holds(condition, tags)) {
+        return None;
+    }
+    let tag = || condition.name.clone();
+    if let Some((place, _)) = other.iter().find(|(_, tags)| holds(condition, tags)) {
+        return Some(Exclusion::TagElsewhere { tag: tag(), stands_on: place.to_string() });
+    }
+    let found = counting.iter().flat_map(|(_, tags)| &tags.0).find(|(name, _)| same_name(name, &condition.name));
+    Some(match found {
+        Some((_, found)) => Exclusion::TagDiffers { tag: tag(), wanted: condition.value.clone(), found: found.clone() },
+        None => Exclusion::TagMissing { tag: tag() },
+    })
+}
+
+/// What was seen of tags that did not hold, in a memory that does not grow with what is looked at.
+#[derive(Debug, Default)]
+pub(super) struct NearMisses {
+    looked_at: usize,
+    differing: BTreeMap<String, Differing>,
+}
+
+/// The values seen of one tag that are not the one asked for.
+#[derive(Debug, Default)]
+struct Differing {
+    count: usize,
+    /// The first few, with how often each was seen.
+    values: BTreeMap<String, usize>,
+}
+
+impl NearMisses {
+    /// Takes in the verdict on one thing; no reasons: it matched.
+    pub(super) fn note(&mut self, reasons: &[Exclusion]) {
+        self.looked_at += 1;
+        for reason in reasons {
+            let Exclusion::TagDiffers { tag, found, .. } = reason else { continue };
+            let differing = self.differing.entry(tag.clone()).or_default();
+            differing.count += 1;
+            if differing.values.len() < VALUES || differing.values.contains_key(found) {
+                *differing.values.entry(found.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    /// How many things were looked at.
+    pub(super) fn looked_at(&self) -> usize {
+        self.looked_at
+    }
+
+    /// What to say of values that are there but are not the ones asked for; `things` is what was looked at, in the plural.
+    pub(super) fn findings(&self, wanted: &Tags, things: &str) -> Vec<Finding> {
+        wanted.conditions.iter().filter_map(|condition| Some(of_values(condition, self.differing.get(&condition.name)?, things))).collect()
+    }
+}
+
+fn of_values(condition: &TagCondition, differing: &Differing, things: &str) -> Finding {
+    let TagCondition { name, value } = condition;
+    let Differing { count, values } = differing;
+    let like = |found: &&String| same_name(found.trim(), value.trim());
+    if let Some(found) = values.keys().find(like) {
+        let count = values[found];
+        return Finding::new(format!("{count} of the {things} have tag `{name}` = `{found}`, and values are compared exactly"))
+            .with_hint(format!("ask for the value `{found}`, or correct the tag"));
+    }
+    let mut listed: Vec<String> = values.keys().take(3).map(|value| format!("`{value}`")).collect();
+    if values.len() > listed.len() {
+        listed.push("...".to_owned());
+    }
+    Finding::new(format!("{count} of the {things} have tag `{name}` with other values: {}", listed.join(", ")))
+        .with_hint(format!("check the value `{value}` of tag `{name}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(pairs: &[(&str, &str)]) -> arm::Tags {
+        arm::Tags(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    fn wanted(conditions: &[(&str, &str)], places: &[TagPlace]) -> Tags {
+        Tags::on_network_interface(conditions.iter().map(|(name, value)| TagCondition::new(*name, *value)).collect()).with_places(places.to_vec())
+    }
+
+    fn reasons(wanted: &Tags, carriers: &[Carrier<'_>]) -> Vec<String> {
+        judge(wanted, carriers).iter().map(ToString::to_string).collect()
+    }
+
+    const NIC: TagPlace = TagPlace::NetworkInterface;
+
+    #[test]
+    fn names_are_compared_without_case_and_values_exactly() {
+        let wanted = wanted(&[("Consul", "server")], &[NIC]);
+        assert!(judge(&wanted, &[(NIC, &tags(&[("cONSUL", "server")]))]).is_empty());
+        assert_eq!(reasons(&wanted, &[(NIC, &tags(&[("consul", "Server")]))]), ["tag `Consul` is `Server`, not `server`"]);
+        assert_eq!(reasons(&wanted, &[(NIC, &tags(&[("nomad", "server")]))]), ["no tag `Consul`"]);
+    }
+
+    #[test]
+    fn all_tags_must_hold_each_in_any_of_the_places() {
+        let wanted = wanted(&[("a", "1"), ("b", "2")], &[NIC, TagPlace::ScaleSet]);
+        let (interface, set) = (tags(&[("a", "1")]), tags(&[("b", "2")]));
+        assert!(judge(&wanted, &[(NIC, &interface), (TagPlace::ScaleSet, &set)]).is_empty());
+        assert_eq!(reasons(&wanted, &[(NIC, &interface)]), ["no tag `b`"]);
+    }
+
+    #[test]
+    fn a_tag_in_a_place_that_does_not_count_is_named_with_its_place() {
+        let wanted = wanted(&[("a", "1")], &[NIC]);
+        assert_eq!(reasons(&wanted, &[(NIC, &tags(&[])), (TagPlace::ScaleSet, &tags(&[("a", "1")]))]), ["tag `a` stands on the scale set"]);
+    }
+
+    #[test]
+    fn a_value_in_another_case_is_the_finding() {
+        let wanted = wanted(&[("consul", "server")], &[NIC]);
+        let mut near = NearMisses::default();
+        for value in ["client", "Server", "client"] {
+            near.note(&judge(&wanted, &[(NIC, &tags(&[("consul", value)]))]));
+        }
+        let findings = near.findings(&wanted, "network interfaces");
+        assert_eq!(findings[0].message, "1 of the network interfaces have tag `consul` = `Server`, and values are compared exactly");
+        assert_eq!(findings[0].hint.as_deref(), Some("ask for the value `Server`, or correct the tag"));
+    }
+
+    #[test]
+    fn other_values_are_listed_and_not_without_end() {
+        let wanted = wanted(&[("consul", "server")], &[NIC]);
+        let mut near = NearMisses::default();
+        for number in 0..1000 {
+            near.note(&judge(&wanted, &[(NIC, &tags(&[("consul", &format!("v{number:04}"))]))]));
+        }
+        assert_eq!(
+            near.findings(&wanted, "network interfaces")[0].message,
+            "1000 of the network interfaces have tag `consul` with other values: `v0000`, `v0001`, `v0002`, ..."
+        );
+        assert_eq!(near.looked_at(), 1000);
+    }
+}

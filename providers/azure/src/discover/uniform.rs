@@ -1,0 +1,79 @@
+//! Instances of a Uniform set: one listing gives all their interfaces.
+//!
+//! It asks (U) the set's interfaces; only where one of them lacks `properties.primary`, the set's instances too. Azure overprovisions, and the interfaces of instances that were taken away again
+//! stay in the listing for a while: recorded in 2023 and in 2025, four interfaces for two instances, and exactly those of the two that were gone lacked `primary`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cloud_autojoin_core::{Call, Exclusion, Result};
+
+use super::candidate::{Candidate, Instance};
+use super::scale_set::{Opened, Resolved, ScaleSetName};
+use crate::arm::{NetworkInterface, ResourceId, VirtualMachine};
+use crate::azure::Azure;
+use crate::config::OrchestrationMode;
+
+/// Reads the listing to its end, and sorts out what belongs to instances that are gone.
+///
+/// # Errors
+///
+/// A page, or the list of instances where it is needed, that cannot be read.
+pub(super) async fn resolve(azure: &Azure, call: &Call, set: &ScaleSetName, (first, rest): Opened<NetworkInterface>, with_instances: bool) -> Result<Resolved> {
+    let interfaces = rest.read_on(first, call).await?;
+    let doubtful = interfaces.iter().any(|interface| interface.properties.primary.is_none());
+    let listed = if doubtful || with_instances { Some(instances(azure, call, set, false).await?) } else { None };
+
+    let mut resolved = Resolved::new(OrchestrationMode::Uniform);
+    let mut unlisted: HashMap<ResourceId, Arc<Instance>> = HashMap::new();
+    for interface in interfaces {
+        let id = instance_id(azure, set, &interface);
+        let known = id.as_ref().zip(listed.as_ref()).and_then(|(id, listed)| listed.get(id)).cloned();
+        let is_gone = listed.is_some() && known.is_none() && id.is_some() && interface.properties.primary.is_none();
+        let instance = known.or_else(|| id.map(|id| Arc::clone(unlisted.entry(id.clone()).or_insert_with(|| Arc::new(bare(set, id))))));
+        let candidate = Candidate { interface, instance };
+        if is_gone {
+            resolved.left_out.push(candidate.left_out(vec![Exclusion::InstanceGone]));
+        } else {
+            resolved.candidates.push(candidate);
+        }
+    }
+    Ok(resolved)
+}
+
+/// The instances of the set by their ids, with their instance views if they are wanted.
+///
+/// # Errors
+///
+/// A page that cannot be read.
+pub(super) async fn instances(azure: &Azure, call: &Call, set: &ScaleSetName, with_view: bool) -> Result<HashMap<ResourceId, Arc<Instance>>> {
+    let asks = azure.arm().asks(&azure.config().subscription_id);
+    let list = azure.arm().list::<VirtualMachine>(asks.scale_set_instances(&set.resource_group, &set.name, with_view));
+    let machines = list.read_on(Vec::new(), call).await?;
+    Ok(machines
+        .iter()
+        .map(|machine| {
+            let number = machine.instance_id.as_deref().or_else(|| machine.id.after("virtualMachines")).unwrap_or_default();
+            let id = numbered(azure, set, number);
+            (id.clone(), Arc::new(Instance { id, scale_set: Some(set.name.clone()), ..Instance::of(machine) }))
+        })
+        .collect())
+}
+
+/// The id of the instance that an interface belongs to.
+fn instance_id(azure: &Azure, set: &ScaleSetName, interface: &NetworkInterface) -> Option<ResourceId> {
+    let owner = interface.properties.virtual_machine.as_ref().map(|machine| &machine.id);
+    let number = interface.id.after("virtualMachines").or_else(|| owner?.after("virtualMachines"))?;
+    Some(numbered(azure, set, number))
+}
+
+/// The id of an instance in one spelling: the group in it may be spelled differently by the list of instances and by that of interfaces.
+fn numbered(azure: &Azure, set: &ScaleSetName, number: &str) -> ResourceId {
+    let set = ResourceId::scale_set(&azure.config().subscription_id, &set.resource_group, &set.name);
+    ResourceId::new(format!("{set}/virtualMachines/{number}"))
+}
+
+/// An instance of which only the number is known: Azure names them after the set and the number.
+fn bare(set: &ScaleSetName, id: ResourceId) -> Instance {
+    Instance { name: format!("{}_{}", set.name, id.name()), id, scale_set: Some(set.name.clone()), ..Instance::default() }
+}
