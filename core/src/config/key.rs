@@ -186,23 +186,28 @@ pub fn is_safe(table: &[KeySpec], key: &str) -> bool {
     key == PROVIDER || find(table, key).is_some_and(|spec| !spec.secret)
 }
 
-/// The option that was probably meant by an unknown key; none if nothing is near.
+/// The option that was probably meant by an unknown key; none if nothing is near ([`nearest_name`] says what is).
+pub fn nearest<'a>(table: &'a [KeySpec], unknown: &str) -> Option<&'a KeySpec> {
+    let name = nearest_name(unknown, table.iter().flat_map(KeySpec::names))?;
+    table.iter().find(|spec| spec.names().any(|other| other == name))
+}
+
+/// The name that was probably meant by an unknown word, the first of those that are equally near; none if nothing is near.
 ///
 /// Near is: at most a third of the longer spelling differs (swapped neighbours count once), or half of it when both
 /// begin or end with the same word, since people rather mistake a whole word (`tag_key`, `tag_name`) than mistype it.
-pub fn nearest<'a>(table: &'a [KeySpec], unknown: &str) -> Option<&'a KeySpec> {
+pub fn nearest_name<'a>(unknown: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let unknown = unknown.to_lowercase().replace('-', "_");
-    table
-        .iter()
-        .flat_map(|spec| spec.names().map(move |name| (spec, name)))
-        .filter_map(|(spec, name)| {
+    names
+        .into_iter()
+        .filter_map(|name| {
             let distance = strsim::damerau_levenshtein(&unknown, name);
             let longer = unknown.chars().count().max(name.chars().count());
             let allowed = if share_a_word(&unknown, name) { longer / 2 } else { longer / 3 };
-            (distance <= allowed).then_some((distance, spec))
+            (distance <= allowed).then_some((distance, name))
         })
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, spec)| spec)
+        .map(|(_, name)| name)
 }
 
 /// Whether the first or the last words, between `_`, are the same.
@@ -261,6 +266,16 @@ mod tests {
         for (unknown, expected) in cases {
             assert_eq!(nearest(TABLE, unknown).map(|spec| spec.name), expected, "{unknown:?}");
         }
+    }
+
+    #[test]
+    fn a_mistyped_word_has_the_nearest_name_or_none() {
+        let near = |unknown| nearest_name(unknown, ["aws", "azure", "gce"]);
+        assert_eq!(near("azrue"), Some("azure"));
+        assert_eq!(near("Azure"), Some("azure"));
+        assert_eq!(near("asw"), Some("aws"));
+        assert_eq!(near("digitalocean"), None);
+        assert_eq!(near(""), None);
     }
 
     #[test]
