@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use cloud_autojoin::config::{KeySpec, Values};
 use cloud_autojoin::error::ConfigProblem;
-use cloud_autojoin::{Address, Call, ConfigError, ConfigString, Context, DEFAULT_TIMEOUT, DecodeError, Discovery, Exclusion, Node, Provider, ProviderSpec, Registry, Result};
+use cloud_autojoin::{
+    Address, Call, ConfigError, ConfigString, Context, DEFAULT_TIMEOUT, DecodeError, Discovery, Exclusion, Node, Provider, ProviderSpec, Registry, Result,
+};
 
 /// The keys, once: the parser below, help and the check of unknown keys all read this table.
 const KEYS: &[KeySpec] = &[

@@ -1,0 +1,242 @@
+//! The providers that are compiled in, and the way from a join string to one of them.
+
+use std::fmt;
+
+use cloud_autojoin_core::config::{KeySpec, ParseError, key};
+use cloud_autojoin_core::{ConfigError, ConfigProblem, ConfigString, Context, Error, Provider, ProviderSpec, Result};
+
+/// The providers a join string may name.
+///
+/// [`Registry::compiled_in`] has those of the cargo features; [`Registry::with`] adds one from outside this workspace.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    providers: Vec<ProviderSpec>,
+}
+
+/// A key of a join string that its provider does not know. `Display` names it: ``unknown key `tag_nmae` ``.
+///
+/// A secret with blanks or `=` in it that lost its quotes can look like a key, so a key that neither is near a known one nor reads like a word is not named.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownKey {
+    /// The key as written.
+    pub key: String,
+    /// The known key it is nearest to as help writes it (`tag.NAME`), if one is near.
+    pub nearest: Option<String>,
+}
+
+impl UnknownKey {
+    /// Whether the key may be shown.
+    pub fn is_showable(&self) -> bool {
+        self.nearest.is_some() || reads_like_a_word(&self.key)
+    }
+}
+
+impl fmt::Display for UnknownKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_showable() {
+            write!(f, "unknown key `{}`", self.key)
+        } else {
+            f.write_str("an unknown key, not repeated since it may be a piece of a secret,")
+        }
+    }
+}
+
+impl fmt::Debug for UnknownKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UnknownKey({self})")
+    }
+}
+
+/// Whether a text is a short word of letters, which no generated secret is.
+fn reads_like_a_word(text: &str) -> bool {
+    text.len() <= 24 && text.chars().all(|letter| letter.is_ascii_alphabetic() || matches!(letter, '_' | '-' | '.'))
+}
+
+impl Registry {
+    /// The providers of the cargo features, in the order of their names.
+    pub fn compiled_in() -> Self {
+        Self {
+            providers: vec![
+                #[cfg(feature = "azure")]
+                cloud_autojoin_azure::SPEC,
+            ],
+        }
+    }
+
+    /// A registry without providers.
+    pub const fn empty() -> Self {
+        Self { providers: Vec::new() }
+    }
+
+    /// The same registry with one more provider; it takes the place of one with the same name.
+    #[must_use]
+    pub fn with(mut self, spec: ProviderSpec) -> Self {
+        self.providers.retain(|known| known.name != spec.name);
+        self.providers.push(spec);
+        self.providers.sort_by_key(|known| known.name);
+        self
+    }
+
+    /// The providers, in the order of their names.
+    pub fn providers(&self) -> &[ProviderSpec] {
+        &self.providers
+    }
+
+    /// The provider of this name, compared exactly.
+    pub fn provider(&self, name: &str) -> Option<&ProviderSpec> {
+        self.providers.iter().find(|spec| spec.name == name)
+    }
+
+    /// The provider that `config` names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`](crate::Error::Config) when it names none, or one that is not here; the message lists the known ones.
+    pub fn provider_of(&self, config: &ConfigString) -> Result<&ProviderSpec> {
+        let known = || self.providers.iter().map(|spec| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ");
+        let Some(name) = config.provider().filter(|name| !name.is_empty()) else {
+            let problem = ConfigProblem::of_key("provider", "no provider").with_hint(format!("write `provider=NAME`; known here: {}", known()));
+            return Err(ConfigError::new(None, problem).into());
+        };
+        self.provider(name).ok_or_else(|| {
+            let near = key::nearest_name(name, self.providers.iter().map(|spec| spec.name));
+            let hint = near.map_or_else(|| format!("known here: {}", known()), |near| format!("did you mean `{near}`? known here: {}", known()));
+            let message = if reads_like_a_word(name) { format!("unknown provider `{name}`") } else { "unknown provider".to_owned() };
+            ConfigError::new(None, ConfigProblem::of_key("provider", message).with_hint(hint)).into()
+        })
+    }
+
+    /// The keys of `config` that its provider does not know, in their order. go-discover ignores such keys, and strings are shared with agents that do, so this is for a warning.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::provider_of`].
+    pub fn unknown_keys(&self, config: &ConfigString) -> Result<Vec<UnknownKey>> {
+        let spec = self.provider_of(config)?;
+        Ok(config.unknown_keys(spec.keys).map(|name| UnknownKey { key: name.to_owned(), nearest: nearest(spec.keys, name) }).collect())
+    }
+
+    /// Parses a join string as [`ConfigString::parse`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`](crate::Error::Config) in go-discover's words where they repeat nothing but a known key; a secret that was not quoted can look like a key, so an unknown one is not repeated.
+    pub fn parse(&self, join_string: &str) -> Result<ConfigString> {
+        ConfigString::parse(join_string).map_err(|error| self.parse_problem(&error))
+    }
+
+    /// Parses the words of a command line as [`ConfigString::from_arguments`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::parse`].
+    pub fn parse_arguments(&self, words: impl IntoIterator<Item = String>) -> Result<ConfigString> {
+        ConfigString::from_arguments(words).map_err(|error| self.parse_problem(&error))
+    }
+
+    fn parse_problem(&self, error: &ParseError) -> Error {
+        let known = self.providers.iter().any(|spec| key::is_safe(spec.keys, error.key()) || key::find(spec.keys, error.key()).is_some());
+        let message = if known { error.to_string() } else { error.redacted().to_string() };
+        ConfigError::new(None, ConfigProblem::new(message).with_hint(error.hint())).into()
+    }
+
+    /// Builds the provider that `config` names. Sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`](crate::Error::Config) with all problems of the string.
+    pub fn build(&self, config: &ConfigString, context: &Context) -> Result<Box<dyn Provider>> {
+        (self.provider_of(config)?.build)(config, context)
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::compiled_in()
+    }
+}
+
+/// The known key that was probably meant, in the spelling it is nearest to.
+fn nearest(table: &[KeySpec], unknown: &str) -> Option<String> {
+    let name = key::nearest_name(unknown, table.iter().flat_map(KeySpec::names))?;
+    let family = table.iter().find(|spec| spec.name == name && spec.placeholder.is_some());
+    Some(family.map_or_else(|| name.to_owned(), KeySpec::label))
+}
+
+#[cfg(test)]
+mod tests {
+    use cloud_autojoin_core::Env;
+
+    use super::*;
+
+    const KEYS: &[KeySpec] = &[
+        KeySpec::new("tag_name", "tag"),
+        KeySpec::new("secret_access_key", "secret").aliases(&["client_secret"]).secret(),
+        KeySpec::family("tag.", "NAME", "more tags"),
+    ];
+
+    fn refuse(_: &ConfigString, _: &Context) -> Result<Box<dyn Provider>> {
+        Err(ConfigError::new(Some("pretend"), ConfigProblem::new("refused")).into())
+    }
+
+    fn registry() -> Registry {
+        Registry::empty().with(ProviderSpec::new("pretend", "Pretend", KEYS, refuse)).with(ProviderSpec::new("another", "Another", &[], refuse))
+    }
+
+    fn message<T: fmt::Debug>(result: Result<T>) -> String {
+        let error = result.unwrap_err();
+        format!("{error} | {}", error.hint().unwrap_or_default())
+    }
+
+    #[test]
+    fn providers_stand_in_the_order_of_their_names_each_once() {
+        let registry = registry().with(ProviderSpec::new("pretend", "Again", &[], refuse));
+        let names: Vec<_> = registry.providers().iter().map(|spec| (spec.name, spec.title)).collect();
+        assert_eq!(names, [("another", "Another"), ("pretend", "Again")]);
+    }
+
+    #[test]
+    fn a_string_without_a_known_provider_is_told_which_there_are() {
+        let of = |text: &str| message(registry().provider_of(&ConfigString::parse(text).unwrap()).map(|spec| spec.name));
+        assert_eq!(of("tag_name=a"), "no provider | write `provider=NAME`; known here: `another`, `pretend`");
+        assert_eq!(of(r#"provider="""#), of("tag_name=a"));
+        assert_eq!(of("provider=pretned"), "unknown provider `pretned` | did you mean `pretend`? known here: `another`, `pretend`");
+        assert_eq!(of("provider=Pretend"), "unknown provider `Pretend` | did you mean `pretend`? known here: `another`, `pretend`");
+        assert_eq!(of("provider=Zx8Q~canary.1"), "unknown provider | known here: `another`, `pretend`");
+    }
+
+    #[test]
+    fn unknown_keys_come_with_the_nearest_spelling_and_without_pieces_of_secrets() {
+        let config = ConfigString::parse("provider=pretend tag_name=a tag.role=b tag_nmae=c client_secert=d tags=e region=f Zx8Q~canary=g").unwrap();
+        let unknown = registry().unknown_keys(&config).unwrap();
+        let said: Vec<_> = unknown.iter().map(|key| (key.to_string(), key.nearest.clone().unwrap_or_default())).collect();
+        let secretive = "an unknown key, not repeated since it may be a piece of a secret,";
+        assert_eq!(
+            said,
+            [
+                (secretive.to_owned(), String::new()),
+                ("unknown key `client_secert`".to_owned(), "client_secret".to_owned()),
+                ("unknown key `region`".to_owned(), String::new()),
+                ("unknown key `tag_nmae`".to_owned(), "tag_name".to_owned()),
+                ("unknown key `tags`".to_owned(), "tag.NAME".to_owned()),
+            ]
+        );
+        assert!(!format!("{unknown:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_string_that_does_not_parse_is_told_so_in_go_discovers_words_unless_they_repeat_what_nobody_knows() {
+        let of = |text: &str| message(registry().parse(text));
+        assert_eq!(of("provider=pretend tag_name"), format!("tag_name: missing '=' | {}", ConfigString::parse("a").unwrap_err().hint()));
+        assert!(of("provider=pretend client_secret=a=b").starts_with("client_secret: - equals in key's value"), "{}", of("client_secret=a=b"));
+        assert!(of("provider=pretend client_secret=a canary").starts_with("missing '=' (pair 3 of the join string) | "));
+    }
+
+    #[test]
+    fn building_asks_the_provider_that_is_named() {
+        let context = Context::builder().env(Env::empty()).build().unwrap();
+        let error = registry().build(&ConfigString::parse("provider=pretend").unwrap(), &context).unwrap_err();
+        assert_eq!((error.provider(), error.to_string().as_str()), (Some("pretend"), "refused"));
+    }
+}
