@@ -1,1 +1,49 @@
-fn main() {}
+//! The command `discover`: arguments in, exit code out.
+//!
+//! Each subcommand has its file: `addrs.rs`, `providers.rs`. They print through `output.rs`, the one place that writes to standard output, and fail through `report.rs`;
+//! `join_string.rs` reads the string they are about, `usage.rs` answers a command line that makes no sense.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+mod addrs;
+mod arguments;
+mod join_string;
+mod output;
+mod providers;
+mod question;
+mod report;
+mod status;
+mod usage;
+
+use arguments::{Action, Arguments};
+use report::Reporter;
+use status::Status;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let arguments = match Arguments::parse_words(words.iter().cloned()) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage::report(error, &words).into(),
+    };
+    let reporter = Reporter::new(&arguments);
+    // One call needs no second thread.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            reporter.error(&format!("cannot start: {error}"), None);
+            return Status::Failed.into();
+        }
+    };
+    let status = runtime.block_on(run(&arguments, &reporter));
+    // A name that is still being looked up, or a file that is still being read, must not hold up the end.
+    runtime.shutdown_background();
+    status.into()
+}
+
+async fn run(arguments: &Arguments, reporter: &Reporter) -> Status {
+    match &arguments.action {
+        Action::Addrs(addrs) => addrs::run(addrs, reporter).await,
+        Action::Providers(which) => providers::run(which, reporter),
+    }
+}

@@ -1,0 +1,177 @@
+//! The command line: what may be written, and what it means.
+//!
+//! The words and flags of go-discover's command are accepted as it accepts them (`-q`, `-q=false`, `-help`, one dash or two); the rest goes beyond it. `arguments/go.rs` has
+//! what is Go's, `usage.rs` says what is wrong with a command line.
+
+use std::ffi::OsString;
+
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use cloud_autojoin::DEFAULT_TIMEOUT;
+
+mod go;
+
+pub(crate) use go::GoDuration;
+
+/// Prints the addresses that a cloud auto-join string stands for.
+#[derive(Debug, Parser)]
+#[command(name = "discover", version, about, arg_required_else_help = false, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Print nothing on standard error but one line when it fails
+    #[arg(short, long, visible_alias = "q", global = true, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_name = "BOOL", value_parser = go::boolean, action = ArgAction::Set)]
+    pub(crate) quiet: bool,
+
+    /// Say more on standard error: once for each request, twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Ask the cloud and print the addresses
+    Addrs(Addrs),
+    /// List the providers, or the keys of one
+    Providers(Providers),
+}
+
+const JOIN_STRING: &str = "\
+The join string is given as one argument or as many, or as @FILE: then it is read from that file, where line ends are blanks and lines that start with # are left out. Words beside @FILE add to it.
+
+Exit status: 0 addresses printed, 1 failed, 2 wrong usage, 3 asked and nothing matched.";
+
+/// A question to a cloud: what `addrs` and `explain` take.
+#[derive(Debug, Args)]
+pub(crate) struct Question {
+    /// The join string: KEY=VALUE ..., or @FILE
+    #[arg(value_name = "KEY=VALUE|@FILE", required = false)]
+    pub(crate) words: Vec<OsString>,
+
+    /// Give up after this time, as 30s or 1m30s
+    #[arg(long, value_name = "DURATION", default_value_t = GoDuration(DEFAULT_TIMEOUT), value_parser = go::duration)]
+    pub(crate) timeout: GoDuration,
+
+    /// Fail on a key that the provider does not know, instead of warning
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// `discover addrs`
+#[derive(Debug, Args)]
+#[command(after_help = JOIN_STRING)]
+pub(crate) struct Addrs {
+    #[command(flatten)]
+    pub(crate) question: Question,
+
+    /// What standard output looks like
+    #[arg(long, short, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: OutputFormat,
+}
+
+/// `discover providers`
+#[derive(Debug, Args)]
+pub(crate) struct Providers {
+    /// Print everything about this one
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// What standard output looks like
+    #[arg(long, short, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: OutputFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// For people and programs as go-discover prints it: all addresses on one line, one blank apart
+    Text,
+    /// One address a line
+    Lines,
+    /// One JSON object
+    Json,
+}
+
+impl Arguments {
+    /// Reads the words of a command line, the program's name first.
+    ///
+    /// # Errors
+    ///
+    /// Help and version, which are asked for, and wrong usage: `usage.rs` prints all three.
+    pub(crate) fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut words: Vec<OsString> = go::flags(words);
+        // go-discover without a word prints its help and exits with 0.
+        if words.len() < 2 {
+            words.push("--help".into());
+        }
+        let matches = Self::command().try_get_matches_from(words)?;
+        Self::from_arg_matches(&matches)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Arguments, clap::Error> {
+        Arguments::parse_words(std::iter::once("discover").chain(words.iter().copied()).map(OsString::from))
+    }
+
+    fn addrs(words: &[&str]) -> (bool, Vec<String>) {
+        let arguments = parse(words).unwrap();
+        let Action::Addrs(addrs) = arguments.action else { panic!("not addrs") };
+        (arguments.quiet, addrs.question.words.into_iter().map(|word| word.into_string().unwrap()).collect())
+    }
+
+    #[test]
+    fn the_flags_of_go_discover_are_taken_with_one_dash_or_two_and_with_a_value() {
+        for (words, quiet) in [
+            (&["-q", "addrs", "a=b"][..], true),
+            (&["--q", "addrs", "a=b"], true),
+            (&["-q=true", "addrs", "a=b"], true),
+            (&["-q=F", "addrs", "a=b"], false),
+            (&["--quiet", "addrs", "a=b"], true),
+            (&["-quiet", "addrs", "a=b"], true),
+            (&["addrs", "a=b", "-q"], true),
+            (&["addrs", "-q", "a=b"], true),
+            (&["addrs", "a=b"], false),
+            (&["-q", "--", "addrs", "a=b"], true),
+        ] {
+            assert_eq!(addrs(words), (quiet, vec!["a=b".to_owned()]), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_exit_with_zero_and_wrong_usage_with_two() {
+        for (words, status) in [
+            (&[][..], 0),
+            (&["-h"], 0),
+            (&["--h"], 0),
+            (&["-help"], 0),
+            (&["--help"], 0),
+            (&["-q", "-h"], 0),
+            (&["help"], 0),
+            (&["help", "addrs"], 0),
+            (&["--version"], 0),
+            (&["-version"], 0),
+            (&["-x"], 2),
+            (&["-q=maybe", "addrs"], 2),
+            (&["adrs", "a=b"], 2),
+            (&["addrs", "--timeout", "0"], 2),
+            (&["addrs", "--timeout", "soon"], 2),
+            (&["addrs", "--output", "xml"], 2),
+        ] {
+            assert_eq!(parse(words).unwrap_err().exit_code(), status, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_join_string_are_kept_as_given() {
+        assert_eq!(addrs(&["addrs", "tag_value=a b", "x", "=", "y", "@file"]).1, ["tag_value=a b", "x", "=", "y", "@file"]);
+        assert_eq!(addrs(&["addrs", "--", "-x=y"]).1, ["-x=y"]);
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,63 @@
+//! What is Go's in the command line: flags with one dash, truth values, durations.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::time::Duration;
+
+use cloud_autojoin::config::value::Value;
+use cloud_autojoin::config::{KeySpec, Values};
+
+/// A duration that prints as it is written on the command line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GoDuration(pub(crate) Duration);
+
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}s", self.0.as_secs_f64())
+    }
+}
+
+/// Turns the long flags that Go programs also take with one dash (`-help`), and `--h`, into the usual ones, and takes out the `--` that ends Go's flags. Only words before the
+/// subcommand: what follows may be part of a join string.
+pub(super) fn flags(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words = words.into_iter();
+    let mut usual_words: Vec<OsString> = words.by_ref().take(1).collect();
+    while let Some(word) = words.next() {
+        if word == "--" {
+            break;
+        }
+        let is_flag = word.as_encoded_bytes().starts_with(b"-");
+        usual_words.push(word.to_str().and_then(usual).unwrap_or(word));
+        if !is_flag {
+            break;
+        }
+    }
+    usual_words.extend(words);
+    usual_words
+}
+
+fn usual(word: &str) -> Option<OsString> {
+    const LONG: [&str; 4] = ["help", "version", "quiet", "verbose"];
+    if word == "--h" {
+        return Some("--help".into());
+    }
+    let name = word.strip_prefix('-').filter(|name| !name.starts_with('-'))?;
+    LONG.contains(&name.split('=').next()?).then(|| format!("--{name}").into())
+}
+
+const FLAG: KeySpec = KeySpec::new("flag", "");
+
+// The messages do not repeat what was written: `usage.rs` decides whether it may be.
+
+/// Reads one of Go's spellings of a truth value.
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    Value::from_key(&FLAG, FLAG.name, text).boolean().map_err(|_| format!("must be {}", Values::Boolean))
+}
+
+/// Reads a Go duration above zero.
+pub(super) fn duration(text: &str) -> Result<GoDuration, String> {
+    match Value::from_key(&FLAG, FLAG.name, text).duration() {
+        Ok(duration) if !duration.is_zero() => Ok(GoDuration(duration)),
+        _ => Err(format!("must be {}, above zero", Values::Duration)),
+    }
+}

@@ -1,0 +1,122 @@
+//! The join string of a command line: words, and files named by `@FILE`.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cloud_autojoin::{Call, ConfigError, ConfigProblem, ConfigString, Error, Registry};
+use tokio::io::AsyncReadExt;
+
+/// More than this is no join string but a wrong path (a device, a log).
+const LONGEST: u64 = 1 << 20;
+
+/// A text of the command line, and where it stood.
+pub(crate) struct Given {
+    /// The text; that of a file is on one line.
+    pub(crate) text: String,
+    /// The file it was in.
+    pub(crate) file: Option<File>,
+}
+
+/// A file that holds a join string.
+pub(crate) struct File {
+    /// Its path as written.
+    pub(crate) path: PathBuf,
+    /// Whether users of this machine other than its owner and group may read it; unknown where the system has no such thing.
+    pub(crate) readable_by_all: Option<bool>,
+}
+
+/// Reads the join string that `words` stand for, within the time of `call`. The contents of an `@FILE` take its place among the words.
+///
+/// # Errors
+///
+/// `Error::Config` when a file cannot be read, and when the whole does not parse.
+pub(crate) async fn read(words: &[OsString], registry: &Registry, call: &Call) -> Result<ConfigString, Error> {
+    let mut texts = Vec::with_capacity(words.len());
+    for word in words {
+        texts.push(one(word, call).await?.text);
+    }
+    registry.parse_arguments(texts)
+}
+
+/// Reads one word: itself, or the file that it names.
+///
+/// # Errors
+///
+/// `Error::Config` when it, or the file, cannot be read.
+pub(crate) async fn one(word: &OsStr, call: &Call) -> Result<Given, Error> {
+    let text = word.to_str().ok_or_else(|| problem("the join string is not UTF-8", "write it in UTF-8"))?;
+    let Some(path) = text.strip_prefix('@') else {
+        return Ok(Given { text: text.to_owned(), file: None });
+    };
+    if path.is_empty() {
+        return Err(problem("there is no file name after `@`", "write `@FILE`, as @/etc/discover/consul"));
+    }
+    let path = Path::new(path);
+    let shown = path.display();
+    // A pipe that nobody writes to would hold up an agent that waits without a limit of its own.
+    let (bytes, readable_by_all) =
+        tokio::time::timeout(call.remaining(), contents(path)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {
+            problem(format!("cannot read the join string from {shown}: {error}"), format!("check that {shown} exists and that this user may read it"))
+        })?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(problem(format!("{shown} is too large for a join string: more than {LONGEST} bytes"), "name the file that holds the join string alone"));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        problem(format!("the join string in {shown} is not UTF-8 (after {at} bytes)"), "save the file as UTF-8")
+    })?;
+    let line = on_one_line(&text);
+    if line.is_empty() {
+        return Err(problem(format!("there is no join string in {shown}"), "write one into it, as provider=azure ..."));
+    }
+    Ok(Given { text: line, file: Some(File { path: path.to_owned(), readable_by_all }) })
+}
+
+async fn contents(path: &Path) -> io::Result<(Vec<u8>, Option<bool>)> {
+    let file = tokio::fs::File::open(path).await?;
+    let readable_by_all = readable_by_all(&file.metadata().await?);
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut bytes).await?;
+    Ok((bytes, readable_by_all))
+}
+
+#[cfg(unix)]
+fn readable_by_all(metadata: &std::fs::Metadata) -> Option<bool> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(metadata.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn readable_by_all(_: &std::fs::Metadata) -> Option<bool> {
+    None
+}
+
+/// The join string of a file: line ends are blanks, lines that start with `#` are left out, and so is an editor's byte order mark, which would become part of the first key.
+fn on_one_line(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect::<Vec<_>>().join(" ")
+}
+
+fn problem(message: impl Into<String>, hint: impl Into<String>) -> Error {
+    ConfigError::new(None, ConfigProblem::new(message).with_hint(hint)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_as_one_line_without_comments() {
+        for (file, line) in [
+            ("provider=azure\n", "provider=azure"),
+            ("\u{feff}provider=azure", "provider=azure"),
+            ("# seeds\r\nprovider=azure\r\n  # more\r\n\r\n  tag_name=a  \r\n", "provider=azure tag_name=a"),
+            ("a=b # not a comment", "a=b # not a comment"),
+            ("# nothing\n\n", ""),
+            ("", ""),
+        ] {
+            assert_eq!(on_one_line(file), line, "{file:?}");
+        }
+    }
+}

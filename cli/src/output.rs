@@ -1,0 +1,102 @@
+//! The one printer of standard output.
+
+use std::io::{self, Write};
+
+use cloud_autojoin::Address;
+use serde::Serialize;
+
+use crate::arguments::OutputFormat;
+use crate::report::Reporter;
+use crate::status::Status;
+
+/// Writes `text`, which is the `what` (`addresses`), to standard output. A closed pipe or a full disk is a failure: a reader that checks the exit code never takes a part for the whole.
+pub(crate) fn deliver(text: &str, what: &str, reporter: &Reporter) -> Status {
+    match print(text) {
+        Ok(()) => Status::Done,
+        Err(error) => {
+            reporter.error(&format!("cannot print the {what}: {error}"), None);
+            Status::Failed
+        }
+    }
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// The addresses as standard output shows them, with the line end.
+pub(crate) fn addresses(format: OutputFormat, provider: &str, subject: &str, addresses: &[Address]) -> String {
+    let texts = || addresses.iter().map(ToString::to_string);
+    match format {
+        OutputFormat::Text => texts().collect::<Vec<_>>().join(" ") + "\n",
+        OutputFormat::Lines => texts().map(|address| address + "\n").collect(),
+        OutputFormat::Json => json(&Answer { provider, subject, addresses: addresses.iter().map(AddressRow::from).collect() }),
+    }
+}
+
+/// A value as one line of JSON, with the line end.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    // Maps with text keys and plain values always serialise; an empty text would be a bug that tests see.
+    serde_json::to_string(value).unwrap_or_default() + "\n"
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    provider: &'a str,
+    subject: &'a str,
+    addresses: Vec<AddressRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct AddressRow<'a> {
+    address: String,
+    host: String,
+    port: Option<u16>,
+    instance: Option<&'a str>,
+    network_interface: Option<&'a str>,
+}
+
+impl<'a> From<&'a Address> for AddressRow<'a> {
+    fn from(address: &'a Address) -> Self {
+        Self {
+            address: address.to_string(),
+            host: address.host.to_string(),
+            port: address.port,
+            instance: address.instance.as_deref(),
+            network_interface: address.network_interface.as_deref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two() -> Vec<Address> {
+        vec![Address::ip("10.0.0.4".parse().unwrap()).with_instance("vm1").with_network_interface("nic1"), Address::name("a.example").with_port(8300)]
+    }
+
+    #[test]
+    fn text_is_one_line_with_single_blanks() {
+        assert_eq!(addresses(OutputFormat::Text, "azure", "s", &two()), "10.0.0.4 a.example:8300\n");
+    }
+
+    #[test]
+    fn lines_has_one_address_a_line() {
+        assert_eq!(addresses(OutputFormat::Lines, "azure", "s", &two()), "10.0.0.4\na.example:8300\n");
+    }
+
+    #[test]
+    fn json_says_where_each_address_came_from() {
+        let printed: serde_json::Value = serde_json::from_str(&addresses(OutputFormat::Json, "azure", "s", &two())).unwrap();
+        assert_eq!(
+            printed,
+            serde_json::json!({"provider": "azure", "subject": "s", "addresses": [
+                {"address": "10.0.0.4", "host": "10.0.0.4", "port": null, "instance": "vm1", "network_interface": "nic1"},
+                {"address": "a.example:8300", "host": "a.example", "port": 8300, "instance": null, "network_interface": null},
+            ]})
+        );
+    }
+}

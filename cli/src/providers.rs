@@ -1,0 +1,114 @@
+//! `discover providers`: what can be asked, from the tables that the parser reads.
+
+use std::fmt::Write as _;
+
+use cloud_autojoin::config::{KeySpec, Values};
+use cloud_autojoin::{ProviderSpec, Registry};
+use serde::Serialize;
+
+use crate::arguments::{OutputFormat, Providers};
+use crate::output;
+use crate::report::Reporter;
+use crate::status::Status;
+
+/// Runs the subcommand.
+pub(crate) fn run(arguments: &Providers, reporter: &Reporter) -> Status {
+    let registry = Registry::compiled_in();
+    let text = match &arguments.name {
+        None => match arguments.output {
+            OutputFormat::Json => output::json(&registry.providers().iter().map(ProviderRow::from).collect::<Vec<_>>()),
+            OutputFormat::Text | OutputFormat::Lines => list(&registry),
+        },
+        Some(name) => {
+            let Some(spec) = registry.provider(name) else {
+                let known = registry.providers().iter().map(|spec| spec.name).collect::<Vec<_>>().join(", ");
+                reporter.error(&format!("unknown provider `{name}`"), Some(&format!("known here: {known}")));
+                return Status::Usage;
+            };
+            match arguments.output {
+                OutputFormat::Json => output::json(&ProviderRow::from(spec)),
+                OutputFormat::Text | OutputFormat::Lines => one(spec),
+            }
+        }
+    };
+    output::deliver(&text, "providers", reporter)
+}
+
+fn list(registry: &Registry) -> String {
+    let width = registry.providers().iter().map(|spec| spec.name.len()).max().unwrap_or_default();
+    registry.providers().iter().map(|spec| format!("{:width$}  {}: {}\n", spec.name, spec.title, spec.summary)).collect()
+}
+
+fn one(spec: &ProviderSpec) -> String {
+    let mut text = format!("{}: provider={}\n{}\n\nKeys:\n", spec.title, spec.name, spec.summary);
+    for key in spec.keys {
+        let _ = writeln!(text, "  {}{}", key.label(), if key.required { " (required)" } else { "" });
+        let _ = writeln!(text, "      {}", sentence(key));
+    }
+    if !spec.notes.is_empty() {
+        let _ = write!(text, "\n{}\n", spec.notes.trim_end());
+    }
+    text
+}
+
+/// What there is to say of a key, in one line.
+fn sentence(key: &KeySpec) -> String {
+    let mut text = key.doc.to_owned();
+    if key.values != Values::Text {
+        let _ = write!(text, "; {}", key.values);
+    }
+    if let Some(default) = key.default {
+        let _ = write!(text, "; default {default}");
+    }
+    if !key.aliases.is_empty() {
+        let _ = write!(text, "; also written {}", key.aliases.join(", "));
+    }
+    if !key.env.is_empty() {
+        let _ = write!(text, "; without it {}", key.env.join(", "));
+    }
+    if key.secret {
+        text.push_str("; secret");
+    }
+    text
+}
+
+#[derive(Serialize)]
+struct ProviderRow {
+    name: &'static str,
+    title: &'static str,
+    summary: &'static str,
+    keys: Vec<KeyRow>,
+}
+
+#[derive(Serialize)]
+struct KeyRow {
+    name: String,
+    aliases: &'static [&'static str],
+    env: &'static [&'static str],
+    secret: bool,
+    required: bool,
+    default: Option<&'static str>,
+    values: String,
+    doc: &'static str,
+}
+
+impl From<&ProviderSpec> for ProviderRow {
+    fn from(spec: &ProviderSpec) -> Self {
+        Self { name: spec.name, title: spec.title, summary: spec.summary, keys: spec.keys.iter().map(KeyRow::from).collect() }
+    }
+}
+
+impl From<&KeySpec> for KeyRow {
+    fn from(key: &KeySpec) -> Self {
+        Self {
+            name: key.label(),
+            aliases: key.aliases,
+            env: key.env,
+            secret: key.secret,
+            required: key.required,
+            default: key.default,
+            values: key.values.to_string(),
+            doc: key.doc,
+        }
+    }
+}

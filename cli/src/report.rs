@@ -1,0 +1,92 @@
+//! The one printer of standard error: errors with their causes, hints, warnings, and the log.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write as _};
+
+use cloud_autojoin::Error;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::arguments::Arguments;
+
+/// Writes to standard error what the flags ask for.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    quiet: bool,
+}
+
+impl Reporter {
+    /// A reporter for these flags; sets up the log.
+    pub(crate) fn new(arguments: &Arguments) -> Self {
+        let level = match (arguments.quiet, arguments.verbose) {
+            (true, _) => LevelFilter::OFF,
+            (false, 0) => LevelFilter::WARN,
+            (false, 1) => LevelFilter::DEBUG,
+            (false, _) => LevelFilter::TRACE,
+        };
+        if level != LevelFilter::OFF {
+            let ours = Targets::new().with_target("cloud_autojoin", level).with_default(level.min(LevelFilter::WARN));
+            let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(colour()).without_time().with_target(false);
+            // A second subscriber cannot be there: this is the start of the process.
+            let _ = tracing_subscriber::registry().with(ours).with(layer).try_init();
+        }
+        Self { quiet: arguments.quiet }
+    }
+
+    /// A reporter that keeps quiet but for errors, for when the flags are not known.
+    pub(crate) const fn silent() -> Self {
+        Self { quiet: true }
+    }
+
+    /// Reports why it failed. With `-q` this is one line, since go-netaddrs and the agents behind it quote it whole.
+    pub(crate) fn failure(&self, error: &Error) {
+        self.error(&chain(error), error.hint().as_deref());
+    }
+
+    /// Reports a failure in words.
+    pub(crate) fn error(&self, message: &str, hint: Option<&str>) {
+        let line = one_line(message);
+        match hint.map(one_line) {
+            None => write_line(&format!("discover: {line}")),
+            Some(hint) if self.quiet => write_line(&format!("discover: {line}; {hint}")),
+            Some(hint) => write_line(&format!("discover: {line}\nhint: {hint}")),
+        }
+    }
+
+    /// Reports what is not as it should be and does not stop the call.
+    pub(crate) fn warning(&self, message: &str) {
+        if !self.quiet {
+            write_line(&format!("warning: {}", one_line(message)));
+        }
+    }
+}
+
+fn colour() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "a convention between terminals and programs, read before there is a context")]
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && io::stderr().is_terminal()
+}
+
+/// The error and its causes, each once, on one line.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        let words = next.to_string();
+        if !text.ends_with(&words) {
+            let _ = write!(text, ": {words}");
+        }
+        cause = next.source();
+    }
+    text
+}
+
+fn one_line(text: &str) -> String {
+    text.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn write_line(text: &str) {
+    // Nobody is left to tell when standard error is gone.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

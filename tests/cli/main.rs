@@ -1,0 +1,9 @@
+//! The command `discover` from outside: the whole of both outputs and the exit code.
+//!
+//! One file a topic. `../command.rs` runs the real binary; the cloud is the simulator.
+
+#[path = "../command.rs"]
+mod command;
+
+mod bad_input;
+mod usage;

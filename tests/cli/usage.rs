@@ -1,0 +1,48 @@
+//! Help, version, and command lines that make no sense.
+
+use crate::command::discover;
+
+#[tokio::test]
+async fn the_version_is_printed_on_standard_output() {
+    let version = concat!("discover ", env!("CARGO_PKG_VERSION"), "\n");
+    for flag in ["--version", "-version", "-V"] {
+        discover([flag]).run().await.is(0, version, "");
+    }
+}
+
+#[tokio::test]
+async fn help_goes_to_standard_output_and_exits_with_zero_however_it_is_asked_for() {
+    let help = discover(["--help"]).run().await;
+    assert_eq!(help.status, Some(0));
+    assert!(help.stdout.contains("Usage: discover [OPTIONS] <COMMAND>") && help.stderr.is_empty(), "{help:?}");
+    for words in [&[][..], &["-help"], &["--h"], &["-q", "--help"], &["help"]] {
+        let ended = discover(words).run().await;
+        assert_eq!((ended.status, &ended.stdout), (Some(0), &help.stdout), "{words:?}");
+    }
+    let addrs = discover(["addrs", "--help"]).run().await;
+    assert!(addrs.stdout.contains("Exit status: 0 addresses printed, 1 failed, 2 wrong usage, 3 asked and nothing matched."), "{addrs:?}");
+}
+
+#[tokio::test]
+async fn wrong_usage_exits_with_two_and_leaves_standard_output_empty() {
+    for words in [&["-x"][..], &["-q=maybe", "addrs"], &["adrs", "a=b"], &["addrs", "--timeout", "0s"], &["addrs", "--output", "xml"], &["providers", "aws"]] {
+        let ended = discover(words).run().await;
+        assert_eq!((ended.status, ended.stdout.as_str()), (Some(2), ""), "{words:?}: {ended:?}");
+        assert!(!ended.stderr.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn quiet_wrong_usage_is_one_line() {
+    discover(["-q", "adrs", "a=b"]).run().await.is(2, "", "discover: unrecognized subcommand 'adrs'; `discover --help` says what may be written\n");
+    discover(["-q", "addrs", "--timeout=0s"]).run().await.is(
+        2,
+        "",
+        "discover: invalid value '0s' for '--timeout <DURATION>': must be a duration such as 30s, 1m30s, 1.5h, above zero; `discover --help` says what may be written\n",
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_provider_has_no_page_and_the_known_ones_are_listed() {
+    discover(["providers", "aws"]).run().await.is(2, "", "discover: unknown provider `aws`\nhint: known here: azure\n");
+}
