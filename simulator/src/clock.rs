@@ -57,7 +57,7 @@ impl Clock {
 /// Year, month, day and hour, minute, second (UTC) of a time in unix seconds, by the proleptic Gregorian calendar.
 fn civil(unix_seconds: u64) -> ((u64, u64, u64), (u64, u64, u64)) {
     let (mut days, rest) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let mut year = 1970;
     while days >= if leap(year) { 366 } else { 365 } {
         days -= if leap(year) { 366 } else { 365 };

@@ -236,15 +236,21 @@ pub(crate) fn sequential_depth<'a>(requests: impl Iterator<Item = &'a SeenReques
 
 /// A few lines for people: how often each operation was asked at each door, with the statuses, in the order of the doors.
 pub(crate) fn summary(requests: &[SeenRequest]) -> String {
-    let mut rows: BTreeMap<(Door, Operation), (usize, usize, BTreeMap<String, usize>)> = BTreeMap::new();
+    #[derive(Default)]
+    struct Row {
+        count: usize,
+        bytes: usize,
+        statuses: BTreeMap<String, usize>,
+    }
+    let mut rows: BTreeMap<(Door, Operation), Row> = BTreeMap::new();
     for request in requests {
         let row = rows.entry((request.door, request.operation)).or_default();
-        row.0 += 1;
-        row.1 += request.bytes;
-        *row.2.entry(request.status.map_or_else(|| "no answer".to_owned(), |status| status.as_u16().to_string())).or_default() += 1;
+        row.count += 1;
+        row.bytes += request.bytes;
+        *row.statuses.entry(request.status.map_or_else(|| "no answer".to_owned(), |status| status.as_u16().to_string())).or_default() += 1;
     }
     let mut text = String::new();
-    for ((door, operation), (count, bytes, statuses)) in rows {
+    for ((door, operation), Row { count, bytes, statuses }) in rows {
         let statuses: Vec<String> = statuses.into_iter().map(|(status, times)| format!("{status} x{times}")).collect();
         text.push_str(&format!("{count:>5}  {:<10} {:<34} {bytes:>9} bytes  {}\n", door.to_string(), operation_name(operation), statuses.join(", ")));
     }

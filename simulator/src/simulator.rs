@@ -248,10 +248,11 @@ impl Simulator {
         &self.ca_file
     }
 
-    /// The keys that turn a join string for Azure into one for this simulator: `arm_endpoint=http://127.0.0.1:PORT authority_host=https://localhost:PORT`.
+    /// The keys that turn a join string for Azure into one for this simulator:
+    /// `arm_endpoint=http://127.0.0.1:PORT authority_host=https://localhost:PORT metadata_endpoint=http://127.0.0.1:PORT`.
     /// The certificate of the authority must be trusted beside.
     pub fn join_settings(&self) -> String {
-        format!("arm_endpoint={} authority_host={}", self.arm_endpoint(), self.authority_host())
+        format!("arm_endpoint={} authority_host={} metadata_endpoint={}", self.arm_endpoint(), self.authority_host(), self.metadata_endpoint())
     }
 
     /// Looks at the world, or changes it between two requests; everything asked afterwards sees the change.
@@ -316,6 +317,11 @@ impl Simulator {
     /// under the paused clock, this is what a client waits for.
     pub fn sequential_depth(&self, door: Door) -> usize {
         record::sequential_depth(self.requests().iter().filter(|request| request.door == door))
+    }
+
+    /// The same over all doors: what a client waits for from beginning to end.
+    pub fn sequential_depth_of_all(&self) -> usize {
+        record::sequential_depth(self.requests().iter())
     }
 
     /// Forgets the requests seen so far.

@@ -96,7 +96,7 @@ impl Tokens {
     pub(crate) fn issue(&self, grant: Grant, issuer: &str, seconds: u64) -> Token {
         let unique = self.fresh_guid();
         let mut inner = self.lock();
-        let lifetime = inner.lifetime.unwrap_or(Duration::from_secs(seconds));
+        let lifetime = inner.lifetime.unwrap_or_else(|| Duration::from_secs(seconds));
         let now = self.clock.unix_seconds();
         let expires_on = now + lifetime.as_secs();
         let claims = json!({

@@ -21,6 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use crate::hosts::Cloud;
 use crate::record::Door;
@@ -52,13 +53,10 @@ pub(crate) async fn open(state: &Arc<State>, door: Door, port: u16) -> io::Resul
 
 async fn accept(state: Weak<State>, listener: TcpListener, door: Door) {
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let Ok((stream, _)) = listener.accept().await else {
             // Out of file descriptors: the next try would fail at once as well.
-            Err(_) => {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                continue;
-            }
+            tokio::time::sleep_until(Instant::now() + Duration::from_millis(10)).await;
+            continue;
         };
         let Some(state) = state.upgrade() else { return };
         let reset = Arc::new(ResetSwitch::default());

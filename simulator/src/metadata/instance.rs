@@ -6,6 +6,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
+use super::has_metadata_header;
 use crate::message::{Operation, Reply, Request};
 use crate::room::json_reply;
 use crate::world::{InterfaceFacts, MachineFacts, World};
@@ -15,7 +16,7 @@ const NEWEST: [&str; 3] = ["2025-04-07", "2023-11-15", "2021-12-13"];
 /// Answers for what lies `below` `/metadata/instance`.
 pub(super) fn answer(world: &World, request: &Request, below: &str) -> Reply {
     let refuse = |status, error: &str| json_reply(Operation::MetadataInstance, status, &json!({ "error": error }));
-    if request.header("metadata").is_none_or(|value| !value.eq_ignore_ascii_case("true")) {
+    if !has_metadata_header(request) {
         return refuse(StatusCode::BAD_REQUEST, "Bad request. Required metadata header not specified");
     }
     if request.header("x-forwarded-for").is_some() {

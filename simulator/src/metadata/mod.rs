@@ -28,19 +28,13 @@ pub(crate) fn answer(state: &State, world: &World, request: &Request) -> Answere
     }
     let path = request.path.trim_end_matches('/');
     if path == "/metadata/identity/oauth2/token" {
-        return match metadata_header(request) {
-            Ok(()) => token::imds(state, world, request),
-            Err(reply) => Answered::new(reply, None),
-        };
+        return if has_metadata_header(request) { token::imds(state, world, request) } else { headless() };
     }
     if path == APP_SERVICE_PATH {
         return token::app_service(state, world, request);
     }
     if path == ARC_PATH {
-        return match metadata_header(request) {
-            Ok(()) => arc::token(state, world, request),
-            Err(reply) => Answered::new(reply, None),
-        };
+        return if has_metadata_header(request) { arc::token(state, world, request) } else { headless() };
     }
     match path.strip_prefix("/metadata/instance") {
         Some(below) if below.is_empty() || below.starts_with('/') => Answered::new(instance::answer(world, request, below), None),
@@ -49,11 +43,12 @@ pub(crate) fn answer(state: &State, world: &World, request: &Request) -> Answere
 }
 
 /// Without `Metadata: true` a request is refused, so that no redirect can lure a server into making it.
-fn metadata_header(request: &Request) -> Result<(), Reply> {
-    if request.header("metadata").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Ok(());
-    }
-    Err(invalid(Operation::MetadataToken, "Required metadata header not specified"))
+fn has_metadata_header(request: &Request) -> bool {
+    request.header("metadata").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+fn headless() -> Answered {
+    Answered::new(invalid(Operation::MetadataToken, "Required metadata header not specified"), None)
 }
 
 /// 400 in the shape recorded 2021.

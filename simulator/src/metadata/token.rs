@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::invalid;
 use crate::hosts;
-use crate::message::{Operation, Reply, Request};
+use crate::message::{Operation, Request};
 use crate::room::{Answered, json_reply};
 use crate::state::State;
 use crate::token::{Grant, Token};
@@ -51,7 +51,7 @@ pub(super) fn app_service(state: &State, world: &World, request: &Request) -> An
 /// Checks the query, picks the identity and writes the answer with `write`.
 pub(super) fn answer(state: &State, world: &World, request: &Request, choices: &[&str], write: fn(&Principal, &str, &Token) -> Value) -> Answered {
     match choose(world, request, choices) {
-        Err(reply) => Answered::new(reply, None),
+        Err(description) => Answered::new(invalid(Operation::MetadataToken, &description), None),
         Ok((principal, resource)) => {
             let grant = Grant {
                 tenant: principal.tenant_id.clone(),
@@ -67,13 +67,13 @@ pub(super) fn answer(state: &State, world: &World, request: &Request, choices: &
     }
 }
 
-fn choose<'a>(world: &'a World, request: &'a Request, choices: &[&str]) -> Result<(&'a Principal, &'a str), Reply> {
-    let refuse = |description: &str| invalid(Operation::MetadataToken, description);
+fn choose<'a>(world: &'a World, request: &'a Request, choices: &[&str]) -> Result<(&'a Principal, &'a str), String> {
+    let refuse = |description: &str| description.to_owned();
     let wanted = |name| request.query(name).filter(|value| !value.is_empty());
     wanted("api-version").ok_or_else(|| refuse("Required query variable 'api-version' is missing"))?;
     let resource = wanted("resource").ok_or_else(|| refuse("Required query variable 'resource' is missing"))?;
     if !hosts::takes(None, resource) {
-        return Err(refuse(&format!("AADSTS500011: The resource principal named {resource} was not found in the tenant named {}.", world.tenant_id())));
+        return Err(format!("AADSTS500011: The resource principal named {resource} was not found in the tenant named {}.", world.tenant_id()));
     }
     let given: Vec<(&str, &str)> = choices.iter().filter_map(|name| Some((*name, wanted(name)?))).collect();
     let principal = match given.as_slice() {

@@ -1,0 +1,95 @@
+//! `discover-sim run`: one command in a pretend cloud.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{ExitCode, ExitStatus};
+
+use clap::Args;
+use cloud_autojoin_simulator::Simulator;
+use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::options::Options;
+use super::{environment, record};
+use crate::Failure;
+
+/// Runs a command in a pretend cloud and says afterwards, on standard error, what it asked.
+///
+/// The command finds the cloud under its real names, through HTTPS_PROXY and SSL_CERT_FILE; the doors themselves are in DISCOVER_SIM_ARM_ENDPOINT,
+/// DISCOVER_SIM_AUTHORITY_HOST, DISCOVER_SIM_METADATA_ENDPOINT, DISCOVER_SIM_PROXY and DISCOVER_SIM_CA_FILE. The exit status is the command's.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    options: Options,
+    /// Sets ARM_* and AZURE_* to the credentials of the world's first application
+    #[arg(long)]
+    credentials: bool,
+    /// Says nothing on standard error
+    #[arg(long, short)]
+    quiet: bool,
+    /// Writes what was asked to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Runs it.
+pub(crate) async fn run(run: Run) -> Result<ExitCode, Failure> {
+    let simulator = run.options.start().await?;
+    let Some((program, arguments)) = run.command.split_first() else { return Err("no command".to_owned()) };
+    let mut command = Command::new(program);
+    command.args(arguments).kill_on_drop(true);
+    for name in environment::REMOVED {
+        command.env_remove(name);
+    }
+    command.envs(environment::doors(&simulator));
+    if run.credentials {
+        command.envs(environment::credentials(&simulator)?);
+    }
+    // A terminal sends its interrupt to the command as well: it ends the command, and the summary still comes.
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return Err(format!("cannot run `{}`: {error}", program.to_string_lossy())),
+    };
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status.map_err(|error| format!("cannot wait for the command: {error}"))?,
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {
+                let _ = child.start_kill();
+            }
+        }
+    };
+    if !run.quiet {
+        say(&simulator);
+    }
+    if let Some(path) = &run.record {
+        record::write(&simulator, path)?;
+    }
+    Ok(exit_code(status))
+}
+
+fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
+    signal(kind).map_err(|error| format!("cannot listen for signals: {error}"))
+}
+
+/// The summary, and each request that was not expected.
+fn say(simulator: &Simulator) {
+    let mut text = format!("discover-sim: {} requests\n{}", simulator.requests().len(), simulator.summary());
+    for request in simulator.unexpected() {
+        text.push_str(&format!("discover-sim: unexpected: {request}\n"));
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// The command's own status; as a shell writes it when a signal ended it.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}

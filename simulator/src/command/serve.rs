@@ -1,0 +1,85 @@
+//! `discover-sim serve`: a pretend cloud for whoever comes, until it is interrupted.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use cloud_autojoin_simulator::Simulator;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::join_string::join_string;
+use super::options::Options;
+use crate::Failure;
+
+/// Keeps a pretend cloud open until interrupted.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    options: Options,
+    /// Writes the endpoints to this file, as JSON, when all doors are open
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+/// Serves.
+pub(crate) async fn serve(serve: Serve) -> Result<ExitCode, Failure> {
+    let simulator = serve.options.start().await?;
+    let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let _ = std::io::stdout().write_all(greeting(&simulator).as_bytes());
+    if let Some(path) = &serve.ready_file {
+        write_ready(&simulator, path)?;
+    }
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    let _ = write!(std::io::stderr(), "discover-sim: {} requests\n{}", simulator.requests().len(), simulator.summary());
+    if let Some(path) = &serve.ready_file {
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn greeting(simulator: &Simulator) -> String {
+    let (proxy, file) = (simulator.proxy_endpoint(), simulator.ca_file().display());
+    format!(
+        "ARM        {}\n\
+         Entra ID   {}\n\
+         metadata   {}\n\
+         proxy      {proxy}\n\
+         trust      {file}\n\n\
+         A join string (with SSL_CERT_FILE={file}):\n\
+         {}\n\n\
+         Unchanged clients:\n\
+         HTTPS_PROXY={proxy} SSL_CERT_FILE={file} COMMAND\n",
+        simulator.arm_endpoint(),
+        simulator.authority_host(),
+        simulator.metadata_endpoint(),
+        join_string(simulator),
+    )
+}
+
+/// Whole or not at all: a script that waits for the file may read it at once.
+fn write_ready(simulator: &Simulator, path: &Path) -> Result<(), Failure> {
+    let ready = json!({
+        "arm_endpoint": simulator.arm_endpoint(),
+        "authority_host": simulator.authority_host(),
+        "metadata_endpoint": simulator.metadata_endpoint(),
+        "proxy": simulator.proxy_endpoint(),
+        "ca_file": simulator.ca_file(),
+        "app_service_endpoint": simulator.app_service_endpoint(),
+        "app_service_header": simulator.app_service_header(),
+        "arc_endpoint": simulator.arc_endpoint(),
+        "join_string": join_string(simulator),
+        "process": std::process::id(),
+    });
+    let problem = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(problem)?;
+    writeln!(file, "{ready:#}").map_err(problem)?;
+    file.persist(path).map_err(|error| problem(error.error))?;
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! `discover-sim worlds`: what comes with the program.
+
+use std::io::Write;
+
+use clap::Args;
+use cloud_autojoin_simulator::world::World;
+
+use crate::Failure;
+
+/// Lists the worlds that come with the program, or prints one as the TOML that it is: a good start for one's own.
+#[derive(Debug, Args)]
+pub(crate) struct Worlds {
+    /// The world to print
+    name: Option<String>,
+}
+
+/// Lists or prints.
+pub(crate) fn worlds(worlds: &Worlds) -> Result<(), Failure> {
+    let text = match &worlds.name {
+        Some(name) => World::shipped_text(name).map_err(|error| error.to_string())?.to_owned(),
+        None => World::shipped_names().map(line).collect(),
+    };
+    // A reader that has seen enough (`| head`) is no failure.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(())
+}
+
+/// The name and the first line of the file, which says what the world is for.
+fn line(name: &str) -> String {
+    let text = World::shipped_text(name).unwrap_or_default();
+    format!("{name:<14} {}\n", text.lines().next().unwrap_or_default().trim_start_matches(['#', ' ']))
+}

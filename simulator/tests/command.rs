@@ -1,0 +1,178 @@
+//! The binary `discover-sim`: what it runs, prints and writes.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn discover_sim(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_discover-sim"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    discover_sim(arguments).output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A shell script in the pretend cloud; it stops at the first failure.
+fn script(options: &[&str], script: &str) -> Output {
+    let have = Command::new("curl").arg("--version").output();
+    assert!(have.is_ok_and(|output| output.status.success()), "this test drives curl, a real client, and curl is not installed here");
+    let mut arguments = vec!["run", "--world", "nomad-consul"];
+    arguments.extend_from_slice(options);
+    arguments.extend_from_slice(&["--", "sh", "-ec", script]);
+    run(&arguments)
+}
+
+const TOKEN: &str = r#"token=$(curl -sS --fail-with-body -d grant_type=client_credentials -d client_id=$ARM_CLIENT_ID --data-urlencode client_secret=$ARM_CLIENT_SECRET \
+    -d scope=https://management.azure.com/.default https://login.microsoftonline.com/$ARM_TENANT_ID/oauth2/v2.0/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/')"#;
+
+const LIST: &str = r#"curl -sS --compressed -H "Authorization: Bearer $token" -w '\n%{http_code} %{http_version}\n' \
+    "https://management.azure.com/subscriptions/$ARM_SUBSCRIPTION_ID/resourceGroups/cluster/providers/Microsoft.Network/networkInterfaces?api-version=2024-05-01""#;
+
+#[test]
+fn curl_finds_the_cloud_under_its_names() {
+    let output = script(&["--credentials"], &format!("{TOKEN}\n{LIST}"));
+    assert!(output.status.success(), "{output:?}");
+    let text = out(&output);
+    let (body, code) = text.trim_end().rsplit_once('\n').unwrap();
+    let page: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(code, "200 2");
+    assert!(page["value"].as_array().unwrap().len() > 6, "{body}");
+    let summary = err(&output);
+    assert!(summary.starts_with("discover-sim: 2 requests\n"), "{summary}");
+    assert!(summary.contains("list-group-network-interfaces") && summary.contains("200 x1"), "{summary}");
+    assert!(!summary.contains("unexpected") && !summary.contains("pretend-secret"), "{summary}");
+}
+
+#[test]
+fn curl_finds_instance_metadata_at_its_address() {
+    let output = script(&[], r#"curl -sS -H Metadata:true "http://169.254.169.254/metadata/instance/compute?api-version=2021-03-01""#);
+    assert!(output.status.success(), "{output:?}");
+    let compute: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(compute["provider"], "Microsoft.Compute");
+}
+
+#[test]
+fn another_host_is_out_of_reach_and_the_summary_says_so() {
+    let output = script(&[], "curl -sS https://elsewhere.example/");
+    assert!(!output.status.success());
+    assert!(err(&output).contains("discover-sim: unexpected: CONNECT elsewhere.example:443 -> 502"), "{}", err(&output));
+}
+
+#[test]
+fn faults_and_record_work_from_the_command_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let record = directory.path().join("record.json");
+    let options =
+        ["--credentials", "--quiet", "--fault", "status=429,retry-after=3,times=1,door=arm", "--latency", "1ms", "--record", record.to_str().unwrap()];
+    let output = script(&options, &format!("{TOKEN}\n{LIST}\n{LIST}"));
+    assert!(output.status.success(), "{output:?}");
+    assert!(err(&output).is_empty(), "{}", err(&output));
+    let record: Value = serde_json::from_str(&std::fs::read_to_string(record).unwrap()).unwrap();
+    let statuses: Vec<&Value> = record["requests"].as_array().unwrap().iter().map(|request| &request["status"]).collect();
+    assert_eq!(statuses, [200, 429, 200]);
+    assert_eq!((&record["sequential_depth"]["arm"], &record["sequential_depth_of_all"]), (&Value::from(2), &Value::from(3)));
+    assert_eq!(record["requests"][1]["faults"][0], "status 429");
+}
+
+#[test]
+fn the_exit_status_is_the_commands() {
+    assert_eq!(run(&["run", "--", "sh", "-c", "exit 7"]).status.code(), Some(7));
+    assert_eq!(run(&["run", "--", "sh", "-c", "kill -KILL $$"]).status.code(), Some(137));
+    let missing = run(&["run", "--", "/no/such/program"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(err(&missing).contains("cannot run `/no/such/program`"), "{}", err(&missing));
+}
+
+#[test]
+fn without_credentials_none_are_set_and_what_leads_elsewhere_is_taken_away() {
+    let mut command = discover_sim(&[
+        "run",
+        "--quiet",
+        "--",
+        "sh",
+        "-c",
+        "echo \"[$ARM_CLIENT_SECRET$ALL_PROXY$SSL_CERT_DIR] $NO_PROXY $HTTPS_PROXY $http_proxy\"; test -s $SSL_CERT_FILE",
+    ]);
+    let output = command.env("ALL_PROXY", "socks5://elsewhere.example").env("SSL_CERT_DIR", "/etc/ssl/certs").env_remove("ARM_CLIENT_SECRET").output().unwrap();
+    assert!(output.status.success());
+    let text = out(&output);
+    assert!(text.starts_with("[] localhost,127.0.0.1,::1 http://127.0.0.1:"), "{text}");
+    let words: Vec<&str> = text.split_whitespace().collect();
+    assert_eq!(words[2], words[3]);
+}
+
+#[test]
+fn mistakes_are_named() {
+    for (arguments, words) in [
+        (vec!["run", "--world", "nowhere", "--", "true"], "no world `nowhere` is shipped: there are nomad-consul"),
+        (vec!["run", "--world", "/no/such.toml", "--", "true"], "cannot read the world `/no/such.toml`"),
+        (vec!["run", "--fault", "explode", "--", "true"], "no action `explode`"),
+        (vec!["run", "--latency", "soon", "--", "true"], "`soon` is no duration"),
+        (vec!["worlds", "nowhere"], "no world `nowhere` is shipped"),
+    ] {
+        let output = run(&arguments);
+        assert!(!output.status.success());
+        assert!(err(&output).contains(words), "{arguments:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn worlds_are_listed_and_printed() {
+    let list = out(&run(&["worlds"]));
+    assert!(list.lines().count() >= 4 && list.lines().all(|line| line.len() > 20), "{list}");
+    for line in list.lines() {
+        let name = line.split_whitespace().next().unwrap();
+        let text = out(&run(&["worlds", name]));
+        assert!(cloud_autojoin_simulator::world::World::from_toml(&text).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn a_world_can_be_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("own.toml");
+    std::fs::write(&file, out(&run(&["worlds", "uniform"]))).unwrap();
+    assert!(run(&["run", "--world", file.to_str().unwrap(), "--", "true"]).status.success());
+}
+
+/// Waits for the file that `serve` writes when it is open, without a clock of its own: the process ends or the file comes.
+fn ready(file: &Path, serving: &mut std::process::Child) -> Value {
+    loop {
+        if let Ok(text) = std::fs::read_to_string(file) {
+            return serde_json::from_str(&text).unwrap();
+        }
+        assert!(serving.try_wait().unwrap().is_none(), "discover-sim serve ended");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn serve_says_where_it_is_and_goes_when_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ready.json");
+    let arguments = ["serve", "--ready-file", file.to_str().unwrap(), "--directory", directory.path().to_str().unwrap()];
+    let mut serving = discover_sim(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let ready = ready(&file, &mut serving);
+    assert_eq!(ready["ca_file"], directory.path().join("ca.pem").to_str().unwrap());
+    let arm = ready["arm_endpoint"].as_str().unwrap();
+    let join = ready["join_string"].as_str().unwrap();
+    assert!(join.starts_with("provider=azure ") && join.contains("vm_scale_set=consul-servers") && join.contains(&format!("arm_endpoint={arm} ")), "{join}");
+    assert!(std::net::TcpStream::connect(arm.strip_prefix("http://").unwrap()).is_ok());
+    assert!(Command::new("kill").args(["-INT", &serving.id().to_string()]).status().unwrap().success());
+    let output = serving.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(out(&output).contains(join) && out(&output).contains("HTTPS_PROXY=http://127.0.0.1:"), "{}", out(&output));
+    assert!(!file.exists());
+}
