@@ -18,7 +18,7 @@ pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
 pub(super) fn one(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
     let group = room.group()?;
     let address = group.public_address(name).ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))?;
-    Ok(Answer::One(show(room, group, address)))
+    Answer::one(&show(room, group, address))
 }
 
 pub(super) fn of_scale_set(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {

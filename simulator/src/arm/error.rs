@@ -144,6 +144,11 @@ impl ArmError {
         Self::gateway(StatusCode::NOT_FOUND, "InvalidResourceType", message)
     }
 
+    /// The simulator's own fault, in the recorded code of ARM's.
+    pub(super) fn internal(problem: &serde_json::Error) -> Self {
+        Self::service(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", format!("Encountered internal server error: {problem}."))
+    }
+
     /// Anything but a read; the words are this simulator's.
     pub(super) fn method_not_allowed(method: &str) -> Self {
         Self::gateway(

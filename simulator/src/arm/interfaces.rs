@@ -3,13 +3,15 @@
 //! Shapes: recorded azure-cli `test_vmss_simple_orchestration_mode` 2023 (on a Flexible instance), `test_vmss_nics` 2023 (Uniform), `test_network_nic` 2023
 //! (unattached, private endpoint, NetApp, private link service), manageiq 2018 (deallocated).
 
-use serde_json::{Map, Value, json};
+use std::net::IpAddr;
+
+use serde::Serialize;
 
 use super::error::ArmError;
 use super::{Answer, Room, id, page};
 use crate::world::{
-    Attachment, EmptyTags, Instance, IpConfiguration, Listing, NetworkInterface, OrchestrationMode, PublicAddressUse, ResourceGroup, ScaleSet, UniformListing,
-    fingerprint, guid, mac_address,
+    Attachment, EmptyTags, Instance, IpConfiguration, Listing, NetworkInterface, OrchestrationMode, PublicAddressUse, ResourceGroup, ScaleSet, Tags,
+    UniformListing, fingerprint, guid, mac_address,
 };
 
 const KIND: &str = "Microsoft.Network/networkInterfaces";
@@ -22,7 +24,7 @@ pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
 pub(super) fn one(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
     let group = room.group()?;
     let interface = group.network_interface(name).ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))?;
-    Ok(Answer::One(show(room, group, interface)))
+    Answer::one(&show(room, group, interface))
 }
 
 /// The listing that is for Uniform sets. What it says of a Flexible set was reported in three ways, see [`UniformListing`].
@@ -57,7 +59,7 @@ pub(super) fn one_of_instance(room: &Room<'_>, set: &str, number: &str, name: &s
     let (set, instance) = find_instance(room, group, set, number)?;
     let interface = instance.network_interfaces.iter().find(|interface| interface.name.eq_ignore_ascii_case(name));
     let missing = || ArmError::network_not_found(&format!("{}/networkInterfaces/{name}", id::instance(&room.subscription.id, &group.name, &set.name, number)));
-    Ok(Answer::One(show_of_instance(room, group, set, instance, interface.ok_or_else(missing)?)))
+    Answer::one(&show_of_instance(room, group, set, instance, interface.ok_or_else(missing)?))
 }
 
 fn find_instance<'a>(room: &Room<'a>, group: &'a ResourceGroup, set: &str, number: &str) -> Result<(&'a ScaleSet, &'a Instance), ArmError> {
@@ -67,124 +69,196 @@ fn find_instance<'a>(room: &Room<'a>, group: &'a ResourceGroup, set: &str, numbe
     Ok((set, instance.ok_or_else(missing)?))
 }
 
-/// What does not depend on where the interface is: the state, the IP configurations, DNS, the MAC address.
-fn properties(interface: &NetworkInterface, own_id: &str, etag: &str, subnet: &str, room: &Room<'_>) -> Map<String, Value> {
-    let mut properties = Map::new();
-    let typed = interface.attachment != Attachment::ScaleSetInstance;
-    let configurations: Vec<_> =
-        interface.ip_configurations.iter().map(|configuration| show_configuration(configuration, own_id, etag, subnet, typed, room)).collect();
-    properties.insert("provisioningState".to_owned(), "Succeeded".into());
-    properties.insert("resourceGuid".to_owned(), guid(&[own_id, "resource"]).into());
-    properties.insert("ipConfigurations".to_owned(), configurations.into());
-    let mut dns = json!({ "dnsServers": [], "appliedDnsServers": [] });
-    // Gone with the host, and never there for what is left of an instance: recorded 2018 and 2023.
-    if interface.on_host && !(interface.attachment == Attachment::ScaleSetInstance && interface.primary.is_none()) {
-        dns["internalDomainNameSuffix"] =
-            format!("{:013x}{:013x}.ax.internal.cloudapp.net", fingerprint(&[subnet]) >> 12, fingerprint(&[subnet, "suffix"]) >> 12).into();
-    }
-    properties.insert("dnsSettings".to_owned(), dns);
-    let mac = match interface.attachment {
-        Attachment::Unattached => None,
-        Attachment::PrivateEndpoint(_) => Some(String::new()),
-        _ => interface.on_host.then(|| mac_address(&[own_id])),
-    };
-    if let Some(mac) = mac {
-        properties.insert("macAddress".to_owned(), mac.into());
-    }
-    properties
+/// An interface as ARM writes it. Serialised straight into the page: a large subscription has a hundred thousand.
+#[derive(Serialize)]
+pub(super) struct Shown<'a> {
+    name: &'a str,
+    id: String,
+    etag: String,
+    /// Absent on interfaces of Uniform instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<Option<&'a Tags>>,
+    properties: Properties<'a>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind_of_resource: Option<&'static str>,
+    location: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
 }
 
-fn show(room: &Room<'_>, group: &ResourceGroup, interface: &NetworkInterface) -> Value {
-    let subscription = &room.subscription.id;
-    let own_id = id::network_interface(subscription, &group.name, &interface.name);
-    let etag = format!("W/\"{}\"", guid(&[&own_id, "etag"]));
-    let mut properties = properties(interface, &own_id, &etag, &id::subnet(subscription, &group.name), room);
-    properties.insert("vnetEncryptionSupported".to_owned(), false.into());
-    properties.insert("enableIPForwarding".to_owned(), false.into());
-    if interface.attachment == Attachment::NetAppVolume {
-        properties.insert("linkedResourceType".to_owned(), "Microsoft.Netapp/volumes".into());
-    }
-    if let Some(primary) = interface.primary {
-        properties.insert("primary".to_owned(), primary.into());
-    }
-    let mut attach = |key: &str, id: String| drop(properties.insert(key.to_owned(), json!({ "id": id })));
-    let network = |kind: &str, name: &str| id::resource(subscription, &group.name, &format!("Microsoft.Network/{kind}"), name);
-    match &interface.attachment {
-        Attachment::VirtualMachine { resource_group, name } => attach("virtualMachine", id::virtual_machine(subscription, resource_group, name)),
-        Attachment::NetAppVolume => attach("bareMetalServer", network("bareMetalServers", "baremetalTenant")),
-        _ => {}
-    }
-    properties.insert("hostedWorkloads".to_owned(), json!([]));
-    properties.insert("tapConfigurations".to_owned(), json!([]));
-    let mut attach = |key: &str, id: String| drop(properties.insert(key.to_owned(), json!({ "id": id })));
-    match &interface.attachment {
-        Attachment::PrivateEndpoint(name) => attach("privateEndpoint", network("privateEndpoints", name)),
-        Attachment::PrivateLinkService(name) => attach("privateLinkService", network("privateLinkServices", name)),
-        _ => {}
-    }
-    properties.insert("nicType".to_owned(), "Standard".into());
-    properties.insert("allowPort25Out".to_owned(), true.into());
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Properties<'a> {
+    provisioning_state: &'static str,
+    resource_guid: String,
+    ip_configurations: Vec<Configuration<'a>>,
+    dns_settings: DnsSettings,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac_address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vnet_encryption_supported: Option<bool>,
+    #[serde(rename = "enableIPForwarding")]
+    enable_ip_forwarding: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    linked_resource_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    primary: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    virtual_machine: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bare_metal_server: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hosted_workloads: Option<[(); 0]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tap_configurations: Option<[(); 0]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private_endpoint: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private_link_service: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nic_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow_port25_out: Option<bool>,
+}
 
-    let mut shown = Map::new();
-    shown.insert("name".to_owned(), interface.name.clone().into());
-    shown.insert("id".to_owned(), own_id.into());
-    shown.insert("etag".to_owned(), etag.into());
-    match (interface.tags.is_empty(), room.world.settings().empty_tags) {
-        (true, EmptyTags::Absent) => {}
-        (true, EmptyTags::Null) => drop(shown.insert("tags".to_owned(), Value::Null)),
-        (true, EmptyTags::Empty) | (false, _) => drop(shown.insert("tags".to_owned(), json!(interface.tags))),
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DnsSettings {
+    dns_servers: [(); 0],
+    applied_dns_servers: [(); 0],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    internal_domain_name_suffix: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Id {
+    id: String,
+}
+
+#[derive(Serialize)]
+struct Configuration<'a> {
+    name: &'a str,
+    id: String,
+    etag: String,
+    /// Absent on interfaces of Uniform instances.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    properties: ConfigurationProperties,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConfigurationProperties {
+    provisioning_state: &'static str,
+    #[serde(rename = "privateIPAddress", skip_serializing_if = "Option::is_none")]
+    private_ip_address: Option<IpAddr>,
+    #[serde(rename = "privateIPAllocationMethod")]
+    private_ip_allocation_method: &'static str,
+    #[serde(rename = "publicIPAddress", skip_serializing_if = "Option::is_none")]
+    public_ip_address: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subnet: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    primary: Option<bool>,
+    #[serde(rename = "privateIPAddressVersion")]
+    private_ip_address_version: &'static str,
+}
+
+fn show<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a NetworkInterface) -> Shown<'a> {
+    let subscription = &room.subscription.id;
+    let id = id::network_interface(subscription, &group.name, &interface.name);
+    let network = |kind: &str, name: &str| Some(Id { id: id::resource(subscription, &group.name, &format!("Microsoft.Network/{kind}"), name) });
+    let mut properties = properties(room, group, interface, &id);
+    properties.vnet_encryption_supported = Some(false);
+    properties.hosted_workloads = Some([]);
+    properties.tap_configurations = Some([]);
+    properties.nic_type = Some("Standard");
+    properties.allow_port25_out = Some(true);
+    match &interface.attachment {
+        Attachment::VirtualMachine { resource_group, name } => {
+            properties.virtual_machine = Some(Id { id: id::virtual_machine(subscription, resource_group, name) })
+        }
+        Attachment::NetAppVolume => {
+            properties.linked_resource_type = Some("Microsoft.Netapp/volumes");
+            properties.bare_metal_server = network("bareMetalServers", "baremetalTenant");
+        }
+        Attachment::PrivateEndpoint(name) => properties.private_endpoint = network("privateEndpoints", name),
+        Attachment::PrivateLinkService(name) => properties.private_link_service = network("privateLinkServices", name),
+        Attachment::Unattached | Attachment::ScaleSetInstance => {}
     }
-    shown.insert("properties".to_owned(), properties.into());
-    shown.insert("type".to_owned(), KIND.into());
-    shown.insert("location".to_owned(), group.location.clone().into());
-    shown.insert("kind".to_owned(), "Regular".into());
-    shown.into()
+    let tags = match (interface.tags.is_empty(), room.world.settings().empty_tags) {
+        (true, EmptyTags::Absent) => None,
+        (true, EmptyTags::Null) => Some(None),
+        (true, EmptyTags::Empty) | (false, _) => Some(Some(&interface.tags)),
+    };
+    let etag = etag(&id);
+    Shown { name: &interface.name, id, etag, tags, properties, kind_of_resource: Some(KIND), location: &group.location, kind: Some("Regular") }
 }
 
 /// No `tags`, no `type`, and the id below the instance.
-fn show_of_instance(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, instance: &Instance, interface: &NetworkInterface) -> Value {
-    let subscription = &room.subscription.id;
-    let instance_id = id::instance(subscription, &group.name, &set.name, &instance.id.to_string());
-    let own_id = format!("{instance_id}/networkInterfaces/{}", interface.name);
-    let etag = format!("W/\"{}\"", guid(&[&own_id, "etag"]));
-    let mut properties = properties(interface, &own_id, &etag, &id::subnet(subscription, &group.name), room);
-    properties.insert("enableIPForwarding".to_owned(), false.into());
-    if let Some(primary) = interface.primary {
-        properties.insert("primary".to_owned(), primary.into());
-    }
-    properties.insert("virtualMachine".to_owned(), json!({ "id": instance_id }));
-    json!({ "name": interface.name, "id": own_id, "etag": etag, "properties": properties, "location": group.location })
+fn show_of_instance<'a>(room: &Room<'a>, group: &'a ResourceGroup, set: &ScaleSet, instance: &Instance, interface: &'a NetworkInterface) -> Shown<'a> {
+    let instance_id = id::instance(&room.subscription.id, &group.name, &set.name, &instance.id.to_string());
+    let id = format!("{instance_id}/networkInterfaces/{}", interface.name);
+    let mut properties = properties(room, group, interface, &id);
+    properties.virtual_machine = Some(Id { id: instance_id });
+    Shown { name: &interface.name, etag: etag(&id), id, tags: None, properties, kind_of_resource: None, location: &group.location, kind: None }
 }
 
-fn show_configuration(configuration: &IpConfiguration, interface: &str, etag: &str, subnet: &str, typed: bool, room: &Room<'_>) -> Value {
-    let own_id = format!("{interface}/ipConfigurations/{}", configuration.name);
-    let mut properties = Map::new();
-    properties.insert("provisioningState".to_owned(), "Succeeded".into());
-    if let Some(address) = configuration.private_address {
-        properties.insert("privateIPAddress".to_owned(), address.to_string().into());
+fn etag(id: &str) -> String {
+    format!("W/\"{}\"", guid(&[id, "etag"]))
+}
+
+/// What does not depend on where the interface is: the state, the IP configurations, DNS, the MAC address.
+fn properties<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a NetworkInterface, id: &str) -> Properties<'a> {
+    let subnet = id::subnet(&room.subscription.id, &group.name);
+    let of_instance = interface.attachment == Attachment::ScaleSetInstance;
+    // Gone with the host, and never there for what is left of an instance: recorded 2018 and 2023.
+    let has_suffix = interface.on_host && !(of_instance && interface.primary.is_none());
+    let suffix = || format!("{:013x}{:013x}.ax.internal.cloudapp.net", fingerprint(&[&subnet]) >> 12, fingerprint(&[&subnet, "suffix"]) >> 12);
+    Properties {
+        provisioning_state: "Succeeded",
+        resource_guid: guid(&[id, "resource"]),
+        ip_configurations: interface.ip_configurations.iter().map(|configuration| show_configuration(room, configuration, id, &subnet, of_instance)).collect(),
+        dns_settings: DnsSettings { dns_servers: [], applied_dns_servers: [], internal_domain_name_suffix: has_suffix.then(suffix) },
+        mac_address: match interface.attachment {
+            Attachment::Unattached => None,
+            Attachment::PrivateEndpoint(_) => Some(String::new()),
+            _ => interface.on_host.then(|| mac_address(&[id])),
+        },
+        vnet_encryption_supported: None,
+        enable_ip_forwarding: false,
+        linked_resource_type: None,
+        primary: interface.primary,
+        virtual_machine: None,
+        bare_metal_server: None,
+        hosted_workloads: None,
+        tap_configurations: None,
+        private_endpoint: None,
+        private_link_service: None,
+        nic_type: None,
+        allow_port25_out: None,
     }
-    properties.insert("privateIPAllocationMethod".to_owned(), "Dynamic".into());
+}
+
+fn show_configuration<'a>(room: &Room<'_>, configuration: &'a IpConfiguration, interface: &str, subnet: &str, of_instance: bool) -> Configuration<'a> {
+    let id = format!("{interface}/ipConfigurations/{}", configuration.name);
     let public = configuration.public_address.as_ref().map(|public| match public {
         PublicAddressUse::Reference { resource_group, name } => id::public_address(&room.subscription.id, resource_group, name),
-        PublicAddressUse::OfInstance(public) => format!("{own_id}/publicIPAddresses/{}", public.name),
+        PublicAddressUse::OfInstance(public) => format!("{id}/publicIPAddresses/{}", public.name),
     });
-    if let Some(public) = public {
-        properties.insert("publicIPAddress".to_owned(), json!({ "id": public }));
+    Configuration {
+        name: &configuration.name,
+        id,
+        etag: etag(interface),
+        kind: (!of_instance).then_some("Microsoft.Network/networkInterfaces/ipConfigurations"),
+        properties: ConfigurationProperties {
+            provisioning_state: "Succeeded",
+            private_ip_address: configuration.private_address,
+            private_ip_allocation_method: "Dynamic",
+            public_ip_address: public.map(|id| Id { id }),
+            subnet: configuration.private_address.map(|_| Id { id: subnet.to_owned() }),
+            primary: configuration.primary,
+            private_ip_address_version: configuration.version.as_str(),
+        },
     }
-    if configuration.private_address.is_some() {
-        properties.insert("subnet".to_owned(), json!({ "id": subnet }));
-    }
-    if let Some(primary) = configuration.primary {
-        properties.insert("primary".to_owned(), primary.into());
-    }
-    properties.insert("privateIPAddressVersion".to_owned(), configuration.version.as_str().into());
-    let mut shown = Map::new();
-    shown.insert("name".to_owned(), configuration.name.clone().into());
-    shown.insert("id".to_owned(), own_id.into());
-    shown.insert("etag".to_owned(), etag.into());
-    if typed {
-        shown.insert("type".to_owned(), "Microsoft.Network/networkInterfaces/ipConfigurations".into());
-    }
-    shown.insert("properties".to_owned(), properties.into());
-    shown.into()
 }

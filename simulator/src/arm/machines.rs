@@ -58,10 +58,10 @@ pub(super) fn one(room: &Room<'_>, name: &str, view_only: bool) -> Result<Answer
     let group = room.group()?;
     let machine = group.virtual_machine(name).ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))?;
     if view_only {
-        return Ok(Answer::One(instance_view(&machine.name, machine.power_state)));
+        return Answer::one(&instance_view(&machine.name, machine.power_state));
     }
     let expanded = room.request.query("$expand").is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"));
-    Ok(Answer::One(show_machine(room, group, machine, &group.name, if expanded { Show::ModelAndView } else { Show::Model })))
+    Answer::one(&show_machine(room, group, machine, &group.name, if expanded { Show::ModelAndView } else { Show::Model }))
 }
 
 fn show_machine(room: &Room<'_>, group: &ResourceGroup, machine: &VirtualMachine, group_in_id: &str, show: Show) -> Value {

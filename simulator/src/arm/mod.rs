@@ -17,7 +17,7 @@ mod subscriptions;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::message::{Operation, Reply, Request};
 use crate::world::{Caller, Page, ResourceGroup, Subscription, World, guid, is_guid};
@@ -43,11 +43,10 @@ pub fn answer(world: &World, caller: &Caller, request: &Request) -> Reply {
             headers.insert(HeaderName::from_static(name), id.clone());
         }
     }
-    let found =
-        if request.method == Method::GET { find(world, caller, request, &route) } else { Err(ArmError::method_not_allowed(request.method.as_str())) };
+    let found = if request.method == Method::GET { find(world, caller, request, &route) } else { Err(ArmError::method_not_allowed(request.method.as_str())) };
     match found {
         Ok(Answer::Page(page)) => Reply { operation, status: StatusCode::OK, headers, body: page.body, compressed: Some(page.compressed) },
-        Ok(Answer::One(value)) => Reply { operation, status: StatusCode::OK, headers, body: Bytes::from(value.to_string()), compressed: None },
+        Ok(Answer::One(body)) => Reply { operation, status: StatusCode::OK, headers, body, compressed: None },
         Err(error) => {
             headers.insert(HeaderName::from_static("x-ms-failure-cause"), HeaderValue::from_static(error.cause));
             Reply { operation, status: error.status, headers, body: Bytes::from(error.body().to_string()), compressed: None }
@@ -79,8 +78,18 @@ fn compute_remaining(target: &Target) -> Option<&'static str> {
 
 /// A body: a resource, or a page of a list.
 enum Answer {
-    One(Value),
+    One(Bytes),
     Page(Page),
+}
+
+impl Answer {
+    fn one(shown: &impl Serialize) -> Result<Self, ArmError> {
+        Ok(Self::One(write(shown)?))
+    }
+}
+
+fn write(shown: &impl Serialize) -> Result<Bytes, ArmError> {
+    serde_json::to_vec(shown).map(Bytes::from).map_err(|problem| ArmError::internal(&problem))
 }
 
 /// Where an authorised request stands.
@@ -113,7 +122,7 @@ fn find(world: &World, caller: &Caller, request: &Request, route: &Route) -> Res
         return Err(ArmError::invalid_api_version(api_version));
     }
     let Some(id) = &route.subscription else {
-        return Ok(Answer::One(if route.target == Target::Tenants { subscriptions::tenants(caller) } else { subscriptions::list(world, caller) }));
+        return Answer::one(&if route.target == Target::Tenants { subscriptions::tenants(caller) } else { subscriptions::list(world, caller) });
     };
     if !is_guid(id) {
         return Err(ArmError::invalid_subscription_id(id));
@@ -122,10 +131,10 @@ fn find(world: &World, caller: &Caller, request: &Request, route: &Route) -> Res
     let groups = authorised_groups(subscription, caller, request, route)?;
     let room = Room { world, caller, request, api_version, subscription, groups };
     match &route.target {
-        Target::Subscription => Ok(Answer::One(subscriptions::show(world, subscription))),
-        Target::Locations => Ok(Answer::One(subscriptions::locations(subscription))),
-        Target::ResourceGroups => Ok(Answer::One(subscriptions::groups(&room))),
-        Target::ResourceGroup => Ok(Answer::One(subscriptions::group(subscription, room.group()?))),
+        Target::Subscription => Answer::one(&subscriptions::show(world, subscription)),
+        Target::Locations => Answer::one(&subscriptions::locations(subscription)),
+        Target::ResourceGroups => Answer::one(&subscriptions::groups(&room)),
+        Target::ResourceGroup => Answer::one(&subscriptions::group(subscription, room.group()?)),
         Target::Resources => resources::list(&room),
         Target::NetworkInterfaces => interfaces::list(&room),
         Target::NetworkInterface(name) => interfaces::one(&room, name),

@@ -4,12 +4,11 @@ use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde::Serialize;
 use url::form_urlencoded::Serializer;
 
 use super::error::ArmError;
-use super::{Answer, Room};
+use super::{Answer, Room, write};
 use crate::world::{EmptyPages, LastNextLink, Listing};
 
 const SKIP_TOKEN: &str = "$skiptoken";
@@ -17,19 +16,24 @@ const SKIP_TOKEN: &str = "$skiptoken";
 /// The page of the list that the request asks for. `items` gathers the whole list and is not called for a page that is kept; `show` is called for the page's own items.
 ///
 /// Who may see the same groups gets the same pages.
-pub(super) fn list<T>(room: &Room<'_>, listing: Listing, items: impl FnOnce() -> Vec<T>, show: impl FnMut(T) -> Value) -> Result<Answer, ArmError> {
+pub(super) fn list<T, Shown: Serialize>(
+    room: &Room<'_>,
+    listing: Listing,
+    items: impl FnOnce() -> Vec<T>,
+    show: impl FnMut(T) -> Shown,
+) -> Result<Answer, ArmError> {
     let all = room.groups.len() == room.subscription.resource_groups.len();
     let seen_by: String = if all { String::new() } else { room.groups.iter().map(|group| format!("{}/", group.name)).collect() };
     list_seen_by(room, listing, &seen_by, items, show)
 }
 
 /// [`list`] for a list that shows different callers different things: `seen_by` tells them apart.
-pub(super) fn list_seen_by<T>(
+pub(super) fn list_seen_by<T, Shown: Serialize>(
     room: &Room<'_>,
     listing: Listing,
     seen_by: &str,
     items: impl FnOnce() -> Vec<T>,
-    show: impl FnMut(T) -> Value,
+    show: impl FnMut(T) -> Shown,
 ) -> Result<Answer, ArmError> {
     let key = format!("{} {} {:?} {seen_by}", room.request.origin, room.request.path, room.request.query);
     if let Some(page) = room.world.pages().find(&key) {
@@ -43,19 +47,23 @@ pub(super) fn list_seen_by<T>(
         None => 0,
     };
     let span = spans.get(number).cloned().unwrap_or_default();
-    let mut body = Map::new();
-    body.insert("value".to_owned(), items.drain(span).map(show).collect());
-    if number + 1 < spans.len() {
-        body.insert("nextLink".to_owned(), next_link(room, number + 1).into());
-    } else {
-        match settings.last_next_link {
-            LastNextLink::Absent => {}
-            LastNextLink::Null => drop(body.insert("nextLink".to_owned(), Value::Null)),
-            LastNextLink::Empty => drop(body.insert("nextLink".to_owned(), "".into())),
-        }
-    }
-    let body = Bytes::from(Value::Object(body).to_string());
+    let next_link = match (number + 1 < spans.len(), settings.last_next_link) {
+        (true, _) => Some(Some(next_link(room, number + 1))),
+        (false, LastNextLink::Absent) => None,
+        (false, LastNextLink::Null) => Some(None),
+        (false, LastNextLink::Empty) => Some(Some(String::new())),
+    };
+    let body = write(&Body { value: items.drain(span).map(show).collect::<Vec<_>>(), next_link })?;
     Ok(Answer::Page(room.world.pages().keep(key, body)))
+}
+
+/// One page as it goes out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<Shown> {
+    value: Vec<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_link: Option<Option<String>>,
 }
 
 /// Which items each page holds.
@@ -124,6 +132,7 @@ mod tests {
         assert!(has_port("127.0.0.1:8080"));
         assert!(!has_port("management.azure.com"));
         assert!(!has_port("[::1]"));
+        assert!(!has_port("management.azure.com:"));
         assert!(has_port("[::1]:80"));
     }
 }

@@ -16,40 +16,38 @@ const TYPES: [&str; 4] = [
     "Microsoft.Network/publicIPAddresses",
 ];
 
-/// One row of the index.
+/// One row of the index. Its id is written when somebody sees it: most rows of a large subscription fit no filter.
 struct Row<'a> {
+    group: &'a ResourceGroup,
     kind: &'static str,
-    id: String,
     name: &'a str,
-    location: &'a str,
     tags: &'a Tags,
 }
 
+impl Row<'_> {
+    fn id(&self, subscription: &str) -> String {
+        id::resource(subscription, &self.group.name, self.kind, self.name)
+    }
+}
+
 pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
-    let subscription = format!("/subscriptions/{}", room.subscription.id);
+    let own = &room.subscription.id;
+    let subscription = format!("/subscriptions/{own}");
     let may = |kind: &str, scope: &str| room.caller.may(&format!("{kind}/read"), scope);
-    if !TYPES.iter().any(|kind| may(kind, &subscription) || room.groups.iter().any(|group| may(kind, &id::resource_group(&room.subscription.id, &group.name))))
-    {
+    if !TYPES.iter().any(|kind| may(kind, &subscription) || room.groups.iter().any(|group| may(kind, &id::resource_group(own, &group.name)))) {
         return Err(ArmError::authorization_failed(room.caller, "Microsoft.Resources/subscriptions/resources/read", &subscription));
     }
     let filter = Filter::parse(room.request.query("$filter").unwrap_or_default())?;
-    let shows_tags = !filter.names_a_tag();
     let lag = &room.world.settings().index_lag;
     let all = || {
-        let rows = room.groups.iter().flat_map(|group| rows(&room.subscription.id, group));
-        rows.filter(|row| filter.fits(row) && !lag.iter().any(|hidden| hidden.eq_ignore_ascii_case(row.name)) && may(row.kind, &row.id)).collect::<Vec<_>>()
+        let rows = room.groups.iter().flat_map(|group| rows(group)).filter(|row| filter.fits(row));
+        rows.filter(|row| !lag.iter().any(|hidden| hidden.eq_ignore_ascii_case(row.name)) && may(row.kind, &row.id(own))).collect::<Vec<_>>()
     };
-    page::list_seen_by(room, Listing::Resources, &room.caller.object_id, all, |row| show(&row, shows_tags))
+    page::list_seen_by(room, Listing::Resources, &room.caller.object_id, all, |row| show(&row, own, !filter.names_a_tag()))
 }
 
-fn rows<'a>(subscription: &'a str, group: &'a ResourceGroup) -> impl Iterator<Item = Row<'a>> {
-    let row = move |kind: &'static str, name: &'a str, tags: &'a Tags| Row {
-        kind,
-        id: id::resource(subscription, &group.name, kind, name),
-        name,
-        location: &group.location,
-        tags,
-    };
+fn rows(group: &ResourceGroup) -> impl Iterator<Item = Row<'_>> {
+    let row = move |kind, name, tags| Row { group, kind, name, tags };
     let sets = group.scale_sets.iter().map(move |set| row(TYPES[0], &set.name, &set.tags));
     let machines = group.virtual_machines.iter().map(move |machine| row(TYPES[1], &machine.name, &machine.tags));
     let interfaces = group.network_interfaces.iter().map(move |interface| row(TYPES[2], &interface.name, &interface.tags));
@@ -57,15 +55,15 @@ fn rows<'a>(subscription: &'a str, group: &'a ResourceGroup) -> impl Iterator<It
     sets.chain(machines).chain(interfaces).chain(addresses)
 }
 
-fn show(row: &Row<'_>, shows_tags: bool) -> Value {
+fn show(row: &Row<'_>, subscription: &str, shows_tags: bool) -> Value {
     let mut shown = Map::new();
-    shown.insert("id".to_owned(), row.id.clone().into());
+    shown.insert("id".to_owned(), row.id(subscription).into());
     shown.insert("name".to_owned(), row.name.into());
     shown.insert("type".to_owned(), row.kind.into());
     if row.kind == TYPES[3] {
         shown.insert("sku".to_owned(), json!({ "name": "Basic" }));
     }
-    shown.insert("location".to_owned(), row.location.into());
+    shown.insert("location".to_owned(), row.group.location.clone().into());
     if shows_tags && !row.tags.is_empty() {
         shown.insert("tags".to_owned(), json!(row.tags));
     }

@@ -23,7 +23,7 @@ pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
 
 pub(super) fn one(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
     let group = room.group()?;
-    Ok(Answer::One(show(room, group, find(group, name)?, &group.name)))
+    Answer::one(&show(room, group, find(group, name)?, &group.name))
 }
 
 /// For Uniform sets only.
@@ -33,10 +33,10 @@ pub(super) fn instance_view(room: &Room<'_>, name: &str) -> Result<Answer, ArmEr
         return Err(ArmError::not_allowed_on_scale_set("VirtualMachineScaleSets.instanceView.GET"));
     }
     let count = set.instances.iter().filter(|instance| !instance.gone).count();
-    Ok(Answer::One(json!({
+    Answer::one(&json!({
         "virtualMachine": { "statusesSummary": [{ "code": "ProvisioningState/succeeded", "count": count }] },
         "statuses": [{ "code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded", "time": CREATED }]
-    })))
+    }))
 }
 
 pub(super) fn instances(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
@@ -67,13 +67,13 @@ pub(super) fn instance(room: &Room<'_>, set: &str, wanted: &str, view_only: bool
     if set.orchestration_mode == OrchestrationMode::Flexible {
         let machine = group.members(&set.name).find(|machine| machine.name.eq_ignore_ascii_case(wanted)).ok_or_else(missing)?;
         let shown = if view_only { view(&machine.name, machine.power_state) } else { stub(room, group, set, &machine.name, machine.zone.as_deref()) };
-        return Ok(Answer::One(shown));
+        return Answer::one(&shown);
     }
     let number: u32 = wanted.parse().map_err(|_| ArmError::instance_id_is_no_number())?;
     let instance = set.instances.iter().find(|instance| instance.id == number && !instance.gone).ok_or_else(missing)?;
     let shown =
         if view_only { view(&computer_name(set, instance), instance.power_state) } else { show_instance(room, group, set, instance, expands_view(room)) };
-    Ok(Answer::One(shown))
+    Answer::one(&shown)
 }
 
 fn expands_view(room: &Room<'_>) -> bool {

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use http::HeaderMap;
+use serde_json::Value;
 use url::Url;
 
 use super::*;
@@ -342,3 +343,5 @@ fn only_reads_are_answered() {
         ask(&world, "/subscriptions/55555555-5555-4555-8555-555555555555/providers/Microsoft.Storage/storageAccounts?api-version=2024-01-01");
     assert_eq!((operation, status, &body["error"]["code"]), (Operation::Unexpected, 404, &Value::from("InvalidResourceType")));
 }
+
+mod shapes;

@@ -5,6 +5,7 @@
 
 mod fingerprint;
 mod generate;
+mod interface;
 mod machine;
 mod mutate;
 mod pages;
@@ -120,12 +121,21 @@ impl World {
     ///
     /// [`WorldError::NotShipped`] lists the names that there are.
     pub fn shipped(name: &str) -> Result<Self, WorldError> {
-        Self::from_toml(shipped::text(name).ok_or_else(|| WorldError::NotShipped { name: name.to_owned() })?)
+        Self::from_toml(Self::shipped_text(name)?)
     }
 
     /// The names of the worlds that come with the simulator.
     pub fn shipped_names() -> impl Iterator<Item = &'static str> {
         shipped::names()
+    }
+
+    /// The file of the shipped world of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldError::NotShipped`] lists the names that there are.
+    pub fn shipped_text(name: &str) -> Result<&'static str, WorldError> {
+        shipped::text(name).ok_or_else(|| WorldError::NotShipped { name: name.to_owned() })
     }
 
     /// Builds what the plan says.
@@ -259,3 +269,6 @@ fn named_principals(plan: &WorldPlan) -> Result<Vec<Principal>, WorldError> {
     }
     Ok(principals)
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,6 +167,7 @@ mod tests {
             ("Microsoft.Network/networkInterfaces/write", "Microsoft.Network/networkInterfaces/read", false),
             ("a*b*c", "aXbYc", true),
             ("a*bb*b", "abb", false),
+            ("a*/read", "a/readers", false),
         ] {
             assert_eq!(matches(pattern, action), fits, "{pattern} on {action}");
         }
