@@ -163,7 +163,9 @@ async fn an_answer_of_any_size_is_read_up_to_the_limit_only() {
         bytes.resize(LIMIT * 2, b' ');
         Deed::Write(bytes)
     };
-    for deed in [honest(), endless(), answer("200 OK", "content-encoding: gzip\r\n", bomb)] {
+    // Refused on its word: nothing of it is waited for.
+    let announced = Deed::Hang(bytes_of(LIMIT + 1, "", b""));
+    for deed in [honest(), announced, endless(), answer("200 OK", "content-encoding: gzip\r\n", bomb)] {
         let server = Server::start([deed]).await;
         let (failure, tries, text) = told(client(|settings| settings.max_body = LIMIT).send(&request(&server.url("/")), &call()).await.unwrap_err());
         assert_eq!((failure, tries), (TransportFailure::TooLarge, 1));
