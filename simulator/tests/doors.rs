@@ -5,8 +5,6 @@ mod support;
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cloud_autojoin_simulator::Door;
 use cloud_autojoin_simulator::message::Operation;
 use serde_json::{Value, json};
@@ -80,34 +78,6 @@ async fn client_and_secret_may_stand_in_basic_authorization() {
     let form = [("grant_type", "client_credentials"), ("scope", SCOPE)];
     let request = client(&simulator).post(format!("{}/{TENANT}/oauth2/v2.0/token", simulator.authority_host())).basic_auth(CLIENT, Some(encoded)).form(&form);
     assert_eq!(request.send().await.unwrap().status(), 200);
-}
-
-/// A JWT with these claims, signed by nobody.
-fn assertion(header: &Value, claims: &Value) -> String {
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    format!("{}.{}.c2lnbmF0dXJl", part(header), part(claims))
-}
-
-#[tokio::test]
-async fn a_federated_token_is_taken_by_its_subject() {
-    let simulator = start().await;
-    let client = client(&simulator);
-    let far = 4_000_000_000_u64;
-    let issued = |subject: &str, expiry: u64| {
-        assertion(&json!({ "alg": "RS256" }), &json!({ "iss": "https://oidc.example/", "sub": subject, "aud": "api://AzureADTokenExchange", "exp": expiry }))
-    };
-    for (proof, status, code) in [
-        (issued("system:serviceaccount:nomad:server", far), 200, 0),
-        (issued("system:serviceaccount:nomad:other", far), 401, 700_213),
-        (issued("system:serviceaccount:nomad:server", 1), 401, 700_024),
-        ("no-jwt".to_owned(), 400, 50_027),
-    ] {
-        let fields = [("client_assertion", proof.as_str()), ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")];
-        let answer = ask_token(&client, &simulator.authority_host(), TENANT, &fields).await;
-        assert_eq!(answer.status(), status, "{code}");
-        let body: Value = answer.json().await.unwrap();
-        assert_eq!(body["error_codes"][0].as_u64().unwrap_or(0), code);
-    }
 }
 
 #[tokio::test]

@@ -23,9 +23,9 @@ pub struct Principal {
     /// The secret of an application.
     #[serde(default)]
     pub client_secret: Option<String>,
-    /// The SHA-1 thumbprint, in hexadecimal, of a certificate that an application signs with.
+    /// The certificate, in PEM, that an application signs with. Its key must be RSA, as Entra ID wants it.
     #[serde(default)]
-    pub certificate_thumbprint: Option<String>,
+    pub certificate: Option<String>,
     /// The subject (`sub`) of tokens that an application or identity takes from another issuer: workload identity.
     #[serde(default)]
     pub federated_subject: Option<String>,

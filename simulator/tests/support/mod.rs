@@ -29,7 +29,6 @@ name = "app"
 client_id = "c0a8e1f2-4b5d-4c6e-8f70-91a2b3c4d5e6"
 object_id = "0b9c8d7e-6f5a-4b3c-8d2e-1f0a9b8c7d6e"
 client_secret = "pretend+secret/with=signs&more"
-certificate_thumbprint = "8CA6895C58FD5C9AEED13121F784629BE0261977"
 federated_subject = "system:serviceaccount:nomad:server"
 
 [[principal]]
