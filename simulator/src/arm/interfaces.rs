@@ -168,7 +168,8 @@ fn show<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a NetworkInt
     let subscription = &room.subscription.id;
     let id = id::network_interface(subscription, &group.name, &interface.name);
     let network = |kind: &str, name: &str| Some(Id { id: id::resource(subscription, &group.name, &format!("Microsoft.Network/{kind}"), name) });
-    let mut properties = properties(room, group, interface, &id);
+    let etag = etag(&id);
+    let mut properties = properties(room, group, interface, &id, &etag);
     properties.vnet_encryption_supported = Some(false);
     properties.hosted_workloads = Some([]);
     properties.tap_configurations = Some([]);
@@ -191,7 +192,6 @@ fn show<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a NetworkInt
         (true, EmptyTags::Null) => Some(None),
         (true, EmptyTags::Empty) | (false, _) => Some(Some(&interface.tags)),
     };
-    let etag = etag(&id);
     Shown { name: &interface.name, id, etag, tags, properties, kind_of_resource: Some(KIND), location: &group.location, kind: Some("Regular") }
 }
 
@@ -199,9 +199,10 @@ fn show<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a NetworkInt
 fn show_of_instance<'a>(room: &Room<'a>, group: &'a ResourceGroup, set: &ScaleSet, instance: &Instance, interface: &'a NetworkInterface) -> Shown<'a> {
     let instance_id = id::instance(&room.subscription.id, &group.name, &set.name, &instance.id.to_string());
     let id = format!("{instance_id}/networkInterfaces/{}", interface.name);
-    let mut properties = properties(room, group, interface, &id);
+    let etag = etag(&id);
+    let mut properties = properties(room, group, interface, &id, &etag);
     properties.virtual_machine = Some(Id { id: instance_id });
-    Shown { name: &interface.name, etag: etag(&id), id, tags: None, properties, kind_of_resource: None, location: &group.location, kind: None }
+    Shown { name: &interface.name, id, etag, tags: None, properties, kind_of_resource: None, location: &group.location, kind: None }
 }
 
 fn etag(id: &str) -> String {
@@ -209,7 +210,7 @@ fn etag(id: &str) -> String {
 }
 
 /// What does not depend on where the interface is: the state, the IP configurations, DNS, the MAC address.
-fn properties<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a NetworkInterface, id: &str) -> Properties<'a> {
+fn properties<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a NetworkInterface, id: &str, etag: &str) -> Properties<'a> {
     let subnet = id::subnet(&room.subscription.id, &group.name);
     let of_instance = interface.attachment == Attachment::ScaleSetInstance;
     // Gone with the host, and never there for what is left of an instance: recorded 2018 and 2023.
@@ -218,7 +219,11 @@ fn properties<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a Netw
     Properties {
         provisioning_state: "Succeeded",
         resource_guid: guid(&[id, "resource"]),
-        ip_configurations: interface.ip_configurations.iter().map(|configuration| show_configuration(room, configuration, id, &subnet, of_instance)).collect(),
+        ip_configurations: interface
+            .ip_configurations
+            .iter()
+            .map(|configuration| show_configuration(room, configuration, id, &subnet, etag, of_instance))
+            .collect(),
         dns_settings: DnsSettings { dns_servers: [], applied_dns_servers: [], internal_domain_name_suffix: has_suffix.then(suffix) },
         mac_address: match interface.attachment {
             Attachment::Unattached => None,
@@ -240,7 +245,14 @@ fn properties<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a Netw
     }
 }
 
-fn show_configuration<'a>(room: &Room<'_>, configuration: &'a IpConfiguration, interface: &str, subnet: &str, of_instance: bool) -> Configuration<'a> {
+fn show_configuration<'a>(
+    room: &Room<'_>,
+    configuration: &'a IpConfiguration,
+    interface: &str,
+    subnet: &str,
+    etag: &str,
+    of_instance: bool,
+) -> Configuration<'a> {
     let id = format!("{interface}/ipConfigurations/{}", configuration.name);
     let public = configuration.public_address.as_ref().map(|public| match public {
         PublicAddressUse::Reference { resource_group, name } => id::public_address(&room.subscription.id, resource_group, name),
@@ -249,7 +261,7 @@ fn show_configuration<'a>(room: &Room<'_>, configuration: &'a IpConfiguration, i
     Configuration {
         name: &configuration.name,
         id,
-        etag: etag(interface),
+        etag: etag.to_owned(),
         kind: (!of_instance).then_some("Microsoft.Network/networkInterfaces/ipConfigurations"),
         properties: ConfigurationProperties {
             provisioning_state: "Succeeded",

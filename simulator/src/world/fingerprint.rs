@@ -4,8 +4,14 @@
 
 /// A 64-bit FNV-1a digest of the parts; a part's end counts, so that `["ab", "c"]` and `["a", "bc"]` differ.
 pub(crate) fn fingerprint(parts: &[&str]) -> u64 {
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xff]));
-    let digest = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+    // Plain loops: everyday builds are not optimised, and a large world has a million of these.
+    for part in parts {
+        for byte in part.as_bytes() {
+            digest = (digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        digest = (digest ^ 0xff).wrapping_mul(0x0100_0000_01b3);
+    }
     // FNV mixes its last bytes badly into the high bits, from which the short names are cut.
     let mixed = (digest ^ (digest >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     mixed ^ (mixed >> 33)
