@@ -57,6 +57,7 @@ async fn a_statement_is_taken_when_the_known_certificate_signed_it() {
     for (proof, number) in [
         (signed(APPLICATION, pss, &statement(&new, &claims)), 0),
         (signed(APPLICATION, pkcs1, &statement(&old, &claims)), 0),
+        (signed(APPLICATION, pss, &statement(&new, &with("exp", json!(4_000_000_000.5)))), 0),
         (signed(STRANGER, pss, &statement(&new, &claims)), 700_027),
         (signed(APPLICATION, pkcs1, &statement(&new, &claims)), 700_027),
         (signed(APPLICATION, pss, &statement(&json!({ "alg": "PS256", "x5t#S256": "AAAA" }), &claims)), 700_027),

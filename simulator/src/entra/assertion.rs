@@ -19,8 +19,9 @@ const EXCHANGES: [&str; 3] = ["api://AzureADTokenExchange", "api://AzureADTokenE
 /// Whether `proof` is one of `principal`.
 pub(super) fn check(state: &State, request: &Request, principal: &Principal, proof: &str) -> Result<(), Denied> {
     let jwt = Jwt::read(proof).ok_or_else(|| Denied::request(50_027, "JWT token is invalid or malformed."))?;
-    let now = state.clock.unix_seconds();
-    if jwt.claims["exp"].as_u64().is_none_or(|expiry| expiry <= now) {
+    let now = state.clock.unix_seconds() as f64;
+    // A NumericDate may have a fraction (RFC 7519, 2), and MSAL for Python writes one.
+    if jwt.claims["exp"].as_f64().is_none_or(|expiry| expiry <= now) {
         return Err(Denied::client(700_024, "Client assertion is not within its valid time range."));
     }
     if jwt.claim("iss").eq_ignore_ascii_case(&principal.client_id) { certificate(request, principal, &jwt) } else { federated(principal, &jwt) }
