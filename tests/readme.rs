@@ -1,0 +1,60 @@
+//! The README says what is true: its key table is the table that the parser reads, its commands are there.
+//!
+//! When the table changed, the failing test prints the one to put between the markers.
+
+use std::fmt::Write as _;
+
+use cloud_autojoin::config::{KeySpec, Values};
+use cloud_autojoin::{ProviderSpec, Registry};
+
+const README: &str = include_str!("../README.md");
+
+/// What stands between `<!-- NAME -->` and the next `<!-- end -->`.
+fn section(name: &str) -> &'static str {
+    let (_, rest) = README.split_once(&format!("<!-- {name} -->\n")).unwrap_or_else(|| panic!("README.md has no marker for {name}"));
+    rest.split_once("<!-- end -->").expect("the marker has an end").0
+}
+
+fn key_table(spec: &ProviderSpec) -> String {
+    let mut table = "| key | what it is | default | environment |\n|---|---|---|---|\n".to_owned();
+    for key in spec.keys {
+        let _ = writeln!(table, "| `{}` | {} | {} | {} |", key.label(), what(key), key.default.map(code).unwrap_or_default(), list(key.env));
+    }
+    table
+}
+
+fn what(key: &KeySpec) -> String {
+    let mut text = key.doc.replace('|', "\\|");
+    if !matches!(key.values, Values::Text) {
+        let _ = write!(text, "; {}", key.values);
+    }
+    if !key.aliases.is_empty() {
+        let _ = write!(text, "; also written {}", list(key.aliases));
+    }
+    text
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}
+
+fn list(texts: &[&str]) -> String {
+    texts.iter().map(|text| code(text)).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn the_key_tables_are_those_that_the_parser_reads() {
+    for spec in Registry::compiled_in().providers() {
+        let table = key_table(spec);
+        assert!(section(&format!("keys:{}", spec.name)) == table, "put this between the markers of keys:{}:\n{table}", spec.name);
+    }
+}
+
+#[test]
+fn every_file_that_the_readme_sends_its_reader_to_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for file in ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "examples", "LICENSE-MIT", "LICENSE-APACHE"] {
+        assert!(root.join(file).exists(), "{file}");
+    }
+    assert!(root.join("examples/quickstart.rs").exists());
+}
