@@ -7,6 +7,7 @@
 //! This crate depends on no production crate of the workspace, so that a mistake in one cannot hide in the other.
 
 pub mod arm;
+mod builder;
 mod clock;
 mod compress;
 mod door;
@@ -22,6 +23,7 @@ mod state;
 mod token;
 pub mod world;
 
+pub use builder::{SimulatorBuilder, StartError};
 pub use fault::{Fault, FaultAction, FaultBody, FaultError, RetryAfter, parse_duration};
 pub use record::{Door, SeenRequest};
-pub use simulator::{Simulator, SimulatorBuilder, StartError};
+pub use simulator::Simulator;

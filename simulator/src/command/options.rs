@@ -60,8 +60,14 @@ impl Options {
         for fault in self.faults {
             builder = builder.fault(fault);
         }
-        builder.start().await.map_err(|error| error.to_string())
+        builder.start().await.map_err(|error| with_causes(&error))
     }
+}
+
+/// An error and its causes in one line.
+fn with_causes(error: &dyn std::error::Error) -> Failure {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A shipped world by its name, else a file.

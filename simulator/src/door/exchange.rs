@@ -15,9 +15,8 @@ use super::body::ReplyBody;
 use super::{Connection, proxy};
 use crate::compress::compressed;
 use crate::fault::{Bent, FaultAction, Struck, bend};
-use crate::hosts::Cloud;
 use crate::message::{Reply, Request};
-use crate::record::{Arrival, Door};
+use crate::record::{Arrival, Door, Record};
 use crate::room::{self, Answered};
 use crate::state::{State, panic_text};
 
@@ -68,7 +67,7 @@ pub(super) async fn exchange(state: Arc<State>, connection: Arc<Connection>, mut
         body: body.to_bytes(),
     };
     let target = parts.uri.path_and_query().map_or_else(|| message.path.clone(), ToString::to_string);
-    let Answered { reply, principal } = ask(&state, door, cloud, &message, &target);
+    let Answered { reply, principal } = ask(&state.record, &message, &target, || room::answer(&state, door, cloud, &message));
     let operation = reply.operation;
     state.record.understood(number, operation, principal);
 
@@ -99,12 +98,12 @@ pub(super) async fn exchange(state: Arc<State>, connection: Arc<Connection>, mut
     })
 }
 
-/// Asks the room; a panic there is put on record and answered with 500.
-fn ask(state: &Arc<State>, door: Door, cloud: Option<Cloud>, request: &Request, target: &str) -> Answered {
+/// Asks a room; a panic there is put on record and answered with 500.
+fn ask(record: &Record, request: &Request, target: &str, room: impl FnOnce() -> Answered) -> Answered {
     // The rooms only read, so nothing is left half changed.
-    catch_unwind(AssertUnwindSafe(|| room::answer(state, door, cloud, request))).unwrap_or_else(|payload| {
+    catch_unwind(AssertUnwindSafe(room)).unwrap_or_else(|payload| {
         let words = panic_text(&*payload);
-        state.record.panicked(format!("{} {target}: {words}", request.method));
+        record.panicked(format!("{} {target}: {words}", request.method));
         Answered { reply: room::plain(StatusCode::INTERNAL_SERVER_ERROR, "the simulator panicked"), principal: None }
     })
 }
@@ -153,4 +152,25 @@ fn respond(state: &State, status: StatusCode, headers: HeaderMap, body: ReplyBod
 fn text(headers: &HeaderMap, name: HeaderName) -> &str {
     debug_assert!(name != AUTHORIZATION, "no secret goes on record");
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_a_room_is_answered_and_on_record() {
+        let record = Record::default();
+        let request = Request {
+            method: Method::GET,
+            origin: "http://127.0.0.1:1".to_owned(),
+            path: "/subscriptions".to_owned(),
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        };
+        let answered = ask(&record, &request, "/subscriptions?api-version=1", || panic!("no such thing"));
+        assert_eq!(answered.reply.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(record.panics(), ["GET /subscriptions?api-version=1: no such thing"]);
+    }
 }

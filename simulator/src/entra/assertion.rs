@@ -96,7 +96,7 @@ impl Jwt {
     /// `aud`, which is one or, as Kubernetes writes it, a list.
     fn audiences(&self) -> impl Iterator<Item = &str> {
         let claim = &self.claims["aud"];
-        claim.as_array().map_or(std::slice::from_ref(claim), Vec::as_slice).iter().filter_map(Value::as_str)
+        claim.as_array().map_or_else(|| std::slice::from_ref(claim), Vec::as_slice).iter().filter_map(Value::as_str)
     }
 
     /// The digest of the certificate: SHA-1 (`x5t`) or SHA-256 (`x5t#S256`); empty when there is none.

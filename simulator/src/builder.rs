@@ -1,0 +1,171 @@
+//! How a simulator is started: which doors, on which ports, where its files go.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::door;
+use crate::door::tls::Authority;
+use crate::fault::{Fault, Faults};
+use crate::hosts;
+use crate::record::{Door, Record};
+use crate::simulator::Simulator;
+use crate::state::{Latency, State};
+use crate::token::Tokens;
+use crate::world::World;
+
+/// Why a simulator cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A port cannot be had.
+    #[error("cannot open the {door} door on 127.0.0.1:{port}")]
+    Door {
+        /// The door.
+        door: Door,
+        /// The port asked for; 0 stands for any.
+        port: u16,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// The certificate of the authority cannot be written.
+    #[error("cannot write {path}", path = path.display())]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// No certificate or no TLS.
+    #[error("cannot make the certificate authority")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a simulator is started with: which doors on which ports, where its files go.
+///
+/// All doors are open, on ports that the system chooses, unless told otherwise.
+#[derive(Debug)]
+#[must_use]
+pub struct SimulatorBuilder {
+    world: World,
+    doors: Vec<Door>,
+    ports: [u16; 4],
+    directory: Option<PathBuf>,
+    arc_keys: Option<PathBuf>,
+    latency: Duration,
+    faults: Vec<Fault>,
+    strict: bool,
+}
+
+/// All doors, each in its place.
+const DOORS: [Door; 4] = [Door::Arm, Door::Authority, Door::Metadata, Door::Proxy];
+
+impl SimulatorBuilder {
+    pub(crate) fn new(world: World) -> Self {
+        let faults = world.faults().to_vec();
+        Self { world, doors: DOORS.to_vec(), ports: [0; 4], directory: None, arc_keys: None, latency: Duration::ZERO, faults, strict: false }
+    }
+
+    /// Opens only these doors.
+    pub fn doors(mut self, doors: &[Door]) -> Self {
+        self.doors = doors.to_vec();
+        self
+    }
+
+    /// Opens `door` on this port of 127.0.0.1.
+    pub fn port(mut self, door: Door, port: u16) -> Self {
+        self.ports[place(door)] = port;
+        self
+    }
+
+    /// Writes the certificate of the authority as `ca.pem` into this directory, which is made where it is missing and left when the simulator ends.
+    /// Without it a temporary directory serves, and goes.
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Puts the key files of the Azure Arc endpoint into this directory, which must be there: clients take keys from one place only.
+    pub fn arc_keys(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.arc_keys = Some(directory.into());
+        self
+    }
+
+    /// Makes every answer take this long.
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    /// Starts with this fault in force, behind those of the world.
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    /// Makes the end of the simulator a panic when it saw something unexpected, as [`Simulator::finish`] does; a test need not call that then.
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// Opens the doors. They are served on the tokio runtime that this is called on.
+    ///
+    /// # Errors
+    ///
+    /// A port is taken, or a file cannot be written.
+    pub async fn start(self) -> Result<Simulator, StartError> {
+        let clock = Clock::start();
+        let authority = Arc::new(Authority::new(clock, hosts::has_certificate).map_err(|error| StartError::Tls(error.into()))?);
+        let acceptor = authority.acceptor().map_err(|error| StartError::Tls(error.into()))?;
+        let temporary = TempDir::with_prefix("discover-sim-").map_err(|source| StartError::File { path: std::env::temp_dir(), source })?;
+        let directory = self.directory.unwrap_or_else(|| temporary.path().to_owned());
+        let ca_file = directory.join("ca.pem");
+        std::fs::create_dir_all(&directory)
+            .and_then(|()| std::fs::write(&ca_file, authority.pem()))
+            .map_err(|source| StartError::File { path: ca_file.clone(), source })?;
+
+        let tokens = Tokens::new(clock);
+        let state = Arc::new(State {
+            clock,
+            faults: Faults::default(),
+            latency: Mutex::new(Latency { every: self.latency, ..Latency::default() }),
+            record: Record::default(),
+            authority,
+            acceptor,
+            arc_keys: self.arc_keys.unwrap_or_else(|| temporary.path().to_owned()),
+            arc_challenges: Mutex::default(),
+            identity_header: tokens.fresh_guid(),
+            connections: AtomicU64::new(0),
+            tasks: Mutex::new(JoinSet::new()),
+            tokens,
+            world: RwLock::new(self.world),
+        });
+        for fault in self.faults {
+            state.faults.add(fault);
+        }
+        let mut simulator = Simulator { state, addresses: [None; 4], ca_file, strict: self.strict, _temporary: temporary };
+        for door in self.doors {
+            let port = self.ports[place(door)];
+            let address = door::open(&simulator.state, door, port).await.map_err(|source| StartError::Door { door, port, source })?;
+            simulator.addresses[place(door)] = Some(address);
+        }
+        Ok(simulator)
+    }
+}
+
+/// Where a door stands among the four.
+pub(crate) fn place(door: Door) -> usize {
+    match door {
+        Door::Arm => 0,
+        Door::Authority => 1,
+        Door::Metadata => 2,
+        Door::Proxy => 3,
+    }
+}
