@@ -1,5 +1,6 @@
 //! The life of one call: how long it may take, what it asked, how much it keeps.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -77,8 +78,11 @@ impl Call {
         self.detail
     }
 
-    /// Writes down one request. The HTTP client does this; a provider that speaks another protocol calls it itself.
+    /// Writes down one request, here and in the log. The HTTP client does this; a provider that speaks another protocol calls it itself.
     pub fn record(&self, request: RequestRecord) {
+        let elapsed_ms = u64::try_from(request.elapsed.as_millis()).unwrap_or(u64::MAX);
+        let RequestRecord { operation, target, attempt, outcome, bytes, .. } = &request;
+        tracing::debug!(operation, request = target, attempt, %outcome, bytes, elapsed_ms, "asked");
         self.record.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     }
 
@@ -128,6 +132,16 @@ pub enum RequestOutcome {
     Failed(String),
     /// The answer was no longer needed when another one had it all.
     Dropped,
+}
+
+impl fmt::Display for RequestOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "status {status}"),
+            Self::Failed(reason) => f.write_str(reason),
+            Self::Dropped => f.write_str("dropped"),
+        }
+    }
 }
 
 fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
