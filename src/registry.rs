@@ -123,7 +123,7 @@ impl Registry {
     ///
     /// [`Error::Config`](crate::Error::Config) in go-discover's words where they repeat nothing but a known key; a secret that was not quoted can look like a key, so an unknown one is not repeated.
     pub fn parse(&self, join_string: &str) -> Result<ConfigString> {
-        ConfigString::parse(join_string).map_err(|error| self.parse_problem(&error))
+        ConfigString::parse(join_string).map_err(|error| self.refuse(&error))
     }
 
     /// Parses the words of a command line as [`ConfigString::from_arguments`] does.
@@ -132,10 +132,11 @@ impl Registry {
     ///
     /// As [`Registry::parse`].
     pub fn parse_arguments(&self, words: impl IntoIterator<Item = String>) -> Result<ConfigString> {
-        ConfigString::from_arguments(words).map_err(|error| self.parse_problem(&error))
+        ConfigString::from_arguments(words).map_err(|error| self.refuse(&error))
     }
 
-    fn parse_problem(&self, error: &ParseError) -> Error {
+    /// The error for a text that did not parse, as [`Registry::parse`] gives it.
+    pub fn refuse(&self, error: &ParseError) -> Error {
         let known = self.providers.iter().any(|spec| key::is_safe(spec.keys, error.key()) || key::find(spec.keys, error.key()).is_some());
         let message = if known { error.to_string() } else { error.redacted().to_string() };
         ConfigError::new(None, ConfigProblem::new(message).with_hint(error.hint())).into()

@@ -32,6 +32,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Action {
     /// Ask the cloud and print the addresses
     Addrs(Addrs),
+    /// Judge join strings without asking anybody
+    Check(Check),
     /// List the providers, or the keys of one
     Providers(Providers),
 }
@@ -67,6 +69,36 @@ pub(crate) struct Addrs {
     /// What standard output looks like
     #[arg(long, short, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
     pub(crate) output: OutputFormat,
+}
+
+/// `discover check`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each argument is one whole join string, or @FILE; - stands for the lines of standard input. Environment variables count as they do for `discover addrs`.
+
+JSON has one object a string, on one line: input, values, error (of the grammar, in go-discover's words), normalized, problems (null where the provider is not known), warnings, go_discover. It repeats the string with its secrets; text does not.
+
+Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage.")]
+pub(crate) struct Check {
+    /// A whole join string, @FILE, or - for the lines of standard input
+    #[arg(value_name = "STRING|@FILE|-", required = true)]
+    pub(crate) strings: Vec<OsString>,
+
+    /// What standard output looks like
+    #[arg(long, short, value_enum, default_value_t = CheckFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: CheckFormat,
+
+    /// Take warnings for errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For people, with secrets masked
+    Text,
+    /// One JSON object a string, secrets and all
+    Json,
 }
 
 /// `discover providers`

@@ -1,6 +1,6 @@
 //! The command `discover`: arguments in, exit code out.
 //!
-//! Each subcommand has its file: `addrs.rs`, `providers.rs`. They print through `output.rs`, the one place that writes to standard output, and fail through `report.rs`;
+//! Each subcommand has its file: `addrs.rs`, `check.rs`, `providers.rs`. They print through `output.rs`, the one place that writes to standard output, and fail through `report.rs`;
 //! `join_string.rs` reads the string they are about, `usage.rs` answers a command line that makes no sense.
 
 use std::ffi::OsString;
@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 mod addrs;
 mod arguments;
+mod check;
 mod join_string;
 mod output;
 mod providers;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
 async fn run(arguments: &Arguments, reporter: &Reporter) -> Status {
     match &arguments.action {
         Action::Addrs(addrs) => addrs::run(addrs, reporter).await,
+        Action::Check(check) => check::run(check, reporter).await,
         Action::Providers(which) => providers::run(which, reporter),
     }
 }

@@ -5,5 +5,7 @@
 #[path = "../command.rs"]
 mod command;
 
+mod answers;
 mod bad_input;
+mod check;
 mod usage;

@@ -1,0 +1,41 @@
+//! Judgements for people: a paragraph each.
+
+use std::fmt::Write as _;
+
+use super::judgement::{Judgement, Remark};
+
+/// All judgements. `arguments` is how many arguments they came from.
+pub(super) fn of(judgements: &[Judgement], arguments: usize) -> String {
+    let number = |index: usize| if judgements.len() > 1 { format!("string {}: ", index + 1) } else { String::new() };
+    let mut text = judgements.iter().enumerate().map(|(index, judgement)| one(&number(index), judgement)).collect::<Vec<_>>().join("\n");
+    let named = judgements.iter().filter(|judgement| judgement.shown.string.as_deref().is_some_and(|string| string.starts_with("provider="))).count();
+    if arguments > 1 && named == 1 && judgements.len() == arguments {
+        text.push_str("\nnote: each argument is judged as a whole join string; put quotes around one that has blanks\n");
+    }
+    text
+}
+
+fn one(number: &str, judgement: &Judgement) -> String {
+    let shown = &judgement.shown;
+    let mut text = String::new();
+    match &shown.string {
+        Some(string) => _ = writeln!(text, "{number}{string}"),
+        None => text.push_str(number),
+    }
+    let mut say = |kind: &str, remark: &Remark| {
+        let _ = writeln!(text, "{kind}: {}", remark.message);
+        if let Some(hint) = &remark.hint {
+            let _ = writeln!(text, "  hint: {hint}");
+        }
+    };
+    shown.refusal.iter().for_each(|remark| say("error", remark));
+    judgement.problems().iter().for_each(|remark| say("error", remark));
+    judgement.warnings().iter().for_each(|remark| say("warning", remark));
+    if let Some(subject) = &shown.subject {
+        let _ = writeln!(text, "asks for: {subject}");
+    }
+    for line in judgement.go_discover() {
+        let _ = writeln!(text, "go-discover: {line}");
+    }
+    text
+}

@@ -1,0 +1,190 @@
+//! `discover check`: what is said of join strings, to programs and to people, without asking anybody.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+
+use crate::command::{Ended, NOMAD_CONSUL, discover};
+
+async fn check(words: &[&str]) -> Ended {
+    discover(["check"].iter().chain(words)).run().await
+}
+
+fn rows(ended: &Ended) -> Vec<Value> {
+    ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The parts of a row that the grammar decides.
+fn grammar(row: &Value) -> Value {
+    json!([row["input"], row["values"], row["error"], row["normalized"]])
+}
+
+#[tokio::test]
+async fn json_is_one_object_a_string_whatever_the_provider() {
+    let strings = ["a=b  c = \"d e\"", "provider=aws tag_key=x", "", " \t", "z=\"\" provider=p"];
+    let ended = check(&[&["--output", "json"], &strings[..]].concat()).await;
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    let expected = [
+        json!(["a=b  c = \"d e\"", {"a": "b", "c": "d e"}, null, "a=b c=\"d e\""]),
+        json!(["provider=aws tag_key=x", {"provider": "aws", "tag_key": "x"}, null, "provider=aws tag_key=x"]),
+        json!(["", {}, null, ""]),
+        json!([" \t", {}, null, ""]),
+        json!(["z=\"\" provider=p", {"provider": "p", "z": ""}, null, "provider=p z=\"\""]),
+    ];
+    assert_eq!(rows(&ended).iter().map(grammar).collect::<Vec<_>>(), expected);
+    assert!(rows(&ended).iter().all(|row| row["problems"].is_null()));
+}
+
+#[tokio::test]
+async fn json_has_go_discovers_own_words_for_what_does_not_parse() {
+    for (string, error) in [
+        ("a=b=c", r#"a: - equals in key's value, enclosing double-quote needed a="value-with-=-symbol""#),
+        ("canary", "canary: missing '='"),
+        ("a=", "a: missing value"),
+        ("a=b a=c", "a: duplicate key"),
+        (r#"a="b"#, "a: unbalanced quotes"),
+        (r#""a"#, ": error with key=value pair unbalanced quotes"),
+        (r#"a="\q""#, "a: invalid syntax"),
+    ] {
+        let ended = check(&["-o", "json", "--", string]).await;
+        assert_eq!(ended.status, Some(1), "{ended:?}");
+        assert_eq!(rows(&ended).iter().map(grammar).collect::<Vec<_>>(), [json!([string, {}, error, null])]);
+    }
+}
+
+#[tokio::test]
+async fn a_dash_reads_lines_of_standard_input_as_they_stand() {
+    let ended = discover(["check", "-o", "json", "-"]).stdin(&b"a=b\n\n# c=d\n@file=x\r\n-=\"\xff\"\n"[..]).run().await;
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    let expected = [
+        json!(["a=b", {"a": "b"}, null, "a=b"]),
+        json!(["", {}, null, ""]),
+        json!(["# c=d", {}, "#: missing '='", null]),
+        json!(["@file=x\r", {"@file": "x"}, null, "@file=x"]),
+        json!(["-=\"\u{fffd}\"", {}, "the join string is not UTF-8 (after 3 bytes)", null]),
+    ];
+    assert_eq!(rows(&ended).iter().map(grammar).collect::<Vec<_>>(), expected);
+    assert_eq!(rows(&discover(["check", "-o", "json", "-"]).run().await), [Value::Null; 0]);
+}
+
+#[tokio::test]
+async fn a_good_string_is_told_what_it_asks_for() {
+    let string = format!("vm_scale_set=consul-servers  resource_group=cluster subscription_id={NOMAD_CONSUL} provider=azure");
+    let ended = check(&[&string]).await;
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    assert!(
+        ended.stdout.starts_with(&format!(
+            "provider=azure resource_group=cluster subscription_id={NOMAD_CONSUL} vm_scale_set=consul-servers\nasks for: scale set `consul-servers` of resource group `cluster`\n"
+        )),
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
+async fn all_problems_of_a_string_are_listed_with_what_to_write() {
+    let string = format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=consul power_state=on regoin=west");
+    let shown = format!("provider=azure power_state=on regoin=*** subscription_id={NOMAD_CONSUL} tag_name=consul");
+    let said = format!(
+        "{shown}\n\
+         error: `tag_value` is missing (`tag_name` is given)\n  hint: add `tag_value=...`\n\
+         error: `power_state` must be one of any, running, not \"on\"\n\
+         warning: unknown key `regoin` is ignored\n  hint: `discover providers azure` lists the keys\n"
+    );
+    let ended = check(&[&string]).await;
+    assert_eq!(ended.status, Some(1));
+    assert!(ended.stdout.starts_with(&said), "{ended:?}");
+
+    let row = rows(&check(&["-o", "json", &string]).await).remove(0);
+    assert_eq!(
+        (&row["problems"], &row["warnings"]),
+        (
+            &json!([
+                {"key": "tag_value", "message": "`tag_value` is missing (`tag_name` is given)", "hint": "add `tag_value=...`"},
+                {"key": "power_state", "message": "`power_state` must be one of any, running, not \"on\"", "hint": null},
+            ]),
+            &json!([{"key": null, "message": "unknown key `regoin` is ignored", "hint": "`discover providers azure` lists the keys"}]),
+        )
+    );
+}
+
+#[tokio::test]
+async fn warnings_are_errors_only_when_strict() {
+    let string = format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=a tag_value=b region=west");
+    assert_eq!(check(&[&string]).await.status, Some(0));
+    assert_eq!(check(&["--strict", &string]).await.status, Some(1));
+    assert_eq!(check(&["--strict", "-o", "json", &string]).await.status, Some(1));
+}
+
+#[tokio::test]
+async fn people_are_told_that_a_provider_is_not_known() {
+    check(&["provider=aws tag_key=a"]).await.is(1, "error: unknown provider `aws`\n  hint: known here: `azure`\n", "");
+}
+
+#[tokio::test]
+async fn several_strings_are_numbered_and_a_string_in_pieces_is_noticed() {
+    let ended = check(&["provider=azure", "tag_name=a"]).await;
+    ended.is(
+        1,
+        "string 1: provider=azure\nerror: nothing is selected\n  hint: add `tag_name=... tag_value=...`, or `resource_group=... vm_scale_set=...`\n\n\
+         string 2: error: no provider\n  hint: write `provider=NAME`; known here: `azure`\n\n\
+         note: each argument is judged as a whole join string; put quotes around one that has blanks\n",
+        "",
+    );
+}
+
+#[tokio::test]
+async fn a_secret_in_the_open_is_said_to_be_one_and_how_to_keep_it_out() {
+    let string = format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=a tag_value=b tenant_id=t client_id=c client_secret=Zx8Q~canary");
+    let ended = check(&[&string]).await;
+    assert_eq!(ended.status, Some(0));
+    let said = "warning: the secret in `client_secret` is in the open: arguments show in lists of processes, and agents log the strings they are configured with\n  \
+                hint: set `ARM_CLIENT_SECRET` instead, or keep the string in a file that the agent's user alone may read and write `@FILE`, or use an identity that needs no secret\n";
+    assert!(ended.stdout.contains(said) && !ended.stdout.contains("canary"), "{ended:?}");
+
+    let mut file = NamedTempFile::new().unwrap();
+    writeln!(file, "# kept\n{string}").unwrap();
+    let path = format!("@{}", file.path().display());
+    let mode = |mode| std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+    let with_file = || discover(["check", &path]).replace(file.path().display(), "FILE");
+    mode(0o644);
+    let open = with_file().run().await;
+    let said = "warning: the secret in `client_secret` is in the open: every user of this machine may read FILE\n  hint: chmod o-r FILE\n";
+    assert!(open.stdout.contains(said) && !open.stdout.contains("canary"), "{open:?}");
+    mode(0o600);
+    let kept = with_file().run().await;
+    assert!(kept.status == Some(0) && !kept.stdout.contains("warning") && !kept.stdout.contains("canary"), "{kept:?}");
+}
+
+#[tokio::test]
+async fn pieces_of_secrets_that_lost_their_quotes_are_not_shown_to_people() {
+    for string in [
+        "provider=azure client_secret=a Zx8Q~canary",
+        "provider=azure client_secret=a Zx8Q~canary=b",
+        "provider=azure client_secert=Zx8Q~canary",
+        "provider=Zx8Q~canary",
+        "Zx8Q~canary",
+        "client_secret=Zx8Q~canary",
+    ] {
+        let ended = check(&[string]).await;
+        assert!(!ended.everything().contains("canary"), "{string}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn variables_count_as_they_do_for_addrs() {
+    let string = "provider=azure tag_name=a tag_value=b secret_access_key=x tenant_id=t";
+    let ended = check(&[string]).await;
+    assert!(ended.status == Some(1) && ended.stdout.contains("error: `client_id` is missing (`secret_access_key` is given)\n"), "{ended:?}");
+    let ended = discover(["check", string]).env("ARM_CLIENT_ID", "c").run().await;
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_an_error_of_that_string() {
+    let ended = check(&["@/no/such/file"]).await;
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(1), ""));
+    assert!(ended.stdout.starts_with("error: cannot read the join string from /no/such/file: "), "{ended:?}");
+    assert_eq!(check(&[]).await.status, Some(2));
+}
