@@ -6,6 +6,10 @@
 //!
 //! This crate depends on no production crate of the workspace, so that a mistake in one cannot hide in the other.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub mod arm;
 mod builder;
 mod clock;
