@@ -6,6 +6,7 @@
 mod fingerprint;
 mod generate;
 mod interface;
+mod look;
 mod machine;
 mod mutate;
 mod pages;

@@ -186,3 +186,24 @@ fn a_deallocated_machine_takes_its_interfaces_off_the_host() {
     made.set_power_state(Named::VirtualMachine("m"), PowerState::Stopped).unwrap();
     assert!(group(&made).network_interfaces[0].on_host, "a stopped machine keeps its host");
 }
+
+#[test]
+fn a_test_can_ask_the_world_what_is_true() {
+    let made = world(
+        "[[resource_group]]\nname = 'g'\nsubnet = '10.9.0.0/24'\n
+        [[resource_group.scale_set]]\nname = 'flex'\ninstances = 2\ninterface_resource_group = 'net'\n
+        [[resource_group.scale_set]]\nname = 'uni'\norchestration_mode = 'uniform'\ninstances = 1\nphantoms = 1\n
+        [[resource_group.virtual_machine]]\nname = 'm'\naddresses = ['10.9.0.77', 'fd00::7', 'none']\n
+        [[resource_group]]\nname = 'net'\nsubnet = '10.8.0.0/24'\n",
+    )
+    .unwrap();
+    let shown = |resource: Named<'_>| made.private_addresses(resource).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(shown(Named::ScaleSet("FLEX")), ["10.8.0.4", "10.8.0.5"], "wherever the interfaces are");
+    assert_eq!(shown(Named::ScaleSet("uni")), ["10.9.0.4"], "not that of the instance that is gone");
+    assert_eq!(shown(Named::Instance("uni", 1)), [""; 0]);
+    assert_eq!(shown(Named::VirtualMachine("m")), ["10.9.0.77", "fd00::7"]);
+    assert_eq!(shown(Named::NetworkInterface("mVMNic")), ["10.9.0.77", "fd00::7"]);
+    assert_eq!(shown(Named::ScaleSet("none")), [""; 0]);
+    assert_eq!((made.instances("flex").len(), made.instances("uni")), (2, vec!["0".to_owned()]));
+    assert_eq!(made.interfaces_of("m"), ["mVMNic"]);
+}
