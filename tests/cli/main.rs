@@ -8,4 +8,5 @@ mod command;
 mod answers;
 mod bad_input;
 mod check;
+mod refusals;
 mod usage;
