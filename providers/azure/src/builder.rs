@@ -155,7 +155,7 @@ impl AzureBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](cloud_autojoin_core::Error::Config) when nothing is selected, the subscription is no GUID, or the identity is incomplete.
+    /// [`Error::Config`](cloud_autojoin_core::Error::Config) when nothing is selected, a name in the selection is empty, or the subscription is no GUID.
     pub fn build(self) -> Result<Azure> {
         let mut problems = Vec::new();
         if let Some(id) = self.subscription_id.as_deref().filter(|id| *id != SELF)
@@ -163,26 +163,26 @@ impl AzureBuilder {
         {
             problems.push(ConfigProblem::of_key("subscription_id", error.to_string()));
         }
-        match self.selection {
-            Some(selection) if problems.is_empty() => {
-                let own = own(self.subscription_id.as_deref(), &selection);
-                let config = AzureConfig {
-                    subscription_id: self.subscription_id.unwrap_or_else(|| SELF.to_owned()).to_ascii_lowercase(),
-                    selection,
-                    address_type: self.address_type,
-                    interfaces: self.interfaces,
-                    power_state: self.power_state,
-                };
-                let credentials = Credentials::new(self.identity, &self.cloud, &self.metadata_endpoint, &self.context);
-                return Ok(Azure::new(config, own, self.context, self.cloud, credentials, self.metadata_endpoint));
-            }
-            Some(_) => {}
+        match &self.selection {
+            Some(selection) => problems.extend(selection::incomplete(selection)),
             None => problems.push(selection::nothing_selected()),
         }
-        // At least one problem was found on every way here.
-        Err(ConfigError::from_problems(Some(PROVIDER_NAME), problems)
-            .unwrap_or_else(|| ConfigError::new(Some(PROVIDER_NAME), selection::nothing_selected()))
-            .into())
+        if let Some(error) = ConfigError::from_problems(Some(PROVIDER_NAME), problems) {
+            return Err(error.into());
+        }
+        let Some(selection) = self.selection else {
+            return Err(ConfigError::new(Some(PROVIDER_NAME), selection::nothing_selected()).into());
+        };
+        let own = own(self.subscription_id.as_deref(), &selection);
+        let config = AzureConfig {
+            subscription_id: self.subscription_id.unwrap_or_else(|| SELF.to_owned()).to_ascii_lowercase(),
+            selection,
+            address_type: self.address_type,
+            interfaces: self.interfaces,
+            power_state: self.power_state,
+        };
+        let credentials = Credentials::new(self.identity, &self.cloud, &self.metadata_endpoint, &self.context);
+        Ok(Azure::new(config, own, self.context, self.cloud, credentials, self.metadata_endpoint))
     }
 }
 

@@ -77,6 +77,25 @@ pub(super) fn nothing_selected() -> ConfigProblem {
     ConfigProblem::new("nothing is selected").with_hint("add `tag_name=... tag_value=...`, or `resource_group=... vm_scale_set=...`")
 }
 
+/// What is wrong with a selection that a program made: a string's is complete.
+pub(super) fn incomplete(selection: &Selection) -> Vec<ConfigProblem> {
+    let (tags, names) = match selection {
+        Selection::Tag { tags, resource_groups, .. } => (Some(tags), resource_groups.iter().map(|group| ("resource_group", group)).collect()),
+        Selection::ScaleSet { resource_group, name, tags, .. } => (tags.as_ref(), vec![("resource_group", resource_group), ("vm_scale_set", name)]),
+    };
+    let mut problems = Vec::new();
+    if let Some(tags) = tags {
+        if tags.conditions.is_empty() || tags.places.is_empty() {
+            problems.push(nothing_selected());
+        }
+        if tags.conditions.iter().any(|condition| condition.name.is_empty() || condition.value.is_empty()) {
+            problems.push(ConfigProblem::of_key("tag_name", "a tag has an empty name or value"));
+        }
+    }
+    problems.extend(names.into_iter().filter(|(_, name)| name.is_empty()).map(|(key, _)| ConfigProblem::of_key(key, format!("`{key}` is empty"))));
+    problems
+}
+
 fn group_alone() -> ConfigProblem {
     ConfigProblem::of_key("resource_group", "`resource_group` alone selects nothing").with_hint("add `vm_scale_set=...`, or `tag_name=... tag_value=...`")
 }

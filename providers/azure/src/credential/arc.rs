@@ -81,3 +81,73 @@ impl<'a> AzureArc<'a> {
         tokio::fs::read_to_string(path).await.map(|key| Secret::new(key.trim())).map_err(unreadable)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
+
+    use cloud_autojoin_core::Clock;
+    use cloud_autojoin_core::http::HttpSettings;
+    use serde_json::json;
+    use wiremock::matchers::{header, path, query_param};
+    use wiremock::{Mock, MockServer, Request as Seen, ResponseTemplate};
+
+    use super::*;
+
+    /// The agent's two answers, with its keys in `directory`; what came of asking it.
+    async fn ask(directory: &Path, key_file: &str) -> (Result<AccessToken, SourceOutcome>, usize) {
+        let server = MockServer::start().await;
+        // shape: learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication, 2020-06-01
+        let token = json!({ "access_token": "of-arc", "expires_in": "86400", "expires_on": "4102444800", "resource": "https://management.azure.com/", "token_type": "Bearer" });
+        let challenge = ResponseTemplate::new(401).insert_header("www-authenticate", format!("Basic realm={}", directory.join(key_file).display()).as_str());
+        Mock::given(path("/arc"))
+            .and(query_param("api-version", "2020-06-01"))
+            .and(query_param("resource", "https://management.azure.com/"))
+            .and(header("metadata", "true"))
+            .and(header("authorization", "Basic the-key"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(token))
+            .mount(&server)
+            .await;
+        Mock::given(|request: &Seen| !request.headers.contains_key("authorization")).respond_with(challenge).mount(&server).await;
+        let http = HttpClient::new(HttpSettings::default()).unwrap();
+        let mut arc = AzureArc::new(format!("{}/arc", server.uri()), &Env::empty(), &http);
+        arc.key_directory = directory.to_owned();
+        let call = Call::new(&Clock::leaping(), Duration::from_secs(60));
+        let answer = arc.token("https://management.azure.com/", None, &call).await;
+        (answer, server.received_requests().await.unwrap().len())
+    }
+
+    fn reason(answer: Result<AccessToken, SourceOutcome>) -> String {
+        match answer {
+            Err(SourceOutcome::Failed(error)) => error.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_key_of_the_challenge_is_brought_back() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("a.key"), "the-key").unwrap();
+        let (answer, requests) = ask(directory.path(), "a.key").await;
+        assert_eq!((answer.unwrap().secret().expose(), requests), ("of-arc", 2));
+    }
+
+    #[tokio::test]
+    async fn a_key_file_that_is_too_large_a_link_or_absent_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("large.key"), "k".repeat(4097)).unwrap();
+        std::fs::write(directory.path().join("target"), "the-key").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(directory.path().join("target"), directory.path().join("link.key")).unwrap();
+        for (file, words) in
+            [("large.key", "no file of at most 4096 bytes"), ("link.key", "no file of at most 4096 bytes"), ("none.key", "cannot read its key file")]
+        {
+            let (answer, requests) = ask(directory.path(), file).await;
+            let reason = reason(answer);
+            assert!(reason.starts_with("cannot get a token from the Azure Arc agent: ") && reason.contains(words), "{reason}");
+            assert_eq!(requests, 1);
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! First a probe, so that off Azure the chain goes on within a second: the token request without the header that the service insists on, which it refuses at once. Facts:
 //! learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token, api-version 2018-02-01; the probe is that of the Azure SDKs.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cloud_autojoin_core::credential::AccessToken;
@@ -35,7 +36,7 @@ pub(super) struct Imds {
     endpoint: Url,
     http: HttpClient,
     /// Whether the service was there once: then the probe is over, and a later silence is a failure.
-    seen: std::sync::atomic::AtomicBool,
+    seen: AtomicBool,
 }
 
 impl Imds {
@@ -45,10 +46,9 @@ impl Imds {
 
     /// One token.
     pub(super) async fn token(&self, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        use std::sync::atomic::Ordering::Relaxed;
-        if !self.seen.load(Relaxed) {
+        if !self.seen.load(Ordering::Relaxed) {
             self.probe(call).await.map_err(SourceOutcome::NotConfigured)?;
-            self.seen.store(true, Relaxed);
+            self.seen.store(true, Ordering::Relaxed);
         }
         let request = Request::get(OPERATION, self.url()).header(METADATA.0, METADATA.1).retry(retry_policy());
         match self.http.json::<TokenAnswer>(PROVIDER_NAME, &request, call).await? {
@@ -66,9 +66,8 @@ impl Imds {
         url.query_pairs_mut().append_pair("api-version", API_VERSION);
         let request = Request::get("look for the instance metadata service", url).retry(RetryPolicy::none());
         let place = origin_of(&self.endpoint);
-        let response = match self.http.send(&request, &call.within(PROBE_LIMIT)).await {
-            Ok(response) => response,
-            Err(_) => return Err(format!("no instance metadata service at {place}")),
+        let Ok(response) = self.http.send(&request, &call.within(PROBE_LIMIT)).await else {
+            return Err(format!("no instance metadata service at {place}"));
         };
         if is_foreign(&response) {
             return Err(format!("what answers at {place} is not the instance metadata service of Azure"));
