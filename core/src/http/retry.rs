@@ -143,8 +143,9 @@ mod tests {
 
     #[test]
     fn a_date_is_measured_by_the_servers_clock_where_it_tells_its_time() {
-        let pairs = [("date", "Fri, 01 Jan 2010 00:00:00 GMT"), ("retry-after", "Fri, 01 Jan 2010 00:00:30 GMT")];
-        assert_eq!(asked(&pairs), Some(Duration::from_secs(30)));
+        let ahead = [("date", "Fri, 01 Jan 2010 00:00:00 GMT"), ("retry-after", "Fri, 01 Jan 2010 00:00:30 GMT")];
+        let behind = [("date", "Mon, 01 Jan 1990 00:00:00 GMT"), ("retry-after", "Mon, 01 Jan 1990 00:00:30 GMT")];
+        assert_eq!((asked(&ahead), asked(&behind)), (Some(Duration::from_secs(30)), Some(Duration::from_secs(30))));
     }
 
     #[test]

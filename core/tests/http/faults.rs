@@ -155,7 +155,7 @@ async fn a_redirect_to_another_host_is_an_error_and_nothing_is_sent_there() {
 #[tokio::test]
 async fn an_answer_of_any_size_is_read_up_to_the_limit_only() {
     const LIMIT: usize = 100_000;
-    let bomb = gzip(&vec![b' '; 50_000_000]);
+    let bomb = gzip(&vec![b' '; 5_000_000]);
     assert!(bomb.len() < LIMIT);
     let honest = || answer("200 OK", "", vec![b' '; LIMIT + 1]);
     let endless = || {
