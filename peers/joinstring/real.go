@@ -1,0 +1,30 @@
+package joinstring
+
+// Strings as operators write them, and as shells and files spoil them.
+var real = []string{
+	`provider=azure tag_name=consul tag_value=server subscription_id=77777777-7777-4777-8777-777777777777`,
+	`provider=azure tag_name="Consul Role" tag_value="server one" tenant_id=t client_id=c secret_access_key="a=b=="`,
+	`provider=azure resource_group=cluster vm_scale_set=consul-servers subscription_id=22222222-2222-4222-8222-222222222222`,
+	`provider=azure secret_access_key='fpOf+GU2GvEN4=' tenant_id=t`,
+	`provider=azure secret_access_key=Ab8Q~x_y.z-1 client_id=33333333-3333-4333-8333-333333333333`,
+	`provider=aws region=eu-west-1 tag_key=consul tag_value=server access_key_id=AKIA secret_access_key=x/y+z`,
+	`provider=aws tag_key="consul cluster" tag_value="a \"quoted\" name"`,
+	`provider=gce project_name=p zone_pattern=europe-west1-.* tag_value=server credentials_file="C:\\keys\\gce.json"`,
+	`provider=gce credentials_file=C:\keys\gce.json tag_value=server`,
+	`provider=k8s namespace=vault label_selector="app=vault,component in (server, client)"`,
+	`provider=mdns service=consul domain=local timeout=5s v6=true v4=false`,
+	`provider=os tag_key=consul tag_value=server user_name=u password="p@ss \\ word" auth_url=https://example.org:5000/v3`,
+	`provider=vsphere category_name=consul-role tag_name=server host=vc.example.org user=admin password=x insecure_ssl=true`,
+	`provider = azure  tag_name = consul  tag_value = server`,
+	"provider=azure \n tag_name=consul \n tag_value=server \n",
+	"provider=azure\ntag_name=consul",
+	"\"provider\"=\"azure\" \"tag_name\"=\"\\u0063onsul\" \"tag_value\"=\"\"",
+	`provider=azure tag_value="caf\xc3\xa9" tag_name="r\u00f4le"`,
+	`provider=azure tag_name=rôle tag_value=サーバー`,
+	`provider="azure"tag_name="a"tag_value="b"`,
+	`provider=azure provider=aws`,
+	`provider=`,
+	`=azure`,
+	``,
+	` `,
+}
