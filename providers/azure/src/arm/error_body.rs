@@ -166,4 +166,29 @@ mod tests {
         assert_eq!(ErrorBody::read(body.as_bytes()).missing_action(), Some("Microsoft.Network/networkInterfaces/read"));
         assert_eq!(ErrorBody::read(br#"{"error":{"code":"AuthorizationFailed","message":"no"}}"#).missing_action(), None);
     }
+
+    #[test]
+    fn every_recorded_error_gives_its_code_and_words() {
+        macro_rules! body {
+            ($name:literal) => {
+                read(include_str!(concat!("../../tests/fixtures/error-", $name)))
+            };
+        }
+        for (body, code, words) in [
+            (body!("401-expired.json"), "ExpiredAuthenticationToken", "expiry UTC time"),
+            (body!("403.json"), "AuthorizationFailed", "perform action"),
+            (body!("404-resource-group.json"), "ResourceGroupNotFound", "'prod' could not be found"),
+            (body!("404-resource.json"), "ResourceNotFound", "virtualMachineScaleSets/web"),
+            (body!("404-network.json"), "NotFound", "virtualMachineScaleSets/web not found"),
+            (body!("404-parent.json"), "ParentResourceNotFound", "'web' not found"),
+            (body!("409.json"), "OperationNotAllowed", "not allowed"),
+            (body!("429-network.json"), "RetryableError", "(RetryableErrorDueToAnotherOperation: Operation PutSomething"),
+            (body!("429-other-shape.json"), "429", "Cannot acquire exclusive lock"),
+            (body!("500.json"), "InternalServerError", "tracking id"),
+            (body!("503.html"), "", "Our services aren't available right now Please check back soon. Ref A: 0"),
+        ] {
+            assert_eq!(body.0.unwrap_or_default(), code);
+            assert!(body.1.as_deref().unwrap_or_default().contains(words), "{:?}", body.1);
+        }
+    }
 }

@@ -52,3 +52,98 @@ fn the_power_state_is_found_among_the_statuses() {
     assert_eq!(view.power_state(), Some("deallocated"));
     assert_eq!(InstanceView::default().power_state(), None);
 }
+
+/// Every body in `tests/fixtures`, which see for where each shape was recorded.
+mod fixtures {
+    use super::*;
+
+    macro_rules! fixture {
+        ($name:literal) => {
+            read(include_str!(concat!("../../tests/fixtures/", $name, ".json")))
+        };
+    }
+
+    fn addresses(interface: &NetworkInterface) -> Vec<String> {
+        interface
+            .properties
+            .ip_configurations
+            .iter()
+            .filter_map(|configuration| configuration.properties.private_ip_address)
+            .map(|address| address.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn interfaces_of_a_uniform_set_and_its_instances() {
+        let page: Page<NetworkInterface> = fixture!("uniform-network-interfaces");
+        let primary: Vec<Option<bool>> = page.value.iter().map(|interface| interface.properties.primary).collect();
+        assert_eq!(primary, [Some(true), None, None, Some(true)]);
+        assert_eq!(page.value[3].id.after("virtualMachines"), Some("3"));
+        assert_eq!(addresses(&page.value[3]), ["10.9.0.7"]);
+        let instances: Page<VirtualMachine> = fixture!("uniform-instances");
+        let numbers: Vec<_> =
+            instances.value.iter().map(|instance| (instance.instance_id.as_deref(), instance.zone(), instance.interface_ids().count())).collect();
+        assert_eq!(numbers, [(Some("0"), None, 1), (Some("3"), Some("2"), 1)]);
+        let viewed: Page<VirtualMachine> = fixture!("uniform-instances-with-view");
+        assert_eq!(viewed.value[0].properties.instance_view.as_ref().and_then(InstanceView::power_state), Some("running"));
+        let public: Page<PublicAddress> = fixture!("uniform-public-addresses");
+        assert_eq!(public.value.iter().map(|address| address.properties.ip_address).collect::<Vec<_>>(), [None, "203.0.113.7".parse().ok()]);
+    }
+
+    #[test]
+    fn machines_of_a_flexible_set_and_their_interfaces() {
+        let machines: Page<VirtualMachine> = fixture!("flexible-virtual-machines");
+        let set = ResourceId::scale_set("22222222-2222-4222-8222-222222222222", "prod", "web");
+        assert!(machines.value.iter().all(|machine| machine.properties.virtual_machine_scale_set.as_ref().is_some_and(|reference| reference.id == set)));
+        let interfaces: Page<NetworkInterface> = fixture!("network-interfaces-of-group");
+        let joined: Vec<_> = machines
+            .value
+            .iter()
+            .flat_map(VirtualMachine::interface_ids)
+            .filter_map(|id| interfaces.value.iter().find(|found| found.id == *id))
+            .flat_map(addresses)
+            .collect();
+        assert_eq!(joined, ["10.9.1.4", "10.9.1.5"]);
+        let owner = interfaces.value[1].properties.virtual_machine.as_ref().map(|machine| &machine.id);
+        assert_eq!(owner, Some(&machines.value[1].id), "the same machine in two spellings");
+        let one: VirtualMachine = fixture!("flexible-virtual-machine-with-view");
+        assert_eq!((one.interface_ids().count(), one.properties.instance_view.as_ref().and_then(InstanceView::power_state)), (1, Some("running")));
+        let stubs: Page<VirtualMachine> = fixture!("flexible-instances-stubs");
+        assert!(stubs.value.iter().all(|stub| stub.zone().is_none() && stub.interface_ids().next().is_none()));
+        assert!(read::<Page<VirtualMachine>>(include_str!("../../tests/fixtures/virtual-machines-empty.json")).value.is_empty());
+    }
+
+    #[test]
+    fn interfaces_of_every_kind() {
+        let page: Page<NetworkInterface> = fixture!("network-interfaces-of-group");
+        let counts: Vec<usize> = page.value.iter().map(|interface| addresses(interface).len()).collect();
+        assert_eq!(counts, [1, 1, 1, 2, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(page.value.iter().filter(|interface| interface.properties.virtual_machine.is_none()).count(), 4);
+        assert_eq!(page.value.iter().filter(|interface| !interface.tags.0.is_empty()).count(), 5);
+        assert_eq!((page.value[4].properties.primary, page.value[4].properties.ip_configurations[0].properties.primary), (Some(false), Some(true)));
+        let dual: NetworkInterface = fixture!("network-interface-ipv6-without-address");
+        assert_eq!((dual.properties.ip_configurations.len(), addresses(&dual).len()), (2, 1));
+        assert!(read::<Page<NetworkInterface>>(include_str!("../../tests/fixtures/network-interfaces-empty.json")).value.is_empty());
+        let public: PublicAddress = fixture!("public-address");
+        let reference = page.value[0].properties.ip_configurations[0].properties.public_ip_address.as_ref();
+        assert_eq!((reference.map(|reference| &reference.id), public.properties.ip_address), (Some(&public.id), "203.0.113.9".parse().ok()));
+    }
+
+    #[test]
+    fn scale_sets_of_both_modes_with_and_without_profile() {
+        let seen = |set: ScaleSet| (set.properties.orchestration_mode, set.sku.and_then(|sku| sku.capacity), set.tags.0.len());
+        let mode = |mode: &str| Some(mode.to_owned());
+        assert_eq!(seen(fixture!("scale-set-flexible-without-profile")), (mode("Flexible"), None, 0));
+        assert_eq!(seen(fixture!("scale-set-flexible")), (mode("Flexible"), Some(2), 1));
+        assert_eq!(seen(fixture!("scale-set-uniform")), (mode("Uniform"), Some(2), 0));
+        assert_eq!(seen(fixture!("scale-set-before-orchestration-mode")), (None, Some(2), 0));
+    }
+
+    #[test]
+    fn the_index_of_resources() {
+        let page: Page<IndexedResource> = fixture!("resources-by-tag");
+        assert_eq!(page.value.iter().map(|hit| (hit.kind.as_str(), hit.id.name())).collect::<Vec<_>>()[1], ("Microsoft.Network/networkInterfaces", "aVMNic"));
+        let empty: Page<IndexedResource> = fixture!("resources-empty-page");
+        assert!(empty.value.is_empty() && empty.next_link.is_some_and(|link| link.contains("skiptoken")));
+    }
+}

@@ -1,0 +1,19 @@
+//! The provider against the simulator: worlds in, addresses and errors out, requests counted.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used, clippy::field_reassign_with_default, reason = "tests")]
+
+#[path = "discover/support.rs"]
+mod support;
+
+#[path = "discover/faults.rs"]
+mod faults;
+#[path = "discover/permissions.rs"]
+mod permissions;
+#[path = "discover/recorded.rs"]
+mod recorded;
+#[path = "discover/requests.rs"]
+mod requests;
+#[path = "discover/scale_sets.rs"]
+mod scale_sets;
+#[path = "discover/tags.rs"]
+mod tags;

@@ -1,0 +1,100 @@
+//! How many requests a question takes, and how many of them one after the other: the plan is a promise.
+
+use cloud_autojoin_simulator::Door;
+use cloud_autojoin_simulator::message::Operation::{self, ListGroupNetworkInterfaces, ListGroupVirtualMachines};
+
+use crate::support::Cloud;
+
+const SET: &str = "resource_group=prod vm_scale_set=web";
+
+fn world(mode: &str, instances: usize, unrelated: usize) -> String {
+    format!(
+        "[settings]\npage_size = 1000\n[[resource_group]]\nname = 'prod'\nsubnet = '10.9.0.0/16'\nunrelated_interfaces = {unrelated}\n\
+         [[resource_group.scale_set]]\nname = 'web'\norchestration_mode = '{mode}'\ninstances = {instances}\n"
+    )
+}
+
+fn tokens(cloud: &Cloud) -> usize {
+    cloud.count(Operation::Token)
+}
+
+#[tokio::test]
+async fn a_uniform_set_takes_three_requests_side_by_side_at_most() {
+    let cloud = Cloud::of(&world("uniform", 3, 0)).await;
+    cloud.slow();
+    assert_eq!(cloud.addresses(SET).await.len(), 3);
+    assert!(cloud.arm_requests() <= 3, "{}", cloud.simulator.summary());
+    assert_eq!((cloud.simulator.sequential_depth(Door::Arm), tokens(&cloud)), (1, 1), "{}", cloud.simulator.summary());
+}
+
+#[tokio::test]
+async fn a_flexible_set_of_three_or_a_thousand_takes_three_requests_side_by_side() {
+    for instances in [3, 1000] {
+        let cloud = Cloud::of(&world("flexible", instances, 0)).await;
+        cloud.slow();
+        assert_eq!(cloud.addresses(SET).await.len(), instances);
+        assert!(cloud.arm_requests() <= 3, "{}", cloud.simulator.summary());
+        assert_eq!((cloud.simulator.sequential_depth(Door::Arm), tokens(&cloud)), (1, 1), "{}", cloud.simulator.summary());
+    }
+}
+
+#[tokio::test]
+async fn the_set_itself_is_not_read_on_the_good_path() {
+    for mode in ["uniform", "flexible"] {
+        let cloud = Cloud::of(&world(mode, 3, 0)).await;
+        cloud.addresses(SET).await;
+        assert_eq!(cloud.count(Operation::GetScaleSet), 0, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn few_interfaces_on_later_pages_are_read_singly_and_many_by_page() {
+    // Three of 5,003 interfaces: no more than three requests beyond the first page on either way, so never more than six.
+    let cloud = Cloud::of(&world("flexible", 3, 5000).replace("page_size = 1000", "page_size = 100")).await;
+    assert_eq!(cloud.addresses(SET).await.len(), 3);
+    let (pages, singles) = (cloud.count(ListGroupNetworkInterfaces), cloud.count(Operation::GetNetworkInterface));
+    assert!((pages - 1) + singles <= 6 && singles > 0, "{pages} pages, {singles} singles");
+
+    // Three hundred of 400 on four pages: all pages are read, nothing singly.
+    let cloud = Cloud::of(&world("flexible", 300, 100).replace("page_size = 1000", "page_size = 100")).await;
+    assert_eq!(cloud.addresses(SET).await.len(), 300);
+    assert_eq!((cloud.count(ListGroupNetworkInterfaces), cloud.count(Operation::GetNetworkInterface)), (4, 0));
+    assert_eq!(cloud.count(ListGroupVirtualMachines), 3, "{}", cloud.simulator.summary());
+}
+
+#[tokio::test]
+async fn tags_over_so_many_pages_take_so_many_requests() {
+    for (unrelated, pages) in [(0, 1), (99, 1), (100, 2), (950, 10)] {
+        let cloud = Cloud::of(&format!(
+            "[settings]\npage_size = 100\n[[resource_group]]\nname = 'prod'\nsubnet = '10.9.0.0/16'\nunrelated_interfaces = {unrelated}\n\
+             [[resource_group.virtual_machine]]\nname = 'a'\ninterface_tags = {{ consul = 'server' }}\n"
+        ))
+        .await;
+        assert_eq!(cloud.addresses("tag_name=consul tag_value=server").await.len(), 1);
+        assert_eq!((cloud.arm_requests(), tokens(&cloud)), (pages, 1), "{unrelated}");
+    }
+}
+
+#[tokio::test]
+async fn one_token_serves_call_after_call_and_an_expired_one_is_replaced_once() {
+    let cloud = Cloud::of(&world("flexible", 3, 0)).await;
+    let provider = cloud.provider(SET);
+    for _ in 0..3 {
+        provider.discover(&cloud.call()).await.unwrap();
+    }
+    assert_eq!(tokens(&cloud), 1);
+    cloud.simulator.expire_tokens();
+    assert_eq!(provider.discover(&cloud.call()).await.unwrap().addresses().len(), 3);
+    assert_eq!(tokens(&cloud), 2, "requests side by side share the fresh token");
+}
+
+#[tokio::test]
+async fn requests_that_are_dropped_are_on_record_and_the_rest_with_their_status() {
+    let cloud = Cloud::of(&world("uniform", 3, 0)).await;
+    cloud.simulator.set_latency_of(ListGroupVirtualMachines, std::time::Duration::from_secs(3600));
+    let call = cloud.call();
+    cloud.provider(SET).discover(&call).await.unwrap();
+    let outcomes: Vec<_> = call.requests().into_iter().map(|record| (record.operation, format!("{:?}", record.outcome))).collect();
+    assert!(outcomes.contains(&("list the virtual machines of scale set `web`".to_owned(), "Dropped".to_owned())), "{outcomes:?}");
+    assert!(outcomes.contains(&("list the network interfaces of scale set `web`".to_owned(), "Status(200)".to_owned())), "{outcomes:?}");
+}
