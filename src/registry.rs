@@ -48,9 +48,10 @@ impl fmt::Debug for UnknownKey {
     }
 }
 
-/// Whether a text is a short word of letters, which no generated secret is.
+/// Whether a text is a short word of letters, or a very short one with digits (`k8s`), which no generated secret is.
 fn reads_like_a_word(text: &str) -> bool {
-    text.len() <= 24 && text.chars().all(|letter| letter.is_ascii_alphabetic() || matches!(letter, '_' | '-' | '.'))
+    let digits = text.len() <= 6;
+    text.len() <= 24 && text.chars().all(|letter| letter.is_ascii_alphabetic() || matches!(letter, '_' | '-' | '.') || digits && letter.is_ascii_digit())
 }
 
 impl Registry {
@@ -204,6 +205,7 @@ mod tests {
         assert_eq!(of(r#"provider="""#), of("tag_name=a"));
         assert_eq!(of("provider=pretned"), "unknown provider `pretned` | did you mean `pretend`? known here: `another`, `pretend`");
         assert_eq!(of("provider=Pretend"), "unknown provider `Pretend` | did you mean `pretend`? known here: `another`, `pretend`");
+        assert_eq!(of("provider=k8s"), "unknown provider `k8s` | known here: `another`, `pretend`");
         assert_eq!(of("provider=Zx8Q~canary.1"), "unknown provider | known here: `another`, `pretend`");
     }
 

@@ -17,7 +17,7 @@ pub(crate) use go::GoDuration;
 #[command(name = "discover", version, about, arg_required_else_help = false, max_term_width = 100)]
 pub(crate) struct Arguments {
     /// Print nothing on standard error but one line when it fails
-    #[arg(short, long, visible_alias = "q", global = true, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_name = "BOOL", value_parser = go::boolean, action = ArgAction::Set)]
+    #[arg(short, long, visible_alias = "q", global = true, overrides_with = "quiet", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_name = "BOOL", value_parser = go::boolean, action = ArgAction::Set)]
     pub(crate) quiet: bool,
 
     /// Say more on standard error: once for each request, twice for everything
@@ -131,8 +131,8 @@ impl Arguments {
     /// Help and version, which are asked for, and wrong usage: `usage.rs` prints all three.
     pub(crate) fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut words: Vec<OsString> = go::flags(words);
-        // go-discover without a word prints its help and exits with 0.
-        if words.len() < 2 {
+        // go-discover prints its help and exits with 0 when there is no word but flags.
+        if words.iter().skip(1).all(|word| word.as_encoded_bytes().starts_with(b"-")) {
             words.push("--help".into());
         }
         let matches = Self::command().try_get_matches_from(words)?;
@@ -167,6 +167,8 @@ mod tests {
             (&["addrs", "-q", "a=b"], true),
             (&["addrs", "a=b"], false),
             (&["-q", "--", "addrs", "a=b"], true),
+            (&["-q", "-q", "addrs", "a=b"], true),
+            (&["-q", "-q=false", "addrs", "a=b"], false),
         ] {
             assert_eq!(addrs(words), (quiet, vec!["a=b".to_owned()]), "{words:?}");
         }
@@ -181,6 +183,8 @@ mod tests {
             (&["-help"], 0),
             (&["--help"], 0),
             (&["-q", "-h"], 0),
+            (&["-q"], 0),
+            (&["-q", "--"], 0),
             (&["help"], 0),
             (&["help", "addrs"], 0),
             (&["--version"], 0),
