@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use crate::address::Address;
 use crate::call::Detail;
@@ -14,8 +15,9 @@ use crate::error::{NothingMatched, Result};
 const EXAMPLES: usize = 3;
 
 /// Why a node, or one of its addresses, was left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "reason", rename_all = "snake_case")]
+///
+/// Serialised it is an object of `reason` (the [`Exclusion::code`]) and `message` (its words).
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exclusion {
     /// It has no tag of that name.
@@ -109,6 +111,15 @@ impl fmt::Display for Exclusion {
     }
 }
 
+impl Serialize for Exclusion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Exclusion", 2)?;
+        fields.serialize_field("reason", self.code())?;
+        fields.serialize_field("message", &self.to_string())?;
+        fields.end()
+    }
+}
+
 /// One thing that was looked at: a network interface, an instance, a pod.
 ///
 /// It is in when it has addresses; `left_out` says what of it is not in, and why.
@@ -138,7 +149,7 @@ pub struct Node {
     pub left_out: Vec<Exclusion>,
 }
 
-fn as_text<S: serde::Serializer>(addresses: &[Address], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+fn as_text<S: Serializer>(addresses: &[Address], serializer: S) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_seq(addresses.iter().map(ToString::to_string))
 }
 
@@ -173,12 +184,21 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// What to change in the join string so that it works, where that is known: keys with their new values; without a value the key is to be left out.
+    pub changes: Vec<(String, Option<String>)>,
 }
 
 impl Finding {
     /// A finding without advice.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, changes: Vec::new() }
+    }
+
+    /// The same finding with a key of the join string that should have another value, or none.
+    #[must_use]
+    pub fn with_change(mut self, key: impl Into<String>, value: Option<&str>) -> Self {
+        self.changes.push((key.into(), value.map(str::to_owned)));
+        self
     }
 
     /// The same finding with advice.
@@ -361,6 +381,13 @@ mod tests {
             discovery.push(interface(&index.to_string(), &[], &[Exclusion::TagMissing { tag: "consul".to_owned() }]));
         }
         assert_eq!((discovery.looked_at(), discovery.left_out()["tag_missing"], discovery.nodes().len()), (10_000, 10_000, EXAMPLES));
+    }
+
+    #[test]
+    fn every_reason_serialises_as_its_code_and_its_words() {
+        let reasons = [Exclusion::Other("a reason of its own".into()), Exclusion::NotRunning { state: "stopped".to_owned() }];
+        let text = serde_json::to_string(&reasons).unwrap();
+        assert_eq!(text, r#"[{"reason":"other","message":"a reason of its own"},{"reason":"not_running","message":"its instance is stopped"}]"#);
     }
 
     #[test]

@@ -47,7 +47,9 @@ pub(super) async fn explain(azure: &Azure, call: &Call, set: &ScaleSetName, unif
         None => {
             let mut resolved = Resolved::new(mode);
             let message = format!("the scale set `{}` is {mode}, and only the other orchestration mode was asked for", set.name);
-            resolved.findings.push(Finding::new(message).with_hint("leave `orchestration_mode` out: the mode is found by itself"));
+            resolved
+                .findings
+                .push(Finding::new(message).with_hint("leave `orchestration_mode` out: the mode is found by itself").with_change("orchestration_mode", None));
             Ok(resolved)
         }
     }

@@ -1,48 +1,94 @@
-//! Interfaces by their tags: a list of the subscription or of its groups, read page by page.
+//! Interfaces by tags, wherever these may stand: on scale sets, on instances, on the interfaces themselves.
 //!
-//! Azure cannot filter interfaces by tag, so every page is read, judged and forgotten: P pages are P requests and the memory of one. Where tags may stand on instances or scale sets,
-//! `tagged_instances.rs` reads those first; `tag_index.rs` asks ARM's index instead of listing.
+//! Azure cannot filter any of them by tag, so each place is a list of the subscription or of its groups, read page by page, judged and forgotten; `tag_index.rs` asks ARM's index instead. A tag on a
+//! scale set leads to its members (`tagged_scale_sets.rs`), one on an instance to its interfaces (`tagged_instances.rs`). Each of those is judged by all that is known of it: its own tags, its
+//! instance's, its scale set's. So what is left for the list of interfaces has nothing but its own tags.
 
-use cloud_autojoin_core::{Call, Finding, Result};
+use cloud_autojoin_core::{Call, Result};
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde::de::DeserializeOwned;
 
 use super::answer::Answer;
 use super::candidate::Candidate;
-use super::tag_match::{NearMisses, judge};
-use crate::arm::{IndexedResource, Listing, NetworkInterface};
+use super::tag_findings::Seen;
+use super::tag_match::{Carrier, judge};
+use super::{tag_findings, tag_index, tagged_instances, tagged_scale_sets};
+use crate::arm::{Listing, NetworkInterface, ScaleSet};
 use crate::azure::Azure;
-use crate::config::{TagPlace, Tags};
+use crate::config::{Lookup, TagPlace, Tags};
 
 /// How many groups are listed side by side.
 const SIDE_BY_SIDE: usize = 4;
+
+/// One question by tags.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub azure: &'a Azure,
+    pub call: &'a Call,
+    pub tags: &'a Tags,
+    /// The groups to look in; empty: the whole subscription.
+    pub resource_groups: &'a [String],
+}
 
 /// Takes the interfaces that carry the tags into `answer`.
 ///
 /// # Errors
 ///
 /// A page that cannot be read: what was found until then is no answer.
-pub(super) async fn collect(azure: &Azure, call: &Call, answer: &mut Answer<'_>, tags: &Tags, resource_groups: &[String]) -> Result<()> {
-    let asks = azure.arm().asks(&azure.config().subscription_id);
-    let lists: Vec<_> = scopes(resource_groups).map(|group| azure.arm().list::<NetworkInterface>(asks.network_interfaces(group))).collect();
-    let mut near = NearMisses::default();
-    each_page(lists, call, |page| {
-        for interface in page {
-            let reasons = judge(tags, &[(TagPlace::NetworkInterface, &interface.tags)]);
-            near.note(&reasons);
-            let candidate = Candidate { interface, instance: None };
-            if reasons.is_empty() {
-                answer.take(candidate);
-            } else {
-                answer.leave_out(candidate.left_out(reasons));
+pub(super) async fn collect(question: Question<'_>, lookup: Lookup, answer: &mut Answer<'_>) -> Result<()> {
+    let places = &question.tags.places;
+    if places.len() > 1 {
+        answer.remember();
+    }
+    let mut seen = Seen::default();
+    match lookup {
+        Lookup::Index => tag_index::collect(question, answer, &mut seen).await?,
+        Lookup::List => {
+            let mut sets: Vec<ScaleSet> = Vec::new();
+            if places.contains(&TagPlace::ScaleSet) {
+                sets = tagged_scale_sets::list(question, answer, &mut seen).await?;
+                tagged_scale_sets::collect(question, &sets, answer).await?;
+            }
+            if places.contains(&TagPlace::Instance) {
+                tagged_instances::collect(question, &sets, answer, &mut seen).await?;
+            }
+            if places.contains(&TagPlace::NetworkInterface) {
+                interfaces(question, answer, &mut seen).await?;
             }
         }
-    })
-    .await?;
+    }
     if answer.taken() == 0 {
-        explain(azure, call, answer, tags, resource_groups, &near).await;
+        tag_findings::explain(question, lookup, &seen, answer).await;
     }
     Ok(())
+}
+
+/// Reads the interfaces and judges each that no other way has led to by its own tags.
+async fn interfaces(question: Question<'_>, answer: &mut Answer<'_>, seen: &mut Seen) -> Result<()> {
+    let Question { azure, call, tags, resource_groups } = question;
+    let asks = azure.arm().asks(&azure.config().subscription_id);
+    let lists = scopes(resource_groups).map(|group| azure.arm().list::<NetworkInterface>(asks.network_interfaces(group))).collect();
+    each_page(lists, call, |page| {
+        for interface in page {
+            if answer.has(&interface.id) {
+                continue;
+            }
+            let reasons = judge(tags, &[(TagPlace::NetworkInterface, &interface.tags)]);
+            seen.interfaces.note(&reasons);
+            answer.judge(Candidate { interface, instance: None }, reasons);
+        }
+    })
+    .await
+}
+
+/// Takes a candidate by everything that is known of its tags.
+pub(super) fn judge_candidate(tags: &Tags, candidate: Candidate, answer: &mut Answer<'_>) {
+    let mut carriers: Vec<Carrier<'_>> = vec![(TagPlace::NetworkInterface, &candidate.interface.tags)];
+    if let Some(instance) = &candidate.instance {
+        carriers.extend([(TagPlace::Instance, &instance.tags), (TagPlace::ScaleSet, &instance.scale_set_tags)]);
+    }
+    let reasons = judge(tags, &carriers);
+    answer.judge(candidate, reasons);
 }
 
 /// What is listed: each group, or the whole subscription.
@@ -72,67 +118,4 @@ pub(super) async fn each_page<T: DeserializeOwned>(lists: Vec<Listing<T>>, call:
         }
     }
     Ok(())
-}
-
-/// Says why nothing matched: values that differ, tags that stand elsewhere, nothing there at all.
-async fn explain(azure: &Azure, call: &Call, answer: &mut Answer<'_>, tags: &Tags, resource_groups: &[String], near: &NearMisses) {
-    for finding in near.findings(tags, "network interfaces") {
-        answer.find(finding);
-    }
-    if let Some(finding) = elsewhere(azure, call, tags, resource_groups).await {
-        answer.find(finding);
-    }
-    if near.looked_at() == 0 {
-        answer.find(nothing_there(azure, resource_groups));
-    } else {
-        answer.find(
-            Finding::new(format!("none of {} network interfaces has {tags}", near.looked_at())).with_hint(
-                "interfaces inherit tags from nothing: tag the network interfaces, or say with `tag_on=vm` or `tag_on=scale_set` where the tag stands",
-            ),
-        );
-    }
-}
-
-fn nothing_there(azure: &Azure, resource_groups: &[String]) -> Finding {
-    let subscription = &azure.config().subscription_id;
-    let place = match resource_groups {
-        [] => format!("subscription `{subscription}`"),
-        [group] => format!("resource group `{group}`"),
-        groups => format!("resource groups `{}`", groups.join("`, `")),
-    };
-    Finding::new(format!("{place} has no network interfaces that this identity may see")).with_hint(
-        "check `subscription_id` and `resource_group`, and that the role of this identity covers them; interfaces of Uniform scale sets are found by `resource_group` and `vm_scale_set` only",
-    )
-}
-
-/// Looks where else the first tag stands. A failure is none: this only explains.
-async fn elsewhere(azure: &Azure, call: &Call, tags: &Tags, resource_groups: &[String]) -> Option<Finding> {
-    let condition = tags.conditions.first()?;
-    let asks = azure.arm().asks(&azure.config().subscription_id);
-    let (hits, _) = azure.arm().list::<IndexedResource>(asks.resources_with_tag(&condition.name, &condition.value)).open(call).await.ok()?;
-    let in_scope = |hit: &&IndexedResource| {
-        resource_groups.is_empty() || hit.id.resource_group().is_some_and(|found| resource_groups.iter().any(|group| crate::arm::same_name(group, found)))
-    };
-    for (kind, thing, place) in [
-        ("Microsoft.Compute/virtualMachineScaleSets", "scale set", TagPlace::ScaleSet),
-        ("Microsoft.Compute/virtualMachines", "virtual machine", TagPlace::Instance),
-        ("Microsoft.Network/networkInterfaces", "network interface", TagPlace::NetworkInterface),
-    ] {
-        let mut hits_of_kind = hits.iter().filter(|hit| hit.kind.eq_ignore_ascii_case(kind));
-        let count = hits_of_kind.clone().count();
-        if let Some(hit) = hits_of_kind.clone().find(in_scope).filter(|_| !tags.may_stand_on(place)) {
-            let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-            return Some(
-                Finding::new(format!("tag {condition} stands on the {thing} `{}`{others}", hit.id.name())).with_hint(format!("add `tag_on={}`", place.word())),
-            );
-        }
-        if let Some(hit) = hits_of_kind.find(|hit| !in_scope(hit)) {
-            let group = hit.id.resource_group().unwrap_or_default();
-            return Some(
-                Finding::new(format!("tag {condition} stands on the {thing} `{}` in resource group `{group}`", hit.id.name()))
-                    .with_hint(format!("look in `resource_group={group}`")),
-            );
-        }
-    }
-    None
 }
