@@ -32,6 +32,8 @@ pub struct KeySpec {
     pub placeholder: Option<&'static str>,
     /// Other spellings, such as go-discover's where it differs.
     pub aliases: &'static [&'static str],
+    /// What people write instead by mistake, such as the word of another provider (`tag_key` for `tag_name`): not accepted, but answered with this key.
+    pub mistaken: &'static [&'static str],
     /// Environment variables that stand in when the key is absent, the first that is set wins.
     pub env: &'static [&'static str],
     /// Whether the value must never be shown.
@@ -80,7 +82,7 @@ pub enum Values {
 impl KeySpec {
     /// A single optional key of any text, not secret.
     pub const fn new(name: &'static str, doc: &'static str) -> Self {
-        Self { name, placeholder: None, aliases: &[], env: &[], secret: false, required: false, default: None, values: Values::Text, doc }
+        Self { name, placeholder: None, aliases: &[], mistaken: &[], env: &[], secret: false, required: false, default: None, values: Values::Text, doc }
     }
 
     /// All keys that begin with `prefix` and go on: `family("tag.", "NAME", ...)` is `tag.role`, `tag.zone`, ...
@@ -94,6 +96,13 @@ impl KeySpec {
     #[must_use]
     pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
+        self
+    }
+
+    /// Sets what people write instead by mistake.
+    #[must_use]
+    pub const fn mistaken(mut self, words: &'static [&'static str]) -> Self {
+        self.mistaken = words;
         self
     }
 
@@ -186,8 +195,11 @@ pub fn is_safe(table: &[KeySpec], key: &str) -> bool {
     key == PROVIDER || find(table, key).is_some_and(|spec| !spec.secret)
 }
 
-/// The option that was probably meant by an unknown key; none if nothing is near ([`nearest_name`] says what is).
+/// The option that was probably meant by an unknown key: one that it is a known mistake for, else the nearest; none if nothing is near ([`nearest_name`] says what is).
 pub fn nearest<'a>(table: &'a [KeySpec], unknown: &str) -> Option<&'a KeySpec> {
+    if let Some(meant) = table.iter().find(|spec| spec.mistaken.contains(&unknown)) {
+        return Some(meant);
+    }
     let name = nearest_name(unknown, table.iter().flat_map(KeySpec::names))?;
     table.iter().find(|spec| spec.names().any(|other| other == name))
 }
@@ -266,6 +278,13 @@ mod tests {
         for (unknown, expected) in cases {
             assert_eq!(nearest(TABLE, unknown).map(|spec| spec.name), expected, "{unknown:?}");
         }
+    }
+
+    #[test]
+    fn a_known_mistake_has_its_key_whatever_else_is_nearer() {
+        const CONFUSED: &[KeySpec] = &[KeySpec::new("tag_on", "place"), KeySpec::new("tag_name", "tag").mistaken(&["tag_key"])];
+        assert_eq!(nearest(CONFUSED, "tag_key").map(|spec| spec.name), Some("tag_name"));
+        assert!(find(CONFUSED, "tag_key").is_none());
     }
 
     #[test]

@@ -114,14 +114,15 @@ impl AzureKey {
             Self::VmScaleSet => KeySpec::new(
                 "vm_scale_set",
                 "the scale set whose instances are meant, Uniform or Flexible; needs `resource_group`; `self` means that of the machine this runs on",
-            ),
+            )
+            .mistaken(&["vmss", "vmss_name", "scale_set_name"]),
             Self::OrchestrationMode => KeySpec::new(
                 "orchestration_mode",
                 "how the scale set orchestrates its instances; `auto` reads it off Azure's answers, so the others only save requests",
             )
             .values(Values::OneOf(ORCHESTRATION_MODES))
             .default("auto"),
-            Self::TagName => KeySpec::new("tag_name", "the name of a tag, compared without case as Azure does; needs `tag_value`"),
+            Self::TagName => KeySpec::new("tag_name", "the name of a tag, compared without case as Azure does; needs `tag_value`").mistaken(&["tag_key", "tag"]),
             Self::TagValue => KeySpec::new("tag_value", "the value that the tag `tag_name` must have, compared exactly"),
             Self::Tag => KeySpec::family("tag.", "NAME", "the value of a further tag `NAME`; all tags given must hold"),
             Self::TagOn => KeySpec::new(
