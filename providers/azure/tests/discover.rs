@@ -5,10 +5,14 @@
 #[path = "discover/support.rs"]
 mod support;
 
+#[path = "discover/addresses.rs"]
+mod addresses;
 #[path = "discover/faults.rs"]
 mod faults;
 #[path = "discover/permissions.rs"]
 mod permissions;
+#[path = "discover/places.rs"]
+mod places;
 #[path = "discover/recorded.rs"]
 mod recorded;
 #[path = "discover/requests.rs"]

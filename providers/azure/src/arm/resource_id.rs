@@ -62,11 +62,6 @@ impl ResourceId {
         }
     }
 
-    /// The subscription it is in.
-    pub(crate) fn subscription(&self) -> Option<&str> {
-        self.after("subscriptions")
-    }
-
     /// The resource group it is in.
     pub(crate) fn resource_group(&self) -> Option<&str> {
         self.after("resourceGroups")
@@ -148,7 +143,7 @@ mod tests {
     #[test]
     fn parts_are_read_at_any_depth_and_without_case() {
         let id = ResourceId::new(UNIFORM);
-        assert_eq!((id.subscription(), id.resource_group()), (Some("s"), Some("prod")));
+        assert_eq!((id.after("subscriptions"), id.resource_group()), (Some("s"), Some("prod")));
         assert_eq!((id.after("VirtualMachineScaleSets"), id.after("virtualmachines"), id.name()), (Some("web"), Some("3"), "nic"));
         assert_eq!(ResourceId::new("/SUBSCRIPTIONS/s/RESOURCEGROUPS/g").resource_group(), Some("g"));
     }
@@ -163,7 +158,7 @@ mod tests {
     fn any_text_is_an_id_without_parts() {
         for text in ["", "/", "web", "/subscriptions", "//x"] {
             let id = ResourceId::new(text);
-            assert_eq!((id.subscription(), id.resource_group()), (None, None), "{text}");
+            assert_eq!((id.after("subscriptions"), id.resource_group()), (None, None), "{text}");
         }
     }
 }

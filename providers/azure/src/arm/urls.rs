@@ -48,11 +48,6 @@ impl Asks {
         Self { resource_manager: resource_manager.clone(), subscription: subscription.into() }
     }
 
-    /// The subscription that is asked.
-    pub(crate) fn subscription(&self) -> &str {
-        &self.subscription
-    }
-
     /// The interfaces of a resource group or of the whole subscription; those of Uniform instances are not among them.
     pub(crate) fn network_interfaces(&self, resource_group: Option<&str>) -> Ask {
         self.scoped(

@@ -21,6 +21,8 @@ pub(super) struct Answer<'a> {
     discovery: Discovery,
     rule: AddressRule,
     waiting: Vec<Candidate>,
+    taken: usize,
+    remembers: bool,
     seen: HashSet<ResourceId>,
 }
 
@@ -33,15 +35,18 @@ impl<'a> Answer<'a> {
             discovery: Discovery::new(PROVIDER_NAME, azure.subject(), call.detail()),
             rule: AddressRule::of(azure.config()),
             waiting: Vec::new(),
+            taken: 0,
+            remembers: false,
             seen: HashSet::new(),
         }
     }
 
-    /// Takes an interface that belongs to what was asked for. One that came by two ways counts once.
+    /// Takes an interface that belongs to what was asked for. One that comes by two ways counts once.
     pub(super) fn take(&mut self, candidate: Candidate) {
-        if !candidate.interface.id.is_empty() && !self.seen.insert(candidate.interface.id.clone()) {
+        if !self.is_new(&candidate.interface.id) {
             return;
         }
+        self.taken += 1;
         if self.rule.needs_public_addresses() || self.azure.config().power_state == PowerState::Running {
             self.waiting.push(candidate);
         } else {
@@ -49,7 +54,16 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Whether that interface was taken.
+    /// Takes an interface by the verdict on its tags: in where there is no reason against it. One that was judged before keeps that verdict.
+    pub(super) fn judge(&mut self, candidate: Candidate, reasons: Vec<Exclusion>) {
+        if reasons.is_empty() {
+            self.take(candidate);
+        } else if self.is_new(&candidate.interface.id) {
+            self.discovery.push(candidate.left_out(reasons));
+        }
+    }
+
+    /// Whether that interface was judged already.
     pub(super) fn has(&self, interface: &ResourceId) -> bool {
         self.seen.contains(interface)
     }
@@ -59,14 +73,24 @@ impl<'a> Answer<'a> {
         self.discovery.push(node);
     }
 
+    // An interface is remembered only where it can come by several ways: memory must not grow with a list that is read once.
+    fn is_new(&mut self, interface: &ResourceId) -> bool {
+        !self.remembers || interface.is_empty() || self.seen.insert(interface.clone())
+    }
+
     /// Adds something worth knowing about the whole.
     pub(super) fn find(&mut self, finding: Finding) {
         self.discovery.add_finding(finding);
     }
 
+    /// From now on the same interface may come by several ways.
+    pub(super) fn remember(&mut self) {
+        self.remembers = true;
+    }
+
     /// How many interfaces were taken.
     pub(super) fn taken(&self) -> usize {
-        self.seen.len()
+        self.taken
     }
 
     /// Looks up what is still needed, and ends the answer.

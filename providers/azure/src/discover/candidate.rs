@@ -14,7 +14,7 @@ pub(super) const NETWORK_INTERFACE: &str = "network interface";
 pub(super) const INSTANCE: &str = "instance";
 
 /// One instance: a virtual machine, or a part of a Uniform set.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Instance {
     /// Its id, as Azure spelled it.
     pub id: ResourceId,
@@ -48,9 +48,15 @@ impl Instance {
 
     /// A node for the instance itself, which has no interface to stand for it.
     pub(super) fn node(&self, reason: Exclusion) -> Node {
+        self.node_for(vec![reason])
+    }
+
+    /// The same for several reasons.
+    pub(super) fn node_for(&self, reasons: Vec<Exclusion>) -> Node {
         let mut node = Node::new(INSTANCE, self.id.as_str(), self.name.clone());
         self.describe(&mut node);
-        node.left_out.push(reason);
+        node.tags.clone_from(&self.tags.0);
+        node.left_out = reasons;
         node
     }
 

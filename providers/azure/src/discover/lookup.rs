@@ -10,7 +10,7 @@ use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 
-use crate::arm::{ArmClient, Ask, Asks, Listing, NetworkInterface, PublicAddress, ResourceId, is_not_found, name_key};
+use crate::arm::{ArmClient, Ask, Asks, Listing, NetworkInterface, PublicAddress, ResourceId, ScaleSet, VirtualMachine, is_not_found, name_key};
 use crate::azure::Azure;
 
 /// How many single resources are asked for side by side.
@@ -42,6 +42,34 @@ impl Resource for NetworkInterface {
     }
 }
 
+impl Resource for VirtualMachine {
+    fn id(&self) -> &ResourceId {
+        &self.id
+    }
+
+    fn list(asks: &Asks, resource_group: Option<&str>) -> Ask {
+        asks.virtual_machines(resource_group)
+    }
+
+    fn one(asks: &Asks, id: &ResourceId) -> Ask {
+        asks.virtual_machine(id, false)
+    }
+}
+
+impl Resource for ScaleSet {
+    fn id(&self) -> &ResourceId {
+        &self.id
+    }
+
+    fn list(asks: &Asks, resource_group: Option<&str>) -> Ask {
+        asks.scale_sets(resource_group)
+    }
+
+    fn one(asks: &Asks, id: &ResourceId) -> Ask {
+        asks.scale_set(id.resource_group().unwrap_or_default(), id.name())
+    }
+}
+
 impl Resource for PublicAddress {
     fn id(&self) -> &ResourceId {
         &self.id
@@ -67,6 +95,8 @@ pub(super) struct Begun<T> {
     pub read: Vec<T>,
     /// What is left.
     pub rest: Listing<T>,
+    /// Whether a refusal of the rest is an error; else the resources are read singly.
+    pub must_list: bool,
 }
 
 /// Looks up `wanted`, some of which may stand in `begun`.
@@ -93,7 +123,7 @@ pub(super) async fn look_up<T: Resource>(
     if let Some(begun) = begun {
         let key = begun.resource_group.as_deref().map(name_key).unwrap_or_default();
         if let Some(missing) = groups.remove(&key) {
-            searches.push(Search { list: Some(begun.rest), read: begun.read, missing, must_list: true });
+            searches.push(Search { list: Some(begun.rest), read: begun.read, missing, must_list: begun.must_list });
         }
     }
     for (_, missing) in groups {

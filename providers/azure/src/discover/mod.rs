@@ -1,6 +1,6 @@
 //! From a question to an answer: which requests are made, in which order, and what their answers mean.
 //!
-//! [`run`] picks the path: `tags.rs` for tags, `scale_set.rs` for a scale set (with `uniform.rs`, `flexible.rs`, `empty_scale_set.rs`). All of them hand interfaces to `answer.rs`, which gives each its
+//! [`run`] picks the path: `tags.rs` for tags (with `tagged_*.rs`, `tag_*.rs`), `scale_set.rs` for a scale set (with `uniform.rs`, `flexible.rs`, `empty_scale_set.rs`). All of them hand interfaces to `answer.rs`, which gives each its
 //! verdict by `ip_configuration.rs`. `lookup.rs` finds resources by id. The client is next door in `arm/`.
 
 mod answer;
@@ -12,16 +12,26 @@ mod lookup;
 mod power_state;
 mod public_address;
 mod scale_set;
+mod tag_findings;
+mod tag_index;
 mod tag_match;
+mod tagged_instances;
+mod tagged_scale_sets;
 mod tags;
 mod uniform;
 
 use cloud_autojoin_core::{Call, Discovery, Exclusion, Finding, Result};
 
+use futures::future::try_join;
+
 use self::answer::Answer;
 use self::scale_set::{Resolved, ScaleSetName, Wanted};
+use self::tag_match::NearMisses;
+use self::tagged_scale_sets::with_scale_set_tags;
+use self::tags::{Question, judge_candidate};
+use crate::arm::ScaleSet;
 use crate::azure::Azure;
-use crate::config::{Selection, Tags};
+use crate::config::{Selection, TagPlace, Tags};
 
 /// Asks Azure once. The words `self` of the configuration are replaced by now.
 ///
@@ -33,19 +43,27 @@ pub(crate) async fn run(azure: &Azure, call: &Call) -> Result<Discovery> {
     azure.arm().sign_in(call).await?;
     let mut answer = Answer::new(azure, call);
     match &azure.config().selection {
-        Selection::Tag { tags, resource_groups, .. } => tags::collect(azure, call, &mut answer, tags, resource_groups).await?,
+        Selection::Tag { tags, resource_groups, lookup } => tags::collect(Question { azure, call, tags, resource_groups }, *lookup, &mut answer).await?,
         Selection::ScaleSet { resource_group, name, orchestration_mode, tags } => {
             let set = ScaleSetName { resource_group: resource_group.clone(), name: name.clone() };
-            let wanted = Wanted { mode: *orchestration_mode, instance_tags: false };
-            let resolved = scale_set::resolve(azure, call, &set, wanted).await?;
-            collect(&mut answer, &set, resolved, tags.as_ref());
+            let may_stand_on = |place| tags.as_ref().is_some_and(|tags| tags.may_stand_on(place));
+            let wanted = Wanted { mode: *orchestration_mode, instance_tags: may_stand_on(TagPlace::Instance) };
+            let its_tags = async {
+                if !may_stand_on(TagPlace::ScaleSet) {
+                    return Ok(None);
+                }
+                let ask = azure.arm().asks(&azure.config().subscription_id).scale_set(resource_group, name);
+                azure.arm().read::<ScaleSet>(&ask, call).await.map(Some)
+            };
+            let (resolved, found) = try_join(scale_set::resolve(azure, call, &set, wanted), its_tags).await?;
+            collect(&mut answer, &set, resolved, tags.as_ref(), found);
         }
     }
     answer.finish().await
 }
 
 /// Takes what a scale set came to into the answer.
-fn collect(answer: &mut Answer<'_>, set: &ScaleSetName, resolved: Resolved, _tags: Option<&Tags>) {
+fn collect(answer: &mut Answer<'_>, set: &ScaleSetName, resolved: Resolved, tags: Option<&Tags>, found: Option<ScaleSet>) {
     let has_address = resolved.candidates.iter().any(|candidate| candidate.interface.has_private_address());
     let looked_at = resolved.candidates.len() + resolved.left_out.len();
     if !has_address && looked_at > 0 {
@@ -54,11 +72,22 @@ fn collect(answer: &mut Answer<'_>, set: &ScaleSetName, resolved: Resolved, _tag
     for finding in resolved.findings {
         answer.find(finding);
     }
+    let mut near = NearMisses::default();
     for candidate in resolved.candidates {
-        answer.take(candidate);
+        let candidate = match &found {
+            Some(found) => with_scale_set_tags(candidate, found),
+            None => candidate,
+        };
+        match tags {
+            Some(tags) => judge_candidate(tags, candidate, answer, &mut near),
+            None => answer.take(candidate),
+        }
     }
     for node in resolved.left_out {
         answer.leave_out(node);
+    }
+    if let Some(tags) = tags.filter(|_| answer.taken() == 0) {
+        near.findings(tags, "interfaces of the scale set").into_iter().for_each(|finding| answer.find(finding));
     }
 }
 

@@ -57,11 +57,6 @@ impl Resolved {
     pub(super) fn new(mode: OrchestrationMode) -> Self {
         Self { mode, candidates: Vec::new(), left_out: Vec::new(), findings: Vec::new() }
     }
-
-    /// How many instances or interfaces were looked at.
-    fn is_empty(&self) -> bool {
-        self.candidates.is_empty() && self.left_out.is_empty()
-    }
 }
 
 /// A list whose first page with something on it was read (or which has nothing), and the rest of it.
@@ -121,6 +116,21 @@ pub(super) async fn resolve(azure: &Azure, call: &Call, set: &ScaleSetName, want
     }
 }
 
+/// Resolves a scale set that a list has just shown, with its mode. One that has no members, or is gone by now, is an empty answer.
+///
+/// # Errors
+///
+/// What its mode takes cannot be read, wholly.
+pub(super) async fn resolve_listed(azure: &Azure, call: &Call, set: &ScaleSetName, mode: OrchestrationMode, instance_tags: bool) -> Result<Resolved> {
+    match attempt(azure, call, set, Wanted { mode: Some(mode), instance_tags }).await? {
+        Attempt::Members(resolved) => Ok(resolved),
+        Attempt::Neither { uniform, flexible } => match uniform.or(flexible) {
+            Some(PathEnd::Failed(error)) if !crate::arm::is_not_found(&error) => Err(error),
+            _ => Ok(Resolved::new(mode)),
+        },
+    }
+}
+
 enum Attempt {
     Members(Resolved),
     Neither { uniform: Option<PathEnd>, flexible: Option<PathEnd> },
@@ -170,7 +180,7 @@ fn has_members<T>(opened: &Opened<T>) -> bool {
 
 async fn begin(mut list: Listing<NetworkInterface>, group: &str, call: &Call) -> Result<Begun<NetworkInterface>> {
     let read = list.next(call).await?.unwrap_or_default();
-    Ok(Begun { resource_group: Some(group.to_owned()), read, rest: list })
+    Ok(Begun { resource_group: Some(group.to_owned()), read, rest: list, must_list: true })
 }
 
 /// A question that is on its way, or its answer. Dropping it drops the request.

@@ -46,6 +46,7 @@ fn judge_one(wanted: &Tags, condition: &TagCondition, carriers: &[Carrier<'_>]) 
 pub(super) struct NearMisses {
     looked_at: usize,
     differing: BTreeMap<String, Differing>,
+    elsewhere: BTreeMap<(String, String), usize>,
 }
 
 /// The values seen of one tag that are not the one asked for.
@@ -61,11 +62,16 @@ impl NearMisses {
     pub(super) fn note(&mut self, reasons: &[Exclusion]) {
         self.looked_at += 1;
         for reason in reasons {
-            let Exclusion::TagDiffers { tag, found, .. } = reason else { continue };
-            let differing = self.differing.entry(tag.clone()).or_default();
-            differing.count += 1;
-            if differing.values.len() < VALUES || differing.values.contains_key(found) {
-                *differing.values.entry(found.clone()).or_default() += 1;
+            match reason {
+                Exclusion::TagDiffers { tag, found, .. } => {
+                    let differing = self.differing.entry(tag.clone()).or_default();
+                    differing.count += 1;
+                    if differing.values.len() < VALUES || differing.values.contains_key(found) {
+                        *differing.values.entry(found.clone()).or_default() += 1;
+                    }
+                }
+                Exclusion::TagElsewhere { tag, stands_on } => *self.elsewhere.entry((tag.clone(), stands_on.clone())).or_default() += 1,
+                _ => {}
             }
         }
     }
@@ -75,9 +81,16 @@ impl NearMisses {
         self.looked_at
     }
 
-    /// What to say of values that are there but are not the ones asked for; `things` is what was looked at, in the plural.
+    /// What to say of tags that stand in another place, and of values that are not the ones asked for; `things` is what was looked at, in the plural.
     pub(super) fn findings(&self, wanted: &Tags, things: &str) -> Vec<Finding> {
-        wanted.conditions.iter().filter_map(|condition| Some(of_values(condition, self.differing.get(&condition.name)?, things))).collect()
+        let places = [TagPlace::NetworkInterface, TagPlace::Instance, TagPlace::ScaleSet];
+        let elsewhere = self.elsewhere.iter().filter_map(|((tag, stands_on), count)| {
+            let place = places.into_iter().find(|place| place.to_string() == *stands_on)?;
+            let finding = Finding::new(format!("of {count} of the {things} tag `{tag}` stands on the {place}"));
+            Some(finding.with_hint(format!("add `tag_on={}`", place.word())))
+        });
+        let differing = wanted.conditions.iter().filter_map(|condition| Some(of_values(condition, self.differing.get(&condition.name)?, things)));
+        elsewhere.chain(differing).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::answer::Answer;
 use super::candidate::Candidate;
 use super::tag_findings::Seen;
-use super::tag_match::{Carrier, judge};
+use super::tag_match::{Carrier, NearMisses, judge};
 use super::{tag_findings, tag_index, tagged_instances, tagged_scale_sets};
 use crate::arm::{Listing, NetworkInterface, ScaleSet};
 use crate::azure::Azure;
@@ -47,7 +47,7 @@ pub(super) async fn collect(question: Question<'_>, lookup: Lookup, answer: &mut
             let mut sets: Vec<ScaleSet> = Vec::new();
             if places.contains(&TagPlace::ScaleSet) {
                 sets = tagged_scale_sets::list(question, answer, &mut seen).await?;
-                tagged_scale_sets::collect(question, &sets, answer).await?;
+                tagged_scale_sets::collect(question, &sets, answer, &mut seen).await?;
             }
             if places.contains(&TagPlace::Instance) {
                 tagged_instances::collect(question, &sets, answer, &mut seen).await?;
@@ -81,13 +81,14 @@ async fn interfaces(question: Question<'_>, answer: &mut Answer<'_>, seen: &mut 
     .await
 }
 
-/// Takes a candidate by everything that is known of its tags.
-pub(super) fn judge_candidate(tags: &Tags, candidate: Candidate, answer: &mut Answer<'_>) {
+/// Takes a candidate by everything that is known of its tags, and notes the verdict.
+pub(super) fn judge_candidate(tags: &Tags, candidate: Candidate, answer: &mut Answer<'_>, near: &mut NearMisses) {
     let mut carriers: Vec<Carrier<'_>> = vec![(TagPlace::NetworkInterface, &candidate.interface.tags)];
     if let Some(instance) = &candidate.instance {
         carriers.extend([(TagPlace::Instance, &instance.tags), (TagPlace::ScaleSet, &instance.scale_set_tags)]);
     }
     let reasons = judge(tags, &carriers);
+    near.note(&reasons);
     answer.judge(candidate, reasons);
 }
 

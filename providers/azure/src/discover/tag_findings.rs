@@ -1,0 +1,109 @@
+//! Why no interface has the tags: values that differ, tags that stand elsewhere, nothing there at all; and the string that would find them.
+
+use cloud_autojoin_core::Finding;
+
+use super::answer::Answer;
+use super::tag_match::NearMisses;
+use super::tags::Question;
+use crate::arm::{IndexedResource, same_name};
+use crate::config::{Lookup, TagPlace, Tags};
+
+/// What was seen in each place, matching or not.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub interfaces: NearMisses,
+    pub machines: NearMisses,
+    pub scale_sets: NearMisses,
+}
+
+impl Seen {
+    fn looked_at(&self) -> usize {
+        self.interfaces.looked_at() + self.machines.looked_at() + self.scale_sets.looked_at()
+    }
+}
+
+/// Says why nothing matched, the likeliest cause first.
+pub(super) async fn explain(question: Question<'_>, lookup: Lookup, seen: &Seen, answer: &mut Answer<'_>) {
+    let tags = question.tags;
+    for (near, things) in [(&seen.interfaces, "network interfaces"), (&seen.machines, "virtual machines"), (&seen.scale_sets, "scale sets")] {
+        near.findings(tags, things).into_iter().for_each(|finding| answer.find(finding));
+    }
+    let elsewhere = elsewhere(question).await;
+    let is_elsewhere = elsewhere.is_some();
+    elsewhere.into_iter().for_each(|finding| answer.find(finding));
+    if is_elsewhere {
+        return;
+    }
+    if lookup == Lookup::Index {
+        answer.find(
+            Finding::new("the resource index knows nothing with these tags that this identity may see")
+                .with_hint("the index may lag behind by some time, and shows only what the identity may read: `lookup=list` is exact"),
+        );
+    } else if seen.looked_at() == 0 {
+        answer.find(nothing_there(question));
+    } else if tags.may_stand_on(TagPlace::NetworkInterface) && tags.places.len() == 1 {
+        answer.find(
+            Finding::new(format!("none of {} network interfaces has {}", seen.interfaces.looked_at(), conditions(tags))).with_hint(
+                "interfaces inherit tags from nothing: tag the network interfaces, or say with `tag_on=vm` or `tag_on=scale_set` where the tag stands",
+            ),
+        );
+    }
+}
+
+fn nothing_there(question: Question<'_>) -> Finding {
+    let subscription = &question.azure.config().subscription_id;
+    let place = match question.resource_groups {
+        [] => format!("subscription `{subscription}`"),
+        [group] => format!("resource group `{group}`"),
+        groups => format!("resource groups `{}`", groups.join("`, `")),
+    };
+    let things: Vec<&str> = question
+        .tags
+        .places
+        .iter()
+        .map(|place| match place {
+            TagPlace::NetworkInterface => "network interfaces",
+            TagPlace::Instance => "virtual machines",
+            TagPlace::ScaleSet => "scale sets",
+        })
+        .collect();
+    let hint = "check `subscription_id` and `resource_group`, and that the role of this identity covers them";
+    let uniform = "; interfaces of Uniform scale sets are in no list but their own: name the set with `vm_scale_set`, or say `tag_on=scale_set`";
+    let with_uniform = if question.tags.may_stand_on(TagPlace::ScaleSet) { "" } else { uniform };
+    Finding::new(format!("{place} has no {} that this identity may see", things.join(" or "))).with_hint(format!("{hint}{with_uniform}"))
+}
+
+fn conditions(tags: &Tags) -> String {
+    let conditions: Vec<String> = tags.conditions.iter().map(ToString::to_string).collect();
+    format!("{} {}", if conditions.len() == 1 { "tag" } else { "tags" }, conditions.join(" and "))
+}
+
+/// Looks where else the first tag stands, in the index. A failure is none: this only explains.
+async fn elsewhere(question: Question<'_>) -> Option<Finding> {
+    let condition = question.tags.conditions.first()?;
+    let arm = question.azure.arm();
+    let ask = arm.asks(&question.azure.config().subscription_id).resources_with_tag(&condition.name, &condition.value);
+    let (hits, _) = arm.list::<IndexedResource>(ask).open(question.call).await.ok()?;
+    let in_scope = |hit: &IndexedResource| {
+        question.resource_groups.is_empty() || hit.id.resource_group().is_some_and(|found| question.resource_groups.iter().any(|group| same_name(group, found)))
+    };
+    for (kind, thing, place) in [
+        ("Microsoft.Compute/virtualMachineScaleSets", "scale set", TagPlace::ScaleSet),
+        ("Microsoft.Compute/virtualMachines", "virtual machine", TagPlace::Instance),
+        ("Microsoft.Network/networkInterfaces", "network interface", TagPlace::NetworkInterface),
+    ] {
+        let hits: Vec<&IndexedResource> = hits.iter().filter(|hit| hit.kind.eq_ignore_ascii_case(kind)).collect();
+        let others = if hits.len() > 1 { format!(" and {} more", hits.len() - 1) } else { String::new() };
+        if let Some(hit) = hits.iter().find(|hit| in_scope(hit)).filter(|_| !question.tags.may_stand_on(place)) {
+            let finding = Finding::new(format!("tag {condition} stands on the {thing} `{}`{others}", hit.id.name()));
+            return Some(finding.with_hint(format!("add `tag_on={}`", place.word())));
+        }
+        if let Some(hit) = hits.iter().find(|hit| !in_scope(hit)) {
+            let group = hit.id.resource_group().unwrap_or_default();
+            let place = if question.tags.may_stand_on(place) { String::new() } else { format!(" and `tag_on={}`", place.word()) };
+            let finding = Finding::new(format!("tag {condition} stands on the {thing} `{}`{others} in resource group `{group}`", hit.id.name()));
+            return Some(finding.with_hint(format!("look in `resource_group={group}`{place}")));
+        }
+    }
+    None
+}

@@ -1,0 +1,112 @@
+//! Tags on scale sets: the sets that carry one, and through them their members.
+//!
+//! Interfaces and Flexible instances inherit nothing from their set, so its tag is the one place where people put it and go-discover does not look.
+
+use std::sync::Arc;
+
+use cloud_autojoin_core::{Call, Exclusion, Node, Result};
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::answer::Answer;
+use super::candidate::{Candidate, Instance};
+use super::empty_scale_set::mode_of;
+use super::scale_set::{Resolved, ScaleSetName, resolve_listed};
+use super::tag_findings::Seen;
+use super::tag_match::{holds, judge};
+use super::tags::{Question, each_page, judge_candidate, scopes};
+use crate::arm::{self, ScaleSet};
+use crate::azure::Azure;
+use crate::config::{TagPlace, Tags};
+
+/// The kind of a node that is a scale set.
+const SCALE_SET: &str = "scale set";
+
+/// How many sets are resolved side by side.
+const SIDE_BY_SIDE: usize = 4;
+
+/// The scale sets that hold at least one of the tags. Those that decide the answer alone and do not are left out as nodes.
+///
+/// # Errors
+///
+/// A page that cannot be read.
+pub(super) async fn list(question: Question<'_>, answer: &mut Answer<'_>, seen: &mut Seen) -> Result<Vec<ScaleSet>> {
+    let Question { azure, call, tags, resource_groups } = question;
+    let asks = azure.arm().asks(&azure.config().subscription_id);
+    let lists = scopes(resource_groups).map(|group| azure.arm().list::<ScaleSet>(asks.scale_sets(group))).collect();
+    let mut held = Vec::new();
+    each_page(lists, call, |page| {
+        for set in page {
+            let reasons = judge(tags, &[(TagPlace::ScaleSet, &set.tags)]);
+            seen.scale_sets.note(&reasons);
+            if contributes(tags, TagPlace::ScaleSet, &set.tags, &reasons) {
+                held.push(set);
+            } else if tags.places == [TagPlace::ScaleSet] {
+                answer.leave_out(node(&set, reasons));
+            }
+        }
+    })
+    .await?;
+    Ok(held)
+}
+
+/// Whether what carries these tags can lead to an interface for which all hold: each must hold here, or may hold elsewhere beside one that does here.
+pub(super) fn contributes(tags: &Tags, place: TagPlace, carried: &arm::Tags, reasons: &[Exclusion]) -> bool {
+    if tags.places == [place] { reasons.is_empty() } else { tags.conditions.iter().any(|condition| holds(condition, carried)) }
+}
+
+/// Resolves `sets`, and takes their members into `answer`.
+///
+/// # Errors
+///
+/// A set of which something cannot be read.
+pub(super) async fn collect(question: Question<'_>, sets: &[ScaleSet], answer: &mut Answer<'_>, seen: &mut Seen) -> Result<()> {
+    let Question { azure, call, tags, .. } = question;
+    let named: Vec<(ScaleSetName, ScaleSet)> = sets
+        .iter()
+        .filter_map(|set| {
+            let name = ScaleSetName { resource_group: set.id.resource_group()?.to_owned(), name: set.name().to_owned() };
+            Some((name, set.clone()))
+        })
+        .collect();
+    let with_instance_tags = tags.may_stand_on(TagPlace::Instance);
+    let resolved: Vec<(ScaleSet, Resolved)> = stream::iter(named)
+        .map(|(name, set)| {
+            let (azure, call): (Azure, Call) = (azure.clone(), call.clone());
+            async move {
+                let resolved = resolve_listed(&azure, &call, &name, mode_of(&set), with_instance_tags).await?;
+                Ok::<_, cloud_autojoin_core::Error>((set, resolved))
+            }
+        })
+        .buffered(SIDE_BY_SIDE)
+        .try_collect()
+        .await?;
+    for (set, resolved) in resolved {
+        if resolved.candidates.is_empty() && resolved.left_out.is_empty() {
+            answer.leave_out(node(&set, vec![Exclusion::Other("it has no instances".into())]));
+        }
+        for candidate in resolved.candidates {
+            judge_candidate(tags, with_scale_set_tags(candidate, &set), answer, &mut seen.interfaces);
+        }
+        for node in resolved.left_out {
+            answer.leave_out(node);
+        }
+    }
+    Ok(())
+}
+
+/// The candidate, whose instance knows the tags of its set now.
+pub(super) fn with_scale_set_tags(candidate: Candidate, set: &ScaleSet) -> Candidate {
+    let Candidate { interface, instance } = candidate;
+    let instance = instance.map(|instance| Arc::new(Instance { scale_set_tags: set.tags.clone(), ..Instance::clone(&instance) }));
+    Candidate { interface, instance }
+}
+
+/// The node of a scale set that is out.
+pub(super) fn node(set: &ScaleSet, reasons: Vec<Exclusion>) -> Node {
+    let mut node = Node::new(SCALE_SET, set.id.as_str(), set.name());
+    node.group = set.id.resource_group().map(str::to_owned);
+    node.scale_set = Some(set.name().to_owned());
+    node.tags.clone_from(&set.tags.0);
+    node.left_out = reasons;
+    node
+}
