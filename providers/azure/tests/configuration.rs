@@ -182,6 +182,8 @@ fn every_variable_of_the_table_reaches_the_reader() {
     }
     let secret = [("ARM_CLIENT_SECRET", "x"), ("ARM_TENANT_ID", "t"), ("ARM_CLIENT_ID", "c")];
     assert_eq!(problems_with(TAG, secret), [""; 0]);
+    // Variables of another program do not contradict the managed identity that the string chooses.
+    assert_eq!(problems_with(&format!("{TAG} identity_resource_id=r"), secret), [""; 0]);
     // Of the one that is left nothing is to be seen: no telemetry is sent.
     let tested: Vec<&str> = table.iter().map(|row| row.0).chain(["ARM_CLIENT_ID", "OPT_IN_MSFT_TELEMETRY"]).collect();
     for variable in KEYS.iter().flat_map(|spec| spec.env) {

@@ -105,6 +105,16 @@ async fn only_what_is_self_is_replaced() {
 }
 
 #[tokio::test]
+async fn of_several_groups_only_self_is_replaced() {
+    let server = server(&compute("uni", "")).await;
+    _ = ask(provider(&server, &format!("{GIVEN} resource_group=self,other tag_name=a tag_value=b")).as_ref()).await;
+    let asked = asked(&server).await;
+    for group in ["Own-Group", "other"] {
+        assert!(asked.iter().any(|path| path.contains(&format!("/resourceGroups/{group}/"))), "{asked:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_subscription_it_is_that_of_the_machine() {
     let server = server(&compute("", "")).await;
     _ = ask(provider(&server, "tag_name=a tag_value=b").as_ref()).await;

@@ -18,8 +18,16 @@ const LENT: &str = "44444444-4444-4444-8444-444444444444";
 const LENT_RESOURCE: &str =
     "/subscriptions/77777777-7777-4777-8777-777777777777/resourceGroups/machines/providers/Microsoft.ManagedIdentity/userAssignedIdentities/lent";
 
+const CERTIFIED: &str = "66666666-6666-4666-8666-666666666666";
+
+fn fixture(name: &str) -> String {
+    format!("{}/tests/fixtures/identity/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
 /// The tagged world, on one machine of it, with an identity of each kind, and an application that trusts a Kubernetes subject.
 async fn simulator() -> Simulator {
+    let application = std::fs::read_to_string(fixture("application.pem")).unwrap();
+    let certificate = &application[..application.find("-----BEGIN PRIVATE").unwrap()];
     let more = format!(
         r#"
 [[principal]]
@@ -35,6 +43,12 @@ object_id = "44444444-aaaa-4444-8444-444444444444"
 kind = "user-assigned-identity"
 resource_id = "{LENT_RESOURCE}"
 federated_subject = "system:serviceaccount:default:discover"
+
+[[principal]]
+name = "certified"
+client_id = "{CERTIFIED}"
+object_id = "66666666-aaaa-4666-8666-666666666666"
+certificate = """{certificate}"""
 
 [machine]
 resource_group = "machines"
@@ -85,7 +99,7 @@ async fn an_authority_whose_certificate_is_not_trusted_is_no_place_for_a_secret(
     let clock = Clock::leaping();
     let mut settings = HttpSettings::default();
     settings.proxy_from_environment = false;
-    settings.certificate_authorities = vec![std::fs::read(format!("{}/tests/fixtures/identity/elliptic.pem", env!("CARGO_MANIFEST_DIR"))).unwrap()];
+    settings.certificate_authorities = vec![std::fs::read(fixture("elliptic.pem")).unwrap()];
     let context = Context::builder().env([("A", "")]).http(settings).clock(clock.clone()).build().unwrap();
     let string = format!(
         "subscription_id=77777777-7777-4777-8777-777777777777 tag_name=a tag_value=b tenant_id={TENANT} client_id={APPLICATION} client_secret={SECRET} {}",
@@ -149,6 +163,21 @@ async fn a_token_of_kubernetes_is_exchanged_and_one_of_another_subject_is_not() 
     let error = ask(&simulator, "", variables).await.unwrap_err();
     assert!(lines(&error)[1].contains("`AADSTS700213`: No matching federated identity record found"), "{:?}", lines(&error));
     assert!(error.hint().is_some_and(|hint| hint.contains("federated credential")), "{:?}", error.hint());
+}
+
+#[tokio::test]
+async fn an_application_signs_in_with_its_certificate() {
+    let simulator = simulator().await;
+    let file = fixture("application.pem");
+    let variables = [("AZURE_TENANT_ID", TENANT), ("AZURE_CLIENT_ID", CERTIFIED), ("AZURE_CLIENT_CERTIFICATE_PATH", file.as_str())];
+    let (addresses, identity) = found(ask(&simulator, "", variables).await);
+    assert_eq!((addresses.len(), identity), (5, format!("environment of application `{CERTIFIED}`")));
+
+    // The same certificate for an application that does not have it.
+    let variables = [("AZURE_TENANT_ID", TENANT), ("AZURE_CLIENT_ID", APPLICATION), ("AZURE_CLIENT_CERTIFICATE_PATH", file.as_str())];
+    let error = ask(&simulator, "", variables).await.unwrap_err();
+    assert!(lines(&error)[1].contains("`AADSTS700027`: "), "{:?}", lines(&error));
+    assert_eq!(error.hint().as_deref(), Some("add this certificate to the application, or use one that is there"));
 }
 
 #[tokio::test]
