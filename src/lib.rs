@@ -19,14 +19,18 @@
 //! 3. [`Provider::discover`] asks the cloud, within a [`Call`] that holds the deadline and writes down each request;
 //! 4. the [`Discovery`] has the addresses, and everything that was looked at and left out, with the reason.
 //!
+//! A program that runs on asks again and again, politely, and acts on change: [`watch`].
+//!
 //! Providers are cargo features: `azure` (default). A provider from outside this workspace joins by [`Registry::with`]; see `examples/custom_provider.rs`.
 
 use std::time::Duration;
 
 mod registry;
+pub mod watch;
 
 pub use cloud_autojoin_core::*;
 pub use registry::{Registry, UnknownKey};
+pub use watch::Watch;
 
 /// How long [`discover`] may take: what is reasonable for an agent that asks before its first join and sets no limit of its own.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);

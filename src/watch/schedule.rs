@@ -1,0 +1,108 @@
+//! When the cloud is asked: the interval with its jitter, the waits after a failure, and the promise that bounds both.
+
+use std::time::Duration;
+
+use cloud_autojoin_core::http::Backoff;
+use cloud_autojoin_core::{Error, Moment};
+
+/// How many times more than the interval alone would allow the cloud may be asked: early tries while a role assignment is on its way, a second look at a change.
+pub const EARLY_ASKS: u32 = 10;
+
+/// The longest wait that a cloud may ask for; what asks for more is asked again after this.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// How often the cloud is asked.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Pace {
+    /// The time between two questions while all is well; default 30 s. At least a millisecond.
+    pub interval: Duration,
+    /// How far a wait may differ from the interval, as a part of it, either way; default 0.2. From 0 to 0.9.
+    pub jitter: f64,
+    /// The first question comes at a random time within this; default zero: at once.
+    pub splay: Duration,
+    /// The waits after failures, full jitter; default from 1 s to 2 min.
+    pub retry: Backoff,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(30), jitter: 0.2, splay: Duration::ZERO, retry: Backoff::new(Duration::from_secs(1), Duration::from_secs(120)) }
+    }
+}
+
+impl Pace {
+    /// The least time between two questions in the long run: `interval * (1 - jitter)`.
+    pub fn period(&self) -> Duration {
+        self.interval.max(Duration::from_millis(1)).mul_f64(1.0 - self.jitter.clamp(0.0, 0.9))
+    }
+
+    /// The promise: in no hour is the cloud asked more often than this, whatever happens, [`EARLY_ASKS`] and `1 h / period` together.
+    /// What a question costs in requests is the provider's matter.
+    pub fn most_asks_per_hour(&self) -> u64 {
+        let regular = Duration::from_secs(3600).as_nanos().div_ceil(self.period().as_nanos().max(1));
+        u64::from(EARLY_ASKS) + 1 + u64::try_from(regular).unwrap_or(u64::MAX / 2)
+    }
+}
+
+/// Decides when to ask next.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    pace: Pace,
+    random: fastrand::Rng,
+    /// When the budget is whole again: each question moves it one period on.
+    whole_at: Moment,
+}
+
+impl Schedule {
+    pub(super) fn new(pace: Pace, random: fastrand::Rng, now: Moment) -> Self {
+        Self { pace, random, whole_at: now }
+    }
+
+    /// When to ask for the first time.
+    pub(super) fn first(&mut self, now: Moment) -> Moment {
+        now + self.pace.splay.mul_f64(self.random.f64())
+    }
+
+    /// Notes that the cloud is asked now.
+    pub(super) fn note_ask(&mut self, now: Moment) {
+        self.whole_at = self.whole_at.max(now) + self.pace.period();
+    }
+
+    /// When to ask after an answer that settles the matter for now.
+    pub(super) fn after_answer(&mut self, now: Moment) -> Moment {
+        let jitter = self.pace.jitter.clamp(0.0, 0.9);
+        let part = 1.0 - jitter + 2.0 * jitter * self.random.f64();
+        self.within_budget(now + self.pace.interval.max(Duration::from_millis(1)).mul_f64(part))
+    }
+
+    /// When to ask after an answer that is worth another look at `wanted`: then, or at the regular time if that is earlier.
+    pub(super) fn after_doubt(&mut self, now: Moment, wanted: Moment) -> Moment {
+        let regular = self.after_answer(now);
+        self.within_budget(wanted.max(now)).min(regular)
+    }
+
+    /// When to ask after the failure `error`, the `consecutive`-th in a row, from 1.
+    pub(super) fn after_failure(&mut self, now: Moment, error: &Error, consecutive: u32) -> Moment {
+        let retry = if error.is_transient() {
+            self.pace.retry.bound(consecutive.saturating_sub(1))
+        } else {
+            // Somebody must act: asking early would not help, and a wrong secret asked too often may be locked.
+            self.pace.retry.bound(u32::MAX).max(self.pace.interval)
+        };
+        let asked_for = error.retry_after().unwrap_or_default().min(MAX_RETRY_AFTER);
+        // On top of what the cloud asks for, so that a fleet that was told the same time does not come back at the same time.
+        let spread = retry.mul_f64(self.random.f64());
+        self.within_budget(now + asked_for + spread)
+    }
+
+    /// The earliest time from now that the promise allows.
+    pub(super) fn soonest(&self, now: Moment) -> Moment {
+        self.within_budget(now)
+    }
+
+    fn within_budget(&self, wanted: Moment) -> Moment {
+        let credit = self.pace.period().saturating_mul(EARLY_ASKS);
+        self.whole_at.checked_sub(credit).map_or(wanted, |allowed| allowed.max(wanted))
+    }
+}

@@ -1,0 +1,163 @@
+//! How a watch stands at a moment: what `/ready`, metrics and a status page show.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cloud_autojoin_core::{Address, Clock, Discovery, Moment};
+
+use super::event::{Held, Source};
+
+/// Reads how a [`Watch`](super::Watch) stands, from any task. Cheap to clone; outlives the watch, whose last state it then shows.
+#[derive(Clone)]
+pub struct StatusReader {
+    pub(super) board: Arc<Mutex<Board>>,
+    pub(super) clock: Clock,
+}
+
+impl StatusReader {
+    /// How the watch stands now. Takes no time: nothing is asked and little is copied.
+    pub fn read(&self) -> Status {
+        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        board.show(self.clock.now())
+    }
+
+    pub(super) fn change(&self, act: impl FnOnce(&mut Board)) {
+        act(&mut self.board.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl fmt::Debug for StatusReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatusReader").finish_non_exhaustive()
+    }
+}
+
+/// How a watch stands at a moment. All durations are measured from that moment by a clock that does not jump.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Status {
+    /// The provider's name, as `azure`.
+    pub provider: &'static str,
+    /// What is watched, in words.
+    pub subject: String,
+    /// How long the watch has been running.
+    pub running_for: Duration,
+    /// The addresses in use; `None` before the first good answer.
+    pub in_use: Option<InUse>,
+    /// The newest answer, good or held or without addresses: who is in and out, and why. How many of those that are out it names is the [`Detail`](cloud_autojoin_core::Detail)'s matter.
+    pub discovery: Option<Arc<Discovery>>,
+    /// What is held back, as of the newest answer.
+    pub held: Option<Held>,
+    /// The newest failure; it stays when the cloud answers again, and `consecutive_failures` is 0 then.
+    pub last_error: Option<LastError>,
+    /// How many times in a row there was no usable answer.
+    pub consecutive_failures: u32,
+    /// Whether the cloud is being asked right now.
+    pub asking: bool,
+    /// In how much time the cloud is asked next; zero while it is being asked.
+    pub next_attempt_in: Duration,
+    /// What is wrong with the file of the last good answer; `None` when all is well or there is none.
+    pub last_good_error: Option<String>,
+    /// What happened since the start.
+    pub counts: Counts,
+}
+
+/// The addresses in use.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct InUse {
+    /// All of them: at least one, sorted, each once.
+    pub addresses: Arc<[Address]>,
+    /// Where they come from.
+    pub source: Source,
+    /// How long ago they last changed in this run.
+    pub changed_ago: Duration,
+    /// How long ago the cloud last said so, in an earlier run maybe; `None` when that is not known. This is the age to watch.
+    pub age: Option<Duration>,
+}
+
+/// The newest failure. Holds no secret: errors never do.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LastError {
+    /// The error and its causes, in one line.
+    pub text: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Whether it may pass without anybody's help.
+    pub transient: bool,
+    /// How long ago.
+    pub ago: Duration,
+}
+
+/// What happened since the start; each only grows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// How many times the cloud was asked and that ended, one way or another.
+    pub asked: u64,
+    /// How many of those gave at least one address.
+    pub answered: u64,
+    /// How many gave an answer without any address.
+    pub empty: u64,
+    /// How many gave none.
+    pub failed: u64,
+    /// How many answers a guard held back, in whole or in part.
+    pub held: u64,
+    /// How many times the addresses in use changed.
+    pub changed: u64,
+    /// How many requests were sent, tries included.
+    pub requests: u64,
+    /// How many of those were throttled (status 429).
+    pub throttled: u64,
+}
+
+/// What a [`Status`] is made of: moments in place of durations.
+pub(super) struct Board {
+    pub provider: &'static str,
+    pub subject: String,
+    pub started: Moment,
+    pub in_use: Option<BoardInUse>,
+    pub discovery: Option<Arc<Discovery>>,
+    pub held: Option<Held>,
+    pub last_error: Option<(LastError, Moment)>,
+    pub consecutive_failures: u32,
+    pub asking: bool,
+    pub due: Moment,
+    pub last_good_error: Option<String>,
+    pub counts: Counts,
+}
+
+pub(super) struct BoardInUse {
+    pub addresses: Arc<[Address]>,
+    pub source: Source,
+    pub changed: Moment,
+    /// When, and how old they were then.
+    pub confirmed: (Moment, Option<Duration>),
+}
+
+impl Board {
+    fn show(&self, now: Moment) -> Status {
+        let ago = |moment: Moment| now.saturating_duration_since(moment);
+        Status {
+            provider: self.provider,
+            subject: self.subject.clone(),
+            running_for: ago(self.started),
+            in_use: self.in_use.as_ref().map(|used| InUse {
+                addresses: Arc::clone(&used.addresses),
+                source: used.source,
+                changed_ago: ago(used.changed),
+                age: used.confirmed.1.map(|age| age + ago(used.confirmed.0)),
+            }),
+            discovery: self.discovery.clone(),
+            held: self.held.clone(),
+            last_error: self.last_error.as_ref().map(|(error, at)| LastError { ago: ago(*at), ..error.clone() }),
+            consecutive_failures: self.consecutive_failures,
+            asking: self.asking,
+            next_attempt_in: if self.asking { Duration::ZERO } else { self.due.saturating_duration_since(now) },
+            last_good_error: self.last_good_error.clone(),
+            counts: self.counts,
+        }
+    }
+}
