@@ -21,6 +21,9 @@ use crate::cloud::Cloud;
 /// How long a command line may take: `az` is slow to start.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// On Windows `az` is a script, and only its whole name is found.
+const AZ: &str = if cfg!(windows) { "az.cmd" } else { "az" };
+
 /// The source `Azure CLI`.
 #[derive(Debug)]
 pub(super) struct AzureCli {
@@ -56,14 +59,14 @@ impl Source for AzureCli {
         if let Some(tenant_id) = &self.tenant_id {
             arguments.extend(["--tenant", tenant_id]);
         }
-        let stdout = run(self.commands.as_ref(), "az", &arguments, "az login", call).await?;
-        let token: AzureCliToken = decode("az", &stdout)?;
+        let stdout = run(self.commands.as_ref(), AZ, &arguments, "az login", call).await?;
+        let token: AzureCliToken = decode(AZ, &stdout)?;
         let expires_at = match token.expires_on {
             Some(seconds) => since_1970(seconds),
             // An older `az` gives a token that is good for five minutes at least.
             None => Some(call.clock().wall() + Duration::from_secs(5 * 60)),
         };
-        access_token("az", token.access_token, expires_at)
+        access_token(AZ, token.access_token, expires_at)
     }
 }
 

@@ -65,14 +65,17 @@ impl Imds {
         url.set_path(PATH);
         url.query_pairs_mut().append_pair("api-version", API_VERSION);
         let request = Request::get("look for the instance metadata service", url).retry(RetryPolicy::none());
-        let place = origin_of(&self.endpoint);
         let Ok(response) = self.http.send(&request, &call.within(PROBE_LIMIT)).await else {
-            return Err(format!("no instance metadata service at {place}"));
+            return Err(format!("no instance metadata service at {}", origin_of(&self.endpoint)));
         };
         if is_foreign(&response) {
-            return Err(format!("what answers at {place} is not the instance metadata service of Azure"));
+            return Err(self.foreign());
         }
         Ok(())
+    }
+
+    fn foreign(&self) -> String {
+        format!("what answers at {} is not the instance metadata service of Azure", origin_of(&self.endpoint))
     }
 
     fn url(&self) -> Url {
@@ -93,6 +96,10 @@ impl Imds {
 
     /// A machine without any identity answers 400 to whoever does not name one, and then the chain goes on. Everything else is a failure of what is configured.
     fn refusal(&self, response: &Response) -> SourceOutcome {
+        // Not even after the patience that an update of the service asks for: another cloud's service at the same address.
+        if response.status == StatusCode::NOT_FOUND {
+            return SourceOutcome::NotConfigured(self.foreign());
+        }
         let error = refused(OPERATION, response);
         if response.status != StatusCode::BAD_REQUEST {
             return Error::from(error).into();

@@ -143,6 +143,18 @@ async fn nobody_at_the_address_or_another_cloud_there_is_passed_over() {
     }
 }
 
+#[tokio::test]
+async fn a_service_that_never_knows_the_path_is_passed_over_in_the_end() {
+    let stage = Stage::new().await;
+    stage.mount(Mock::given(path(TOKEN_PATH)), ResponseTemplate::new(404)).await;
+    let error = stage.discover("token_credentials=ManagedIdentityCredential").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("no credential found: managed identity: what answers at {} is not the instance metadata service of Azure", stage.uri())
+    );
+    assert_eq!(stage.queries().await.len(), 7);
+}
+
 const APP_SERVICE: &str = "/msi/token";
 
 /// shape: learn.microsoft.com/azure/app-service/overview-managed-identity, 2019-08-01
