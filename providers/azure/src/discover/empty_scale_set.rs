@@ -5,6 +5,7 @@
 use cloud_autojoin_core::{Call, Error, Finding, Result};
 
 use super::scale_set::{PathEnd, Resolved, ScaleSetName};
+use super::suggestion::with_suggestion;
 use crate::arm::{ScaleSet, is_not_found, is_scope_missing};
 use crate::azure::Azure;
 use crate::config::OrchestrationMode;
@@ -20,7 +21,7 @@ pub(super) async fn explain(azure: &Azure, call: &Call, set: &ScaleSetName, unif
         if matches!(end, Some(PathEnd::Failed(error)) if is_scope_missing(error))
             && let Some(error) = take_failure(end)
         {
-            return Err(error);
+            return Err(with_suggestion(azure, call, set, error).await);
         }
     }
     // When nothing at all could be asked, one question more will not help.
@@ -32,7 +33,7 @@ pub(super) async fn explain(azure: &Azure, call: &Call, set: &ScaleSetName, unif
     let ask = azure.arm().asks(&azure.config().subscription_id).scale_set(&set.resource_group, &set.name);
     let found = match azure.arm().read::<ScaleSet>(&ask, call).await {
         Ok(found) => found,
-        Err(error) if is_not_found(&error) => return Err(error),
+        Err(error) if is_not_found(&error) => return Err(with_suggestion(azure, call, set, error).await),
         Err(error) => return without_the_set(set, uniform, flexible, error),
     };
     let mode = mode_of(&found);

@@ -12,7 +12,7 @@ use futures::FutureExt;
 
 use super::candidate::{Candidate, Instance, unseen};
 use super::lookup::{Begun, Found, look_up};
-use super::scale_set::{Opened, Resolved, ScaleSetName, Slot};
+use super::scale_set::{Opened, Resolved, ScaleSetName, Slot, may_belong};
 use crate::arm::{NetworkInterface, ResourceId, VirtualMachine, same_name};
 use crate::azure::Azure;
 use crate::config::OrchestrationMode;
@@ -37,7 +37,9 @@ pub(super) async fn resolve(
         if machines.is_running() { Poll::Pending } else { Poll::Ready(()) }
     })
     .await;
-    let machines = machines.answer().await.transpose()?.unwrap_or_default();
+    let id = set.id(azure);
+    let (machines, foreign): (Vec<_>, Vec<_>) =
+        machines.answer().await.transpose()?.unwrap_or_default().into_iter().partition(|machine| may_belong(machine, &id));
 
     let in_group = |id: &ResourceId| id.resource_group().is_some_and(|group| same_name(group, &set.resource_group));
     let begun = if machines.iter().flat_map(VirtualMachine::interface_ids).any(in_group) {
@@ -50,6 +52,9 @@ pub(super) async fn resolve(
     let mut found = look_up(azure, call, wanted, begun).await?;
 
     let mut resolved = Resolved::new(OrchestrationMode::Flexible);
+    for machine in &foreign {
+        resolved.left_out.push(Instance::of(machine).node(Exclusion::NotMember { of: format!("scale set `{}`", set.name) }));
+    }
     for machine in &machines {
         let instance = Instance { scale_set: Some(set.name.clone()), ..Instance::of(machine) };
         gather(&mut resolved, machine, Arc::new(instance), &mut found);

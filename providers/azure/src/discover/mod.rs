@@ -12,6 +12,7 @@ mod lookup;
 mod power_state;
 mod public_address;
 mod scale_set;
+mod suggestion;
 mod tag_findings;
 mod tag_index;
 mod tag_match;
@@ -26,10 +27,11 @@ use futures::future::try_join;
 
 use self::answer::Answer;
 use self::scale_set::{Resolved, ScaleSetName, Wanted};
+use self::suggestion::with_suggestion;
 use self::tag_match::NearMisses;
 use self::tagged_scale_sets::with_scale_set_tags;
 use self::tags::{Question, judge_candidate};
-use crate::arm::ScaleSet;
+use crate::arm::{ScaleSet, is_not_found};
 use crate::azure::Azure;
 use crate::config::{Selection, TagPlace, Tags};
 
@@ -53,7 +55,10 @@ pub(crate) async fn run(azure: &Azure, call: &Call) -> Result<Discovery> {
                     return Ok(None);
                 }
                 let ask = azure.arm().asks(&azure.config().subscription_id).scale_set(resource_group, name);
-                azure.arm().read::<ScaleSet>(&ask, call).await.map(Some)
+                match azure.arm().read::<ScaleSet>(&ask, call).await {
+                    Err(error) if is_not_found(&error) => Err(with_suggestion(azure, call, &set, error).await),
+                    answer => answer.map(Some),
+                }
             };
             let (resolved, found) = try_join(scale_set::resolve(azure, call, &set, wanted), its_tags).await?;
             collect(&mut answer, &set, resolved, tags.as_ref(), found);

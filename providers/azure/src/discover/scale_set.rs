@@ -140,6 +140,7 @@ async fn attempt(azure: &Azure, call: &Call, set: &ScaleSetName, wanted: Wanted)
     let arm = azure.arm();
     let asks = arm.asks(&azure.config().subscription_id);
     let (group, name) = (set.resource_group.as_str(), set.name.as_str());
+    let id = set.id(azure);
     let asks_mode = |mode| wanted.mode.is_none_or(|wanted| wanted == mode);
 
     let mut uniform = Slot::empty();
@@ -154,7 +155,7 @@ async fn attempt(azure: &Azure, call: &Call, set: &ScaleSetName, wanted: Wanted)
     }
 
     loop {
-        if let Some(opened) = machines.take_if(has_members) {
+        if let Some(opened) = machines.take_if(|(machines, _)| machines.iter().any(|machine| may_belong(machine, &id))) {
             drop(uniform);
             return flexible::resolve(azure, call, set, opened, interfaces).await.map(Attempt::Members);
         }
@@ -174,8 +175,13 @@ async fn attempt(azure: &Azure, call: &Call, set: &ScaleSetName, wanted: Wanted)
     }
 }
 
-fn has_members<T>(opened: &Opened<T>) -> bool {
+fn has_members(opened: &Opened<NetworkInterface>) -> bool {
     !opened.0.is_empty()
+}
+
+/// Whether a machine of the filtered list is a member. One that names another set is none, whatever has become of the filter on its way: a foreign machine in a cluster is worse than an error.
+pub(super) fn may_belong(machine: &VirtualMachine, scale_set: &ResourceId) -> bool {
+    machine.properties.virtual_machine_scale_set.as_ref().is_none_or(|reference| reference.id.is_empty() || reference.id == *scale_set)
 }
 
 async fn begin(mut list: Listing<NetworkInterface>, group: &str, call: &Call) -> Result<Begun<NetworkInterface>> {

@@ -3,6 +3,7 @@
 use cloud_autojoin_core::Finding;
 
 use super::answer::Answer;
+use super::suggestion::PATIENCE;
 use super::tag_match::NearMisses;
 use super::tags::Question;
 use crate::arm::{IndexedResource, same_name};
@@ -83,7 +84,7 @@ async fn elsewhere(question: Question<'_>) -> Option<Finding> {
     let condition = question.tags.conditions.first()?;
     let arm = question.azure.arm();
     let ask = arm.asks(&question.azure.config().subscription_id).resources_with_tag(&condition.name, &condition.value);
-    let (hits, _) = arm.list::<IndexedResource>(ask).open(question.call).await.ok()?;
+    let (hits, _) = arm.list::<IndexedResource>(ask).open(&question.call.within(PATIENCE)).await.ok()?;
     let in_scope = |hit: &IndexedResource| {
         question.resource_groups.is_empty() || hit.id.resource_group().is_some_and(|found| question.resource_groups.iter().any(|group| same_name(group, found)))
     };

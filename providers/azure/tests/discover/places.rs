@@ -240,6 +240,8 @@ async fn tags_and_a_scale_set_must_both_hold() {
     assert_eq!(cloud.addresses(&format!("{keys} tag_name=ring tag_value=a tag_on=nic,vm")).await, ["10.9.0.4", "10.9.0.5"]);
     assert_eq!(cloud.addresses(&format!("{keys} tag_name=team tag_value=x tag_on=scale_set")).await, ["10.9.0.4", "10.9.0.5"]);
     assert_eq!(cloud.addresses(&format!("{keys} tag_name=ring tag_value=a tag.team=x tag_on=vm,scale_set")).await, ["10.9.0.4"]);
+    let text = cloud.error("resource_group=prod vm_scale_set=wbe tag_name=team tag_value=x tag_on=scale_set").await;
+    assert!(text.contains("no such scale set") && text.contains("did you mean `web`?"), "{text}");
     let text = nothing(cloud.ask(&format!("{keys} tag_name=ring tag_value=b")).await.unwrap());
     assert!(text.contains("1 of the interfaces of the scale set have tag `ring` with other values: `a`"), "{text}");
 }

@@ -169,3 +169,15 @@ async fn a_body_that_is_no_page_is_an_error_and_not_an_empty_list() {
         assert!(matches!(error, Error::Decode(_)), "{body}: {}", shown(&error));
     }
 }
+
+#[tokio::test]
+async fn a_machine_that_names_another_set_is_no_member_though_the_filter_let_it_pass() {
+    let server = MockServer::start().await;
+    serve(&server, 404, U, fixture!("error-404-network.json")).await;
+    let machines = fixture!("flexible-virtual-machines.json").replacen("virtualMachineScaleSets/web\"", "virtualMachineScaleSets/web2\"", 1);
+    serve(&server, 200, V, &machines).await;
+    serve(&server, 200, N, fixture!("network-interfaces-of-group.json")).await;
+    let found = ask(&server, set()).await.unwrap();
+    assert_eq!(printed(&found), ["10.9.1.5"]);
+    assert_eq!(reasons(node(&found, "web_0000000a")), ["not part of scale set `web`"]);
+}

@@ -309,3 +309,19 @@ async fn a_watcher_asks_only_what_the_mode_needs_and_all_again_when_the_set_is_e
     assert_eq!((cloud.count(Operation::ListScaleSetNetworkInterfaces), cloud.arm_requests()), (1, 1));
     cloud.simulator.finish();
 }
+
+#[tokio::test]
+async fn a_set_that_is_not_there_comes_with_the_one_that_was_meant() {
+    let cloud = Cloud::of(FLEXIBLE).await;
+    let text = cloud.error("resource_group=prod vm_scale_set=wbe2").await;
+    assert!(text.contains("has no scale set `wbe2`") && text.contains("did you mean `web2`?"), "{text}");
+    let cloud = Cloud::of(&format!("{FLEXIBLE}[[resource_group]]\nname = 'test'\n")).await;
+    let text = cloud.error("resource_group=test vm_scale_set=web").await;
+    // Lists of Microsoft.Compute spell groups in upper case.
+    assert!(text.contains("there is a scale set `web` in resource group `PROD`"), "{text}");
+    let text = cloud.error("resource_group=tset vm_scale_set=web").await;
+    assert!(text.contains("no resource group `tset`") && text.contains("there is a scale set `web` in resource group `PROD`"), "{text}");
+    cloud.simulator.add_fault(Fault::status(403).operation(Operation::ListScaleSets));
+    let text = cloud.error("resource_group=test vm_scale_set=web").await;
+    assert!(text.contains("no such scale set") && !text.contains("there is a scale set"), "{text}");
+}
