@@ -1,6 +1,6 @@
-//! An application's certificate: a PEM file with the certificate and its RSA key, and the statement signed with it.
+//! An application's certificate: a PEM or PFX file with the certificate and its RSA key, and the statement signed with it.
 //!
-//! `azure_identity` can only do this with OpenSSL, so the statement is signed here, by the TLS library's signer. PFX files are not read.
+//! `azure_identity` can only do this with OpenSSL, so the statement is signed here, by the TLS library's signer. PFX files are read with the feature `pfx`.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -30,20 +30,12 @@ pub(super) struct Certificate {
 }
 
 impl Certificate {
-    /// Reads a PEM file. The first certificate in it is the application's; others are its issuers'.
+    /// Reads a file. The first certificate of a PEM file, and the one of the key in a PFX file, is the application's; others are its issuers'.
     pub(super) async fn read(path: &str, password: Option<Secret>) -> Result<Self, SourceOutcome> {
         let failed = |reason: String| SourceOutcome::failed(format!("cannot use the certificate `{path}` of `{VARIABLE}`: {reason}"));
         let bytes = tokio::fs::read(path).await.map_err(|error| failed(error.to_string()))?;
-        if !bytes.windows(11).any(|window| window == b"-----BEGIN ") {
-            return Err(failed("it is no PEM file; make one of a PFX file with `openssl pkcs12 -in FILE.pfx -out FILE.pem -nodes`".to_owned()));
-        }
-        if password.is_some() || bytes.windows(9).any(|window| window == b"ENCRYPTED") {
-            return Err(failed(
-                "keys with a password are not supported; take the password off with `openssl pkey`, and keep the file readable for its owner only".to_owned(),
-            ));
-        }
-        let certificate = CertificateDer::from_pem_slice(&bytes).map_err(|error| failed(format!("no certificate in it ({error})")))?;
-        let key = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| failed(format!("no private key in it ({error})")))?;
+        let is_pem = bytes.windows(11).any(|window| window == b"-----BEGIN ");
+        let (certificate, key) = if is_pem { pem(&bytes, password.is_some()) } else { pfx(bytes, password).await }.map_err(failed)?;
         let key =
             rustls::crypto::ring::default_provider().key_provider.load_private_key(key).map_err(|error| failed(format!("its key does not read ({error})")))?;
         if key.choose_scheme(&[SignatureScheme::RSA_PSS_SHA256]).is_none() {
@@ -75,4 +67,40 @@ impl Certificate {
         let signature = signer.sign(statement.as_bytes()).map_err(|error| failed(&error.to_string()))?;
         Ok(Secret::new(format!("{statement}.{}", URL_SAFE_NO_PAD.encode(signature))))
     }
+}
+
+type Pair = (CertificateDer<'static>, PrivateKeyDer<'static>);
+
+fn pem(bytes: &[u8], has_password: bool) -> Result<Pair, String> {
+    if has_password || bytes.windows(9).any(|window| window == b"ENCRYPTED") {
+        return Err(
+            "PEM keys with a password are not supported; take the password off with `openssl pkey`, and keep the file readable for its owner only".to_owned()
+        );
+    }
+    let certificate = CertificateDer::from_pem_slice(bytes).map_err(|error| format!("no certificate in it ({error})"))?;
+    let key = PrivateKeyDer::from_pem_slice(bytes).map_err(|error| format!("no private key in it ({error})"))?;
+    Ok((certificate, key))
+}
+
+#[cfg(feature = "pfx")]
+async fn pfx(bytes: Vec<u8>, password: Option<Secret>) -> Result<Pair, String> {
+    use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
+    let read = move || {
+        let password = password.as_ref().map_or("", Secret::expose);
+        let store = KeyStore::from_pkcs12(&bytes, password, Pkcs12ImportPolicy::Strict)
+            .map_err(|error| format!("it is neither a PEM file nor a PFX file with this password in `AZURE_CLIENT_CERTIFICATE_PASSWORD` ({error})"))?;
+        let (_, chain) = store.private_key_chain().ok_or("no private key with its certificate in it")?;
+        let certificate = chain.certs().first().ok_or("no certificate in it")?;
+        let key = PrivateKeyDer::try_from(chain.key().as_der().to_vec())?;
+        Ok((CertificateDer::from(certificate.as_der().to_vec()), key))
+    };
+    // Thousands of rounds go from the password to the key.
+    tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?
+}
+
+#[cfg(not(feature = "pfx"))]
+#[expect(clippy::unused_async, reason = "the same as with the feature")]
+async fn pfx(_bytes: Vec<u8>, _password: Option<Secret>) -> Result<Pair, String> {
+    Err("it is no PEM file, and this program was built without `pfx`; make a PEM file of a PFX file with `openssl pkcs12 -in FILE.pfx -out FILE.pem -nodes`"
+        .to_owned())
 }

@@ -11,6 +11,40 @@ fn fixture(name: &str) -> String {
     format!("{}/tests/fixtures/identity/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What is said of a file that is neither PEM nor PFX.
+const NO_PFX: &str = if cfg!(feature = "pfx") {
+    "it is neither a PEM file nor a PFX file with this password in `AZURE_CLIENT_CERTIFICATE_PASSWORD`"
+} else {
+    "it is no PEM file, and this program was built without `pfx`; make a PEM file of a PFX file with `openssl pkcs12 -in FILE.pfx -out FILE.pem -nodes`"
+};
+
+#[cfg(feature = "pfx")]
+#[tokio::test]
+async fn a_pfx_file_of_either_age_is_opened_with_its_password_only() {
+    for (file, password) in [("application.pfx", "pretend-password"), ("application-legacy.pfx", "pretend-password"), ("application-open.pfx", "")] {
+        let path = fixture(file);
+        let variables = |password| {
+            [
+                ("AZURE_TENANT_ID", "t"),
+                ("AZURE_CLIENT_ID", "c"),
+                ("AZURE_CLIENT_CERTIFICATE_PATH", path.as_str()),
+                ("AZURE_CLIENT_CERTIFICATE_PASSWORD", password),
+            ]
+        };
+        let stage = Stage::new().await.variables(variables(password));
+        stage.entra_gives("token").await;
+        assert_eq!(found(stage.discover("").await).0, ["10.0.0.4"], "{file}");
+        let header = URL_SAFE_NO_PAD.decode(stage.forms().await[0]["client_assertion"].split('.').next().unwrap()).unwrap();
+        let header: Value = serde_json::from_slice(&header).unwrap();
+        assert_eq!(header["x5t#S256"], "Hz-7ioFMcAplcwfysyGhDNMrzJz6AjQWDvsA92aOY4A", "{file}");
+
+        let stage = Stage::new().await.variables(variables("canary-wrong"));
+        let error = stage.discover("").await.unwrap_err();
+        assert!(lines(&error)[1].contains(NO_PFX), "{:?}", lines(&error));
+        assert!(!format!("{error:?}").contains("canary-wrong"));
+    }
+}
+
 const NARROW: &str = "token_credentials=EnvironmentCredential";
 
 #[tokio::test]
@@ -77,9 +111,9 @@ async fn a_certificate_that_cannot_be_used_is_the_error_and_says_why() {
     let only_certificate = &application[..application.find("-----BEGIN PRIVATE").unwrap()];
     let table = [
         (directory.path().join("none.pem").to_str().unwrap().to_owned(), "No such file or directory"),
-        (file("a.pfx", "\x30\x03\x02\x01"), "it is no PEM file; make one of a PFX file with `openssl pkcs12 -in FILE.pfx -out FILE.pem -nodes`"),
+        (file("a.pfx", "\x30\x03\x02\x01"), NO_PFX),
         (file("a.pem", only_certificate), "no private key in it"),
-        (file("b.pem", &application.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY")), "keys with a password are not supported"),
+        (file("b.pem", &application.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY")), "PEM keys with a password are not supported"),
         (fixture("elliptic.pem"), "its key is no RSA key, and Microsoft Entra ID takes no other"),
     ];
     for (path, reason) in table {
