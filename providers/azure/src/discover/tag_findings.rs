@@ -97,14 +97,25 @@ async fn elsewhere(question: Question<'_>) -> Option<Finding> {
         let others = if hits.len() > 1 { format!(" and {} more", hits.len() - 1) } else { String::new() };
         if let Some(hit) = hits.iter().find(|hit| in_scope(hit)).filter(|_| !question.tags.may_stand_on(place)) {
             let finding = Finding::new(format!("tag {condition} stands on the {thing} `{}`{others}", hit.id.name()));
-            return Some(finding.with_hint(format!("add `tag_on={}`", place.word())));
+            return Some(with_place(finding.with_hint(format!("add `tag_on={}`", place.word())), question.tags, place));
         }
         if let Some(hit) = hits.iter().find(|hit| !in_scope(hit)) {
             let group = hit.id.resource_group().unwrap_or_default();
-            let place = if question.tags.may_stand_on(place) { String::new() } else { format!(" and `tag_on={}`", place.word()) };
-            let finding = Finding::new(format!("tag {condition} stands on the {thing} `{}`{others} in resource group `{group}`", hit.id.name()));
-            return Some(finding.with_hint(format!("look in `resource_group={group}`{place}")));
+            let finding = Finding::new(format!("tag {condition} stands on the {thing} `{}`{others} in resource group `{group}`", hit.id.name()))
+                .with_change("resource_group", Some(group));
+            if question.tags.may_stand_on(place) {
+                return Some(finding.with_hint(format!("look in `resource_group={group}`")));
+            }
+            let hint = format!("look in `resource_group={group}` and `tag_on={}`", place.word());
+            return Some(with_place(finding.with_hint(hint), question.tags, place));
         }
     }
     None
+}
+
+/// The finding with the change by which tags on `place` count: alone where there is one tag, beside the other places where there are several, each of which may stand elsewhere.
+pub(super) fn with_place(finding: Finding, tags: &Tags, place: TagPlace) -> Finding {
+    let places = if tags.conditions.len() > 1 { tags.places.as_slice() } else { &[] };
+    let words: Vec<&str> = places.iter().chain([&place]).map(|place| place.word()).collect();
+    finding.with_change("tag_on", Some(&words.join(",")))
 }

@@ -4,8 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use cloud_autojoin_core::config::key;
 use cloud_autojoin_core::{Exclusion, Finding};
 
+use super::tag_findings::with_place;
 use crate::arm::{self, same_name};
 use crate::config::{TagCondition, TagPlace, Tags};
 
@@ -87,7 +89,7 @@ impl NearMisses {
         let elsewhere = self.elsewhere.iter().filter_map(|((tag, stands_on), count)| {
             let place = places.into_iter().find(|place| place.to_string() == *stands_on)?;
             let finding = Finding::new(format!("of {count} of the {things} tag `{tag}` stands on the {place}"));
-            Some(finding.with_hint(format!("add `tag_on={}`", place.word())))
+            Some(with_place(finding.with_hint(format!("add `tag_on={}`", place.word())), wanted, place))
         });
         let differing = wanted.conditions.iter().filter_map(|condition| Some(of_values(condition, self.differing.get(&condition.name)?, things)));
         elsewhere.chain(differing).collect()
@@ -103,12 +105,13 @@ fn of_values(condition: &TagCondition, differing: &Differing, things: &str) -> F
         return Finding::new(format!("{count} of the {things} have tag `{name}` = `{found}`, and values are compared exactly"))
             .with_hint(format!("ask for the value `{found}`, or correct the tag"));
     }
+    let near = key::nearest_name(value, values.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
     let mut listed: Vec<String> = values.keys().take(3).map(|value| format!("`{value}`")).collect();
     if values.len() > listed.len() {
         listed.push("...".to_owned());
     }
     Finding::new(format!("{count} of the {things} have tag `{name}` with other values: {}", listed.join(", ")))
-        .with_hint(format!("check the value `{value}` of tag `{name}`"))
+        .with_hint(near.unwrap_or_else(|| format!("check the value `{value}` of tag `{name}`")))
 }
 
 #[cfg(test)]
@@ -161,6 +164,25 @@ mod tests {
         let findings = near.findings(&wanted, "network interfaces");
         assert_eq!(findings[0].message, "1 of the network interfaces have tag `consul` = `Server`, and values are compared exactly");
         assert_eq!(findings[0].hint.as_deref(), Some("ask for the value `Server`, or correct the tag"));
+    }
+
+    #[test]
+    fn a_mistyped_value_has_the_nearest_one_as_its_hint() {
+        let wanted = wanted(&[("consul", "servre")], &[NIC]);
+        let mut near = NearMisses::default();
+        ["client", "server"].into_iter().for_each(|value| near.note(&judge(&wanted, &[(NIC, &tags(&[("consul", value)]))])));
+        assert_eq!(near.findings(&wanted, "network interfaces")[0].hint.as_deref(), Some("did you mean `server`?"));
+    }
+
+    #[test]
+    fn a_tag_elsewhere_says_what_to_change_and_keeps_the_other_places_where_there_are_other_tags() {
+        let set = tags(&[("a", "1")]);
+        for (conditions, words) in [(&[("a", "1")][..], "scale_set"), (&[("a", "1"), ("b", "2")], "nic,scale_set")] {
+            let wanted = wanted(conditions, &[NIC]);
+            let mut near = NearMisses::default();
+            near.note(&judge(&wanted, &[(NIC, &tags(&[])), (TagPlace::ScaleSet, &set)]));
+            assert_eq!(near.findings(&wanted, "network interfaces")[0].changes, [("tag_on".to_owned(), Some(words.to_owned()))]);
+        }
     }
 
     #[test]
