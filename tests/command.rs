@@ -91,6 +91,11 @@ impl Command {
         self.replace_ports(simulator)
     }
 
+    /// With the simulator's proxy in front of the clouds' own hosts, as an unchanged client would be run.
+    pub(crate) fn through_proxy(self, simulator: &Simulator) -> Self {
+        self.env("HTTPS_PROXY", simulator.proxy_endpoint())
+    }
+
     /// Replaces the ports of `simulator` by words in the outputs.
     pub(crate) fn replace_ports(mut self, simulator: &Simulator) -> Self {
         for (endpoint, word) in
@@ -149,10 +154,11 @@ impl Command {
     }
 }
 
-/// Request ids and durations differ from run to run: `[request id ...]` loses its id, `3 tries in 1.2 s` its time.
+/// Request ids and durations differ from run to run: `[request id ...]` loses its id, `3 tries in 1.2 s` and `   12 ms` their time.
 fn without_guesses(text: &str) -> String {
+    let text = text.split_inclusive('\n').map(without_milliseconds).collect::<String>();
     let mut shown = String::new();
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("[request id ") {
         let _ = write!(shown, "{before}[request id ID");
         rest = after.find(']').map_or("", |end| &after[end..]);
@@ -165,4 +171,13 @@ fn without_guesses(text: &str) -> String {
         rest = after.find(" s").map_or("", |end| &after[end..]);
     }
     shown + rest
+}
+
+/// The line, with its end, and `N` for the number in front of ` ms` at its end; its blanks stay as many as one digit takes.
+fn without_milliseconds(line: &str) -> String {
+    let digits = |text: &str| text.len() - text.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
+    match line.strip_suffix(" ms\n").map(|start| (start, digits(start))) {
+        Some((start, digits)) if digits > 0 => format!("{}{}N ms\n", &start[..start.len() - digits], " ".repeat(digits - 1)),
+        _ => line.to_owned(),
+    }
 }

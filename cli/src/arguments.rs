@@ -32,10 +32,16 @@ pub(crate) struct Arguments {
 pub(crate) enum Action {
     /// Ask the cloud and print the addresses
     Addrs(Addrs),
+    /// Ask the cloud and show everything that was looked at, and why it is in or out
+    Explain(Explain),
     /// Judge join strings without asking anybody
     Check(Check),
     /// List the providers, or the keys of one
     Providers(Providers),
+    /// Print a script by which a shell completes this command
+    Completions(Completions),
+    /// Print the manual page
+    Man,
 }
 
 const JOIN_STRING: &str = "\
@@ -69,6 +75,28 @@ pub(crate) struct Addrs {
     /// What standard output looks like
     #[arg(long, short, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
     pub(crate) output: OutputFormat,
+}
+
+/// `discover explain`
+#[derive(Debug, Args)]
+#[command(after_help = JOIN_STRING)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) question: Question,
+
+    /// What standard output looks like
+    #[arg(long, short, value_enum, default_value_t = ExplainFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: ExplainFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainFormat {
+    /// Tables for people, as wide as the terminal
+    Text,
+    /// One JSON object
+    Json,
+    /// A flowchart: set, instance, interface, address
+    Mermaid,
 }
 
 /// `discover check`
@@ -111,6 +139,15 @@ pub(crate) struct Providers {
     /// What standard output looks like
     #[arg(long, short, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
     pub(crate) output: OutputFormat,
+}
+
+/// `discover completions`
+#[derive(Debug, Args)]
+#[command(after_help = "For example: discover completions bash > /etc/bash_completion.d/discover")]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,6 @@
 //! The command `discover`: arguments in, exit code out.
 //!
-//! Each subcommand has its file: `addrs.rs`, `check.rs`, `providers.rs`. They print through `output.rs`, the one place that writes to standard output, and fail through `report.rs`;
+//! Each subcommand has its file: `addrs.rs`, `explain.rs`, `check.rs`, `providers.rs`, `completions.rs`, `man.rs`. They print through `output.rs`, the one place that writes to standard output, and fail through `report.rs`;
 //! `join_string.rs` reads the string they are about, `usage.rs` answers a command line that makes no sense.
 
 use std::ffi::OsString;
@@ -9,7 +9,10 @@ use std::process::ExitCode;
 mod addrs;
 mod arguments;
 mod check;
+mod completions;
+mod explain;
 mod join_string;
+mod man;
 mod output;
 mod providers;
 mod question;
@@ -45,7 +48,10 @@ fn main() -> ExitCode {
 async fn run(arguments: &Arguments, reporter: &Reporter) -> Status {
     match &arguments.action {
         Action::Addrs(addrs) => addrs::run(addrs, reporter).await,
+        Action::Explain(explain) => explain::run(explain, reporter).await,
         Action::Check(check) => check::run(check, reporter).await,
         Action::Providers(which) => providers::run(which, reporter),
+        Action::Completions(completions) => completions::run(completions, reporter),
+        Action::Man => man::run(reporter),
     }
 }

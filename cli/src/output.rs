@@ -1,6 +1,6 @@
-//! The one printer of standard output.
+//! The one printer of standard output, and what it looks like there.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use cloud_autojoin::Address;
 use serde::Serialize;
@@ -38,35 +38,114 @@ pub(crate) fn addresses(format: OutputFormat, provider: &str, subject: &str, add
 
 /// A value as one line of JSON, with the line end.
 pub(crate) fn json(value: &impl Serialize) -> String {
-    // Maps with text keys and plain values always serialise; an empty text would be a bug that tests see.
-    serde_json::to_string(value).unwrap_or_default() + "\n"
+    // Maps with text keys and plain values always serialise; if one ever does not, its reader finds that out here.
+    serde_json::to_string(value).unwrap_or_else(|error| serde_json::json!({ "error": error.to_string() }).to_string()) + "\n"
 }
 
 #[derive(Serialize)]
 struct Answer<'a> {
     provider: &'a str,
     subject: &'a str,
-    addresses: Vec<AddressRow<'a>>,
+    addresses: Vec<AddressRow>,
 }
 
+/// One address in JSON.
 #[derive(Serialize)]
-struct AddressRow<'a> {
+pub(crate) struct AddressRow {
     address: String,
     host: String,
     port: Option<u16>,
-    instance: Option<&'a str>,
-    network_interface: Option<&'a str>,
+    instance: Option<String>,
+    network_interface: Option<String>,
 }
 
-impl<'a> From<&'a Address> for AddressRow<'a> {
-    fn from(address: &'a Address) -> Self {
+impl From<&Address> for AddressRow {
+    fn from(address: &Address) -> Self {
         Self {
             address: address.to_string(),
             host: address.host.to_string(),
             port: address.port,
-            instance: address.instance.as_deref(),
-            network_interface: address.network_interface.as_deref(),
+            instance: address.instance.clone(),
+            network_interface: address.network_interface.clone(),
         }
+    }
+}
+
+/// How many columns there are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Width(u16);
+
+impl Width {
+    /// Those of the terminal, 80 where there is none.
+    pub(crate) fn of_standard_output() -> Self {
+        let columns = terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| width.0);
+        Self(columns.max(40))
+    }
+
+    pub(crate) fn columns(self) -> u16 {
+        self.0
+    }
+
+    /// The text in lines of at most this width, broken at blanks; lines after the first are set in by two.
+    pub(crate) fn wrapped(self, text: &str) -> String {
+        let mut lines = String::new();
+        let mut used = 0;
+        for word in text.split(' ') {
+            let length = word.chars().count();
+            if used > 0 && used + 1 + length > usize::from(self.0) {
+                lines.push_str("\n  ");
+                used = 2;
+            } else if used > 0 {
+                lines.push(' ');
+                used += 1;
+            }
+            lines.push_str(word);
+            used += length;
+        }
+        lines
+    }
+}
+
+/// Whether there is colour.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Colour(bool);
+
+impl Colour {
+    /// For what is in.
+    pub(crate) const GREEN: &str = "\x1b[32m";
+    /// For what is out.
+    pub(crate) const YELLOW: &str = "\x1b[33m";
+
+    /// Colour on a terminal, unless `NO_COLOR` is set.
+    pub(crate) fn of_standard_output() -> Self {
+        Self::on(io::stdout().is_terminal())
+    }
+
+    /// Colour if `terminal`, unless `NO_COLOR` is set.
+    pub(crate) fn on(terminal: bool) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a convention between terminals and programs, read before there is a context")]
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self(terminal && !refused)
+    }
+
+    /// Whether there is any.
+    pub(crate) fn is_on(self) -> bool {
+        self.0
+    }
+
+    /// The text with the first word of each line coloured, where it is one of `words`.
+    pub(crate) fn first_words(self, text: &str, words: &[(&str, &str)]) -> String {
+        if !self.0 {
+            return text.to_owned();
+        }
+        let coloured = |line: &str| {
+            let word = line.split(' ').next().unwrap_or_default();
+            match words.iter().find(|(known, _)| *known == word) {
+                Some((_, colour)) => format!("{colour}{word}\x1b[0m{}", &line[word.len()..]),
+                None => line.to_owned(),
+            }
+        };
+        text.lines().map(coloured).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -98,5 +177,19 @@ mod tests {
                 {"address": "a.example:8300", "host": "a.example", "port": 8300, "instance": null, "network_interface": null},
             ]})
         );
+    }
+
+    #[test]
+    fn text_is_broken_at_blanks_and_set_in() {
+        assert_eq!(Width(10).wrapped("a bb ccc dddd eeeee"), "a bb ccc\n  dddd\n  eeeee");
+        assert_eq!(Width(10).wrapped("a-word-that-is-longer b"), "a-word-that-is-longer\n  b");
+        assert_eq!(Width(80).wrapped("short"), "short");
+    }
+
+    #[test]
+    fn colour_is_put_around_known_first_words_only() {
+        let words = [("in", Colour::GREEN)];
+        assert_eq!(Colour(true).first_words("in  10.0.0.4\ninner\n in", &words), "\x1b[32min\x1b[0m  10.0.0.4\ninner\n in");
+        assert_eq!(Colour(false).first_words("in  10.0.0.4", &words), "in  10.0.0.4");
     }
 }

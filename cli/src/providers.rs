@@ -52,7 +52,7 @@ fn one(spec: &ProviderSpec) -> String {
 }
 
 /// What there is to say of a key, in one line.
-fn sentence(key: &KeySpec) -> String {
+pub(crate) fn sentence(key: &KeySpec) -> String {
     let mut text = key.doc.to_owned();
     if key.values != Values::Text {
         let _ = write!(text, "; {}", key.values);

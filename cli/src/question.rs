@@ -11,32 +11,41 @@ use crate::report::Reporter;
 /// How much longer than the deadline a provider may take to notice it, before it is stopped from here.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// A question that was read, with the call that it is asked by.
+/// A question that was asked.
 pub(crate) struct Asked {
     /// The call: its requests can be read also when it failed.
     pub(crate) call: Call,
-    /// What was asked for, in words; none when it did not come so far.
-    pub(crate) subject: Option<String>,
+    /// What was read of the question, as far as it came.
+    pub(crate) read: Read,
     /// How it ended.
     pub(crate) answer: Result<Discovery>,
+}
+
+/// A question as it was read.
+#[derive(Default)]
+pub(crate) struct Read {
+    /// The join string.
+    pub(crate) config: Option<ConfigString>,
+    /// What is asked for, in words.
+    pub(crate) subject: Option<String>,
 }
 
 /// Asks. The time that reading an `@FILE` takes counts too.
 pub(crate) async fn ask(question: &Question, detail: Detail, reporter: &Reporter) -> Asked {
     let clock = Clock::system();
     let call = Call::new(&clock, question.timeout.0).with_detail(detail);
-    let mut subject = None;
-    let answer = discover(question, &clock, &call, &mut subject, reporter).await;
-    Asked { call, subject, answer }
+    let mut read = Read::default();
+    let answer = discover(question, &clock, &call, &mut read, reporter).await;
+    Asked { call, read, answer }
 }
 
-async fn discover(question: &Question, clock: &Clock, call: &Call, subject: &mut Option<String>, reporter: &Reporter) -> Result<Discovery> {
+async fn discover(question: &Question, clock: &Clock, call: &Call, read: &mut Read, reporter: &Reporter) -> Result<Discovery> {
     let registry = Registry::compiled_in();
-    let config = join_string::read(&question.words, &registry, call).await?;
-    check_unknown_keys(&registry, &config, question.strict, reporter)?;
+    let config = read.config.insert(join_string::read(&question.words, &registry, call).await?);
+    check_unknown_keys(&registry, config, question.strict, reporter)?;
     let context = Context::builder().clock(clock.clone()).build()?;
-    let provider = registry.build(&config, &context)?;
-    let subject = subject.insert(provider.subject());
+    let provider = registry.build(config, &context)?;
+    let subject = read.subject.insert(provider.subject());
     // Providers end by themselves at the deadline and say where they were; this is for one that does not.
     tokio::time::timeout(call.remaining() + GRACE, provider.discover(call)).await.unwrap_or_else(|_| {
         let error = TransportError::new(format!("find {subject}"), format!("provider `{}`", provider.name()), TransportFailure::Deadline);

@@ -9,6 +9,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::arguments::Arguments;
+use crate::output::Colour;
 
 /// Writes to standard error what the flags ask for.
 #[derive(Debug)]
@@ -27,7 +28,11 @@ impl Reporter {
         };
         if level != LevelFilter::OFF {
             let ours = Targets::new().with_target("cloud_autojoin", level).with_default(level.min(LevelFilter::WARN));
-            let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(colour()).without_time().with_target(false);
+            let layer = tracing_subscriber::fmt::layer()
+                .with_writer(io::stderr)
+                .with_ansi(Colour::on(io::stderr().is_terminal()).is_on())
+                .without_time()
+                .with_target(false);
             // A second subscriber cannot be there: this is the start of the process.
             let _ = tracing_subscriber::registry().with(ours).with(layer).try_init();
         }
@@ -42,6 +47,13 @@ impl Reporter {
     /// Reports why it failed. With `-q` this is one line, since go-netaddrs and the agents behind it quote it whole.
     pub(crate) fn failure(&self, error: &Error) {
         self.error(&chain(error), error.hint().as_deref());
+    }
+
+    /// Reports why it failed where standard output has said so already: with `-q` only, for programs that read that line.
+    pub(crate) fn failure_for_quiet(&self, error: &Error) {
+        if self.quiet {
+            self.failure(error);
+        }
     }
 
     /// Reports a failure in words.
@@ -62,14 +74,8 @@ impl Reporter {
     }
 }
 
-fn colour() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "a convention between terminals and programs, read before there is a context")]
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && io::stderr().is_terminal()
-}
-
 /// The error and its causes, each once, on one line.
-fn chain(error: &Error) -> String {
+pub(crate) fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(next) = cause {

@@ -8,5 +8,7 @@ mod command;
 mod answers;
 mod bad_input;
 mod check;
+mod explain;
+mod help;
 mod refusals;
 mod usage;

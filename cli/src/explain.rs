@@ -1,0 +1,114 @@
+//! `discover explain`: asks the cloud as `discover addrs` does, and shows everything that was looked at and why it is in or out.
+//!
+//! `explain/table.rs` is for people, `explain/mermaid.rs` draws, programs get JSON; `explain/suggestion.rs` has the join string that would have worked.
+
+use cloud_autojoin::{Detail, Discovery, Error, Finding, NothingMatched, RequestRecord};
+use serde::Serialize;
+
+mod mermaid;
+mod suggestion;
+mod table;
+
+use crate::arguments::{Explain, ExplainFormat};
+use crate::output::{self, AddressRow};
+use crate::question::{self, Asked};
+use crate::report::Reporter;
+use crate::status::Status;
+
+/// Runs the subcommand. What can be explained of a call that failed goes to standard output too; the error goes where errors go.
+pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
+    let asked = question::ask(&arguments.question, Detail::Everything, reporter).await;
+    let explanation = Explanation::of(&asked);
+    let text = match arguments.output {
+        ExplainFormat::Json => output::json(&Document::of(&explanation)),
+        ExplainFormat::Mermaid => explanation.discovery.map_or_else(String::new, mermaid::of),
+        ExplainFormat::Text => table::of(&explanation, output::Width::of_standard_output(), output::Colour::of_standard_output()),
+    };
+    let delivered = output::deliver(&text, "explanation", reporter);
+    if delivered != Status::Done {
+        return delivered;
+    }
+    match asked.answer {
+        Err(error) => {
+            reporter.failure(&error);
+            Status::of(&error)
+        }
+        Ok(discovery) if discovery.matched() == 0 => {
+            let error = Error::from(NothingMatched::new(discovery));
+            // The explanation has said it already, in more words.
+            reporter.failure_for_quiet(&error);
+            Status::of(&error)
+        }
+        Ok(_) => Status::Done,
+    }
+}
+
+/// What there is to explain.
+pub(crate) struct Explanation<'a> {
+    /// What was asked for; none when the join string did not come so far.
+    subject: Option<&'a str>,
+    /// The answer; none when the call failed.
+    discovery: Option<&'a Discovery>,
+    error: Option<&'a Error>,
+    requests: Vec<RequestRecord>,
+    elapsed_ms: u64,
+    /// The join string that would have worked, with secrets masked.
+    suggestion: Option<String>,
+}
+
+impl<'a> Explanation<'a> {
+    fn of(asked: &'a Asked) -> Self {
+        let discovery = asked.answer.as_ref().ok();
+        let mut requests = asked.call.requests();
+        // As they were asked, which is the same from call to call, and not as they were answered.
+        requests.sort_by_key(|request| request.started);
+        Self {
+            subject: asked.read.subject.as_deref(),
+            discovery,
+            error: asked.answer.as_ref().err(),
+            requests,
+            elapsed_ms: u64::try_from(asked.call.elapsed().as_millis()).unwrap_or(u64::MAX),
+            suggestion: discovery
+                .filter(|discovery| discovery.matched() == 0)
+                .zip(asked.read.config.as_ref())
+                .and_then(|(discovery, config)| suggestion::of(discovery, config)),
+        }
+    }
+
+    fn findings(&self) -> &[Finding] {
+        self.discovery.map(Discovery::findings).unwrap_or_default()
+    }
+}
+
+/// The JSON of an explanation.
+#[derive(Serialize)]
+struct Document<'a> {
+    subject: Option<&'a str>,
+    addresses: Option<Vec<AddressRow>>,
+    discovery: Option<&'a Discovery>,
+    requests: &'a [RequestRecord],
+    elapsed_ms: u64,
+    suggestion: Option<&'a str>,
+    error: Option<Failure>,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    message: String,
+    hint: Option<String>,
+}
+
+impl<'a> Document<'a> {
+    fn of(explanation: &'a Explanation<'a>) -> Self {
+        let failure = |error: &Error| Failure { message: crate::report::chain(error), hint: error.hint().map(Into::into) };
+        Self {
+            subject: explanation.subject,
+            addresses: explanation.discovery.map(|discovery| discovery.addresses().iter().map(AddressRow::from).collect()),
+            discovery: explanation.discovery,
+            requests: &explanation.requests,
+            elapsed_ms: explanation.elapsed_ms,
+            suggestion: explanation.suggestion.as_deref(),
+            error: explanation.error.map(failure),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A picture of an answer in Mermaid's language: set -> instance -> interface -> address. What is out is drawn with dashes, and its reason in place of the address.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use cloud_autojoin::{Discovery, Node};
+
+/// The picture. Things that are there twice are drawn once.
+pub(super) fn of(discovery: &Discovery) -> String {
+    let mut picture = Picture::default();
+    for node in discovery.nodes() {
+        picture.draw(node);
+    }
+    let mut text = format!("%% {}\nflowchart LR\n", discovery.subject().replace(['\n', '\r'], " "));
+    for (index, (shape, label)) in picture.things.iter().enumerate() {
+        let (open, close) = shape.brackets();
+        let _ = writeln!(text, "  n{index}{open}\"{}\"{close}", escaped(label));
+    }
+    for (from, to, is_in) in &picture.arrows {
+        let _ = writeln!(text, "  n{from} {} n{to}", if *is_in { "-->" } else { "-.->" });
+    }
+    text
+}
+
+/// What a thing is, by which its outline is chosen.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Shape {
+    Set,
+    Instance,
+    Interface,
+    Address,
+    Reason,
+}
+
+impl Shape {
+    fn brackets(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Set => ("[[", "]]"),
+            Self::Instance => ("[", "]"),
+            Self::Interface => ("(", ")"),
+            Self::Address => ("([", "])"),
+            Self::Reason => (">", "]"),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Picture {
+    /// In the order in which they were met; the index is the name of the thing.
+    things: Vec<(Shape, String)>,
+    known: BTreeMap<(Shape, String), usize>,
+    arrows: Vec<(usize, usize, bool)>,
+    drawn: BTreeSet<(usize, usize)>,
+}
+
+impl Picture {
+    fn draw(&mut self, node: &Node) {
+        let is_in = node.is_in();
+        // Sets and instances are known by their names in a group, everything else by its id: the interfaces of Uniform instances all have one name.
+        let in_group = |name: &str| format!("{}/{name}", node.group.as_deref().unwrap_or_default());
+        let mut last = None;
+        for (shape, name) in [(Shape::Set, node.scale_set.as_ref()), (Shape::Instance, node.instance.as_ref())] {
+            if let Some(name) = name {
+                last = Some(self.step(last, shape, name, in_group(name), is_in));
+            }
+        }
+        // An instance without interfaces stands for itself.
+        if node.instance.as_ref() != Some(&node.name) {
+            last = Some(self.step(last, Shape::Interface, &node.name, node.id.clone(), is_in));
+        }
+        for address in &node.addresses {
+            let address = address.to_string();
+            self.step(last, Shape::Address, &address, address.clone(), true);
+        }
+        for reason in &node.left_out {
+            let reason = reason.to_string();
+            self.step(last, Shape::Reason, &reason, reason.clone(), false);
+        }
+    }
+
+    /// Draws a thing, once by its identity, and the arrow to it.
+    fn step(&mut self, from: Option<usize>, shape: Shape, label: &str, identity: String, is_in: bool) -> usize {
+        let thing = *self.known.entry((shape, identity.to_lowercase())).or_insert_with(|| {
+            self.things.push((shape, label.to_owned()));
+            self.things.len() - 1
+        });
+        if let Some(from) = from
+            && self.drawn.insert((from, thing))
+        {
+            self.arrows.push((from, thing, is_in));
+        }
+        thing
+    }
+}
+
+/// Text inside the quotes of a label: Mermaid knows HTML's entities there, with `#` for `&`.
+fn escaped(label: &str) -> String {
+    let mut text = String::new();
+    for letter in label.chars() {
+        match letter {
+            '"' => text.push_str("#quot;"),
+            '#' => text.push_str("#35;"),
+            '<' => text.push_str("#lt;"),
+            '>' => text.push_str("#gt;"),
+            '`' => text.push('\''),
+            letter if letter.is_control() => text.push(' '),
+            letter => text.push(letter),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use cloud_autojoin::{Address, Detail, Exclusion};
+
+    use super::*;
+
+    fn interface(id: &str, instance: &str, scale_set: Option<&str>, address: Option<&str>) -> Node {
+        let mut node = Node::new("network interface", id, id.rsplit('/').next().unwrap_or_default());
+        (node.instance, node.scale_set, node.group) = (Some(instance.to_owned()), scale_set.map(str::to_owned), Some("prod".to_owned()));
+        match address {
+            Some(address) => node.addresses.push(Address::ip(address.parse().unwrap())),
+            None => node.left_out.push(Exclusion::TagMissing { tag: "role".to_owned() }),
+        }
+        node
+    }
+
+    #[test]
+    fn each_thing_is_drawn_once_and_what_is_out_with_dashes() {
+        let mut discovery = Discovery::new("azure", "scale set `web`", Detail::Everything);
+        discovery.push(interface("/0/nic", "vm1", Some("web"), Some("10.0.0.4")));
+        discovery.push(interface("/1/nic", "VM1", Some("web"), Some("10.0.0.5")));
+        discovery.push(interface("nic3", "vm\"2", None, None));
+        assert_eq!(
+            of(&discovery),
+            "%% scale set `web`\nflowchart LR\n  n0[[\"web\"]]\n  n1[\"vm1\"]\n  n2(\"nic\")\n  n3([\"10.0.0.4\"])\n  n4(\"nic\")\n  n5([\"10.0.0.5\"])\n  \
+             n6[\"vm#quot;2\"]\n  n7(\"nic3\")\n  n8>\"no tag 'role'\"]\n  n0 --> n1\n  n1 --> n2\n  n2 --> n3\n  n1 --> n4\n  n4 --> n5\n  n6 -.-> n7\n  n7 -.-> n8\n"
+        );
+    }
+}

@@ -1,0 +1,51 @@
+//! The join string that would have worked.
+
+use cloud_autojoin::config::key;
+use cloud_autojoin::{ConfigString, Discovery, Registry};
+
+/// The string with the changes of the most telling finding that has some, secrets masked; none if no finding has any.
+pub(super) fn of(discovery: &Discovery, config: &ConfigString) -> Option<String> {
+    let finding = discovery.findings().iter().find(|finding| !finding.changes.is_empty())?;
+    let mut config = config.clone();
+    for (key, value) in &finding.changes {
+        match value {
+            Some(value) => config.insert(key, value),
+            None => config.remove(key),
+        };
+    }
+    let registry = Registry::compiled_in();
+    let keys = registry.provider(discovery.provider())?.keys;
+    for unknown in registry.unknown_keys(&config).ok()? {
+        config.remove(&unknown.key);
+    }
+    Some(config.masked(|name| key::is_safe(keys, name)).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use cloud_autojoin::{Detail, Finding};
+
+    use super::*;
+
+    fn suggested(findings: impl IntoIterator<Item = Finding>) -> Option<String> {
+        let config = ConfigString::parse("provider=azure tag_on=nic tag_name=a tag_value=b client_secret=canary regoin=canary").unwrap();
+        let mut discovery = Discovery::new("azure", "tag", Detail::Everything);
+        findings.into_iter().for_each(|finding| discovery.add_finding(finding));
+        of(&discovery, &config)
+    }
+
+    #[test]
+    fn the_first_finding_that_knows_what_to_change_is_applied() {
+        let findings = [
+            Finding::new("nothing to change"),
+            Finding::new("elsewhere").with_change("tag_on", Some("scale_set")),
+            Finding::new("last").with_change("tag_on", None),
+        ];
+        assert_eq!(suggested(findings).as_deref(), Some("provider=azure client_secret=*** tag_name=a tag_on=scale_set tag_value=b"));
+        assert_eq!(
+            suggested([Finding::new("too much").with_change("tag_on", None)]).as_deref(),
+            Some("provider=azure client_secret=*** tag_name=a tag_value=b")
+        );
+        assert_eq!(suggested([Finding::new("nothing to change")]), None);
+    }
+}

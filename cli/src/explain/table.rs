@@ -1,0 +1,133 @@
+//! An explanation for people: what was asked, each thing looked at with its verdict, each request, and what to do.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use cloud_autojoin::{Discovery, Node, RequestOutcome, RequestRecord};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width as ColumnWidth, presets};
+
+use super::Explanation;
+use crate::output::{Colour, Width};
+
+/// The explanation. Lines are at most `width` long, as far as what is in them can be broken.
+pub(super) fn of(explanation: &Explanation<'_>, width: Width, colour: Colour) -> String {
+    let mut text = String::new();
+    if let Some(subject) = explanation.subject {
+        let _ = writeln!(text, "{}", width.wrapped(&format!("asked for {subject}")));
+    }
+    if let Some(discovery) = explanation.discovery {
+        if let Some(identity) = discovery.identity() {
+            let _ = writeln!(text, "{}", width.wrapped(&format!("signed in by {identity}")));
+        }
+        text.push_str(&nodes(discovery, width, colour));
+    }
+    if !explanation.requests.is_empty() {
+        let _ = write!(text, "\n{}", requests(&explanation.requests, width));
+    }
+    text + &conclusion(explanation, width)
+}
+
+/// The things looked at: those that are in, by address, then the others in the order in which they were met.
+fn nodes(discovery: &Discovery, width: Width, colour: Colour) -> String {
+    let kinds: BTreeSet<&str> = discovery.nodes().iter().map(|node| node.kind).collect();
+    let kind = if kinds.len() == 1 { kinds.first().copied().unwrap_or("node") } else { "thing" };
+    let mut text = format!("{} of {} in\n", discovery.matched(), count(discovery.looked_at(), kind));
+    let mut nodes: Vec<&Node> = discovery.nodes().iter().collect();
+    if nodes.is_empty() {
+        return text;
+    }
+    nodes.sort_by(|one, other| (!one.is_in(), one.addresses.iter().min()).cmp(&(!other.is_in(), other.addresses.iter().min())));
+
+    // What is the same for all is said once, above.
+    let columns: [(&str, fn(&Node) -> &str); 5] = [
+        ("instance", |node| node.instance.as_deref().unwrap_or_default()),
+        ("interface", |node| if node.instance.as_ref() == Some(&node.name) { "" } else { &node.name }),
+        ("scale set", |node| node.scale_set.as_deref().unwrap_or_default()),
+        ("group", |node| node.group.as_deref().unwrap_or_default()),
+        ("zone", |node| node.zone.as_deref().unwrap_or_default()),
+    ];
+    let (same, differing): (Vec<_>, Vec<_>) =
+        columns.into_iter().partition(|(_, of)| nodes.len() > 1 && nodes.iter().all(|node| of(node).eq_ignore_ascii_case(of(nodes[0]))));
+    let same: Vec<String> = same.into_iter().filter(|(_, of)| !of(nodes[0]).is_empty()).map(|(name, of)| format!("{name} {}", of(nodes[0]))).collect();
+    if !same.is_empty() {
+        let _ = writeln!(text, "{}", width.wrapped(&format!("all of them: {}", same.join(", "))));
+    }
+    let mut table = plain_table(width);
+    table.set_header(["", "address"].into_iter().chain(differing.iter().map(|(name, _)| *name)));
+    for node in &nodes {
+        let reasons = node.left_out.iter().map(ToString::to_string);
+        let what: Vec<String> = node.addresses.iter().map(ToString::to_string).chain(reasons).collect();
+        table.add_row(
+            [if node.is_in() { "in" } else { "out" }.to_owned(), what.join("\n")].into_iter().chain(differing.iter().map(|(_, of)| of(node).to_owned())),
+        );
+    }
+    keep_names_whole(&mut table, width);
+    let _ = writeln!(text, "\n{}", colour.first_words(&trimmed(&table), &[("in", Colour::GREEN), ("out", Colour::YELLOW)]));
+    text
+}
+
+/// Lets the reasons be broken rather than the names, as long as there is some room for reasons.
+fn keep_names_whole(table: &mut Table, width: Width) {
+    const REASONS: u16 = 14;
+    const PADDING: u16 = 2;
+    let widths = table.column_max_content_widths();
+    let names: u16 = widths.iter().skip(2).map(|width| width.saturating_add(PADDING)).fold(0, u16::saturating_add);
+    let verdict = widths.first().copied().unwrap_or_default() + PADDING;
+    if names.saturating_add(verdict + REASONS) <= width.columns() {
+        table.column_iter_mut().skip(2).for_each(|column| _ = column.set_constraint(ColumnConstraint::ContentWidth));
+    }
+}
+
+fn requests(requests: &[RequestRecord], width: Width) -> String {
+    let mut table = plain_table(width);
+    table.set_header([Cell::new("request"), Cell::new("status"), Cell::new("time").set_alignment(CellAlignment::Right)]);
+    for request in requests {
+        let attempt = if request.attempt > 1 { format!(" (try {})", request.attempt) } else { String::new() };
+        let outcome = match &request.outcome {
+            RequestOutcome::Status(status) => status.to_string(),
+            other => other.to_string(),
+        };
+        let time = Cell::new(format!("{} ms", request.elapsed.as_millis())).set_alignment(CellAlignment::Right);
+        table.add_row([Cell::new(format!("{}{attempt}", request.operation)), Cell::new(outcome), time]);
+    }
+    if let Some(time) = table.column_mut(2) {
+        time.set_constraint(ColumnConstraint::LowerBoundary(ColumnWidth::Fixed(10)));
+    }
+    trimmed(&table) + "\n"
+}
+
+/// The last lines: what was noticed, the most likely cause, and the string that would work.
+fn conclusion(explanation: &Explanation<'_>, width: Width) -> String {
+    let mut text = String::new();
+    let found = explanation.discovery.is_some_and(|discovery| discovery.matched() > 0);
+    let mut findings = explanation.findings().iter();
+    let cause = if found { None } else { findings.next() };
+    for finding in findings {
+        let _ = writeln!(text, "{}", width.wrapped(&format!("noticed: {}", finding.message)));
+    }
+    if let Some(cause) = cause {
+        let _ = writeln!(text, "{}", width.wrapped(&format!("likely cause: {}", cause.message)));
+        if let Some(hint) = &cause.hint {
+            let _ = writeln!(text, "{}", width.wrapped(&format!("what to do: {hint}")));
+        }
+    }
+    if let Some(suggestion) = &explanation.suggestion {
+        let _ = writeln!(text, "try: {suggestion}");
+    }
+    if text.is_empty() { text } else { format!("\n{text}") }
+}
+
+fn plain_table(width: Width) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width.columns());
+    table
+}
+
+/// The table without the blanks that cells are filled up with at the end of lines.
+fn trimmed(table: &Table) -> String {
+    table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn count(count: usize, kind: &str) -> String {
+    if count == 1 { format!("1 {kind} is") } else { format!("{count} {kind}s are") }
+}

@@ -1,0 +1,75 @@
+//! What is generated from the definition of the command line and the key tables: completions, the manual page, the list of providers.
+
+use serde_json::Value;
+
+use crate::command::discover;
+
+/// The keys of Azure as `discover providers` gives them to programs.
+async fn keys() -> Vec<Value> {
+    let ended = discover(["providers", "azure", "--output", "json"]).run().await;
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""));
+    let printed: Value = serde_json::from_str(&ended.stdout).unwrap();
+    printed["keys"].as_array().unwrap().clone()
+}
+
+fn text<'a>(key: &'a Value, field: &str) -> &'a str {
+    key[field].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn the_providers_are_listed_with_what_they_do() {
+    let ended = discover(["providers"]).run().await;
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""));
+    assert!(ended.stdout.starts_with("azure  Microsoft Azure: finds network interfaces by tag"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn people_programs_manual_page_and_shells_are_told_the_same_keys() {
+    let (page, manual) = (discover(["providers", "azure"]).run().await, discover(["man"]).run().await);
+    let bash = discover(["completions", "bash"]).run().await;
+    let manual = manual.stdout.replace("\\-", "-").replace("\\fR", "").replace("\\fB", "").replace("\\*(Aq", "'");
+    let keys = keys().await;
+    assert!(keys.len() > 20);
+    for key in &keys {
+        let (name, doc) = (text(key, "name"), text(key, "doc"));
+        assert!(page.stdout.contains(&format!("\n  {name}\n      {doc}")), "{name}: {page:?}");
+        assert!(manual.contains(&format!("\n{name}\n{doc}")), "{name}: {manual}");
+        let offered = bash.stdout.contains(&format!("{}=", name.trim_end_matches("NAME"))) || bash.stdout.contains("tag.");
+        assert_eq!(offered || key["secret"] == true, true, "{name}");
+    }
+    assert!(!bash.stdout.contains("secret_access_key"));
+}
+
+#[tokio::test]
+async fn every_shell_has_its_script() {
+    for (shell, sign, knows_keys) in [
+        ("bash", "complete -F _discover", true),
+        ("zsh", "#compdef discover", true),
+        ("fish", "complete -c discover", true),
+        ("elvish", "edit:completion", false),
+        ("powershell", "Register-ArgumentCompleter", false),
+    ] {
+        let ended = discover(["completions", shell]).run().await;
+        assert!(ended.status == Some(0) && ended.stderr.is_empty() && ended.stdout.contains(sign), "{shell}: {ended:?}");
+        assert_eq!(ended.stdout.contains("provider=azure"), knows_keys, "{shell}");
+    }
+    assert_eq!(discover(["completions", "cmd"]).run().await.status, Some(2));
+}
+
+#[tokio::test]
+async fn bash_takes_the_script_and_completes_keys() {
+    let script = discover(["completions", "bash"]).run().await.stdout;
+    let ask = format!("{script}\nCOMP_WORDS=(discover addrs tag_n) COMP_CWORD=2\n_discover discover tag_n addrs\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"");
+    let output = tokio::process::Command::new("bash").args(["--norc", "-c", &ask]).output().await.unwrap();
+    assert_eq!((String::from_utf8_lossy(&output.stdout).as_ref(), String::from_utf8_lossy(&output.stderr).as_ref()), ("tag_name=\n", ""));
+}
+
+#[tokio::test]
+async fn the_manual_page_is_roff_with_every_subcommand() {
+    let ended = discover(["man"]).run().await;
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""));
+    assert!(ended.stdout.contains(".TH discover 1"), "{ended:?}");
+    for subcommand in ["ADDRS", "EXPLAIN", "CHECK", "PROVIDERS", "COMPLETIONS", "MAN"] {
+        assert!(ended.stdout.contains(&format!(".SH \"DISCOVER {subcommand}\"")), "{subcommand}");
+    }
+}
