@@ -95,7 +95,10 @@ impl fmt::Display for HeldReason {
         match self {
             Self::BelowMin { found, min } => write!(f, "{found} of at least {min} addresses"),
             Self::NotYetStable { remaining } => write!(f, "to be seen unchanged for {} s more", seconds(*remaining)),
-            Self::ShrinksTooMuch { missing, of, next_in } => write!(f, "{missing} of {of} addresses are missing, kept for at least {} s more", seconds(*next_in)),
+            Self::ShrinksTooMuch { missing, of, next_in: Duration::ZERO } => write!(f, "{missing} of {of} addresses are missing and go step by step"),
+            Self::ShrinksTooMuch { missing, of, next_in } => {
+                write!(f, "{missing} of {of} addresses are missing and kept for {} s more", seconds(*next_in))
+            }
         }
     }
 }

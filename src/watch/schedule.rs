@@ -52,16 +52,18 @@ pub(super) struct Schedule {
     random: fastrand::Rng,
     /// When the budget is whole again: each question moves it one period on.
     whole_at: Moment,
+    /// What the cloud asked for.
+    not_before: Moment,
 }
 
 impl Schedule {
     pub(super) fn new(pace: Pace, random: fastrand::Rng, now: Moment) -> Self {
-        Self { pace, random, whole_at: now }
+        Self { pace, random, whole_at: now, not_before: now }
     }
 
     /// When to ask for the first time.
     pub(super) fn first(&mut self, now: Moment) -> Moment {
-        now + self.pace.splay.mul_f64(self.random.f64())
+        now + self.spread(self.pace.splay)
     }
 
     /// Notes that the cloud is asked now.
@@ -82,6 +84,12 @@ impl Schedule {
         self.within_budget(wanted.max(now)).min(regular)
     }
 
+    /// When to ask after an answer with too few addresses while nothing is in use, the `consecutive`-th question in a row that settled nothing, from 1.
+    pub(super) fn after_too_few(&mut self, now: Moment, consecutive: u32) -> Moment {
+        let wait = self.spread(self.pace.retry.bound(consecutive.saturating_sub(1)));
+        self.after_doubt(now, now + wait)
+    }
+
     /// When to ask after the failure `error`, the `consecutive`-th in a row, from 1.
     pub(super) fn after_failure(&mut self, now: Moment, error: &Error, consecutive: u32) -> Moment {
         let retry = if error.is_transient() {
@@ -92,7 +100,8 @@ impl Schedule {
         };
         let asked_for = error.retry_after().unwrap_or_default().min(MAX_RETRY_AFTER);
         // On top of what the cloud asks for, so that a fleet that was told the same time does not come back at the same time.
-        let spread = retry.mul_f64(self.random.f64());
+        self.not_before = now + asked_for;
+        let spread = self.spread(retry);
         self.within_budget(now + asked_for + spread)
     }
 
@@ -101,8 +110,13 @@ impl Schedule {
         self.within_budget(now)
     }
 
+    /// Full jitter: a random part of the whole.
+    fn spread(&mut self, whole: Duration) -> Duration {
+        whole.mul_f64(self.random.f64())
+    }
+
     fn within_budget(&self, wanted: Moment) -> Moment {
         let credit = self.pace.period().saturating_mul(EARLY_ASKS);
-        self.whole_at.checked_sub(credit).map_or(wanted, |allowed| allowed.max(wanted))
+        self.whole_at.checked_sub(credit).map_or(wanted, |allowed| allowed.max(wanted)).max(self.not_before)
     }
 }

@@ -1,18 +1,20 @@
 //! How a watch stands at a moment: what `/ready`, metrics and a status page show.
 
+use std::borrow::Cow;
+use std::error::Error as _;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cloud_autojoin_core::{Address, Clock, Discovery, Moment};
+use cloud_autojoin_core::{Address, Call, Clock, Discovery, Error, Moment, Provider, RequestOutcome};
 
 use super::event::{Held, Source};
 
 /// Reads how a [`Watch`](super::Watch) stands, from any task. Cheap to clone; outlives the watch, whose last state it then shows.
 #[derive(Clone)]
 pub struct StatusReader {
-    pub(super) board: Arc<Mutex<Board>>,
-    pub(super) clock: Clock,
+    board: Arc<Mutex<Board>>,
+    clock: Clock,
 }
 
 impl StatusReader {
@@ -22,8 +24,27 @@ impl StatusReader {
         board.show(self.clock.now())
     }
 
-    pub(super) fn change(&self, act: impl FnOnce(&mut Board)) {
-        act(&mut self.board.lock().unwrap_or_else(PoisonError::into_inner));
+    pub(super) fn new(provider: &dyn Provider, clock: &Clock, due: Moment) -> Self {
+        let board = Board {
+            provider: provider.name(),
+            subject: provider.subject(),
+            started: clock.now(),
+            in_use: None,
+            discovery: None,
+            held: None,
+            last_error: None,
+            consecutive_failures: 0,
+            asking: false,
+            last_took: None,
+            due,
+            last_good_error: None,
+            counts: Counts::default(),
+        };
+        Self { board: Arc::new(Mutex::new(board)), clock: clock.clone() }
+    }
+
+    pub(super) fn change<Answer>(&self, act: impl FnOnce(&mut Board) -> Answer) -> Answer {
+        act(&mut self.board.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -55,6 +76,8 @@ pub struct Status {
     pub consecutive_failures: u32,
     /// Whether the cloud is being asked right now.
     pub asking: bool,
+    /// How long the newest question took.
+    pub last_took: Option<Duration>,
     /// In how much time the cloud is asked next; zero while it is being asked.
     pub next_attempt_in: Duration,
     /// What is wrong with the file of the last good answer; `None` when all is well or there is none.
@@ -113,6 +136,17 @@ pub struct Counts {
     pub throttled: u64,
 }
 
+/// An error and its causes in one line.
+fn one_line(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}
+
 /// What a [`Status`] is made of: moments in place of durations.
 pub(super) struct Board {
     pub provider: &'static str,
@@ -124,6 +158,7 @@ pub(super) struct Board {
     pub last_error: Option<(LastError, Moment)>,
     pub consecutive_failures: u32,
     pub asking: bool,
+    pub last_took: Option<Duration>,
     pub due: Moment,
     pub last_good_error: Option<String>,
     pub counts: Counts,
@@ -138,6 +173,51 @@ pub(super) struct BoardInUse {
 }
 
 impl Board {
+    /// A question ended.
+    pub(super) fn note_end(&mut self, call: &Call) {
+        let requests = call.requests();
+        self.asking = false;
+        self.last_took = Some(call.elapsed());
+        self.counts.asked += 1;
+        self.counts.requests += requests.len() as u64;
+        self.counts.throttled += requests.iter().filter(|request| request.outcome == RequestOutcome::Status(429)).count() as u64;
+    }
+
+    /// It gave addresses, which `held` holds back; `confirmed` when what is in use now is what the cloud says.
+    pub(super) fn note_answer(&mut self, held: Option<Held>, confirmed: bool, now: Moment) {
+        self.consecutive_failures = 0;
+        self.counts.answered += 1;
+        self.counts.held += u64::from(held.is_some());
+        self.held = held;
+        if let (true, Some(in_use)) = (confirmed, &mut self.in_use) {
+            in_use.source = Source::Fresh;
+            in_use.confirmed = (now, Some(Duration::ZERO));
+        }
+    }
+
+    /// Other addresses are in use, or for the first time.
+    pub(super) fn note_change(&mut self, addresses: &Arc<[Address]>, source: Source, now: Moment) {
+        let age = match source {
+            Source::Fresh => Some(Duration::ZERO),
+            Source::LastGood { age } => age,
+        };
+        self.counts.changed += 1;
+        self.in_use = Some(BoardInUse { addresses: Arc::clone(addresses), source, changed: now, confirmed: (now, age) });
+    }
+
+    /// It gave none.
+    pub(super) fn note_failure(&mut self, error: &Error, now: Moment) -> u32 {
+        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+        if matches!(error, Error::NothingMatched(_)) {
+            self.counts.empty += 1;
+        } else {
+            self.counts.failed += 1;
+        }
+        let shown = LastError { text: one_line(error), hint: error.hint().map(Cow::into_owned), transient: error.is_transient(), ago: Duration::ZERO };
+        self.last_error = Some((shown, now));
+        self.consecutive_failures
+    }
+
     fn show(&self, now: Moment) -> Status {
         let ago = |moment: Moment| now.saturating_duration_since(moment);
         Status {
@@ -155,6 +235,7 @@ impl Board {
             last_error: self.last_error.as_ref().map(|(error, at)| LastError { ago: ago(*at), ..error.clone() }),
             consecutive_failures: self.consecutive_failures,
             asking: self.asking,
+            last_took: self.last_took,
             next_attempt_in: if self.asking { Duration::ZERO } else { self.due.saturating_duration_since(now) },
             last_good_error: self.last_good_error.clone(),
             counts: self.counts,

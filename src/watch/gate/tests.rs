@@ -1,0 +1,163 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use super::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn addresses(numbers: impl IntoIterator<Item = u8>) -> Vec<Address> {
+    numbers.into_iter().map(|number| Address::ip([10, 0, 0, number].into())).collect()
+}
+
+fn guards(min: usize, stable_for: Duration, max_shrink: Option<MaxShrink>) -> Guards {
+    Guards { min, stable_for, max_shrink }
+}
+
+/// A gate with `count` addresses in use, and the time at which they were seen.
+fn gate(count: u8, guards: Guards) -> (Gate, Moment) {
+    (Gate::new(guards, Some(addresses(1..=count).into())), Moment::now())
+}
+
+fn step(joined: impl IntoIterator<Item = u8>, left: impl IntoIterator<Item = u8>) -> Verdict {
+    Verdict::Changed(Step { joined: addresses(joined), left: addresses(left), held: None })
+}
+
+fn shrinks(missing: usize, of: usize, next_in: Duration, again: Option<Moment>) -> (HeldReason, Option<Moment>) {
+    (HeldReason::ShrinksTooMuch { missing, of, next_in }, again)
+}
+
+fn in_use(gate: &Gate) -> Vec<Address> {
+    gate.in_use().unwrap().to_vec()
+}
+
+#[test]
+fn the_first_answer_counts_at_once_if_it_is_large_enough() {
+    let mut gate = Gate::new(guards(2, MINUTE, None), None);
+    let now = Moment::now();
+    assert_eq!(gate.judge(&addresses([1]), now), Verdict::Held(HeldReason::BelowMin { found: 1, min: 2 }, None));
+    assert!(gate.in_use().is_none());
+    assert_eq!(gate.judge(&addresses([1, 2]), now), step([1, 2], []));
+    assert_eq!(gate.judge(&addresses([1, 2]), now), Verdict::Unchanged);
+}
+
+#[test]
+fn an_answer_without_addresses_replaces_nothing_whatever_the_guards() {
+    let (mut gate, now) = gate(3, guards(0, Duration::ZERO, None));
+    assert_eq!(gate.judge(&[], now), Verdict::Held(HeldReason::BelowMin { found: 0, min: 1 }, None));
+    assert_eq!(in_use(&gate), addresses(1..=3));
+}
+
+#[test]
+fn one_replaced_instance_is_one_step() {
+    let (mut gate, now) = gate(3, Guards::default());
+    assert_eq!(gate.judge(&addresses([1, 2, 4]), now), step([4], [3]));
+    assert_eq!(in_use(&gate), addresses([1, 2, 4]));
+}
+
+#[test]
+fn a_change_counts_when_it_was_seen_unchanged_for_long_enough() {
+    let (mut gate, start) = gate(3, guards(1, MINUTE, None));
+    let not_yet = |remaining, at| Verdict::Held(HeldReason::NotYetStable { remaining }, Some(at));
+    assert_eq!(gate.judge(&addresses(1..=4), start), not_yet(MINUTE, start + MINUTE));
+    assert_eq!(gate.judge(&addresses(1..=4), start + MINUTE / 2), not_yet(MINUTE / 2, start + MINUTE));
+    // Another change: from the beginning.
+    assert_eq!(gate.judge(&addresses(1..=5), start + MINUTE), not_yet(MINUTE, start + 2 * MINUTE));
+    assert_eq!(gate.judge(&addresses(1..=5), start + 2 * MINUTE), step([4, 5], []));
+}
+
+#[test]
+fn a_change_that_went_away_in_between_is_seen_anew() {
+    for between in [addresses(1..=3), addresses([1])] {
+        let (mut gate, start) = gate(3, guards(2, MINUTE, None));
+        gate.judge(&addresses(1..=4), start);
+        gate.judge(&between, start + MINUTE / 2);
+        assert!(matches!(gate.judge(&addresses(1..=4), start + MINUTE), Verdict::Held(HeldReason::NotYetStable { .. }, _)), "{between:?}");
+    }
+}
+
+#[test]
+fn a_half_empty_answer_loses_nothing_and_passes_when_the_whole_one_is_back() {
+    let (mut gate, start) = gate(10, Guards::default());
+    let (reason, again) = shrinks(5, 10, 5 * MINUTE, Some(start + 5 * MINUTE));
+    assert_eq!(gate.judge(&addresses(1..=5), start), Verdict::Held(reason, again));
+    assert_eq!(in_use(&gate), addresses(1..=10));
+    assert_eq!(gate.judge(&addresses(1..=10), start + MINUTE), Verdict::Unchanged);
+    // The next one is held for the whole time again.
+    assert!(matches!(gate.judge(&addresses(1..=5), start + 5 * MINUTE), Verdict::Held(HeldReason::ShrinksTooMuch { next_in, .. }, _) if next_in == 5 * MINUTE));
+}
+
+#[test]
+fn a_large_shrink_that_stays_is_taken_in_steps_after_the_hold() {
+    let (mut gate, start) = gate(10, Guards::default());
+    let left = addresses([1, 2]);
+    gate.judge(&left, start);
+    let mut now = start + 5 * MINUTE;
+    let (mut sizes, mut held) = (Vec::new(), Vec::new());
+    while let Verdict::Changed(step) = gate.judge(&left, now) {
+        sizes.push(in_use(&gate).len());
+        held.extend(step.held);
+        now += MINUTE;
+    }
+    assert_eq!(sizes, [6, 4, 3, 2]);
+    assert_eq!(held, [shrinks(4, 6, Duration::ZERO, None), shrinks(2, 4, Duration::ZERO, None), shrinks(1, 3, Duration::ZERO, None)]);
+    assert_eq!(gate.judge(&left, now), Verdict::Unchanged);
+    assert_eq!(in_use(&gate), left);
+}
+
+#[test]
+fn new_addresses_are_used_at_once_while_departures_are_held() {
+    let (mut gate, start) = gate(3, Guards::default());
+    let held = Some(shrinks(3, 6, 5 * MINUTE, Some(start + 5 * MINUTE)));
+    assert_eq!(gate.judge(&addresses(4..=6), start), Verdict::Changed(Step { joined: addresses(4..=6), left: vec![], held }));
+    assert_eq!(in_use(&gate), addresses(1..=6));
+}
+
+#[test]
+fn a_set_that_melts_away_answer_by_answer_is_held_too() {
+    let (mut gate, start) = gate(10, Guards::default());
+    let second = Duration::from_secs(1);
+    let mut sizes = Vec::new();
+    for gone in 1..=9_u8 {
+        gate.judge(&addresses(1..=10 - gone), start + second * u32::from(gone));
+        sizes.push(in_use(&gate).len());
+    }
+    assert_eq!(sizes, [9, 8, 7, 6, 6, 6, 6, 6, 6]);
+}
+
+#[test]
+fn departures_within_the_share_go_again_when_the_hold_has_passed() {
+    let (mut gate, start) = gate(10, Guards::default());
+    assert_eq!(gate.judge(&addresses(1..=6), start), step([], 7..=10));
+    assert!(matches!(gate.judge(&addresses(1..=5), start + MINUTE), Verdict::Held(..)));
+    assert_eq!(gate.judge(&addresses(1..=6), start + 2 * MINUTE), Verdict::Unchanged);
+    assert_eq!(gate.judge(&addresses(1..=5), start + 5 * MINUTE), step([], [6]));
+}
+
+#[test]
+fn what_has_just_gone_missing_is_not_taken_with_what_was_held_for_long() {
+    let (mut gate, start) = gate(10, Guards::default());
+    gate.judge(&addresses(1..=5), start);
+    // At the very end of the hold a short answer comes: only what has been missing all the time leaves.
+    let Verdict::Changed(step) = gate.judge(&addresses([1]), start + 5 * MINUTE) else { panic!("no step") };
+    assert_eq!(step.left, addresses(6..=9));
+    assert_eq!(in_use(&gate), addresses([1, 2, 3, 4, 5, 10]));
+}
+
+#[test]
+fn two_can_become_one_and_without_the_guard_all_go_at_once() {
+    let (mut two, now) = gate(2, Guards::default());
+    assert_eq!(two.judge(&addresses([1]), now), step([], [2]));
+    let (mut ten, now) = gate(10, guards(1, Duration::ZERO, None));
+    assert_eq!(ten.judge(&addresses([1]), now), step([], 2..=10));
+}
+
+#[test]
+fn ten_thousand_changing_answers_leave_nothing_behind() {
+    let (mut gate, start) = gate(10, Guards::default());
+    for round in 0..10_000_u32 {
+        let shift = u8::try_from(round % 200).unwrap();
+        gate.judge(&addresses(shift..shift + 10), start + MINUTE * round);
+    }
+    assert!(gate.missing.len() <= 20 && gate.let_go.len() <= 10 && in_use(&gate).len() <= 40, "{gate:?}");
+}

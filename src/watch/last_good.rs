@@ -1,0 +1,191 @@
+//! The last good answer on disk: read at the start, replaced as a whole after a change.
+//!
+//! A kill at any moment leaves the old file or the new one; what was being written stands beside it under a name that nobody reads.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{Read as _, Write as _};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use std::{fs, io};
+
+use cloud_autojoin_core::Address;
+use serde::{Deserialize, Serialize};
+
+/// How old the time in the file may become while the answer stays the same: fewer writes, and an age that is still worth something.
+const REFRESH: Duration = Duration::from_secs(600);
+
+/// More than a hundred thousand addresses; a file that is larger is something else.
+const MAX_BYTES: u64 = 16 << 20;
+
+const VERSION: u32 = 1;
+
+/// What follows the file's own name, behind a dot, while it is written.
+const BESIDE: &str = ".new";
+
+/// The file as it stands on disk.
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    version: u32,
+    identity: String,
+    /// When the cloud last gave these addresses; RFC 3339, UTC.
+    confirmed: String,
+    addresses: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    host: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    network_interface: Option<String>,
+}
+
+/// What an earlier run left.
+#[derive(Debug)]
+pub(super) struct Restored {
+    /// At least one, sorted, each once.
+    pub addresses: Arc<[Address]>,
+    /// How old; `None` when the file's time lies ahead of this machine's clock.
+    pub age: Option<Duration>,
+}
+
+/// The file and what is known to stand in it.
+#[derive(Debug)]
+pub(super) struct LastGood {
+    file: PathBuf,
+    identity: String,
+    stands: Option<(Arc<[Address]>, SystemTime)>,
+}
+
+/// One write, to be done where blocking is allowed.
+#[derive(Debug)]
+pub(super) struct Write {
+    file: PathBuf,
+    identity: String,
+    addresses: Arc<[Address]>,
+    confirmed: SystemTime,
+}
+
+impl LastGood {
+    /// The file of the watch called `identity`.
+    pub(super) fn new(file: PathBuf, identity: String) -> Self {
+        Self { file, identity, stands: None }
+    }
+
+    /// Reads what an earlier run left, which must have at least `min` addresses; `None` when there is no file.
+    ///
+    /// # Errors
+    ///
+    /// In words, why the file is not used.
+    pub(super) fn restore(&mut self, now: SystemTime, min: usize) -> Result<Option<Restored>, String> {
+        let shown = self.file.display();
+        let text = match read(&self.file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("cannot read the last good answer `{shown}`: {error}")),
+        };
+        let broken = |why: &dyn std::fmt::Display| format!("the last good answer `{shown}` is not used: {why}; it is replaced by the next good one");
+        let record: Record = serde_json::from_str(&text).map_err(|error| broken(&error))?;
+        if record.version != VERSION {
+            return Err(broken(&format_args!("its version is {}, not {VERSION}", record.version)));
+        }
+        if record.identity != self.identity {
+            return Err(broken(&format_args!("it is of another watch, `{}`", record.identity)));
+        }
+        let confirmed = humantime::parse_rfc3339(&record.confirmed).map_err(|error| broken(&format_args!("`confirmed`: {error}")))?;
+        let mut addresses: Vec<Address> = record.addresses.into_iter().map(Address::from).collect();
+        addresses.sort();
+        addresses.dedup();
+        let min = min.max(1);
+        if addresses.len() < min {
+            return Err(broken(&format_args!("it has {} of at least {min} addresses", addresses.len())));
+        }
+        let addresses: Arc<[Address]> = addresses.into();
+        self.stands = Some((Arc::clone(&addresses), confirmed));
+        Ok(Some(Restored { addresses, age: now.duration_since(confirmed).ok() }))
+    }
+
+    /// The write that is due now that the cloud has said `addresses`; `None` when the file says it already.
+    pub(super) fn due(&self, addresses: &Arc<[Address]>, now: SystemTime) -> Option<Write> {
+        let stands = self.stands.as_ref().is_some_and(|(stand, confirmed)| stand == addresses && now.duration_since(*confirmed).is_ok_and(|age| age < REFRESH));
+        (!stands).then(|| Write { file: self.file.clone(), identity: self.identity.clone(), addresses: Arc::clone(addresses), confirmed: now })
+    }
+
+    /// Notes that a write has been done.
+    pub(super) fn note(&mut self, written: Write) {
+        self.stands = Some((written.addresses, written.confirmed));
+    }
+}
+
+impl Write {
+    /// Writes beside the file, flushes, renames, flushes the folder.
+    ///
+    /// # Errors
+    ///
+    /// In words, why the file is still the old one.
+    pub(super) fn run(self) -> Result<Self, String> {
+        let record = Record {
+            version: VERSION,
+            identity: self.identity.clone(),
+            confirmed: humantime::format_rfc3339_seconds(self.confirmed).to_string(),
+            addresses: self.addresses.iter().map(Entry::from).collect(),
+        };
+        let wrong = |error: &dyn std::fmt::Display| format!("cannot write the last good answer `{}`: {error}", self.file.display());
+        let mut text = serde_json::to_vec_pretty(&record).map_err(|error| wrong(&error))?;
+        text.push(b'\n');
+        replace(&self.file, &text).map_err(|error| wrong(&error))?;
+        Ok(self)
+    }
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    // A pipe would block.
+    if !fs::metadata(file)?.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    let mut text = String::new();
+    fs::File::open(file)?.take(MAX_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut prefix = OsString::from(".");
+    prefix.push(file.file_name().ok_or_else(|| io::Error::other("not the name of a file"))?);
+    // One name for ever: what a killed run left is swept away here, so kills do not fill the folder.
+    match fs::remove_file(folder.join([prefix.as_os_str(), OsStr::new(BESIDE)].join(OsStr::new("")))) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut beside = tempfile::Builder::new().prefix(&prefix).suffix(BESIDE).rand_bytes(0).tempfile_in(folder)?;
+    beside.write_all(text)?;
+    if let Ok(standing) = fs::metadata(file) {
+        beside.as_file().set_permissions(standing.permissions())?;
+    }
+    beside.as_file().sync_all()?;
+    beside.persist(file).map_err(|error| error.error)?;
+    fs::File::open(folder)?.sync_all()
+}
+
+impl From<&Address> for Entry {
+    fn from(address: &Address) -> Self {
+        let Address { host, port, instance, network_interface, .. } = address;
+        Self { host: host.to_string(), port: *port, instance: instance.clone(), network_interface: network_interface.clone() }
+    }
+}
+
+impl From<Entry> for Address {
+    fn from(entry: Entry) -> Self {
+        let mut address = entry.host.parse::<IpAddr>().map_or_else(|_| Self::name(entry.host), Self::ip);
+        (address.port, address.instance, address.network_interface) = (entry.port, entry.instance, entry.network_interface);
+        address
+    }
+}
+
+#[cfg(test)]
+mod tests;
