@@ -1,0 +1,105 @@
+// Command figures measures what a call costs, here and with go-discover, and writes the data, the tables and the picture in `benches/`.
+//
+//	figures            measures everything, about half an hour
+//	figures -only X    measures the cases whose name contains X, and prints without writing
+//	figures -draw      makes tables and picture again from the data
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"cloud-autojoin/peers/alone"
+	"cloud-autojoin/peers/program"
+)
+
+// Data is all that was measured, as `benches/figures.json` holds it.
+type Data struct {
+	Date    string    `json:"date"`
+	Machine string    `json:"machine"`
+	Tools   string    `json:"tools"`
+	Runs    int       `json:"runs"`
+	Calls   []Call    `json:"calls"`
+	Builds  []Program `json:"programs"`
+}
+
+func main() {
+	only := flag.String("only", "", "measure the cases whose name contains this, and write nothing")
+	draw := flag.Bool("draw", false, "make tables and picture again from the data")
+	runs := flag.Int("runs", 10, "how often each call is measured, after one that is not")
+	flag.Parse()
+	if !*draw {
+		// Everything is built before, so nothing here needs a network.
+		alone.Enter()
+		data := Data{Date: time.Now().UTC().Format(time.DateOnly), Machine: machine(), Tools: tools(), Runs: *runs}
+		var err error
+		if data.Calls, err = measureCalls(*only, *runs); err != nil {
+			fail(err)
+		}
+		if *only == "" || strings.Contains("programs", *only) {
+			if data.Builds, err = measurePrograms(*runs, *only == ""); err != nil {
+				fail(err)
+			}
+		}
+		if *only != "" {
+			fmt.Print(tables(data))
+			return
+		}
+		if err := save(data); err != nil {
+			fail(err)
+		}
+	}
+	if err := publish(); err != nil {
+		fail(err)
+	}
+}
+
+func bench(name string) string { return filepath.Join(program.Root(), "benches", name) }
+
+func save(data Data) error {
+	text, err := json.MarshalIndent(data, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(bench("figures.json"), append(text, '\n'), 0o644)
+}
+
+const (
+	begin = "<!-- figures: written by `peers/run figures` -->"
+	end   = "<!-- end of figures -->"
+)
+
+// publish writes tables and picture from the data.
+func publish() error {
+	text, err := os.ReadFile(bench("figures.json"))
+	if err != nil {
+		return err
+	}
+	var data Data
+	if err := json.Unmarshal(text, &data); err != nil {
+		return err
+	}
+	readme, err := os.ReadFile(bench("README.md"))
+	if err != nil {
+		return err
+	}
+	before, rest, opened := strings.Cut(string(readme), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !opened || !closed {
+		return fmt.Errorf("benches/README.md has no place for the figures: %q ... %q", begin, end)
+	}
+	if err := os.WriteFile(bench("README.md"), []byte(before+begin+"\n\n"+tables(data)+"\n"+end+after), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(bench("figures.svg"), []byte(picture(data)), 0o644)
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "figures:", err)
+	os.Exit(1)
+}

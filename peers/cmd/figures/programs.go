@@ -1,0 +1,161 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"cloud-autojoin/peers/program"
+)
+
+// Program is what a binary is and costs before it does anything.
+type Program struct {
+	Name    string  `json:"name"`
+	StartMs float64 `json:"start_ms"`
+	StartMB float64 `json:"start_mib"`
+	MiB     float64 `json:"stripped_mib"`
+	// Dependencies are the modules or crates that are compiled in, its own not counted.
+	Dependencies int `json:"dependencies"`
+	// BuildSeconds is a build from an empty cache, with everything downloaded before; 0 when it was not measured.
+	BuildSeconds float64 `json:"build_s"`
+}
+
+const peerCommand = "github.com/hashicorp/go-discover/cmd/discover"
+
+func measurePrograms(runs int, build bool) ([]Program, error) {
+	peers := filepath.Join(program.Root(), "peers")
+	type how struct {
+		program program.Program
+		list    []string
+		build   []string
+	}
+	modules := `{{with .Module}}{{.Path}}{{end}}`
+	all := []how{
+		{program.Pinned, words("go list -modfile=v1.3.0.mod -deps -f", modules, peerCommand), words("go build -trimpath -modfile=v1.3.0.mod -o", os.DevNull, peerCommand)},
+		{program.Newest, words("go list -deps -f", modules, peerCommand), words("go build -trimpath -o", os.DevNull, peerCommand)},
+		{program.AzureOnly, words("go list -deps -f", modules, "./cmd/azure-only"), words("go build -trimpath -o", os.DevNull, "./cmd/azure-only")},
+		{program.Ours, words("cargo tree --offline --package discover --edges normal --prefix none --format", "{p}"), words("cargo build --offline --quiet --profile dist --package discover")},
+	}
+	var made []Program
+	for _, one := range all {
+		p := Program{Name: one.program.Name}
+		text, err := exec.Command(program.Measure.Path(), "-runs", fmt.Sprint(runs+1), "--", one.program.Path(), "--version").Output()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
+		}
+		var starts measured
+		if err := json.Unmarshal(text, &starts); err != nil {
+			return nil, err
+		}
+		var wall, peak []float64
+		for _, run := range starts.Runs[1:] {
+			wall, peak = append(wall, run.WallMs), append(peak, run.PeakKiB/1024)
+		}
+		p.StartMs, p.StartMB = median(wall), median(peak)
+		if p.MiB, err = stripped(one.program.Path()); err != nil {
+			return nil, err
+		}
+		if p.Dependencies, err = dependencies(peers, one.list); err != nil {
+			return nil, err
+		}
+		if build {
+			if p.BuildSeconds, err = cleanBuild(peers, one.build); err != nil {
+				return nil, err
+			}
+		}
+		fmt.Fprintf(os.Stderr, "figures: %+v\n", p)
+		made = append(made, p)
+	}
+	return made, nil
+}
+
+// words cuts the first text at its blanks.
+func words(line string, more ...string) []string { return append(strings.Fields(line), more...) }
+
+// stripped is the size of a binary without symbols, in MiB.
+func stripped(path string) (float64, error) {
+	directory, err := os.MkdirTemp("", "figures-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(directory)
+	copied := filepath.Join(directory, "stripped")
+	if out, err := exec.Command("strip", "-o", copied, path).CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("strip %s: %w: %s", path, err, out)
+	}
+	about, err := os.Stat(copied)
+	if err != nil {
+		return 0, err
+	}
+	return float64(about.Size()) / (1 << 20), nil
+}
+
+// dependencies counts what a listing names, without the projects' own parts.
+func dependencies(directory string, list []string) (int, error) {
+	command := exec.Command(list[0], list[1:]...)
+	command.Dir = directory
+	out, err := command.Output()
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", strings.Join(list, " "), err)
+	}
+	lines := strings.Split(string(out), "\n")
+	slices.Sort(lines)
+	count := 0
+	for _, line := range slices.Compact(lines) {
+		line = strings.TrimSuffix(line, " (*)")
+		// A path in brackets is a crate of this workspace.
+		own := strings.Contains(line, "(/") || strings.Contains(line, "cloud-autojoin") || strings.HasPrefix(line, "github.com/hashicorp/go-discover")
+		if line != "" && !own {
+			count++
+		}
+	}
+	return count, nil
+}
+
+// cleanBuild is how long a build takes that finds nothing built, in seconds.
+func cleanBuild(directory string, build []string) (float64, error) {
+	empty, err := os.MkdirTemp("", "figures-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(empty)
+	command := exec.Command(build[0], build[1:]...)
+	command.Dir = directory
+	command.Env = append(os.Environ(), "GOCACHE="+empty, "CARGO_TARGET_DIR="+empty, "GOPROXY=off")
+	command.Stderr = os.Stderr
+	start := time.Now()
+	if err := command.Run(); err != nil {
+		return 0, fmt.Errorf("%s: %w", strings.Join(build, " "), err)
+	}
+	return time.Since(start).Seconds(), nil
+}
+
+func machine() string {
+	model := runtime.GOARCH
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
+				model = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%d cores, %s, %s", runtime.NumCPU(), model, runtime.GOOS)
+}
+
+func tools() string {
+	version := func(name string, arguments ...string) string {
+		out, err := exec.Command(name, arguments...).Output()
+		if err != nil {
+			return name
+		}
+		return strings.Join(strings.Fields(string(out))[:2], " ")
+	}
+	return fmt.Sprintf("%s, %s", runtime.Version(), version("rustc", "--version"))
+}

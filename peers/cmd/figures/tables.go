@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"cloud-autojoin/peers/program"
+)
+
+// tables is the part of the README that is made from the data.
+func tables(data Data) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s; %s; %s. Medians of %d runs after one that is not counted. In brackets: this project's figure as a part of go-discover v1.4.0's.\n", data.Date, data.Machine, data.Tools, data.Runs)
+	if len(data.Builds) > 0 {
+		text.WriteString("\n### The programs\n\n| | start (`--version`) | its peak memory | binary, stripped | dependencies | clean build |\n|---|--:|--:|--:|--:|--:|\n")
+		newest := named(data.Builds, program.Newest.Name)
+		for _, p := range data.Builds {
+			part := func(of func(Program) float64) string {
+				if p.Name != program.Ours.Name {
+					return ""
+				}
+				return ratio(of(p), of(newest))
+			}
+			fmt.Fprintf(&text, "| %s | %s ms%s | %s MiB%s | %s MiB%s | %d%s | %s |\n", bold(p.Name),
+				number(p.StartMs), part(func(p Program) float64 { return p.StartMs }),
+				number(p.StartMB), part(func(p Program) float64 { return p.StartMB }),
+				number(p.MiB), part(func(p Program) float64 { return p.MiB }),
+				p.Dependencies, part(func(p Program) float64 { return float64(p.Dependencies) }),
+				seconds(p.BuildSeconds))
+		}
+	}
+	for _, latency := range []int{0, 50} {
+		fmt.Fprintf(&text, "\n### A call, when every answer takes %d ms\n\n| | of | | wall | CPU | peak memory | requests | round trips | bytes |\n|---|--:|---|--:|--:|--:|--:|--:|--:|\n", latency)
+		last := ""
+		for _, call := range data.Calls {
+			if call.LatencyMs != latency {
+				continue
+			}
+			name, size := call.Case, thousands(call.Size)
+			if last == name+size {
+				name, size = "", ""
+			} else {
+				last = name + size
+			}
+			peer, _ := find(data.Calls, baseCase(call.Case), call.Size, latency, program.Newest.Name)
+			// Without latency, requests that are sent side by side may be answered one after another.
+			slow, _ := find(data.Calls, call.Case, call.Size, 50, call.Program)
+			part := func(of func(Call) float64) string {
+				if call.Program != program.Ours.Name || !peer.Right {
+					return ""
+				}
+				return ratio(of(call), of(peer))
+			}
+			fmt.Fprintf(&text, "| %s | %s | %s%s | %s ms%s | %s ms%s | %s MiB%s | %s | %s | %s |\n", name, size, bold(call.Program), verdict(call),
+				number(call.WallMs), part(func(c Call) float64 { return c.WallMs }),
+				number(call.CPUMs), part(func(c Call) float64 { return c.CPUMs }),
+				number(call.PeakMiB), part(func(c Call) float64 { return c.PeakMiB }),
+				number(call.Requests), number(slow.RoundTrips), thousands(call.Bytes))
+		}
+	}
+	return text.String()
+}
+
+// baseCase is the case that go-discover has figures for.
+func baseCase(name string) string { return strings.TrimSuffix(name, ", lookup=index") }
+
+func verdict(call Call) string {
+	switch {
+	case call.Right:
+		return ""
+	case call.Exit != 0:
+		return ": fails"
+	default:
+		return ": some of them"
+	}
+}
+
+func find(calls []Call, name string, size, latency int, program string) (Call, bool) {
+	for _, call := range calls {
+		if call.Case == name && call.Size == size && call.LatencyMs == latency && call.Program == program {
+			return call, true
+		}
+	}
+	return Call{}, false
+}
+
+func named(programs []Program, name string) Program {
+	for _, p := range programs {
+		if p.Name == name {
+			return p
+		}
+	}
+	return Program{}
+}
+
+func bold(name string) string {
+	if name == program.Ours.Name {
+		return "**" + name + "**"
+	}
+	return name
+}
+
+func ratio(ours, peers float64) string {
+	if peers == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%.2g)", ours/peers)
+}
+
+// number has three digits that count.
+func number(value float64) string {
+	switch {
+	case value >= 100:
+		return thousands(int(value + 0.5))
+	case value >= 10 || value == float64(int(value)):
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", value), ".0")
+	default:
+		return fmt.Sprintf("%.2f", value)
+	}
+}
+
+func seconds(value float64) string {
+	if value == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f s", value)
+}
+
+func thousands(value int) string {
+	text := fmt.Sprint(value)
+	for at := len(text) - 3; at > 0; at -= 3 {
+		text = text[:at] + "," + text[at:]
+	}
+	return text
+}
