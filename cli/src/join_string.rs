@@ -4,7 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cloud_autojoin::{Call, ConfigError, ConfigProblem, ConfigString, Error, Registry};
+use cloud_autojoin::config::{Values, key};
+use cloud_autojoin::{Call, ConfigError, ConfigProblem, ConfigString, Error, ProviderSpec, Registry};
 use tokio::io::AsyncReadExt;
 
 /// More than this is no join string but a wrong path (a device, a log).
@@ -96,6 +97,21 @@ fn readable_by_all(_: &std::fs::Metadata) -> Option<bool> {
 fn on_one_line(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect::<Vec<_>>().join(" ")
+}
+
+/// The string normalised, to be shown: every secret is masked, every value of a key that is not known, and every key that may be a piece of a secret.
+pub(crate) fn shown(config: &ConfigString, spec: &ProviderSpec, registry: &Registry) -> String {
+    let mut config = config.clone();
+    let hidden: Vec<_> = registry.unknown_keys(&config).unwrap_or_default().into_iter().filter(|key| !key.is_showable()).collect();
+    for unknown in &hidden {
+        config.remove(&unknown.key);
+    }
+    let masked = config.masked(|name| {
+        let is_url = key::find(spec.keys, name).is_some_and(|key| matches!(key.values, Values::Url | Values::Endpoint));
+        // A URL may hold a password or a signature, whatever it is meant for.
+        key::is_safe(spec.keys, name) && !(is_url && config.get(name).is_some_and(|url| url.contains(['@', '?'])))
+    });
+    format!("{masked}{}", " ***=***".repeat(hidden.len()))
 }
 
 fn problem(message: impl Into<String>, hint: impl Into<String>) -> Error {

@@ -71,6 +71,18 @@ impl From<&Address> for AddressRow {
     }
 }
 
+/// The text without control characters, which a cloud's names and tags may hold and a terminal would obey.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, letter| {
+        if letter.is_control() {
+            shown.extend(letter.escape_default())
+        } else {
+            shown.push(letter)
+        }
+        shown
+    })
+}
+
 /// How many columns there are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Width(u16);
@@ -88,6 +100,7 @@ impl Width {
 
     /// The text in lines of at most this width, broken at blanks; lines after the first are set in by two.
     pub(crate) fn wrapped(self, text: &str) -> String {
+        let text = printable(text);
         let mut lines = String::new();
         let mut used = 0;
         for word in text.split(' ') {
@@ -177,6 +190,11 @@ mod tests {
                 {"address": "a.example:8300", "host": "a.example", "port": 8300, "instance": null, "network_interface": null},
             ]})
         );
+    }
+
+    #[test]
+    fn control_characters_are_written_out() {
+        assert_eq!(printable("a\u{1b}[31mé\r\n"), "a\\u{1b}[31mé\\r\\n");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use cloud_autojoin::config::{KeySpec, Values};
+use cloud_autojoin::config::{ConfigString, KeySpec, PROVIDER, Values};
 use cloud_autojoin::{ProviderSpec, Registry};
 use serde::Serialize;
 
@@ -20,10 +20,12 @@ pub(crate) fn run(arguments: &Providers, reporter: &Reporter) -> Status {
             OutputFormat::Text | OutputFormat::Lines => list(&registry),
         },
         Some(name) => {
-            let Some(spec) = registry.provider(name) else {
-                let known = registry.providers().iter().map(|spec| spec.name).collect::<Vec<_>>().join(", ");
-                reporter.error(&format!("unknown provider `{name}`"), Some(&format!("known here: {known}")));
-                return Status::Usage;
+            let spec = match registry.provider_of(&ConfigString::new().with(PROVIDER, name)) {
+                Ok(spec) => spec,
+                Err(error) => {
+                    reporter.failure(&error);
+                    return Status::Usage;
+                }
             };
             match arguments.output {
                 OutputFormat::Json => output::json(&ProviderRow::from(spec)),

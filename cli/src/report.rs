@@ -9,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::arguments::Arguments;
-use crate::output::Colour;
+use crate::output::{Colour, printable};
 
 /// Writes to standard error what the flags ask for.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ pub(crate) fn chain(error: &Error) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    text.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    printable(&text.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "))
 }
 
 fn write_line(text: &str) {

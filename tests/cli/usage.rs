@@ -44,5 +44,5 @@ async fn quiet_wrong_usage_is_one_line() {
 
 #[tokio::test]
 async fn an_unknown_provider_has_no_page_and_the_known_ones_are_listed() {
-    discover(["providers", "aws"]).run().await.is(2, "", "discover: unknown provider `aws`\nhint: known here: azure\n");
+    discover(["providers", "aws"]).run().await.is(2, "", "discover: unknown provider `aws`\nhint: known here: `azure`\n");
 }

@@ -2,12 +2,11 @@
 
 use std::ffi::OsStr;
 
-use cloud_autojoin::config::key;
 use cloud_autojoin::{ConfigProblem, ConfigString, Context, Error, ProviderSpec, Registry};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::join_string::File;
+use crate::join_string::{self, File};
 use crate::question;
 
 /// What is to be said of one join string.
@@ -115,7 +114,7 @@ impl Judgement {
     }
 
     fn judge_by(&mut self, spec: &ProviderSpec, config: &ConfigString, file: Option<&File>, registry: &Registry, context: &Context) {
-        self.shown.string = Some(shown(spec, config, registry));
+        self.shown.string = Some(join_string::shown(config, spec, registry));
         self.problems = Some(match registry.build(config, context) {
             Ok(provider) => {
                 self.shown.subject = Some(provider.subject());
@@ -152,17 +151,6 @@ impl Judgement {
     pub(super) fn go_discover(&self) -> &[String] {
         &self.go_discover
     }
-}
-
-/// The normalised string with every secret masked, and every key that may be a piece of one.
-fn shown(spec: &ProviderSpec, config: &ConfigString, registry: &Registry) -> String {
-    let mut config = config.clone();
-    let hidden: Vec<_> = registry.unknown_keys(&config).unwrap_or_default().into_iter().filter(|key| !key.is_showable()).collect();
-    for unknown in &hidden {
-        config.remove(&unknown.key);
-    }
-    let masked = config.masked(|key| key::is_safe(spec.keys, key));
-    format!("{masked}{}", " ***=***".repeat(hidden.len()))
 }
 
 /// Secrets that others may read, and how to keep them out.

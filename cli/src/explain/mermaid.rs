@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 
 use cloud_autojoin::{Discovery, Node};
 
+use crate::output::printable;
+
 /// The picture. Things that are there twice are drawn once.
 pub(super) fn of(discovery: &Discovery) -> String {
     let mut picture = Picture::default();
     for node in discovery.nodes() {
         picture.draw(node);
     }
-    let mut text = format!("%% {}\nflowchart LR\n", discovery.subject().replace(['\n', '\r'], " "));
+    let mut text = format!("%% {}\nflowchart LR\n", printable(discovery.subject()));
     for (index, (shape, label)) in picture.things.iter().enumerate() {
         let (open, close) = shape.brackets();
         let _ = writeln!(text, "  n{index}{open}\"{}\"{close}", escaped(label));

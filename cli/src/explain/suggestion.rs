@@ -1,7 +1,8 @@
 //! The join string that would have worked.
 
-use cloud_autojoin::config::key;
 use cloud_autojoin::{ConfigString, Discovery, Registry};
+
+use crate::join_string;
 
 /// The string with the changes of the most telling finding that has some, secrets masked; none if no finding has any.
 pub(super) fn of(discovery: &Discovery, config: &ConfigString) -> Option<String> {
@@ -14,11 +15,11 @@ pub(super) fn of(discovery: &Discovery, config: &ConfigString) -> Option<String>
         };
     }
     let registry = Registry::compiled_in();
-    let keys = registry.provider(discovery.provider())?.keys;
+    let spec = registry.provider(discovery.provider())?;
     for unknown in registry.unknown_keys(&config).ok()? {
         config.remove(&unknown.key);
     }
-    Some(config.masked(|name| key::is_safe(keys, name)).to_string())
+    Some(join_string::shown(&config, spec, &registry))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use cloud_autojoin::{Discovery, Node, RequestOutcome, RequestRecord};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width as ColumnWidth, presets};
 
 use super::Explanation;
-use crate::output::{Colour, Width};
+use crate::output::{Colour, Width, printable};
 
 /// The explanation. Lines are at most `width` long, as far as what is in them can be broken.
 pub(super) fn of(explanation: &Explanation<'_>, width: Width, colour: Colour) -> String {
@@ -56,9 +56,9 @@ fn nodes(discovery: &Discovery, width: Width, colour: Colour) -> String {
     table.set_header(["", "address"].into_iter().chain(differing.iter().map(|(name, _)| *name)));
     for node in &nodes {
         let reasons = node.left_out.iter().map(ToString::to_string);
-        let what: Vec<String> = node.addresses.iter().map(ToString::to_string).chain(reasons).collect();
+        let what: Vec<String> = node.addresses.iter().map(ToString::to_string).chain(reasons).map(|text| printable(&text)).collect();
         table.add_row(
-            [if node.is_in() { "in" } else { "out" }.to_owned(), what.join("\n")].into_iter().chain(differing.iter().map(|(_, of)| of(node).to_owned())),
+            [if node.is_in() { "in" } else { "out" }.to_owned(), what.join("\n")].into_iter().chain(differing.iter().map(|(_, of)| printable(of(node)))),
         );
     }
     keep_names_whole(&mut table, width);
@@ -85,10 +85,10 @@ fn requests(requests: &[RequestRecord], width: Width) -> String {
         let attempt = if request.attempt > 1 { format!(" (try {})", request.attempt) } else { String::new() };
         let outcome = match &request.outcome {
             RequestOutcome::Status(status) => status.to_string(),
-            other => other.to_string(),
+            other => printable(&other.to_string()),
         };
         let time = Cell::new(format!("{} ms", request.elapsed.as_millis())).set_alignment(CellAlignment::Right);
-        table.add_row([Cell::new(format!("{}{attempt}", request.operation)), Cell::new(outcome), time]);
+        table.add_row([Cell::new(printable(&format!("{}{attempt}", request.operation))), Cell::new(outcome), time]);
     }
     if let Some(time) = table.column_mut(2) {
         time.set_constraint(ColumnConstraint::LowerBoundary(ColumnWidth::Fixed(10)));
@@ -112,7 +112,7 @@ fn conclusion(explanation: &Explanation<'_>, width: Width) -> String {
         }
     }
     if let Some(suggestion) = &explanation.suggestion {
-        let _ = writeln!(text, "try: {suggestion}");
+        let _ = writeln!(text, "try: {}", printable(suggestion));
     }
     if text.is_empty() { text } else { format!("\n{text}") }
 }

@@ -1,0 +1,299 @@
+//! No secret reaches an output: not the client secret, not a token, whatever goes wrong and however much is to be said.
+//!
+//! A canary stands for the client secret, in its right place and in every wrong one. Tokens are known by their beginning, which all tokens of the simulator (and of Entra ID) share.
+//! The one exception is `discover check --output json`, which is asked to repeat what it was given.
+
+mod command;
+
+use std::time::Duration;
+
+use cloud_autojoin_simulator::message::Operation;
+use cloud_autojoin_simulator::world::{Named, World};
+use cloud_autojoin_simulator::{Door, Fault, FaultBody, Simulator};
+use tokio::task::JoinSet;
+
+use command::{CLIENT_ID, Command, Ended, NOMAD_CONSUL, TAGGED, TENANT_ID, UNIFORM, discover};
+
+/// A secret of the form that Entra ID makes, which no other text in an output has a piece of.
+const CANARY: &str = "Zx8Q~cAnArY.cAnArY-cAnArY_0123456789abcd";
+
+/// How every JWT begins: `{"` in base64.
+const TOKEN: &str = "eyJ";
+
+/// A set, a tag and a Uniform set: the world, and what asks for it.
+fn questions() -> [(&'static str, String); 3] {
+    [
+        ("nomad-consul", format!("subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers")),
+        ("uniform", format!("subscription_id={UNIFORM} resource_group=uniform vm_scale_set=vault")),
+        ("tagged", format!("subscription_id={TAGGED} tag_name=consul tag_value=server")),
+    ]
+}
+
+/// The world with the canary as the application's secret.
+async fn start(world: &str) -> Simulator {
+    let mut world = World::shipped(world).unwrap();
+    world
+        .principals_mut()
+        .iter_mut()
+        .filter(|principal| principal.client_secret.is_some())
+        .for_each(|principal| principal.client_secret = Some(CANARY.to_owned()));
+    Simulator::start(world).await.unwrap()
+}
+
+/// Everything that asks the cloud, as talkative as it can be and as quiet.
+const COMMANDS: [&[&str]; 6] = [
+    &["-vv", "addrs"],
+    &["-q", "addrs", "--output", "json"],
+    &["-vv", "explain"],
+    &["-vv", "explain", "--output", "json"],
+    &["explain", "--output", "mermaid"],
+    &["-vv", "addrs", "--strict"],
+];
+
+fn command(words: &[&str], timeout: &str, string: &str, simulator: &Simulator) -> Command {
+    let string = format!("provider=azure {string} tenant_id={TENANT_ID} client_id={CLIENT_ID} client_secret={CANARY} {}", simulator.join_settings());
+    discover(words.iter().copied().chain(["--timeout", timeout, &string])).env("SSL_CERT_FILE", simulator.ca_file())
+}
+
+#[track_caller]
+fn holds_no_secret(ended: &Ended, what: &str) {
+    let everything = ended.everything();
+    for secret in ["cAnArY", TOKEN] {
+        assert!(!everything.contains(secret), "{what}: an output holds `{secret}`\n{ended:?}");
+    }
+}
+
+/// Runs every command under `faults`, each of which must be met.
+async fn under(faults: &[(&str, Fault)]) {
+    for (world, string) in questions() {
+        for (name, fault) in faults {
+            let simulator = start(world).await;
+            simulator.add_fault(fault.clone());
+            // Side by side: most of them wait for their deadlines.
+            let mut running = JoinSet::new();
+            for words in COMMANDS {
+                let command = command(words, "250ms", &string, &simulator);
+                running.spawn(async move { (words, command.run().await) });
+            }
+            for (words, ended) in running.join_all().await {
+                let what = format!("{name} with {words:?} against {world}");
+                holds_no_secret(&ended, &what);
+                assert!(ended.status.is_some_and(|status| status == 0 || status == 1), "{what}: {ended:?}");
+            }
+            assert!(simulator.requests().iter().any(|request| !request.faults.is_empty()), "{name} was not met");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_shown_when_all_is_well() {
+    for (world, string) in questions() {
+        let simulator = start(world).await;
+        for words in COMMANDS {
+            let ended = command(words, "60s", &string, &simulator).run().await;
+            holds_no_secret(&ended, world);
+            assert_eq!(ended.status, Some(0), "{ended:?}");
+        }
+        simulator.finish();
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_shown_when_arm_fails() {
+    let arm = |fault: Fault| fault.door(Door::Arm);
+    under(&[
+        ("429", arm(Fault::status(429))),
+        ("429 with a time", arm(Fault::status(429).retry_after(60))),
+        ("500", arm(Fault::status(500))),
+        ("503 as HTML", arm(Fault::status(503).body(FaultBody::Html))),
+        ("401 always", arm(Fault::unauthorized())),
+        ("403", arm(Fault::status(403))),
+        ("404", arm(Fault::not_found())),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn no_secret_is_shown_when_the_wire_fails() {
+    let arm = |fault: Fault| fault.door(Door::Arm);
+    under(&[
+        ("reset", arm(Fault::reset())),
+        ("body cut", arm(Fault::cut_body())),
+        ("chunked body cut", arm(Fault::cut_chunked_body())),
+        ("JSON cut", arm(Fault::cut_json())),
+        ("hang", arm(Fault::hang())),
+        ("slow", arm(Fault::delay(Duration::from_millis(20)))),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn no_secret_is_shown_when_answers_lead_elsewhere() {
+    let arm = |fault: Fault| fault.door(Door::Arm);
+    under(&[
+        ("redirect", arm(Fault::redirect("https://evil.example/subscriptions"))),
+        ("foreign next link", arm(Fault::next_link("https://evil.example/next"))),
+        ("next link loop", arm(Fault::next_link_loop())),
+        ("401 once", arm(Fault::unauthorized().times(1))),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn no_secret_is_shown_when_signing_in_fails() {
+    let token = |fault: Fault| fault.operation(Operation::Token);
+    under(&[
+        ("503", token(Fault::status(503))),
+        ("429", token(Fault::status(429).retry_after(60))),
+        ("400", token(Fault::status(400))),
+        ("401", token(Fault::unauthorized())),
+        ("reset", token(Fault::reset())),
+        ("body cut", token(Fault::cut_body())),
+        ("JSON cut", token(Fault::cut_json())),
+        ("hang", token(Fault::hang())),
+        ("redirect", token(Fault::redirect("https://evil.example/token"))),
+        ("HTML", token(Fault::status(502).body(FaultBody::Html))),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_secret_that_is_refused_is_not_shown() {
+    for (world, string) in questions() {
+        // The shipped world has another secret, so the canary is the wrong one.
+        let simulator = Simulator::start(World::shipped(world).unwrap()).await.unwrap();
+        for words in COMMANDS {
+            let ended = command(words, "60s", &string, &simulator).run().await;
+            holds_no_secret(&ended, "a wrong secret");
+            assert!(ended.status == Some(1) && ended.everything().contains("AADSTS7000215"), "{ended:?}");
+        }
+        simulator.finish();
+    }
+}
+
+#[tokio::test]
+async fn a_secret_of_the_environment_is_not_shown() {
+    let simulator = start("nomad-consul").await;
+    let string = format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=consul tag_value=server {}", simulator.join_settings());
+    for words in COMMANDS {
+        let ended = discover(words.iter().copied().chain([string.as_str()])).against(&simulator).env("ARM_CLIENT_SECRET", CANARY).run().await;
+        holds_no_secret(&ended, "a secret of the environment");
+        assert_eq!(ended.status, Some(3), "{ended:?}");
+    }
+    simulator.finish();
+}
+
+#[tokio::test]
+async fn a_token_of_a_managed_identity_is_not_shown() {
+    let simulator = start("nomad-consul").await;
+    let string = format!(
+        "provider=azure subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers client_id=44444444-4444-4444-8444-444444444444 \
+         metadata_endpoint={} arm_endpoint={}",
+        simulator.metadata_endpoint(),
+        simulator.arm_endpoint()
+    );
+    for words in COMMANDS {
+        let ended = discover(words.iter().copied().chain([string.as_str()])).run().await;
+        holds_no_secret(&ended, "managed identity");
+        assert_eq!(ended.status, Some(0), "{ended:?}");
+    }
+    simulator.add_fault(Fault::cut_json().door(Door::Metadata));
+    for words in COMMANDS {
+        let ended = discover(words.iter().copied().chain(["--timeout=250ms", string.as_str()])).run().await;
+        holds_no_secret(&ended, "managed identity, cut");
+        assert_eq!(ended.status, Some(1), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_a_wrong_place_is_not_shown() {
+    let start =
+        format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=a tag_value=b arm_endpoint=http://127.0.0.1:9 authority_host=https://127.0.0.1:9");
+    let whole = [
+        format!("{start} client_secret={CANARY}"),
+        format!("{start} client_secret={CANARY}=="),
+        format!("{start} client_secret=\"{CANARY}"),
+        format!("{start} client_secret=\"{CANARY}\\"),
+        format!("{start} client_secret=\"{CANARY}\\q\""),
+        format!("{start} client_secret=a {CANARY}"),
+        format!("{start} client_secret=a {CANARY}=b"),
+        format!("{start} client_secret=a b={CANARY}=c"),
+        format!("{start} client_secret=a {CANARY} = b"),
+        format!("{start} client_secret {CANARY}"),
+        format!("{start} client_secert={CANARY}"),
+        format!("{start} secret={CANARY}"),
+        format!("{start} {CANARY}"),
+        format!("{start} {CANARY}={CANARY}"),
+        format!("{start} \"{CANARY}"),
+        format!("{start} client_secret={CANARY} client_secret={CANARY}"),
+        format!("{start} client_secret={CANARY} secret_access_key=other"),
+        format!("{start} client_secret={CANARY} secret_access_key={CANARY}2 tenant_id={TENANT_ID} client_id={CLIENT_ID}"),
+        format!("{CANARY} {start}"),
+        CANARY.to_owned(),
+        format!("provider={CANARY}"),
+        format!("provider={CANARY} client_secret={CANARY}"),
+        format!("client_secret={CANARY}"),
+        format!("provider=azure client_secret={CANARY} tag_on={}", "disk"),
+        format!("provider=azure tag_name=a tag_value=b arm_endpoint=https://user:{CANARY}@arm.example"),
+        format!("provider=azure tag_name=a tag_value=b arm_endpoint=https://arm.example/?sig={CANARY}"),
+        format!("provider=azure tag_name=a tag_value=b authority_host=http://user:{CANARY}@login.example"),
+        format!("provider=azure tag_name=a tag_value=b audience=ftp://user:{CANARY}@login.example"),
+    ];
+    for string in &whole {
+        for words in COMMANDS.into_iter().chain([&["check"][..], &["check", "--strict"]]) {
+            let timeout = if words.contains(&"check") { None } else { Some("--timeout=250ms") };
+            let ended = discover(words.iter().copied().chain(timeout).chain(["--", string])).run().await;
+            holds_no_secret(&ended, &format!("{words:?} {string}"));
+            assert_ne!(ended.status, Some(2), "{ended:?}");
+        }
+    }
+    // In pieces, as a shell leaves them.
+    for words in [vec!["provider=azure", "tag_name=a", CANARY], vec!["provider=azure", "client_secret=", CANARY], vec![CANARY, "=", "x"]] {
+        for action in ["addrs", "explain", "check"] {
+            holds_no_secret(&discover([action].iter().chain(&words)).run().await, &format!("{action} {words:?}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_a_wrong_place_of_the_command_line_is_not_shown() {
+    let pair = format!("client_secret={CANARY}");
+    let flag = format!("--client_secret={CANARY}");
+    let assigned = format!("--output={CANARY}");
+    for words in [
+        &[CANARY][..],
+        &[&pair],
+        &[&flag],
+        &["addrs", &flag],
+        &["addrs", &assigned],
+        &["-q", "addrs", &assigned],
+        &["addrs", "--timeout", CANARY],
+        &["addrs", "--output", CANARY],
+        &["explain", "--output", CANARY],
+        &["check", "--output", CANARY, "a=b"],
+        &["providers", CANARY],
+        &["providers", "azure", CANARY],
+        &["completions", CANARY],
+        &["man", CANARY],
+        &["help", CANARY],
+    ] {
+        let ended = discover(words).run().await;
+        holds_no_secret(&ended, &format!("{words:?}"));
+        assert_eq!((ended.status, ended.stdout.as_str()), (Some(2), ""), "{words:?}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_a_tag_of_the_cloud_is_the_clouds_affair_and_control_characters_in_it_are_not_printed() {
+    let simulator = start("tagged").await;
+    simulator.with_world(|world| {
+        let tags = [("consul".to_owned(), "\u{1b}[31mred\r\nnext".to_owned())].into_iter().collect();
+        world.set_tags(Named::NetworkInterface("front"), tags).unwrap();
+    });
+    for words in [&["addrs"][..], &["explain"], &["explain", "--output", "mermaid"], &["-vv", "addrs"]] {
+        let string = format!("subscription_id={TAGGED} tag_name=consul tag_value=nothing");
+        let ended = command(words, "60s", &string, &simulator).run().await;
+        assert!(!ended.everything().contains(['\u{1b}', '\r']), "{words:?}: {ended:?}");
+    }
+    simulator.finish();
+}
