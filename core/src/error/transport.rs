@@ -114,7 +114,9 @@ impl TransportError {
     pub fn hint(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(match self.failure {
             TransportFailure::Connect => "check name resolution, the route and the proxy settings (`HTTPS_PROXY`, `NO_PROXY`) of this machine",
-            TransportFailure::Tls => "check this machine's clock and its CA certificates (`SSL_CERT_FILE` names another bundle); a proxy that opens TLS needs its CA there",
+            TransportFailure::Tls => {
+                "check this machine's clock and its CA certificates (`SSL_CERT_FILE` names another bundle); a proxy that opens TLS needs its CA there"
+            }
             TransportFailure::Idle | TransportFailure::Cut => "the other side or a proxy between gave up: try again",
             TransportFailure::Deadline => "try again, or allow more time with `--timeout`",
             TransportFailure::Redirected | TransportFailure::ForeignLink => {
