@@ -1,1 +1,234 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
+
+mod hours;
+mod restart;
+mod script;
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cloud_autojoin_core::Exclusion;
+use futures::StreamExt as _;
+
+use super::*;
+use script::{HOUR, MINUTE, Reply, SECOND, Script, addresses, change, instances, letters};
+
+#[tokio::test(start_paused = true)]
+async fn the_first_answer_is_a_change_and_the_same_again_is_none() {
+    let script = Script::new(|_| instances([1, 2, 3]));
+    let mut watch = script.watch().build();
+    let first = change(watch.next().await);
+    assert_eq!((&*first.addresses, &*first.joined, &*first.left), (&*addresses(1..=3), &*addresses(1..=3), &*addresses([])));
+    assert_eq!((first.source, first.discovery.unwrap().looked_at()), (Source::Fresh, 4));
+    assert_eq!(script.now(), Duration::ZERO, "nothing to wait for");
+    assert!(matches!(watch.next().await, Event::Unchanged(discovery) if discovery.matched() == 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_instance_is_told_with_who_joined_and_who_left() {
+    let script = Script::new(|now| if now < MINUTE { instances([1, 2, 3]) } else { instances([1, 2, 4]) });
+    let mut watch = script.watch().build();
+    let told = script.spend(&mut watch, 2 * MINUTE).await;
+    let changes: Vec<_> = told.into_iter().filter_map(|(at, event)| matches!(event, Event::Changed(_)).then(|| (at, change(event)))).collect();
+    let [_, (at, second)] = &changes[..] else { panic!("{changes:?}") };
+    assert_eq!((&*second.addresses, &*second.joined, &*second.left), (&*addresses([1, 2, 4]), &*addresses([4]), &*addresses([3])));
+    assert!(*at < MINUTE + 36 * SECOND, "seen after {at:?}, an interval of 30 s and a fifth after it happened at the latest");
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_come_at_the_interval_give_or_take_the_jitter() {
+    let script = Script::new(|_| instances([1]));
+    let mut watch = script.watch().interval(MINUTE).jitter(0.25).build();
+    script.spend(&mut watch, 10 * HOUR).await;
+    let waits: Vec<Duration> = script.asked().windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(waits.iter().all(|wait| (45 * SECOND..=75 * SECOND + SECOND / 100).contains(wait)), "{waits:?}");
+    assert!(waits.iter().any(|wait| *wait < 50 * SECOND) && waits.iter().any(|wait| *wait > 70 * SECOND), "{waits:?}");
+    assert!((570..630).contains(&waits.len()), "{} questions in ten hours", waits.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_question_waits_its_part_of_the_splay() {
+    let mut first: Vec<Duration> = Vec::new();
+    for seed in 0..20 {
+        let script = Script::new(|_| instances([1]));
+        script.watch().splay(MINUTE).seed(seed).build().next().await;
+        first.extend(script.asked().first());
+    }
+    assert!(first.iter().all(|at| *at < MINUTE + SECOND));
+    assert!(first.iter().any(|at| *at < MINUTE / 4) && first.iter().any(|at| *at > 3 * MINUTE / 4), "{first:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_that_a_cloud_asks_for_is_kept_even_in_a_hurry() {
+    let script = Script::new(|now| if now < 5 * MINUTE { Reply::Status(429, Some(7 * MINUTE)) } else { instances([1]) });
+    let mut watch = script.watch().build();
+    let Event::Failed(failure) = watch.next().await else { panic!("no failure") };
+    assert!(failure.transient && failure.retry_in >= 7 * MINUTE && failure.retry_in <= 7 * MINUTE + SECOND, "{failure:?}");
+    watch.hurry();
+    change(watch.next().await);
+    assert!(script.asked()[1] >= 7 * MINUTE, "{:?}", script.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_that_asks_for_a_year_is_asked_again_after_an_hour() {
+    let script = Script::new(|_| Reply::Status(503, Some(365 * 24 * HOUR)));
+    let mut watch = script.watch().build();
+    watch.next().await;
+    watch.next().await;
+    assert!(script.asked()[1] >= HOUR && script.asked()[1] < HOUR + MINUTE, "{:?}", script.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hurry_asks_now_and_no_more_often_than_promised() {
+    let script = Script::new(|_| instances([1]));
+    let mut watch = script.watch().build();
+    let pace = Pace::default();
+    for _ in 0..EARLY_ASKS {
+        watch.hurry();
+        watch.next().await;
+    }
+    assert_eq!(script.now(), Duration::ZERO);
+    for _ in 0..500 {
+        watch.hurry();
+        watch.next().await;
+    }
+    assert!(script.now() >= 489 * pace.period(), "{:?}", script.now());
+    script.assert_promise(&pace);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_hangs_is_given_up_and_asked_again() {
+    let script = Script::new(|now| if now.is_zero() { Reply::Hang } else { instances([1]) });
+    let mut watch = script.watch().timeout(20 * SECOND).build();
+    let Event::Failed(failure) = watch.next().await else { panic!("no failure") };
+    assert_eq!(failure.error.to_string(), "cannot get an answer: the deadline passed before provider `script` answered");
+    assert!(failure.transient && failure.error.provider() == Some("script"), "{failure:?}");
+    assert_eq!((script.now().as_secs(), script.dropped()), (25, 1));
+    change(watch.next().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_future_at_any_moment_loses_neither_question_nor_answer() {
+    let script = Script::new(|_| Reply::After(10 * SECOND, Box::new(instances([1, 2]))));
+    let mut watch = script.watch().build();
+    let mut told = Vec::new();
+    while script.now() < 10 * MINUTE {
+        if let Ok(event) = tokio::time::timeout(SECOND / 3, watch.next()).await {
+            told.push((script.now(), event));
+        }
+    }
+    let asked = script.asked();
+    assert!((14..18).contains(&asked.len()), "{asked:?}");
+    assert_eq!((script.dropped(), told.len()), (0, asked.len() - usize::from(watch.asking.is_some())));
+    assert!(letters(&told).starts_with("C..."), "{}", letters(&told));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_watch_ends_the_question_and_leaves_its_status() {
+    let script = Script::new(|_| Reply::Hang);
+    let mut watch = script.watch().build();
+    tokio::time::timeout(SECOND, watch.next()).await.unwrap_err();
+    let status = watch.status();
+    assert!(status.read().asking);
+    drop(watch);
+    assert_eq!((script.dropped(), status.read().asking), (1, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_slept_for_hours_asks_once_and_not_for_each_hour() {
+    let script = Script::new(|_| instances([1]));
+    let mut watch = script.watch().build();
+    watch.next().await;
+    tokio::time::advance(10 * HOUR).await;
+    script.spend(&mut watch, 10 * HOUR + 10 * SECOND).await;
+    assert_eq!(script.asked().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_yet_stable_is_looked_at_again_when_it_could_be() {
+    let script = Script::new(|now| if now < MINUTE { instances([1]) } else { instances([1, 2]) });
+    let mut guards = Guards::default();
+    guards.stable_for = 10 * SECOND;
+    let mut watch = script.watch().guards(guards).build();
+    let told = script.spend(&mut watch, 2 * MINUTE).await;
+    let held = told.iter().position(|(_, event)| matches!(event, Event::Held(_))).unwrap();
+    assert!(
+        matches!(&told[held].1, Event::Held(held) if held.reason == HeldReason::NotYetStable { remaining: 10 * SECOND } && *held.would_be == *addresses([1, 2]))
+    );
+    let (at, Event::Changed(_)) = &told[held + 1] else { panic!("{}", letters(&told)) };
+    assert_eq!((*at - told[held].0).as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fewer_than_the_least_number_are_held_and_asked_for_again_soon() {
+    let script = Script::new(|now| if now < 5 * SECOND { instances([1, 2]) } else { instances([1, 2, 3]) });
+    let mut guards = Guards::default();
+    guards.min = 3;
+    let mut watch = script.watch().guards(guards).build();
+    let told = script.spend(&mut watch, 25 * SECOND).await;
+    assert!(letters(&told).starts_with("HH") && letters(&told).trim_start_matches('H').starts_with('C'), "{}", letters(&told));
+    let Event::Held(held) = &told[0].1 else { panic!("not held") };
+    assert_eq!(held.reason.to_string(), "2 of at least 3 addresses");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_says_who_is_in_and_out_what_went_wrong_and_when_it_goes_on() {
+    let script = Script::new(|now| if now < MINUTE { instances([1, 2]) } else { Reply::Status(503, None) });
+    let mut watch = script.watch().build();
+    let reader = watch.status();
+    let before = reader.read();
+    assert_eq!((before.provider, before.subject.as_str(), before.in_use.is_none()), ("script", "scale set `consul`", true));
+    let told = script.spend(&mut watch, 3 * MINUTE).await;
+
+    let status = reader.read();
+    let in_use = status.in_use.unwrap();
+    let last_good_at = told.iter().rev().find(|(_, event)| matches!(event, Event::Unchanged(_))).unwrap().0;
+    assert_eq!(*in_use.addresses, *addresses([1, 2]));
+    assert_eq!((in_use.age, in_use.changed_ago, in_use.source), (Some(script.now() - last_good_at), script.now(), Source::Fresh));
+    let discovery = status.discovery.unwrap();
+    assert_eq!(discovery.nodes().iter().filter(|node| !node.is_in()).map(|node| node.left_out[0].clone()).collect::<Vec<_>>(), [Exclusion::NoAddress]);
+    let error = status.last_error.unwrap();
+    assert_eq!((error.text.as_str(), error.transient), ("cannot list instances: status 503", true));
+    let (failed_at, failure) = told.last().map(|(at, event)| (*at, event)).unwrap();
+    let Event::Failed(failure) = failure else { panic!("{failure:?}") };
+    assert_eq!((status.consecutive_failures, error.ago), (failure.consecutive, script.now() - failed_at));
+    assert_eq!(failed_at + failure.retry_in, script.now() + status.next_attempt_in);
+    let counts = status.counts;
+    assert_eq!((counts.asked, counts.requests), (told.len() as u64, told.len() as u64));
+    assert_eq!((counts.answered + counts.failed, counts.changed, counts.failed), (counts.asked, 1, u64::from(failure.consecutive)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_requests_are_counted() {
+    let script = Script::new(|_| Reply::Status(429, None));
+    let mut watch = script.watch().build();
+    script.spend(&mut watch, MINUTE).await;
+    let counts = watch.status().read().counts;
+    assert!(counts.throttled > 2 && counts.throttled == counts.requests && counts.failed == counts.asked, "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_is_a_stream_too() {
+    let script = Script::new(|_| instances([1]));
+    let mut stream = pin!(script.watch().build().into_stream().take(3));
+    let mut told = Vec::new();
+    while let Some(event) = stream.next().await {
+        told.push((script.now(), event));
+    }
+    assert_eq!(letters(&told), "C..");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_can_be_moved_to_another_task() {
+    let script = Script::new(|_| instances([1]));
+    let mut watch = script.watch().build();
+    let told = Arc::new(AtomicBool::new(false));
+    let told_there = Arc::clone(&told);
+    tokio::spawn(async move {
+        watch.next().await;
+        told_there.store(true, Ordering::SeqCst);
+    })
+    .await
+    .unwrap();
+    assert!(told.load(Ordering::SeqCst));
+}

@@ -1,0 +1,155 @@
+//! Hours of trouble: what is in use stays, the promise is kept, and it goes on by itself.
+
+use cloud_autojoin_core::http::Backoff;
+
+use super::script::{HOUR, MINUTE, Reply, SECOND, Script, addresses, instances, letters};
+use super::*;
+
+/// Three hours, of which the second is `trouble`. Gives the letters of what was told and the script.
+async fn second_hour(trouble: impl Fn(Duration) -> Reply + Send + Sync + 'static) -> (String, Script) {
+    let script = Script::new(move |now| if (HOUR..2 * HOUR).contains(&now) { trouble(now - HOUR) } else { instances(1..=10) });
+    let mut watch = script.watch().build();
+    let told = script.spend(&mut watch, 3 * HOUR).await;
+    for (at, event) in &told {
+        if let Event::Changed(change) = event {
+            assert_eq!(*change.addresses, *addresses(1..=10), "lost a good answer at {at:?}");
+        }
+    }
+    let in_use = watch.status().read().in_use.unwrap();
+    assert_eq!(*in_use.addresses, *addresses(1..=10));
+    assert!(in_use.age.unwrap() < MINUTE, "it goes on by itself");
+    script.assert_promise(&Pace::default());
+    (letters(&told), script)
+}
+
+/// How many questions fell into the second hour.
+fn asked_in_trouble(script: &Script) -> usize {
+    script.asked().iter().filter(|at| (HOUR..2 * HOUR).contains(*at)).count()
+}
+
+/// How long after the trouble the first question came.
+fn recovery(script: &Script) -> Duration {
+    *script.asked().iter().find(|at| **at >= 2 * HOUR).unwrap() - 2 * HOUR
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_of_outage_loses_nothing_and_is_asked_less_often_than_usual() {
+    let (letters, script) = second_hour(|_| Reply::Status(503, None)).await;
+    assert_eq!((letters.matches('C').count(), letters.matches('H').count()), (1, 0), "{letters}");
+    assert!((40..110).contains(&asked_in_trouble(&script)), "{} questions", asked_in_trouble(&script));
+    assert!(recovery(&script) <= 2 * MINUTE, "{:?}", recovery(&script));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_of_throttling_is_asked_as_seldom_as_the_cloud_says() {
+    let (_, script) = second_hour(|_| Reply::Status(429, Some(5 * MINUTE))).await;
+    assert!((6..=12).contains(&asked_in_trouble(&script)), "{} questions", asked_in_trouble(&script));
+    let in_trouble: Vec<_> = script.asked().into_iter().filter(|at| (HOUR..2 * HOUR).contains(at)).collect();
+    assert!(in_trouble.windows(2).all(|pair| pair[1] - pair[0] >= 5 * MINUTE), "{in_trouble:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_of_empty_answers_replaces_nothing() {
+    let (letters, script) = second_hour(|_| instances([])).await;
+    assert_eq!(letters.matches('C').count(), 1);
+    assert_eq!(letters.matches('F').count(), asked_in_trouble(&script));
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_empty_answers_that_come_and_go_are_held() {
+    // Four minutes half empty, one minute whole, all hour long.
+    let (letters, _) = second_hour(|at| if at.as_secs() % 300 < 240 { instances(1..=5) } else { instances(1..=10) }).await;
+    assert!(letters.matches('H').count() > 50, "{letters}");
+    assert_eq!(letters.matches('C').count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_hang_all_hour_do_not_pile_up() {
+    let (letters, script) = second_hour(|_| Reply::Hang).await;
+    assert_eq!(letters.matches('F').count(), script.dropped());
+    assert!((10..60).contains(&asked_in_trouble(&script)), "{} questions", asked_in_trouble(&script));
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_of_every_kind_at_random_loses_nothing_and_keeps_the_promise() {
+    for seed in 0..20 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let hour: Vec<Reply> = (0..360)
+            .map(|_| match random.u8(..8) {
+                0 => instances([]),
+                1 => instances(1..=random.u8(1..10)),
+                2 => Reply::Status(429, Some(random.u32(..20) * SECOND)),
+                3 => Reply::Status(500, None),
+                4 => Reply::Status(403, None),
+                5 => Reply::After(random.u32(..90) * SECOND, Box::new(instances(1..=10))),
+                6 => Reply::Hang,
+                _ => instances(1..=10),
+            })
+            .collect();
+        let script = Script::new(move |now| if now < HOUR { hour[now.as_secs() as usize / 10].clone() } else { instances(1..=10) });
+        let mut guards = Guards::default();
+        // Nothing may go in this hour: each of the ten is there.
+        guards.max_shrink = Some(MaxShrink::new(0, 2 * HOUR));
+        guards.min = 2;
+        let mut watch = script.watch().seed(seed).guards(guards).build();
+        let mut most = 0;
+        for (at, event) in script.spend(&mut watch, HOUR + 10 * MINUTE).await {
+            if let Event::Changed(change) = event {
+                // One may always go; it is back with the next whole answer.
+                assert!(change.addresses.len() + 1 >= most, "{} after {most} at {at:?}, seed {seed}", change.addresses.len());
+                most = most.max(change.addresses.len());
+            }
+        }
+        assert_eq!(*watch.status().read().in_use.unwrap().addresses, *addresses(1..=10), "seed {seed}");
+        script.assert_promise(&Pace::default());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rights_that_take_ten_minutes_to_arrive_are_waited_for_and_asked_for_early_at_first() {
+    let script = Script::new(|now| if now < 10 * MINUTE { Reply::Status(403, None) } else { instances([1]) });
+    let mut watch = script.watch().build();
+    let told = script.spend(&mut watch, HOUR).await;
+    let asked = script.asked();
+    assert!(asked.iter().filter(|at| **at < 30 * SECOND).count() >= 5, "{asked:?}");
+    let good = told.iter().find(|(_, event)| matches!(event, Event::Changed(_))).unwrap().0;
+    assert!(good < 12 * MINUTE, "{good:?}");
+    script.assert_promise(&Pace::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_somebody_must_mend_is_not_asked_early() {
+    let script = Script::new(|_| Reply::NoCredential);
+    let mut watch = script.watch().build();
+    let told = script.spend(&mut watch, HOUR).await;
+    assert!(told.iter().all(|(_, event)| matches!(event, Event::Failed(failure) if !failure.transient)));
+    assert!((30..100).contains(&told.len()), "{} questions", told.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_change_each_time_are_not_looked_at_more_often_than_promised() {
+    let script = Script::new(|now| instances([1, 2, now.as_secs() as u8 | 4]));
+    let mut guards = Guards::default();
+    guards.stable_for = SECOND / 10;
+    let mut watch = script.watch().guards(guards).build();
+    let told = script.spend(&mut watch, 5 * HOUR).await;
+    assert!(letters(&told).contains('H'));
+    script.assert_promise(&Pace::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_promise_holds_for_every_interval_and_is_what_it_says() {
+    for (interval, jitter) in [(5 * SECOND, 0.0), (10 * SECOND, 0.5), (30 * SECOND, 0.2), (10 * MINUTE, 0.9)] {
+        let mut pace = Pace::default();
+        (pace.interval, pace.jitter) = (interval, jitter);
+        // The worst a cloud can do: it fails at once, always, and every wait is the shortest.
+        pace.retry = Backoff::new(Duration::ZERO, Duration::ZERO);
+        let script = Script::new(|_| Reply::Status(500, None));
+        let mut watch = script.watch().pace(pace).build();
+        script.spend(&mut watch, 4 * HOUR).await;
+        script.assert_promise(&pace);
+        let expected = 4 * 3600 / pace.period().as_secs();
+        assert!(script.asked().len() as u64 >= expected, "the promise is no more than what the pace allows");
+    }
+    assert_eq!(Pace::default().most_asks_per_hour(), 11 + 150);
+}

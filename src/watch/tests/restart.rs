@@ -1,0 +1,175 @@
+//! Over restarts: the last good answer of the run before.
+
+use std::fs;
+use std::time::SystemTime;
+
+use tempfile::TempDir;
+
+use super::script::{HOUR, MINUTE, Reply, SECOND, Script, addresses, change, instances};
+use super::*;
+
+/// A folder in which a run with these instances, `ago`, left its last good answer.
+async fn after_a_run(numbers: impl IntoIterator<Item = u8>, ago: Duration) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let reply = instances(numbers);
+    let script = Script::new(move |_| reply.clone());
+    let mut watch = watch(&script, &folder).build();
+    change(watch.next().await);
+    watch.flush().await;
+    assert_eq!(watch.status().read().last_good_error, None);
+    tokio::time::advance(ago).await;
+    folder
+}
+
+fn watch(script: &Script, folder: &TempDir) -> WatchBuilder {
+    script.watch().last_good(folder.path().join("consul.json"))
+}
+
+/// What stands in the file, as text.
+fn file(folder: &TempDir) -> String {
+    fs::read_to_string(folder.path().join("consul.json")).unwrap()
+}
+
+/// A later run whose wall clock is as far on as tokio's paused clock: its own `Clock` would start from the system's time.
+fn age_by(folder: &TempDir, age: Duration) {
+    let then = humantime::format_rfc3339_seconds(SystemTime::now() - age).to_string();
+    let mut record: serde_json::Value = serde_json::from_str(&file(folder)).unwrap();
+    record["confirmed"] = then.into();
+    fs::write(folder.path().join("consul.json"), record.to_string()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_cloud_is_down_the_last_good_answer_is_used_with_its_age_and_it_goes_on_from_there() {
+    let folder = after_a_run(1..=3, Duration::ZERO).await;
+    age_by(&folder, 2 * HOUR);
+    let script = Script::new(|now| if now < MINUTE { Reply::Status(503, None) } else { instances([1, 2, 4]) });
+    let mut watch = watch(&script, &folder).build();
+    assert!(matches!(watch.next().await, Event::Failed(_)));
+    let used = change(watch.next().await);
+    assert_eq!((&*used.addresses, used.joined.len() + used.left.len(), used.discovery.is_none()), (&*addresses(1..=3), 0, true));
+    let Source::LastGood { age: Some(age) } = used.source else { panic!("{:?}", used.source) };
+    assert!(age >= 2 * HOUR && age < 2 * HOUR + MINUTE, "{age:?}");
+
+    let status = watch.status();
+    let told = script.spend(&mut watch, 50 * SECOND).await;
+    assert!(told.iter().all(|(_, event)| matches!(event, Event::Failed(_))), "told once");
+    assert!(status.read().in_use.unwrap().age.unwrap() >= age + 40 * SECOND);
+
+    let told = script.spend(&mut watch, 5 * MINUTE).await;
+    let fresh = told.into_iter().map(|(_, event)| event).find(|event| matches!(event, Event::Changed(_))).map(change).unwrap();
+    assert_eq!((fresh.source, &*fresh.joined, &*fresh.left), (Source::Fresh, &*addresses([4]), &*addresses([3])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_question_that_hangs_does_not_keep_the_last_good_answer_waiting() {
+    let folder = after_a_run(1..=3, Duration::ZERO).await;
+    let script = Script::new(|_| Reply::After(20 * SECOND, Box::new(instances(1..=3))));
+    let mut watch = watch(&script, &folder).build();
+    let used = change(watch.next().await);
+    assert!(matches!(used.source, Source::LastGood { .. }) && script.now() == PATIENCE, "{:?} at {:?}", used.source, script.now());
+    // The question is still on its way, and its answer says the same.
+    assert!(matches!(watch.next().await, Event::Unchanged(_)));
+    assert_eq!((script.now(), script.asked().len()), (20 * SECOND, 1));
+    let in_use = watch.status().read().in_use.unwrap();
+    assert_eq!((in_use.source, in_use.age), (Source::Fresh, Some(Duration::ZERO)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_cloud_answers_the_last_good_answer_is_only_what_it_is_compared_with() {
+    let folder = after_a_run(1..=3, Duration::ZERO).await;
+    let script = Script::new(|_| instances([2, 3, 4]));
+    let first = change(watch(&script, &folder).build().next().await);
+    assert_eq!((first.source, &*first.joined, &*first.left), (Source::Fresh, &*addresses([4]), &*addresses([1])));
+
+    let script = Script::new(|_| instances([1, 2, 3]));
+    let same = change(watch(&script, &folder).build().next().await);
+    assert_eq!((same.source, &*same.addresses), (Source::Fresh, &*addresses(1..=3)), "the first answer is told even when it says what was known");
+    assert!(same.joined.is_empty() && same.left.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guards_hold_over_a_restart() {
+    let folder = after_a_run(1..=10, Duration::ZERO).await;
+    let script = Script::new(|_| instances([1, 2]));
+    let mut watch = watch(&script, &folder).build();
+    assert!(matches!(watch.next().await, Event::Held(held) if matches!(held.reason, HeldReason::ShrinksTooMuch { missing: 8, of: 10, .. })));
+    let used = change(watch.next().await);
+    assert_eq!((&*used.addresses, script.asked().len()), (&*addresses(1..=10), 1));
+    watch.flush().await;
+    assert!(file(&folder).contains("10.0.0.10"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_change_is_on_disk_and_an_unchanged_answer_keeps_its_time_fresh() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = Script::new(|now| if now < 30 * MINUTE { instances([1]) } else { instances([1, 2]) });
+    let mut watch = watch(&script, &folder).build();
+    script.spend(&mut watch, 20 * MINUTE).await;
+    let early = file(&folder);
+    script.spend(&mut watch, 29 * MINUTE).await;
+    let later = file(&folder);
+    assert!(early != later && !later.contains("10.0.0.2"), "the time goes on: {later}");
+    script.spend(&mut watch, 31 * MINUTE).await;
+    assert!(file(&folder).contains("10.0.0.2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_another_watch_is_not_used_and_replaced() {
+    let folder = after_a_run(1..=3, Duration::ZERO).await;
+    let script = Script::new(|now| if now < MINUTE { Reply::Status(503, None) } else { instances([7]) });
+    let mut watch = watch(&script, &folder).identity("another").build();
+    let status = watch.status();
+    assert!(status.read().last_good_error.unwrap().contains("it is of another watch, `script: scale set `consul``"));
+    let told = script.spend(&mut watch, 5 * MINUTE).await;
+    let changes: Vec<_> = told.into_iter().filter(|(_, event)| matches!(event, Event::Changed(_))).map(|(_, event)| change(event)).collect();
+    let [only] = &changes[..] else { panic!("{changes:?}") };
+    assert_eq!((only.source, &*only.addresses), (Source::Fresh, &*addresses([7])));
+    watch.flush().await;
+    assert!(file(&folder).contains(r#""identity": "another""#));
+    assert_eq!(status.read().last_good_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_clock_that_jumped_back_the_file_is_used_with_an_age_that_is_not_known() {
+    let folder = after_a_run(1..=3, Duration::ZERO).await;
+    let ahead = humantime::format_rfc3339_seconds(SystemTime::now() + 24 * HOUR).to_string();
+    let mut record: serde_json::Value = serde_json::from_str(&file(&folder)).unwrap();
+    record["confirmed"] = ahead.clone().into();
+    fs::write(folder.path().join("consul.json"), record.to_string()).unwrap();
+
+    let script = Script::new(|now| if now < MINUTE { Reply::Status(503, None) } else { instances(1..=3) });
+    let mut watch = watch(&script, &folder).build();
+    watch.next().await;
+    assert_eq!(change(watch.next().await).source, Source::LastGood { age: None });
+    assert_eq!(watch.status().read().in_use.unwrap().age, None);
+    script.spend(&mut watch, 5 * MINUTE).await;
+    assert!(!file(&folder).contains(&ahead), "the next good answer puts the time right");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_file_is_said_and_no_obstacle() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("consul.json"), "{ broken").unwrap();
+    let script = Script::new(|_| instances([1]));
+    let mut watch = watch(&script, &folder).build();
+    assert!(watch.status().read().last_good_error.unwrap().contains("is not used"));
+    assert_eq!(*change(watch.next().await).addresses, *addresses([1]));
+    watch.flush().await;
+    assert!(file(&folder).contains("10.0.0.1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_goes_and_comes_back_is_said_and_recovers_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("state");
+    let script = Script::new(|_| instances([1]));
+    let mut watch = script.watch().last_good(place.join("consul.json")).build();
+    script.spend(&mut watch, 5 * MINUTE).await;
+    let status = watch.status();
+    assert!(status.read().last_good_error.unwrap().starts_with("cannot write the last good answer"));
+    assert_eq!(status.read().consecutive_failures, 0, "the watch itself is well");
+    fs::create_dir(&place).unwrap();
+    script.spend(&mut watch, 7 * MINUTE).await;
+    assert_eq!(status.read().last_good_error, None);
+    assert!(place.join("consul.json").exists());
+}

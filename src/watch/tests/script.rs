@@ -1,0 +1,180 @@
+//! A pretend provider that answers by a script, and the hours that a test spends with it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cloud_autojoin_core::error::SourceReport;
+use cloud_autojoin_core::{
+    Address, ApiError, Call, CredentialError, Detail, Discovery, Env, Exclusion, Moment, Node, Provider, RequestOutcome, RequestRecord, Result,
+};
+
+use super::super::{Change, Event, Pace, Watch, WatchBuilder};
+use crate::Context;
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+
+/// What the pretend cloud does when it is asked.
+#[derive(Debug, Clone)]
+pub(super) enum Reply {
+    /// Instances with these numbers, and one without an address.
+    Instances(Vec<u8>),
+    /// This status, with how long to wait if it says so.
+    Status(u16, Option<Duration>),
+    /// Nothing that waiting mends: no credential is configured.
+    NoCredential,
+    /// The same after a while.
+    After(Duration, Box<Reply>),
+    /// Nothing ever.
+    Hang,
+}
+
+pub(super) fn instances(numbers: impl IntoIterator<Item = u8>) -> Reply {
+    Reply::Instances(numbers.into_iter().collect())
+}
+
+pub(super) fn addresses(numbers: impl IntoIterator<Item = u8>) -> Vec<Address> {
+    numbers.into_iter().map(|number| Address::ip([10, 0, 0, number].into())).collect()
+}
+
+type Line = dyn Fn(Duration) -> Reply + Send + Sync;
+
+/// Answers by the time since the start of the test.
+#[derive(Clone)]
+pub(super) struct Script {
+    line: Arc<Line>,
+    start: Moment,
+    asked: Arc<Mutex<Vec<Duration>>>,
+    dropped: Arc<Mutex<usize>>,
+}
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Script")
+    }
+}
+
+impl Script {
+    pub(super) fn new(line: impl Fn(Duration) -> Reply + Send + Sync + 'static) -> Self {
+        Self { line: Arc::new(line), start: Moment::now(), asked: Arc::default(), dropped: Arc::default() }
+    }
+
+    /// A watch of it whose waits are the same in each run of the test.
+    pub(super) fn watch(&self) -> WatchBuilder {
+        let context = Context::builder().env(Env::empty()).build().unwrap();
+        Watch::builder(Box::new(self.clone()) as Box<dyn Provider>, &context).seed(7)
+    }
+
+    /// When it was asked, from the start.
+    pub(super) fn asked(&self) -> Vec<Duration> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// How many questions were given up before they were answered.
+    pub(super) fn dropped(&self) -> usize {
+        *self.dropped.lock().unwrap()
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Spends time with the watch, and gives what it told and when.
+    pub(super) async fn spend(&self, watch: &mut Watch, until: Duration) -> Vec<(Duration, Event)> {
+        let mut told = Vec::new();
+        while let Ok(event) = tokio::time::timeout_at(self.start + until, watch.next()).await {
+            told.push((self.now(), event));
+        }
+        told
+    }
+
+    /// The promise, at each hour that begins with a question.
+    pub(super) fn assert_promise(&self, pace: &Pace) {
+        let asked = self.asked();
+        for (index, first) in asked.iter().enumerate() {
+            let within = asked[index..].iter().take_while(|at| **at < *first + HOUR).count() as u64;
+            assert!(within <= pace.most_asks_per_hour(), "{within} questions in the hour from {first:?}; promised {}", pace.most_asks_per_hour());
+        }
+    }
+}
+
+struct Question(Option<Arc<Mutex<usize>>>);
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        if let Some(dropped) = &self.0 {
+            *dropped.lock().unwrap() += 1;
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for Script {
+    fn name(&self) -> &'static str {
+        "script"
+    }
+
+    fn subject(&self) -> String {
+        "scale set `consul`".to_owned()
+    }
+
+    async fn discover(&self, call: &Call) -> Result<Discovery> {
+        let now = self.now();
+        self.asked.lock().unwrap().push(now);
+        let mut question = Question(Some(Arc::clone(&self.dropped)));
+        let mut reply = (self.line)(now);
+        while let Reply::After(wait, then) = reply {
+            call.clock().sleep(wait).await;
+            reply = *then;
+        }
+        let answer = answer(&reply, call).await;
+        question.0 = None;
+        answer
+    }
+}
+
+async fn answer(reply: &Reply, call: &Call) -> Result<Discovery> {
+    match reply {
+        Reply::Instances(numbers) => {
+            call.record(RequestRecord::new("list", "GET /", RequestOutcome::Status(200)));
+            let mut discovery = Discovery::new("script", "scale set `consul`", Detail::Addresses);
+            for address in addresses(numbers.iter().copied()) {
+                let mut node = Node::new("instance", address.to_string(), address.to_string());
+                node.addresses.push(address);
+                discovery.push(node);
+            }
+            let mut out = Node::new("instance", "starting", "starting");
+            out.left_out.push(Exclusion::NoAddress);
+            discovery.push(out);
+            Ok(discovery)
+        }
+        Reply::Status(status, retry_after) => {
+            call.record(RequestRecord::new("list", "GET /", RequestOutcome::Status(*status)));
+            Err(ApiError::new("script", "list instances", *status).with_retry_after(*retry_after).into())
+        }
+        Reply::NoCredential => Err(CredentialError::new("script", vec![SourceReport::not_configured("environment", "`SECRET_ID` is not set")]).into()),
+        Reply::After(..) | Reply::Hang => std::future::pending().await,
+    }
+}
+
+/// The change of an event that has one.
+pub(super) fn change(event: Event) -> Change {
+    match event {
+        Event::Changed(change) => change,
+        other => panic!("no change: {other:?}"),
+    }
+}
+
+/// One letter per event: what happened, at a glance.
+pub(super) fn letters(told: &[(Duration, Event)]) -> String {
+    told.iter()
+        .map(|(_, event)| match event {
+            Event::Changed(_) => 'C',
+            Event::Held(_) => 'H',
+            Event::Failed(_) => 'F',
+            Event::Unchanged(_) => '.',
+        })
+        .collect()
+}
