@@ -14,6 +14,7 @@ pub mod discovery;
 pub mod error;
 pub mod http;
 pub mod provider;
+pub mod role;
 pub mod secret;
 
 pub use address::{Address, Host};
@@ -24,4 +25,5 @@ pub use context::{Context, Env};
 pub use discovery::{Discovery, Exclusion, Finding, Node};
 pub use error::{ApiError, ConfigError, ConfigProblem, CredentialError, DecodeError, Error, NothingMatched, Result, TransportError, TransportFailure};
 pub use provider::{Provider, ProviderSpec};
+pub use role::{RoleDocument, RoleFormat};
 pub use secret::Secret;

@@ -9,6 +9,7 @@ use crate::config::{ConfigString, KeySpec};
 use crate::context::Context;
 use crate::discovery::Discovery;
 use crate::error::Result;
+use crate::role::{CompareWithGoDiscover, WriteRole};
 
 /// A configured provider: everything it needs was checked when it was built.
 ///
@@ -54,6 +55,10 @@ pub struct ProviderSpec {
     ///
     /// [`Error::Config`](crate::Error::Config) with *all* problems of the string.
     pub build: fn(&ConfigString, &Context) -> Result<Box<dyn Provider>>,
+    /// Writes the least role that a join string needs, where the cloud has such a thing.
+    pub role: Option<WriteRole>,
+    /// Says what go-discover would do with a join string, for a provider that go-discover has too.
+    pub go_discover: Option<CompareWithGoDiscover>,
 }
 
 impl ProviderSpec {
@@ -64,7 +69,21 @@ impl ProviderSpec {
         keys: &'static [KeySpec],
         build: fn(&ConfigString, &Context) -> Result<Box<dyn Provider>>,
     ) -> Self {
-        Self { name, title, summary: "", keys, notes: "", build }
+        Self { name, title, summary: "", keys, notes: "", build, role: None, go_discover: None }
+    }
+
+    /// The same provider, which writes roles.
+    #[must_use]
+    pub const fn with_role(mut self, role: WriteRole) -> Self {
+        self.role = Some(role);
+        self
+    }
+
+    /// The same provider, which knows what go-discover does.
+    #[must_use]
+    pub const fn with_go_discover(mut self, compare: CompareWithGoDiscover) -> Self {
+        self.go_discover = Some(compare);
+        self
     }
 
     /// The same provider with its summary.

@@ -10,9 +10,11 @@ pub mod cloud;
 pub mod config;
 pub mod credential;
 mod discover;
+mod go_discover;
 mod instance_metadata;
 pub mod key;
 mod reader;
+mod role;
 
 use cloud_autojoin_core::{ConfigString, Context, Provider, ProviderSpec, Result};
 
@@ -25,7 +27,9 @@ pub use key::AzureKey;
 /// Azure as the registry knows it.
 pub const SPEC: ProviderSpec = ProviderSpec::new(PROVIDER_NAME, "Microsoft Azure", key::KEYS, build)
     .with_summary("finds network interfaces by tag, or the instances of a Uniform or Flexible scale set, and gives their addresses")
-    .with_notes(NOTES);
+    .with_notes(NOTES)
+    .with_role(role::write)
+    .with_go_discover(go_discover::compare);
 
 /// What the keys alone do not tell.
 const NOTES: &str = "\
