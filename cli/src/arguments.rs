@@ -106,6 +106,8 @@ Each argument is one whole join string, or @FILE; - stands for the lines of stan
 
 JSON has one object a string, on one line: input, values, error (of the grammar, in go-discover's words), normalized, problems (null where the provider is not known), warnings, go_discover. It repeats the string with its secrets; text does not.
 
+--role prints, for one string, the least role that it needs: JSON for `az role definition create`, or with `--output terraform` a resource for Terraform.
+
 Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage.")]
 pub(crate) struct Check {
     /// A whole join string, @FILE, or - for the lines of standard input
@@ -113,20 +115,28 @@ pub(crate) struct Check {
     pub(crate) strings: Vec<OsString>,
 
     /// What standard output looks like
-    #[arg(long, short, value_enum, default_value_t = CheckFormat::Text, value_name = "FORMAT")]
-    pub(crate) output: CheckFormat,
+    ///
+    /// [default: text; with --role: json]
+    #[arg(long, short, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<CheckFormat>,
 
     /// Take warnings for errors
     #[arg(long)]
     pub(crate) strict: bool,
+
+    /// Print the least role that the string needs in its cloud, instead of a judgement
+    #[arg(long, conflicts_with = "strict")]
+    pub(crate) role: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CheckFormat {
     /// For people, with secrets masked
     Text,
-    /// One JSON object a string, secrets and all
+    /// One JSON object a string, secrets and all; with --role the document of the cloud's own command line
     Json,
+    /// With --role: a resource for Terraform
+    Terraform,
 }
 
 /// `discover providers`

@@ -1,6 +1,6 @@
 //! `discover check`: judges join strings offline.
 //!
-//! `check/judgement.rs` finds out what is right and wrong with one, `check/text.rs` tells people; programs get JSON, one object a string.
+//! `check/judgement.rs` finds out what is right and wrong with one, `check/text.rs` tells people; programs get JSON, one object a string. `check/role.rs` prints roles instead.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::io::AsyncReadExt;
 
 mod judgement;
 mod offline;
+mod role;
 mod text;
 
 use judgement::Judgement;
@@ -25,6 +26,14 @@ const READING: Duration = Duration::from_secs(60);
 
 /// Runs the subcommand.
 pub(crate) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
+    if arguments.role {
+        return role::run(arguments, reporter).await;
+    }
+    let format = arguments.output.unwrap_or(CheckFormat::Text);
+    if format == CheckFormat::Terraform {
+        reporter.error("`--output terraform` is for roles", Some("add `--role`"));
+        return Status::Usage;
+    }
     let judgements = match judge_all(arguments).await {
         Ok(judgements) => judgements,
         Err(error) => {
@@ -32,11 +41,11 @@ pub(crate) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
             return Status::Failed;
         }
     };
-    let text = match arguments.output {
+    let text = match format {
         CheckFormat::Json => judgements.iter().map(output::json).collect(),
-        CheckFormat::Text => text::of(&judgements, arguments.strings.len()),
+        CheckFormat::Text | CheckFormat::Terraform => text::of(&judgements, arguments.strings.len()),
     };
-    let is_fine = judgements.iter().all(|judgement| judgement.is_fine(arguments.strict, arguments.output == CheckFormat::Json));
+    let is_fine = judgements.iter().all(|judgement| judgement.is_fine(arguments.strict, format == CheckFormat::Json));
     match output::deliver(&text, "judgement", reporter) {
         Status::Done if !is_fine => Status::Failed,
         status => status,

@@ -127,7 +127,8 @@ async fn several_strings_are_numbered_and_a_string_in_pieces_is_noticed() {
     let ended = check(&["provider=azure", "tag_name=a"]).await;
     ended.is(
         1,
-        "string 1: provider=azure\nerror: nothing is selected\n  hint: add `tag_name=... tag_value=...`, or `resource_group=... vm_scale_set=...`\n\n\
+        "string 1: provider=azure\nerror: nothing is selected\n  hint: add `tag_name=... tag_value=...`, or `resource_group=... vm_scale_set=...`\n\
+         go-discover: fails: `subscription_id not provided as argument or environment variable`\n\n\
          string 2: error: no provider\n  hint: write `provider=NAME`; known here: `azure`\n\n\
          note: each argument is judged as a whole join string; put quotes around one that has blanks\n",
         "",
@@ -187,4 +188,23 @@ async fn a_file_that_cannot_be_read_is_an_error_of_that_string() {
     assert_eq!((ended.status, ended.stderr.as_str()), (Some(1), ""));
     assert!(ended.stdout.starts_with("error: cannot read the join string from /no/such/file: "), "{ended:?}");
     assert_eq!(check(&[]).await.status, Some(2));
+}
+
+#[tokio::test]
+async fn it_says_what_go_discover_would_have_done() {
+    let azure = |rest: &str| format!("provider=azure subscription_id={NOMAD_CONSUL} {rest}");
+    for (string, said) in [
+        (azure("tag_name=a tag_value=b"), "takes every network interface of the subscription whose own tag fits, with case in the tag's name"),
+        (azure("resource_group=a vm_scale_set=b"), "finds nothing in a Flexible scale set, and in a Uniform one lists instances that are gone"),
+        (azure("tag_name=a tag_value=b resource_group=c"), "fails: `unclear configuration. use (tag name and value) or (resouce_group and vm_scale_set)`"),
+        ("provider=azure tag_name=a tag_value=b".to_owned(), "fails: `subscription_id not provided as argument or environment variable`"),
+        (azure("tag_name"), "fails with the same words"),
+        (r#"a="\xff""#.to_owned(), "takes it, with bytes that spell no character"),
+    ] {
+        let ended = check(&[&string]).await;
+        assert!(ended.stdout.ends_with(&format!("go-discover: {said}\n")), "{string}: {ended:?}");
+        assert_eq!(rows(&check(&["-o", "json", &string]).await)[0]["go_discover"].as_array().unwrap().last().unwrap(), said);
+    }
+    let ended = check(&[&azure("tag_name=a tag_value=b tag_on=vm environment=china")]).await;
+    assert!(ended.stdout.contains("\ngo-discover: ignores `environment`, `tag_on`\n"), "{ended:?}");
 }

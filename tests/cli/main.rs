@@ -11,4 +11,5 @@ mod check;
 mod explain;
 mod help;
 mod refusals;
+mod role;
 mod usage;

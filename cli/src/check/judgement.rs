@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 
+use cloud_autojoin::config::ParseErrorKind;
 use cloud_autojoin::{ConfigProblem, ConfigString, Context, Error, ProviderSpec, Registry};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -72,7 +73,14 @@ impl Judgement {
         match ConfigString::parse_bytes(text) {
             Ok(config) => Self::of_config(input, &config, file, registry, context),
             // People are told without a word that may be a piece of a secret.
-            Err(error) => Self::refused(input, error.to_string(), Remark::from(&registry.refuse(&error))),
+            Err(error) => {
+                let mut judgement = Self::refused(input, error.to_string(), Remark::from(&registry.refuse(&error)));
+                judgement.go_discover.push(match error.kind() {
+                    ParseErrorKind::EscapesNotUtf8 | ParseErrorKind::InputNotUtf8 { .. } => "takes it, with bytes that spell no character".to_owned(),
+                    _ => "fails with the same words".to_owned(),
+                });
+                judgement
+            }
         }
     }
 
@@ -123,6 +131,7 @@ impl Judgement {
             Err(Error::Config(error)) => error.problems().iter().cloned().map(Remark::from).collect(),
             Err(other) => vec![Remark::from(&other)],
         });
+        self.go_discover = spec.go_discover.map(|compare| compare(config, context)).unwrap_or_default();
         let unknown = question::unknown_keys(registry, config).unwrap_or_default();
         self.warnings.extend(unknown.into_iter().map(|mut problem| {
             problem.message.push_str(" is ignored");

@@ -1,0 +1,48 @@
+//! `discover check --role`: the least role that a join string needs.
+
+use cloud_autojoin::{Call, Clock, ConfigError, ConfigProblem, Registry, Result, RoleDocument, RoleFormat};
+
+use super::{READING, offline};
+use crate::arguments::{Check, CheckFormat};
+use crate::report::Reporter;
+use crate::status::Status;
+use crate::{join_string, output};
+
+/// Runs it.
+pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
+    let format = match arguments.output {
+        None | Some(CheckFormat::Json) => RoleFormat::Native,
+        Some(CheckFormat::Terraform) => RoleFormat::Terraform,
+        Some(CheckFormat::Text) => {
+            reporter.error("a role is printed as JSON or for Terraform", Some("leave `--output text` out"));
+            return Status::Usage;
+        }
+    };
+    if arguments.strings.len() != 1 || arguments.strings[0] == "-" {
+        reporter.error("`--role` takes one join string", Some("put quotes around the whole string, or name one `@FILE`"));
+        return Status::Usage;
+    }
+    match write(arguments, format).await {
+        Ok(document) => {
+            for note in &document.notes {
+                reporter.note(note);
+            }
+            output::deliver(&document.text, "role", reporter)
+        }
+        Err(error) => {
+            reporter.failure(&error);
+            Status::Failed
+        }
+    }
+}
+
+async fn write(arguments: &Check, format: RoleFormat) -> Result<RoleDocument> {
+    let registry = Registry::compiled_in();
+    let config = join_string::read(&arguments.strings, &registry, &Call::new(&Clock::system(), READING)).await?;
+    let spec = registry.provider_of(&config)?;
+    let Some(write) = spec.role else {
+        let problem = ConfigProblem::of_key("provider", format!("`{}` has no roles", spec.name)).with_hint("see its documentation for what it needs");
+        return Err(ConfigError::new(Some(spec.name), problem).into());
+    };
+    write(&config, &offline::context()?, format)
+}
