@@ -66,6 +66,13 @@ impl Reporter {
         }
     }
 
+    /// Says something that is good to know.
+    pub(crate) fn note(&self, message: &str) {
+        if !self.quiet {
+            write_line(&format!("note: {}", one_line(message)));
+        }
+    }
+
     /// Reports what is not as it should be and does not stop the call.
     pub(crate) fn warning(&self, message: &str) {
         if !self.quiet {
