@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::RetryPolicy;
+use crate::secret::Secret;
 
 /// Settings of an [`HttpClient`](super::HttpClient). The defaults are what the command uses.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct HttpSettings {
     pub proxy_from_environment: bool,
     /// PEM certificates of authorities to trust instead of the system's; default none, which means the system's (or `SSL_CERT_FILE`'s, `SSL_CERT_DIR`'s).
     pub certificate_authorities: Vec<Vec<u8>>,
+    /// The certificate to show to servers that ask for one and its private key, in PEM, one after the other; default none.
+    pub client_identity: Option<Secret>,
 }
 
 impl Default for HttpSettings {
@@ -34,6 +37,7 @@ impl Default for HttpSettings {
             retry: RetryPolicy::default(),
             proxy_from_environment: true,
             certificate_authorities: Vec::new(),
+            client_identity: None,
         }
     }
 }

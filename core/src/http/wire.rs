@@ -90,6 +90,10 @@ impl Wire {
                 return Err(wrong("a CA bundle has no certificate in it").into());
             }
         }
+        if let Some(identity) = &settings.client_identity {
+            // What the layer below says of a key that it cannot read is not repeated.
+            reqwest::Identity::from_pem(identity.expose().as_bytes()).map_err(|_| wrong("the client's certificate and key are not PEM"))?;
+        }
         // reqwest takes the process's provider; where the program has one already, that one serves.
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             _ = rustls::crypto::ring::default_provider().install_default();
@@ -114,7 +118,7 @@ impl Wire {
     }
 
     fn build(&self, route: Route) -> reqwest::Result<reqwest::Client> {
-        let HttpSettings { user_agent, connect_timeout, idle_timeout, proxy_from_environment, certificate_authorities, .. } = &self.settings;
+        let HttpSettings { user_agent, connect_timeout, idle_timeout, proxy_from_environment, certificate_authorities, client_identity, .. } = &self.settings;
         let mut builder = reqwest::Client::builder()
             .user_agent(user_agent)
             // The idle limit counts from the start: a connection that does not come to be must end before it, or it would look like a silent server.
@@ -126,6 +130,9 @@ impl Wire {
             .retry(reqwest::retry::never());
         if route != Route::Proxied || !proxy_from_environment {
             builder = builder.no_proxy();
+        }
+        if let Some(identity) = client_identity.as_ref().filter(|_| route != Route::DirectPlain) {
+            builder = builder.identity(reqwest::Identity::from_pem(identity.expose().as_bytes())?);
         }
         if route == Route::DirectPlain {
             builder = builder.tls_certs_only([]);
@@ -204,6 +211,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::secret::Secret;
 
     fn route(url: &str) -> Route {
         Route::of(&Url::parse(url).unwrap())
@@ -250,6 +258,10 @@ mod tests {
         assert_eq!(
             refused(HttpSettings { certificate_authorities: vec![b"not PEM".to_vec()], ..HttpSettings::default() }),
             "cannot set up HTTP: no request to any host could be made (a CA bundle has no certificate in it)"
+        );
+        assert_eq!(
+            refused(HttpSettings { client_identity: Some(Secret::new("canary")), ..HttpSettings::default() }),
+            "cannot set up HTTP: no request to any host could be made (the client's certificate and key are not PEM)"
         );
     }
 
