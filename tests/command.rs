@@ -2,7 +2,7 @@
 //!
 //! A part of `tests/cli` and `tests/secrets`, both of which start it against a simulator that runs beside it in the test's own runtime.
 
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "tests, each of which uses a part")]
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Write as _};
@@ -155,7 +155,7 @@ impl Command {
 }
 
 /// Request ids and durations differ from run to run: `[request id ...]` loses its id, `3 tries in 1.2 s` and `   12 ms` their time.
-fn without_guesses(text: &str) -> String {
+pub(crate) fn without_guesses(text: &str) -> String {
     let text = text.split_inclusive('\n').map(without_milliseconds).collect::<String>();
     let mut shown = String::new();
     let mut rest = text.as_str();

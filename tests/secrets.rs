@@ -3,6 +3,8 @@
 //! A canary stands for the client secret, in its right place and in every wrong one. Tokens are known by their beginning, which all tokens of the simulator (and of Entra ID) share.
 //! The one exception is `discover check --output json`, which is asked to repeat what it was given.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod command;
 
 use std::time::Duration;

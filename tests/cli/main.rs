@@ -2,6 +2,8 @@
 //!
 //! One file a topic. `../command.rs` runs the real binary; the cloud is the simulator.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 #[path = "../command.rs"]
 mod command;
 

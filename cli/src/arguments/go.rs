@@ -22,7 +22,7 @@ impl fmt::Display for GoDuration {
 pub(super) fn flags(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut words = words.into_iter();
     let mut usual_words: Vec<OsString> = words.by_ref().take(1).collect();
-    while let Some(word) = words.next() {
+    for word in words.by_ref() {
         if word == "--" {
             break;
         }

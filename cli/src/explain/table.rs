@@ -27,6 +27,9 @@ pub(super) fn of(explanation: &Explanation<'_>, width: Width, colour: Colour) ->
     text + &conclusion(explanation, width)
 }
 
+/// The name of a column, and what of a node stands in it.
+type Column = (&'static str, fn(&Node) -> &str);
+
 /// The things looked at: those that are in, by address, then the others in the order in which they were met.
 fn nodes(discovery: &Discovery, width: Width, colour: Colour) -> String {
     let kinds: BTreeSet<&str> = discovery.nodes().iter().map(|node| node.kind).collect();
@@ -39,7 +42,7 @@ fn nodes(discovery: &Discovery, width: Width, colour: Colour) -> String {
     nodes.sort_by(|one, other| (!one.is_in(), one.addresses.iter().min()).cmp(&(!other.is_in(), other.addresses.iter().min())));
 
     // What is the same for all is said once, above.
-    let columns: [(&str, fn(&Node) -> &str); 5] = [
+    let columns: [Column; 5] = [
         ("instance", |node| node.instance.as_deref().unwrap_or_default()),
         ("interface", |node| if node.instance.as_ref() == Some(&node.name) { "" } else { &node.name }),
         ("scale set", |node| node.scale_set.as_deref().unwrap_or_default()),
