@@ -116,6 +116,7 @@ async fn a_tagged_set_whose_interfaces_have_no_tags_is_found_by_its_tag_and_not_
     assert_eq!(cloud.addresses(&format!("{TAG} tag_on=scale_set")).await.len(), 3);
     let text = nothing(cloud.ask(&format!("{TAG} tag_on=nic")).await.unwrap());
     assert!(text.contains("tag `consul` = `server` stands on the scale set `consul`") && text.contains("hint: add `tag_on=scale_set`"), "{text}");
+    assert!(!text.contains("none of 3 network interfaces"), "the cause is said once: {text}");
     let text = nothing(cloud.ask(&format!("{TAG} tag_on=vm")).await.unwrap());
     assert!(text.contains("stands on the scale set `consul`"), "{text}");
 }
@@ -276,4 +277,41 @@ async fn a_tag_that_is_moved_changes_the_answer_of_the_next_call() {
         world.set_tags(Named::NetworkInterface("machineVMNic"), Tags::from([("consul".to_owned(), "server".to_owned())])).unwrap();
     });
     assert_eq!(printed(&provider.discover(&cloud.call()).await.unwrap()), ["10.9.0.8"]);
+}
+
+#[tokio::test]
+async fn an_interface_that_comes_by_several_ways_is_one_node() {
+    for lookup in ["list", "index"] {
+        let cloud = Cloud::of(
+            "[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'web'\ntags = { consul = 'server' }\n\
+             instance = [{ address = '10.9.0.4', tags = { consul = 'server' }, interface_tags = { consul = 'server' } }]\n",
+        )
+        .await;
+        let found = cloud.ask(&format!("{TAG} tag_on=nic,vm,scale_set lookup={lookup}")).await.unwrap();
+        assert_eq!((printed(&found), found.matched(), found.looked_at()), (vec!["10.9.0.4".to_owned()], 1, 1), "{lookup}");
+    }
+}
+
+#[tokio::test]
+async fn an_interface_that_came_near_by_several_ways_is_counted_once() {
+    let cloud = Cloud::of(
+        "[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'web'\ntags = { consul = 'server' }\n\
+         instance = [{ address = '10.9.0.4', interface_tags = { ring = 'b' } }]\n",
+    )
+    .await;
+    let found = cloud.ask(&format!("{TAG} tag.ring=a tag_on=nic,scale_set")).await.unwrap();
+    assert_eq!(found.looked_at(), 1);
+    let text = nothing(found);
+    assert!(text.contains("1 of the network interfaces have tag `ring` with other values: `b`"), "{text}");
+}
+
+#[tokio::test]
+async fn the_rarest_tag_leads_through_the_index() {
+    let cloud = Cloud::of(
+        "[[resource_group]]\nname = 'prod'\n[[resource_group.virtual_machine]]\nname = 'many'\ncount = 8\ninterface_tags = { consul = 'server' }\n\
+         [[resource_group.virtual_machine]]\nname = 'one'\naddresses = ['10.9.0.4']\ninterface_tags = { consul = 'server', ring = 'a' }\n",
+    )
+    .await;
+    assert_eq!(cloud.addresses(&format!("{TAG} tag.ring=a lookup=index")).await, ["10.9.0.4"]);
+    assert_eq!((cloud.count(Operation::ListResources), cloud.count(Operation::GetNetworkInterface)), (2, 1));
 }

@@ -181,3 +181,24 @@ async fn a_machine_that_names_another_set_is_no_member_though_the_filter_let_it_
     assert_eq!(printed(&found), ["10.9.1.5"]);
     assert_eq!(reasons(node(&found, "web_0000000a")), ["not part of scale set `web`"]);
 }
+
+#[tokio::test]
+async fn machines_that_all_name_another_set_make_no_flexible_set() {
+    let server = MockServer::start().await;
+    serve(&server, 404, U, fixture!("error-404-network.json")).await;
+    serve(&server, 200, V, &fixture!("flexible-virtual-machines.json").replace("virtualMachineScaleSets/web\"", "virtualMachineScaleSets/web2\"")).await;
+    serve(&server, 200, N, fixture!("network-interfaces-of-group.json")).await;
+    serve(&server, 200, "Microsoft.Compute/virtualMachineScaleSets/web", fixture!("scale-set-flexible-without-profile.json")).await;
+    let text = shown(&ask(&server, set()).await.unwrap().require_addresses().unwrap_err());
+    assert!(text.contains("the scale set `web` is there (Flexible), and has no instances"), "{text}");
+}
+
+#[tokio::test]
+async fn the_missing_permission_is_the_one_azure_names() {
+    let server = MockServer::start().await;
+    serve(&server, 403, N, &fixture!("error-403.json").replace("networkInterfaces/read", "networkInterfaces/list/action")).await;
+    let tags = Tags::on_network_interface(vec![TagCondition::new("consul", "server")]);
+    let error = ask(&server, Selection::Tag { tags, resource_groups: vec!["prod".to_owned()], lookup: Lookup::List }).await.unwrap_err();
+    let Error::Api(error) = error else { panic!("{error}") };
+    assert_eq!(error.missing_permission(), Some("Microsoft.Network/networkInterfaces/list/action"));
+}

@@ -216,6 +216,8 @@ async fn an_empty_set_is_told_from_one_that_is_not_there() {
         assert!(text.contains("no such scale set: resource group `prod`") && text.contains("`wbe`"), "{text}");
         let text = cloud.error("resource_group=porduction vm_scale_set=web").await;
         assert!(text.contains("check `resource_group`") && text.contains("no resource group `porduction`"), "{text}");
+        let of_missing_group = cloud.simulator.requests().into_iter().filter(|request| request.path.contains("/porduction/")).count();
+        assert_eq!(of_missing_group, 3, "what is not there is not asked for its scale set");
         cloud.simulator.finish();
     }
 }
