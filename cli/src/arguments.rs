@@ -38,6 +38,9 @@ pub(crate) enum Action {
     Check(Check),
     /// List the providers, or the keys of one
     Providers(Providers),
+    /// Keep files and running agents up to date
+    #[cfg(all(feature = "sidecar", unix))]
+    Watch(crate::watch::Arguments),
     /// Print a script by which a shell completes this command
     Completions(Completions),
     /// Print the manual page
@@ -171,6 +174,15 @@ pub(crate) enum OutputFormat {
 }
 
 impl Arguments {
+    /// What the log of a daemon looks like; `None` for everything that is not one.
+    #[cfg(all(feature = "sidecar", unix))]
+    pub(crate) fn log_format(&self) -> Option<crate::watch::LogFormat> {
+        match &self.action {
+            Action::Watch(watch) if !watch.check => Some(watch.log),
+            _ => None,
+        }
+    }
+
     /// Reads the words of a command line, the program's name first.
     ///
     /// # Errors

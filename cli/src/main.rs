@@ -19,6 +19,8 @@ mod question;
 mod report;
 mod status;
 mod usage;
+#[cfg(all(feature = "sidecar", unix))]
+mod watch;
 
 use arguments::{Action, Arguments};
 use report::Reporter;
@@ -53,5 +55,7 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Status {
         Action::Providers(which) => providers::run(which, reporter),
         Action::Completions(completions) => completions::run(completions, reporter),
         Action::Man => man::run(reporter),
+        #[cfg(all(feature = "sidecar", unix))]
+        Action::Watch(watch) => watch::run(watch, reporter).await,
     }
 }

@@ -22,6 +22,11 @@ impl Reporter {
     pub(crate) fn new(arguments: &Arguments) -> Self {
         let level = match (arguments.quiet, arguments.verbose) {
             (true, _) => LevelFilter::OFF,
+            #[cfg(all(feature = "sidecar", unix))]
+            (false, verbose) if arguments.log_format().is_some() => {
+                Self::start_daemon_log(arguments, verbose);
+                return Self { quiet: arguments.quiet };
+            }
             (false, 0) => LevelFilter::WARN,
             (false, 1) => LevelFilter::DEBUG,
             (false, _) => LevelFilter::TRACE,
@@ -37,6 +42,21 @@ impl Reporter {
             let _ = tracing_subscriber::registry().with(ours).with(layer).try_init();
         }
         Self { quiet: arguments.quiet }
+    }
+
+    /// The log of the sidecar: what changed is said without being asked.
+    #[cfg(all(feature = "sidecar", unix))]
+    fn start_daemon_log(arguments: &Arguments, verbose: u8) {
+        let level = [LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE][usize::from(verbose.min(2))];
+        let ours = Targets::new().with_target("cloud_autojoin", level).with_target("discover", level).with_default(LevelFilter::WARN);
+        let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+        let log = tracing_subscriber::registry().with(ours);
+        // A second subscriber cannot be there: this is the start of the process.
+        let _ = match arguments.log_format() {
+            Some(crate::watch::LogFormat::Json) => log.with(layer.json().flatten_event(true)).try_init(),
+            // The journal adds the time.
+            _ => log.with(layer.with_ansi(Colour::on(io::stderr().is_terminal()).is_on()).without_time().with_target(false)).try_init(),
+        };
     }
 
     /// A reporter that keeps quiet but for errors, for when the flags are not known.

@@ -1,0 +1,185 @@
+//! How an agent is reached: plain http on this machine, TLS anywhere, with authorities, certificate and token from files that are read again at each use, since they are rotated.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use cloud_autojoin::http::{HttpClient, HttpSettings, Request, Response, RetryPolicy};
+use cloud_autojoin::{Call, Error, Secret};
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use tokio::io::AsyncReadExt;
+use url::Url;
+
+use crate::watch::failure::{Failure, first_line};
+
+/// How long an agent may keep still: it is on this machine or near it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// More than this is no certificate and no token.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// More than this is not read of an answer: a list of 10,000 members has about 10 MiB.
+const LARGEST_ANSWER: usize = 64 << 20;
+
+/// The files of a door.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Files {
+    /// The agent's ACL token.
+    pub(crate) token: Option<PathBuf>,
+    /// The authorities that the agent's certificate is of, in place of the system's.
+    pub(crate) authorities: Option<PathBuf>,
+    /// The certificate to show, and its key.
+    pub(crate) certificate: Option<(PathBuf, PathBuf)>,
+}
+
+/// The API of one agent.
+pub(crate) struct Door {
+    url: Url,
+    token_header: HeaderName,
+    files: Files,
+    client: Mutex<Option<(Trust, HttpClient)>>,
+}
+
+/// What a client was made of.
+#[derive(Clone, PartialEq, Eq)]
+struct Trust {
+    authorities: Option<Secret>,
+    identity: Option<Secret>,
+}
+
+impl Door {
+    /// The API at `url`, which takes its token in this header.
+    pub(crate) fn new(url: Url, token_header: HeaderName, files: Files) -> Self {
+        Self { url, token_header, files, client: Mutex::default() }
+    }
+
+    /// Its place, for people.
+    pub(crate) fn shown(&self) -> String {
+        cloud_autojoin::http::origin_of(&self.url)
+    }
+
+    /// Asks, with `query` in the URL.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, no whole answer came, or the answer is a refusal.
+    pub(super) async fn get(&self, operation: &str, path: &str, query: &[(&str, &str)], call: &Call) -> Result<Response, Failure> {
+        self.send(operation, Method::GET, path, query, call).await
+    }
+
+    /// Orders.
+    ///
+    /// # Errors
+    ///
+    /// As [`Door::get`].
+    pub(super) async fn put(&self, operation: &str, path: &str, query: &[(&str, &str)], call: &Call) -> Result<Response, Failure> {
+        self.send(operation, Method::PUT, path, query, call).await
+    }
+
+    async fn send(&self, operation: &str, method: Method, path: &str, query: &[(&str, &str)], call: &Call) -> Result<Response, Failure> {
+        let mut url = self.url.clone();
+        // Set as it is: it is encoded already.
+        url.set_path(&format!("{}{path}", self.url.path().trim_end_matches('/')));
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = Request::get(operation, url).with_method(method);
+        if let Some(file) = &self.files.token {
+            let token = Secret::new(text(file).await?.expose().trim());
+            let mut value = HeaderValue::from_str(token.expose())
+                .ok()
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| Failure::new(format!("there is no token in {}", file.display())).with_hint("write the token alone into it"))?;
+            value.set_sensitive(true);
+            request = request.header(self.token_header.clone(), value);
+        }
+        let client = self.client().await?;
+        let response = client.send(&request, &call.within(PATIENCE)).await.map_err(|error| transport(&error))?;
+        if response.status == StatusCode::OK { Ok(response) } else { Err(refusal(operation, &response)) }
+    }
+
+    /// A client that trusts what the files say now; the last one where they say the same.
+    async fn client(&self) -> Result<HttpClient, Failure> {
+        let Files { authorities, certificate, .. } = &self.files;
+        let trust = Trust {
+            authorities: match authorities {
+                Some(file) => Some(text(file).await?),
+                None => None,
+            },
+            identity: match certificate {
+                Some((certificate, key)) => Some(Secret::new(format!("{}\n{}", text(certificate).await?.expose(), text(key).await?.expose()))),
+                None => None,
+            },
+        };
+        let mut last = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((before, client)) = &*last
+            && *before == trust
+        {
+            return Ok(client.clone());
+        }
+        let mut settings = HttpSettings::default();
+        settings.retry = RetryPolicy::none();
+        settings.idle_timeout = PATIENCE;
+        settings.max_body = LARGEST_ANSWER;
+        // An agent is near; the proxy is the way to the cloud.
+        settings.proxy_from_environment = false;
+        settings.certificate_authorities = trust.authorities.iter().map(|pem| pem.expose().as_bytes().to_vec()).collect();
+        settings.client_identity = trust.identity.clone();
+        let client = HttpClient::new(settings).map_err(|error| transport(&error))?;
+        *last = Some((trust, client.clone()));
+        Ok(client)
+    }
+}
+
+/// The same door, with a client of its own.
+impl Clone for Door {
+    fn clone(&self) -> Self {
+        Self::new(self.url.clone(), self.token_header.clone(), self.files.clone())
+    }
+}
+
+impl PartialEq for Door {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.url, &self.token_header, &self.files) == (&other.url, &other.token_header, &other.files)
+    }
+}
+
+impl Eq for Door {}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("url", &self.shown()).field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+async fn text(file: &Path) -> Result<Secret, Failure> {
+    let cannot = |error: &dyn fmt::Display| {
+        Failure::new(format!("cannot read {}: {error}", file.display())).with_hint("check that the file is there and that the sidecar's user may read it")
+    };
+    let mut text = String::new();
+    tokio::fs::File::open(file).await.map_err(|error| cannot(&error))?.take(LARGEST_FILE).read_to_string(&mut text).await.map_err(|error| cannot(&error))?;
+    Ok(Secret::new(text))
+}
+
+fn transport(error: &Error) -> Failure {
+    let failure = Failure::new(crate::report::chain(error));
+    match error.hint() {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// What an answer that is no success means.
+fn refusal(operation: &str, response: &Response) -> Failure {
+    let status = response.status.as_u16();
+    let said = first_line(&response.body);
+    let failure =
+        Failure::new(if said.is_empty() { format!("cannot {operation}: status {status}") } else { format!("cannot {operation}: status {status}, {said}") });
+    match status {
+        401 | 403 => failure.with_hint("give `token_file` a token with `agent:write` on the agent's own node, and `node:read` to see its members"),
+        501 => failure.with_hint("the agent has another role than this `kind` says"),
+        _ => failure,
+    }
+}

@@ -1,0 +1,180 @@
+//! The flags of `discover watch`, and how they become the table that a configuration file is.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use cloud_autojoin::ConfigProblem;
+use toml::{Table, Value};
+
+use super::config::{AGENT_KINDS, FILE_KINDS, LISTEN};
+
+const AFTER: &str = "\
+With flags one join string is watched; a configuration file has any number of them, and every setting. Files are written when the addresses change, and only then; running agents are told through their API; a command is run.
+
+Kinds of files: consul, nomad-server, nomad-client, vault (HCL or JSON, by the ending of the path), lines, file_sd, template. Kinds of agents: consul, nomad-server, nomad-client.
+
+Exit status: 0 ended as asked (--once: all files are up to date; --check: nothing is wrong), 1 failed, 2 wrong usage, 3 asked once and nothing matched.";
+
+/// `discover watch`
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+pub(crate) struct Arguments {
+    /// The join string: KEY=VALUE ..., or @FILE
+    #[arg(value_name = "KEY=VALUE|@FILE", conflicts_with = "config")]
+    pub(crate) words: Vec<OsString>,
+
+    /// Read everything from this TOML file, again at each SIGHUP
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Keep this file up to date, as consul:/etc/consul.d/join.hcl; may be repeated
+    #[arg(long, value_name = "KIND:PATH", conflicts_with = "config")]
+    pub(crate) file: Vec<String>,
+
+    /// The template of the files of kind template and vault
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub(crate) template: Option<PathBuf>,
+
+    /// The port that is written with addresses that have none of their own
+    #[arg(long, value_name = "PORT", conflicts_with = "config")]
+    pub(crate) port: Option<u16>,
+
+    /// Tell this agent of new peers, as consul or consul:http://127.0.0.1:8500; may be repeated
+    #[arg(long, value_name = "KIND[:URL]", conflicts_with = "config")]
+    pub(crate) agent: Vec<String>,
+
+    /// The file with the ACL token of the agents
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// Run this when the addresses change: words, split at blanks, without a shell; may be repeated
+    #[arg(long, value_name = "COMMAND", conflicts_with = "config")]
+    pub(crate) on_change: Vec<String>,
+
+    /// Time between two questions [default: 30s]
+    #[arg(long, value_name = "DURATION", conflicts_with = "config")]
+    pub(crate) interval: Option<String>,
+
+    /// Give up a question after this time [default: 60s]
+    #[arg(long, value_name = "DURATION", conflicts_with = "config")]
+    pub(crate) timeout: Option<String>,
+
+    /// Hold back answers with fewer addresses [default: 1]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "config")]
+    pub(crate) min: Option<u32>,
+
+    /// Hold back a changed answer until it was seen unchanged for so long [default: 0s]
+    #[arg(long, value_name = "DURATION", conflicts_with = "config")]
+    pub(crate) stable_for: Option<String>,
+
+    /// Let at most so many percent of the addresses go at once, the others after five minutes [default: 40]
+    #[arg(long, value_name = "PERCENT", conflicts_with = "config")]
+    pub(crate) max_shrink: Option<u8>,
+
+    /// Keep the last good answer in this directory [default: the unit's StateDirectory]
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "config")]
+    pub(crate) state_directory: Option<PathBuf>,
+
+    /// Serve status, health and metrics here; none for nowhere
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = LISTEN, conflicts_with = "config")]
+    pub(crate) listen: String,
+
+    /// Write the files once and end: for an ExecStartPre
+    #[arg(long)]
+    pub(crate) once: bool,
+
+    /// Judge the configuration without asking anybody, and print everything that is wrong with it
+    #[arg(long, conflicts_with = "once")]
+    pub(crate) check: bool,
+
+    /// What the log on standard error looks like
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub(crate) log: LogFormat,
+}
+
+/// What the log looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people; the journal adds the time
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl Arguments {
+    /// The flags as the table that a configuration file would be.
+    ///
+    /// # Errors
+    ///
+    /// Every flag that makes no sense by itself.
+    pub(crate) fn table(&self) -> Result<Table, Vec<ConfigProblem>> {
+        let mut problems = Vec::new();
+        let mut watch = Table::new();
+        let mut join = Vec::new();
+        for word in &self.words {
+            match word.to_str() {
+                Some(word) => join.push(Value::from(word)),
+                None => problems.push(ConfigProblem::new("the join string is not UTF-8")),
+            }
+        }
+        if !join.is_empty() {
+            watch.insert("join".to_owned(), join.into());
+        }
+        for (key, text) in [("interval", &self.interval), ("timeout", &self.timeout), ("stable_for", &self.stable_for)] {
+            watch.extend(text.as_ref().map(|text| (key.to_owned(), Value::from(text.as_str()))));
+        }
+        watch.extend(self.min.map(|min| ("min".to_owned(), Value::from(i64::from(min)))));
+        watch.extend(self.max_shrink.map(|percent| ("max_shrink".to_owned(), Value::from(i64::from(percent)))));
+        let files = self.file.iter().filter_map(|text| self.file_table(text, &mut problems)).collect::<Vec<_>>();
+        let agents = self.agent.iter().filter_map(|text| self.agent_table(text, &mut problems)).collect::<Vec<_>>();
+        let on_change = self.on_change.iter().map(|text| {
+            let words: Vec<Value> = text.split_whitespace().map(Value::from).collect();
+            Value::Table(Table::from_iter([("command".to_owned(), Value::Array(words))]))
+        });
+        for (key, tables) in [("file", files), ("agent", agents), ("on_change", on_change.collect())] {
+            if !tables.is_empty() {
+                watch.insert(key.to_owned(), Value::Array(tables));
+            }
+        }
+        let mut table =
+            Table::from_iter([("watch".to_owned(), Value::Array(vec![Value::Table(watch)])), ("listen".to_owned(), Value::from(self.listen.as_str()))]);
+        insert_path(&mut table, "state_directory", self.state_directory.as_ref(), &mut problems);
+        if problems.is_empty() { Ok(table) } else { Err(problems) }
+    }
+
+    fn file_table(&self, text: &str, problems: &mut Vec<ConfigProblem>) -> Option<Value> {
+        let Some((kind, path)) = text.split_once(':').filter(|(kind, path)| FILE_KINDS.contains(kind) && !path.is_empty()) else {
+            problems.push(ConfigProblem::new("`--file` must be KIND:PATH").with_hint(format!("known kinds: {}", FILE_KINDS.join(", "))));
+            return None;
+        };
+        let mut table = Table::from_iter([("kind".to_owned(), Value::from(kind)), ("path".to_owned(), Value::from(path))]);
+        if let Some(port) = self.port.filter(|_| kind != "template") {
+            table.insert("port".to_owned(), Value::from(i64::from(port)));
+        }
+        if ["template", "vault"].contains(&kind) {
+            insert_path(&mut table, "template", self.template.as_ref(), problems);
+        }
+        Some(Value::Table(table))
+    }
+
+    fn agent_table(&self, text: &str, problems: &mut Vec<ConfigProblem>) -> Option<Value> {
+        let (kind, url) = text.split_once(':').map_or((text, None), |(kind, url)| (kind, Some(url)));
+        if !AGENT_KINDS.contains(&kind) {
+            problems.push(ConfigProblem::new("`--agent` must be KIND or KIND:URL").with_hint(format!("known kinds: {}", AGENT_KINDS.join(", "))));
+            return None;
+        }
+        let mut table = Table::from_iter([("kind".to_owned(), Value::from(kind))]);
+        table.extend(url.map(|url| ("url".to_owned(), Value::from(url))));
+        insert_path(&mut table, "token_file", self.token_file.as_ref(), problems);
+        Some(Value::Table(table))
+    }
+}
+
+fn insert_path(table: &mut Table, key: &str, path: Option<&PathBuf>, problems: &mut Vec<ConfigProblem>) {
+    let Some(path) = path else { return };
+    match path.to_str() {
+        Some(path) => _ = table.insert(key.to_owned(), Value::from(path)),
+        None => problems.push(ConfigProblem::new(format!("the path of `{key}` is not UTF-8"))),
+    }
+}

@@ -1,0 +1,222 @@
+//! The parts of a watch: files, agents, and what is done on change.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::header::HeaderName;
+use toml::Table;
+use url::{Host, Url};
+
+use super::section::{Problems, Section};
+use crate::watch::agent::{Agent, AgentKind, Door, Files};
+use crate::watch::on_change::{Action, OnChange, signal_of};
+use crate::watch::output::template::Template;
+use crate::watch::output::{Kind, Output, Syntax, nomad, syntax_of};
+
+/// The kinds of files, in the order of the documents.
+pub(crate) const FILE_KINDS: [&str; 7] = ["consul", "nomad-server", "nomad-client", "vault", "lines", "file_sd", "template"];
+
+/// The kinds of agents.
+pub(crate) const AGENT_KINDS: [&str; 3] = ["consul", "nomad-server", "nomad-client"];
+
+/// Permissions of a new file unless told: addresses are no secret, and agents run as other users.
+const MODE: u32 = 0o644;
+
+/// What an on-change action waits for unless told, so that three machines that come together are one change.
+const DEBOUNCE: Duration = Duration::from_secs(1);
+
+/// How long a command may take unless told.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Reads `[[watch.file]]`.
+pub(super) fn file(place: String, table: Table, problems: &mut Problems) -> Option<Output> {
+    let mut section = Section::new(place, table, problems);
+    let kind = section.required_text("kind");
+    let path = section.required_text("path").map(PathBuf::from);
+    let port = section.number("port", 1_u16, u16::MAX);
+    let mode = mode(&mut section);
+    let template = section.path("template");
+    let template_given = template.is_some();
+    let template = template.and_then(|file| read_template(&mut section, &file));
+    let scheme = section.text("scheme");
+    let stanza = section.map("stanza");
+    let labels = section.map("labels");
+    let kind = kind.and_then(|kind| {
+        let syntax = |section: &mut Section<'_>| {
+            let syntax = path.as_deref().and_then(syntax_of);
+            if path.is_some() && syntax.is_none() {
+                section.problem(format!("`path` must end in .hcl or .json for `{kind}`"), Some("the agent reads no other files of its directory".to_owned()));
+            }
+            syntax
+        };
+        let takes = |section: &mut Section<'_>, key: &str, given: bool, by: &[&str]| {
+            if given && !by.contains(&kind.as_str()) {
+                section.problem(format!("`{key}` means nothing for `{kind}`"), Some(format!("it belongs to {}", by.join(", "))));
+            }
+        };
+        takes(&mut section, "template", template_given, &["vault", "template"]);
+        takes(&mut section, "scheme", scheme.is_some(), &["vault"]);
+        takes(&mut section, "stanza", !stanza.is_empty(), &["vault"]);
+        takes(&mut section, "labels", !labels.is_empty(), &["file_sd"]);
+        takes(&mut section, "port", port.is_some(), &["consul", "nomad-server", "nomad-client", "vault", "lines", "file_sd"]);
+        match kind.as_str() {
+            "consul" => Some(Kind::Consul(syntax(&mut section)?)),
+            "nomad-server" => Some(Kind::Nomad(nomad::Role::Server, syntax(&mut section)?)),
+            "nomad-client" => Some(Kind::Nomad(nomad::Role::Client, syntax(&mut section)?)),
+            "lines" => Some(Kind::Lines),
+            "vault" => {
+                let syntax = syntax(&mut section);
+                if !template_given {
+                    section.problem(
+                        "a `vault` file needs a `template` with the whole `storage` block",
+                        Some(
+                            "Vault drops the storage blocks of all other files, `path` and `node_id` with them; write the block with `{{ retry_join }}` in it"
+                                .to_owned(),
+                        ),
+                    );
+                }
+                let scheme = scheme.unwrap_or_else(|| "https".to_owned());
+                if !["http", "https"].contains(&scheme.as_str()) {
+                    section.problem("`scheme` must be http or https", None);
+                }
+                Some(Kind::Vault { syntax: syntax?, template: template?, scheme, stanza })
+            }
+            "file_sd" => {
+                if port.is_none() {
+                    section.problem("`port` is missing", Some("Prometheus needs the port that it is to scrape".to_owned()));
+                }
+                if path.as_deref().is_some_and(|path| syntax_of(path) != Some(Syntax::Json)) {
+                    section.problem("`path` must end in .json for `file_sd`", None);
+                }
+                Some(Kind::FileSd { labels: labels.into_iter().collect() })
+            }
+            "template" => {
+                if !template_given {
+                    section.problem("`template` is missing", Some("name the file with the template".to_owned()));
+                }
+                Some(Kind::Template(template?))
+            }
+            _ => {
+                section.problem("unknown `kind` of file", Some(format!("known: {}", FILE_KINDS.join(", "))));
+                None
+            }
+        }
+    });
+    section.finish();
+    Some(Output { kind: kind?, path: path?, port, mode })
+}
+
+fn mode(section: &mut Section<'_>) -> u32 {
+    let Some(text) = section.text("mode") else { return MODE };
+    match u32::from_str_radix(&text, 8) {
+        Ok(mode) if mode <= 0o777 => mode,
+        _ => {
+            section.problem("`mode` must be permissions as 0640", None);
+            MODE
+        }
+    }
+}
+
+fn read_template(section: &mut Section<'_>, file: &Path) -> Option<Template> {
+    let name = file.display().to_string();
+    let template = std::fs::read_to_string(file)
+        .map_err(|error| format!("cannot read the template {name}: {error}"))
+        .and_then(|source| Template::new(&name, source).map_err(|failure| failure.to_string()));
+    template.map_err(|message| section.problem(message, None)).ok()
+}
+
+/// Reads `[[watch.agent]]`.
+pub(super) fn agent(place: String, table: Table, problems: &mut Problems) -> Option<Agent> {
+    let mut section = Section::new(place, table, problems);
+    let kind = section.required_text("kind");
+    let wan = section.boolean("wan");
+    let kind = kind.and_then(|kind| match kind.as_str() {
+        "consul" => Some(AgentKind::Consul { wan: wan.unwrap_or(false) }),
+        "nomad-server" => Some(AgentKind::NomadServer),
+        "nomad-client" => Some(AgentKind::NomadClient),
+        _ => {
+            section.problem("unknown `kind` of agent", Some(format!("known: {}", AGENT_KINDS.join(", "))));
+            None
+        }
+    });
+    if wan.is_some() && kind.is_some_and(|kind| !matches!(kind, AgentKind::Consul { .. })) {
+        section.problem("`wan` means nothing for this `kind`", Some("it belongs to consul".to_owned()));
+    }
+    let url = section.text("url");
+    let port = section.number("port", 1_u16, u16::MAX);
+    let mut files = Files { token: section.path("token_file"), authorities: section.path("ca_file"), certificate: None };
+    match (section.path("certificate_file"), section.path("key_file")) {
+        (Some(certificate), Some(key)) => files.certificate = Some((certificate, key)),
+        (None, None) => {}
+        (Some(_), None) => section.problem("`key_file` is missing (`certificate_file` is given)", None),
+        (None, Some(_)) => section.problem("`certificate_file` is missing (`key_file` is given)", None),
+    }
+    let url = kind.and_then(|kind| agent_url(&mut section, url.as_deref().unwrap_or(kind.default_url())));
+    section.finish();
+    let kind = kind?;
+    let token_header = match kind {
+        AgentKind::Consul { .. } => HeaderName::from_static("x-consul-token"),
+        AgentKind::NomadServer | AgentKind::NomadClient => HeaderName::from_static("x-nomad-token"),
+    };
+    Some(Agent { kind, door: Door::new(url?, token_header, files), port })
+}
+
+fn agent_url(section: &mut Section<'_>, text: &str) -> Option<Url> {
+    let Some(url) = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host() && url.query().is_none()) else {
+        section.problem("`url` must be a URL as http://127.0.0.1:8500", None);
+        return None;
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        section.problem("`url` must hold no user and no password", Some("give the token in `token_file`".to_owned()));
+        return None;
+    }
+    let is_here = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    if url.scheme() == "http" && !is_here {
+        section.problem("`url` must be https: plain http is for agents on this machine", None);
+        return None;
+    }
+    Some(url)
+}
+
+/// Reads `[[watch.on_change]]`.
+pub(super) fn on_change(place: String, table: Table, problems: &mut Problems) -> Option<OnChange> {
+    let mut section = Section::new(place, table, problems);
+    let command = section.texts("command");
+    let signal = section.text("signal");
+    let pid_file = section.path("pid_file");
+    let debounce = section.duration("debounce", true).unwrap_or(DEBOUNCE);
+    let timeout = section.duration("timeout", false).unwrap_or(COMMAND_TIMEOUT);
+    let action = match (command, signal, pid_file) {
+        (Some(command), None, None) => Some(Action::Command(command)),
+        (None, Some(signal), Some(pid_file)) => match signal_of(&signal) {
+            Some(signal) => Some(Action::Signal { signal, pid_file }),
+            None => {
+                section.problem("`signal` must be one of HUP, INT, USR1, USR2, TERM, QUIT, WINCH, CONT", None);
+                None
+            }
+        },
+        (None, Some(_), None) => {
+            section.problem("`pid_file` is missing (`signal` is given)", None);
+            None
+        }
+        (None, None, Some(_)) => {
+            section.problem("`signal` is missing (`pid_file` is given)", Some("write `signal = \"HUP\"`".to_owned()));
+            None
+        }
+        (None, None, None) => {
+            section.problem("there is nothing to do on change", Some("write `command = [\"PROGRAM\", \"ARGUMENT\"]`, or `signal` and `pid_file`".to_owned()));
+            None
+        }
+        (Some(_), _, _) => {
+            section.problem("`command` and `signal` are two actions", Some("give each a table of its own".to_owned()));
+            None
+        }
+    };
+    section.finish();
+    Some(OnChange { action: action?, debounce, timeout })
+}
