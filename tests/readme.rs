@@ -6,6 +6,10 @@ use std::fmt::Write as _;
 
 use cloud_autojoin::config::{KeySpec, Values};
 use cloud_autojoin::{ProviderSpec, Registry};
+use cloud_autojoin_simulator::{Simulator, world::World};
+
+#[path = "command.rs"]
+mod command;
 
 const README: &str = include_str!("../README.md");
 
@@ -48,6 +52,15 @@ fn the_key_tables_are_those_that_the_parser_reads() {
         let table = key_table(spec);
         assert!(section(&format!("keys:{}", spec.name)) == table, "put this between the markers of keys:{}:\n{table}", spec.name);
     }
+}
+
+#[tokio::test]
+async fn the_explanation_shown_is_what_the_command_prints() {
+    let session = section("explain").trim_start_matches("```console\n$ discover ").trim_end().trim_end_matches("```");
+    let (words, shown) = session.split_once('\n').expect("a command and its output");
+    let simulator = Simulator::start(World::shipped("nomad-consul").expect("it ships")).await.expect("loopback has ports");
+    let ended = command::discover(words.split(' ')).against(&simulator).through_proxy(&simulator).run().await;
+    assert_eq!(ended.stdout, command::without_guesses(shown));
 }
 
 #[test]
