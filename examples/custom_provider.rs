@@ -99,7 +99,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A string with mistakes: all of them are named, and a mistyped key is found.
     let wrong: ConfigString = "provider=hosts path=hosts sufix=.cluster".parse()?;
     for unknown in registry.unknown_keys(&wrong)? {
-        println!("unknown key `{}`, nearest `{}`", unknown.key, unknown.nearest.unwrap_or("none"));
+        println!("unknown key `{}`, nearest `{}`", unknown.key, unknown.nearest.as_deref().unwrap_or("none"));
     }
     if let Err(error) = registry.build(&wrong, &context) {
         println!("error: {error}");
