@@ -1,6 +1,6 @@
 //! `discover explain`: everything that was looked at, and what to do, for people, for programs, as a picture.
 
-use cloud_autojoin_simulator::world::{Named, World};
+use cloud_autojoin_simulator::world::{Named, PowerState, World};
 use cloud_autojoin_simulator::{Door, Fault, Simulator};
 use serde_json::{Value, json};
 
@@ -82,6 +82,35 @@ async fn a_mode_that_is_not_the_sets_own_is_noticed() {
     let ended = explain(&simulator, "text", &string).run().await;
     assert_eq!(ended.status, Some(3), "{ended:?}");
     assert!(ended.stdout.ends_with(&format!("try: provider=azure resource_group=uniform subscription_id={UNIFORM} vm_scale_set=vault\n")), "{ended:?}");
+    simulator.finish();
+}
+
+#[tokio::test]
+async fn a_rule_that_leaves_everything_out_is_named() {
+    let simulator = start("tagged").await;
+    let ended = explain(&simulator, "text", &format!("{} address_type=private_v6", tagged("server"))).run().await;
+    assert_eq!(ended.status, Some(3), "{ended:?}");
+    let (_, end) = ended.stdout.split_once("\n\nlikely cause: ").unwrap_or_else(|| panic!("{ended:?}"));
+    assert_eq!(
+        end,
+        format!(
+            "5 of the network interfaces belong to what is asked for, and none\n  of them has an address of the type asked for\nwhat to do: leave `address_type=private_v6` out\n\
+             try: provider=azure subscription_id={TAGGED} tag_name=consul tag_value=server\n"
+        )
+    );
+    let ended = explain(&simulator, "text", &format!("{} address_type=public_v4", tagged("server"))).run().await;
+    assert!(ended.status == Some(3) && ended.stdout.contains("\nwhat to do: leave `address_type=public_v4` out\n"), "{ended:?}");
+    simulator.finish();
+
+    let simulator = start("nomad-consul").await;
+    simulator.with_world(|world| {
+        let names: Vec<_> = world.subscriptions()[0].resource_groups[0].members("consul-servers").map(|machine| machine.name.clone()).collect();
+        names.iter().for_each(|name| world.set_power_state(Named::VirtualMachine(name), PowerState::Deallocated).unwrap());
+    });
+    let string = format!("subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers power_state=running");
+    let ended = explain(&simulator, "text", &string).run().await;
+    assert_eq!(ended.status, Some(3), "{ended:?}");
+    assert!(ended.stdout.contains("\nwhat to do: leave `power_state=running` out\n"), "{ended:?}");
     simulator.finish();
 }
 
@@ -214,7 +243,7 @@ async fn reasons_of_every_kind_reach_the_table() {
     let simulator = start("nomad-consul").await;
     simulator.with_world(|world| {
         let names: Vec<_> = world.subscriptions()[0].resource_groups[0].members("consul-servers").map(|machine| machine.name.clone()).collect();
-        world.set_power_state(Named::VirtualMachine(&names[0]), cloud_autojoin_simulator::world::PowerState::Deallocated).unwrap();
+        world.set_power_state(Named::VirtualMachine(&names[0]), PowerState::Deallocated).unwrap();
     });
     let string = format!("subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers power_state=running");
     let ended = explain(&simulator, "text", &string).run().await;

@@ -121,9 +121,31 @@ impl<'a> Answer<'a> {
         for candidate in waiting {
             self.discovery.push(candidate.judged(self.rule, &public));
         }
+        if self.discovery.matched() == 0 {
+            self.blame_the_rules();
+        }
         if let Some(identity) = self.azure.identity() {
             self.discovery.set_identity(identity);
         }
         Ok(self.discovery)
+    }
+
+    /// Where what was asked for is there, and is out by a rule of the question alone, says which.
+    fn blame_the_rules(&mut self) {
+        let config = self.azure.config();
+        // Without a public address an interface is out for a reason in words.
+        let no_address = if config.address_type.is_public() { "other" } else { "other_address_type" };
+        let rules = [
+            ("not_running", "power_state", config.power_state.word(), "is running"),
+            (no_address, "address_type", config.address_type.word(), "has an address of the type asked for"),
+        ];
+        for (code, key, word, what) in rules {
+            if let Some(count) = self.discovery.left_out().get(code) {
+                let finding = Finding::new(format!("{count} of the network interfaces belong to what is asked for, and none of them {what}"))
+                    .with_hint(format!("leave `{key}={word}` out"))
+                    .with_change(key, None);
+                self.discovery.add_finding(finding);
+            }
+        }
     }
 }
