@@ -40,7 +40,7 @@ pub(crate) enum Action {
     Providers(Providers),
     /// Keep files and running agents up to date
     #[cfg(all(feature = "sidecar", unix))]
-    Watch(crate::watch::Arguments),
+    Watch(Box<crate::watch::Arguments>),
     /// Print a script by which a shell completes this command
     Completions(Completions),
     /// Print the manual page

@@ -64,7 +64,9 @@ fn describe(roff: &mut Roff, command: &Command) {
         if argument.get_action().takes_values() && !values.is_empty() {
             text.push_str(&format!("; one of {}", values.join(", ")));
         }
-        if let [default] = argument.get_default_values() {
+        if let [default] = argument.get_default_values()
+            && argument.get_action().takes_values()
+        {
             text.push_str(&format!("; default {}", default.to_string_lossy()));
         }
         roff.text([roman(text)]);
