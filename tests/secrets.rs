@@ -299,3 +299,28 @@ async fn a_secret_in_a_tag_of_the_cloud_is_the_clouds_affair_and_control_charact
     }
     simulator.finish();
 }
+
+#[cfg(all(feature = "sidecar", unix))]
+#[tokio::test]
+async fn a_secret_in_a_wrong_place_of_the_watch_is_not_shown() {
+    let pair = format!("client_secret={CANARY}");
+    for flag in ["--interval", "--timeout", "--min", "--stable-for", "--max-shrink", "--listen", "--log", "--port", "--file", "--agent"] {
+        let ended = discover(["watch", "--check", flag, CANARY, "provider=azure"]).run().await;
+        holds_no_secret(&ended, flag);
+        assert_ne!(ended.status, Some(0), "{flag}: {ended:?}");
+    }
+    let start = format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=a tag_value=b");
+    for string in [
+        format!("{start} {pair}"),
+        format!("{start} {pair}=="),
+        format!("{start} client_secret=a {CANARY}"),
+        format!("{start} client_secret=a {CANARY}=b"),
+        format!("{start} client_secert={CANARY}"),
+        format!("provider={CANARY}"),
+        CANARY.to_owned(),
+    ] {
+        let ended = discover(["watch", "--check", "--file", "lines:/tmp/discover-not-written", "--", &string]).run().await;
+        holds_no_secret(&ended, &string);
+        assert_ne!(ended.status, Some(2), "{string}: {ended:?}");
+    }
+}
