@@ -41,6 +41,12 @@ func main() {
 		if data.Calls, err = measureCalls(*only, *runs); err != nil {
 			fail(err)
 		}
+		if *only == "" {
+			// The rest takes as long again.
+			if err := save(data); err != nil {
+				fail(err)
+			}
+		}
 		if *only == "" || strings.Contains("programs", *only) {
 			if data.Builds, err = measurePrograms(*runs, *only == ""); err != nil {
 				fail(err)
