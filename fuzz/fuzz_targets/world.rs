@@ -15,7 +15,11 @@ fn wishes_for_memory(input: &str) -> bool {
             (Some(open), _) if letter == open || letter == '\n' => quote = None,
             _ => {}
         }
-        digits = if quote.is_none() && (letter.is_ascii_hexdigit() && (digits > 0 || letter.is_ascii_digit()) || letter == '_' && digits > 0) { digits + 1 } else { 0 };
+        digits = if quote.is_none() && (letter.is_ascii_hexdigit() && (digits > 0 || letter.is_ascii_digit()) || letter == '_' && digits > 0) {
+            digits + 1
+        } else {
+            0
+        };
         if digits > 1 {
             return true;
         }

@@ -70,7 +70,9 @@ impl Kind {
                 r#"{"compute":{"subscriptionId":"22222222-2222-4222-8222-222222222222","resourceGroupName":"g","vmScaleSetName":"s","virtualMachineScaleSet":{"id":""}}}"#
             }
             Self::UniformInterfaces | Self::PublicAddresses => r#"{"value":[]}"#,
-            Self::Instances => r#"{"value":[{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/s/virtualMachines/0","instanceId":"0"}]}"#,
+            Self::Instances => {
+                r#"{"value":[{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/s/virtualMachines/0","instanceId":"0"}]}"#
+            }
             Self::ScaleSets => {
                 r#"{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/s","name":"s","tags":{"a":"b"},"properties":{"orchestrationMode":"Flexible"},"value":[]}"#
             }
@@ -80,7 +82,9 @@ impl Kind {
             Self::Interfaces => {
                 r#"{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/n","properties":{},"value":[{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/n","tags":{"a":"b"},"properties":{"primary":true,"ipConfigurations":[{"properties":{"privateIPAddress":"10.0.0.4","primary":true,"publicIPAddress":{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/publicIPAddresses/p"}}}]}}]}"#
             }
-            Self::Index => r#"{"value":[{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/n","type":"Microsoft.Network/networkInterfaces"}]}"#,
+            Self::Index => {
+                r#"{"value":[{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/n","type":"Microsoft.Network/networkInterfaces"}]}"#
+            }
         }
     }
 }
