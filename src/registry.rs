@@ -93,7 +93,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](crate::Error::Config) when it names none, or one that is not here; the message lists the known ones.
+    /// [`Error::Config`] when it names none, or one that is not here; the message lists the known ones.
     pub fn provider_of(&self, config: &ConfigString) -> Result<&ProviderSpec> {
         let known = || self.providers.iter().map(|spec| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ");
         let Some(name) = config.provider().filter(|name| !name.is_empty()) else {
@@ -122,7 +122,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](crate::Error::Config) in go-discover's words where they repeat nothing but a known key; a secret that was not quoted can look like a key, so an unknown one is not repeated.
+    /// [`Error::Config`] in go-discover's words where they repeat nothing but a known key; a secret that was not quoted can look like a key, so an unknown one is not repeated.
     pub fn parse(&self, join_string: &str) -> Result<ConfigString> {
         ConfigString::parse(join_string).map_err(|error| self.refuse(&error))
     }
@@ -147,7 +147,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](crate::Error::Config) with all problems of the string.
+    /// [`Error::Config`] with all problems of the string.
     pub fn build(&self, config: &ConfigString, context: &Context) -> Result<Box<dyn Provider>> {
         (self.provider_of(config)?.build)(config, context)
     }
