@@ -1,1 +1,11 @@
-//! The sidecar `discover watch`.
+//! The sidecar `discover watch` from outside: the real binary, its files, its status page, and the agents beside it.
+//!
+//! One file a topic; `harness.rs` starts it. The cloud is the simulator.
+
+mod daemon;
+mod faults;
+mod gossip;
+mod growth;
+mod harness;
+mod kill;
+mod on_change;

@@ -91,7 +91,7 @@ impl Scrape {
 
     fn count(&self, name: &str, labels: &[(&'static str, &str)], value: u64) {
         let family = self.counters.iter().find(|(known, _)| *known == name);
-        debug_assert!(family.is_some(), "{name} is not in the table");
+        debug_assert!(is_in_table(name, labels), "{name} is not so in the table");
         if let Some((_, family)) = family {
             family.get_or_create(&owned(labels)).inc_by(value);
         }
@@ -99,11 +99,15 @@ impl Scrape {
 
     fn set(&self, name: &str, labels: &[(&'static str, &str)], value: f64) {
         let family = self.gauges.iter().find(|(known, _)| *known == name);
-        debug_assert!(family.is_some(), "{name} is not in the table");
+        debug_assert!(is_in_table(name, labels), "{name} is not so in the table");
         if let Some((_, family)) = family {
             family.get_or_create(&owned(labels)).set(value);
         }
     }
+}
+
+fn is_in_table(name: &str, labels: &[(&'static str, &str)]) -> bool {
+    METRICS.iter().any(|metric| metric.name == name && metric.labels.iter().eq(labels.iter().map(|(label, _)| label)))
 }
 
 fn owned(labels: &[(&'static str, &str)]) -> Labels {
@@ -169,13 +173,31 @@ pub(super) fn render(board: &Board) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-/// The table of the documents, in Markdown.
-pub(crate) fn table() -> String {
-    let mut text = "| metric | labels | says |\n|---|---|---|\n".to_owned();
-    for metric in METRICS {
-        let suffix = if metric.sort == "counter" { "_total" } else { "" };
-        let labels = metric.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
-        text += &format!("| `{}{suffix}` | {labels} | {} |\n", metric.name, metric.help);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of the documents, in Markdown.
+    fn table() -> String {
+        let mut text = "| metric | labels | says |\n|---|---|---|\n".to_owned();
+        for metric in METRICS {
+            let suffix = if metric.sort == "counter" { "_total" } else { "" };
+            let labels = metric.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+            text += &format!("| `{}{suffix}` | {labels} | {} |\n", metric.name, metric.help);
+        }
+        text
     }
-    text
+
+    #[test]
+    fn the_documents_have_this_table() {
+        assert!(include_str!("../../../WATCH.md").contains(&table()), "put this table into cli/WATCH.md:\n{}", table());
+    }
+
+    #[test]
+    fn names_follow_the_conventions_of_prometheus() {
+        for Metric { name, sort, help, .. } in METRICS {
+            assert!(name.starts_with("discover_") && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'), "{name}");
+            assert!(["counter", "gauge"].contains(sort) && !name.ends_with("_total") && !help.ends_with('.'), "{name}");
+        }
+    }
 }

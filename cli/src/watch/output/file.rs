@@ -118,8 +118,9 @@ fn read_back(unfinished: &mut NamedTempFile) -> io::Result<Vec<u8>> {
 fn failure(target: &Path, error: &io::Error) -> Failure {
     let directory = directory_of(target).display();
     let shown = target.display();
+    let said = error.to_string();
     // tempfile adds the path that it tried, which differs each time.
-    let said = error.get_ref().and_then(|wrapped| wrapped.source()).map_or_else(|| error.to_string(), ToString::to_string);
+    let said = said.split(" at path \"").next().unwrap_or_default();
     let hint = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!("make room on the file system of {directory}"),
         io::ErrorKind::NotFound => format!("make the directory {directory}"),

@@ -129,7 +129,7 @@ fn a_template_sees_the_addresses_and_says_where_it_goes_wrong() {
 
     assert_eq!(
         template("\n{% for %}").unwrap_err().to_string(),
-        "the template peers.tmpl (line 2) does not work: syntax error: unexpected end of block, expected identifier"
+        "the template peers.tmpl (line 2) does not work: syntax error: unexpected end of block, expected in"
     );
     let unknown = output(Kind::Template(template("{{ adresses }}").unwrap()), "a.txt").render(&view(&addresses())).unwrap_err();
     assert!(unknown.to_string().starts_with("the template peers.tmpl (line 1) does not work: undefined value"), "{unknown}");
