@@ -262,3 +262,28 @@ async fn no_secret_is_shown_anywhere() {
         assert!(!log.contains("canary"), "{log}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_is_held_back_is_told_once_and_leaves_the_good_file() {
+    let (simulator, place) = (simulator(&["10.0.1.4", "10.0.1.5"]).await, Place::new());
+    let target = place.path("a");
+    let config = config(&join(&simulator), &lines(&target)).replace("max_shrink = 100", "min = 2");
+    let sidecar = Sidecar::start(&place.write("watch.toml", &config));
+    file_says(&target, "10.0.1.4\n10.0.1.5\n", &sidecar).await;
+    let first = simulator.with_world(|world| world.subscriptions()[0].resource_groups[0].members("servers").next().unwrap().name.clone());
+    simulator.with_world(|world| world.remove_instance("servers", &first).unwrap());
+    sidecar.says("an answer is held back: 1 of at least 2 addresses").await;
+    let held = async || {
+        let (_, metrics) = sidecar.get("/metrics").await;
+        metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("discover_watch_answers_total{watch=\"servers\",outcome=\"held\"} "))
+            .map_or(0, |count| count.parse::<u64>().unwrap())
+    };
+    while held().await < 5 {}
+    assert_eq!(sidecar.log().matches("held back").count(), 1, "{}", sidecar.log());
+    assert_eq!(fs::read_to_string(&target).unwrap(), "10.0.1.4\n10.0.1.5\n");
+    assert!(sidecar.get("/").await.1.contains("held back: 1 of at least 2 addresses"));
+    sidecar.stop().await;
+    simulator.finish();
+}

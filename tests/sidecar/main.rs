@@ -2,6 +2,8 @@
 //!
 //! One file a topic; `harness.rs` starts it. The cloud is the simulator.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests, which say what they skip and measure")]
+
 mod daemon;
 mod faults;
 mod gossip;

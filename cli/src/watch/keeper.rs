@@ -15,6 +15,7 @@ use super::agent::{Agent, Peers, Told};
 use super::board::{Board, PartBoard, PartSort, WatchBoard};
 use super::config::WatchConfig;
 use super::failure::Failure;
+use super::log::Teller;
 use super::on_change::{Changed, OnChange};
 use super::output::{Output, View, Written};
 
@@ -138,9 +139,10 @@ impl Keeper {
 }
 
 async fn ask(mut watch: Watch, sender: Sender<Option<Arc<Scene>>>, shared: Shared) {
+    let mut teller = Teller::new(Arc::clone(&shared.name));
     loop {
         let event = watch.next().await;
-        super::log::event(&shared.name, &event);
+        teller.tell(&event);
         match event {
             Event::Changed(change) => {
                 sender.send_modify(|scene| *scene = Some(Arc::new(Scene::of(&change, scene.as_deref()))));

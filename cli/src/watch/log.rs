@@ -1,38 +1,78 @@
-//! What the log says of each answer: changes and what is held are told once, an answer that says the same only to those who listen closely.
+//! What the log says of each answer: changes at once, what lasts once and then more and more seldom, an answer that says the same only to those who listen closely.
+
+use std::mem::discriminant;
+use std::sync::Arc;
 
 use cloud_autojoin::Address;
-use cloud_autojoin::watch::{Event, Held, Source};
+use cloud_autojoin::watch::{Change, Event, Failure, Held, HeldReason, Source};
 
-/// Writes an event of the watch of that name into the log.
-pub(crate) fn event(watch: &str, event: &Event) {
-    match event {
-        Event::Changed(change) => {
-            let (addresses, joined, left) = (change.addresses.len(), list(&change.joined), list(&change.left));
-            match change.source {
-                Source::Fresh => tracing::info!(watch, addresses, joined, left, "the addresses changed"),
-                Source::LastGood { age } => {
-                    let age_s = age.map(|age| age.as_secs());
-                    tracing::warn!(watch, addresses, joined, left, age_s, "using the last good answer of an earlier run until the cloud answers");
-                }
-                other => tracing::info!(watch, addresses, joined, left, "the addresses changed ({other:?})"),
-            }
-            if let Some(held) = &change.held {
-                tell_held(watch, held);
-            }
-        }
-        Event::Held(held) => tell_held(watch, held),
-        Event::Failed(failure) => {
-            let hint = failure.error.hint().unwrap_or_default();
-            let (consecutive, retry_in_s) = (failure.consecutive, failure.retry_in.as_secs_f64());
-            tracing::warn!(watch, hint = &*hint, consecutive, retry_in_s, "no answer: {}", crate::report::chain(&failure.error));
-        }
-        Event::Unchanged(discovery) => tracing::debug!(watch, addresses = discovery.addresses().len(), "unchanged"),
-        other => tracing::debug!(watch, "{other:?}"),
-    }
+/// Writes the events of one watch into the log.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    watch: Arc<str>,
+    /// What was told last of an answer that is held back.
+    held: Option<(HeldReason, Arc<[Address]>)>,
 }
 
-fn tell_held(watch: &str, held: &Held) {
-    tracing::warn!(watch, would_be = list(&held.would_be), "an answer is held back: {}", held.reason);
+impl Teller {
+    /// For the watch of that name.
+    pub(crate) fn new(watch: impl Into<Arc<str>>) -> Self {
+        Self { watch: watch.into(), held: None }
+    }
+
+    /// Tells of an event.
+    pub(crate) fn tell(&mut self, event: &Event) {
+        match event {
+            Event::Changed(change) => {
+                self.changed(change);
+                self.held = None;
+                if let Some(held) = &change.held {
+                    self.held_back(held);
+                }
+            }
+            Event::Held(held) => self.held_back(held),
+            Event::Failed(failure) => self.failed(failure),
+            Event::Unchanged(discovery) => {
+                self.held = None;
+                tracing::debug!(watch = &*self.watch, addresses = discovery.addresses().len(), "unchanged");
+            }
+            other => tracing::debug!(watch = &*self.watch, "{other:?}"),
+        }
+    }
+
+    fn changed(&self, change: &Change) {
+        let (watch, addresses, joined, left) = (&*self.watch, change.addresses.len(), list(&change.joined), list(&change.left));
+        match change.source {
+            Source::LastGood { age } => {
+                let age_s = age.map(|age| age.as_secs());
+                tracing::warn!(watch, addresses, joined, left, age_s, "using the last good answer of an earlier run until the cloud answers");
+            }
+            _ => tracing::info!(watch, addresses, joined, left, "the addresses changed"),
+        }
+    }
+
+    fn held_back(&mut self, held: &Held) {
+        let (watch, would_be) = (&*self.watch, list(&held.would_be));
+        let is_known = self.held.as_ref().is_some_and(|(reason, would_be)| discriminant(reason) == discriminant(&held.reason) && *would_be == held.would_be);
+        if is_known {
+            tracing::debug!(watch, would_be, "an answer is still held back: {}", held.reason);
+        } else {
+            tracing::warn!(watch, would_be, "an answer is held back: {}", held.reason);
+            self.held = Some((held.reason, Arc::clone(&held.would_be)));
+        }
+    }
+
+    /// The first, second, fourth, eighth failure in a row and so on: an outage of hours fills no disk, and its end of the log still says what is wrong.
+    fn failed(&self, failure: &Failure) {
+        let hint = failure.error.hint().unwrap_or_default();
+        let (watch, consecutive, retry_in_s) = (&*self.watch, failure.consecutive, failure.retry_in.as_secs_f64());
+        let text = crate::report::chain(&failure.error);
+        if consecutive.is_power_of_two() {
+            tracing::warn!(watch, hint = &*hint, consecutive, retry_in_s, "no answer: {text}");
+        } else {
+            tracing::debug!(watch, hint = &*hint, consecutive, retry_in_s, "still no answer: {text}");
+        }
+    }
 }
 
 /// Up to twenty addresses; a log line is no file.

@@ -8,7 +8,7 @@ use cloud_autojoin::{Address, Context};
 use super::config::{Config, WatchConfig};
 use super::failure::Failure;
 use super::keeper::watch_of;
-use super::log;
+use super::log::Teller;
 use super::output::View;
 use crate::report::{Reporter, chain};
 use crate::status::Status;
@@ -49,7 +49,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), End> {
     {
         tracing::warn!("cannot make {}: {error}; the last good answer is not kept over restarts", directory.display());
     }
-    let mut watch = watch_of(config, context);
+    let (mut watch, mut teller) = (watch_of(config, context), Teller::new(config.name.as_str()));
     let mut why: Option<End> = None;
     let mut has_last_good = false;
     let deadline = context.clock().now() + config.timeout;
@@ -59,7 +59,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), End> {
             event = watch.next() => event,
             () = context.clock().sleep(left) => break,
         };
-        log::event(&config.name, &event);
+        teller.tell(&event);
         match event {
             Event::Changed(change) => {
                 write(config, &change.addresses).await?;

@@ -8,7 +8,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
 use serde::Serialize;
 
-use crate::watch::board::{Board, PartBoard, WatchBoard};
+use crate::watch::board::{Board, PartBoard, PartSort, WatchBoard};
 
 const TEMPLATE: &str = include_str!("page.html");
 
@@ -78,6 +78,7 @@ struct OutRow {
 
 #[derive(Serialize)]
 struct PartRow {
+    sort: &'static str,
     kind: &'static str,
     target: String,
     failing: bool,
@@ -160,6 +161,11 @@ fn address_row(address: &Address) -> AddressRow {
 fn part_row(part: &PartBoard) -> PartRow {
     let status = part.status();
     PartRow {
+        sort: match part.sort {
+            PartSort::File => "file",
+            PartSort::Agent => "agent",
+            PartSort::OnChange => "action",
+        },
         kind: part.kind,
         target: part.target.clone(),
         failing: status.failing,

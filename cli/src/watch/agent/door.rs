@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cloud_autojoin::http::{HttpClient, HttpSettings, Request, Response, RetryPolicy};
-use cloud_autojoin::{Call, Error, Secret};
+use cloud_autojoin::{Call, Error, Secret, TransportFailure};
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use tokio::io::AsyncReadExt;
@@ -165,6 +165,12 @@ async fn text(file: &Path) -> Result<Secret, Failure> {
 
 fn transport(error: &Error) -> Failure {
     let failure = Failure::new(crate::report::chain(error));
+    if let Error::Transport(error) = error
+        && error.failure() == TransportFailure::Connect
+    {
+        // The usual advice speaks of proxies, which are not on the way to an agent.
+        return failure.with_hint("check that the agent runs and that its `url` is right");
+    }
     match error.hint() {
         Some(hint) => failure.with_hint(hint),
         None => failure,
