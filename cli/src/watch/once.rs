@@ -77,7 +77,13 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), End> {
             Event::Failed(failure) => {
                 let hint = failure.error.hint().map(Into::into);
                 let (status, failed) = (Status::of(&failure.error), Failure::new(chain(&failure.error)));
-                why = Some(End { status, failures: vec![hint.map_or(failed.clone(), |hint: String| failed.with_hint(hint))] });
+                why = Some(End {
+                    status,
+                    failures: vec![match hint {
+                        Some::<String>(hint) => failed.with_hint(hint),
+                        None => failed,
+                    }],
+                });
                 if !failure.transient {
                     break;
                 }

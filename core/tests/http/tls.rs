@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloud_autojoin_core::TransportFailure;
 use cloud_autojoin_core::http::RetryPolicy;
+use cloud_autojoin_core::{Secret, TransportFailure};
 use rcgen::{CertifiedKey, KeyPair};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -53,6 +53,39 @@ async fn a_certificate_of_the_authorities_given_is_trusted() {
     let response =
         client(|settings| settings.certificate_authorities = vec![pem]).send(&request(&format!("https://localhost:{port}/")), &call()).await.unwrap();
     assert_eq!(&*response.body, b"whole");
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_certificate_is_shown_the_clients_and_refuses_those_without() {
+    let (server, visitor) = (certificate("localhost"), certificate("visitor"));
+    let mut known = rustls::RootCertStore::empty();
+    known.add(visitor.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(known), Arc::clone(&provider)).build().unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(server.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![server.cert.der().clone()], key)
+        .unwrap();
+    let (acceptor, listener) = (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            read_request(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole").await.unwrap();
+        }
+    });
+    let authority = server.cert.pem().into_bytes();
+    let identity = Secret::new(format!("{}{}", visitor.cert.pem(), visitor.signing_key.serialize_pem()));
+    let url = format!("https://localhost:{port}/");
+    let shows = client(|settings| (settings.certificate_authorities, settings.client_identity) = (vec![authority.clone()], Some(identity)));
+    assert_eq!(&*shows.send(&request(&url), &call()).await.unwrap().body, b"whole");
+    let hides = client(|settings| (settings.certificate_authorities, settings.retry) = (vec![authority], RetryPolicy::none()));
+    assert!(hides.send(&request(&url), &call()).await.is_err());
 }
 
 #[tokio::test]

@@ -63,13 +63,16 @@ pub(crate) const METRICS: &[Metric] = &[
     gauge("discover_output_failing", &["watch", "kind", "target"], "1 while the newest try of a file, agent or action has failed"),
 ];
 
+/// A gauge of any number.
+type Number = Gauge<f64, AtomicU64>;
+
 type Labels = Vec<(&'static str, String)>;
 
 /// The metrics of one scrape.
 struct Scrape {
     registry: Registry,
     counters: Vec<(&'static str, Family<Labels, Counter>)>,
-    gauges: Vec<(&'static str, Family<Labels, Gauge<f64, AtomicU64>>)>,
+    gauges: Vec<(&'static str, Family<Labels, Number>)>,
 }
 
 impl Scrape {

@@ -52,7 +52,7 @@ impl Pretend {
                     let asked = format!("{} {}", request.method(), request.uri());
                     let token = ["x-consul-token", "x-nomad-token"].iter().find_map(|name| request.headers().get(*name));
                     ears.lock().unwrap().push(token.map_or_else(|| asked.clone(), |token| format!("{asked} [{}]", token.to_str().unwrap())));
-                    let (status, body) = table.lock().unwrap().get(&asked).cloned().unwrap_or((404, "no such thing".to_owned()));
+                    let (status, body) = table.lock().unwrap().get(&asked).cloned().unwrap_or_else(|| (404, "no such thing".to_owned()));
                     async move {
                         if status == HANGS {
                             std::future::pending::<()>().await;

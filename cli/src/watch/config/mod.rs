@@ -197,7 +197,7 @@ impl WatchJudge<'_> {
             section.rename(format!("watch `{name}`"));
         }
         let words = section.required_texts("join");
-        let interval = section.duration("interval", false).unwrap_or(Pace::default().interval);
+        let interval = section.duration("interval", false).unwrap_or_else(|| Pace::default().interval);
         let timeout = section.duration("timeout", false).unwrap_or(DEFAULT_TIMEOUT);
         let splay = section.duration("splay", true).unwrap_or_default();
         let guards = guards(&mut section);

@@ -151,7 +151,7 @@ pub(super) fn agent(place: String, table: Table, problems: &mut Problems) -> Opt
         (Some(_), None) => section.problem("`key_file` is missing (`certificate_file` is given)", None),
         (None, Some(_)) => section.problem("`certificate_file` is missing (`key_file` is given)", None),
     }
-    let url = kind.and_then(|kind| agent_url(&mut section, url.as_deref().unwrap_or(kind.default_url())));
+    let url = kind.and_then(|kind| agent_url(&mut section, url.as_deref().unwrap_or_else(|| kind.default_url())));
     section.finish();
     let kind = kind?;
     let token_header = match kind {

@@ -67,7 +67,7 @@ fn resolve(target: &Path) -> PathBuf {
 }
 
 fn directory_of(target: &Path) -> &Path {
-    target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 fn prefix_of(target: &Path) -> String {
