@@ -141,7 +141,7 @@ async fn a_hangup_takes_a_good_configuration_and_refuses_a_wrong_one() {
     let file = place.write("watch.toml", &config(&join, &lines(&first)));
     let sidecar = Sidecar::start(&file);
     file_says(&first, "10.0.1.4\n", &sidecar).await;
-    sidecar.says("ready").await;
+    sidecar.says("INFO ready").await;
 
     place.write("watch.toml", "[[watch]]\nmin = 0\n");
     sidecar.signal(Signal::HUP);
@@ -221,6 +221,7 @@ async fn the_last_good_answer_serves_while_the_cloud_is_down() {
     let sidecar = Sidecar::start(&file);
     file_says(&target, "10.0.1.4\n", &sidecar).await;
     sidecar.says("using the last good answer of an earlier run").await;
+    sidecar.says("INFO ready").await;
     assert_eq!(sidecar.get("/ready").await.0, 200);
     assert!(sidecar.get("/").await.1.contains("from an earlier run"));
     sidecar.stop().await;
