@@ -161,6 +161,9 @@ impl Default for Registry {
 
 /// The known key that was probably meant, in the spelling it is nearest to.
 fn nearest(table: &[KeySpec], unknown: &str) -> Option<String> {
+    if let Some(meant) = table.iter().find(|spec| spec.mistaken.contains(&unknown)) {
+        return Some(meant.label());
+    }
     let name = key::nearest_name(unknown, table.iter().flat_map(KeySpec::names))?;
     let family = table.iter().find(|spec| spec.name == name && spec.placeholder.is_some());
     Some(family.map_or_else(|| name.to_owned(), KeySpec::label))
@@ -173,7 +176,8 @@ mod tests {
     use super::*;
 
     const KEYS: &[KeySpec] = &[
-        KeySpec::new("tag_name", "tag"),
+        KeySpec::new("tag_on", "place"),
+        KeySpec::new("tag_name", "tag").mistaken(&["tag_key"]),
         KeySpec::new("secret_access_key", "secret").aliases(&["client_secret"]).secret(),
         KeySpec::family("tag.", "NAME", "more tags"),
     ];
@@ -211,7 +215,7 @@ mod tests {
 
     #[test]
     fn unknown_keys_come_with_the_nearest_spelling_and_without_pieces_of_secrets() {
-        let config = ConfigString::parse("provider=pretend tag_name=a tag.role=b tag_nmae=c client_secert=d tags=e region=f Zx8Q~canary=g").unwrap();
+        let config = ConfigString::parse("provider=pretend tag_name=a tag.role=b tag_nmae=c client_secert=d tags=e region=f Zx8Q~canary=g tag_key=h").unwrap();
         let unknown = registry().unknown_keys(&config).unwrap();
         let said: Vec<_> = unknown.iter().map(|key| (key.to_string(), key.nearest.clone().unwrap_or_default())).collect();
         let secretive = "an unknown key, not repeated since it may be a piece of a secret,";
@@ -221,6 +225,7 @@ mod tests {
                 (secretive.to_owned(), String::new()),
                 ("unknown key `client_secert`".to_owned(), "client_secret".to_owned()),
                 ("unknown key `region`".to_owned(), String::new()),
+                ("unknown key `tag_key`".to_owned(), "tag_name".to_owned()),
                 ("unknown key `tag_nmae`".to_owned(), "tag_name".to_owned()),
                 ("unknown key `tags`".to_owned(), "tag.NAME".to_owned()),
             ]
