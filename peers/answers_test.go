@@ -115,11 +115,6 @@ func (c answerCase) run(t *testing.T) {
 	if c.after != nil {
 		c.after(t, pinnedRecord, newestRecord, oursRecord)
 	}
-	if testing.Verbose() {
-		t.Logf("v1.3.0 %v", pinned)
-		t.Logf("v1.4.0 %v", newest)
-		t.Logf("ours %v", ours)
-	}
 }
 
 func byAddress(a, b string) int {

@@ -2,6 +2,7 @@
 //
 //	figures            measures everything, about half an hour
 //	figures -only X    measures the cases whose name contains X, and prints without writing
+//	figures -programs  measures the programs alone, and keeps what is known of the calls
 //	figures -draw      makes tables and picture again from the data
 package main
 
@@ -20,49 +21,66 @@ import (
 
 // Data is all that was measured, as `benches/figures.json` holds it.
 type Data struct {
-	Date    string    `json:"date"`
-	Machine string    `json:"machine"`
-	Tools   string    `json:"tools"`
-	Runs    int       `json:"runs"`
-	Calls   []Call    `json:"calls"`
-	Builds  []Program `json:"programs"`
+	Date     string    `json:"date"`
+	Machine  string    `json:"machine"`
+	Tools    string    `json:"tools"`
+	Runs     int       `json:"runs"`
+	Calls    []Call    `json:"calls"`
+	Programs []Program `json:"programs"`
 }
 
 func main() {
 	only := flag.String("only", "", "measure the cases whose name contains this, and write nothing")
 	draw := flag.Bool("draw", false, "make tables and picture again from the data")
+	programs := flag.Bool("programs", false, "measure the programs alone")
 	runs := flag.Int("runs", 10, "how often each call is measured, after one that is not")
 	flag.Parse()
 	if !*draw {
 		// Everything is built before, so nothing here needs a network.
 		alone.Enter()
-		data := Data{Date: time.Now().UTC().Format(time.DateOnly), Machine: machine(), Tools: tools(), Runs: *runs}
-		var err error
-		if data.Calls, err = measureCalls(*only, *runs); err != nil {
+		if err := measureAll(*only, *programs, *runs); err != nil {
 			fail(err)
-		}
-		if *only == "" {
-			// The rest takes as long again.
-			if err := save(data); err != nil {
-				fail(err)
-			}
-		}
-		if *only == "" || strings.Contains("programs", *only) {
-			if data.Builds, err = measurePrograms(*runs, *only == ""); err != nil {
-				fail(err)
-			}
 		}
 		if *only != "" {
-			fmt.Print(tables(data))
 			return
-		}
-		if err := save(data); err != nil {
-			fail(err)
 		}
 	}
 	if err := publish(); err != nil {
 		fail(err)
 	}
+}
+
+func measureAll(only string, programs bool, runs int) error {
+	data := Data{Date: time.Now().UTC().Format(time.DateOnly), Machine: machine(), Tools: tools(), Runs: runs}
+	var err error
+	if programs {
+		if data, err = load(); err != nil {
+			return err
+		}
+	} else if data.Calls, err = measureCalls(only, runs); err != nil {
+		return err
+	}
+	if only != "" {
+		fmt.Print(tables(data))
+		return nil
+	}
+	// The programs take as long again.
+	if err := save(data); err != nil {
+		return err
+	}
+	if data.Programs, err = measurePrograms(runs); err != nil {
+		return err
+	}
+	return save(data)
+}
+
+func load() (Data, error) {
+	var data Data
+	text, err := os.ReadFile(bench("figures.json"))
+	if err != nil {
+		return data, err
+	}
+	return data, json.Unmarshal(text, &data)
 }
 
 func bench(name string) string { return filepath.Join(program.Root(), "benches", name) }
@@ -82,12 +100,8 @@ const (
 
 // publish writes tables and picture from the data.
 func publish() error {
-	text, err := os.ReadFile(bench("figures.json"))
+	data, err := load()
 	if err != nil {
-		return err
-	}
-	var data Data
-	if err := json.Unmarshal(text, &data); err != nil {
 		return err
 	}
 	readme, err := os.ReadFile(bench("README.md"))

@@ -30,7 +30,7 @@ const (
 // picture is what finding five tagged interfaces costs, against the size of the subscription, both axes in powers of ten.
 func picture(data Data) string {
 	var text strings.Builder
-	width, height := left+2*panelWidth+between+24, top+panelHeight+120
+	width, height := left+2*panelWidth+between+48, top+panelHeight+120
 	fmt.Fprintf(&text, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" width="%g" height="%g" font-family="system-ui, sans-serif" font-size="12" fill="#1f2937">`+"\n", width, height, width, height)
 	fmt.Fprintf(&text, `<rect width="%g" height="%g" fill="#ffffff"/>`+"\n", width, height)
 	fmt.Fprintf(&text, `<text x="%g" y="24" font-size="15" font-weight="600">Five tagged interfaces in a subscription of many: what finding them costs</text>`+"\n", left-40)

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 
 	"cloud-autojoin/peers/program"
 )
@@ -22,13 +21,14 @@ type Program struct {
 	MiB     float64 `json:"stripped_mib"`
 	// Dependencies are the modules or crates that are compiled in, its own not counted.
 	Dependencies int `json:"dependencies"`
-	// BuildSeconds is a build from an empty cache, with everything downloaded before; 0 when it was not measured.
-	BuildSeconds float64 `json:"build_s"`
+	// BuildCPU is the processor time of a build from an empty cache, with everything downloaded before, in seconds. The time by the clock would tell
+	// how busy the machine was.
+	BuildCPU float64 `json:"build_cpu_s"`
 }
 
 const peerCommand = "github.com/hashicorp/go-discover/cmd/discover"
 
-func measurePrograms(runs int, build bool) ([]Program, error) {
+func measurePrograms(runs int) ([]Program, error) {
 	peers := filepath.Join(program.Root(), "peers")
 	type how struct {
 		program program.Program
@@ -64,10 +64,8 @@ func measurePrograms(runs int, build bool) ([]Program, error) {
 		if p.Dependencies, err = dependencies(peers, one.list); err != nil {
 			return nil, err
 		}
-		if build {
-			if p.BuildSeconds, err = cleanBuild(peers, one.build); err != nil {
-				return nil, err
-			}
+		if p.BuildCPU, err = cleanBuild(peers, one.build); err != nil {
+			return nil, err
 		}
 		fmt.Fprintf(os.Stderr, "figures: %+v\n", p)
 		made = append(made, p)
@@ -118,7 +116,7 @@ func dependencies(directory string, list []string) (int, error) {
 	return count, nil
 }
 
-// cleanBuild is how long a build takes that finds nothing built, in seconds.
+// cleanBuild is the processor time of a build that finds nothing built, in seconds.
 func cleanBuild(directory string, build []string) (float64, error) {
 	empty, err := os.MkdirTemp("", "figures-")
 	if err != nil {
@@ -129,11 +127,10 @@ func cleanBuild(directory string, build []string) (float64, error) {
 	command.Dir = directory
 	command.Env = append(os.Environ(), "GOCACHE="+empty, "CARGO_TARGET_DIR="+empty, "GOPROXY=off")
 	command.Stderr = os.Stderr
-	start := time.Now()
 	if err := command.Run(); err != nil {
 		return 0, fmt.Errorf("%s: %w", strings.Join(build, " "), err)
 	}
-	return time.Since(start).Seconds(), nil
+	return (command.ProcessState.UserTime() + command.ProcessState.SystemTime()).Seconds(), nil
 }
 
 func machine() string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"cloud-autojoin/peers/program"
@@ -11,10 +12,10 @@ import (
 func tables(data Data) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s; %s; %s. Medians of %d runs after one that is not counted. In brackets: this project's figure as a part of go-discover v1.4.0's.\n", data.Date, data.Machine, data.Tools, data.Runs)
-	if len(data.Builds) > 0 {
-		text.WriteString("\n### The programs\n\n| | start (`--version`) | its peak memory | binary, stripped | dependencies | clean build |\n|---|--:|--:|--:|--:|--:|\n")
-		newest := named(data.Builds, program.Newest.Name)
-		for _, p := range data.Builds {
+	if len(data.Programs) > 0 {
+		text.WriteString("\n### The programs\n\n| | start (`--version`) | its peak memory | binary, stripped | dependencies | clean build, CPU |\n|---|--:|--:|--:|--:|--:|\n")
+		newest := named(data.Programs, program.Newest.Name)
+		for _, p := range data.Programs {
 			part := func(of func(Program) float64) string {
 				if p.Name != program.Ours.Name {
 					return ""
@@ -26,9 +27,10 @@ func tables(data Data) string {
 				number(p.StartMB), part(func(p Program) float64 { return p.StartMB }),
 				number(p.MiB), part(func(p Program) float64 { return p.MiB }),
 				p.Dependencies, part(func(p Program) float64 { return float64(p.Dependencies) }),
-				seconds(p.BuildSeconds))
+				seconds(p.BuildCPU))
 		}
 	}
+	text.WriteString(goals(data))
 	for _, latency := range []int{0, 50} {
 		fmt.Fprintf(&text, "\n### A call, when every answer takes %d ms\n\n| | of | | wall | CPU | peak memory | requests | round trips | bytes |\n|---|--:|---|--:|--:|--:|--:|--:|--:|\n", latency)
 		last := ""
@@ -132,4 +134,55 @@ func thousands(value int) string {
 		text = text[:at] + "," + text[at:]
 	}
 	return text
+}
+
+// goals compares with what was set out to be reached: the best and the worst figure of the calls that go-discover v1.4.0 answers rightly.
+func goals(data Data) string {
+	var text strings.Builder
+	text.WriteString("\n### Against the goals\n\n| | goal | best | worst | |\n|---|--:|--:|--:|---|\n")
+	row := func(name string, goal float64, ratios map[string]float64) {
+		best, worst, where := math.Inf(1), 0.0, ""
+		for label, ratio := range ratios {
+			best = min(best, ratio)
+			if ratio > worst {
+				worst, where = ratio, label
+			}
+		}
+		if len(ratios) == 0 {
+			return
+		}
+		verdict := "met"
+		if worst > goal {
+			verdict = "missed: " + where
+		}
+		fmt.Fprintf(&text, "| %s | %.2g | %.2g | %.2g | %s |\n", name, goal, best, worst, verdict)
+	}
+	calls := func(latency, size int, of func(Call) float64) map[string]float64 {
+		ratios := map[string]float64{}
+		for _, call := range data.Calls {
+			peer, _ := find(data.Calls, call.Case, call.Size, call.LatencyMs, program.Newest.Name)
+			if call.Program == program.Ours.Name && peer.Right && (latency < 0 || call.LatencyMs == latency) && (size == 0 || call.Size == size) {
+				ratios[fmt.Sprintf("%s of %s at %d ms", call.Case, thousands(call.Size), call.LatencyMs)] = of(call) / of(peer)
+			}
+		}
+		return ratios
+	}
+	programs := func(of func(Program) float64) map[string]float64 {
+		if len(data.Programs) == 0 {
+			return nil
+		}
+		ratio := of(named(data.Programs, program.Ours.Name)) / of(named(data.Programs, program.Newest.Name))
+		return map[string]float64{fmt.Sprintf("%.2g", ratio): ratio}
+	}
+	row("wall time at 50 ms", 0.5, calls(50, 0, func(c Call) float64 { return c.WallMs }))
+	row("CPU time, 10,000 interfaces", 0.1, calls(-1, 10_000, func(c Call) float64 { return c.CPUMs }))
+	row("peak memory", 0.5, calls(-1, 0, func(c Call) float64 { return c.PeakMiB }))
+	row("start (`--version`)", 0.2, programs(func(p Program) float64 { return p.StartMs }))
+	row("binary, stripped", 0.2, programs(func(p Program) float64 { return p.MiB }))
+	small, _ := find(data.Calls, "5 by tag, lookup=index", 1000, 50, program.Ours.Name)
+	large, found := find(data.Calls, "5 by tag, lookup=index", 100_000, 50, program.Ours.Name)
+	if found {
+		fmt.Fprintf(&text, "| requests with `lookup=index`, 100,000 interfaces against 1,000 | 1 | | %.2g | %s |\n", large.Requests/small.Requests, map[bool]string{true: "met", false: "missed"}[large.Requests <= small.Requests])
+	}
+	return text.String()
 }
