@@ -154,7 +154,7 @@ fn read(file: &Path) -> io::Result<String> {
 }
 
 fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut prefix = OsString::from(".");
     prefix.push(file.file_name().ok_or_else(|| io::Error::other("not the name of a file"))?);
     // One name for ever: what a killed run left is swept away here, so kills do not fill the folder.
