@@ -128,13 +128,16 @@ func (c measuredCase) programs() []program.Program {
 
 // measured is what `measure` prints.
 type measured struct {
-	Runs []struct {
-		WallMs  float64 `json:"wall_ms"`
-		CPUMs   float64 `json:"cpu_ms"`
-		PeakKiB float64 `json:"peak_kib"`
-		Exit    int     `json:"exit"`
-	} `json:"runs"`
-	Stdout string `json:"stdout"`
+	Runs   []start `json:"runs"`
+	Stdout string  `json:"stdout"`
+}
+
+// start is one run of one program.
+type start struct {
+	WallMs  float64 `json:"wall_ms"`
+	CPUMs   float64 `json:"cpu_ms"`
+	PeakKiB float64 `json:"peak_kib"`
+	Exit    int     `json:"exit"`
 }
 
 // measure runs one program once, so that the simulator has written its pages, and then `runs` times.

@@ -15,10 +15,11 @@ import (
 
 // Program is what a binary is and costs before it does anything.
 type Program struct {
-	Name    string  `json:"name"`
-	StartMs float64 `json:"start_ms"`
-	StartMB float64 `json:"start_mib"`
-	MiB     float64 `json:"stripped_mib"`
+	Name     string  `json:"name"`
+	StartMs  float64 `json:"start_ms"`
+	StartCPU float64 `json:"start_cpu_ms"`
+	StartMiB float64 `json:"start_mib"`
+	MiB      float64 `json:"stripped_mib"`
 	// Dependencies are the modules or crates that are compiled in, its own not counted.
 	Dependencies int `json:"dependencies"`
 	// BuildCPU is the processor time of a build from an empty cache, with everything downloaded before, in seconds. The time by the clock would tell
@@ -42,22 +43,31 @@ func measurePrograms(runs int) ([]Program, error) {
 		{program.AzureOnly, words("go list -deps -f", modules, "./cmd/azure-only"), words("go build -trimpath -o", os.DevNull, "./cmd/azure-only")},
 		{program.Ours, words("cargo tree --offline --package discover --edges normal --prefix none --format", "{p}"), words("cargo build --offline --quiet --profile dist --package discover")},
 	}
+	// In turn, so that a busy moment meets all of them.
+	starts := make([][]start, len(all))
+	for range runs + 1 {
+		for i, one := range all {
+			begun, err := startOf(one.program)
+			if err != nil {
+				return nil, err
+			}
+			starts[i] = append(starts[i], begun)
+		}
+	}
 	var made []Program
-	for _, one := range all {
+	for i, one := range all {
+		middle := func(of func(start) float64) float64 {
+			var values []float64
+			for _, start := range starts[i][1:] {
+				values = append(values, of(start))
+			}
+			return median(values)
+		}
 		p := Program{Name: one.program.Name}
-		text, err := exec.Command(program.Measure.Path(), "-runs", fmt.Sprint(runs+1), "--", one.program.Path(), "--version").Output()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.Name, err)
-		}
-		var starts measured
-		if err := json.Unmarshal(text, &starts); err != nil {
-			return nil, err
-		}
-		var wall, peak []float64
-		for _, run := range starts.Runs[1:] {
-			wall, peak = append(wall, run.WallMs), append(peak, run.PeakKiB/1024)
-		}
-		p.StartMs, p.StartMB = median(wall), median(peak)
+		p.StartMs = middle(func(s start) float64 { return s.WallMs })
+		p.StartCPU = middle(func(s start) float64 { return s.CPUMs })
+		p.StartMiB = middle(func(s start) float64 { return s.PeakKiB / 1024 })
+		var err error
 		if p.MiB, err = stripped(one.program.Path()); err != nil {
 			return nil, err
 		}
@@ -71,6 +81,19 @@ func measurePrograms(runs int) ([]Program, error) {
 		made = append(made, p)
 	}
 	return made, nil
+}
+
+// startOf starts a program that has nothing to do. go-discover knows no `--version` and says so, after all that it does at every start.
+func startOf(p program.Program) (start, error) {
+	text, err := exec.Command(program.Measure.Path(), "-runs", "1", "--", p.Path(), "--version").Output()
+	if err != nil {
+		return start{}, fmt.Errorf("%s: %w", p.Name, err)
+	}
+	var made measured
+	if err := json.Unmarshal(text, &made); err != nil {
+		return start{}, err
+	}
+	return made.Runs[0], nil
 }
 
 // words cuts the first text at its blanks.

@@ -13,7 +13,7 @@ func tables(data Data) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s; %s; %s. Medians of %d runs after one that is not counted. In brackets: this project's figure as a part of go-discover v1.4.0's.\n", data.Date, data.Machine, data.Tools, data.Runs)
 	if len(data.Programs) > 0 {
-		text.WriteString("\n### The programs\n\n| | start (`--version`) | its peak memory | binary, stripped | dependencies | clean build, CPU |\n|---|--:|--:|--:|--:|--:|\n")
+		text.WriteString("\n### The programs\n\n| | start (`--version`) | its CPU | its peak memory | binary, stripped | dependencies | clean build, CPU |\n|---|--:|--:|--:|--:|--:|--:|\n")
 		newest := named(data.Programs, program.Newest.Name)
 		for _, p := range data.Programs {
 			part := func(of func(Program) float64) string {
@@ -22,9 +22,10 @@ func tables(data Data) string {
 				}
 				return ratio(of(p), of(newest))
 			}
-			fmt.Fprintf(&text, "| %s | %s ms%s | %s MiB%s | %s MiB%s | %d%s | %s |\n", bold(p.Name),
+			fmt.Fprintf(&text, "| %s | %s ms%s | %s ms%s | %s MiB%s | %s MiB%s | %d%s | %s |\n", bold(p.Name),
 				number(p.StartMs), part(func(p Program) float64 { return p.StartMs }),
-				number(p.StartMB), part(func(p Program) float64 { return p.StartMB }),
+				number(p.StartCPU), part(func(p Program) float64 { return p.StartCPU }),
+				number(p.StartMiB), part(func(p Program) float64 { return p.StartMiB }),
 				number(p.MiB), part(func(p Program) float64 { return p.MiB }),
 				p.Dependencies, part(func(p Program) float64 { return float64(p.Dependencies) }),
 				seconds(p.BuildCPU))
@@ -178,6 +179,7 @@ func goals(data Data) string {
 	row("CPU time, 10,000 interfaces", 0.1, calls(-1, 10_000, func(c Call) float64 { return c.CPUMs }))
 	row("peak memory", 0.5, calls(-1, 0, func(c Call) float64 { return c.PeakMiB }))
 	row("start (`--version`)", 0.2, programs(func(p Program) float64 { return p.StartMs }))
+	row("CPU of the start", 0.2, programs(func(p Program) float64 { return p.StartCPU }))
 	row("binary, stripped", 0.2, programs(func(p Program) float64 { return p.MiB }))
 	small, _ := find(data.Calls, "5 by tag, lookup=index", 1000, 50, program.Ours.Name)
 	large, found := find(data.Calls, "5 by tag, lookup=index", 100_000, 50, program.Ours.Name)
