@@ -28,6 +28,7 @@ pub struct Call {
     started: Moment,
     deadline: Moment,
     detail: Detail,
+    yielding: bool,
     record: Arc<Mutex<Vec<RequestRecord>>>,
 }
 
@@ -35,7 +36,7 @@ impl Call {
     /// A call that starts now and may take `timeout`.
     pub fn new(clock: &Clock, timeout: Duration) -> Self {
         let started = clock.now();
-        Self { clock: clock.clone(), started, deadline: started + timeout, detail: Detail::default(), record: Arc::default() }
+        Self { clock: clock.clone(), started, deadline: started + timeout, detail: Detail::default(), yielding: false, record: Arc::default() }
     }
 
     /// The same call with another [`Detail`].
@@ -43,6 +44,18 @@ impl Call {
     pub fn with_detail(mut self, detail: Detail) -> Self {
         self.detail = detail;
         self
+    }
+
+    /// The same call, in which a throttled request (status 429) is final at once: for a caller that asks again by itself later, and would only be in others' way now.
+    #[must_use]
+    pub fn yielding(mut self) -> Self {
+        self.yielding = true;
+        self
+    }
+
+    /// Whether a throttled request is final at once.
+    pub fn is_yielding(&self) -> bool {
+        self.yielding
     }
 
     /// The same call, with a deadline at most `limit` from now; the record is shared.

@@ -169,7 +169,7 @@ impl Watch {
     fn ask(&mut self) {
         self.schedule.note_ask(self.clock.now());
         self.status.change(|board| board.asking = true);
-        let call = Call::new(&self.clock, self.timeout).with_detail(self.detail);
+        let call = Call::new(&self.clock, self.timeout).with_detail(self.detail).yielding();
         let (provider, limit, asked) = (Arc::clone(&self.provider), self.timeout + GRACE, call.clone());
         let question = async move {
             tokio::time::timeout(limit, provider.discover(&asked)).await.unwrap_or_else(|_| {
@@ -181,15 +181,17 @@ impl Watch {
     }
 
     fn judge(&mut self, call: &Call, result: Result<Discovery>) -> Event {
-        self.status.change(|board| board.note_end(call));
+        let throttled = self.status.change(|board| board.note_end(call));
+        let stretch = self.schedule.note_end(self.clock.now(), throttled && self.unsettled == 0);
+        self.status.change(|board| board.stretch = stretch);
         match result {
-            Err(error) => self.failed(error),
+            Err(error) => self.failed(error, throttled),
             Ok(discovery) => {
                 let addresses = discovery.addresses();
                 let shown = Arc::new(discovery);
                 self.status.change(|board| board.discovery = Some(Arc::clone(&shown)));
                 if addresses.is_empty() {
-                    return self.failed(NothingMatched::new(Discovery::clone(&shown)).into());
+                    return self.failed(NothingMatched::new(Discovery::clone(&shown)).into(), false);
                 }
                 self.answered(shown, addresses.into())
             }
@@ -243,10 +245,10 @@ impl Watch {
         Event::Changed(Change { addresses, joined, left, source: Source::Fresh, discovery: Some(Arc::clone(discovery)), held })
     }
 
-    fn failed(&mut self, error: Error) -> Event {
+    fn failed(&mut self, error: Error, throttled: bool) -> Event {
         let now = self.clock.now();
         self.unsettled = self.unsettled.saturating_add(1);
-        let due = self.schedule.after_failure(now, &error, self.unsettled);
+        let due = self.schedule.after_failure(now, &error, throttled, self.unsettled);
         let consecutive = self.status.change(|board| board.note_failure(&error, now));
         self.after_first(true);
         self.set_due(due);

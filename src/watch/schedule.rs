@@ -11,7 +11,22 @@ pub const EARLY_ASKS: u32 = 10;
 /// The longest wait that a cloud may ask for; what asks for more is asked again after this.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
+/// How long the interval becomes at most while the cloud throttles.
+const MAX_STRETCHED: Duration = Duration::from_secs(600);
+
+/// By how much it stretches with a question of which a request was throttled; the further tries of the same question do not stretch it more.
+const STRETCH: f64 = 2.0;
+
+/// In how much time half of the stretch is gone again.
+const STRETCH_HALF_LIFE: Duration = Duration::from_secs(1800);
+
+/// Within how much time a throttled question is asked again for the first time, unless the interval is shorter.
+const THROTTLED_SPREAD: Duration = Duration::from_secs(30);
+
 /// How often the cloud is asked.
+///
+/// A fleet that is larger than the cloud's limits allow at this interval slows down by itself: each question of which a request was throttled stretches the interval of its watch, up to ten minutes,
+/// and the stretch wears off by half every half hour. `benches/fleet.md` has the figures that these defaults come from.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Pace {
@@ -21,20 +36,24 @@ pub struct Pace {
     pub jitter: f64,
     /// The first question comes at a random time within this; default zero: at once.
     pub splay: Duration,
-    /// The waits after failures, full jitter; default from 1 s to 2 min.
+    /// The waits after failures, full jitter; default from 1 s to 1 min.
     pub retry: Backoff,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(30), jitter: 0.2, splay: Duration::ZERO, retry: Backoff::new(Duration::from_secs(1), Duration::from_secs(120)) }
+        Self { interval: Duration::from_secs(30), jitter: 0.2, splay: Duration::ZERO, retry: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)) }
     }
 }
 
 impl Pace {
     /// The least time between two questions in the long run: `interval * (1 - jitter)`.
     pub fn period(&self) -> Duration {
-        self.interval.max(Duration::from_millis(1)).mul_f64(1.0 - self.jitter.clamp(0.0, 0.9))
+        self.least_interval().mul_f64(1.0 - self.jitter.clamp(0.0, 0.9))
+    }
+
+    fn least_interval(&self) -> Duration {
+        self.interval.max(Duration::from_millis(1))
     }
 
     /// The promise: in no hour is the cloud asked more often than this, whatever happens, [`EARLY_ASKS`] and `1 h / period` together.
@@ -54,11 +73,13 @@ pub(super) struct Schedule {
     whole_at: Moment,
     /// What the cloud asked for.
     not_before: Moment,
+    /// By how much the interval is stretched, as of a moment.
+    stretch: (f64, Moment),
 }
 
 impl Schedule {
     pub(super) fn new(pace: Pace, random: fastrand::Rng, now: Moment) -> Self {
-        Self { pace, random, whole_at: now, not_before: now }
+        Self { pace, random, whole_at: now, not_before: now, stretch: (1.0, now) }
     }
 
     /// When to ask for the first time.
@@ -71,11 +92,20 @@ impl Schedule {
         self.whole_at = self.whole_at.max(now) + self.pace.period();
     }
 
+    /// Notes that a question ended, and whether the cloud throttled a request of it. Gives the stretch of the interval from now on.
+    pub(super) fn note_end(&mut self, now: Moment, throttled: bool) -> f64 {
+        let (stretch, since) = self.stretch;
+        let half_lives = now.saturating_duration_since(since).as_secs_f64() / STRETCH_HALF_LIFE.as_secs_f64();
+        let worn = (stretch * 0.5_f64.powf(half_lives)).max(1.0);
+        self.stretch = (if throttled { (worn * STRETCH).min(MAX_STRETCHED.div_duration_f64(self.pace.least_interval())).max(1.0) } else { worn }, now);
+        self.stretch.0
+    }
+
     /// When to ask after an answer that settles the matter for now.
     pub(super) fn after_answer(&mut self, now: Moment) -> Moment {
         let jitter = self.pace.jitter.clamp(0.0, 0.9);
-        let part = 1.0 - jitter + 2.0 * jitter * self.random.f64();
-        self.within_budget(now + self.pace.interval.max(Duration::from_millis(1)).mul_f64(part))
+        let part = self.stretch.0 * (1.0 - jitter + 2.0 * jitter * self.random.f64());
+        self.within_budget(now + self.pace.least_interval().mul_f64(part))
     }
 
     /// When to ask after an answer that is worth another look at `wanted`: then, or at the regular time if that is earlier.
@@ -91,18 +121,23 @@ impl Schedule {
     }
 
     /// When to ask after the failure `error`, the `consecutive`-th in a row, from 1.
-    pub(super) fn after_failure(&mut self, now: Moment, error: &Error, consecutive: u32) -> Moment {
-        let retry = if error.is_transient() {
-            self.pace.retry.bound(consecutive.saturating_sub(1))
+    pub(super) fn after_failure(&mut self, now: Moment, error: &Error, throttled: bool, consecutive: u32) -> Moment {
+        self.not_before = now + error.retry_after().unwrap_or_default().min(MAX_RETRY_AFTER);
+        if !error.is_transient() {
+            // Somebody must act: asking early would not help, and what is asked too often with a wrong secret may be locked.
+            let longest = self.pace.retry.bound(u32::MAX).max(self.pace.interval);
+            let spread = self.spread(longest);
+            return self.within_budget(self.not_before + longest / 2 + spread);
+        }
+        let retry = if throttled {
+            // Others are in the way: coming back early would put this watch in theirs.
+            Backoff::new(self.pace.interval.min(THROTTLED_SPREAD), self.pace.retry.bound(u32::MAX)).bound(consecutive.saturating_sub(1))
         } else {
-            // Somebody must act: asking early would not help, and a wrong secret asked too often may be locked.
-            self.pace.retry.bound(u32::MAX).max(self.pace.interval)
+            self.pace.retry.bound(consecutive.saturating_sub(1))
         };
-        let asked_for = error.retry_after().unwrap_or_default().min(MAX_RETRY_AFTER);
         // On top of what the cloud asks for, so that a fleet that was told the same time does not come back at the same time.
-        self.not_before = now + asked_for;
         let spread = self.spread(retry);
-        self.within_budget(now + asked_for + spread)
+        self.within_budget(self.not_before + spread)
     }
 
     /// The earliest time from now that the promise allows.

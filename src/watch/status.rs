@@ -37,6 +37,7 @@ impl StatusReader {
             asking: false,
             last_took: None,
             due,
+            stretch: 1.0,
             last_good_error: None,
             counts: Counts::default(),
         };
@@ -80,6 +81,8 @@ pub struct Status {
     pub last_took: Option<Duration>,
     /// In how much time the cloud is asked next; zero while it is being asked.
     pub next_attempt_in: Duration,
+    /// By how much the interval is stretched because the cloud throttles; 1 when it does not.
+    pub stretch: f64,
     /// What is wrong with the file of the last good answer; `None` when all is well or there is none.
     pub last_good_error: Option<String>,
     /// What happened since the start.
@@ -160,6 +163,7 @@ pub(super) struct Board {
     pub asking: bool,
     pub last_took: Option<Duration>,
     pub due: Moment,
+    pub stretch: f64,
     pub last_good_error: Option<String>,
     pub counts: Counts,
 }
@@ -173,14 +177,16 @@ pub(super) struct BoardInUse {
 }
 
 impl Board {
-    /// A question ended.
-    pub(super) fn note_end(&mut self, call: &Call) {
+    /// A question ended. Gives whether a request of it was throttled.
+    pub(super) fn note_end(&mut self, call: &Call) -> bool {
         let requests = call.requests();
         self.asking = false;
         self.last_took = Some(call.elapsed());
         self.counts.asked += 1;
         self.counts.requests += requests.len() as u64;
-        self.counts.throttled += requests.iter().filter(|request| request.outcome == RequestOutcome::Status(429)).count() as u64;
+        let throttled = requests.iter().filter(|request| request.outcome == RequestOutcome::Status(429)).count() as u64;
+        self.counts.throttled += throttled;
+        throttled > 0
     }
 
     /// It gave addresses, which `held` holds back; `confirmed` when what is in use now is what the cloud says.
@@ -237,6 +243,7 @@ impl Board {
             asking: self.asking,
             last_took: self.last_took,
             next_attempt_in: if self.asking { Duration::ZERO } else { self.due.saturating_duration_since(now) },
+            stretch: self.stretch,
             last_good_error: self.last_good_error.clone(),
             counts: self.counts,
         }

@@ -46,7 +46,7 @@ impl HttpClient {
     /// Sends `request` until it has a final answer, whatever its status, and writes every try into `call`.
     ///
     /// What is tried again is the [`RetryPolicy`](super::RetryPolicy)'s matter: the request's own or the client's. Between tries it waits for the longer of what the server asks
-    /// for and the backoff. Where the deadline is nearer than that, the last answer or failure is final at once, so its `retry_after` still says when to come back.
+    /// for and the backoff. A throttled request of a [yielding](Call::yielding) call is not tried again. Where the deadline is nearer than that, the last answer or failure is final at once, so its `retry_after` still says when to come back.
     ///
     /// # Errors
     ///
@@ -85,6 +85,7 @@ impl HttpClient {
             attempt += 1;
             let tried = self.try_once(request, call, attempt, &judge).await;
             let (again, asked) = match &tried {
+                Ok((raw, _)) if raw.status == StatusCode::TOO_MANY_REQUESTS && call.is_yielding() => (false, retry_after(&raw.headers, call.clock().wall())),
                 Ok((raw, _)) => (policy.retries_status(raw.status), retry_after(&raw.headers, call.clock().wall())),
                 Err(cause) => (policy.retries_failure(cause.failure), None),
             };

@@ -157,6 +157,14 @@ async fn the_server_is_left_alone_for_as_many_seconds_as_it_asks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_yields_tries_a_throttled_request_no_more_and_says_when_to_come_back() {
+    let wire = Wired::new([status(503), with_headers(429, [(RETRY_AFTER, "7".to_owned())])]);
+    let response = wire.client().send(&request(), &call(60 * SECOND).yielding().within(30 * SECOND)).await.unwrap();
+    assert_eq!((response.status.as_u16(), response.retry_after, response.attempts), (429, Some(7 * SECOND), 2));
+    assert_eq!(wire.sent_ms(), [0, 125], "other failures are tried again as ever");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_server_is_left_alone_until_the_date_it_names() {
     let wall = Clock::system().wall();
     let date = |offset: u64| httpdate::fmt_http_date(wall + Duration::from_secs(offset));
