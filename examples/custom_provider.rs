@@ -5,6 +5,8 @@
 //!
 //! Run it: `cargo run --example custom_provider`
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use std::path::PathBuf;
 
 use async_trait::async_trait;

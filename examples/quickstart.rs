@@ -5,6 +5,8 @@
 //!
 //! Run it: `cargo run --example quickstart`
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use cloud_autojoin::http::HttpSettings;
 use cloud_autojoin::{Call, Context, DEFAULT_TIMEOUT, Detail, Registry, RequestOutcome};
 use cloud_autojoin_simulator::{Simulator, world::World};

@@ -4,6 +4,8 @@
 //!
 //! Run it: `cargo run --example watch`
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use std::time::Duration;
 
 use cloud_autojoin::http::{Backoff, HttpSettings};
