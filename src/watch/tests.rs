@@ -147,8 +147,7 @@ async fn a_machine_that_slept_for_hours_asks_once_and_not_for_each_hour() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_yet_stable_is_looked_at_again_when_it_could_be() {
     let script = Script::new(|now| if now < MINUTE { instances([1]) } else { instances([1, 2]) });
-    let mut guards = Guards::default();
-    guards.stable_for = 10 * SECOND;
+    let guards = Guards { stable_for: 10 * SECOND, ..Guards::default() };
     let mut watch = script.watch().guards(guards).build();
     let told = script.spend(&mut watch, 2 * MINUTE).await;
     let held = told.iter().position(|(_, event)| matches!(event, Event::Held(_))).unwrap();
@@ -162,8 +161,7 @@ async fn what_is_not_yet_stable_is_looked_at_again_when_it_could_be() {
 #[tokio::test(start_paused = true)]
 async fn fewer_than_the_least_number_are_held_and_asked_for_again_soon() {
     let script = Script::new(|now| if now < 5 * SECOND { instances([1, 2]) } else { instances([1, 2, 3]) });
-    let mut guards = Guards::default();
-    guards.min = 3;
+    let guards = Guards { min: 3, ..Guards::default() };
     let mut watch = script.watch().guards(guards).build();
     let told = script.spend(&mut watch, 25 * SECOND).await;
     assert!(letters(&told).starts_with("HH") && letters(&told).trim_start_matches('H').starts_with('C'), "{}", letters(&told));

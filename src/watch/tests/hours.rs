@@ -118,10 +118,8 @@ async fn trouble_of_every_kind_at_random_loses_nothing_and_keeps_the_promise() {
             })
             .collect();
         let script = Script::new(move |now| if now < HOUR { hour[now.as_secs() as usize / 10].clone() } else { instances(1..=10) });
-        let mut guards = Guards::default();
         // Nothing may go in this hour: each of the ten is there.
-        guards.max_shrink = Some(MaxShrink::new(0, 2 * HOUR));
-        guards.min = 2;
+        let guards = Guards { max_shrink: Some(MaxShrink::new(0, 2 * HOUR)), min: 2, ..Guards::default() };
         let mut watch = script.watch().seed(seed).guards(guards).build();
         let mut most = 0;
         for (at, event) in script.spend(&mut watch, HOUR + 10 * MINUTE).await {
@@ -161,8 +159,7 @@ async fn a_fault_that_somebody_must_mend_is_not_asked_early() {
 #[tokio::test(start_paused = true)]
 async fn answers_that_change_each_time_are_not_looked_at_more_often_than_promised() {
     let script = Script::new(|now| instances([1, 2, now.as_secs() as u8 | 4]));
-    let mut guards = Guards::default();
-    guards.stable_for = SECOND / 10;
+    let guards = Guards { stable_for: SECOND / 10, ..Guards::default() };
     let mut watch = script.watch().guards(guards).build();
     let told = script.spend(&mut watch, 5 * HOUR).await;
     assert!(letters(&told).contains('H'));
@@ -172,10 +169,8 @@ async fn answers_that_change_each_time_are_not_looked_at_more_often_than_promise
 #[tokio::test(start_paused = true)]
 async fn the_promise_holds_for_every_interval_and_is_what_it_says() {
     for (interval, jitter) in [(5 * SECOND, 0.0), (10 * SECOND, 0.5), (30 * SECOND, 0.2), (10 * MINUTE, 0.9)] {
-        let mut pace = Pace::default();
-        (pace.interval, pace.jitter) = (interval, jitter);
         // The worst a cloud can do: it fails at once, always, and every wait is the shortest.
-        pace.retry = Backoff::new(Duration::ZERO, Duration::ZERO);
+        let pace = Pace { interval, jitter, retry: Backoff::new(Duration::ZERO, Duration::ZERO), ..Pace::default() };
         let script = Script::new(|_| Reply::Status(500, None));
         let mut watch = script.watch().pace(pace).build();
         script.spend(&mut watch, 4 * HOUR).await;

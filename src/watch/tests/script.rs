@@ -26,7 +26,7 @@ pub(super) enum Reply {
     /// Nothing that waiting mends: no credential is configured.
     NoCredential,
     /// The same after a while.
-    After(Duration, Box<Reply>),
+    After(Duration, Box<Self>),
     /// Nothing ever.
     Hang,
 }
