@@ -90,6 +90,7 @@ mod tests {
 
     use cloud_autojoin_core::Clock;
     use cloud_autojoin_core::http::HttpSettings;
+    use cloud_autojoin_simulator::{Simulator, world::World};
     use serde_json::json;
     use wiremock::matchers::{header, path, query_param};
     use wiremock::{Mock, MockServer, Request as Seen, ResponseTemplate};
@@ -132,6 +133,22 @@ mod tests {
         std::fs::write(directory.path().join("a.key"), "the-key").unwrap();
         let (answer, requests) = ask(directory.path(), "a.key").await;
         assert_eq!((answer.unwrap().secret().expose(), requests), ("of-arc", 2));
+    }
+
+    #[tokio::test]
+    async fn the_pretend_agent_gives_a_token_that_its_resource_manager_takes() {
+        let simulator = Simulator::start(World::shipped("uniform").unwrap()).await.unwrap();
+        let http = HttpClient::new(HttpSettings::default()).unwrap();
+        let mut arc = AzureArc::new(simulator.arc_endpoint(), &Env::empty(), &http);
+        arc.key_directory = simulator.arc_keys().to_owned();
+        let call = Call::new(&Clock::leaping(), Duration::from_secs(60));
+        let token = arc.token("https://management.azure.com/", None, &call).await.unwrap();
+
+        let set = "subscriptions/55555555-5555-4555-8555-555555555555/resourceGroups/uniform/providers/Microsoft.Compute/virtualMachineScaleSets/vault";
+        let url = format!("{}/{set}?api-version=2024-07-01", simulator.arm_endpoint()).parse().unwrap();
+        let answer = http.send(&Request::get("read the scale set", url).bearer(token.secret()), &call).await.unwrap();
+        assert_eq!(answer.status, StatusCode::OK);
+        simulator.finish();
     }
 
     #[tokio::test]
