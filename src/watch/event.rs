@@ -16,7 +16,7 @@ pub enum Event {
     Held(Held),
     /// There was no answer, or one without any address: what is in use stays in use.
     Failed(Failure),
-    /// The answer is the one in use.
+    /// The answer is the one in use. Where that came from an earlier run, the cloud has confirmed it now.
     Unchanged(Arc<Discovery>),
 }
 

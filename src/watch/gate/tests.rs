@@ -161,3 +161,30 @@ fn ten_thousand_changing_answers_leave_nothing_behind() {
     }
     assert!(gate.missing.len() <= 20 && gate.let_go.len() <= 10 && in_use(&gate).len() <= 40, "{gate:?}");
 }
+
+#[test]
+fn whatever_comes_what_the_cloud_names_is_in_use_and_no_more_than_the_share_leaves() {
+    for seed in 0..500 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let shrink = MaxShrink::new(random.u8(..=100), MINUTE * random.u32(..5));
+        let (mut gate, mut now) = gate(random.u8(1..20), guards(random.usize(..3), Duration::ZERO, Some(shrink)));
+        for _ in 0..60 {
+            now += Duration::from_secs(random.u64(..120));
+            let mut answer = addresses((1..=24).filter(|_| random.bool()));
+            answer.truncate(random.usize(..=24));
+            let before = in_use(&gate);
+            let verdict = gate.judge(&answer, now);
+            let after = in_use(&gate);
+            assert!(after.is_sorted() && !after.is_empty(), "seed {seed}: {after:?}");
+            if matches!(verdict, Verdict::Held(HeldReason::BelowMin { .. }, _)) {
+                assert_eq!(before, after, "seed {seed}");
+                continue;
+            }
+            assert!(answer.iter().all(|address| after.contains(address)), "seed {seed}: {answer:?} {after:?}");
+            let left = without(&before, &after);
+            let let_go: usize = gate.let_go.iter().map(|(_, count)| count).sum();
+            assert!(left.len() <= part(shrink, before.len() + let_go), "seed {seed}: {} of {} left", left.len(), before.len());
+            assert_eq!(verdict == Verdict::Unchanged, before == after && answer == after, "seed {seed}: {verdict:?}");
+        }
+    }
+}
