@@ -22,7 +22,7 @@ fn five_hundred_watches_all_join_and_do_not_hammer_a_subscription_that_throttles
     println!("half joined after {:?}, all after {:?}; {:?}, then {:?}", joined(0.5), joined(1.0), outcome.before, outcome.after);
     assert!(joined(0.5) < MINUTE && joined(1.0) < 4 * MINUTE);
     assert!(part_done(&outcome.seen, WATCHES, 0.5).is_some_and(|time| time < 2 * MINUTE), "a change is seen by half of them: {:?}", outcome.seen.len());
-    // One at a time and without waits, they would need 1000 requests; three each in the first second, when 250 are let through.
+    // All ask for three things in the first second, and 250 are let through.
     assert!(outcome.before.throttled > 500 && outcome.before.throttled < 6_000, "{:?}", outcome.before);
     // And it becomes less: a fleet that is too large for its interval slows down.
     assert!(outcome.after.throttled * 4 < outcome.after.requests, "{:?}", outcome.after);

@@ -67,6 +67,16 @@ async fn where_the_cloud_throttles_the_interval_stretches_and_wears_off_again() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_question_stretches_the_interval_once_however_often_it_is_tried() {
+    let script = Script::new(|_| Reply::Status(429, None));
+    let mut watch = script.watch().build();
+    script.spend(&mut watch, 5 * MINUTE).await;
+    assert!(script.asked().len() > 4);
+    let stretch = watch.status().read().stretch;
+    assert!((1.7..=2.0).contains(&stretch), "{stretch}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn throttled_watches_come_back_spread_over_half_a_minute() {
     let mut waits = Vec::new();
     for seed in 0..40 {

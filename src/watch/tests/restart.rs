@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use super::script::{HOUR, MINUTE, Reply, SECOND, Script, addresses, change, instances};
 use super::*;
 
-/// A folder in which a run with these instances, `ago`, left its last good answer.
-async fn after_a_run(numbers: impl IntoIterator<Item = u8>, ago: Duration) -> TempDir {
+/// A folder in which a run with these instances left its last good answer.
+async fn after_a_run(numbers: impl IntoIterator<Item = u8>) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let reply = instances(numbers);
     let script = Script::new(move |_| reply.clone());
@@ -17,7 +17,6 @@ async fn after_a_run(numbers: impl IntoIterator<Item = u8>, ago: Duration) -> Te
     change(watch.next().await);
     watch.flush().await;
     assert_eq!(watch.status().read().last_good_error, None);
-    tokio::time::advance(ago).await;
     folder
 }
 
@@ -30,18 +29,19 @@ fn file(folder: &TempDir) -> String {
     fs::read_to_string(folder.path().join("consul.json")).unwrap()
 }
 
-/// A later run whose wall clock is as far on as tokio's paused clock: its own `Clock` would start from the system's time.
-fn age_by(folder: &TempDir, age: Duration) {
-    let then = humantime::format_rfc3339_seconds(SystemTime::now() - age).to_string();
+/// Gives the file another time.
+fn date(folder: &TempDir, confirmed: SystemTime) -> String {
+    let text = humantime::format_rfc3339_seconds(confirmed).to_string();
     let mut record: serde_json::Value = serde_json::from_str(&file(folder)).unwrap();
-    record["confirmed"] = then.into();
+    record["confirmed"] = text.clone().into();
     fs::write(folder.path().join("consul.json"), record.to_string()).unwrap();
+    text
 }
 
 #[tokio::test(start_paused = true)]
 async fn while_the_cloud_is_down_the_last_good_answer_is_used_with_its_age_and_it_goes_on_from_there() {
-    let folder = after_a_run(1..=3, Duration::ZERO).await;
-    age_by(&folder, 2 * HOUR);
+    let folder = after_a_run(1..=3).await;
+    date(&folder, SystemTime::now() - 2 * HOUR);
     let script = Script::new(|now| if now < MINUTE { Reply::Status(503, None) } else { instances([1, 2, 4]) });
     let mut watch = watch(&script, &folder).build();
     assert!(matches!(watch.next().await, Event::Failed(_)));
@@ -62,7 +62,7 @@ async fn while_the_cloud_is_down_the_last_good_answer_is_used_with_its_age_and_i
 
 #[tokio::test(start_paused = true)]
 async fn a_first_question_that_hangs_does_not_keep_the_last_good_answer_waiting() {
-    let folder = after_a_run(1..=3, Duration::ZERO).await;
+    let folder = after_a_run(1..=3).await;
     let script = Script::new(|_| Reply::After(20 * SECOND, Box::new(instances(1..=3))));
     let mut watch = watch(&script, &folder).build();
     let used = change(watch.next().await);
@@ -76,7 +76,7 @@ async fn a_first_question_that_hangs_does_not_keep_the_last_good_answer_waiting(
 
 #[tokio::test(start_paused = true)]
 async fn where_the_cloud_answers_the_last_good_answer_is_only_what_it_is_compared_with() {
-    let folder = after_a_run(1..=3, Duration::ZERO).await;
+    let folder = after_a_run(1..=3).await;
     let script = Script::new(|_| instances([2, 3, 4]));
     let first = change(watch(&script, &folder).build().next().await);
     assert_eq!((first.source, &*first.joined, &*first.left), (Source::Fresh, &*addresses([4]), &*addresses([1])));
@@ -89,7 +89,7 @@ async fn where_the_cloud_answers_the_last_good_answer_is_only_what_it_is_compare
 
 #[tokio::test(start_paused = true)]
 async fn the_guards_hold_over_a_restart() {
-    let folder = after_a_run(1..=10, Duration::ZERO).await;
+    let folder = after_a_run(1..=10).await;
     let script = Script::new(|_| instances([1, 2]));
     let mut watch = watch(&script, &folder).build();
     assert!(matches!(watch.next().await, Event::Held(held) if matches!(held.reason, HeldReason::ShrinksTooMuch { missing: 8, of: 10, .. })));
@@ -115,7 +115,7 @@ async fn each_change_is_on_disk_and_an_unchanged_answer_keeps_its_time_fresh() {
 
 #[tokio::test(start_paused = true)]
 async fn a_file_of_another_watch_is_not_used_and_replaced() {
-    let folder = after_a_run(1..=3, Duration::ZERO).await;
+    let folder = after_a_run(1..=3).await;
     let script = Script::new(|now| if now < MINUTE { Reply::Status(503, None) } else { instances([7]) });
     let mut watch = watch(&script, &folder).identity("another").build();
     let status = watch.status();
@@ -131,12 +131,8 @@ async fn a_file_of_another_watch_is_not_used_and_replaced() {
 
 #[tokio::test(start_paused = true)]
 async fn after_a_clock_that_jumped_back_the_file_is_used_with_an_age_that_is_not_known() {
-    let folder = after_a_run(1..=3, Duration::ZERO).await;
-    let ahead = humantime::format_rfc3339_seconds(SystemTime::now() + 24 * HOUR).to_string();
-    let mut record: serde_json::Value = serde_json::from_str(&file(&folder)).unwrap();
-    record["confirmed"] = ahead.clone().into();
-    fs::write(folder.path().join("consul.json"), record.to_string()).unwrap();
-
+    let folder = after_a_run(1..=3).await;
+    let ahead = date(&folder, SystemTime::now() + 24 * HOUR);
     let script = Script::new(|now| if now < MINUTE { Reply::Status(503, None) } else { instances(1..=3) });
     let mut watch = watch(&script, &folder).build();
     watch.next().await;
