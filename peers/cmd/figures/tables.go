@@ -13,7 +13,7 @@ func tables(data Data) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s; %s; %s. Medians of %d runs after one that is not counted. In brackets: this project's figure as a part of go-discover v1.4.0's.\n", data.Date, data.Machine, data.Tools, data.Runs)
 	if len(data.Programs) > 0 {
-		text.WriteString("\n### The programs\n\n| | start (`--version`) | its CPU | its peak memory | binary, stripped | dependencies | clean build, CPU |\n|---|--:|--:|--:|--:|--:|--:|\n")
+		text.WriteString("\n### The programs\n\n| | start (`--version`) | its CPU | its peak memory | binary, stripped | modules or crates in it | clean build, CPU |\n|---|--:|--:|--:|--:|--:|--:|\n")
 		newest := named(data.Programs, program.Newest.Name)
 		for _, p := range data.Programs {
 			part := func(of func(Program) float64) string {
