@@ -100,7 +100,7 @@ struct Failure {
 
 impl<'a> Document<'a> {
     fn of(explanation: &'a Explanation<'a>) -> Self {
-        let failure = |error: &Error| Failure { message: crate::report::chain(error), hint: error.hint().map(Into::into) };
+        let failure = |error: &Error| Failure { message: error.chain(), hint: error.hint().map(Into::into) };
         Self {
             subject: explanation.subject,
             addresses: explanation.discovery.map(|discovery| discovery.addresses().iter().map(AddressRow::from).collect()),

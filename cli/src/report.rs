@@ -1,6 +1,5 @@
 //! The one printer of standard error: errors with their causes, hints, warnings, and the log.
 
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
 
 use cloud_autojoin::Error;
@@ -66,7 +65,7 @@ impl Reporter {
 
     /// Reports why it failed. With `-q` this is one line, since go-netaddrs and the agents behind it quote it whole.
     pub(crate) fn failure(&self, error: &Error) {
-        self.error(&chain(error), error.hint().as_deref());
+        self.error(&error.chain(), error.hint().as_deref());
     }
 
     /// Reports why it failed where standard output has said so already: with `-q` only, for programs that read that line.
@@ -99,20 +98,6 @@ impl Reporter {
             write_line(&format!("warning: {}", one_line(message)));
         }
     }
-}
-
-/// The error and its causes, each once, on one line.
-pub(crate) fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(next) = cause {
-        let words = next.to_string();
-        if !text.ends_with(&words) {
-            let _ = write!(text, ": {words}");
-        }
-        cause = next.source();
-    }
-    text
 }
 
 fn one_line(text: &str) -> String {

@@ -1,7 +1,6 @@
 //! How a watch stands at a moment: what `/ready`, metrics and a status page show.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -139,17 +138,6 @@ pub struct Counts {
     pub throttled: u64,
 }
 
-/// An error and its causes in one line.
-fn one_line(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
-}
-
 /// What a [`Status`] is made of: moments in place of durations.
 pub(super) struct Board {
     pub provider: &'static str,
@@ -219,7 +207,7 @@ impl Board {
         } else {
             self.counts.failed += 1;
         }
-        let shown = LastError { text: one_line(error), hint: error.hint().map(Cow::into_owned), transient: error.is_transient(), ago: Duration::ZERO };
+        let shown = LastError { text: error.chain(), hint: error.hint().map(Cow::into_owned), transient: error.is_transient(), ago: Duration::ZERO };
         self.last_error = Some((shown, now));
         self.consecutive_failures
     }

@@ -66,7 +66,7 @@ impl Teller {
     fn failed(&self, failure: &Failure) {
         let hint = failure.error.hint().unwrap_or_default();
         let (watch, consecutive, retry_in_s) = (&*self.watch, failure.consecutive, failure.retry_in.as_secs_f64());
-        let text = crate::report::chain(&failure.error);
+        let text = failure.error.chain();
         if consecutive.is_power_of_two() {
             tracing::warn!(watch, hint = &*hint, consecutive, retry_in_s, "no answer: {text}");
         } else {

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::keeper::watch_of;
 use super::log::Teller;
 use super::output::View;
-use crate::report::{Reporter, chain};
+use crate::report::Reporter;
 use crate::status::Status;
 
 /// Runs all watches side by side.
@@ -76,7 +76,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), End> {
             Event::Held(held) => why = Some(Failure::new(format!("no answer that may be used: {}", held.reason)).into()),
             Event::Failed(failure) => {
                 let hint = failure.error.hint().map(Into::into);
-                let (status, failed) = (Status::of(&failure.error), Failure::new(chain(&failure.error)));
+                let (status, failed) = (Status::of(&failure.error), Failure::new(failure.error.chain()));
                 why = Some(End {
                     status,
                     failures: vec![match hint {

@@ -80,6 +80,21 @@ impl Error {
         }
     }
 
+    /// The error and its causes on one line, outermost first, a cause that repeats the end of what is there left out. Without the hint.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(next) = cause {
+            let words = next.to_string();
+            if !text.ends_with(&words) {
+                text.push_str(": ");
+                text.push_str(&words);
+            }
+            cause = next.source();
+        }
+        text
+    }
+
     /// What to do next, in one sentence without a full stop; printed on a `hint:` line of its own.
     pub fn hint(&self) -> Option<Cow<'_, str>> {
         match self {

@@ -164,7 +164,7 @@ async fn text(file: &Path) -> Result<Secret, Failure> {
 }
 
 fn transport(error: &Error) -> Failure {
-    let failure = Failure::new(crate::report::chain(error));
+    let failure = Failure::new(error.chain());
     if let Error::Transport(error) = error
         && error.failure() == TransportFailure::Connect
     {
