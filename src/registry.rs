@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cloud_autojoin_core::config::{KeySpec, ParseError, key};
+use cloud_autojoin_core::config::{ParseError, key};
 use cloud_autojoin_core::{ConfigError, ConfigProblem, ConfigString, Context, Error, Provider, ProviderSpec, Result};
 
 /// The providers a join string may name.
@@ -96,7 +96,7 @@ impl Registry {
     /// [`Error::Config`] when it names none, or one that is not here; the message lists the known ones.
     pub fn provider_of(&self, config: &ConfigString) -> Result<&ProviderSpec> {
         let known = || self.providers.iter().map(|spec| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ");
-        let Some(name) = config.provider().filter(|name| !name.is_empty()) else {
+        let Some(name) = config.provider() else {
             let problem = ConfigProblem::of_key("provider", "no provider").with_hint(format!("write `provider=NAME`; known here: {}", known()));
             return Err(ConfigError::new(None, problem).into());
         };
@@ -115,7 +115,10 @@ impl Registry {
     /// As [`Registry::provider_of`].
     pub fn unknown_keys(&self, config: &ConfigString) -> Result<Vec<UnknownKey>> {
         let spec = self.provider_of(config)?;
-        Ok(config.unknown_keys(spec.keys).map(|name| UnknownKey { key: name.to_owned(), nearest: nearest(spec.keys, name) }).collect())
+        Ok(config
+            .unknown_keys(spec.keys)
+            .map(|name| UnknownKey { key: name.to_owned(), nearest: key::nearest_spelling(spec.keys, name).map(|(_, spelling)| spelling) })
+            .collect())
     }
 
     /// Parses a join string as [`ConfigString::parse`] does.
@@ -159,19 +162,9 @@ impl Default for Registry {
     }
 }
 
-/// The known key that was probably meant, in the spelling it is nearest to.
-fn nearest(table: &[KeySpec], unknown: &str) -> Option<String> {
-    if let Some(meant) = table.iter().find(|spec| spec.mistaken.contains(&unknown)) {
-        return Some(meant.label());
-    }
-    let name = key::nearest_name(unknown, table.iter().flat_map(KeySpec::names))?;
-    let family = table.iter().find(|spec| spec.name == name && spec.placeholder.is_some());
-    Some(family.map_or_else(|| name.to_owned(), KeySpec::label))
-}
-
 #[cfg(test)]
 mod tests {
-    use cloud_autojoin_core::Env;
+    use cloud_autojoin_core::{Env, KeySpec};
 
     use super::*;
 

@@ -197,11 +197,18 @@ pub fn is_safe(table: &[KeySpec], key: &str) -> bool {
 
 /// The option that was probably meant by an unknown key: one that it is a known mistake for, else the nearest; none if nothing is near ([`nearest_name`] says what is).
 pub fn nearest<'a>(table: &'a [KeySpec], unknown: &str) -> Option<&'a KeySpec> {
+    nearest_spelling(table, unknown).map(|(spec, _)| spec)
+}
+
+/// As [`nearest`], with the spelling that is near: the name or an alias, for a family as help prints it.
+pub fn nearest_spelling<'a>(table: &'a [KeySpec], unknown: &str) -> Option<(&'a KeySpec, String)> {
     if let Some(meant) = table.iter().find(|spec| spec.mistaken.contains(&unknown)) {
-        return Some(meant);
+        return Some((meant, meant.label()));
     }
     let name = nearest_name(unknown, table.iter().flat_map(KeySpec::names))?;
-    table.iter().find(|spec| spec.names().any(|other| other == name))
+    let spec = table.iter().find(|spec| spec.names().any(|other| other == name))?;
+    let is_family = spec.placeholder.is_some() && spec.name == name;
+    Some((spec, if is_family { spec.label() } else { name.to_owned() }))
 }
 
 /// The name that was probably meant by an unknown word, the first of those that are equally near; none if nothing is near.
