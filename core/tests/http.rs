@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "http/connections.rs"]
+mod connections;
 #[path = "http/faults.rs"]
 mod faults;
 #[path = "http/pages.rs"]

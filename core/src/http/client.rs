@@ -43,6 +43,14 @@ impl HttpClient {
         &self.settings
     }
 
+    /// Opens a connection to the origin of `url` ahead of the first request to it, within the deadline of `call`, so that its handshakes go on beside something else. Nothing is sent on it,
+    /// and one that cannot be opened is no error: the request will meet the same. Does nothing without TLS, or where there was a connection before.
+    pub async fn connect(&self, url: &Url, call: &Call) {
+        if url.scheme() == "https" {
+            _ = tokio::time::timeout(call.remaining(), self.transport.connect(url)).await;
+        }
+    }
+
     /// Sends `request` until it has a final answer, whatever its status, and writes every try into `call`.
     ///
     /// What is tried again is the [`RetryPolicy`](super::RetryPolicy)'s matter: the request's own or the client's. Between tries it waits for the longer of what the server asks

@@ -1,17 +1,21 @@
 //! HTTP, once, for every provider: one client with deadlines, retries, caps and a record of what was asked.
 //!
 //! `client.rs` sends a request until it has a final answer; `retry.rs` and `backoff.rs` say what is tried again and when; `answer.rs` decodes JSON; `page.rs` follows next links
-//! within one origin; `redact.rs` makes URLs fit to be shown; `transport.rs` is the seam to the wire, `wire.rs` the real one (reqwest).
+//! within one origin; `redact.rs` makes URLs fit to be shown; `transport.rs` is the seam to the wire, `wire.rs` the real one (reqwest) with its
+//! connections (`doorway.rs`), its TLS (`trust.rs`) and its ways past proxies (`route.rs`).
 
 mod answer;
 mod backoff;
 mod client;
+mod doorway;
 mod page;
 mod redact;
 mod request;
 mod retry;
+mod route;
 mod settings;
 mod transport;
+mod trust;
 mod wire;
 
 pub use answer::Answer;

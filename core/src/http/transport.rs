@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
+use url::Url;
 
 use super::Request;
 use crate::error::TransportFailure;
@@ -24,6 +25,13 @@ pub trait Transport: fmt::Debug + Send + Sync {
     ///
     /// Why no whole answer came.
     async fn send(&self, request: &Request) -> Result<RawResponse, TransportCause>;
+
+    /// Opens a connection to the origin of `url` for the request that comes next, and sends nothing on it. One that cannot be opened is not told: the request will meet the same.
+    ///
+    /// Does nothing unless a transport says otherwise, or where there was a connection before.
+    async fn connect(&self, url: &Url) {
+        _ = url;
+    }
 }
 
 /// A whole answer as it came from the wire. `Debug` does not show the body, which may hold a token.

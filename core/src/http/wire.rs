@@ -1,8 +1,9 @@
 //! The real wire: reqwest over rustls.
 //!
-//! Three connection pools, each made when it is first needed: through the proxies of the environment with TLS; direct with TLS (loopback and link-local); direct without
-//! (the metadata services, which are plain http, so that asking them does not load a hundred CA certificates).
+//! A client for each origin, made when it is first needed: its `doorway.rs` must know where a connection leads. All of them share one TLS set-up (`trust.rs`), which is made when the first
+//! of them speaks TLS: the metadata services are plain http, and asking them does not load a hundred CA certificates. `route.rs` says which way a request takes.
 
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -10,68 +11,34 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use http::header::HeaderValue;
 use reqwest::redirect;
-use url::{Host, Url};
+use rustls::ClientConfig;
+use url::Url;
 
+use super::doorway::Doorway;
+use super::route::Route;
 use super::transport::{RawResponse, Transport, TransportCause};
-use super::{HttpSettings, Request};
-use crate::error::{Result, TransportError, TransportFailure};
-
-/// Metadata services that are not at link-local addresses: Azure's platform address, Alibaba's, EC2's and GCE's over IPv6. They answer this machine only, and never a proxy.
-const METADATA_ADDRESSES: [&str; 4] = ["168.63.129.16", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254"];
-
-/// The same by name.
-const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "metadata.goog"];
+use super::trust::{Trust, unusable};
+use super::{HttpSettings, Request, origin_of};
+use crate::error::{Result, TransportFailure};
 
 /// Bytes of an answer set aside on the word of its `Content-Length` alone.
 const TRUSTED_LENGTH: u64 = 4 << 20;
-
-/// Which connection pool a request belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Route {
-    Proxied,
-    Direct,
-    DirectPlain,
-}
-
-impl Route {
-    fn of(url: &Url) -> Self {
-        match (stays_here(url), url.scheme()) {
-            (false, _) => Self::Proxied,
-            (true, "http") => Self::DirectPlain,
-            (true, _) => Self::Direct,
-        }
-    }
-}
-
-/// Whether the URL names this machine, its link or a metadata service, where a proxy has no business.
-fn stays_here(url: &Url) -> bool {
-    let address = match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.strip_suffix('.').unwrap_or(name);
-            return name == "localhost" || name.ends_with(".localhost") || METADATA_NAMES.contains(&name);
-        }
-        Some(Host::Ipv4(address)) => address.into(),
-        Some(Host::Ipv6(address)) => std::net::IpAddr::from(address).to_canonical(),
-        None => return false,
-    };
-    let link_local = match address {
-        std::net::IpAddr::V4(address) => address.is_link_local(),
-        std::net::IpAddr::V6(address) => address.is_unicast_link_local(),
-    };
-    address.is_loopback() || link_local || METADATA_ADDRESSES.iter().any(|known| known.parse() == Ok(address))
-}
 
 /// Requests over the network.
 #[derive(Debug)]
 pub(super) struct Wire {
     settings: HttpSettings,
-    proxied: Pool,
-    direct: Pool,
-    direct_plain: Pool,
+    trust: Trust,
+    tls: Mutex<Option<ClientConfig>>,
+    lanes: Mutex<HashMap<String, Lane>>,
 }
 
-/// A client that is made once, when it is first needed.
-type Pool = Mutex<Option<reqwest::Client>>;
+/// The connections to one origin.
+#[derive(Debug, Clone)]
+struct Lane {
+    client: reqwest::Client,
+    doorway: Doorway,
+}
 
 impl Wire {
     /// A wire with these settings. Nothing is loaded or opened yet.
@@ -80,45 +47,38 @@ impl Wire {
     ///
     /// A setting that no request could be made with: the user agent, the certificates.
     pub(super) fn new(settings: HttpSettings) -> Result<Self> {
-        let wrong = |detail: &str| TransportError::new("set up HTTP", "any host", TransportFailure::Request).with_detail(detail);
         if HeaderValue::from_str(&settings.user_agent).is_err() {
-            return Err(wrong("the user agent cannot stand in a header").into());
+            return Err(unusable("the user agent cannot stand in a header").into());
         }
-        for bundle in &settings.certificate_authorities {
-            let certificates = reqwest::Certificate::from_pem_bundle(bundle).map_err(|cause| wrong("a CA bundle is not PEM").with_cause(cause))?;
-            if certificates.is_empty() {
-                return Err(wrong("a CA bundle has no certificate in it").into());
-            }
-        }
-        if let Some(identity) = &settings.client_identity {
-            // What the layer below says of a key that it cannot read is not repeated.
-            reqwest::Identity::from_pem(identity.expose().as_bytes()).map_err(|_| wrong("the client's certificate and key are not PEM"))?;
-        }
-        // reqwest takes the process's provider; where the program has one already, that one serves.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            _ = rustls::crypto::ring::default_provider().install_default();
-        }
-        Ok(Self { settings, proxied: Pool::default(), direct: Pool::default(), direct_plain: Pool::default() })
+        let trust = Trust::new(&settings)?;
+        Ok(Self { settings, trust, tls: Mutex::default(), lanes: Mutex::default() })
     }
 
-    fn client(&self, route: Route) -> Result<reqwest::Client, TransportCause> {
-        let pool = match route {
-            Route::Proxied => &self.proxied,
-            Route::Direct => &self.direct,
-            Route::DirectPlain => &self.direct_plain,
-        };
-        let mut pool = pool.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = &*pool {
-            return Ok(client.clone());
+    /// The lane to the origin of `url`.
+    fn lane(&self, url: &Url) -> Result<Lane, TransportCause> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let origin = origin_of(url);
+        if let Some(lane) = lanes.get(&origin) {
+            return Ok(lane.clone());
         }
-        let client = self.build(route).map_err(|cause| {
-            TransportCause::new(TransportFailure::Tls).with_detail("the CA certificates of this machine cannot be used").with_cause(cause.without_url())
-        })?;
-        Ok(pool.insert(client).clone())
+        let tls = if url.scheme() == "https" { self.tls() } else { Trust::none() }
+            .map_err(|cause| TransportCause::new(TransportFailure::Tls).with_detail("the CA certificates of this machine cannot be used").with_cause(cause))?;
+        let doorway = Doorway::default();
+        let client =
+            self.build(Route::of(url), tls, doorway.clone()).map_err(|cause| TransportCause::new(TransportFailure::Request).with_cause(cause.without_url()))?;
+        Ok(lanes.entry(origin).insert_entry(Lane { client, doorway }).get().clone())
     }
 
-    fn build(&self, route: Route) -> reqwest::Result<reqwest::Client> {
-        let HttpSettings { user_agent, connect_timeout, idle_timeout, proxy_from_environment, certificate_authorities, client_identity, .. } = &self.settings;
+    fn tls(&self) -> Result<ClientConfig, rustls::Error> {
+        let mut tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*tls {
+            Some(config) => Ok(config.clone()),
+            None => Ok(tls.insert(self.trust.client_config()?).clone()),
+        }
+    }
+
+    fn build(&self, route: Route, tls: ClientConfig, doorway: Doorway) -> reqwest::Result<reqwest::Client> {
+        let HttpSettings { user_agent, connect_timeout, idle_timeout, proxy_from_environment, .. } = &self.settings;
         let mut builder = reqwest::Client::builder()
             .user_agent(user_agent)
             // The idle limit counts from the start: a connection that does not come to be must end before it, or it would look like a silent server.
@@ -126,22 +86,12 @@ impl Wire {
             .read_timeout(*idle_timeout)
             .redirect(redirect::Policy::none())
             .referer(false)
+            .tls_backend_preconfigured(tls)
+            .connector_layer(doorway)
             // Every try is the client's own, so that the record has them all.
             .retry(reqwest::retry::never());
         if route != Route::Proxied || !proxy_from_environment {
             builder = builder.no_proxy();
-        }
-        if let Some(identity) = client_identity.as_ref().filter(|_| route != Route::DirectPlain) {
-            builder = builder.identity(reqwest::Identity::from_pem(identity.expose().as_bytes())?);
-        }
-        if route == Route::DirectPlain {
-            builder = builder.tls_certs_only([]);
-        } else if !certificate_authorities.is_empty() {
-            let mut certificates = Vec::new();
-            for bundle in certificate_authorities {
-                certificates.extend(reqwest::Certificate::from_pem_bundle(bundle)?);
-            }
-            builder = builder.tls_certs_only(certificates);
         }
         builder.build()
     }
@@ -168,13 +118,19 @@ impl Wire {
 #[async_trait]
 impl Transport for Wire {
     async fn send(&self, request: &Request) -> Result<RawResponse, TransportCause> {
-        let client = self.client(Route::of(request.url()))?;
-        let mut builder = client.request(request.method().clone(), request.url().clone()).headers(request.headers().clone());
+        let lane = self.lane(request.url())?;
+        let mut builder = lane.client.request(request.method().clone(), request.url().clone()).headers(request.headers().clone());
         if let Some(body) = request.body() {
             builder = builder.body(body.clone());
         }
         let response = builder.send().await.map_err(classify)?;
         self.read(response).await
+    }
+
+    async fn connect(&self, url: &Url) {
+        if let Ok(lane) = self.lane(url) {
+            lane.doorway.open_ahead(lane.client.get(url.clone()).send()).await;
+        }
     }
 }
 
@@ -212,41 +168,6 @@ mod tests {
 
     use super::*;
     use crate::secret::Secret;
-
-    fn route(url: &str) -> Route {
-        Route::of(&Url::parse(url).unwrap())
-    }
-
-    #[test]
-    fn this_machine_its_link_and_metadata_services_are_never_asked_through_a_proxy() {
-        for host in [
-            "127.0.0.1",
-            "127.9.9.9:8080",
-            "localhost",
-            "LOCALHOST:1",
-            "a.localhost",
-            "localhost.",
-            "[::1]",
-            "[::ffff:127.0.0.1]",
-            "169.254.169.254",
-            "169.254.170.2",
-            "[fe80::1]",
-            "168.63.129.16",
-            "[fd00:ec2::254]",
-            "metadata.google.internal",
-        ] {
-            assert_eq!(route(&format!("http://{host}/x")), Route::DirectPlain, "{host}");
-            assert_eq!(route(&format!("https://{host}/x")), Route::Direct, "{host}");
-        }
-    }
-
-    #[test]
-    fn everything_else_goes_through_the_proxy_of_the_environment() {
-        for host in ["management.azure.com", "10.0.0.4", "localhost.example", "notlocalhost", "169.253.0.1", "[2001:db8::1]", "127.0.0.1.example"] {
-            assert_eq!(route(&format!("http://{host}/x")), Route::Proxied, "{host}");
-            assert_eq!(route(&format!("https://{host}/x")), Route::Proxied, "{host}");
-        }
-    }
 
     #[test]
     fn settings_that_no_request_could_be_made_with_are_refused_at_once() {

@@ -1,0 +1,162 @@
+//! How connections come to be: one where one is enough, and before it is needed where that saves time.
+//!
+//! hyper's pool opens a connection for every request that finds none, and learns from the handshake only that one would have served them all (HTTP/2). Here requests to one origin that come
+//! together wait for the first connection. Over HTTP/2 that is the only one; over HTTP/1.1 each of the others then opens its own.
+//!
+//! And a connection can be opened ahead of its first request, so that its handshakes go on while a token is fetched. hyper knows no connection without a request: a request is made up
+//! whose connector keeps the connection and fails, so that nothing is ever sent on it.
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper_util::client::legacy::connect::Connection;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::time::Instant;
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// How long a connection that was opened ahead is worth taking. Servers close connections on which nothing comes.
+const KEPT_FOR: Duration = Duration::from_secs(20);
+
+/// How long a request waits for a connection that is on its way into the pool, where it arrives at once unless it breaks.
+const ARRIVAL: Duration = Duration::from_millis(250);
+
+tokio::task_local! {
+    /// There while a connection is opened ahead: its turn, taken by the connector.
+    static AHEAD: Mutex<Option<OwnedMutexGuard<Turn>>>;
+}
+
+/// The way to one origin. Clones share it. As a layer of a connector it must not serve a second origin: a connection that was opened ahead goes to whoever asks first.
+#[derive(Clone, Default)]
+pub(super) struct Doorway {
+    /// Held by whoever is connecting.
+    turn: Arc<AsyncMutex<Turn>>,
+    /// Whether each request needs a connection of its own (HTTP/1.1).
+    apart: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct Turn {
+    /// A connection that was opened ahead, and when. Its type cannot be named: it is reqwest's own.
+    kept: Option<(Box<dyn Any + Send>, Instant)>,
+    /// Whether a connection was opened for a request.
+    used: bool,
+    /// When a connection that many requests share (HTTP/2) went on its way into the pool.
+    shared: Option<Instant>,
+}
+
+impl Doorway {
+    /// Runs `request` so that its connection is opened and kept, and it fails before anything is sent. Does nothing when a connection was opened before, or is being opened.
+    pub(super) async fn open_ahead(&self, request: impl Future) {
+        let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() else { return };
+        // From the first connection on the pool may have one, on which the request would be sent. While the turn is held here, none can get there.
+        if turn.used || turn.kept.is_some() {
+            return;
+        }
+        AHEAD.scope(Mutex::new(Some(turn)), request).await;
+    }
+}
+
+impl fmt::Debug for Doorway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doorway").field("apart", &self.apart).finish_non_exhaustive()
+    }
+}
+
+impl<S> Layer<S> for Doorway {
+    type Service = Connector<S>;
+
+    fn layer(&self, inner: S) -> Connector<S> {
+        Connector { doorway: self.clone(), inner }
+    }
+}
+
+/// A connector behind a [`Doorway`].
+#[derive(Clone)]
+pub(super) struct Connector<S> {
+    doorway: Doorway,
+    inner: S,
+}
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+impl<S, Origin> Service<Origin> for Connector<S>
+where
+    S: Service<Origin, Error = BoxError> + Clone + Send + 'static,
+    S::Response: Connection + Send + 'static,
+    S::Future: Send,
+    Origin: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, origin: Origin) -> Self::Future {
+        // The one that is ready goes on; the clone has to become so again.
+        let next = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, next);
+        let doorway = self.doorway.clone();
+        // hyper calls the connector while the request is polled, so this is the request's own task.
+        let ahead = AHEAD.try_with(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner).take()).ok().flatten();
+        Box::pin(async move {
+            match ahead {
+                Some(turn) => connect_ahead(inner, origin, turn).await,
+                None => connect(inner, origin, doorway).await,
+            }
+        })
+    }
+}
+
+/// Connects and keeps what came of it; fails in any case, so that the request is not sent.
+async fn connect_ahead<S, Origin>(mut inner: S, origin: Origin, mut turn: OwnedMutexGuard<Turn>) -> Result<S::Response, BoxError>
+where
+    S: Service<Origin, Error = BoxError>,
+    S::Response: Send + 'static,
+{
+    let connection = inner.call(origin).await?;
+    turn.kept = Some((Box::new(connection), Instant::now()));
+    Err("a connection was opened ahead".into())
+}
+
+async fn connect<S, Origin>(mut inner: S, origin: Origin, doorway: Doorway) -> Result<S::Response, BoxError>
+where
+    S: Service<Origin, Error = BoxError>,
+    S::Response: Connection + Send + 'static,
+{
+    let mut turn = doorway.turn.lock().await;
+    let kept = turn.kept.take().filter(|(_, since)| since.elapsed() < KEPT_FOR);
+    let connection = match kept.and_then(|(connection, _)| connection.downcast::<S::Response>().ok()) {
+        Some(connection) => *connection,
+        None if doorway.apart.load(Ordering::Relaxed) => {
+            drop(turn);
+            return inner.call(origin).await;
+        }
+        None => {
+            if let Some(since) = turn.shared.filter(|since| since.elapsed() < ARRIVAL) {
+                drop(turn);
+                // The pool hands the shared connection to the request and forgets this attempt. Where it broke on the way, the request fails as one that found no connection, and is tried again.
+                _ = tokio::time::timeout(ARRIVAL.saturating_sub(since.elapsed()), pending::<()>()).await;
+                return Err("the connection that this request was to share broke".into());
+            }
+            inner.call(origin).await?
+        }
+    };
+    turn.used = true;
+    if connection.connected().is_negotiated_h2() {
+        turn.shared = Some(Instant::now());
+    } else {
+        doorway.apart.store(true, Ordering::Relaxed);
+    }
+    Ok(connection)
+}
