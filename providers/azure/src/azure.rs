@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use cloud_autojoin_core::{Call, Context, Discovery, Provider, Result};
+use futures::future::{Either, select};
 use url::Url;
 
 use crate::arm::ArmClient;
@@ -97,11 +99,37 @@ impl Provider for Azure {
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
+        // The connection to ARM is opened while the token is fetched.
+        match select(pin!(self.ask(call)), pin!(self.arm().connect(call))).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(((), asking)) => asking.await,
+        }
+    }
+}
+
+impl Azure {
+    async fn ask(&self, call: &Call) -> Result<Discovery> {
+        // One token, and not one for each of the requests that follow side by side.
+        let sign_in = self.arm().sign_in(call);
         if self.own.is_nothing() {
+            sign_in.await?;
             return discover::run(self, call).await;
         }
+        // Neither waits for the other. Where there is no metadata service both fail, and that it knows nothing of this machine says more than that it has no token.
+        let resolve = instance_metadata::resolve(&self.config, self.own, &self.session.metadata_endpoint, &self.session.context, call);
+        let config = match select(pin!(resolve), pin!(sign_in)).await {
+            Either::Left((config, signing_in)) => {
+                let config = config?;
+                signing_in.await?;
+                config
+            }
+            Either::Right((signed_in, resolving)) => {
+                let config = resolving.await?;
+                signed_in?;
+                config
+            }
+        };
         // The words `self` are replaced for this call only: a machine image that was captured and started elsewhere must not remember.
-        let config = instance_metadata::resolve(&self.config, self.own, &self.session.metadata_endpoint, &self.session.context, call).await?;
         discover::run(&Self { config, own: Own::default(), session: Arc::clone(&self.session) }, call).await
     }
 }

@@ -36,6 +36,11 @@ impl ArmClient {
         Asks::new(&self.resource_manager, subscription)
     }
 
+    /// Opens the connection, unless there was one before.
+    pub(crate) async fn connect(&self, call: &Call) {
+        self.http.connect(&self.resource_manager, call).await;
+    }
+
     /// Gets a token, so that the requests that follow side by side find one.
     ///
     /// # Errors

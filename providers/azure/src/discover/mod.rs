@@ -35,14 +35,12 @@ use crate::arm::{ScaleSet, is_not_found};
 use crate::azure::Azure;
 use crate::config::{Selection, TagPlace, Tags};
 
-/// Asks Azure once. The words `self` of the configuration are replaced by now.
+/// Asks Azure once. The words `self` of the configuration are replaced by now, and the token is at hand.
 ///
 /// # Errors
 ///
-/// No token; something that must be read for a whole answer cannot be; there is no such scale set, group or subscription.
+/// Something that must be read for a whole answer cannot be; there is no such scale set, group or subscription.
 pub(crate) async fn run(azure: &Azure, call: &Call) -> Result<Discovery> {
-    // Once, and not by each of the requests that follow side by side.
-    azure.arm().sign_in(call).await?;
     let mut answer = Answer::new(azure, call);
     match &azure.config().selection {
         Selection::Tag { tags, resource_groups, lookup } => tags::collect(Question { azure, call, tags, resource_groups }, *lookup, &mut answer).await?,
