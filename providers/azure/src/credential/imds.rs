@@ -1,8 +1,9 @@
 //! A token from the instance metadata service (IMDS) that every machine in Azure has at a link-local address.
 //!
-//! First a probe, so that off Azure the chain goes on within a second: the token request without the header that the service insists on, which it refuses at once. Facts:
+//! Beside the first token request goes a probe, so that off Azure the chain goes on within a second: the same request without the header that the service insists on, which it refuses at once. Facts:
 //! learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token, api-version 2018-02-01; the probe is that of the Azure SDKs.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{Answer, Backoff, HttpClient, Request, Response, RetryPolicy, origin_of};
 use cloud_autojoin_core::{Call, DecodeError, Error};
+use futures::future::{Either, select};
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue, SERVER};
 use url::Url;
@@ -46,10 +48,27 @@ impl Imds {
 
     /// One token.
     pub(super) async fn token(&self, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        if !self.seen.load(Ordering::Relaxed) {
-            self.probe(call).await.map_err(SourceOutcome::NotConfigured)?;
-            self.seen.store(true, Ordering::Relaxed);
+        if self.seen.load(Ordering::Relaxed) {
+            return self.ask(call).await;
         }
+        // Side by side: one after the other would be a round trip more on every machine that has the service.
+        let answer = match select(pin!(self.probe(call)), pin!(self.ask(call))).await {
+            Either::Left((probed, asking)) => {
+                probed.map_err(SourceOutcome::NotConfigured)?;
+                asking.await
+            }
+            // No other service gives such a token.
+            Either::Right((Ok(token), _)) => Ok(token),
+            Either::Right((refused, probing)) => {
+                probing.await.map_err(SourceOutcome::NotConfigured)?;
+                refused
+            }
+        };
+        self.seen.store(true, Ordering::Relaxed);
+        answer
+    }
+
+    async fn ask(&self, call: &Call) -> Result<AccessToken, SourceOutcome> {
         let request = Request::get(OPERATION, self.url()).header(METADATA.0, METADATA.1).retry(retry_policy());
         match self.http.json::<TokenAnswer>(PROVIDER_NAME, &request, call).await? {
             Answer::Value(answer, _) => {
