@@ -1,14 +1,16 @@
 //! Instances of a Flexible set: ordinary virtual machines that name the set, each with its interfaces.
 //!
-//! The virtual machines (V) do not carry addresses, only the ids of interfaces; those are joined without case with the interfaces of the group (N). An id that N lacks stands on a later page, in
-//! another group, or is gone: `lookup.rs`. N counts only if an interface of the group is needed; a refusal of it is no error else.
+//! The virtual machines (V) do not carry addresses, only the ids of interfaces; those are joined without case with the interfaces of the group (N), which are read beside them, page by page. An id
+//! that N lacks by then stands on a later page, in another group, or is gone: `lookup.rs`. N counts only if an interface of the group is needed; a refusal of it is no error else.
 
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
-use cloud_autojoin_core::{Call, Exclusion, Result};
-use futures::FutureExt;
+use cloud_autojoin_core::{Call, Error, Exclusion, Result};
+use futures::future::{Either, select};
 
 use super::candidate::{Candidate, Instance, unseen};
 use super::lookup::{Begun, Found, look_up};
@@ -26,28 +28,30 @@ pub(super) async fn resolve(
     azure: &Azure,
     call: &Call,
     set: &ScaleSetName,
-    (first, rest): Opened<VirtualMachine>,
-    mut interfaces: Slot<'_, Begun<NetworkInterface>>,
+    (first, mut rest): Opened<VirtualMachine>,
+    interfaces: Slot<'_, Begun<NetworkInterface>>,
 ) -> Result<Resolved> {
-    let mut machines = Slot::new(rest.read_on(first, call).boxed());
-    // The interfaces come while the virtual machines are read.
-    poll_fn(|context| {
-        interfaces.poll(context);
-        machines.poll(context);
-        if machines.is_running() { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
+    let asked_for = AtomicUsize::new(rest.pages_read());
+    let reading = async {
+        let mut machines = first;
+        while rest.has_more() {
+            asked_for.fetch_add(1, Ordering::Relaxed);
+            machines.extend(rest.next(call).await?.unwrap_or_default());
+        }
+        asked_for.store(0, Ordering::Relaxed);
+        Ok::<_, Error>(machines)
+    };
+    let reading_along = pin!(read_along(interfaces, &asked_for, call));
+    let (machines, begun) = match select(pin!(reading), reading_along).await {
+        Either::Left((machines, reading_along)) => (machines?, Either::Left(reading_along)),
+        Either::Right((begun, reading)) => (reading.await?, Either::Right(ready(begun))),
+    };
     let id = set.id(azure);
-    let (machines, foreign): (Vec<_>, Vec<_>) =
-        machines.answer().await.transpose()?.unwrap_or_default().into_iter().partition(|machine| may_belong(machine, &id));
+    let (machines, foreign): (Vec<_>, Vec<_>) = machines.into_iter().partition(|machine| may_belong(machine, &id));
 
     let in_group = |id: &ResourceId| id.resource_group().is_some_and(|group| same_name(group, &set.resource_group));
-    let begun = if machines.iter().flat_map(VirtualMachine::interface_ids).any(in_group) {
-        interfaces.answer().await.transpose()?
-    } else {
-        drop(interfaces);
-        None
-    };
+    let needed = machines.iter().flat_map(VirtualMachine::interface_ids).any(in_group);
+    let begun = if needed { begun.await? } else { None };
     let wanted = machines.iter().flat_map(VirtualMachine::interface_ids).cloned();
     let mut found = look_up(azure, call, wanted, begun).await?;
 
@@ -60,6 +64,27 @@ pub(super) async fn resolve(
         gather(&mut resolved, machine, Arc::new(instance), &mut found);
     }
     Ok(resolved)
+}
+
+/// Goes on with the group's interfaces while the virtual machines are read, a page for each page of those: every machine has an interface, so a set that fills pages fills as many of them.
+///
+/// `machine_pages` is how many pages of virtual machines have been asked for, zero when they are at an end. It is looked at whenever this is polled, which has to be together with whatever
+/// changes it.
+async fn read_along(interfaces: Slot<'_, Begun<NetworkInterface>>, machine_pages: &AtomicUsize, call: &Call) -> Result<Option<Begun<NetworkInterface>>> {
+    let Some(mut begun) = interfaces.answer().await.transpose()? else { return Ok(None) };
+    while begun.rest.has_more() {
+        let read = begun.rest.pages_read();
+        let goes_on = poll_fn(|_| match machine_pages.load(Ordering::Relaxed) {
+            0 => Poll::Ready(false),
+            asked_for if asked_for > read => Poll::Ready(true),
+            _ => Poll::Pending,
+        });
+        if !goes_on.await {
+            break;
+        }
+        begun.read.extend(begun.rest.next(call).await?.unwrap_or_default());
+    }
+    Ok(Some(begun))
 }
 
 /// Sorts the interfaces of a virtual machine into those found and those gone.

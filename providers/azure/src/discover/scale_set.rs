@@ -202,12 +202,12 @@ impl<'a, T> Slot<'a, T> {
     }
 
     /// A question that is asked from now on.
-    pub(super) fn new(running: BoxFuture<'a, Result<T>>) -> Self {
+    fn new(running: BoxFuture<'a, Result<T>>) -> Self {
         Self { running: Some(running), answer: None }
     }
 
     /// Goes on with the question; true when the answer has just come.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> bool {
+    fn poll(&mut self, context: &mut Context<'_>) -> bool {
         let Some(running) = &mut self.running else { return false };
         let Poll::Ready(answer) = running.poll_unpin(context) else { return false };
         (self.running, self.answer) = (None, Some(answer));
@@ -215,7 +215,7 @@ impl<'a, T> Slot<'a, T> {
     }
 
     /// Whether the answer is still to come.
-    pub(super) fn is_running(&self) -> bool {
+    fn is_running(&self) -> bool {
         self.running.is_some()
     }
 

@@ -1,7 +1,7 @@
 //! How many requests a question takes, and how many of them one after the other: the plan is a promise.
 
-use cloud_autojoin_simulator::Door;
 use cloud_autojoin_simulator::message::Operation::{self, ListGroupNetworkInterfaces, ListGroupVirtualMachines};
+use cloud_autojoin_simulator::{Door, Fault};
 
 use crate::support::Cloud;
 
@@ -36,6 +36,27 @@ async fn a_flexible_set_of_three_or_a_thousand_takes_three_requests_side_by_side
         assert!(cloud.arm_requests() <= 3, "{}", cloud.simulator.summary());
         assert_eq!((cloud.simulator.sequential_depth(Door::Arm), tokens(&cloud)), (1, 1), "{}", cloud.simulator.summary());
     }
+}
+
+#[tokio::test]
+async fn a_flexible_set_on_several_pages_is_as_deep_as_its_machines_have_pages() {
+    let cloud = Cloud::of(&world("flexible", 300, 0).replace("page_size = 1000", "page_size = 100")).await;
+    cloud.slow();
+    assert_eq!(cloud.addresses(SET).await.len(), 300);
+    assert_eq!((cloud.count(ListGroupVirtualMachines), cloud.count(ListGroupNetworkInterfaces)), (3, 3), "{}", cloud.simulator.summary());
+    assert_eq!(cloud.simulator.sequential_depth(Door::Arm), 3, "{}", cloud.simulator.summary());
+}
+
+#[tokio::test]
+async fn interfaces_are_not_read_ahead_of_the_machines() {
+    // The second of two pages of machines never comes; of the interfaces there are thirty, and they come at once.
+    let cloud = Cloud::of(&world("flexible", 150, 150).replace("page_size = 1000", "page_sizes = { virtual_machines = 100, network_interfaces = 10 }"))
+        .await
+        .impatient();
+    cloud.simulator.add_fault(Fault::hang().skip(1).operation(ListGroupVirtualMachines));
+    let error = cloud.error(SET).await;
+    assert!(error.starts_with("cannot list the virtual machines of scale set `web`"), "{error}");
+    assert_eq!(cloud.count(ListGroupNetworkInterfaces), 2, "{}", cloud.simulator.summary());
 }
 
 #[tokio::test]
