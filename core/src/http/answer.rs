@@ -42,7 +42,12 @@ pub(super) fn judge<T: DeserializeOwned>(raw: &RawResponse) -> Judgement<Option<
     if !raw.status.is_success() || raw.status == http::StatusCode::NO_CONTENT {
         return Judgement::Final(None);
     }
-    match serde_json::from_slice(&raw.body) {
+    // Looked at as a whole once, it need not be looked at again text by text. Bytes that are no text may stand where nobody reads.
+    let decoded = match std::str::from_utf8(&raw.body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(&raw.body),
+    };
+    match decoded {
         Ok(value) => Judgement::Final(Some(Ok(value))),
         Err(error) if error.is_eof() => Judgement::CutShort(error),
         Err(error) => Judgement::Final(Some(Err(without_values(&error)))),
