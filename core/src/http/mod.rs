@@ -8,6 +8,8 @@ mod answer;
 mod backoff;
 mod client;
 mod doorway;
+#[cfg(all(unix, not(target_os = "android"), not(target_vendor = "apple")))]
+mod machine_trust;
 mod page;
 mod redact;
 mod request;

@@ -1,7 +1,8 @@
-//! Whom TLS trusts, and what it shows of this side.
+//! Whom TLS trusts, and what it shows of this side. The authorities of a Linux machine: `machine_trust.rs` next door.
 
 use std::sync::Arc;
 
+#[cfg(not(all(unix, not(target_os = "android"), not(target_vendor = "apple"))))]
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
@@ -9,6 +10,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::HttpSettings;
+#[cfg(all(unix, not(target_os = "android"), not(target_vendor = "apple")))]
+use super::machine_trust::of_this_machine;
 use crate::error::{Result, TransportError, TransportFailure};
 use crate::secret::Secret;
 
@@ -122,6 +125,7 @@ pub(super) fn unusable(detail: &str) -> TransportError {
 }
 
 /// A verifier that trusts whom this machine trusts.
+#[cfg(not(all(unix, not(target_os = "android"), not(target_vendor = "apple"))))]
 fn of_this_machine(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
     Ok(Arc::new(rustls_platform_verifier::Verifier::new(provider)?))
 }
