@@ -95,13 +95,30 @@ impl Eq for ResourceId {}
 
 impl Hash for ResourceId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        folded(&self.0).for_each(|letter| letter.hash(state));
+        // In pieces, and not letter by letter: with a thousand instances that was half of what a call does.
+        let key;
+        let mut rest = if self.0.is_ascii() {
+            self.0.as_bytes()
+        } else {
+            key = name_key(&self.0);
+            key.as_bytes()
+        };
+        let mut buffer = [0; 64];
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(buffer.len()));
+            let piece = &mut buffer[..now.len()];
+            piece.copy_from_slice(now);
+            piece.make_ascii_lowercase();
+            state.write(piece);
+            rest = later;
+        }
+        state.write_u8(0xff);
     }
 }
 
 /// Whether two names of Azure (ids, resource groups, scale sets, tag names) are the same: without case, in any script, since group names may have letters of any.
 pub(crate) fn same_name(one: &str, other: &str) -> bool {
-    one.eq_ignore_ascii_case(other) || (!one.is_ascii() && folded(one).eq(folded(other)))
+    one.eq_ignore_ascii_case(other) || (!(one.is_ascii() && other.is_ascii()) && folded(one).eq(folded(other)))
 }
 
 /// The name as a key of a map: equal for names that are the same.
@@ -131,6 +148,13 @@ mod tests {
         assert!(ids.contains(&ResourceId::new(UNIFORM.to_uppercase())));
         assert!(ids.contains(&ResourceId::new(format!("{UNIFORM}/"))));
         assert!(!ids.contains(&ResourceId::new(UNIFORM.replace("/3/", "/33/"))));
+        // Letters of other scripts, and one whose small form is a letter of ASCII (the sign of Kelvin).
+        for (one, other) in [("/groups/GRÖSSE", "/groups/grösse"), ("/groups/\u{212a}", "/groups/k"), ("/groups/k", "/groups/\u{212a}")] {
+            ids.insert(ResourceId::new(one));
+            assert!(ids.contains(&ResourceId::new(other)), "{one} {other}");
+            assert_eq!(ResourceId::new(one), ResourceId::new(other));
+            ids.clear();
+        }
     }
 
     #[test]
