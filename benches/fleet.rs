@@ -1,7 +1,8 @@
 //! What does an interval cost a fleet? Many watches ask one simulated subscription behind Azure's documented limits, over hours of virtual time.
 //!
-//! Prints the tables of `fleet.md`, which says what was chosen from them: minutes of processor time for all, seconds for those whose number of watches is given.
-//! `cargo bench -p cloud-autojoin --bench fleet [-- 100]`
+//! Prints the tables of `fleet.md`, which says what was chosen from them: minutes of processor time for all, seconds for those whose number of watches is given. With `--write` it puts them
+//! into `fleet.md`, and what of them stands in the README there.
+//! `cargo bench -p cloud-autojoin --bench fleet [-- 100 | --write]`
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its figures and stops at the first surprise")]
 
@@ -23,41 +24,90 @@ fn fleet(watches: u64, interval: u64) -> Fleet {
     Fleet { watches, pace, says_retry_after: true, before_and_after: (30 * MINUTE, 60 * MINUTE) }
 }
 
-fn print_head(first: &str) {
-    println!("\n| {first} | half joined | all joined | 429 in the first 30 min | requests/h | 429/h | change seen by half | by all |");
-    println!("|---|---:|---:|---:|---:|---:|---:|---:|");
+const INTERVALS: [u64; 5] = [15, 30, 60, 120, 300];
+
+const HEAD: &str =
+    "| half joined | all joined | 429 in the first 30 min | requests/h | 429/h | change seen by half | by all |\n|---|---:|---:|---:|---:|---:|---:|---:|\n";
+
+/// What came of a fleet, as a row shows it.
+struct Row {
+    joined: [String; 2],
+    throttled_at_first: u64,
+    requests: u64,
+    throttled: u64,
+    seen: [String; 2],
 }
 
-fn print_row(name: &str, fleet: Fleet) {
-    let outcome = fleet.run();
-    let seconds =
-        |times: &[Duration], part| part_done(times, fleet.watches, part).map_or_else(|| "never".to_owned(), |time| format!("{:.0} s", time.as_secs_f64()));
-    println!(
-        "| {name} | {} | {} | {} | {} | {} | {} | {} |",
-        seconds(&outcome.joined, 0.5),
-        seconds(&outcome.joined, 1.0),
-        outcome.before.throttled,
-        outcome.after.requests,
-        outcome.after.throttled,
-        seconds(&outcome.seen, 0.5),
-        seconds(&outcome.seen, 1.0),
-    );
+impl Row {
+    fn of(fleet: Fleet) -> Self {
+        let outcome = fleet.run();
+        let seconds = |times: &[Duration]| {
+            [0.5, 1.0].map(|part| part_done(times, fleet.watches, part).map_or_else(|| "never".to_owned(), |time| format!("{:.0} s", time.as_secs_f64())))
+        };
+        Self {
+            joined: seconds(&outcome.joined),
+            throttled_at_first: outcome.before.throttled,
+            requests: outcome.after.requests,
+            throttled: outcome.after.throttled,
+            seen: seconds(&outcome.seen),
+        }
+    }
+
+    fn line(&self, name: &str) -> String {
+        let Self { joined, throttled_at_first, requests, throttled, seen } = self;
+        format!("| {name} | {} | {} | {throttled_at_first} | {requests} | {throttled} | {} | {} |\n", joined[0], joined[1], seen[0], seen[1])
+    }
+}
+
+/// A number with a comma before each three digits.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Puts `text` between the markers of `name` in a file of this repository.
+fn write(file: &str, name: &str, text: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let before = std::fs::read_to_string(&path).unwrap();
+    let (head, rest) = before.split_once(&format!("<!-- {name} -->\n")).unwrap();
+    let (_, tail) = rest.split_once("<!-- end -->").unwrap();
+    std::fs::write(&path, format!("{head}<!-- {name} -->\n{text}<!-- end -->{tail}")).unwrap();
 }
 
 fn main() {
     // `cargo test --benches` and IDEs call benches with flags of their own; a small fleet shows that it still works.
     let only: Option<u64> = if std::env::args().any(|argument| argument == "--test") { Some(1) } else { std::env::args().find_map(|text| text.parse().ok()) };
-    for watches in only.map_or_else(|| vec![10, 100, 500], |watches| vec![watches]) {
-        print_head(&format!("interval, {watches} watches"));
-        for interval in [15, 30, 60, 120, 300] {
-            print_row(&format!("{interval} s"), fleet(watches, interval));
-        }
+    let sizes = only.map_or_else(|| vec![10, 100, 500], |watches| vec![watches]);
+    let fleets: Vec<Vec<Row>> = sizes.iter().map(|watches| INTERVALS.iter().map(|interval| Row::of(fleet(*watches, *interval))).collect()).collect();
+    let mut tables = String::new();
+    for (watches, rows) in sizes.iter().zip(&fleets) {
+        tables.push_str(&format!("\n| interval, {watches} watches {HEAD}"));
+        tables.extend(INTERVALS.iter().zip(rows).map(|(interval, row)| row.line(&format!("{interval} s"))));
     }
     if only.is_none() {
-        print_head("500 watches every 30 s");
-        print_row("no `Retry-After`", Fleet { says_retry_after: false, ..fleet(500, 30) });
+        tables.push_str(&format!("\n| 500 watches every 30 s {HEAD}"));
+        tables.push_str(&Row::of(Fleet { says_retry_after: false, ..fleet(500, 30) }).line("no `Retry-After`"));
         let mut splayed = fleet(500, 30);
         splayed.pace.splay = MINUTE;
-        print_row("`splay` of 60 s", splayed);
+        tables.push_str(&Row::of(splayed).line("`splay` of 60 s"));
+    }
+    print!("{tables}");
+    if only.is_none() && std::env::args().any(|argument| argument == "--write") {
+        let today = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+        write("benches/fleet.md", "fleet", &format!("\n{}; virtual time and fixed seeds, so the machine does not matter.\n{tables}\n", &today[..10]));
+        let mut short = "\n| `--interval` | 10 sidecars | 100 sidecars | 500 sidecars |\n|---|---|---|---|\n".to_owned();
+        for (index, interval) in INTERVALS.iter().enumerate().filter(|(_, interval)| **interval != 120) {
+            let cells: Vec<String> = fleets.iter().map(|rows| format!("{}; {}", thousands(rows[index].requests), rows[index].seen[1])).collect();
+            let default = if Duration::from_secs(*interval) == Pace::default().interval { " (default)" } else { "" };
+            short.push_str(&format!("| {interval} s{default} | {} |\n", cells.join(" | ")));
+        }
+        write("README.md", "interval", &format!("{short}\n"));
     }
 }
