@@ -4,7 +4,10 @@
 
 #![no_main]
 
-use cloud_autojoin_fuzz::{Kind, application, ask};
+use std::sync::LazyLock;
+
+use cloud_autojoin_core::ConfigString;
+use cloud_autojoin_fuzz::{Kind, application, ask, config};
 use libfuzzer_sys::fuzz_target;
 
 const TAGS: &str = "tag_name=a tag_value=b";
@@ -27,8 +30,11 @@ const CASES: [(&str, &str, Kind); 14] = [
     (TAGS, "tag_on=scale_set", Kind::ScaleSets),
 ];
 
+static CONFIGS: LazyLock<Vec<ConfigString>> =
+    LazyLock::new(|| CASES.iter().map(|(selection, more, _)| config(&format!("{} {selection} {more}", application()))).collect());
+
 fuzz_target!(|input: &[u8]| {
     let Some((first, rest)) = input.split_first() else { return };
-    let (selection, more, kind) = CASES[usize::from(*first) % CASES.len()];
-    ask(&format!("{} {selection} {more}", application()), kind, rest);
+    let case = usize::from(*first) % CASES.len();
+    ask(&CONFIGS[case], CASES[case].2, rest);
 });

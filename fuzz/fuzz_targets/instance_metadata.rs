@@ -2,9 +2,15 @@
 
 #![no_main]
 
-use cloud_autojoin_fuzz::{Kind, ask};
+use std::sync::LazyLock;
+
+use cloud_autojoin_core::ConfigString;
+use cloud_autojoin_fuzz::{Kind, ask, config};
 use libfuzzer_sys::fuzz_target;
 
+static CONFIG: LazyLock<ConfigString> =
+    LazyLock::new(|| config("metadata_endpoint=http://127.0.0.1:1 subscription_id=self resource_group=self vm_scale_set=self"));
+
 fuzz_target!(|input: &[u8]| {
-    ask("metadata_endpoint=http://127.0.0.1:1 subscription_id=self resource_group=self vm_scale_set=self", Kind::Instance, input);
+    ask(&CONFIG, Kind::Instance, input);
 });
