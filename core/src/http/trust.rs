@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 #[cfg(not(all(unix, not(target_os = "android"), not(target_vendor = "apple"))))]
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
 use super::HttpSettings;
 #[cfg(all(unix, not(target_os = "android"), not(target_vendor = "apple")))]
@@ -15,9 +16,10 @@ use super::machine_trust::of_this_machine;
 use crate::error::{Result, TransportError, TransportFailure};
 use crate::secret::Secret;
 
-/// The ciphers of the program where it has chosen some, else ring's.
-pub(super) fn provider() -> Arc<CryptoProvider> {
-    CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()))
+/// With the ciphers of the program where it has chosen some, else ring's.
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
+    let provider = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
+    ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
 }
 
 /// Certificates and keys as the settings give them, read from PEM.
@@ -55,13 +57,9 @@ impl Trust {
         }
         let identity = settings.client_identity.as_ref().map(Identity::new).transpose()?;
         let trust = Self { given: (!given.is_empty()).then(|| Arc::new(given)), identity };
-        if trust.identity.is_some() {
-            // A key that does not belong to its certificate shows now.
-            let nobody = ClientConfig::builder_with_provider(provider())
-                .with_safe_default_protocol_versions()
-                .map(|builder| builder.with_root_certificates(RootCertStore::empty()));
-            nobody.and_then(|builder| trust.show(builder)).map_err(|cause| unusable("the client's certificate and key cannot be used").with_cause(cause))?;
-        }
+        // A key that does not belong to its certificate shows now, and not with the first request.
+        let shown = builder().and_then(|builder| trust.show(builder.with_root_certificates(RootCertStore::empty())));
+        shown.map_err(|cause| unusable("the client's certificate and key cannot be used").with_cause(cause))?;
         Ok(trust)
     }
 
@@ -71,11 +69,13 @@ impl Trust {
     ///
     /// The machine has none that can be used.
     pub(super) fn client_config(&self) -> Result<ClientConfig, rustls::Error> {
-        let provider = provider();
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+        let builder = builder()?;
         let builder = match &self.given {
             Some(given) => builder.with_root_certificates(Arc::clone(given)),
-            None => builder.dangerous().with_custom_certificate_verifier(of_this_machine(provider)?),
+            None => {
+                let verifier = of_this_machine(Arc::clone(builder.crypto_provider()))?;
+                builder.dangerous().with_custom_certificate_verifier(verifier)
+            }
         };
         let mut config = self.show(builder)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -86,13 +86,12 @@ impl Trust {
     ///
     /// # Errors
     ///
-    /// None that the built-in ciphers have.
-    pub(super) fn none() -> Result<ClientConfig, rustls::Error> {
-        let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-        Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+    /// None with ciphers that can be used at all.
+    pub(super) fn nobody() -> Result<ClientConfig, rustls::Error> {
+        Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
     }
 
-    fn show(&self, builder: rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>) -> Result<ClientConfig, rustls::Error> {
+    fn show(&self, builder: ConfigBuilder<ClientConfig, WantsClientCert>) -> Result<ClientConfig, rustls::Error> {
         match &self.identity {
             Some(identity) => builder.with_client_auth_cert(identity.chain.clone(), identity.key.clone_key()),
             None => Ok(builder.with_no_client_auth()),

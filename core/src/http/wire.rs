@@ -61,11 +61,12 @@ impl Wire {
         if let Some(lane) = lanes.get(&origin) {
             return Ok(lane.clone());
         }
-        let tls = if url.scheme() == "https" { self.tls() } else { Trust::none() }
+        let route = Route::of(url);
+        // A proxy may speak TLS whatever the host behind it does.
+        let tls = if route == Route::DirectPlain { Trust::nobody() } else { self.tls() }
             .map_err(|cause| TransportCause::new(TransportFailure::Tls).with_detail("the CA certificates of this machine cannot be used").with_cause(cause))?;
         let doorway = Doorway::default();
-        let client =
-            self.build(Route::of(url), tls, doorway.clone()).map_err(|cause| TransportCause::new(TransportFailure::Request).with_cause(cause.without_url()))?;
+        let client = self.build(route, tls, doorway.clone()).map_err(|cause| TransportCause::new(TransportFailure::Request).with_cause(cause.without_url()))?;
         Ok(lanes.entry(origin).insert_entry(Lane { client, doorway }).get().clone())
     }
 
@@ -169,6 +170,10 @@ mod tests {
     use super::*;
     use crate::secret::Secret;
 
+    fn certified() -> rcgen::CertifiedKey<rcgen::KeyPair> {
+        rcgen::generate_simple_self_signed(["visitor".to_owned()]).unwrap()
+    }
+
     #[test]
     fn settings_that_no_request_could_be_made_with_are_refused_at_once() {
         let refused = |settings| Wire::new(settings).unwrap_err().to_string();
@@ -183,6 +188,12 @@ mod tests {
         assert_eq!(
             refused(HttpSettings { client_identity: Some(Secret::new("canary")), ..HttpSettings::default() }),
             "cannot set up HTTP: no request to any host could be made (the client's certificate and key are not PEM)"
+        );
+        let (one, other) = (certified(), certified());
+        let mixed = Secret::new(format!("{}{}", one.cert.pem(), other.signing_key.serialize_pem()));
+        assert_eq!(
+            refused(HttpSettings { client_identity: Some(mixed), ..HttpSettings::default() }),
+            "cannot set up HTTP: no request to any host could be made (the client's certificate and key cannot be used)"
         );
     }
 
