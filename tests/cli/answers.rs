@@ -40,6 +40,18 @@ async fn a_uniform_scale_set_and_tags_over_several_pages_give_the_same_form() {
 }
 
 #[tokio::test]
+async fn one_connection_to_each_host_is_enough() {
+    let simulator = start("nomad-consul").await;
+    let text = format!("provider=azure subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers");
+    discover(["addrs", &text]).against(&simulator).through_proxy(&simulator).run().await.is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
+    let requests = simulator.requests();
+    assert_eq!(requests.len(), 4, "{}", simulator.summary());
+    // Each has two numbers: one as it came to the proxy, one as the tunnel that it became. A fifth would be a connection that nothing came on.
+    assert_eq!(requests.iter().map(|request| request.connection).max(), Some(4), "{requests:?}");
+    simulator.finish();
+}
+
+#[tokio::test]
 async fn lines_has_one_address_a_line() {
     let simulator = start("nomad-consul").await;
     discover(["addrs", "--output", "lines", &flexible(&simulator)]).against(&simulator).run().await.is(0, "10.0.1.4\n10.0.1.5\n10.0.1.6\n", "");
