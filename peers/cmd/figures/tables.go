@@ -163,7 +163,12 @@ func goals(data Data) string {
 		for _, call := range data.Calls {
 			peer, _ := find(data.Calls, call.Case, call.Size, call.LatencyMs, program.Newest.Name)
 			if call.Program == program.Ours.Name && peer.Right && (latency < 0 || call.LatencyMs == latency) && (size == 0 || call.Size == size) {
-				ratios[fmt.Sprintf("%s of %s at %d ms", call.Case, thousands(call.Size), call.LatencyMs)] = of(call) / of(peer)
+				label := fmt.Sprintf("%s of %s at %d ms", call.Case, thousands(call.Size), call.LatencyMs)
+				// What cannot be helped by being quick.
+				if latency > 0 {
+					label += fmt.Sprintf(", in %s round trips where go-discover takes %s", number(call.RoundTrips), number(peer.RoundTrips))
+				}
+				ratios[label] = of(call) / of(peer)
 			}
 		}
 		return ratios
