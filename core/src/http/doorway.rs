@@ -85,6 +85,30 @@ pub(super) struct Connector<S> {
     inner: S,
 }
 
+/// The connection that a request was to share broke on its way into the pool. Asked for again, the request opens its own.
+#[derive(Debug)]
+struct Broke;
+
+impl fmt::Display for Broke {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection that this request was to share broke")
+    }
+}
+
+impl StdError for Broke {}
+
+/// Whether a request has to be sent again because the connection that it was to share broke; nothing of it has been sent.
+pub(super) fn broke(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<Broke>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 impl<S, Origin> Service<Origin> for Connector<S>
@@ -145,9 +169,9 @@ where
         None => {
             if let Some(since) = turn.shared.filter(|since| since.elapsed() < ARRIVAL) {
                 drop(turn);
-                // The pool hands the shared connection to the request and forgets this attempt. Where it broke on the way, the request fails as one that found no connection, and is tried again.
+                // The pool hands the shared connection to the request and forgets this attempt.
                 _ = tokio::time::timeout(ARRIVAL.saturating_sub(since.elapsed()), pending::<()>()).await;
-                return Err("the connection that this request was to share broke".into());
+                return Err(Broke.into());
             }
             inner.call(origin).await?
         }
@@ -159,4 +183,97 @@ where
         doorway.apart.store(true, Ordering::Relaxed);
     }
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::future::{Ready, ready};
+    use std::sync::atomic::AtomicUsize;
+
+    use hyper_util::client::legacy::connect::Connected;
+
+    use super::*;
+    use crate::http::trust::Trust;
+
+    /// A connection that says it speaks HTTP/2, or not.
+    #[derive(Debug)]
+    struct Pretend(bool);
+
+    impl Connection for Pretend {
+        fn connected(&self) -> Connected {
+            if self.0 { Connected::new().negotiated_h2() } else { Connected::new() }
+        }
+    }
+
+    /// Connects at once, and counts.
+    #[derive(Clone)]
+    struct Counting(bool, Arc<AtomicUsize>);
+
+    impl Service<()> for Counting {
+        type Response = Pretend;
+        type Error = BoxError;
+        type Future = Ready<Result<Pretend, BoxError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, (): ()) -> Self::Future {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            ready(Ok(Pretend(self.0)))
+        }
+    }
+
+    fn connector(http_2: bool) -> (Connector<Counting>, Arc<AtomicUsize>) {
+        let count = Arc::new(AtomicUsize::new(0));
+        (Doorway::default().layer(Counting(http_2, Arc::clone(&count))), count)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_waits_for_a_shared_connection_for_a_moment_and_then_opens_its_own() {
+        let (mut connector, count) = connector(true);
+        connector.call(()).await.unwrap();
+        let started = Instant::now();
+        // Nobody takes this request off the connector's hands, as the pool does once it has the connection.
+        let error = connector.call(()).await.unwrap_err();
+        assert!(broke(error.as_ref()), "{error}");
+        assert_eq!((started.elapsed() >= ARRIVAL, count.load(Ordering::SeqCst)), (true, 1));
+        connector.call(()).await.unwrap();
+        assert_eq!(count.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_where_connections_are_not_shared() {
+        let (mut connector, count) = connector(false);
+        let started = Instant::now();
+        for _ in 0..3 {
+            connector.call(()).await.unwrap();
+        }
+        assert_eq!((started.elapsed(), count.load(Ordering::SeqCst)), (Duration::ZERO, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_opened_ahead_is_kept_for_a_while() {
+        for (later, connections) in [(KEPT_FOR / 2, 1), (KEPT_FOR, 2)] {
+            let (mut connector, count) = connector(true);
+            let doorway = connector.doorway.clone();
+            doorway.open_ahead(async { assert!(connector.call(()).await.is_err()) }).await;
+            tokio::time::advance(later).await;
+            connector.call(()).await.unwrap();
+            assert_eq!(count.load(Ordering::SeqCst), connections);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broken_connection_is_found_in_the_error_of_the_request() {
+        let doorway = Doorway::default();
+        doorway.turn.lock().await.shared = Some(Instant::now());
+        let builder = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(Trust::nobody().unwrap());
+        let client = builder.connector_layer(doorway).build().unwrap();
+        let error = client.get("https://host.invalid/").send().await.unwrap_err();
+        assert!(broke(&error), "{error:?}");
+        assert!(!broke(&std::fmt::Error));
+    }
 }

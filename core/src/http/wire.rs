@@ -14,7 +14,7 @@ use reqwest::redirect;
 use rustls::ClientConfig;
 use url::Url;
 
-use super::doorway::Doorway;
+use super::doorway::{self, Doorway};
 use super::route::Route;
 use super::transport::{RawResponse, Transport, TransportCause};
 use super::trust::{Trust, unusable};
@@ -124,8 +124,12 @@ impl Transport for Wire {
         if let Some(body) = request.body() {
             builder = builder.body(body.clone());
         }
-        let response = builder.send().await.map_err(classify)?;
-        self.read(response).await
+        let again = builder.try_clone();
+        let response = match (builder.send().await, again) {
+            (Err(error), Some(again)) if doorway::broke(&error) => again.send().await,
+            (answer, _) => answer,
+        };
+        self.read(response.map_err(classify)?).await
     }
 
     async fn connect(&self, url: &Url) {
