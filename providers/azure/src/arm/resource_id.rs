@@ -95,7 +95,7 @@ impl Eq for ResourceId {}
 
 impl Hash for ResourceId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // In pieces, and not letter by letter: with a thousand instances that was half of what a call does.
+        // In pieces: letter by letter, hashing was a third of what a call about a thousand instances does.
         let key;
         let mut rest = if self.0.is_ascii() {
             self.0.as_bytes()
