@@ -96,7 +96,8 @@ async fn a_signal_reaches_the_process_of_the_pid_file() {
     let mut agent = tokio::process::Command::new("sh")
         .args([
             "-c",
-            "trap 'echo hup > $1' HUP; echo $$ > $0.new; mv $0.new $0; while [ ! -e $1 ]; do sleep 0.05; done",
+            // Not HUP: a shell cannot trap what was ignored when it started, as under nohup.
+            "trap 'echo usr1 > $1' USR1; echo $$ > $0.new; mv $0.new $0; while [ ! -e $1 ]; do sleep 0.05; done",
             pid.to_str().unwrap(),
             got.to_str().unwrap(),
         ])
@@ -105,11 +106,11 @@ async fn a_signal_reaches_the_process_of_the_pid_file() {
         .unwrap();
     until("the agent to start", || pid.exists(), String::new).await;
     let more = format!(
-        "[[watch.on_change]]\nsignal = \"HUP\"\npid_file = \"{}\"\ndebounce = \"0s\"\n[[watch.on_change]]\nsignal = \"USR1\"\npid_file = \"/nowhere/agent.pid\"\ndebounce = \"0s\"\n",
+        "[[watch.on_change]]\nsignal = \"USR1\"\npid_file = \"{}\"\ndebounce = \"0s\"\n[[watch.on_change]]\nsignal = \"HUP\"\npid_file = \"/nowhere/agent.pid\"\ndebounce = \"0s\"\n",
         pid.display()
     );
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &more)));
-    file_says(&got, "hup\n", &sidecar).await;
+    file_says(&got, "usr1\n", &sidecar).await;
     assert!(agent.wait().await.unwrap().success());
     sidecar.says("cannot read the pid file /nowhere/agent.pid: No such file or directory (os error 2)").await;
     sidecar.signal(Signal::TERM);
