@@ -1,6 +1,6 @@
 // Command figures measures what a call costs, here and with go-discover, and writes the data, the tables and the picture in `benches/`.
 //
-//	figures            measures everything, about half an hour
+//	figures            measures everything, some twenty minutes
 //	figures -only X    measures the cases whose name contains X, and prints without writing
 //	figures -programs  measures the programs alone, and keeps what is known of the calls
 //	figures -draw      makes tables and picture again from the data
