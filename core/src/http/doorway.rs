@@ -11,7 +11,6 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::{Future, pending};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -38,18 +37,22 @@ tokio::task_local! {
 pub(super) struct Doorway {
     /// Held by whoever is connecting.
     turn: Arc<AsyncMutex<Turn>>,
-    /// Whether each request needs a connection of its own (HTTP/1.1).
-    apart: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
 struct Turn {
     /// A connection that was opened ahead, and when. Its type cannot be named: it is reqwest's own.
     kept: Option<(Box<dyn Any + Send>, Instant)>,
-    /// Whether a connection was opened for a request.
-    used: bool,
-    /// When a connection that many requests share (HTTP/2) went on its way into the pool.
-    shared: Option<Instant>,
+    /// What the last connection that was opened for a request turned out to be.
+    last: Option<Kind>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// HTTP/1.1: each request needs one of its own.
+    Apart,
+    /// HTTP/2: many requests share it. It went on its way into the pool then.
+    Shared(Instant),
 }
 
 impl Doorway {
@@ -57,7 +60,7 @@ impl Doorway {
     pub(super) async fn open_ahead(&self, request: impl Future) {
         let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() else { return };
         // From the first connection on the pool may have one, on which the request would be sent. While the turn is held here, none can get there.
-        if turn.used || turn.kept.is_some() {
+        if turn.last.is_some() || turn.kept.is_some() {
             return;
         }
         AHEAD.scope(Mutex::new(Some(turn)), request).await;
@@ -66,7 +69,7 @@ impl Doorway {
 
 impl fmt::Debug for Doorway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Doorway").field("apart", &self.apart).finish_non_exhaustive()
+        f.debug_struct("Doorway").finish_non_exhaustive()
     }
 }
 
@@ -85,9 +88,9 @@ pub(super) struct Connector<S> {
     inner: S,
 }
 
-/// The connection that a request was to share broke on its way into the pool. Asked for again, the request opens its own.
+/// The connection that a request was to share broke on its way into the pool. Nothing of the request has been sent; asked for again, it opens its own.
 #[derive(Debug)]
-struct Broke;
+pub(super) struct Broke;
 
 impl fmt::Display for Broke {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,18 +99,6 @@ impl fmt::Display for Broke {
 }
 
 impl StdError for Broke {}
-
-/// Whether a request has to be sent again because the connection that it was to share broke; nothing of it has been sent.
-pub(super) fn broke(error: &(dyn StdError + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.is::<Broke>() {
-            return true;
-        }
-        next = error.source();
-    }
-    false
-}
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -160,28 +151,21 @@ where
 {
     let mut turn = doorway.turn.lock().await;
     let kept = turn.kept.take().filter(|(_, since)| since.elapsed() < KEPT_FOR);
-    let connection = match kept.and_then(|(connection, _)| connection.downcast::<S::Response>().ok()) {
-        Some(connection) => *connection,
-        None if doorway.apart.load(Ordering::Relaxed) => {
+    let connection = match (kept.and_then(|(connection, _)| connection.downcast::<S::Response>().ok()), turn.last) {
+        (Some(connection), _) => *connection,
+        (None, Some(Kind::Apart)) => {
             drop(turn);
             return inner.call(origin).await;
         }
-        None => {
-            if let Some(since) = turn.shared.filter(|since| since.elapsed() < ARRIVAL) {
-                drop(turn);
-                // The pool hands the shared connection to the request and forgets this attempt.
-                _ = tokio::time::timeout(ARRIVAL.saturating_sub(since.elapsed()), pending::<()>()).await;
-                return Err(Broke.into());
-            }
-            inner.call(origin).await?
+        (None, Some(Kind::Shared(since))) if since.elapsed() < ARRIVAL => {
+            drop(turn);
+            // The pool hands the shared connection to the request and forgets this attempt.
+            _ = tokio::time::timeout(ARRIVAL.saturating_sub(since.elapsed()), pending::<()>()).await;
+            return Err(Broke.into());
         }
+        (None, _) => inner.call(origin).await?,
     };
-    turn.used = true;
-    if connection.connected().is_negotiated_h2() {
-        turn.shared = Some(Instant::now());
-    } else {
-        doorway.apart.store(true, Ordering::Relaxed);
-    }
+    turn.last = Some(if connection.connected().is_negotiated_h2() { Kind::Shared(Instant::now()) } else { Kind::Apart });
     Ok(connection)
 }
 
@@ -190,11 +174,12 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::future::{Ready, ready};
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use hyper_util::client::legacy::connect::Connected;
 
     use super::*;
+    use crate::http::transport::is_caused_by;
     use crate::http::trust::Trust;
 
     /// A connection that says it speaks HTTP/2, or not.
@@ -238,7 +223,7 @@ mod tests {
         let started = Instant::now();
         // Nobody takes this request off the connector's hands, as the pool does once it has the connection.
         let error = connector.call(()).await.unwrap_err();
-        assert!(broke(error.as_ref()), "{error}");
+        assert!(error.is::<Broke>(), "{error}");
         assert_eq!((started.elapsed() >= ARRIVAL, count.load(Ordering::SeqCst)), (true, 1));
         connector.call(()).await.unwrap();
         assert_eq!(count.load(Ordering::SeqCst), 2);
@@ -269,11 +254,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_broken_connection_is_found_in_the_error_of_the_request() {
         let doorway = Doorway::default();
-        doorway.turn.lock().await.shared = Some(Instant::now());
+        doorway.turn.lock().await.last = Some(Kind::Shared(Instant::now()));
         let builder = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(Trust::nobody().unwrap());
         let client = builder.connector_layer(doorway).build().unwrap();
         let error = client.get("https://host.invalid/").send().await.unwrap_err();
-        assert!(broke(&error), "{error:?}");
-        assert!(!broke(&std::fmt::Error));
+        assert!(is_caused_by::<Broke>(&error), "{error:?}");
     }
 }

@@ -4,6 +4,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -125,5 +126,32 @@ impl fmt::Display for TransportCause {
             write!(f, ": {innermost}")?;
         }
         Ok(())
+    }
+}
+
+/// Whether an error of type `E` stands anywhere among the causes. `io::Error` hides what it wraps from `source()`, so that is looked into by itself.
+pub(super) fn is_caused_by<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<E>() {
+            return true;
+        }
+        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            return is_caused_by::<E>(inner);
+        }
+        next = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_found_inside_an_io_error() {
+        let inside = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError));
+        assert!(is_caused_by::<rustls::Error>(&inside));
+        assert!(!is_caused_by::<rustls::Error>(&io::Error::other("refused")));
     }
 }

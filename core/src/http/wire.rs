@@ -4,8 +4,6 @@
 //! of them speaks TLS: the metadata services are plain http, and asking them does not load a hundred CA certificates. `route.rs` says which way a request takes.
 
 use std::collections::HashMap;
-use std::error::Error as StdError;
-use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -14,9 +12,9 @@ use reqwest::redirect;
 use rustls::ClientConfig;
 use url::Url;
 
-use super::doorway::{self, Doorway};
+use super::doorway::{Broke, Doorway};
 use super::route::Route;
-use super::transport::{RawResponse, Transport, TransportCause};
+use super::transport::{RawResponse, Transport, TransportCause, is_caused_by};
 use super::trust::{Trust, unusable};
 use super::{HttpSettings, Request, origin_of};
 use crate::error::{Result, TransportFailure};
@@ -120,14 +118,17 @@ impl Wire {
 impl Transport for Wire {
     async fn send(&self, request: &Request) -> Result<RawResponse, TransportCause> {
         let lane = self.lane(request.url())?;
-        let mut builder = lane.client.request(request.method().clone(), request.url().clone()).headers(request.headers().clone());
-        if let Some(body) = request.body() {
-            builder = builder.body(body.clone());
-        }
-        let again = builder.try_clone();
-        let response = match (builder.send().await, again) {
-            (Err(error), Some(again)) if doorway::broke(&error) => again.send().await,
-            (answer, _) => answer,
+        let send = || {
+            let builder = lane.client.request(request.method().clone(), request.url().clone()).headers(request.headers().clone());
+            match request.body() {
+                Some(body) => builder.body(body.clone()),
+                None => builder,
+            }
+            .send()
+        };
+        let response = match send().await {
+            Err(error) if is_caused_by::<Broke>(&error) => send().await,
+            answer => answer,
         };
         self.read(response.map_err(classify)?).await
     }
@@ -143,28 +144,13 @@ fn classify(error: reqwest::Error) -> TransportCause {
     let failure = if error.is_builder() {
         TransportFailure::Request
     } else if error.is_connect() {
-        if has_tls_error(&error) { TransportFailure::Tls } else { TransportFailure::Connect }
+        if is_caused_by::<rustls::Error>(&error) { TransportFailure::Tls } else { TransportFailure::Connect }
     } else if error.is_timeout() {
         TransportFailure::Idle
     } else {
         TransportFailure::Cut
     };
     TransportCause::new(failure).with_cause(error.without_url())
-}
-
-/// Whether rustls stands anywhere among the causes. `io::Error` hides what it wraps from `source()`, so that is looked into by itself.
-fn has_tls_error(error: &(dyn StdError + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.is::<rustls::Error>() {
-            return true;
-        }
-        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            return has_tls_error(inner);
-        }
-        next = error.source();
-    }
-    false
 }
 
 #[cfg(test)]
@@ -199,12 +185,5 @@ mod tests {
             refused(HttpSettings { client_identity: Some(mixed), ..HttpSettings::default() }),
             "cannot set up HTTP: no request to any host could be made (the client's certificate and key cannot be used)"
         );
-    }
-
-    #[test]
-    fn a_tls_error_is_found_inside_an_io_error() {
-        let inside = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError));
-        assert!(has_tls_error(&inside));
-        assert!(!has_tls_error(&io::Error::other("refused")));
     }
 }
