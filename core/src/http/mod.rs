@@ -8,7 +8,7 @@ mod answer;
 mod backoff;
 mod client;
 mod doorway;
-#[cfg(all(unix, not(target_os = "android"), not(target_vendor = "apple")))]
+#[cfg_attr(not(all(unix, not(target_os = "android"), not(target_vendor = "apple"))), path = "platform_trust.rs")]
 mod machine_trust;
 mod page;
 mod redact;

@@ -1,17 +1,14 @@
-//! Whom TLS trusts, and what it shows of this side. The authorities of a Linux machine: `machine_trust.rs` next door.
+//! Whom TLS trusts, and what it shows of this side. The authorities of this machine: `machine_trust.rs` next door, or `platform_trust.rs`.
 
 use std::sync::Arc;
 
 use rustls::client::WantsClientCert;
-#[cfg(not(all(unix, not(target_os = "android"), not(target_vendor = "apple"))))]
-use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
 use super::HttpSettings;
-#[cfg(all(unix, not(target_os = "android"), not(target_vendor = "apple")))]
 use super::machine_trust::of_this_machine;
 use crate::error::{Result, TransportError, TransportFailure};
 use crate::secret::Secret;
@@ -123,10 +120,4 @@ impl std::fmt::Debug for Identity {
 
 pub(super) fn unusable(detail: &str) -> TransportError {
     TransportError::new("set up HTTP", "any host", TransportFailure::Request).with_detail(detail)
-}
-
-/// A verifier that trusts whom this machine trusts.
-#[cfg(not(all(unix, not(target_os = "android"), not(target_vendor = "apple"))))]
-fn of_this_machine(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
-    Ok(Arc::new(rustls_platform_verifier::Verifier::new(provider)?))
 }
