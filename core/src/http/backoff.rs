@@ -1,4 +1,4 @@
-//! How long to wait before the next try: exponential, with full jitter.
+//! How long to wait before the next try: exponential, with jitter.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -6,23 +6,36 @@ use std::time::Duration;
 /// Waits that double from try to try, each one a random part of its bound, so that a fleet that was throttled together does not come back together.
 ///
 /// The wait before retry `n` (from 0) lies evenly between zero and `initial * 2^n`, which never exceeds `max`.
+///
+/// With this full jitter the waits of a request may add up to almost nothing. Where retries must
+/// go on for a documented time, [`Backoff::with_min_ratio`] gives every wait a lower bound, and
+/// [`Backoff::min_total`] says what the waits add up to at least.
 #[derive(Debug, Clone, Copy)]
 pub struct Backoff {
     initial: Duration,
     max: Duration,
+    min_ratio: f64,
     random: fn() -> f64,
 }
 
 impl Backoff {
     /// A backoff whose first wait is at most `initial` and whose every wait is at most `max`.
     pub const fn new(initial: Duration, max: Duration) -> Self {
-        Self { initial, max, random }
+        Self { initial, max, min_ratio: 0.0, random }
     }
 
     /// The same backoff with another source of random numbers, which are at least 0 and less than 1: tests give a fixed one.
     #[must_use]
     pub const fn with_random(mut self, random: fn() -> f64) -> Self {
         self.random = random;
+        self
+    }
+
+    /// The same backoff, in which every wait is at least this part of its bound, from 0 (full
+    /// jitter, the default) to 1 (no jitter); 0.5 is known as equal jitter.
+    #[must_use]
+    pub const fn with_min_ratio(mut self, min_ratio: f64) -> Self {
+        self.min_ratio = min_ratio.clamp(0.0, 1.0);
         self
     }
 
@@ -33,7 +46,18 @@ impl Backoff {
 
     /// A wait before retry `retry`, counted from 0.
     pub fn wait(&self, retry: u32) -> Duration {
-        self.bound(retry).mul_f64((self.random)().clamp(0.0, 1.0))
+        let part = self.min_ratio + (1.0 - self.min_ratio) * (self.random)().clamp(0.0, 1.0);
+        self.bound(retry).mul_f64(part)
+    }
+
+    /// The shortest wait before retry `retry`, counted from 0.
+    pub fn min_wait(&self, retry: u32) -> Duration {
+        self.bound(retry).mul_f64(self.min_ratio)
+    }
+
+    /// What the waits before `retries` retries add up to at least.
+    pub fn min_total(&self, retries: u32) -> Duration {
+        (0..retries).map(|retry| self.min_wait(retry)).fold(Duration::ZERO, Duration::saturating_add)
     }
 }
 
@@ -72,6 +96,18 @@ mod tests {
         assert_eq!(backoff.with_random(|| 0.0).wait(3), Duration::ZERO);
         assert_eq!(backoff.with_random(|| 0.5).wait(3), 1000 * MILLISECOND);
         assert_eq!(backoff.with_random(|| 0.25).wait(0), Duration::from_micros(62_500));
+    }
+
+    #[test]
+    fn waits_with_a_minimum_ratio_never_add_up_to_less_than_the_guaranteed_total() {
+        let backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(25)).with_min_ratio(0.875);
+        assert_eq!(backoff.min_total(6), Duration::from_secs(70));
+        for random in [|| 0.0, random] {
+            let total: Duration = (0..6).map(|retry| backoff.with_random(random).wait(retry)).sum();
+            assert!((70..80).contains(&total.as_secs()), "{total:?}");
+        }
+        assert_eq!(Backoff::default().min_total(6), Duration::ZERO);
+        assert_eq!(Backoff::default().with_min_ratio(0.5).with_random(|| 0.5).wait(3), 1500 * MILLISECOND);
     }
 
     #[test]

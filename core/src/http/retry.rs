@@ -51,6 +51,12 @@ impl RetryPolicy {
         self.max_retries
     }
 
+    /// How long the retries of a request go on at least, by its waits alone, unless the deadline
+    /// is nearer: see [`Backoff::with_min_ratio`].
+    pub fn min_total_wait(&self) -> Duration {
+        self.backoff.min_total(self.max_retries)
+    }
+
     /// The waits between tries.
     pub fn backoff(&self) -> &Backoff {
         &self.backoff
