@@ -26,6 +26,14 @@ pub enum Event {
 pub struct Change {
     /// All addresses to use from now on: at least one, sorted (IPv4, IPv6, names; each by value), each once.
     pub addresses: Arc<[Address]>,
+    /// Those of `addresses` that are in the newest accepted answer. Sorted. For the last good answer
+    /// of an earlier run, all of them.
+    pub current: Arc<[Address]>,
+    /// Those of `addresses` that are missing from the newest accepted answer and that only
+    /// [`MaxShrink`](super::MaxShrink) keeps in use. They may be dead: use them after `current`.
+    /// Sorted; usually empty. Which addresses are retained can change without a change of
+    /// `addresses`: see [`Watch::in_use`](super::Watch::in_use).
+    pub retained: Arc<[Address]>,
     /// Those that were not in use before; after a restart "before" is the last good answer on disk. Sorted.
     pub joined: Vec<Address>,
     /// Those that were in use before and no longer are. Sorted.

@@ -22,10 +22,14 @@ impl Default for Guards {
     }
 }
 
-/// How quickly addresses may go, so that a short answer by mistake does not empty a good list. New addresses are not slowed.
+/// How quickly addresses may go, so that a short answer by mistake does not empty a good list. New
+/// addresses are not slowed.
 ///
-/// An address missing from the answers goes at once while no more than `percent` (but always one) of those in use go within any `hold`. The others stay until they have been
-/// missing for `hold`; then, with each further answer, at most `percent` (but always one) of those in use go, those first that have been missing longest.
+/// An address missing from the answers goes at once while no more than `percent` (but always one) of
+/// those in use go within any `hold`. Otherwise it is retained: it stays in use until it has been
+/// missing for `hold`. Then, with each further answer, at most `percent` (but always one) of those in
+/// use go, the longest missing first. Addresses that came into use within the last `hold` don't count
+/// in the base of `percent`: replacing all members does not drop the old ones early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MaxShrink {

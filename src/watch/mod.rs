@@ -136,6 +136,16 @@ impl Watch {
         self.status.clone()
     }
 
+    /// The addresses in use now; `None` before the first [`Event::Changed`].
+    ///
+    /// Its `current` and `retained` can change with every event, [`Event::Held`] and
+    /// [`Event::Unchanged`] included: an address that the newest answer lacks becomes retained at
+    /// once, and current again when it is back. Whoever cares about the order reads this after each
+    /// event.
+    pub fn in_use(&self) -> Option<InUse> {
+        self.status.in_use()
+    }
+
     /// The watch as a stream of events, which does not end.
     pub fn into_stream(self) -> impl Stream<Item = Event> + Send {
         futures::stream::unfold(self, |mut watch| async move {
@@ -217,7 +227,8 @@ impl Watch {
             _ => None,
         };
         let nothing_new = matches!(event, Event::Held(_));
-        self.status.change(|board| board.note_answer(is_held, !nothing_new, now));
+        let in_use = self.gate.in_use();
+        self.status.change(|board| board.note_answer(in_use, is_held, !nothing_new, now));
         let due = match (&event, again) {
             (Event::Held(_), _) if self.gate.in_use().is_none() => {
                 self.unsettled = self.unsettled.saturating_add(1);
@@ -230,7 +241,7 @@ impl Watch {
             self.unsettled = 0;
         }
         if let (false, Some(addresses)) = (nothing_new, self.gate.in_use()) {
-            self.keeper.keep(addresses, self.clock.wall());
+            self.keeper.keep(&addresses.all, self.clock.wall());
         }
         self.after_first(nothing_new);
         self.set_due(due);
@@ -238,11 +249,7 @@ impl Watch {
     }
 
     fn changed(&mut self, joined: Vec<Address>, left: Vec<Address>, discovery: &Arc<Discovery>, held: Option<Held>) -> Event {
-        self.told = true;
-        let addresses = self.gate.in_use().cloned().unwrap_or_default();
-        let now = self.clock.now();
-        self.status.change(|board| board.note_change(&addresses, Source::Fresh, now));
-        Event::Changed(Change { addresses, joined, left, source: Source::Fresh, discovery: Some(Arc::clone(discovery)), held })
+        self.use_addresses(joined, left, Source::Fresh, Some(Arc::clone(discovery)), held)
     }
 
     fn failed(&mut self, error: Error, throttled: bool) -> Event {
@@ -265,13 +272,27 @@ impl Watch {
     }
 
     fn use_restored(&mut self) -> Event {
-        let restored = self.restored.take();
-        let (addresses, age) = restored.map_or_else(Default::default, |restored| (restored.addresses, restored.age));
-        let source = Source::LastGood { age };
+        let age = self.restored.take().and_then(|restored| restored.age);
+        self.use_addresses(Vec::new(), Vec::new(), Source::LastGood { age }, None, None)
+    }
+
+    /// The addresses that the gate has are to be used from now on.
+    fn use_addresses(&mut self, joined: Vec<Address>, left: Vec<Address>, source: Source, discovery: Option<Arc<Discovery>>, held: Option<Held>) -> Event {
         self.told = true;
         let now = self.clock.now();
-        self.status.change(|board| board.note_change(&addresses, source, now));
-        Event::Changed(Change { addresses, joined: Vec::new(), left: Vec::new(), source, discovery: None, held: None })
+        let addresses = self.gate.in_use().cloned().unwrap_or_default();
+        let change = Change {
+            addresses: Arc::clone(&addresses.all),
+            current: Arc::clone(&addresses.current),
+            retained: Arc::clone(&addresses.retained),
+            joined,
+            left,
+            source,
+            discovery,
+            held,
+        };
+        self.status.change(|board| board.note_change(addresses, source, now));
+        Event::Changed(change)
     }
 
     fn set_due(&mut self, due: Moment) {

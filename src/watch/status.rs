@@ -8,6 +8,7 @@ use std::time::Duration;
 use cloud_autojoin_core::{Address, Call, Clock, Discovery, Error, Moment, Provider, RequestOutcome};
 
 use super::event::{Held, Source};
+use super::gate::Addresses;
 
 /// Reads how a [`Watch`](super::Watch) stands, from any task. Cheap to clone; outlives the watch, whose last state it then shows.
 #[derive(Clone)]
@@ -21,6 +22,12 @@ impl StatusReader {
     pub fn read(&self) -> Status {
         let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
         board.show(self.clock.now())
+    }
+
+    /// The addresses in use now; `None` before the first good answer.
+    pub fn in_use(&self) -> Option<InUse> {
+        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        board.in_use_at(self.clock.now())
     }
 
     pub(super) fn new(provider: &dyn Provider, clock: &Clock, due: Moment) -> Self {
@@ -94,6 +101,10 @@ pub struct Status {
 pub struct InUse {
     /// All of them: at least one, sorted, each once.
     pub addresses: Arc<[Address]>,
+    /// Those in the newest accepted answer, as in [`Change::current`](super::Change::current).
+    pub current: Arc<[Address]>,
+    /// Those that only a guard keeps in use, as in [`Change::retained`](super::Change::retained).
+    pub retained: Arc<[Address]>,
     /// Where they come from.
     pub source: Source,
     /// How long ago they last changed in this run.
@@ -157,7 +168,7 @@ pub(super) struct Board {
 }
 
 pub(super) struct BoardInUse {
-    pub addresses: Arc<[Address]>,
+    pub addresses: Addresses,
     pub source: Source,
     pub changed: Moment,
     /// When, and how old they were then.
@@ -177,12 +188,15 @@ impl Board {
         throttled > 0
     }
 
-    /// It gave addresses, which `held` holds back; `confirmed` when what is in use now is what the cloud says.
-    pub(super) fn note_answer(&mut self, held: Option<Held>, confirmed: bool, now: Moment) {
+    /// It gave addresses, of which `held` holds some or all back; `addresses` are in use now; `confirmed` when what is in use now is what the cloud says.
+    pub(super) fn note_answer(&mut self, addresses: Option<&Addresses>, held: Option<Held>, confirmed: bool, now: Moment) {
         self.consecutive_failures = 0;
         self.counts.answered += 1;
         self.counts.held += u64::from(held.is_some());
         self.held = held;
+        if let (Some(addresses), Some(in_use)) = (addresses, &mut self.in_use) {
+            in_use.addresses = addresses.clone();
+        }
         if let (true, Some(in_use)) = (confirmed, &mut self.in_use) {
             in_use.source = Source::Fresh;
             in_use.confirmed = (now, Some(Duration::ZERO));
@@ -190,13 +204,13 @@ impl Board {
     }
 
     /// Other addresses are in use, or for the first time.
-    pub(super) fn note_change(&mut self, addresses: &Arc<[Address]>, source: Source, now: Moment) {
+    pub(super) fn note_change(&mut self, addresses: Addresses, source: Source, now: Moment) {
         let age = match source {
             Source::Fresh => Some(Duration::ZERO),
             Source::LastGood { age } => age,
         };
         self.counts.changed += 1;
-        self.in_use = Some(BoardInUse { addresses: Arc::clone(addresses), source, changed: now, confirmed: (now, age) });
+        self.in_use = Some(BoardInUse { addresses, source, changed: now, confirmed: (now, age) });
     }
 
     /// It gave none.
@@ -212,18 +226,25 @@ impl Board {
         self.consecutive_failures
     }
 
+    fn in_use_at(&self, now: Moment) -> Option<InUse> {
+        let ago = |moment: Moment| now.saturating_duration_since(moment);
+        self.in_use.as_ref().map(|used| InUse {
+            addresses: Arc::clone(&used.addresses.all),
+            current: Arc::clone(&used.addresses.current),
+            retained: Arc::clone(&used.addresses.retained),
+            source: used.source,
+            changed_ago: ago(used.changed),
+            age: used.confirmed.1.map(|age| age + ago(used.confirmed.0)),
+        })
+    }
+
     fn show(&self, now: Moment) -> Status {
         let ago = |moment: Moment| now.saturating_duration_since(moment);
         Status {
             provider: self.provider,
             subject: self.subject.clone(),
             running_for: ago(self.started),
-            in_use: self.in_use.as_ref().map(|used| InUse {
-                addresses: Arc::clone(&used.addresses),
-                source: used.source,
-                changed_ago: ago(used.changed),
-                age: used.confirmed.1.map(|age| age + ago(used.confirmed.0)),
-            }),
+            in_use: self.in_use_at(now),
             discovery: self.discovery.clone(),
             held: self.held.clone(),
             last_error: self.last_error.as_ref().map(|(error, at)| LastError { ago: ago(*at), ..error.clone() }),

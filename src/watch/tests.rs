@@ -36,6 +36,62 @@ async fn a_replaced_instance_is_told_with_who_joined_and_who_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn addresses_that_only_a_guard_keeps_are_retained_and_current_again_when_they_are_back() {
+    let script = Script::new(|now| match now.as_secs() {
+        0..60 => instances(4..=6),
+        60..120 => instances([7, 8, 9]),
+        120..180 => instances([4, 7, 8, 9]),
+        _ => instances(4..=9),
+    });
+    let mut watch = script.watch().build();
+    let mut seen = Vec::new();
+    while script.now() < 4 * MINUTE {
+        let event = watch.next().await;
+        let in_use = watch.in_use().unwrap();
+        assert_eq!(*in_use.addresses, *watch.status().read().in_use.unwrap().addresses);
+        if let Event::Changed(change) = &event {
+            assert_eq!((&change.addresses, &change.current, &change.retained), (&in_use.addresses, &in_use.current, &in_use.retained));
+        }
+        seen.push((in_use.addresses.to_vec(), in_use.current.to_vec(), in_use.retained.to_vec()));
+        seen.dedup();
+    }
+    let all = addresses(4..=9);
+    let expected = [
+        (addresses(4..=6), addresses(4..=6), addresses([])),
+        (all.clone(), addresses(7..=9), addresses(4..=6)),
+        (all.clone(), addresses([4, 7, 8, 9]), addresses([5, 6])),
+        (all.clone(), all.clone(), addresses([])),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_that_are_replaced_stay_in_use_for_as_long_as_the_event_says() {
+    let script = Script::new(|now| if now < MINUTE { instances(4..=6) } else { instances([6, 14, 15]) });
+    let mut watch = script.watch().build();
+    let told = script.spend(&mut watch, 10 * MINUTE).await;
+    let reason = |event: &Event| match event {
+        Event::Changed(change) => change.held.as_ref().map(|held| held.reason),
+        Event::Held(held) => Some(held.reason),
+        _ => None,
+    };
+    let until: Vec<Duration> = told
+        .iter()
+        .filter_map(|(at, event)| match reason(event)? {
+            HeldReason::ShrinksTooMuch { next_in, .. } => Some(*at + next_in),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let promised = *until.first().unwrap();
+    let differs = |at: &Duration| at.abs_diff(promised) > SECOND;
+    assert!(until.len() > 5 && !until.iter().any(differs), "{until:?}");
+    let (left_at, last) = told.iter().filter(|(_, event)| matches!(event, Event::Changed(_))).next_back().unwrap();
+    let Event::Changed(last) = last else { panic!("{last:?}") };
+    assert_eq!((&*last.left, &*last.addresses), (&*addresses([4, 5]), &*addresses([6, 14, 15])));
+    assert!(*left_at >= promised && *left_at < promised + 5 * SECOND, "{left_at:?}, promised {promised:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn questions_come_at_the_interval_give_or_take_the_jitter() {
     let script = Script::new(|_| instances([1]));
     let mut watch = script.watch().interval(MINUTE).jitter(0.25).build();

@@ -28,7 +28,7 @@ fn shrinks(missing: usize, of: usize, next_in: Duration, again: Option<Moment>) 
 }
 
 fn in_use(gate: &Gate) -> Vec<Address> {
-    gate.in_use().unwrap().to_vec()
+    gate.in_use().unwrap().all.to_vec()
 }
 
 #[test]
@@ -114,6 +114,57 @@ fn new_addresses_are_used_at_once_while_departures_are_held() {
 }
 
 #[test]
+fn newcomers_do_not_let_more_of_the_old_ones_go() {
+    let (mut gate, start) = gate(3, Guards::default());
+    gate.judge(&addresses([3, 11, 12]), start);
+    for minute in 1..5 {
+        let (reason, again) = shrinks(2, 5, MINUTE * (5 - minute), Some(start + 5 * MINUTE));
+        assert_eq!(gate.judge(&addresses([3, 11, 12]), start + MINUTE * minute), Verdict::Held(reason, again));
+    }
+    // Whatever joins meanwhile, what was held stays for the whole hold.
+    let many = [addresses([3]), addresses(11..=40)].concat();
+    assert_eq!(gate.judge(&many, start + 299 * MINUTE / 60), {
+        let held = Some(shrinks(2, 33, MINUTE / 60, Some(start + 5 * MINUTE)));
+        Verdict::Changed(Step { joined: addresses(13..=40), left: vec![], held })
+    });
+    assert_eq!(gate.judge(&many, start + 5 * MINUTE), step([], [1, 2]));
+}
+
+#[test]
+fn what_is_held_is_not_let_go_early_when_some_of_it_comes_back() {
+    let (mut gate, start) = gate(10, Guards::default());
+    gate.judge(&addresses(1..=5), start);
+    // Four would be within the share, but they are held already.
+    assert!(matches!(gate.judge(&addresses(1..=6), start + MINUTE), Verdict::Held(HeldReason::ShrinksTooMuch { missing: 4, .. }, _)));
+    assert_eq!(gate.judge(&addresses(1..=6), start + 5 * MINUTE), step([], 7..=10));
+}
+
+/// All in use, those in the newest accepted answer, those that a guard keeps.
+fn split(gate: &Gate) -> (Vec<Address>, Vec<Address>) {
+    let in_use = gate.in_use().unwrap();
+    let mut all = [&*in_use.current, &*in_use.retained].concat();
+    all.sort();
+    assert_eq!(all, *in_use.all);
+    (in_use.current.to_vec(), in_use.retained.to_vec())
+}
+
+#[test]
+fn only_an_accepted_answer_decides_what_is_current() {
+    let (mut gate, start) = gate(5, guards(2, MINUTE, Some(MaxShrink::default())));
+    assert_eq!(split(&gate), (addresses(1..=5), addresses([])));
+    // Below the minimum, then not yet stable.
+    gate.judge(&addresses([1]), start);
+    gate.judge(&addresses([1, 2]), start);
+    assert_eq!(split(&gate), (addresses(1..=5), addresses([])));
+    gate.judge(&addresses([1, 2]), start + MINUTE);
+    assert_eq!(split(&gate), (addresses([1, 2]), addresses(3..=5)));
+    gate.judge(&addresses([1]), start + MINUTE);
+    assert_eq!(split(&gate), (addresses([1, 2]), addresses(3..=5)));
+    gate.judge(&addresses(1..=5), start + 2 * MINUTE);
+    assert_eq!(split(&gate), (addresses(1..=5), addresses([])));
+}
+
+#[test]
 fn a_set_that_melts_away_answer_by_answer_is_held_too() {
     let (mut gate, start) = gate(10, Guards::default());
     let second = Duration::from_secs(1);
@@ -159,7 +210,7 @@ fn ten_thousand_changing_answers_leave_nothing_behind() {
         let shift = u8::try_from(round % 200).unwrap();
         gate.judge(&addresses(shift..shift + 10), start + MINUTE * round);
     }
-    assert!(gate.missing.len() <= 20 && gate.let_go.len() <= 10 && in_use(&gate).len() <= 40, "{gate:?}");
+    assert!(gate.missing.len() <= 20 && gate.newcomers.len() <= 50 && gate.let_go.len() <= 10 && in_use(&gate).len() <= 40, "{gate:?}");
 }
 
 #[test]
@@ -183,7 +234,7 @@ fn whatever_comes_what_the_cloud_names_is_in_use_and_no_more_than_the_share_leav
             assert!(answer.iter().all(|address| after.contains(address)), "seed {seed}: {answer:?} {after:?}");
             let left = without(&before, &after);
             let let_go: usize = gate.let_go.iter().map(|(_, count)| count).sum();
-            assert!(left.len() <= part(shrink, before.len() + let_go), "seed {seed}: {} of {} left", left.len(), before.len());
+            assert!(left.len() <= share(shrink, before.len() + let_go), "seed {seed}: {} of {} left", left.len(), before.len());
             assert_eq!(verdict == Verdict::Unchanged, before == after && answer == after, "seed {seed}: {verdict:?}");
         }
     }
