@@ -12,7 +12,7 @@ use url::Url;
 use super::answer::{Answer, Judgement, judge};
 use super::transport::{RawResponse, Transport, TransportCause};
 use super::wire::Wire;
-use super::{HttpSettings, Request, Response, origin_of, retry_after, shown_url};
+use super::{HttpSettings, Request, Response, ResponseClass, origin_of, shown_url};
 use crate::call::{Call, RequestOutcome, RequestRecord};
 use crate::error::{DecodeError, Error, Result, TransportError, TransportFailure};
 
@@ -89,14 +89,28 @@ impl HttpClient {
         let started = call.elapsed();
         let mut before: Option<Met> = None;
         let mut attempt = 0;
+        let mut refreshed = false;
         loop {
             attempt += 1;
-            let tried = self.try_once(request, call, attempt, &judge).await;
-            let (again, asked) = match &tried {
-                Ok((raw, _)) if raw.status == StatusCode::TOO_MANY_REQUESTS && call.is_yielding() => (false, retry_after(&raw.headers, call.clock().wall())),
-                Ok((raw, _)) => (policy.retries_status(raw.status), retry_after(&raw.headers, call.clock().wall())),
-                Err(cause) => (policy.retries_failure(cause.failure), None),
+            let authorized = authorize(request, call).await?;
+            let tried = self.try_once(authorized.as_ref().unwrap_or(request), call, attempt, &judge).await;
+            let (class, again, asked) = match &tried {
+                Ok((raw, _)) => {
+                    let class = request.classifier().classify(raw);
+                    let asked = request.classifier().retry_after(raw, call.clock().wall());
+                    let again = if class == ResponseClass::Throttled { !call.is_yielding() } else { class.is_transient() || policy.also_retries(raw.status) };
+                    (class, again, asked)
+                }
+                Err(cause) => (ResponseClass::Retryable, policy.retries_failure(cause.failure), None),
             };
+            if class == ResponseClass::ExpiredCredential
+                && !refreshed
+                && let Some(authorizer) = request.authorizer()
+                && authorizer.refresh().await
+            {
+                refreshed = true;
+                continue;
+            }
             if again && attempt <= policy.max_retries() {
                 let wait = policy.backoff().wait(attempt - 1).max(asked.unwrap_or_default());
                 if wait < call.remaining() {
@@ -118,7 +132,7 @@ impl HttpClient {
                 }
                 Ok((raw, value)) => {
                     let RawResponse { status, headers, body } = raw;
-                    Ok((Response { status, headers, body, attempts: attempt, elapsed, retry_after: asked }, value))
+                    Ok((Response { status, headers, body, attempts: attempt, elapsed, retry_after: asked, class }, value))
                 }
                 Err(cause) => Err(finish(failed(cause.failure), cause, before)),
             };
@@ -152,6 +166,14 @@ impl HttpClient {
         entry.finish(outcome, bytes);
         judged
     }
+}
+
+/// `request` as its authoriser leaves it, within the deadline; `None` when it has none.
+async fn authorize(request: &Request, call: &Call) -> Result<Option<Request>> {
+    let Some(authorizer) = request.authorizer() else { return Ok(None) };
+    let mut authorized = request.clone();
+    authorizer.authorize(&mut authorized, call).await?;
+    Ok(Some(authorized))
 }
 
 /// What a try met that is not final.
@@ -230,5 +252,7 @@ impl Drop for Entry<'_> {
     }
 }
 
+#[cfg(test)]
+mod authorization_tests;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,9 @@
 //! connections (`doorway.rs`), its TLS (`trust.rs`) and its ways past proxies (`route.rs`).
 
 mod answer;
+mod authorize;
 mod backoff;
+mod classify;
 mod client;
 mod doorway;
 #[cfg_attr(not(all(unix, not(target_os = "android"), not(target_vendor = "apple"))), path = "platform_trust.rs")]
@@ -21,7 +23,9 @@ mod trust;
 mod wire;
 
 pub use answer::Answer;
+pub use authorize::Authorizer;
 pub use backoff::Backoff;
+pub use classify::{ByStatus, ResponseClass, ResponseClassifier};
 pub use client::HttpClient;
 pub use page::{NextLink, PageLimits, Pages};
 pub use redact::{origin_of, shown_url};

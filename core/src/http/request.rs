@@ -1,6 +1,7 @@
 //! A request to be sent, and the final answer to it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
+use super::{Authorizer, ResponseClass, ResponseClassifier};
 use crate::secret::Secret;
 
 /// One request, with what it is for.
@@ -21,12 +23,14 @@ pub struct Request {
     headers: HeaderMap,
     body: Option<Bytes>,
     retry: Option<super::RetryPolicy>,
+    classifier: Option<&'static dyn ResponseClassifier>,
+    authorizer: Option<Arc<dyn Authorizer>>,
 }
 
 impl Request {
     /// A `GET` of `url`; `operation` says in words what it is for, as `list network interfaces`, so that it reads well after "cannot".
     pub fn get(operation: impl Into<String>, url: Url) -> Self {
-        Self { operation: operation.into(), method: Method::GET, url, headers: HeaderMap::new(), body: None, retry: None }
+        Self { operation: operation.into(), method: Method::GET, url, headers: HeaderMap::new(), body: None, retry: None, classifier: None, authorizer: None }
     }
 
     /// A `POST` of `body` to `url`.
@@ -54,6 +58,34 @@ impl Request {
         let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
         value.set_sensitive(true);
         self.header(AUTHORIZATION, value)
+    }
+
+    /// The same request, whose responses `classifier` judges instead of [`ByStatus`](super::ByStatus).
+    #[must_use]
+    pub fn classified_by(mut self, classifier: &'static dyn ResponseClassifier) -> Self {
+        self.classifier = Some(classifier);
+        self
+    }
+
+    /// The same request, which `authorizer` authorises before every attempt.
+    #[must_use]
+    pub fn authorized_by(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
+        self.authorizer = Some(authorizer);
+        self
+    }
+
+    /// The same request to another URL: the next page of a list.
+    #[must_use]
+    pub fn with_url(mut self, url: Url) -> Self {
+        self.url = url;
+        self
+    }
+
+    /// The same request with another body: the next page of a list.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = Some(body.into());
+        self
     }
 
     /// The same request with a retry policy of its own instead of the client's.
@@ -86,6 +118,26 @@ impl Request {
     /// The body.
     pub fn body(&self) -> Option<&Bytes> {
         self.body.as_ref()
+    }
+
+    /// What judges its responses.
+    pub fn classifier(&self) -> &'static dyn ResponseClassifier {
+        self.classifier.unwrap_or(&super::ByStatus)
+    }
+
+    /// What authorises it.
+    pub fn authorizer(&self) -> Option<&Arc<dyn Authorizer>> {
+        self.authorizer.as_ref()
+    }
+
+    /// Sets a header, secret ones included, in place.
+    pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) {
+        self.headers.insert(name, value);
+    }
+
+    /// Changes the URL in place: for authorisers that sign in the query.
+    pub fn set_url(&mut self, url: Url) {
+        self.url = url;
     }
 
     /// The retry policy of its own.
@@ -122,6 +174,8 @@ pub struct Response {
     pub elapsed: Duration,
     /// How long the server asks callers to wait, from the moment this answer came.
     pub retry_after: Option<Duration>,
+    /// What it means, as the request's classifier judges it.
+    pub class: ResponseClass,
 }
 
 impl fmt::Debug for Response {

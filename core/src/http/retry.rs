@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::header::{DATE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
-use super::Backoff;
+use super::{Backoff, ResponseClass};
 use crate::error::TransportFailure;
 
 /// What is tried again, and when. The default: at most 4 retries, [`Backoff::default`] between them.
@@ -64,11 +64,12 @@ impl RetryPolicy {
 
     /// Whether an answer with this status is worth another try.
     pub fn retries_status(&self, status: StatusCode) -> bool {
-        match status.as_u16() {
-            501 | 505 => false,
-            408 | 429 | 500.. => true,
-            _ => self.more_statuses.contains(&status),
-        }
+        ResponseClass::of_status(status).is_transient() || self.also_retries(status)
+    }
+
+    /// Whether the policy retries this status whatever its class.
+    pub fn also_retries(&self, status: StatusCode) -> bool {
+        self.more_statuses.contains(&status)
     }
 
     /// Whether such a failure is worth another try.

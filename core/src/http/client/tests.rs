@@ -16,7 +16,7 @@ use crate::secret::Secret;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What the wire does with one try.
-enum Step {
+pub(super) enum Step {
     Answer(RawResponse),
     Fail(TransportFailure),
     /// Nothing, ever.
@@ -28,7 +28,7 @@ struct Sent(Moment, Option<Vec<u8>>);
 
 /// Does its steps one after the other, `lag` after each was asked for; a try too many fails the test.
 #[derive(Clone)]
-struct Wired {
+pub(super) struct Wired {
     steps: Arc<Mutex<VecDeque<Step>>>,
     sent: Arc<Mutex<Vec<Sent>>>,
     lag: Duration,
@@ -56,7 +56,7 @@ impl Transport for Wired {
 }
 
 impl Wired {
-    fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+    pub(super) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
         Self { steps: Arc::new(Mutex::new(steps.into_iter().collect())), sent: Arc::default(), lag: Duration::ZERO, start: Moment::now() }
     }
 
@@ -65,27 +65,32 @@ impl Wired {
     }
 
     /// A client whose every wait is half its bound: 125, 250, 500, 1000 ms.
-    fn client(&self) -> HttpClient {
+    pub(super) fn client(&self) -> HttpClient {
         let backoff = Backoff::default().with_random(|| 0.5);
         let settings = HttpSettings { retry: RetryPolicy::default().with_backoff(backoff), ..HttpSettings::default() };
         HttpClient::with_transport(Arc::new(self.clone()), settings)
     }
 
     /// When each try was sent, in milliseconds from the start.
-    fn sent_ms(&self) -> Vec<u128> {
+    pub(super) fn sent_ms(&self) -> Vec<u128> {
         self.sent.lock().unwrap().iter().map(|Sent(moment, _)| (*moment - self.start).as_millis()).collect()
     }
 
-    fn left(&self) -> usize {
+    /// The body of each try, as text.
+    pub(super) fn bodies(&self) -> Vec<String> {
+        self.sent.lock().unwrap().iter().map(|Sent(_, body)| String::from_utf8(body.clone().unwrap_or_default()).unwrap()).collect()
+    }
+
+    pub(super) fn left(&self) -> usize {
         self.steps.lock().unwrap().len()
     }
 }
 
-fn status(status: u16) -> Step {
+pub(super) fn status(status: u16) -> Step {
     body(status, "{}")
 }
 
-fn body(status: u16, body: &str) -> Step {
+pub(super) fn body(status: u16, body: &str) -> Step {
     Step::Answer(RawResponse::new(StatusCode::from_u16(status).unwrap(), body.to_owned()))
 }
 
@@ -98,7 +103,7 @@ fn request() -> Request {
     Request::get("list things", "https://user:canary@h.example/things?api-version=1&sig=canary".parse().unwrap()).bearer(&Secret::new("canary"))
 }
 
-fn call(timeout: Duration) -> Call {
+pub(super) fn call(timeout: Duration) -> Call {
     Call::new(&Clock::system(), timeout)
 }
 

@@ -1,0 +1,85 @@
+//! Authorisation and classification: what a provider adds to the retry loop.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::tests::{Wired, body, call, status};
+use super::*;
+use crate::http::{Authorizer, ResponseClassifier};
+
+/// Numbers the attempts in a header, and has as many new credentials as it is given.
+#[derive(Debug, Default)]
+struct Numbering {
+    attempts: AtomicUsize,
+    spare: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl Authorizer for Numbering {
+    async fn authorize(&self, request: &mut Request, _: &Call) -> Result<()> {
+        let number = self.attempts.fetch_add(1, Ordering::SeqCst) + 1;
+        *request = request.clone().with_body(number.to_string());
+        Ok(())
+    }
+
+    async fn refresh(&self) -> bool {
+        let spare = self.spare.load(Ordering::SeqCst);
+        self.spare.store(spare.saturating_sub(1), Ordering::SeqCst);
+        spare > 0
+    }
+}
+
+/// A service that answers throttling with 400 and a code, and says in the body when to come back.
+struct Coded;
+
+impl ResponseClassifier for Coded {
+    fn classify(&self, response: &RawResponse) -> ResponseClass {
+        match (response.status.as_u16(), response.body.starts_with(b"Throttling")) {
+            (400, true) => ResponseClass::Throttled,
+            _ => ResponseClass::of_status(response.status),
+        }
+    }
+
+    fn retry_after(&self, _: &RawResponse, _: std::time::SystemTime) -> Option<Duration> {
+        Some(Duration::from_secs(3))
+    }
+}
+
+fn get() -> Request {
+    Request::get("list things", "https://h.example/things".parse().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_attempt_is_authorised_anew() {
+    let wire = Wired::new([status(503), status(503), status(200)]);
+    let request = get().authorized_by(Arc::new(Numbering::default()));
+    wire.client().send(&request, &call(Duration::from_secs(60))).await.unwrap();
+    assert_eq!(wire.bodies(), ["1", "2", "3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_credential_is_refreshed_once_and_at_once() {
+    let wire = Wired::new([status(401), status(401)]);
+    let authorizer = Arc::new(Numbering { spare: AtomicUsize::new(5), ..Numbering::default() });
+    let response = wire.client().send(&get().authorized_by(authorizer), &call(Duration::from_secs(60))).await.unwrap();
+    assert_eq!((response.class, response.attempts, wire.sent_ms()), (ResponseClass::ExpiredCredential, 2, vec![0, 0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_never_changes_is_not_sent_twice() {
+    let wire = Wired::new([status(401)]);
+    let response = wire.client().send(&get().authorized_by(Arc::new(Numbering::default())), &call(Duration::from_secs(60))).await.unwrap();
+    assert_eq!((response.class, response.attempts), (ResponseClass::ExpiredCredential, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_classifier_decides_what_is_throttling_and_how_long_it_lasts() {
+    let wire = Wired::new([body(400, "Throttling"), body(400, "BadRequest")]);
+    let response = wire.client().send(&get().classified_by(&Coded), &call(Duration::from_secs(60))).await.unwrap();
+    assert_eq!((response.class, wire.sent_ms()), (ResponseClass::Final, vec![0, 3000]));
+    let wire = Wired::new([body(400, "Throttling")]);
+    let response = wire.client().send(&get().classified_by(&Coded), &call(Duration::from_secs(60)).yielding()).await.unwrap();
+    assert_eq!((response.class, response.retry_after), (ResponseClass::Throttled, Some(Duration::from_secs(3))));
+    assert_eq!(wire.left(), 0);
+}
