@@ -10,35 +10,27 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use cloud_autojoin::config::{KeySpec, Values};
+use cloud_autojoin::config::{KeySpec, Options};
 use cloud_autojoin::error::ConfigProblem;
 use cloud_autojoin::{
-    Address, Call, ConfigError, ConfigString, Context, DEFAULT_TIMEOUT, DecodeError, Discovery, Exclusion, Node, Provider, ProviderSpec, Registry, Result,
+    Address, Call, ConfigString, Context, DEFAULT_TIMEOUT, DecodeError, Discovery, Exclusion, Node, Provider, ProviderSpec, Registry, Result,
 };
 
 /// The keys, once: the parser below, help and the check of unknown keys all read this table.
-const KEYS: &[KeySpec] = &[
-    KeySpec::new("path", "the hosts file to read").values(Values::Text).default("/etc/hosts"),
-    KeySpec::new("suffix", "what the name of a member ends with").values(Values::Text).required(),
-];
+const PATH: KeySpec = KeySpec::new("path", "the hosts file to read").default("/etc/hosts");
+const SUFFIX: KeySpec = KeySpec::new("suffix", "what the name of a member ends with").required();
+const KEYS: &[KeySpec] = &[PATH, SUFFIX];
 
 const SPEC: ProviderSpec = ProviderSpec::new("hosts", "Hosts file", KEYS, build).with_summary("Members are the names of a hosts file with a given suffix.");
 
-/// From the join string to a configured value. All problems come at once, and nothing is read yet.
-fn build(config: &ConfigString, _context: &Context) -> Result<Box<dyn Provider>> {
-    let mut problems = Vec::new();
-    let suffix = config.get("suffix").unwrap_or_default().to_owned();
-    if suffix.is_empty() {
-        problems.push(ConfigProblem::of_key("suffix", "`suffix` is missing").with_hint("write `suffix=.cluster`"));
-    }
-    let path = PathBuf::from(config.get("path").unwrap_or("/etc/hosts"));
+/// From the options to a configured value. The table above has found missing and empty keys already; all problems come at once, and nothing is read yet.
+fn build(options: &mut Options<'_>, _context: &Context) -> Result<Box<dyn Provider>> {
+    let (suffix, path) = (options.text(&SUFFIX).unwrap_or_default(), PathBuf::from(options.text(&PATH).unwrap_or_default()));
     if !path.is_absolute() {
-        problems.push(ConfigProblem::of_key("path", format!("`path` is not absolute: `{}`", path.display())));
+        options.add_problem(ConfigProblem::of_key("path", format!("`path` is not absolute: `{}`", path.display())));
     }
-    match ConfigError::from_problems(Some("hosts"), problems) {
-        Some(error) => Err(error.into()),
-        None => Ok(Box::new(Hosts { path, suffix })),
-    }
+    options.check()?;
+    Ok(Box::new(Hosts { path, suffix }))
 }
 
 #[derive(Debug)]

@@ -152,7 +152,7 @@ impl Registry {
     ///
     /// [`Error::Config`] with all problems of the string.
     pub fn build(&self, config: &ConfigString, context: &Context) -> Result<Box<dyn Provider>> {
-        (self.provider_of(config)?.build)(config, context)
+        self.provider_of(config)?.build(config, context)
     }
 }
 
@@ -164,6 +164,7 @@ impl Default for Registry {
 
 #[cfg(test)]
 mod tests {
+    use cloud_autojoin_core::config::Options;
     use cloud_autojoin_core::{Env, KeySpec};
 
     use super::*;
@@ -175,7 +176,7 @@ mod tests {
         KeySpec::family("tag.", "NAME", "more tags"),
     ];
 
-    fn refuse(_: &ConfigString, _: &Context) -> Result<Box<dyn Provider>> {
+    fn refuse(_: &mut Options<'_>, _: &Context) -> Result<Box<dyn Provider>> {
         Err(ConfigError::new(Some("pretend"), ConfigProblem::new("refused")).into())
     }
 

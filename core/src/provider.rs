@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::call::Call;
-use crate::config::{ConfigString, KeySpec};
+use crate::config::{ConfigString, KeySpec, Options};
 use crate::context::Context;
 use crate::discovery::Discovery;
 use crate::error::Result;
@@ -33,6 +33,10 @@ pub trait Provider: fmt::Debug + Send + Sync {
     async fn discover(&self, call: &Call) -> Result<Discovery>;
 }
 
+/// Makes a provider of its options. It reads the options, adds the problems that only it can know,
+/// and returns all problems with [`Options::check`] before it makes anything.
+pub type BuildProvider = fn(&mut Options<'_>, &Context) -> Result<Box<dyn Provider>>;
+
 /// A provider as the registry knows it: its name, its keys, and how one is built from a join string.
 ///
 /// Help, README, completions and the check of unknown keys all read this one table.
@@ -49,12 +53,8 @@ pub struct ProviderSpec {
     pub keys: &'static [KeySpec],
     /// What else to know (permissions, environment), in paragraphs of plain text.
     pub notes: &'static str,
-    /// Builds one from a join string and the environment. Sends nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Config`](crate::Error::Config) with *all* problems of the string.
-    pub build: fn(&ConfigString, &Context) -> Result<Box<dyn Provider>>,
+    /// Makes one of its options, which were checked against `keys`; callers use [`ProviderSpec::build`].
+    pub from_options: BuildProvider,
     /// Writes the least role that a join string needs, where the cloud has such a thing.
     pub role: Option<WriteRole>,
     /// Says what go-discover would do with a join string, for a provider that go-discover has too.
@@ -63,13 +63,17 @@ pub struct ProviderSpec {
 
 impl ProviderSpec {
     /// A provider with its name, its title, its keys and how it is built.
-    pub const fn new(
-        name: &'static str,
-        title: &'static str,
-        keys: &'static [KeySpec],
-        build: fn(&ConfigString, &Context) -> Result<Box<dyn Provider>>,
-    ) -> Self {
-        Self { name, title, summary: "", keys, notes: "", build, role: None, go_discover: None }
+    pub const fn new(name: &'static str, title: &'static str, keys: &'static [KeySpec], from_options: BuildProvider) -> Self {
+        Self { name, title, summary: "", keys, notes: "", from_options, role: None, go_discover: None }
+    }
+
+    /// Builds a provider from a join string and the environment. Sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`](crate::Error::Config) with *all* problems of the string.
+    pub fn build(&self, config: &ConfigString, context: &Context) -> Result<Box<dyn Provider>> {
+        (self.from_options)(&mut Options::new(self.name, self.keys, config, context.env()), context)
     }
 
     /// The same provider, which writes roles.

@@ -148,7 +148,7 @@ pub fn ask(config: &ConfigString, kind: Kind, input: &[u8]) {
     let clock = Clock::leaping();
     let http = HttpClient::with_transport(Arc::new(answers), HttpSettings::default());
     let context = Context::builder().http_client(http).env(Env::empty()).clock(clock.clone()).build().expect("nothing is opened");
-    let provider = (SPEC.build)(config, &context).expect("written here");
+    let provider = SPEC.build(config, &context).expect("written here");
     let call = Call::new(&clock, Duration::from_secs(60)).with_detail(Detail::Everything);
     let found = RUNTIME.with(|runtime| {
         let found = runtime.block_on(provider.discover(&call));

@@ -10,6 +10,7 @@ mod escape;
 pub mod key;
 mod lexer;
 mod masked;
+mod options;
 mod parser;
 pub mod value;
 
@@ -20,6 +21,7 @@ use std::str::FromStr;
 pub use error::{ParseError, ParseErrorKind};
 pub use key::{KeySpec, Values};
 pub use masked::Masked;
+pub use options::Options;
 pub use value::{Value, ValueError};
 
 /// The key that names the provider.

@@ -16,7 +16,8 @@ pub mod key;
 mod reader;
 mod role;
 
-use cloud_autojoin_core::{ConfigString, Context, Provider, ProviderSpec, Result};
+use cloud_autojoin_core::config::Options;
+use cloud_autojoin_core::{Context, Provider, ProviderSpec, Result};
 
 pub use azure::{Azure, PROVIDER_NAME};
 pub use builder::AzureBuilder;
@@ -44,6 +45,6 @@ Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read; Microsoft.Comput
 
 A client secret in a join string can be seen by whoever lists processes or reads logs: keep it in ARM_CLIENT_SECRET or in a file (`@FILE`), or use a managed identity.";
 
-fn build(config: &ConfigString, context: &Context) -> Result<Box<dyn Provider>> {
-    Ok(Box::new(AzureBuilder::from_config(config, context)?.build()?))
+fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
+    Ok(Box::new(AzureBuilder::from_config(options.config(), context)?.build()?))
 }

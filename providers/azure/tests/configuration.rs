@@ -262,7 +262,7 @@ fn a_secret_in_a_string_is_in_no_debug_and_no_error() {
     ] {
         let Ok(config) = bad.parse::<ConfigString>() else { continue };
         let context = Context::builder().env(Env::empty()).build().unwrap();
-        if let Err(error) = (SPEC.build)(&config, &context) {
+        if let Err(error) = SPEC.build(&config, &context) {
             assert!(!format!("{error} {error:?} {:?}", error.hint()).contains(canary), "{error:?}");
         }
     }
@@ -293,7 +293,7 @@ fn a_selection_made_by_a_program_is_checked_too() {
 #[test]
 fn the_registry_entry_builds_a_provider() {
     let context = Context::builder().env(Env::empty()).build().unwrap();
-    let provider = (SPEC.build)(&format!("provider=azure {TAG}").parse().unwrap(), &context).unwrap();
+    let provider = SPEC.build(&format!("provider=azure {TAG}").parse().unwrap(), &context).unwrap();
     assert_eq!((provider.name(), provider.subject().as_str()), ("azure", "tag `consul` = `server` on the network interface"));
     assert_eq!(SPEC.keys, KEYS);
 }

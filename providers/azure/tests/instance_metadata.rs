@@ -57,7 +57,7 @@ fn provider(server: &MockServer, keys: &str) -> Box<dyn Provider> {
     let mut settings = HttpSettings::default();
     settings.proxy_from_environment = false;
     let context = Context::builder().env(Env::empty()).http(settings).build().unwrap();
-    (SPEC.build)(&string.parse().unwrap(), &context).unwrap()
+    SPEC.build(&string.parse().unwrap(), &context).unwrap()
 }
 
 async fn ask(provider: &dyn Provider) -> Result<(), Error> {
@@ -196,7 +196,7 @@ async fn off_azure_a_network_that_swallows_packets_costs_one_second() {
     let clock = Clock::system();
     let http = HttpClient::with_transport(Arc::new(BlackHole), HttpSettings::default());
     let context = Context::builder().env(Env::empty()).http_client(http).clock(clock.clone()).build().unwrap();
-    let provider = (SPEC.build)(&"vm_scale_set=self metadata_endpoint=http://127.0.0.1:9".parse().unwrap(), &context).unwrap();
+    let provider = SPEC.build(&"vm_scale_set=self metadata_endpoint=http://127.0.0.1:9".parse().unwrap(), &context).unwrap();
     let call = Call::new(&clock, Duration::from_secs(60));
     let error = provider.discover(&call).await.unwrap_err();
     assert!(matches!(error, Error::Config(_)), "{error:?}");

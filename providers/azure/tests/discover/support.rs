@@ -65,7 +65,7 @@ impl Cloud {
         let string = format!("provider=azure {subscription} {IDENTITY} secret_access_key={SECRET} {} {keys}", self.simulator.join_settings());
         let config = ConfigString::parse(&string).unwrap();
         let context = Context::builder().http(self.http.clone()).env(Env::empty()).clock(self.clock.clone()).build().unwrap();
-        (SPEC.build)(&config, &context).unwrap()
+        SPEC.build(&config, &context).unwrap()
     }
 
     pub(crate) fn call(&self) -> Call {

@@ -137,7 +137,7 @@ async fn off_azure_a_network_that_swallows_packets_costs_one_second() {
         .build()
         .unwrap();
     let string = format!("subscription_id={SUBSCRIPTION} tag_name=a tag_value=b metadata_endpoint=http://127.0.0.1:9");
-    let provider = (SPEC.build)(&string.parse().unwrap(), &context).unwrap();
+    let provider = SPEC.build(&string.parse().unwrap(), &context).unwrap();
     let call = Call::new(&clock, Duration::from_secs(60));
     let error = provider.discover(&call).await.unwrap_err();
     assert!(error.to_string().contains("managed identity: no instance metadata service at http://127.0.0.1:9;"), "{error}");

@@ -67,7 +67,7 @@ async fn ask<const N: usize>(simulator: &Simulator, keys: &str, variables: [(&st
     settings.certificate_authorities = vec![simulator.ca_pem().as_bytes().to_vec()];
     let context = Context::builder().env(variables).http(settings).clock(clock.clone()).commands(Commands::none()).build().unwrap();
     let string = format!("provider=azure subscription_id=self tag_name=consul tag_value=server {} {keys}", simulator.join_settings());
-    let provider = (SPEC.build)(&string.parse().unwrap(), &context).unwrap();
+    let provider = SPEC.build(&string.parse().unwrap(), &context).unwrap();
     provider.discover(&Call::new(&clock, Duration::from_secs(600))).await
 }
 
@@ -105,7 +105,7 @@ async fn an_authority_whose_certificate_is_not_trusted_is_no_place_for_a_secret(
         "subscription_id=77777777-7777-4777-8777-777777777777 tag_name=a tag_value=b tenant_id={TENANT} client_id={APPLICATION} client_secret={SECRET} {}",
         simulator.join_settings()
     );
-    let provider = (SPEC.build)(&string.parse().unwrap(), &context).unwrap();
+    let provider = SPEC.build(&string.parse().unwrap(), &context).unwrap();
     let error = provider.discover(&Call::new(&clock, Duration::from_secs(600))).await.unwrap_err();
     assert!(
         lines(&error)[1].starts_with(&format!("cannot sign in as application `{APPLICATION}`: no TLS connection to https://localhost:")),
@@ -202,7 +202,7 @@ async fn a_token_that_expired_early_is_renewed_once() {
         simulator.metadata_endpoint(),
         simulator.arm_endpoint()
     );
-    let provider = (SPEC.build)(&string.parse().unwrap(), &context).unwrap();
+    let provider = SPEC.build(&string.parse().unwrap(), &context).unwrap();
     let call = || Call::new(&clock, Duration::from_secs(600));
     found(provider.discover(&call()).await);
     simulator.expire_tokens();

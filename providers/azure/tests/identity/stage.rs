@@ -127,7 +127,7 @@ impl Stage {
         let env = Env::Memory(Arc::new(self.variables.clone()));
         let commands = Arc::clone(&self.commands);
         let context = Context::builder().env(env).http(settings).clock(self.clock.clone()).commands(commands).build().unwrap();
-        (SPEC.build)(&string.parse().unwrap(), &context).unwrap()
+        SPEC.build(&string.parse().unwrap(), &context).unwrap()
     }
 
     pub(crate) async fn ask(&self, provider: &dyn Provider) -> Result<Discovery, Error> {

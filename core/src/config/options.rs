@@ -1,0 +1,261 @@
+//! A join string read by a provider's key table: every value typed, every problem kept.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::{ConfigString, KeySpec, Value, ValueError};
+use crate::context::Env;
+use crate::error::{ConfigError, ConfigProblem, Result};
+use crate::secret::Secret;
+
+/// The options of one provider, as a join string and the environment give them.
+///
+/// The [`KeySpec`] table is the parser. [`Options::new`] checks every key of the table: values that
+/// aren't accepted and required keys that are missing become problems at once. The accessors then
+/// return typed values; for what is wrong or absent they return `None` or the key's default, so a
+/// provider reads everything, adds the problems only it can know ([`Options::add_problem`]), and
+/// returns all of them together with [`Options::check`].
+///
+/// A key is looked up in the join string under its name and its aliases, then in its environment
+/// variables; an empty value counts as absent, as it does for go-discover.
+///
+/// ```
+/// use cloud_autojoin_core::config::{KeySpec, Options, Values};
+/// use cloud_autojoin_core::{ConfigString, Env};
+///
+/// const API_TOKEN: KeySpec = KeySpec::new("api_token", "the token").env(&["TOKEN"]).secret().required();
+/// const REGION: KeySpec = KeySpec::new("region", "the region").default("nyc3");
+/// const KEYS: &[KeySpec] = &[API_TOKEN, REGION];
+///
+/// let config: ConfigString = "provider=example api_token=s3cret".parse()?;
+/// let env = Env::empty();
+/// let options = Options::new("example", KEYS, &config, &env);
+/// let (token, region) = (options.secret(&API_TOKEN), options.text(&REGION));
+/// options.check()?;
+/// assert_eq!((token.is_some(), region.as_deref()), (true, Some("nyc3")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Options<'a> {
+    provider: &'static str,
+    config: &'a ConfigString,
+    env: &'a Env,
+    problems: Vec<ConfigProblem>,
+}
+
+impl<'a> Options<'a> {
+    /// Checks `config` against the key table of `provider`.
+    ///
+    /// Keys that aren't in the table are no problem here: join strings are shared between programs,
+    /// so callers warn of them.
+    pub fn new(provider: &'static str, keys: &'static [KeySpec], config: &'a ConfigString, env: &'a Env) -> Self {
+        let mut options = Self { provider, config, env, problems: Vec::new() };
+        for spec in keys {
+            options.check_key(spec);
+        }
+        options
+    }
+
+    fn check_key(&mut self, spec: &'static KeySpec) {
+        if spec.placeholder.is_some() {
+            let members: Vec<ValueError> = self.members(spec).filter_map(|(_, value)| value.check().err()).collect();
+            members.iter().for_each(|error| self.refuse(error));
+            return;
+        }
+        match self.given(spec) {
+            Err(error) => self.refuse(&error),
+            Ok(Some(value)) => {
+                if let Err(error) = value.check() {
+                    self.refuse(&error);
+                }
+            }
+            Ok(None) if spec.required => self.add_missing(spec, None),
+            Ok(None) => {}
+        }
+    }
+
+    /// The join string itself.
+    pub fn config(&self) -> &'a ConfigString {
+        self.config
+    }
+
+    /// Whether the key has a value, accepted or not, in the join string or the environment.
+    pub fn is_given(&self, spec: &KeySpec) -> bool {
+        match spec.placeholder {
+            Some(_) => self.members(spec).next().is_some(),
+            None => !matches!(self.given(spec), Ok(None)),
+        }
+    }
+
+    /// Any text.
+    pub fn text(&self, spec: &KeySpec) -> Option<String> {
+        self.read(spec, |value| value.text().map(str::to_owned))
+    }
+
+    /// A text that must never be shown.
+    pub fn secret(&self, spec: &KeySpec) -> Option<Secret> {
+        self.text(spec).map(Secret::new)
+    }
+
+    /// A boolean in Go's spellings; absent is `false` unless the table has another default.
+    pub fn boolean(&self, spec: &KeySpec) -> bool {
+        self.read(spec, |value| value.boolean()).unwrap_or_default()
+    }
+
+    /// A duration in Go's notation.
+    pub fn duration(&self, spec: &KeySpec) -> Option<Duration> {
+        self.read(spec, |value| value.duration())
+    }
+
+    /// A whole number within the bounds of the table.
+    pub fn number(&self, spec: &KeySpec) -> Option<u64> {
+        let super::Values::Number { min, max } = spec.values else { return None };
+        self.read(spec, |value| value.number(min, max))
+    }
+
+    /// A comma-separated list; absent is empty.
+    pub fn list(&self, spec: &KeySpec) -> Vec<String> {
+        self.read(spec, |value| Ok(value.list()?.into_iter().map(str::to_owned).collect())).unwrap_or_default()
+    }
+
+    /// One of the words of the table, as `of` maps it.
+    pub fn word<T>(&self, spec: &KeySpec, of: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let super::Values::OneOf(words) = spec.values else { return None };
+        self.read(spec, |value| value.one_of(words)).and_then(of)
+    }
+
+    /// A URL of http or https.
+    pub fn url(&self, spec: &KeySpec) -> Option<Url> {
+        self.read(spec, |value| value.url())
+    }
+
+    /// A URL that secrets may be sent to: https, or http to this machine.
+    pub fn endpoint(&self, spec: &KeySpec) -> Option<Url> {
+        self.read(spec, |value| value.endpoint())
+    }
+
+    /// The members of a key family in the order of their keys: `(role, server)` for
+    /// `tag.role=server`.
+    pub fn family(&self, spec: &KeySpec) -> Vec<(String, String)> {
+        self.members(spec).filter_map(|(member, value)| Some((member.to_owned(), value.text().ok()?.to_owned()))).collect()
+    }
+
+    /// Adds a problem that the table alone can't know, such as two keys that exclude each other.
+    pub fn add_problem(&mut self, problem: ConfigProblem) {
+        self.problems.push(problem);
+    }
+
+    /// Adds the problem that `spec` is missing, with what makes it necessary where it isn't always.
+    pub fn add_missing(&mut self, spec: &KeySpec, because: Option<&str>) {
+        let reason = because.map_or_else(String::new, |because| format!(" ({because})"));
+        let problem = ConfigProblem::of_key(spec.name, format!("`{}` is missing{reason}", spec.name));
+        self.add_problem(problem.with_hint(match spec.env.first() {
+            Some(variable) => format!("add `{}=...`, or set `{variable}`", spec.name),
+            None => format!("add `{}=...`", spec.name),
+        }));
+    }
+
+    /// Every problem found so far.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`](crate::Error::Config) with all of them, unless there is none.
+    pub fn check(&self) -> Result<()> {
+        match ConfigError::from_problems(Some(self.provider), self.problems.clone()) {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The value given for a key; an empty one counts as absent.
+    fn given<'s>(&'s self, spec: &'s KeySpec) -> Result<Option<Value<'s>>, ValueError> {
+        if let Some(value) = self.config.value(spec)?
+            && !value.raw().is_empty()
+        {
+            return Ok(Some(value));
+        }
+        let variable = spec.env.iter().find_map(|name| Some((*name, self.env.filled(name)?)));
+        Ok(variable.map(|(name, text)| Value::from_variable(spec, name, text)))
+    }
+
+    /// The value of a key, or its default.
+    fn read<T>(&self, spec: &KeySpec, parse: impl Fn(&Value<'_>) -> Result<T, ValueError>) -> Option<T> {
+        match self.given(spec) {
+            Ok(Some(value)) => parse(&value).ok(),
+            Ok(None) => spec.default.and_then(|text| parse(&Value::from_key(spec, spec.name, text)).ok()),
+            Err(_) => None,
+        }
+    }
+
+    fn members<'s>(&'s self, spec: &'s KeySpec) -> impl Iterator<Item = (&'s str, Value<'s>)> {
+        self.config.iter().filter_map(move |(key, text)| Some((spec.member(key)?, Value::from_key(spec, key, text))))
+    }
+
+    fn refuse(&mut self, error: &ValueError) {
+        self.problems.push(ConfigProblem::of_key(error.option(), error.to_string()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::config::Values;
+
+    const TOKEN: KeySpec = KeySpec::new("token", "the token").env(&["TOKEN"]).secret().required();
+    const KIND: KeySpec = KeySpec::new("kind", "the kind").values(Values::OneOf(&["one", "two"])).default("one");
+    const COUNT: KeySpec = KeySpec::new("count", "how many").values(Values::Number { min: 1, max: 9 }).aliases(&["n"]);
+    const TAG: KeySpec = KeySpec::family("tag.", "NAME", "a tag");
+    const KEYS: &[KeySpec] = &[TOKEN, KIND, COUNT, TAG];
+
+    fn problems(text: &str, env: &Env) -> Vec<String> {
+        let config = text.parse().unwrap();
+        let options = Options::new("example", KEYS, &config, env);
+        options.problems.iter().map(|problem| problem.message.clone()).collect()
+    }
+
+    #[test]
+    fn the_table_alone_finds_what_is_missing_and_what_is_not_accepted() {
+        let found = problems(r#"kind=three count=10 tag.a="""#, &Env::empty());
+        assert_eq!(found.len(), 4, "{found:?}");
+        assert_eq!(found[0], "`token` is missing");
+        assert!(found[1].contains("`kind`") && found[1].contains("one, two"), "{found:?}");
+        assert!(found[2].contains("`count`") && found[2].contains("from 1 to 9"), "{found:?}");
+        assert!(found[3].contains("`tag.a`"), "{found:?}");
+    }
+
+    #[test]
+    fn values_come_from_the_string_the_environment_or_the_default_in_this_order() {
+        let env = Env::from([("TOKEN", "from-env")]);
+        let read = |text: &str| {
+            let config: ConfigString = text.parse().unwrap();
+            let options = Options::new("example", KEYS, &config, &env);
+            let token = options.secret(&TOKEN).unwrap().expose().to_owned();
+            let kind = options.word(&KIND, |word| Some(word.to_owned())).unwrap();
+            (token, kind, options.number(&COUNT), options.family(&TAG))
+        };
+        let none = Vec::new;
+        assert_eq!(read(""), ("from-env".into(), "one".into(), None, none()));
+        assert_eq!(
+            read("token=here kind=TWO n=3 tag.role=server tag.a=b"),
+            ("here".into(), "two".into(), Some(3), vec![("a".into(), "b".into()), ("role".into(), "server".into())])
+        );
+        // An empty value is no value, as for go-discover.
+        assert_eq!(read(r#"token="" count="""#), ("from-env".into(), "one".into(), None, none()));
+    }
+
+    #[test]
+    fn a_refused_secret_is_named_and_not_shown() {
+        const NUMBER: KeySpec = KeySpec::new("pin", "a pin").values(Values::Number { min: 1, max: 2 }).secret();
+        let config = "pin=canary".parse().unwrap();
+        let error = Options::new("example", &[NUMBER], &config, &Env::empty()).check().unwrap_err();
+        assert!(error.to_string().contains("`pin`") && !error.to_string().contains("canary"));
+    }
+
+    #[test]
+    fn a_key_given_under_two_names_with_different_values_is_a_problem() {
+        let found = problems("token=a count=1 n=2", &Env::empty());
+        assert_eq!(found.len(), 1, "{found:?}");
+    }
+}
