@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cloud_autojoin::config::{Values, key};
+use cloud_autojoin::file::{self, FileKind};
 use cloud_autojoin::{Call, ConfigError, ConfigProblem, ConfigString, Error, ProviderSpec, Registry};
-use tokio::io::AsyncReadExt;
 
 /// More than this is no join string but a wrong path (a device, a log).
 const LONGEST: u64 = 1 << 20;
@@ -33,9 +33,19 @@ pub(crate) struct File {
 ///
 /// `Error::Config` when a file cannot be read, and when the whole does not parse.
 pub(crate) async fn read(words: &[OsString], registry: &Registry, call: &Call) -> Result<ConfigString, Error> {
+    read_from(words, FileKind::Any, registry, call).await
+}
+
+/// The same, where an `@FILE` must be of this kind: one that is read again and again can't be a
+/// pipe.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(crate) async fn read_from(words: &[OsString], kind: FileKind, registry: &Registry, call: &Call) -> Result<ConfigString, Error> {
     let mut texts = Vec::with_capacity(words.len());
     for word in words {
-        texts.push(one(word, call).await?.text);
+        texts.push(one_from(word, kind, call).await?.text);
     }
     registry.parse_arguments(texts)
 }
@@ -46,6 +56,10 @@ pub(crate) async fn read(words: &[OsString], registry: &Registry, call: &Call) -
 ///
 /// `Error::Config` when it, or the file, cannot be read.
 pub(crate) async fn one(word: &OsStr, call: &Call) -> Result<Given, Error> {
+    one_from(word, FileKind::Any, call).await
+}
+
+async fn one_from(word: &OsStr, kind: FileKind, call: &Call) -> Result<Given, Error> {
     let text = word.to_str().ok_or_else(|| problem("the join string is not UTF-8", "write it in UTF-8"))?;
     let Some(path) = text.strip_prefix('@') else {
         return Ok(Given { text: text.to_owned(), file: None });
@@ -55,15 +69,14 @@ pub(crate) async fn one(word: &OsStr, call: &Call) -> Result<Given, Error> {
     }
     let path = Path::new(path);
     let shown = path.display();
-    // A pipe that nobody writes to would hold up an agent that waits without a limit of its own.
-    let (bytes, readable_by_all) =
-        tokio::time::timeout(call.remaining(), contents(path)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {
-            problem(format!("cannot read the join string from {shown}: {error}"), format!("check that {shown} exists and that this user may read it"))
-        })?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(problem(format!("{shown} is too large for a join string: more than {LONGEST} bytes"), "name the file that holds the join string alone"));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
+    let contents = file::read(path, kind, LONGEST, call.remaining()).await.map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            problem(format!("{shown} is too large for a join string: more than {LONGEST} bytes"), "name the file that holds the join string alone")
+        }
+        _ => problem(format!("cannot read the join string from {shown}: {error}"), format!("check that {shown} exists and that this user may read it")),
+    })?;
+    let readable_by_all = readable_by_all(&contents.metadata);
+    let text = String::from_utf8(contents.bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         problem(format!("the join string in {shown} is not UTF-8 (after {at} bytes)"), "save the file as UTF-8")
     })?;
@@ -72,14 +85,6 @@ pub(crate) async fn one(word: &OsStr, call: &Call) -> Result<Given, Error> {
         return Err(problem(format!("there is no join string in {shown}"), "write one into it, as provider=azure ..."));
     }
     Ok(Given { text: line, file: Some(File { path: path.to_owned(), readable_by_all }) })
-}
-
-async fn contents(path: &Path) -> io::Result<(Vec<u8>, Option<bool>)> {
-    let file = tokio::fs::File::open(path).await?;
-    let readable_by_all = readable_by_all(&file.metadata().await?);
-    let mut bytes = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut bytes).await?;
-    Ok((bytes, readable_by_all))
 }
 
 #[cfg(unix)]

@@ -1,11 +1,24 @@
 //! Running another program, such as a cloud's own command line, for its standard output.
+//!
+//! A program runs as the leader of a process group of its own ([`ProcessGroup`]), so that what it
+//! started ends with it when it is given up.
 
 use std::fmt;
 use std::io;
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+
+/// More standard output or standard error than this is dropped.
+const MAX_OUTPUT: u64 = 4 << 20;
+
+/// How long after the end of a program its output is still read. What it left running in the
+/// background may hold the pipes open for as long as it likes.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// What a program left behind.
 #[derive(Clone)]
@@ -35,7 +48,9 @@ impl fmt::Debug for CommandOutput {
 /// Runs programs. The real one is [`ProcessRunner`]; tests bring their own.
 #[async_trait]
 pub trait CommandRunner: fmt::Debug + Send + Sync {
-    /// Runs `program` with `arguments`, standard input closed, and waits at most `limit`; a program that is still running then, or when the future is dropped, is killed.
+    /// Runs `program` with `arguments`, standard input closed, and waits at most `limit`. A
+    /// program that is still running then, or when the future is dropped, is killed with the
+    /// processes that it started.
     ///
     /// # Errors
     ///
@@ -50,15 +65,82 @@ pub struct ProcessRunner;
 #[async_trait]
 impl CommandRunner for ProcessRunner {
     async fn run(&self, program: &str, arguments: &[&str], limit: Duration) -> io::Result<CommandOutput> {
-        let child = tokio::process::Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let output = tokio::time::timeout(limit, child.wait_with_output()).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        Ok(CommandOutput { status: output.status.code(), stdout: output.stdout, stderr: String::from_utf8_lossy(&output.stderr).into_owned() })
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut group = ProcessGroup::spawn(&mut command)?;
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let (from_stdout, from_stderr) = (group.child().stdout.take(), group.child().stderr.take());
+        let ended = {
+            let gather = async { tokio::join!(gather(from_stdout, &mut stdout), gather(from_stderr, &mut stderr)) };
+            let linger = || async { _ = tokio::time::timeout(LINGER, std::future::pending::<()>()).await };
+            tokio::time::timeout(limit, wait_and_gather(group.child().wait(), gather, linger)).await
+        };
+        let Ok((status, _)) = ended else { return Err(io::ErrorKind::TimedOut.into()) };
+        Ok(CommandOutput { status: status?.code(), stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+    }
+}
+
+/// Waits for the end of a program and reads its output beside that: the output to its end, or
+/// until `linger` is over after the program ended. `None` when output may be missing.
+pub async fn wait_and_gather<Status, Output, Linger: Future<Output = ()>>(
+    wait: impl Future<Output = Status>,
+    gather: impl Future<Output = Output>,
+    linger: impl FnOnce() -> Linger,
+) -> (Status, Option<Output>) {
+    let (mut wait, mut gather) = (pin!(wait), pin!(gather));
+    tokio::select! {
+        status = &mut wait => {
+            tokio::select! {
+                output = &mut gather => (status, Some(output)),
+                () = linger() => (status, None),
+            }
+        }
+        output = &mut gather => (wait.await, Some(output)),
+    }
+}
+
+/// Reads into `kept`, and drops what is too much: a program whose output isn't read waits forever.
+async fn gather(output: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+    let Some(output) = output else { return };
+    let mut output = output.take(MAX_OUTPUT);
+    if output.read_to_end(kept).await.is_ok() {
+        let _ = tokio::io::copy(&mut output.into_inner(), &mut tokio::io::sink()).await;
+    }
+}
+
+/// A program that runs as the leader of its own process group. Dropped before the program has
+/// ended, it kills the whole group; what a program left behind after its end goes on.
+///
+/// Elsewhere than on Unix only the program itself is killed.
+#[derive(Debug)]
+pub struct ProcessGroup(Child);
+
+impl ProcessGroup {
+    /// Starts the program.
+    ///
+    /// # Errors
+    ///
+    /// It can't be started.
+    pub fn spawn(command: &mut Command) -> io::Result<Self> {
+        #[cfg(unix)]
+        command.process_group(0);
+        command.kill_on_drop(true).spawn().map(Self)
+    }
+
+    /// The program itself.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        // Without an id it has been waited for, and its number may be another's by now.
+        #[cfg(unix)]
+        if let Some(pid) = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
+            // It may be gone this very moment.
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+        }
     }
 }
 
@@ -84,5 +166,42 @@ mod tests {
     async fn a_program_that_does_not_end_is_killed_at_the_limit() {
         let error = ProcessRunner.run("sh", &["-c", "exec tail -f /dev/null"], Duration::from_millis(20)).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    /// `az` is a shell script around Python: killing the script alone leaves Python running.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_program_that_is_given_up_ends_with_everything_it_started() {
+        use tokio::io::AsyncReadExt;
+        use tokio::net::unix::pipe;
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("alive");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let mut alive = pipe::OpenOptions::new().open_receiver(&path).unwrap();
+        // The child of the script holds the pipe open for as long as it lives.
+        let script = format!("(echo started; exec tail -f /dev/null) > {} & wait", path.display());
+        let arguments = ["-c", script.as_str()];
+        let run = ProcessRunner.run("sh", &arguments, Duration::from_secs(60));
+        let mut started = [0; 8];
+        tokio::select! {
+            ended = run => panic!("{ended:?}"),
+            read = read_when_written(&mut alive, &mut started) => read.unwrap(),
+        }
+        assert_eq!(&started, b"started\n");
+        // The end of the pipe is the end of the child; that it doesn't come is the fault.
+        let mut rest = Vec::new();
+        tokio::time::timeout(Duration::from_secs(30), alive.read_to_end(&mut rest)).await.expect("the child still runs").unwrap();
+    }
+
+    /// A pipe without a writer is at its end, so it is looked at until there is one.
+    #[cfg(unix)]
+    async fn read_when_written(pipe: &mut tokio::net::unix::pipe::Receiver, bytes: &mut [u8]) -> io::Result<()> {
+        loop {
+            match pipe.read_exact(bytes).await {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => tokio::task::yield_now().await,
+                other => return other.map(drop),
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ pub mod credential;
 pub mod discovery;
 pub mod error;
 pub mod exclusion;
+pub mod file;
 pub mod http;
 pub mod provider;
 pub mod role;

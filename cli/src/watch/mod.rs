@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use cloud_autojoin::{ConfigProblem, Context};
+use cloud_autojoin::{ConfigProblem, Context, file};
 use futures::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -30,6 +30,9 @@ mod systemd;
 pub(crate) use arguments::{Arguments, LogFormat};
 use config::Judged;
 use daemon::Daemon;
+
+/// More than this is no configuration.
+const MAX_CONFIG: u64 = 16 << 20;
 
 /// Runs the subcommand.
 pub(crate) async fn run(arguments: &Arguments, reporter: &Reporter) -> Status {
@@ -107,7 +110,7 @@ async fn read(arguments: &Arguments, context: &Context) -> Result<Judged, Vec<Co
 }
 
 async fn read_file(file: PathBuf, context: &Context) -> Result<Judged, Vec<ConfigProblem>> {
-    let text = tokio::fs::read_to_string(&file).await.map_err(|error| {
+    let text = file::read_text(&file, MAX_CONFIG).await.map_err(|error| {
         let problem = ConfigProblem::new(format!("cannot read {}: {error}", file.display()));
         vec![problem.with_hint("check that the file exists and that this user may read it")]
     })?;

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
-use cloud_autojoin::{Address, Clock};
+use cloud_autojoin::{Address, Clock, file};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
@@ -21,6 +21,9 @@ const LINGER: Duration = Duration::from_millis(200);
 
 /// So much of what a failed command says on standard error is kept.
 const SAID: u64 = 4096;
+
+/// More than this is no pid file.
+const MAX_PID_FILE: u64 = 4096;
 
 /// An action and its manners.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,7 +181,7 @@ impl Drop for Group {
 
 async fn send(signal: Signal, pid_file: &Path) -> Result<(), Failure> {
     let shown = pid_file.display();
-    let text = tokio::fs::read_to_string(pid_file)
+    let text = file::read_text(pid_file, MAX_PID_FILE)
         .await
         .map_err(|error| Failure::new(format!("cannot read the pid file {shown}: {error}")).with_hint("check that the agent runs and writes it"))?;
     // 1 is the service manager, and what is below means whole groups.

@@ -5,20 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use cloud_autojoin::file::{self, MAX_SECRET_FILE};
 use cloud_autojoin::http::{HttpClient, HttpSettings, Request, Response, RetryPolicy};
 use cloud_autojoin::{Call, Error, Secret, TransportFailure};
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use tokio::io::AsyncReadExt;
 use url::Url;
 
 use crate::watch::failure::{Failure, first_line};
 
 /// How long an agent may keep still: it is on this machine or near it.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// More than this is no certificate and no token.
-const LARGEST_FILE: u64 = 1 << 20;
 
 /// More than this is not read of an answer: a list of 10,000 members has about 10 MiB.
 const LARGEST_ANSWER: usize = 64 << 20;
@@ -154,13 +151,11 @@ impl fmt::Debug for Door {
     }
 }
 
-async fn text(file: &Path) -> Result<Secret, Failure> {
+async fn text(path: &Path) -> Result<Secret, Failure> {
     let cannot = |error: &dyn fmt::Display| {
-        Failure::new(format!("cannot read {}: {error}", file.display())).with_hint("check that the file is there and that the sidecar's user may read it")
+        Failure::new(format!("cannot read {}: {error}", path.display())).with_hint("check that the file is there and that the sidecar's user may read it")
     };
-    let mut text = String::new();
-    tokio::fs::File::open(file).await.map_err(|error| cannot(&error))?.take(LARGEST_FILE).read_to_string(&mut text).await.map_err(|error| cannot(&error))?;
-    Ok(Secret::new(text))
+    file::read_text(path, MAX_SECRET_FILE).await.map(Secret::new).map_err(|error| cannot(&error))
 }
 
 fn transport(error: &Error) -> Failure {

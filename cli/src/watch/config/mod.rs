@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_autojoin::config::key::is_safe;
+use cloud_autojoin::file::FileKind;
 use cloud_autojoin::watch::{Guards, MaxShrink, Pace};
 use cloud_autojoin::{Call, ConfigProblem, ConfigString, Context, DEFAULT_TIMEOUT, Error, Provider, Registry};
 use toml::Table;
@@ -32,7 +33,8 @@ use section::{Problems, Section};
 /// Where the status is served unless told.
 pub(crate) const LISTEN: &str = "127.0.0.1:8510";
 
-/// How long reading the files of the configuration may take: one may be a pipe.
+/// How long reading the files of the configuration may take: one may be on a file system that
+/// hangs.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Everything that the sidecar is to do.
@@ -213,7 +215,10 @@ impl WatchJudge<'_> {
         }
         section.finish();
         let at = |what: &str, index: usize| format!("{place}, {what} {}", index + 1);
-        let outputs = files.into_iter().enumerate().filter_map(|(index, table)| part::file(at("file", index), table, problems)).collect();
+        let mut outputs = Vec::new();
+        for (index, table) in files.into_iter().enumerate() {
+            outputs.extend(part::output(at("file", index), table, problems).await);
+        }
         let agents = agents.into_iter().enumerate().filter_map(|(index, table)| part::agent(at("agent", index), table, problems)).collect();
         let on_change = on_change.into_iter().enumerate().filter_map(|(index, table)| part::on_change(at("on_change", index), table, problems)).collect();
         let (name, (join, identity, provider)) = (name?, asked?);
@@ -240,7 +245,7 @@ impl WatchJudge<'_> {
         let registry = Registry::compiled_in();
         let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
         let call = Call::new(self.context.clock(), READ_TIMEOUT);
-        let join = join_string::read(&words, &registry, &call).await.map_err(|error| add(section, &error)).ok()?;
+        let join = join_string::read_from(&words, FileKind::Regular, &registry, &call).await.map_err(|error| add(section, &error)).ok()?;
         let spec = registry.provider_of(&join).map_err(|error| add(section, &error)).ok()?;
         for unknown in question::unknown_keys(&registry, &join).unwrap_or_default() {
             warnings.push(format!("{}: {} is ignored; {}", section.place(), unknown.message, unknown.hint.unwrap_or_default()));

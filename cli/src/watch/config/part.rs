@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cloud_autojoin::file;
 use http::header::HeaderName;
 use toml::Table;
 use url::{Host, Url};
@@ -19,6 +20,9 @@ pub(crate) const FILE_KINDS: [&str; 7] = ["consul", "nomad-server", "nomad-clien
 /// The kinds of agents.
 pub(crate) const AGENT_KINDS: [&str; 3] = ["consul", "nomad-server", "nomad-client"];
 
+/// More than this is no template.
+const MAX_TEMPLATE: u64 = 16 << 20;
+
 /// Permissions of a new file unless told: addresses are no secret, and agents run as other users.
 const MODE: u32 = 0o644;
 
@@ -29,7 +33,7 @@ const DEBOUNCE: Duration = Duration::from_secs(1);
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads `[[watch.file]]`.
-pub(super) fn file(place: String, table: Table, problems: &mut Problems) -> Option<Output> {
+pub(super) async fn output(place: String, table: Table, problems: &mut Problems) -> Option<Output> {
     let mut section = Section::new(place, table, problems);
     let kind = section.required_text("kind");
     let path = section.required_text("path").map(PathBuf::from);
@@ -37,7 +41,10 @@ pub(super) fn file(place: String, table: Table, problems: &mut Problems) -> Opti
     let mode = mode(&mut section);
     let template = section.path("template");
     let template_given = template.is_some();
-    let template = template.and_then(|file| read_template(&mut section, &file));
+    let template = match template {
+        Some(path) => read_template(&mut section, &path).await,
+        None => None,
+    };
     let scheme = section.text("scheme");
     let stanza = section.map("stanza");
     let labels = section.map("labels");
@@ -117,11 +124,12 @@ fn mode(section: &mut Section<'_>) -> u32 {
     }
 }
 
-fn read_template(section: &mut Section<'_>, file: &Path) -> Option<Template> {
-    let name = file.display().to_string();
-    let template = std::fs::read_to_string(file)
-        .map_err(|error| format!("cannot read the template {name}: {error}"))
-        .and_then(|source| Template::new(&name, source).map_err(|failure| failure.to_string()));
+async fn read_template(section: &mut Section<'_>, path: &Path) -> Option<Template> {
+    let name = path.display().to_string();
+    let template = match file::read_text(path, MAX_TEMPLATE).await {
+        Ok(source) => Template::new(&name, source).map_err(|failure| failure.to_string()),
+        Err(error) => Err(format!("cannot read the template {name}: {error}")),
+    };
     template.map_err(|message| section.problem(message, None)).ok()
 }
 

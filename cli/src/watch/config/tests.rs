@@ -176,3 +176,20 @@ async fn a_key_that_the_provider_does_not_know_is_a_warning() {
     let text = format!("[[watch]]\njoin = \"{JOIN} resource_grup=x\"\n[[watch.file]]\nkind = \"lines\"\npath = \"/a\"\n");
     assert_eq!(judged(&text).await.unwrap().warnings, ["watch `peers`: unknown key `resource_grup` is ignored; did you mean `resource_group`?"]);
 }
+
+/// `mkfifo`, whose reader waits until there is a writer.
+fn pipe(path: &Path) -> String {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    path.display().to_string()
+}
+
+#[tokio::test]
+async fn a_named_pipe_in_place_of_a_file_is_refused_at_once() {
+    let directory = TempDir::new().unwrap();
+    let pipe = pipe(&directory.path().join("pipe"));
+    let text = format!("[[watch]]\njoin = \"@{pipe}\"\n[[watch.file]]\nkind = \"template\"\npath = \"/a\"\ntemplate = \"{pipe}\"\n");
+    let problems = judged(&text).await.unwrap_err();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains(&format!("cannot read the join string from {pipe}: a named pipe, not a regular file")), "{problems:?}");
+    assert!(problems[1].contains(&format!("cannot read the template {pipe}: a named pipe, not a regular file")), "{problems:?}");
+}

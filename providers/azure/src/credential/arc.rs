@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
+use cloud_autojoin_core::file;
 use cloud_autojoin_core::http::{Answer, HttpClient, Request, Response};
 use cloud_autojoin_core::{Call, DecodeError, Env, Error, Secret};
 use http::StatusCode;
@@ -78,7 +79,7 @@ impl<'a> AzureArc<'a> {
         if !metadata.is_file() || metadata.len() > LARGEST_KEY {
             return Err(format!("its key file is no file of at most {LARGEST_KEY} bytes"));
         }
-        tokio::fs::read_to_string(path).await.map(|key| Secret::new(key.trim())).map_err(unreadable)
+        file::read_text(path, LARGEST_KEY).await.map(|key| Secret::new(key.trim())).map_err(unreadable)
     }
 }
 

@@ -8,6 +8,7 @@ use azure_core::Uuid;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cloud_autojoin_core::error::SourceOutcome;
+use cloud_autojoin_core::file::{self, FileKind, MAX_SECRET_FILE, READ_TIMEOUT};
 use cloud_autojoin_core::{Call, Secret};
 use rustls::SignatureScheme;
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
@@ -33,7 +34,7 @@ impl Certificate {
     /// Reads a file. The first certificate of a PEM file, and the one of the key in a PFX file, is the application's; others are its issuers'.
     pub(super) async fn read(path: &str, password: Option<Secret>) -> Result<Self, SourceOutcome> {
         let failed = |reason: String| SourceOutcome::failed(format!("cannot use the certificate `{path}` of `{VARIABLE}`: {reason}"));
-        let bytes = tokio::fs::read(path).await.map_err(|error| failed(error.to_string()))?;
+        let bytes = file::read(path, FileKind::Regular, MAX_SECRET_FILE, READ_TIMEOUT).await.map_err(|error| failed(error.to_string()))?.bytes;
         let is_pem = bytes.windows(11).any(|window| window == b"-----BEGIN ");
         let (certificate, key) = if is_pem { pem(&bytes, password.is_some()) } else { pfx(bytes, password).await }.map_err(failed)?;
         let key =

@@ -8,6 +8,7 @@ use std::io;
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{AccessToken, Source};
 use cloud_autojoin_core::error::SourceOutcome;
+use cloud_autojoin_core::file::{self, MAX_SECRET_FILE};
 use cloud_autojoin_core::{Call, Context, Secret};
 
 use super::entra::{Entra, Proof};
@@ -60,7 +61,7 @@ impl Source for WorkloadIdentity {
 
 /// The token, without the line end.
 async fn read(file: &str) -> io::Result<Secret> {
-    let text = tokio::fs::read_to_string(file).await.map(Secret::new)?;
+    let text = file::read_text(file, MAX_SECRET_FILE).await.map(Secret::new)?;
     match text.expose().trim() {
         "" => Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty")),
         token => Ok(Secret::new(token)),
