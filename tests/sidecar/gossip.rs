@@ -41,7 +41,7 @@ impl Agent {
     /// Who is alive, as this agent sees it.
     async fn sees(&self) -> Vec<String> {
         let rpc = format!("-rpc-addr={}:7373", self.address);
-        let output = Command::new(PROGRAM).args(["members", "-status=alive", "-format=json", &rpc]).output().await.unwrap();
+        let output = Command::new(PROGRAM).args(["members", "-status=alive", "-format=json", &rpc]).kill_on_drop(true).output().await.unwrap();
         let members: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         let names = members["members"].as_array().into_iter().flatten().filter_map(|member| member["name"].as_str());
         let mut names: Vec<String> = names.map(|name| name.trim_start_matches("at-").to_owned()).collect();

@@ -16,7 +16,7 @@ async fn ask_both_in_a_process_of_its_own(proxy: &Server, origin: &Server, inner
     for variable in ["NO_PROXY", "no_proxy", "REQUEST_METHOD"] {
         command.env_remove(variable);
     }
-    let output = command.output().await.unwrap();
+    let output = command.kill_on_drop(true).output().await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
 }

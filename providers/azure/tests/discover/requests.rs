@@ -42,7 +42,7 @@ async fn a_flexible_set_of_three_or_a_thousand_takes_three_requests_side_by_side
 async fn a_flexible_set_on_several_pages_is_as_deep_as_its_machines_have_pages() {
     let cloud = Cloud::of(&world("flexible", 300, 0).replace("page_size = 1000", "page_size = 100")).await;
     // Long enough for three pages to keep step on a machine that has other work.
-    cloud.simulator.set_latency(std::time::Duration::from_millis(250));
+    cloud.simulator.set_latency(std::time::Duration::from_secs(1));
     assert_eq!(cloud.addresses(SET).await.len(), 300);
     assert_eq!((cloud.count(ListGroupVirtualMachines), cloud.count(ListGroupNetworkInterfaces)), (3, 3), "{}", cloud.simulator.summary());
     assert_eq!(cloud.simulator.sequential_depth(Door::Arm), 3, "{}", cloud.simulator.summary());

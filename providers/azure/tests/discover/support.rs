@@ -53,8 +53,9 @@ impl Cloud {
     }
 
     /// The same cloud seen by a client that gives up soon: real time passes while nothing comes.
+    /// Not so soon that a machine under load is taken for one that hangs.
     pub(crate) fn impatient(mut self) -> Self {
-        self.http.idle_timeout = Duration::from_millis(150);
+        self.http.idle_timeout = Duration::from_secs(2);
         self.http.retry = RetryPolicy::default().with_max_retries(1);
         self
     }
@@ -101,7 +102,7 @@ impl Cloud {
 
     /// Every answer takes a while, so that depth can be measured; the client does not mind.
     pub(crate) fn slow(&self) {
-        self.simulator.set_latency(Duration::from_millis(40));
+        self.simulator.set_latency(Duration::from_millis(500));
     }
 }
 

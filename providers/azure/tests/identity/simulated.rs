@@ -137,7 +137,7 @@ async fn machines_have_their_own_identity_and_those_lent_to_them() {
 #[tokio::test]
 async fn what_a_machine_knows_of_itself_its_token_and_the_probe_are_asked_for_side_by_side() {
     let simulator = simulator().await;
-    simulator.set_latency(Duration::from_millis(40));
+    simulator.set_latency(Duration::from_millis(500));
     assert_eq!(found(ask(&simulator, "", []).await).0.len(), 5);
     assert_eq!((simulator.count(Operation::MetadataToken), simulator.count(Operation::MetadataInstance)), (2, 1), "{}", simulator.summary());
     let depth = |door| simulator.sequential_depth(door);
