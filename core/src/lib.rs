@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod call;
+pub mod certificate;
 pub mod clock;
 pub mod command;
 pub mod config;

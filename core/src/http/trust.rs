@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use rustls::client::WantsClientCert;
-use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
 use super::HttpSettings;
 use super::machine_trust::of_this_machine;
+use crate::certificate::{certified_key_from_pem, crypto_provider};
 use crate::error::{Result, TransportError, TransportFailure};
 use crate::secret::Secret;
 
 /// With the ciphers of the program where it has chosen some, else ring's.
 fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
-    let provider = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
-    ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
+    ClientConfig::builder_with_provider(crypto_provider()).with_safe_default_protocol_versions()
 }
 
 /// Certificates and keys as the settings give them, read from PEM.
@@ -24,12 +24,7 @@ fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error
 pub(super) struct Trust {
     /// The authorities given, if any is.
     given: Option<Arc<RootCertStore>>,
-    identity: Option<Identity>,
-}
-
-struct Identity {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    client_certificate: Option<ClientCertificate>,
 }
 
 impl Trust {
@@ -52,14 +47,8 @@ impl Trust {
                 return Err(unusable("a CA bundle has no certificate in it").into());
             }
         }
-        let identity = settings.client_identity.as_ref().map(Identity::new).transpose()?;
-        let trust = Self { given: (!given.is_empty()).then(|| Arc::new(given)), identity };
-        if trust.identity.is_some() {
-            // A key that does not belong to its certificate shows now, and not with the first request.
-            let shown = builder().and_then(|builder| trust.show(builder.with_root_certificates(RootCertStore::empty())));
-            shown.map_err(|cause| unusable("the client's certificate and key cannot be used").with_cause(cause))?;
-        }
-        Ok(trust)
+        let client_certificate = settings.client_identity.as_ref().map(ClientCertificate::new).transpose()?;
+        Ok(Self { given: (!given.is_empty()).then(|| Arc::new(given)), client_certificate })
     }
 
     /// TLS as it is spoken here. Reads the certificate authorities of the machine where none are given.
@@ -76,7 +65,7 @@ impl Trust {
                 builder.dangerous().with_custom_certificate_verifier(verifier)
             }
         };
-        let mut config = self.show(builder)?;
+        let mut config = self.with_client_auth(builder);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
@@ -90,31 +79,29 @@ impl Trust {
         Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
     }
 
-    fn show(&self, builder: ConfigBuilder<ClientConfig, WantsClientCert>) -> Result<ClientConfig, rustls::Error> {
-        match &self.identity {
-            Some(identity) => builder.with_client_auth_cert(identity.chain.clone(), identity.key.clone_key()),
-            None => Ok(builder.with_no_client_auth()),
+    fn with_client_auth(&self, builder: ConfigBuilder<ClientConfig, WantsClientCert>) -> ClientConfig {
+        match &self.client_certificate {
+            Some(ClientCertificate(resolver)) => builder.with_client_cert_resolver(Arc::clone(resolver) as _),
+            None => builder.with_no_client_auth(),
         }
     }
 }
 
-impl Identity {
-    /// The certificates and the key of a PEM file. What the layer below says of a key that it cannot read is not repeated.
+/// A client certificate with its chain and key. Given to rustls as a resolver: its own loader
+/// refuses certificates of X.509 v1, which servers such as Consul and Nomad accept.
+struct ClientCertificate(Arc<SingleCertAndKey>);
+
+impl ClientCertificate {
     fn new(pem: &Secret) -> Result<Self> {
-        let not_pem = || unusable("the client's certificate and key are not PEM");
-        let pem = pem.expose().as_bytes();
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| not_pem())?;
-        let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| not_pem())?;
-        if chain.is_empty() {
-            return Err(not_pem().into());
-        }
-        Ok(Self { chain, key })
+        let key = certified_key_from_pem(pem.expose().as_bytes())
+            .map_err(|cause| unusable(&format!("the client certificate and its key cannot be used: {cause}")))?;
+        Ok(Self(Arc::new(key.into())))
     }
 }
 
-impl std::fmt::Debug for Identity {
+impl std::fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").finish_non_exhaustive()
+        f.debug_struct("ClientCertificate").finish_non_exhaustive()
     }
 }
 

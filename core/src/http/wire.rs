@@ -177,13 +177,13 @@ mod tests {
         );
         assert_eq!(
             refused(HttpSettings { client_identity: Some(Secret::new("canary")), ..HttpSettings::default() }),
-            "cannot set up HTTP: no request to any host could be made (the client's certificate and key are not PEM)"
+            "cannot set up HTTP: no request to any host could be made (the client certificate and its key cannot be used: no certificate in it)"
         );
         let (one, other) = (certified(), certified());
         let mixed = Secret::new(format!("{}{}", one.cert.pem(), other.signing_key.serialize_pem()));
         assert_eq!(
             refused(HttpSettings { client_identity: Some(mixed), ..HttpSettings::default() }),
-            "cannot set up HTTP: no request to any host could be made (the client's certificate and key cannot be used)"
+            "cannot set up HTTP: no request to any host could be made (the client certificate and its key cannot be used: none of its certificates belongs to its private key)"
         );
     }
 }

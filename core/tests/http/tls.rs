@@ -9,7 +9,12 @@ use rcgen::{CertifiedKey, KeyPair};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
+use tokio_rustls::rustls::crypto::{CryptoProvider, verify_tls13_signature_with_raw_key};
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
+use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use tokio_rustls::rustls::{self, DigitallySignedStruct, ServerConfig, SignatureScheme};
 
 use crate::server::{Server, call, client, read_request, request, told};
 
@@ -55,37 +60,100 @@ async fn a_certificate_of_the_authorities_given_is_trusted() {
     assert_eq!(&*response.body, b"whole");
 }
 
-#[tokio::test]
-async fn a_server_that_asks_for_a_certificate_is_shown_the_clients_and_refuses_those_without() {
-    let (server, visitor) = (certificate("localhost"), certificate("visitor"));
-    let mut known = rustls::RootCertStore::empty();
-    known.add(visitor.cert.der().clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(known), Arc::clone(&provider)).build().unwrap();
+/// Accepts every client certificate whose key signs the handshake, X.509 v1 included, as OpenSSL
+/// and Go do.
+#[derive(Debug)]
+struct AnyClient(CryptoProvider);
+
+impl ClientCertVerifier for AnyClient {
+    fn root_hint_subjects(&self) -> &[rustls::DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(&self, _: &CertificateDer<'_>, _: &[CertificateDer<'_>], _: UnixTime) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(&self, _: &[u8], _: &CertificateDer<'_>, _: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.3 is spoken here".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        // webpki gives the public key of a v1 certificate to trust anchors only.
+        let mut anchors = rustls::RootCertStore::empty();
+        anchors.add(certificate.clone().into_owned())?;
+        let content = &*anchors.roots[0].subject_public_key_info;
+        let public_key = SubjectPublicKeyInfoDer::from([&[0x30, u8::try_from(content.len()).unwrap()], content].concat());
+        verify_tls13_signature_with_raw_key(message, &public_key, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A server that requires a client certificate and answers with the number of certificates shown
+/// and the DER of the first; gives its URL and the PEM of its own certificate.
+async fn start_with_client_auth() -> (String, Vec<u8>) {
+    let server = certificate("localhost");
     let key = rustls::pki_types::PrivateKeyDer::try_from(server.signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(provider)
+    let provider = rustls::crypto::ring::default_provider();
+    let config = ServerConfig::builder_with_provider(Arc::new(provider.clone()))
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(Arc::new(AnyClient(provider)))
         .with_single_cert(vec![server.cert.der().clone()], key)
         .unwrap();
     let (acceptor, listener) = (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
-    let port = listener.local_addr().unwrap().port();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
             read_request(&mut stream).await;
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole").await.unwrap();
+            let shown = stream.get_ref().1.peer_certificates().unwrap();
+            let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 1 + shown[0].len()).into_bytes();
+            answer.push(u8::try_from(shown.len()).unwrap());
+            answer.extend_from_slice(&shown[0]);
+            stream.write_all(&answer).await.unwrap();
         }
     });
-    let authority = server.cert.pem().into_bytes();
+    (url, server.cert.pem().into_bytes())
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_certificate_is_shown_the_clients_and_refuses_those_without() {
+    let (url, authority) = start_with_client_auth().await;
+    let visitor = certificate("visitor");
     let identity = Secret::new(format!("{}{}", visitor.cert.pem(), visitor.signing_key.serialize_pem()));
-    let url = format!("https://localhost:{port}/");
     let shows = client(|settings| (settings.certificate_authorities, settings.client_identity) = (vec![authority.clone()], Some(identity)));
-    assert_eq!(&*shows.send(&request(&url), &call()).await.unwrap().body, b"whole");
+    assert_eq!(shows.send(&request(&url), &call()).await.unwrap().body[1..], **visitor.cert.der());
     let hides = client(|settings| (settings.certificate_authorities, settings.retry) = (vec![authority], RetryPolicy::none()));
     assert!(hides.send(&request(&url), &call()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_certificate_of_x509_v1_is_presented() {
+    let (url, authority) = start_with_client_auth().await;
+    let pem = include_str!("../data/client_v1.pem");
+    let client = client(|settings| (settings.certificate_authorities, settings.client_identity) = (vec![authority], Some(Secret::new(pem))));
+    let shown = client.send(&request(&url), &call()).await.unwrap().body;
+    assert_eq!((shown[0], &shown[1..]), (1, &*CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()));
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_presented_whatever_the_order_of_its_file() {
+    let (url, authority) = start_with_client_auth().await;
+    let (visitor, other) = (certificate("visitor"), certificate("other"));
+    let identity = Secret::new([visitor.signing_key.serialize_pem(), other.cert.pem(), visitor.cert.pem()].concat());
+    let client = client(|settings| (settings.certificate_authorities, settings.client_identity) = (vec![authority], Some(identity)));
+    let shown = client.send(&request(&url), &call()).await.unwrap().body;
+    assert_eq!((shown[0], &shown[1..]), (2, &**visitor.cert.der()));
 }
 
 #[tokio::test]

@@ -81,6 +81,27 @@ async fn a_certificate_signs_a_statement_that_its_key_verifies() {
 }
 
 #[tokio::test]
+async fn the_certificate_that_belongs_to_the_key_signs_wherever_it_is_in_the_file() {
+    let application = std::fs::read_to_string(fixture("application.pem")).unwrap();
+    let elliptic = std::fs::read_to_string(fixture("elliptic.pem")).unwrap();
+    let section = |text: &str, label: &str| {
+        let (start, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----\n"));
+        text[text.find(&start).unwrap()..text.find(&end).unwrap() + end.len()].to_owned()
+    };
+    let other = section(&elliptic, "CERTIFICATE");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("any-order.pem");
+    std::fs::write(&path, [section(&application, "PRIVATE KEY"), other, section(&application, "CERTIFICATE")].concat()).unwrap();
+    let path = path.to_str().unwrap();
+    let stage = Stage::new().await.variables([("AZURE_TENANT_ID", "t"), ("AZURE_CLIENT_ID", "c"), ("AZURE_CLIENT_CERTIFICATE_PATH", path)]);
+    stage.entra_gives("token").await;
+    assert_eq!(found(stage.discover("").await).0, ["10.0.0.4"]);
+    let form = &stage.forms().await[0];
+    let header = URL_SAFE_NO_PAD.decode(form["client_assertion"].split('.').next().unwrap()).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&header).unwrap()["x5t#S256"], "Hz-7ioFMcAplcwfysyGhDNMrzJz6AjQWDvsA92aOY4A");
+}
+
+#[tokio::test]
 async fn every_statement_is_another_one() {
     let path = fixture("application.pem");
     let stage = Stage::new().await.variables([("AZURE_TENANT_ID", "t"), ("AZURE_CLIENT_ID", "c"), ("AZURE_CLIENT_CERTIFICATE_PATH", &path)]);
