@@ -159,7 +159,7 @@ impl Subscription {
 
 #[async_trait]
 impl Transport for Subscription {
-    async fn send(&self, request: &Request) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, request: &Request, _: cloud_autojoin_core::Moment) -> Result<RawResponse, TransportCause> {
         if request.url().path().starts_with("/metadata/identity") {
             let metadata = request.headers().contains_key(HeaderName::from_static("metadata"));
             return Ok(match metadata {

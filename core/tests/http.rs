@@ -12,6 +12,8 @@ mod faults;
 mod pages;
 #[path = "http/proxy.rs"]
 mod proxy;
+#[path = "http/reuse.rs"]
+mod reuse;
 #[path = "http/server.rs"]
 mod server;
 #[path = "http/tls.rs"]

@@ -105,7 +105,7 @@ const TIMES: usize = 3;
 
 #[async_trait]
 impl Transport for Answers {
-    async fn send(&self, request: &Request) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, request: &Request, _: cloud_autojoin_core::Moment) -> Result<RawResponse, TransportCause> {
         let kind = Kind::of(request);
         if kind != self.kind || self.asked.fetch_add(1, Ordering::Relaxed) >= TIMES {
             return Ok(RawResponse::new(StatusCode::OK, kind.usual()));

@@ -117,7 +117,8 @@ impl TransportError {
             TransportFailure::Tls => {
                 "check this machine's clock and its CA certificates (`SSL_CERT_FILE` names another bundle); a proxy that opens TLS needs its CA there"
             }
-            TransportFailure::Idle | TransportFailure::Cut => "the other side or a proxy between gave up: try again",
+            TransportFailure::Idle => "try again; a longer `--timeout` also lets each try wait longer",
+            TransportFailure::Cut => "the other side or a proxy between gave up: try again",
             TransportFailure::Deadline => "try again, or allow more time with `--timeout`",
             TransportFailure::Redirected | TransportFailure::ForeignLink => {
                 "the credential was not sent there; check the endpoint in the join string and any proxy between"

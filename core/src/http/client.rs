@@ -14,6 +14,7 @@ use super::transport::{RawResponse, Transport, TransportCause};
 use super::wire::Wire;
 use super::{HttpSettings, Request, Response, ResponseClass, origin_of, shown_url};
 use crate::call::{Call, RequestOutcome, RequestRecord};
+use crate::clock::Moment;
 use crate::error::{DecodeError, Error, Result, TransportError, TransportFailure};
 
 /// The HTTP client of a [`Context`](crate::Context). Clones share connections.
@@ -152,8 +153,11 @@ impl HttpClient {
             return Err(TransportCause::new(TransportFailure::Deadline));
         }
         let entry = Entry::start(request, call, attempt);
-        let answer =
-            tokio::time::timeout(remaining, self.transport.send(request)).await.unwrap_or_else(|_| Err(TransportCause::new(TransportFailure::Deadline)));
+        // By tokio's own time, which a leaping clock is ahead of.
+        let deadline = Moment::now() + remaining;
+        let answer = tokio::time::timeout_at(deadline, self.transport.send(request, deadline))
+            .await
+            .unwrap_or_else(|_| Err(TransportCause::new(TransportFailure::Deadline)));
         let bytes = answer.as_ref().map_or(0, |raw| raw.body.len() as u64);
         let judged = answer.and_then(|raw| match judge(&raw) {
             Judgement::Final(value) => Ok((raw, value)),

@@ -56,6 +56,11 @@ enum Kind {
 }
 
 impl Doorway {
+    /// Whether both are the way of the same connections.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.turn, &other.turn)
+    }
+
     /// Runs `request` so that its connection is opened and kept, and it fails before anything is sent. Does nothing when a connection was opened before, or is being opened.
     pub(super) async fn open_ahead(&self, request: impl Future) {
         let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() else { return };

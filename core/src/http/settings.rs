@@ -13,8 +13,13 @@ pub struct HttpSettings {
     pub user_agent: String,
     /// How long a connection may take, name resolution and TLS included; default 10 s. At most 95 % of `idle_timeout`, so that a dead route is told from a silent server.
     pub connect_timeout: Duration,
-    /// How long a request waits without a byte; default 10 s.
+    /// How long a request waits without a byte; default 10 s. For the first byte of an answer see
+    /// `first_byte_timeout`.
     pub idle_timeout: Duration,
+    /// How long a request waits for the first byte of its answer, connecting included. The default,
+    /// `None`, is a third of what is left until the call's deadline and at least `idle_timeout`: a
+    /// slow server is usable with a longer deadline, and there is time for a retry.
+    pub first_byte_timeout: Option<Duration>,
     /// The most bytes of one answer, decompressed; default 64 MiB.
     pub max_body: usize,
     /// What is tried again, and when.
@@ -33,6 +38,7 @@ impl Default for HttpSettings {
             user_agent: concat!("cloud-autojoin/", env!("CARGO_PKG_VERSION")).to_owned(),
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(10),
+            first_byte_timeout: None,
             max_body: 64 << 20,
             retry: RetryPolicy::default(),
             proxy_from_environment: true,

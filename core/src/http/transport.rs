@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use super::Request;
+use crate::clock::Moment;
 use crate::error::TransportFailure;
 
 /// Something that sends a request once.
@@ -20,12 +21,13 @@ use crate::error::TransportFailure;
 /// It follows no redirects, limits the size of the answer and the time without a byte, and does not try again. Dropping the future gives up the request.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
-    /// Sends `request` once and reads the whole answer, decompressed.
+    /// Sends `request` once and reads the whole answer, decompressed. The caller drops the future
+    /// at `deadline`; a transport may divide the time until then.
     ///
     /// # Errors
     ///
     /// Why no whole answer came.
-    async fn send(&self, request: &Request) -> Result<RawResponse, TransportCause>;
+    async fn send(&self, request: &Request, deadline: Moment) -> Result<RawResponse, TransportCause>;
 
     /// Opens a connection to the origin of `url` for the request that comes next, and sends nothing on it. One that cannot be opened is not told: the request will meet the same.
     ///

@@ -2,9 +2,14 @@
 //!
 //! A client for each origin, made when it is first needed: its `doorway.rs` must know where a connection leads. All of them share one TLS set-up (`trust.rs`), which is made when the first
 //! of them speaks TLS: the metadata services are plain http, and asking them does not load a hundred CA certificates. `route.rs` says which way a request takes.
+//!
+//! A request that times out takes the client of its origin with it, and so the connection: over
+//! HTTP/2 a connection may look healthy (it acknowledges PINGs) and never answer a request again.
+//! HTTP/2 keep-alive pings find the connections that are dead altogether.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::header::HeaderValue;
@@ -17,10 +22,19 @@ use super::route::Route;
 use super::transport::{RawResponse, Transport, TransportCause, is_caused_by};
 use super::trust::{Trust, unusable};
 use super::{HttpSettings, Request, origin_of};
+use crate::clock::Moment;
 use crate::error::{Result, TransportFailure};
 
 /// Bytes of an answer set aside on the word of its `Content-Length` alone.
 const TRUSTED_LENGTH: u64 = 4 << 20;
+
+/// How long an HTTP/2 connection is quiet before a ping, in use or idle, and how long the ping may
+/// take. Idle connections are pinged too, so that a poll doesn't find its connection dead.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How close to its deadline a request that is dropped counts as timed out: the timers of callers
+/// fire within some milliseconds.
+const DEADLINE_SLACK: Duration = Duration::from_millis(20);
 
 /// Requests over the network.
 #[derive(Debug)]
@@ -68,6 +82,16 @@ impl Wire {
         Ok(lanes.entry(origin).insert_entry(Lane { client, doorway }).get().clone())
     }
 
+    /// Makes the next request to the origin of `url` open a new connection, unless another request
+    /// that timed out has done so. Requests under way on the old one may still be answered.
+    fn forget(&self, url: &Url, lane: &Lane) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let origin = origin_of(url);
+        if lanes.get(&origin).is_some_and(|current| current.doorway.is_same(&lane.doorway)) {
+            lanes.remove(&origin);
+        }
+    }
+
     fn tls(&self) -> Result<ClientConfig, rustls::Error> {
         let mut tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
         match &*tls {
@@ -77,12 +101,14 @@ impl Wire {
     }
 
     fn build(&self, route: Route, tls: ClientConfig, doorway: Doorway) -> reqwest::Result<reqwest::Client> {
-        let HttpSettings { user_agent, connect_timeout, idle_timeout, proxy_from_environment, .. } = &self.settings;
+        let HttpSettings { user_agent, connect_timeout, idle_timeout, first_byte_timeout, proxy_from_environment, .. } = &self.settings;
         let mut builder = reqwest::Client::builder()
             .user_agent(user_agent)
-            // The idle limit counts from the start: a connection that does not come to be must end before it, or it would look like a silent server.
-            .connect_timeout((*connect_timeout).min(*idle_timeout * 19 / 20))
-            .read_timeout(*idle_timeout)
+            // The first-byte limit counts from the start: a connection that does not come to be must end before it, or it would look like a silent server.
+            .connect_timeout((*connect_timeout).min(first_byte_timeout.unwrap_or(*idle_timeout) * 19 / 20))
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_INTERVAL)
+            .http2_keep_alive_while_idle(true)
             .redirect(redirect::Policy::none())
             .referer(false)
             .tls_backend_preconfigured(tls)
@@ -95,6 +121,12 @@ impl Wire {
         builder.build()
     }
 
+    /// How long a request that starts now waits for the first byte.
+    fn first_byte_timeout(&self, deadline: Moment) -> Duration {
+        let HttpSettings { first_byte_timeout, idle_timeout, .. } = &self.settings;
+        first_byte_timeout.unwrap_or_else(|| (deadline.saturating_duration_since(Moment::now()) / 3).max(*idle_timeout))
+    }
+
     async fn read(&self, mut response: reqwest::Response) -> Result<RawResponse, TransportCause> {
         let limit = self.settings.max_body;
         let too_large = || TransportCause::new(TransportFailure::TooLarge).with_detail(format!("the limit is {limit} bytes"));
@@ -104,7 +136,7 @@ impl Wire {
         }
         let mut body = Vec::with_capacity(usize::try_from(length.min(TRUSTED_LENGTH)).unwrap_or(0));
         // Counted as decompressed: a small answer can unfold to any size.
-        while let Some(chunk) = response.chunk().await.map_err(classify)? {
+        while let Some(chunk) = within(self.settings.idle_timeout, response.chunk()).await? {
             if chunk.len() > limit - body.len() {
                 return Err(too_large());
             }
@@ -116,8 +148,9 @@ impl Wire {
 
 #[async_trait]
 impl Transport for Wire {
-    async fn send(&self, request: &Request) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, request: &Request, deadline: Moment) -> Result<RawResponse, TransportCause> {
         let lane = self.lane(request.url())?;
+        let mut in_flight = InFlight { wire: self, url: request.url(), lane: &lane, deadline, timed_out: None };
         let send = || {
             let builder = lane.client.request(request.method().clone(), request.url().clone()).headers(request.headers().clone());
             match request.body() {
@@ -126,17 +159,51 @@ impl Transport for Wire {
             }
             .send()
         };
-        let response = match send().await {
-            Err(error) if is_caused_by::<Broke>(&error) => send().await,
-            answer => answer,
+        let head = async {
+            match send().await {
+                Err(error) if is_caused_by::<Broke>(&error) => send().await,
+                answer => answer,
+            }
         };
-        self.read(response.map_err(classify)?).await
+        let answer = match within(self.first_byte_timeout(deadline), head).await {
+            Ok(response) => self.read(response).await,
+            Err(cause) => Err(cause),
+        };
+        in_flight.timed_out = Some(matches!(&answer, Err(cause) if cause.failure == TransportFailure::Idle));
+        answer
     }
 
     async fn connect(&self, url: &Url) {
         if let Ok(lane) = self.lane(url) {
             lane.doorway.open_ahead(lane.client.get(url.clone()).send()).await;
         }
+    }
+}
+
+/// A request under way. When it is dropped because time is up, its connection goes too.
+struct InFlight<'a> {
+    wire: &'a Wire,
+    url: &'a Url,
+    lane: &'a Lane,
+    deadline: Moment,
+    /// Whether it timed out; `None` while that is open.
+    timed_out: Option<bool>,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        // One that is dropped early was no longer needed: nothing is wrong with its connection.
+        if self.timed_out.unwrap_or_else(|| Moment::now() + DEADLINE_SLACK >= self.deadline) {
+            self.wire.forget(self.url, self.lane);
+        }
+    }
+}
+
+/// What comes of `answer` within `limit`.
+async fn within<T>(limit: Duration, answer: impl Future<Output = reqwest::Result<T>>) -> Result<T, TransportCause> {
+    match tokio::time::timeout(limit, answer).await {
+        Ok(answer) => answer.map_err(classify),
+        Err(_) => Err(TransportCause::new(TransportFailure::Idle).with_detail(format!("{:.1} s", limit.as_secs_f64()))),
     }
 }
 
@@ -162,6 +229,16 @@ mod tests {
 
     fn certified() -> rcgen::CertifiedKey<rcgen::KeyPair> {
         rcgen::generate_simple_self_signed(["visitor".to_owned()]).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_byte_has_a_third_of_the_time_left_and_at_least_the_idle_timeout() {
+        let wire = |first_byte_timeout| Wire::new(HttpSettings { first_byte_timeout, ..HttpSettings::default() }).unwrap();
+        let limit = |wire: &Wire, left| wire.first_byte_timeout(Moment::now() + Duration::from_secs(left)).as_secs();
+        for (left, expected) in [(300, 100), (60, 20), (30, 10), (12, 10), (0, 10)] {
+            assert_eq!(limit(&wire(None), left), expected, "{left} s left");
+        }
+        assert_eq!(limit(&wire(Some(Duration::from_secs(3))), 300), 3);
     }
 
     #[test]

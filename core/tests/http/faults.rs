@@ -8,7 +8,7 @@ use cloud_autojoin_core::{Call, Clock, Error, RequestOutcome, TransportFailure};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::server::{Deed, Server, answer, bytes_of, call, client, gzip, request, told};
+use crate::server::{Deed, Server, answer, bytes_of, call, client, gzip, impatient, request, told};
 
 const WHOLE: &str = r#"{"value":[1,2,3]}"#;
 
@@ -25,7 +25,7 @@ async fn asked_again_after(deed: Deed) -> Duration {
     // Real time passes while nothing comes, and a machine under load is slow to send what comes.
     let idle_timeout = Duration::from_secs(if matches!(deed, Deed::Hang(_)) { 3 } else { 60 });
     let server = Server::start([deed, whole()]).await;
-    let (call, client) = (call(), client(|settings| settings.idle_timeout = idle_timeout));
+    let (call, client) = (call(), client(|settings| impatient(settings, idle_timeout)));
     let Answer::Value(value, response) = client.json::<Value>("azure", &request(&server.url("/list?sig=canary")), &call).await.unwrap() else {
         panic!("no value")
     };
@@ -42,7 +42,7 @@ async fn asked_in_vain(deed: impl Fn() -> Deed) -> (TransportFailure, u32, Strin
     let deeds: Vec<Deed> = std::iter::repeat_with(deed).take(5).collect();
     let idle_timeout = Duration::from_secs(if matches!(deeds[0], Deed::Hang(_)) { 1 } else { 60 });
     let server = Server::start(deeds).await;
-    let client = client(|settings| settings.idle_timeout = idle_timeout);
+    let client = client(|settings| impatient(settings, idle_timeout));
     let error = client.json::<Value>("azure", &request(&server.url("/list?sig=canary")), &call()).await.unwrap_err();
     assert_eq!(server.heard().len(), 5);
     let (failure, tries, text) = told(error);
@@ -119,7 +119,7 @@ async fn a_silent_server_is_given_up_and_asked_again() {
     asked_again_after(Deed::Hang(bytes_of(WHOLE.len(), "", &WHOLE.as_bytes()[..9]))).await;
     let (failure, tries, text) = asked_in_vain(|| Deed::Hang(Vec::new())).await;
     assert_eq!((failure, tries), (TransportFailure::Idle, 5));
-    assert!(text.starts_with("cannot list things: http://HOST sent nothing for too long, 5 tries in "), "{text}");
+    assert!(text.starts_with("cannot list things: http://HOST sent nothing for too long (1.0 s), 5 tries in "), "{text}");
 }
 
 #[tokio::test]

@@ -132,6 +132,12 @@ pub(crate) fn client(change: impl FnOnce(&mut HttpSettings)) -> HttpClient {
     HttpClient::new(settings).unwrap()
 }
 
+/// Gives up a server after so long a silence: real time passes meanwhile.
+pub(crate) fn impatient(settings: &mut HttpSettings, silence: Duration) {
+    settings.idle_timeout = silence;
+    settings.first_byte_timeout = Some(silence);
+}
+
 /// A call on a clock that waits for nothing.
 pub(crate) fn call() -> Call {
     Call::new(&Clock::leaping(), Duration::from_secs(60))

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use http::header::{DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 
 use super::*;
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
 use crate::http::{Backoff, RetryPolicy};
 use crate::secret::Secret;
 
@@ -43,7 +43,7 @@ impl fmt::Debug for Wired {
 
 #[async_trait]
 impl Transport for Wired {
-    async fn send(&self, request: &Request) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, request: &Request, _: Moment) -> Result<RawResponse, TransportCause> {
         self.sent.lock().unwrap().push(Sent(Moment::now(), request.body().map(|body| body.to_vec())));
         let step = self.steps.lock().unwrap().pop_front().expect("a try too many");
         Clock::system().sleep(self.lag).await;

@@ -56,6 +56,7 @@ impl Cloud {
     /// Not so soon that a machine under load is taken for one that hangs.
     pub(crate) fn impatient(mut self) -> Self {
         self.http.idle_timeout = Duration::from_secs(2);
+        self.http.first_byte_timeout = Some(Duration::from_secs(2));
         self.http.retry = RetryPolicy::default().with_max_retries(1);
         self
     }

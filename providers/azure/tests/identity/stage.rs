@@ -124,6 +124,7 @@ impl Stage {
         let mut settings = HttpSettings::default();
         settings.proxy_from_environment = false;
         settings.idle_timeout = Duration::from_secs(5);
+        settings.first_byte_timeout = Some(Duration::from_secs(5));
         let env = Env::Memory(Arc::new(self.variables.clone()));
         let commands = Arc::clone(&self.commands);
         let context = Context::builder().env(env).http(settings).clock(self.clock.clone()).commands(commands).build().unwrap();
