@@ -131,6 +131,18 @@ fn newcomers_do_not_let_more_of_the_old_ones_go() {
 }
 
 #[test]
+fn addresses_that_have_just_joined_are_no_reason_to_drop_the_old_ones() {
+    let (mut gate, start) = gate(3, Guards::default());
+    assert_eq!(gate.judge(&addresses([1, 2, 3, 11, 12]), start), step([11, 12], []));
+    let (reason, again) = shrinks(2, 5, 5 * MINUTE, Some(start + 6 * MINUTE));
+    assert_eq!(gate.judge(&addresses([3, 11, 12]), start + MINUTE), Verdict::Held(reason, again));
+    // One that joined long ago counts.
+    let (mut gate, _) = self::gate(3, Guards::default());
+    gate.judge(&addresses([1, 2, 3, 11, 12]), start);
+    assert_eq!(gate.judge(&addresses([3, 11, 12]), start + 5 * MINUTE), step([], [1, 2]));
+}
+
+#[test]
 fn what_is_held_is_not_let_go_early_when_some_of_it_comes_back() {
     let (mut gate, start) = gate(10, Guards::default());
     gate.judge(&addresses(1..=5), start);
