@@ -25,6 +25,7 @@
 
 use std::time::Duration;
 
+pub mod atomic_file;
 mod registry;
 pub mod watch;
 

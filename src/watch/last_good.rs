@@ -1,9 +1,8 @@
 //! The last good answer on disk: read at the start, replaced as a whole after a change.
 //!
-//! A kill at any moment leaves the old file or the new one; what was being written stands beside it under a name that nobody reads.
+//! A kill at any moment leaves the old file or the new one.
 
-use std::ffi::{OsStr, OsString};
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +12,8 @@ use std::{fs, io};
 use cloud_autojoin_core::Address;
 use serde::{Deserialize, Serialize};
 
+use crate::atomic_file::AtomicFile;
+
 /// How old the time in the file may become while the answer stays the same: fewer writes, and an age that is still worth something.
 const REFRESH: Duration = Duration::from_secs(600);
 
@@ -20,9 +21,6 @@ const REFRESH: Duration = Duration::from_secs(600);
 const MAX_BYTES: u64 = 16 << 20;
 
 const VERSION: u32 = 1;
-
-/// What follows the file's own name, behind a dot, while it is written.
-const BESIDE: &str = ".new";
 
 /// The file as it stands on disk.
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,7 +55,7 @@ pub(super) struct Restored {
 /// The file and what is known to stand in it.
 #[derive(Debug)]
 pub(super) struct LastGood {
-    file: PathBuf,
+    file: AtomicFile,
     identity: String,
     stands: Option<(Arc<[Address]>, SystemTime)>,
 }
@@ -65,7 +63,7 @@ pub(super) struct LastGood {
 /// One write, to be done where blocking is allowed.
 #[derive(Debug)]
 pub(super) struct Write {
-    file: PathBuf,
+    file: AtomicFile,
     identity: String,
     addresses: Arc<[Address]>,
     confirmed: SystemTime,
@@ -74,7 +72,7 @@ pub(super) struct Write {
 impl LastGood {
     /// The file of the watch called `identity`.
     pub(super) fn new(file: PathBuf, identity: String) -> Self {
-        Self { file, identity, stands: None }
+        Self { file: AtomicFile::new(file), identity, stands: None }
     }
 
     /// Reads what an earlier run left, which must have at least `min` addresses; `None` when there is no file.
@@ -83,8 +81,9 @@ impl LastGood {
     ///
     /// In words, why the file is not used.
     pub(super) fn restore(&mut self, now: SystemTime, min: usize) -> Result<Option<Restored>, String> {
-        let shown = self.file.display();
-        let text = match read(&self.file) {
+        let shown = self.file.path().display();
+        self.file.sweep();
+        let text = match read(self.file.path()) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(format!("cannot read the last good answer `{shown}`: {error}")),
@@ -123,7 +122,7 @@ impl LastGood {
 }
 
 impl Write {
-    /// Writes beside the file, flushes, renames, flushes the folder.
+    /// Replaces the file.
     ///
     /// # Errors
     ///
@@ -135,10 +134,10 @@ impl Write {
             confirmed: humantime::format_rfc3339_seconds(self.confirmed).to_string(),
             addresses: self.addresses.iter().map(Entry::from).collect(),
         };
-        let wrong = |error: &dyn std::fmt::Display| format!("cannot write the last good answer `{}`: {error}", self.file.display());
+        let wrong = |error: &dyn std::fmt::Display| format!("cannot write the last good answer `{}`: {error}", self.file.path().display());
         let mut text = serde_json::to_vec_pretty(&record).map_err(|error| wrong(&error))?;
         text.push(b'\n');
-        replace(&self.file, &text).map_err(|error| wrong(&error))?;
+        self.file.write(&text).map_err(|error| wrong(&error.reason()))?;
         Ok(self)
     }
 }
@@ -151,25 +150,6 @@ fn read(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     fs::File::open(file)?.take(MAX_BYTES).read_to_string(&mut text)?;
     Ok(text)
-}
-
-fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let mut prefix = OsString::from(".");
-    prefix.push(file.file_name().ok_or_else(|| io::Error::other("not the name of a file"))?);
-    // One name for ever: what a killed run left is swept away here, so kills do not fill the folder.
-    match fs::remove_file(folder.join([prefix.as_os_str(), OsStr::new(BESIDE)].join(OsStr::new("")))) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut beside = tempfile::Builder::new().prefix(&prefix).suffix(BESIDE).rand_bytes(0).tempfile_in(folder)?;
-    beside.write_all(text)?;
-    if let Ok(standing) = fs::metadata(file) {
-        beside.as_file().set_permissions(standing.permissions())?;
-    }
-    beside.as_file().sync_all()?;
-    beside.persist(file).map_err(|error| error.error)?;
-    fs::File::open(folder)?.sync_all()
 }
 
 impl From<&Address> for Entry {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use cloud_autojoin::atomic_file::WriteError;
+
 /// A failure of an output, an agent or a command. It never ends the sidecar: it is logged, counted, shown on the status page, and tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -35,6 +37,12 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        Self { message: error.to_string(), hint: error.hint() }
+    }
+}
 
 /// The first line of what an agent or a command says, without what a terminal would act on. Agents repeat addresses and reasons here, never tokens.
 pub(crate) fn first_line(body: &[u8]) -> String {

@@ -209,6 +209,9 @@ impl Shared {
 
 async fn keep_file(output: Arc<Output>, part: Arc<PartBoard>, mut scene: Receiver<Option<Arc<Scene>>>, done: Sender<u64>, shared: Shared) {
     let mut failures = 0;
+    let swept = Arc::clone(&output);
+    // A failure to sweep leaves a file behind that nothing reads.
+    let _ = tokio::task::spawn_blocking(move || swept.sweep()).await;
     loop {
         let current = scene.borrow_and_update().clone();
         let pause = match current {

@@ -9,7 +9,7 @@ use super::config::{Config, WatchConfig};
 use super::failure::Failure;
 use super::keeper::watch_of;
 use super::log::Teller;
-use super::output::View;
+use super::output::{Output, View};
 use crate::report::Reporter;
 use crate::status::Status;
 
@@ -49,6 +49,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), End> {
     {
         tracing::warn!("cannot make {}: {error}; the last good answer is not kept over restarts", directory.display());
     }
+    config.outputs.iter().for_each(Output::sweep);
     let (mut watch, mut teller) = (watch_of(config, context), Teller::new(config.name.as_str()));
     let mut why: Option<End> = None;
     let mut has_last_good = false;

@@ -1,16 +1,17 @@
 //! What is written for the next start of an agent, and for any other reader of files.
 //!
-//! One file a kind: `consul.rs`, `nomad.rs`, `vault.rs`, `lines.rs`, `file_sd.rs`, `template.rs`. `form.rs` has how an address is written for each, `file.rs` how a file is replaced so
-//! that a reader sees the old one or the new one and nothing between.
+//! One file a kind: `consul.rs`, `nomad.rs`, `vault.rs`, `lines.rs`, `file_sd.rs`, `template.rs`. `form.rs` has how an address is written for each;
+//! `cloud_autojoin::atomic_file` replaces a file so that a reader sees the old one or the new one and
+//! nothing between.
 
 use std::path::{Path, PathBuf};
 
 use cloud_autojoin::Address;
+use cloud_autojoin::atomic_file::AtomicFile;
 
 use super::failure::Failure;
 
 pub(crate) mod consul;
-pub(crate) mod file;
 pub(crate) mod file_sd;
 pub(crate) mod form;
 mod lines;
@@ -22,7 +23,7 @@ pub(crate) mod vault;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use file::Written;
+pub(crate) use cloud_autojoin::atomic_file::Written;
 pub(crate) use retry_join::Syntax;
 use template::Template;
 
@@ -146,10 +147,20 @@ impl Output {
     /// It cannot be written; the old file is whole then.
     pub(crate) fn write(&self, view: &View<'_>) -> Result<Written, Failure> {
         let text = self.render(view).map_err(|failure| self.failure(failure))?;
-        file::replace(&self.path, text.as_bytes(), self.mode, |read| {
+        self.file().write_verified(text.as_bytes(), |read| {
             let read = std::str::from_utf8(read).map_err(|_| Failure::new("what was written is not UTF-8"))?;
             self.verify(view, read).map_err(|failure| self.failure(failure))
         })
+    }
+
+    /// Removes temporary files that a killed process left. To be called once at start; blocks on the
+    /// disk.
+    pub(crate) fn sweep(&self) {
+        self.file().sweep();
+    }
+
+    fn file(&self) -> AtomicFile {
+        AtomicFile::new(&self.path).with_mode(self.mode).keeping_owner()
     }
 
     fn failure(&self, failure: Failure) -> Failure {

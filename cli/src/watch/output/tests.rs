@@ -178,7 +178,9 @@ fn mode_owner_and_links_are_kept_and_unfinished_files_swept() {
     std::os::unix::fs::symlink("real", &link).unwrap();
     fs::write(directory.path().join(".real.AbCdEf.discover-tmp"), "half").unwrap();
     fs::write(directory.path().join(".other.AbCdEf.discover-tmp"), "of another").unwrap();
-    assert_eq!(output(Kind::Lines, link.to_str().unwrap()).write(&view(&addresses()[..1])), Ok(Written::Replaced));
+    let lines = output(Kind::Lines, link.to_str().unwrap());
+    lines.sweep();
+    assert_eq!(lines.write(&view(&addresses()[..1])), Ok(Written::Replaced));
     assert_eq!((owner(&real), fs::read_to_string(&real).unwrap().as_str()), (before, "10.0.0.4\n"));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     let mut left: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -204,6 +206,6 @@ fn a_target_that_is_a_directory_or_a_device_is_refused() {
     let directory = TempDir::new().unwrap();
     for target in [directory.path(), Path::new("/dev/full")] {
         let error = output(Kind::Lines, target.to_str().unwrap()).write(&view(&addresses())).unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot write {}: it is there and no file", target.display()));
+        assert_eq!(error.to_string(), format!("cannot write {}: it exists and is not a regular file; the old file stays", target.display()));
     }
 }
