@@ -19,7 +19,9 @@ pub trait Source: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`SourceOutcome::NotConfigured`] when there is nothing here to ask, with the reason: the chain goes on. [`SourceOutcome::Failed`] (`?` makes it of an
+    /// [`SourceOutcome::NotConfigured`] when there is nothing here to ask, with the reason: the chain goes on.
+    /// [`SourceOutcome::Unreachable`] when what would be asked did not answer: the chain goes on, and when no
+    /// source has a credential the error is transient. [`SourceOutcome::Failed`] (`?` makes it of an
     /// [`Error`](crate::Error)) when there is and it failed: the chain stops, since an operator who configured this source means this one.
     async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome>;
 }
@@ -66,7 +68,9 @@ impl Chain {
             match source.token(scope, call).await {
                 Ok(token) => return Ok(token),
                 // Its configuration is gone: look afresh, from the first on.
-                Err(SourceOutcome::NotConfigured(_)) => _ = self.chosen.compare_exchange(chosen, NONE, Ordering::Relaxed, Ordering::Relaxed),
+                Err(SourceOutcome::NotConfigured(_) | SourceOutcome::Unreachable(_)) => {
+                    _ = self.chosen.compare_exchange(chosen, NONE, Ordering::Relaxed, Ordering::Relaxed)
+                }
                 Err(outcome) => return Err(self.failed(vec![SourceReport { source: source.name(), outcome }])),
             }
         }
@@ -142,6 +146,10 @@ mod tests {
         Err(Error::from(error).into())
     }
 
+    fn refused_for_good() -> Result<&'static str, SourceOutcome> {
+        Err(Error::from(ApiError::new("azure", "get a token", 401)).into())
+    }
+
     async fn ask(chain: &Chain) -> Result<String, CredentialError> {
         let call = Call::new(&Clock::system(), Duration::from_secs(60));
         chain.token("scope", &call).await.map(|token| token.secret().expose().to_owned())
@@ -172,6 +180,20 @@ mod tests {
         let error = ask(&chain).await.unwrap_err();
         assert_eq!(error.to_string(), "no credential found: a: no file; b: no answer");
         assert_eq!((error.is_transient(), error.hint().as_deref()), (false, Some("log in")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_was_not_reached_makes_the_error_transient_and_is_asked_in_each_call() {
+        let unreachable = || Err(SourceOutcome::Unreachable("no service".to_owned()));
+        let chain =
+            Chain::new("azure", vec![source("a", vec![unreachable(), unreachable(), Ok("late")]), source("b", vec![absent("no program"), refused_for_good()])])
+                .with_hint("log in");
+        let error = ask(&chain).await.unwrap_err();
+        assert_eq!(error.to_string(), "no credential found: a: no service; b: no program");
+        assert_eq!((error.is_transient(), error.hint().as_deref()), (true, Some("log in")));
+        // The next source failed for good, and the first may still turn up.
+        assert!(ask(&chain).await.unwrap_err().is_transient());
+        assert_eq!(ask(&chain).await.unwrap(), "late");
     }
 
     #[tokio::test(start_paused = true)]

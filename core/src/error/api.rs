@@ -18,6 +18,7 @@ pub struct ApiError {
     elapsed: Duration,
     hint: Option<String>,
     missing_permission: Option<String>,
+    transient: bool,
 }
 
 impl ApiError {
@@ -35,6 +36,7 @@ impl ApiError {
             elapsed: Duration::ZERO,
             hint: None,
             missing_permission: None,
+            transient: false,
         }
     }
 
@@ -87,6 +89,14 @@ impl ApiError {
         self
     }
 
+    /// The same error as one that passes by itself although its status alone doesn't say so, as the
+    /// 404 and 410 of a metadata service that is being updated.
+    #[must_use]
+    pub fn transient(mut self) -> Self {
+        self.transient = true;
+        self
+    }
+
     /// The provider that was asked.
     pub fn provider(&self) -> &str {
         self.provider
@@ -129,7 +139,7 @@ impl ApiError {
 
     /// Whether the same request may work later: throttling, failures of the server, and a refusal, since a fresh role assignment takes minutes to arrive.
     pub fn is_transient(&self) -> bool {
-        matches!(self.status, 403 | 408 | 429 | 500..)
+        self.transient || matches!(self.status, 403 | 408 | 429 | 500..)
     }
 
     /// What to do next.

@@ -13,6 +13,9 @@ use super::Error;
 pub enum SourceOutcome {
     /// The source is not configured here, for the reason given (`AZURE_TENANT_ID is not set`): the next one was asked.
     NotConfigured(String),
+    /// The source could not be reached, for the reason given: the next one was asked. It may be there
+    /// later, as the metadata service of a machine that is starting.
+    Unreachable(String),
     /// The source is configured and failed: the chain stops here.
     Failed(Arc<dyn std::error::Error + Send + Sync + 'static>),
 }
@@ -88,7 +91,7 @@ impl CredentialError {
     fn failed(&self) -> Option<(&'static str, &(dyn std::error::Error + Send + Sync + 'static))> {
         self.reports.iter().find_map(|report| match &report.outcome {
             SourceOutcome::Failed(cause) => Some((report.source, cause.as_ref())),
-            SourceOutcome::NotConfigured(_) => None,
+            SourceOutcome::NotConfigured(_) | SourceOutcome::Unreachable(_) => None,
         })
     }
 
@@ -96,9 +99,11 @@ impl CredentialError {
         self.failed().and_then(|(_, cause)| cause.downcast_ref::<Error>())
     }
 
-    /// Whether the failed source may work later; with no source configured at all, nothing changes by waiting.
+    /// Whether waiting may help: the failed source may work later, or one that could not be reached
+    /// may be there then. With no source configured at all, nothing changes by waiting.
     pub fn is_transient(&self) -> bool {
-        self.cause().is_some_and(Error::is_transient)
+        let is_late = self.reports.iter().any(|report| matches!(report.outcome, SourceOutcome::Unreachable(_)));
+        is_late || self.cause().is_some_and(Error::is_transient)
     }
 
     /// How long the identity service asks callers to wait.
@@ -122,7 +127,7 @@ impl fmt::Display for CredentialError {
             if index > 0 {
                 f.write_str("; ")?;
             }
-            if let SourceOutcome::NotConfigured(reason) = &report.outcome {
+            if let SourceOutcome::NotConfigured(reason) | SourceOutcome::Unreachable(reason) = &report.outcome {
                 write!(f, "{}: {reason}", report.source)?;
             }
         }

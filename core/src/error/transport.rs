@@ -38,6 +38,7 @@ pub struct TransportError {
     target: String,
     failure: TransportFailure,
     detail: Option<String>,
+    hint: Option<String>,
     attempts: u32,
     elapsed: Duration,
     cause: Option<Box<dyn std::error::Error + Send + Sync + 'static>>,
@@ -46,13 +47,30 @@ pub struct TransportError {
 impl TransportError {
     /// An error of the operation (`list network interfaces`) against `target` (scheme, host and port, no more).
     pub fn new(operation: impl Into<String>, target: impl Into<String>, failure: TransportFailure) -> Self {
-        Self { provider: None, operation: operation.into(), target: target.into(), failure, detail: None, attempts: 1, elapsed: Duration::ZERO, cause: None }
+        Self {
+            provider: None,
+            operation: operation.into(),
+            target: target.into(),
+            failure,
+            detail: None,
+            hint: None,
+            attempts: 1,
+            elapsed: Duration::ZERO,
+            cause: None,
+        }
     }
 
     /// The same error with one more fact, as `the link names evil.example`.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// The same error with what to do about it, where that is more than its kind says.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
         self
     }
 
@@ -112,6 +130,9 @@ impl TransportError {
 
     /// What to do next.
     pub fn hint(&self) -> Option<Cow<'_, str>> {
+        if let Some(hint) = &self.hint {
+            return Some(Cow::Borrowed(hint));
+        }
         Some(Cow::Borrowed(match self.failure {
             TransportFailure::Connect => "check name resolution, the route and the proxy settings (`HTTPS_PROXY`, `NO_PROXY`) of this machine",
             TransportFailure::Tls => {

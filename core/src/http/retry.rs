@@ -17,6 +17,7 @@ pub struct RetryPolicy {
     max_retries: u32,
     backoff: Backoff,
     more_statuses: Vec<StatusCode>,
+    retries_connect: bool,
 }
 
 impl RetryPolicy {
@@ -43,6 +44,14 @@ impl RetryPolicy {
     #[must_use]
     pub fn also(mut self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
         self.more_statuses.extend(statuses);
+        self
+    }
+
+    /// The same policy, which doesn't retry connections that could not be opened: for a service on
+    /// this machine or its link, whose caller has a next source or comes back soon by itself.
+    #[must_use]
+    pub fn without_connect_retries(mut self) -> Self {
+        self.retries_connect = false;
         self
     }
 
@@ -74,13 +83,17 @@ impl RetryPolicy {
 
     /// Whether such a failure is worth another try.
     pub fn retries_failure(&self, failure: TransportFailure) -> bool {
-        matches!(failure, TransportFailure::Connect | TransportFailure::Idle | TransportFailure::Cut)
+        match failure {
+            TransportFailure::Connect => self.retries_connect,
+            TransportFailure::Idle | TransportFailure::Cut => true,
+            _ => false,
+        }
     }
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_retries: 4, backoff: Backoff::default(), more_statuses: Vec::new() }
+        Self { max_retries: 4, backoff: Backoff::default(), more_statuses: Vec::new(), retries_connect: true }
     }
 }
 
@@ -162,5 +175,13 @@ mod tests {
         let expected: Vec<u16> = [408, 429].into_iter().chain((500..=599).filter(|status| ![501, 505].contains(status))).collect();
         assert_eq!(tried_again, expected);
         assert!(policy.also([StatusCode::NOT_FOUND, StatusCode::GONE]).retries_status(StatusCode::GONE));
+    }
+
+    #[test]
+    fn a_policy_may_leave_connections_that_do_not_open_to_the_caller() {
+        let policy = RetryPolicy::default();
+        assert!(policy.retries_failure(TransportFailure::Connect));
+        let policy = policy.without_connect_retries();
+        assert!(!policy.retries_failure(TransportFailure::Connect) && policy.retries_failure(TransportFailure::Idle));
     }
 }

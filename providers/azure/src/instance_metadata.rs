@@ -3,14 +3,14 @@
 //! One request to the instance metadata service, which every machine in Azure has at a link-local address; it tells of no other machine. Facts:
 //! learn.microsoft.com/azure/virtual-machines/instance-metadata-service, api-version 2021-03-01, the first with `virtualMachineScaleSet`. Tokens of the same service: `credential/imds.rs`.
 
-use cloud_autojoin_core::http::{Answer, Request, Response, RetryPolicy, origin_of};
+use cloud_autojoin_core::http::{Answer, Request, Response, origin_of};
 use cloud_autojoin_core::{ApiError, Call, ConfigError, ConfigProblem, Context, Error, Result};
 use serde::Deserialize;
 use url::Url;
 
 use crate::azure::PROVIDER_NAME;
 use crate::config::{AzureConfig, Selection};
-use crate::credential::imds::{METADATA, PROBE_LIMIT, is_foreign, retry_policy};
+use crate::credential::imds::{METADATA, ServiceResponses, is_service, refusal, retry_policy};
 use crate::key::SELF;
 
 const PATH: &str = "/metadata/instance";
@@ -98,7 +98,9 @@ impl Compute {
 ///
 /// # Errors
 ///
-/// [`Error::Config`] within a second when there is no such service here, and when the machine is in no scale set; [`Error::Api`] when the service fails.
+/// [`Error::Transport`], which is transient, when the service is not there: at boot it may be late.
+/// [`Error::Api`] when the service fails or another server answers. [`Error::Config`] when the machine
+/// is in no scale set.
 pub(crate) async fn resolve(config: &AzureConfig, own: Own, endpoint: &Url, context: &Context, call: &Call) -> Result<AzureConfig> {
     let compute = read(own, endpoint, context, call).await?;
     let mut config = config.clone();
@@ -124,23 +126,19 @@ pub(crate) async fn resolve(config: &AzureConfig, own: Own, endpoint: &Url, cont
     Ok(config)
 }
 
-/// Asks the service. Whether it is there shows within [`PROBE_LIMIT`]; once it is, it has the time that the call has.
+/// Asks the service, which has the time of the call: there is no other source for these values.
 async fn read(own: Own, endpoint: &Url, context: &Context, call: &Call) -> Result<Compute> {
     let mut url = endpoint.clone();
     url.set_path(PATH);
     url.query_pairs_mut().append_pair("api-version", API_VERSION).append_pair("format", "json");
-    let request = Request::get(OPERATION, url).header(METADATA.0, METADATA.1);
-    let first = context.http().json::<Instance>(PROVIDER_NAME, &request.clone().retry(RetryPolicy::none()), &call.within(PROBE_LIMIT)).await;
-    let answer = match first {
-        Ok(Answer::Other(response)) if is_foreign(&response) => return Err(not_there(own, endpoint)),
-        Ok(Answer::Other(response)) if retry_policy().retries_status(response.status) => {
-            context.http().json::<Instance>(PROVIDER_NAME, &request.retry(retry_policy()), call).await?
-        }
-        Ok(answer) => answer,
-        Err(Error::Transport(_)) => return Err(not_there(own, endpoint)),
-        Err(error) => return Err(error),
-    };
-    answer.value_or(|response| refused(&response).into()).map(|instance| instance.compute)
+    let request = Request::get(OPERATION, url).header(METADATA.0, METADATA.1).classified_by(&ServiceResponses).retry(retry_policy());
+    match context.http().json::<Instance>(PROVIDER_NAME, &request, call).await {
+        Ok(Answer::Value(instance, _)) => Ok(instance.compute),
+        Ok(Answer::Other(response)) if is_service(&response) => Err(refusal(OPERATION, API_VERSION, &response).into()),
+        Ok(Answer::Other(response)) => Err(not_the_service(own, endpoint, &response).into()),
+        Err(Error::Transport(error)) => Err(error.with_hint(hint(own, "the metadata service of this machine may not be up yet; outside Azure ")).into()),
+        Err(error) => Err(error),
+    }
 }
 
 fn filled<'a>(value: &'a str, key: &str) -> Result<&'a str> {
@@ -158,18 +156,22 @@ fn no_scale_set(machine: &str) -> Error {
     ConfigError::new(Some(PROVIDER_NAME), problem).into()
 }
 
-fn not_there(own: Own, endpoint: &Url) -> Error {
-    let (key, reason) = own.first();
-    let message = format!("{reason}, and no instance metadata service of Azure answers at {}", origin_of(endpoint));
-    let hint = match own.subscription {
-        Some(OwnSubscription::NotGiven) => "add `subscription_id=...`, or set `ARM_SUBSCRIPTION_ID`".to_owned(),
-        _ => format!("`self` works in Azure only: add `{key}=...`"),
-    };
-    ConfigError::new(Some(PROVIDER_NAME), ConfigProblem::of_key(key, message).with_hint(hint)).into()
+/// The error for an answer of another server at the address.
+fn not_the_service(own: Own, endpoint: &Url, response: &Response) -> ApiError {
+    let error = ApiError::new(PROVIDER_NAME, OPERATION, response.status.as_u16())
+        .with_message(Some(format!("what answers at {} is not the instance metadata service of Azure", origin_of(endpoint))))
+        .with_hint(hint(own, "outside Azure "))
+        .after(response.attempts, response.elapsed);
+    if response.class.is_transient() { error.transient() } else { error }
 }
 
-fn refused(response: &Response) -> ApiError {
-    crate::credential::token_answer::refused(OPERATION, response)
+/// What to write where there is no such service, after `outside`, which says when.
+fn hint(own: Own, outside: &str) -> String {
+    let (key, reason) = own.first();
+    match own.subscription {
+        Some(OwnSubscription::NotGiven) => format!("{reason}; {outside}add `subscription_id=...`, or set `ARM_SUBSCRIPTION_ID`"),
+        _ => format!("{reason}; {outside}add `{key}=...`"),
+    }
 }
 
 #[cfg(test)]

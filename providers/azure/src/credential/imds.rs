@@ -1,7 +1,14 @@
-//! A token from the instance metadata service (IMDS) that every machine in Azure has at a link-local address.
+//! A token from the instance metadata service (IMDS) that every machine in Azure has at a link-local
+//! address.
 //!
-//! Beside the first token request goes a probe, so that off Azure the chain goes on within a second: the same request without the header that the service insists on, which it refuses at once. Facts:
-//! learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token, api-version 2018-02-01; the probe is that of the Azure SDKs.
+//! Where another source follows in the chain, a probe goes beside the first token request, so that
+//! off Azure the chain goes on within a second: the same request without the header that the service
+//! insists on, which it refuses at once. Only the service's own documented answers count as its; any
+//! other server at the address is passed over. Where no source follows, the service has all the time
+//! of the call, and there is no probe. Nothing is remembered of a service that was not there: a
+//! machine that starts may get it later. Facts:
+//! learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token,
+//! api-version 2018-02-01; the probe is that of the Azure SDKs.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,11 +16,12 @@ use std::time::Duration;
 
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{Answer, Backoff, HttpClient, Request, Response, RetryPolicy, origin_of};
-use cloud_autojoin_core::{Call, DecodeError, Error};
+use cloud_autojoin_core::http::{Answer, Backoff, HttpClient, RawResponse, Request, Response, ResponseClass, ResponseClassifier, RetryPolicy, origin_of};
+use cloud_autojoin_core::{ApiError, Call, DecodeError, Error, Result};
 use futures::future::{Either, select};
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue, SERVER};
+use serde::Deserialize;
 use url::Url;
 
 use super::ManagedIdentityId;
@@ -23,8 +31,8 @@ use crate::azure::PROVIDER_NAME;
 /// The header that a request of a careless proxy does not have.
 pub(crate) const METADATA: (HeaderName, HeaderValue) = (HeaderName::from_static("metadata"), HeaderValue::from_static("true"));
 
-/// How long the service may take to show that it is there.
-pub(crate) const PROBE_LIMIT: Duration = Duration::from_secs(1);
+/// How long the service may take to show that it is there, where another source follows.
+const PROBE_LIMIT: Duration = Duration::from_secs(1);
 
 const PATH: &str = "/metadata/identity/oauth2/token";
 const API_VERSION: &str = "2018-02-01";
@@ -37,60 +45,103 @@ pub(super) struct Imds {
     audience: String,
     endpoint: Url,
     http: HttpClient,
+    /// Whether another source follows, which should not wait for a service that is not there.
+    has_next: bool,
     /// Whether the service was there once: then the probe is over, and a later silence is a failure.
     seen: AtomicBool,
 }
 
 impl Imds {
-    pub(super) fn new(id: Option<ManagedIdentityId>, audience: String, endpoint: Url, http: HttpClient) -> Self {
-        Self { id, audience, endpoint, http, seen: false.into() }
+    pub(super) fn new(id: Option<ManagedIdentityId>, audience: String, endpoint: Url, http: HttpClient, has_next: bool) -> Self {
+        Self { id, audience, endpoint, http, has_next, seen: false.into() }
     }
 
     /// One token.
     pub(super) async fn token(&self, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        if self.seen.load(Ordering::Relaxed) {
-            return self.ask(call).await;
+        if self.has_next && !self.seen.load(Ordering::Relaxed) {
+            return self.token_after_probe(call).await;
         }
+        let answer = self.ask(retry_policy(), call).await;
+        self.outcome(answer, call)
+    }
+
+    /// One token, if the service shows within [`PROBE_LIMIT`] that it is there.
+    async fn token_after_probe(&self, call: &Call) -> Result<AccessToken, SourceOutcome> {
+        let limited = call.within(PROBE_LIMIT);
         // Side by side: one after the other would be a round trip more on every machine that has the service.
-        let answer = match select(pin!(self.probe(call)), pin!(self.ask(call))).await {
-            Either::Left((probed, asking)) => {
-                probed.map_err(SourceOutcome::NotConfigured)?;
-                asking.await
-            }
-            // No other service gives such a token.
-            Either::Right((Ok(token), _)) => Ok(token),
-            Either::Right((refused, probing)) => {
-                probing.await.map_err(SourceOutcome::NotConfigured)?;
-                refused
-            }
+        let (first, is_probed) = match select(pin!(self.probe(&limited)), pin!(self.ask(RetryPolicy::none(), call))).await {
+            Either::Left((probed, asking)) => match probed? {
+                true => (asking.await, true),
+                // Some emulators answer token requests only.
+                false => match tokio::time::timeout(limited.remaining(), asking).await {
+                    Ok(answer) => (answer, false),
+                    Err(_) => return Err(SourceOutcome::NotConfigured(self.foreign())),
+                },
+            },
+            // No other service gives such an answer.
+            Either::Right((answer, _)) if is_recognised(&answer) => (answer, true),
+            Either::Right((answer, probing)) => (answer, probing.await?),
         };
-        self.seen.store(true, Ordering::Relaxed);
-        answer
-    }
-
-    async fn ask(&self, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        let request = Request::get(OPERATION, self.url()).header(METADATA.0, METADATA.1).retry(retry_policy());
-        match self.http.json::<TokenAnswer>(PROVIDER_NAME, &request, call).await? {
-            Answer::Value(answer, _) => {
-                answer.into_token(call).ok_or_else(|| Error::from(DecodeError::new(PROVIDER_NAME, OPERATION, "no `access_token` with its lifetime")).into())
-            }
-            Answer::Other(response) => Err(self.refusal(&response)),
+        if is_probed {
+            self.seen.store(true, Ordering::Relaxed);
         }
+        let is_retried = match &first {
+            Ok(Answer::Other(response)) => response.class.is_transient(),
+            Err(Error::Transport(error)) => retry_policy().retries_failure(error.failure()),
+            _ => false,
+        };
+        let retry_after = match &first {
+            Ok(Answer::Other(response)) => response.retry_after,
+            _ => None,
+        };
+        let wait = retry_policy().backoff().wait(0).max(retry_after.unwrap_or_default());
+        if !is_retried || wait >= call.remaining() || !(is_probed || is_recognised(&first)) {
+            return self.outcome(first, call);
+        }
+        call.clock().sleep(wait).await;
+        let answer = self.ask(retry_policy(), call).await;
+        self.outcome(answer, call)
     }
 
-    /// Whether the service is there; the reason if not.
-    async fn probe(&self, call: &Call) -> Result<(), String> {
+    async fn ask(&self, retry: RetryPolicy, call: &Call) -> Result<Answer<TokenAnswer>> {
+        let request = Request::get(OPERATION, self.url()).header(METADATA.0, METADATA.1).classified_by(&ServiceResponses).retry(retry);
+        self.http.json::<TokenAnswer>(PROVIDER_NAME, &request, call).await
+    }
+
+    /// Whether the service itself is there, or another server.
+    async fn probe(&self, call: &Call) -> Result<bool, SourceOutcome> {
         let mut url = self.endpoint.clone();
         url.set_path(PATH);
         url.query_pairs_mut().append_pair("api-version", API_VERSION);
         let request = Request::get("look for the instance metadata service", url).retry(RetryPolicy::none());
-        let Ok(response) = self.http.send(&request, &call.within(PROBE_LIMIT)).await else {
-            return Err(format!("no instance metadata service at {}", origin_of(&self.endpoint)));
-        };
-        if is_foreign(&response) {
-            return Err(self.foreign());
+        match self.http.send(&request, call).await {
+            Ok(response) => Ok(is_service(&response)),
+            Err(error) => Err(self.absent(&error)),
         }
-        Ok(())
+    }
+
+    /// What a final answer comes to.
+    fn outcome(&self, answer: Result<Answer<TokenAnswer>>, call: &Call) -> Result<AccessToken, SourceOutcome> {
+        if is_recognised(&answer) {
+            self.seen.store(true, Ordering::Relaxed);
+        }
+        let is_seen = self.seen.load(Ordering::Relaxed);
+        match answer {
+            Ok(Answer::Value(answer, _)) => {
+                answer.into_token(call).ok_or_else(|| Error::from(DecodeError::new(PROVIDER_NAME, OPERATION, "no `access_token` with its lifetime")).into())
+            }
+            Ok(Answer::Other(response)) if is_seen => Err(self.refusal(&response)),
+            // It may be the service after all, while it is updated.
+            Ok(Answer::Other(response)) if response.class.is_transient() => Err(SourceOutcome::Unreachable(self.foreign())),
+            Err(error) if is_seen => Err(error.into()),
+            Err(error @ Error::Transport(_)) => Err(self.absent(&error)),
+            Ok(Answer::Other(_)) | Err(_) => Err(SourceOutcome::NotConfigured(self.foreign())),
+        }
+    }
+
+    fn absent(&self, error: &Error) -> SourceOutcome {
+        let reason = format!("no instance metadata service at {}", origin_of(&self.endpoint));
+        if error.is_transient() { SourceOutcome::Unreachable(reason) } else { SourceOutcome::NotConfigured(reason) }
     }
 
     fn foreign(&self) -> String {
@@ -115,12 +166,8 @@ impl Imds {
 
     /// A machine without any identity answers 400 to whoever does not name one, and then the chain goes on. Everything else is a failure of what is configured.
     fn refusal(&self, response: &Response) -> SourceOutcome {
-        // Not even after the patience that an update of the service asks for: another cloud's service at the same address.
-        if response.status == StatusCode::NOT_FOUND {
-            return SourceOutcome::NotConfigured(self.foreign());
-        }
-        let error = refused(OPERATION, response);
-        if response.status != StatusCode::BAD_REQUEST {
+        let error = refusal(OPERATION, API_VERSION, response);
+        if response.status != StatusCode::BAD_REQUEST || refuses_version(response.status, &response.body) {
             return Error::from(error).into();
         }
         let several = error.message().is_some_and(|message| message.contains("Multiple user assigned"));
@@ -141,19 +188,82 @@ impl Imds {
     }
 }
 
-/// What is tried again: 404 and 410 while the service is updated (for up to 70 s), 429 and 5xx; six times, from 2 s up to 25 s, as the Azure SDKs do.
+/// How what [`ServiceResponses`] judges transient is retried: six times, from 2 s up to 25 s, as the
+/// Azure SDKs do. An update takes up to 70 s, which the waits last at least.
+///
+/// A connection that is refused isn't retried: a watch asks again within seconds, sooner than these
+/// waits would.
 pub(crate) fn retry_policy() -> RetryPolicy {
     RetryPolicy::default()
         .with_max_retries(6)
-        .with_backoff(Backoff::new(Duration::from_secs(2), Duration::from_secs(25)))
-        .also([StatusCode::NOT_FOUND, StatusCode::GONE])
+        .with_backoff(Backoff::new(Duration::from_secs(2), Duration::from_secs(25)).with_min_ratio(0.875))
+        .without_connect_retries()
 }
 
-/// Whether the answer is that of another cloud's metadata service, which has the same address, or of Docker Desktop's proxy, which answers 403 for what it cannot reach.
-pub(crate) fn is_foreign(response: &Response) -> bool {
+/// Judges the responses of the service: 404 and 410 stand for an update of it, unless they refuse the
+/// api-version.
+pub(crate) struct ServiceResponses;
+
+impl ResponseClassifier for ServiceResponses {
+    fn classify(&self, response: &RawResponse) -> ResponseClass {
+        match response.status {
+            StatusCode::NOT_FOUND | StatusCode::GONE if !refuses_version(response.status, &response.body) => ResponseClass::Retryable,
+            status => ResponseClass::of_status(status),
+        }
+    }
+}
+
+/// The service's error: `{"error": "invalid_request", "error_description": "..."}`, or `error` alone.
+#[derive(Deserialize)]
+struct ServiceError {
+    error: String,
+    #[serde(default)]
+    error_description: String,
+}
+
+/// Whether the answer is one of the instance metadata service: its name, the status for an update or
+/// for its rate limit, or an error in its documented form.
+pub(crate) fn is_service(response: &Response) -> bool {
     let server = response.headers.get(SERVER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let body = String::from_utf8_lossy(&response.body);
-    server.starts_with("EC2ws")
-        || response.headers.contains_key("metadata-flavor")
-        || (response.status == StatusCode::FORBIDDEN && body.contains("unreachable"))
+    server.starts_with("IMDS/")
+        || matches!(response.status, StatusCode::GONE | StatusCode::TOO_MANY_REQUESTS)
+        || refuses_version(response.status, &response.body)
+        || (!response.status.is_success() && serde_json::from_slice::<ServiceError>(&response.body).is_ok())
+}
+
+fn is_recognised(answer: &Result<Answer<TokenAnswer>>) -> bool {
+    match answer {
+        Ok(Answer::Value(..)) => true,
+        Ok(Answer::Other(response)) => is_service(response),
+        Err(_) => false,
+    }
+}
+
+/// Whether the service refuses the api-version, which waiting does not change (`Invalid version
+/// requested`, `Bad request. api-version is invalid`).
+fn refuses_version(status: StatusCode, body: &[u8]) -> bool {
+    if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND) {
+        return false;
+    }
+    let words = match serde_json::from_slice::<ServiceError>(body) {
+        Ok(ServiceError { error, error_description }) => format!("{error} {error_description}"),
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    let words = words.to_ascii_lowercase();
+    words.contains("version") && words.contains("invalid")
+}
+
+/// The error for an answer of the service that is a refusal.
+pub(crate) fn refusal(operation: &str, api_version: &str, response: &Response) -> ApiError {
+    let error = refused(operation, response);
+    if refuses_version(response.status, &response.body) {
+        let hint = format!(
+            "this metadata service does not know api-version {api_version}: update it, or choose another source with `token_credentials` and name what `self` stands for"
+        );
+        return error.with_hint(hint);
+    }
+    match response.status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => error.with_hint("the metadata service is being updated: try again in a minute").transient(),
+        _ => error,
+    }
 }

@@ -26,9 +26,10 @@ pub(super) struct ManagedIdentity {
 impl ManagedIdentity {
     pub(super) const NAME: &'static str = "managed identity";
 
-    /// The identity `id`, or the system-assigned one (or the only user-assigned one) of the machine.
-    pub(super) fn new(id: Option<ManagedIdentityId>, cloud: &Cloud, metadata_endpoint: &Url, context: &Context) -> Self {
-        let imds = Imds::new(id.clone(), cloud.audience.clone(), metadata_endpoint.clone(), context.http().clone());
+    /// The identity `id`, or the system-assigned one (or the only user-assigned one) of the machine. With
+    /// `has_next` another source follows when this machine has none.
+    pub(super) fn new(id: Option<ManagedIdentityId>, cloud: &Cloud, metadata_endpoint: &Url, context: &Context, has_next: bool) -> Self {
+        let imds = Imds::new(id.clone(), cloud.audience.clone(), metadata_endpoint.clone(), context.http().clone(), has_next);
         Self { id, audience: cloud.audience.clone(), context: context.clone(), imds }
     }
 }

@@ -224,7 +224,8 @@ fn default_chain(
         Some(_) => Some(Narrowing::Only(SourceKind::ManagedIdentity)),
         None => options.narrowing,
     };
-    let wanted = SourceKind::CHAIN.into_iter().filter(|kind| narrowing.is_none_or(|narrowing| narrowing.has(*kind)));
+    let wanted: Vec<_> = SourceKind::CHAIN.into_iter().filter(|kind| narrowing.is_none_or(|narrowing| narrowing.has(*kind))).collect();
+    let last = wanted.last().copied();
     let source = |kind| -> Box<dyn Source> {
         match kind {
             SourceKind::Environment => {
@@ -238,13 +239,13 @@ fn default_chain(
             SourceKind::ManagedIdentity => {
                 let id = options.managed_identity.clone().or_else(|| client_id().map(ManagedIdentityId::ClientId));
                 details.push((ManagedIdentity::NAME, id.as_ref().map_or_else(|| "of this machine".to_owned(), |id| format!("of {id}"))));
-                Box::new(ManagedIdentity::new(id, cloud, metadata_endpoint, context))
+                Box::new(ManagedIdentity::new(id, cloud, metadata_endpoint, context, last != Some(kind)))
             }
             SourceKind::AzureCli => Box::new(AzureCli::new(options.tenant_id.clone(), cloud, context)),
             SourceKind::AzureDeveloperCli => Box::new(AzureDeveloperCli::new(options.tenant_id.clone(), context)),
         }
     };
-    wanted.map(source).collect()
+    wanted.into_iter().map(source).collect()
 }
 
 /// A source that others hold too.

@@ -13,15 +13,20 @@ use cloud_autojoin_core::credential::Source;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{HttpClient, HttpSettings, RawResponse, Request, Transport, TransportCause};
 use cloud_autojoin_core::{Call, Clock, Context, Env, Error, Secret};
-use wiremock::Mock;
 use wiremock::matchers::path;
+use wiremock::{Mock, ResponseTemplate};
 
-use crate::stage::{Commands, SUBSCRIPTION, Stage, TOKEN_PATH, entra_token, found, metadata_token, with_metadata_header};
+use crate::stage::{Commands, SUBSCRIPTION, Stage, TOKEN_PATH, found, metadata_token, with_metadata_header, without_metadata_header};
 
 const AZ: &str = r#"{"accessToken":"of-a-person","expires_on":4102444800}"#;
 
 fn az() -> Arc<Commands> {
     Commands::new(|program, _| if program == "az" { Ok(CommandOutput::new(0, AZ, "")) } else { Err(std::io::ErrorKind::NotFound.into()) })
+}
+
+/// Another cloud's metadata service.
+fn no_service() -> ResponseTemplate {
+    ResponseTemplate::new(404).insert_header("server", "EC2ws")
 }
 
 #[tokio::test]
@@ -46,10 +51,43 @@ async fn the_sources_are_asked_in_the_order_of_the_sdks() {
         if in_azure {
             stage.mount(Mock::given(path(TOKEN_PATH)).and(with_metadata_header), metadata_token("t")).await;
         } else {
-            Mock::given(path(TOKEN_PATH)).respond_with(entra_token("").insert_header("server", "EC2ws")).with_priority(1).mount(&stage.server).await;
+            Mock::given(path(TOKEN_PATH)).respond_with(no_service()).with_priority(1).mount(&stage.server).await;
         }
         assert_eq!(found(stage.discover("").await).1, identity);
     }
+}
+
+#[tokio::test]
+async fn another_server_at_the_metadata_address_costs_no_retry_before_the_next_source() {
+    // From public reports of proxies, captive portals and other clouds at this address.
+    let strangers = [
+        (200, "text/html", "<html><body>welcome</body></html>"),
+        (200, "application/json", r#"{"status":"ok"}"#),
+        (200, "text/plain", ""),
+        (403, "text/html", "<html><body>refused by policy</body></html>"),
+        (401, "text/html", ""),
+        (405, "text/plain", "method not allowed"),
+        (404, "text/html", ""),
+        (404, "application/json", r#"{"message":"no such route"}"#),
+        (302, "text/html", ""),
+        (502, "text/html", "<html><body>Bad Gateway</body></html>"),
+    ];
+    for (status, kind, body) in strangers {
+        let stage = Stage::new().await.commands(az());
+        let answer = ResponseTemplate::new(status).set_body_raw(body, kind);
+        Mock::given(path(TOKEN_PATH)).respond_with(answer).with_priority(1).mount(&stage.server).await;
+        assert_eq!(found(stage.discover("").await).1, "Azure CLI", "{status} {body}");
+        let probes = stage.requests(|request| request.url.path() == TOKEN_PATH && without_metadata_header(request)).await;
+        assert!(stage.queries().await.len() <= 1 && probes.len() <= 1, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn an_emulator_that_answers_token_requests_only_counts() {
+    let stage = Stage::new().await.commands(az());
+    Mock::given(path(TOKEN_PATH)).and(without_metadata_header).respond_with(ResponseTemplate::new(404)).with_priority(1).mount(&stage.server).await;
+    stage.mount(Mock::given(path(TOKEN_PATH)).and(with_metadata_header), metadata_token("t")).await;
+    assert_eq!(found(stage.discover("").await).1, "managed identity of this machine");
 }
 
 #[tokio::test]
@@ -70,6 +108,8 @@ async fn when_all_are_absent_each_says_why_and_the_hint_says_what_to_do() {
         )
     );
     assert!(error.hint().is_some_and(|hint| hint.contains("`az login`") && hint.contains("ARM_CLIENT_SECRET")), "{:?}", error.hint());
+    // On a machine that starts, the service may be late.
+    assert!(error.is_transient());
 }
 
 #[tokio::test]
@@ -99,7 +139,7 @@ async fn the_chain_is_narrowed_by_the_string_and_by_the_variable() {
         let by_key = if word.is_empty() { String::new() } else { format!("token_credentials={word}") };
         for (keys, variable) in [(by_key.as_str(), ""), ("", word)] {
             let stage = Stage::new().await.variables([("AZURE_TOKEN_CREDENTIALS", variable)]);
-            Mock::given(path(TOKEN_PATH)).respond_with(entra_token("").insert_header("server", "EC2ws")).with_priority(1).mount(&stage.server).await;
+            Mock::given(path(TOKEN_PATH)).respond_with(no_service()).with_priority(1).mount(&stage.server).await;
             let Err(Error::Credential(error)) = stage.discover(keys).await else { panic!("{word}") };
             assert_eq!(error.reports().iter().map(|report| report.source.to_owned()).collect::<Vec<_>>(), expected, "{word}");
         }

@@ -7,6 +7,7 @@ mod client_secret;
 mod clouds;
 mod command_lines;
 mod environment;
+mod late_metadata;
 mod managed_identity;
 mod simulated;
 mod stage;

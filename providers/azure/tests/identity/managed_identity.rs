@@ -69,8 +69,8 @@ async fn a_token_does_not_wait_for_the_probe_and_a_refusal_does() {
     assert_eq!(found(stage.discover("").await).0, ["10.0.0.4"]);
 
     stage.mount(token_endpoint(), ResponseTemplate::new(403)).await;
-    let error = stage.discover("token_credentials=ManagedIdentityCredential").await.unwrap_err();
-    assert_eq!(error.to_string(), format!("no credential found: managed identity: no instance metadata service at {}", stage.uri()));
+    let error = stage.discover("").await.unwrap_err();
+    assert!(error.to_string().contains(&format!("managed identity: no instance metadata service at {};", stage.uri())), "{error}");
 }
 
 #[tokio::test]
