@@ -52,6 +52,15 @@ impl HttpClient {
         }
     }
 
+    /// Loads the certificate authorities of this machine again at the next connection, and opens new
+    /// connections from now on. Requests that are under way are not disturbed.
+    ///
+    /// A renewed authority needs no such call: files that changed are read again when a server
+    /// can't be verified. This is for authorities that were removed.
+    pub fn reload_trust(&self) {
+        self.transport.reload_trust();
+    }
+
     /// Sends `request` until it has a final answer, whatever its status, and writes every try into `call`.
     ///
     /// What is tried again is the [`RetryPolicy`](super::RetryPolicy)'s matter: the request's own or the client's. Between tries it waits for the longer of what the server asks

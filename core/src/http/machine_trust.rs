@@ -1,62 +1,147 @@
-//! The certificate authorities of a Unix machine, as OpenSSL and Go find them: a bundle, and folders of single files.
+//! The certificate authorities of a Unix machine, in the places of OpenSSL and Go: a bundle file and
+//! directories of single files.
 //!
-//! `SSL_CERT_FILE` and `SSL_CERT_DIR` count, and then nothing else does. Otherwise the folders mostly repeat the bundle: on Debian reading them too means 140 files more, and twice the time, for not
-//! one authority more. So they are read when the bundle does not vouch for a certificate, which is when an operator has put an authority there and nowhere else, or when the certificate is wrong.
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the machine's places. Without them the directories
+//! mostly repeat the bundle: on Debian, reading them too means 140 more files and twice the time for
+//! no further authority. So they are read only if the bundle doesn't verify a server.
+//!
+//! That is also when files that have changed since are read again, within the same handshake, so
+//! that a rotated authority costs no failed request.
 
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
+use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use rustls_native_certs::load_certs_from_paths;
 
-/// A verifier that trusts whom this machine trusts.
+use super::roots::Roots;
+
+/// A verifier that trusts the authorities of this machine.
 ///
 /// # Errors
 ///
 /// There is no authority at all.
-pub(super) fn of_this_machine(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
-    let bundle = bundle().and_then(|file| verifier(load_certs_from_paths(Some(&file), None), &provider).ok());
-    match bundle {
-        Some(bundle) => Ok(Arc::new(Patient { bundle, everything: OnceLock::new(), load: load_native_certs, provider })),
-        None => Ok(verifier(load_native_certs(), &provider)?),
-    }
+pub(super) fn system_verifier(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+    Ok(Arc::new(SystemVerifier::new(Places::of_process(), provider)?))
 }
 
-/// The bundle of this machine; none where variables say what counts.
-fn bundle() -> Option<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "the same look at the process as rustls_native_certs takes, which reads these variables itself")]
-    let chosen = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|variable| std::env::var_os(variable).is_some());
-    if chosen { None } else { openssl_probe::probe().cert_file }
-}
-
-/// Authorities that cannot be read are left out, as everywhere: one strange file must not break all connections.
-fn verifier(found: CertificateResult, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, Error> {
-    for error in &found.errors {
-        tracing::debug!(%error, "a certificate authority of this machine cannot be read");
-    }
-    let mut roots = RootCertStore::empty();
-    let (_, unreadable) = roots.add_parsable_certificates(found.certs);
-    if unreadable > 0 {
-        tracing::debug!(unreadable, "certificate authorities of this machine are left out");
-    }
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
-    verifier.map_err(|_| Error::General("there are no certificate authorities on this machine".to_owned()))
-}
-
-/// Trusts the bundle; and everything, where that does not do.
+/// Where certificate authorities are.
 #[derive(Debug)]
-struct Patient {
-    bundle: Arc<WebPkiServerVerifier>,
-    everything: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
-    load: fn() -> CertificateResult,
-    provider: Arc<CryptoProvider>,
+struct Places {
+    bundle: Option<PathBuf>,
+    directories: Vec<PathBuf>,
+    /// Whether the bundle alone is likely to have them all.
+    is_bundle_enough: bool,
 }
 
-impl ServerCertVerifier for Patient {
+impl Places {
+    fn of_process() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "paths need not be UTF-8, as core's `Env` wants them")]
+        let [file, directories] = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|variable| std::env::var_os(variable).filter(|value| !value.is_empty()));
+        if file.is_none() && directories.is_none() {
+            let found = openssl_probe::probe();
+            return Self { bundle: found.cert_file, directories: found.cert_dir, is_bundle_enough: true };
+        }
+        let directories = directories.map(|paths| std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()).collect());
+        Self { bundle: file.map(PathBuf::from), directories: directories.unwrap_or_default(), is_bundle_enough: false }
+    }
+
+    /// Reads the bundle and the directories.
+    fn load(&self, provider: &Arc<CryptoProvider>) -> Result<Roots, Error> {
+        let mut certificates = read(self.bundle.as_deref(), None);
+        for directory in &self.directories {
+            certificates.extend(read(None, Some(directory)));
+        }
+        certificates.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
+        certificates.dedup();
+        Roots::new(certificates, provider)
+    }
+
+    fn stamps(&self) -> Vec<Stamp> {
+        let entries = self.directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
+        let mut stamps: Vec<_> = self.bundle.iter().cloned().chain(entries.map(|entry| entry.path())).map(Stamp::of).collect();
+        stamps.sort_unstable();
+        stamps
+    }
+}
+
+fn read(file: Option<&Path>, directory: Option<&Path>) -> Vec<CertificateDer<'static>> {
+    let found = load_certs_from_paths(file, directory);
+    for error in &found.errors {
+        tracing::debug!(%error, "a CA certificate of this machine can't be read");
+    }
+    found.certs
+}
+
+/// The state of a file: another one means that the content may have changed.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Stamp {
+    path: PathBuf,
+    /// Device, inode, size, and the times of the last change in seconds and nanoseconds.
+    state: Option<(u64, u64, u64, [i64; 4])>,
+}
+
+impl Stamp {
+    fn of(path: PathBuf) -> Self {
+        let state = std::fs::metadata(&path).ok().map(|file| {
+            let times = [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()];
+            (file.dev(), file.ino(), file.size(), times)
+        });
+        Self { path, state }
+    }
+}
+
+/// Trusts the bundle first. If that doesn't verify a server, it trusts all that is there now.
+#[derive(Debug)]
+struct SystemVerifier {
+    places: Places,
+    provider: Arc<CryptoProvider>,
+    current: Mutex<Arc<Loaded>>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    roots: Roots,
+    /// The files as they were just before they were read. None before the first reload.
+    stamps: Option<Vec<Stamp>>,
+}
+
+impl SystemVerifier {
+    fn new(places: Places, provider: Arc<CryptoProvider>) -> Result<Self, Error> {
+        let bundle = places.bundle.as_deref().filter(|_| places.is_bundle_enough);
+        let bundle = bundle.and_then(|file| Roots::new(read(Some(file), None), &provider).ok());
+        let roots = match bundle {
+            Some(roots) => roots,
+            None => places.load(&provider)?,
+        };
+        Ok(Self { places, provider, current: Mutex::new(Arc::new(Loaded { roots, stamps: None })) })
+    }
+
+    fn current(&self) -> Arc<Loaded> {
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is there now, if that may be something else than `used`.
+    fn reload(&self, used: &Arc<Loaded>) -> Option<Arc<Loaded>> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&current, used) {
+            let stamps = self.places.stamps();
+            if used.stamps.as_ref() == Some(&stamps) {
+                return None;
+            }
+            // A file that is being written may be unusable for a moment: the next failure tries again.
+            let roots = self.places.load(&self.provider).ok()?;
+            *current = Arc::new(Loaded { roots, stamps: Some(stamps) });
+        }
+        Some(Arc::clone(&current))
+    }
+}
+
+impl ServerCertVerifier for SystemVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -65,25 +150,20 @@ impl ServerCertVerifier for Patient {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified = self.bundle.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        // Whatever is wrong: an authority that was made anew with its old name is not an unknown one to the bundle.
-        if verified.is_ok() {
-            return verified;
-        }
-        match self.everything.get_or_init(|| verifier((self.load)(), &self.provider).ok()) {
-            Some(everything) => everything.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
-            None => verified,
-        }
+        let verify = |loaded: &Loaded| loaded.roots.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let current = self.current();
+        // Any error: an authority that was renewed under its old name isn't unknown to the old bundle.
+        verify(&current).or_else(|error| self.reload(&current).map_or(Err(error), |fresh| verify(&fresh)))
     }
 
-    // Signatures do not depend on who is trusted.
+    // Signatures don't depend on what is trusted.
     fn verify_tls12_signature(
         &self,
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.bundle.verify_tls12_signature(message, certificate, signature)
+        self.current().roots.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -92,11 +172,11 @@ impl ServerCertVerifier for Patient {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.bundle.verify_tls13_signature(message, certificate, signature)
+        self.current().roots.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.bundle.supported_verify_schemes()
+        self.current().roots.supported_verify_schemes()
     }
 }
 
@@ -105,60 +185,129 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use tempfile::TempDir;
 
     use super::*;
 
-    fn authority() -> CertifiedIssuer<'static, KeyPair> {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
+    type Authority = CertifiedIssuer<'static, KeyPair>;
+
+    fn authority() -> Authority {
+        let mut params = CertificateParams::new(vec!["host.example".to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
     }
 
-    fn signed_by(authority: &CertifiedIssuer<'static, KeyPair>) -> CertificateDer<'static> {
+    fn signed_by(authority: &Authority) -> CertificateDer<'static> {
         let key = KeyPair::generate().unwrap();
         CertificateParams::new(vec!["host.example".to_owned()]).unwrap().signed_by(&key, authority).unwrap().der().clone()
     }
 
-    fn found(authorities: &[&CertifiedIssuer<'static, KeyPair>]) -> CertificateResult {
-        let mut found = CertificateResult::default();
-        found.certs = authorities.iter().map(|authority| authority.der().clone()).collect();
-        found
+    /// A bundle file and a directory of a pretend machine.
+    struct Machine(TempDir);
+
+    impl Machine {
+        fn new(bundle: &[&Authority]) -> Self {
+            let machine = Self(TempDir::new().unwrap());
+            std::fs::create_dir(machine.0.path().join("certs")).unwrap();
+            machine.write("bundle.pem", bundle);
+            machine
+        }
+
+        /// Replaces a file as package managers do.
+        fn write(&self, name: &str, authorities: &[&Authority]) {
+            let text: String = authorities.iter().map(|authority| authority.pem()).collect();
+            std::fs::write(self.0.path().join("new"), text).unwrap();
+            std::fs::rename(self.0.path().join("new"), self.0.path().join(name)).unwrap();
+        }
+
+        fn verifier(&self, is_bundle_enough: bool) -> Result<SystemVerifier, Error> {
+            let places = Places { bundle: Some(self.0.path().join("bundle.pem")), directories: vec![self.0.path().join("certs")], is_bundle_enough };
+            SystemVerifier::new(places, Arc::new(rustls::crypto::ring::default_provider()))
+        }
     }
 
-    fn check(trust: &dyn ServerCertVerifier, certificate: &CertificateDer<'_>, name: &str) -> Result<(), Error> {
+    fn check(trust: &SystemVerifier, certificate: &CertificateDer<'_>, name: &str) -> Result<(), Error> {
         trust.verify_server_cert(certificate, &[], &ServerName::try_from(name.to_owned()).unwrap(), &[], UnixTime::now()).map(|_| ())
     }
 
-    fn patient(bundle: CertificateResult, load: fn() -> CertificateResult) -> Patient {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        Patient { bundle: verifier(bundle, &provider).unwrap(), everything: OnceLock::new(), load, provider }
-    }
-
     #[test]
-    fn the_folders_are_not_read_while_the_bundle_knows_who_signed() {
+    fn the_directories_are_not_read_while_the_bundle_verifies_servers() {
         let known = authority();
-        let trust = patient(found(&[&known]), || panic!("read"));
+        let trust = Machine::new(&[&known]).verifier(true).unwrap();
         check(&trust, &signed_by(&known), "host.example").unwrap();
+        assert!(trust.current().stamps.is_none());
     }
 
     #[test]
-    fn an_authority_in_the_folders_alone_is_trusted_too_and_a_stranger_is_not() {
-        static FOLDERS: OnceLock<CertificateDer<'static>> = OnceLock::new();
+    fn an_authority_in_the_directories_alone_is_trusted_too_and_a_stranger_is_not() {
         let (known, added) = (authority(), authority());
-        FOLDERS.set(added.der().clone()).unwrap();
-        let trust = patient(found(&[&known]), || {
-            let mut found = CertificateResult::default();
-            found.certs.extend(FOLDERS.get().cloned());
-            found
-        });
-        check(&trust, &signed_by(&added), "host.example").unwrap();
-        check(&trust, &signed_by(&authority()), "host.example").unwrap_err();
-        check(&trust, &signed_by(&added), "other.example").unwrap_err();
+        let machine = Machine::new(&[&known]);
+        machine.write("certs/added.pem", &[&added]);
+        for is_bundle_enough in [true, false] {
+            let trust = machine.verifier(is_bundle_enough).unwrap();
+            check(&trust, &signed_by(&added), "host.example").unwrap();
+            check(&trust, &signed_by(&known), "host.example").unwrap();
+            check(&trust, &signed_by(&authority()), "host.example").unwrap_err();
+            check(&trust, &signed_by(&added), "other.example").unwrap_err();
+        }
     }
 
     #[test]
-    fn folders_without_authorities_change_nothing() {
-        let trust = patient(found(&[&authority()]), CertificateResult::default);
+    fn directories_without_authorities_change_nothing() {
+        let machine = Machine::new(&[&authority()]);
+        let trust = machine.verifier(true).unwrap();
         check(&trust, &signed_by(&authority()), "host.example").unwrap_err();
+    }
+
+    #[test]
+    fn files_that_changed_are_read_again_within_the_handshake_that_needs_them() {
+        let (old, new, newest) = (authority(), authority(), authority());
+        for is_bundle_enough in [true, false] {
+            let machine = Machine::new(&[&old]);
+            let trust = machine.verifier(is_bundle_enough).unwrap();
+            check(&trust, &signed_by(&old), "host.example").unwrap();
+            check(&trust, &signed_by(&new), "host.example").unwrap_err();
+            machine.write("bundle.pem", &[&new]);
+            check(&trust, &signed_by(&new), "host.example").unwrap();
+            check(&trust, &signed_by(&old), "host.example").unwrap_err();
+            machine.write("certs/newest.pem", &[&newest]);
+            check(&trust, &signed_by(&newest), "host.example").unwrap();
+        }
+    }
+
+    #[test]
+    fn files_that_did_not_change_are_not_read_again() {
+        let machine = Machine::new(&[&authority()]);
+        let trust = machine.verifier(true).unwrap();
+        check(&trust, &signed_by(&authority()), "host.example").unwrap_err();
+        let loaded = trust.current();
+        check(&trust, &signed_by(&authority()), "host.example").unwrap_err();
+        assert!(Arc::ptr_eq(&loaded, &trust.current()));
+    }
+
+    #[test]
+    fn a_bundle_that_becomes_unusable_leaves_trust_as_it_was_until_it_is_usable_again() {
+        let (old, new) = (authority(), authority());
+        let machine = Machine::new(&[&old]);
+        let trust = machine.verifier(true).unwrap();
+        machine.write("bundle.pem", &[]);
+        check(&trust, &signed_by(&new), "host.example").unwrap_err();
+        check(&trust, &signed_by(&old), "host.example").unwrap();
+        machine.write("bundle.pem", &[&new]);
+        check(&trust, &signed_by(&new), "host.example").unwrap();
+    }
+
+    #[test]
+    fn a_server_certificate_that_is_an_entry_of_the_bundle_is_trusted() {
+        let server = authority();
+        let trust = Machine::new(&[&authority(), &server]).verifier(true).unwrap();
+        check(&trust, server.der(), "host.example").unwrap();
+        check(&trust, server.der(), "other.example").unwrap_err();
+        check(&trust, authority().der(), "host.example").unwrap_err();
+    }
+
+    #[test]
+    fn a_machine_without_authorities_is_an_error() {
+        assert!(Machine::new(&[]).verifier(true).is_err());
     }
 }

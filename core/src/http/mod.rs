@@ -16,6 +16,7 @@ mod page;
 mod redact;
 mod request;
 mod retry;
+mod roots;
 mod route;
 mod settings;
 mod transport;

@@ -35,6 +35,10 @@ pub trait Transport: fmt::Debug + Send + Sync {
     async fn connect(&self, url: &Url) {
         _ = url;
     }
+
+    /// Forgets the certificate authorities that were loaded and the connections made with them, so
+    /// that the next request loads them again. By default does nothing.
+    fn reload_trust(&self) {}
 }
 
 /// A whole answer as it came from the wire. `Debug` does not show the body, which may hold a token.

@@ -9,7 +9,8 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
 use super::HttpSettings;
-use super::machine_trust::of_this_machine;
+use super::machine_trust::system_verifier;
+use super::roots::Roots;
 use crate::certificate::{certified_key_from_pem, crypto_provider};
 use crate::error::{Result, TransportError, TransportFailure};
 use crate::secret::Secret;
@@ -23,7 +24,7 @@ fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error
 #[derive(Debug)]
 pub(super) struct Trust {
     /// The authorities given, if any is.
-    given: Option<Arc<RootCertStore>>,
+    given: Option<Arc<Roots>>,
     client_certificate: Option<ClientCertificate>,
 }
 
@@ -34,21 +35,24 @@ impl Trust {
     ///
     /// A setting that no request could be made with.
     pub(super) fn new(settings: &HttpSettings) -> Result<Self> {
-        let mut given = RootCertStore::empty();
+        let mut given = Vec::new();
         for bundle in &settings.certificate_authorities {
-            let mut found = false;
+            let before = given.len();
             for certificate in CertificateDer::pem_slice_iter(bundle) {
-                given
-                    .add(certificate.map_err(|cause| unusable("a CA bundle is not PEM").with_cause(cause))?)
+                let certificate = certificate.map_err(|cause| unusable("a CA bundle is not PEM").with_cause(cause))?;
+                RootCertStore::empty()
+                    .add(certificate.clone())
                     .map_err(|cause| unusable("a CA bundle has a certificate in it that cannot be read").with_cause(cause))?;
-                found = true;
+                given.push(certificate);
             }
-            if !found {
+            if given.len() == before {
                 return Err(unusable("a CA bundle has no certificate in it").into());
             }
         }
+        let given = (!given.is_empty()).then(|| Roots::new(given, &crypto_provider())).transpose();
+        let given = given.map_err(|cause| unusable("the CA bundles cannot be used").with_cause(cause))?;
         let client_certificate = settings.client_identity.as_ref().map(ClientCertificate::new).transpose()?;
-        Ok(Self { given: (!given.is_empty()).then(|| Arc::new(given)), client_certificate })
+        Ok(Self { given: given.map(Arc::new), client_certificate })
     }
 
     /// TLS as it is spoken here. Reads the certificate authorities of the machine where none are given.
@@ -58,13 +62,11 @@ impl Trust {
     /// The machine has none that can be used.
     pub(super) fn client_config(&self) -> Result<ClientConfig, rustls::Error> {
         let builder = builder()?;
-        let builder = match &self.given {
-            Some(given) => builder.with_root_certificates(Arc::clone(given)),
-            None => {
-                let verifier = of_this_machine(Arc::clone(builder.crypto_provider()))?;
-                builder.dangerous().with_custom_certificate_verifier(verifier)
-            }
+        let verifier = match &self.given {
+            Some(given) => Arc::clone(given) as _,
+            None => system_verifier(Arc::clone(builder.crypto_provider()))?,
         };
+        let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         let mut config = self.with_client_auth(builder);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)

@@ -178,6 +178,11 @@ impl Transport for Wire {
             lane.doorway.open_ahead(lane.client.get(url.clone()).send()).await;
         }
     }
+
+    fn reload_trust(&self) {
+        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 /// A request under way. When it is dropped because time is up, its connection goes too.

@@ -1,11 +1,11 @@
 //! Trust: whose certificates are taken, and what is said of the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloud_autojoin_core::http::RetryPolicy;
-use cloud_autojoin_core::{Secret, TransportFailure};
-use rcgen::{CertifiedKey, KeyPair};
+use cloud_autojoin_core::{Env, Secret, TransportFailure};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedKey, IsCa, KeyPair, SanType};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -39,17 +39,24 @@ fn acceptor(certified: &CertifiedKey<KeyPair>, protocols: &[&[u8]]) -> TlsAccept
 /// A TLS server on a port of its own that answers every request with `whole`; gives its port and the PEM of its own certificate.
 async fn start(name: &str) -> (u16, Vec<u8>) {
     let certified = certificate(name);
-    let (acceptor, listener) = (acceptor(&certified, &[b"http/1.1"]), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let port = serve(Arc::new(Mutex::new(acceptor(&certified, &[b"http/1.1"])))).await;
+    (port, certified.cert.pem().into_bytes())
+}
+
+/// Answers every request with `whole`, each connection with the acceptor of that moment.
+async fn serve(acceptor: Arc<Mutex<TlsAcceptor>>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = acceptor.lock().unwrap().clone();
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
             read_request(&mut stream).await;
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole").await.unwrap();
         }
     });
-    (port, certified.cert.pem().into_bytes())
+    port
 }
 
 #[tokio::test]
@@ -172,6 +179,82 @@ async fn a_certificate_of_another_name_is_a_tls_error_that_says_so() {
     let (failure, tries, text) = told(client.send(&request(&format!("https://localhost:{port}/")), &call()).await.unwrap_err());
     assert_eq!((failure, tries), (TransportFailure::Tls, 1));
     assert!(text.contains("other.example"), "{text}");
+}
+
+/// A self-signed certificate that is marked as an authority, as `openssl req -x509` makes it.
+fn self_signed_authority(change: impl FnOnce(&mut CertificateParams)) -> CertifiedKey<KeyPair> {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    change(&mut params);
+    let signing_key = KeyPair::generate().unwrap();
+    CertifiedKey { cert: params.self_signed(&signing_key).unwrap(), signing_key }
+}
+
+#[tokio::test]
+async fn a_server_certificate_that_is_given_itself_is_trusted_though_it_is_an_authority() {
+    let server = self_signed_authority(|_| {});
+    let pem = server.cert.pem().into_bytes();
+    let port = serve(Arc::new(Mutex::new(acceptor(&server, &[b"http/1.1"])))).await;
+    let client = client(|settings| settings.certificate_authorities = vec![certificate("other").cert.pem().into_bytes(), pem]);
+    let response = client.send(&request(&format!("https://localhost:{port}/")), &call()).await.unwrap();
+    assert_eq!(&*response.body, b"whole");
+}
+
+#[tokio::test]
+async fn a_server_certificate_that_is_given_itself_is_refused_by_another_name_after_its_time_and_if_it_only_looks_like_it() {
+    let other_name = self_signed_authority(|params| params.subject_alt_names = vec![SanType::DnsName("other.example".try_into().unwrap())]);
+    let expired = self_signed_authority(|params| params.not_after = rcgen::date_time_ymd(2001, 1, 1));
+    let twin = self_signed_authority(|_| {});
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let given_twin = params.self_signed(&twin.signing_key).unwrap();
+    for (server, given, reason) in
+        [(&other_name, &other_name.cert, "other.example"), (&expired, &expired.cert, "expired"), (&twin, &given_twin, "CaUsedAsEndEntity")]
+    {
+        let port = serve(Arc::new(Mutex::new(acceptor(server, &[b"http/1.1"])))).await;
+        let client = client(|settings| settings.certificate_authorities = vec![given.pem().into_bytes()]);
+        let (failure, tries, text) = told(client.send(&request(&format!("https://localhost:{port}/")), &call()).await.unwrap_err());
+        assert_eq!((failure, tries), (TransportFailure::Tls, 1));
+        assert!(text.contains(reason), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_that_is_rotated_costs_no_attempt_and_one_that_shrinks_counts_after_a_reload() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "tls::ask_while_the_bundle_is_rotated", "--ignored"]);
+    command.env("SSL_CERT_FILE", directory.path().join("bundle.pem")).env_remove("SSL_CERT_DIR");
+    let output = tokio::time::timeout(Duration::from_secs(60), command.output()).await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+#[ignore = "runs in a process with a bundle of its own, started by the test above"]
+async fn ask_while_the_bundle_is_rotated() {
+    let bundle = std::path::PathBuf::from(Env::Process.filled("SSL_CERT_FILE").unwrap());
+    let write = |certified: &CertifiedKey<KeyPair>| {
+        let new = bundle.with_extension("new");
+        std::fs::write(&new, certified.cert.pem()).unwrap();
+        std::fs::rename(&new, &bundle).unwrap();
+    };
+    let (old, new) = (certificate("localhost"), certificate("localhost"));
+    let current = Arc::new(Mutex::new(acceptor(&old, &[b"http/1.1"])));
+    let url = format!("https://localhost:{}/", serve(Arc::clone(&current)).await);
+    write(&old);
+    let (client, call) = (client(|_| {}), call());
+    assert_eq!(client.send(&request(&url), &call).await.unwrap().attempts, 1);
+
+    *current.lock().unwrap() = acceptor(&new, &[b"http/1.1"]);
+    assert_eq!(told(client.send(&request(&url), &call).await.unwrap_err()).0, TransportFailure::Tls);
+    write(&new);
+    assert_eq!(client.send(&request(&url), &call).await.unwrap().attempts, 1);
+
+    write(&old);
+    client.send(&request(&url), &call).await.unwrap();
+    client.reload_trust();
+    assert_eq!(told(client.send(&request(&url), &call).await.unwrap_err()).0, TransportFailure::Tls);
 }
 
 #[tokio::test]
