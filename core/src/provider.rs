@@ -51,6 +51,9 @@ pub struct ProviderSpec {
     pub summary: &'static str,
     /// Every key it takes, in the order in which they are to be read.
     pub keys: &'static [KeySpec],
+    /// Environment variables that hold a secret and stand in for no key: those of credential
+    /// sources. Programs that are run for the user don't inherit them.
+    pub secret_env: &'static [&'static str],
     /// What else to know (permissions, environment), in paragraphs of plain text.
     pub notes: &'static str,
     /// Makes one of its options, which were checked against `keys`; callers use [`ProviderSpec::build`].
@@ -64,7 +67,7 @@ pub struct ProviderSpec {
 impl ProviderSpec {
     /// A provider with its name, its title, its keys and how it is built.
     pub const fn new(name: &'static str, title: &'static str, keys: &'static [KeySpec], from_options: BuildProvider) -> Self {
-        Self { name, title, summary: "", keys, notes: "", from_options, role: None, go_discover: None }
+        Self { name, title, summary: "", keys, secret_env: &[], notes: "", from_options, role: None, go_discover: None }
     }
 
     /// Builds a provider from a join string and the environment. Sends nothing.
@@ -74,6 +77,20 @@ impl ProviderSpec {
     /// [`Error::Config`](crate::Error::Config) with *all* problems of the string.
     pub fn build(&self, config: &ConfigString, context: &Context) -> Result<Box<dyn Provider>> {
         (self.from_options)(&mut Options::new(self.name, self.keys, config, context.env()), context)
+    }
+
+    /// Every environment variable that may hold a secret of this provider: `secret_env`, and
+    /// those of secret keys.
+    pub fn secret_variables(&self) -> impl Iterator<Item = &'static str> {
+        let of_keys = self.keys.iter().filter(|key| key.secret).flat_map(|key| key.env);
+        of_keys.chain(self.secret_env).copied()
+    }
+
+    /// The same provider with the variables of [`ProviderSpec::secret_env`].
+    #[must_use]
+    pub const fn with_secret_env(mut self, variables: &'static [&'static str]) -> Self {
+        self.secret_env = variables;
+        self
     }
 
     /// The same provider, which writes roles.

@@ -117,3 +117,42 @@ async fn a_signal_reaches_the_process_of_the_pid_file() {
     assert_eq!(sidecar.stop_status().await, Some(0));
     simulator.finish();
 }
+
+/// What a hook doesn't need and must not get: every program that it starts could read it.
+/// `ARM_CLIENT_SECRET` would be used for the questions here; a unit test has it.
+const SECRETS: [&str; 6] = ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "IDENTITY_HEADER", "CONSUL_HTTP_TOKEN", "NOMAD_TOKEN", "VAULT_TOKEN"];
+
+#[tokio::test]
+async fn a_command_gets_no_secret_of_the_environment_and_its_output_goes_to_the_log() {
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let text = "echo \"kept: $KEPT, secrets: $(env | grep -c canary)\"\necho careful >&2\nprintf '\\033[31mred\\n'\nseq -f 'line %g.' 1 150\nexit 3\n";
+    let file = place.write("watch.toml", &config(&join(&simulator), &script(&place, text)));
+    let mut command = crate::harness::command(&["--config", file.to_str().unwrap()]);
+    // The metadata service of the join string is there, so that none of these is used.
+    command.env("KEPT", "plain").envs(SECRETS.map(|name| (name, "canary")));
+    let sidecar = Sidecar::spawn(command);
+    sidecar.says("exit status 3, careful").await;
+    let log = sidecar.log();
+    let has = |text: &str| log.lines().any(|line| line.contains(text) && line.contains("action=\"command sh\""));
+    assert!(has("INFO kept: plain, secrets: 0 "), "{log}");
+    assert!(has("WARN careful "), "{log}");
+    assert!(has("INFO \\u{1b}[31mred "), "{log}");
+    // Two lines came before.
+    assert!(has("INFO line 98. ") && !log.contains("line 99."), "{log}");
+    assert!(has("INFO 52 more lines of output are dropped "), "{log}");
+    sidecar.stop().await;
+    simulator.finish();
+}
+
+#[tokio::test]
+async fn each_run_of_a_command_that_fails_is_in_the_log() {
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let sidecar = Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &script(&place, "exit 3\n"))));
+    let runs = || sidecar.log().matches("WARN command sh: exit status 3").count();
+    for run in 1..=3 {
+        until("the failed run to be logged", || runs() == run, || sidecar.log()).await;
+        simulator.with_world(|world| world.add_instance("servers").unwrap());
+    }
+    sidecar.stop().await;
+    simulator.finish();
+}

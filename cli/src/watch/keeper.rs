@@ -188,7 +188,8 @@ impl Shared {
                 self.interval
             }
             Err(failure) => {
-                if part.failed(&failure) {
+                // A file or agent fails the same way at each look; each run of a command is news.
+                if part.failed(&failure) || part.sort == PartSort::OnChange {
                     let hint = failure.hint().unwrap_or_default();
                     tracing::warn!(watch = &*self.name, part = part.kind, hint, "{failure}");
                 } else {

@@ -20,6 +20,7 @@ mod board;
 mod config;
 mod daemon;
 mod failure;
+mod hook_log;
 mod keeper;
 mod log;
 mod on_change;

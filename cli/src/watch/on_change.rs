@@ -1,26 +1,37 @@
 //! What is done when the addresses change: a command, or a signal to the process of a pid file.
+//!
+//! A command leads a process group of its own, gets no secret of this process's environment, and
+//! its output goes to the log line by line (`hook_log.rs`).
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
-use cloud_autojoin::{Address, Clock, file};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
+use cloud_autojoin::command::{ProcessGroup, wait_and_gather};
+use cloud_autojoin::{Address, Clock, Registry, file};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+use tracing::Level;
 
-use super::failure::{Failure, first_line};
+use super::failure::Failure;
+use super::hook_log::{self, Hook};
 
 /// Longer lists are on standard input only: Linux takes no variable of more than 128 KiB.
 const LONGEST_VARIABLE: usize = 100 << 10;
 
-/// How long after the end of a command what it said is waited for.
+/// How long after the end of a command its output is still read. What it left in the background
+/// may hold the pipes open for as long as it likes.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// So much of what a failed command says on standard error is kept.
-const SAID: u64 = 4096;
+/// Tokens of the agents that the sidecar joins, which are often in the environment of whoever
+/// runs both. The providers name theirs themselves.
+const AGENT_TOKENS: [&str; 3] = ["CONSUL_HTTP_TOKEN", "NOMAD_TOKEN", "VAULT_TOKEN"];
+
+/// What the service manager sends to this process is not for another: a command that answered
+/// for it would be believed.
+const SERVICE_MANAGER: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 /// More than this is no pid file.
 const MAX_PID_FILE: u64 = 4096;
@@ -97,43 +108,30 @@ impl OnChange {
                 command.env_remove(name);
             }
         }
-        // What the service manager says to this process is not for another: a command that answered for it would be believed.
-        for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+        for name in SERVICE_MANAGER.into_iter().chain(secret_variables()) {
             command.env_remove(name);
         }
-        let child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            // A script's children end with it.
-            .process_group(0)
-            .spawn()
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut group = ProcessGroup::spawn(&mut command)
             .map_err(|error| failed(format!("cannot be started: {error}")).with_hint("check the path of the program and its permissions"))?;
-        let mut group = Group(child);
         let lines: String = changed.addresses.iter().map(|address| format!("{address}\n")).collect();
-        let (stdin, stderr) = (group.0.stdin.take(), group.0.stderr.take());
+        let child = group.child();
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = async move {
             if let Some(mut stdin) = stdin {
                 // A command that does not read its standard input is none the worse for it.
                 let _ = stdin.write_all(lines.as_bytes()).await;
             }
         };
-        let listen = async move {
-            let mut said = Vec::new();
-            if let Some(stderr) = stderr {
-                let mut stderr = stderr.take(SAID);
-                let _ = stderr.read_to_end(&mut said).await;
-                // Read on, or a talkative command would wait for ever.
-                let _ = tokio::io::copy(&mut stderr.into_inner(), &mut tokio::io::sink()).await;
-            }
-            said
-        };
-        let gather = async { tokio::join!(feed, listen).1 };
+        let shown = self.shown();
+        let hook = Hook { watch: changed.watch, action: &shown };
+        let mut first = String::new();
+        let gather = async { tokio::join!(feed, hook_log::copy(stdout, hook, Level::INFO, None), hook_log::copy(stderr, hook, Level::WARN, Some(&mut first))) };
         let ended = tokio::select! {
-            ended = both(group.0.wait(), gather, clock) => Some(ended),
+            ended = wait_and_gather(child.wait(), gather, || clock.sleep(LINGER)) => Some(ended.0),
             () = clock.sleep(self.timeout) => None,
         };
-        let Some((status, said)) = ended else {
+        let Some(status) = ended else {
             return Err(
                 failed(format!("killed after {} s", self.timeout.as_secs_f64())).with_hint("raise its `timeout`, or let it do its work in the background")
             );
@@ -142,8 +140,7 @@ impl OnChange {
         if status.success() {
             return Ok(());
         }
-        let said = first_line(&said);
-        let said = if said.is_empty() { said } else { format!(", {said}") };
+        let said = if first.is_empty() { first } else { format!(", {first}") };
         Err(match (status.code(), status.signal()) {
             (Some(code), _) => failed(format!("exit status {code}{said}")),
             (None, Some(signal)) => failed(format!("ended by signal {signal}{said}")),
@@ -152,31 +149,11 @@ impl OnChange {
     }
 }
 
-/// The end of a command, and what it said: that which comes a moment after the end at the latest, since what it left in the background may hold its standard error open for ever.
-async fn both<Status>(wait: impl Future<Output = Status>, gather: impl Future<Output = Vec<u8>>, clock: &Clock) -> (Status, Vec<u8>) {
-    let (mut wait, mut gather) = (pin!(wait), pin!(gather));
-    tokio::select! {
-        status = &mut wait => {
-            tokio::select! {
-                said = &mut gather => (status, said),
-                () = clock.sleep(LINGER) => (status, Vec::new()),
-            }
-        }
-        said = &mut gather => (wait.await, said),
-    }
-}
-
-/// A child and what it started, which end when this is dropped before they did.
-struct Group(Child);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // No id: it has been waited for, and its number may be another's by now.
-        if let Some(pid) = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-            // It may be gone this very moment.
-            let _ = kill_process_group(pid, Signal::KILL);
-        }
-    }
+/// The environment variables that hold a secret.
+fn secret_variables() -> impl Iterator<Item = &'static str> {
+    let registry = Registry::compiled_in();
+    let of_providers: Vec<&str> = registry.providers().iter().flat_map(|spec| spec.secret_variables()).collect();
+    AGENT_TOKENS.into_iter().chain(of_providers)
 }
 
 async fn send(signal: Signal, pid_file: &Path) -> Result<(), Failure> {
@@ -203,4 +180,18 @@ pub(crate) fn signal_of(name: &str) -> Option<Signal> {
         "CONT" => Signal::CONT,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variables_of_secret_keys_are_secret() {
+        let secret: Vec<&str> = secret_variables().collect();
+        for name in ["ARM_CLIENT_SECRET", "AZURE_CLIENT_SECRET", "VAULT_TOKEN"] {
+            assert!(secret.contains(&name), "{name}");
+        }
+        assert!(!secret.contains(&"ARM_CLIENT_ID"));
+    }
 }

@@ -29,6 +29,7 @@ pub use key::AzureKey;
 pub const SPEC: ProviderSpec = ProviderSpec::new(PROVIDER_NAME, "Microsoft Azure", key::KEYS, build)
     .with_summary("finds network interfaces by tag, or the instances of a Uniform or Flexible scale set, and gives their addresses")
     .with_notes(NOTES)
+    .with_secret_env(&["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "IDENTITY_HEADER"])
     .with_role(role::write)
     .with_go_discover(go_discover::compare);
 
