@@ -97,14 +97,10 @@ impl Work {
     /// Puts a configuration to use: what says the same as before goes on undisturbed.
     async fn take(&mut self, config: Config) -> Result<(), Failure> {
         // First what can fail, so that a refusal changes nothing.
-        if self.admin.as_ref().map(|admin| admin.wanted) != config.listen {
-            self.admin = match config.listen {
-                None => None,
-                Some(address) => Some(Admin::open(address, Arc::clone(&self.board)).await.map_err(|error| {
-                    Failure::new(format!("cannot listen on {address}: {error}")).with_hint("choose another address with `listen`, or `none`")
-                })?),
-            };
-        }
+        Admin::change(&mut self.admin, config.listen, &self.board).await.map_err(|error| {
+            let address = config.listen.map_or_else(String::new, |address| address.to_string());
+            Failure::new(format!("cannot listen on {address}: {error}")).with_hint("choose another address with `listen`, or `none`")
+        })?;
         let mut before = std::mem::take(&mut self.keepers);
         let mut fresh = Vec::new();
         for watch in config.watches {
