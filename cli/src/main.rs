@@ -49,13 +49,36 @@ fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments, reporter: &Reporter) -> Status {
     match &arguments.action {
-        Action::Addrs(addrs) => addrs::run(addrs, reporter).await,
-        Action::Explain(explain) => explain::run(explain, reporter).await,
+        Action::Addrs(addrs) => interruptible(addrs::run(addrs, reporter)).await,
+        Action::Explain(explain) => interruptible(explain::run(explain, reporter)).await,
         Action::Check(check) => check::run(check, reporter).await,
         Action::Providers(which) => providers::run(which, reporter),
         Action::Completions(completions) => completions::run(completions, reporter),
         Action::Man => man::run(reporter),
         #[cfg(all(feature = "sidecar", unix))]
+        Action::Watch(watch) if watch.once => interruptible(watch::run(watch, reporter)).await,
+        #[cfg(all(feature = "sidecar", unix))]
         Action::Watch(watch) => watch::run(watch, reporter).await,
     }
+}
+
+/// Runs `work` until SIGINT or SIGTERM. `az` and `azd` are in process groups of their own, which a
+/// terminal's Ctrl-C doesn't reach: they are killed when `work` is dropped.
+#[cfg(unix)]
+async fn interruptible(work: impl Future<Output = Status>) -> Status {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+    // Without a handler the signal ends this process alone, as it always did.
+    let (Ok(mut on_interrupt), Ok(mut on_terminate)) = (signal(interrupt), signal(terminate)) else { return work.await };
+    tokio::select! {
+        status = work => status,
+        _ = on_interrupt.recv() => Status::Interrupted(interrupt.as_raw_value()),
+        _ = on_terminate.recv() => Status::Interrupted(terminate.as_raw_value()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn interruptible(work: impl Future<Output = Status>) -> Status {
+    work.await
 }

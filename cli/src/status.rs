@@ -15,6 +15,9 @@ pub(crate) enum Status {
     Usage,
     /// 3: the cloud was asked and answered, and nothing matched; standard output is empty.
     NothingMatched,
+    /// 128 and the number of the signal that ended it, as in a shell.
+    #[cfg(unix)]
+    Interrupted(i32),
 }
 
 impl Status {
@@ -34,6 +37,8 @@ impl From<Status> for ExitCode {
             Status::Failed => 1,
             Status::Usage => 2,
             Status::NothingMatched => 3,
+            #[cfg(unix)]
+            Status::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
         })
     }
 }

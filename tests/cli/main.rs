@@ -12,6 +12,7 @@ mod bad_input;
 mod check;
 mod explain;
 mod help;
+mod interrupt;
 mod refusals;
 mod role;
 mod usage;
