@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::time::parse_rfc3339;
@@ -15,6 +15,7 @@ use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::{Call, Context, DecodeError, Error, Secret};
 use serde::Deserialize;
 
+use super::token_answer::{lifetime, seconds};
 use crate::azure::PROVIDER_NAME;
 use crate::cloud::Cloud;
 
@@ -45,7 +46,8 @@ impl AzureCli {
 struct AzureCliToken {
     #[serde(rename = "accessToken")]
     access_token: String,
-    expires_on: Option<u64>,
+    #[serde(default, deserialize_with = "seconds")]
+    expires_on: Option<Duration>,
 }
 
 #[async_trait]
@@ -61,12 +63,9 @@ impl Source for AzureCli {
         }
         let stdout = run(self.commands.as_ref(), AZ, &arguments, "az login", call).await?;
         let token: AzureCliToken = decode(AZ, &stdout)?;
-        let expires_at = match token.expires_on {
-            Some(seconds) => since_1970(seconds),
-            // An older `az` gives a token that is good for five minutes at least.
-            None => Some(call.clock().wall() + Duration::from_secs(5 * 60)),
-        };
-        access_token(AZ, token.access_token, expires_at)
+        // An older `az` gives a token that is good for five minutes at least.
+        let least = token.expires_on.is_none().then_some(Duration::from_secs(5 * 60));
+        access_token(AZ, token.access_token, least, token.expires_on, call)
     }
 }
 
@@ -106,8 +105,8 @@ impl Source for AzureDeveloperCli {
         }
         let stdout = run(self.commands.as_ref(), "azd", &arguments, "azd auth login", call).await?;
         let token: AzureDeveloperCliToken = decode("azd", &stdout)?;
-        let expires_at = parse_rfc3339(&token.expires_on).ok().and_then(|time| since_1970(u64::try_from(time.unix_timestamp()).ok()?));
-        access_token("azd", token.token, expires_at)
+        let expires_on = parse_rfc3339(&token.expires_on).ok().map(|time| Duration::from_secs(time.unix_timestamp().try_into().unwrap_or_default()));
+        access_token("azd", token.token, None, expires_on, call)
     }
 }
 
@@ -152,15 +151,12 @@ fn decode<'a, T: Deserialize<'a>>(program: &str, stdout: &'a [u8]) -> Result<T, 
     serde_json::from_slice(stdout).map_err(|_| unreadable(program))
 }
 
-fn access_token(program: &str, token: String, expires_at: Option<SystemTime>) -> Result<AccessToken, SourceOutcome> {
-    match expires_at {
-        Some(expires_at) if !token.is_empty() => Ok(AccessToken::new(Secret::new(token), expires_at)),
+fn access_token(program: &str, token: String, expires_in: Option<Duration>, expires_on: Option<Duration>, call: &Call) -> Result<AccessToken, SourceOutcome> {
+    let now = call.clock().wall();
+    match lifetime(expires_in, expires_on, now) {
+        Some(lifetime) if !token.is_empty() => Ok(AccessToken::new(Secret::new(token), now + lifetime)),
         _ => Err(unreadable(program)),
     }
-}
-
-fn since_1970(seconds: u64) -> Option<SystemTime> {
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 fn unreadable(program: &str) -> SourceOutcome {

@@ -22,8 +22,10 @@ use cloud_autojoin_core::http::{Answer, HttpClient, Request, Response};
 use cloud_autojoin_core::{ApiError, Call, DecodeError, Error, Secret};
 use http::header::{ACCEPT, HeaderValue};
 use serde::Deserialize;
+use serde_json::json;
 use url::Url;
 
+use super::token_answer::{lifetime, seconds_of};
 use crate::azure::PROVIDER_NAME;
 
 /// An application that signs in: where, in which tenant, as whom.
@@ -136,11 +138,15 @@ impl Wire {
             Answer::Other(response) => return Err(refused(request.operation(), &response).into()),
         };
         let is_token = answer.get("access_token").and_then(serde_json::Value::as_str).is_some_and(|token| !token.is_empty());
-        let lives = answer.get("expires_in").is_some_and(serde_json::Value::is_i64);
-        if !is_token || !lives {
+        let seconds = |name| answer.get(name).and_then(seconds_of);
+        let lifetime = lifetime(seconds("expires_in"), seconds("expires_on"), self.call.clock().wall());
+        let (Some(lifetime), true) = (lifetime, is_token) else {
             return Err(DecodeError::new(PROVIDER_NAME, request.operation(), "no `access_token` with `expires_in`").into());
-        }
-        let body = serde_json::Value::Object(answer).to_string();
+        };
+        // `azure_identity` takes whole seconds only, and adds them to the time unchecked.
+        let body =
+            json!({ "token_type": "Bearer", "access_token": answer["access_token"], "expires_in": lifetime.as_secs(), "ext_expires_in": lifetime.as_secs() });
+        let body = body.to_string();
         let mut headers = Headers::new();
         headers.insert(CONTENT_TYPE, "application/json");
         Ok(AsyncRawResponse::from_bytes(StatusCode::Ok, headers, body))

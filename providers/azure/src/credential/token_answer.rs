@@ -9,8 +9,13 @@ use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::http::Response;
 use cloud_autojoin_core::{ApiError, Call, Secret};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::azure::PROVIDER_NAME;
+
+/// The longest life of a token that is believed: Entra's own end after 28 hours. One that claims more is
+/// renewed at this age, and a number too large for a point in time reaches no arithmetic.
+const MAX_LIFETIME: Duration = Duration::from_secs(48 * 3600);
 
 /// A token as it came.
 #[derive(Deserialize)]
@@ -19,50 +24,59 @@ pub(super) struct TokenAnswer {
     access_token: Secret,
     /// Seconds from now.
     #[serde(default, deserialize_with = "seconds")]
-    expires_in: Option<u64>,
+    expires_in: Option<Duration>,
     /// Seconds since 1970.
     #[serde(default, deserialize_with = "seconds")]
-    expires_on: Option<u64>,
+    expires_on: Option<Duration>,
 }
 
 impl TokenAnswer {
     /// The token; `None` when the answer holds none, or not how long it lives.
     pub(super) fn into_token(self, call: &Call) -> Option<AccessToken> {
-        // The span first: it does not depend on this machine's clock.
-        let expires_at: SystemTime = match (self.expires_in, self.expires_on) {
-            (Some(seconds), _) => call.clock().wall().checked_add(Duration::from_secs(seconds))?,
-            (None, Some(seconds)) => UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?,
-            (None, None) => return None,
-        };
-        (!self.access_token.is_empty()).then(|| AccessToken::new(self.access_token, expires_at))
+        let now = call.clock().wall();
+        let lifetime = lifetime(self.expires_in, self.expires_on, now)?;
+        (!self.access_token.is_empty()).then(|| AccessToken::new(self.access_token, now + lifetime))
     }
+}
+
+/// How long a token lives from `now`, by its `expires_in` or else its `expires_on`; `None` when the
+/// answer has neither. At most [`MAX_LIFETIME`], and nothing for one that has ended.
+pub(super) fn lifetime(expires_in: Option<Duration>, expires_on: Option<Duration>, now: SystemTime) -> Option<Duration> {
+    // The span first: it does not depend on this machine's clock.
+    let lifetime = match (expires_in, expires_on) {
+        (Some(span), _) => span,
+        (None, Some(end)) => end.saturating_sub(now.duration_since(UNIX_EPOCH).unwrap_or_default()),
+        (None, None) => return None,
+    };
+    Some(lifetime.min(MAX_LIFETIME))
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
     String::deserialize(deserializer).map(Secret::new)
 }
 
-/// Seconds as a number or as text; other text (old App Service versions write dates) counts as absent.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Seconds {
-        Number(u64),
-        Text(String),
-        Other(serde::de::IgnoredAny),
-    }
-    Ok(match Seconds::deserialize(deserializer)? {
-        Seconds::Number(seconds) => Some(seconds),
-        Seconds::Text(text) => text.parse().ok(),
-        Seconds::Other(_) => None,
-    })
+/// Seconds, as [`seconds_of`] reads them.
+pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    Value::deserialize(deserializer).map(|value| seconds_of(&value))
+}
+
+/// Seconds as a number or as text, whole or not; a negative number is none at all, one that is too
+/// large the longest span. Other text (old App Service versions write dates) counts as absent.
+pub(super) fn seconds_of(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse::<f64>().ok(),
+        _ => None,
+    };
+    let seconds = seconds.filter(|seconds| !seconds.is_nan())?;
+    Some(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }
 
 /// A refusal: `{"error": ..., "error_description": ...}` of the instance metadata service; App Service writes `message` or nests it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Refusal {
-    error: Option<serde_json::Value>,
+    error: Option<Value>,
     error_description: Option<String>,
     #[serde(alias = "Message")]
     message: Option<String>,
@@ -71,9 +85,9 @@ struct Refusal {
 /// The error for an answer that is no token, in the service's own words.
 pub(crate) fn refused(operation: &str, response: &Response) -> ApiError {
     let Refusal { error, error_description, message } = serde_json::from_slice(&response.body).unwrap_or_default();
-    let text = |value: &serde_json::Value, field: &str| value.get(field).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
     let (code, nested) = match &error {
-        Some(serde_json::Value::String(code)) => (Some(code.clone()), None),
+        Some(Value::String(code)) => (Some(code.clone()), None),
         Some(nested) => (text(nested, "code"), text(nested, "message")),
         None => (None, None),
     };
@@ -103,7 +117,31 @@ mod tests {
         let answer = r#"{"access_token":"t","client_id":"c","expires_in":"86329","expires_on":"1637170604","not_before":"1637083904","resource":"r","token_type":"Bearer"}"#;
         let lifetime = token(answer).unwrap().expires_at().duration_since(SystemTime::now()).unwrap();
         assert!((86_300..=86_330).contains(&lifetime.as_secs()), "{lifetime:?}");
-        assert_eq!(token(r#"{"access_token":"t","expires_on":4102444800}"#).unwrap().expires_at(), UNIX_EPOCH + Duration::from_secs(4_102_444_800));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_number_for_a_lifetime_gives_one_that_time_can_hold() {
+        let day = Duration::from_secs(86_400);
+        let in_a_day = (SystemTime::now() + day).duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let table = [
+            (r#""expires_in":300000000000"#.to_owned(), 2 * day),
+            (r#""expires_in":18446744073709551615"#.to_owned(), 2 * day),
+            (r#""expires_in":1e300"#.to_owned(), 2 * day),
+            (r#""expires_in":"inf""#.to_owned(), 2 * day),
+            (r#""expires_in":86400.9"#.to_owned(), day),
+            (r#""expires_in":"86400""#.to_owned(), day),
+            (r#""expires_in":-86400"#.to_owned(), Duration::ZERO),
+            (r#""expires_in":"-1""#.to_owned(), Duration::ZERO),
+            (r#""expires_in":null,"expires_on":4102444800"#.to_owned(), 2 * day),
+            (r#""expires_on":18446744073709551615"#.to_owned(), 2 * day),
+            (r#""expires_on":-1"#.to_owned(), Duration::ZERO),
+            (format!(r#""expires_in":"soon","expires_on":"{in_a_day}""#), day),
+        ];
+        for (field, expected) in table {
+            let before = SystemTime::now();
+            let lifetime = token(&format!(r#"{{"access_token":"t",{field}}}"#)).unwrap().expires_at().duration_since(before).unwrap();
+            assert!(lifetime.abs_diff(expected) < Duration::from_secs(60), "{field}: {lifetime:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

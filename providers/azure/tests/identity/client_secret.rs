@@ -133,6 +133,35 @@ async fn an_answer_without_a_token_is_an_error() {
 }
 
 #[tokio::test]
+async fn no_number_for_a_lifetime_ends_the_process_or_makes_a_token_immortal() {
+    let table = [
+        r#""expires_in":300000000000"#,
+        r#""expires_in":18446744073709551615"#,
+        r#""expires_in":9223372036854775807"#,
+        r#""expires_in":1e300"#,
+        r#""expires_in":3599.5"#,
+        r#""expires_in":"3599""#,
+        r#""expires_in":"3599","ext_expires_in":"x","token_type":7"#,
+        r#""expires_on":"4102444800""#,
+    ];
+    for field in table {
+        let stage = Stage::new().await;
+        let body = format!(r#"{{"access_token":"t",{field}}}"#);
+        stage.mount(token_endpoint(), ResponseTemplate::new(200).set_body_raw(body, "application/json")).await;
+        let provider = stage.provider(KEYS);
+        for (wait, tokens) in [(Duration::ZERO, 1), (Duration::from_secs(60), 1), (Duration::from_secs(49 * 3600), 2)] {
+            stage.clock.sleep(wait).await;
+            found(stage.ask(provider.as_ref()).await);
+            assert_eq!(stage.forms().await.len(), tokens, "{field} {wait:?}");
+        }
+    }
+    let stage = Stage::new().await;
+    let body = r#"{"access_token":"t","expires_in":-300000000000}"#;
+    stage.mount(token_endpoint(), ResponseTemplate::new(200).set_body_raw(body, "application/json")).await;
+    found(stage.discover(KEYS).await);
+}
+
+#[tokio::test]
 async fn a_redirect_of_the_token_endpoint_is_not_followed() {
     let stage = Stage::new().await;
     let elsewhere = format!("{}/elsewhere", stage.uri());
