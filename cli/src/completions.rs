@@ -1,62 +1,113 @@
 //! `discover completions`: scripts by which shells complete the command, join strings too.
+//!
+//! clap's generator writes the scripts; what it can't express is added for each shell: words such as
+//! `tag_on=nic`, which shells take apart at `=` and `:`, and values such as `consul:/path`.
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory, ValueHint};
 use clap_complete::Shell;
 use cloud_autojoin::Registry;
 use cloud_autojoin::config::{KeySpec, Values};
+
+mod bash;
+mod fish;
+mod zsh;
 
 use crate::arguments::{Arguments, Completions};
 use crate::output;
 use crate::report::Reporter;
 use crate::status::Status;
 
+/// The subcommands that take a join string, and the names of the arguments that it is given in.
+const JOIN_STRINGS: [(&str, &str); 4] = [("addrs", "words"), ("explain", "words"), ("check", "strings"), ("watch", "words")];
+
 /// Runs the subcommand.
 pub(crate) fn run(arguments: &Completions, reporter: &Reporter) -> Status {
-    let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut with_keys(Arguments::command(), &Registry::compiled_in()), "discover", &mut script);
-    let mut script = String::from_utf8_lossy(&script).into_owned();
-    if arguments.shell == Shell::Fish {
-        script.push_str(&fish(&Registry::compiled_in()));
-    }
-    output::deliver(&script, "completions", reporter)
+    output::print_page(&script(arguments.shell, &Registry::compiled_in()), "completions", reporter)
 }
 
-/// What the generator leaves out for fish: the values of words.
-fn fish(registry: &Registry) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
-    let line = |word: PossibleValue| {
-        let help = word.get_help().map(ToString::to_string).unwrap_or_default();
-        format!("complete -c discover -n \"__fish_discover_using_subcommand addrs explain\" -a {} -d {}\n", quoted(word.get_name()), quoted(&help))
+fn script(shell: Shell, registry: &Registry) -> String {
+    let command = with_values(Arguments::command(), registry);
+    let generate = |mut command: Command| {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut command, "discover", &mut script);
+        String::from_utf8_lossy(&script).into_owned()
     };
-    join_words(registry).into_iter().map(line).collect()
-}
-
-/// The command line with the keys of all providers as the values that its words may have. For scripts only: the parser of the command takes any word.
-fn with_keys(command: Command, registry: &Registry) -> Command {
-    let words = join_words(registry);
-    let names: Vec<&str> = registry.providers().iter().map(|spec| spec.name).collect();
-    ["addrs", "explain"]
-        .into_iter()
-        .fold(command, |command, name| {
-            command.mut_subcommand(name, |subcommand| subcommand.mut_arg("words", |argument| argument.value_parser(PossibleValuesParser::new(words.clone()))))
-        })
-        .mut_subcommand("providers", |subcommand| subcommand.mut_arg("name", |argument| argument.value_parser(PossibleValuesParser::new(names))))
-}
-
-fn join_words(registry: &Registry) -> Vec<PossibleValue> {
-    let providers = registry.providers().iter().map(|spec| PossibleValue::new(format!("provider={}", spec.name)).help(spec.title));
-    providers.chain(registry.providers().iter().flat_map(|spec| spec.keys).flat_map(key_words)).collect()
-}
-
-/// The beginnings of pairs with this key, whole pairs where there are few values. A secret is not offered: it does not belong on a command line.
-fn key_words(key: &KeySpec) -> Vec<PossibleValue> {
-    match key.values {
-        _ if key.secret => Vec::new(),
-        Values::OneOf(words) => words.iter().map(|word| PossibleValue::new(format!("{}={word}", key.name)).help(key.doc)).collect(),
-        _ if key.placeholder.is_some() => vec![PossibleValue::new(key.name).help(key.doc)],
-        _ => vec![PossibleValue::new(format!("{}=", key.name)).help(key.doc)],
+    let words = JoinWord::all(registry);
+    match shell {
+        Shell::Bash => bash::script(&generate(with_join_words(command, &words))),
+        Shell::Fish => fish::script(&generate(command), &words, registry),
+        Shell::Zsh => zsh::script(&generate(zsh::with_escaped_names(command)), &words),
+        _ => generate(command),
     }
+}
+
+/// A word that a join string may have.
+struct JoinWord {
+    /// The whole pair, or its beginning.
+    text: String,
+    help: &'static str,
+}
+
+impl JoinWord {
+    fn all(registry: &Registry) -> Vec<Self> {
+        let providers = registry.providers().iter().map(|spec| Self { text: format!("provider={}", spec.name), help: spec.title });
+        providers.chain(registry.providers().iter().flat_map(|spec| spec.keys).flat_map(Self::of_key)).collect()
+    }
+
+    /// The beginnings of pairs with this key, whole pairs where there are few values. A secret isn't
+    /// offered: it doesn't belong on a command line.
+    fn of_key(key: &'static KeySpec) -> Vec<Self> {
+        let word = |text| Self { text, help: key.doc };
+        match key.values {
+            _ if key.secret => Vec::new(),
+            Values::OneOf(values) | Values::ListOf(values) => values.iter().map(|value| word(format!("{}={value}", key.name))).collect(),
+            Values::Boolean => ["true", "false"].iter().map(|value| word(format!("{}={value}", key.name))).collect(),
+            _ if key.placeholder.is_some() => vec![word(key.name.to_owned())],
+            _ => vec![word(format!("{}=", key.name))],
+        }
+    }
+
+    /// Whether something must be written after it.
+    fn is_open(&self) -> bool {
+        self.text.ends_with(['=', '.'])
+    }
+}
+
+/// The command line with what the parser doesn't know of its values: names of providers, and that a
+/// duration or a port is no file.
+fn with_values(command: Command, registry: &Registry) -> Command {
+    let names: Vec<&str> = registry.providers().iter().map(|spec| spec.name).collect();
+    let hinted = |argument: Arg| {
+        // A flag's action takes none; a positional that may be repeated does.
+        let takes_values = argument.is_positional() || argument.get_action().takes_values();
+        let is_unknown = argument.get_value_hint() == ValueHint::Unknown && argument.get_possible_values().is_empty();
+        if takes_values && is_unknown { argument.value_hint(ValueHint::Other) } else { argument }
+    };
+    let boolean = |argument: Arg| if argument.get_id() == "quiet" { argument.value_parser(["true", "false"]) } else { argument };
+    let command = command.mut_subcommand("providers", |providers| providers.mut_arg("name", |name| name.value_parser(PossibleValuesParser::new(names))));
+    command.mut_args(boolean).mut_subcommands(move |subcommand| subcommand.mut_args(hinted))
+}
+
+/// The command line with the words of join strings as values. For scripts only: the parser of the
+/// command takes any word.
+fn with_join_words(command: Command, words: &[JoinWord]) -> Command {
+    let values: Vec<PossibleValue> = words.iter().map(|word| PossibleValue::new(word.text.clone())).collect();
+    JOIN_STRINGS.into_iter().filter(|(name, _)| command.find_subcommand(name).is_some()).collect::<Vec<_>>().into_iter().fold(
+        command,
+        |command, (name, argument)| {
+            let values = values.clone();
+            command.mut_subcommand(name, |subcommand| subcommand.mut_arg(argument, |argument| argument.value_parser(PossibleValuesParser::new(values))))
+        },
+    )
+}
+
+/// The options whose values are `KIND:...`, with their kinds: `--file` goes on with a path.
+fn kinds() -> [(&'static str, &'static [&'static str]); 2] {
+    #[cfg(all(feature = "sidecar", unix))]
+    return [("--file", &crate::watch::FILE_KINDS), ("--agent", &crate::watch::AGENT_KINDS)];
+    #[cfg(not(all(feature = "sidecar", unix)))]
+    [("--file", &[]), ("--agent", &[])]
 }
 
 #[cfg(test)]
@@ -66,16 +117,26 @@ mod tests {
     #[test]
     fn every_key_that_is_no_secret_is_offered_and_choices_are_whole() {
         let registry = Registry::compiled_in();
-        let words: Vec<String> = join_words(&registry).iter().map(|word| word.get_name().to_owned()).collect();
+        let words: Vec<String> = JoinWord::all(&registry).into_iter().map(|word| word.text).collect();
         for spec in registry.providers() {
             assert!(words.contains(&format!("provider={}", spec.name)));
             for key in spec.keys {
                 assert_eq!(words.iter().any(|word| word.starts_with(key.name)), !key.secret, "{}", key.name);
             }
         }
-        assert_eq!(
-            key_words(&KeySpec::new("mode", "").values(Values::OneOf(&["a", "b"]))).iter().map(PossibleValue::get_name).collect::<Vec<_>>(),
-            ["mode=a", "mode=b"]
-        );
+        const MODE: KeySpec = KeySpec::new("mode", "").values(Values::OneOf(&["a", "b"]));
+        static KEY: KeySpec = MODE;
+        assert_eq!(JoinWord::of_key(&KEY).into_iter().map(|word| word.text).collect::<Vec<_>>(), ["mode=a", "mode=b"]);
+    }
+
+    #[test]
+    fn what_each_shell_needs_finds_its_place_in_the_generated_script() {
+        let registry = Registry::compiled_in();
+        let zsh = script(Shell::Zsh, &registry);
+        assert_eq!(zsh.matches(":_discover_join_words'").count(), if cfg!(all(feature = "sidecar", unix)) { 4 } else { 3 });
+        let bash = script(Shell::Bash, &registry);
+        assert!(!bash.contains("complete -F _discover ") && bash.contains("complete -F _discover_whole_words "));
+        #[cfg(all(feature = "sidecar", unix))]
+        assert!(zsh.contains(":KIND\\:PATH:_discover_file'") && zsh.contains(":KIND[\\:URL]:_discover_agent'"), "{zsh}");
     }
 }

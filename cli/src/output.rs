@@ -20,6 +20,19 @@ pub(crate) fn deliver(text: &str, what: &str, reporter: &Reporter) -> Status {
     }
 }
 
+/// Writes a text for people to standard output: help, a manual page, a script. A reader that closes
+/// the pipe, as `head` does, has read what it wanted.
+pub(crate) fn print_page(text: &str, what: &str, reporter: &Reporter) -> Status {
+    match print(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Status::Done,
+        Err(error) => {
+            reporter.error(&format!("cannot print the {what}: {error}"), None);
+            Status::Failed
+        }
+        Ok(()) => Status::Done,
+    }
+}
+
 fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

@@ -30,6 +30,7 @@ mod systemd;
 
 pub(crate) use arguments::{Arguments, LogFormat};
 use config::Judged;
+pub(crate) use config::{AGENT_KINDS, FILE_KINDS};
 use daemon::Daemon;
 
 /// More than this is no configuration.
