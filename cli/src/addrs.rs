@@ -21,6 +21,10 @@ pub(crate) async fn run(arguments: &Addrs, reporter: &Reporter) -> Status {
 async fn addresses(arguments: &Addrs, reporter: &Reporter) -> Result<String> {
     let discovery = question::ask(&arguments.question, Detail::Addresses, reporter).await.answer?;
     let (provider, subject) = (discovery.provider(), discovery.subject().to_owned());
+    // Where nothing was found they are part of the error.
+    if discovery.matched() > 0 {
+        discovery.findings().iter().for_each(|finding| reporter.finding(finding));
+    }
     let addresses = discovery.require_addresses()?;
     Ok(output::addresses(arguments.output, provider, &subject, &addresses))
 }

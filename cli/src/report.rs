@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write as _};
 
-use cloud_autojoin::Error;
+use cloud_autojoin::{Error, Finding};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -89,6 +89,14 @@ impl Reporter {
     pub(crate) fn note(&self, message: &str) {
         if !self.quiet {
             write_line(&format!("note: {}", one_line(message)));
+        }
+    }
+
+    /// Reports what the answer is found to lack, with what to do about it.
+    pub(crate) fn finding(&self, finding: &Finding) {
+        match &finding.hint {
+            Some(hint) => self.warning(&format!("{}; {hint}", finding.message)),
+            None => self.warning(&finding.message),
         }
     }
 

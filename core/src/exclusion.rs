@@ -49,6 +49,16 @@ pub enum Exclusion {
         /// The type asked for, as `private_v4`.
         wanted: String,
     },
+    /// It is a block of addresses, which belongs to no single machine.
+    AddressBlock {
+        /// The block, as `10.240.0.16/28`.
+        block: String,
+    },
+    /// The cloud's answer leaves out what decides it.
+    Incomplete {
+        /// What is missing, as `its IP configuration has no properties`.
+        what: Cow<'static, str>,
+    },
     /// It is not the primary interface or configuration, and only that one was asked for.
     NotPrimary,
     /// It is attached to no instance.
@@ -75,6 +85,8 @@ impl Exclusion {
             Self::InstanceGone => "instance_gone",
             Self::NotRunning { .. } => "not_running",
             Self::OtherAddressType { .. } => "other_address_type",
+            Self::AddressBlock { .. } => "address_block",
+            Self::Incomplete { .. } => "incomplete",
             Self::NotPrimary => "not_primary",
             Self::NotAttached => "not_attached",
             Self::NotMember { .. } => "not_member",
@@ -94,6 +106,8 @@ impl fmt::Display for Exclusion {
             Self::InstanceGone => f.write_str("its instance is gone"),
             Self::NotRunning { state } => write!(f, "its instance is {state}"),
             Self::OtherAddressType { found, wanted } => write!(f, "{found} is not {wanted}"),
+            Self::AddressBlock { block } => write!(f, "{block} is a block of addresses, not one address"),
+            Self::Incomplete { what } => write!(f, "the answer is incomplete: {what}"),
             Self::NotPrimary => f.write_str("not primary"),
             Self::NotAttached => f.write_str("attached to no instance"),
             Self::NotMember { of } => write!(f, "not part of {of}"),

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::process::Stdio;
 
+use cloud_autojoin_simulator::message::Operation;
 use cloud_autojoin_simulator::world::{Named, VirtualMachine, World};
-use cloud_autojoin_simulator::{Door, Simulator};
+use cloud_autojoin_simulator::{Door, Fault, FaultBody, Simulator};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
@@ -122,6 +123,25 @@ async fn the_string_may_stand_in_a_file_with_comments_and_lines() {
         "discover: `resource_group` is missing (`vm_scale_set` is given); add `resource_group=...`\n",
     );
     simulator.finish();
+}
+
+#[tokio::test]
+async fn an_answer_with_a_hole_that_costs_no_machine_is_a_warning() {
+    let simulator = start("tagged").await;
+    let page = json!({ "value": [{ "name": "server-0", "tags": { "consul": "server" }, "properties": { "ipConfigurations": [
+        { "name": "main", "properties": { "privateIPAddress": "10.0.3.4" } },
+        { "name": "second" },
+    ] } }] });
+    let body = FaultBody::Text(page.to_string());
+    simulator.add_fault(Fault::status(200).body(body).operation(Operation::ListNetworkInterfaces));
+    let text = format!("provider=azure subscription_id={TAGGED} tag_name=consul tag_value=server {}", simulator.join_settings());
+    let warning = "warning: the answer for network interface `server-0` is incomplete, and an address of it may be missing: its IP configuration `second` has no \
+        properties; it may be changing just now: try again; if it stays like this, repair or delete it\n";
+    discover(["addrs", &text]).against(&simulator).run().await.is(0, "10.0.3.4\n", warning);
+    discover(["-q", "addrs", &text]).against(&simulator).run().await.is(0, "10.0.3.4\n", "");
+    let ended = discover(["explain", &text]).against(&simulator).run().await;
+    let said = ended.stdout.replace("\n  ", " ");
+    assert!(said.contains("noticed: the answer for network interface `server-0` is incomplete") && said.contains("repair or delete it"), "{said}");
 }
 
 #[tokio::test]

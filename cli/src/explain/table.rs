@@ -106,7 +106,8 @@ fn conclusion(explanation: &Explanation<'_>, width: Width) -> String {
     let mut findings = explanation.findings().iter();
     let cause = if found { None } else { findings.next() };
     for finding in findings {
-        let _ = writeln!(text, "{}", width.wrapped(&format!("noticed: {}", finding.message)));
+        let hint = finding.hint.as_ref().filter(|_| found).map(|hint| format!("; {hint}")).unwrap_or_default();
+        let _ = writeln!(text, "{}", width.wrapped(&format!("noticed: {}{hint}", finding.message)));
     }
     if let Some(cause) = cause {
         let _ = writeln!(text, "{}", width.wrapped(&format!("likely cause: {}", cause.message)));

@@ -187,18 +187,26 @@ pub struct DecodeError {
     provider: &'static str,
     operation: String,
     detail: Option<String>,
+    hint: Option<String>,
     cause: Option<serde_json::Error>,
 }
 
 impl DecodeError {
     /// A body that is not the JSON expected. The body itself is not kept: it may hold a token.
     pub fn json(provider: &'static str, operation: impl Into<String>, cause: serde_json::Error) -> Self {
-        Self { provider, operation: operation.into(), detail: None, cause: Some(cause) }
+        Self { provider, operation: operation.into(), detail: None, hint: None, cause: Some(cause) }
     }
 
     /// A body that is well formed and still makes no sense, as `interface without id`.
     pub fn new(provider: &'static str, operation: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { provider, operation: operation.into(), detail: Some(detail.into()), cause: None }
+        Self { provider, operation: operation.into(), detail: Some(detail.into()), hint: None, cause: None }
+    }
+
+    /// What to do next, where more is known than that the answer is not the cloud's.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
     }
 
     /// The provider that was asked.
@@ -213,6 +221,9 @@ impl DecodeError {
 
     /// What to do next.
     pub fn hint(&self) -> Cow<'_, str> {
+        if let Some(hint) = &self.hint {
+            return Cow::Borrowed(hint);
+        }
         Cow::Borrowed("a proxy or a wrong endpoint may have answered instead of the cloud; if not, this is a bug worth reporting")
     }
 }

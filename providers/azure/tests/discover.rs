@@ -9,6 +9,8 @@ mod support;
 mod addresses;
 #[path = "discover/faults.rs"]
 mod faults;
+#[path = "discover/incomplete.rs"]
+mod incomplete;
 #[path = "discover/permissions.rs"]
 mod permissions;
 #[path = "discover/places.rs"]

@@ -32,9 +32,13 @@ pub(super) fn api_error(ask: &Ask, response: &Response) -> ApiError {
     }
 }
 
-/// Whether the thing asked for is not there.
+/// Whether ARM says that the resource, or the group it is in, does not exist.
+///
+/// The status alone does not say so: proxies and gateways answer 404 too, and a resource that is
+/// taken for deleted makes a short list. A subscription that is not there may be one that the
+/// identity cannot see.
 pub(crate) fn is_not_found(error: &Error) -> bool {
-    matches!(error, Error::Api(error) if error.status() == 404)
+    matches!(error, Error::Api(error) if matches!(kind(error.status(), error.code()), Some(Missing::Resource | Missing::ResourceGroup)))
 }
 
 /// Whether the resource group or the subscription itself is not there: every other question would be answered the same.
@@ -80,6 +84,10 @@ fn hint(ask: &Ask, status: u16, body: &ErrorBody) -> Option<String> {
             Some(format!("check `tenant_id`: the token is from another tenant than the one subscription `{subscription}` belongs to"))
         }
         (401, _) => Some("Azure refuses the token, and a fresh one too: check `tenant_id` and `environment`, and the clock of this machine".to_owned()),
+        (404, None) => Some(
+            "the answer has no error code of Azure Resource Manager: a proxy or gateway may have given it; check `HTTPS_PROXY`, `NO_PROXY` and `arm_endpoint`"
+                .to_owned(),
+        ),
         (403, _) => {
             let action = body.missing_action().unwrap_or(ask.action);
             let scope = group.map_or_else(|| format!("subscription `{subscription}`"), |group| format!("resource group `{group}`"));
@@ -127,6 +135,17 @@ mod tests {
         assert!(is_scope_missing(&error(404, "ResourceGroupNotFound")));
         assert!(is_scope_missing(&error(400, "InvalidSubscriptionId")));
         assert!(!is_scope_missing(&error(404, "NotFound")));
-        assert!(is_not_found(&error(404, "NotFound")) && !is_not_found(&error(403, "NotFound")));
+    }
+
+    #[test]
+    fn only_arms_own_codes_say_that_something_does_not_exist() {
+        let is_not_found = |status, code: Option<&str>| is_not_found(&ApiError::new("azure", "x", status).with_code(code.map(str::to_owned)).into());
+        for code in ["ResourceNotFound", "NotFound", "ParentResourceNotFound", "ResourceGroupNotFound"] {
+            assert!(is_not_found(404, Some(code)), "{code}");
+            assert!(!is_not_found(403, Some(code)), "{code}");
+        }
+        for code in [None, Some("InvalidResourceType"), Some("SubscriptionNotFound"), Some("404"), Some("page_not_found")] {
+            assert!(!is_not_found(404, code), "{code:?}");
+        }
     }
 }

@@ -1,14 +1,16 @@
 //! The JSON of ARM, as far as it is read: only the fields that are needed, whatever else comes along.
 //!
 //! `null` counts as absent everywhere, and every field but a list's `value` may be absent: recorded bodies leave out tags, `properties`, `primary`, addresses and zones, each in some version.
+//! `lenient.rs` reads the values. What is missing where something is needed is found in `discover/completeness.rs`.
 //! Field names are those of Microsoft.Compute 2024-07-01 and Microsoft.Network 2024-05-01; bodies recorded from 2016-03-30 to 2025-04-01 read the same.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::net::IpAddr;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use super::lenient::{AddressField, address, boolean, is_present, null_as_default, number, objects, text, texts};
 use super::resource_id::ResourceId;
 
 /// One page of any ARM list.
@@ -33,8 +35,8 @@ pub(crate) struct Tags(pub Vec<(String, String)>);
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct NetworkInterface {
-    #[serde(deserialize_with = "null_as_default")]
     pub id: ResourceId,
+    #[serde(deserialize_with = "text")]
     pub name: Option<String>,
     #[serde(deserialize_with = "null_as_default")]
     pub tags: Tags,
@@ -45,9 +47,10 @@ pub(crate) struct NetworkInterface {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct NetworkInterfaceProperties {
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "objects")]
     pub ip_configurations: Vec<IpConfiguration>,
     /// Absent while it is attached to nothing, and on what is left of a Uniform instance that is gone (recorded 2023 and 2025).
+    #[serde(deserialize_with = "boolean")]
     pub primary: Option<bool>,
     /// Absent while it is attached to nothing, or to something else than a virtual machine.
     pub virtual_machine: Option<Reference>,
@@ -57,8 +60,8 @@ pub(crate) struct NetworkInterfaceProperties {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct IpConfiguration {
-    #[serde(deserialize_with = "null_as_default")]
     pub id: ResourceId,
+    #[serde(deserialize_with = "text")]
     pub name: Option<String>,
     #[serde(deserialize_with = "null_as_default")]
     pub properties: IpConfigurationProperties,
@@ -68,9 +71,18 @@ pub(crate) struct IpConfiguration {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct IpConfigurationProperties {
     /// Absent during creation, and in the IPv6 half of an interface whose subnet has no IPv6 range (recorded 2022).
-    #[serde(rename = "privateIPAddress", deserialize_with = "empty_as_absent")]
-    pub private_ip_address: Option<IpAddr>,
+    #[serde(rename = "privateIPAddress", deserialize_with = "address")]
+    private_ip_address: Option<AddressField>,
+    /// Absent unless the configuration holds a block of addresses.
+    #[serde(rename = "privateIPAddressPrefixLength", deserialize_with = "number")]
+    private_ip_address_prefix_length: Option<u64>,
+    /// Absent in some versions where there is an address.
+    #[serde(rename = "privateIPAddressVersion", deserialize_with = "is_present")]
+    has_version: bool,
+    #[serde(rename = "provisioningState", deserialize_with = "is_present")]
+    has_provisioning_state: bool,
     /// Absent on IPv6 configurations.
+    #[serde(deserialize_with = "boolean")]
     pub primary: Option<bool>,
     #[serde(rename = "publicIPAddress")]
     pub public_ip_address: Option<Reference>,
@@ -80,7 +92,6 @@ pub(crate) struct IpConfigurationProperties {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Reference {
-    #[serde(deserialize_with = "null_as_default")]
     pub id: ResourceId,
 }
 
@@ -90,16 +101,17 @@ pub(crate) struct Reference {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct VirtualMachine {
-    #[serde(deserialize_with = "null_as_default")]
     pub id: ResourceId,
+    #[serde(deserialize_with = "text")]
     pub name: Option<String>,
     /// Uniform: the number, as text.
+    #[serde(deserialize_with = "text")]
     pub instance_id: Option<String>,
     #[serde(deserialize_with = "null_as_default")]
     pub tags: Tags,
     /// `[null]` in the stubs of a Flexible set.
-    #[serde(deserialize_with = "null_as_default")]
-    pub zones: Vec<Option<String>>,
+    #[serde(deserialize_with = "texts")]
+    pub zones: Vec<String>,
     #[serde(deserialize_with = "null_as_default")]
     pub properties: VirtualMachineProperties,
 }
@@ -110,6 +122,9 @@ pub(crate) struct VirtualMachineProperties {
     pub virtual_machine_scale_set: Option<Reference>,
     #[serde(deserialize_with = "null_as_default")]
     pub network_profile: NetworkProfile,
+    /// `Succeeded`, `Creating`.
+    #[serde(deserialize_with = "text")]
+    pub provisioning_state: Option<String>,
     /// Only there when it was asked for.
     pub instance_view: Option<InstanceView>,
 }
@@ -117,7 +132,7 @@ pub(crate) struct VirtualMachineProperties {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct NetworkProfile {
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "objects")]
     pub network_interfaces: Vec<Reference>,
 }
 
@@ -125,7 +140,7 @@ pub(crate) struct NetworkProfile {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct InstanceView {
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "objects")]
     pub statuses: Vec<Status>,
 }
 
@@ -133,6 +148,7 @@ pub(crate) struct InstanceView {
 #[serde(default)]
 pub(crate) struct Status {
     /// `PowerState/running`, `ProvisioningState/succeeded`.
+    #[serde(deserialize_with = "text")]
     pub code: Option<String>,
 }
 
@@ -140,8 +156,8 @@ pub(crate) struct Status {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ScaleSet {
-    #[serde(deserialize_with = "null_as_default")]
     pub id: ResourceId,
+    #[serde(deserialize_with = "text")]
     pub name: Option<String>,
     #[serde(deserialize_with = "null_as_default")]
     pub tags: Tags,
@@ -155,12 +171,14 @@ pub(crate) struct ScaleSet {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct ScaleSetProperties {
     /// Absent with api-versions before 2020-12-01, when every set was Uniform.
+    #[serde(deserialize_with = "text")]
     pub orchestration_mode: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Sku {
+    #[serde(deserialize_with = "number")]
     pub capacity: Option<u64>,
 }
 
@@ -168,17 +186,15 @@ pub(crate) struct Sku {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct IndexedResource {
-    #[serde(deserialize_with = "null_as_default")]
     pub id: ResourceId,
-    #[serde(rename = "type", deserialize_with = "null_as_default")]
-    pub kind: String,
+    #[serde(rename = "type", deserialize_with = "text")]
+    kind: Option<String>,
 }
 
 /// `Microsoft.Network/publicIPAddresses`, and the same of Uniform instances.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct PublicAddress {
-    #[serde(deserialize_with = "null_as_default")]
     pub id: ResourceId,
     #[serde(deserialize_with = "null_as_default")]
     pub properties: PublicAddressProperties,
@@ -188,8 +204,10 @@ pub(crate) struct PublicAddress {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct PublicAddressProperties {
     /// Absent until a dynamic address is given out (recorded 2023).
-    #[serde(deserialize_with = "empty_as_absent")]
-    pub ip_address: Option<IpAddr>,
+    #[serde(deserialize_with = "address")]
+    pub ip_address: Option<AddressField>,
+    #[serde(rename = "provisioningState", deserialize_with = "is_present")]
+    has_provisioning_state: bool,
 }
 
 impl NetworkInterface {
@@ -200,7 +218,38 @@ impl NetworkInterface {
 
     /// Whether any of its IP configurations has a private address.
     pub(crate) fn has_private_address(&self) -> bool {
-        self.properties.ip_configurations.iter().any(|configuration| configuration.properties.private_ip_address.is_some())
+        self.properties.ip_configurations.iter().any(|configuration| configuration.private_address().is_some_and(|field| field.address().is_some()))
+    }
+}
+
+impl IpConfiguration {
+    /// What it has for a private address.
+    pub(crate) fn private_address(&self) -> Option<AddressField> {
+        let IpConfigurationProperties { private_ip_address, private_ip_address_prefix_length, .. } = &self.properties;
+        Some(private_ip_address.clone()?.with_prefix_length(*private_ip_address_prefix_length))
+    }
+
+    /// Whether the answer says nothing of it: not even whether it has an address.
+    pub(crate) fn is_blank(&self) -> bool {
+        let IpConfigurationProperties { private_ip_address, primary, public_ip_address, has_version, has_provisioning_state, .. } = &self.properties;
+        private_ip_address.is_none() && primary.is_none() && public_ip_address.is_none() && !has_version && !has_provisioning_state
+    }
+}
+
+impl PublicAddress {
+    /// Whether the answer says nothing of it: not even whether it was given out.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.properties.ip_address.is_none() && !self.properties.has_provisioning_state
+    }
+}
+
+impl IndexedResource {
+    /// What it is: `Microsoft.Compute/virtualMachines`. Read off the id where the field is absent.
+    pub(crate) fn kind(&self) -> Cow<'_, str> {
+        match &self.kind {
+            Some(kind) if !kind.is_empty() => Cow::Borrowed(kind),
+            _ => Cow::Owned(self.id.kind()),
+        }
     }
 }
 
@@ -212,7 +261,14 @@ impl VirtualMachine {
 
     /// Its availability zone.
     pub(crate) fn zone(&self) -> Option<&str> {
-        self.zones.iter().flatten().map(String::as_str).find(|zone| !zone.is_empty())
+        self.zones.iter().map(String::as_str).find(|zone| !zone.is_empty())
+    }
+
+    /// Whether the answer leaves out which interfaces it has. One that is being made has none yet; every other one has.
+    pub(crate) fn lacks_interfaces(&self) -> bool {
+        let references = &self.properties.network_profile.network_interfaces;
+        let is_made = self.properties.provisioning_state.as_deref().is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"));
+        references.iter().any(|reference| reference.id.is_empty()) || (references.is_empty() && is_made)
     }
 
     /// The ids of its interfaces.
@@ -239,40 +295,13 @@ impl InstanceView {
     }
 }
 
-fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
 // As `null_as_default`, but not to be combined with `serde(default)`: the field itself must be there.
 fn null_as_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-fn empty_as_absent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
-    struct AddressVisitor;
-
-    impl Visitor<'_> for AddressVisitor {
-        type Value = Option<IpAddr>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an IP address")
-        }
-
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-            match text.trim() {
-                "" => Ok(None),
-                // An address that cannot be read is an error: leaving it out would make a short list.
-                text => text.parse().map(Some).map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self)),
-            }
-        }
-
-        fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-    }
-
-    deserializer.deserialize_any(AddressVisitor)
-}
+#[derive(Deserialize)]
+struct TagValue(#[serde(deserialize_with = "text")] Option<String>);
 
 impl<'de> Deserialize<'de> for Tags {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -287,7 +316,8 @@ impl<'de> Deserialize<'de> for Tags {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tags, A::Error> {
                 let mut tags = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, Option<String>>()? {
+                while let Some(name) = map.next_key()? {
+                    let TagValue(value) = map.next_value()?;
                     tags.push((name, value.unwrap_or_default()));
                 }
                 Ok(Tags(tags))

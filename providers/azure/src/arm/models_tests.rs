@@ -20,7 +20,7 @@ fn null_counts_as_absent_in_every_field() {
             {"id":null,"name":null,"properties":{"privateIPAddress":null,"primary":null,"publicIPAddress":null}},{"properties":null},{}]}}"#,
     );
     assert_eq!(interface.properties.ip_configurations.len(), 3);
-    assert!(interface.properties.ip_configurations.iter().all(|configuration| configuration.properties.private_ip_address.is_none()));
+    assert!(interface.properties.ip_configurations.iter().all(|configuration| configuration.private_address().is_none() && configuration.is_blank()));
     let machine: VirtualMachine =
         read(r#"{"zones":[null],"tags":null,"properties":{"networkProfile":null,"virtualMachineScaleSet":null,"instanceView":null}}"#);
     assert_eq!((machine.zone(), machine.interface_ids().count()), (None, 0));
@@ -38,12 +38,101 @@ fn tags_may_be_absent_null_or_empty_and_keep_their_order() {
 }
 
 #[test]
-fn an_empty_address_is_absent_and_an_unreadable_one_an_error() {
-    let properties: IpConfigurationProperties = read(r#"{"privateIPAddress":""}"#);
-    assert_eq!(properties.private_ip_address, None);
-    let properties: IpConfigurationProperties = read(r#"{"privateIPAddress":"2001:db8::4"}"#);
-    assert_eq!(properties.private_ip_address, "2001:db8::4".parse().ok());
-    assert!(serde_json::from_str::<IpConfigurationProperties>(r#"{"privateIPAddress":"10.0.0.4/24"}"#).is_err());
+fn an_address_is_told_from_a_block_of_them_and_from_what_is_neither() {
+    for (properties, expected) in [
+        (r#"{}"#, None),
+        (r#"{"privateIPAddress":null}"#, None),
+        (r#"{"privateIPAddress":""}"#, None),
+        (r#"{"privateIPAddress":" 10.0.0.4 "}"#, Some("address 10.0.0.4")),
+        (r#"{"privateIPAddress":"2001:db8::4","privateIPAddressPrefixLength":null}"#, Some("address 2001:db8::4")),
+        (r#"{"privateIPAddress":"10.240.0.4/32"}"#, Some("address 10.240.0.4")),
+        (r#"{"privateIPAddress":"10.240.0.4","privateIPAddressPrefixLength":32}"#, Some("address 10.240.0.4")),
+        (r#"{"privateIPAddress":"10.240.0.16/28","privateIPAddressPrefixLength":28}"#, Some("block 10.240.0.16/28")),
+        (r#"{"privateIPAddress":"10.240.0.16","privateIPAddressPrefixLength":"28"}"#, Some("block 10.240.0.16/28")),
+        (r#"{"privateIPAddress":"2001:db8:0:1::/80"}"#, Some("block 2001:db8:0:1::/80")),
+        (r#"{"privateIPAddress":"10.0.0.x"}"#, Some("unreadable 10.0.0.x")),
+        (r#"{"privateIPAddress":"10.0.0.4/x"}"#, Some("unreadable 10.0.0.4/x")),
+        (r#"{"privateIPAddress":167772164}"#, Some("unreadable 167772164")),
+        (r#"{"privateIPAddress":{}}"#, None),
+    ] {
+        let configuration: IpConfiguration = read(&format!(r#"{{"properties":{properties}}}"#));
+        let seen = configuration.private_address().map(|field| match &field {
+            AddressField::Address(_) => format!("address {field}"),
+            AddressField::Block(..) => format!("block {field}"),
+            AddressField::Unreadable(_) => format!("unreadable {field}"),
+        });
+        assert_eq!(seen.as_deref(), expected, "{properties}");
+    }
+}
+
+/// Every field that is read, as other kinds of values than the documented one.
+#[test]
+fn an_odd_value_in_any_field_leaves_the_rest_of_the_page_readable() {
+    const ODD: [&str; 8] = ["null", "true", "7", "-7", "7.5", r#""seven""#, r#""""#, "[]"];
+    fn check<T: serde::de::DeserializeOwned>(shapes: &[&str]) {
+        for shape in shapes {
+            for odd in ODD.into_iter().chain(["{}", "[{}]"]) {
+                let json = format!(r#"{{"value":[{}]}}"#, shape.replace('@', odd));
+                assert!(serde_json::from_str::<Page<T>>(&json).is_ok_and(|page| page.value.len() == 1), "{json}");
+            }
+        }
+    }
+    check::<NetworkInterface>(&[
+        r#"{"id":@}"#,
+        r#"{"name":@}"#,
+        r#"{"tags":{"a":@}}"#,
+        r#"{"properties":{"primary":@}}"#,
+        r#"{"properties":{"virtualMachine":{"id":@}}}"#,
+        r#"{"properties":{"ipConfigurations":[{"id":@}]}}"#,
+        r#"{"properties":{"ipConfigurations":[{"name":@}]}}"#,
+        r#"{"properties":{"ipConfigurations":[{"properties":{"privateIPAddress":@}}]}}"#,
+        r#"{"properties":{"ipConfigurations":[{"properties":{"privateIPAddressPrefixLength":@}}]}}"#,
+        r#"{"properties":{"ipConfigurations":[{"properties":{"privateIPAddressVersion":@}}]}}"#,
+        r#"{"properties":{"ipConfigurations":[{"properties":{"provisioningState":@}}]}}"#,
+        r#"{"properties":{"ipConfigurations":[{"properties":{"primary":@}}]}}"#,
+        r#"{"properties":{"ipConfigurations":[{"properties":{"publicIPAddress":{"id":@}}}]}}"#,
+    ]);
+    check::<VirtualMachine>(&[
+        r#"{"id":@}"#,
+        r#"{"name":@}"#,
+        r#"{"instanceId":@}"#,
+        r#"{"zones":[@]}"#,
+        r#"{"properties":{"provisioningState":@}}"#,
+        r#"{"properties":{"virtualMachineScaleSet":{"id":@}}}"#,
+        r#"{"properties":{"networkProfile":{"networkInterfaces":[{"id":@}]}}}"#,
+        r#"{"properties":{"instanceView":{"statuses":[{"code":@}]}}}"#,
+    ]);
+    check::<ScaleSet>(&[r#"{"id":@}"#, r#"{"name":@}"#, r#"{"sku":{"capacity":@}}"#, r#"{"properties":{"orchestrationMode":@}}"#]);
+    check::<IndexedResource>(&[r#"{"id":@}"#, r#"{"type":@}"#]);
+    check::<PublicAddress>(&[r#"{"id":@}"#, r#"{"properties":{"ipAddress":@}}"#, r#"{"properties":{"provisioningState":@}}"#]);
+}
+
+#[test]
+fn lists_and_objects_may_be_null_and_hold_null() {
+    for json in [
+        r#"{"tags":null,"properties":{"ipConfigurations":null,"virtualMachine":null}}"#,
+        r#"{"properties":{"ipConfigurations":[null,{"properties":null},{"properties":{"publicIPAddress":null}}]}}"#,
+    ] {
+        read::<NetworkInterface>(json);
+    }
+    let interface: NetworkInterface = read(r#"{"properties":{"ipConfigurations":[null,{}]}}"#);
+    assert_eq!(interface.properties.ip_configurations.len(), 2, "none is lost");
+    let machine: VirtualMachine = read(r#"{"zones":null,"properties":{"networkProfile":{"networkInterfaces":[null]},"instanceView":{"statuses":[null]}}}"#);
+    assert!(machine.lacks_interfaces(), "a reference that says nothing is not dropped");
+    read::<VirtualMachine>(r#"{"zones":[null,1],"properties":{"networkProfile":{"networkInterfaces":null},"instanceView":{"statuses":null}}}"#);
+}
+
+#[test]
+fn values_of_another_kind_are_read_where_they_can_be() {
+    let interface: NetworkInterface = read(r#"{"tags":{"a":1,"b":true,"c":-1.5,"d":{}},"properties":{"primary":"True"}}"#);
+    let values: Vec<&str> = interface.tags.0.iter().map(|(_, value)| value.as_str()).collect();
+    assert_eq!((values, interface.properties.primary), (vec!["1", "true", "-1.5", ""], Some(true)));
+    let set: ScaleSet = read(r#"{"sku":{"capacity":"3"}}"#);
+    assert_eq!(set.sku.and_then(|sku| sku.capacity), Some(3));
+    let machine: VirtualMachine = read(r#"{"instanceId":3,"zones":[2]}"#);
+    assert_eq!((machine.instance_id.as_deref(), machine.zone()), (Some("3"), Some("2")));
+    let hit: IndexedResource = read(r#"{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/a"}"#);
+    assert_eq!(hit.kind(), "Microsoft.Compute/virtualMachines");
 }
 
 #[test]
@@ -64,13 +153,7 @@ mod fixtures {
     }
 
     fn addresses(interface: &NetworkInterface) -> Vec<String> {
-        interface
-            .properties
-            .ip_configurations
-            .iter()
-            .filter_map(|configuration| configuration.properties.private_ip_address)
-            .map(|address| address.to_string())
-            .collect()
+        interface.properties.ip_configurations.iter().filter_map(IpConfiguration::private_address).map(|address| address.to_string()).collect()
     }
 
     #[test]
@@ -87,7 +170,11 @@ mod fixtures {
         let viewed: Page<VirtualMachine> = fixture!("uniform-instances-with-view");
         assert_eq!(viewed.value[0].properties.instance_view.as_ref().and_then(InstanceView::power_state), Some("running"));
         let public: Page<PublicAddress> = fixture!("uniform-public-addresses");
-        assert_eq!(public.value.iter().map(|address| address.properties.ip_address).collect::<Vec<_>>(), [None, "203.0.113.7".parse().ok()]);
+        assert_eq!(
+            public.value.iter().map(|address| address.properties.ip_address.clone()).collect::<Vec<_>>(),
+            [None, "203.0.113.7".parse().ok().map(AddressField::Address)]
+        );
+        assert!(!public.value.iter().any(PublicAddress::is_blank), "one that is not given out is not blank");
     }
 
     #[test]
@@ -126,7 +213,10 @@ mod fixtures {
         assert!(read::<Page<NetworkInterface>>(include_str!("../../tests/fixtures/network-interfaces-empty.json")).value.is_empty());
         let public: PublicAddress = fixture!("public-address");
         let reference = page.value[0].properties.ip_configurations[0].properties.public_ip_address.as_ref();
-        assert_eq!((reference.map(|reference| &reference.id), public.properties.ip_address), (Some(&public.id), "203.0.113.9".parse().ok()));
+        assert_eq!(
+            (reference.map(|reference| &reference.id), public.properties.ip_address),
+            (Some(&public.id), "203.0.113.9".parse().ok().map(AddressField::Address))
+        );
     }
 
     #[test]
@@ -142,7 +232,10 @@ mod fixtures {
     #[test]
     fn the_index_of_resources() {
         let page: Page<IndexedResource> = fixture!("resources-by-tag");
-        assert_eq!(page.value.iter().map(|hit| (hit.kind.as_str(), hit.id.name())).collect::<Vec<_>>()[1], ("Microsoft.Network/networkInterfaces", "aVMNic"));
+        assert_eq!(
+            page.value.iter().map(|hit| (hit.kind().into_owned(), hit.id.name())).collect::<Vec<_>>()[1],
+            ("Microsoft.Network/networkInterfaces".to_owned(), "aVMNic")
+        );
         let empty: Page<IndexedResource> = fixture!("resources-empty-page");
         assert!(empty.value.is_empty() && empty.next_link.is_some_and(|link| link.contains("skiptoken")));
     }

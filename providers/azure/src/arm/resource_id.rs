@@ -6,13 +6,14 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+
+use super::lenient;
 
 /// An ARM resource id: `/subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME[/TYPE/NAME...]`.
 ///
 /// Any text is accepted, so that an id of an unknown form does not make a page unreadable; the parts it has not are `None`. Equality and hash ignore case.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(from = "String")]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ResourceId(String);
 
 impl ResourceId {
@@ -67,15 +68,25 @@ impl ResourceId {
         self.after("resourceGroups")
     }
 
+    /// The type of the resource: `Microsoft.Compute/virtualMachines`; empty where the id has none.
+    pub(crate) fn kind(&self) -> String {
+        let mut segments = self.segments();
+        while segments.next().is_some_and(|key| !key.eq_ignore_ascii_case("providers")) {
+            segments.next();
+        }
+        let namespace = segments.next().unwrap_or_default().to_owned();
+        segments.step_by(2).fold(namespace, |kind, part| kind + "/" + part)
+    }
+
     /// The last segment: the name.
     pub(crate) fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 }
 
-impl From<String> for ResourceId {
-    fn from(text: String) -> Self {
-        Self::new(text)
+impl<'de> Deserialize<'de> for ResourceId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        lenient::text(deserializer).map(|text| Self::new(text.unwrap_or_default()))
     }
 }
 
@@ -176,6 +187,16 @@ mod tests {
     fn a_group_named_like_a_key_is_not_taken_for_one() {
         let id = ResourceId::new("/subscriptions/s/resourceGroups/virtualMachines/providers/Microsoft.Compute/virtualMachines/a");
         assert_eq!((id.resource_group(), id.after("virtualMachines")), (Some("virtualMachines"), Some("a")));
+    }
+
+    #[test]
+    fn the_type_is_read_off_the_id() {
+        assert_eq!(ResourceId::new(UNIFORM).kind(), "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces");
+        assert_eq!(
+            ResourceId::new("/subscriptions/s/resourceGroups/providers/providers/Microsoft.Network/networkInterfaces/a").kind(),
+            "Microsoft.Network/networkInterfaces"
+        );
+        assert_eq!(ResourceId::new("/subscriptions/s").kind(), "");
     }
 
     #[test]

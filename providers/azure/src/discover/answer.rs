@@ -5,9 +5,10 @@
 
 use std::collections::HashSet;
 
-use cloud_autojoin_core::{Call, Discovery, Exclusion, Finding, Node, Provider, Result};
+use cloud_autojoin_core::{Call, Discovery, Error, Exclusion, Finding, Node, Provider, Result};
 
 use super::candidate::Candidate;
+use super::completeness::Holes;
 use super::ip_configuration::{AddressRule, PublicAddresses};
 use super::{power_state, public_address};
 use crate::arm::ResourceId;
@@ -24,6 +25,9 @@ pub(super) struct Answer<'a> {
     taken: usize,
     remembers: bool,
     seen: HashSet<ResourceId>,
+    holes: Holes,
+    /// Why there is no whole answer.
+    failure: Option<Error>,
 }
 
 impl<'a> Answer<'a> {
@@ -38,6 +42,8 @@ impl<'a> Answer<'a> {
             taken: 0,
             remembers: false,
             seen: HashSet::new(),
+            holes: Holes::default(),
+            failure: None,
         }
     }
 
@@ -50,7 +56,20 @@ impl<'a> Answer<'a> {
         if self.rule.needs_public_addresses() || self.azure.config().power_state == PowerState::Running {
             self.waiting.push(candidate);
         } else {
-            self.discovery.push(candidate.judged(self.rule, &PublicAddresses::new()));
+            self.push_judged(candidate, &PublicAddresses::new());
+        }
+    }
+
+    fn push_judged(&mut self, candidate: Candidate, public: &PublicAddresses) {
+        match candidate.judged(self.rule, public) {
+            Ok(node) => {
+                let hole = node.left_out.iter().find(|reason| matches!(reason, Exclusion::Incomplete { .. }));
+                if let Some(Exclusion::Incomplete { what }) = hole {
+                    self.holes.note(&node.name, what);
+                }
+                self.discovery.push(node);
+            }
+            Err(error) => _ = self.failure.get_or_insert(error),
         }
     }
 
@@ -97,7 +116,7 @@ impl<'a> Answer<'a> {
     ///
     /// # Errors
     ///
-    /// A power state or a public address that cannot be read.
+    /// A power state or a public address that cannot be read; an interface of which the answer leaves out whether it has an address.
     pub(super) async fn finish(mut self) -> Result<Discovery> {
         let mut waiting = std::mem::take(&mut self.waiting);
         if self.azure.config().power_state == PowerState::Running {
@@ -119,7 +138,13 @@ impl<'a> Answer<'a> {
         let public =
             if self.rule.needs_public_addresses() { public_address::read(self.azure, self.call, self.rule, &waiting).await? } else { PublicAddresses::new() };
         for candidate in waiting {
-            self.discovery.push(candidate.judged(self.rule, &public));
+            self.push_judged(candidate, &public);
+        }
+        if let Some(error) = self.failure {
+            return Err(error);
+        }
+        if let Some(finding) = self.holes.finding() {
+            self.find(finding);
         }
         if self.discovery.matched() == 0 {
             self.blame_the_rules();

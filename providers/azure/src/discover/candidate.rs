@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloud_autojoin_core::{Address, Exclusion, Node};
+use cloud_autojoin_core::{Address, Exclusion, Node, Result};
 
 use super::ip_configuration::{AddressRule, PublicAddresses};
 use crate::arm::{NetworkInterface, ResourceId, Tags, VirtualMachine};
@@ -88,8 +88,12 @@ impl Candidate {
     }
 
     /// Its node, with the addresses that count.
-    pub(super) fn judged(self, rule: AddressRule, public: &PublicAddresses) -> Node {
-        let (addresses, left_out) = rule.judge(&self.interface, public);
+    ///
+    /// # Errors
+    ///
+    /// The interface gives no address, and the answer leaves out whether it has one.
+    pub(super) fn judged(self, rule: AddressRule, public: &PublicAddresses) -> Result<Node> {
+        let (addresses, left_out) = rule.judge(&self.interface, public)?;
         let mut node = self.described();
         node.addresses = addresses
             .into_iter()
@@ -102,7 +106,7 @@ impl Candidate {
             })
             .collect();
         node.left_out = left_out;
-        node
+        Ok(node)
     }
 
     /// Its node, left out for these reasons.

@@ -2,6 +2,8 @@
 //!
 //! Azure answers the filter on a set that does not exist with an empty list, so an empty answer alone says nothing (recorded 2025): the set itself is read.
 
+use std::fmt;
+
 use cloud_autojoin_core::{Call, Error, Finding, Result};
 
 use super::scale_set::{PathEnd, Resolved, ScaleSetName};
@@ -36,7 +38,7 @@ pub(super) async fn explain(azure: &Azure, call: &Call, set: &ScaleSetName, unif
         Err(error) if is_not_found(&error) => return Err(with_suggestion(azure, call, set, error).await),
         Err(error) => return without_the_set(set, uniform, flexible, error),
     };
-    let mode = mode_of(&found);
+    let Some(mode) = mode_of(&found) else { return of_unknown_mode(set, &found, uniform, flexible) };
     let end = match mode {
         OrchestrationMode::Uniform => uniform,
         OrchestrationMode::Flexible => flexible,
@@ -56,16 +58,34 @@ pub(super) async fn explain(azure: &Azure, call: &Call, set: &ScaleSetName, unif
     }
 }
 
-/// The mode of a set; absent with old versions, when every set was Uniform.
-pub(super) fn mode_of(set: &ScaleSet) -> OrchestrationMode {
-    match set.properties.orchestration_mode.as_deref() {
-        Some(mode) if mode.eq_ignore_ascii_case("Flexible") => OrchestrationMode::Flexible,
-        _ => OrchestrationMode::Uniform,
+/// The mode of a set; absent with old versions, when every set was Uniform. `None`: one that is not known yet.
+pub(super) fn mode_of(set: &ScaleSet) -> Option<OrchestrationMode> {
+    match set.properties.orchestration_mode.as_deref().unwrap_or_default() {
+        mode if mode.eq_ignore_ascii_case("Flexible") => Some(OrchestrationMode::Flexible),
+        mode if mode.is_empty() || mode.eq_ignore_ascii_case("Uniform") => Some(OrchestrationMode::Uniform),
+        _ => None,
     }
 }
 
-fn nothing_in(set: &ScaleSetName, mode: OrchestrationMode, capacity: Option<u64>) -> Resolved {
-    let mut resolved = Resolved::new(mode);
+/// A set of a mode that is not known: it has no members only if both paths say so.
+fn of_unknown_mode(set: &ScaleSetName, found: &ScaleSet, mut uniform: Option<PathEnd>, mut flexible: Option<PathEnd>) -> Result<Resolved> {
+    if matches!(&uniform, Some(PathEnd::Failed(error)) if is_not_found(error)) {
+        uniform = Some(PathEnd::Empty);
+    }
+    match take_failure(&mut flexible).or_else(|| take_failure(&mut uniform)) {
+        Some(error) => Err(error),
+        None => {
+            let mode = found.properties.orchestration_mode.as_deref().unwrap_or_default();
+            let mut resolved = nothing_in(set, mode, found.sku.as_ref().and_then(|sku| sku.capacity));
+            let message = format!("the orchestration mode `{mode}` of the scale set `{}` is not known", set.name);
+            resolved.findings.push(Finding::new(message).with_hint("look for a newer version, which may know it"));
+            Ok(resolved)
+        }
+    }
+}
+
+fn nothing_in(set: &ScaleSetName, mode: impl fmt::Display, capacity: Option<u64>) -> Resolved {
+    let mut resolved = Resolved::new(OrchestrationMode::Flexible);
     let there = format!("the scale set `{}` is there ({mode})", set.name);
     resolved.findings.push(match capacity {
         Some(capacity) if capacity > 0 => Finding::new(format!("{there} with a capacity of {capacity}, and has no instances yet"))

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
-use cloud_autojoin_core::{Call, Error, Exclusion, Result};
+use cloud_autojoin_core::{Call, Error, Exclusion, Finding, Result};
 use futures::future::{Either, select};
 
 use super::candidate::{Candidate, Instance, unseen};
+use super::completeness;
 use super::lookup::{Begun, Found, look_up};
-use super::scale_set::{Opened, Resolved, ScaleSetName, Slot, may_belong};
+use super::scale_set::{Opened, Resolved, ScaleSetName, Slot, belongs};
 use crate::arm::{NetworkInterface, ResourceId, VirtualMachine, same_name};
 use crate::azure::Azure;
 use crate::config::OrchestrationMode;
@@ -47,7 +48,10 @@ pub(super) async fn resolve(
         Either::Right((begun, reading)) => (reading.await?, Either::Right(ready(begun))),
     };
     let id = set.id(azure);
-    let (machines, foreign): (Vec<_>, Vec<_>) = machines.into_iter().partition(|machine| may_belong(machine, &id));
+    if let Some(machine) = machines.iter().find(|machine| belongs(machine, &id).is_none()) {
+        return Err(completeness::of_membership(machine, set));
+    }
+    let (machines, foreign): (Vec<_>, Vec<_>) = machines.into_iter().partition(|machine| belongs(machine, &id) == Some(true));
 
     let in_group = |id: &ResourceId| id.resource_group().is_some_and(|group| same_name(group, &set.resource_group));
     let needed = machines.iter().flat_map(VirtualMachine::interface_ids).any(in_group);
@@ -56,12 +60,17 @@ pub(super) async fn resolve(
     let mut found = look_up(azure, call, wanted, begun).await?;
 
     let mut resolved = Resolved::new(OrchestrationMode::Flexible);
+    if !foreign.is_empty() {
+        let message =
+            format!("Azure was asked for the virtual machines of scale set `{}` alone, and {} of the answer do not belong to it", set.name, foreign.len());
+        resolved.findings.push(Finding::new(message).with_hint("something on the way may drop the `$filter` of requests: check the proxy (`HTTPS_PROXY`)"));
+    }
     for machine in &foreign {
         resolved.left_out.push(Instance::of(machine).node(Exclusion::NotMember { of: format!("scale set `{}`", set.name) }));
     }
     for machine in &machines {
         let instance = Instance { scale_set: Some(set.name.clone()), ..Instance::of(machine) };
-        gather(&mut resolved, machine, Arc::new(instance), &mut found);
+        gather(&mut resolved, machine, Arc::new(instance), &mut found)?;
     }
     Ok(resolved)
 }
@@ -88,7 +97,14 @@ async fn read_along(interfaces: Slot<'_, Begun<NetworkInterface>>, machine_pages
 }
 
 /// Sorts the interfaces of a virtual machine into those found and those gone.
-pub(super) fn gather(resolved: &mut Resolved, machine: &VirtualMachine, instance: Arc<Instance>, found: &mut Found<NetworkInterface>) {
+///
+/// # Errors
+///
+/// The answer leaves out which interfaces the machine has.
+pub(super) fn gather(resolved: &mut Resolved, machine: &VirtualMachine, instance: Arc<Instance>, found: &mut Found<NetworkInterface>) -> Result<()> {
+    if machine.lacks_interfaces() {
+        return Err(completeness::of_machine(machine));
+    }
     let mut has_interfaces = false;
     for id in machine.interface_ids() {
         has_interfaces = true;
@@ -100,4 +116,5 @@ pub(super) fn gather(resolved: &mut Resolved, machine: &VirtualMachine, instance
     if !has_interfaces {
         resolved.left_out.push(instance.node(Exclusion::NoAddress));
     }
+    Ok(())
 }

@@ -5,13 +5,14 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use cloud_autojoin_core::Exclusion;
+use cloud_autojoin_core::{Error, Exclusion};
 
-use crate::arm::{IpConfiguration, NetworkInterface, ResourceId};
+use super::completeness;
+use crate::arm::{AddressField, IpConfiguration, NetworkInterface, PublicAddress, ResourceId};
 use crate::config::{AddressType, AzureConfig, Interfaces};
 
-/// What public address each resource holds; none while it is not given out.
-pub(super) type PublicAddresses = HashMap<ResourceId, Option<IpAddr>>;
+/// The public addresses that IP configurations name.
+pub(super) type PublicAddresses = HashMap<ResourceId, PublicAddress>;
 
 /// Which addresses of an interface count.
 #[derive(Debug, Clone, Copy)]
@@ -42,10 +43,18 @@ impl AddressRule {
     /// The addresses of `interface` that count, and why others do not.
     ///
     /// With `interfaces=primary` these are those of the primary interface: of each family the primary IP configuration, or the first where none is marked (IPv6 never is).
-    pub(super) fn judge(self, interface: &NetworkInterface, public: &PublicAddresses) -> (Vec<IpAddr>, Vec<Exclusion>) {
+    ///
+    /// # Errors
+    ///
+    /// The interface gives no address, and the answer leaves out whether it has one.
+    pub(super) fn judge(self, interface: &NetworkInterface, public: &PublicAddresses) -> Result<(Vec<IpAddr>, Vec<Exclusion>), Error> {
         // Unattached interfaces have no `primary`; only a plain `false` makes a secondary one.
         if self.interfaces == Interfaces::Primary && interface.properties.primary == Some(false) {
-            return (Vec::new(), vec![Exclusion::NotPrimary]);
+            return Ok((Vec::new(), vec![Exclusion::NotPrimary]));
+        }
+        // Azure knows no interface without one.
+        if interface.properties.ip_configurations.is_empty() {
+            return Err(completeness::of_interface(interface, "it has no IP configurations"));
         }
         let (mut addresses, mut left_out) = (Vec::new(), Vec::new());
         let mut leave_out = |reason: Exclusion| {
@@ -64,14 +73,18 @@ impl AddressRule {
                 Err(reason) => leave_out(reason),
             }
         }
-        if configurations.is_empty() {
-            leave_out(Exclusion::NoAddress);
+        let hole = left_out.iter().find_map(|reason| match reason {
+            Exclusion::Incomplete { what } => Some(what),
+            _ => None,
+        });
+        if let Some(what) = hole.filter(|_| addresses.is_empty()) {
+            return Err(completeness::of_interface(interface, what));
         }
         if addresses.is_empty() {
             // The node is counted by its first reason: "not primary" says nothing of the configuration that is.
             left_out.sort_by_key(|reason| *reason == Exclusion::NotPrimary);
         }
-        (addresses, left_out)
+        Ok((addresses, left_out))
     }
 
     fn configurations(self, interface: &NetworkInterface) -> Vec<&IpConfiguration> {
@@ -79,20 +92,40 @@ impl AddressRule {
         if self.interfaces == Interfaces::All {
             return all.iter().collect();
         }
-        let is_v6 = |configuration: &IpConfiguration| configuration.properties.private_ip_address.is_some_and(|address| address.is_ipv6());
+        let is_v6 = |configuration: &IpConfiguration| configuration.private_address().is_some_and(|field| field.is_ipv6());
+        let is_block = |configuration: &IpConfiguration| matches!(configuration.private_address(), Some(AddressField::Block(..)));
         let primary = |v6: bool| {
-            let mut family = all.iter().filter(move |configuration| is_v6(configuration) == v6);
+            let mut family = all.iter().filter(move |configuration| is_v6(configuration) == v6 && !is_block(configuration));
             family.clone().find(|configuration| configuration.properties.primary == Some(true)).or_else(|| family.next())
         };
         [primary(false), primary(true)].into_iter().flatten().collect()
     }
 
     fn address(self, configuration: &IpConfiguration, public: &PublicAddresses) -> Result<IpAddr, Exclusion> {
-        if !self.address_type.is_public() {
-            return configuration.properties.private_ip_address.ok_or(Exclusion::NoAddress);
+        let incomplete = |what: String| Exclusion::Incomplete { what: what.into() };
+        let name = configuration.name.as_deref().unwrap_or_default();
+        if configuration.is_blank() {
+            return Err(incomplete(format!("its IP configuration `{name}` has no properties")));
         }
-        let Some(reference) = &configuration.properties.public_ip_address else { return Err(Exclusion::Other("no public address".into())) };
-        public.get(&reference.id).copied().flatten().ok_or_else(|| Exclusion::Other("its public address is not given out yet".into()))
+        let (found, none) = if self.address_type.is_public() {
+            let Some(reference) = &configuration.properties.public_ip_address else { return Err(Exclusion::Other("no public address".into())) };
+            if reference.id.is_empty() {
+                return Err(incomplete(format!("its IP configuration `{name}` names a public address without an id")));
+            }
+            let found = public.get(&reference.id);
+            if found.is_some_and(PublicAddress::is_blank) {
+                return Err(incomplete(format!("the public address `{}` has no properties", reference.id.name())));
+            }
+            (found.and_then(|public| public.properties.ip_address.clone()), Exclusion::Other("its public address is not given out yet".into()))
+        } else {
+            (configuration.private_address(), Exclusion::NoAddress)
+        };
+        match found {
+            Some(AddressField::Address(address)) => Ok(address),
+            Some(block @ AddressField::Block(..)) => Err(Exclusion::AddressBlock { block: block.to_string() }),
+            Some(AddressField::Unreadable(text)) => Err(incomplete(format!("`{text}` of its IP configuration `{name}` is no IP address"))),
+            None => Err(none),
+        }
     }
 
     fn is_of_type(self, address: IpAddr) -> bool {
@@ -119,9 +152,9 @@ mod tests {
 
     fn judge(json: &str, address_type: AddressType, interfaces: Interfaces) -> (Vec<String>, Vec<String>) {
         let interface: NetworkInterface = serde_json::from_str(json).unwrap();
-        let public =
-            HashMap::from([(ResourceId::new("/SUBSCRIPTIONS/S/resourceGroups/g/providers/Microsoft.Network/publicIPAddresses/P"), "203.0.113.7".parse().ok())]);
-        let (addresses, left_out) = AddressRule { address_type, interfaces }.judge(&interface, &public);
+        let public: PublicAddress = serde_json::from_str(r#"{"properties":{"ipAddress":"203.0.113.7"}}"#).unwrap();
+        let public = HashMap::from([(ResourceId::new("/SUBSCRIPTIONS/S/resourceGroups/g/providers/Microsoft.Network/publicIPAddresses/P"), public)]);
+        let (addresses, left_out) = AddressRule { address_type, interfaces }.judge(&interface, &public).unwrap();
         (addresses.iter().map(ToString::to_string).collect(), left_out.iter().map(ToString::to_string).collect())
     }
 
@@ -161,9 +194,45 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_without_properties_or_configurations_has_no_address() {
-        for json in ["{}", r#"{"properties":{"ipConfigurations":[]}}"#, r#"{"properties":{"ipConfigurations":[{}]}}"#] {
-            assert_eq!(judge(json, AddressType::Private, Interfaces::All), (text(&[]), text(&["no private address yet"])), "{json}");
+    fn a_block_of_addresses_is_left_out_with_its_reason_and_is_primary_for_nothing() {
+        let with_blocks = r#"{"properties":{"primary":true,"ipConfigurations":[
+            {"properties":{"privateIPAddress":"10.240.0.16/28"}},
+            {"properties":{"privateIPAddress":"10.240.0.32","privateIPAddressPrefixLength":28}},
+            {"properties":{"privateIPAddress":"2001:db8:0:1::/80"}},
+            {"properties":{"privateIPAddress":"10.240.0.4/32"}},
+            {"properties":{"privateIPAddress":"2001:db8::4","privateIPAddressPrefixLength":"128"}}]}}"#;
+        let (addresses, left_out) = judge(with_blocks, AddressType::Private, Interfaces::All);
+        assert_eq!(addresses, ["10.240.0.4", "2001:db8::4"]);
+        let blocks = ["10.240.0.16/28", "10.240.0.32/28", "2001:db8:0:1::/80"].map(|block| format!("{block} is a block of addresses, not one address"));
+        assert_eq!(left_out, blocks);
+        assert_eq!(judge(with_blocks, AddressType::Private, Interfaces::Primary), (text(&["10.240.0.4", "2001:db8::4"]), text(&["not primary"])));
+    }
+
+    #[test]
+    fn an_interface_of_which_it_is_unknown_whether_it_has_an_address_is_an_error() {
+        for (json, what) in [
+            ("{}", "it has no IP configurations"),
+            (r#"{"properties":null}"#, "it has no IP configurations"),
+            (r#"{"properties":{"ipConfigurations":[]}}"#, "it has no IP configurations"),
+            (r#"{"properties":{"ipConfigurations":[null]}}"#, "its IP configuration `` has no properties"),
+            (r#"{"properties":{"ipConfigurations":[{"name":"main"}]}}"#, "its IP configuration `main` has no properties"),
+            (r#"{"properties":{"ipConfigurations":[{"name":"main","properties":{}}]}}"#, "its IP configuration `main` has no properties"),
+            (
+                r#"{"properties":{"ipConfigurations":[{"name":"main","properties":{"privateIPAddress":"10.0.0.x"}}]}}"#,
+                "`10.0.0.x` of its IP configuration `main`",
+            ),
+        ] {
+            let interface: NetworkInterface = serde_json::from_str(json).unwrap();
+            let rule = AddressRule { address_type: AddressType::Private, interfaces: Interfaces::All };
+            let error = rule.judge(&interface, &HashMap::new()).unwrap_err();
+            assert!(error.to_string().contains(what), "{json}: {error}");
         }
+    }
+
+    #[test]
+    fn a_hole_beside_an_address_is_a_reason() {
+        let json = r#"{"properties":{"ipConfigurations":[{"properties":{"privateIPAddress":"10.0.0.4"}},{"name":"second"}]}}"#;
+        let reason = "the answer is incomplete: its IP configuration `second` has no properties";
+        assert_eq!(judge(json, AddressType::Private, Interfaces::All), (text(&["10.0.0.4"]), text(&[reason])));
     }
 }

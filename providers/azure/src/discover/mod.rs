@@ -5,6 +5,7 @@
 
 mod answer;
 mod candidate;
+mod completeness;
 mod empty_scale_set;
 mod flexible;
 mod ip_configuration;

@@ -33,9 +33,8 @@ pub(super) async fn read(azure: &Azure, call: &Call, rule: AddressRule, candidat
     let asks = azure.arm().asks(&azure.config().subscription_id);
     let lists =
         sets.values().map(|set| azure.arm().list::<PublicAddress>(asks.scale_set_public_addresses(&set.resource_group, &set.name)).read_on(Vec::new(), call));
-    let of_sets = try_join_all(lists).await?.into_iter().flatten().map(|address| (address.id.clone(), address.properties.ip_address));
+    let of_sets = try_join_all(lists).await?.into_iter().flatten().map(|address| (address.id.clone(), address));
     let mut addresses: PublicAddresses = of_sets.collect();
-    let found = look_up::<PublicAddress>(azure, call, wanted, None).await?;
-    addresses.extend(found.into_iter().map(|(id, address)| (id, address.properties.ip_address)));
+    addresses.extend(look_up::<PublicAddress>(azure, call, wanted, None).await?);
     Ok(addresses)
 }

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use super::candidate::Candidate;
 use super::lookup::Begun;
 use super::{empty_scale_set, flexible, uniform};
-use crate::arm::{Listing, NetworkInterface, ResourceId, VirtualMachine};
+use crate::arm::{Listing, NetworkInterface, ResourceId, VirtualMachine, is_not_found};
 use crate::azure::Azure;
 use crate::config::OrchestrationMode;
 
@@ -100,7 +100,7 @@ pub(super) async fn resolve(azure: &Azure, call: &Call, set: &ScaleSetName, want
                 match end {
                     // The set was emptied, or made anew in the other mode: all is asked again.
                     Some(PathEnd::Empty) | None => azure.remember_mode(id.as_str(), None),
-                    Some(PathEnd::Failed(error)) if crate::arm::is_not_found(&error) => azure.remember_mode(id.as_str(), None),
+                    Some(PathEnd::Failed(error)) if is_not_found(&error) => azure.remember_mode(id.as_str(), None),
                     Some(PathEnd::Failed(error)) => return Err(error),
                 }
             }
@@ -116,18 +116,24 @@ pub(super) async fn resolve(azure: &Azure, call: &Call, set: &ScaleSetName, want
     }
 }
 
-/// Resolves a scale set that a list has just shown, with its mode. One that has no members, or is gone by now, is an empty answer.
+/// Resolves a scale set that a list has just shown, with its mode if that is known. One that has no members, or is gone by now, is an empty answer.
 ///
 /// # Errors
 ///
 /// What its mode takes cannot be read, wholly.
-pub(super) async fn resolve_listed(azure: &Azure, call: &Call, set: &ScaleSetName, mode: OrchestrationMode, instance_tags: bool) -> Result<Resolved> {
-    match attempt(azure, call, set, Wanted { mode: Some(mode), instance_tags }).await? {
+pub(super) async fn resolve_listed(azure: &Azure, call: &Call, set: &ScaleSetName, mode: Option<OrchestrationMode>, instance_tags: bool) -> Result<Resolved> {
+    match attempt(azure, call, set, Wanted { mode, instance_tags }).await? {
         Attempt::Members(resolved) => Ok(resolved),
-        Attempt::Neither { uniform, flexible } => match uniform.or(flexible) {
-            Some(PathEnd::Failed(error)) if !crate::arm::is_not_found(&error) => Err(error),
-            _ => Ok(Resolved::new(mode)),
-        },
+        Attempt::Neither { uniform, flexible } => {
+            for end in [uniform, flexible] {
+                if let Some(PathEnd::Failed(error)) = end
+                    && !is_not_found(&error)
+                {
+                    return Err(error);
+                }
+            }
+            Ok(Resolved::new(mode.unwrap_or(OrchestrationMode::Uniform)))
+        }
     }
 }
 
@@ -149,13 +155,13 @@ async fn attempt(azure: &Azure, call: &Call, set: &ScaleSetName, wanted: Wanted)
     }
     let (mut machines, mut interfaces) = (Slot::empty(), Slot::empty());
     if asks_mode(OrchestrationMode::Flexible) {
-        machines = Slot::new(arm.list::<VirtualMachine>(asks.scale_set_members(group, name, false)).open(call).boxed());
+        machines = Slot::new(open_members(arm.list::<VirtualMachine>(asks.scale_set_members(group, name, false)), &id, call).boxed());
         let first_page = arm.list::<NetworkInterface>(asks.network_interfaces(Some(group)));
         interfaces = Slot::new(begin(first_page, group, call).boxed());
     }
 
     loop {
-        if let Some(opened) = machines.take_if(|(machines, _)| machines.iter().any(|machine| may_belong(machine, &id))) {
+        if let Some(opened) = machines.take_if(|(machines, _)| has_member(machines, &id)) {
             drop(uniform);
             return flexible::resolve(azure, call, set, opened, interfaces).await.map(Attempt::Members);
         }
@@ -179,9 +185,35 @@ fn has_members(opened: &Opened<NetworkInterface>) -> bool {
     !opened.0.is_empty()
 }
 
-/// Whether a machine of the filtered list is a member. One that names another set is none, whatever has become of the filter on its way: a foreign machine in a cluster is worse than an error.
-pub(super) fn may_belong(machine: &VirtualMachine, scale_set: &ResourceId) -> bool {
-    machine.properties.virtual_machine_scale_set.as_ref().is_none_or(|reference| reference.id.is_empty() || reference.id == *scale_set)
+/// Whether a machine of the filtered list is a member, by the set it names; `None` where the answer
+/// says nothing of it.
+///
+/// The filter alone proves nothing, since a proxy may drop it: a foreign machine in a cluster is
+/// worse than an error.
+pub(super) fn belongs(machine: &VirtualMachine, scale_set: &ResourceId) -> Option<bool> {
+    match &machine.properties.virtual_machine_scale_set {
+        Some(reference) if reference.id.is_empty() => None,
+        Some(reference) => Some(reference.id == *scale_set),
+        None if machine.lacks_interfaces() => None,
+        None => Some(false),
+    }
+}
+
+/// Reads the list to the first page with a member, or to the end: where the filter was lost, other
+/// machines may come first.
+async fn open_members(mut list: Listing<VirtualMachine>, scale_set: &ResourceId, call: &Call) -> Result<Opened<VirtualMachine>> {
+    let mut machines = Vec::new();
+    while let Some(page) = list.next(call).await? {
+        machines.extend(page);
+        if has_member(&machines, scale_set) {
+            break;
+        }
+    }
+    Ok((machines, list))
+}
+
+fn has_member(machines: &[VirtualMachine], scale_set: &ResourceId) -> bool {
+    machines.iter().any(|machine| belongs(machine, scale_set) != Some(false))
 }
 
 async fn begin(mut list: Listing<NetworkInterface>, group: &str, call: &Call) -> Result<Begun<NetworkInterface>> {

@@ -93,7 +93,7 @@ async fn elsewhere(question: Question<'_>) -> Option<Finding> {
         ("Microsoft.Compute/virtualMachines", "virtual machine", TagPlace::Instance),
         ("Microsoft.Network/networkInterfaces", "network interface", TagPlace::NetworkInterface),
     ] {
-        let hits: Vec<&IndexedResource> = hits.iter().filter(|hit| hit.kind.eq_ignore_ascii_case(kind)).collect();
+        let hits: Vec<&IndexedResource> = hits.iter().filter(|hit| hit.kind().eq_ignore_ascii_case(kind)).collect();
         let others = if hits.len() > 1 { format!(" and {} more", hits.len() - 1) } else { String::new() };
         if let Some(hit) = hits.iter().find(|hit| in_scope(hit)).filter(|_| !question.tags.may_stand_on(place)) {
             let finding = Finding::new(format!("tag {condition} stands on the {thing} `{}`{others}", hit.id.name()));

@@ -10,6 +10,7 @@ use futures::future::try_join_all;
 
 use super::answer::Answer;
 use super::candidate::{Candidate, Instance, NETWORK_INTERFACE};
+use super::completeness;
 use super::lookup::{Begun, Found, look_up};
 use super::tag_findings::Seen;
 use super::tag_match::judge;
@@ -34,7 +35,13 @@ pub(super) async fn collect(question: Question<'_>, answer: &mut Answer<'_>, see
     let in_scope = |hit: &IndexedResource| {
         resource_groups.is_empty() || hit.id.resource_group().is_some_and(|found| resource_groups.iter().any(|group| same_name(group, found)))
     };
-    let hits = try_join_all(lists).await?.into_iter().map(|mut hits| {
+    let hits = try_join_all(lists).await?;
+    if let Some(hit) =
+        hits.iter().flatten().find(|hit| hit.id.is_empty() && (hit.kind().is_empty() || place_of(hit).is_some_and(|place| tags.may_stand_on(place))))
+    {
+        return Err(completeness::of_indexed(hit));
+    }
+    let hits = hits.into_iter().map(|mut hits| {
         hits.retain(|hit| in_scope(hit) && place_of(hit).is_some_and(|place| tags.may_stand_on(place)));
         hits
     });
@@ -90,7 +97,7 @@ fn place_of(hit: &IndexedResource) -> Option<TagPlace> {
         ("Microsoft.Network/networkInterfaces", TagPlace::NetworkInterface),
     ]
     .into_iter()
-    .find(|(kind, _)| hit.kind.eq_ignore_ascii_case(kind))
+    .find(|(kind, _)| hit.kind().eq_ignore_ascii_case(kind))
     .map(|(_, place)| place)
 }
 

@@ -74,7 +74,7 @@ pub(super) async fn gather_interfaces(
             instance.scale_set_tags = set.tags.clone();
         }
         let mut resolved = Resolved::new(OrchestrationMode::Flexible);
-        gather(&mut resolved, machine, Arc::new(instance), &mut found);
+        gather(&mut resolved, machine, Arc::new(instance), &mut found)?;
         for candidate in resolved.candidates {
             judge_candidate(tags, candidate, answer, &mut seen.interfaces);
         }

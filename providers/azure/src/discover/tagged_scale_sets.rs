@@ -9,6 +9,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::answer::Answer;
 use super::candidate::{Candidate, Instance};
+use super::completeness;
 use super::empty_scale_set::mode_of;
 use super::scale_set::{Resolved, ScaleSetName, resolve_listed};
 use super::tag_findings::Seen;
@@ -58,16 +59,16 @@ pub(super) fn contributes(tags: &Tags, place: TagPlace, carried: &arm::Tags, rea
 ///
 /// # Errors
 ///
-/// A set of which something cannot be read.
+/// A set of which something cannot be read, or of which the answer leaves out where it is.
 pub(super) async fn collect(question: Question<'_>, sets: &[ScaleSet], answer: &mut Answer<'_>, seen: &mut Seen) -> Result<()> {
     let Question { azure, call, tags, .. } = question;
     let named: Vec<(ScaleSetName, ScaleSet)> = sets
         .iter()
-        .filter_map(|set| {
-            let name = ScaleSetName { resource_group: set.id.resource_group()?.to_owned(), name: set.name().to_owned() };
-            Some((name, set.clone()))
+        .map(|set| {
+            let resource_group = set.id.resource_group().ok_or_else(|| completeness::of_scale_set(set))?.to_owned();
+            Ok((ScaleSetName { resource_group, name: set.name().to_owned() }, set.clone()))
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let with_instance_tags = tags.may_stand_on(TagPlace::Instance);
     let resolved: Vec<(ScaleSet, Resolved)> = stream::iter(named)
         .map(|(name, set)| {
@@ -83,6 +84,9 @@ pub(super) async fn collect(question: Question<'_>, sets: &[ScaleSet], answer: &
     for (set, resolved) in resolved {
         if resolved.candidates.is_empty() && resolved.left_out.is_empty() {
             answer.leave_out(node(&set, vec![Exclusion::Other("it has no instances".into())]));
+        }
+        for finding in resolved.findings {
+            answer.find(finding);
         }
         for candidate in resolved.candidates {
             judge_candidate(tags, with_scale_set_tags(candidate, &set), answer, &mut seen.interfaces);
