@@ -84,16 +84,65 @@ impl From<&Address> for AddressRow {
     }
 }
 
-/// The text without control characters, which a cloud's names and tags may hold and a terminal would obey.
+/// Whether a terminal obeys the character instead of showing it: control characters, and those that
+/// change the direction of the text around them, by which a name can look like another one.
+pub(crate) fn is_obeyed(letter: char) -> bool {
+    letter.is_control() || is_bidirectional_control(letter)
+}
+
+fn is_bidirectional_control(letter: char) -> bool {
+    matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text with those characters written out that a cloud's names and tags may hold and a terminal
+/// would obey.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut shown, letter| {
-        if letter.is_control() {
+        if is_obeyed(letter) {
             shown.extend(letter.escape_default())
         } else {
             shown.push(letter)
         }
         shown
     })
+}
+
+/// A writer of log lines: those characters in them that turn the text around are written out.
+///
+/// The log escapes control characters by itself, and writes some of its own for colour. Here the
+/// form is the one of JSON, which is the same text to who reads a log in JSON.
+pub(crate) struct LogWriter<W>(W);
+
+impl<W: Write> LogWriter<W> {
+    pub(crate) fn new(writer: W) -> Self {
+        Self(writer)
+    }
+}
+
+impl<W: Write> Write for LogWriter<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // Lines come whole. Nearly all have no such character: their first bytes are these.
+        let text = line.iter().any(|byte| matches!(byte, 0xd8 | 0xe2)).then(|| str::from_utf8(line).ok()).flatten();
+        match text.filter(|text| text.contains(is_bidirectional_control)) {
+            None => self.0.write_all(line)?,
+            Some(text) => {
+                let mut shown = String::with_capacity(text.len());
+                for letter in text.chars() {
+                    if is_bidirectional_control(letter) {
+                        shown.push_str(&format!("\\u{:04x}", u32::from(letter)));
+                    } else {
+                        shown.push(letter);
+                    }
+                }
+                self.0.write_all(shown.as_bytes())?;
+            }
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// How many columns there are.
@@ -208,6 +257,19 @@ mod tests {
     #[test]
     fn control_characters_are_written_out() {
         assert_eq!(printable("a\u{1b}[31mé\r\n"), "a\\u{1b}[31mé\\r\\n");
+    }
+
+    #[test]
+    fn characters_that_turn_the_text_around_are_written_out() {
+        for letter in "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}".chars() {
+            let code = u32::from(letter);
+            assert_eq!(printable(&format!("a{letter}b")), format!("a\\u{{{code:x}}}b"));
+            let mut line = Vec::new();
+            LogWriter::new(&mut line).write_all(format!("\u{1b}[33ma{letter}b\u{1b}[0m é\n").as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(line).unwrap(), format!("\u{1b}[33ma\\u{code:04x}b\u{1b}[0m é\n"), "the log's own colours stay");
+        }
+        // Words of languages that are written from right to left, and letters joined by other marks.
+        assert_eq!(printable("שלום العربية é👩\u{200d}🚀"), "שלום العربية é👩\u{200d}🚀");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::arguments::Arguments;
-use crate::output::{Colour, printable};
+use crate::output::{Colour, LogWriter, printable};
 
 /// Writes to standard error what the flags ask for.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Reporter {
         if level != LevelFilter::OFF {
             let ours = Targets::new().with_target("cloud_autojoin", level).with_default(level.min(LevelFilter::WARN));
             let layer = tracing_subscriber::fmt::layer()
-                .with_writer(io::stderr)
+                .with_writer(|| LogWriter::new(io::stderr()))
                 .with_ansi(Colour::on(io::stderr().is_terminal()).is_on())
                 .without_time()
                 .with_target(false);
@@ -48,7 +48,7 @@ impl Reporter {
     fn start_daemon_log(arguments: &Arguments, verbose: u8) {
         let level = [LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE][usize::from(verbose.min(2))];
         let ours = Targets::new().with_target("cloud_autojoin", level).with_target("discover", level).with_default(LevelFilter::WARN);
-        let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+        let layer = tracing_subscriber::fmt::layer().with_writer(|| LogWriter::new(io::stderr()));
         let log = tracing_subscriber::registry().with(ours);
         // A second subscriber cannot be there: this is the start of the process.
         let _ = match arguments.log_format() {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use cloud_autojoin::{Discovery, Node};
 
-use crate::output::printable;
+use crate::output::{is_obeyed, printable};
 
 /// The picture. Things that are there twice are drawn once.
 pub(super) fn of(discovery: &Discovery) -> String {
@@ -105,7 +105,7 @@ fn escaped(label: &str) -> String {
             '<' => text.push_str("#lt;"),
             '>' => text.push_str("#gt;"),
             '`' => text.push('\''),
-            letter if letter.is_control() => text.push(' '),
+            letter if is_obeyed(letter) => text.push(' '),
             letter => text.push(letter),
         }
     }

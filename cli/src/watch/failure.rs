@@ -48,5 +48,5 @@ impl From<WriteError> for Failure {
 pub(crate) fn first_line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(1024)]);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    line.chars().filter(|letter| !letter.is_control()).take(300).collect()
+    line.chars().filter(|letter| !crate::output::is_obeyed(*letter)).take(300).collect()
 }
