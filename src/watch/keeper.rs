@@ -46,7 +46,11 @@ impl Keeper {
         let Some(writing) = &mut self.writing else { return };
         let written = writing.await;
         self.writing = None;
-        match written.unwrap_or_else(|error| Err(format!("the last good answer was not written: {error}"))) {
+        let written = written.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(format!("the last good answer was not written: {error}")),
+        });
+        match written {
             Ok(written) => {
                 if let Some(last_good) = &mut self.last_good {
                     last_good.note(written);

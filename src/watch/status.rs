@@ -217,6 +217,8 @@ impl Board {
     pub(super) fn note_failure(&mut self, error: &Error, now: Moment) -> u32 {
         self.consecutive_failures = self.consecutive_failures.saturating_add(1);
         if matches!(error, Error::NothingMatched(_)) {
+            // This is the newest answer, and there is nothing in it to hold.
+            self.held = None;
             self.counts.empty += 1;
         } else {
             self.counts.failed += 1;

@@ -181,11 +181,14 @@ impl WatchBoard {
         self.status.read().in_use.is_some() && self.parts.iter().filter(|part| part.sort == PartSort::File).all(|part| part.was_good())
     }
 
-    fn line(&self) -> String {
+    /// How it stands, in one line.
+    pub(crate) fn line(&self) -> String {
         let status = self.status.read();
-        let mut line = match &status.in_use {
-            Some(used) => format!("{}: {} addresses", self.name, used.addresses.len()),
-            None => format!("{}: no answer yet", self.name),
+        let mut line = match (&status.in_use, &status.held) {
+            (Some(used), None) => format!("{}: {} addresses", self.name, used.addresses.len()),
+            (Some(used), Some(held)) => format!("{}: {} addresses, held: {}", self.name, used.addresses.len(), held.reason),
+            (None, Some(held)) => format!("{}: held: {}", self.name, held.reason),
+            (None, None) => format!("{}: no answer yet", self.name),
         };
         if status.consecutive_failures > 0 {
             line += &format!(", {} failures in a row", status.consecutive_failures);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cloud_autojoin::{ConfigProblem, Context};
 use futures::future::BoxFuture;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 
 use super::admin::Admin;
 use super::board::Board;
@@ -32,7 +32,8 @@ pub(crate) struct Daemon<Hangups> {
 ///
 /// # Errors
 ///
-/// The address of the status cannot be had.
+/// The address of the status cannot be had, or a task ended unexpectedly: a sidecar of which a part is
+/// dead must not look alive.
 pub(crate) async fn run<Hangups: Stream<Item = ()> + Unpin>(daemon: Daemon<Hangups>, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
     let Daemon { config, context, mut reread, mut hangups } = daemon;
     let mut work = Work { board: Board::new(context.clock()), context, keepers: Vec::new(), admin: None };
@@ -63,6 +64,7 @@ pub(crate) async fn run<Hangups: Stream<Item = ()> + Unpin>(daemon: Daemon<Hangu
                 }
             }
             () = board.poked() => {}
+            failure = work.task_ended() => return Err(failure.with_hint("this is a mistake of this program; the service manager starts it again")),
             () = alive => {}
         }
         // Said at each turn: whatever woke this up, it shows that this runs.
@@ -126,6 +128,13 @@ impl Work {
         Ok(())
     }
 
+    /// Waits until anything that runs ends by itself.
+    async fn task_ended(&mut self) -> Failure {
+        let mut tasks: Vec<BoxFuture<'_, Failure>> = self.keepers.iter_mut().map(|keeper| keeper.task_ended().boxed()).collect();
+        tasks.extend(self.admin.as_mut().map(|admin| admin.ended().boxed()));
+        futures::future::select_all(tasks).await.0
+    }
+
     async fn reload(&mut self, judged: Judged) {
         for warning in &judged.warnings {
             tracing::warn!("{warning}");
@@ -170,3 +179,6 @@ pub(crate) fn shown(problem: &ConfigProblem) -> String {
         None => problem.message.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

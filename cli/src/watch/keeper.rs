@@ -132,6 +132,15 @@ impl Keeper {
         Self { config: Arc::new(config), board, tasks }
     }
 
+    /// Waits until a task ends by itself, as only a panic or a mistake of this program makes one.
+    pub(crate) async fn task_ended(&mut self) -> Failure {
+        let why = match self.tasks.join_next().await {
+            Some(Err(error)) => format!(": {error}"),
+            Some(Ok(())) | None => String::new(),
+        };
+        Failure::new(format!("a task of watch `{}` ended unexpectedly{why}", self.config.name))
+    }
+
     /// Ends the work, and waits until it has ended.
     pub(crate) async fn stop(mut self) {
         self.tasks.shutdown().await;
@@ -190,7 +199,7 @@ impl Shared {
             Err(failure) => {
                 // A file or agent fails the same way at each look; each run of a command is news.
                 if part.failed(&failure) || part.sort == PartSort::OnChange {
-                    let hint = failure.hint().unwrap_or_default();
+                    let hint = failure.hint();
                     tracing::warn!(watch = &*self.name, part = part.kind, hint, "{failure}");
                 } else {
                     tracing::debug!(watch = &*self.name, part = part.kind, "still: {failure}");
@@ -243,7 +252,11 @@ async fn write(output: &Arc<Output>, scene: &Scene, shared: &Shared) -> Result<W
     let (output, addresses) = (Arc::clone(output), Arc::clone(&scene.addresses));
     let Shared { name, provider, subject, .. } = shared.clone();
     let task = tokio::task::spawn_blocking(move || output.write(&View { watch: &name, provider, subject: &subject, addresses: &addresses }));
-    task.await.unwrap_or_else(|_| Err(Failure::new("the writer ended before its work was done")))
+    match task.await {
+        Ok(written) => written,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Failure::new("the writer ended before its work was done")),
+    }
 }
 
 async fn keep_agent(agent: Agent, part: Arc<PartBoard>, mut scene: Receiver<Option<Arc<Scene>>>, shared: Shared) {

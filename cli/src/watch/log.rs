@@ -41,11 +41,16 @@ impl Teller {
     }
 
     fn changed(&self, change: &Change) {
-        let (watch, addresses, joined, left) = (&*self.watch, change.addresses.len(), list(&change.joined), list(&change.left));
+        let (watch, addresses) = (&*self.watch, change.addresses.len());
+        let list = |addresses: &[Address]| (!addresses.is_empty()).then(|| list(addresses));
+        let (joined, left) = (list(&change.joined), list(&change.left));
         match change.source {
             Source::LastGood { age } => {
                 let age_s = age.map(|age| age.as_secs());
-                tracing::warn!(watch, addresses, joined, left, age_s, "using the last good answer of an earlier run until the cloud answers");
+                tracing::warn!(watch, addresses, age_s, "using the last good answer of an earlier run");
+            }
+            _ if joined.is_none() && left.is_none() => {
+                tracing::info!(watch, addresses, "the addresses are those of the earlier run");
             }
             _ => tracing::info!(watch, addresses, joined, left, "the addresses changed"),
         }
@@ -64,13 +69,14 @@ impl Teller {
 
     /// The first, second, fourth, eighth failure in a row and so on: an outage of hours fills no disk, and its end of the log still says what is wrong.
     fn failed(&self, failure: &Failure) {
-        let hint = failure.error.hint().unwrap_or_default();
+        let hint = failure.error.hint();
+        let hint = hint.as_deref();
         let (watch, consecutive, retry_in_s) = (&*self.watch, failure.consecutive, failure.retry_in.as_secs_f64());
         let text = failure.error.chain();
         if consecutive.is_power_of_two() {
-            tracing::warn!(watch, hint = &*hint, consecutive, retry_in_s, "no answer: {text}");
+            tracing::warn!(watch, hint, consecutive, retry_in_s, "no answer: {text}");
         } else {
-            tracing::debug!(watch, hint = &*hint, consecutive, retry_in_s, "still no answer: {text}");
+            tracing::debug!(watch, hint, consecutive, retry_in_s, "still no answer: {text}");
         }
     }
 }

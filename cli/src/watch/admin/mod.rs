@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use super::board::Board;
+use super::failure::Failure;
 use super::output::file_sd;
 
 pub(crate) mod metrics;
@@ -49,7 +50,7 @@ const POLICY: HeaderValue =
 pub(crate) struct Admin {
     /// What was asked for; port 0 stays 0 here.
     wanted: SocketAddr,
-    task: JoinHandle<()>,
+    pub(super) task: JoinHandle<()>,
 }
 
 impl Admin {
@@ -102,6 +103,14 @@ impl Admin {
     async fn stop(mut self) {
         self.task.abort();
         let _ = (&mut self.task).await;
+    }
+}
+
+impl Admin {
+    /// Waits until the listener ends by itself, as only a panic or a mistake of this program makes it.
+    pub(crate) async fn ended(&mut self) -> Failure {
+        let why = (&mut self.task).await.err().map_or_else(String::new, |error| format!(": {error}"));
+        Failure::new(format!("the status listener ended unexpectedly{why}"))
     }
 }
 
@@ -218,7 +227,7 @@ fn addresses(board: &Board, query: Option<&str>) -> Response<Full<Bytes>> {
     for watch in watches.iter().filter(|watch| only.as_ref().is_none_or(|only| *only == watch.name)) {
         found = true;
         let Some(used) = watch.status.read().in_use else {
-            return reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("watch {} has no answer yet\n", watch.name));
+            return reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("watch {}\n", watch.line()));
         };
         groups.extend(file_sd::groups(&watch.name, &used.addresses, port, &file_sd::Labels::new()));
     }
