@@ -10,6 +10,8 @@ use std::time::Duration;
 pub enum TransportFailure {
     /// No connection: name resolution, refused, no route, proxy.
     Connect,
+    /// A proxy refused to open a tunnel, with this status.
+    ProxyStatus(u16),
     /// The TLS handshake failed: unknown authority, wrong name, expired certificate.
     Tls,
     /// No byte came for the idle limit.
@@ -119,6 +121,7 @@ impl TransportError {
     pub fn is_transient(&self) -> bool {
         match self.failure {
             TransportFailure::Connect | TransportFailure::Idle | TransportFailure::Cut | TransportFailure::Deadline => true,
+            TransportFailure::ProxyStatus(status) => matches!(status, 408 | 429 | 500 | 502..=504),
             TransportFailure::Tls
             | TransportFailure::TooLarge
             | TransportFailure::Redirected
@@ -135,6 +138,11 @@ impl TransportError {
         }
         Some(Cow::Borrowed(match self.failure {
             TransportFailure::Connect => "check name resolution, the route and the proxy settings (`HTTPS_PROXY`, `NO_PROXY`) of this machine",
+            TransportFailure::ProxyStatus(407) => "give the user and password of the proxy in its URL, as http://USER:PASSWORD@HOST:PORT",
+            TransportFailure::ProxyStatus(500..) => {
+                "check that the proxy can resolve and reach this host, or list the host in `NO_PROXY` if there is another way to it"
+            }
+            TransportFailure::ProxyStatus(_) => "allow this host at the proxy, or list it in `NO_PROXY` if there is another way to it",
             TransportFailure::Tls => {
                 "check this machine's clock and its CA certificates (`SSL_CERT_FILE` names another bundle); a proxy that opens TLS needs its CA there"
             }
@@ -155,6 +163,7 @@ impl fmt::Display for TransportError {
         let Self { operation, target, .. } = self;
         match self.failure {
             TransportFailure::Connect => write!(f, "cannot {operation}: no connection to {target}"),
+            TransportFailure::ProxyStatus(status) => write!(f, "cannot {operation}: the proxy answered status {status} for {target}"),
             TransportFailure::Tls => write!(f, "cannot {operation}: no TLS connection to {target}"),
             TransportFailure::Idle => write!(f, "cannot {operation}: {target} sent nothing for too long"),
             TransportFailure::Cut => write!(f, "cannot {operation}: {target} cut the answer short"),

@@ -2,7 +2,8 @@
 //!
 //! `client.rs` sends a request until it has a final answer; `retry.rs` and `backoff.rs` say what is tried again and when; `answer.rs` decodes JSON; `page.rs` follows next links
 //! within one origin; `redact.rs` makes URLs fit to be shown; `transport.rs` is the seam to the wire, `wire.rs` the real one (reqwest) with its
-//! connections (`doorway.rs`), its TLS (`trust.rs`) and its ways past proxies (`route.rs`).
+//! connections (`doorway.rs`), its TLS (`trust.rs`, `roots.rs`, `server_name.rs`), its proxies (`proxy.rs`) and what never goes through them
+//! (`route.rs`).
 
 mod answer;
 mod authorize;
@@ -13,11 +14,13 @@ mod doorway;
 #[cfg_attr(not(all(unix, not(target_os = "android"), not(target_vendor = "apple"))), path = "platform_trust.rs")]
 mod machine_trust;
 mod page;
+mod proxy;
 mod redact;
 mod request;
 mod retry;
 mod roots;
 mod route;
+mod server_name;
 mod settings;
 mod transport;
 mod trust;

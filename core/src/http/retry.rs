@@ -86,6 +86,7 @@ impl RetryPolicy {
         match failure {
             TransportFailure::Connect => self.retries_connect,
             TransportFailure::Idle | TransportFailure::Cut => true,
+            TransportFailure::ProxyStatus(status) => StatusCode::from_u16(status).is_ok_and(|status| self.retries_status(status)),
             _ => false,
         }
     }

@@ -24,12 +24,20 @@ pub struct HttpSettings {
     pub max_body: usize,
     /// What is tried again, and when.
     pub retry: RetryPolicy,
-    /// Whether `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count; default yes. `NO_PROXY` takes names, `.suffixes`, addresses and CIDR, not `*.suffixes`. Loopback and link-local addresses (the metadata services) never go through a proxy.
+    /// Whether the proxies of the environment are used; default yes. `https_proxy`, `http_proxy` and
+    /// `no_proxy` have the meaning that Go gives them, in lower case or, after that, in upper case;
+    /// `all_proxy` is the last resort. A value that is not the URL of a proxy is an error for the
+    /// requests it would apply to. Loopback and link-local addresses (the metadata services) never
+    /// go through a proxy.
     pub proxy_from_environment: bool,
-    /// PEM certificates of authorities to trust instead of the system's; default none, which means the system's (or `SSL_CERT_FILE`'s, `SSL_CERT_DIR`'s).
+    /// PEM certificates to trust instead of the system's: authorities, and servers' own; default none, which means the system's (or `SSL_CERT_FILE`'s, `SSL_CERT_DIR`'s).
     pub certificate_authorities: Vec<Vec<u8>>,
-    /// The certificate to show to servers that ask for one and its private key, in PEM, one after the other; default none.
+    /// The certificate to show to servers that ask for one and its private key in PEM, with its issuers where the server needs them, in any
+    /// order; default none.
     pub client_identity: Option<Secret>,
+    /// The DNS name that TLS asks servers for (SNI) and checks their certificates against, in place
+    /// of the URL's host; default none. Such requests go through no proxy.
+    pub server_name: Option<String>,
 }
 
 impl Default for HttpSettings {
@@ -44,6 +52,7 @@ impl Default for HttpSettings {
             proxy_from_environment: true,
             certificate_authorities: Vec::new(),
             client_identity: None,
+            server_name: None,
         }
     }
 }

@@ -111,6 +111,7 @@ impl fmt::Display for TransportCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.failure {
             TransportFailure::Connect => "no connection",
+            TransportFailure::ProxyStatus(status) => return write!(f, "the proxy answered status {status}"),
             TransportFailure::Tls => "no TLS connection",
             TransportFailure::Idle => "no byte for too long",
             TransportFailure::Cut => "cut short",

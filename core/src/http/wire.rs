@@ -1,14 +1,16 @@
 //! The real wire: reqwest over rustls.
 //!
-//! A client for each origin, made when it is first needed: its `doorway.rs` must know where a connection leads. All of them share one TLS set-up (`trust.rs`), which is made when the first
+//! A client for each origin, made when it is first needed: its `doorway.rs` must know where a connection leads, and `proxy.rs` whether a proxy is on the way. All of them share one TLS set-up (`trust.rs`), which is made when the first
 //! of them speaks TLS: the metadata services are plain http, and asking them does not load a hundred CA certificates. `route.rs` says which way a request takes.
 //!
 //! A request that times out takes the client of its origin with it, and so the connection: over
 //! HTTP/2 a connection may look healthy (it acknowledges PINGs) and never answer a request again.
 //! HTTP/2 keep-alive pings find the connections that are dead altogether.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,11 +20,14 @@ use rustls::ClientConfig;
 use url::Url;
 
 use super::doorway::{Broke, Doorway};
+use super::proxy::{self, Proxies, Proxy};
 use super::route::Route;
+use super::server_name::{FixedHost, ServerName};
 use super::transport::{RawResponse, Transport, TransportCause, is_caused_by};
 use super::trust::{Trust, unusable};
 use super::{HttpSettings, Request, origin_of};
 use crate::clock::Moment;
+use crate::context::Env;
 use crate::error::{Result, TransportFailure};
 
 /// Bytes of an answer set aside on the word of its `Content-Length` alone.
@@ -41,6 +46,8 @@ const DEADLINE_SLACK: Duration = Duration::from_millis(20);
 pub(super) struct Wire {
     settings: HttpSettings,
     trust: Trust,
+    server_name: Option<ServerName>,
+    proxies: OnceLock<Proxies>,
     tls: Mutex<Option<ClientConfig>>,
     lanes: Mutex<HashMap<String, Lane>>,
 }
@@ -50,6 +57,7 @@ pub(super) struct Wire {
 struct Lane {
     client: reqwest::Client,
     doorway: Doorway,
+    proxy: Option<Proxy>,
 }
 
 impl Wire {
@@ -63,7 +71,11 @@ impl Wire {
             return Err(unusable("the user agent cannot stand in a header").into());
         }
         let trust = Trust::new(&settings)?;
-        Ok(Self { settings, trust, tls: Mutex::default(), lanes: Mutex::default() })
+        let server_name = match &settings.server_name {
+            Some(name) => Some(ServerName::new(name).ok_or_else(|| unusable("the server name is not a DNS name"))?),
+            None => None,
+        };
+        Ok(Self { settings, trust, server_name, proxies: OnceLock::new(), tls: Mutex::default(), lanes: Mutex::default() })
     }
 
     /// The lane to the origin of `url`.
@@ -73,13 +85,30 @@ impl Wire {
         if let Some(lane) = lanes.get(&origin) {
             return Ok(lane.clone());
         }
-        let route = Route::of(url);
-        // A proxy may speak TLS whatever the host behind it does.
-        let tls = if route == Route::DirectPlain { Trust::nobody() } else { self.tls() }
-            .map_err(|cause| TransportCause::new(TransportFailure::Tls).with_detail("the CA certificates of this machine cannot be used").with_cause(cause))?;
         let doorway = Doorway::default();
-        let client = self.build(route, tls, doorway.clone()).map_err(|cause| TransportCause::new(TransportFailure::Request).with_cause(cause.without_url()))?;
-        Ok(lanes.entry(origin).insert_entry(Lane { client, doorway }).get().clone())
+        let proxy = self.proxy(url)?;
+        let client = self.builder(url, proxy.as_ref())?.connector_layer(doorway.clone()).build().map_err(classify)?;
+        Ok(lanes.entry(origin).insert_entry(Lane { client, doorway, proxy }).get().clone())
+    }
+
+    /// The proxy that requests to `url` go through.
+    fn proxy(&self, url: &Url) -> Result<Option<Proxy>, TransportCause> {
+        if Route::of(url) != Route::Proxied || !self.settings.proxy_from_environment || self.server_name.is_some() {
+            return Ok(None);
+        }
+        self.proxies().find(url).map_err(|detail| TransportCause::new(TransportFailure::Request).with_detail(detail))
+    }
+
+    fn proxies(&self) -> &Proxies {
+        self.proxies.get_or_init(|| Proxies::new(&Env::Process))
+    }
+
+    /// The URL that `url` is asked by: with the configured server name where TLS is spoken.
+    fn named<'a>(&self, url: &'a Url) -> Cow<'a, Url> {
+        match &self.server_name {
+            Some(name) if url.scheme() == "https" => name.applied_to(url),
+            _ => Cow::Borrowed(url),
+        }
     }
 
     /// Makes the next request to the origin of `url` open a new connection, unless another request
@@ -100,7 +129,12 @@ impl Wire {
         }
     }
 
-    fn build(&self, route: Route, tls: ClientConfig, doorway: Doorway) -> reqwest::Result<reqwest::Client> {
+    /// A client for the origin of `url`.
+    fn builder(&self, url: &Url, proxy: Option<&Proxy>) -> Result<reqwest::ClientBuilder, TransportCause> {
+        let route = Route::of(url);
+        // A proxy may speak TLS whatever the host behind it does.
+        let tls = if route == Route::DirectPlain { Trust::nobody() } else { self.tls() }
+            .map_err(|cause| TransportCause::new(TransportFailure::Tls).with_detail("the CA certificates of this machine cannot be used").with_cause(cause))?;
         let HttpSettings { user_agent, connect_timeout, idle_timeout, first_byte_timeout, proxy_from_environment, .. } = &self.settings;
         let mut builder = reqwest::Client::builder()
             .user_agent(user_agent)
@@ -112,13 +146,38 @@ impl Wire {
             .redirect(redirect::Policy::none())
             .referer(false)
             .tls_backend_preconfigured(tls)
-            .connector_layer(doorway)
             // Every try is the client's own, so that the record has them all.
             .retry(reqwest::retry::never());
-        if route != Route::Proxied || !proxy_from_environment {
-            builder = builder.no_proxy();
+        // Windows and macOS have proxy settings beside the variables, which reqwest reads by itself.
+        let has_settings = cfg!(any(windows, target_vendor = "apple"));
+        builder = match proxy {
+            Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.url().clone()).map_err(classify)?),
+            None if has_settings && route == Route::Proxied && *proxy_from_environment && self.proxies().are_unset() => builder,
+            None => builder.no_proxy(),
+        };
+        if self.server_name.is_some()
+            && let Some(host) = FixedHost::of(url)
+        {
+            builder = builder.dns_resolver(Arc::new(host));
         }
-        builder.build()
+        Ok(builder)
+    }
+
+    /// `cause` with what the proxy has to do with it.
+    async fn blame_proxy(&self, cause: TransportCause, lane: &Lane, url: &Url) -> TransportCause {
+        let (Some(proxy), TransportFailure::Connect) = (&lane.proxy, cause.failure) else { return cause };
+        let error = cause.cause.as_deref().and_then(|cause| cause.downcast_ref::<reqwest::Error>());
+        // A proxy that could be reached, and answered.
+        let is_refusal = error.is_some_and(|error| !error.is_timeout() && !is_caused_by::<io::Error>(error));
+        if is_refusal
+            && url.scheme() == "https"
+            && proxy.is_http()
+            && let Ok(Ok(client)) = self.builder(url, Some(proxy)).map(reqwest::ClientBuilder::build)
+            && let Ok(Some(status)) = tokio::time::timeout(self.settings.idle_timeout, proxy::refusal(&client, url)).await
+        {
+            return TransportCause::new(TransportFailure::ProxyStatus(status.as_u16())).with_detail(proxy.to_string());
+        }
+        cause.with_detail(format!("through {proxy}"))
     }
 
     /// How long a request that starts now waits for the first byte.
@@ -151,8 +210,9 @@ impl Transport for Wire {
     async fn send(&self, request: &Request, deadline: Moment) -> Result<RawResponse, TransportCause> {
         let lane = self.lane(request.url())?;
         let mut in_flight = InFlight { wire: self, url: request.url(), lane: &lane, deadline, timed_out: None };
+        let named = self.named(request.url());
         let send = || {
-            let builder = lane.client.request(request.method().clone(), request.url().clone()).headers(request.headers().clone());
+            let builder = lane.client.request(request.method().clone(), named.as_ref().clone()).headers(request.headers().clone());
             match request.body() {
                 Some(body) => builder.body(body.clone()),
                 None => builder,
@@ -167,7 +227,7 @@ impl Transport for Wire {
         };
         let answer = match within(self.first_byte_timeout(deadline), head).await {
             Ok(response) => self.read(response).await,
-            Err(cause) => Err(cause),
+            Err(cause) => Err(self.blame_proxy(cause, &lane, request.url()).await),
         };
         in_flight.timed_out = Some(matches!(&answer, Err(cause) if cause.failure == TransportFailure::Idle));
         answer
@@ -175,7 +235,7 @@ impl Transport for Wire {
 
     async fn connect(&self, url: &Url) {
         if let Ok(lane) = self.lane(url) {
-            lane.doorway.open_ahead(lane.client.get(url.clone()).send()).await;
+            lane.doorway.open_ahead(lane.client.get(self.named(url).into_owned()).send()).await;
         }
     }
 

@@ -280,6 +280,39 @@ async fn a_connection_that_hangs_is_told_from_a_server_that_is_silent() {
 }
 
 #[tokio::test]
+async fn a_server_name_is_asked_for_and_checked_in_place_of_the_host() {
+    let certified = certificate("agent.example");
+    let pem = certified.cert.pem().into_bytes();
+    let (acceptor, listener) = (acceptor(&certified, &[b"http/1.1"]), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let asked_for = Arc::new(Mutex::new(Vec::new()));
+    let names = Arc::clone(&asked_for);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            names.lock().unwrap().push(stream.get_ref().1.server_name().map(str::to_owned));
+            read_request(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwhole").await.unwrap();
+        }
+    });
+    let client =
+        |name: Option<&str>| client(|settings| (settings.certificate_authorities, settings.server_name) = (vec![pem.clone()], name.map(str::to_owned)));
+    for host in ["127.0.0.1", "localhost"] {
+        let url = format!("https://{host}:{port}/");
+        let response = client(Some("agent.example")).send(&request(&url), &call()).await.unwrap();
+        assert_eq!(&*response.body, b"whole");
+        for name in [None, Some("other.example")] {
+            let (failure, _, text) = told(client(name).send(&request(&url), &call()).await.unwrap_err());
+            assert_eq!(failure, TransportFailure::Tls);
+            // The place is the real one.
+            assert!(text.starts_with(&format!("cannot list things: no TLS connection to https://{host}:{port}")), "{text}");
+        }
+    }
+    assert_eq!(*asked_for.lock().unwrap(), vec![Some("agent.example".to_owned()); 2]);
+}
+
+#[tokio::test]
 async fn http_2_is_spoken_where_it_is_offered() {
     let certified = certificate("localhost");
     let pem = certified.cert.pem().into_bytes();

@@ -1,0 +1,55 @@
+//! Connections that ask for a server by another name than the URL's host.
+
+use std::borrow::Cow;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+/// The name that TLS asks servers for and checks their certificates against.
+#[derive(Debug, Clone)]
+pub(super) struct ServerName(String);
+
+impl ServerName {
+    /// A DNS name; none if it isn't one.
+    pub(super) fn new(name: &str) -> Option<Self> {
+        match Host::parse(name) {
+            Ok(Host::Domain(name)) => Some(Self(name)),
+            _ => None,
+        }
+    }
+
+    /// `url` with this name as its host. reqwest takes the server name from the URL, so the way to
+    /// the real host is a [`FixedHost`].
+    pub(super) fn applied_to<'a>(&self, url: &'a Url) -> Cow<'a, Url> {
+        let mut named = url.clone();
+        match named.set_host(Some(&self.0)) {
+            Ok(()) => Cow::Owned(named),
+            Err(_) => Cow::Borrowed(url),
+        }
+    }
+}
+
+/// Resolves every name to the addresses of one host.
+pub(super) struct FixedHost(String);
+
+impl FixedHost {
+    /// The host of `url`.
+    pub(super) fn of(url: &Url) -> Option<Self> {
+        Some(Self(match url.host()? {
+            Host::Domain(name) => name.to_owned(),
+            Host::Ipv4(address) => address.to_string(),
+            Host::Ipv6(address) => address.to_string(),
+        }))
+    }
+}
+
+impl Resolve for FixedHost {
+    fn resolve(&self, _: Name) -> Resolving {
+        let host = self.0.clone();
+        Box::pin(async move {
+            // Port 0 stands for the URL's.
+            let addresses: Vec<_> = tokio::net::lookup_host((host, 0)).await?.collect();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
