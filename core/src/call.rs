@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Moment, later};
 
 /// How much of what was looked at a [`Discovery`](crate::Discovery) keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,7 +36,7 @@ impl Call {
     /// A call that starts now and may take `timeout`.
     pub fn new(clock: &Clock, timeout: Duration) -> Self {
         let started = clock.now();
-        Self { clock: clock.clone(), started, deadline: started + timeout, detail: Detail::default(), yielding: false, record: Arc::default() }
+        Self { clock: clock.clone(), started, deadline: later(started, timeout), detail: Detail::default(), yielding: false, record: Arc::default() }
     }
 
     /// The same call with another [`Detail`].
@@ -62,7 +62,7 @@ impl Call {
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
         let mut nearer = self.clone();
-        nearer.deadline = self.deadline.min(self.clock.now() + limit);
+        nearer.deadline = self.deadline.min(later(self.clock.now(), limit));
         nearer
     }
 

@@ -12,15 +12,22 @@ pub use tokio::time::Instant as Moment;
 /// waits for nothing: every wait moves the clock ahead and returns.
 #[derive(Debug, Clone)]
 pub struct Clock {
-    origin: Moment,
-    wall: SystemTime,
+    /// A moment, and the wall-clock time then: where virtual time starts from.
+    origin: (Moment, SystemTime),
     leapt: Option<Arc<AtomicU64>>,
+    machine_time: fn() -> SystemTime,
 }
 
 impl Clock {
     /// The real clock, or tokio's paused one where that is on.
     pub fn system() -> Self {
-        Self { origin: Moment::now(), wall: SystemTime::now(), leapt: None }
+        Self { origin: (Moment::now(), SystemTime::now()), leapt: None, machine_time: SystemTime::now }
+    }
+
+    /// The same clock on a machine whose wall clock says what `machine_time` says.
+    #[cfg(test)]
+    pub(crate) fn with_wall(self, machine_time: fn() -> SystemTime) -> Self {
+        Self { machine_time, ..self }
     }
 
     /// A clock whose [`Clock::sleep`] moves it ahead by the whole wait and returns at once: for tests with real sockets.
@@ -33,9 +40,16 @@ impl Clock {
         Moment::now() + self.leapt()
     }
 
-    /// The wall-clock time of this moment. It starts from the system's time and then runs evenly, so a jump of the system's clock does not make a token look expired or fresh.
+    /// The wall-clock time of this moment: the machine's, so that a correction of its clock counts
+    /// from then on. Under tokio's paused clock it runs with that, and leaps come on top.
+    ///
+    /// It may jump either way. What must last for a certain time is measured by [`Clock::now`].
     pub fn wall(&self) -> SystemTime {
-        self.wall + self.now().saturating_duration_since(self.origin)
+        if is_real_time() {
+            return (self.machine_time)() + self.leapt();
+        }
+        let (moment, wall) = self.origin;
+        wall + self.now().saturating_duration_since(moment)
     }
 
     /// Waits for `duration`.
@@ -55,6 +69,19 @@ impl Clock {
     }
 }
 
+/// Whether tokio's clock is the machine's. A paused one is behind, and one that was advanced ahead.
+fn is_real_time() -> bool {
+    let before = std::time::Instant::now();
+    let tokio = Moment::now().into_std();
+    (before..=std::time::Instant::now()).contains(&tokio)
+}
+
+/// `moment + duration`, or a moment decades away where that is more than a clock can count.
+pub(crate) fn later(moment: Moment, duration: Duration) -> Moment {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+    moment + duration.min(FAR)
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self::system()
@@ -71,6 +98,16 @@ mod tests {
         let before = clock.wall();
         clock.sleep(Duration::from_secs(3600)).await;
         assert_eq!(clock.wall().duration_since(before).ok(), Some(Duration::from_secs(3600)));
+    }
+
+    #[tokio::test]
+    async fn a_correction_of_the_machines_clock_counts_at_once() {
+        static AHEAD: AtomicU64 = AtomicU64::new(2 * 3600);
+        let right = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let clock = Clock::system().with_wall(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + AHEAD.load(Ordering::SeqCst)));
+        assert_eq!(clock.wall(), right + Duration::from_secs(2 * 3600));
+        AHEAD.store(0, Ordering::SeqCst);
+        assert_eq!(clock.wall(), right);
     }
 
     #[tokio::test]

@@ -12,6 +12,9 @@ use crate::secret::Secret;
 /// How long before its end a token is renewed; a short-lived one at half its life.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(5 * 60);
 
+/// The longest life of a token that is believed; nobody gives out tokens for longer.
+const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// How long a renewal that failed is left alone while the old token is still good.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
 
@@ -65,7 +68,16 @@ struct State {
 #[derive(Debug, Clone)]
 struct Held {
     token: AccessToken,
-    renew_at: SystemTime,
+    /// Measured by the monotonic clock from when it came: the wall clock may be corrected meanwhile.
+    renew_at: Moment,
+    ends_at: Moment,
+}
+
+impl Held {
+    /// Whether it is still good. By the wall clock too, which goes on while a machine sleeps.
+    fn is_good(&self, clock: &Clock) -> bool {
+        clock.now() < self.ends_at && clock.wall() < self.token.expires_at
+    }
 }
 
 enum Look {
@@ -151,18 +163,19 @@ impl Slot {
     }
 
     fn look(&self, clock: &Clock) -> Look {
-        let (state, now) = (self.state(), clock.wall());
+        let state = self.state();
         match &state.held {
-            Some(held) if now < held.renew_at.min(held.token.expires_at) => Look::Fresh(held.token.clone()),
-            Some(held) if now < held.token.expires_at => Look::Due(held.token.clone()),
+            Some(held) if held.is_good(clock) && clock.now() < held.renew_at => Look::Fresh(held.token.clone()),
+            Some(held) if held.is_good(clock) => Look::Due(held.token.clone()),
             _ => Look::Missing(state.failures),
         }
     }
 
     fn hold(&self, token: AccessToken, clock: &Clock) -> AccessToken {
-        let life = token.expires_at.duration_since(clock.wall()).unwrap_or_default();
-        let renew_at = token.expires_at.checked_sub(RENEWAL_MARGIN.min(life / 2)).unwrap_or(token.expires_at);
-        self.state().held = Some(Held { token: token.clone(), renew_at });
+        let life = token.expires_at.duration_since(clock.wall()).unwrap_or_default().min(LONGEST_LIFE);
+        let now = clock.now();
+        let renew_at = now + (life - RENEWAL_MARGIN.min(life / 2));
+        self.state().held = Some(Held { token: token.clone(), renew_at, ends_at: now + life });
         token
     }
 
@@ -180,14 +193,15 @@ impl Slot {
             Ok(renewed) => return Ok(self.hold(renewed, call.clock())),
             Err(error) => error,
         };
-        let now = call.clock().wall();
-        if now >= token.expires_at {
+        let clock = call.clock();
+        let mut state = self.state();
+        let held = state.held.as_mut().filter(|held| held.token == token);
+        if clock.wall() >= token.expires_at || held.as_ref().is_some_and(|held| !held.is_good(clock)) {
             return Err(error.into());
         }
         tracing::debug!(%error, "the token is not renewed yet; the one at hand is still good");
-        let mut state = self.state();
-        if let Some(held) = state.held.as_mut().filter(|held| held.token == token) {
-            held.renew_at = now + error.retry_after().unwrap_or_default().max(RENEWAL_PAUSE).min(RENEWAL_MARGIN);
+        if let Some(held) = held {
+            held.renew_at = clock.now() + error.retry_after().unwrap_or_default().max(RENEWAL_PAUSE).min(RENEWAL_MARGIN);
         }
         Ok(token)
     }

@@ -147,6 +147,24 @@ async fn a_token_past_its_end_is_never_given() {
     service.down().token(&cache, &service.call()).await.unwrap_err();
 }
 
+#[tokio::test]
+async fn a_token_lasts_for_its_life_whatever_is_corrected_on_the_wall_clock_meanwhile() {
+    // Seconds by which the machine's clock is wrong; it is set right after the first token came.
+    static WRONG: AtomicU32 = AtomicU32::new(0);
+    let right = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + u64::from(WRONG.load(Ordering::SeqCst)));
+    WRONG.store(2 * 3600, Ordering::SeqCst);
+    let service = Service { clock: Clock::leaping().with_wall(right), ..Service::new() };
+    let cache = TokenCache::new();
+    assert_eq!(service.token(&cache, &service.call()).await.unwrap(), "1");
+    WRONG.store(0, Ordering::SeqCst);
+    assert_eq!(service.token(&cache, &service.call()).await.unwrap(), "1");
+    service.clock.sleep(61 * MINUTE).await;
+    assert_eq!(service.token(&cache, &service.call()).await.unwrap(), "2", "the first ended a minute ago");
+    // A machine that slept: its monotonic clock may not have counted that.
+    WRONG.store(61 * 60, Ordering::SeqCst);
+    assert_eq!(service.token(&cache, &service.call()).await.unwrap(), "3");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_identity_service_takes_a_quarter_of_a_call_that_has_a_token() {
     let (service, cache) = (Service::new(), TokenCache::new());
