@@ -121,9 +121,11 @@ impl Watch {
         self.judge(&call, result)
     }
 
-    /// Asks as soon as the promise of [`Pace::most_asks_per_hour`] allows, instead of at the regular time. A wait that the cloud asked for is not cut short.
+    /// Asks as soon as the promise of [`Pace::most_asks_per_hour`] allows, instead of at the regular time. A wait that a throttling
+    /// cloud asked for isn't cut short; one that a failing cloud asked for is.
     pub fn hurry(&mut self) {
-        self.set_due(self.schedule.soonest(self.clock.now()).min(self.due));
+        let soonest = self.schedule.soonest(self.clock.now());
+        self.set_due(soonest.min(self.due));
     }
 
     /// Waits until the last good answer is on disk, or could not be written, which [`Status::last_good_error`] says. [`Watch::next`] does not wait for it; a program that ends after an event does.

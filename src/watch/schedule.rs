@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use cloud_autojoin_core::http::Backoff;
+use cloud_autojoin_core::http::{Backoff, MAX_OUTAGE_WAIT};
 use cloud_autojoin_core::{Error, Moment};
 
 /// How many times more than the interval alone would allow the cloud may be asked: early tries while a role assignment is on its way, a second look at a change.
 pub const EARLY_ASKS: u32 = 10;
 
-/// The longest wait that a cloud may ask for; what asks for more is asked again after this.
+/// The longest wait that a cloud that throttles may ask for; what asks for more is asked again after
+/// this. A cloud that fails is granted [`MAX_OUTAGE_WAIT`].
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// How long the interval becomes at most while the cloud throttles.
@@ -73,13 +74,15 @@ pub(super) struct Schedule {
     whole_at: Moment,
     /// What the cloud asked for.
     not_before: Moment,
+    /// Whether it asked because it throttles.
+    is_throttled: bool,
     /// By how much the interval is stretched, as of a moment.
     stretch: (f64, Moment),
 }
 
 impl Schedule {
     pub(super) fn new(pace: Pace, random: fastrand::Rng, now: Moment) -> Self {
-        Self { pace, random, whole_at: now, not_before: now, stretch: (1.0, now) }
+        Self { pace, random, whole_at: now, not_before: now, is_throttled: false, stretch: (1.0, now) }
     }
 
     /// When to ask for the first time.
@@ -122,7 +125,8 @@ impl Schedule {
 
     /// When to ask after the failure `error`, the `consecutive`-th in a row, from 1.
     pub(super) fn after_failure(&mut self, now: Moment, error: &Error, throttled: bool, consecutive: u32) -> Moment {
-        self.not_before = now + error.retry_after().unwrap_or_default().min(MAX_RETRY_AFTER);
+        self.not_before = now + error.retry_after().unwrap_or_default().min(if throttled { MAX_RETRY_AFTER } else { MAX_OUTAGE_WAIT });
+        self.is_throttled = throttled;
         if !error.is_transient() {
             // Somebody must act: asking early would not help, and what is asked too often with a wrong secret may be locked.
             let longest = self.pace.retry.bound(u32::MAX).max(self.pace.interval);
@@ -140,8 +144,12 @@ impl Schedule {
         self.within_budget(self.not_before + spread)
     }
 
-    /// The earliest time from now that the promise allows.
-    pub(super) fn soonest(&self, now: Moment) -> Moment {
+    /// The earliest time from now that the promise allows. Only a cloud that throttles is still
+    /// left alone for as long as it asked.
+    pub(super) fn soonest(&mut self, now: Moment) -> Moment {
+        if !self.is_throttled {
+            self.not_before = now;
+        }
         self.within_budget(now)
     }
 

@@ -115,7 +115,7 @@ async fn the_first_question_waits_its_part_of_the_splay() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_that_a_cloud_asks_for_is_kept_even_in_a_hurry() {
+async fn the_wait_that_a_throttling_cloud_asks_for_is_kept_even_in_a_hurry() {
     let script = Script::new(|now| if now < 5 * MINUTE { Reply::Status(429, Some(7 * MINUTE)) } else { instances([1]) });
     let mut watch = script.watch().build();
     let Event::Failed(failure) = watch.next().await else { panic!("no failure") };
@@ -126,12 +126,25 @@ async fn the_wait_that_a_cloud_asks_for_is_kept_even_in_a_hurry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cloud_that_asks_for_a_year_is_asked_again_after_an_hour() {
-    let script = Script::new(|_| Reply::Status(503, Some(365 * 24 * HOUR)));
+async fn a_cloud_that_asks_for_a_year_is_asked_again_after_an_hour_and_a_failing_one_after_minutes() {
+    for (status, after) in [(429, HOUR), (503, 5 * MINUTE)] {
+        let script = Script::new(move |_| Reply::Status(status, Some(365 * 24 * HOUR)));
+        let mut watch = script.watch().build();
+        watch.next().await;
+        watch.next().await;
+        assert!(script.asked()[1] >= after && script.asked()[1] < after + MINUTE, "{status}: {:?}", script.asked());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hurry_cuts_the_wait_short_that_a_failing_cloud_asks_for() {
+    let script = Script::new(|now| if now.is_zero() { Reply::Status(503, Some(24 * HOUR)) } else { instances([1]) });
     let mut watch = script.watch().build();
-    watch.next().await;
-    watch.next().await;
-    assert!(script.asked()[1] >= HOUR && script.asked()[1] < HOUR + MINUTE, "{:?}", script.asked());
+    assert!(matches!(watch.next().await, Event::Failed(_)));
+    tokio::time::advance(SECOND).await;
+    watch.hurry();
+    change(watch.next().await);
+    assert_eq!(script.asked(), [Duration::ZERO, SECOND]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use cloud_autojoin_simulator::Fault;
+use cloud_autojoin_simulator::{Door, Fault};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::net::UnixDatagram;
@@ -164,6 +164,26 @@ async fn a_hangup_takes_a_good_configuration_and_refuses_a_wrong_one() {
     let (status, _, log) = sidecar.stop().await;
     assert_eq!(status, Some(0), "{log}");
     simulator.finish();
+}
+
+#[tokio::test]
+async fn a_hangup_polls_now_even_while_a_failing_cloud_asks_for_a_day() {
+    for config_is_good in [true, false] {
+        let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+        simulator.add_fault(Fault::status(503).retry_after(86_400).door(Door::Arm));
+        let target = place.path("a");
+        let file = place.write("watch.toml", &config(&join(&simulator), &lines(&target)));
+        let sidecar = Sidecar::start(&file);
+        sidecar.says("status 503").await;
+        simulator.clear_faults();
+        if !config_is_good {
+            place.write("watch.toml", "[[watch]]\nmin = 0\n");
+        }
+        sidecar.signal(Signal::HUP);
+        file_says(&target, "10.0.1.4\n", &sidecar).await;
+        sidecar.stop().await;
+        simulator.finish();
+    }
 }
 
 #[tokio::test]

@@ -96,7 +96,7 @@ struct Work {
 }
 
 impl Work {
-    /// Puts a configuration to use: what says the same as before goes on undisturbed.
+    /// Puts a configuration to use: what says the same as before goes on, and polls now.
     async fn take(&mut self, config: Config) -> Result<(), Failure> {
         // First what can fail, so that a refusal changes nothing.
         Admin::change(&mut self.admin, config.listen, &self.board).await.map_err(|error| {
@@ -117,7 +117,10 @@ impl Work {
         }
         for place in fresh {
             self.keepers.push(match place {
-                Place::Runs(keeper) => keeper,
+                Place::Runs(keeper) => {
+                    keeper.poll_now();
+                    keeper
+                }
                 Place::Starts(watch) => {
                     prepare(&watch.last_good);
                     Keeper::start(watch, &self.context, &self.board)
@@ -153,6 +156,7 @@ impl Work {
             tracing::error!("the new configuration is wrong, the old one stays in use: {problem}");
         }
         self.board.note_reload(problems);
+        self.keepers.iter().for_each(Keeper::poll_now);
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use cloud_autojoin::http::Backoff;
 use cloud_autojoin::watch::{Change, Event, Source};
 use cloud_autojoin::{Address, Call, Clock, Context, Watch};
+use tokio::sync::Notify;
 use tokio::sync::watch::{self, Receiver, Sender};
 use tokio::task::JoinSet;
 
@@ -77,6 +78,8 @@ pub(crate) struct Keeper {
     /// How it stands.
     pub(crate) board: Arc<WatchBoard>,
     tasks: JoinSet<()>,
+    /// Wakes the task that asks.
+    poll_now: Arc<Notify>,
 }
 
 /// A watch of the library, as the configuration says.
@@ -128,8 +131,14 @@ impl Keeper {
             tasks.spawn(keep_action(action, part, scene.clone(), files.clone(), shared.clone()));
         }
         let board = Arc::new(WatchBoard { name: config.name.clone(), identity: config.identity.clone(), status, parts });
-        tasks.spawn(ask(watch, sender, shared));
-        Self { config: Arc::new(config), board, tasks }
+        let poll_now = Arc::new(Notify::new());
+        tasks.spawn(ask(watch, sender, shared, Arc::clone(&poll_now)));
+        Self { config: Arc::new(config), board, tasks, poll_now }
+    }
+
+    /// Asks the cloud now and not at the regular time, as [`Watch::hurry`] does.
+    pub(crate) fn poll_now(&self) {
+        self.poll_now.notify_one();
     }
 
     /// Waits until a task ends by itself, as only a panic or a mistake of this program makes one.
@@ -147,10 +156,17 @@ impl Keeper {
     }
 }
 
-async fn ask(mut watch: Watch, sender: Sender<Option<Arc<Scene>>>, shared: Shared) {
+async fn ask(mut watch: Watch, sender: Sender<Option<Arc<Scene>>>, shared: Shared, poll_now: Arc<Notify>) {
     let mut teller = Teller::new(Arc::clone(&shared.name));
     loop {
-        let event = watch.next().await;
+        // Dropping the next event's future loses nothing.
+        let event = tokio::select! {
+            event = watch.next() => event,
+            () = poll_now.notified() => {
+                watch.hurry();
+                continue;
+            }
+        };
         teller.tell(&event);
         match event {
             Event::Changed(change) => {

@@ -12,7 +12,7 @@ use url::Url;
 use super::answer::{Answer, Judgement, judge};
 use super::transport::{RawResponse, Transport, TransportCause};
 use super::wire::Wire;
-use super::{HttpSettings, Request, Response, ResponseClass, origin_of, shown_url};
+use super::{HttpSettings, MAX_OUTAGE_WAIT, Request, Response, ResponseClass, origin_of, shown_url};
 use crate::call::{Call, RequestOutcome, RequestRecord};
 use crate::clock::Moment;
 use crate::error::{DecodeError, Error, Result, TransportError, TransportFailure};
@@ -64,7 +64,7 @@ impl HttpClient {
     /// Sends `request` until it has a final answer, whatever its status, and writes every try into `call`.
     ///
     /// What is tried again is the [`RetryPolicy`](super::RetryPolicy)'s matter: the request's own or the client's. Between tries it waits for the longer of what the server asks
-    /// for and the backoff. A throttled request of a [yielding](Call::yielding) call is not tried again. Where the deadline is nearer than that, the last answer or failure is final at once, so its `retry_after` still says when to come back.
+    /// for and the backoff; a server that fails without throttling is granted [`MAX_OUTAGE_WAIT`]. A throttled request of a [yielding](Call::yielding) call is not tried again. Where the deadline is nearer than that, the last answer or failure is final at once, so its `retry_after` still says when to come back.
     ///
     /// # Errors
     ///
@@ -107,7 +107,8 @@ impl HttpClient {
             let (class, again, asked) = match &tried {
                 Ok((raw, _)) => {
                     let class = request.classifier().classify(raw);
-                    let asked = request.classifier().retry_after(raw, call.clock().wall());
+                    let longest = if class == ResponseClass::Throttled { Duration::MAX } else { MAX_OUTAGE_WAIT };
+                    let asked = request.classifier().retry_after(raw, call.clock().wall()).map(|wait| wait.min(longest));
                     let again = if class == ResponseClass::Throttled { !call.is_yielding() } else { class.is_transient() || policy.also_retries(raw.status) };
                     (class, again, asked)
                 }

@@ -34,6 +34,6 @@ pub use client::HttpClient;
 pub use page::{NextLink, PageLimits, Pages};
 pub use redact::{origin_of, shown_url};
 pub use request::{Request, Response};
-pub use retry::{RetryPolicy, retry_after};
+pub use retry::{MAX_OUTAGE_WAIT, RetryPolicy, retry_after};
 pub use settings::HttpSettings;
 pub use transport::{RawResponse, Transport, TransportCause};

@@ -172,7 +172,8 @@ pub struct Response {
     pub attempts: u32,
     /// How long all tries and waits took together.
     pub elapsed: Duration,
-    /// How long the server asks callers to wait, from the moment this answer came.
+    /// How long the server asks callers to wait, from the moment this answer came; at most
+    /// [`MAX_OUTAGE_WAIT`](super::MAX_OUTAGE_WAIT) unless it throttles.
     pub retry_after: Option<Duration>,
     /// What it means, as the request's classifier judges it.
     pub class: ResponseClass,

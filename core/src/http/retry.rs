@@ -8,6 +8,10 @@ use http::{HeaderMap, StatusCode};
 use super::{Backoff, ResponseClass};
 use crate::error::TransportFailure;
 
+/// The longest wait that a service is granted when it fails without throttling. An outage is over
+/// when it is over: a `Retry-After` of a day on one 503 must not silence a caller for that long.
+pub const MAX_OUTAGE_WAIT: Duration = Duration::from_secs(5 * 60);
+
 /// What is tried again, and when. The default: at most 4 retries, [`Backoff::default`] between them.
 ///
 /// Tried again are connections that did not come to be, answers that stalled or were cut short, and the statuses 408, 429 and from 500 on but 501 and 505, which waiting does

@@ -191,6 +191,19 @@ async fn a_deadline_nearer_than_the_wait_asked_for_ends_it_at_once_and_says_when
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_fails_is_granted_minutes_and_one_that_throttles_what_it_asks_for() {
+    for (code, granted) in [(503, MAX_OUTAGE_WAIT), (408, MAX_OUTAGE_WAIT), (429, 24 * 3600 * SECOND)] {
+        let day = || with_headers(code, [(RETRY_AFTER, "86400".to_owned())]);
+        let response = Wired::new([day()]).client().send(&request(), &call(60 * SECOND)).await.unwrap();
+        assert_eq!((response.status.as_u16(), response.retry_after), (code, Some(granted)));
+
+        let wire = Wired::new([day(), status(200)]);
+        wire.client().send(&request(), &call(7 * 24 * 3600 * SECOND)).await.unwrap();
+        assert_eq!(wire.sent_ms(), [0, granted.as_millis()]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deadline_nearer_than_the_backoff_ends_it_with_the_last_failure() {
     let wire = Wired::new([Step::Fail(TransportFailure::Connect), Step::Fail(TransportFailure::Cut)]);
     let call = call(Duration::from_millis(300));
