@@ -3,6 +3,7 @@
 use serde::de::{DeserializeOwned, Error as _};
 
 use super::Response;
+use super::json::{decode_unlimited, has_too_many_values};
 use super::transport::RawResponse;
 use crate::error::Result;
 
@@ -35,6 +36,8 @@ pub(super) enum Judgement<T> {
     Final(T),
     /// It ends too early, which another try may mend.
     CutShort(serde_json::Error),
+    /// It has more values than [`MAX_JSON_VALUES`](super::MAX_JSON_VALUES).
+    TooManyValues,
 }
 
 /// Decodes a good answer; others are final as they are.
@@ -42,12 +45,10 @@ pub(super) fn judge<T: DeserializeOwned>(raw: &RawResponse) -> Judgement<Option<
     if !raw.status.is_success() || raw.status == http::StatusCode::NO_CONTENT {
         return Judgement::Final(None);
     }
-    // Looked at as a whole once, it need not be looked at again text by text. Bytes that are no text may stand where nobody reads.
-    let decoded = match std::str::from_utf8(&raw.body) {
-        Ok(text) => serde_json::from_str(text),
-        Err(_) => serde_json::from_slice(&raw.body),
-    };
-    match decoded {
+    if has_too_many_values(&raw.body) {
+        return Judgement::TooManyValues;
+    }
+    match decode_unlimited(&raw.body) {
         Ok(value) => Judgement::Final(Some(Ok(value))),
         Err(error) if error.is_eof() => Judgement::CutShort(error),
         Err(error) => Judgement::Final(Some(Err(without_values(&error)))),
@@ -81,6 +82,8 @@ mod tests {
         for cut in ["", "[1,", "[1,2", "[\"a"] {
             assert!(matches!(judged(200, cut), Judgement::CutShort(_)), "{cut}");
         }
+        assert!(matches!(judged(200, "\u{feff}[1,2]"), Judgement::Final(Some(Ok(numbers))) if numbers == [1, 2]));
+        assert!(matches!(judged(200, "\u{feff}[1,"), Judgement::CutShort(_)));
         for nonsense in ["<html>", "[1]]", "{}"] {
             assert!(matches!(judged(200, nonsense), Judgement::Final(Some(Err(_)))), "{nonsense}");
         }

@@ -12,7 +12,7 @@ use url::Url;
 use super::answer::{Answer, Judgement, judge};
 use super::transport::{RawResponse, Transport, TransportCause};
 use super::wire::Wire;
-use super::{HttpSettings, MAX_OUTAGE_WAIT, Request, Response, ResponseClass, origin_of, shown_url};
+use super::{HttpSettings, MAX_JSON_VALUES, MAX_OUTAGE_WAIT, Request, Response, ResponseClass, origin_of, shown_url};
 use crate::call::{Call, RequestOutcome, RequestRecord};
 use crate::clock::Moment;
 use crate::error::{DecodeError, Error, Result, TransportError, TransportFailure};
@@ -172,6 +172,7 @@ impl HttpClient {
         let judged = answer.and_then(|raw| match judge(&raw) {
             Judgement::Final(value) => Ok((raw, value)),
             Judgement::CutShort(cause) => Err(TransportCause::new(TransportFailure::Cut).with_detail("the JSON ends early").with_cause(cause)),
+            Judgement::TooManyValues => Err(TransportCause::new(TransportFailure::TooLarge).with_detail(format!("the limit is {MAX_JSON_VALUES} values"))),
         });
         let outcome = match &judged {
             Ok((raw, _)) => RequestOutcome::Status(raw.status.as_u16()),

@@ -1,6 +1,6 @@
 //! HTTP, once, for every provider: one client with deadlines, retries, caps and a record of what was asked.
 //!
-//! `client.rs` sends a request until it has a final answer; `retry.rs` and `backoff.rs` say what is tried again and when; `answer.rs` decodes JSON; `page.rs` follows next links
+//! `client.rs` sends a request until it has a final answer; `retry.rs` and `backoff.rs` say what is tried again and when; `answer.rs` and `json.rs` decode JSON; `page.rs` follows next links
 //! within one origin; `redact.rs` makes URLs fit to be shown; `transport.rs` is the seam to the wire, `wire.rs` the real one (reqwest) with its
 //! connections (`doorway.rs`), its TLS (`trust.rs`, `roots.rs`, `server_name.rs`), its proxies (`proxy.rs`) and what never goes through them
 //! (`route.rs`).
@@ -11,6 +11,7 @@ mod backoff;
 mod classify;
 mod client;
 mod doorway;
+mod json;
 #[cfg_attr(not(all(unix, not(target_os = "android"), not(target_vendor = "apple"))), path = "platform_trust.rs")]
 mod machine_trust;
 mod page;
@@ -31,6 +32,7 @@ pub use authorize::Authorizer;
 pub use backoff::Backoff;
 pub use classify::{ByStatus, ResponseClass, ResponseClassifier};
 pub use client::HttpClient;
+pub use json::{MAX_JSON_VALUES, decode_json, without_bom};
 pub use page::{NextLink, PageLimits, Pages};
 pub use redact::{origin_of, shown_url};
 pub use request::{Request, Response};

@@ -3,6 +3,7 @@
 //! One address a call. Who is there already, or has failed and is being reconnected by the agent itself, is left alone. After a success the members are read again: gossip brings
 //! the others along with the first.
 
+use cloud_autojoin::http::decode_json;
 use cloud_autojoin::{Address, Call};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -73,7 +74,7 @@ fn form_of(agent: &Agent, peer: &Address) -> String {
 async fn members(agent: &Agent, wan: bool, call: &Call) -> Result<Members, Failure> {
     let response = agent.door.get("read its members", "/v1/agent/members", scope(wan), call).await?;
     let list: Vec<Member> =
-        serde_json::from_slice(&response.body).map_err(|error| Failure::new(format!("its list of members is not what Consul's documents say: {error}")))?;
+        decode_json(&response.body).map_err(|error| Failure::new(format!("its list of members is not what Consul's documents say: {error}")))?;
     if list.is_empty() {
         // An agent is a member itself: without the right to see it, all are filtered out.
         return Err(Failure::new("its list of members is empty").with_hint("give `token_file` a token with `node:read`"));

@@ -7,6 +7,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use cloud_autojoin::http::decode_json;
 use cloud_autojoin::{Address, Call, Host};
 use serde::Deserialize;
 
@@ -40,7 +41,7 @@ struct JoinAnswer {
 pub(super) async fn tell_server(agent: &Agent, peers: &[Address], call: &Call) -> Result<Told, Failure> {
     let response = agent.door.get("read its members", "/v1/agent/members", &[], call).await?;
     let list: ServerMembers =
-        serde_json::from_slice(&response.body).map_err(|error| Failure::new(format!("its list of members is not what Nomad's documents say: {error}")))?;
+        decode_json(&response.body).map_err(|error| Failure::new(format!("its list of members is not what Nomad's documents say: {error}")))?;
     let mut members = Members::default();
     for member in list.members.unwrap_or_default() {
         if member.status != "left"
@@ -55,7 +56,7 @@ pub(super) async fn tell_server(agent: &Agent, peers: &[Address], call: &Call) -
     }
     let response = agent.door.put("join its peers", "/v1/agent/join", &query(&missing), call).await?;
     let answer: JoinAnswer =
-        serde_json::from_slice(&response.body).map_err(|error| Failure::new(format!("its answer to a join is not what Nomad's documents say: {error}")))?;
+        decode_json(&response.body).map_err(|error| Failure::new(format!("its answer to a join is not what Nomad's documents say: {error}")))?;
     if let Some(warning) = answer.warning.filter(|warning| !warning.is_empty()) {
         tracing::warn!(agent = agent.door.shown(), warning = first_line(warning.as_bytes()), "the agent joined with a warning");
     }
@@ -69,7 +70,7 @@ pub(super) async fn tell_server(agent: &Agent, peers: &[Address], call: &Call) -
 pub(super) async fn tell_client(agent: &Agent, peers: Peers<'_>, call: &Call) -> Result<Told, Failure> {
     let response = agent.door.get("read its servers", "/v1/agent/servers", &[], call).await?;
     let known: Option<Vec<String>> =
-        serde_json::from_slice(&response.body).map_err(|error| Failure::new(format!("its list of servers is not what Nomad's documents say: {error}")))?;
+        decode_json(&response.body).map_err(|error| Failure::new(format!("its list of servers is not what Nomad's documents say: {error}")))?;
     let known = known.unwrap_or_default();
     if known.iter().any(|server| peers.addresses.iter().any(|peer| is_host(server, &peer.host))) {
         return Ok(Told::NothingNew);

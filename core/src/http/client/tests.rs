@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use http::header::{DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use serde::de::IgnoredAny;
 
 use super::*;
 use crate::clock::Clock;
@@ -319,6 +320,14 @@ async fn json_that_always_ends_early_is_a_cut_answer_and_never_a_short_one() {
     let error = transport_error(wire.client().json::<Vec<u8>>("azure", &request(), &call(60 * SECOND)).await.unwrap_err());
     assert_eq!((error.failure(), error.attempts(), wire.left()), (TransportFailure::Cut, 5, 0));
     assert_eq!(error.provider(), Some("azure"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn json_with_too_many_values_is_too_large_at_once() {
+    let wire = Wired::new([body(200, &format!("[{}{{}}]", "{},".repeat(1_000_000)))]);
+    let error = transport_error(wire.client().json::<Vec<IgnoredAny>>("azure", &request(), &call(60 * SECOND)).await.unwrap_err());
+    assert_eq!(error.failure(), TransportFailure::TooLarge);
+    assert_eq!(error.to_string(), "cannot list things: the answer of https://h.example is too large (the limit is 1000000 values)");
 }
 
 #[tokio::test(start_paused = true)]

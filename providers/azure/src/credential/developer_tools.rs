@@ -12,8 +12,10 @@ use azure_core::time::parse_rfc3339;
 use cloud_autojoin_core::command::{CommandOutput, CommandRunner};
 use cloud_autojoin_core::credential::{AccessToken, Source};
 use cloud_autojoin_core::error::SourceOutcome;
+use cloud_autojoin_core::http::decode_json;
 use cloud_autojoin_core::{Call, Context, DecodeError, Error, Secret};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::token_answer::{lifetime, seconds};
 use crate::azure::PROVIDER_NAME;
@@ -114,8 +116,9 @@ impl Source for AzureDeveloperCli {
 async fn run(commands: &dyn CommandRunner, program: &str, arguments: &[&str], sign_in: &str, call: &Call) -> Result<Vec<u8>, SourceOutcome> {
     let limit = LIMIT.min(call.remaining());
     match commands.run(program, arguments, limit).await {
-        Ok(CommandOutput { status: Some(0), stdout, .. }) => Ok(stdout),
+        Ok(CommandOutput { status: Some(0), stdout, .. }) => Ok(without_escapes(&stdout)),
         Ok(CommandOutput { stderr, .. }) => {
+            let stderr = String::from_utf8_lossy(&without_escapes(stderr.as_bytes())).into_owned();
             let said = said(&stderr);
             // Both name the command that signs in when nobody is.
             if stderr.contains(sign_in) {
@@ -146,9 +149,36 @@ fn said(stderr: &str) -> String {
     line.trim_start_matches("ERROR: ").chars().take(300).collect()
 }
 
-fn decode<'a, T: Deserialize<'a>>(program: &str, stdout: &'a [u8]) -> Result<T, SourceOutcome> {
+/// The text without the terminal escape sequences (colours, titles) that some set-ups print even
+/// where nothing is a terminal. JSON never has a bare escape character.
+fn without_escapes(text: &[u8]) -> Vec<u8> {
+    const ESCAPE: u8 = 0x1b;
+    const BELL: u8 = 0x07;
+    let mut plain = Vec::with_capacity(text.len());
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte != ESCAPE {
+            plain.push(byte);
+            continue;
+        }
+        match bytes.next() {
+            // Ends with a letter or a sign after it.
+            Some(b'[') => _ = bytes.find(|byte| (0x40..=0x7e).contains(byte)),
+            // Ends with a bell, or with the escape character and a backslash.
+            Some(b']') => {
+                if bytes.find(|byte| matches!(*byte, BELL | ESCAPE)) == Some(ESCAPE) {
+                    bytes.next();
+                }
+            }
+            _ => {}
+        }
+    }
+    plain
+}
+
+fn decode<T: DeserializeOwned>(program: &str, stdout: &[u8]) -> Result<T, SourceOutcome> {
     // The cause is left out: it may quote a token.
-    serde_json::from_slice(stdout).map_err(|_| unreadable(program))
+    decode_json(stdout).map_err(|_| unreadable(program))
 }
 
 fn access_token(program: &str, token: String, expires_in: Option<Duration>, expires_on: Option<Duration>, call: &Call) -> Result<AccessToken, SourceOutcome> {
@@ -161,4 +191,28 @@ fn access_token(program: &str, token: String, expires_in: Option<Duration>, expi
 
 fn unreadable(program: &str) -> SourceOutcome {
     Error::from(DecodeError::new(PROVIDER_NAME, format!("read what `{program}` prints"), "no token with its end")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_are_left_out_and_nothing_else() {
+        for (text, plain) in [
+            ("\u{1b}[0m{\"a\": 1}\u{1b}[0m\n", "{\"a\": 1}\n"),
+            ("{\u{1b}[38;5;4m\"a\"\u{1b}[39m: 1}", "{\"a\": 1}"),
+            ("\u{1b}]0;az\u{7}{}\u{1b}]0;az\u{1b}\\", "{}"),
+            ("\u{1b}(B{}\u{1b}", "B{}"),
+            ("é [0m", "é [0m"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&without_escapes(text.as_bytes())), plain, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_colours_around_json_do_not_matter() {
+        let printed = without_escapes("\u{feff}\u{1b}[0m{\"accessToken\": \"t\", \"expires_on\": 4102444800}\u{1b}[0m\n".as_bytes());
+        assert!(decode::<AzureCliToken>(AZ, &printed).is_ok_and(|token| token.access_token == "t"));
+    }
 }

@@ -18,7 +18,7 @@ use azure_core::time::OffsetDateTime;
 use azure_identity::{ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions};
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{Answer, HttpClient, Request, Response};
+use cloud_autojoin_core::http::{Answer, HttpClient, Request, Response, decode_json};
 use cloud_autojoin_core::{ApiError, Call, DecodeError, Error, Secret};
 use http::header::{ACCEPT, HeaderValue};
 use serde::Deserialize;
@@ -174,7 +174,7 @@ struct EntraError {
 
 /// The error for an answer that is no token: Entra's own code (`AADSTS7000215`) and its first sentence, as one line.
 fn refused(operation: &str, response: &Response) -> ApiError {
-    let EntraError { error, error_description, trace_id } = serde_json::from_slice(&response.body).unwrap_or_default();
+    let EntraError { error, error_description, trace_id } = decode_json(&response.body).unwrap_or_default();
     // The description goes on with lines of ids and the time, which stand in fields of their own.
     let description = error_description.as_deref().and_then(|text| text.lines().next()).unwrap_or_default();
     let (code, message) = match description.split_once(": ") {

@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{Answer, Backoff, HttpClient, RawResponse, Request, Response, ResponseClass, ResponseClassifier, RetryPolicy, origin_of};
+use cloud_autojoin_core::http::{
+    Answer, Backoff, HttpClient, RawResponse, Request, Response, ResponseClass, ResponseClassifier, RetryPolicy, decode_json, origin_of,
+};
 use cloud_autojoin_core::{ApiError, Call, DecodeError, Error, Result};
 use futures::future::{Either, select};
 use http::StatusCode;
@@ -228,7 +230,7 @@ pub(crate) fn is_service(response: &Response) -> bool {
     server.starts_with("IMDS/")
         || matches!(response.status, StatusCode::GONE | StatusCode::TOO_MANY_REQUESTS)
         || refuses_version(response.status, &response.body)
-        || (!response.status.is_success() && serde_json::from_slice::<ServiceError>(&response.body).is_ok())
+        || (!response.status.is_success() && decode_json::<ServiceError>(&response.body).is_ok())
 }
 
 fn is_recognised(answer: &Result<Answer<TokenAnswer>>) -> bool {
@@ -245,7 +247,7 @@ fn refuses_version(status: StatusCode, body: &[u8]) -> bool {
     if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND) {
         return false;
     }
-    let words = match serde_json::from_slice::<ServiceError>(body) {
+    let words = match decode_json::<ServiceError>(body) {
         Ok(ServiceError { error, error_description }) => format!("{error} {error_description}"),
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };

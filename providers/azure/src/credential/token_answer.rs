@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloud_autojoin_core::credential::AccessToken;
-use cloud_autojoin_core::http::Response;
+use cloud_autojoin_core::http::{Response, decode_json};
 use cloud_autojoin_core::{ApiError, Call, Secret};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -84,7 +84,7 @@ struct Refusal {
 
 /// The error for an answer that is no token, in the service's own words.
 pub(crate) fn refused(operation: &str, response: &Response) -> ApiError {
-    let Refusal { error, error_description, message } = serde_json::from_slice(&response.body).unwrap_or_default();
+    let Refusal { error, error_description, message } = decode_json(&response.body).unwrap_or_default();
     let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
     let (code, nested) = match &error {
         Some(Value::String(code)) => (Some(code.clone()), None),

@@ -1,0 +1,67 @@
+//! JSON from a server or a program, with what its memory is bounded by.
+
+use serde::de::{DeserializeOwned, Error as _};
+
+/// The most values of one JSON text. Bytes alone bound nothing: 64 MiB of `{}` are 20 million
+/// values, each of which may take hundreds of bytes once decoded. Real pages of a cloud have up to
+/// some 100,000.
+pub const MAX_JSON_VALUES: usize = 1_000_000;
+
+/// Decodes a JSON text. A UTF-8 byte order mark before it is skipped.
+///
+/// # Errors
+///
+/// It isn't JSON, not what `T` expects, or has more than [`MAX_JSON_VALUES`].
+pub fn decode_json<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+    if has_too_many_values(body) {
+        return Err(serde_json::Error::custom(format_args!("more than {MAX_JSON_VALUES} values")));
+    }
+    decode_unlimited(body)
+}
+
+pub(super) fn decode_unlimited<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+    let body = without_bom(body);
+    // Looked at as a whole once, it need not be looked at again text by text. Bytes that are no text may stand where nobody reads.
+    match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    }
+}
+
+/// The text without a UTF-8 byte order mark, which some servers and editors write before it.
+pub fn without_bom(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
+}
+
+/// Whether there are more than [`MAX_JSON_VALUES`]. Each but the first follows a comma or opens a
+/// list or an object; those inside of texts count too, which makes this cheap.
+pub(super) fn has_too_many_values(body: &[u8]) -> bool {
+    // A value takes two bytes with what separates it from the next: most bodies are not looked at.
+    body.len() / 2 > MAX_JSON_VALUES && body.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() > MAX_JSON_VALUES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        assert_eq!(decode_json::<Vec<u8>>(b"\xEF\xBB\xBF[1,2]").ok(), Some(vec![1, 2]));
+        assert!(decode_json::<Vec<u8>>(b"\xEF\xBB\xBF").is_err_and(|error| error.is_eof()));
+    }
+
+    #[test]
+    fn a_list_without_end_is_refused_before_it_takes_memory() {
+        let list = |items: usize| format!("[{}{{}}]", "{},".repeat(items - 1));
+        let error = decode_json::<Vec<serde_json::Map<String, serde_json::Value>>>(list(1_000_000).as_bytes()).map(|_| ());
+        assert_eq!(error.map_err(|error| error.to_string()), Err("more than 1000000 values".to_owned()));
+        let values = decode_json::<Vec<serde::de::IgnoredAny>>(list(400_000).as_bytes());
+        assert_eq!(values.map(|values| values.len()).ok(), Some(400_000));
+    }
+
+    #[test]
+    fn a_long_text_is_no_list() {
+        let text = format!("\"{}\"", "x".repeat(3_000_000));
+        assert_eq!(decode_json::<String>(text.as_bytes()).map(|text| text.len()).ok(), Some(3_000_000));
+    }
+}
