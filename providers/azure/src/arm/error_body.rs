@@ -3,11 +3,20 @@
 //! Four shapes are recorded: ARM's `{"error":{"code","message","details"}}`, App Service's `{"Code","Message"}` without envelope, HTML from the front door, and nothing at all.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde_json::{Map, Value};
+use cloud_autojoin_core::http::without_bom;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// The longest message that is passed on, in characters.
 const LONGEST: usize = 600;
+
+/// The most details of an error that are read: one resource that fails may have thousands.
+const MAX_DETAILS: usize = 16;
+
+/// The most bytes of a body that isn't JSON that are looked at.
+const MAX_TEXT: usize = 64 << 10;
 
 /// The error code and the words of Azure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,25 +28,33 @@ pub(crate) struct ErrorBody {
 }
 
 impl ErrorBody {
-    /// Reads any body; what cannot be read is `None`.
+    /// Reads any body; what cannot be read is `None`. Takes time by the size of the body, and
+    /// memory for what is kept.
     pub(crate) fn read(body: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(body);
-        let text = text.trim_start_matches('\u{feff}').trim();
-        if let Ok(Value::Object(object)) = serde_json::from_str(text) {
-            return Self::of_object(&object);
+        let body = without_bom(body);
+        let read = match std::str::from_utf8(body) {
+            Ok(text) => serde_json::from_str(text),
+            Err(_) => serde_json::from_str(&String::from_utf8_lossy(body)),
+        };
+        if let Ok(Field::Object(object)) = read {
+            return Self::of_object(*object);
         }
+        let text = String::from_utf8_lossy(&body[..body.len().min(MAX_TEXT)]);
+        let text = text.trim();
         let words = if text.starts_with('<') { words_of_html(text) } else { Cow::Borrowed(text) };
         Self { code: None, message: filled(&words) }
     }
 
-    fn of_object(object: &Map<String, Value>) -> Self {
-        let error = field(object, "error").and_then(Value::as_object).unwrap_or(object);
-        let code = field(error, "code").and_then(text_of);
-        let mut message = field(error, "message").and_then(text_of);
-        if let Some(Value::Array(details)) = field(error, "details") {
-            for detail in details.iter().filter_map(Value::as_object) {
-                let Some(words) = field(detail, "message").and_then(text_of) else { continue };
-                let code = field(detail, "code").and_then(text_of);
+    fn of_object(mut object: Object) -> Self {
+        if let Some(Field::Object(error)) = object.error.take() {
+            object = *error;
+        }
+        let code = object.code.and_then(Field::text);
+        let mut message = object.message.and_then(Field::text);
+        if let Some(Field::Objects(details)) = object.details {
+            for detail in details {
+                let Some(words) = detail.message.and_then(Field::text) else { continue };
+                let code = detail.code.and_then(Field::text);
                 message = Some(match message {
                     // App Service repeats its message among the details.
                     Some(message) if message.contains(words.as_str()) => message,
@@ -60,25 +77,128 @@ impl ErrorBody {
     }
 }
 
-// Names of fields differ in case between services (`code`, `Code`).
-fn field<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)).filter(|value| !value.is_null())
+/// The fields of an error that are read. Their names differ in case between services (`code`,
+/// `Code`); of several the exact one counts.
+#[derive(Default)]
+struct Object {
+    error: Option<Field>,
+    code: Option<Field>,
+    message: Option<Field>,
+    details: Option<Field>,
 }
 
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => filled(text),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
+/// The value of such a field, whatever it is.
+enum Field {
+    Text(String),
+    Object(Box<Object>),
+    /// The first objects of a list.
+    Objects(Vec<Object>),
+    Null,
+    Other,
+}
+
+impl Field {
+    fn text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => filled(&text),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldVisitor;
+
+        impl<'de> Visitor<'de> for FieldVisitor {
+            type Value = Field;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Field, E> {
+                Ok(filled(text).map_or(Field::Other, Field::Text))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Field, E> {
+                Ok(Field::Text(number.to_string()))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Field, E> {
+                Ok(Field::Text(number.to_string()))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Field, E> {
+                Ok(Field::Text(number.to_string()))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Field, E> {
+                Ok(Field::Other)
+            }
+
+            fn visit_unit<E>(self) -> Result<Field, E> {
+                Ok(Field::Null)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Field, A::Error> {
+                let mut objects = Vec::new();
+                while objects.len() < MAX_DETAILS {
+                    match list.next_element()? {
+                        Some(Field::Object(object)) => objects.push(*object),
+                        Some(_) => {}
+                        None => return Ok(Field::Objects(objects)),
+                    }
+                }
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Field::Objects(objects))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
+                let mut object = Object::default();
+                while let Some(name) = map.next_key::<Cow<'_, str>>()? {
+                    let slot = match name.to_ascii_lowercase().as_str() {
+                        "error" => &mut object.error,
+                        "code" => &mut object.code,
+                        "message" => &mut object.message,
+                        "details" => &mut object.details,
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    let is_exact = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+                    match map.next_value()? {
+                        Field::Null => {}
+                        value if is_exact || slot.is_none() => *slot = Some(value),
+                        _ => {}
+                    }
+                }
+                Ok(Field::Object(Box::new(object)))
+            }
+        }
+
+        deserializer.deserialize_any(FieldVisitor)
     }
 }
 
 /// The text on one line and not endless; `None` when it says nothing.
 fn filled(text: &str) -> Option<String> {
-    let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((end, _)) = words.char_indices().nth(LONGEST) {
-        words.truncate(end);
-        words.push_str(" ...");
+    let mut words = String::new();
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        if !words.is_empty() {
+            words.push(' ');
+            length += 1;
+        }
+        for character in word.chars() {
+            if length == LONGEST {
+                words.push_str(" ...");
+                return Some(words);
+            }
+            words.push(character);
+            length += 1;
+        }
     }
     (!words.is_empty()).then_some(words)
 }
@@ -151,6 +271,19 @@ mod tests {
         assert_eq!(read(r#"{"error":{"code":"#).1.as_deref(), Some(r#"{"error":{"code":"#));
         assert_eq!(read("<"), (None, None));
         assert_eq!(read("<style>é"), (None, None));
+    }
+
+    #[test]
+    fn of_thousands_of_details_only_the_first_are_kept() {
+        let details: Vec<String> = (0..20_000).map(|number| format!(r#"{{"code":"C{number}","message":"{number} {}"}}"#, "x".repeat(300))).collect();
+        let body = format!(r#"{{"error":{{"details":[{}],"code":"Conflict","message":"Many."}}}}"#, details.join(","));
+        let Ok(Field::Object(object)) = serde_json::from_str(&body) else { panic!("no object") };
+        let Some(Field::Object(error)) = object.error else { panic!("no error") };
+        assert!(matches!(error.details, Some(Field::Objects(details)) if details.len() == MAX_DETAILS));
+        let (code, message) = read(&body);
+        let message = message.unwrap_or_default();
+        assert_eq!((code.as_deref(), message.starts_with("Many. (C0: 0 xxx")), (Some("Conflict"), true), "{message}");
+        assert_eq!(message.chars().count(), LONGEST + 4);
     }
 
     #[test]
