@@ -193,7 +193,7 @@ async fn a_token_of_a_managed_identity_is_not_shown() {
     let simulator = start("nomad-consul").await;
     let string = format!(
         "provider=azure subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers client_id=44444444-4444-4444-8444-444444444444 \
-         metadata_endpoint={} arm_endpoint={}",
+         audience=https://management.azure.com/ metadata_endpoint={} arm_endpoint={}",
         simulator.metadata_endpoint(),
         simulator.arm_endpoint()
     );
@@ -212,8 +212,9 @@ async fn a_token_of_a_managed_identity_is_not_shown() {
 
 #[tokio::test]
 async fn a_secret_in_a_wrong_place_is_not_shown() {
-    let start =
-        format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=a tag_value=b arm_endpoint=http://127.0.0.1:9 authority_host=https://127.0.0.1:9");
+    let start = format!(
+        "provider=azure subscription_id={NOMAD_CONSUL} tag_name=a tag_value=b arm_endpoint=http://127.0.0.1:9 authority_host=https://127.0.0.1:9 audience=https://management.azure.com/"
+    );
     let whole = [
         format!("{start} client_secret={CANARY}"),
         format!("{start} client_secret={CANARY}=="),

@@ -85,7 +85,7 @@ impl Fleet {
         let context = Context::builder().env(Env::empty()).http_client(client).build().unwrap();
         let registry = Registry::compiled_in();
         let join_string = "provider=azure subscription_id=22222222-2222-4222-8222-222222222222 resource_group=cluster vm_scale_set=consul-servers \
-                           arm_endpoint=http://127.0.0.1:1 metadata_endpoint=http://127.0.0.1:2";
+                           arm_endpoint=http://127.0.0.1:1 audience=https://management.azure.com/ metadata_endpoint=http://127.0.0.1:2";
         let provider = registry.build(&registry.parse(join_string).unwrap(), &context).unwrap();
         Watch::builder(provider, &context).pace(self.pace).seed(number).build()
     }

@@ -15,6 +15,9 @@ use crate::record::{self, Door, SeenRequest};
 use crate::state::State;
 use crate::world::World;
 
+/// Whom the tokens are for that clients should ask for.
+const AUDIENCE: &str = "https://management.azure.com/";
+
 /// A pretend cloud with open doors; it ends, and frees its ports, when this is dropped.
 ///
 /// ```
@@ -108,10 +111,17 @@ impl Simulator {
     }
 
     /// The keys that turn a join string for Azure into one for this simulator:
-    /// `arm_endpoint=http://127.0.0.1:PORT authority_host=https://localhost:PORT metadata_endpoint=http://127.0.0.1:PORT`.
+    /// `arm_endpoint=http://127.0.0.1:PORT authority_host=https://localhost:PORT metadata_endpoint=http://127.0.0.1:PORT audience=https://management.azure.com/`.
+    ///
+    /// A client must be told the audience: it should not send tokens for Azure to any other host.
     /// The certificate of the authority must be trusted beside.
     pub fn join_settings(&self) -> String {
-        format!("arm_endpoint={} authority_host={} metadata_endpoint={}", self.arm_endpoint(), self.authority_host(), self.metadata_endpoint())
+        format!(
+            "arm_endpoint={} authority_host={} metadata_endpoint={} audience={AUDIENCE}",
+            self.arm_endpoint(),
+            self.authority_host(),
+            self.metadata_endpoint()
+        )
     }
 
     /// Looks at the world, or changes it between two requests; everything asked afterwards sees the change.

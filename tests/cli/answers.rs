@@ -87,7 +87,8 @@ async fn json_says_where_each_address_came_from() {
 #[tokio::test]
 async fn the_string_may_be_one_argument_or_many_and_a_shell_may_have_taken_its_quotes() {
     let simulator = start("tagged").await;
-    let (arm, authority) = (format!("arm_endpoint={}", simulator.arm_endpoint()), format!("authority_host={}", simulator.authority_host()));
+    let (arm, authority) =
+        (format!("audience=https://management.azure.com/ arm_endpoint={}", simulator.arm_endpoint()), format!("authority_host={}", simulator.authority_host()));
     let subscription = format!("subscription_id={TAGGED}");
     let start = ["addrs", "provider=azure", &subscription, &arm, &authority];
     let said = "10.0.3.8\n";
@@ -173,7 +174,7 @@ async fn addresses_that_cannot_be_written_are_a_failure() {
 async fn a_managed_identity_is_used_where_no_secret_is_given() {
     let simulator = start("nomad-consul").await;
     let text = format!(
-        "provider=azure subscription_id=self resource_group=self vm_scale_set=self client_id=44444444-4444-4444-8444-444444444444 metadata_endpoint={} arm_endpoint={}",
+        "provider=azure subscription_id=self resource_group=self vm_scale_set=self client_id=44444444-4444-4444-8444-444444444444 audience=https://management.azure.com/ metadata_endpoint={} arm_endpoint={}",
         simulator.metadata_endpoint(),
         simulator.arm_endpoint()
     );

@@ -19,7 +19,7 @@ fn an_interrupted_call_ends_the_azure_cli_and_what_that_started() {
     let subscription = "subscription_id=22222222-2222-4222-8222-222222222222";
     let mut discover = Command::new(env!("CARGO_BIN_EXE_discover"))
         .args(["addrs", "--timeout=60s", "provider=azure", subscription, "resource_group=a", "vm_scale_set=b"])
-        .args(["token_credentials=AzureCLICredential", "arm_endpoint=http://127.0.0.1:9"])
+        .args(["token_credentials=AzureCLICredential", "arm_endpoint=http://127.0.0.1:9", "audience=https://management.azure.com/"])
         .env_clear()
         .env("PATH", format!("{}:/usr/bin:/bin", directory.path().display()))
         .env("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")

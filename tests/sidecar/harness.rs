@@ -61,7 +61,7 @@ pub(crate) async fn simulator(addresses: &[&str]) -> Simulator {
 /// The join string for the set of [`world`].
 pub(crate) fn join(simulator: &Simulator) -> String {
     format!(
-        "provider=azure subscription_id={SUBSCRIPTION} resource_group=cluster vm_scale_set=servers client_id={IDENTITY} metadata_endpoint={} arm_endpoint={}",
+        "provider=azure subscription_id={SUBSCRIPTION} resource_group=cluster vm_scale_set=servers client_id={IDENTITY} audience=https://management.azure.com/ metadata_endpoint={} arm_endpoint={}",
         simulator.metadata_endpoint(),
         simulator.arm_endpoint()
     )

@@ -89,6 +89,16 @@ impl Environment {
         }
     }
 
+    /// Whether the host is this cloud's Azure Resource Manager, or one of its regional names
+    /// (`westeurope.management.azure.com`).
+    pub(crate) fn has_resource_manager(self, url: &Url) -> bool {
+        let own = origin(self.endpoints().1);
+        match (url.host_str(), own.host_str()) {
+            (Some(host), Some(own)) => host.strip_suffix(own).is_some_and(|region| region.is_empty() || region.ends_with('.')),
+            _ => false,
+        }
+    }
+
     /// The word of the join string.
     pub fn word(self) -> &'static str {
         match self {
@@ -131,6 +141,8 @@ fn origin(text: &'static str) -> Url {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]
@@ -147,6 +159,17 @@ mod tests {
             assert_eq!(cloud.scope(), scope);
             assert_eq!(Environment::of_authority(&cloud.authority), Some(environment));
             assert_eq!(Environment::from_word(environment.word()), Some(environment));
+        }
+    }
+
+    #[test]
+    fn a_resource_manager_is_known_by_its_host_and_not_by_a_part_of_it() {
+        let has = |text: &str| Environment::Public.has_resource_manager(&Url::parse(text).unwrap());
+        assert!(has("https://management.azure.com") && has("https://MANAGEMENT.azure.com:443") && has("https://westeurope.management.azure.com"));
+        for foreign in
+            ["https://management.azure.com.evil.example", "https://evilmanagement.azure.com", "https://management.chinacloudapi.cn", "http://127.0.0.1:9"]
+        {
+            assert!(!has(foreign), "{foreign}");
         }
     }
 

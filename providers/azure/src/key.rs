@@ -168,12 +168,12 @@ impl AzureKey {
                 .env(&["ARM_ENVIRONMENT"])
                 .values(Values::OneOf(Environment::WORDS))
                 .default("public"),
-            Self::ArmEndpoint => KeySpec::new("arm_endpoint", "another Azure Resource Manager than the cloud's own, for Azure Stack and simulators")
+            Self::ArmEndpoint => KeySpec::new("arm_endpoint", "another Azure Resource Manager than the cloud's own, for Azure Stack and simulators; needs `audience`")
                 .values(Values::Endpoint),
-            Self::AuthorityHost => KeySpec::new("authority_host", "another Microsoft Entra ID than the cloud's own")
+            Self::AuthorityHost => KeySpec::new("authority_host", "another Microsoft Entra ID than the cloud's own; one of no known cloud needs `audience`")
                 .env(&["AZURE_AUTHORITY_HOST"])
                 .values(Values::Endpoint),
-            Self::Audience => KeySpec::new("audience", "whom tokens are for, where `arm_endpoint` has an audience of its own (Azure Stack)").values(Values::Url),
+            Self::Audience => KeySpec::new("audience", "whom tokens are for; must be given where they go to a host that is not the cloud's own, by `arm_endpoint` or `authority_host`").values(Values::Url),
             Self::MetadataEndpoint => KeySpec::new(
                 "metadata_endpoint",
                 "another instance metadata service than http://169.254.169.254: https, or http to a loopback or link-local address",

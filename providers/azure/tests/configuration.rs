@@ -83,7 +83,10 @@ fn bad_strings_are_refused_in_exactly_these_words() {
         ),
         (
             "tag.role=a arm_endpoint=https://management.example/subscriptions",
-            &["`arm_endpoint` must end after the host and port, as https://management.example"],
+            &[
+                "`arm_endpoint` must end after the host and port, as https://management.example",
+                "`arm_endpoint` is not the Azure Resource Manager of the cloud `public`, and tokens for https://management.azure.com/ would be sent to https://management.example",
+            ],
         ),
         (
             "tag.role=a authority_host=http://login.example",
@@ -247,6 +250,51 @@ fn the_cloud_comes_from_the_string_before_the_environment() {
         cloud(stack, none),
         of(Environment::Public, ("https://login.local/", "https://management.local.azurestack.external/", "https://management.local/4de154de/.default"))
     );
+}
+
+#[test]
+fn a_host_that_is_not_the_clouds_own_gets_no_token_for_the_cloud_unasked() {
+    let is_own = |string: &str| problems(&format!("{TAG} {string}")).is_empty();
+    for own in [
+        "arm_endpoint=https://management.azure.com",
+        "arm_endpoint=https://westeurope.management.azure.com",
+        "arm_endpoint=https://management.chinacloudapi.cn environment=china",
+        "arm_endpoint=https://management.chinacloudapi.cn authority_host=https://login.chinacloudapi.cn",
+        "authority_host=https://login.microsoftonline.us",
+    ] {
+        assert!(is_own(own), "{own}");
+    }
+    for foreign in [
+        "arm_endpoint=https://management.azure.com.evil.example",
+        "arm_endpoint=https://management.chinacloudapi.cn",
+        "arm_endpoint=https://management.azure.com environment=china",
+        "arm_endpoint=http://127.0.0.1:9",
+        "authority_host=https://login.microsoftonline.com.evil.example",
+        "authority_host=https://login.local environment=public",
+    ] {
+        assert!(!is_own(foreign) && is_own(&format!("{foreign} audience=https://management.local/")), "{foreign}");
+    }
+    let unknown = [("AZURE_AUTHORITY_HOST", "https://login.example")];
+    assert_eq!(
+        problems_with(TAG, unknown),
+        [
+            "`AZURE_AUTHORITY_HOST` is no Microsoft Entra ID of a known cloud, and credentials would be sent to https://login.example for tokens for https://management.azure.com/"
+        ]
+    );
+    let Err(error) = read(TAG, unknown) else { panic!("accepted") };
+    assert_eq!(
+        error.hint().as_deref(),
+        Some("if you trust this host, say whom its tokens are for with `audience=...`, or choose the cloud with `environment=...`")
+    );
+}
+
+#[test]
+fn a_variable_that_the_string_outranks_is_not_judged() {
+    let variables = [("AZURE_AUTHORITY_HOST", "login.example"), ("ARM_ENVIRONMENT", "AzureGermanCloud")];
+    assert_eq!(problems_with(&format!("{TAG} environment=public"), variables), [""; 0]);
+    assert_eq!(problems_with(&format!("{TAG} identity_resource_id=r"), [("ARM_TENANT_ID", "../x")]), [""; 0]);
+    // An empty variable chooses nothing, and a wrong one is judged where it counts.
+    assert_eq!(problems_with(TAG, [("AZURE_AUTHORITY_HOST", "login.example")]).len(), 1);
 }
 
 #[test]

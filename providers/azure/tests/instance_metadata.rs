@@ -49,7 +49,7 @@ fn compute(uniform: &str, flexible_id: &str) -> Value {
 fn provider(server: &MockServer, keys: &str) -> Box<dyn Provider> {
     let uri = server.uri();
     let string = format!(
-        "{keys} tenant_id=t client_id=c client_secret=s arm_endpoint={uri} authority_host={uri}{}",
+        "{keys} tenant_id=t client_id=c client_secret=s audience=https://management.azure.com/ arm_endpoint={uri} authority_host={uri}{}",
         if keys.contains("metadata_endpoint") { String::new() } else { format!(" metadata_endpoint={uri}") }
     );
     let mut settings = HttpSettings::default();

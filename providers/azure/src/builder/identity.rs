@@ -16,12 +16,6 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Identity {
     let object_id = reader.text(AzureKey::IdentityObjectId);
     let resource_id = reader.text(AzureKey::IdentityResourceId);
 
-    if let Given::Value(tenant, name) = &tenant_id
-        && !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
-    {
-        reader.problem(ConfigProblem::of_key("tenant_id", format!("`{name}` must be a GUID or a domain such as contoso.example")));
-    }
-
     if let Some(chosen) = resource_id.given_as().or_else(|| object_id.given_as()) {
         // What a variable says may be there for another program; what the string says is meant.
         if let Some(secret) = client_secret.given_as().filter(|name| AzureKey::ClientSecret.entry().matches(name)) {
@@ -41,6 +35,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Identity {
             (None, id) => id.map(ManagedIdentityId::ObjectId),
         };
         return Identity::Chain(ChainOptions { managed_identity, ..ChainOptions::default() });
+    }
+
+    if let Given::Value(tenant, name) = &tenant_id
+        && !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+    {
+        reader.problem(ConfigProblem::of_key("tenant_id", format!("`{name}` must be a GUID or a domain such as contoso.example")));
     }
 
     if let Some(secret) = client_secret.given_as() {

@@ -198,7 +198,7 @@ async fn a_token_that_expired_early_is_renewed_once() {
     settings.proxy_from_environment = false;
     let context = Context::builder().env([("A", "")]).http(settings).clock(clock.clone()).commands(Commands::none()).build().unwrap();
     let string = format!(
-        "subscription_id=self tag_name=consul tag_value=server metadata_endpoint={} arm_endpoint={}",
+        "subscription_id=self tag_name=consul tag_value=server audience=https://management.azure.com/ metadata_endpoint={} arm_endpoint={}",
         simulator.metadata_endpoint(),
         simulator.arm_endpoint()
     );

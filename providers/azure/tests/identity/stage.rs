@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cloud_autojoin_azure::SPEC;
+use cloud_autojoin_azure::AzureBuilder;
 use cloud_autojoin_core::command::{CommandOutput, CommandRunner};
 use cloud_autojoin_core::http::HttpSettings;
 use cloud_autojoin_core::{Call, Clock, Context, Discovery, Env, Error, Provider};
@@ -114,12 +114,9 @@ impl Stage {
     /// A provider for one tag, with everything else from `keys`.
     pub(crate) fn provider(&self, keys: &str) -> Box<dyn Provider> {
         let uri = self.uri();
-        let ends = [("arm_endpoint", &uri), ("authority_host", &uri), ("metadata_endpoint", &uri)];
         let mut string = format!("provider=azure subscription_id={SUBSCRIPTION} tag_name=consul tag_value=server {keys}");
-        for (key, value) in ends {
-            if !string.contains(&format!("{key}=")) {
-                string.push_str(&format!(" {key}={value}"));
-            }
+        if !string.contains("metadata_endpoint=") {
+            string.push_str(&format!(" metadata_endpoint={uri}"));
         }
         let mut settings = HttpSettings::default();
         settings.proxy_from_environment = false;
@@ -128,7 +125,11 @@ impl Stage {
         let env = Env::Memory(Arc::new(self.variables.clone()));
         let commands = Arc::clone(&self.commands);
         let context = Context::builder().env(env).http(settings).clock(self.clock.clone()).commands(commands).build().unwrap();
-        SPEC.build(&string.parse().unwrap(), &context).unwrap()
+        // The cloud of the keys, at other hosts: a string would have to name an audience for them.
+        let builder = AzureBuilder::from_config(&string.parse().unwrap(), &context).unwrap();
+        let mut cloud = builder.clone().build().unwrap().cloud().clone();
+        (cloud.authority, cloud.resource_manager) = (uri.parse().unwrap(), uri.parse().unwrap());
+        Box::new(builder.cloud(cloud).build().unwrap())
     }
 
     pub(crate) async fn ask(&self, provider: &dyn Provider) -> Result<Discovery, Error> {
