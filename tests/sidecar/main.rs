@@ -4,10 +4,12 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests, which say what they skip and measure")]
 
+mod agents;
 mod daemon;
 mod faults;
 mod gossip;
 mod growth;
 mod harness;
+mod joins;
 mod kill;
 mod on_change;

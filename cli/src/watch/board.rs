@@ -73,8 +73,24 @@ struct PartState {
     counts: PartCounts,
     last_good: Option<Moment>,
     note: String,
-    failing: bool,
+    failing_since: Option<Moment>,
+    /// Whether a warning was logged since then.
+    has_warned: bool,
     last_failure: Option<(Failure, Moment)>,
+}
+
+/// How long a failure that is normal at a start may last before it is a warning.
+const START_GRACE: Duration = Duration::from_secs(60);
+
+/// How a failure is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureNotice {
+    /// It is news that needs attention.
+    Warn,
+    /// It is news that is normal at a start.
+    Info,
+    /// It is no news.
+    Debug,
 }
 
 /// What happened to a part since the start.
@@ -216,7 +232,7 @@ impl PartBoard {
             counts: state.counts,
             good_ago: state.last_good.map(ago),
             note: state.note,
-            failing: state.failing,
+            failing: state.failing_since.is_some(),
             last_failure: state.last_failure.map(|(failure, moment)| (failure, ago(moment))),
         }
     }
@@ -234,16 +250,58 @@ impl PartBoard {
         if done || state.note.is_empty() {
             state.note = note.into();
         }
-        std::mem::take(&mut state.failing)
+        state.has_warned = false;
+        state.failing_since.take().is_some()
     }
 
-    /// Notes a failure. Gives whether it is news: the first, or another one than before.
-    pub(crate) fn failed(&self, failure: &Failure) -> bool {
+    /// Notes a failure. Gives how to log it: the first, another one than before, or one that lasts
+    /// longer than a start does.
+    pub(crate) fn failed(&self, failure: &Failure) -> FailureNotice {
         let mut state = lock(&self.state);
         state.counts.failed += 1;
-        let is_news = !state.failing || state.last_failure.as_ref().is_none_or(|(before, _)| before != failure);
-        state.failing = true;
-        state.last_failure = Some((failure.clone(), self.clock.now()));
-        is_news
+        let now = self.clock.now();
+        let is_news = state.failing_since.is_none() || state.last_failure.as_ref().is_none_or(|(before, _)| !before.has_same_cause(failure));
+        let since = *state.failing_since.get_or_insert(now);
+        state.last_failure = Some((failure.clone(), now));
+        let is_normal = failure.is_expected_at_start() && now.saturating_duration_since(since) < START_GRACE;
+        if is_normal {
+            return if is_news { FailureNotice::Info } else { FailureNotice::Debug };
+        }
+        let has_warned = std::mem::replace(&mut state.has_warned, true);
+        if is_news || !has_warned { FailureNotice::Warn } else { FailureNotice::Debug }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn after(seconds: u64) {
+        Clock::system().sleep(Duration::from_secs(seconds)).await;
+    }
+
+    fn part() -> Arc<PartBoard> {
+        PartBoard::new(PartSort::Agent, "consul", "http://127.0.0.1:8500", &Clock::system())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_normal_at_a_start_is_a_warning_only_when_it_lasts() {
+        let (part, absent) = (part(), Failure::new("connection refused").expected_at_start());
+        assert_eq!(part.failed(&absent), FailureNotice::Info);
+        after(30).await;
+        assert_eq!(part.failed(&absent.clone().with_others(2)), FailureNotice::Debug);
+        after(40).await;
+        assert_eq!(part.failed(&absent), FailureNotice::Warn);
+        assert_eq!(part.failed(&absent), FailureNotice::Debug);
+        part.good(true, "");
+        assert_eq!(part.failed(&absent), FailureNotice::Info);
+        assert!(part.status().failing);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn any_other_failure_is_a_warning_once_for_each_cause() {
+        let (part, refused) = (part(), Failure::new("status 403"));
+        let notices = [&refused, &refused, &Failure::new("status 500"), &refused].map(|failure| part.failed(failure));
+        assert_eq!(notices, [FailureNotice::Warn, FailureNotice::Debug, FailureNotice::Warn, FailureNotice::Warn]);
     }
 }

@@ -6,22 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_autojoin::http::Backoff;
-use cloud_autojoin::watch::{Change, Event, Source};
-use cloud_autojoin::{Address, Call, Clock, Context, Watch};
+use cloud_autojoin::watch::{Change, Event, InUse, Source};
+use cloud_autojoin::{Address, Clock, Context, Watch};
 use tokio::sync::Notify;
 use tokio::sync::watch::{self, Receiver, Sender};
 use tokio::task::JoinSet;
 
-use super::agent::{Agent, Peers, Told};
-use super::board::{Board, PartBoard, PartSort, WatchBoard};
+use super::agent::{Agent, AgentSession, JoinOutcome, Peers, TcpDialer};
+use super::board::{Board, FailureNotice, PartBoard, PartSort, WatchBoard};
 use super::config::WatchConfig;
 use super::failure::Failure;
 use super::log::Teller;
 use super::on_change::{Changed, OnChange};
 use super::output::{Output, View, Written};
-
-/// How long one look at an agent may take: several calls.
-const AGENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long an on-change action waits for the files that belong to the change.
 const FILES_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,6 +30,10 @@ pub(crate) struct Scene {
     generation: u64,
     /// The addresses.
     addresses: Arc<[Address]>,
+    /// Those of the newest answer.
+    current: Arc<[Address]>,
+    /// Those that only a guard keeps in use.
+    retained: Arc<[Address]>,
     /// Those of before the first change of this run: what actions compare with.
     before: Arc<[Address]>,
     /// Whether the cloud said so in this run.
@@ -54,9 +55,28 @@ impl Scene {
         Self {
             generation: earlier.map_or(0, |earlier| earlier.generation) + 1,
             addresses: Arc::clone(&change.addresses),
+            current: Arc::clone(&change.current),
+            retained: Arc::clone(&change.retained),
             before,
             fresh: change.source == Source::Fresh,
         }
+    }
+}
+
+impl Scene {
+    /// The scene after an answer that changes no addresses, if it says something new: which of them
+    /// the newest answer has, or that they are fresh.
+    fn confirmed(&self, in_use: &InUse, is_confirmed: bool) -> Option<Self> {
+        let fresh = self.fresh || is_confirmed;
+        let is_same = fresh == self.fresh && self.current == in_use.current && self.retained == in_use.retained;
+        (!is_same).then(|| Self {
+            generation: self.generation,
+            addresses: Arc::clone(&self.addresses),
+            current: Arc::clone(&in_use.current),
+            retained: Arc::clone(&in_use.retained),
+            before: Arc::clone(&self.before),
+            fresh,
+        })
     }
 }
 
@@ -172,14 +192,20 @@ async fn ask(mut watch: Watch, sender: Sender<Option<Arc<Scene>>>, shared: Share
             Event::Changed(change) => {
                 sender.send_modify(|scene| *scene = Some(Arc::new(Scene::of(&change, scene.as_deref()))));
             }
-            Event::Unchanged(_) => {
-                sender.send_if_modified(|scene| match scene {
-                    Some(stale) if !stale.fresh => {
-                        *scene = Some(Arc::new(Scene { fresh: true, addresses: Arc::clone(&stale.addresses), before: Arc::clone(&stale.before), ..**stale }));
-                        true
-                    }
-                    _ => false,
-                });
+            Event::Unchanged(_) | Event::Held(_) => {
+                let is_confirmed = matches!(event, Event::Unchanged(_));
+                if let Some(in_use) = watch.in_use() {
+                    sender.send_if_modified(|scene| match scene {
+                        Some(scene) => match scene.confirmed(&in_use, is_confirmed) {
+                            Some(newer) => {
+                                *scene = Arc::new(newer);
+                                true
+                            }
+                            None => false,
+                        },
+                        None => false,
+                    });
+                }
             }
             _ => {}
         }
@@ -213,12 +239,16 @@ impl Shared {
                 self.interval
             }
             Err(failure) => {
-                // A file or agent fails the same way at each look; each run of a command is news.
-                if part.failed(&failure) || part.sort == PartSort::OnChange {
-                    let hint = failure.hint();
-                    tracing::warn!(watch = &*self.name, part = part.kind, hint, "{failure}");
-                } else {
-                    tracing::debug!(watch = &*self.name, part = part.kind, "still: {failure}");
+                let (watch, part_kind, hint) = (&*self.name, part.kind, failure.hint());
+                let notice = match part.failed(&failure) {
+                    // A file or agent fails the same way at each look; each run of a command is news.
+                    FailureNotice::Debug if part.sort == PartSort::OnChange => FailureNotice::Warn,
+                    notice => notice,
+                };
+                match notice {
+                    FailureNotice::Warn => tracing::warn!(watch, part = part_kind, hint, "{failure}"),
+                    FailureNotice::Info => tracing::info!(watch, part = part_kind, "not yet: {failure}"),
+                    FailureNotice::Debug => tracing::debug!(watch, part = part_kind, "still: {failure}"),
                 }
                 *failures = failures.saturating_add(1);
                 let first = self.interval.min(Duration::from_secs(1));
@@ -276,17 +306,19 @@ async fn write(output: &Arc<Output>, scene: &Scene, shared: &Shared) -> Result<W
 }
 
 async fn keep_agent(agent: Agent, part: Arc<PartBoard>, mut scene: Receiver<Option<Arc<Scene>>>, shared: Shared) {
+    let mut session = AgentSession::new(agent, Arc::new(TcpDialer), &shared.clock);
     let mut failures = 0;
     loop {
         let current = scene.borrow_and_update().clone();
         let pause = match current {
             None => None,
             Some(current) => {
-                let call = Call::new(&shared.clock, AGENT_TIMEOUT);
-                let outcome = agent.tell(Peers { addresses: &current.addresses, fresh: current.fresh }, &call).await.map(|told| match told {
-                    Told::NothingNew => (false, "knows its peers".to_owned()),
-                    Told::Waiting => (false, "waits for a fresh answer".to_owned()),
-                    Told::Joined(peers) => (true, format!("joined {}", peers.join(" "))),
+                let peers = Peers { current: &current.current, retained: &current.retained, fresh: current.fresh };
+                let outcome = session.update(peers, &|| scene.has_changed().unwrap_or(true)).await.map(|outcome| match outcome {
+                    JoinOutcome::UpToDate => (false, "knows its peers".to_owned()),
+                    JoinOutcome::Waiting => (false, "waits for a fresh answer".to_owned()),
+                    JoinOutcome::Busy => (false, "waits until the agent has finished a join".to_owned()),
+                    JoinOutcome::Joined(peers) => (true, format!("joined {}", peers.join(" "))),
                 });
                 Some(shared.settle(&part, outcome, &mut failures))
             }

@@ -1,21 +1,18 @@
-//! A Consul agent: `GET /v1/agent/members`, then `PUT /v1/agent/join/:address` for peers that are no members.
-//!
-//! One address a call. Who is there already, or has failed and is being reconnected by the agent itself, is left alone. After a success the members are read again: gossip brings
-//! the others along with the first.
+//! A Consul agent: `GET /v1/agent/members`, and `PUT /v1/agent/join/:address` for one address a call.
 
+use cloud_autojoin::Clock;
 use cloud_autojoin::http::decode_json;
-use cloud_autojoin::{Address, Call};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::{Agent, Members, Told};
+use super::{Agent, Members};
 use crate::watch::failure::Failure;
-use crate::watch::output::form;
 
 /// What of an address is escaped in a path: all but what every name and number is made of.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
 
 /// Serf's states: 1 alive, 2 leaving, 3 left, 4 failed.
+const ALIVE: i64 = 1;
 const LEFT: i64 = 3;
 
 #[derive(Deserialize)]
@@ -26,53 +23,8 @@ struct Member {
     status: i64,
 }
 
-pub(super) async fn tell(agent: &Agent, wan: bool, peers: &[Address], call: &Call) -> Result<Told, Failure> {
-    let mut members = members(agent, wan, call).await?;
-    let (mut joined, mut failures) = (Vec::new(), Vec::new());
-    for peer in peers {
-        if members.has(peer) {
-            continue;
-        }
-        let form = form_of(agent, peer);
-        let path = format!("/v1/agent/join/{}", utf8_percent_encode(&form, IN_PATH));
-        match agent.door.put(&format!("join {form}"), &path, scope(wan), call).await {
-            Ok(_) => {
-                joined.push(form);
-                members = self::members(agent, wan, call).await?;
-            }
-            Err(failure) => failures.push(failure),
-        }
-    }
-    let more = failures.len().saturating_sub(1);
-    match failures.into_iter().next() {
-        None if joined.is_empty() => Ok(Told::NothingNew),
-        None => Ok(Told::Joined(joined)),
-        Some(failure) if more == 0 => Err(failure),
-        Some(failure) => {
-            let hint = failure.hint().map(str::to_owned);
-            let failure = Failure::new(format!("{failure} (and {more} more)"));
-            Err(match hint {
-                Some(hint) => failure.with_hint(hint),
-                None => failure,
-            })
-        }
-    }
-}
-
-fn scope(wan: bool) -> &'static [(&'static str, &'static str)] {
-    if wan { &[("wan", "1")] } else { &[] }
-}
-
-/// As memberlist reads it: a bare address gets the port of the agent's own gossip.
-fn form_of(agent: &Agent, peer: &Address) -> String {
-    match peer.port.or(agent.port) {
-        Some(port) => form::with_port(&peer.host, port),
-        None => peer.host.to_string(),
-    }
-}
-
-async fn members(agent: &Agent, wan: bool, call: &Call) -> Result<Members, Failure> {
-    let response = agent.door.get("read its members", "/v1/agent/members", scope(wan), call).await?;
+pub(super) async fn members(agent: &Agent, is_wan: bool, clock: &Clock) -> Result<Members, Failure> {
+    let response = agent.get("read its members", "/v1/agent/members", scope(is_wan), clock).await?;
     let list: Vec<Member> =
         decode_json(&response.body).map_err(|error| Failure::new(format!("its list of members is not what Consul's documents say: {error}")))?;
     if list.is_empty() {
@@ -84,8 +36,29 @@ async fn members(agent: &Agent, wan: bool, call: &Call) -> Result<Members, Failu
         if member.status != LEFT
             && let Ok(ip) = member.addr.parse()
         {
-            members.add(ip, member.port);
+            members.add(ip, member.port, member.status == ALIVE);
         }
     }
     Ok(members)
+}
+
+pub(super) async fn join(agent: &Agent, is_wan: bool, address: &str, clock: &Clock) -> Result<(), Failure> {
+    let path = format!("/v1/agent/join/{}", utf8_percent_encode(address, IN_PATH));
+    agent.put(&format!("join {address}"), &path, scope(is_wan), clock).await.map(drop)
+}
+
+/// What to do about a refusal.
+pub(super) fn hint(status: u16, said: &str) -> Option<&'static str> {
+    match status {
+        403 if said.contains("ACL not found") => Some(
+            "check the token in `token_file`; before the cluster has a leader Consul knows no token but the one in its own `acl.tokens.agent_recovery`: put that one into \
+             `token_file`, or let the agents find each other through a join file (`[[watch.file]]` of kind `consul`)",
+        ),
+        401 | 403 => Some("give `token_file` a token with `agent:write` on the agent's own node, and `node:read` to see its members"),
+        _ => None,
+    }
+}
+
+fn scope(is_wan: bool) -> &'static [(&'static str, &'static str)] {
+    if is_wan { &[("wan", "1")] } else { &[] }
 }

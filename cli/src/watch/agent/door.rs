@@ -8,14 +8,15 @@ use std::time::Duration;
 use cloud_autojoin::file::{self, MAX_SECRET_FILE};
 use cloud_autojoin::http::{HttpClient, HttpSettings, Request, Response, RetryPolicy};
 use cloud_autojoin::{Call, Error, Secret, TransportFailure};
+use http::Method;
 use http::header::{HeaderName, HeaderValue};
-use http::{Method, StatusCode};
 use url::Url;
 
-use crate::watch::failure::{Failure, first_line};
+use crate::watch::failure::Failure;
 
-/// How long an agent may keep still: it is on this machine or near it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// No limit of its own: each call has one, and an agent is silent while it works on a join.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+const _: () = assert!(IDLE_TIMEOUT.as_secs() > super::WAN_JOIN_TIMEOUT.as_secs(), "a join would be cut short");
 
 /// More than this is not read of an answer: a list of 10,000 members has about 10 MiB.
 const LARGEST_ANSWER: usize = 64 << 20;
@@ -52,30 +53,34 @@ impl Door {
         Self { url, token_header, files, client: Mutex::default() }
     }
 
+    /// The same API, reached by this client.
+    #[cfg(test)]
+    pub(super) fn with_client(self, client: HttpClient) -> Self {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some((Trust { authorities: None, identity: None }, client));
+        self
+    }
+
     /// Its place, for people.
     pub(crate) fn shown(&self) -> String {
         cloud_autojoin::http::origin_of(&self.url)
     }
 
-    /// Asks, with `query` in the URL.
+    /// Whether the agent is on this machine, and has its network.
+    pub(super) fn is_on_this_machine(&self) -> bool {
+        match self.url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        }
+    }
+
+    /// Sends a request with `query` in the URL; gives the answer whatever its status.
     ///
     /// # Errors
     ///
-    /// A file cannot be read, no whole answer came, or the answer is a refusal.
-    pub(super) async fn get(&self, operation: &str, path: &str, query: &[(&str, &str)], call: &Call) -> Result<Response, Failure> {
-        self.send(operation, Method::GET, path, query, call).await
-    }
-
-    /// Orders.
-    ///
-    /// # Errors
-    ///
-    /// As [`Door::get`].
-    pub(super) async fn put(&self, operation: &str, path: &str, query: &[(&str, &str)], call: &Call) -> Result<Response, Failure> {
-        self.send(operation, Method::PUT, path, query, call).await
-    }
-
-    async fn send(&self, operation: &str, method: Method, path: &str, query: &[(&str, &str)], call: &Call) -> Result<Response, Failure> {
+    /// A file cannot be read, or no whole answer came.
+    pub(super) async fn send(&self, operation: &str, method: Method, path: &str, query: &[(&str, &str)], call: &Call) -> Result<Response, Failure> {
         let mut url = self.url.clone();
         // Set as it is: it is encoded already.
         url.set_path(&format!("{}{path}", self.url.path().trim_end_matches('/')));
@@ -93,8 +98,7 @@ impl Door {
             request = request.header(self.token_header.clone(), value);
         }
         let client = self.client().await?;
-        let response = client.send(&request, &call.within(PATIENCE)).await.map_err(|error| transport(&error))?;
-        if response.status == StatusCode::OK { Ok(response) } else { Err(refusal(operation, &response)) }
+        client.send(&request, call).await.map_err(|error| transport(&error))
     }
 
     /// A client that trusts what the files say now; the last one where they say the same.
@@ -118,7 +122,7 @@ impl Door {
         }
         let mut settings = HttpSettings::default();
         settings.retry = RetryPolicy::none();
-        settings.idle_timeout = PATIENCE;
+        settings.idle_timeout = IDLE_TIMEOUT;
         settings.max_body = LARGEST_ANSWER;
         // An agent is near; the proxy is the way to the cloud.
         settings.proxy_from_environment = false;
@@ -164,23 +168,10 @@ fn transport(error: &Error) -> Failure {
         && error.failure() == TransportFailure::Connect
     {
         // The usual advice speaks of proxies, which are not on the way to an agent.
-        return failure.with_hint("check that the agent runs and that its `url` is right");
+        return failure.with_hint("check that the agent runs and that its `url` is right").expected_at_start();
     }
     match error.hint() {
         Some(hint) => failure.with_hint(hint),
         None => failure,
-    }
-}
-
-/// What an answer that is no success means.
-fn refusal(operation: &str, response: &Response) -> Failure {
-    let status = response.status.as_u16();
-    let said = first_line(&response.body);
-    let failure =
-        Failure::new(if said.is_empty() { format!("cannot {operation}: status {status}") } else { format!("cannot {operation}: status {status}, {said}") });
-    match status {
-        401 | 403 => failure.with_hint("give `token_file` a token with `agent:write` on the agent's own node, and `node:read` to see its members"),
-        501 => failure.with_hint("the agent has another role than this `kind` says"),
-        _ => failure,
     }
 }

@@ -1,23 +1,44 @@
 //! Telling running agents: no agent reads its join list again, so the new peers come through its API.
 //!
-//! `consul.rs` and `nomad.rs` say what each agent is asked, `door.rs` how it is reached (TLS and token from files, read at each use). Each agent stands for itself: one that
-//! refuses is asked again later and is in nobody's way.
+//! `consul.rs` and `nomad.rs` have the requests of each agent, `gossip.rs` decides which peer is joined
+//! when, `probe.rs` finds those that can be, and `door.rs` sends requests (TLS and token from files,
+//! read at each use). An agent that refuses is retried and doesn't block others.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use cloud_autojoin::{Address, Call, Host};
+use cloud_autojoin::http::Response;
+use cloud_autojoin::{Address, Call, Clock};
+use http::{Method, StatusCode};
 
-use super::failure::Failure;
+use super::failure::{Failure, one_line};
+use super::output::nomad as nomad_file;
 
 mod consul;
 pub(crate) mod door;
+mod gossip;
+mod members;
 mod nomad;
+mod probe;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use door::{Door, Files};
+pub(crate) use probe::{Dialer, TcpDialer};
+
+use gossip::GossipPool;
+use members::Members;
+
+/// How long an agent may take to read its own state: it is on this machine or near it.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a join in a LAN may take. The agent's gossip library (memberlist) gives a peer 10 s to
+/// accept a connection, and 10 s more to answer.
+const LAN_JOIN_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// The same in a WAN, with 30 s each. Nomad servers have WAN settings in one region too.
+const WAN_JOIN_TIMEOUT: Duration = Duration::from_secs(65);
 
 /// What an agent is told with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +64,23 @@ impl AgentKind {
         }
     }
 
+    /// The port of its gossip unless it is configured.
+    fn gossip_port(self) -> u16 {
+        match self {
+            Self::Consul { wan: false } => 8301,
+            Self::Consul { wan: true } => 8302,
+            Self::NomadServer | Self::NomadClient => nomad_file::SERVER_PORT,
+        }
+    }
+
+    /// How long it may work on one join.
+    fn join_timeout(self) -> Duration {
+        match self {
+            Self::Consul { wan: false } => LAN_JOIN_TIMEOUT,
+            Self::Consul { wan: true } | Self::NomadServer | Self::NomadClient => WAN_JOIN_TIMEOUT,
+        }
+    }
+
     /// Where such an agent listens unless told.
     pub(crate) fn default_url(self) -> &'static str {
         match self {
@@ -63,71 +101,92 @@ pub(crate) struct Agent {
     pub(crate) port: Option<u16>,
 }
 
-/// What came of asking an agent.
+/// What came of updating an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum JoinOutcome {
     /// It knows its peers already.
-    NothingNew,
+    UpToDate,
     /// It was given these.
     Joined(Vec<String>),
     /// It lacks peers, and waits for a list that is fresh from the cloud.
     Waiting,
+    /// It lacks peers, and may still be working on a join that was given up.
+    Busy,
 }
 
 /// The peers an agent should have.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peers<'a> {
-    /// All of them.
-    pub(crate) addresses: &'a [Address],
+    /// Those of the newest answer.
+    pub(crate) current: &'a [Address],
+    /// Those that only a guard keeps in use. They may be dead.
+    pub(crate) retained: &'a [Address],
     /// Whether the cloud said so in this run, which a list must be that takes the place of another.
     pub(crate) fresh: bool,
 }
 
 impl Agent {
-    /// Brings the agent together with the peers it lacks.
+    /// Sends a request that reads the agent's state.
+    async fn get(&self, operation: &str, path: &str, query: &[(&str, &str)], clock: &Clock) -> Result<Response, Failure> {
+        self.send(operation, Method::GET, path, query, &Call::new(clock, READ_TIMEOUT)).await
+    }
+
+    /// Sends a request that changes the agent's peers.
+    async fn put(&self, operation: &str, path: &str, query: &[(&str, &str)], clock: &Clock) -> Result<Response, Failure> {
+        self.send(operation, Method::PUT, path, query, &Call::new(clock, self.kind.join_timeout())).await
+    }
+
+    async fn send(&self, operation: &str, method: Method, path: &str, query: &[(&str, &str)], call: &Call) -> Result<Response, Failure> {
+        let response = self.door.send(operation, method, path, query, call).await?;
+        if response.status == StatusCode::OK { Ok(response) } else { Err(self.refusal(operation, &response)) }
+    }
+
+    /// What an answer that is no success means.
+    fn refusal(&self, operation: &str, response: &Response) -> Failure {
+        let status = response.status.as_u16();
+        let said = one_line(&response.body);
+        let failure = Failure::new(match said.as_str() {
+            "" => format!("cannot {operation}: status {status}"),
+            said => format!("cannot {operation}: status {status}, {said}"),
+        });
+        let hint = match (status, self.kind) {
+            (501, _) => Some("the agent has another role than this `kind` says"),
+            (_, AgentKind::Consul { .. }) => consul::hint(status, &said),
+            (_, AgentKind::NomadServer | AgentKind::NomadClient) => nomad::hint(status),
+        };
+        match hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// An agent, with what is remembered of it between two updates.
+#[derive(Debug)]
+pub(crate) struct AgentSession {
+    agent: Agent,
+    gossip: GossipPool,
+    clock: Clock,
+}
+
+impl AgentSession {
+    /// A session that remembers nothing yet.
+    pub(crate) fn new(agent: Agent, dialer: Arc<dyn Dialer>, clock: &Clock) -> Self {
+        Self { agent, gossip: GossipPool::new(dialer), clock: clock.clone() }
+    }
+
+    /// Brings the agent together with the peers it lacks. Stops early once `is_outdated` says that
+    /// there are newer peers.
     ///
     /// # Errors
     ///
     /// It cannot be asked, or refuses. What could be joined is joined then.
-    pub(crate) async fn tell(&self, peers: Peers<'_>, call: &Call) -> Result<Told, Failure> {
-        let told = match self.kind {
-            AgentKind::Consul { wan } => consul::tell(self, wan, peers.addresses, call).await,
-            AgentKind::NomadServer => nomad::tell_server(self, peers.addresses, call).await,
-            AgentKind::NomadClient => nomad::tell_client(self, peers, call).await,
+    pub(crate) async fn update(&mut self, peers: Peers<'_>, is_outdated: &(dyn Fn() -> bool + Sync)) -> Result<JoinOutcome, Failure> {
+        let Self { agent, gossip, clock } = self;
+        let outcome = match agent.kind {
+            AgentKind::Consul { .. } | AgentKind::NomadServer => gossip.update(agent, peers, clock, is_outdated).await,
+            AgentKind::NomadClient => nomad::update_client(agent, peers, clock).await,
         };
-        told.map_err(|failure| {
-            let named = Failure::new(format!("{} agent {}: {failure}", self.kind.name(), self.door.shown()));
-            match failure.hint() {
-                Some(hint) => named.with_hint(hint),
-                None => named,
-            }
-        })
-    }
-}
-
-/// Who is in a gossip, by host and by host and port.
-#[derive(Debug, Default)]
-struct Members {
-    ips: BTreeSet<IpAddr>,
-    places: BTreeSet<(IpAddr, u16)>,
-}
-
-impl Members {
-    fn add(&mut self, ip: IpAddr, port: Option<u16>) {
-        let ip = ip.to_canonical();
-        self.ips.insert(ip);
-        if let Some(port) = port {
-            self.places.insert((ip, port));
-        }
-    }
-
-    /// Whether an address is one of them: by its port too where it has one of its own. A name never is; the agent alone can resolve it.
-    fn has(&self, address: &Address) -> bool {
-        let Host::Ip(ip) = &address.host else { return false };
-        let ip = ip.to_canonical();
-        match address.port {
-            Some(port) => self.places.contains(&(ip, port)),
-            None => self.ips.contains(&ip),
-        }
+        outcome.map_err(|failure| failure.of(format!("{} agent {}", agent.kind.name(), agent.door.shown())))
     }
 }

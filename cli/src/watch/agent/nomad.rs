@@ -1,18 +1,21 @@
 //! Nomad agents.
 //!
-//! A server: `GET /v1/agent/members`, then one `PUT /v1/agent/join?address=...` with all peers that are no members; it answers 200 also when that failed, so `error` in the body counts.
+//! A server: `GET /v1/agent/members`, and `PUT /v1/agent/join?address=...`. It takes several addresses
+//! a call, and spends 30 s on each that swallows packets, so it gets one a call. It answers 200 also
+//! when the join failed: `error` in the body counts.
 //!
-//! A client: its list of servers (`/v1/agent/servers`) is replaced as a whole, and its servers send it a new one with each heartbeat. So it is told only when it has lost all of
-//! them: when not one server that it knows is among those that the cloud knows. And it is told only what the cloud said in this run.
+//! A client: its list of servers (`/v1/agent/servers`) is replaced as a whole, and its servers send it
+//! a new one with each heartbeat. So the list is replaced only when the client has lost all servers:
+//! when it knows none of those in the newest answer, and only by an answer of this run.
 
 use std::net::{IpAddr, SocketAddr};
 
 use cloud_autojoin::http::decode_json;
-use cloud_autojoin::{Address, Call, Host};
+use cloud_autojoin::{Clock, Host};
 use serde::Deserialize;
 
-use super::{Agent, Members, Peers, Told};
-use crate::watch::failure::{Failure, first_line};
+use super::{Agent, JoinOutcome, Members, Peers};
+use crate::watch::failure::{Failure, one_line};
 use crate::watch::output::{form, nomad};
 
 #[derive(Deserialize)]
@@ -38,8 +41,8 @@ struct JoinAnswer {
     warning: Option<String>,
 }
 
-pub(super) async fn tell_server(agent: &Agent, peers: &[Address], call: &Call) -> Result<Told, Failure> {
-    let response = agent.door.get("read its members", "/v1/agent/members", &[], call).await?;
+pub(super) async fn members(agent: &Agent, clock: &Clock) -> Result<Members, Failure> {
+    let response = agent.get("read its members", "/v1/agent/members", &[], clock).await?;
     let list: ServerMembers =
         decode_json(&response.body).map_err(|error| Failure::new(format!("its list of members is not what Nomad's documents say: {error}")))?;
     let mut members = Members::default();
@@ -47,45 +50,55 @@ pub(super) async fn tell_server(agent: &Agent, peers: &[Address], call: &Call) -
         if member.status != "left"
             && let Ok(ip) = member.addr.parse()
         {
-            members.add(ip, member.port);
+            members.add(ip, member.port, member.status == "alive");
         }
     }
-    let missing: Vec<String> = peers.iter().filter(|peer| !members.has(peer)).map(|peer| form::in_file(peer, agent.port, nomad::SERVER_PORT)).collect();
-    if missing.is_empty() {
-        return Ok(Told::NothingNew);
-    }
-    let response = agent.door.put("join its peers", "/v1/agent/join", &query(&missing), call).await?;
+    Ok(members)
+}
+
+pub(super) async fn join(agent: &Agent, address: &str, clock: &Clock) -> Result<(), Failure> {
+    let response = agent.put(&format!("join {address}"), "/v1/agent/join", &[("address", address)], clock).await?;
     let answer: JoinAnswer =
         decode_json(&response.body).map_err(|error| Failure::new(format!("its answer to a join is not what Nomad's documents say: {error}")))?;
     if let Some(warning) = answer.warning.filter(|warning| !warning.is_empty()) {
-        tracing::warn!(agent = agent.door.shown(), warning = first_line(warning.as_bytes()), "the agent joined with a warning");
+        tracing::warn!(agent = agent.door.shown(), warning = one_line(warning.as_bytes()), "the agent joined with a warning");
     }
     match answer.error.filter(|error| !error.is_empty()) {
-        Some(error) => Err(Failure::new(format!("cannot join its peers: {}", first_line(error.as_bytes())))),
-        None if answer.num_joined == 0 => Err(Failure::new("cannot join its peers: it joined none and does not say why")),
-        None => Ok(Told::Joined(missing)),
+        Some(error) => Err(Failure::new(format!("cannot join {address}: {}", one_line(error.as_bytes())))),
+        None if answer.num_joined == 0 => Err(Failure::new(format!("cannot join {address}: it joined none and does not say why"))),
+        None => Ok(()),
     }
 }
 
-pub(super) async fn tell_client(agent: &Agent, peers: Peers<'_>, call: &Call) -> Result<Told, Failure> {
-    let response = agent.door.get("read its servers", "/v1/agent/servers", &[], call).await?;
+pub(super) async fn update_client(agent: &Agent, peers: Peers<'_>, clock: &Clock) -> Result<JoinOutcome, Failure> {
+    let response = agent.get("read its servers", "/v1/agent/servers", &[], clock).await?;
     let known: Option<Vec<String>> =
         decode_json(&response.body).map_err(|error| Failure::new(format!("its list of servers is not what Nomad's documents say: {error}")))?;
     let known = known.unwrap_or_default();
-    if known.iter().any(|server| peers.addresses.iter().any(|peer| is_host(server, &peer.host))) {
-        return Ok(Told::NothingNew);
+    // Retained addresses may be dead: a client that knows only those has lost its servers.
+    let servers = if peers.current.is_empty() { peers.retained } else { peers.current };
+    if known.iter().any(|server| servers.iter().any(|peer| is_host(server, &peer.host))) {
+        return Ok(JoinOutcome::UpToDate);
     }
     if !peers.fresh {
-        return Ok(Told::Waiting);
+        return Ok(JoinOutcome::Waiting);
     }
-    let servers: Vec<String> = peers.addresses.iter().map(|peer| form::with_port(&peer.host, peer.port.or(agent.port).unwrap_or(nomad::CLIENT_PORT))).collect();
+    let servers: Vec<String> = servers.iter().map(|peer| form::with_port(&peer.host, peer.port.or(agent.port).unwrap_or(nomad::CLIENT_PORT))).collect();
+    let query: Vec<(&str, &str)> = servers.iter().map(|server| ("address", server.as_str())).collect();
     // 400 when not one of them answers, and the old list stays.
-    agent.door.put("give it new servers", "/v1/agent/servers", &query(&servers), call).await?;
-    Ok(Told::Joined(servers))
+    agent.put("give it new servers", "/v1/agent/servers", &query, clock).await?;
+    Ok(JoinOutcome::Joined(servers))
 }
 
-fn query(addresses: &[String]) -> Vec<(&str, &str)> {
-    addresses.iter().map(|address| ("address", address.as_str())).collect()
+/// What to do about a refusal.
+pub(super) fn hint(status: u16) -> Option<&'static str> {
+    match status {
+        401 | 403 => Some(
+            "give `token_file` a token with `agent:write`, and `node:read` to see its members; before the servers have a leader Nomad knows no token, and only a join file \
+             (`[[watch.file]]` of kind `nomad-server`) brings them together",
+        ),
+        _ => None,
+    }
 }
 
 /// Whether `server`, as a client lists it (`10.0.0.4:4647`), is on this host.

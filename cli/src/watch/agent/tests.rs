@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use cloud_autojoin::Clock;
+use async_trait::async_trait;
+use cloud_autojoin::{Clock, Host};
 use http::header::HeaderName;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -18,6 +19,10 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::*;
+
+#[path = "../../../../tests/sidecar/agents.rs"]
+mod agents;
+mod joins;
 
 /// An agent that answers each `METHOD /path?query` as the table says; what is not in the table is 404. Remembers what it was asked, with the token.
 struct Pretend {
@@ -32,9 +37,6 @@ impl Drop for Pretend {
         self.task.abort();
     }
 }
-
-/// Stands for an agent that takes a request and never answers.
-const HANGS: u16 = 0;
 
 impl Pretend {
     async fn start(answers: &[(&str, u16, &str)]) -> Self {
@@ -54,9 +56,6 @@ impl Pretend {
                     ears.lock().unwrap().push(token.map_or_else(|| asked.clone(), |token| format!("{asked} [{}]", token.to_str().unwrap())));
                     let (status, body) = table.lock().unwrap().get(&asked).cloned().unwrap_or_else(|| (404, "no such thing".to_owned()));
                     async move {
-                        if status == HANGS {
-                            std::future::pending::<()>().await;
-                        }
                         let mut response = Response::new(Full::new(Bytes::from(body)));
                         *response.status_mut() = StatusCode::from_u16(status).unwrap();
                         Ok::<_, Infallible>(response)
@@ -92,8 +91,20 @@ fn ips(texts: &[&str]) -> Vec<Address> {
     texts.iter().map(|text| Address::ip(text.parse().unwrap())).collect()
 }
 
-async fn tell(agent: &Agent, addresses: &[Address]) -> Result<Told, Failure> {
-    agent.tell(Peers { addresses, fresh: true }, &Call::new(&Clock::system(), Duration::from_secs(60))).await
+/// Every peer accepts connections.
+#[derive(Debug)]
+struct Open;
+
+#[async_trait]
+impl Dialer for Open {
+    async fn dial(&self, _: &Host, _: u16) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One update of an agent that nothing is remembered of.
+async fn update(agent: &Agent, current: &[Address]) -> Result<JoinOutcome, Failure> {
+    AgentSession::new(agent.clone(), Arc::new(Open), &Clock::system()).update(Peers { current, retained: &[], fresh: true }, &|| false).await
 }
 
 const CONSUL: AgentKind = AgentKind::Consul { wan: false };
@@ -114,13 +125,13 @@ async fn consul_is_given_only_peers_that_are_no_members_and_asked_again_after_ea
     .await;
     let agent = pretend.agent(CONSUL, None);
     let peers = ips(&["10.0.0.4", "10.0.0.5", "10.0.0.6", "2001:db8::7", "2001:db8::8"]);
-    assert_eq!(tell(&agent, &peers).await, Ok(Told::Joined(vec!["10.0.0.6".to_owned(), "2001:db8::8".to_owned()])));
+    assert_eq!(update(&agent, &peers).await, Ok(JoinOutcome::Joined(vec!["10.0.0.6".to_owned(), "2001:db8::8".to_owned()])));
     let members = "GET /v1/agent/members";
     assert_eq!(pretend.heard(), [members, "PUT /v1/agent/join/10.0.0.6", members, "PUT /v1/agent/join/2001%3Adb8%3A%3A8", members]);
 
     // All there: nothing is joined.
     pretend.set(members, 200, &consul_members(&[("10.0.0.4", 1), ("10.0.0.6", 1)]));
-    assert_eq!(tell(&agent, &ips(&["10.0.0.4", "10.0.0.6"])).await, Ok(Told::NothingNew));
+    assert_eq!(update(&agent, &ips(&["10.0.0.4", "10.0.0.6"])).await, Ok(JoinOutcome::UpToDate));
     assert_eq!(pretend.heard(), [members]);
 }
 
@@ -134,7 +145,7 @@ async fn a_peer_with_a_port_is_a_member_only_at_that_port_and_the_wan_is_another
     .await;
     let agent = pretend.agent(AgentKind::Consul { wan: true }, None);
     let peers: Vec<Address> = ips(&["10.0.0.4", "2001:db8::7"]).into_iter().map(|peer| peer.with_port(9000)).collect();
-    assert_eq!(tell(&agent, &peers).await, Ok(Told::Joined(vec!["10.0.0.4:9000".to_owned(), "[2001:db8::7]:9000".to_owned()])));
+    assert_eq!(update(&agent, &peers).await, Ok(JoinOutcome::Joined(vec!["10.0.0.4:9000".to_owned(), "[2001:db8::7]:9000".to_owned()])));
 }
 
 #[tokio::test]
@@ -146,8 +157,11 @@ async fn one_peer_that_refuses_does_not_keep_the_others_out() {
         ("PUT /v1/agent/join/10.0.0.6", 200, ""),
     ])
     .await;
-    let failure = tell(&pretend.agent(CONSUL, None), &ips(&["10.0.0.4", "10.0.0.5", "10.0.0.6"])).await.unwrap_err();
-    assert_eq!(pretend.without_port(&failure), "consul agent URL: cannot join 10.0.0.5: status 500, rpc error: 1 error occurred:");
+    let failure = update(&pretend.agent(CONSUL, None), &ips(&["10.0.0.4", "10.0.0.5", "10.0.0.6"])).await.unwrap_err();
+    assert_eq!(
+        pretend.without_port(&failure),
+        "consul agent URL: cannot join 10.0.0.5: status 500, rpc error: 1 error occurred: Failed to join 10.0.0.5: dial tcp 10.0.0.5:8301: connect: connection refused"
+    );
     assert!(pretend.heard().contains(&"PUT /v1/agent/join/10.0.0.6".to_owned()));
 }
 
@@ -159,7 +173,7 @@ async fn a_refusal_says_which_right_is_missing() {
     ])
     .await;
     let agent = pretend.agent(CONSUL, None);
-    let failure = tell(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
+    let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
     assert_eq!(
         pretend.without_port(&failure),
         "consul agent URL: cannot join 10.0.0.5: status 403, Permission denied: token with AccessorID 'x' lacks permission 'agent:write' on \"n\""
@@ -167,7 +181,7 @@ async fn a_refusal_says_which_right_is_missing() {
     assert!(failure.hint().unwrap().contains("`agent:write`"));
     // Without the right to see members Consul answers with none, and not with 403.
     pretend.set("GET /v1/agent/members", 200, "[]");
-    let failure = tell(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
+    let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
     assert_eq!(
         (pretend.without_port(&failure).as_str(), failure.hint()),
         ("consul agent URL: its list of members is empty", Some("give `token_file` a token with `node:read`"))
@@ -180,85 +194,100 @@ async fn the_token_is_read_at_each_use_and_never_shown() {
     let token = directory.path().join("token");
     let pretend = Pretend::start(&[("GET /v1/agent/members", 403, "Permission denied")]).await;
     let agent = pretend.agent(CONSUL, Some(token.clone()));
-    let missing = tell(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
+    let missing = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
     assert_eq!(pretend.without_port(&missing), format!("consul agent URL: cannot read {}: No such file or directory (os error 2)", token.display()));
     for secret in ["canary-1", "canary-2"] {
         fs::write(&token, format!("{secret}\n")).unwrap();
-        let failure = tell(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
+        let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
         assert_eq!(pretend.heard(), [format!("GET /v1/agent/members [{secret}]")]);
         assert!(!format!("{failure} {failure:?} {agent:?}").contains("canary"));
     }
     fs::write(&token, "\n").unwrap();
-    assert!(tell(&agent, &ips(&["10.0.0.5"])).await.unwrap_err().to_string().contains("there is no token in"));
+    assert!(update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err().to_string().contains("there is no token in"));
 }
 
 #[tokio::test]
-async fn a_nomad_server_is_told_all_missing_peers_in_one_call_and_its_word_counts_not_its_status() {
+async fn consul_without_a_leader_and_nomad_say_what_helps_against_a_refused_token() {
+    let pretend = Pretend::start(&[
+        ("GET /v1/agent/members", 200, &consul_members(&[("10.0.0.4", 1)])),
+        ("PUT /v1/agent/join/10.0.0.5", 403, "rpc error making call: ACL not found"),
+    ])
+    .await;
+    let failure = update(&pretend.agent(CONSUL, None), &ips(&["10.0.0.5"])).await.unwrap_err();
+    assert!(failure.hint().unwrap().contains("before the cluster has a leader"), "{failure:?}");
+    assert!(failure.hint().unwrap().contains("`acl.tokens.agent_recovery`"), "{failure:?}");
+    pretend.set("GET /v1/agent/members", 403, "ACL token not found");
+    let failure = update(&pretend.agent(AgentKind::NomadServer, None), &ips(&["10.0.0.5"])).await.unwrap_err();
+    assert!(failure.hint().unwrap().contains("only a join file"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_nomad_server_joins_one_peer_a_call_and_its_body_counts_not_its_status() {
     // Shape: Nomad's API documents, `GET /v1/agent/members`.
     let members = r#"{"ServerName": "n", "ServerRegion": "global", "ServerDC": "dc1", "Members": [
         {"Name": "a.global", "Addr": "10.0.0.4", "Port": 4648, "Status": "alive", "Tags": {}},
         {"Name": "b.global", "Addr": "10.0.0.5", "Port": 4648, "Status": "left", "Tags": {}}]}"#;
-    let join = "PUT /v1/agent/join?address=10.0.0.5&address=%5B2001%3Adb8%3A%3A6%5D%3A4648";
-    let pretend = Pretend::start(&[("GET /v1/agent/members", 200, members), (join, 200, r#"{"num_joined": 2, "error": ""}"#)]).await;
+    let (first, second) = ("PUT /v1/agent/join?address=10.0.0.5", "PUT /v1/agent/join?address=%5B2001%3Adb8%3A%3A6%5D%3A4648");
+    let joined = r#"{"num_joined": 1, "error": ""}"#;
+    let pretend = Pretend::start(&[("GET /v1/agent/members", 200, members), (first, 200, joined), (second, 200, joined)]).await;
     let agent = pretend.agent(AgentKind::NomadServer, None);
     let peers = ips(&["10.0.0.4", "10.0.0.5", "2001:db8::6"]);
-    assert_eq!(tell(&agent, &peers).await, Ok(Told::Joined(vec!["10.0.0.5".to_owned(), "[2001:db8::6]:4648".to_owned()])));
-    assert_eq!(pretend.heard(), ["GET /v1/agent/members", join]);
+    assert_eq!(update(&agent, &peers).await, Ok(JoinOutcome::Joined(vec!["10.0.0.5".to_owned(), "[2001:db8::6]:4648".to_owned()])));
+    let read = "GET /v1/agent/members";
+    assert_eq!(pretend.heard(), [read, first, read, second, read]);
 
     for (body, said) in [
-        (r#"{"num_joined": 0, "error": "2 error(s) occurred:\n* Failed to join 10.0.0.5: EOF"}"#, "cannot join its peers: 2 error(s) occurred:"),
-        (r#"{"num_joined": 0}"#, "cannot join its peers: it joined none and does not say why"),
-        ("not JSON", "its answer to a join is not what Nomad's documents say: expected ident at line 1 column 2"),
+        (r#"{"num_joined": 0, "error": "1 error(s) occurred:\n* Failed to join 10.0.0.5: EOF"}"#, "1 error(s) occurred: Failed to join 10.0.0.5: EOF"),
+        (r#"{"num_joined": 0}"#, "it joined none and does not say why"),
     ] {
-        pretend.set(join, 200, body);
-        let failure = tell(&agent, &peers).await.unwrap_err();
-        assert_eq!(pretend.without_port(&failure), format!("nomad-server agent URL: {said}"));
+        pretend.set(first, 200, body);
+        let failure = update(&agent, &peers).await.unwrap_err();
+        assert_eq!(pretend.without_port(&failure), format!("nomad-server agent URL: cannot join 10.0.0.5: {said}"));
     }
-    pretend.set("GET /v1/agent/members", 501, "server is not enabled");
-    let failure = tell(&agent, &peers).await.unwrap_err();
+    pretend.set(first, 200, "not JSON");
+    let failure = update(&agent, &peers).await.unwrap_err();
+    assert!(failure.to_string().contains("its answer to a join is not what Nomad's documents say: "), "{failure}");
+    pretend.set(read, 501, "server is not enabled");
+    let failure = update(&agent, &peers).await.unwrap_err();
     assert_eq!(pretend.without_port(&failure), "nomad-server agent URL: cannot read its members: status 501, server is not enabled");
     assert_eq!(failure.hint(), Some("the agent has another role than this `kind` says"));
 }
 
 #[tokio::test]
-async fn a_nomad_client_is_told_only_when_it_has_lost_all_servers_and_only_what_is_fresh() {
+async fn a_nomad_client_gets_servers_only_when_it_has_lost_all_servers_and_only_what_is_fresh() {
     let order = "PUT /v1/agent/servers?address=10.0.0.4%3A4647&address=%5B2001%3Adb8%3A%3A5%5D%3A4647";
     let pretend = Pretend::start(&[("GET /v1/agent/servers", 200, r#"["10.0.0.9:4647", "10.0.0.4:4647"]"#), (order, 200, "")]).await;
     let agent = pretend.agent(AgentKind::NomadClient, None);
     let peers = ips(&["10.0.0.4", "2001:db8::5"]);
-    assert_eq!(tell(&agent, &peers).await, Ok(Told::NothingNew));
+    assert_eq!(update(&agent, &peers).await, Ok(JoinOutcome::UpToDate));
     pretend.set("GET /v1/agent/servers", 200, r#"["[2001:db8::5]:4647"]"#);
-    assert_eq!(tell(&agent, &peers).await, Ok(Told::NothingNew));
+    assert_eq!(update(&agent, &peers).await, Ok(JoinOutcome::UpToDate));
     assert_eq!(pretend.heard(), ["GET /v1/agent/servers"; 2]);
 
     for lost in [r#"["10.0.0.8:4647", "10.0.0.9:4647"]"#, "[]", "null"] {
         pretend.set("GET /v1/agent/servers", 200, lost);
-        let stale = agent.tell(Peers { addresses: &peers, fresh: false }, &Call::new(&Clock::system(), Duration::from_secs(60))).await;
-        assert_eq!(stale, Ok(Told::Waiting));
+        let stale =
+            AgentSession::new(agent.clone(), Arc::new(Open), &Clock::system()).update(Peers { current: &peers, retained: &[], fresh: false }, &|| false).await;
+        assert_eq!(stale, Ok(JoinOutcome::Waiting));
         assert_eq!(pretend.heard(), ["GET /v1/agent/servers"]);
-        assert_eq!(tell(&agent, &peers).await, Ok(Told::Joined(vec!["10.0.0.4:4647".to_owned(), "[2001:db8::5]:4647".to_owned()])));
+        assert_eq!(update(&agent, &peers).await, Ok(JoinOutcome::Joined(vec!["10.0.0.4:4647".to_owned(), "[2001:db8::5]:4647".to_owned()])));
         assert_eq!(pretend.heard(), ["GET /v1/agent/servers", order]);
     }
     pretend.set(order, 400, "unable to reach any of the servers");
-    let failure = tell(&agent, &peers).await.unwrap_err();
+    let failure = update(&agent, &peers).await.unwrap_err();
     assert_eq!(pretend.without_port(&failure), "nomad-client agent URL: cannot give it new servers: status 400, unable to reach any of the servers");
 }
 
 #[tokio::test]
-async fn an_agent_that_is_away_fails_or_hangs_is_a_failure_in_words() {
+async fn an_agent_that_is_away_or_fails_is_a_failure_in_words() {
     let pretend = Pretend::start(&[("GET /v1/agent/members", 500, "No cluster leader\u{1b}[31m\nmore")]).await;
     let agent = pretend.agent(CONSUL, None);
-    let failure = tell(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
-    assert_eq!(pretend.without_port(&failure), "consul agent URL: cannot read its members: status 500, No cluster leader[31m");
-
-    pretend.set("GET /v1/agent/members", HANGS, "");
-    let call = Call::new(&Clock::system(), Duration::from_millis(50));
-    let failure = agent.tell(Peers { addresses: &ips(&["10.0.0.5"]), fresh: true }, &call).await.unwrap_err();
-    assert!(pretend.without_port(&failure).starts_with("consul agent URL: cannot read its members: "), "{failure}");
+    let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
+    assert_eq!(pretend.without_port(&failure), "consul agent URL: cannot read its members: status 500, No cluster leader[31m; more");
 
     let url = pretend.url.clone();
     drop(pretend);
     tokio::task::yield_now().await;
-    let failure = tell(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
+    let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
     assert!(failure.to_string().starts_with(&format!("consul agent {url}: cannot read its members: ")), "{failure}");
 }

@@ -1,0 +1,368 @@
+//! Agents of Consul and Nomad as they behave towards a caller, and the network between their peers.
+//!
+//! What real ones do was measured, and is done here in tokio's time, which tests can pause: an agent
+//! joins one address at a time, whoever calls; an address that swallows packets costs a Consul agent
+//! 10 s and a Nomad server 30 s; a join goes on after its caller has hung up. [`InMemory`] answers
+//! without a socket, so that a paused clock works; [`serve`] answers a real process.
+
+#![allow(dead_code, reason = "used in parts by the tests of the command and of the binary")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cloud_autojoin::http::{RawResponse, Request, Transport, TransportCause};
+use cloud_autojoin::{Moment, TransportFailure};
+use http::StatusCode;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::net::TcpListener;
+use url::Url;
+
+/// How a host takes a connection to its gossip port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Host {
+    /// An agent answers.
+    Live,
+    /// No agent listens.
+    Refuses,
+    /// The machine is gone: packets are swallowed.
+    Swallows,
+    /// The connection is accepted, and the agent never answers.
+    Freezes,
+}
+
+/// Hosts and the clusters that their agents form.
+#[derive(Debug, Default)]
+pub(crate) struct Network(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    hosts: BTreeMap<IpAddr, Host>,
+    /// Further addresses of a host.
+    aliases: BTreeMap<IpAddr, IpAddr>,
+    /// Who is in one cluster with a host; absent: nobody else.
+    clusters: BTreeMap<IpAddr, BTreeSet<IpAddr>>,
+    dials: usize,
+}
+
+impl Network {
+    /// Hosts that know no others.
+    pub(crate) fn of(hosts: &[(&str, Host)]) -> Arc<Self> {
+        let network = Arc::<Self>::default();
+        for (address, host) in hosts {
+            network.set(address, *host);
+        }
+        network
+    }
+
+    /// Adds or changes a host. One that is changed loses its cluster, and stays known as failed in it.
+    pub(crate) fn set(&self, address: &str, host: Host) {
+        let mut state = self.0.lock().unwrap();
+        let address = address.parse().unwrap();
+        state.hosts.insert(address, host);
+        state.clusters.remove(&address);
+    }
+
+    /// Gives a host one more address, which no list of members shows.
+    pub(crate) fn alias(&self, other: &str, address: &str) {
+        self.0.lock().unwrap().aliases.insert(other.parse().unwrap(), address.parse().unwrap());
+    }
+
+    /// Makes a host leave the cluster: the others forget it.
+    pub(crate) fn leave(&self, address: &str) {
+        let address = address.parse().unwrap();
+        let mut state = self.0.lock().unwrap();
+        state.clusters.remove(&address);
+        for cluster in state.clusters.values_mut() {
+            cluster.remove(&address);
+        }
+    }
+
+    /// How many connections were opened by [`Network::dial`].
+    pub(crate) fn dials(&self) -> usize {
+        self.0.lock().unwrap().dials
+    }
+
+    /// Opens a connection as a kernel does.
+    pub(crate) async fn dial(&self, address: IpAddr) -> io::Result<()> {
+        self.0.lock().unwrap().dials += 1;
+        match self.host(address) {
+            Host::Live | Host::Freezes => Ok(()),
+            Host::Refuses => Err(io::ErrorKind::ConnectionRefused.into()),
+            Host::Swallows => {
+                pause(Duration::from_secs(127)).await;
+                Err(io::ErrorKind::TimedOut.into())
+            }
+        }
+    }
+
+    fn host(&self, address: IpAddr) -> Host {
+        let state = self.0.lock().unwrap();
+        let address = state.aliases.get(&address).unwrap_or(&address);
+        state.hosts.get(address).copied().unwrap_or(Host::Swallows)
+    }
+
+    /// The members as `address` sees them, with whether each is alive.
+    fn members(&self, address: IpAddr) -> Vec<(IpAddr, bool)> {
+        let state = self.0.lock().unwrap();
+        let mut members = state.clusters.get(&address).cloned().unwrap_or_default();
+        members.insert(address);
+        members.into_iter().map(|member| (member, member == address || state.hosts.get(&member) == Some(&Host::Live))).collect()
+    }
+
+    fn merge(&self, one: IpAddr, other: IpAddr) {
+        let mut state = self.0.lock().unwrap();
+        let other = state.aliases.get(&other).copied().unwrap_or(other);
+        let mut all: BTreeSet<IpAddr> = [one, other].into();
+        for member in [one, other] {
+            all.extend(state.clusters.get(&member).into_iter().flatten());
+        }
+        for member in &all {
+            state.clusters.insert(*member, all.clone());
+        }
+    }
+}
+
+/// What a fake agent is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A Consul agent.
+    Consul,
+    /// A Nomad server.
+    NomadServer,
+    /// A Nomad client.
+    NomadClient,
+}
+
+/// An agent at an address of a [`Network`].
+#[derive(Debug)]
+pub(crate) struct FakeAgent {
+    kind: Kind,
+    address: IpAddr,
+    network: Arc<Network>,
+    /// Serf's own: one join at a time.
+    join_lock: tokio::sync::Mutex<()>,
+    dial_timeout: Mutex<Duration>,
+    is_running: Mutex<bool>,
+    refusal: Mutex<Option<(u16, String)>>,
+    requests: Mutex<Vec<String>>,
+    servers: Mutex<Vec<String>>,
+    /// How many joins were asked for and are not done.
+    joins: Mutex<(usize, usize)>,
+}
+
+impl FakeAgent {
+    /// An agent that runs and knows nobody.
+    pub(crate) fn new(kind: Kind, address: &str, network: &Arc<Network>) -> Arc<Self> {
+        let dial_timeout = Duration::from_secs(if kind == Kind::Consul { 10 } else { 30 });
+        Arc::new(Self {
+            kind,
+            address: address.parse().unwrap(),
+            network: Arc::clone(network),
+            join_lock: tokio::sync::Mutex::default(),
+            dial_timeout: Mutex::new(dial_timeout),
+            is_running: Mutex::new(true),
+            refusal: Mutex::default(),
+            requests: Mutex::default(),
+            servers: Mutex::default(),
+            joins: Mutex::default(),
+        })
+    }
+
+    /// How long it gives a peer.
+    pub(crate) fn set_dial_timeout(&self, timeout: Duration) {
+        *self.dial_timeout.lock().unwrap() = timeout;
+    }
+
+    /// Starts or stops it.
+    pub(crate) fn set_running(&self, is_running: bool) {
+        *self.is_running.lock().unwrap() = is_running;
+    }
+
+    /// Makes it answer every request so.
+    pub(crate) fn refuse(&self, status: u16, body: &str) {
+        *self.refusal.lock().unwrap() = Some((status, body.to_owned()));
+    }
+
+    /// The servers that a Nomad client knows.
+    pub(crate) fn set_servers(&self, servers: &[&str]) {
+        *self.servers.lock().unwrap() = servers.iter().map(|server| (*server).to_owned()).collect();
+    }
+
+    /// What it was asked to change since the last time: `PUT /v1/agent/join/10.0.0.5`.
+    pub(crate) fn puts(&self) -> Vec<String> {
+        let requests = std::mem::take(&mut *self.requests.lock().unwrap());
+        requests.into_iter().filter(|request| request.starts_with("PUT ")).collect()
+    }
+
+    /// The live members as it sees them.
+    pub(crate) fn alive(&self) -> Vec<String> {
+        self.network.members(self.address).into_iter().filter(|(_, is_alive)| *is_alive).map(|(ip, _)| ip.to_string()).collect()
+    }
+
+    /// The most joins that were with it at a time, those included whose caller had hung up.
+    pub(crate) fn most_joins_at_a_time(&self) -> usize {
+        self.joins.lock().unwrap().1
+    }
+
+    /// Answers a request; `None` while it doesn't run.
+    pub(crate) async fn answer(self: &Arc<Self>, method: &str, target: &str) -> Option<(u16, String)> {
+        if !*self.is_running.lock().unwrap() {
+            return None;
+        }
+        self.requests.lock().unwrap().push(format!("{method} {target}"));
+        if let Some(refusal) = self.refusal.lock().unwrap().clone() {
+            return Some(refusal);
+        }
+        let url = Url::parse(&format!("http://agent{target}")).unwrap();
+        let addresses: Vec<String> = url.query_pairs().filter(|(name, _)| name == "address").map(|(_, address)| address.into_owned()).collect();
+        Some(match (method, url.path(), self.kind) {
+            ("GET", "/v1/agent/members", Kind::Consul | Kind::NomadServer) => (200, self.members()),
+            ("GET", "/v1/agent/servers", Kind::NomadClient) => (200, json!(*self.servers.lock().unwrap()).to_string()),
+            ("PUT", "/v1/agent/servers", Kind::NomadClient) => self.replace_servers(addresses),
+            ("PUT", "/v1/agent/join", Kind::NomadServer) => {
+                let (joined, error) = self.join(addresses).await;
+                (200, json!({"num_joined": joined, "error": error}).to_string())
+            }
+            ("PUT", path, Kind::Consul) if path.starts_with("/v1/agent/join/") => {
+                let address = path["/v1/agent/join/".len()..].replace("%3A", ":").replace("%5B", "[").replace("%5D", "]");
+                match self.join(vec![address]).await {
+                    (0, error) => (500, error),
+                    _ => (200, String::new()),
+                }
+            }
+            _ => (404, String::new()),
+        })
+    }
+
+    fn members(&self) -> String {
+        let members = self.network.members(self.address).into_iter();
+        match self.kind {
+            Kind::Consul => {
+                json!(members.map(|(ip, is_alive)| json!({"Name": ip, "Addr": ip, "Port": 8301, "Status": if is_alive { 1 } else { 4 }})).collect::<Vec<_>>())
+            }
+            _ => {
+                json!({"Members": members.map(|(ip, is_alive)| json!({"Addr": ip, "Port": 4648, "Status": if is_alive { "alive" } else { "failed" }})).collect::<Vec<_>>()})
+            }
+        }
+        .to_string()
+    }
+
+    /// Joins these in a task of its own: it goes on when the caller hangs up.
+    async fn join(self: &Arc<Self>, addresses: Vec<String>) -> (usize, String) {
+        let agent = Arc::clone(self);
+        tokio::spawn(async move {
+            {
+                let mut joins = agent.joins.lock().unwrap();
+                joins.0 += 1;
+                joins.1 = joins.1.max(joins.0);
+            }
+            let _lock = agent.join_lock.lock().await;
+            let (mut joined, mut errors) = (0, Vec::new());
+            for address in addresses {
+                match agent.join_one(&address).await {
+                    Ok(()) => joined += 1,
+                    Err(error) => errors.push(format!("\t* Failed to join {address}: {error}")),
+                }
+            }
+            agent.joins.lock().unwrap().0 -= 1;
+            (joined, if joined > 0 { String::new() } else { format!("{} error occurred:\n{}\n\n", errors.len(), errors.join("\n")) })
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn join_one(&self, address: &str) -> Result<(), String> {
+        let ip: IpAddr = host_of(address).parse().map_err(|_| "no such host".to_owned())?;
+        let timeout = *self.dial_timeout.lock().unwrap();
+        match self.network.host(ip) {
+            Host::Live => {
+                pause(Duration::from_millis(5)).await;
+                self.network.merge(self.address, ip);
+                Ok(())
+            }
+            Host::Refuses => Err(format!("dial tcp {address}: connect: connection refused")),
+            Host::Swallows => {
+                pause(timeout).await;
+                Err(format!("dial tcp {address}: i/o timeout"))
+            }
+            Host::Freezes => {
+                pause(timeout).await;
+                let port = 40_000 + self.requests.lock().unwrap().len();
+                Err(format!("read tcp {}:{port}->{address}: i/o timeout", self.address))
+            }
+        }
+    }
+
+    /// A client takes a list when one of it answers.
+    fn replace_servers(&self, addresses: Vec<String>) -> (u16, String) {
+        let is_live = |address: &String| self.network.host(host_of(address).parse().unwrap()) == Host::Live;
+        if !addresses.iter().any(is_live) {
+            return (400, "unable to reach any of the servers".to_owned());
+        }
+        *self.servers.lock().unwrap() = addresses;
+        (200, String::new())
+    }
+}
+
+/// The host of `10.0.0.5`, `10.0.0.5:8301`, `2001:db8::5`, `[2001:db8::5]:8301`.
+fn host_of(address: &str) -> &str {
+    match (address.strip_prefix('['), address.rsplit_once(':')) {
+        (Some(rest), _) => rest.split_once(']').map_or(rest, |(host, _)| host),
+        (None, Some((host, _))) if !host.contains(':') => host,
+        _ => address,
+    }
+}
+
+async fn pause(duration: Duration) {
+    #[expect(clippy::disallowed_methods, reason = "stands for what an agent waits for; tests pause the clock")]
+    tokio::time::sleep(duration).await;
+}
+
+/// A transport to an agent without a socket.
+#[derive(Debug)]
+pub(crate) struct InMemory(pub(crate) Arc<FakeAgent>);
+
+#[async_trait]
+impl Transport for InMemory {
+    async fn send(&self, request: &Request, _: Moment) -> Result<RawResponse, TransportCause> {
+        let url = request.url();
+        let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        match self.0.answer(request.method().as_str(), &target).await {
+            Some((status, body)) => Ok(RawResponse::new(StatusCode::from_u16(status).unwrap(), body)),
+            None => Err(TransportCause::new(TransportFailure::Connect)),
+        }
+    }
+}
+
+/// Serves an agent on a port of this machine, until the runtime ends; gives its URL.
+pub(crate) async fn serve(agent: Arc<FakeAgent>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let agent = Arc::clone(&agent);
+            let service = service_fn(move |request: http::Request<Incoming>| {
+                let agent = Arc::clone(&agent);
+                async move {
+                    let target = request.uri().path_and_query().unwrap().as_str().to_owned();
+                    let (status, body) = agent.answer(request.method().as_str(), &target).await.unwrap_or((503, String::new()));
+                    let mut response = http::Response::new(Full::new(Bytes::from(body)));
+                    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+                    Ok::<_, Infallible>(response)
+                }
+            });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    url
+}
