@@ -18,13 +18,14 @@ use crate::config::{AzureConfig, OrchestrationMode};
 use crate::credential::Credentials;
 use crate::discover;
 use crate::instance_metadata::{self, Own};
+use crate::scale_set_tags::ScaleSetTags;
 
 /// The name after `provider=`, and in errors.
 pub const PROVIDER_NAME: &str = "azure";
 
 /// Azure, ready to be asked.
 ///
-/// It keeps its token, its connections and the orchestration modes it has seen from one call to the next. Clones share all of these.
+/// It keeps its token, its connections, the orchestration modes it has seen, and for ten minutes the tags of a scale set, from one call to the next. Clones share all of these.
 #[derive(Clone)]
 pub struct Azure {
     config: AzureConfig,
@@ -40,13 +41,15 @@ struct Session {
     credentials: Arc<Credentials>,
     arm: ArmClient,
     modes: Mutex<BTreeMap<String, OrchestrationMode>>,
+    scale_set_tags: ScaleSetTags,
 }
 
 impl Azure {
     pub(crate) fn new(config: AzureConfig, own: Own, context: Context, cloud: Cloud, credentials: Credentials, metadata_endpoint: Url) -> Self {
         let credentials = Arc::new(credentials);
         let arm = ArmClient::new(context.http().clone(), cloud.clone(), Arc::clone(&credentials));
-        Self { config, own, session: Arc::new(Session { context, cloud, metadata_endpoint, credentials, arm, modes: Mutex::default() }) }
+        let scale_set_tags = ScaleSetTags::new(context.clock().clone());
+        Self { config, own, session: Arc::new(Session { context, cloud, metadata_endpoint, credentials, arm, modes: Mutex::default(), scale_set_tags }) }
     }
 
     /// What is looked for. Where the join string says `self`, that word stands here.
@@ -67,6 +70,11 @@ impl Azure {
     /// The client for Azure Resource Manager.
     pub(crate) fn arm(&self) -> &ArmClient {
         &self.session.arm
+    }
+
+    /// The tags of scale sets that were read lately.
+    pub(crate) fn scale_set_tags(&self) -> &ScaleSetTags {
+        &self.session.scale_set_tags
     }
 
     /// The mode that a scale set was last seen to have. `scale_set_id` is its resource id in any case.

@@ -15,6 +15,7 @@ mod instance_metadata;
 pub mod key;
 mod reader;
 mod role;
+mod scale_set_tags;
 
 use cloud_autojoin_core::config::Options;
 use cloud_autojoin_core::{Context, Provider, ProviderSpec, Result};

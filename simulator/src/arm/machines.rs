@@ -24,7 +24,8 @@ enum Show {
 pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
     let wanted = room.request.query("$filter").filter(|filter| !filter.is_empty()).map(scale_set_of).transpose()?;
     let expanded = room.request.query("$expand").is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"));
-    let status_only = room.request.query("statusOnly").is_some_and(|only| only.eq_ignore_ascii_case("true"));
+    // Only the list of a subscription knows it.
+    let status_only = !room.in_group && room.request.query("statusOnly").is_some_and(|only| only.eq_ignore_ascii_case("true"));
     let show = match (expanded, wanted.is_some() && room.world.settings().expanded_list == ExpandedList::ViewOnly) {
         _ if status_only => Show::View,
         (true, true) => Show::View,

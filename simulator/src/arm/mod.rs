@@ -101,6 +101,8 @@ struct Room<'a> {
     subscription: &'a Subscription,
     /// The groups that the request is about: the one in the path, or those of the subscription that the caller may see.
     groups: Vec<&'a ResourceGroup>,
+    /// Whether the path names a group.
+    in_group: bool,
 }
 
 impl<'a> Room<'a> {
@@ -129,7 +131,7 @@ fn find(world: &World, caller: &Caller, request: &Request, route: &Route) -> Res
     }
     let subscription = world.subscription(id).ok_or_else(|| ArmError::subscription_not_found(id))?;
     let groups = authorised_groups(subscription, caller, request, route)?;
-    let room = Room { world, caller, request, api_version, subscription, groups };
+    let room = Room { world, caller, request, api_version, subscription, groups, in_group: route.group.is_some() };
     match &route.target {
         Target::Subscription => Answer::one(&subscriptions::show(world, subscription)),
         Target::Locations => Answer::one(&subscriptions::locations(subscription)),

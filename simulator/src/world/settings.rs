@@ -37,7 +37,7 @@ pub struct Settings {
     pub empty_pages: Option<EmptyPages>,
     /// What the Uniform interface listing says of a Flexible set. A set can have its own.
     pub uniform_listing_of_flexible: UniformListing,
-    /// What a VM list with `$filter` and `$expand=instanceView` gives.
+    /// What a VM list with `$filter` and `$expand=instanceView` gives; unless told the view alone, as is reported.
     pub expanded_list: ExpandedList,
     /// What stands for no tags on an interface.
     pub empty_tags: EmptyTags,
@@ -54,7 +54,7 @@ impl Default for Settings {
             last_next_link: LastNextLink::Absent,
             empty_pages: None,
             uniform_listing_of_flexible: UniformListing::NotFound,
-            expanded_list: ExpandedList::Full,
+            expanded_list: ExpandedList::ViewOnly,
             empty_tags: EmptyTags::Absent,
             index_lag: Vec::new(),
         }

@@ -267,8 +267,12 @@ impl VirtualMachine {
     /// Whether the answer leaves out which interfaces it has. One that is being made has none yet; every other one has.
     pub(crate) fn lacks_interfaces(&self) -> bool {
         let references = &self.properties.network_profile.network_interfaces;
-        let is_made = self.properties.provisioning_state.as_deref().is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"));
-        references.iter().any(|reference| reference.id.is_empty()) || (references.is_empty() && is_made)
+        references.iter().any(|reference| reference.id.is_empty()) || (references.is_empty() && self.is_made())
+    }
+
+    /// Whether it is neither being made, changed or deleted nor failed to be, as far as the answer says.
+    pub(crate) fn is_made(&self) -> bool {
+        self.properties.provisioning_state.as_deref().is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
     }
 
     /// The ids of its interfaces.

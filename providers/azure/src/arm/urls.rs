@@ -121,6 +121,13 @@ impl Asks {
         self.scoped("virtual machines", resource_group, kind, &[("api-version", COMPUTE)], "Microsoft.Compute/virtualMachines/read")
     }
 
+    /// The instance views of all virtual machines of the subscription, and little else. Azure has no such list for a resource group.
+    pub(crate) fn virtual_machine_states(&self) -> Ask {
+        let kind = &["Microsoft.Compute", "virtualMachines"];
+        let query = &[("statusOnly", "true"), ("api-version", COMPUTE)];
+        self.scoped("power states of the virtual machines", None, kind, query, "Microsoft.Compute/virtualMachines/read")
+    }
+
     /// The virtual machines that are instances of a Flexible set; they are always in the set's resource group. For a set that does not exist the list is empty.
     ///
     /// With `with_view` the list has the instance views and little else: Azure leaves the model out then.
@@ -133,8 +140,9 @@ impl Asks {
             query.push(("$expand", "instanceView"));
         }
         query.push(("api-version", COMPUTE));
+        let things = if with_view { "power states of the virtual machines" } else { "virtual machines" };
         Ask {
-            operation: format!("list the virtual machines of scale set `{name}`"),
+            operation: format!("list the {things} of scale set `{name}`"),
             scale_set: Some(name.to_owned()),
             ..self.scoped("virtual machines", Some(resource_group), &["Microsoft.Compute", "virtualMachines"], &query, "Microsoft.Compute/virtualMachines/read")
         }

@@ -27,6 +27,11 @@ pub(super) fn of_membership(machine: &VirtualMachine, set: &ScaleSetName) -> Err
     error(format!("tell whether virtual machine `{}` belongs to scale set `{}`", machine.name(), set.name), "the virtual machine has no properties")
 }
 
+/// A virtual machine of which it is unknown whether it runs.
+pub(super) fn of_power_state(machine: &VirtualMachine) -> Error {
+    error(format!("find the power state of virtual machine `{}`", machine.name()), "its instance view has none")
+}
+
 /// A scale set of which it is unknown where it is.
 pub(super) fn of_scale_set(set: &ScaleSet) -> Error {
     error(format!("find the instances of scale set `{}`", set.name()), "its id names no resource group")

@@ -22,6 +22,8 @@ mod tagged_scale_sets;
 mod tags;
 mod uniform;
 
+use std::sync::Arc;
+
 use cloud_autojoin_core::{Call, Discovery, Exclusion, Finding, Result};
 
 use futures::future::try_join;
@@ -32,7 +34,7 @@ use self::suggestion::with_suggestion;
 use self::tag_match::NearMisses;
 use self::tagged_scale_sets::with_scale_set_tags;
 use self::tags::{Question, judge_candidate};
-use crate::arm::{ScaleSet, is_not_found};
+use crate::arm::{self, ScaleSet, is_not_found};
 use crate::azure::Azure;
 use crate::config::{Selection, TagPlace, Tags};
 
@@ -49,25 +51,36 @@ pub(crate) async fn run(azure: &Azure, call: &Call) -> Result<Discovery> {
             let set = ScaleSetName { resource_group: resource_group.clone(), name: name.clone() };
             let may_stand_on = |place| tags.as_ref().is_some_and(|tags| tags.may_stand_on(place));
             let wanted = Wanted { mode: *orchestration_mode, instance_tags: may_stand_on(TagPlace::Instance) };
-            let its_tags = async {
-                if !may_stand_on(TagPlace::ScaleSet) {
-                    return Ok(None);
-                }
-                let ask = azure.arm().asks(&azure.config().subscription_id).scale_set(resource_group, name);
-                match azure.arm().read::<ScaleSet>(&ask, call).await {
-                    Err(error) if is_not_found(&error) => Err(with_suggestion(azure, call, &set, error).await),
-                    answer => answer.map(Some),
-                }
-            };
-            let (resolved, found) = try_join(scale_set::resolve(azure, call, &set, wanted), its_tags).await?;
-            collect(&mut answer, &set, resolved, tags.as_ref(), found);
+            let its_tags = async { if may_stand_on(TagPlace::ScaleSet) { tags_of(azure, call, &set).await.map(Some) } else { Ok(None) } };
+            let found = try_join(scale_set::resolve(azure, call, &set, wanted), its_tags).await;
+            let may_be_gone = found.as_ref().map_or_else(is_not_found, |(resolved, _)| resolved.candidates.is_empty());
+            if may_be_gone {
+                // It may be made anew, with other tags.
+                azure.scale_set_tags().forget(&set.id(azure));
+            }
+            let (resolved, its_tags) = found?;
+            collect(&mut answer, &set, resolved, tags.as_ref(), its_tags);
         }
     }
     answer.finish().await
 }
 
+/// The tags of a scale set, read at most once in a while: Azure allows 12 reads a minute of one set, for everyone together.
+async fn tags_of(azure: &Azure, call: &Call, set: &ScaleSetName) -> Result<Arc<arm::Tags>> {
+    let id = set.id(azure);
+    if let Some(tags) = azure.scale_set_tags().recent(&id) {
+        return Ok(tags);
+    }
+    let ask = azure.arm().asks(&azure.config().subscription_id).scale_set(&set.resource_group, &set.name);
+    match azure.arm().read::<ScaleSet>(&ask, call).await {
+        Ok(found) => Ok(azure.scale_set_tags().remember(id, found.tags)),
+        Err(error) if is_not_found(&error) => Err(with_suggestion(azure, call, set, error).await),
+        Err(error) => Err(error),
+    }
+}
+
 /// Takes what a scale set came to into the answer.
-fn collect(answer: &mut Answer<'_>, set: &ScaleSetName, resolved: Resolved, tags: Option<&Tags>, found: Option<ScaleSet>) {
+fn collect(answer: &mut Answer<'_>, set: &ScaleSetName, resolved: Resolved, tags: Option<&Tags>, its_tags: Option<Arc<arm::Tags>>) {
     let has_address = resolved.candidates.iter().any(|candidate| candidate.interface.has_private_address());
     let looked_at = resolved.candidates.len() + resolved.left_out.len();
     if !has_address && looked_at > 0 {
@@ -78,8 +91,8 @@ fn collect(answer: &mut Answer<'_>, set: &ScaleSetName, resolved: Resolved, tags
     }
     let mut near = NearMisses::default();
     for candidate in resolved.candidates {
-        let candidate = match &found {
-            Some(found) => with_scale_set_tags(candidate, found),
+        let candidate = match &its_tags {
+            Some(its_tags) => with_scale_set_tags(candidate, its_tags),
             None => candidate,
         };
         match tags {

@@ -89,7 +89,7 @@ pub(super) async fn collect(question: Question<'_>, sets: &[ScaleSet], answer: &
             answer.find(finding);
         }
         for candidate in resolved.candidates {
-            judge_candidate(tags, with_scale_set_tags(candidate, &set), answer, &mut seen.interfaces);
+            judge_candidate(tags, with_scale_set_tags(candidate, &set.tags), answer, &mut seen.interfaces);
         }
         for node in resolved.left_out {
             answer.leave_out(node);
@@ -99,9 +99,9 @@ pub(super) async fn collect(question: Question<'_>, sets: &[ScaleSet], answer: &
 }
 
 /// The candidate, whose instance knows the tags of its set now.
-pub(super) fn with_scale_set_tags(candidate: Candidate, set: &ScaleSet) -> Candidate {
+pub(super) fn with_scale_set_tags(candidate: Candidate, tags: &arm::Tags) -> Candidate {
     let Candidate { interface, instance } = candidate;
-    let instance = instance.map(|instance| Arc::new(Instance { scale_set_tags: set.tags.clone(), ..Instance::clone(&instance) }));
+    let instance = instance.map(|instance| Arc::new(Instance { scale_set_tags: tags.clone(), ..Instance::clone(&instance) }));
     Candidate { interface, instance }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use cloud_autojoin_core::{Call, Exclusion, Result};
 
 use super::candidate::{Candidate, Instance};
+use super::completeness;
 use super::scale_set::{Opened, Resolved, ScaleSetName};
 use crate::arm::{NetworkInterface, ResourceId, VirtualMachine};
 use crate::azure::Azure;
@@ -45,11 +46,15 @@ pub(super) async fn resolve(azure: &Azure, call: &Call, set: &ScaleSetName, (fir
 ///
 /// # Errors
 ///
-/// A page that cannot be read.
+/// A page that cannot be read, or an instance view that is wanted and has no power state.
 pub(super) async fn instances(azure: &Azure, call: &Call, set: &ScaleSetName, with_view: bool) -> Result<HashMap<ResourceId, Arc<Instance>>> {
     let asks = azure.arm().asks(&azure.config().subscription_id);
     let list = azure.arm().list::<VirtualMachine>(asks.scale_set_instances(&set.resource_group, &set.name, with_view));
     let machines = list.read_on(Vec::new(), call).await?;
+    let has_state = |machine: &VirtualMachine| machine.properties.instance_view.as_ref().is_some_and(|view| view.power_state().is_some());
+    if let Some(machine) = machines.iter().find(|machine| with_view && machine.is_made() && !has_state(machine)) {
+        return Err(completeness::of_power_state(machine));
+    }
     Ok(machines
         .iter()
         .map(|machine| {

@@ -1,6 +1,7 @@
 //! How many requests a question takes, and how many of them one after the other: the plan is a promise.
 
 use cloud_autojoin_simulator::message::Operation::{self, ListGroupNetworkInterfaces, ListGroupVirtualMachines};
+use cloud_autojoin_simulator::world::Named;
 use cloud_autojoin_simulator::{Door, Fault};
 
 use crate::support::Cloud;
@@ -119,4 +120,81 @@ async fn requests_that_are_dropped_are_on_record_and_the_rest_with_their_status(
     let outcomes: Vec<_> = call.requests().into_iter().map(|record| (record.operation, format!("{:?}", record.outcome))).collect();
     assert!(outcomes.contains(&("list the virtual machines of scale set `web`".to_owned(), "Dropped".to_owned())), "{outcomes:?}");
     assert!(outcomes.contains(&("list the network interfaces of scale set `web`".to_owned(), "Status(200)".to_owned())), "{outcomes:?}");
+}
+
+/// What a watcher costs: the table in ARCHITECTURE.md.
+#[tokio::test]
+async fn each_poll_after_the_first_takes_the_requests_that_are_promised_and_none_of_a_single_machine_or_set() {
+    use Operation::{ListNetworkInterfaces, ListResources, ListScaleSetInstances, ListScaleSetNetworkInterfaces, ListScaleSets, ListVirtualMachines};
+    let world = |mode: &str| {
+        format!(
+            "[[resource_group]]\nname = 'prod'\nsubnet = '10.9.0.0/16'\n[[resource_group.scale_set]]\nname = 'web'\norchestration_mode = '{mode}'\ninstances = 3\ntags = {{ a = 'set' }}\n\
+             instance_tags = {{ a = 'instance' }}\n[[resource_group.virtual_machine]]\nname = 'one'\ntags = {{ a = 'vm' }}\ninterface_tags = {{ a = 'nic' }}\n"
+        )
+    };
+    let on_set = format!("{SET} tag_name=a tag_value=set tag_on=scale_set");
+    for (mode, keys, addresses, requests) in [
+        ("uniform", SET.to_owned(), 3, &[(ListScaleSetNetworkInterfaces, 1)][..]),
+        ("flexible", SET.to_owned(), 3, &[(ListGroupVirtualMachines, 1), (ListGroupNetworkInterfaces, 1)]),
+        ("uniform", on_set.clone(), 3, &[(ListScaleSetNetworkInterfaces, 1)]),
+        ("flexible", on_set, 3, &[(ListGroupVirtualMachines, 1), (ListGroupNetworkInterfaces, 1)]),
+        ("uniform", format!("{SET} power_state=running"), 3, &[(ListScaleSetNetworkInterfaces, 1), (ListScaleSetInstances, 1)]),
+        ("flexible", format!("{SET} power_state=running"), 3, &[(ListGroupVirtualMachines, 2), (ListGroupNetworkInterfaces, 1)]),
+        ("flexible", "tag_name=a tag_value=nic".to_owned(), 1, &[(ListNetworkInterfaces, 1)]),
+        ("flexible", "tag_name=a tag_value=nic power_state=running".to_owned(), 1, &[(ListNetworkInterfaces, 1), (ListVirtualMachines, 1)]),
+        ("flexible", "tag_name=a tag_value=vm tag_on=vm power_state=running".to_owned(), 1, &[(ListVirtualMachines, 2), (Operation::GetNetworkInterface, 1)]),
+        (
+            "flexible",
+            "tag_name=a tag_value=set tag_on=scale_set power_state=running".to_owned(),
+            3,
+            &[(ListScaleSets, 1), (ListGroupVirtualMachines, 2), (ListGroupNetworkInterfaces, 1)],
+        ),
+        (
+            "flexible",
+            "tag_name=a tag_value=vm tag_on=vm lookup=index".to_owned(),
+            1,
+            &[(ListResources, 1), (ListGroupVirtualMachines, 1), (Operation::GetNetworkInterface, 1)],
+        ),
+        (
+            "uniform",
+            "tag_name=a tag_value=set tag_on=scale_set lookup=index".to_owned(),
+            3,
+            &[(ListResources, 1), (Operation::ListGroupScaleSets, 1), (ListScaleSetNetworkInterfaces, 1)],
+        ),
+    ] {
+        let cloud = Cloud::of(&world(mode)).await;
+        let provider = cloud.provider(&keys);
+        provider.discover(&cloud.call()).await.unwrap();
+        cloud.simulator.reset_record();
+        for _ in 0..2 {
+            assert_eq!(provider.discover(&cloud.call()).await.unwrap().addresses().len(), addresses, "{mode} {keys}");
+        }
+        for (operation, count) in requests {
+            assert_eq!(cloud.count(*operation), 2 * count, "{mode} {keys}: {operation:?}: {}", cloud.simulator.summary());
+        }
+        let all: usize = requests.iter().map(|(_, count)| count).sum();
+        assert_eq!(cloud.arm_requests(), 2 * all, "{mode} {keys}: {}", cloud.simulator.summary());
+    }
+}
+
+#[tokio::test]
+async fn the_tags_of_a_set_are_read_again_after_ten_minutes_and_when_the_set_was_empty() {
+    let cloud = Cloud::of(&format!("{}tags = {{ a = '1' }}\n", world("flexible", 3, 0))).await;
+    let provider = cloud.provider(&format!("{SET} tag_name=a tag_value=1 tag_on=scale_set"));
+    let addresses = async || provider.discover(&cloud.call()).await.unwrap().addresses().len();
+    assert_eq!((addresses().await, addresses().await), (3, 3));
+    assert_eq!(cloud.count(Operation::GetScaleSet), 1);
+    cloud.simulator.with_world(|world| world.set_tags(Named::ScaleSet("web"), [("a".to_owned(), "2".to_owned())].into_iter().collect())).unwrap();
+    cloud.clock.sleep(std::time::Duration::from_secs(590)).await;
+    assert_eq!(addresses().await, 3);
+    cloud.clock.sleep(std::time::Duration::from_secs(20)).await;
+    assert_eq!((addresses().await, cloud.count(Operation::GetScaleSet)), (0, 2));
+    // A set that has no members may be another one the next time.
+    for machine in cloud.simulator.with_world(|world| world.instances("web")) {
+        cloud.simulator.with_world(|world| world.remove_instance("web", &machine)).unwrap();
+    }
+    assert_eq!(addresses().await, 0);
+    let before = cloud.count(Operation::GetScaleSet);
+    addresses().await;
+    assert!(cloud.count(Operation::GetScaleSet) > before);
 }

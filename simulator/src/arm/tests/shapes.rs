@@ -148,6 +148,7 @@ fn one_machine() {
 fn a_list_of_machines_with_their_views() {
     let mut world = world(ODD);
     let target = format!("{}&$expand=instanceView", filtered("g", "flex"));
+    world.settings_mut().expanded_list = ExpandedList::Full;
     let whole = items(&world, &target).remove(0);
     assert_eq!(whole["properties"]["instanceView"]["statuses"][1]["code"], "PowerState/running");
     assert!(whole["properties"].get("networkProfile").is_some());
@@ -157,6 +158,8 @@ fn a_list_of_machines_with_their_views() {
     let status = items(&world, &format!("{S}/providers/Microsoft.Compute/virtualMachines?statusOnly=true&api-version=2024-07-01"));
     assert_eq!(status.len(), 3);
     assert!(status.iter().all(|machine| machine["properties"].get("instanceView").is_some() && machine["properties"].get("osProfile").is_none()));
+    let of_group = items(&world, &format!("{GROUP}/Microsoft.Compute/virtualMachines?statusOnly=true&api-version=2024-07-01"));
+    assert!(of_group.iter().all(|machine| machine["properties"].get("instanceView").is_none()), "the list of a group does not know `statusOnly`");
     assert!(items(&world, &filtered("g", "uni")).is_empty(), "instances of a Uniform set are no virtual machines");
 }
 
