@@ -51,7 +51,7 @@ pub use status::{Counts, InUse, LastError, Status, StatusReader};
 use gate::{Gate, Verdict};
 use keeper::Keeper;
 use last_good::{LastGood, Restored};
-use schedule::Schedule;
+use schedule::{End, Schedule};
 
 /// How long the first answer may take before the last good one of an earlier run is put to use.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -74,6 +74,8 @@ pub struct Watch {
     unsettled: u32,
     /// Whether a change has been told: before that, what is in use is known here only.
     told: bool,
+    /// Whether the cloud gave an accepted answer in this run.
+    is_confirmed: bool,
     /// What an earlier run left, until it is put to use or not needed.
     restored: Option<Restored>,
     patience_ends: Option<Moment>,
@@ -96,7 +98,23 @@ impl Watch {
         let mut keeper = Keeper::new(last_good.map(|file| LastGood::new(file, identity)));
         let restored = keeper.restore(clock.wall(), guards.min, &status);
         let gate = Gate::new(guards, restored.as_ref().map(|restored| Arc::clone(&restored.addresses)));
-        Self { provider, clock, timeout, detail, schedule, gate, status, due, asking: None, unsettled: 0, told: false, restored, patience_ends: None, keeper }
+        Self {
+            provider,
+            clock,
+            timeout,
+            detail,
+            schedule,
+            gate,
+            status,
+            due,
+            asking: None,
+            unsettled: 0,
+            told: false,
+            is_confirmed: false,
+            restored,
+            patience_ends: None,
+            keeper,
+        }
     }
 
     /// Waits until the cloud is to be asked, asks it, and tells what came of it. Never ends the watch: a failure is an event like others.
@@ -109,12 +127,12 @@ impl Watch {
             let ends = *self.patience_ends.get_or_insert_with(|| self.clock.now() + PATIENCE);
             let left = ends.saturating_duration_since(self.clock.now());
             if left.is_zero() {
-                return self.use_restored();
+                return Event::Changed(self.use_restored());
             }
             // Tokio's own time: a leaping clock would be out of patience before any answer came.
             match tokio::time::timeout(left, self.answer()).await {
                 Ok((call, result)) => return self.judge(&call, result),
-                Err(_) => return self.use_restored(),
+                Err(_) => return Event::Changed(self.use_restored()),
             }
         }
         let (call, result) = self.answer().await;
@@ -126,6 +144,12 @@ impl Watch {
     pub fn hurry(&mut self) {
         let soonest = self.schedule.soonest(self.clock.now());
         self.set_due(soonest.min(self.due));
+    }
+
+    /// Puts the last good answer of an earlier run to use now, without waiting for the cloud any
+    /// longer. `None` when there is none, or it is not needed any more.
+    pub fn use_last_good(&mut self) -> Option<Change> {
+        self.restored.is_some().then(|| self.use_restored())
     }
 
     /// Waits until the last good answer is on disk, or could not be written, which [`Status::last_good_error`] says. [`Watch::next`] does not wait for it; a program that ends after an event does.
@@ -193,17 +217,18 @@ impl Watch {
     }
 
     fn judge(&mut self, call: &Call, result: Result<Discovery>) -> Event {
-        let throttled = self.status.change(|board| board.note_end(call));
-        let stretch = self.schedule.note_end(self.clock.now(), throttled && self.unsettled == 0);
+        let end = self.status.change(|board| board.note_end(call));
+        let stretch = self.schedule.note_end(self.clock.now(), end.throttled && self.unsettled == 0);
         self.status.change(|board| board.stretch = stretch);
         match result {
-            Err(error) => self.failed(error, throttled),
+            Err(error) => self.failed(error, end),
             Ok(discovery) => {
                 let addresses = discovery.addresses();
                 let shown = Arc::new(discovery);
                 self.status.change(|board| board.discovery = Some(Arc::clone(&shown)));
                 if addresses.is_empty() {
-                    return self.failed(NothingMatched::new(Discovery::clone(&shown)).into(), false);
+                    let end = End { throttled: false, ..end };
+                    return self.failed(NothingMatched::new(Discovery::clone(&shown)).into(), end);
                 }
                 self.answered(shown, addresses.into())
             }
@@ -242,6 +267,7 @@ impl Watch {
         if self.gate.in_use().is_some() {
             self.unsettled = 0;
         }
+        self.is_confirmed |= !nothing_new;
         if let (false, Some(addresses)) = (nothing_new, self.gate.in_use()) {
             self.keeper.keep(&addresses.all, self.clock.wall());
         }
@@ -251,13 +277,13 @@ impl Watch {
     }
 
     fn changed(&mut self, joined: Vec<Address>, left: Vec<Address>, discovery: &Arc<Discovery>, held: Option<Held>) -> Event {
-        self.use_addresses(joined, left, Source::Fresh, Some(Arc::clone(discovery)), held)
+        Event::Changed(self.use_addresses(joined, left, Source::Fresh, Some(Arc::clone(discovery)), held))
     }
 
-    fn failed(&mut self, error: Error, throttled: bool) -> Event {
+    fn failed(&mut self, error: Error, end: End) -> Event {
         let now = self.clock.now();
         self.unsettled = self.unsettled.saturating_add(1);
-        let due = self.schedule.after_failure(now, &error, throttled, self.unsettled);
+        let due = self.schedule.after_failure(now, &error, end, self.unsettled, !self.is_confirmed);
         let consecutive = self.status.change(|board| board.note_failure(&error, now));
         self.after_first(true);
         self.set_due(due);
@@ -273,13 +299,13 @@ impl Watch {
         }
     }
 
-    fn use_restored(&mut self) -> Event {
+    fn use_restored(&mut self) -> Change {
         let age = self.restored.take().and_then(|restored| restored.age);
         self.use_addresses(Vec::new(), Vec::new(), Source::LastGood { age }, None, None)
     }
 
     /// The addresses that the gate has are to be used from now on.
-    fn use_addresses(&mut self, joined: Vec<Address>, left: Vec<Address>, source: Source, discovery: Option<Arc<Discovery>>, held: Option<Held>) -> Event {
+    fn use_addresses(&mut self, joined: Vec<Address>, left: Vec<Address>, source: Source, discovery: Option<Arc<Discovery>>, held: Option<Held>) -> Change {
         self.told = true;
         let now = self.clock.now();
         let addresses = self.gate.in_use().cloned().unwrap_or_default();
@@ -294,7 +320,7 @@ impl Watch {
             held,
         };
         self.status.change(|board| board.note_change(addresses, source, now));
-        Event::Changed(change)
+        change
     }
 
     fn set_due(&mut self, due: Moment) {

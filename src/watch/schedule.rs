@@ -24,6 +24,13 @@ const STRETCH_HALF_LIFE: Duration = Duration::from_secs(1800);
 /// Within how much time a throttled question is asked again for the first time, unless the interval is shorter.
 const THROTTLED_SPREAD: Duration = Duration::from_secs(30);
 
+/// The longest wait before the next attempt at the start, while nothing answers at all: a metadata
+/// service or a network that is late is noticed within seconds.
+const START_UNANSWERED: Duration = Duration::from_millis(2500);
+
+/// The same while something answers, with an error.
+const START_ANSWERED: Duration = Duration::from_secs(8);
+
 /// How often the cloud is asked.
 ///
 /// A fleet that is larger than the cloud's limits allow at this interval slows down by itself: each question of which a request was throttled stretches the interval of its watch, up to ten minutes,
@@ -63,6 +70,15 @@ impl Pace {
         let regular = Duration::from_secs(3600).as_nanos().div_ceil(self.period().as_nanos().max(1));
         u64::from(EARLY_ASKS) + 1 + u64::try_from(regular).unwrap_or(u64::MAX / 2)
     }
+}
+
+/// How the requests of one attempt ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    /// Whether a request was throttled.
+    pub throttled: bool,
+    /// Whether any request got an HTTP response, from the cloud or a metadata service.
+    pub answered: bool,
 }
 
 /// Decides when to ask next.
@@ -123,22 +139,31 @@ impl Schedule {
         self.after_doubt(now, now + wait)
     }
 
-    /// When to ask after the failure `error`, the `consecutive`-th in a row, from 1.
-    pub(super) fn after_failure(&mut self, now: Moment, error: &Error, throttled: bool, consecutive: u32) -> Moment {
-        self.not_before = now + error.retry_after().unwrap_or_default().min(if throttled { MAX_RETRY_AFTER } else { MAX_OUTAGE_WAIT });
-        self.is_throttled = throttled;
+    /// When to ask after the failure `error`, the `consecutive`-th in a row, from 1. At the start,
+    /// until the cloud gave a first answer in this run, it is asked again within seconds, as far as
+    /// the budget allows.
+    pub(super) fn after_failure(&mut self, now: Moment, error: &Error, end: End, consecutive: u32, is_start: bool) -> Moment {
+        self.not_before = now + error.retry_after().unwrap_or_default().min(if end.throttled { MAX_RETRY_AFTER } else { MAX_OUTAGE_WAIT });
+        self.is_throttled = end.throttled;
         if !error.is_transient() {
             // Somebody must act: asking early would not help, and what is asked too often with a wrong secret may be locked.
             let longest = self.pace.retry.bound(u32::MAX).max(self.pace.interval);
             let spread = self.spread(longest);
             return self.within_budget(self.not_before + longest / 2 + spread);
         }
-        let retry = if throttled {
+        let retry = if end.throttled {
             // Others are in the way: coming back early would put this watch in theirs.
             Backoff::new(self.pace.interval.min(THROTTLED_SPREAD), self.pace.retry.bound(u32::MAX)).bound(consecutive.saturating_sub(1))
         } else {
             self.pace.retry.bound(consecutive.saturating_sub(1))
         };
+        if is_start && !end.throttled {
+            let longest = if end.answered { START_ANSWERED } else { START_UNANSWERED };
+            let wait = retry.min(longest);
+            // Half of it for certain, or the budget would be spent before anything had time to come up.
+            let spread = self.spread(wait / 2);
+            return self.within_budget(self.not_before + wait / 2 + spread);
+        }
         // On top of what the cloud asks for, so that a fleet that was told the same time does not come back at the same time.
         let spread = self.spread(retry);
         self.within_budget(self.not_before + spread)

@@ -9,6 +9,7 @@ use cloud_autojoin_core::{Address, Call, Clock, Discovery, Error, Moment, Provid
 
 use super::event::{Held, Source};
 use super::gate::Addresses;
+use super::schedule::End;
 
 /// Reads how a [`Watch`](super::Watch) stands, from any task. Cheap to clone; outlives the watch, whose last state it then shows.
 #[derive(Clone)]
@@ -176,8 +177,8 @@ pub(super) struct BoardInUse {
 }
 
 impl Board {
-    /// A question ended. Gives whether a request of it was throttled.
-    pub(super) fn note_end(&mut self, call: &Call) -> bool {
+    /// A question ended.
+    pub(super) fn note_end(&mut self, call: &Call) -> End {
         let requests = call.requests();
         self.asking = false;
         self.last_took = Some(call.elapsed());
@@ -185,7 +186,8 @@ impl Board {
         self.counts.requests += requests.len() as u64;
         let throttled = requests.iter().filter(|request| request.outcome == RequestOutcome::Status(429)).count() as u64;
         self.counts.throttled += throttled;
-        throttled > 0
+        let answered = requests.iter().any(|request| matches!(request.outcome, RequestOutcome::Status(_)));
+        End { throttled: throttled > 0, answered }
     }
 
     /// It gave addresses, of which `held` holds some or all back; `addresses` are in use now; `confirmed` when what is in use now is what the cloud says.

@@ -1,15 +1,17 @@
 //! `--once`: asks until there is a good answer or no more time, writes the files, and ends: for an `ExecStartPre`, when the agents are not running yet.
 //!
-//! When the cloud gives no answer in time, the last good one serves, with a warning: an agent that starts with yesterday's peers finds the others, one that does not start does not.
+//! When the cloud gives no answer in time, whatever the reason, the last good one serves, with a
+//! warning: an agent that starts with yesterday's peers finds the others, one that does not start does
+//! not. Only a mistake in the configuration is an error at once.
 
-use cloud_autojoin::watch::{Event, Source};
-use cloud_autojoin::{Address, Context};
+use cloud_autojoin::watch::{Change, Event, Source};
+use cloud_autojoin::{Context, Error};
 
 use super::config::{Config, WatchConfig};
 use super::failure::Failure;
 use super::keeper::watch_of;
 use super::log::Teller;
-use super::output::{Output, View};
+use super::output::{Output, View, Written};
 use crate::report::Reporter;
 use crate::status::Status;
 
@@ -32,6 +34,7 @@ pub(crate) async fn run(config: Config, context: &Context, reporter: &Reporter) 
 }
 
 /// How a watch failed.
+#[derive(Debug)]
 struct End {
     status: Status,
     failures: Vec<Failure>,
@@ -40,6 +43,17 @@ struct End {
 impl From<Failure> for End {
     fn from(failure: Failure) -> Self {
         Self { status: Status::Failed, failures: vec![failure] }
+    }
+}
+
+impl From<&Error> for End {
+    fn from(error: &Error) -> Self {
+        let failure = Failure::new(error.chain());
+        let failure = match error.hint() {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        };
+        Self { status: Status::of(error), failures: vec![failure] }
     }
 }
 
@@ -63,7 +77,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), End> {
         teller.tell(&event);
         match event {
             Event::Changed(change) => {
-                write(config, &change.addresses).await?;
+                write(config, &change).await?;
                 if change.source == Source::Fresh {
                     watch.flush().await;
                     return Ok(());
@@ -76,15 +90,12 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), End> {
             }
             Event::Held(held) => why = Some(Failure::new(format!("no answer that may be used: {}", held.reason)).into()),
             Event::Failed(failure) => {
-                let hint = failure.error.hint().map(Into::into);
-                let (status, failed) = (Status::of(&failure.error), Failure::new(failure.error.chain()));
-                why = Some(End {
-                    status,
-                    failures: vec![match hint {
-                        Some::<String>(hint) => failed.with_hint(hint),
-                        None => failed,
-                    }],
-                });
+                let end = End::from(&failure.error);
+                // An earlier answer must not hide a mistake in the configuration.
+                if matches!(failure.error, Error::Config(_)) {
+                    return Err(end);
+                }
+                why = Some(end);
                 if !failure.transient {
                     break;
                 }
@@ -92,19 +103,36 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), End> {
             _ => {}
         }
     }
+    if let Some(change) = watch.use_last_good() {
+        let event = Event::Changed(change.clone());
+        teller.tell(&event);
+        write(config, &change).await?;
+        has_last_good = true;
+    }
+    let end = why.unwrap_or_else(|| Failure::new(format!("no answer within {} s", config.timeout.as_secs_f64())).into());
     if has_last_good {
-        tracing::warn!(watch = config.name, "the cloud gave no answer in time; the files hold the last good one");
+        for failure in &end.failures {
+            tracing::warn!(watch = config.name, hint = failure.hint(), "the cloud gave no answer in time; the files hold the last good one: {failure}");
+        }
         return Ok(());
     }
-    Err(why.unwrap_or_else(|| Failure::new(format!("no answer within {} s", config.timeout.as_secs_f64())).into()))
+    Err(end)
 }
 
-async fn write(config: &WatchConfig, addresses: &[Address]) -> Result<(), End> {
+async fn write(config: &WatchConfig, change: &Change) -> Result<(), End> {
     let (provider, subject) = (config.provider.name(), config.provider.subject());
     let mut failures = Vec::new();
     for output in &config.outputs {
+        let (file, kind, addresses) = (output.path.display(), output.kind.name(), change.addresses.len());
         // Nothing else has to go on meanwhile.
-        failures.extend(output.write(&View { watch: &config.name, provider, subject: &subject, addresses }).err());
+        match output.write(&View { watch: &config.name, provider, subject: &subject, addresses: &change.addresses }) {
+            Ok(Written::Replaced) => tracing::info!(watch = config.name, kind, %file, addresses, "written"),
+            Ok(Written::Unchanged) => tracing::info!(watch = config.name, kind, %file, addresses, "up to date already"),
+            Err(failure) => failures.push(failure),
+        }
     }
     if failures.is_empty() { Ok(()) } else { Err(End { status: Status::Failed, failures }) }
 }
+
+#[cfg(test)]
+mod tests;

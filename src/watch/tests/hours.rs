@@ -190,3 +190,23 @@ async fn the_promise_holds_for_every_interval_and_is_what_it_says() {
     }
     assert_eq!(Pace::default().most_asks_per_hour(), 11 + 150);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_late_at_the_start_is_noticed_within_seconds() {
+    for late in 1..=15 {
+        for seed in 0..10 {
+            let up = late * SECOND;
+            let script = Script::new(move |now| if now < up { Reply::Unreachable } else { instances([1]) });
+            let mut watch = script.watch().seed(seed).build();
+            let told = script.spend(&mut watch, MINUTE).await;
+            let ready = told.iter().find(|(_, event)| matches!(event, Event::Changed(_))).unwrap().0;
+            assert!(ready <= up + 3 * SECOND, "up after {up:?}, ready after {ready:?}, seed {seed}");
+            script.assert_promise(&Pace::default());
+        }
+    }
+    // Later it costs what the budget allows.
+    let script = Script::new(|now| if now < 10 * MINUTE { Reply::Unreachable } else { instances([1]) });
+    let told = script.spend(&mut script.watch().build(), 11 * MINUTE).await;
+    assert!(told.iter().find(|(_, event)| matches!(event, Event::Changed(_))).unwrap().0 < 10 * MINUTE + 30 * SECOND);
+    script.assert_promise(&Pace::default());
+}

@@ -169,3 +169,29 @@ async fn a_folder_that_goes_and_comes_back_is_said_and_recovers_by_itself() {
     assert_eq!(status.read().last_good_error, None);
     assert!(place.join("consul.json").exists());
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_an_earlier_answer_is_in_use_the_cloud_is_asked_again_within_seconds() {
+    let folder = after_a_run(1..=3).await;
+    let script = Script::new(|now| if now < 12 * SECOND { Reply::Unreachable } else { instances([4]) });
+    let mut watch = watch(&script, &folder).build();
+    let told = script.spend(&mut watch, MINUTE).await;
+    let fresh = told.iter().find(|(_, event)| matches!(event, Event::Changed(change) if change.source == Source::Fresh)).unwrap();
+    assert!(fresh.0 <= 15 * SECOND, "{:?}", fresh.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_good_answer_can_be_had_without_waiting_for_the_cloud() {
+    let folder = after_a_run(1..=3).await;
+    let script = Script::new(|_| Reply::Hang);
+    let mut unanswered = watch(&script, &folder).build();
+    tokio::time::timeout(SECOND, unanswered.next()).await.unwrap_err();
+    let used = unanswered.use_last_good().unwrap();
+    assert_eq!((&*used.addresses, script.now()), (&*addresses(1..=3), SECOND));
+    assert!(unanswered.use_last_good().is_none(), "once");
+
+    let script = Script::new(|_| instances([4]));
+    let mut answered = watch(&script, &folder).build();
+    answered.next().await;
+    assert!(answered.use_last_good().is_none(), "not needed any more");
+}

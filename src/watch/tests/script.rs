@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cloud_autojoin_core::error::SourceReport;
 use cloud_autojoin_core::{
-    Address, ApiError, Call, CredentialError, Detail, Discovery, Env, Exclusion, Moment, Node, Provider, RequestOutcome, RequestRecord, Result,
+    Address, ApiError, Call, CredentialError, Detail, Discovery, Env, Exclusion, Moment, Node, Provider, RequestOutcome, RequestRecord, Result, TransportError,
+    TransportFailure,
 };
 
 use super::super::{Change, Event, Pace, Watch, WatchBuilder};
@@ -23,6 +24,8 @@ pub(super) enum Reply {
     Instances(Vec<u8>),
     /// This status, with how long to wait if it says so.
     Status(u16, Option<Duration>),
+    /// No connection to anything, as while the metadata service or the network is not there yet.
+    Unreachable,
     /// Nothing that waiting mends: no credential is configured.
     NoCredential,
     /// The same after a while.
@@ -155,6 +158,7 @@ async fn answer(reply: &Reply, call: &Call) -> Result<Discovery> {
             Err(ApiError::new("script", "list instances", *status).with_retry_after(*retry_after).into())
         }
         Reply::NoCredential => Err(CredentialError::new("script", vec![SourceReport::not_configured("environment", "`SECRET_ID` is not set")]).into()),
+        Reply::Unreachable => Err(TransportError::new("ask for a token", "http://metadata", TransportFailure::Deadline).into()),
         Reply::After(..) | Reply::Hang => std::future::pending().await,
     }
 }
