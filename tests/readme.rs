@@ -59,7 +59,7 @@ async fn the_explanation_shown_is_what_the_command_prints() {
     let session = section("explain").trim_start_matches("```console\n$ discover ").trim_end().trim_end_matches("```");
     let (words, shown) = session.split_once('\n').expect("a command and its output");
     let simulator = Simulator::start(World::shipped("nomad-consul").expect("it ships")).await.expect("loopback has ports");
-    let ended = command::discover(words.split(' ')).against(&simulator).through_proxy(&simulator).run().await;
+    let ended = command::discover(words.split(' ')).against(&simulator).through_proxy(&simulator).env("COLUMNS", "80").run().await;
     assert_eq!(ended.stdout, command::without_guesses(shown));
 }
 

@@ -90,11 +90,29 @@ pub(crate) struct Explain {
     /// What standard output looks like
     #[arg(long, short, value_enum, default_value_t = ExplainFormat::Text, value_name = "FORMAT")]
     pub(crate) output: ExplainFormat,
+
+    /// Show these resources only
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub(crate) only: Option<Only>,
+
+    /// Show at most this many resources
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) limit: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Only {
+    /// Those whose addresses are printed
+    Matched,
+    /// Those that are excluded
+    Excluded,
+    /// Those that are excluded for another reason than a missing tag or another owner
+    Near,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExplainFormat {
-    /// Tables for people, as wide as the terminal
+    /// Tables, as wide as the terminal or `COLUMNS`; in a pipe no line is broken
     Text,
     /// One JSON object
     Json,

@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
         CheckFormat::Text | CheckFormat::Terraform => text::of(&judgements, arguments.strings.len()),
     };
     let is_fine = judgements.iter().all(|judgement| judgement.is_fine(arguments.strict, format == CheckFormat::Json));
-    match output::deliver(&text, "judgement", reporter) {
+    match output::print_page(&text, "judgement", reporter) {
         Status::Done if !is_fine => Status::Failed,
         status => status,
     }

@@ -2,14 +2,15 @@
 //!
 //! `explain/table.rs` is for people, `explain/mermaid.rs` draws, programs get JSON; `explain/suggestion.rs` has the join string that would have worked.
 
-use cloud_autojoin::{Detail, Discovery, Error, Finding, NothingMatched, RequestRecord};
+use cloud_autojoin::{Detail, Discovery, Error, Exclusion, Finding, Node, NothingMatched, RequestRecord};
 use serde::Serialize;
+use serde_json::Value;
 
 mod mermaid;
 mod suggestion;
 mod table;
 
-use crate::arguments::{Explain, ExplainFormat};
+use crate::arguments::{Explain, ExplainFormat, Only};
 use crate::output::{self, AddressRow};
 use crate::question::{self, Asked};
 use crate::report::Reporter;
@@ -17,14 +18,18 @@ use crate::status::Status;
 
 /// Runs the subcommand. What can be explained of a call that failed goes to standard output too; the error goes where errors go.
 pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
+    if arguments.output == ExplainFormat::Mermaid && (arguments.only.is_some() || arguments.limit.is_some()) {
+        reporter.error("`--only` and `--limit` don't apply to `--output mermaid`", Some("leave them out, or use text or JSON"));
+        return Status::Usage;
+    }
     let asked = question::ask(&arguments.question, Detail::Everything, reporter).await;
-    let explanation = Explanation::of(&asked);
+    let explanation = Explanation::of(&asked, Rows { only: arguments.only, limit: arguments.limit });
     let text = match arguments.output {
         ExplainFormat::Json => output::json(&Document::of(&explanation)),
         ExplainFormat::Mermaid => explanation.discovery.map_or_else(String::new, mermaid::of),
         ExplainFormat::Text => table::of(&explanation, output::Width::of_standard_output(), output::Colour::of_standard_output()),
     };
-    let delivered = output::deliver(&text, "explanation", reporter);
+    let delivered = output::print_page(&text, "explanation", reporter);
     if delivered != Status::Done {
         return delivered;
     }
@@ -54,10 +59,34 @@ pub(crate) struct Explanation<'a> {
     elapsed_ms: u64,
     /// The join string that would have worked, with secrets masked.
     suggestion: Option<String>,
+    rows: Rows,
+}
+
+/// Which resources are shown.
+#[derive(Clone, Copy)]
+struct Rows {
+    only: Option<Only>,
+    limit: Option<usize>,
+}
+
+impl Rows {
+    fn has(self, node: &Node) -> bool {
+        let is_far = |reason: &Exclusion| matches!(reason, Exclusion::TagMissing { .. } | Exclusion::NotMember { .. } | Exclusion::NotAttached);
+        match self.only {
+            None => true,
+            Some(Only::Matched) => node.is_in(),
+            Some(Only::Excluded) => !node.is_in(),
+            Some(Only::Near) => !node.is_in() && !node.left_out.iter().any(is_far),
+        }
+    }
+
+    fn limit(self) -> usize {
+        self.limit.unwrap_or(usize::MAX)
+    }
 }
 
 impl<'a> Explanation<'a> {
-    fn of(asked: &'a Asked) -> Self {
+    fn of(asked: &'a Asked, rows: Rows) -> Self {
         let discovery = asked.answer.as_ref().ok();
         let mut requests = asked.call.requests();
         // As they were asked, which is the same from call to call, and not as they were answered.
@@ -72,6 +101,7 @@ impl<'a> Explanation<'a> {
                 .filter(|discovery| discovery.matched() == 0)
                 .zip(asked.read.config.as_ref())
                 .and_then(|(discovery, config)| suggestion::of(discovery, config)),
+            rows,
         }
     }
 
@@ -85,11 +115,22 @@ impl<'a> Explanation<'a> {
 struct Document<'a> {
     subject: Option<&'a str>,
     addresses: Option<Vec<AddressRow>>,
-    discovery: Option<&'a Discovery>,
+    discovery: Option<Value>,
     requests: &'a [RequestRecord],
     elapsed_ms: u64,
     suggestion: Option<&'a str>,
     error: Option<Failure>,
+}
+
+/// The discovery with the resources of `rows`.
+fn document(discovery: &Discovery, rows: Rows) -> Value {
+    let mut document = serde_json::to_value(discovery).unwrap_or_default();
+    if let Some(Value::Array(nodes)) = document.get_mut("nodes") {
+        let mut shown = discovery.nodes().iter().map(|node| rows.has(node));
+        nodes.retain(|_| shown.next().unwrap_or_default());
+        nodes.truncate(rows.limit());
+    }
+    document
 }
 
 #[derive(Serialize)]
@@ -104,7 +145,7 @@ impl<'a> Document<'a> {
         Self {
             subject: explanation.subject,
             addresses: explanation.discovery.map(|discovery| discovery.addresses().iter().map(AddressRow::from).collect()),
-            discovery: explanation.discovery,
+            discovery: explanation.discovery.map(|discovery| document(discovery, explanation.rows)),
             requests: &explanation.requests,
             elapsed_ms: explanation.elapsed_ms,
             suggestion: explanation.suggestion.as_deref(),

@@ -14,7 +14,7 @@ use crate::status::Status;
 /// Runs the subcommand.
 pub(crate) fn run(reporter: &Reporter) -> Status {
     match page(&Registry::compiled_in()) {
-        Ok(page) => output::deliver(&String::from_utf8_lossy(&page), "manual page", reporter),
+        Ok(page) => output::print_page(&String::from_utf8_lossy(&page), "manual page", reporter),
         Err(error) => {
             reporter.error(&format!("cannot write the manual page: {error}"), None);
             Status::Failed

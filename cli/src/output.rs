@@ -145,31 +145,41 @@ impl<W: Write> Write for LogWriter<W> {
     }
 }
 
-/// How many columns there are.
+/// How many columns there are, if lines are to be broken at all.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Width(u16);
+pub(crate) struct Width(Option<u16>);
 
 impl Width {
-    /// Those of the terminal, 80 where there is none.
+    /// `COLUMNS` if it's set, or those of the terminal. Without either, as in a pipe, lines aren't
+    /// broken: a program that searches them would miss what is torn apart.
     pub(crate) fn of_standard_output() -> Self {
-        let columns = terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| width.0);
-        Self(columns.max(40))
+        #[expect(clippy::disallowed_methods, reason = "a convention between terminals and programs, read before there is a context")]
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
+        let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
+        Self(columns.or_else(terminal).map(|columns: u16| columns.max(40)))
     }
 
-    pub(crate) fn columns(self) -> u16 {
+    pub(crate) fn columns(self) -> Option<u16> {
         self.0
     }
 
     /// The text in lines of at most this width, broken at blanks; lines after the first are set in by two.
     pub(crate) fn wrapped(self, text: &str) -> String {
+        self.wrapped_by(text, 0, 2)
+    }
+
+    /// The text in lines of at most this width; the first is set in by `first` blanks, the others by `rest`.
+    pub(crate) fn wrapped_by(self, text: &str, first: usize, rest: usize) -> String {
         let text = printable(text);
-        let mut lines = String::new();
+        let columns = self.0.map_or(usize::MAX, usize::from);
+        let mut lines = " ".repeat(first);
         let mut used = 0;
         for word in text.split(' ') {
             let length = word.chars().count();
-            if used > 0 && used + 1 + length > usize::from(self.0) {
-                lines.push_str("\n  ");
-                used = 2;
+            if used > 0 && used + 1 + length > columns.saturating_sub(if lines.contains('\n') { rest } else { first }) {
+                lines.push('\n');
+                lines.push_str(&" ".repeat(rest));
+                used = 0;
             } else if used > 0 {
                 lines.push(' ');
                 used += 1;
@@ -274,9 +284,11 @@ mod tests {
 
     #[test]
     fn text_is_broken_at_blanks_and_set_in() {
-        assert_eq!(Width(10).wrapped("a bb ccc dddd eeeee"), "a bb ccc\n  dddd\n  eeeee");
-        assert_eq!(Width(10).wrapped("a-word-that-is-longer b"), "a-word-that-is-longer\n  b");
-        assert_eq!(Width(80).wrapped("short"), "short");
+        assert_eq!(Width(Some(10)).wrapped("a bb ccc dddd eeeee"), "a bb ccc\n  dddd\n  eeeee");
+        assert_eq!(Width(Some(10)).wrapped("a-word-that-is-longer b"), "a-word-that-is-longer\n  b");
+        assert_eq!(Width(Some(80)).wrapped("short"), "short");
+        assert_eq!(Width(None).wrapped(&"word ".repeat(99)), "word ".repeat(99));
+        assert_eq!(Width(Some(10)).wrapped_by("a bb ccc dddd", 2, 6), "  a bb ccc\n      dddd");
     }
 
     #[test]

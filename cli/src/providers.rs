@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Providers, reporter: &Reporter) -> Status {
             }
         }
     };
-    output::deliver(&text, "providers", reporter)
+    output::print_page(&text, "providers", reporter)
 }
 
 fn list(registry: &Registry) -> String {

@@ -52,9 +52,13 @@ impl Reporter {
         let log = tracing_subscriber::registry().with(ours);
         // A second subscriber cannot be there: this is the start of the process.
         let _ = match arguments.log_format() {
-            Some(crate::watch::LogFormat::Json) => log.with(layer.json().flatten_event(true)).try_init(),
-            // The journal adds the time.
-            _ => log.with(layer.with_ansi(Colour::on(io::stderr().is_terminal()).is_on()).without_time().with_target(false)).try_init(),
+            // Events have a field `target` of their own, and an object has each key once.
+            Some(crate::watch::LogFormat::Json) => log.with(layer.json().flatten_event(true).with_target(false)).try_init(),
+            _ => {
+                let layer = layer.with_ansi(Colour::on(io::stderr().is_terminal()).is_on()).with_target(false);
+                // The journal adds the time.
+                if is_read_by_the_journal() { log.with(layer.without_time()).try_init() } else { log.with(layer).try_init() }
+            }
         };
     }
 
@@ -106,6 +110,13 @@ impl Reporter {
             write_line(&format!("warning: {}", one_line(message)));
         }
     }
+}
+
+/// Whether standard error goes to systemd's journal.
+#[cfg(all(feature = "sidecar", unix))]
+fn is_read_by_the_journal() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "says where the log goes, read before there is a context")]
+    std::env::var_os("JOURNAL_STREAM").is_some()
 }
 
 fn one_line(text: &str) -> String {

@@ -14,6 +14,8 @@ pub(crate) fn report(mut error: clap::Error, words: &[OsString]) -> Status {
     if !error.use_stderr() {
         return match error.print() {
             Ok(()) => Status::Done,
+            // A reader such as `head` has read what it wanted.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Status::Done,
             Err(error) => {
                 Reporter::silent().error(&format!("cannot print the help: {error}"), None);
                 Status::Failed

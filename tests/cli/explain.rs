@@ -10,9 +10,9 @@ async fn start(world: &str) -> Simulator {
     Simulator::start(World::shipped(world).unwrap()).await.unwrap()
 }
 
-/// `discover explain` of this string; the endpoints are in a file, so that they do not stand in what is printed.
+/// `discover explain` of this string in eighty columns. It finds the endpoints through the proxy, so that they do not stand in what is printed.
 fn explain(simulator: &Simulator, format: &str, string: &str) -> Command {
-    discover(["explain", "-o", format, &format!("provider=azure {string}")]).against(simulator).through_proxy(simulator)
+    discover(["explain", "-o", format, &format!("provider=azure {string}")]).against(simulator).through_proxy(simulator).env("COLUMNS", "80")
 }
 
 fn tagged(value: &str) -> String {
@@ -57,6 +57,53 @@ list the network interfaces of the subscription  200         N ms
     );
     assert!(ended.stdout.lines().all(|line| line.chars().count() <= 80));
     assert!(!ended.stdout.contains('\x1b'), "colour in a pipe");
+    simulator.finish();
+}
+
+#[tokio::test]
+async fn no_line_is_broken_in_a_pipe() {
+    let simulator = start("tagged").await;
+    let ended = discover(["explain", &format!("provider=azure {}", tagged("server"))]).against(&simulator).through_proxy(&simulator).run().await;
+    for line in [
+        "out  tag `consul` is `client`, not `server`  consul-client               consul-clientVMNic",
+        "sign in as application `33333333-3333-4333-8333-333333333333`  200         N ms",
+    ] {
+        assert!(ended.stdout.lines().any(|shown| shown == line), "{line}: {ended:?}");
+    }
+    simulator.finish();
+}
+
+#[tokio::test]
+async fn resources_can_be_selected_and_limited() {
+    let simulator = start("tagged").await;
+    let explain = async |words: &[&str]| {
+        let string = format!("provider=azure {}", tagged("server"));
+        let words = ["explain"].into_iter().chain(words.iter().copied()).chain([string.as_str()]);
+        discover(words).against(&simulator).through_proxy(&simulator).run().await
+    };
+    let verdicts = async |words: &[&str]| {
+        let ended = explain(words).await;
+        assert!(ended.stdout.contains("\n5 of 8 network interfaces are in\n"), "{ended:?}");
+        let count = |verdict: &str| ended.stdout.lines().filter(|line| line.starts_with(verdict)).count();
+        (count("in "), count("out "), ended.stdout.contains("consul-clientVMNic"))
+    };
+    assert_eq!(verdicts(&[]).await, (5, 3, true));
+    assert_eq!(verdicts(&["--only", "matched"]).await, (5, 0, false));
+    assert_eq!(verdicts(&["--only", "excluded"]).await, (0, 3, true));
+    assert_eq!(verdicts(&["--only", "near"]).await, (0, 1, true));
+    assert_eq!(verdicts(&["--limit", "6"]).await, (5, 1, false));
+    let ended = explain(&["--limit", "6"]).await;
+    assert!(ended.stdout.contains("\nand 2 more: a larger `--limit` shows them, `--only` selects\n"), "{ended:?}");
+
+    let ended = explain(&["--only", "excluded", "--limit", "2", "-o", "json"]).await;
+    let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let nodes = document["discovery"]["nodes"].as_array().unwrap();
+    assert!(nodes.len() == 2 && nodes.iter().all(|node| node["left_out"] != json!([])), "{document}");
+    explain(&["--only", "near", "-o", "mermaid"]).await.is(
+        2,
+        "",
+        "discover: `--only` and `--limit` don't apply to `--output mermaid`\nhint: leave them out, or use text or JSON\n",
+    );
     simulator.finish();
 }
 

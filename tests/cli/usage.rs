@@ -24,6 +24,28 @@ async fn help_goes_to_standard_output_and_exits_with_zero_however_it_is_asked_fo
 }
 
 #[tokio::test]
+async fn a_reader_that_closes_the_pipe_has_read_what_it_wanted() {
+    let mut commands: Vec<Vec<&str>> =
+        ["addrs", "explain", "check", "providers", "watch", "completions", "man"].into_iter().map(|name| vec![name, "--help"]).collect();
+    commands.extend([
+        vec![],
+        vec!["--help"],
+        vec!["--version"],
+        vec!["man"],
+        vec!["completions", "zsh"],
+        vec!["providers", "azure"],
+        vec!["check", "a=b", "-o", "json"],
+    ]);
+    for words in commands {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        discover(&words).run_into(writer.into()).await.is(0, "", "");
+    }
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    discover(["--help"]).run_into(full.into()).await.is(1, "", "discover: cannot print the help: No space left on device (os error 28)\n");
+}
+
+#[tokio::test]
 async fn wrong_usage_exits_with_two_and_leaves_standard_output_empty() {
     for words in [&["-x"][..], &["-q=maybe", "addrs"], &["adrs", "a=b"], &["addrs", "--timeout", "0s"], &["addrs", "--output", "xml"], &["providers", "aws"]] {
         let ended = discover(words).run().await;

@@ -12,4 +12,5 @@ mod growth;
 mod harness;
 mod joins;
 mod kill;
+mod log;
 mod on_change;

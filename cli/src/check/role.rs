@@ -27,7 +27,7 @@ pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
             for note in &document.notes {
                 reporter.note(note);
             }
-            output::deliver(&document.text, "role", reporter)
+            output::print_page(&document.text, "role", reporter)
         }
         Err(error) => {
             reporter.failure(&error);

@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use cloud_autojoin::{Discovery, Node, RequestOutcome, RequestRecord};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width as ColumnWidth, presets};
 
-use super::Explanation;
+use super::{Explanation, Rows};
 use crate::output::{Colour, Width, printable};
 
-/// The explanation. Lines are at most `width` long, as far as what is in them can be broken.
+/// The explanation. Lines are at most `width` long if there is one, as far as what is in them can be
+/// broken.
 pub(super) fn of(explanation: &Explanation<'_>, width: Width, colour: Colour) -> String {
     let mut text = String::new();
     if let Some(subject) = explanation.subject {
@@ -19,7 +20,7 @@ pub(super) fn of(explanation: &Explanation<'_>, width: Width, colour: Colour) ->
         if let Some(identity) = discovery.identity() {
             let _ = writeln!(text, "{}", width.wrapped(&format!("signed in by {identity}")));
         }
-        text.push_str(&nodes(discovery, width, colour));
+        text.push_str(&nodes(discovery, explanation.rows, width, colour));
     }
     if !explanation.requests.is_empty() {
         let _ = write!(text, "\n{}", requests(&explanation.requests, width));
@@ -31,15 +32,17 @@ pub(super) fn of(explanation: &Explanation<'_>, width: Width, colour: Colour) ->
 type Column = (&'static str, fn(&Node) -> &str);
 
 /// The things looked at: those that are in, by address, then the others in the order in which they were met.
-fn nodes(discovery: &Discovery, width: Width, colour: Colour) -> String {
+fn nodes(discovery: &Discovery, rows: Rows, width: Width, colour: Colour) -> String {
     let kinds: BTreeSet<&str> = discovery.nodes().iter().map(|node| node.kind).collect();
     let kind = if kinds.len() == 1 { kinds.first().copied().unwrap_or("node") } else { "thing" };
     let mut text = format!("{} of {} in\n", discovery.matched(), count(discovery.looked_at(), kind));
-    let mut nodes: Vec<&Node> = discovery.nodes().iter().collect();
+    let mut nodes: Vec<&Node> = discovery.nodes().iter().filter(|node| rows.has(node)).collect();
+    nodes.sort_by(|one, other| (!one.is_in(), one.addresses.iter().min()).cmp(&(!other.is_in(), other.addresses.iter().min())));
+    let more = nodes.len().saturating_sub(rows.limit());
+    nodes.truncate(rows.limit());
     if nodes.is_empty() {
         return text;
     }
-    nodes.sort_by(|one, other| (!one.is_in(), one.addresses.iter().min()).cmp(&(!other.is_in(), other.addresses.iter().min())));
 
     // What is the same for all is said once, above.
     let columns: [Column; 5] = [
@@ -66,6 +69,9 @@ fn nodes(discovery: &Discovery, width: Width, colour: Colour) -> String {
     }
     keep_names_whole(&mut table, width);
     let _ = writeln!(text, "\n{}", colour.first_words(&trimmed(&table), &[("in", Colour::GREEN), ("out", Colour::YELLOW)]));
+    if more > 0 {
+        let _ = writeln!(text, "{}", width.wrapped(&format!("and {more} more: a larger `--limit` shows them, `--only` selects")));
+    }
     text
 }
 
@@ -76,7 +82,7 @@ fn keep_names_whole(table: &mut Table, width: Width) {
     let widths = table.column_max_content_widths();
     let names: u16 = widths.iter().skip(2).map(|width| width.saturating_add(PADDING)).fold(0, u16::saturating_add);
     let verdict = widths.first().copied().unwrap_or_default() + PADDING;
-    if names.saturating_add(verdict + REASONS) <= width.columns() {
+    if width.columns().is_none_or(|columns| names.saturating_add(verdict + REASONS) <= columns) {
         table.column_iter_mut().skip(2).for_each(|column| _ = column.set_constraint(ColumnConstraint::ContentWidth));
     }
 }
@@ -123,7 +129,11 @@ fn conclusion(explanation: &Explanation<'_>, width: Width) -> String {
 
 fn plain_table(width: Width) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width.columns());
+    table.load_preset(presets::NOTHING);
+    match width.columns() {
+        Some(columns) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
     table
 }
 

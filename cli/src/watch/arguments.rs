@@ -96,7 +96,7 @@ pub(crate) struct Arguments {
 /// What the log looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// Lines for people; the journal adds the time
+    /// Lines for people, with the time unless the journal adds it
     Text,
     /// One JSON object a line
     Json,
