@@ -48,7 +48,7 @@ pub(crate) enum Action {
 }
 
 const JOIN_STRING: &str = "\
-The join string is given as one argument or as many, or as @FILE: then it is read from that file, where line ends are blanks and lines that start with # are left out. Words beside @FILE add to it.
+The join string is given as one argument or as many, or as @FILE: then it is read from that file, where line ends are blanks and a # that begins a word begins a comment. Words beside @FILE add to it.
 
 Exit status: 0 addresses printed, 1 failed, 2 wrong usage, 3 asked and nothing matched.";
 
@@ -123,7 +123,7 @@ pub(crate) enum ExplainFormat {
 /// `discover check`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each argument is one whole join string, or @FILE; - stands for the lines of standard input. Environment variables count as they do for `discover addrs`.
+The arguments are the words of one join string, as for `discover addrs`, or whole join strings: several that each name a provider, or each are @FILE, are judged one by one. - stands for the lines of standard input. Environment variables count as they do for `discover addrs`.
 
 JSON has one object a string, on one line: input, values, error (of the grammar, in go-discover's words), normalized, problems (null where the provider is not known), warnings, go_discover. It repeats the string with its secrets; text does not.
 
@@ -131,8 +131,8 @@ JSON has one object a string, on one line: input, values, error (of the grammar,
 
 Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage.")]
 pub(crate) struct Check {
-    /// A whole join string, @FILE, or - for the lines of standard input
-    #[arg(value_name = "STRING|@FILE|-", required = true)]
+    /// The join string: KEY=VALUE ..., or @FILE; several of them; or - for the lines of standard input
+    #[arg(value_name = "KEY=VALUE|@FILE|-", required = true)]
     pub(crate) strings: Vec<OsString>,
 
     /// What standard output looks like

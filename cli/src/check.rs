@@ -43,7 +43,7 @@ pub(crate) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
     };
     let text = match format {
         CheckFormat::Json => judgements.iter().map(output::json).collect(),
-        CheckFormat::Text | CheckFormat::Terraform => text::of(&judgements, arguments.strings.len()),
+        CheckFormat::Text | CheckFormat::Terraform => text::of(&judgements),
     };
     let is_fine = judgements.iter().all(|judgement| judgement.is_fine(arguments.strict, format == CheckFormat::Json));
     match output::print_page(&text, "judgement", reporter) {
@@ -56,23 +56,42 @@ async fn judge_all(arguments: &Check) -> Result<Vec<Judgement>> {
     let registry = Registry::compiled_in();
     let context = offline::context()?;
     let mut judgements = Vec::new();
+    if are_words_of_one(&arguments.strings) {
+        return Ok(vec![judge(&arguments.strings, &registry, &context).await]);
+    }
     for string in &arguments.strings {
         if string == "-" {
             for line in lines_of_standard_input().await {
-                judgements.push(Judgement::of(&line, None, &registry, &context));
+                judgements.push(Judgement::of(&line, &registry, &context));
             }
         } else {
-            judgements.push(judge(string, &registry, &context).await);
+            judgements.push(judge(std::slice::from_ref(string), &registry, &context).await);
         }
     }
     Ok(judgements)
 }
 
-async fn judge(string: &OsString, registry: &Registry, context: &Context) -> Judgement {
-    match join_string::one(string, &Call::new(&Clock::system(), READING)).await {
-        Ok(Given { text, file }) => Judgement::of(text.as_bytes(), file.as_ref(), registry, context),
-        Err(error) => Judgement::unreadable(string, &error),
+/// Whether the arguments are one join string in pieces, as a shell leaves it, and not several whole
+/// ones: each of those names a provider or is a file.
+fn are_words_of_one(strings: &[OsString]) -> bool {
+    let is_whole = |string: &&OsString| {
+        let text = string.to_string_lossy();
+        text.starts_with('@') || text.split_whitespace().any(|word| word.starts_with("provider="))
+    };
+    !strings.iter().any(|string| string == "-") && strings.iter().filter(is_whole).count() <= 1
+}
+
+/// Judges the join string that `words` make.
+async fn judge(words: &[OsString], registry: &Registry, context: &Context) -> Judgement {
+    let call = Call::new(&Clock::system(), READING);
+    let mut given: Vec<Given> = Vec::with_capacity(words.len());
+    for word in words {
+        match join_string::one(word, &call).await {
+            Ok(text) => given.push(text),
+            Err(error) => return Judgement::unreadable(word, &error),
+        }
     }
+    Judgement::of_words(&given, registry, context)
 }
 
 /// The lines of standard input, each a join string as it stands: a carriage return is part of it, and so is a `#`.

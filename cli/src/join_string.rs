@@ -17,6 +17,8 @@ pub(crate) struct Given {
     pub(crate) text: String,
     /// The file it was in.
     pub(crate) file: Option<File>,
+    /// The lines of the file that the text is made of, with their numbers.
+    lines: Vec<(usize, String)>,
 }
 
 /// A file that holds a join string.
@@ -43,11 +45,48 @@ pub(crate) async fn read(words: &[OsString], registry: &Registry, call: &Call) -
 ///
 /// As [`read`].
 pub(crate) async fn read_from(words: &[OsString], kind: FileKind, registry: &Registry, call: &Call) -> Result<ConfigString, Error> {
-    let mut texts = Vec::with_capacity(words.len());
+    let mut given = Vec::with_capacity(words.len());
     for word in words {
-        texts.push(one_from(word, kind, call).await?.text);
+        given.push(one_from(word, kind, call).await?);
     }
-    registry.parse_arguments(texts)
+    registry.parse_arguments(given.iter().map(|given| given.text.clone())).map_err(|error| match line_of_error(&given) {
+        Some(line) => in_line(error, &line),
+        None => error,
+    })
+}
+
+/// The file and line in which a join string stops being one, as `FILE:LINE`; none if that is among
+/// the words of the command line.
+pub(crate) fn line_of_error(given: &[Given]) -> Option<String> {
+    let error = ConfigString::from_arguments(given.iter().map(|given| given.text.clone())).err()?;
+    // The first beginning of the whole that fails in the same way.
+    let mut texts: Vec<String> = Vec::new();
+    for given in given {
+        let Some(file) = &given.file else {
+            texts.push(given.text.clone());
+            continue;
+        };
+        texts.push(String::new());
+        for (number, line) in &given.lines {
+            let text = texts.last_mut()?;
+            text.push_str(if text.is_empty() { "" } else { " " });
+            text.push_str(line);
+            if ConfigString::from_arguments(texts.clone()).err() == Some(error.clone()) {
+                return Some(format!("{}:{number}", file.path.display()));
+            }
+        }
+    }
+    None
+}
+
+/// The error with the place in front of each of its messages.
+pub(crate) fn in_line(error: Error, line: &str) -> Error {
+    let Error::Config(config) = &error else { return error };
+    let problems = config.problems().iter().cloned().map(|mut problem| {
+        problem.message = format!("{line}: {}", problem.message);
+        problem
+    });
+    ConfigError::from_problems(None, problems.collect()).map_or(error, Into::into)
 }
 
 /// Reads one word: itself, or the file that it names.
@@ -62,7 +101,7 @@ pub(crate) async fn one(word: &OsStr, call: &Call) -> Result<Given, Error> {
 async fn one_from(word: &OsStr, kind: FileKind, call: &Call) -> Result<Given, Error> {
     let text = word.to_str().ok_or_else(|| problem("the join string is not UTF-8", "write it in UTF-8"))?;
     let Some(path) = text.strip_prefix('@') else {
-        return Ok(Given { text: text.to_owned(), file: None });
+        return Ok(Given { text: text.to_owned(), file: None, lines: Vec::new() });
     };
     if path.is_empty() {
         return Err(problem("there is no file name after `@`", "write `@FILE`, as @/etc/discover/consul"));
@@ -80,11 +119,12 @@ async fn one_from(word: &OsStr, kind: FileKind, call: &Call) -> Result<Given, Er
         let at = error.utf8_error().valid_up_to();
         problem(format!("the join string in {shown} is not UTF-8 (after {at} bytes)"), "save the file as UTF-8")
     })?;
-    let line = on_one_line(&text);
-    if line.is_empty() {
+    let lines = lines_without_comments(&text);
+    if lines.is_empty() {
         return Err(problem(format!("there is no join string in {shown}"), "write one into it, as provider=azure ..."));
     }
-    Ok(Given { text: line, file: Some(File { path: path.to_owned(), readable_by_all }) })
+    let text = lines.iter().map(|(_, line)| line.as_str()).collect::<Vec<_>>().join(" ");
+    Ok(Given { text, file: Some(File { path: path.to_owned(), readable_by_all }), lines })
 }
 
 #[cfg(unix)]
@@ -98,10 +138,35 @@ fn readable_by_all(_: &std::fs::Metadata) -> Option<bool> {
     None
 }
 
-/// The join string of a file: line ends are blanks, lines that start with `#` are left out, and so is an editor's byte order mark, which would become part of the first key.
-fn on_one_line(text: &str) -> String {
+/// The lines of a file that hold a join string, with their numbers. A line end is a blank, and a `#`
+/// that begins a word outside of quotes begins a comment. An editor's byte order mark, which would
+/// become part of the first key, is left out.
+fn lines_without_comments(text: &str) -> Vec<(usize, String)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect::<Vec<_>>().join(" ")
+    let mut is_quoted = false;
+    let mut lines = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let mut end = line.len();
+        let (mut before, mut is_escaped) = (' ', false);
+        for (at, letter) in line.char_indices() {
+            match letter {
+                _ if is_escaped => is_escaped = false,
+                '\\' if is_quoted => is_escaped = true,
+                '"' => is_quoted = !is_quoted,
+                '#' if !is_quoted && before.is_whitespace() => {
+                    end = at;
+                    break;
+                }
+                _ => {}
+            }
+            before = letter;
+        }
+        let line = line[..end].trim();
+        if !line.is_empty() {
+            lines.push((index + 1, line.to_owned()));
+        }
+    }
+    lines
 }
 
 /// The string normalised, to be shown: every secret is masked, every value of a key that is not known, and every key that may be a piece of a secret.
@@ -133,11 +198,15 @@ mod tests {
             ("provider=azure\n", "provider=azure"),
             ("\u{feff}provider=azure", "provider=azure"),
             ("# seeds\r\nprovider=azure\r\n  # more\r\n\r\n  tag_name=a  \r\n", "provider=azure tag_name=a"),
-            ("a=b # not a comment", "a=b # not a comment"),
+            ("a=b # a comment\nc=d#e\tf=g\t#h", "a=b c=d#e\tf=g"),
+            ("a=\"b # c\" # d", "a=\"b # c\""),
+            ("a=\"b \\\" # c\" # d", "a=\"b \\\" # c\""),
+            ("a=\"b\n# c\" # d", "a=\"b # c\""),
             ("# nothing\n\n", ""),
             ("", ""),
         ] {
-            assert_eq!(on_one_line(file), line, "{file:?}");
+            let lines: Vec<String> = lines_without_comments(file).into_iter().map(|(_, line)| line).collect();
+            assert_eq!(lines.join(" "), line, "{file:?}");
         }
     }
 }

@@ -196,6 +196,8 @@ impl Width {
 pub(crate) struct Colour(bool);
 
 impl Colour {
+    /// For what failed.
+    pub(crate) const RED: &str = "\x1b[1;31m";
     /// For what is in.
     pub(crate) const GREEN: &str = "\x1b[32m";
     /// For what is out.

@@ -7,7 +7,7 @@ use cloud_autojoin::{ProviderSpec, Registry};
 use serde::Serialize;
 
 use crate::arguments::{OutputFormat, Providers};
-use crate::output;
+use crate::output::{self, Width};
 use crate::report::Reporter;
 use crate::status::Status;
 
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Providers, reporter: &Reporter) -> Status {
             };
             match arguments.output {
                 OutputFormat::Json => output::json(&ProviderRow::from(spec)),
-                OutputFormat::Text | OutputFormat::Lines => one(spec),
+                OutputFormat::Text | OutputFormat::Lines => one(spec, Width::of_standard_output()),
             }
         }
     };
@@ -38,17 +38,21 @@ pub(crate) fn run(arguments: &Providers, reporter: &Reporter) -> Status {
 
 fn list(registry: &Registry) -> String {
     let width = registry.providers().iter().map(|spec| spec.name.len()).max().unwrap_or_default();
-    registry.providers().iter().map(|spec| format!("{:width$}  {}: {}\n", spec.name, spec.title, spec.summary)).collect()
+    let columns = Width::of_standard_output();
+    let line = |spec: &ProviderSpec| columns.wrapped_by(&format!("{:width$}  {}: {}", spec.name, spec.title, spec.summary), 0, width + 2) + "\n";
+    registry.providers().iter().map(|spec| line(spec)).collect()
 }
 
-fn one(spec: &ProviderSpec) -> String {
-    let mut text = format!("{}: provider={}\n{}\n\nKeys:\n", spec.title, spec.name, spec.summary);
+fn one(spec: &ProviderSpec, width: Width) -> String {
+    let mut text = format!("{}: provider={}\n{}\n\nKeys:\n", spec.title, spec.name, width.wrapped_by(spec.summary, 0, 0));
     for key in spec.keys {
         let _ = writeln!(text, "  {}{}", key.label(), if key.required { " (required)" } else { "" });
-        let _ = writeln!(text, "      {}", sentence(key));
+        let _ = writeln!(text, "{}", width.wrapped_by(&sentence(key), 6, 6));
     }
     if !spec.notes.is_empty() {
-        let _ = write!(text, "\n{}\n", spec.notes.trim_end());
+        for paragraph in spec.notes.trim_end().split("\n\n") {
+            let _ = write!(text, "\n{}\n", width.wrapped_by(paragraph, 0, 0));
+        }
     }
     text
 }

@@ -62,6 +62,11 @@ impl Reporter {
         };
     }
 
+    /// A reporter that says everything, for when the flags are not known.
+    pub(crate) const fn talkative() -> Self {
+        Self { quiet: false }
+    }
+
     /// A reporter that keeps quiet but for errors, for when the flags are not known.
     pub(crate) const fn silent() -> Self {
         Self { quiet: true }
@@ -83,16 +88,16 @@ impl Reporter {
     pub(crate) fn error(&self, message: &str, hint: Option<&str>) {
         let line = one_line(message);
         match hint.map(one_line) {
-            None => write_line(&format!("discover: {line}")),
-            Some(hint) if self.quiet => write_line(&format!("discover: {line}; {hint}")),
-            Some(hint) => write_line(&format!("discover: {line}\nhint: {hint}")),
+            None => write_line(&format!("{} {line}", label("discover:", Colour::RED))),
+            Some(hint) if self.quiet => write_line(&format!("{} {line}; {hint}", label("discover:", Colour::RED))),
+            Some(hint) => write_line(&format!("{} {line}\n{} {hint}", label("discover:", Colour::RED), label("hint:", Colour::GREEN))),
         }
     }
 
     /// Says something that is good to know.
     pub(crate) fn note(&self, message: &str) {
         if !self.quiet {
-            write_line(&format!("note: {}", one_line(message)));
+            write_line(&format!("{} {}", label("note:", Colour::GREEN), one_line(message)));
         }
     }
 
@@ -107,7 +112,7 @@ impl Reporter {
     /// Reports what is not as it should be and does not stop the call.
     pub(crate) fn warning(&self, message: &str) {
         if !self.quiet {
-            write_line(&format!("warning: {}", one_line(message)));
+            write_line(&format!("{} {}", label("warning:", Colour::YELLOW), one_line(message)));
         }
     }
 }
@@ -117,6 +122,11 @@ impl Reporter {
 fn is_read_by_the_journal() -> bool {
     #[expect(clippy::disallowed_methods, reason = "says where the log goes, read before there is a context")]
     std::env::var_os("JOURNAL_STREAM").is_some()
+}
+
+/// The first word of a line, in colour on a terminal.
+fn label(word: &str, colour: &str) -> String {
+    if Colour::on(io::stderr().is_terminal()).is_on() { format!("{colour}{word}\x1b[0m") } else { word.to_owned() }
 }
 
 fn one_line(text: &str) -> String {

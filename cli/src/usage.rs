@@ -4,8 +4,10 @@
 
 use std::ffi::OsString;
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::arguments::Arguments;
 use crate::report::Reporter;
 use crate::status::Status;
 
@@ -23,15 +25,33 @@ pub(crate) fn report(mut error: clap::Error, words: &[OsString]) -> Status {
         };
     }
     mask(&mut error);
+    let (message, tip) = message_and_tip(&error.render().to_string());
+    let help = format!("`{} --help` says what may be written", with_subcommand(words));
     if asks_for_quiet(words) {
-        let text = error.render().to_string();
-        let line = text.lines().next().unwrap_or_default();
-        Reporter::silent().error(line.strip_prefix("error: ").unwrap_or(line), Some("`discover --help` says what may be written"));
+        Reporter::silent().error(&message, Some(&help));
     } else {
-        // Nobody is left to tell when standard error is gone.
-        let _ = error.print();
+        Reporter::talkative().error(&message, Some(&tip.map_or_else(|| help.clone(), |tip| format!("{tip}; {help}"))));
     }
     Status::Usage
+}
+
+/// What clap says is wrong, on one line, and its tip if it has one; without the usage.
+fn message_and_tip(text: &str) -> (String, Option<String>) {
+    let paragraphs: Vec<String> =
+        text.split("\n\n").map(|paragraph| paragraph.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")).collect();
+    let message = paragraphs.first().map(|first| first.strip_prefix("error: ").unwrap_or(first).to_owned()).unwrap_or_default();
+    let tip = paragraphs.iter().find_map(|paragraph| paragraph.strip_prefix("tip: ").map(ToOwned::to_owned));
+    (message, tip)
+}
+
+/// The command with the subcommand that `words` begin with, if they do.
+fn with_subcommand(words: &[OsString]) -> String {
+    let first = words.iter().skip(1).find_map(|word| word.to_str().filter(|word| !word.starts_with('-')));
+    let known = Arguments::command();
+    match first.and_then(|name| known.find_subcommand(name)) {
+        Some(subcommand) if subcommand.get_name() != "help" => format!("discover {}", subcommand.get_name()),
+        _ => "discover".to_owned(),
+    }
 }
 
 /// Whether the words have a `-q`. The command line as a whole was not understood, so this looks at the words alone.
@@ -60,24 +80,23 @@ fn is_showable(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arguments::Arguments;
 
     fn said(words: &[&str]) -> String {
         let mut error = Arguments::parse_words(std::iter::once("discover").chain(words.iter().copied()).map(OsString::from)).unwrap_err();
         mask(&mut error);
-        error.render().to_string().lines().next().unwrap_or_default().to_owned()
+        message_and_tip(&error.render().to_string()).0
     }
 
     #[test]
     fn words_and_flags_are_repeated() {
-        assert_eq!(said(&["adrs", "a=b"]), "error: unrecognized subcommand 'adrs'");
-        assert_eq!(said(&["addrs", "--ouput"]), "error: unexpected argument '--ouput' found");
-        assert_eq!(said(&["addrs", "--output", "xml"]), "error: invalid value 'xml' for '--output <FORMAT>'");
+        assert_eq!(said(&["adrs", "a=b"]), "unrecognized subcommand 'adrs'");
+        assert_eq!(said(&["addrs", "--ouput"]), "unexpected argument '--ouput' found");
+        assert_eq!(said(&["addrs", "--output", "xml"]), "invalid value 'xml' for '--output <FORMAT>' [possible values: text, lines, json]");
         assert_eq!(
             said(&["addrs", "--timeout", "soon"]),
-            "error: invalid value 'soon' for '--timeout <DURATION>': must be a duration such as 30s, 1m30s, 1.5h, above zero"
+            "invalid value 'soon' for '--timeout <DURATION>': must be a duration such as 30s, 1m30s, 1.5h, above zero"
         );
-        assert_eq!(said(&["-q=maybe"]), "error: invalid value 'maybe' for '--quiet[=<BOOL>]': must be true or false");
+        assert_eq!(said(&["-q=maybe"]), "invalid value 'maybe' for '--quiet[=<BOOL>]': must be true or false");
     }
 
     #[test]

@@ -123,16 +123,48 @@ async fn people_are_told_that_a_provider_is_not_known() {
 }
 
 #[tokio::test]
-async fn several_strings_are_numbered_and_a_string_in_pieces_is_noticed() {
-    let ended = check(&["provider=azure", "tag_name=a"]).await;
+async fn words_are_judged_as_one_string_and_several_strings_one_by_one() {
+    let string = format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=a tag_value=b");
+    let whole = check(&[&string]).await;
+    let words: Vec<&str> = string.split(' ').collect();
+    assert_eq!((whole.status, check(&words).await), (Some(0), whole.clone()));
+    // A shell has taken the quotes off, as before `discover addrs`.
+    let ended = check(&[&words[..3], &["tag_value=b c"]].concat()).await;
+    assert!(ended.status == Some(0) && ended.stdout.contains("tag_value=\"b c\""), "{ended:?}");
+    check(&["tag_name=a", "tag_value=b"]).await.is(1, "error: no provider\n  hint: write `provider=NAME`; known here: `azure`\n", "");
+
+    let ended = check(&["provider=azure", "provider=aws a=b"]).await;
     ended.is(
         1,
         "string 1: provider=azure\nerror: nothing is selected\n  hint: add `tag_name=... tag_value=...`, or `resource_group=... vm_scale_set=...`\n\
          go-discover: fails: `subscription_id not provided as argument or environment variable`\n\n\
-         string 2: error: no provider\n  hint: write `provider=NAME`; known here: `azure`\n\n\
-         note: each argument is judged as a whole join string; put quotes around one that has blanks\n",
+         string 2: error: unknown provider `aws`\n  hint: known here: `azure`\n",
         "",
     );
+}
+
+#[tokio::test]
+async fn what_does_not_parse_in_a_file_is_named_with_its_line() {
+    let hint = "pairs are written key=value, one blank apart; a value with blanks goes in double quotes: key=\"a b\" (single quotes do not count)";
+    for (contents, line, said) in [
+        ("# seeds\nprovider=azure # here\ntag_name\n", 3, "tag_name: missing '='"),
+        ("provider=azure\ntag_name\ntag_value=b", 2, "tag_name: missing '='"),
+        ("provider=azure tag_name=a\n\n\ntag_name=b\ntag_value=c\n", 4, "tag_name: duplicate key"),
+    ] {
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(contents.as_bytes()).unwrap();
+        let path = format!("@{}", file.path().display());
+        for action in ["check", "addrs"] {
+            let ended = discover([action, &path]).replace(file.path().display(), "FILE").run().await;
+            let said = format!(": FILE:{line}: {said}\n");
+            assert!(ended.status == Some(1) && ended.everything().contains(&said), "{contents:?}: {ended:?}");
+        }
+    }
+    // A word beside the file is in no line of it.
+    let mut file = NamedTempFile::new().unwrap();
+    writeln!(file, "provider=azure").unwrap();
+    let ended = discover(["addrs", &format!("@{}", file.path().display()), "tag_name"]).run().await;
+    ended.is(1, "", &format!("discover: tag_name: missing '='\nhint: {hint}\n"));
 }
 
 #[tokio::test]

@@ -24,6 +24,17 @@ async fn the_providers_are_listed_with_what_they_do() {
 }
 
 #[tokio::test]
+async fn the_page_of_a_provider_keeps_within_the_columns() {
+    for columns in [80, 120] {
+        let page = discover(["providers", "azure"]).env("COLUMNS", columns.to_string()).run().await.stdout;
+        assert!(page.lines().all(|line| line.chars().count() <= columns), "{page}");
+        let lines: Vec<&str> = page.lines().collect();
+        let key = lines.iter().position(|line| *line == "  tag_on").unwrap();
+        assert!(lines[key + 1..key + 3].iter().all(|line| line.starts_with("      ") && !line.starts_with("       ")), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn people_programs_manual_page_and_shells_are_told_the_same_keys() {
     let (page, manual) = (discover(["providers", "azure"]).run().await, discover(["man"]).run().await);
     let bash = discover(["completions", "bash"]).run().await;

@@ -252,7 +252,7 @@ async fn an_error_is_one_line_also_when_the_cloud_answers_with_a_page_of_html() 
         assert_eq!((ended.status, ended.stdout.as_str(), ended.stderr.lines().count()), (Some(1), "", 1), "{ended:?}");
         ended
     };
-    let ended = until_reached(run, |ended| ended.stderr.contains("status 503")).await;
+    let ended = until_reached(run, |ended| ended.stderr.contains("`: status 503")).await;
     assert!(ended.stderr.starts_with("discover: cannot list the virtual machines of scale set `consul-servers`: status 503"), "{ended:?}");
     assert!(ended.stderr.ends_with("; the service itself failed: try again in a while\n"), "{ended:?}");
     simulator.finish();
@@ -269,7 +269,7 @@ async fn a_page_that_is_lost_fails_the_call_and_no_short_list_is_printed() {
         assert_eq!((ended.status, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
         ended
     };
-    let ended = until_reached(run, |ended| ended.stderr.contains("status 500")).await;
+    let ended = until_reached(run, |ended| ended.stderr.contains("subscription: status 500")).await;
     assert!(ended.stderr.starts_with("discover: cannot list the network interfaces of the subscription: status 500"), "{ended:?}");
     simulator.finish();
 }

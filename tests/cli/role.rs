@@ -192,8 +192,8 @@ async fn a_role_is_for_one_string_that_is_right() {
         "",
         "discover: `tag_value` is missing (`tag_name` is given)\nhint: add `tag_value=...`\n",
     );
-    let said = "discover: `--role` takes one join string\nhint: put quotes around the whole string, or name one `@FILE`\n";
-    discover(["check", "--role", "provider=azure", "tag_name=a"]).run().await.is(2, "", said);
+    let said = "discover: `--role` takes one join string\nhint: name one `@FILE`, or write the string's words\n";
+    discover(["check", "--role", "provider=azure a=b", "provider=azure tag_name=a"]).run().await.is(2, "", said);
     discover(["check", "--role", "-"]).run().await.is(2, "", said);
     discover(["check", "--output", "terraform", "a=b"]).run().await.is(2, "", "discover: `--output terraform` is for roles\nhint: add `--role`\n");
     discover(["check", "--role", "--output", "text", "a=b"]).run().await.is(

@@ -55,12 +55,26 @@ async fn wrong_usage_exits_with_two_and_leaves_standard_output_empty() {
 }
 
 #[tokio::test]
+async fn wrong_usage_reads_like_every_other_error() {
+    discover(["adrs", "a=b"]).run().await.is(
+        2,
+        "",
+        "discover: unrecognized subcommand 'adrs'\nhint: a similar subcommand exists: 'addrs'; `discover --help` says what may be written\n",
+    );
+    discover(["check"]).run().await.is(
+        2,
+        "",
+        "discover: the following required arguments were not provided: <KEY=VALUE|@FILE|->...\nhint: `discover check --help` says what may be written\n",
+    );
+}
+
+#[tokio::test]
 async fn quiet_wrong_usage_is_one_line() {
     discover(["-q", "adrs", "a=b"]).run().await.is(2, "", "discover: unrecognized subcommand 'adrs'; `discover --help` says what may be written\n");
     discover(["-q", "addrs", "--timeout=0s"]).run().await.is(
         2,
         "",
-        "discover: invalid value '0s' for '--timeout <DURATION>': must be a duration such as 30s, 1m30s, 1.5h, above zero; `discover --help` says what may be written\n",
+        "discover: invalid value '0s' for '--timeout <DURATION>': must be a duration such as 30s, 1m30s, 1.5h, above zero; `discover addrs --help` says what may be written\n",
     );
 }
 

@@ -2,12 +2,12 @@
 
 use std::ffi::OsStr;
 
-use cloud_autojoin::config::ParseErrorKind;
+use cloud_autojoin::config::{ParseError, ParseErrorKind};
 use cloud_autojoin::{ConfigProblem, ConfigString, Context, Error, ProviderSpec, Registry};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::join_string::{self, File};
+use crate::join_string::{self, Given};
 use crate::question;
 
 /// What is to be said of one join string.
@@ -67,21 +67,40 @@ impl From<&Error> for Remark {
 }
 
 impl Judgement {
-    /// Judges a text, which may come from a file.
-    pub(super) fn of(text: &[u8], file: Option<&File>, registry: &Registry, context: &Context) -> Self {
+    /// Judges a text.
+    pub(super) fn of(text: &[u8], registry: &Registry, context: &Context) -> Self {
         let input = String::from_utf8_lossy(text).into_owned();
         match ConfigString::parse_bytes(text) {
-            Ok(config) => Self::of_config(input, &config, file, registry, context),
-            // People are told without a word that may be a piece of a secret.
+            Ok(config) => Self::of_config(input, &config, &[], registry, context),
+            Err(error) => Self::unparsed(input, &error, registry.refuse(&error)),
+        }
+    }
+
+    /// Judges the string that words and files make together.
+    pub(super) fn of_words(given: &[Given], registry: &Registry, context: &Context) -> Self {
+        let texts: Vec<String> = given.iter().map(|given| given.text.clone()).collect();
+        let input = texts.join(" ");
+        match ConfigString::from_arguments(texts) {
+            Ok(config) => Self::of_config(input, &config, given, registry, context),
             Err(error) => {
-                let mut judgement = Self::refused(input, error.to_string(), Remark::from(&registry.refuse(&error)));
-                judgement.go_discover.push(match error.kind() {
-                    ParseErrorKind::EscapesNotUtf8 | ParseErrorKind::InputNotUtf8 { .. } => "takes it, with bytes that spell no character".to_owned(),
-                    _ => "fails with the same words".to_owned(),
-                });
-                judgement
+                let refusal = registry.refuse(&error);
+                let refusal = match join_string::line_of_error(given) {
+                    Some(line) => join_string::in_line(refusal, &line),
+                    None => refusal,
+                };
+                Self::unparsed(input, &error, refusal)
             }
         }
+    }
+
+    /// People are told by `refusal`, which has no word that may be a piece of a secret.
+    fn unparsed(input: String, error: &ParseError, refusal: Error) -> Self {
+        let mut judgement = Self::refused(input, error.to_string(), Remark::from(&refusal));
+        judgement.go_discover.push(match error.kind() {
+            ParseErrorKind::EscapesNotUtf8 | ParseErrorKind::InputNotUtf8 { .. } => "takes it, with bytes that spell no character".to_owned(),
+            _ => "fails with the same words".to_owned(),
+        });
+        judgement
     }
 
     /// The judgement of a string that could not be read.
@@ -102,7 +121,7 @@ impl Judgement {
         }
     }
 
-    fn of_config(input: String, config: &ConfigString, file: Option<&File>, registry: &Registry, context: &Context) -> Self {
+    fn of_config(input: String, config: &ConfigString, given: &[Given], registry: &Registry, context: &Context) -> Self {
         let mut judgement = Self {
             input,
             values: config.iter().map(|(key, value)| (key.to_owned(), Value::from(value))).collect(),
@@ -114,14 +133,14 @@ impl Judgement {
             shown: Shown::default(),
         };
         match registry.provider_of(config) {
-            Ok(spec) => judgement.judge_by(spec, config, file, registry, context),
+            Ok(spec) => judgement.judge_by(spec, config, given, registry, context),
             // Nothing is known of any key, so none is shown.
             Err(error) => judgement.shown.refusal = Some(Remark::from(&error)),
         }
         judgement
     }
 
-    fn judge_by(&mut self, spec: &ProviderSpec, config: &ConfigString, file: Option<&File>, registry: &Registry, context: &Context) {
+    fn judge_by(&mut self, spec: &ProviderSpec, config: &ConfigString, given: &[Given], registry: &Registry, context: &Context) {
         self.shown.string = Some(join_string::shown(config, spec, registry));
         self.problems = Some(match registry.build(config, context) {
             Ok(provider) => {
@@ -137,7 +156,7 @@ impl Judgement {
             problem.message.push_str(" is ignored");
             Remark::from(problem)
         }));
-        self.warnings.extend(open_secrets(spec, config, file));
+        self.warnings.extend(open_secrets(spec, config, given));
     }
 
     /// Whether nothing is wrong with it; by `strict` also nothing unwise. A string of a provider that is not known here is judged by its grammar, and whether that is enough is the caller's affair.
@@ -163,14 +182,15 @@ impl Judgement {
 }
 
 /// Secrets that others may read, and how to keep them out.
-fn open_secrets(spec: &ProviderSpec, config: &ConfigString, file: Option<&File>) -> Vec<Remark> {
-    let given = spec
+fn open_secrets(spec: &ProviderSpec, config: &ConfigString, given: &[Given]) -> Vec<Remark> {
+    let keys = spec
         .keys
         .iter()
         .filter(|key| key.secret)
         .filter_map(|key| Some((key, key.names().find(|name| config.get(name).is_some_and(|value| !value.is_empty()))?)));
     let judge = |(key, name): (&cloud_autojoin::KeySpec, &'static str)| {
-        let problem = match file {
+        let source = given.iter().find(|given| given.text.contains(name));
+        let problem = match source.and_then(|source| source.file.as_ref()) {
             None => {
                 let variable = key.env.first().map(|variable| format!("set `{variable}` instead, or ")).unwrap_or_default();
                 ConfigProblem::of_key(
@@ -190,5 +210,5 @@ fn open_secrets(spec: &ProviderSpec, config: &ConfigString, file: Option<&File>)
         };
         Some(Remark::from(problem))
     };
-    given.filter_map(judge).collect()
+    keys.filter_map(judge).collect()
 }

@@ -2,7 +2,7 @@
 
 use cloud_autojoin::{Call, Clock, ConfigError, ConfigProblem, Registry, Result, RoleDocument, RoleFormat};
 
-use super::{READING, offline};
+use super::{READING, are_words_of_one, offline};
 use crate::arguments::{Check, CheckFormat};
 use crate::report::Reporter;
 use crate::status::Status;
@@ -18,8 +18,8 @@ pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
             return Status::Usage;
         }
     };
-    if arguments.strings.len() != 1 || arguments.strings[0] == "-" {
-        reporter.error("`--role` takes one join string", Some("put quotes around the whole string, or name one `@FILE`"));
+    if !are_words_of_one(&arguments.strings) {
+        reporter.error("`--role` takes one join string", Some("name one `@FILE`, or write the string's words"));
         return Status::Usage;
     }
     match write(arguments, format).await {

@@ -4,15 +4,10 @@ use std::fmt::Write as _;
 
 use super::judgement::{Judgement, Remark};
 
-/// All judgements. `arguments` is how many arguments they came from.
-pub(super) fn of(judgements: &[Judgement], arguments: usize) -> String {
+/// All judgements.
+pub(super) fn of(judgements: &[Judgement]) -> String {
     let number = |index: usize| if judgements.len() > 1 { format!("string {}: ", index + 1) } else { String::new() };
-    let mut text = judgements.iter().enumerate().map(|(index, judgement)| one(&number(index), judgement)).collect::<Vec<_>>().join("\n");
-    let named = judgements.iter().filter(|judgement| judgement.shown.string.as_deref().is_some_and(|string| string.starts_with("provider="))).count();
-    if arguments > 1 && named == 1 && judgements.len() == arguments {
-        text.push_str("\nnote: each argument is judged as a whole join string; put quotes around one that has blanks\n");
-    }
-    text
+    judgements.iter().enumerate().map(|(index, judgement)| one(&number(index), judgement)).collect::<Vec<_>>().join("\n")
 }
 
 fn one(number: &str, judgement: &Judgement) -> String {
