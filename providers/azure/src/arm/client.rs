@@ -10,6 +10,7 @@ use cloud_autojoin_core::{Call, Result};
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::api_version::ApiVersions;
 use super::failure::api_error;
 use super::models::Page;
 use super::urls::{Ask, Asks};
@@ -17,18 +18,20 @@ use crate::azure::PROVIDER_NAME;
 use crate::cloud::Cloud;
 use crate::credential::{AccessToken, Credentials};
 
-/// The client for Azure Resource Manager. Cheap to clone; clones share the token.
+/// The client for Azure Resource Manager. Cheap to clone; clones share the token and the api-versions
+/// learned.
 #[derive(Clone)]
 pub(crate) struct ArmClient {
     http: HttpClient,
     resource_manager: Url,
     credentials: Arc<Credentials>,
+    versions: Arc<ApiVersions>,
 }
 
 impl ArmClient {
     /// A client for the ARM of `cloud`, as the identity of `credentials`.
     pub(crate) fn new(http: HttpClient, cloud: Cloud, credentials: Arc<Credentials>) -> Self {
-        Self { http, resource_manager: cloud.resource_manager, credentials }
+        Self { http, resource_manager: cloud.resource_manager, credentials, versions: Arc::default() }
     }
 
     /// The questions that `subscription` can be asked.
@@ -66,6 +69,17 @@ impl ArmClient {
     }
 
     async fn get<T: DeserializeOwned>(&self, ask: &Ask, url: &Url, call: &Call) -> Result<T> {
+        let url = self.versions.apply(ask.action, url);
+        let mut answer = self.get_as_is(ask, &url, call).await?;
+        if let Answer::Other(response) = &answer
+            && let Some(url) = self.versions.learn(ask.action, &url, &response.body)
+        {
+            answer = self.get_as_is(ask, &url, call).await?;
+        }
+        answer.value_or(|response| api_error(ask, &response).into())
+    }
+
+    async fn get_as_is<T: DeserializeOwned>(&self, ask: &Ask, url: &Url, call: &Call) -> Result<Answer<T>> {
         let token = self.credentials.token(call).await?;
         let request = |token: &AccessToken| Request::get(ask.operation.clone(), url.clone()).bearer(token.secret());
         let mut answer = self.http.json(PROVIDER_NAME, &request(&token), call).await?;
@@ -75,7 +89,7 @@ impl ArmClient {
             let token = self.credentials.token(call).await?;
             answer = self.http.json(PROVIDER_NAME, &request(&token), call).await?;
         }
-        answer.value_or(|response| api_error(ask, &response).into())
+        Ok(answer)
     }
 }
 

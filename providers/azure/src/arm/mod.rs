@@ -2,6 +2,7 @@
 //!
 //! Which requests a question takes, and in which order, is decided next door in `discover/`.
 
+mod api_version;
 mod client;
 mod error_body;
 mod failure;

@@ -1,0 +1,127 @@
+//! Which api-version a Resource Manager understands, when it refuses the one that was asked for.
+//!
+//! Azure Stack Hub knows older versions than Azure. Its refusal lists them, and the newest is used from
+//! then on for that kind of resource.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Deserialize;
+use url::Url;
+
+const PARAMETER: &str = "api-version";
+
+/// The versions that were learned, by the action that a request needs, which names the kind of resource.
+#[derive(Debug, Default)]
+pub(super) struct ApiVersions(Mutex<BTreeMap<&'static str, String>>);
+
+impl ApiVersions {
+    /// `url` with the version that was learned for `action`, if one was.
+    pub(super) fn apply<'a>(&self, action: &'static str, url: &'a Url) -> Cow<'a, Url> {
+        match self.learned().get(action) {
+            Some(version) => Cow::Owned(with_version(url, version)),
+            None => Cow::Borrowed(url),
+        }
+    }
+
+    /// Learns the version for `action` from the refusal `body` of `url`. Gives the URL to ask instead.
+    pub(super) fn learn(&self, action: &'static str, url: &Url, body: &[u8]) -> Option<Url> {
+        let (_, asked) = url.query_pairs().find(|(name, _)| name == PARAMETER)?;
+        let version = newest_supported(body, &asked)?;
+        tracing::info!(action, %asked, version, "the Resource Manager does not know the api-version and names another");
+        let url = with_version(url, &version);
+        self.learned().insert(action, version);
+        Some(url)
+    }
+
+    fn learned(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// shape: reported Azure Stack Hub refusal (`NoRegisteredProviderFound`)
+#[derive(Deserialize)]
+struct Refusal {
+    error: RefusalError,
+}
+
+#[derive(Deserialize)]
+struct RefusalError {
+    message: String,
+}
+
+/// The newest version that a refusal names, a released one if there is any: `NoRegisteredProviderFound`
+/// and `InvalidResourceType` say `The supported api-versions are '...'`, `InvalidApiVersionParameter`
+/// `The supported versions are '...'`. None when `asked` is among them: then something else is refused.
+fn newest_supported(body: &[u8], asked: &str) -> Option<String> {
+    let Refusal { error: RefusalError { message } } = serde_json::from_slice(body).ok()?;
+    let (_, list) = message.split_once("supported api-versions are '").or_else(|| message.split_once("supported versions are '"))?;
+    let (list, _) = list.split_once('\'')?;
+    let versions: Vec<&str> = list.split(',').map(str::trim).filter(|version| is_version(version)).collect();
+    if versions.contains(&asked) {
+        return None;
+    }
+    let newest = |is_released: bool| versions.iter().filter(|version| (version.len() == DATE) == is_released).max();
+    newest(true).or_else(|| newest(false)).map(|version| (*version).to_owned())
+}
+
+const DATE: usize = "2018-11-01".len();
+
+/// A date, with or without a word behind it (`2019-02-01-preview`).
+fn is_version(text: &str) -> bool {
+    let is_date = text.len() >= DATE
+        && text.bytes().take(DATE).enumerate().all(|(index, byte)| if matches!(index, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
+    is_date && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// The same URL with another version, everything else as it is written.
+fn with_version(url: &Url, version: &str) -> Url {
+    let replace = |pair: &str| match pair.split_once('=') {
+        Some((PARAMETER, _)) => format!("{PARAMETER}={version}"),
+        _ => pair.to_owned(),
+    };
+    let query: Vec<String> = url.query().unwrap_or_default().split('&').map(replace).collect();
+    let mut url = url.clone();
+    url.set_query(Some(&query.join("&")));
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn newest(list: &str) -> Option<String> {
+        let body = format!(
+            r#"{{"error":{{"code":"NoRegisteredProviderFound","message":"No registered resource provider found for location 'local' and API version '2024-05-01' for type 'networkInterfaces'. The supported api-versions are '{list}'. The supported locations are 'local'."}}}}"#
+        );
+        newest_supported(body.as_bytes(), "2024-05-01")
+    }
+
+    #[test]
+    fn the_newest_released_version_is_taken_and_a_preview_only_where_there_is_no_other() {
+        assert_eq!(newest("2015-06-15, 2018-11-01, 2017-10-01").as_deref(), Some("2018-11-01"));
+        assert_eq!(newest("2015-06-15,2017-10-01,2018-11-01-preview").as_deref(), Some("2017-10-01"));
+        assert_eq!(newest("2015-06-15-preview,2016-01-01-preview").as_deref(), Some("2016-01-01-preview"));
+        let invalid = br#"{"error":{"code":"InvalidApiVersionParameter","message":"The api-version '2024-07-01' is invalid. The supported versions are '2016-09-01,2016-07-01'."}}"#;
+        assert_eq!(newest_supported(invalid, "2024-07-01").as_deref(), Some("2016-09-01"));
+    }
+
+    #[test]
+    fn a_refusal_for_another_reason_names_no_version() {
+        // The location is what is not supported.
+        assert_eq!(newest("2024-05-01, 2018-11-01"), None);
+        assert_eq!(newest(""), None);
+        assert_eq!(newest("x&$filter=y, 2018/11/01"), None);
+        assert_eq!(newest_supported(b"<html>", "2024-05-01"), None);
+        assert_eq!(newest_supported(br#"{"error":{"code":"NotFound","message":"not found"}}"#, "2024-05-01"), None);
+    }
+
+    #[test]
+    fn only_the_version_of_a_url_changes() {
+        let url = Url::parse("https://arm.example/x?$filter=a%20eq%20%27b%27&api-version=2024-05-01&$skiptoken=c%2Bd").unwrap();
+        assert_eq!(with_version(&url, "2018-11-01").query(), Some("$filter=a%20eq%20%27b%27&api-version=2018-11-01&$skiptoken=c%2Bd"));
+    }
+}
