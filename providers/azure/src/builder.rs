@@ -77,8 +77,6 @@ impl AzureBuilder {
         let identity = identity::read(&mut reader);
         let cloud = endpoints::cloud(&mut reader, config);
         let metadata_endpoint = endpoints::metadata(&mut reader);
-        // Nothing is done with it, but an empty value is a mistake like any other.
-        reader.text(AzureKey::TelemetryOptIn);
         if let Some(error) = ConfigError::from_problems(Some(PROVIDER_NAME), reader.into_problems()) {
             return Err(error.into());
         }

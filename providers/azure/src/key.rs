@@ -202,6 +202,22 @@ pub const KEYS: &[KeySpec] = &{
 };
 
 impl AzureKey {
+    /// Whether an empty value counts as none, as go-discover reads it. An empty `subscription_id` fails
+    /// there too; here it would silently mean the machine's own.
+    pub(crate) fn may_be_empty(self) -> bool {
+        matches!(
+            self,
+            Self::ResourceGroup
+                | Self::VmScaleSet
+                | Self::TagName
+                | Self::TagValue
+                | Self::TenantId
+                | Self::ClientId
+                | Self::ClientSecret
+                | Self::TelemetryOptIn
+        )
+    }
+
     /// The entry of the table, for whoever needs it to live on.
     pub(crate) fn entry(self) -> &'static KeySpec {
         // The variants stand in the order of `ALL`, which a test holds.

@@ -55,10 +55,12 @@ impl<'a> Reader<'a> {
 
     /// Reads one key by `parse`: the join string first, then the first variable that is set and not empty.
     ///
-    /// A key that stands in the string with an empty value is a problem and does not fall back to the environment.
+    /// A key that is in the string with an empty value does not fall back to the environment. It counts
+    /// as absent where go-discover reads it so, since strings are shared; else it is a problem.
     pub(crate) fn read<T>(&mut self, key: AzureKey, parse: impl Fn(&Value<'_>) -> Result<T, ValueError>) -> Given<T> {
         let spec = key.entry();
         let (value, name) = match self.config.value(spec) {
+            Ok(Some(value)) if value.raw().is_empty() && key.may_be_empty() => return Given::Absent,
             Ok(Some(value)) => (value, spec.names().find(|name| self.config.contains(name)).unwrap_or(spec.name)),
             Ok(None) => match spec.env.iter().find_map(|variable| Some((variable, self.env.filled(variable)?))) {
                 Some((variable, text)) => (Value::from_variable(spec, variable, text), *variable),
@@ -109,7 +111,13 @@ impl<'a> Reader<'a> {
     /// Writes down that `key` is missing although `beside` is given.
     pub(crate) fn missing(&mut self, key: AzureKey, beside: &str) {
         let spec = key.entry();
-        let problem = ConfigProblem::of_key(spec.name, format!("`{}` is missing (`{beside}` is given)", spec.name));
+        let problem = ConfigProblem::of_key(
+            spec.name,
+            match spec.names().find(|name| self.config.get(name) == Some("")) {
+                Some(name) => format!("`{name}` is empty: give it a value or leave it out"),
+                None => format!("`{}` is missing (`{beside}` is given)", spec.name),
+            },
+        );
         self.problem(match spec.env.first() {
             Some(variable) => problem.with_hint(format!("add `{}=...`, or set `{variable}`", spec.name)),
             None => problem.with_hint(format!("add `{}=...`", spec.name)),

@@ -44,11 +44,14 @@ impl<'a> AzureArc<'a> {
 
     /// One token for `audience`.
     pub(super) async fn token(self, audience: &str, id: Option<&ManagedIdentityId>, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        if let Some(id) = id {
-            return Err(SourceOutcome::failed(format!("a machine of Azure Arc has its system-assigned identity only, not the one with {id}")));
-        }
         let mut url = near_endpoint("IDENTITY_ENDPOINT", &self.endpoint)?;
-        url.query_pairs_mut().append_pair("api-version", "2020-06-01").append_pair("resource", audience);
+        {
+            let mut query = url.query_pairs_mut();
+            query.append_pair("api-version", "2020-06-01").append_pair("resource", audience);
+            if let Some(id) = id {
+                id.append_to(&mut query);
+            }
+        }
         let request = Request::get(OPERATION, url).header(METADATA.0, METADATA.1);
         let challenge = self.http.send(&request, call).await?;
         if challenge.status != StatusCode::UNAUTHORIZED {
@@ -59,6 +62,13 @@ impl<'a> AzureArc<'a> {
             .map_err(|_| SourceOutcome::failed(format!("cannot {OPERATION}: its key cannot stand in a header")))?;
         value.set_sensitive(true);
         match self.http.json::<TokenAnswer>(PROVIDER_NAME, &request.header(AUTHORIZATION, value), call).await? {
+            // An agent that does not know the choice answers with a token of the machine's own identity.
+            Answer::Value(answer, _) if id.is_some_and(|id| !answer.is_of(id)) => {
+                let id = id.map(ToString::to_string).unwrap_or_default();
+                Err(SourceOutcome::failed(format!(
+                    "the Azure Arc agent gave a token without confirming that it is of the identity with {id}; leave the id out for the machine's own identity"
+                )))
+            }
             Answer::Value(answer, _) => {
                 answer.into_token(call).ok_or_else(|| Error::from(DecodeError::new(PROVIDER_NAME, OPERATION, "no `access_token` with its lifetime")).into())
             }
@@ -100,9 +110,22 @@ mod tests {
 
     /// The agent's two answers, with its keys in `directory`; what came of asking it.
     async fn ask(directory: &Path, key_file: &str) -> (Result<AccessToken, SourceOutcome>, usize) {
+        let (answer, queries) = ask_for(directory, key_file, None, json!({})).await;
+        (answer, queries.len())
+    }
+
+    /// The same for the identity `id`, where the agent's answer has the fields of `named` beside the
+    /// token; and the queries seen.
+    async fn ask_for(
+        directory: &Path,
+        key_file: &str,
+        id: Option<&ManagedIdentityId>,
+        named: serde_json::Value,
+    ) -> (Result<AccessToken, SourceOutcome>, Vec<String>) {
         let server = MockServer::start().await;
         // shape: learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication, 2020-06-01
-        let token = json!({ "access_token": "of-arc", "expires_in": "86400", "expires_on": "4102444800", "resource": "https://management.azure.com/", "token_type": "Bearer" });
+        let mut token = json!({ "access_token": "of-arc", "expires_in": "86400", "expires_on": "4102444800", "resource": "https://management.azure.com/", "token_type": "Bearer" });
+        token.as_object_mut().unwrap().extend(named.as_object().unwrap().clone());
         let challenge = ResponseTemplate::new(401).insert_header("www-authenticate", format!("Basic realm={}", directory.join(key_file).display()).as_str());
         Mock::given(path("/arc"))
             .and(query_param("api-version", "2020-06-01"))
@@ -117,8 +140,9 @@ mod tests {
         let mut arc = AzureArc::new(format!("{}/arc", server.uri()), &Env::empty(), &http);
         arc.key_directory = directory.to_owned();
         let call = Call::new(&Clock::leaping(), Duration::from_secs(60));
-        let answer = arc.token("https://management.azure.com/", None, &call).await;
-        (answer, server.received_requests().await.unwrap().len())
+        let answer = arc.token("https://management.azure.com/", id, &call).await;
+        let requests = server.received_requests().await.unwrap();
+        (answer, requests.iter().map(|request| request.url.query().unwrap_or_default().to_owned()).collect())
     }
 
     fn reason(answer: Result<AccessToken, SourceOutcome>) -> String {
@@ -134,6 +158,32 @@ mod tests {
         std::fs::write(directory.path().join("a.key"), "the-key").unwrap();
         let (answer, requests) = ask(directory.path(), "a.key").await;
         assert_eq!((answer.unwrap().secret().expose(), requests), ("of-arc", 2));
+    }
+
+    #[tokio::test]
+    async fn a_chosen_identity_is_sent_and_a_token_counts_only_when_the_answer_names_it() {
+        const ID: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("a.key"), "the-key").unwrap();
+        let client = || ManagedIdentityId::ClientId(ID.to_owned());
+        let table = [
+            // shape: reported Azure Arc answer for a user-assigned identity
+            (client(), json!({ "client_id": ID.to_uppercase() }), "client_id", true),
+            (client(), json!({ "client_id": "11111111-bbbb-cccc-dddd-eeeeeeeeeeee" }), "client_id", false),
+            (client(), json!({ "client_id": 7 }), "client_id", false),
+            (client(), json!({}), "client_id", false),
+            (ManagedIdentityId::ObjectId(ID.to_owned()), json!({ "object_id": ID }), "object_id", true),
+            (ManagedIdentityId::ObjectId(ID.to_owned()), json!({ "client_id": ID }), "object_id", false),
+            (ManagedIdentityId::ResourceId(ID.to_owned()), json!({ "msi_res_id": ID }), "msi_res_id", true),
+        ];
+        for (id, named, parameter, is_accepted) in table {
+            let (answer, queries) = ask_for(directory.path(), "a.key", Some(&id), named.clone()).await;
+            assert!(queries.len() == 2 && queries.iter().all(|query| query.contains(&format!("&{parameter}={ID}"))), "{queries:?}");
+            match answer {
+                Ok(token) => assert!(is_accepted && token.secret().expose() == "of-arc", "{named}"),
+                Err(refused) => assert!(!is_accepted && reason(Err(refused)).contains("without confirming"), "{named}"),
+            }
+        }
     }
 
     #[tokio::test]

@@ -156,11 +156,8 @@ impl Imds {
         {
             let mut query = url.query_pairs_mut();
             query.append_pair("api-version", API_VERSION).append_pair("resource", &self.audience);
-            match &self.id {
-                Some(ManagedIdentityId::ClientId(id)) => _ = query.append_pair("client_id", id),
-                Some(ManagedIdentityId::ObjectId(id)) => _ = query.append_pair("object_id", id),
-                Some(ManagedIdentityId::ResourceId(id)) => _ = query.append_pair("msi_res_id", id),
-                None => {}
+            if let Some(id) = &self.id {
+                id.append_to(&mut query);
             }
         }
         url

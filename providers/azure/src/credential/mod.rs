@@ -88,6 +88,17 @@ pub enum ManagedIdentityId {
     ResourceId(String),
 }
 
+impl ManagedIdentityId {
+    /// Adds the choice to a token request, in the words of the metadata service and of Azure Arc.
+    fn append_to(&self, query: &mut url::form_urlencoded::Serializer<'_, url::UrlQuery<'_>>) {
+        _ = match self {
+            Self::ClientId(id) => query.append_pair("client_id", id),
+            Self::ObjectId(id) => query.append_pair("object_id", id),
+            Self::ResourceId(id) => query.append_pair("msi_res_id", id),
+        };
+    }
+}
+
 impl fmt::Display for ManagedIdentityId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

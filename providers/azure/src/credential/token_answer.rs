@@ -11,6 +11,7 @@ use cloud_autojoin_core::{ApiError, Call, Secret};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::ManagedIdentityId;
 use crate::azure::PROVIDER_NAME;
 
 /// The longest life of a token that is believed: Entra's own end after 28 hours. One that claims more is
@@ -28,9 +29,24 @@ pub(super) struct TokenAnswer {
     /// Seconds since 1970.
     #[serde(default, deserialize_with = "seconds")]
     expires_on: Option<Duration>,
+    /// Whose the token is, where the service says so.
+    client_id: Option<Value>,
+    object_id: Option<Value>,
+    mi_res_id: Option<Value>,
+    msi_res_id: Option<Value>,
 }
 
 impl TokenAnswer {
+    /// Whether the answer says that the token is of this identity.
+    pub(super) fn is_of(&self, id: &ManagedIdentityId) -> bool {
+        let (asked, fields) = match id {
+            ManagedIdentityId::ClientId(id) => (id, [&self.client_id, &None]),
+            ManagedIdentityId::ObjectId(id) => (id, [&self.object_id, &None]),
+            ManagedIdentityId::ResourceId(id) => (id, [&self.mi_res_id, &self.msi_res_id]),
+        };
+        fields.into_iter().flatten().any(|named| named.as_str().is_some_and(|named| named.eq_ignore_ascii_case(asked)))
+    }
+
     /// The token; `None` when the answer holds none, or not how long it lives.
     pub(super) fn into_token(self, call: &Call) -> Option<AccessToken> {
         let now = call.clock().wall();

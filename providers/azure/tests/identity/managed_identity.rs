@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use cloud_autojoin_core::Error;
 use serde_json::json;
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, ResponseTemplate};
@@ -253,12 +252,4 @@ async fn arc_does_not_read_a_file_that_is_no_key_of_the_agent() {
         );
         assert_eq!(stage.requests(|request| request.url.path() == "/arc").await.len(), 1, "{realm}");
     }
-}
-
-#[tokio::test]
-async fn arc_has_no_user_assigned_identities() {
-    let stage = Stage::new().await.variables([("IDENTITY_ENDPOINT", "http://127.0.0.1:1/arc"), ("IMDS_ENDPOINT", "http://127.0.0.1:1")]);
-    let error = stage.discover("identity_resource_id=r").await.unwrap_err();
-    assert!(matches!(error, Error::Credential(_)));
-    assert_eq!(lines(&error)[1], "a machine of Azure Arc has its system-assigned identity only, not the one with resource id `r`");
 }
