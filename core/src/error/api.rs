@@ -43,14 +43,14 @@ impl ApiError {
     /// The cloud's error code, as `AuthorizationFailed`.
     #[must_use]
     pub fn with_code(mut self, code: Option<String>) -> Self {
-        self.code = code;
+        self.code = code.map(|code| one_line(&code));
         self
     }
 
-    /// The cloud's own words, as one line.
+    /// The cloud's own words, as one line of at most 1,000 characters.
     #[must_use]
     pub fn with_message(mut self, message: Option<String>) -> Self {
-        self.message = message.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+        self.message = message.map(|text| one_line(&text));
         self
     }
 
@@ -160,6 +160,24 @@ impl ApiError {
     }
 }
 
+/// The text on one line, cut where a server says too much.
+fn one_line(text: &str) -> String {
+    const LONGEST: usize = 1000;
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+            line.truncate(end);
+            line.push_str(" ...");
+            break;
+        }
+    }
+    line
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {}: status {}", self.operation, self.status)?;
@@ -238,5 +256,18 @@ impl fmt::Display for DecodeError {
 impl std::error::Error for DecodeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_ref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_says_too_much_is_cut_short() {
+        let error = ApiError::new("azure", "list", 500).with_code(Some("c".repeat(1 << 20))).with_message(Some("é\n ".repeat(1 << 20)));
+        let length = |text: Option<&str>| text.unwrap_or_default().chars().count();
+        assert_eq!((length(error.code()), length(error.message())), (1004, 1004));
+        assert_eq!(ApiError::new("azure", "list", 500).with_message(Some(" a\r\n  b ".to_owned())).message(), Some("a b"));
     }
 }

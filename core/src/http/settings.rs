@@ -20,6 +20,10 @@ pub struct HttpSettings {
     /// `None`, is a third of what is left until the call's deadline and at least `idle_timeout`: a
     /// slow server is usable with a longer deadline, and there is time for a retry.
     pub first_byte_timeout: Option<Duration>,
+    /// How long an HTTP/2 connection is quiet before a PING, in use or idle, and how long the
+    /// answer to the PING may take; default 10 s. A connection that fails is closed, so that no
+    /// poll finds a dead one.
+    pub ping_interval: Duration,
     /// The most bytes of one answer, decompressed; default 64 MiB.
     pub max_body: usize,
     /// What is tried again, and when.
@@ -47,6 +51,7 @@ impl Default for HttpSettings {
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(10),
             first_byte_timeout: None,
+            ping_interval: Duration::from_secs(10),
             max_body: 64 << 20,
             retry: RetryPolicy::default(),
             proxy_from_environment: true,

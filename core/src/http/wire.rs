@@ -33,10 +33,6 @@ use crate::error::{Result, TransportFailure};
 /// Bytes of an answer set aside on the word of its `Content-Length` alone.
 const TRUSTED_LENGTH: u64 = 4 << 20;
 
-/// How long an HTTP/2 connection is quiet before a ping, in use or idle, and how long the ping may
-/// take. Idle connections are pinged too, so that a poll doesn't find its connection dead.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-
 /// How close to its deadline a request that is dropped counts as timed out: the timers of callers
 /// fire within some milliseconds.
 const DEADLINE_SLACK: Duration = Duration::from_millis(20);
@@ -135,13 +131,13 @@ impl Wire {
         // A proxy may speak TLS whatever the host behind it does.
         let tls = if route == Route::DirectPlain { Trust::nobody() } else { self.tls() }
             .map_err(|cause| TransportCause::new(TransportFailure::Tls).with_detail("the CA certificates of this machine cannot be used").with_cause(cause))?;
-        let HttpSettings { user_agent, connect_timeout, idle_timeout, first_byte_timeout, proxy_from_environment, .. } = &self.settings;
+        let HttpSettings { user_agent, connect_timeout, idle_timeout, first_byte_timeout, ping_interval, proxy_from_environment, .. } = &self.settings;
         let mut builder = reqwest::Client::builder()
             .user_agent(user_agent)
             // The first-byte limit counts from the start: a connection that does not come to be must end before it, or it would look like a silent server.
             .connect_timeout((*connect_timeout).min(first_byte_timeout.unwrap_or(*idle_timeout) * 19 / 20))
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_keep_alive_timeout(PING_INTERVAL)
+            .http2_keep_alive_interval(*ping_interval)
+            .http2_keep_alive_timeout(*ping_interval)
             .http2_keep_alive_while_idle(true)
             .redirect(redirect::Policy::none())
             .referer(false)

@@ -40,6 +40,8 @@ enum End {
     /// Closes its own half only.
     HalfClose,
     Reset,
+    /// Reads no frame any more and writes none, as a host that is gone.
+    Freeze,
 }
 
 /// A server that does to each request what a rule says: of the number of the connection and that of
@@ -48,7 +50,7 @@ struct Server {
     url: String,
     client: HttpClient,
     connections: Arc<AtomicUsize>,
-    /// A request came that is not answered.
+    /// A request came that is not answered, or the client closed a connection that is frozen.
     silent: Arc<Notify>,
     end: Sender<Option<End>>,
 }
@@ -99,7 +101,7 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, rule: impl Fn(usize) ->
     let beside = stream.try_clone().unwrap();
     let Ok(stream) = acceptor.accept(TcpStream::from_std(stream).unwrap()).await else { return };
     let (requests, reset) = (AtomicUsize::new(0), Arc::new(Notify::new()));
-    let resets = Arc::clone(&reset);
+    let (resets, closed) = (Arc::clone(&reset), Arc::clone(&silent));
     let service = service_fn(move |_: hyper::Request<Incoming>| {
         let is_answered = match rule(requests.fetch_add(1, Ordering::SeqCst)) {
             Deed::Answer => true,
@@ -124,12 +126,21 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, rule: impl Fn(usize) ->
         tokio::select! {
             _ = &mut connection => return,
             () = reset.notified() => return,
-            Ok(()) = ends.changed() => match *ends.borrow_and_update() {
-                Some(End::GoAway) => connection.as_mut().graceful_shutdown(),
-                Some(End::HalfClose) => beside.shutdown(std::net::Shutdown::Write).unwrap(),
-                Some(End::Reset) => return,
-                None => {}
-            },
+            Ok(()) = ends.changed() => {
+                let end = *ends.borrow_and_update();
+                match end {
+                    Some(End::GoAway) => connection.as_mut().graceful_shutdown(),
+                    Some(End::HalfClose) => beside.shutdown(std::net::Shutdown::Write).unwrap(),
+                    Some(End::Reset) => return,
+                    Some(End::Freeze) => {
+                        let mut beside = TcpStream::from_std(beside).unwrap();
+                        // Until the client closes.
+                        _ = tokio::io::copy(&mut beside, &mut tokio::io::sink()).await;
+                        return closed.notify_one();
+                    }
+                    None => {}
+                }
+            }
         }
     }
 }
@@ -175,6 +186,17 @@ async fn a_connection_that_is_reset_under_a_request_is_replaced() {
     let server = Server::start(|connection, request| if (connection, request) == (0, 1) { Deed::Reset } else { Deed::Answer }, |_| {}).await;
     server.send().await.unwrap();
     assert_eq!((server.send().await.unwrap().attempts, server.connections()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_dead_is_closed_before_the_next_request() {
+    let server = Server::start(|_, _| Deed::Answer, |settings| settings.ping_interval = Duration::from_millis(500)).await;
+    server.send().await.unwrap();
+    server.end.send(Some(End::Freeze)).unwrap();
+    // The limit is for a test that fails.
+    tokio::time::timeout(Duration::from_secs(60), server.silent.notified()).await.unwrap();
+    server.send().await.unwrap();
+    assert!(server.connections() > 1);
 }
 
 #[tokio::test]
