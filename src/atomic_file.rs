@@ -145,6 +145,22 @@ impl AtomicFile {
         Ok(Written::Replaced)
     }
 
+    /// Whether a write could work, as far as that shows without one: the target is absent or a
+    /// regular file, and its directory is there and writable. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// What a write would fail with.
+    pub fn check_access(&self) -> Result<(), WriteError> {
+        let target = resolve(&self.path).map_err(|error| WriteError::io(&self.path, error))?;
+        match fs::metadata(&target) {
+            Ok(old) if !old.is_file() => return Err(WriteError::not_a_file(&target)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(WriteError::io(&target, error)),
+            _ => {}
+        }
+        platform::can_create_in(directory_of(&target)).map_err(|error| WriteError::io(&target, error))
+    }
+
     fn set_attributes(&self, file: &File, old: Option<&Metadata>, target: &Path) -> Result<(), WriteError> {
         let failed = |error: io::Error| WriteError::io(target, error);
         if let Some(old) = old.filter(|_| self.keeps_owner) {

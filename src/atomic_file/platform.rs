@@ -36,6 +36,16 @@ pub(super) fn lock(file: &File) -> io::Result<bool> {
     }
 }
 
+/// Whether files may be created in a directory.
+#[cfg(unix)]
+pub(super) fn can_create_in(directory: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+    if !std::fs::metadata(directory)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    Ok(access(directory, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
 /// Removes a file unless it is locked, or that can't be known.
 #[cfg(unix)]
 pub(super) fn remove_unlocked(path: &Path) {
@@ -71,6 +81,11 @@ pub(super) fn keep_owner(_: &File, _: &Metadata, _: &Metadata) -> Result<(), (&'
 #[cfg(not(unix))]
 pub(super) fn lock(_: &File) -> io::Result<bool> {
     Ok(true)
+}
+
+#[cfg(not(unix))]
+pub(super) fn can_create_in(directory: &Path) -> io::Result<()> {
+    std::fs::metadata(directory).map(drop)
 }
 
 #[cfg(not(unix))]

@@ -116,7 +116,7 @@ async fn once_writes_the_files_and_says_how_it_went_by_its_exit_status() {
 async fn check_says_everything_that_is_wrong_and_asks_nobody() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
     let good = place.write("good.toml", &config(&join(&simulator), &lines(&place.path("a"))));
-    assert_eq!(run(&["--check", "--config", good.to_str().unwrap()]).await, (Some(0), String::new(), String::new()));
+    assert_eq!(run(&["--check", "--config", good.to_str().unwrap()]).await, (Some(0), "ok\n".to_owned(), String::new()));
     let bad = place.write("bad.toml", "listen = \"x\"\n[[watch]]\njoin = \"provider=azure client_secret=canary\"\nmin = 0\n");
     let (status, stdout, stderr) = run(&["--check", "--config", bad.to_str().unwrap()]).await;
     assert_eq!((status, stdout.as_str()), (Some(1), ""));
@@ -147,7 +147,7 @@ async fn a_hangup_takes_a_good_configuration_and_refuses_a_wrong_one() {
 
     place.write("watch.toml", "[[watch]]\nmin = 0\n");
     sidecar.signal(Signal::HUP);
-    sidecar.says("the new configuration is wrong, the old one stays in use: watch `peers`: `join` is missing").await;
+    sidecar.says(&format!("the new configuration is wrong, the old one stays in use: {}:1: watch `peers`: `join` is missing", file.display())).await;
     fs::remove_file(&first).unwrap();
     file_says(&first, "10.0.1.4\n", &sidecar).await;
     assert!(sidecar.get("/metrics").await.1.contains("discover_reloads_total{outcome=\"refused\"} 1"));

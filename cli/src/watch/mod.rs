@@ -29,8 +29,8 @@ mod output;
 mod systemd;
 
 pub(crate) use arguments::{Arguments, LogFormat};
-use config::Judged;
 pub(crate) use config::{AGENT_KINDS, FILE_KINDS};
+use config::{Depth, Judged, Source};
 use daemon::Daemon;
 
 /// More than this is no configuration.
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: &Arguments, reporter: &Reporter) -> Status {
         reporter.warning(&warning);
     }
     if arguments.check {
-        return Status::Done;
+        return crate::output::deliver("ok\n", "result", reporter);
     }
     if arguments.once {
         return once::run(config, &context, reporter).await;
@@ -83,7 +83,7 @@ async fn serve(arguments: &Arguments, config: config::Config, context: Context) 
             let (file, context) = (file.clone(), context.clone());
             Box::new(move || {
                 let (file, context) = (file.clone(), context.clone());
-                async move { read_file(file, &context).await }.boxed()
+                async move { read_file(file, Depth::Text, &context).await }.boxed()
             })
         }
         None => {
@@ -91,7 +91,7 @@ async fn serve(arguments: &Arguments, config: config::Config, context: Context) 
             let (table, context) = (arguments.table(), context.clone());
             Box::new(move || {
                 let (table, context) = (table.clone(), context.clone());
-                async move { config::judge(table?, &context).await }.boxed()
+                async move { config::judge(table?.into(), Depth::Text, &context).await }.boxed()
             })
         }
     };
@@ -105,16 +105,17 @@ async fn serve(arguments: &Arguments, config: config::Config, context: Context) 
 }
 
 async fn read(arguments: &Arguments, context: &Context) -> Result<Judged, Vec<ConfigProblem>> {
+    let depth = if arguments.check { Depth::Machine } else { Depth::Text };
     match &arguments.config {
-        Some(file) => read_file(file.clone(), context).await,
-        None => config::judge(arguments.table()?, context).await,
+        Some(file) => read_file(file.clone(), depth, context).await,
+        None => config::judge(arguments.table()?.into(), depth, context).await,
     }
 }
 
-async fn read_file(file: PathBuf, context: &Context) -> Result<Judged, Vec<ConfigProblem>> {
+async fn read_file(file: PathBuf, depth: Depth, context: &Context) -> Result<Judged, Vec<ConfigProblem>> {
     let text = file::read_text(&file, MAX_CONFIG).await.map_err(|error| {
         let problem = ConfigProblem::new(format!("cannot read {}: {error}", file.display()));
         vec![problem.with_hint("check that the file exists and that this user may read it")]
     })?;
-    config::judge(config::parse(&file, &text)?, context).await
+    config::judge(Source::parse(&file, &text)?, depth, context).await
 }

@@ -88,17 +88,32 @@ impl Door {
             url.query_pairs_mut().extend_pairs(query);
         }
         let mut request = Request::get(operation, url).with_method(method);
-        if let Some(file) = &self.files.token {
-            let token = Secret::new(text(file).await?.expose().trim());
-            let mut value = HeaderValue::from_str(token.expose())
-                .ok()
-                .filter(|value| !value.is_empty())
-                .ok_or_else(|| Failure::new(format!("there is no token in {}", file.display())).with_hint("write the token alone into it"))?;
-            value.set_sensitive(true);
-            request = request.header(self.token_header.clone(), value);
+        if let Some(token) = self.token().await? {
+            request = request.header(self.token_header.clone(), token);
         }
         let client = self.client().await?;
         client.send(&request, call).await.map_err(|error| transport(&error))
+    }
+
+    /// Reads the token and the certificates as a request does, and sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// One can't be read, or isn't what it should be.
+    pub(crate) async fn check_files(&self) -> Result<(), Failure> {
+        self.token().await?;
+        self.client().await.map(drop)
+    }
+
+    async fn token(&self) -> Result<Option<HeaderValue>, Failure> {
+        let Some(file) = &self.files.token else { return Ok(None) };
+        let token = Secret::new(text(file).await?.expose().trim());
+        let mut value = HeaderValue::from_str(token.expose())
+            .ok()
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| Failure::new(format!("there is no token in {}", file.display())).with_hint("write the token alone into it"))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
     }
 
     /// A client that trusts what the files say now; the last one where they say the same.

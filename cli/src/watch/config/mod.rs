@@ -14,7 +14,6 @@ use cloud_autojoin::config::key::is_safe;
 use cloud_autojoin::file::FileKind;
 use cloud_autojoin::watch::{Guards, MaxShrink, Pace};
 use cloud_autojoin::{Call, ConfigProblem, ConfigString, Context, DEFAULT_TIMEOUT, Error, Provider, Registry};
-use toml::Table;
 
 use super::agent::Agent;
 use super::on_change::OnChange;
@@ -22,16 +21,30 @@ use super::output::Output;
 use crate::{join_string, question};
 
 mod part;
+mod preflight;
 mod section;
+mod source;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use part::{AGENT_KINDS, FILE_KINDS};
-use section::{Problems, Section};
+use preflight::Preflight;
+use section::{Node, Problems, Section};
+pub(crate) use source::Source;
 
 /// Where the status is served unless told.
 pub(crate) const LISTEN: &str = "127.0.0.1:8510";
+
+/// The cloud is asked no more often.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Below this the operator is warned.
+const LOW_INTERVAL: Duration = Duration::from_secs(10);
+
+/// An environment variable with another least interval, in milliseconds: for tests, which have no
+/// time to wait.
+const TEST_MIN_INTERVAL: &str = "DISCOVER_TEST_MIN_INTERVAL_MS";
 
 /// How long reading the files of the configuration may take: one may be on a file system that
 /// hangs.
@@ -108,16 +121,14 @@ pub(crate) struct Judged {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Reads the text of a configuration file.
-///
-/// # Errors
-///
-/// It is not TOML. The text is not repeated, which may hold a secret; the line is named.
-pub(crate) fn parse(file: &Path, text: &str) -> Result<Table, Vec<ConfigProblem>> {
-    text.parse::<Table>().map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
-        vec![ConfigProblem::new(format!("{} is not TOML: {} (line {line})", file.display(), error.message().lines().next().unwrap_or_default()))]
-    })
+/// How closely a configuration is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Everything that it says by itself.
+    Text,
+    /// Also whether it can work on this machine as it is now: directories, programs, tokens, and
+    /// what templates make of sample addresses.
+    Machine,
 }
 
 /// Judges a whole configuration, offline: every join string, template, URL and key.
@@ -125,27 +136,34 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Table, Vec<ConfigProblem>
 /// # Errors
 ///
 /// Everything that is wrong with it.
-pub(crate) async fn judge(table: Table, context: &Context) -> Result<Judged, Vec<ConfigProblem>> {
-    let mut problems = Problems::default();
-    let mut warnings = Vec::new();
-    let mut section = Section::new("", table, &mut problems);
+pub(crate) async fn judge(source: Source, depth: Depth, context: &Context) -> Result<Judged, Vec<ConfigProblem>> {
+    let Source { table, origin } = source;
+    let mut problems = Problems::of(origin);
+    let mut section = Section::new("", Node { table, path: String::new() }, &mut problems);
     let listen = listen(&mut section);
     // systemd gives several with colons between them where the unit names several.
     let of_unit = || context.env().filled("STATE_DIRECTORY").and_then(|paths| paths.split(':').next().map(PathBuf::from));
     let state_directory = section.path("state_directory").or_else(of_unit);
-    let tables = section.tables("watch");
-    if tables.is_empty() {
+    let nodes = section.tables("watch");
+    if nodes.is_empty() {
         section.problem("there is nothing to watch", Some("write `[[watch]]` with `join = \"provider=...\"`".to_owned()));
     }
+    if depth == Depth::Machine {
+        preflight::listen(&mut section, listen).await;
+        preflight::state_directory(&mut section, state_directory.as_deref());
+    }
     section.finish();
-    let count = tables.len();
+    let count = nodes.len();
     let mut watches = Vec::new();
-    for (index, table) in tables.into_iter().enumerate() {
-        let judge = WatchJudge { context, state_directory: state_directory.as_deref(), only: count == 1, index };
-        watches.extend(judge.watch(table, &mut problems, &mut warnings).await);
+    for (index, node) in nodes.into_iter().enumerate() {
+        let path = node.path.clone();
+        let judge = WatchJudge { context, depth, state_directory: state_directory.as_deref(), only: count == 1, index };
+        watches.extend(judge.watch(node, &mut problems).await.map(|watch| (path, watch)));
     }
     find_twins(&watches, &mut problems);
-    if problems.is_empty() { Ok(Judged { config: Config { listen, watches }, warnings }) } else { Err(problems.into_vec()) }
+    let warnings = problems.into_result()?;
+    let watches = watches.into_iter().map(|(_, watch)| watch).collect();
+    Ok(Judged { config: Config { listen, watches }, warnings })
 }
 
 fn listen(section: &mut Section<'_>) -> Option<SocketAddr> {
@@ -155,26 +173,26 @@ fn listen(section: &mut Section<'_>) -> Option<SocketAddr> {
     }
     let address = text.parse().ok();
     if address.is_none() {
-        section.problem("`listen` must be an address with a port, as 127.0.0.1:8510, or none", None);
+        section.problem_at("listen", "`listen` must be an address with a port, as 127.0.0.1:8510, or none", None);
     }
     address
 }
 
 /// Two parts that would work against each other.
-fn find_twins(watches: &[WatchConfig], problems: &mut Problems) {
+fn find_twins(watches: &[(String, WatchConfig)], problems: &mut Problems) {
     let (mut names, mut paths, mut agents) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
-    for watch in watches {
+    for (path, watch) in watches {
         if !names.insert(&watch.name) {
-            problems.add("", format!("two watches are called `{}`", watch.name), Some("give each a `name`".to_owned()));
+            problems.add("", path, format!("two watches are called `{}`", watch.name), Some("give each a `name`".to_owned()));
         }
         for output in &watch.outputs {
             if !paths.insert(&output.path) {
-                problems.add("", format!("{} is written twice", output.path.display()), Some("give each file a path of its own".to_owned()));
+                problems.add("", path, format!("{} is written twice", output.path.display()), Some("give each file a path of its own".to_owned()));
             }
         }
         for agent in &watch.agents {
             if agents.contains(&agent) {
-                problems.add("", format!("the {} agent {} is there twice", agent.kind.name(), agent.door.shown()), None);
+                problems.add("", path, format!("the {} agent {} is there twice", agent.kind.name(), agent.door.shown()), None);
             }
             agents.push(agent);
         }
@@ -184,6 +202,7 @@ fn find_twins(watches: &[WatchConfig], problems: &mut Problems) {
 /// What judging a watch needs to know of the rest.
 struct WatchJudge<'a> {
     context: &'a Context,
+    depth: Depth,
     state_directory: Option<&'a Path>,
     /// Whether it is the only watch, which needs no name.
     only: bool,
@@ -191,22 +210,22 @@ struct WatchJudge<'a> {
 }
 
 impl WatchJudge<'_> {
-    async fn watch(&self, table: Table, problems: &mut Problems, warnings: &mut Vec<String>) -> Option<WatchConfig> {
+    async fn watch(&self, node: Node, problems: &mut Problems) -> Option<WatchConfig> {
         let number = self.index + 1;
-        let mut section = Section::new(format!("watch {number}"), table, problems);
+        let mut section = Section::new(format!("watch {number}"), node, problems);
         let name = self.name(&mut section);
         if let Some(name) = &name {
             section.rename(format!("watch `{name}`"));
         }
         let words = section.required_texts("join");
-        let interval = section.duration("interval", false).unwrap_or_else(|| Pace::default().interval);
+        let interval = self.interval(&mut section);
         let timeout = section.duration("timeout", false).unwrap_or(DEFAULT_TIMEOUT);
         let splay = section.duration("splay", true).unwrap_or_default();
         let guards = guards(&mut section);
         let tables = [section.tables("file"), section.tables("agent"), section.tables("on_change")];
-        let place = section.place().to_owned();
+        let part = section.part().to_owned();
         let asked = match words {
-            Some(words) => self.join(words, &mut section, warnings).await,
+            Some(words) => self.join(words, &mut section).await,
             None => None,
         };
         let [files, agents, on_change] = tables;
@@ -214,16 +233,37 @@ impl WatchJudge<'_> {
             section.problem("nothing is done with its answers", Some("write a `[[watch.file]]`, a `[[watch.agent]]` or a `[[watch.on_change]]`".to_owned()));
         }
         section.finish();
-        let at = |what: &str, index: usize| format!("{place}, {what} {}", index + 1);
+        let at = |what: &str, index: usize| format!("{part}, {what} {}", index + 1);
+        let check = (self.depth == Depth::Machine).then_some(Preflight { context: self.context, watch: name.as_deref().unwrap_or_default() });
         let mut outputs = Vec::new();
-        for (index, table) in files.into_iter().enumerate() {
-            outputs.extend(part::output(at("file", index), table, problems).await);
+        for (index, node) in files.into_iter().enumerate() {
+            outputs.extend(part::output(Section::new(at("file", index), node, problems), check).await);
         }
-        let agents = agents.into_iter().enumerate().filter_map(|(index, table)| part::agent(at("agent", index), table, problems)).collect();
-        let on_change = on_change.into_iter().enumerate().filter_map(|(index, table)| part::on_change(at("on_change", index), table, problems)).collect();
+        let mut told = Vec::new();
+        for (index, node) in agents.into_iter().enumerate() {
+            told.extend(part::agent(Section::new(at("agent", index), node, problems), check).await);
+        }
+        let agents = told;
+        let on_change = on_change.into_iter().enumerate();
+        let on_change = on_change.filter_map(|(index, node)| part::on_change(Section::new(at("on_change", index), node, problems), check)).collect();
         let (name, (join, identity, provider)) = (name?, asked?);
         let last_good = self.state_directory.map(|directory| directory.join(format!("{name}.json")));
         Some(WatchConfig { name, join, identity, provider, interval, timeout, splay, guards, last_good, outputs, agents, on_change })
+    }
+
+    /// How often the cloud is asked. Azure allows some reads only twelve times a minute for all
+    /// machines together.
+    fn interval(&self, section: &mut Section<'_>) -> Duration {
+        let Some(interval) = section.duration("interval", false) else { return Pace::default().interval };
+        let of_tests = self.context.env().filled(TEST_MIN_INTERVAL).and_then(|text| text.parse().ok().map(Duration::from_millis));
+        if interval < of_tests.unwrap_or(MIN_INTERVAL) {
+            let hint = "30s, the default, is enough for most clusters".to_owned();
+            section.problem_at("interval", format!("`interval` must be at least {} s", MIN_INTERVAL.as_secs()), Some(hint));
+        } else if interval < LOW_INTERVAL && of_tests.is_none() {
+            let low = LOW_INTERVAL.as_secs();
+            section.warn_at("interval", format!("`interval` is below {low} s: with many machines the cloud will answer 429 (too many requests)"));
+        }
+        interval
     }
 
     fn name(&self, section: &mut Section<'_>) -> Option<String> {
@@ -235,20 +275,20 @@ impl WatchJudge<'_> {
         // It becomes the name of a file and a label.
         let is_plain = name.len() <= 64 && !name.starts_with('.') && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
         if !is_plain {
-            section.problem("`name` must be at most 64 letters, digits, `-`, `_` and `.`", None);
+            section.problem_at("name", "`name` must be at most 64 letters, digits, `-`, `_` and `.`", None);
             return None;
         }
         Some(name)
     }
 
-    async fn join(&self, words: Vec<String>, section: &mut Section<'_>, warnings: &mut Vec<String>) -> Option<(ConfigString, String, Arc<dyn Provider>)> {
+    async fn join(&self, words: Vec<String>, section: &mut Section<'_>) -> Option<(ConfigString, String, Arc<dyn Provider>)> {
         let registry = Registry::compiled_in();
         let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
         let call = Call::new(self.context.clock(), READ_TIMEOUT);
         let join = join_string::read_from(&words, FileKind::Regular, &registry, &call).await.map_err(|error| add(section, &error)).ok()?;
         let spec = registry.provider_of(&join).map_err(|error| add(section, &error)).ok()?;
         for unknown in question::unknown_keys(&registry, &join).unwrap_or_default() {
-            warnings.push(format!("{}: {} is ignored; {}", section.place(), unknown.message, unknown.hint.unwrap_or_default()));
+            section.warn_at("join", format!("{} is ignored; {}", unknown.message, unknown.hint.unwrap_or_default()));
         }
         let provider = registry.build(&join, self.context).map_err(|error| add(section, &error)).ok()?;
         let identity = join.masked(|key| key == "provider" || is_safe(spec.keys, key)).to_string();
@@ -261,10 +301,10 @@ fn add(section: &mut Section<'_>, error: &Error) {
     match error {
         Error::Config(error) => {
             for problem in error.problems() {
-                section.problem(&problem.message, problem.hint.clone());
+                section.problem_at("join", &problem.message, problem.hint.clone());
             }
         }
-        other => section.problem(other, other.hint().map(Into::into)),
+        other => section.problem_at("join", other, other.hint().map(Into::into)),
     }
 }
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use cloud_autojoin::file;
 use http::header::HeaderName;
-use toml::Table;
 use url::{Host, Url};
 
-use super::section::{Problems, Section};
+use super::preflight::Preflight;
+use super::section::Section;
 use crate::watch::agent::{Agent, AgentKind, Door, Files};
 use crate::watch::on_change::{Action, OnChange, signal_of};
 use crate::watch::output::template::Template;
-use crate::watch::output::{Kind, Output, Syntax, nomad, syntax_of};
+use crate::watch::output::{Kind, Output, Syntax, file_sd, nomad, syntax_of};
 
 /// The kinds of files, in the order of the documents.
 pub(crate) const FILE_KINDS: [&str; 7] = ["consul", "nomad-server", "nomad-client", "vault", "lines", "file_sd", "template"];
@@ -33,8 +33,7 @@ const DEBOUNCE: Duration = Duration::from_secs(1);
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads `[[watch.file]]`.
-pub(super) async fn output(place: String, table: Table, problems: &mut Problems) -> Option<Output> {
-    let mut section = Section::new(place, table, problems);
+pub(super) async fn output(mut section: Section<'_>, check: Option<Preflight<'_>>) -> Option<Output> {
     let kind = section.required_text("kind");
     let path = section.required_text("path").map(PathBuf::from);
     let port = section.number("port", 1_u16, u16::MAX);
@@ -52,13 +51,17 @@ pub(super) async fn output(place: String, table: Table, problems: &mut Problems)
         let syntax = |section: &mut Section<'_>| {
             let syntax = path.as_deref().and_then(syntax_of);
             if path.is_some() && syntax.is_none() {
-                section.problem(format!("`path` must end in .hcl or .json for `{kind}`"), Some("the agent reads no other files of its directory".to_owned()));
+                section.problem_at(
+                    "path",
+                    format!("`path` must end in .hcl or .json for `{kind}`"),
+                    Some("the agent reads no other files of its directory".to_owned()),
+                );
             }
             syntax
         };
         let takes = |section: &mut Section<'_>, key: &str, given: bool, by: &[&str]| {
             if given && !by.contains(&kind.as_str()) {
-                section.problem(format!("`{key}` means nothing for `{kind}`"), Some(format!("it belongs to {}", by.join(", "))));
+                section.problem_at(key, format!("`{key}` means nothing for `{kind}`"), Some(format!("it belongs to {}", by.join(", "))));
             }
         };
         takes(&mut section, "template", template_given, &["vault", "template"]);
@@ -84,16 +87,20 @@ pub(super) async fn output(place: String, table: Table, problems: &mut Problems)
                 }
                 let scheme = scheme.unwrap_or_else(|| "https".to_owned());
                 if !["http", "https"].contains(&scheme.as_str()) {
-                    section.problem("`scheme` must be http or https", None);
+                    section.problem_at("scheme", "`scheme` must be http or https", None);
                 }
                 Some(Kind::Vault { syntax: syntax?, template: template?, scheme, stanza })
             }
             "file_sd" => {
+                for (name, _) in labels.iter().filter(|(name, _)| !file_sd::is_label_name(name)) {
+                    // Not the value, which may be anything.
+                    section.problem_at("labels", format!("`{name}` is no name of a label"), Some("letters, digits and `_`, the first no digit".to_owned()));
+                }
                 if port.is_none() {
                     section.problem("`port` is missing", Some("Prometheus needs the port that it is to scrape".to_owned()));
                 }
                 if path.as_deref().is_some_and(|path| syntax_of(path) != Some(Syntax::Json)) {
-                    section.problem("`path` must end in .json for `file_sd`", None);
+                    section.problem_at("path", "`path` must end in .json for `file_sd`", None);
                 }
                 Some(Kind::FileSd { labels: labels.into_iter().collect() })
             }
@@ -104,13 +111,17 @@ pub(super) async fn output(place: String, table: Table, problems: &mut Problems)
                 Some(Kind::Template(template?))
             }
             _ => {
-                section.problem("unknown `kind` of file", Some(format!("known: {}", FILE_KINDS.join(", "))));
+                section.problem_at("kind", "unknown `kind` of file", Some(format!("known: {}", FILE_KINDS.join(", "))));
                 None
             }
         }
     });
+    let output = kind.zip(path).map(|(kind, path)| Output { kind, path, port, mode });
+    if let (Some(output), Some(check)) = (&output, check) {
+        check.output(&mut section, output);
+    }
     section.finish();
-    Some(Output { kind: kind?, path: path?, port, mode })
+    output
 }
 
 fn mode(section: &mut Section<'_>) -> u32 {
@@ -118,7 +129,7 @@ fn mode(section: &mut Section<'_>) -> u32 {
     match u32::from_str_radix(&text, 8) {
         Ok(mode) if mode <= 0o777 => mode,
         _ => {
-            section.problem("`mode` must be permissions as 0640", None);
+            section.problem_at("mode", "`mode` must be permissions as 0640", None);
             MODE
         }
     }
@@ -130,12 +141,11 @@ async fn read_template(section: &mut Section<'_>, path: &Path) -> Option<Templat
         Ok(source) => Template::new(&name, source).map_err(|failure| failure.to_string()),
         Err(error) => Err(format!("cannot read the template {name}: {error}")),
     };
-    template.map_err(|message| section.problem(message, None)).ok()
+    template.map_err(|message| section.problem_at("template", message, None)).ok()
 }
 
 /// Reads `[[watch.agent]]`.
-pub(super) fn agent(place: String, table: Table, problems: &mut Problems) -> Option<Agent> {
-    let mut section = Section::new(place, table, problems);
+pub(super) async fn agent(mut section: Section<'_>, check: Option<Preflight<'_>>) -> Option<Agent> {
     let kind = section.required_text("kind");
     let wan = section.boolean("wan");
     let kind = kind.and_then(|kind| match kind.as_str() {
@@ -143,12 +153,12 @@ pub(super) fn agent(place: String, table: Table, problems: &mut Problems) -> Opt
         "nomad-server" => Some(AgentKind::NomadServer),
         "nomad-client" => Some(AgentKind::NomadClient),
         _ => {
-            section.problem("unknown `kind` of agent", Some(format!("known: {}", AGENT_KINDS.join(", "))));
+            section.problem_at("kind", "unknown `kind` of agent", Some(format!("known: {}", AGENT_KINDS.join(", "))));
             None
         }
     });
     if wan.is_some() && kind.is_some_and(|kind| !matches!(kind, AgentKind::Consul { .. })) {
-        section.problem("`wan` means nothing for this `kind`", Some("it belongs to consul".to_owned()));
+        section.problem_at("wan", "`wan` means nothing for this `kind`", Some("it belongs to consul".to_owned()));
     }
     let url = section.text("url");
     let port = section.number("port", 1_u16, u16::MAX);
@@ -160,22 +170,27 @@ pub(super) fn agent(place: String, table: Table, problems: &mut Problems) -> Opt
         (None, Some(_)) => section.problem("`certificate_file` is missing (`key_file` is given)", None),
     }
     let url = kind.and_then(|kind| agent_url(&mut section, url.as_deref().unwrap_or_else(|| kind.default_url())));
+    let agent = kind.zip(url).map(|(kind, url)| {
+        let token_header = match kind {
+            AgentKind::Consul { .. } => HeaderName::from_static("x-consul-token"),
+            AgentKind::NomadServer | AgentKind::NomadClient => HeaderName::from_static("x-nomad-token"),
+        };
+        Agent { kind, door: Door::new(url, token_header, files), port }
+    });
+    if let (Some(agent), Some(check)) = (&agent, check) {
+        check.agent(&mut section, agent).await;
+    }
     section.finish();
-    let kind = kind?;
-    let token_header = match kind {
-        AgentKind::Consul { .. } => HeaderName::from_static("x-consul-token"),
-        AgentKind::NomadServer | AgentKind::NomadClient => HeaderName::from_static("x-nomad-token"),
-    };
-    Some(Agent { kind, door: Door::new(url?, token_header, files), port })
+    agent
 }
 
 fn agent_url(section: &mut Section<'_>, text: &str) -> Option<Url> {
     let Some(url) = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host() && url.query().is_none()) else {
-        section.problem("`url` must be a URL as http://127.0.0.1:8500", None);
+        section.problem_at("url", "`url` must be a URL as http://127.0.0.1:8500", None);
         return None;
     };
     if !url.username().is_empty() || url.password().is_some() {
-        section.problem("`url` must hold no user and no password", Some("give the token in `token_file`".to_owned()));
+        section.problem_at("url", "`url` must hold no user and no password", Some("give the token in `token_file`".to_owned()));
         return None;
     }
     let is_here = match url.host() {
@@ -185,15 +200,14 @@ fn agent_url(section: &mut Section<'_>, text: &str) -> Option<Url> {
         None => false,
     };
     if url.scheme() == "http" && !is_here {
-        section.problem("`url` must be https: plain http is for agents on this machine", None);
+        section.problem_at("url", "`url` must be https: plain http is for agents on this machine", None);
         return None;
     }
     Some(url)
 }
 
 /// Reads `[[watch.on_change]]`.
-pub(super) fn on_change(place: String, table: Table, problems: &mut Problems) -> Option<OnChange> {
-    let mut section = Section::new(place, table, problems);
+pub(super) fn on_change(mut section: Section<'_>, check: Option<Preflight<'_>>) -> Option<OnChange> {
     let command = section.texts("command");
     let signal = section.text("signal");
     let pid_file = section.path("pid_file");
@@ -204,7 +218,7 @@ pub(super) fn on_change(place: String, table: Table, problems: &mut Problems) ->
         (None, Some(signal), Some(pid_file)) => match signal_of(&signal) {
             Some(signal) => Some(Action::Signal { signal, pid_file }),
             None => {
-                section.problem("`signal` must be one of HUP, INT, USR1, USR2, TERM, QUIT, WINCH, CONT", None);
+                section.problem_at("signal", "`signal` must be one of HUP, INT, USR1, USR2, TERM, QUIT, WINCH, CONT", None);
                 None
             }
         },
@@ -225,6 +239,9 @@ pub(super) fn on_change(place: String, table: Table, problems: &mut Problems) ->
             None
         }
     };
+    if let (Some(Action::Command(words)), Some(check)) = (&action, check) {
+        check.command(&mut section, words);
+    }
     section.finish();
     Some(OnChange { action: action?, debounce, timeout })
 }

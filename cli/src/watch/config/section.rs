@@ -10,36 +10,59 @@ use cloud_autojoin::config::value::Value as KeyValue;
 use cloud_autojoin::config::{KeySpec, Values};
 use toml::{Table, Value};
 
-/// All that is wrong, in the order in which it was found.
+use super::source::{Origin, join};
+
+/// All that is wrong and all that is odd, in the order in which it was found.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(Vec<ConfigProblem>);
+pub(crate) struct Problems {
+    origin: Option<Origin>,
+    errors: Vec<ConfigProblem>,
+    warnings: Vec<String>,
+}
 
 impl Problems {
-    /// Adds a problem at a place (`watch 2, file 1`; the empty one is the whole).
-    pub(crate) fn add(&mut self, place: &str, message: impl Display, hint: Option<String>) {
-        let text = if place.is_empty() { message.to_string() } else { format!("{place}: {message}") };
-        let problem = ConfigProblem::new(text);
-        self.0.push(match hint {
+    /// None yet, of a configuration from there.
+    pub(crate) fn of(origin: Option<Origin>) -> Self {
+        Self { origin, ..Self::default() }
+    }
+
+    /// Adds a problem of a part (`watch 2, file 1`; the empty one is the whole), of the key or
+    /// table at `path`.
+    pub(crate) fn add(&mut self, part: &str, path: &str, message: impl Display, hint: Option<String>) {
+        let problem = ConfigProblem::new(self.located(part, path, message));
+        self.errors.push(match hint {
             Some(hint) => problem.with_hint(hint),
             None => problem,
         });
     }
 
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Adds what is odd and stops nothing.
+    pub(crate) fn warn(&mut self, part: &str, path: &str, message: impl Display) {
+        let warning = self.located(part, path, message);
+        self.warnings.push(warning);
     }
 
-    /// All of them.
-    pub(crate) fn into_vec(self) -> Vec<ConfigProblem> {
-        self.0
+    fn located(&self, part: &str, path: &str, message: impl Display) -> String {
+        let prefix = self.origin.as_ref().map_or_else(String::new, |origin| origin.prefix(path));
+        if part.is_empty() { format!("{prefix}{message}") } else { format!("{prefix}{part}: {message}") }
     }
+
+    /// The warnings, or everything that is wrong.
+    pub(crate) fn into_result(self) -> Result<Vec<String>, Vec<ConfigProblem>> {
+        if self.errors.is_empty() { Ok(self.warnings) } else { Err(self.errors) }
+    }
+}
+
+/// A table of the configuration, and its path: `watch.0.file.1`.
+pub(crate) struct Node {
+    pub(super) table: Table,
+    pub(super) path: String,
 }
 
 /// One table. Each key is asked for once; [`Section::finish`] complains of those that nobody asked for.
 pub(crate) struct Section<'p> {
-    place: String,
-    table: Table,
+    part: String,
+    node: Node,
     asked: Vec<&'static str>,
     problems: &'p mut Problems,
 }
@@ -47,34 +70,44 @@ pub(crate) struct Section<'p> {
 const DURATION: KeySpec = KeySpec::new("duration", "").values(Values::Duration);
 
 impl<'p> Section<'p> {
-    /// The table at this place.
-    pub(crate) fn new(place: impl Into<String>, table: Table, problems: &'p mut Problems) -> Self {
-        Self { place: place.into(), table, asked: Vec::new(), problems }
+    /// The table of this part.
+    pub(crate) fn new(part: impl Into<String>, node: Node, problems: &'p mut Problems) -> Self {
+        Self { part: part.into(), node, asked: Vec::new(), problems }
     }
 
-    /// Says where it stands from now on.
-    pub(crate) fn rename(&mut self, place: impl Into<String>) {
-        self.place = place.into();
+    /// Names the part from now on.
+    pub(crate) fn rename(&mut self, part: impl Into<String>) {
+        self.part = part.into();
     }
 
-    /// Adds a problem here.
+    /// Adds a problem of the whole table.
     pub(crate) fn problem(&mut self, message: impl Display, hint: Option<String>) {
-        self.problems.add(&self.place, message, hint);
+        self.problems.add(&self.part, &self.node.path, message, hint);
     }
 
-    /// Where it stands.
-    pub(crate) fn place(&self) -> &str {
-        &self.place
+    /// Adds a problem of a key.
+    pub(crate) fn problem_at(&mut self, key: &str, message: impl Display, hint: Option<String>) {
+        self.problems.add(&self.part, &join(&self.node.path, key), message, hint);
+    }
+
+    /// Warns of a key.
+    pub(crate) fn warn_at(&mut self, key: &str, message: impl Display) {
+        self.problems.warn(&self.part, &join(&self.node.path, key), message);
+    }
+
+    /// The name of the part.
+    pub(crate) fn part(&self) -> &str {
+        &self.part
     }
 
     fn take(&mut self, key: &'static str) -> Option<Value> {
         self.asked.push(key);
-        self.table.remove(key)
+        self.node.table.remove(key)
     }
 
     fn wrong(&mut self, key: &str, wanted: &str) {
         // The value is not repeated: it may be a secret that lost its place.
-        self.problem(format!("`{key}` must be {wanted}"), None);
+        self.problem_at(key, format!("`{key}` must be {wanted}"), None);
     }
 
     /// A text that is not empty.
@@ -90,7 +123,7 @@ impl<'p> Section<'p> {
 
     /// The same, which must be there.
     pub(crate) fn required_text(&mut self, key: &'static str) -> Option<String> {
-        if !self.table.contains_key(key) {
+        if !self.node.table.contains_key(key) {
             self.problem(format!("`{key}` is missing"), None);
         }
         self.text(key)
@@ -118,7 +151,7 @@ impl<'p> Section<'p> {
 
     /// The same, which must be there.
     pub(crate) fn required_texts(&mut self, key: &'static str) -> Option<Vec<String>> {
-        if !self.table.contains_key(key) {
+        if !self.node.table.contains_key(key) {
             self.problem(format!("`{key}` is missing"), None);
         }
         self.texts(key)
@@ -170,27 +203,29 @@ impl<'p> Section<'p> {
     }
 
     /// Tables; one alone is a list of one.
-    pub(crate) fn tables(&mut self, key: &'static str) -> Vec<Table> {
+    pub(crate) fn tables(&mut self, key: &'static str) -> Vec<Node> {
+        let path = join(&self.node.path, key);
         let tables = match self.take(key) {
             None => return Vec::new(),
-            Some(Value::Table(table)) => Some(vec![table]),
+            Some(Value::Table(table)) => return vec![Node { table, path }],
             Some(Value::Array(list)) => list.into_iter().map(|value| if let Value::Table(table) = value { Some(table) } else { None }).collect(),
             Some(_) => None,
         };
-        if tables.is_none() {
+        let Some(tables): Option<Vec<Table>> = tables else {
             self.wrong(key, "a table, written as `[[...]]`");
-        }
-        tables.unwrap_or_default()
+            return Vec::new();
+        };
+        tables.into_iter().enumerate().map(|(index, table)| Node { table, path: join(&path, &index.to_string()) }).collect()
     }
 
     /// Complains of what is left.
     pub(crate) fn finish(mut self) {
-        for key in std::mem::take(&mut self.table).keys() {
+        for key in std::mem::take(&mut self.node.table).keys() {
             let near = nearest_name(key, self.asked.iter().copied());
             let shown = near.is_some() || (key.len() <= 24 && key.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '_'));
             let message = if shown { format!("unknown key `{key}`") } else { "unknown key".to_owned() };
             let hint = near.map_or_else(|| format!("known here: {}", self.asked.join(", ")), |near| format!("did you mean `{near}`?"));
-            self.problem(message, Some(hint));
+            self.problem_at(key, message, Some(hint));
         }
     }
 }

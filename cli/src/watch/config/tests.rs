@@ -13,7 +13,7 @@ const JOIN: &str = "provider=azure subscription_id=22222222-2222-4222-8222-22222
 async fn judged(text: &str) -> Result<Judged, Vec<String>> {
     let context = Context::builder().env(Env::from([("STATE_DIRECTORY", "/var/lib/discover:/other")])).build().unwrap();
     let shown = |problems: Vec<ConfigProblem>| problems.iter().map(crate::watch::daemon::shown).collect::<Vec<_>>();
-    judge(parse(Path::new("watch.toml"), text).map_err(shown)?, &context).await.map_err(shown)
+    judge(Source::parse(Path::new("watch.toml"), text).map_err(shown)?, Depth::Text, &context).await.map_err(shown)
 }
 
 #[tokio::test]
@@ -122,19 +122,19 @@ name = "two/three"
 "#;
     let problems = judged(text).await.unwrap_err();
     let wanted = [
-        "`listen` must be an address with a port, as 127.0.0.1:8510, or none",
-        "unknown key `lisen` (hint: did you mean `listen`?)",
-        "watch 1: `name` is missing (hint: each of several watches needs one)",
-        "watch `watch-1`: `interval` must be a duration such as 30s, 1m30s, 1.5h, above zero",
-        "watch `watch-1`: `min` must be a whole number from 1 to 100000",
+        "watch.toml:2: `listen` must be an address with a port, as 127.0.0.1:8510, or none",
+        "watch.toml:3: unknown key `lisen` (hint: did you mean `listen`?)",
+        "watch.toml:4: watch 1: `name` is missing (hint: each of several watches needs one)",
+        "watch.toml:6: watch `watch-1`: `interval` must be a duration such as 30s, 1m30s, 1.5h, above zero",
+        "watch.toml:7: watch `watch-1`: `min` must be a whole number from 1 to 100000",
     ];
     assert_eq!(problems[..5], wanted);
     let rest = problems[5..].join("\n");
     for part in [
-        "watch `watch-1`, file 1: cannot read the template /nowhere/canary.tmpl: No such file or directory (os error 2)",
+        "watch.toml:11: watch `watch-1`, file 1: cannot read the template /nowhere/canary.tmpl: No such file or directory (os error 2)",
         "watch `watch-1`, file 1: `template` means nothing for `consul` (hint: it belongs to vault, template)",
         "watch `watch-1`, file 1: `path` must end in .hcl or .json for `consul` (hint: the agent reads no other files of its directory)",
-        "watch `watch-1`, file 2: a `vault` file needs a `template` with the whole `storage` block",
+        "watch.toml:12: watch `watch-1`, file 2: a `vault` file needs a `template` with the whole `storage` block",
         "watch `watch-1`, file 3: `path` is missing",
         "watch `watch-1`, file 3: unknown `kind` of file",
         "watch `watch-1`, agent 1: `certificate_file` is missing (`key_file` is given)",
@@ -157,9 +157,9 @@ async fn two_parts_that_would_work_against_each_other_are_refused() {
     assert_eq!(
         problems,
         [
-            "two watches are called `a` (hint: give each a `name`)",
-            "/a is written twice (hint: give each file a path of its own)",
-            "the consul agent http://127.0.0.1:8500 is there twice",
+            "watch.toml:9: two watches are called `a` (hint: give each a `name`)",
+            "watch.toml:9: /a is written twice (hint: give each file a path of its own)",
+            "watch.toml:9: the consul agent http://127.0.0.1:8500 is there twice",
         ]
     );
 }
@@ -167,14 +167,14 @@ async fn two_parts_that_would_work_against_each_other_are_refused() {
 #[tokio::test]
 async fn a_file_that_is_no_toml_is_refused_by_its_line_alone() {
     let problems = judged("listen = \"none\"\nsecret = canary\n").await.unwrap_err();
-    assert!(problems[0].starts_with("watch.toml is not TOML: ") && problems[0].ends_with("(line 2)"), "{problems:?}");
+    assert!(problems[0].starts_with("watch.toml:2: not TOML: "), "{problems:?}");
     assert!(!problems[0].contains("canary"));
 }
 
 #[tokio::test]
 async fn a_key_that_the_provider_does_not_know_is_a_warning() {
     let text = format!("[[watch]]\njoin = \"{JOIN} resource_grup=x\"\n[[watch.file]]\nkind = \"lines\"\npath = \"/a\"\n");
-    assert_eq!(judged(&text).await.unwrap().warnings, ["watch `peers`: unknown key `resource_grup` is ignored; did you mean `resource_group`?"]);
+    assert_eq!(judged(&text).await.unwrap().warnings, ["watch.toml:2: watch `peers`: unknown key `resource_grup` is ignored; did you mean `resource_group`?"]);
 }
 
 /// `mkfifo`, whose reader waits until there is a writer.
@@ -192,4 +192,88 @@ async fn a_named_pipe_in_place_of_a_file_is_refused_at_once() {
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].contains(&format!("cannot read the join string from {pipe}: a named pipe, not a regular file")), "{problems:?}");
     assert!(problems[1].contains(&format!("cannot read the template {pipe}: a named pipe, not a regular file")), "{problems:?}");
+}
+
+/// Judges for `--check`, on this machine.
+async fn checked(text: &str) -> Result<Judged, Vec<String>> {
+    let context = Context::builder().env(Env::from([("PATH", "/usr/bin:/bin")])).build().unwrap();
+    let shown = |problems: Vec<ConfigProblem>| problems.iter().map(crate::watch::daemon::shown).collect::<Vec<_>>();
+    judge(Source::parse(Path::new("watch.toml"), text).map_err(shown)?, Depth::Machine, &context).await.map_err(shown)
+}
+
+fn watch_with(part: &str) -> String {
+    format!("listen = \"none\"\n[[watch]]\njoin = \"{JOIN}\"\n{part}\n")
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_work_on_this_machine_is_found_before_it_runs() {
+    let directory = TempDir::new().unwrap();
+    let root = directory.path().display();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("field.tmpl", "{% for a in addresses %}{{ a.addres }}{% endfor %}");
+    write("vault.tmpl", "storage \"raft\" {\n  path = \"/opt/vault\"\n}\n");
+    write("script", "#!/bin/sh\n");
+    write("file", "");
+    let wrong = [
+        (
+            format!("[[watch.file]]\nkind = \"template\"\npath = \"{root}/a\"\ntemplate = \"{root}/field.tmpl\""),
+            7,
+            "cannot make the file of sample addresses: the template",
+        ),
+        (
+            format!("[[watch.file]]\nkind = \"vault\"\npath = \"{root}/a.hcl\"\ntemplate = \"{root}/vault.tmpl\""),
+            7,
+            "the file made of sample addresses is wrong: the `storage \"raft\"` block does not name every address (hint: write `{{ retry_join }}`",
+        ),
+        (format!("[[watch.file]]\nkind = \"lines\"\npath = \"{root}/none/a\""), 6, "No such file or directory"),
+        (format!("[[watch.file]]\nkind = \"lines\"\npath = \"{root}\""), 6, "it exists and is not a regular file"),
+        (format!("[[watch.file]]\nkind = \"lines\"\npath = \"{root}/file/a\""), 6, "Not a directory"),
+        ("[[watch.on_change]]\ncommand = \"no-such-program\"".to_owned(), 5, "there is no program no-such-program on PATH"),
+        (format!("[[watch.on_change]]\ncommand = \"{root}/none\""), 5, "there is no program"),
+        (format!("[[watch.on_change]]\ncommand = [\"{root}/script\"]"), 5, "can't be executed (hint: name a program; make a script one with `chmod +x"),
+        (format!("[[watch.agent]]\nkind = \"consul\"\ntoken_file = \"{root}/none\""), 4, "cannot read"),
+        (format!("[[watch.agent]]\nkind = \"consul\"\ntoken_file = \"{root}/file\""), 4, "there is no token in"),
+    ];
+    for (part, line, said) in wrong {
+        let text = watch_with(&part);
+        judged(&text).await.unwrap();
+        let problems = checked(&text).await.unwrap_err();
+        assert!(problems.len() == 1 && problems[0].starts_with(&format!("watch.toml:{line}: ")) && problems[0].contains(said), "{said}\n{problems:?}");
+    }
+    let state = format!("state_directory = \"{root}/file/state\"\n{}", watch_with(&format!("[[watch.file]]\nkind = \"lines\"\npath = \"{root}/a\"")));
+    assert!(checked(&state).await.unwrap_err()[0].starts_with("watch.toml:1: cannot make "));
+    // An address of nobody: for documentation.
+    let listen = watch_with("[[watch.on_change]]\ncommand = \"sh\"").replace("none", "192.0.2.1:8510");
+    assert!(checked(&listen).await.unwrap_err()[0].starts_with("watch.toml:1: cannot listen on 192.0.2.1:8510: "));
+
+    write("good.tmpl", "{% for a in addresses if a.instance == 'web-1' %}{{ a.host }}{% endfor %}");
+    let good = format!(
+        "[[watch.file]]\nkind = \"consul\"\npath = \"{root}/a.hcl\"\n[[watch.on_change]]\ncommand = [\"sh\", \"-c\", \"true\"]\n\
+         [[watch.file]]\nkind = \"template\"\npath = \"{root}/b\"\ntemplate = \"{root}/good.tmpl\""
+    );
+    let warnings = checked(&watch_with(&good)).await.unwrap().warnings;
+    assert_eq!(warnings, ["watch.toml:12: watch `peers`, file 2: the template makes an empty file of sample addresses"]);
+    assert!(!directory.path().join("a.hcl").exists() && !directory.path().join("b").exists());
+}
+
+#[tokio::test]
+async fn an_interval_has_a_floor_and_a_short_one_is_a_warning() {
+    let with = |interval: &str| watch_with(&format!("interval = \"{interval}\"\n[[watch.file]]\nkind = \"lines\"\npath = \"/a\""));
+    for interval in ["1ms", "999ms"] {
+        let problems = judged(&with(interval)).await.unwrap_err();
+        assert_eq!(problems, ["watch.toml:4: watch `peers`: `interval` must be at least 1 s (hint: 30s, the default, is enough for most clusters)"]);
+    }
+    for (interval, warnings) in [("1s", 1), ("9.9s", 1), ("10s", 0)] {
+        assert_eq!(judged(&with(interval)).await.unwrap().warnings.len(), warnings, "{interval}");
+    }
+}
+
+#[tokio::test]
+async fn a_label_that_prometheus_does_not_take_is_refused() {
+    let with = |name: &str| watch_with(&format!("[[watch.file]]\nkind = \"file_sd\"\npath = \"/a.json\"\nport = 1\nlabels = {{ \"{name}\" = \"x\" }}"));
+    for name in ["a-b", "1a", "", "a b", "\u{e9}"] {
+        let problems = judged(&with(name)).await.unwrap_err();
+        assert!(problems[0].starts_with("watch.toml:8: watch `peers`, file 1: `") && problems[0].contains("is no name of a label"), "{problems:?}");
+    }
+    judged(&with("_datacenter1")).await.unwrap();
 }

@@ -31,7 +31,7 @@ async fn configuration(directory: &std::path::Path, context: &Context) -> Config
          [[watch.file]]\nkind = \"lines\"\npath = \"{}\"\n",
         directory.join("a").display()
     );
-    config::judge(text.parse().unwrap(), context).await.unwrap().config
+    config::judge(text.parse::<toml::Table>().unwrap().into(), config::Depth::Text, context).await.unwrap().config
 }
 
 #[tokio::test(start_paused = true)]

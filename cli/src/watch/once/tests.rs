@@ -75,7 +75,7 @@ async fn run(directory: &TempDir, timeout: Duration, script: Script) -> (Result<
         timeout.as_secs(),
         file.display()
     );
-    let mut config = config::judge(text.parse().unwrap(), &context).await.unwrap().config;
+    let mut config = config::judge(text.parse::<toml::Table>().unwrap().into(), config::Depth::Text, &context).await.unwrap().config;
     let start = Moment::now();
     config.watches[0].provider = Arc::new(Scripted { script, start });
     let outcome = once(&config.watches[0], &context).await;

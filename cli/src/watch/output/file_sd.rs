@@ -11,6 +11,11 @@ use crate::watch::failure::Failure;
 /// Labels, in the order of their names.
 pub(crate) type Labels = std::collections::BTreeMap<String, String>;
 
+/// Whether Prometheus takes this name, in every version of it.
+pub(crate) fn is_label_name(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_ascii_digit()) && !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
 /// A target group.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Group {

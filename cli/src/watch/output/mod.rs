@@ -153,6 +153,21 @@ impl Output {
         })
     }
 
+    /// Whether the file could be written, as far as that shows without writing.
+    ///
+    /// # Errors
+    ///
+    /// It couldn't.
+    pub(crate) fn check_access(&self) -> Result<(), Failure> {
+        self.file().check_access().map_err(|error| {
+            let failure = Failure::new(format!("cannot write {}: {}", error.path().display(), error.reason()));
+            match error.hint() {
+                Some(hint) => failure.with_hint(hint),
+                None => failure,
+            }
+        })
+    }
+
     /// Removes temporary files that a killed process left. To be called once at start; blocks on the
     /// disk.
     pub(crate) fn sweep(&self) {
