@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::command::{CommandRunner, ProcessRunner};
+use crate::dns::DnsResolver;
 use crate::error::Result;
 use crate::http::{HttpClient, HttpSettings};
 
@@ -48,6 +49,12 @@ impl<K: Into<String>, V: Into<String>, const N: usize> From<[(K, V); N]> for Env
     }
 }
 
+impl FromIterator<(String, String)> for Env {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self::Memory(Arc::new(variables.into_iter().collect()))
+    }
+}
+
 impl fmt::Debug for Env {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -64,6 +71,7 @@ pub struct Context {
     env: Env,
     clock: Clock,
     commands: Arc<dyn CommandRunner>,
+    dns: Option<Arc<dyn DnsResolver>>,
 }
 
 impl Context {
@@ -78,7 +86,7 @@ impl Context {
 
     /// A context to be put together, starting from [`Context::from_process`].
     pub fn builder() -> ContextBuilder {
-        ContextBuilder { http: HttpSettings::default(), client: None, env: Env::Process, clock: None, commands: None }
+        ContextBuilder { http: HttpSettings::default(), client: None, env: Env::Process, clock: None, commands: None, dns: None }
     }
 
     /// The HTTP client.
@@ -96,6 +104,12 @@ impl Context {
         &self.clock
     }
 
+    /// The DNS resolver, where one was set; without one, providers that need DNS use the system's
+    /// configuration.
+    pub fn dns(&self) -> Option<&Arc<dyn DnsResolver>> {
+        self.dns.as_ref()
+    }
+
     /// The runner of other programs.
     pub fn commands(&self) -> &Arc<dyn CommandRunner> {
         &self.commands
@@ -110,6 +124,7 @@ pub struct ContextBuilder {
     env: Env,
     clock: Option<Clock>,
     commands: Option<Arc<dyn CommandRunner>>,
+    dns: Option<Arc<dyn DnsResolver>>,
 }
 
 impl ContextBuilder {
@@ -148,6 +163,13 @@ impl ContextBuilder {
         self
     }
 
+    /// Resolves names by `dns`.
+    #[must_use]
+    pub fn dns(mut self, dns: Arc<dyn DnsResolver>) -> Self {
+        self.dns = Some(dns);
+        self
+    }
+
     /// Makes the context.
     ///
     /// # Errors
@@ -162,6 +184,7 @@ impl ContextBuilder {
             env: self.env,
             clock: self.clock.unwrap_or_default(),
             commands: self.commands.unwrap_or_else(|| Arc::new(ProcessRunner)),
+            dns: self.dns,
         })
     }
 }

@@ -32,6 +32,9 @@ pub struct Node {
     pub instance: Option<String>,
     /// The availability zone of its instance.
     pub zone: Option<String>,
+    /// What else is known of it, in the cloud's own words and in the order in which it is to be
+    /// read: `("region", "fra1")`, `("status", "active")`.
+    pub attributes: Vec<(&'static str, String)>,
     /// Its tags or labels, in the cloud's order, where they were part of the question.
     pub tags: Vec<(String, String)>,
     /// The addresses it gave.
@@ -56,10 +59,16 @@ impl Node {
             scale_set: None,
             instance: None,
             zone: None,
+            attributes: Vec::new(),
             tags: Vec::new(),
             addresses: Vec::new(),
             left_out: Vec::new(),
         }
+    }
+
+    /// The value of an attribute.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether it gave an address.

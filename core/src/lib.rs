@@ -12,6 +12,7 @@ pub mod config;
 pub mod context;
 pub mod credential;
 pub mod discovery;
+pub mod dns;
 pub mod error;
 pub mod exclusion;
 pub mod file;

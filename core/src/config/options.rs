@@ -145,6 +145,11 @@ impl<'a> Options<'a> {
         self.problems.push(problem);
     }
 
+    /// The value of `result`, or nothing and its problem.
+    pub fn accept<T>(&mut self, result: Result<T, ConfigProblem>) -> Option<T> {
+        result.map_err(|problem| self.add_problem(problem)).ok()
+    }
+
     /// Adds the problem that `spec` is missing, with what makes it necessary where it isn't always.
     pub fn add_missing(&mut self, spec: &KeySpec, because: Option<&str>) {
         let reason = because.map_or_else(String::new, |because| format!(" ({because})"));
@@ -153,6 +158,22 @@ impl<'a> Options<'a> {
             Some(variable) => format!("add `{}=...`, or set `{variable}`", spec.name),
             None => format!("add `{}=...`", spec.name),
         }));
+    }
+
+    /// Makes the provider of the options, unless there is a problem.
+    ///
+    /// `make` runs only when every option was accepted, so it unwraps what the table requires with
+    /// `?`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`](crate::Error::Config) with every problem found.
+    pub fn finish<T>(&mut self, make: impl FnOnce() -> Option<T>) -> Result<T> {
+        self.check()?;
+        make().ok_or_else(|| {
+            let problem = ConfigProblem::new("an option is missing that the key table doesn't require");
+            ConfigError::new(Some(self.provider), problem).into()
+        })
     }
 
     /// Every problem found so far.

@@ -4,12 +4,15 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use crate::http::{Response, ResponseClass};
+
 /// An answer with an error status, in the cloud's own words.
 #[derive(Debug)]
 pub struct ApiError {
     provider: &'static str,
     operation: String,
     status: u16,
+    class: Option<ResponseClass>,
     code: Option<String>,
     message: Option<String>,
     request_id: Option<String>,
@@ -28,6 +31,7 @@ impl ApiError {
             provider,
             operation: operation.into(),
             status,
+            class: None,
             code: None,
             message: None,
             request_id: None,
@@ -38,6 +42,13 @@ impl ApiError {
             missing_permission: None,
             transient: false,
         }
+    }
+
+    /// The error for `response`, classified as it is, with its waits and attempts.
+    pub fn of_response(provider: &'static str, operation: impl Into<String>, response: &Response) -> Self {
+        let mut error = Self::new(provider, operation, response.status.as_u16());
+        error.class = Some(response.class);
+        error.with_retry_after(response.retry_after).after(response.attempts, response.elapsed)
     }
 
     /// The cloud's error code, as `AuthorizationFailed`.
@@ -139,7 +150,12 @@ impl ApiError {
 
     /// Whether the same request may work later: throttling, failures of the server, and a refusal, since a fresh role assignment takes minutes to arrive.
     pub fn is_transient(&self) -> bool {
-        self.transient || matches!(self.status, 403 | 408 | 429 | 500..)
+        self.transient || self.class.map_or(matches!(self.status, 403 | 408 | 429 | 500..), ResponseClass::is_transient)
+    }
+
+    /// What the response means, where its service's classifier judged it.
+    pub fn class(&self) -> Option<ResponseClass> {
+        self.class
     }
 
     /// What to do next.
@@ -150,7 +166,8 @@ impl ApiError {
         if let Some(permission) = &self.missing_permission {
             return Some(Cow::Owned(format!("grant the action `{permission}` to this identity; a new grant takes some minutes to count")));
         }
-        match (self.status, self.retry_after) {
+        let status = if self.class == Some(ResponseClass::Throttled) { 429 } else { self.status };
+        match (status, self.retry_after) {
             (429, Some(wait)) => Some(Cow::Owned(format!("throttled: come back in {} s", wait.as_secs_f64().ceil()))),
             (429, None) => Some(Cow::Borrowed("throttled: ask less often, and spread the callers over time")),
             (500.., Some(wait)) => Some(Cow::Owned(format!("the service asks to come back in {} s", wait.as_secs_f64().ceil()))),

@@ -39,6 +39,11 @@ impl HttpClient {
         Self { transport, settings: Arc::new(settings) }
     }
 
+    /// What sends its requests, for tests that put faults in between.
+    pub fn transport(&self) -> Arc<dyn Transport> {
+        Arc::clone(&self.transport)
+    }
+
     /// How this client speaks.
     pub fn settings(&self) -> &HttpSettings {
         &self.settings

@@ -1,0 +1,137 @@
+//! Sends requests to one cloud's API and decodes the responses.
+
+use std::sync::Arc;
+
+use cloud_autojoin_core::error::ApiError;
+use cloud_autojoin_core::http::{
+    Answer, Authorizer, HttpClient, Request, Response, ResponseClass, ResponseClassifier,
+};
+use cloud_autojoin_core::{Call, Context, Error, Result};
+use http::header::{ACCEPT, HeaderValue};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::{ErrorBody, Pages};
+
+/// What is particular about one cloud's API. The defaults are those of a plain JSON API.
+pub trait Api: ResponseClassifier + 'static {
+    /// The provider's name, for errors.
+    fn provider(&self) -> &'static str;
+
+    /// Reads the cloud's own words from an error response.
+    fn error_body(&self, response: &Response) -> ErrorBody {
+        ErrorBody::from_json(&response.body, &["/code"], &["/message"], &["/request_id"])
+    }
+
+    /// Completes an error with what only this cloud knows: the permission that `operation` needs,
+    /// what to check next.
+    fn explain(&self, error: ApiError, request: &Request, response: &Response) -> ApiError {
+        _ = (request, response);
+        error
+    }
+}
+
+/// A client for one cloud's API. Clones share connections and credential.
+#[derive(Clone)]
+pub struct ApiClient {
+    http: HttpClient,
+    api: &'static dyn Api,
+    endpoint: Url,
+    authorizer: Option<Arc<dyn Authorizer>>,
+}
+
+impl ApiClient {
+    /// A client for the API at `endpoint`, without a credential.
+    pub fn new(context: &Context, api: &'static dyn Api, endpoint: Url) -> Self {
+        Self { http: context.http().clone(), api, endpoint, authorizer: None }
+    }
+
+    /// The same client, whose requests `authorizer` authorises.
+    #[must_use]
+    pub fn with_authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
+        self.authorizer = Some(authorizer);
+        self
+    }
+
+    /// The API's base URL.
+    pub fn endpoint(&self) -> &Url {
+        &self.endpoint
+    }
+
+    /// The identity its requests are sent as, once it is known.
+    pub fn identity(&self) -> Option<String> {
+        self.authorizer.as_ref()?.identity()
+    }
+
+    /// A `GET` of `path` (segments below the endpoint, each encoded) with these query parameters.
+    ///
+    /// `operation` says what it is for and reads well after "cannot": `list droplets`.
+    pub fn get(&self, operation: &str, path: &[&str], query: &[(&str, &str)]) -> Request {
+        Request::get(operation, self.url(path, query)).header(ACCEPT, HeaderValue::from_static("application/json"))
+    }
+
+    /// The URL of `path` below the endpoint.
+    pub fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
+        let mut url = self.endpoint.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    /// Sends `request` and decodes the JSON of its response.
+    ///
+    /// # Errors
+    ///
+    /// No credential; no whole response; an error response, in the cloud's own words; a body that
+    /// isn't what the API documents.
+    pub async fn json<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
+        let request = self.prepare(request);
+        match self.http.json(self.api.provider(), &request, call).await? {
+            Answer::Value(value, response) if response.class == ResponseClass::Success => Ok(value),
+            Answer::Value(_, response) | Answer::Other(response) => Err(self.error(&request, &response)),
+        }
+    }
+
+    /// Sends `request` and returns its successful response as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`ApiClient::json`], but for decoding.
+    pub async fn send(&self, request: Request, call: &Call) -> Result<Response> {
+        let request = self.prepare(request);
+        let response = self.http.send(&request, call).await?;
+        if response.class == ResponseClass::Success { Ok(response) } else { Err(self.error(&request, &response)) }
+    }
+
+    /// The pages of the list that `first` begins.
+    pub fn pages<'a>(&'a self, first: Request, call: &'a Call) -> Pages<'a> {
+        Pages::new(self, first, call)
+    }
+
+    fn prepare(&self, request: Request) -> Request {
+        let request = request.classified_by(self.api);
+        match &self.authorizer {
+            Some(authorizer) => request.authorized_by(Arc::clone(authorizer)),
+            None => request,
+        }
+    }
+
+    fn error(&self, request: &Request, response: &Response) -> Error {
+        let body = self.api.error_body(response);
+        let error = ApiError::of_response(self.api.provider(), request.operation(), response)
+            .with_code(body.code)
+            .with_message(body.message)
+            .with_request_id(body.request_id);
+        self.api.explain(error, request, response).into()
+    }
+}
+
+impl std::fmt::Debug for ApiClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiClient").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
+    }
+}

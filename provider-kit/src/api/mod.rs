@@ -1,0 +1,12 @@
+//! One cloud's HTTP API: requests, pages, errors.
+//!
+//! [`client`] sends and decodes, [`pages`] follows a list to its end, [`error_body`] reads the
+//! cloud's own words out of a refusal.
+
+mod client;
+mod error_body;
+mod pages;
+
+pub use client::{Api, ApiClient};
+pub use error_body::ErrorBody;
+pub use pages::Pages;

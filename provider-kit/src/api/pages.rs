@@ -1,0 +1,134 @@
+//! A list that comes in pages: by next link, page token, page number or marker.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+use cloud_autojoin_core::http::{NextLink, PageLimits, Request, origin_of};
+use cloud_autojoin_core::{Call, Result, TransportError, TransportFailure};
+use serde::de::DeserializeOwned;
+
+use super::ApiClient;
+
+/// The pages of one list, requested one after the other.
+///
+/// After each page the caller says where the next one is, by one of the `follow_` methods; if it
+/// says nothing, the list has ended. An empty page isn't the end, and a page that was requested
+/// before is an error: a list that never ends would otherwise hang, and one that starts again
+/// would look complete.
+///
+/// ```no_run
+/// # use cloud_autojoin_provider_kit::ApiClient;
+/// # use cloud_autojoin_core::{Call, Result};
+/// #[derive(serde::Deserialize)]
+/// struct Servers { servers: Vec<String>, next_page_token: Option<String> }
+///
+/// async fn list(client: &ApiClient, call: &Call) -> Result<Vec<String>> {
+///     let mut servers = Vec::new();
+///     let mut pages = client.pages(client.get("list servers", &["servers"], &[]), call);
+///     while let Some(page) = pages.next_json::<Servers>().await? {
+///         servers.extend(page.servers);
+///         pages.follow_query("page_token", page.next_page_token)?;
+///     }
+///     Ok(servers)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Pages<'a> {
+    client: &'a ApiClient,
+    call: &'a Call,
+    next: Option<Request>,
+    current: Option<Request>,
+    // Hashes: ten thousand links of a kilobyte each aren't worth keeping.
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    limits: PageLimits,
+}
+
+impl<'a> Pages<'a> {
+    pub(super) fn new(client: &'a ApiClient, first: Request, call: &'a Call) -> Self {
+        let mut pages = Self {
+            client,
+            call,
+            next: None,
+            current: None,
+            seen: HashSet::new(),
+            hasher: RandomState::new(),
+            limits: PageLimits::default(),
+        };
+        pages.seen.insert(pages.hash(&first));
+        pages.next = Some(first);
+        pages
+    }
+
+    /// Requests and decodes the next page; `None` when the list has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`ApiClient::json`]. A list of which a page failed is an error, never a short list.
+    pub async fn next_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        let Some(request) = self.next.take() else { return Ok(None) };
+        self.current = Some(request.clone());
+        self.client.json(request, self.call).await.map(Some)
+    }
+
+    /// The next page is where `link` points; absent or empty means the list has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Transport`](cloud_autojoin_core::Error::Transport) for a link to another origin,
+    /// which would receive the credential, and for a page that was requested before.
+    pub fn follow_link(&mut self, link: Option<&str>) -> Result<()> {
+        let Some(current) = &self.current else { return Ok(()) };
+        match NextLink::resolve(current.url(), link) {
+            NextLink::End => Ok(()),
+            NextLink::Page(url) => self.follow_request(current.clone().with_url(url)),
+            NextLink::Foreign(detail) => Err(self.failed(TransportFailure::ForeignLink, detail)),
+        }
+    }
+
+    /// The next page is the current one with the query parameter `name` set to `value`: a page
+    /// token, a marker, a page number. Absent or empty means the list has ended.
+    ///
+    /// # Errors
+    ///
+    /// For a page that was requested before.
+    pub fn follow_query(&mut self, name: &str, value: Option<impl ToString>) -> Result<()> {
+        let value = value.map(|value| value.to_string()).filter(|value| !value.is_empty());
+        let (Some(current), Some(value)) = (&self.current, value) else { return Ok(()) };
+        let mut url = current.url().clone();
+        let others: Vec<(String, String)> =
+            url.query_pairs().filter(|(key, _)| key != name).map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
+        url.query_pairs_mut().clear().extend_pairs(others).append_pair(name, &value);
+        self.follow_request(current.clone().with_url(url))
+    }
+
+    /// The next page is what `request` asks for: a token in the body of a `POST`.
+    ///
+    /// # Errors
+    ///
+    /// For a page that was requested before.
+    pub fn follow_request(&mut self, request: Request) -> Result<()> {
+        if self.seen.len() >= self.limits.max_pages {
+            let detail = format!("more than {} pages", self.limits.max_pages);
+            return Err(self.failed(TransportFailure::EndlessPages, detail));
+        }
+        if !self.seen.insert(self.hash(&request)) {
+            let detail = format!("page {} leads back to one before it", self.seen.len());
+            return Err(self.failed(TransportFailure::EndlessPages, detail));
+        }
+        self.next = Some(request);
+        Ok(())
+    }
+
+    fn hash(&self, request: &Request) -> u64 {
+        self.hasher.hash_one((request.url(), request.body()))
+    }
+
+    fn failed(&self, failure: TransportFailure, detail: String) -> cloud_autojoin_core::Error {
+        let (operation, origin) = self
+            .current
+            .as_ref()
+            .map_or(("list", String::new()), |request| (request.operation(), origin_of(request.url())));
+        TransportError::new(operation, origin, failure).with_detail(detail).into()
+    }
+}

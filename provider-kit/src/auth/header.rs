@@ -1,0 +1,79 @@
+//! A credential that is sent as it is, in one header.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cloud_autojoin_core::http::{Authorizer, Request};
+use cloud_autojoin_core::{Call, ConfigProblem, Result, Secret};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+
+/// Sends the same header with every request: an API token or a user name and password.
+#[derive(Clone)]
+pub struct StaticHeader {
+    name: HeaderName,
+    value: HeaderValue,
+    identity: String,
+}
+
+impl StaticHeader {
+    /// `Authorization: Bearer TOKEN`, with the token of `key`.
+    ///
+    /// # Errors
+    ///
+    /// A problem of `key` when the token holds characters that no header can carry, such as a line
+    /// break at the end of a file.
+    pub fn bearer(key: &str, token: &Secret) -> Result<Arc<Self>, ConfigProblem> {
+        Self::new(key, AUTHORIZATION, &format!("Bearer {}", token.expose()))
+    }
+
+    /// A header of the cloud's own, `X-Auth-Token: TOKEN`.
+    ///
+    /// # Errors
+    ///
+    /// As [`StaticHeader::bearer`].
+    pub fn header(key: &str, name: HeaderName, token: &Secret) -> Result<Arc<Self>, ConfigProblem> {
+        Self::new(key, name, token.expose())
+    }
+
+    /// `Authorization: Basic ...` (RFC 7617), with the password of `key`.
+    ///
+    /// # Errors
+    ///
+    /// As [`StaticHeader::bearer`].
+    pub fn basic(key: &str, user: &str, password: &Secret) -> Result<Arc<Self>, ConfigProblem> {
+        let encoded = STANDARD.encode(format!("{user}:{}", password.expose()));
+        Self::new(key, AUTHORIZATION, &format!("Basic {encoded}"))
+    }
+
+    fn new(key: &str, name: HeaderName, value: &str) -> Result<Arc<Self>, ConfigProblem> {
+        match HeaderValue::from_str(value) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                Ok(Arc::new(Self { name, value, identity: format!("`{key}`") }))
+            }
+            Err(_) => Err(ConfigProblem::of_key(key, format!("`{key}` holds characters that a token can't have"))
+                .with_hint("remove line breaks and control characters from it")),
+        }
+    }
+}
+
+#[async_trait]
+impl Authorizer for StaticHeader {
+    async fn authorize(&self, request: &mut Request, _: &Call) -> Result<()> {
+        request.set_header(self.name.clone(), self.value.clone());
+        Ok(())
+    }
+
+    fn identity(&self) -> Option<String> {
+        Some(self.identity.clone())
+    }
+}
+
+impl fmt::Debug for StaticHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaticHeader").field("name", &self.name).finish_non_exhaustive()
+    }
+}

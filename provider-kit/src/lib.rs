@@ -1,0 +1,40 @@
+//! How a provider of `cloud-autojoin` is written: everything that two of them share.
+//!
+//! A provider turns a join string into one or a few API requests and the instances they list into
+//! addresses. It brings what only its cloud knows; the rest is here and in `cloud-autojoin-core`:
+//!
+//! | a provider writes | with |
+//! |---|---|
+//! | `keys.rs`: a `const` table of [`KeySpec`]s | [`keys`] has the ones that mean the same everywhere |
+//! | `provider.rs`: options to a value, then the requests | [`Options`], [`ApiClient`], [`Pages`] |
+//! | `api.rs`: the JSON of the API, its errors, its throttling | [`Api`], [`ErrorBody`] |
+//! | `select.rs`: one listed resource to an [`Instance`] | [`Selection`] decides and gives the reason |
+//! | `tests/conformance.rs`: fixtures | `testing` (feature), about thirty tests |
+//!
+//! # Writing one
+//!
+//! 1. Describe the keys. The table is the parser: required keys, defaults, environment variables,
+//!    accepted values and secrets are enforced from it.
+//! 2. Implement [`Api`] for a unit struct: where the error code and message are in an error body,
+//!    and what is throttling where that isn't status 429.
+//! 3. Build an [`ApiClient`] with an authoriser of [`auth`]. It retries, honours `Retry-After`,
+//!    refreshes an expired credential once, keeps the deadline and records every request.
+//! 4. Read the list with [`Pages`]: a link, a page token or a page number, and never a loop.
+//! 5. Turn each item into an [`Instance`] and let [`Selection::apply`] decide. Record every node,
+//!    matching or not: `discover explain` shows them all.
+//! 6. Run the conformance suite.
+//!
+//! `providers/digitalocean` is a whole one in some 250 lines.
+
+pub mod api;
+pub mod auth;
+#[cfg(feature = "dns")]
+pub mod dns;
+pub mod keys;
+pub mod select;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use api::{Api, ApiClient, ErrorBody, Pages};
+pub use cloud_autojoin_core::config::{KeySpec, Options, Values};
+pub use select::{AddressScope, AddressType, Instance, InstanceAddress, PowerState, Selection, TagFilter};

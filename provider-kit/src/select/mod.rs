@@ -1,0 +1,201 @@
+//! Which of the listed resources give addresses, and why the others don't.
+//!
+//! A provider turns each item of a list into an [`Instance`]; [`Selection::apply`] makes a
+//! [`Node`] of it, with the addresses or with the reason for every refusal. What the words of the
+//! join string mean is the same for every provider: [`AddressType`], [`PowerState`],
+//! [`TagFilter`].
+
+mod address_type;
+mod tags;
+
+use std::net::IpAddr;
+
+use cloud_autojoin_core::{Address, Exclusion, Node};
+
+pub use address_type::{AddressScope, AddressType, Interfaces, PowerState};
+pub use tags::{TagFilter, TagNearMisses};
+
+/// A listed resource, in neutral words.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    /// What it is, in the cloud's words: `droplet`.
+    pub kind: &'static str,
+    /// The cloud's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The cloud's word for its power state, and whether that means running.
+    pub state: Option<(String, bool)>,
+    /// What else is known of it, in the order in which it is to be read.
+    pub attributes: Vec<(&'static str, String)>,
+    /// Its tags or labels; a tag without a value has an empty one.
+    pub tags: Vec<(String, String)>,
+    /// Its addresses, in the cloud's order.
+    pub addresses: Vec<InstanceAddress>,
+    /// Why it is excluded whatever the selection says: another region, another network.
+    pub excluded: Option<Exclusion>,
+}
+
+/// One address of an [`Instance`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceAddress {
+    /// The address.
+    pub ip: IpAddr,
+    /// Where it is reachable from.
+    pub scope: AddressScope,
+    /// The network interface that holds it.
+    pub interface: Option<String>,
+    /// Whether it is on the instance's primary interface.
+    pub is_primary: bool,
+    /// The port, for the clouds that know one.
+    pub port: Option<u16>,
+}
+
+impl Instance {
+    /// An instance of this kind, without addresses.
+    pub fn new(kind: &'static str, id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            id: id.into(),
+            name: name.into(),
+            state: None,
+            attributes: Vec::new(),
+            tags: Vec::new(),
+            addresses: Vec::new(),
+            excluded: None,
+        }
+    }
+
+    /// Sets the power state.
+    #[must_use]
+    pub fn with_state(mut self, state: impl Into<String>, is_running: bool) -> Self {
+        self.state = Some((state.into(), is_running));
+        self
+    }
+
+    /// Adds an attribute; an empty value is left out.
+    #[must_use]
+    pub fn with_attribute(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        let value = value.into();
+        if !value.is_empty() {
+            self.attributes.push((name, value));
+        }
+        self
+    }
+
+    /// Adds an address of the primary interface. Text that is no IP address is left out: clouds
+    /// send empty strings and names while an instance is being created.
+    pub fn add_address(&mut self, text: &str, scope: AddressScope) {
+        if let Ok(ip) = text.trim().parse() {
+            self.addresses.push(InstanceAddress { ip, scope, interface: None, is_primary: true, port: None });
+        }
+    }
+}
+
+/// What of the listed instances is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Tags that must all hold.
+    pub tags: TagFilter,
+    /// Which addresses are returned.
+    pub address_type: AddressType,
+    /// Which power states count.
+    pub power_state: PowerState,
+    /// Whether every interface counts, or the primary one.
+    pub interfaces: Interfaces,
+}
+
+impl Selection {
+    /// The node for `instance`: with its addresses, or with the reason why it has none.
+    pub fn apply(&self, instance: Instance) -> Node {
+        let mut node = Node::new(instance.kind, instance.id, instance.name);
+        if let Some((state, _)) = &instance.state {
+            node.attributes.push(("status", state.clone()));
+        }
+        node.attributes.extend(instance.attributes);
+        if let Some(reason) = instance.excluded {
+            node.left_out.push(reason);
+        }
+        node.left_out.extend(self.tags.mismatches(&instance.tags));
+        node.tags = instance.tags;
+        if let Some((state, false)) = instance.state
+            && self.power_state == PowerState::Running
+        {
+            node.left_out.push(Exclusion::NotRunning { state });
+        }
+        if node.left_out.is_empty() {
+            self.select_addresses(&mut node, instance.addresses);
+        }
+        node
+    }
+
+    fn select_addresses(&self, node: &mut Node, addresses: Vec<InstanceAddress>) {
+        for address in addresses {
+            let InstanceAddress { ip, scope, interface, is_primary, port } = address;
+            if !self.address_type.includes(ip, scope) {
+                let wanted = self.address_type.word().to_owned();
+                node.left_out.push(Exclusion::OtherAddressType { found: ip.to_string(), wanted });
+            } else if self.interfaces == Interfaces::Primary && !is_primary {
+                node.left_out.push(Exclusion::NotPrimary);
+            } else {
+                let mut selected = Address::ip(ip).with_instance(node.name.clone());
+                selected.port = port;
+                selected.network_interface = interface;
+                node.addresses.push(selected);
+            }
+        }
+        if node.addresses.is_empty() && node.left_out.is_empty() {
+            node.left_out.push(Exclusion::NoAddress);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn instance() -> Instance {
+        let mut instance = Instance::new("server", "1", "web").with_state("off", false);
+        instance.tags = vec![("role".into(), "server".into())];
+        instance.add_address("10.0.0.4", AddressScope::Private);
+        instance.add_address("2001:db8::4", AddressScope::Public);
+        instance.add_address("", AddressScope::Public);
+        instance
+    }
+
+    fn apply(selection: &Selection) -> (Vec<String>, Vec<String>) {
+        let node = selection.apply(instance());
+        let text = |reason: &Exclusion| reason.to_string();
+        (node.addresses.iter().map(ToString::to_string).collect(), node.left_out.iter().map(text).collect())
+    }
+
+    #[test]
+    fn an_instance_that_matches_gives_the_addresses_of_the_type() {
+        let (addresses, left_out) = apply(&Selection::default());
+        assert_eq!(addresses, ["10.0.0.4"]);
+        assert_eq!(left_out, ["2001:db8::4 is not private"]);
+    }
+
+    #[test]
+    fn every_reason_against_an_instance_is_given() {
+        let selection = Selection {
+            tags: TagFilter::new([("role", "client"), ("zone", "1")]),
+            power_state: PowerState::Running,
+            ..Selection::default()
+        };
+        let (addresses, left_out) = apply(&selection);
+        assert!(addresses.is_empty());
+        assert_eq!(
+            left_out,
+            ["tag `role` is `server`, not `client`", "no tag `zone`", "its instance is off"]
+        );
+    }
+
+    #[test]
+    fn an_instance_without_addresses_says_so() {
+        let node = Selection::default().apply(Instance::new("server", "1", "web"));
+        assert_eq!(node.left_out, [Exclusion::NoAddress]);
+    }
+}

@@ -1,0 +1,126 @@
+//! Tags that must hold, and what almost matched.
+
+use std::collections::BTreeMap;
+
+use cloud_autojoin_core::{Exclusion, Finding};
+
+/// Tags (or labels) with the values they must have. Names and values are compared exactly.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TagFilter {
+    conditions: Vec<(String, String)>,
+}
+
+impl TagFilter {
+    /// Every one of these tags must have its value.
+    pub fn new<N: Into<String>, V: Into<String>>(conditions: impl IntoIterator<Item = (N, V)>) -> Self {
+        let conditions = conditions.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Self { conditions: conditions.collect() }
+    }
+
+    /// The tags, in the order given.
+    pub fn conditions(&self) -> &[(String, String)] {
+        &self.conditions
+    }
+
+    /// Whether no tag is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.conditions.is_empty()
+    }
+
+    /// Every condition that `tags` don't meet, with what is there instead.
+    pub fn mismatches(&self, tags: &[(String, String)]) -> Vec<Exclusion> {
+        let mismatch = |(name, wanted): &(String, String)| {
+            let found = tags.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+            match found {
+                Some(value) if value == wanted => None,
+                Some(value) => {
+                    Some(Exclusion::TagDiffers { tag: name.clone(), wanted: wanted.clone(), found: value.clone() })
+                }
+                None => Some(Exclusion::TagMissing { tag: name.clone() }),
+            }
+        };
+        self.conditions.iter().filter_map(mismatch).collect()
+    }
+}
+
+/// Collects the tags of instances that didn't match, to suggest what was probably meant.
+///
+/// Names are compared without case and with `-` for `_`; memory is bounded by the number of
+/// different near misses.
+#[derive(Debug, Default)]
+pub struct TagNearMisses {
+    found: BTreeMap<(String, String, String), usize>,
+}
+
+impl TagNearMisses {
+    /// Looks for near misses of `filter` in the tags of one instance.
+    pub fn observe(&mut self, filter: &TagFilter, tags: &[(String, String)]) {
+        const MAX: usize = 100;
+        for (wanted_name, wanted_value) in filter.conditions() {
+            for (name, value) in tags {
+                let is_near = (folded(name) == folded(wanted_name) || folded(value) == folded(wanted_value))
+                    && (name, value) != (wanted_name, wanted_value);
+                let key = (wanted_name.clone(), name.clone(), value.clone());
+                if is_near && (self.found.len() < MAX || self.found.contains_key(&key)) {
+                    *self.found.entry(key).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    /// The most frequent near miss as a finding; `key_of` names the key of the join string that
+    /// holds the value of a tag.
+    pub fn finding(&self, key_of: impl Fn(&str) -> String) -> Option<Finding> {
+        let ((wanted, name, value), count) = self.found.iter().max_by_key(|(_, count)| **count)?;
+        let instances = if *count == 1 { "1 instance has".to_owned() } else { format!("{count} instances have") };
+        let finding = Finding::new(format!("{instances} the tag `{name}` = `{value}`"));
+        Some(if name == wanted {
+            finding
+                .with_hint(format!("set `{}={value}`", key_of(wanted)))
+                .with_change(key_of(wanted), Some(value))
+        } else {
+            finding.with_hint(format!("check the name of the tag: `{wanted}` is asked for"))
+        })
+    }
+}
+
+fn folded(text: &str) -> String {
+    text.to_lowercase().replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn tags(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn all_tags_must_hold_exactly() {
+        let filter = TagFilter::new([("role", "server"), ("dc", "1")]);
+        assert_eq!(filter.mismatches(&tags(&[("dc", "1"), ("role", "server")])), []);
+        assert_eq!(filter.mismatches(&tags(&[("Role", "server"), ("dc", "2")])).len(), 2);
+    }
+
+    #[test]
+    fn the_most_frequent_near_miss_is_suggested_with_the_key_to_change() {
+        let filter = TagFilter::new([("role", "server")]);
+        let mut misses = TagNearMisses::default();
+        for value in ["servers", "Server", "servers"] {
+            misses.observe(&filter, &tags(&[("role", value)]));
+        }
+        let finding = misses.finding(|name| format!("tag.{name}")).unwrap();
+        assert_eq!(finding.message, "2 instances have the tag `role` = `servers`");
+        assert_eq!(finding.hint.as_deref(), Some("set `tag.role=servers`"));
+    }
+
+    #[test]
+    fn unrelated_tags_are_no_near_misses() {
+        let mut misses = TagNearMisses::default();
+        misses.observe(&TagFilter::new([("role", "server")]), &tags(&[("name", "web")]));
+        assert!(misses.finding(str::to_owned).is_none());
+    }
+}

@@ -1,0 +1,153 @@
+//! What a provider says of itself for the conformance suite.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cloud_autojoin_core::ProviderSpec;
+use wiremock::ResponseTemplate;
+
+/// One discovery of a provider, and how its service refuses.
+#[derive(Clone)]
+pub struct Conformance {
+    /// The provider.
+    pub spec: ProviderSpec,
+    /// Its `README.md`, by `include_str!`.
+    pub readme: &'static str,
+    /// A join string whose discovery makes the requests of `exchanges`. `ENDPOINT` stands for the
+    /// server's URL; every secret holds [`CANARY`](super::CANARY).
+    pub join: &'static str,
+    /// Environment variables; `ENDPOINT` as in `join`.
+    pub env: &'static [(&'static str, &'static str)],
+    /// The requests in their order with their responses; the list comes in several pages, one of
+    /// the middle ones empty, if the service has pages at all.
+    pub exchanges: Vec<Exchange>,
+    /// How the list is paged.
+    pub paging: Paging,
+    /// The addresses as they are printed, sorted.
+    pub addresses: &'static [&'static str],
+    /// Resources that give no address: name, and part of the reason.
+    pub excluded: &'static [(&'static str, &'static str)],
+    /// The exchanges of a discovery that matches nothing.
+    pub nothing: Vec<Exchange>,
+    /// How the service says that there are too many requests, and the wait it asks for.
+    pub throttled: (Refusal, Duration),
+    /// How the service refuses a credential.
+    pub unauthorized: Refusal,
+    /// How the service refuses a valid credential that lacks a permission, and the permission; none
+    /// where the service has no permissions.
+    pub denied: Option<(Refusal, &'static str)>,
+}
+
+/// How a list is paged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paging {
+    /// The whole list is one response.
+    None,
+    /// The response holds the URL of the next page.
+    Link,
+    /// The response holds a token of the next page.
+    Token,
+    /// Pages are numbered, and the response says how many there are.
+    Number,
+}
+
+/// An error response.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: &'static str,
+}
+
+impl Refusal {
+    /// A response with this status and body.
+    pub fn new(status: u16, body: &'static str) -> Self {
+        Self { status, headers: Vec::new(), body }
+    }
+
+    /// The same response with one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(super) fn template(&self) -> ResponseTemplate {
+        let template = ResponseTemplate::new(self.status).set_body_string(self.body);
+        self.headers.iter().fold(template, |template, (name, value)| template.insert_header(*name, value.as_str()))
+    }
+}
+
+/// One request with its response.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    pub(super) method: &'static str,
+    pub(super) path: String,
+    pub(super) query: BTreeMap<String, Option<String>>,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body_parts: Vec<String>,
+    pub(super) reply: String,
+    pub(super) reply_headers: Vec<(&'static str, String)>,
+}
+
+impl Exchange {
+    /// A `GET` of this path, answered with `reply` (JSON or XML; `ENDPOINT` as in the join string).
+    pub fn get(path: impl Into<String>, reply: impl Into<String>) -> Self {
+        Self {
+            method: "GET",
+            path: path.into(),
+            query: BTreeMap::new(),
+            headers: Vec::new(),
+            body_parts: Vec::new(),
+            reply: reply.into(),
+            reply_headers: Vec::new(),
+        }
+    }
+
+    /// A `POST` to this path.
+    pub fn post(path: impl Into<String>, reply: impl Into<String>) -> Self {
+        Self { method: "POST", ..Self::get(path, reply) }
+    }
+
+    /// The same exchange with another method.
+    #[must_use]
+    pub fn with_method(mut self, method: &'static str) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// The request has this query parameter.
+    #[must_use]
+    pub fn with_query(mut self, name: &str, value: &str) -> Self {
+        self.query.insert(name.to_owned(), Some(value.to_owned()));
+        self
+    }
+
+    /// The request doesn't have this query parameter: the first page has no token.
+    #[must_use]
+    pub fn without_query(mut self, name: &str) -> Self {
+        self.query.insert(name.to_owned(), None);
+        self
+    }
+
+    /// The request has this header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The body of the request contains this text.
+    #[must_use]
+    pub fn with_body_part(mut self, part: impl Into<String>) -> Self {
+        self.body_parts.push(part.into());
+        self
+    }
+
+    /// The response has this header.
+    #[must_use]
+    pub fn with_reply_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.reply_headers.push((name, value.into()));
+        self
+    }
+}
