@@ -61,6 +61,10 @@ impl Registry {
             providers: vec![
                 #[cfg(feature = "azure")]
                 cloud_autojoin_azure::SPEC,
+                #[cfg(feature = "digitalocean")]
+                cloud_autojoin_digitalocean::SPEC,
+                #[cfg(feature = "srv")]
+                cloud_autojoin_srv::SPEC,
             ],
         }
     }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use cloud_autojoin_core::error::ApiError;
-use cloud_autojoin_core::http::{
-    Answer, Authorizer, HttpClient, Request, Response, ResponseClass, ResponseClassifier,
-};
+use cloud_autojoin_core::http::{Answer, Authorizer, HttpClient, Request, Response, ResponseClass, ResponseClassifier};
 use cloud_autojoin_core::{Call, Context, Error, Result};
 use http::header::{ACCEPT, HeaderValue};
 use serde::de::DeserializeOwned;

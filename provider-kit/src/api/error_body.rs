@@ -40,27 +40,26 @@ impl ErrorBody {
         use quick_xml::events::Event;
 
         let mut found = Self::default();
-        let mut reader = quick_xml::Reader::from_reader(body);
-        let mut element = Vec::new();
+        let Ok(body) = std::str::from_utf8(body) else { return found };
+        let mut reader = quick_xml::Reader::from_str(body.trim_start_matches('\u{feff}'));
+        let mut element = String::new();
         while let Ok(event) = reader.read_event() {
             match event {
-                Event::Start(start) => element = start.local_name().as_ref().to_vec(),
+                Event::Start(start) => element = start.local_name().as_ref().to_owned(),
                 Event::End(_) => element.clear(),
                 Event::Text(text) => {
-                    let Ok(text) = text.decode() else { continue };
-                    let name = String::from_utf8_lossy(&element).into_owned();
-                    let slot = if name == code {
+                    let slot = if element == code {
                         &mut found.code
-                    } else if name == message {
+                    } else if element == message {
                         &mut found.message
-                    } else if request_id.contains(&name.as_str()) {
+                    } else if request_id.contains(&element.as_str()) {
                         &mut found.request_id
                     } else {
                         continue;
                     };
-                    let text = quick_xml::escape::unescape(&text).unwrap_or_default().trim().to_owned();
+                    let text = text.trim();
                     if slot.is_none() && !text.is_empty() {
-                        *slot = Some(cut(text));
+                        *slot = Some(cut(text.to_owned()));
                     }
                 }
                 Event::Eof => break,
@@ -96,6 +95,17 @@ mod tests {
         for body in ["<html>Bad Gateway</html>", "", "[]", "null", "{\"message\":{}}"] {
             assert_eq!(ErrorBody::from_json(body.as_bytes(), &["/id"], &["/message"], &[]), ErrorBody::default());
         }
+    }
+
+    #[cfg(feature = "xml")]
+    #[test]
+    fn an_xml_body_is_read_by_the_names_of_its_elements() {
+        let body =
+            b"<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>not allowed</Message></Error></Errors><RequestID>r-1</RequestID></Response>";
+        let text = |text: &str| Some(text.to_owned());
+        let expected = ErrorBody { code: text("UnauthorizedOperation"), message: text("not allowed"), request_id: text("r-1") };
+        assert_eq!(ErrorBody::from_xml(body, "Code", "Message", &["RequestId", "RequestID"]), expected);
+        assert_eq!(ErrorBody::from_xml(b"<html>", "Code", "Message", &[]), ErrorBody::default());
     }
 
     #[test]

@@ -46,15 +46,7 @@ pub struct Pages<'a> {
 
 impl<'a> Pages<'a> {
     pub(super) fn new(client: &'a ApiClient, first: Request, call: &'a Call) -> Self {
-        let mut pages = Self {
-            client,
-            call,
-            next: None,
-            current: None,
-            seen: HashSet::new(),
-            hasher: RandomState::new(),
-            limits: PageLimits::default(),
-        };
+        let mut pages = Self { client, call, next: None, current: None, seen: HashSet::new(), hasher: RandomState::new(), limits: PageLimits::default() };
         pages.seen.insert(pages.hash(&first));
         pages.next = Some(first);
         pages
@@ -125,10 +117,7 @@ impl<'a> Pages<'a> {
     }
 
     fn failed(&self, failure: TransportFailure, detail: String) -> cloud_autojoin_core::Error {
-        let (operation, origin) = self
-            .current
-            .as_ref()
-            .map_or(("list", String::new()), |request| (request.operation(), origin_of(request.url())));
+        let (operation, origin) = self.current.as_ref().map_or(("list", String::new()), |request| (request.operation(), origin_of(request.url())));
         TransportError::new(operation, origin, failure).with_detail(detail).into()
     }
 }

@@ -32,14 +32,8 @@ mod tests {
     #[test]
     fn codes_are_those_of_the_rfcs() {
         let data = b"what do ya want for nothing?";
-        assert_eq!(
-            hex(&hmac_sha256(b"Jefe", data)),
-            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-        );
+        assert_eq!(hex(&hmac_sha256(b"Jefe", data)), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
         assert_eq!(hmac_sha1_base64(b"Jefe", data), "7/zfauXrL6LSdBbV8YTfnCWafHk=");
-        assert_eq!(
-            sha256_hex(b""),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(sha256_hex(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 }

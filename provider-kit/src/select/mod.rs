@@ -54,16 +54,7 @@ pub struct InstanceAddress {
 impl Instance {
     /// An instance of this kind, without addresses.
     pub fn new(kind: &'static str, id: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            kind,
-            id: id.into(),
-            name: name.into(),
-            state: None,
-            attributes: Vec::new(),
-            tags: Vec::new(),
-            addresses: Vec::new(),
-            excluded: None,
-        }
+        Self { kind, id: id.into(), name: name.into(), state: None, attributes: Vec::new(), tags: Vec::new(), addresses: Vec::new(), excluded: None }
     }
 
     /// Sets the power state.
@@ -180,17 +171,10 @@ mod tests {
 
     #[test]
     fn every_reason_against_an_instance_is_given() {
-        let selection = Selection {
-            tags: TagFilter::new([("role", "client"), ("zone", "1")]),
-            power_state: PowerState::Running,
-            ..Selection::default()
-        };
+        let selection = Selection { tags: TagFilter::new([("role", "client"), ("zone", "1")]), power_state: PowerState::Running, ..Selection::default() };
         let (addresses, left_out) = apply(&selection);
         assert!(addresses.is_empty());
-        assert_eq!(
-            left_out,
-            ["tag `role` is `server`, not `client`", "no tag `zone`", "its instance is off"]
-        );
+        assert_eq!(left_out, ["tag `role` is `server`, not `client`", "no tag `zone`", "its instance is off"]);
     }
 
     #[test]

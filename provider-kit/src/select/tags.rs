@@ -33,9 +33,7 @@ impl TagFilter {
             let found = tags.iter().find(|(known, _)| known == name).map(|(_, value)| value);
             match found {
                 Some(value) if value == wanted => None,
-                Some(value) => {
-                    Some(Exclusion::TagDiffers { tag: name.clone(), wanted: wanted.clone(), found: value.clone() })
-                }
+                Some(value) => Some(Exclusion::TagDiffers { tag: name.clone(), wanted: wanted.clone(), found: value.clone() }),
                 None => Some(Exclusion::TagMissing { tag: name.clone() }),
             }
         };
@@ -58,8 +56,7 @@ impl TagNearMisses {
         const MAX: usize = 100;
         for (wanted_name, wanted_value) in filter.conditions() {
             for (name, value) in tags {
-                let is_near = (folded(name) == folded(wanted_name) || folded(value) == folded(wanted_value))
-                    && (name, value) != (wanted_name, wanted_value);
+                let is_near = (folded(name) == folded(wanted_name) || folded(value) == folded(wanted_value)) && (name, value) != (wanted_name, wanted_value);
                 let key = (wanted_name.clone(), name.clone(), value.clone());
                 if is_near && (self.found.len() < MAX || self.found.contains_key(&key)) {
                     *self.found.entry(key).or_default() += 1;
@@ -75,9 +72,7 @@ impl TagNearMisses {
         let instances = if *count == 1 { "1 instance has".to_owned() } else { format!("{count} instances have") };
         let finding = Finding::new(format!("{instances} the tag `{name}` = `{value}`"));
         Some(if name == wanted {
-            finding
-                .with_hint(format!("set `{}={value}`", key_of(wanted)))
-                .with_change(key_of(wanted), Some(value))
+            finding.with_hint(format!("set `{}={value}`", key_of(wanted))).with_change(key_of(wanted), Some(value))
         } else {
             finding.with_hint(format!("check the name of the tag: `{wanted}` is asked for"))
         })

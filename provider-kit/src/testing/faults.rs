@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use cloud_autojoin_core::TransportFailure;
 use cloud_autojoin_core::http::{RawResponse, Request, Transport, TransportCause};
+use cloud_autojoin_core::{Moment, TransportFailure};
 use url::Url;
 
 /// What happens to one request.
@@ -34,14 +34,14 @@ impl FaultTransport {
 
 #[async_trait]
 impl Transport for FaultTransport {
-    async fn send(&self, request: &Request) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, request: &Request, deadline: Moment) -> Result<RawResponse, TransportCause> {
         let fault = self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         match fault {
-            None => self.inner.send(request).await,
+            None => self.inner.send(request, deadline).await,
             Some(Fault::Reset) => Err(TransportCause::new(TransportFailure::Cut)),
             Some(Fault::Silence) => std::future::pending().await,
             Some(Fault::Truncated) => {
-                let mut response = self.inner.send(request).await?;
+                let mut response = self.inner.send(request, deadline).await?;
                 response.body.truncate(response.body.len() / 2);
                 Ok(response)
             }
@@ -50,6 +50,10 @@ impl Transport for FaultTransport {
 
     async fn connect(&self, url: &Url) {
         self.inner.connect(url).await;
+    }
+
+    fn reload_trust(&self) {
+        self.inner.reload_trust();
     }
 }
 

@@ -47,12 +47,7 @@ impl Harness {
 
     /// Refuses the request of `exchange` so many times, before what else is mounted for it.
     pub async fn refuse(&self, exchange: &Exchange, refusal: &Refusal, times: u64) {
-        Mock::given(Shape(exchange.clone()))
-            .respond_with(refusal.template())
-            .up_to_n_times(times)
-            .with_priority(1)
-            .mount(&self.server)
-            .await;
+        Mock::given(Shape(exchange.clone())).respond_with(refusal.template()).up_to_n_times(times).with_priority(1).mount(&self.server).await;
     }
 
     /// The response of an exchange.
@@ -61,9 +56,7 @@ impl Harness {
         let kind = if body.starts_with('<') { "text/xml" } else { "application/json" };
         let template = ResponseTemplate::new(200).set_body_raw(body, kind);
         let uri = self.server.uri();
-        exchange.reply_headers.iter().fold(template, |template, (name, value)| {
-            template.insert_header(*name, value.replace("ENDPOINT", &uri).as_str())
-        })
+        exchange.reply_headers.iter().fold(template, |template, (name, value)| template.insert_header(*name, value.replace("ENDPOINT", &uri).as_str()))
     }
 
     /// Does these faults to the next requests.
@@ -185,7 +178,7 @@ impl Outcome {
 }
 
 /// Fails when `text` holds a secret of the join string.
-pub fn assert_no_secret(text: &str) {
+pub(super) fn assert_no_secret(text: &str) {
     assert!(!text.contains(CANARY), "a secret is shown: {text}");
 }
 

@@ -1,0 +1,107 @@
+//! The resolver of the system's configuration (`/etc/resolv.conf`), by hickory-resolver.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cloud_autojoin_core::call::{RequestOutcome, RequestRecord};
+use cloud_autojoin_core::dns::{DnsError, DnsResolver, SrvRecord};
+use cloud_autojoin_core::{Call, Context, Error, TransportError, TransportFailure};
+use hickory_resolver::TokioResolver;
+use hickory_resolver::net::{DnsError as Refusal, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::RData;
+
+/// The resolver of `context`, or the system's.
+pub fn resolver(context: &Context) -> Arc<dyn DnsResolver> {
+    context.dns().map_or_else(|| Arc::new(SystemResolver) as Arc<dyn DnsResolver>, Arc::clone)
+}
+
+/// The error for a query that failed in `operation` (`resolve `_consul._tcp.example``).
+pub fn error(provider: &'static str, operation: String, cause: DnsError) -> Error {
+    let failure = if cause.is_transient() { TransportFailure::Connect } else { TransportFailure::Request };
+    TransportError::new(operation, "the name server", failure).of_provider(provider).with_cause(cause).into()
+}
+
+/// Resolves names as the system's configuration says: servers, search list, attempts. The
+/// configuration is read at every query and nothing is cached, so a long-running process sees
+/// changes of both.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemResolver;
+
+impl SystemResolver {
+    /// Runs a query within the call's deadline and records it.
+    async fn query<T>(call: &Call, operation: String, query: impl AsyncFnOnce(TokioResolver) -> Result<T, NetError>) -> Result<T, NetError> {
+        let started = call.elapsed();
+        let result = match Self::configured() {
+            Ok(resolver) => tokio_timeout(call, query(resolver)).await,
+            Err(error) => Err(error),
+        };
+        let outcome = match &result {
+            Ok(_) => RequestOutcome::Status(0),
+            Err(error) => RequestOutcome::Failed(error.to_string()),
+        };
+        let mut record = RequestRecord::new(&operation, &operation, outcome);
+        record.started = started;
+        record.elapsed = call.elapsed().saturating_sub(started);
+        call.record(record);
+        result
+    }
+
+    fn configured() -> Result<TokioResolver, NetError> {
+        let mut builder = TokioResolver::builder_tokio()?;
+        builder.options_mut().cache_size = 0;
+        builder.build()
+    }
+}
+
+async fn tokio_timeout<T>(call: &Call, query: impl Future<Output = Result<T, NetError>>) -> Result<T, NetError> {
+    match tokio::time::timeout(call.remaining(), query).await {
+        Ok(result) => result,
+        Err(_) => Err(NetError::Timeout),
+    }
+}
+
+#[async_trait]
+impl DnsResolver for SystemResolver {
+    async fn srv(&self, name: &str, call: &Call) -> Result<Vec<SrvRecord>, DnsError> {
+        let query = async |resolver: TokioResolver| resolver.srv_lookup(name).await;
+        let lookup = Self::query(call, format!("SRV {name}"), query).await.map_err(|error| judge(name, "SRV", error))?;
+        let records: Vec<SrvRecord> = lookup
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::SRV(srv) => Some(SrvRecord::new(srv.priority, srv.weight, srv.port, srv.target.to_utf8())),
+                _ => None,
+            })
+            .collect();
+        if records.is_empty() {
+            return Err(DnsError::NoRecords { name: name.to_owned(), record: "SRV" });
+        }
+        Ok(records)
+    }
+
+    async fn addresses(&self, name: &str, call: &Call) -> Result<Vec<IpAddr>, DnsError> {
+        let query = async |resolver: TokioResolver| resolver.lookup_ip(name).await;
+        let record = "A or AAAA";
+        let lookup = Self::query(call, format!("A, AAAA {name}"), query).await.map_err(|error| judge(name, record, error))?;
+        let addresses: Vec<IpAddr> = lookup.iter().collect();
+        if addresses.is_empty() {
+            return Err(DnsError::NoRecords { name: name.to_owned(), record });
+        }
+        Ok(addresses)
+    }
+}
+
+/// What a failed query means.
+fn judge(name: &str, record: &'static str, error: NetError) -> DnsError {
+    let name = name.to_owned();
+    match error {
+        NetError::Dns(Refusal::NoRecordsFound(found)) if found.response_code == ResponseCode::NXDomain => DnsError::NoSuchName(name),
+        NetError::Dns(Refusal::NoRecordsFound(found)) if found.response_code == ResponseCode::NoError => DnsError::NoRecords { name, record },
+        NetError::Dns(Refusal::NoRecordsFound(found)) => DnsError::Refused(found.response_code.to_string()),
+        NetError::Dns(Refusal::ResponseCode(code)) => DnsError::Refused(code.to_string()),
+        other => DnsError::Unreachable(io::Error::other(other)),
+    }
+}
