@@ -119,7 +119,7 @@ async fn warnings_are_errors_only_when_strict() {
 
 #[tokio::test]
 async fn people_are_told_that_a_provider_is_not_known() {
-    check(&["provider=aws tag_key=a"]).await.is(1, "error: unknown provider `aws`\n  hint: known here: `azure`\n", "");
+    check(&["provider=acme tag_key=a"]).await.is(1, "error: unknown provider `acme`\n  hint: known here: PROVIDERS\n", "");
 }
 
 #[tokio::test]
@@ -131,14 +131,14 @@ async fn words_are_judged_as_one_string_and_several_strings_one_by_one() {
     // A shell has taken the quotes off, as before `discover addrs`.
     let ended = check(&[&words[..3], &["tag_value=b c"]].concat()).await;
     assert!(ended.status == Some(0) && ended.stdout.contains("tag_value=\"b c\""), "{ended:?}");
-    check(&["tag_name=a", "tag_value=b"]).await.is(1, "error: no provider\n  hint: write `provider=NAME`; known here: `azure`\n", "");
+    check(&["tag_name=a", "tag_value=b"]).await.is(1, "error: no provider\n  hint: write `provider=NAME`; known here: PROVIDERS\n", "");
 
     let ended = check(&["provider=azure", "provider=aws a=b"]).await;
     ended.is(
         1,
         "string 1: provider=azure\nerror: nothing is selected\n  hint: add `tag_name=... tag_value=...`, or `resource_group=... vm_scale_set=...`\n\
          go-discover: fails: `subscription_id not provided as argument or environment variable`\n\n\
-         string 2: error: unknown provider `aws`\n  hint: known here: `azure`\n",
+         string 2: error: unknown provider `acme`\n  hint: known here: PROVIDERS\n",
         "",
     );
 }

@@ -186,7 +186,7 @@ async fn programs_get_one_object_with_every_node_and_request() {
     let id = |name: &str| format!("/subscriptions/{TAGGED}/resourceGroups/machines/providers/Microsoft.Network/networkInterfaces/{name}");
     assert_eq!(
         of("front"),
-        json!({"kind": "network interface", "id": id("front"), "name": "front", "group": "machines", "scale_set": null, "instance": "consul-two-interfaces", "zone": null,
+        json!({"kind": "network interface", "id": id("front"), "name": "front", "group": "machines", "scale_set": null, "instance": "consul-two-interfaces", "zone": null, "attributes": [],
             "tags": [["consul", "server"]], "addresses": ["10.0.3.7"], "left_out": []})
     );
     assert_eq!(of("consul-clientVMNic")["left_out"], json!([{"reason": "tag_differs", "message": "tag `consul` is `client`, not `server`"}]));
@@ -282,7 +282,7 @@ list the network interfaces of the subscription  403         N ms
 
 #[tokio::test]
 async fn a_string_that_is_wrong_is_told_so_as_by_addrs() {
-    discover(["explain", "provider=azrue"]).run().await.is(1, "", "discover: unknown provider `azrue`\nhint: did you mean `azure`? known here: `azure`\n");
+    discover(["explain", "provider=azrue"]).run().await.is(1, "", "discover: unknown provider `azrue`\nhint: did you mean `azure`? known here: PROVIDERS\n");
 }
 
 #[tokio::test]
