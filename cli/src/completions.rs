@@ -3,6 +3,8 @@
 //! clap's generator writes the scripts; what it can't express is added for each shell: words such as
 //! `tag_on=nic`, which shells take apart at `=` and `:`, and values such as `consul:/path`.
 
+use std::collections::HashSet;
+
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, Command, CommandFactory, ValueHint};
 use clap_complete::Shell;
@@ -52,7 +54,10 @@ struct JoinWord {
 impl JoinWord {
     fn all(registry: &Registry) -> Vec<Self> {
         let providers = registry.providers().iter().map(|spec| Self { text: format!("provider={}", spec.name), help: spec.title });
-        providers.chain(registry.providers().iter().flat_map(|spec| spec.keys).flat_map(Self::of_key)).collect()
+        let keys = registry.providers().iter().flat_map(|spec| spec.keys).flat_map(Self::of_key);
+        // Providers share keys such as `address_type`.
+        let mut seen = HashSet::new();
+        providers.chain(keys).filter(|word| seen.insert(word.text.clone())).collect()
     }
 
     /// The beginnings of pairs with this key, whole pairs where there are few values. A secret isn't
