@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use crate::http::{Response, ResponseClass};
+use crate::http::{BoxError, Response, ResponseClass};
 
 /// An answer with an error status, in the cloud's own words.
 #[derive(Debug)]
@@ -223,12 +223,17 @@ pub struct DecodeError {
     operation: String,
     detail: Option<String>,
     hint: Option<String>,
-    cause: Option<serde_json::Error>,
+    cause: Option<BoxError>,
 }
 
 impl DecodeError {
     /// A body that is not the JSON expected. The body itself is not kept: it may hold a token.
     pub fn json(provider: &'static str, operation: impl Into<String>, cause: serde_json::Error) -> Self {
+        Self { provider, operation: operation.into(), detail: None, hint: None, cause: Some(cause.into()) }
+    }
+
+    /// A body that its decoder refused; `cause` must not show values of the body.
+    pub fn of_body(provider: &'static str, operation: impl Into<String>, cause: BoxError) -> Self {
         Self { provider, operation: operation.into(), detail: None, hint: None, cause: Some(cause) }
     }
 
@@ -272,7 +277,7 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_ref().map(|cause| cause as &(dyn std::error::Error + 'static))
+        self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
     }
 }
 

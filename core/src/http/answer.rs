@@ -35,24 +35,48 @@ pub(super) enum Judgement<T> {
     /// It is final.
     Final(T),
     /// It ends too early, which another try may mend.
-    CutShort(serde_json::Error),
+    CutShort(BoxError),
     /// It has more values than [`MAX_JSON_VALUES`](super::MAX_JSON_VALUES).
     TooManyValues,
 }
 
-/// Decodes a good answer; others are final as they are.
-pub(super) fn judge<T: DeserializeOwned>(raw: &RawResponse) -> Judgement<Option<serde_json::Result<T>>> {
+/// An error of a body decoder.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// Why a body can't be decoded. The cause must not show values: they may be a token.
+#[derive(Debug)]
+pub enum BodyError {
+    /// It ends in the middle: another attempt may get the rest.
+    Truncated(BoxError),
+    /// It isn't what the decoder expects.
+    Invalid(BoxError),
+    /// It has more values than [`MAX_JSON_VALUES`](super::MAX_JSON_VALUES).
+    TooManyValues,
+}
+
+/// Decodes a good answer by `decode`; others are final as they are.
+pub(super) fn judge<T>(raw: &RawResponse, decode: impl Fn(&[u8]) -> Result<T, BodyError>) -> Judgement<Option<Result<T, BoxError>>> {
     if !raw.status.is_success() || raw.status == http::StatusCode::NO_CONTENT {
         return Judgement::Final(None);
     }
-    if has_too_many_values(&raw.body) {
-        return Judgement::TooManyValues;
-    }
-    match decode_unlimited(&raw.body) {
+    match decode(&raw.body) {
         Ok(value) => Judgement::Final(Some(Ok(value))),
-        Err(error) if error.is_eof() => Judgement::CutShort(error),
-        Err(error) => Judgement::Final(Some(Err(without_values(&error)))),
+        Err(BodyError::Truncated(error)) => Judgement::CutShort(error),
+        Err(BodyError::Invalid(error)) => Judgement::Final(Some(Err(error))),
+        Err(BodyError::TooManyValues) => Judgement::TooManyValues,
     }
+}
+
+/// Decodes JSON within the limits.
+pub(super) fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyError> {
+    if has_too_many_values(body) {
+        return Err(BodyError::TooManyValues);
+    }
+    decode_unlimited(body).map_err(
+        |error: serde_json::Error| {
+            if error.is_eof() { BodyError::Truncated(error.into()) } else { BodyError::Invalid(without_values(&error).into()) }
+        },
+    )
 }
 
 /// The same error without quoted text: serde shows the value it did not expect, and in an answer with a token that value may be the token.
@@ -72,8 +96,8 @@ mod tests {
 
     use super::*;
 
-    fn judged(status: u16, body: &str) -> Judgement<Option<serde_json::Result<Vec<u8>>>> {
-        judge(&RawResponse::new(StatusCode::from_u16(status).unwrap(), body.to_owned()))
+    fn judged(status: u16, body: &str) -> Judgement<Option<Result<Vec<u8>, BoxError>>> {
+        judge(&RawResponse::new(StatusCode::from_u16(status).unwrap(), body.to_owned()), decode_json)
     }
 
     #[test]

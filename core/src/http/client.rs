@@ -9,7 +9,7 @@ use http::header::LOCATION;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::answer::{Answer, Judgement, judge};
+use super::answer::{Answer, BodyError, Judgement, decode_json, judge};
 use super::transport::{RawResponse, Transport, TransportCause};
 use super::wire::Wire;
 use super::{HttpSettings, MAX_JSON_VALUES, MAX_OUTAGE_WAIT, Request, Response, ResponseClass, origin_of, shown_url};
@@ -85,13 +85,22 @@ impl HttpClient {
     ///
     /// [`Error::Transport`] as [`HttpClient::send`], and `Cut` when the JSON still ends early at the last try; [`Error::Decode`] of `provider` when it is not what `T` expects.
     pub async fn json<T: DeserializeOwned>(&self, provider: &'static str, request: &Request, call: &Call) -> Result<Answer<T>> {
-        let (mut response, decoded) = self.run(request, call, judge::<T>).await.map_err(|error| match error {
+        self.decode(provider, request, call, decode_json).await
+    }
+
+    /// Sends `request` like [`HttpClient::json`] and decodes a good answer by `decode`.
+    ///
+    /// # Errors
+    ///
+    /// As [`HttpClient::json`].
+    pub async fn decode<T>(&self, provider: &'static str, request: &Request, call: &Call, decode: impl Fn(&[u8]) -> Result<T, BodyError>) -> Result<Answer<T>> {
+        let (mut response, decoded) = self.run(request, call, |raw| judge(raw, &decode)).await.map_err(|error| match error {
             Error::Transport(error) => error.of_provider(provider).into(),
             other => other,
         })?;
         match decoded {
             None => Ok(Answer::Other(response)),
-            Some(Err(cause)) => Err(DecodeError::json(provider, request.operation(), cause).into()),
+            Some(Err(cause)) => Err(DecodeError::of_body(provider, request.operation(), cause).into()),
             Some(Ok(value)) => {
                 response.body.clear();
                 Ok(Answer::Value(value, response))
@@ -176,7 +185,7 @@ impl HttpClient {
         let bytes = answer.as_ref().map_or(0, |raw| raw.body.len() as u64);
         let judged = answer.and_then(|raw| match judge(&raw) {
             Judgement::Final(value) => Ok((raw, value)),
-            Judgement::CutShort(cause) => Err(TransportCause::new(TransportFailure::Cut).with_detail("the JSON ends early").with_cause(cause)),
+            Judgement::CutShort(cause) => Err(TransportCause::new(TransportFailure::Cut).with_detail("the body ends early").with_cause(cause)),
             Judgement::TooManyValues => Err(TransportCause::new(TransportFailure::TooLarge).with_detail(format!("the limit is {MAX_JSON_VALUES} values"))),
         });
         let outcome = match &judged {

@@ -27,7 +27,7 @@ mod transport;
 mod trust;
 mod wire;
 
-pub use answer::Answer;
+pub use answer::{Answer, BodyError, BoxError};
 pub use authorize::Authorizer;
 pub use backoff::Backoff;
 pub use classify::{ByStatus, ResponseClass, ResponseClassifier};

@@ -88,10 +88,20 @@ impl ApiClient {
     /// isn't what the API documents.
     pub async fn json<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
         let request = self.prepare(request);
-        match self.http.json(self.api.provider(), &request, call).await? {
-            Answer::Value(value, response) if response.class == ResponseClass::Success => Ok(value),
-            Answer::Value(_, response) | Answer::Other(response) => Err(self.error(&request, &response)),
-        }
+        let answer = self.http.json(self.api.provider(), &request, call).await?;
+        self.value(&request, answer)
+    }
+
+    /// Sends `request` and decodes the XML of its response.
+    ///
+    /// # Errors
+    ///
+    /// As [`ApiClient::json`].
+    #[cfg(feature = "xml")]
+    pub async fn xml<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
+        let request = self.prepare(request);
+        let answer = self.http.decode(self.api.provider(), &request, call, super::xml::decode).await?;
+        self.value(&request, answer)
     }
 
     /// Sends `request` and returns its successful response as it is.
@@ -115,6 +125,13 @@ impl ApiClient {
         match &self.authorizer {
             Some(authorizer) => request.authorized_by(Arc::clone(authorizer)),
             None => request,
+        }
+    }
+
+    fn value<T>(&self, request: &Request, answer: Answer<T>) -> Result<T> {
+        match answer {
+            Answer::Value(value, response) if response.class == ResponseClass::Success => Ok(value),
+            Answer::Value(_, response) | Answer::Other(response) => Err(self.error(request, &response)),
         }
     }
 

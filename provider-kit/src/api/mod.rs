@@ -6,6 +6,8 @@
 mod client;
 mod error_body;
 mod pages;
+#[cfg(feature = "xml")]
+mod xml;
 
 pub use client::{Api, ApiClient};
 pub use error_body::ErrorBody;

@@ -63,6 +63,18 @@ impl<'a> Pages<'a> {
         self.client.json(request, self.call).await.map(Some)
     }
 
+    /// As [`Pages::next_json`], for XML.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pages::next_json`].
+    #[cfg(feature = "xml")]
+    pub async fn next_xml<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        let Some(request) = self.next.take() else { return Ok(None) };
+        self.current = Some(request.clone());
+        self.client.xml(request, self.call).await.map(Some)
+    }
+
     /// The next page is where `link` points; absent or empty means the list has ended.
     ///
     /// # Errors

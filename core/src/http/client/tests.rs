@@ -310,7 +310,7 @@ async fn json_that_ends_early_is_asked_for_again() {
     let first = &call.requests()[0];
     assert_eq!(
         (&first.outcome, first.bytes),
-        (&RequestOutcome::Failed("cut short (the JSON ends early): EOF while parsing a value at line 1 column 3".to_owned()), 3)
+        (&RequestOutcome::Failed("cut short (the body ends early): EOF while parsing a value at line 1 column 3".to_owned()), 3)
     );
 }
 
