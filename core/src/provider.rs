@@ -23,6 +23,14 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// What it will look for, in words: ``scale set `web` of resource group `prod` ``.
     fn subject(&self) -> String;
 
+    /// Where it looks, as far as that is known: what it resolved from join string and environment, and
+    /// from the machine once it has asked. Pairs of a name and a value, as
+    /// `("subscription_id", "...")`, without secrets. Results of another scope are never mixed with
+    /// those of this one: a watch keeps it with the last good answer. The default is empty.
+    fn scope(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Asks the cloud once.
     ///
     /// The requests made are written into `call`, also when the answer is an error. Nothing matched is `Ok`, with no address in it.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cloud_autojoin_core::http::Backoff;
 use cloud_autojoin_core::{Clock, Context, Detail, Provider};
 
-use super::{Guards, Pace, Watch};
+use super::{DEFAULT_LAST_GOOD_MAX_AGE, Guards, Pace, Watch};
 use crate::DEFAULT_TIMEOUT;
 
 /// Puts a [`Watch`] together; made by [`Watch::builder`].
@@ -20,6 +20,7 @@ pub struct WatchBuilder {
     pub(super) guards: Guards,
     pub(super) detail: Detail,
     pub(super) last_good: Option<PathBuf>,
+    pub(super) last_good_max_age: Duration,
     pub(super) identity: Option<String>,
     pub(super) seed: Option<u64>,
 }
@@ -34,6 +35,7 @@ impl WatchBuilder {
             guards: Guards::default(),
             detail: Detail::default(),
             last_good: None,
+            last_good_max_age: DEFAULT_LAST_GOOD_MAX_AGE,
             identity: None,
             seed: None,
         }
@@ -104,7 +106,17 @@ impl WatchBuilder {
         self
     }
 
-    /// What tells this watch from others in its last-good file, instead of the provider's name and subject: the join string without secrets, say. It is written into the file.
+    /// How old the last good answer may be before it counts as stale; default
+    /// [`DEFAULT_LAST_GOOD_MAX_AGE`]. A stale one is still put to use, since it is better than none, and
+    /// [`Source::LastGood`](super::Source::LastGood) says that it is stale.
+    #[must_use]
+    pub fn last_good_max_age(mut self, max_age: Duration) -> Self {
+        self.last_good_max_age = max_age;
+        self
+    }
+
+    /// What tells this watch from others in its last-good file, instead of the provider's name and subject: the join string without secrets, say. It is written into the file, with [`Provider::scope`]: a last good answer of another scope is
+    /// never used.
     #[must_use]
     pub fn identity(mut self, identity: impl Into<String>) -> Self {
         self.identity = Some(identity.into());

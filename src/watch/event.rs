@@ -56,6 +56,10 @@ pub enum Source {
     LastGood {
         /// How old the answer was when it was put to use; `None` when its time lies ahead of this machine's clock.
         age: Option<Duration>,
+        /// Whether it is older than
+        /// [`WatchBuilder::last_good_max_age`](super::WatchBuilder::last_good_max_age), or its age is
+        /// not known.
+        is_stale: bool,
     },
 }
 

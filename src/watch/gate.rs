@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloud_autojoin_core::{Address, Moment};
 
@@ -136,6 +137,15 @@ impl Gate {
             };
         }
         Verdict::Changed(Step { joined, left, held })
+    }
+
+    /// Judges an answer that has nothing to do with what is in use: only the least number counts.
+    pub(super) fn judge_replacement(&mut self, answer: &[Address], now: Moment) -> Verdict {
+        let guards = self.guards;
+        self.guards = Guards { min: guards.min, stable_for: Duration::ZERO, max_shrink: None };
+        let verdict = self.judge(answer, now);
+        self.guards = guards;
+        verdict
     }
 
     /// From when on a changed answer counts; `None` where no guard asks for it.

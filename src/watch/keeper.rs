@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use cloud_autojoin_core::Address;
 use tokio::task::JoinHandle;
 
-use super::last_good::{LastGood, Restored, Write};
+use super::last_good::{LastGood, Restored, Scope, Write};
 use super::status::StatusReader;
 
 /// The file of the last good answer, if there is to be one, and the write that is on its way.
@@ -27,6 +27,13 @@ impl Keeper {
             note_trouble(status, trouble);
             None
         })
+    }
+
+    /// Notes where addresses are found from now on.
+    pub(super) fn set_scope(&mut self, scope: Scope) {
+        if let Some(last_good) = &mut self.last_good {
+            last_good.set_scope(scope);
+        }
     }
 
     /// Begins to write `addresses`, which are in use, unless they stand in the file. While another write is on its way nothing is begun: the next answer does it.

@@ -2,6 +2,7 @@
 //!
 //! A kill at any moment leaves the old file or the new one.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -27,9 +28,21 @@ const VERSION: u32 = 1;
 struct Record {
     version: u32,
     identity: String,
+    /// [`Provider::scope`](cloud_autojoin_core::Provider::scope) when the addresses were found.
+    #[serde(default, skip_serializing_if = "Scope::is_empty")]
+    scope: Scope,
     /// When the cloud last gave these addresses; RFC 3339, UTC.
     confirmed: String,
     addresses: Vec<Entry>,
+}
+
+/// Where addresses were found: names and values.
+pub(super) type Scope = BTreeMap<String, String>;
+
+/// The names whose values differ; a name that one side lacks is not known there, and does not differ.
+pub(super) fn differing(before: &Scope, now: &Scope) -> Vec<String> {
+    let differs = |(name, value): &(&String, &String)| now.get(*name).is_some_and(|now| now != *value);
+    before.iter().filter(differs).map(|(name, _)| name.clone()).collect()
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,6 +63,8 @@ pub(super) struct Restored {
     pub addresses: Arc<[Address]>,
     /// How old; `None` when the file's time lies ahead of this machine's clock.
     pub age: Option<Duration>,
+    /// Where they were found.
+    pub scope: Scope,
 }
 
 /// The file and what is known to stand in it.
@@ -57,6 +72,7 @@ pub(super) struct Restored {
 pub(super) struct LastGood {
     file: AtomicFile,
     identity: String,
+    scope: Scope,
     stands: Option<(Arc<[Address]>, SystemTime)>,
 }
 
@@ -65,6 +81,7 @@ pub(super) struct LastGood {
 pub(super) struct Write {
     file: AtomicFile,
     identity: String,
+    scope: Scope,
     addresses: Arc<[Address]>,
     confirmed: SystemTime,
 }
@@ -72,7 +89,16 @@ pub(super) struct Write {
 impl LastGood {
     /// The file of the watch called `identity`.
     pub(super) fn new(file: PathBuf, identity: String) -> Self {
-        Self { file: AtomicFile::new(file), identity, stands: None }
+        Self { file: AtomicFile::new(file), identity, scope: Scope::new(), stands: None }
+    }
+
+    /// Notes where addresses are found from now on.
+    pub(super) fn set_scope(&mut self, scope: Scope) {
+        if scope != self.scope {
+            self.scope = scope;
+            // What stands in the file says another scope.
+            self.stands = None;
+        }
     }
 
     /// Reads what an earlier run left, which must have at least `min` addresses; `None` when there is no file.
@@ -96,6 +122,10 @@ impl LastGood {
         if record.identity != self.identity {
             return Err(broken(&format_args!("it is of another watch, `{}`", record.identity)));
         }
+        let differing = differing(&record.scope, &self.scope);
+        if !differing.is_empty() {
+            return Err(broken(&format_args!("it is of another scope: {} differs", differing.join(", "))));
+        }
         let confirmed = humantime::parse_rfc3339(&record.confirmed).map_err(|error| broken(&format_args!("`confirmed`: {error}")))?;
         let mut addresses: Vec<Address> = record.addresses.into_iter().map(Address::from).collect();
         addresses.sort();
@@ -106,13 +136,19 @@ impl LastGood {
         }
         let addresses: Arc<[Address]> = addresses.into();
         self.stands = Some((Arc::clone(&addresses), confirmed));
-        Ok(Some(Restored { addresses, age: now.duration_since(confirmed).ok() }))
+        Ok(Some(Restored { addresses, age: now.duration_since(confirmed).ok(), scope: record.scope }))
     }
 
     /// The write that is due now that the cloud has said `addresses`; `None` when the file says it already.
     pub(super) fn due(&self, addresses: &Arc<[Address]>, now: SystemTime) -> Option<Write> {
         let stands = self.stands.as_ref().is_some_and(|(stand, confirmed)| stand == addresses && now.duration_since(*confirmed).is_ok_and(|age| age < REFRESH));
-        (!stands).then(|| Write { file: self.file.clone(), identity: self.identity.clone(), addresses: Arc::clone(addresses), confirmed: now })
+        (!stands).then(|| Write {
+            file: self.file.clone(),
+            identity: self.identity.clone(),
+            scope: self.scope.clone(),
+            addresses: Arc::clone(addresses),
+            confirmed: now,
+        })
     }
 
     /// Notes that a write has been done.
@@ -131,6 +167,7 @@ impl Write {
         let record = Record {
             version: VERSION,
             identity: self.identity.clone(),
+            scope: self.scope.clone(),
             confirmed: humantime::format_rfc3339_seconds(self.confirmed).to_string(),
             addresses: self.addresses.iter().map(Entry::from).collect(),
         };

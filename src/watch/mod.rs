@@ -50,11 +50,14 @@ pub use status::{Counts, InUse, LastError, Status, StatusReader};
 
 use gate::{Gate, Verdict};
 use keeper::Keeper;
-use last_good::{LastGood, Restored};
+use last_good::{LastGood, Restored, Scope, differing};
 use schedule::{End, Schedule};
 
 /// How long the first answer may take before the last good one of an earlier run is put to use.
 pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How old the last good answer of an earlier run may be before it counts as stale, by default: 24 h.
+pub const DEFAULT_LAST_GOOD_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// How much longer than its deadline a question may take before it is given up: a provider keeps its deadline itself, and says more when it does.
 const GRACE: Duration = Duration::from_secs(5);
@@ -78,6 +81,9 @@ pub struct Watch {
     is_confirmed: bool,
     /// What an earlier run left, until it is put to use or not needed.
     restored: Option<Restored>,
+    /// Where the addresses of the earlier run were found, until the cloud gave an accepted answer.
+    restored_scope: Option<Scope>,
+    last_good_max_age: Duration,
     patience_ends: Option<Moment>,
     keeper: Keeper,
 }
@@ -89,14 +95,16 @@ impl Watch {
     }
 
     fn new(builder: WatchBuilder) -> Self {
-        let WatchBuilder { provider, clock, pace, timeout, guards, detail, last_good, identity, seed } = builder;
+        let WatchBuilder { provider, clock, pace, timeout, guards, detail, last_good, last_good_max_age, identity, seed } = builder;
         let now = clock.now();
         let mut schedule = Schedule::new(pace, seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed), now);
         let due = schedule.first(now);
         let status = StatusReader::new(provider.as_ref(), &clock, due);
         let identity = identity.unwrap_or_else(|| format!("{}: {}", provider.name(), provider.subject()));
         let mut keeper = Keeper::new(last_good.map(|file| LastGood::new(file, identity)));
+        keeper.set_scope(scope_of(provider.as_ref()));
         let restored = keeper.restore(clock.wall(), guards.min, &status);
+        let restored_scope = restored.as_ref().map(|restored| restored.scope.clone());
         let gate = Gate::new(guards, restored.as_ref().map(|restored| Arc::clone(&restored.addresses)));
         Self {
             provider,
@@ -112,6 +120,8 @@ impl Watch {
             told: false,
             is_confirmed: false,
             restored,
+            restored_scope,
+            last_good_max_age,
             patience_ends: None,
             keeper,
         }
@@ -237,7 +247,7 @@ impl Watch {
 
     fn answered(&mut self, discovery: Arc<Discovery>, addresses: Arc<[cloud_autojoin_core::Address]>) -> Event {
         let now = self.clock.now();
-        let verdict = self.gate.judge(&addresses, now);
+        let verdict = if self.is_of_another_scope() { self.gate.judge_replacement(&addresses, now) } else { self.gate.judge(&addresses, now) };
         let held = |reason| Held { reason, would_be: Arc::clone(&addresses), discovery: Arc::clone(&discovery) };
         let (event, again) = match verdict {
             Verdict::Held(reason, again) => (Event::Held(held(reason)), again),
@@ -268,12 +278,27 @@ impl Watch {
             self.unsettled = 0;
         }
         self.is_confirmed |= !nothing_new;
+        if !nothing_new {
+            self.restored_scope = None;
+        }
         if let (false, Some(addresses)) = (nothing_new, self.gate.in_use()) {
             self.keeper.keep(&addresses.all, self.clock.wall());
         }
         self.after_first(nothing_new);
         self.set_due(due);
         event
+    }
+
+    /// Notes the scope of the newest answer. Whether what is in use was found in another one: only now
+    /// is it known what `self` stands for, say in a machine whose image was captured elsewhere.
+    fn is_of_another_scope(&mut self) -> bool {
+        let scope = scope_of(self.provider.as_ref());
+        let differing = self.restored_scope.as_ref().map(|before| differing(before, &scope)).unwrap_or_default();
+        self.keeper.set_scope(scope);
+        if !differing.is_empty() {
+            tracing::warn!("the last good answer is not used: it is of another scope: {} differs", differing.join(", "));
+        }
+        !differing.is_empty()
     }
 
     fn changed(&mut self, joined: Vec<Address>, left: Vec<Address>, discovery: &Arc<Discovery>, held: Option<Held>) -> Event {
@@ -301,7 +326,8 @@ impl Watch {
 
     fn use_restored(&mut self) -> Change {
         let age = self.restored.take().and_then(|restored| restored.age);
-        self.use_addresses(Vec::new(), Vec::new(), Source::LastGood { age }, None, None)
+        let is_stale = age.is_none_or(|age| age > self.last_good_max_age);
+        self.use_addresses(Vec::new(), Vec::new(), Source::LastGood { age, is_stale }, None, None)
     }
 
     /// The addresses that the gate has are to be used from now on.
@@ -327,6 +353,10 @@ impl Watch {
         self.due = due;
         self.status.change(|board| board.due = due);
     }
+}
+
+fn scope_of(provider: &dyn Provider) -> Scope {
+    provider.scope().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 impl Drop for Watch {

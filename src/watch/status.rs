@@ -209,7 +209,7 @@ impl Board {
     pub(super) fn note_change(&mut self, addresses: Addresses, source: Source, now: Moment) {
         let age = match source {
             Source::Fresh => Some(Duration::ZERO),
-            Source::LastGood { age } => age,
+            Source::LastGood { age, .. } => age,
         };
         self.counts.changed += 1;
         self.in_use = Some(BoardInUse { addresses, source, changed: now, confirmed: (now, age) });

@@ -76,6 +76,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "config")]
     pub(crate) state_directory: Option<PathBuf>,
 
+    /// Warn loudly when the last good answer that is used is older than this [default: 24h]
+    #[arg(long, value_name = "DURATION", conflicts_with = "config")]
+    pub(crate) restore_max_age: Option<String>,
+
     /// Serve status, health and metrics here; none for nowhere
     #[arg(long, value_name = "ADDRESS:PORT", default_value = LISTEN, conflicts_with = "config")]
     pub(crate) listen: String,
@@ -121,7 +125,9 @@ impl Arguments {
         if !join.is_empty() {
             watch.insert("join".to_owned(), join.into());
         }
-        for (key, text) in [("interval", &self.interval), ("timeout", &self.timeout), ("stable_for", &self.stable_for)] {
+        for (key, text) in
+            [("interval", &self.interval), ("timeout", &self.timeout), ("stable_for", &self.stable_for), ("restore_max_age", &self.restore_max_age)]
+        {
             watch.extend(text.as_ref().map(|text| (key.to_owned(), Value::from(text.as_str()))));
         }
         watch.extend(self.min.map(|min| ("min".to_owned(), Value::from(i64::from(min)))));

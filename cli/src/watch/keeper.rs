@@ -109,7 +109,8 @@ pub(crate) fn watch_of(config: &WatchConfig, context: &Context) -> Watch {
         .splay(config.splay)
         .timeout(config.timeout)
         .guards(config.guards)
-        .identity(&config.identity);
+        .identity(&config.identity)
+        .last_good_max_age(config.restore_max_age);
     if let Some(file) = &config.last_good {
         builder = builder.last_good(file);
     }

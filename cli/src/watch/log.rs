@@ -45,7 +45,12 @@ impl Teller {
         let list = |addresses: &[Address]| (!addresses.is_empty()).then(|| list(addresses));
         let (joined, left) = (list(&change.joined), list(&change.left));
         match change.source {
-            Source::LastGood { age } => {
+            Source::LastGood { age, is_stale: true } => {
+                let age_s = age.map(|age| age.as_secs());
+                let why = "older than `restore_max_age`, or of unknown age";
+                tracing::error!(watch, addresses, age_s, "using the last good answer of an earlier run, which is {why}");
+            }
+            Source::LastGood { age, .. } => {
                 let age_s = age.map(|age| age.as_secs());
                 tracing::warn!(watch, addresses, age_s, "using the last good answer of an earlier run");
             }

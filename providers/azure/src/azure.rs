@@ -38,6 +38,10 @@ struct Session {
     context: Context,
     cloud: Cloud,
     metadata_endpoint: Url,
+    /// The tenant that join string or environment names.
+    tenant_id: Option<String>,
+    /// What the words `self` stood for the last time: subscription and selection.
+    resolved: Mutex<Option<(String, String)>>,
     credentials: Arc<Credentials>,
     arm: ArmClient,
     modes: Mutex<BTreeMap<String, OrchestrationMode>>,
@@ -45,11 +49,21 @@ struct Session {
 }
 
 impl Azure {
-    pub(crate) fn new(config: AzureConfig, own: Own, context: Context, cloud: Cloud, credentials: Credentials, metadata_endpoint: Url) -> Self {
+    pub(crate) fn new(
+        config: AzureConfig,
+        own: Own,
+        context: Context,
+        cloud: Cloud,
+        credentials: Credentials,
+        metadata_endpoint: Url,
+        tenant_id: Option<String>,
+    ) -> Self {
         let credentials = Arc::new(credentials);
         let arm = ArmClient::new(context.http().clone(), cloud.clone(), Arc::clone(&credentials));
         let scale_set_tags = ScaleSetTags::new(context.clock().clone());
-        Self { config, own, session: Arc::new(Session { context, cloud, metadata_endpoint, credentials, arm, modes: Mutex::default(), scale_set_tags }) }
+        let (resolved, modes) = (Mutex::default(), Mutex::default());
+        let session = Session { context, cloud, metadata_endpoint, tenant_id, resolved, credentials, arm, modes, scale_set_tags };
+        Self { config, own, session: Arc::new(session) }
     }
 
     /// What is looked for. Where the join string says `self`, that word stands here.
@@ -106,6 +120,26 @@ impl Provider for Azure {
         self.config.selection.to_string()
     }
 
+    fn scope(&self) -> Vec<(&'static str, String)> {
+        let Session { cloud, tenant_id, resolved, .. } = &*self.session;
+        let mut scope = vec![
+            ("environment", cloud.environment.word().to_owned()),
+            ("authority_host", cloud.authority.to_string()),
+            ("arm_endpoint", cloud.resource_manager.to_string()),
+        ];
+        scope.extend(tenant_id.clone().map(|tenant| ("tenant_id", tenant.to_ascii_lowercase())));
+        if self.own.subscription.is_none() {
+            scope.push(("subscription_id", self.config.subscription_id.clone()));
+        }
+        if let Some((subscription, selection)) = resolved.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            if self.own.subscription.is_some() {
+                scope.push(("subscription_id", subscription));
+            }
+            scope.push(("selection", selection));
+        }
+        scope
+    }
+
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         // The connection to ARM is opened while the token is fetched.
         match select(pin!(self.ask(call)), pin!(self.arm().connect(call))).await {
@@ -137,6 +171,8 @@ impl Azure {
                 config
             }
         };
+        let resolved = (config.subscription_id.clone(), config.selection.to_string());
+        *self.session.resolved.lock().unwrap_or_else(PoisonError::into_inner) = Some(resolved);
         // The words `self` are replaced for this call only: a machine image that was captured and started elsewhere must not remember.
         discover::run(&Self { config, own: Own::default(), session: Arc::clone(&self.session) }, call).await
     }

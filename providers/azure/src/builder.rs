@@ -179,8 +179,14 @@ impl AzureBuilder {
             interfaces: self.interfaces,
             power_state: self.power_state,
         };
+        let tenant_id = match &self.identity {
+            Identity::ClientSecret { tenant_id, .. } => Some(tenant_id.clone()),
+            Identity::Chain(options) => options.tenant_id.clone(),
+            _ => None,
+        };
+        let tenant_id = tenant_id.or_else(|| self.context.env().filled("AZURE_TENANT_ID"));
         let credentials = Credentials::new(self.identity, &self.cloud, &self.metadata_endpoint, &self.context);
-        Ok(Azure::new(config, own, self.context, self.cloud, credentials, self.metadata_endpoint))
+        Ok(Azure::new(config, own, self.context, self.cloud, credentials, self.metadata_endpoint, tenant_id))
     }
 }
 

@@ -364,3 +364,19 @@ fn the_registry_entry_builds_a_provider() {
     assert_eq!((provider.name(), provider.subject().as_str()), ("azure", "tag `consul` = `server` on the network interface"));
     assert_eq!(SPEC.keys, KEYS);
 }
+
+#[test]
+fn the_scope_has_what_join_string_and_environment_resolve_to() {
+    let scope = |string: &str, variables: [(&str, &str); 2]| {
+        read(string, variables).unwrap().scope().into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+    };
+    let endpoints = ["environment=public", "authority_host=https://login.microsoftonline.com/", "arm_endpoint=https://management.azure.com/"];
+    let other = "88888888-8888-4888-8888-888888888888";
+    let first = scope(TAG, [("ARM_SUBSCRIPTION_ID", SUBSCRIPTION), ("ARM_TENANT_ID", "contoso.example")]);
+    assert_eq!(first[..3], endpoints);
+    assert_eq!(first[3..], ["tenant_id=contoso.example".to_owned(), format!("subscription_id={SUBSCRIPTION}")]);
+    assert_ne!(scope(TAG, [("ARM_SUBSCRIPTION_ID", other), ("ARM_TENANT_ID", "contoso.example")]), first);
+    // What `self` stands for is not known before the machine was asked.
+    let own = scope(&format!("subscription_id=self {TAG}"), [("ARM_ENVIRONMENT", "usgovernment"), ("AZURE_TENANT_ID", "")]);
+    assert!(own[0] == "environment=usgovernment" && own.len() == 3, "{own:?}");
+}

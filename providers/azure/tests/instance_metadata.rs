@@ -78,7 +78,10 @@ async fn metadata_requests(server: &MockServer) -> usize {
 #[tokio::test]
 async fn a_uniform_instance_finds_its_own_set() {
     let server = server(&compute("uni", "")).await;
-    _ = ask(provider(&server, "subscription_id=self vm_scale_set=self resource_group=self").as_ref()).await;
+    let provider = provider(&server, "subscription_id=self vm_scale_set=self resource_group=self");
+    assert!(!provider.scope().iter().any(|(name, _)| *name == "subscription_id"));
+    _ = ask(provider.as_ref()).await;
+    assert!(provider.scope().contains(&("subscription_id", SUBSCRIPTION.to_owned())), "{:?}", provider.scope());
     let set = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/Own-Group/providers/microsoft.Compute/virtualMachineScaleSets/uni/networkInterfaces");
     assert!(asked(&server).await.iter().any(|path| path.eq_ignore_ascii_case(&set)), "{:?}", asked(&server).await);
     assert_eq!(metadata_requests(&server).await, 1);

@@ -47,7 +47,7 @@ async fn while_the_cloud_is_down_the_last_good_answer_is_used_with_its_age_and_i
     assert!(matches!(watch.next().await, Event::Failed(_)));
     let used = change(watch.next().await);
     assert_eq!((&*used.addresses, used.joined.len() + used.left.len(), used.discovery.is_none()), (&*addresses(1..=3), 0, true));
-    let Source::LastGood { age: Some(age) } = used.source else { panic!("{:?}", used.source) };
+    let Source::LastGood { age: Some(age), is_stale: false } = used.source else { panic!("{:?}", used.source) };
     assert!(age >= 2 * HOUR && age < 2 * HOUR + MINUTE, "{age:?}");
 
     let status = watch.status();
@@ -136,7 +136,7 @@ async fn after_a_clock_that_jumped_back_the_file_is_used_with_an_age_that_is_not
     let script = Script::new(|now| if now < MINUTE { Reply::Status(503, None) } else { instances(1..=3) });
     let mut watch = watch(&script, &folder).build();
     watch.next().await;
-    assert_eq!(change(watch.next().await).source, Source::LastGood { age: None });
+    assert_eq!(change(watch.next().await).source, Source::LastGood { age: None, is_stale: true });
     assert_eq!(watch.status().read().in_use.unwrap().age, None);
     script.spend(&mut watch, 5 * MINUTE).await;
     assert!(!file(&folder).contains(&ahead), "the next good answer puts the time right");
@@ -194,4 +194,49 @@ async fn the_last_good_answer_can_be_had_without_waiting_for_the_cloud() {
     let mut answered = watch(&script, &folder).build();
     answered.next().await;
     assert!(answered.use_last_good().is_none(), "not needed any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_another_scope_is_never_mixed_with_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = Script::new(|_| instances(1..=3));
+    script.set_scope([("subscription_id", "a"), ("environment", "public")]);
+    let mut first = watch(&script, &folder).build();
+    change(first.next().await);
+    first.flush().await;
+    assert!(file(&folder).contains(r#""subscription_id": "a""#));
+
+    // Known before the cloud is asked.
+    let script = Script::new(|_| instances([7]));
+    script.set_scope([("subscription_id", "b"), ("environment", "public")]);
+    let mut other = watch(&script, &folder).build();
+    assert!(other.status().read().last_good_error.unwrap().contains("it is of another scope: subscription_id differs"));
+    let used = change(other.next().await);
+    assert_eq!((&*used.addresses, &*used.left), (&*addresses([7]), &*addresses([])));
+    other.flush().await;
+
+    // Known only with the answer: what the word `self` stands for. The guards don't hold it back.
+    let late = Script::new(|now| if now < 10 * SECOND { Reply::Unreachable } else { instances(1..=3) });
+    let mut captured = watch(&late, &folder).build();
+    assert!(matches!(captured.next().await, Event::Failed(_)));
+    assert_eq!(*change(captured.next().await).addresses, *addresses([7]));
+    late.set_scope([("subscription_id", "a")]);
+    let told = late.spend(&mut captured, 20 * SECOND).await;
+    let fresh = told.into_iter().map(|(_, event)| event).find(|event| matches!(event, Event::Changed(_))).map(change).unwrap();
+    assert_eq!((&*fresh.addresses, &*fresh.joined, &*fresh.left), (&*addresses(1..=3), &*addresses(1..=3), &*addresses([7])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_last_good_answer_older_than_the_maximum_age_is_used_and_stale() {
+    for (max_age, is_stale) in [(None, false), (Some(HOUR), true)] {
+        let folder = after_a_run(1..=3).await;
+        date(&folder, SystemTime::now() - 2 * HOUR);
+        let script = Script::new(|_| Reply::Hang);
+        let mut builder = watch(&script, &folder);
+        if let Some(max_age) = max_age {
+            builder = builder.last_good_max_age(max_age);
+        }
+        let Event::Changed(used) = builder.build().next().await else { panic!("not used") };
+        assert!(matches!(used.source, Source::LastGood { is_stale: stale, .. } if stale == is_stale), "{:?}", used.source);
+    }
 }

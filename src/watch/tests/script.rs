@@ -49,6 +49,7 @@ type Line = dyn Fn(Duration) -> Reply + Send + Sync;
 pub(super) struct Script {
     line: Arc<Line>,
     start: Moment,
+    scope: Arc<Mutex<Vec<(&'static str, String)>>>,
     asked: Arc<Mutex<Vec<Duration>>>,
     dropped: Arc<Mutex<usize>>,
 }
@@ -61,13 +62,18 @@ impl std::fmt::Debug for Script {
 
 impl Script {
     pub(super) fn new(line: impl Fn(Duration) -> Reply + Send + Sync + 'static) -> Self {
-        Self { line: Arc::new(line), start: Moment::now(), asked: Arc::default(), dropped: Arc::default() }
+        Self { line: Arc::new(line), start: Moment::now(), scope: Arc::default(), asked: Arc::default(), dropped: Arc::default() }
     }
 
     /// A watch of it whose waits are the same in each run of the test.
     pub(super) fn watch(&self) -> WatchBuilder {
         let context = Context::builder().env(Env::empty()).build().unwrap();
         Watch::builder(Box::new(self.clone()) as Box<dyn Provider>, &context).seed(7)
+    }
+
+    /// Sets where it looks from now on.
+    pub(super) fn set_scope<const N: usize>(&self, scope: [(&'static str, &str); N]) {
+        *self.scope.lock().unwrap() = scope.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
     }
 
     /// When it was asked, from the start.
@@ -121,6 +127,10 @@ impl Provider for Script {
 
     fn subject(&self) -> String {
         "scale set `consul`".to_owned()
+    }
+
+    fn scope(&self) -> Vec<(&'static str, String)> {
+        self.scope.lock().unwrap().clone()
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {

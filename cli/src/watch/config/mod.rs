@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use cloud_autojoin::config::key::is_safe;
 use cloud_autojoin::file::FileKind;
-use cloud_autojoin::watch::{Guards, MaxShrink, Pace};
+use cloud_autojoin::watch::{DEFAULT_LAST_GOOD_MAX_AGE, Guards, MaxShrink, Pace};
 use cloud_autojoin::{Call, ConfigProblem, ConfigString, Context, DEFAULT_TIMEOUT, Error, Provider, Registry};
 
 use super::agent::Agent;
@@ -77,6 +77,8 @@ pub(crate) struct WatchConfig {
     pub(crate) splay: Duration,
     /// What an answer must be.
     pub(crate) guards: Guards,
+    /// How old the last good answer may be before it is used with a loud warning only.
+    pub(crate) restore_max_age: Duration,
     /// Where the last good answer is kept.
     pub(crate) last_good: Option<PathBuf>,
     /// The files.
@@ -90,19 +92,31 @@ pub(crate) struct WatchConfig {
 impl WatchConfig {
     /// Whether `other` says the same, so that a running watch need not be started again. Providers are alike where their join strings are.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        (&self.name, &self.join, self.interval, self.timeout, self.splay, self.guards, &self.last_good, &self.outputs, &self.agents, &self.on_change)
-            == (
-                &other.name,
-                &other.join,
-                other.interval,
-                other.timeout,
-                other.splay,
-                other.guards,
-                &other.last_good,
-                &other.outputs,
-                &other.agents,
-                &other.on_change,
-            )
+        (
+            &self.name,
+            &self.join,
+            self.interval,
+            self.timeout,
+            self.splay,
+            self.restore_max_age,
+            self.guards,
+            &self.last_good,
+            &self.outputs,
+            &self.agents,
+            &self.on_change,
+        ) == (
+            &other.name,
+            &other.join,
+            other.interval,
+            other.timeout,
+            other.splay,
+            other.restore_max_age,
+            other.guards,
+            &other.last_good,
+            &other.outputs,
+            &other.agents,
+            &other.on_change,
+        )
     }
 }
 
@@ -221,6 +235,7 @@ impl WatchJudge<'_> {
         let interval = self.interval(&mut section);
         let timeout = section.duration("timeout", false).unwrap_or(DEFAULT_TIMEOUT);
         let splay = section.duration("splay", true).unwrap_or_default();
+        let restore_max_age = section.duration("restore_max_age", false).unwrap_or(DEFAULT_LAST_GOOD_MAX_AGE);
         let guards = guards(&mut section);
         let tables = [section.tables("file"), section.tables("agent"), section.tables("on_change")];
         let part = section.part().to_owned();
@@ -248,7 +263,7 @@ impl WatchJudge<'_> {
         let on_change = on_change.filter_map(|(index, node)| part::on_change(Section::new(at("on_change", index), node, problems), check)).collect();
         let (name, (join, identity, provider)) = (name?, asked?);
         let last_good = self.state_directory.map(|directory| directory.join(format!("{name}.json")));
-        Some(WatchConfig { name, join, identity, provider, interval, timeout, splay, guards, last_good, outputs, agents, on_change })
+        Some(WatchConfig { name, join, identity, provider, interval, timeout, splay, restore_max_age, guards, last_good, outputs, agents, on_change })
     }
 
     /// How often the cloud is asked. Azure allows some reads only twelve times a minute for all
