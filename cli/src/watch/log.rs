@@ -3,8 +3,8 @@
 use std::mem::discriminant;
 use std::sync::Arc;
 
-use cloud_autojoin::Address;
 use cloud_autojoin::watch::{Change, Event, Failure, Held, HeldReason, Source};
+use cloud_autojoin::{Address, Discovery, Finding};
 
 /// Writes the events of one watch into the log.
 #[derive(Debug)]
@@ -12,12 +12,14 @@ pub(crate) struct Teller {
     watch: Arc<str>,
     /// What was told last of an answer that is held back.
     held: Option<(HeldReason, Arc<[Address]>)>,
+    /// What the last answer was found to lack.
+    findings: Vec<Finding>,
 }
 
 impl Teller {
     /// For the watch of that name.
     pub(crate) fn new(watch: impl Into<Arc<str>>) -> Self {
-        Self { watch: watch.into(), held: None }
+        Self { watch: watch.into(), held: None, findings: Vec::new() }
     }
 
     /// Tells of an event.
@@ -25,6 +27,9 @@ impl Teller {
         match event {
             Event::Changed(change) => {
                 self.changed(change);
+                if let Some(discovery) = &change.discovery {
+                    self.found(discovery);
+                }
                 self.held = None;
                 if let Some(held) = &change.held {
                     self.held_back(held);
@@ -35,6 +40,7 @@ impl Teller {
             Event::Unchanged(discovery) => {
                 self.held = None;
                 tracing::debug!(watch = &*self.watch, addresses = discovery.addresses().len(), "unchanged");
+                self.found(discovery);
             }
             other => tracing::debug!(watch = &*self.watch, "{other:?}"),
         }
@@ -59,6 +65,14 @@ impl Teller {
             }
             _ => tracing::info!(watch, addresses, joined, left, "the addresses changed"),
         }
+    }
+
+    /// Warns of what an answer with addresses lacks, once as long as it lacks the same.
+    fn found(&mut self, discovery: &Discovery) {
+        for finding in discovery.findings().iter().filter(|finding| !self.findings.contains(finding)) {
+            tracing::warn!(watch = &*self.watch, hint = finding.hint.as_deref(), "{}", finding.message);
+        }
+        self.findings = discovery.findings().to_vec();
     }
 
     fn held_back(&mut self, held: &Held) {
@@ -93,4 +107,51 @@ fn list(addresses: &[Address]) -> String {
         text += &format!(" and {} more", addresses.len() - 20);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::io::Write;
+    use std::sync::Mutex;
+
+    use cloud_autojoin::Detail;
+
+    use super::*;
+
+    /// A log that can be read.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(line)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_an_answer_lacks_is_a_warning_once() {
+        let lines = Lines::default();
+        let log = tracing_subscriber::fmt().with_writer({
+            let lines = lines.clone();
+            move || lines.clone()
+        });
+        let mut incomplete = Discovery::new("azure", "tag", Detail::Addresses);
+        incomplete.add_finding(Finding::new("the answer is incomplete").with_hint("try again"));
+        let (incomplete, whole) = (Arc::new(incomplete), Arc::new(Discovery::new("azure", "tag", Detail::Addresses)));
+        tracing::subscriber::with_default(log.with_ansi(false).finish(), || {
+            let mut teller = Teller::new("servers");
+            for discovery in [&incomplete, &incomplete, &whole, &incomplete] {
+                teller.tell(&Event::Unchanged(Arc::clone(discovery)));
+            }
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.matches("WARN").count(), 2, "once, and again when it is back: {text}");
+        assert!(text.contains(r#"the answer is incomplete watch="servers" hint="try again""#), "{text}");
+    }
 }
