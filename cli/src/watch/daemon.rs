@@ -55,6 +55,7 @@ pub(crate) async fn run<Hangups: Stream<Item = ()> + Unpin>(daemon: Daemon<Hangu
                 if was_ready {
                     systemd::reloading();
                 }
+                work.reload_trust();
                 match reread().await {
                     Ok(judged) => work.reload(judged).await,
                     Err(problems) => work.refuse(problems.iter().map(shown).collect()),
@@ -136,6 +137,14 @@ impl Work {
         let mut tasks: Vec<BoxFuture<'_, Failure>> = self.keepers.iter_mut().map(|keeper| keeper.task_ended().boxed()).collect();
         tasks.extend(self.admin.as_mut().map(|admin| admin.ended().boxed()));
         futures::future::select_all(tasks).await.0
+    }
+
+    /// Lets every later connection, to the cloud and to agents, trust what is on this machine now.
+    fn reload_trust(&self) {
+        self.context.http().reload_trust();
+        for agent in self.keepers.iter().flat_map(|keeper| &keeper.config.agents) {
+            agent.door.reload_trust();
+        }
     }
 
     async fn reload(&mut self, judged: Judged) {

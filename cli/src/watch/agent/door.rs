@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cloud_autojoin::file::{self, MAX_SECRET_FILE};
@@ -32,12 +32,14 @@ pub(crate) struct Files {
     pub(crate) certificate: Option<(PathBuf, PathBuf)>,
 }
 
-/// The API of one agent.
+/// The API of one agent. Clones share its connections.
+#[derive(Clone)]
 pub(crate) struct Door {
     url: Url,
+    server_name: Option<String>,
     token_header: HeaderName,
     files: Files,
-    client: Mutex<Option<(Trust, HttpClient)>>,
+    client: Arc<Mutex<Option<(Trust, HttpClient)>>>,
 }
 
 /// What a client was made of.
@@ -50,7 +52,24 @@ struct Trust {
 impl Door {
     /// The API at `url`, which takes its token in this header.
     pub(crate) fn new(url: Url, token_header: HeaderName, files: Files) -> Self {
-        Self { url, token_header, files, client: Mutex::default() }
+        Self { url, server_name: None, token_header, files, client: Arc::default() }
+    }
+
+    /// The same API, whose certificate has this DNS name in place of the URL's host.
+    #[must_use]
+    pub(crate) fn with_server_name(self, server_name: Option<String>) -> Self {
+        Self { server_name, client: Arc::default(), ..self }
+    }
+
+    /// The name of its certificate, if it isn't the URL's host.
+    #[cfg(test)]
+    pub(crate) fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
+    }
+
+    /// Trusts from the next use on what is on this machine then, and opens new connections.
+    pub(crate) fn reload_trust(&self) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The same API, reached by this client.
@@ -143,22 +162,16 @@ impl Door {
         settings.proxy_from_environment = false;
         settings.certificate_authorities = trust.authorities.iter().map(|pem| pem.expose().as_bytes().to_vec()).collect();
         settings.client_identity = trust.identity.clone();
+        settings.server_name = self.server_name.clone();
         let client = HttpClient::new(settings).map_err(|error| transport(&error))?;
         *last = Some((trust, client.clone()));
         Ok(client)
     }
 }
 
-/// The same door, with a client of its own.
-impl Clone for Door {
-    fn clone(&self) -> Self {
-        Self::new(self.url.clone(), self.token_header.clone(), self.files.clone())
-    }
-}
-
 impl PartialEq for Door {
     fn eq(&self, other: &Self) -> bool {
-        (&self.url, &self.token_header, &self.files) == (&other.url, &other.token_header, &other.files)
+        (&self.url, &self.server_name, &self.token_header, &self.files) == (&other.url, &other.server_name, &other.token_header, &other.files)
     }
 }
 
@@ -179,14 +192,25 @@ async fn text(path: &Path) -> Result<Secret, Failure> {
 
 fn transport(error: &Error) -> Failure {
     let failure = Failure::new(error.chain());
-    if let Error::Transport(error) = error
-        && error.failure() == TransportFailure::Connect
-    {
-        // The usual advice speaks of proxies, which are not on the way to an agent.
-        return failure.with_hint("check that the agent runs and that its `url` is right").expected_at_start();
+    // The usual advice speaks of proxies, which are not on the way to an agent.
+    if let Error::Transport(error) = error {
+        match error.failure() {
+            TransportFailure::Connect => {
+                return failure.with_hint("check that the agent runs and that its `url` is right").expected_at_start();
+            }
+            TransportFailure::Tls => {
+                return failure.with_hint(
+                    "check `ca_file` and this machine's clock; if the agent's certificate has another name than its `url`, give that name in `server_name`",
+                );
+            }
+            _ => {}
+        }
     }
     match error.hint() {
         Some(hint) => failure.with_hint(hint),
         None => failure,
     }
 }
+
+#[cfg(test)]
+mod tests;

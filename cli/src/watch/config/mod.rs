@@ -256,7 +256,7 @@ impl WatchJudge<'_> {
         }
         let mut told = Vec::new();
         for (index, node) in agents.into_iter().enumerate() {
-            told.extend(part::agent(Section::new(at("agent", index), node, problems), check).await);
+            told.extend(part::agent(Section::new(at("agent", index), node, problems), self.context.env(), check).await);
         }
         let agents = told;
         let on_change = on_change.into_iter().enumerate();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cloud_autojoin::Env;
 use cloud_autojoin::file;
 use http::header::HeaderName;
 use url::{Host, Url};
@@ -145,7 +146,7 @@ async fn read_template(section: &mut Section<'_>, path: &Path) -> Option<Templat
 }
 
 /// Reads `[[watch.agent]]`.
-pub(super) async fn agent(mut section: Section<'_>, check: Option<Preflight<'_>>) -> Option<Agent> {
+pub(super) async fn agent(mut section: Section<'_>, env: &Env, check: Option<Preflight<'_>>) -> Option<Agent> {
     let kind = section.required_text("kind");
     let wan = section.boolean("wan");
     let kind = kind.and_then(|kind| match kind.as_str() {
@@ -170,18 +171,45 @@ pub(super) async fn agent(mut section: Section<'_>, check: Option<Preflight<'_>>
         (None, Some(_)) => section.problem("`certificate_file` is missing (`key_file` is given)", None),
     }
     let url = kind.and_then(|kind| agent_url(&mut section, url.as_deref().unwrap_or_else(|| kind.default_url())));
+    let given = section.text("server_name");
+    let server_name = kind.zip(url.as_ref()).and_then(|(kind, url)| server_name(&mut section, given, kind, url, env));
     let agent = kind.zip(url).map(|(kind, url)| {
         let token_header = match kind {
             AgentKind::Consul { .. } => HeaderName::from_static("x-consul-token"),
             AgentKind::NomadServer | AgentKind::NomadClient => HeaderName::from_static("x-nomad-token"),
         };
-        Agent { kind, door: Door::new(url, token_header, files), port }
+        Agent { kind, door: Door::new(url, token_header, files).with_server_name(server_name), port }
     });
     if let (Some(agent), Some(check)) = (&agent, check) {
         check.agent(&mut section, agent).await;
     }
     section.finish();
     agent
+}
+
+/// The name of the agent's certificate: `server_name`, or what the agent's own tools take for it.
+fn server_name(section: &mut Section<'_>, given: Option<String>, kind: AgentKind, url: &Url, env: &Env) -> Option<String> {
+    let variable = match kind {
+        AgentKind::Consul { .. } => "CONSUL_TLS_SERVER_NAME",
+        AgentKind::NomadServer | AgentKind::NomadClient => "NOMAD_TLS_SERVER_NAME",
+    };
+    if url.scheme() != "https" {
+        if given.is_some() {
+            section.problem_at("server_name", "`server_name` means nothing without TLS", Some("give `url` the scheme https".to_owned()));
+        }
+        return None;
+    }
+    let source = if given.is_some() { "server_name" } else { variable };
+    let name = given.or_else(|| env.filled(variable))?;
+    if !matches!(Host::parse(&name), Ok(Host::Domain(_))) {
+        section.problem_at(
+            "server_name",
+            format!("`{source}` must be a DNS name"),
+            Some("it is the name in the agent's certificate, as server.dc1.consul".to_owned()),
+        );
+        return None;
+    }
+    Some(name)
 }
 
 fn agent_url(section: &mut Section<'_>, text: &str) -> Option<Url> {

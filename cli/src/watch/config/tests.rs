@@ -277,3 +277,30 @@ async fn a_label_that_prometheus_does_not_take_is_refused() {
     }
     judged(&with("_datacenter1")).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_server_name_of_an_agent_is_its_key_or_the_variable_of_its_tools() {
+    let door = async |agent: &str| {
+        let env = Env::from([("CONSUL_TLS_SERVER_NAME", "server.dc1.consul"), ("NOMAD_TLS_SERVER_NAME", "server.global.nomad")]);
+        let context = Context::builder().env(env).build().unwrap();
+        let source = Source::parse(Path::new("watch.toml"), &format!("[[watch]]\njoin = \"{JOIN}\"\n[[watch.agent]]\n{agent}")).unwrap();
+        let judged = judge(source, Depth::Text, &context).await.map_err(|problems| problems.iter().map(crate::watch::daemon::shown).collect::<Vec<_>>());
+        judged.map(|judged| judged.config.watches[0].agents[0].door.server_name().map(str::to_owned))
+    };
+    for (agent, name) in [
+        ("kind = \"consul\"\nurl = \"https://127.0.0.1:8501\"", Some("server.dc1.consul")),
+        ("kind = \"nomad-server\"\nurl = \"https://127.0.0.1:4646\"", Some("server.global.nomad")),
+        ("kind = \"nomad-client\"\nurl = \"https://127.0.0.1:4646\"\nserver_name = \"client.global.nomad\"", Some("client.global.nomad")),
+        ("kind = \"consul\"", None),
+    ] {
+        assert_eq!(door(agent).await.unwrap().as_deref(), name, "{agent}");
+    }
+    assert_eq!(
+        door("kind = \"consul\"\nserver_name = \"a.example\"").await.unwrap_err(),
+        ["watch.toml:5: watch `peers`, agent 1: `server_name` means nothing without TLS (hint: give `url` the scheme https)"]
+    );
+    assert_eq!(
+        door("kind = \"consul\"\nurl = \"https://127.0.0.1:8501\"\nserver_name = \"10.0.0.4\"").await.unwrap_err(),
+        ["watch.toml:6: watch `peers`, agent 1: `server_name` must be a DNS name (hint: it is the name in the agent's certificate, as server.dc1.consul)"]
+    );
+}

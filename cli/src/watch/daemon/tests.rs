@@ -1,7 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use async_trait::async_trait;
-use cloud_autojoin::{Call, Clock, Discovery, Env, Provider, Result as Answer};
+use cloud_autojoin::http::{HttpClient, HttpSettings, RawResponse, Request, Transport, TransportCause};
+use cloud_autojoin::{Call, Clock, Discovery, Env, Moment, Provider, Result as Answer, TransportFailure};
 
 use super::*;
 use crate::watch::config;
@@ -57,4 +60,41 @@ async fn a_listener_that_ends_ends_the_daemon_with_an_error() {
     let mut work = Work { board, context, keepers: Vec::new(), admin };
     let failure = work.task_ended().await.to_string();
     assert!(failure.starts_with("the status listener ended unexpectedly: "), "{failure}");
+}
+
+/// Sends nothing and counts how often trust is reloaded.
+#[derive(Debug, Default)]
+struct Reloads(AtomicUsize);
+
+#[async_trait]
+impl Transport for Reloads {
+    async fn send(&self, _: &Request, _: Moment) -> Result<RawResponse, TransportCause> {
+        Err(TransportCause::new(TransportFailure::Connect))
+    }
+
+    fn reload_trust(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hangup_reloads_trust_even_if_the_new_configuration_is_wrong() {
+    let reloads = Arc::new(Reloads::default());
+    let context =
+        Context::builder().env(Env::empty()).http_client(HttpClient::with_transport(Arc::clone(&reloads) as _, HttpSettings::default())).build().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let config = configuration(directory.path(), &context).await;
+    let (reread, is_reread) = tokio::sync::oneshot::channel();
+    let mut reread = Some(reread);
+    let daemon = Daemon {
+        config,
+        context,
+        reread: Box::new(move || {
+            _ = reread.take().map(|reread| reread.send(()));
+            Box::pin(async { Err(vec![ConfigProblem::new("wrong")]) })
+        }),
+        hangups: Box::pin(futures::stream::iter([()]).chain(futures::stream::pending())),
+    };
+    run(daemon, async move { is_reread.await.unwrap() }).await.unwrap();
+    assert_eq!(reloads.0.load(Ordering::SeqCst), 1);
 }
