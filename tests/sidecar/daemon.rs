@@ -310,3 +310,19 @@ async fn an_answer_that_is_held_back_is_told_once_and_leaves_the_good_file() {
     sidecar.stop().await;
     simulator.finish();
 }
+
+#[tokio::test]
+async fn a_file_that_someone_else_changes_is_restored_and_warned_of_once() {
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let target = place.path("a");
+    let sidecar = Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &lines(&target))));
+    file_says(&target, "10.0.1.4\n", &sidecar).await;
+    sidecar.says("written, 1 addresses").await;
+    for _ in 0..2 {
+        fs::write(&target, "mine\n").unwrap();
+        file_says(&target, "10.0.1.4\n", &sidecar).await;
+    }
+    sidecar.says("someone else changed or removed this file").await;
+    assert_eq!(sidecar.stop().await.2.matches("someone else").count(), 1);
+    simulator.finish();
+}

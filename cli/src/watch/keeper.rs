@@ -18,7 +18,7 @@ use super::config::WatchConfig;
 use super::failure::Failure;
 use super::log::Teller;
 use super::on_change::{Changed, OnChange};
-use super::output::{Output, View, Written};
+use super::output::{ForeignEdits, Output, View, Written};
 
 /// How long an on-change action waits for the files that belong to the change.
 const FILES_TIMEOUT: Duration = Duration::from_secs(10);
@@ -265,7 +265,7 @@ impl Shared {
 }
 
 async fn keep_file(output: Arc<Output>, part: Arc<PartBoard>, mut scene: Receiver<Option<Arc<Scene>>>, done: Sender<u64>, shared: Shared) {
-    let mut failures = 0;
+    let (mut failures, mut edits) = (0, ForeignEdits::default());
     let swept = Arc::clone(&output);
     // A failure to sweep leaves a file behind that nothing reads.
     let _ = tokio::task::spawn_blocking(move || swept.sweep()).await;
@@ -277,6 +277,12 @@ async fn keep_file(output: Arc<Output>, part: Arc<PartBoard>, mut scene: Receive
                 let generation = current.generation;
                 let outcome = write(&output, &current, &shared).await;
                 let is_good = outcome.is_ok();
+                if let Ok(written) = &outcome
+                    && edits.note([Arc::clone(&current.current), Arc::clone(&current.retained)], *written)
+                {
+                    let (watch, path) = (&*shared.name, output.path.display());
+                    tracing::warn!(watch, %path, "someone else changed or removed this file; it is restored: let one program write it");
+                }
                 let outcome = outcome.map(|written| match written {
                     Written::Replaced => (true, format!("written, {} addresses", current.addresses.len())),
                     Written::Unchanged => (false, "up to date".to_owned()),

@@ -13,6 +13,7 @@ use super::failure::Failure;
 
 pub(crate) mod consul;
 pub(crate) mod file_sd;
+mod foreign;
 pub(crate) mod form;
 mod lines;
 pub(crate) mod nomad;
@@ -24,6 +25,7 @@ pub(crate) mod vault;
 mod tests;
 
 pub(crate) use cloud_autojoin::atomic_file::Written;
+pub(crate) use foreign::ForeignEdits;
 pub(crate) use retry_join::Syntax;
 use template::Template;
 
@@ -36,7 +38,7 @@ pub(crate) struct View<'a> {
     pub(crate) provider: &'a str,
     /// What was asked for, in words.
     pub(crate) subject: &'a str,
-    /// Sorted, without duplicates.
+    /// Without duplicates, in the order in which they are to be tried.
     pub(crate) addresses: &'a [Address],
 }
 
