@@ -102,8 +102,12 @@ impl CredentialError {
     /// Whether waiting may help: the failed source may work later, or one that could not be reached
     /// may be there then. With no source configured at all, nothing changes by waiting.
     pub fn is_transient(&self) -> bool {
-        let is_late = self.reports.iter().any(|report| matches!(report.outcome, SourceOutcome::Unreachable(_)));
-        is_late || self.cause().is_some_and(Error::is_transient)
+        self.has_unreachable_source() || self.cause().is_some_and(Error::is_transient)
+    }
+
+    /// Whether a source could not be reached.
+    pub fn has_unreachable_source(&self) -> bool {
+        self.reports.iter().any(|report| matches!(report.outcome, SourceOutcome::Unreachable(_)))
     }
 
     /// How long the identity service asks callers to wait.

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use cloud_autojoin_core::{Call, Context, Discovery, Provider, Result};
+use cloud_autojoin_core::{Call, Context, Discovery, Error, Provider, Result};
 use futures::future::{Either, select};
 use url::Url;
 
@@ -159,18 +159,16 @@ impl Azure {
         }
         // Neither waits for the other. Where there is no metadata service both fail, and that it knows nothing of this machine says more than that it has no token.
         let resolve = instance_metadata::resolve(&self.config, self.own, &self.session.metadata_endpoint, &self.session.context, call);
-        let config = match select(pin!(resolve), pin!(sign_in)).await {
-            Either::Left((config, signing_in)) => {
-                let config = config?;
-                signing_in.await?;
-                config
-            }
-            Either::Right((signed_in, resolving)) => {
-                let config = resolving.await?;
-                signed_in?;
-                config
-            }
+        let (config, signed_in) = match select(pin!(resolve), pin!(sign_in)).await {
+            Either::Left((config, signing_in)) => (config?, signing_in.await),
+            Either::Right((signed_in, resolving)) => (resolving.await?, signed_in),
         };
+        self.session.credentials.note_metadata_service();
+        match signed_in {
+            // The service answered the other question, slowly: it is there, and is waited for.
+            Err(Error::Credential(error)) if error.has_unreachable_source() => self.arm().sign_in(call).await?,
+            signed_in => signed_in?,
+        }
         let resolved = (config.subscription_id.clone(), config.selection.to_string());
         *self.session.resolved.lock().unwrap_or_else(PoisonError::into_inner) = Some(resolved);
         // The words `self` are replaced for this call only: a machine image that was captured and started elsewhere must not remember.

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use cloud_autojoin_core::http::without_bom;
 use serde::Deserialize;
 use url::Url;
 
@@ -55,7 +56,7 @@ struct RefusalError {
 /// and `InvalidResourceType` say `The supported api-versions are '...'`, `InvalidApiVersionParameter`
 /// `The supported versions are '...'`. None when `asked` is among them: then something else is refused.
 fn newest_supported(body: &[u8], asked: &str) -> Option<String> {
-    let Refusal { error: RefusalError { message } } = serde_json::from_slice(body).ok()?;
+    let Refusal { error: RefusalError { message } } = serde_json::from_slice(without_bom(body)).ok()?;
     let (_, list) = message.split_once("supported api-versions are '").or_else(|| message.split_once("supported versions are '"))?;
     let (list, _) = list.split_once('\'')?;
     let versions: Vec<&str> = list.split(',').map(str::trim).filter(|version| is_version(version)).collect();

@@ -11,6 +11,7 @@
 //! api-version 2018-02-01; the probe is that of the Azure SDKs.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -50,12 +51,12 @@ pub(super) struct Imds {
     /// Whether another source follows, which should not wait for a service that is not there.
     has_next: bool,
     /// Whether the service was there once: then the probe is over, and a later silence is a failure.
-    seen: AtomicBool,
+    seen: Arc<AtomicBool>,
 }
 
 impl Imds {
-    pub(super) fn new(id: Option<ManagedIdentityId>, audience: String, endpoint: Url, http: HttpClient, has_next: bool) -> Self {
-        Self { id, audience, endpoint, http, has_next, seen: false.into() }
+    pub(super) fn new(id: Option<ManagedIdentityId>, audience: String, endpoint: Url, http: HttpClient, has_next: bool, seen: Arc<AtomicBool>) -> Self {
+        Self { id, audience, endpoint, http, has_next, seen }
     }
 
     /// One token.

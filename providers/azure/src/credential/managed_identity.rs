@@ -2,6 +2,9 @@
 //!
 //! Own code, not `azure_identity`'s: that one has the metadata address built in, tries for 100 s on a machine that is not in Azure whatever the retry settings, and knows no Arc.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{AccessToken, Source};
 use cloud_autojoin_core::error::SourceOutcome;
@@ -27,9 +30,10 @@ impl ManagedIdentity {
     pub(super) const NAME: &'static str = "managed identity";
 
     /// The identity `id`, or the system-assigned one (or the only user-assigned one) of the machine. With
-    /// `has_next` another source follows when this machine has none.
-    pub(super) fn new(id: Option<ManagedIdentityId>, cloud: &Cloud, metadata_endpoint: &Url, context: &Context, has_next: bool) -> Self {
-        let imds = Imds::new(id.clone(), cloud.audience.clone(), metadata_endpoint.clone(), context.http().clone(), has_next);
+    /// `has_next` another source follows when this machine has none; `seen` says, and is told, that the
+    /// metadata service is there.
+    pub(super) fn new(id: Option<ManagedIdentityId>, cloud: &Cloud, metadata_endpoint: &Url, context: &Context, has_next: bool, seen: Arc<AtomicBool>) -> Self {
+        let imds = Imds::new(id.clone(), cloud.audience.clone(), metadata_endpoint.clone(), context.http().clone(), has_next, seen);
         Self { id, audience: cloud.audience.clone(), context: context.clone(), imds }
     }
 }

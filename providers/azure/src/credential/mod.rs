@@ -18,6 +18,7 @@ mod workload_identity;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{Chain, Source, TokenCache};
@@ -172,25 +173,28 @@ pub struct Credentials {
     chain: Chain,
     cache: TokenCache,
     details: Vec<(&'static str, String)>,
+    /// Whether the metadata service of this machine was there once.
+    metadata_seen: Arc<AtomicBool>,
 }
 
 impl Credentials {
     /// Credentials for `cloud`. Sends nothing and reads no file.
     pub(crate) fn new(identity: Identity, cloud: &Cloud, metadata_endpoint: &Url, context: &Context) -> Self {
         let mut details = Vec::new();
+        let metadata_seen = Arc::default();
         let sources: Vec<Box<dyn Source>> = match identity {
             Identity::ClientSecret { tenant_id, client_id, client_secret } => {
                 details.push((ClientSecret::NAME, format!("of application `{client_id}`")));
                 let entra = Entra { http: context.http().clone(), authority: cloud.authority.clone(), tenant_id, client_id };
                 vec![Box::new(ClientSecret { entra, secret: client_secret })]
             }
-            Identity::Chain(options) => default_chain(&options, cloud, metadata_endpoint, context, &mut details),
+            Identity::Chain(options) => default_chain(&options, cloud, metadata_endpoint, context, &metadata_seen, &mut details),
             Identity::Own(source) => vec![Box::new(Shared(source))],
         };
         let chain = Chain::new(PROVIDER_NAME, sources).with_hint(
             "give this machine a managed identity, or set `tenant_id`, `client_id` and `secret_access_key` (`ARM_TENANT_ID`, `ARM_CLIENT_ID`, `ARM_CLIENT_SECRET`), or sign in with `az login`",
         );
-        Self { scope: cloud.scope(), chain, cache: TokenCache::new(), details }
+        Self { scope: cloud.scope(), chain, cache: TokenCache::new(), details, metadata_seen }
     }
 
     /// A token for Azure Resource Manager: the one at hand while it is good, else a new one.
@@ -200,6 +204,11 @@ impl Credentials {
     /// [`Error::Credential`](cloud_autojoin_core::Error::Credential) with every source asked.
     pub async fn token(&self, call: &Call) -> Result<AccessToken> {
         self.cache.token(&self.scope, call, |call| async move { self.chain.token(&self.scope, &call).await }).await
+    }
+
+    /// Notes that the metadata service of this machine answered, so that a token is waited for there.
+    pub(crate) fn note_metadata_service(&self) {
+        self.metadata_seen.store(true, Ordering::Relaxed);
     }
 
     /// Forgets a token that Azure refused.
@@ -227,6 +236,7 @@ fn default_chain(
     cloud: &Cloud,
     metadata_endpoint: &Url,
     context: &Context,
+    metadata_seen: &Arc<AtomicBool>,
     details: &mut Vec<(&'static str, String)>,
 ) -> Vec<Box<dyn Source>> {
     let client_id = || options.client_id.clone().or_else(|| context.env().filled("AZURE_CLIENT_ID"));
@@ -250,7 +260,7 @@ fn default_chain(
             SourceKind::ManagedIdentity => {
                 let id = options.managed_identity.clone().or_else(|| client_id().map(ManagedIdentityId::ClientId));
                 details.push((ManagedIdentity::NAME, id.as_ref().map_or_else(|| "of this machine".to_owned(), |id| format!("of {id}"))));
-                Box::new(ManagedIdentity::new(id, cloud, metadata_endpoint, context, last != Some(kind)))
+                Box::new(ManagedIdentity::new(id, cloud, metadata_endpoint, context, last != Some(kind), Arc::clone(metadata_seen)))
             }
             SourceKind::AzureCli => Box::new(AzureCli::new(options.tenant_id.clone(), cloud, context)),
             SourceKind::AzureDeveloperCli => Box::new(AzureDeveloperCli::new(options.tenant_id.clone(), context)),

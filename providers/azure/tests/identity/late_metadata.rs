@@ -149,6 +149,13 @@ async fn the_limit_of_the_probe_counts_only_where_another_source_follows() {
         assert_eq!(answer.unwrap().addresses().len(), 1, "{keys}");
         assert!(elapsed < Duration::from_secs(2), "{keys}: {elapsed:?}");
     }
+    // With `self` the service shows by its other answer that it is there.
+    for keys in ["", "resource_group=self"] {
+        let machine = Machine::new(keys, slow, |_| None);
+        let (answer, elapsed) = machine.ask(MINUTE).await;
+        assert_eq!(answer.unwrap().addresses().len(), 1, "{keys}");
+        assert!(elapsed < Duration::from_secs(4), "{keys}: {elapsed:?}");
+    }
     let machine = Machine::new(&subscription(""), slow, |_| None);
     let (answer, elapsed) = machine.ask(MINUTE).await;
     assert!(answer.unwrap_err().is_transient() && elapsed <= Duration::from_millis(1001), "{elapsed:?}");
