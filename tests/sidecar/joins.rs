@@ -2,10 +2,11 @@
 //!
 //! The order of joins in time is tested in the command, on a paused clock.
 
+use std::fs;
 use std::net::TcpListener;
 
 use crate::agents::{FakeAgent, Host, Kind, Network, serve};
-use crate::harness::{Place, Sidecar, join, pause, simulator, until};
+use crate::harness::{Place, Sidecar, file_says, join, pause, run, simulator, until};
 
 fn config(join: &str, url: &str) -> String {
     format!(
@@ -79,5 +80,31 @@ async fn a_restarted_agent_joins_the_members_of_the_newest_answer_and_no_retaine
     let puts = agent.puts();
     assert!(!puts.iter().any(|put| put.ends_with(".12") || put.ends_with(".13")), "{puts:?}");
     sidecar.stop().await;
+    simulator.finish();
+}
+
+#[tokio::test]
+async fn files_list_the_newest_answer_before_retained_addresses() {
+    let (simulator, place) = (simulator(&["10.0.1.4", "10.0.1.5", "10.0.1.6"]).await, Place::new());
+    let (target, once, state) = (place.path("a"), place.path("once"), place.path("state"));
+    let (join, file) = (join(&simulator), format!("lines:{}", once.display()));
+    let arguments = ["--once", "--file", &file, "--state-directory", state.to_str().unwrap(), "--listen", "none", &join];
+    assert_eq!(run(&arguments).await.0, Some(0));
+    let config = format!(
+        "listen = \"127.0.0.1:0\"\n[[watch]]\njoin = \"{join}\"\ninterval = \"20ms\"\n[[watch.file]]\nkind = \"lines\"\npath = \"{}\"\n",
+        target.display()
+    );
+    let sidecar = Sidecar::start(&place.write("watch.toml", &config));
+    file_says(&target, "10.0.1.4\n10.0.1.5\n10.0.1.6\n", &sidecar).await;
+    let names: Vec<String> =
+        simulator.with_world(|world| world.subscriptions()[0].resource_groups[0].members("servers").map(|machine| machine.name.clone()).collect());
+    simulator.with_world(|world| names[..2].iter().for_each(|name| world.remove_instance("servers", name).unwrap()));
+    file_says(&target, "10.0.1.6\n10.0.1.4\n10.0.1.5\n", &sidecar).await;
+    sidecar.stop().await;
+
+    // A machine that was replaced boots with the last good answer of before.
+    simulator.with_world(|world| (0..2).for_each(|_| drop(world.add_instance("servers").unwrap())));
+    assert_eq!(run(&arguments).await.0, Some(0));
+    assert_eq!(fs::read_to_string(&once).unwrap(), "10.0.1.6\n10.0.1.7\n10.0.1.8\n10.0.1.4\n10.0.1.5\n");
     simulator.finish();
 }

@@ -300,9 +300,15 @@ async fn keep_file(output: Arc<Output>, part: Arc<PartBoard>, mut scene: Receive
     }
 }
 
+/// The order of files: agents try the addresses of their join list one after the other, and those that
+/// only a guard keeps in use may be dead.
+pub(crate) fn newest_first(current: &[Address], retained: &[Address]) -> Vec<Address> {
+    [current, retained].concat()
+}
+
 /// Brings a file up to date, on a thread that may wait for the disk.
 async fn write(output: &Arc<Output>, scene: &Scene, shared: &Shared) -> Result<Written, Failure> {
-    let (output, addresses) = (Arc::clone(output), Arc::clone(&scene.addresses));
+    let (output, addresses) = (Arc::clone(output), newest_first(&scene.current, &scene.retained));
     let Shared { name, provider, subject, .. } = shared.clone();
     let task = tokio::task::spawn_blocking(move || output.write(&View { watch: &name, provider, subject: &subject, addresses: &addresses }));
     match task.await {

@@ -9,7 +9,7 @@ use cloud_autojoin::{Context, Error};
 
 use super::config::{Config, WatchConfig};
 use super::failure::Failure;
-use super::keeper::watch_of;
+use super::keeper::{newest_first, watch_of};
 use super::log::Teller;
 use super::output::{Output, View, Written};
 use crate::report::Reporter;
@@ -121,11 +121,12 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), End> {
 
 async fn write(config: &WatchConfig, change: &Change) -> Result<(), End> {
     let (provider, subject) = (config.provider.name(), config.provider.subject());
+    let ordered = newest_first(&change.current, &change.retained);
     let mut failures = Vec::new();
     for output in &config.outputs {
-        let (file, kind, addresses) = (output.path.display(), output.kind.name(), change.addresses.len());
+        let (file, kind, addresses) = (output.path.display(), output.kind.name(), ordered.len());
         // Nothing else has to go on meanwhile.
-        match output.write(&View { watch: &config.name, provider, subject: &subject, addresses: &change.addresses }) {
+        match output.write(&View { watch: &config.name, provider, subject: &subject, addresses: &ordered }) {
             Ok(Written::Replaced) => tracing::info!(watch = config.name, kind, %file, addresses, "written"),
             Ok(Written::Unchanged) => tracing::info!(watch = config.name, kind, %file, addresses, "up to date already"),
             Err(failure) => failures.push(failure),
