@@ -12,9 +12,19 @@ mod go;
 
 pub(crate) use go::GoDuration;
 
+const DISCOVER: &str = "\
+Examples:
+  discover addrs provider=azure resource_group=cluster vm_scale_set=consul-servers
+  discover explain @/etc/discover/consul
+  discover check @/etc/discover/consul
+
+`discover SUBCOMMAND --help` says more about one; `discover man` prints a manual page.
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 asked and nothing matched.";
+
 /// Prints the addresses that a cloud auto-join string stands for.
 #[derive(Debug, Parser)]
-#[command(name = "discover", version, about, arg_required_else_help = false, max_term_width = 100)]
+#[command(name = "discover", version, about, arg_required_else_help = false, max_term_width = 100, after_help = DISCOVER)]
 pub(crate) struct Arguments {
     /// Print nothing on standard error but one line when it fails
     #[arg(short, long, visible_alias = "q", global = true, overrides_with = "quiet", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_name = "BOOL", value_parser = go::boolean, action = ArgAction::Set)]
@@ -43,14 +53,32 @@ pub(crate) enum Action {
     Watch(Box<crate::watch::Arguments>),
     /// Print a script by which a shell completes this command
     Completions(Completions),
-    /// Print the manual page
-    Man,
+    /// Print a manual page, or write all of them
+    Man(Man),
 }
 
-const JOIN_STRING: &str = "\
+// What stands after the options, in help and in manual pages: paragraphs, of which those that begin
+// with `Examples:`, `Files:`, `Signals:` or `Exit status:` are sections of a manual page.
+
+const ADDRS: &str = "\
 The join string is given as one argument or as many, or as @FILE: then it is read from that file, where line ends are blanks and a # that begins a word begins a comment. Words beside @FILE add to it.
 
+Examples:
+  discover addrs provider=azure resource_group=cluster vm_scale_set=consul-servers
+  discover -q addrs @/etc/discover/nomad
+  discover addrs --output lines provider=azure tag_name=consul tag_value=server
+
 Exit status: 0 addresses printed, 1 failed, 2 wrong usage, 3 asked and nothing matched.";
+
+const EXPLAIN: &str = "\
+The join string is given as one argument or as many, or as @FILE: then it is read from that file, where line ends are blanks and a # that begins a word begins a comment. Words beside @FILE add to it.
+
+Examples:
+  discover explain provider=azure tag_name=consul tag_value=server
+  discover explain --only near @/etc/discover/consul
+  discover explain --output json @/etc/discover/consul | jq .requests
+
+Exit status: 0 something matched, 1 failed, 2 wrong usage, 3 asked and nothing matched.";
 
 /// A question to a cloud: what `addrs` and `explain` take.
 #[derive(Debug, Args)]
@@ -70,7 +98,7 @@ pub(crate) struct Question {
 
 /// `discover addrs`
 #[derive(Debug, Args)]
-#[command(after_help = JOIN_STRING)]
+#[command(after_help = ADDRS)]
 pub(crate) struct Addrs {
     #[command(flatten)]
     pub(crate) question: Question,
@@ -82,7 +110,7 @@ pub(crate) struct Addrs {
 
 /// `discover explain`
 #[derive(Debug, Args)]
-#[command(after_help = JOIN_STRING)]
+#[command(after_help = EXPLAIN)]
 pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) question: Question,
@@ -129,6 +157,11 @@ JSON has one object a string, on one line: input, values, error (of the grammar,
 
 --role prints, for one string, the least role that it needs: JSON for `az role definition create`, or with `--output terraform` a resource for Terraform.
 
+Examples:
+  discover check provider=azure tag_name=consul tag_value=server
+  discover check --strict @/etc/discover/consul @/etc/discover/nomad
+  discover check --role --output terraform @/etc/discover/consul > role.tf
+
 Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage.")]
 pub(crate) struct Check {
     /// The join string: KEY=VALUE ..., or @FILE; several of them; or - for the lines of standard input
@@ -162,6 +195,12 @@ pub(crate) enum CheckFormat {
 
 /// `discover providers`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  discover providers
+  discover providers azure
+
+Exit status: 0 printed, 1 failed, 2 wrong usage or an unknown provider.")]
 pub(crate) struct Providers {
     /// Print everything about this one
     #[arg(value_name = "NAME")]
@@ -174,11 +213,38 @@ pub(crate) struct Providers {
 
 /// `discover completions`
 #[derive(Debug, Args)]
-#[command(after_help = "For example: discover completions bash > /etc/bash_completion.d/discover")]
+#[command(after_help = "\
+Examples:
+  discover completions bash > /etc/bash_completion.d/discover
+  discover completions zsh > /usr/local/share/zsh/site-functions/_discover
+  discover completions fish > ~/.config/fish/completions/discover.fish
+
+Exit status: 0 printed, 1 failed, 2 wrong usage.")]
 pub(crate) struct Completions {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// `discover man`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without a name it's the page of the whole command. There is one page for each subcommand.
+
+Examples:
+  discover man | man -l -
+  discover man watch | man -l -
+  discover man --out /usr/local/share/man/man1
+
+Exit status: 0 printed or written, 1 failed, 2 wrong usage or an unknown subcommand.")]
+pub(crate) struct Man {
+    /// The subcommand
+    #[arg(value_name = "SUBCOMMAND", conflicts_with = "out")]
+    pub(crate) subcommand: Option<String>,
+
+    /// Write all pages into this directory
+    #[arg(long, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) out: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -90,7 +90,10 @@ fn with_values(command: Command, registry: &Registry) -> Command {
         if takes_values && is_unknown { argument.value_hint(ValueHint::Other) } else { argument }
     };
     let boolean = |argument: Arg| if argument.get_id() == "quiet" { argument.value_parser(["true", "false"]) } else { argument };
-    let command = command.mut_subcommand("providers", |providers| providers.mut_arg("name", |name| name.value_parser(PossibleValuesParser::new(names))));
+    let subcommands: Vec<String> = command.get_subcommands().map(|subcommand| subcommand.get_name().to_owned()).collect();
+    let command = command
+        .mut_subcommand("providers", |providers| providers.mut_arg("name", |name| name.value_parser(PossibleValuesParser::new(names))))
+        .mut_subcommand("man", |man| man.mut_arg("subcommand", |name| name.value_parser(PossibleValuesParser::new(subcommands))));
     command.mut_args(boolean).mut_subcommands(move |subcommand| subcommand.mut_args(hinted))
 }
 

@@ -54,7 +54,7 @@ async fn run(arguments: &Arguments, reporter: &Reporter) -> Status {
         Action::Check(check) => check::run(check, reporter).await,
         Action::Providers(which) => providers::run(which, reporter),
         Action::Completions(completions) => completions::run(completions, reporter),
-        Action::Man => man::run(reporter),
+        Action::Man(man) => man::run(man, reporter),
         #[cfg(all(feature = "sidecar", unix))]
         Action::Watch(watch) if watch.once => interruptible(watch::run(watch, reporter)).await,
         #[cfg(all(feature = "sidecar", unix))]

@@ -1,4 +1,8 @@
-//! `discover man`: the manual page, from the definition of the command line and the key tables.
+//! `discover man`: manual pages, from the definition of the command line and the key tables.
+//!
+//! `discover.1` has everything; each subcommand has a page of its own.
+
+use std::path::Path;
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
@@ -12,19 +16,124 @@ use crate::report::Reporter;
 use crate::status::Status;
 
 /// Runs the subcommand.
-pub(crate) fn run(reporter: &Reporter) -> Status {
-    match page(&Registry::compiled_in()) {
+pub(crate) fn run(arguments: &crate::arguments::Man, reporter: &Reporter) -> Status {
+    let registry = Registry::compiled_in();
+    let failed = |error: std::io::Error| {
+        reporter.error(&format!("cannot write the manual page: {error}"), None);
+        Status::Failed
+    };
+    if let Some(directory) = &arguments.out {
+        return match write_all(directory, &registry) {
+            Ok(()) => Status::Done,
+            Err(error) => failed(error),
+        };
+    }
+    let page = match &arguments.subcommand {
+        None => page(&registry),
+        Some(name) => match subcommands(&whole_command()).find(|known| known.get_name() == name) {
+            Some(subcommand) => page_of(subcommand, &registry),
+            None => {
+                let known: Vec<String> = subcommands(&whole_command()).map(|known| format!("`{}`", known.get_name())).collect();
+                reporter.error("there is no page for this subcommand", Some(&format!("known: {}", known.join(", "))));
+                return Status::Usage;
+            }
+        },
+    };
+    match page {
         Ok(page) => output::print_page(&String::from_utf8_lossy(&page), "manual page", reporter),
-        Err(error) => {
-            reporter.error(&format!("cannot write the manual page: {error}"), None);
-            Status::Failed
+        Err(error) => failed(error),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "writes its files one after the other and does nothing else")]
+fn write_all(directory: &Path, registry: &Registry) -> std::io::Result<()> {
+    let at = |path: &Path, error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    std::fs::create_dir_all(directory).map_err(|error| at(directory, error))?;
+    let command = whole_command();
+    let mut pages = vec![("discover.1".to_owned(), page(registry)?)];
+    for subcommand in subcommands(&command) {
+        pages.push((format!("discover-{}.1", subcommand.get_name()), page_of(subcommand, registry)?));
+    }
+    for (name, page) in pages {
+        let path = directory.join(name);
+        std::fs::write(&path, page).map_err(|error| at(&path, error))?;
+    }
+    Ok(())
+}
+
+fn whole_command() -> Command {
+    let mut command = Arguments::command();
+    command.build();
+    command
+}
+
+fn subcommands(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help")
+}
+
+/// The page of one subcommand.
+fn page_of(subcommand: &Command, registry: &Registry) -> std::io::Result<Vec<u8>> {
+    let name = format!("discover-{}", subcommand.get_name());
+    let man = Man::new(subcommand.clone().version(env!("CARGO_PKG_VERSION"))).title(&name).manual("cloud-autojoin");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    let mut roff = Roff::new();
+    sections(&mut roff, subcommand);
+    environment(&mut roff, registry);
+    roff.control("SH", ["SEE ALSO"]);
+    roff.text([bold("discover"), roman("(1)")]);
+    roff.to_writer(&mut page)?;
+    man.render_version_section(&mut page)?;
+    Ok(page)
+}
+
+/// The sections that paragraphs of the help are: each has its heading as first words.
+const SECTIONS: [(&str, &str, &str); 4] = [
+    ("Examples:", "EXAMPLES", ""),
+    ("Files:", "FILES", "@FILE, where a join string is taken: a file that holds one."),
+    ("Signals:", "SIGNALS", "SIGINT and SIGTERM end it at once, with the programs that it started."),
+    ("Exit status:", "EXIT STATUS", "0 done, 1 failed, 2 wrong usage."),
+];
+
+fn paragraphs(command: &Command) -> Vec<String> {
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    help.split("\n\n").filter(|paragraph| !paragraph.is_empty()).map(ToOwned::to_owned).collect()
+}
+
+/// Notes, examples, files, signals and the exit status.
+fn sections(roff: &mut Roff, command: &Command) {
+    let paragraphs = paragraphs(command);
+    let notes: Vec<&String> = paragraphs.iter().filter(|paragraph| !SECTIONS.iter().any(|(start, ..)| paragraph.starts_with(start))).collect();
+    if !notes.is_empty() {
+        roff.control("SH", ["NOTES"]);
+    }
+    for note in notes {
+        roff.control("PP", []);
+        roff.text([roman(note.clone())]);
+    }
+    for (start, heading, default) in SECTIONS {
+        let text = paragraphs.iter().find_map(|paragraph| paragraph.strip_prefix(start)).unwrap_or(default).trim_matches('\n');
+        if text.is_empty() {
+            continue;
+        }
+        roff.control("SH", [heading]);
+        if start == "Examples:" {
+            for line in text.lines() {
+                roff.control("PP", []);
+                roff.text([bold(line.trim())]);
+            }
+        } else {
+            roff.text([roman(text.trim().to_owned())]);
         }
     }
 }
 
 fn page(registry: &Registry) -> std::io::Result<Vec<u8>> {
-    let mut command = Arguments::command();
-    command.build();
+    let command = whole_command();
     let man = Man::new(command.clone()).manual("cloud-autojoin");
     let mut page = Vec::new();
     man.render_title(&mut page)?;
@@ -33,13 +142,17 @@ fn page(registry: &Registry) -> std::io::Result<Vec<u8>> {
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     let mut roff = Roff::new();
-    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+    for subcommand in subcommands(&command) {
         describe(&mut roff, subcommand);
     }
     for spec in registry.providers() {
         keys(&mut roff, spec);
     }
     environment(&mut roff, registry);
+    sections(&mut roff, &command);
+    roff.control("SH", ["SEE ALSO"]);
+    let pages: Vec<String> = subcommands(&command).map(|subcommand| format!("discover-{}(1)", subcommand.get_name())).collect();
+    roff.text([roman(pages.join(", "))]);
     roff.to_writer(&mut page)?;
     man.render_version_section(&mut page)?;
     Ok(page)
@@ -71,9 +184,15 @@ fn describe(roff: &mut Roff, command: &Command) {
         }
         roff.text([roman(text)]);
     }
-    for paragraph in command.get_after_help().map(ToString::to_string).unwrap_or_default().split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
+    for paragraph in paragraphs(command) {
         roff.control("PP", []);
-        roff.text([roman(paragraph.to_owned())]);
+        // Each example keeps its line.
+        for line in paragraph.lines() {
+            roff.text([roman(line.trim().to_owned())]);
+            if paragraph.contains('\n') {
+                roff.control("br", []);
+            }
+        }
     }
 }
 
@@ -100,6 +219,7 @@ fn environment(roff: &mut Roff, registry: &Registry) {
         ),
         ("SSL_CERT_FILE, SSL_CERT_DIR", "certificates of authorities to trust instead of the system's"),
         ("NO_COLOR", "no colour, on terminals too"),
+        ("COLUMNS", "how wide tables and texts are; without it the terminal's width, and in a pipe no line is broken"),
     ] {
         roff.control("TP", []);
         roff.text([bold(names)]);
@@ -117,6 +237,27 @@ fn environment(roff: &mut Roff, registry: &Registry) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_subcommand_has_a_page_with_examples_files_signals_and_exit_status() {
+        let registry = Registry::compiled_in();
+        let command = whole_command();
+        for subcommand in subcommands(&command) {
+            let page = String::from_utf8(page_of(subcommand, &registry).unwrap()).unwrap();
+            for section in ["NAME", "SYNOPSIS", "OPTIONS", "EXAMPLES", "FILES", "SIGNALS", "EXIT STATUS", "SEE ALSO"] {
+                assert!(
+                    page.contains(&format!(".SH {section}\n")) || page.contains(&format!(".SH \"{section}\"\n")),
+                    "{section} of {}:\n{page}",
+                    subcommand.get_name()
+                );
+            }
+            // Of each command line in the help its parser takes the flags.
+            for example in paragraphs(subcommand).iter().filter_map(|text| text.strip_prefix("Examples:")).flat_map(str::lines) {
+                let words = example.split_whitespace().take_while(|word| !["|", ">"].contains(word)).map(std::ffi::OsString::from);
+                assert!(example.is_empty() || Arguments::parse_words(words).is_ok(), "{example}");
+            }
+        }
+    }
 
     #[test]
     fn the_page_has_every_subcommand_key_and_variable() {

@@ -81,6 +81,30 @@ async fn bash_takes_the_script_and_completes_keys() {
 }
 
 #[tokio::test]
+async fn every_subcommand_has_a_page_of_its_own_and_all_can_be_written() {
+    let directory = tempfile::tempdir().unwrap();
+    discover(["man", "--out", directory.path().join("man1").to_str().unwrap()]).run().await.is(0, "", "");
+    let written: std::collections::BTreeSet<String> =
+        std::fs::read_dir(directory.path().join("man1")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    for page in ["discover.1", "discover-addrs.1", "discover-check.1", "discover-explain.1", "discover-man.1"] {
+        assert!(written.contains(page), "{page}: {written:?}");
+    }
+    let ended = discover(["man", "explain"]).run().await;
+    assert!(ended.status == Some(0) && ended.stdout.contains(".TH discover-explain 1"), "{ended:?}");
+    assert_eq!(ended.stdout, std::fs::read_to_string(directory.path().join("man1/discover-explain.1")).unwrap());
+    let ended = discover(["man", "expalin"]).run().await;
+    assert!(ended.status == Some(2) && ended.stderr.starts_with("discover: there is no page for this subcommand\nhint: known: `addrs`"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn help_shows_examples_and_the_exit_status() {
+    for name in ["addrs", "explain", "check", "providers", "completions", "man"] {
+        let ended = discover([name, "--help"]).run().await;
+        assert!(ended.stdout.contains(&format!("\nExamples:\n  discover {name}")) && ended.stdout.contains("\nExit status: 0 "), "{name}: {ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_manual_page_is_roff_with_every_subcommand() {
     let ended = discover(["man"]).run().await;
     assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""));

@@ -15,7 +15,10 @@ pub(super) fn script(generated: &str, words: &[JoinWord], registry: &Registry) -
     let mut line = |subcommands: &str, rest: &str| _ = writeln!(script, "complete -c discover -n \"__fish_discover_using_subcommand {subcommands}\" {rest}");
     line("completions", &format!("-f -a {}", quoted(&shells.join(" "))));
     line("providers", &format!("-f -a {}", quoted(&names.join(" "))));
-    line("man help", "-f");
+    let subcommands: Vec<String> =
+        <crate::arguments::Arguments as clap::CommandFactory>::command().get_subcommands().map(|known| known.get_name().to_owned()).collect();
+    line("man", &format!("-f -a {}", quoted(&subcommands.join(" "))));
+    line("help", "-f");
     let join_strings = JOIN_STRINGS.map(|(name, _)| name).join(" ");
     line(&join_strings, "-f -a '(__fish_discover_files_after @)'");
     for word in words {

@@ -14,6 +14,15 @@ With flags one join string is watched; a configuration file has any number of th
 
 Kinds of files: consul, nomad-server, nomad-client, vault (HCL or JSON, by the ending of the path), lines, file_sd, template. Kinds of agents: consul, nomad-server, nomad-client.
 
+Examples:
+  discover watch --file consul:/etc/consul.d/join.hcl --agent consul --min 3 @/etc/discover/consul
+  discover watch --once --file nomad-server:/etc/nomad.d/join.hcl @/etc/discover/nomad
+  discover watch --check --config /etc/discover/watch.toml
+
+Files: those of the configuration, the join strings, templates and tokens that it names, and the last good answer of each watch in the state directory.
+
+Signals: SIGHUP reads the configuration and what it names again, and asks the cloud at once. SIGTERM and SIGINT end it: no file is left half written.
+
 Exit status: 0 ended as asked (--once: all files are up to date; --check: nothing is wrong), 1 failed, 2 wrong usage, 3 asked once and nothing matched.";
 
 /// `discover watch`
