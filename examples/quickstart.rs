@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("\nfound for {}", discovery.subject());
     for node in discovery.nodes().iter().filter(|node| node.is_in()) {
         let addresses: Vec<String> = node.addresses.iter().map(ToString::to_string).collect();
-        println!("  {:<12} instance {}  zone {}", addresses.join(" "), node.instance.as_deref().unwrap_or("-"), node.zone.as_deref().unwrap_or("-"));
+        println!("  {:<12} instance {}  zone {}", addresses.join(" "), node.parent("instance").unwrap_or("-"), node.attribute("zone").unwrap_or("-"));
     }
 
     let addresses: Vec<String> = discovery.require_addresses()?.iter().map(ToString::to_string).collect();

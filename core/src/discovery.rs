@@ -24,16 +24,12 @@ pub struct Node {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// The resource group, project or namespace it is in.
-    pub group: Option<String>,
-    /// The scale set or instance group it belongs to.
-    pub scale_set: Option<String>,
-    /// The name of its instance.
-    pub instance: Option<String>,
-    /// The availability zone of its instance.
-    pub zone: Option<String>,
+    /// What it is part of, outermost first: a scale set, then an instance.
+    pub parents: Vec<Parent>,
     /// What else is known of it, in the cloud's own words and in the order in which it is to be
-    /// read: `("region", "fra1")`, `("status", "active")`.
+    /// read: `("region", "fra1")`, `("status", "active")`. The first is the widest place it is in: a
+    /// resource group, a project, a namespace.
+    #[serde(serialize_with = "as_object")]
     pub attributes: Vec<(&'static str, String)>,
     /// Its tags or labels, in the cloud's order, where they were part of the question.
     pub tags: Vec<(String, String)>,
@@ -42,6 +38,27 @@ pub struct Node {
     pub addresses: Vec<Address>,
     /// Why it, or a part of it, gave none.
     pub left_out: Vec<Exclusion>,
+}
+
+/// Something that a [`Node`] is part of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Parent {
+    /// What it is, in the cloud's words: `scale set`.
+    pub kind: &'static str,
+    /// Its name, unique within the node's first attribute.
+    pub name: String,
+}
+
+impl Parent {
+    /// A parent of this kind.
+    pub fn new(kind: &'static str, name: impl Into<String>) -> Self {
+        Self { kind, name: name.into() }
+    }
+}
+
+fn as_object<S: Serializer>(attributes: &[(&'static str, String)], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_map(attributes.iter().map(|(name, value)| (name, value)))
 }
 
 fn as_text<S: Serializer>(addresses: &[Address], serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -55,15 +72,24 @@ impl Node {
             kind,
             id: id.into(),
             name: name.into(),
-            group: None,
-            scale_set: None,
-            instance: None,
-            zone: None,
+            parents: Vec::new(),
             attributes: Vec::new(),
             tags: Vec::new(),
             addresses: Vec::new(),
             left_out: Vec::new(),
         }
+    }
+
+    /// Adds an attribute, unless its value is unknown or empty.
+    pub fn add_attribute(&mut self, name: &'static str, value: Option<String>) {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            self.attributes.push((name, value));
+        }
+    }
+
+    /// The name of the parent of this kind.
+    pub fn parent(&self, kind: &str) -> Option<&str> {
+        self.parents.iter().find(|parent| parent.kind == kind).map(|parent| parent.name.as_str())
     }
 
     /// The value of an attribute.

@@ -26,7 +26,7 @@ pub use call::{Call, Detail, RequestOutcome, RequestRecord};
 pub use clock::{Clock, Moment};
 pub use config::{ConfigString, KeySpec};
 pub use context::{Context, Env};
-pub use discovery::{Discovery, Finding, Node};
+pub use discovery::{Discovery, Finding, Node, Parent};
 pub use error::{ApiError, ConfigError, ConfigProblem, CredentialError, DecodeError, Error, NothingMatched, Result, TransportError, TransportFailure};
 pub use exclusion::Exclusion;
 pub use provider::{Provider, ProviderSpec};

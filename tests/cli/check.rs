@@ -133,7 +133,7 @@ async fn words_are_judged_as_one_string_and_several_strings_one_by_one() {
     assert!(ended.status == Some(0) && ended.stdout.contains("tag_value=\"b c\""), "{ended:?}");
     check(&["tag_name=a", "tag_value=b"]).await.is(1, "error: no provider\n  hint: write `provider=NAME`; known here: PROVIDERS\n", "");
 
-    let ended = check(&["provider=azure", "provider=aws a=b"]).await;
+    let ended = check(&["provider=azure", "provider=acme a=b"]).await;
     ended.is(
         1,
         "string 1: provider=azure\nerror: nothing is selected\n  hint: add `tag_name=... tag_value=...`, or `resource_group=... vm_scale_set=...`\n\

@@ -29,9 +29,9 @@ async fn people_see_each_interface_with_its_verdict_and_each_request_in_eighty_c
 asked for tag `consul` = `server` on the network interface
 signed in by client secret of application `33333333-3333-4333-8333-333333333333`
 5 of 8 network interfaces are in
-all of them: group machines
+all of them: resource group machines
 
-     address       instance                    interface
+     address       instance                    network interface
 in   10.0.3.4      consul-0                    consul-0VMNic
 in   10.0.3.5      consul-1                    consul-1VMNic
 in   10.0.3.6      consul-2                    consul-2VMNic
@@ -186,7 +186,8 @@ async fn programs_get_one_object_with_every_node_and_request() {
     let id = |name: &str| format!("/subscriptions/{TAGGED}/resourceGroups/machines/providers/Microsoft.Network/networkInterfaces/{name}");
     assert_eq!(
         of("front"),
-        json!({"kind": "network interface", "id": id("front"), "name": "front", "group": "machines", "scale_set": null, "instance": "consul-two-interfaces", "zone": null, "attributes": [],
+        json!({"kind": "network interface", "id": id("front"), "name": "front",
+            "parents": [{"kind": "instance", "name": "consul-two-interfaces"}], "attributes": {"resource group": "machines"},
             "tags": [["consul", "server"]], "addresses": ["10.0.3.7"], "left_out": []})
     );
     assert_eq!(of("consul-clientVMNic")["left_out"], json!([{"reason": "tag_differs", "message": "tag `consul` is `client`, not `server`"}]));

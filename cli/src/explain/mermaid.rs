@@ -1,4 +1,4 @@
-//! A picture of an answer in Mermaid's language: set -> instance -> interface -> address. What is out is drawn with dashes, and its reason in place of the address.
+//! A picture of an answer in Mermaid's language: parents -> node -> address. What is out is drawn with dashes, and its reason in place of the address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -27,9 +27,11 @@ pub(super) fn of(discovery: &Discovery) -> String {
 /// What a thing is, by which its outline is chosen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Shape {
-    Set,
-    Instance,
-    Interface,
+    /// A parent of a parent.
+    Group,
+    /// What the node is part of.
+    Parent,
+    Node,
     Address,
     Reason,
 }
@@ -37,9 +39,9 @@ enum Shape {
 impl Shape {
     fn brackets(self) -> (&'static str, &'static str) {
         match self {
-            Self::Set => ("[[", "]]"),
-            Self::Instance => ("[", "]"),
-            Self::Interface => ("(", ")"),
+            Self::Group => ("[[", "]]"),
+            Self::Parent => ("[", "]"),
+            Self::Node => ("(", ")"),
             Self::Address => ("([", "])"),
             Self::Reason => (">", "]"),
         }
@@ -58,18 +60,15 @@ struct Picture {
 impl Picture {
     fn draw(&mut self, node: &Node) {
         let is_in = node.is_in();
-        // Sets and instances are known by their names in a group, everything else by its id: the interfaces of Uniform instances all have one name.
-        let in_group = |name: &str| format!("{}/{name}", node.group.as_deref().unwrap_or_default());
+        // Parents are identified by their names within the first attribute, the node by its id: the
+        // interfaces of the instances of one set may all have one name.
+        let place = node.attributes.first().map_or("", |(_, value)| value);
         let mut last = None;
-        for (shape, name) in [(Shape::Set, node.scale_set.as_ref()), (Shape::Instance, node.instance.as_ref())] {
-            if let Some(name) = name {
-                last = Some(self.step(last, shape, name, in_group(name), is_in));
-            }
+        for (index, parent) in node.parents.iter().enumerate() {
+            let shape = if index + 1 == node.parents.len() { Shape::Parent } else { Shape::Group };
+            last = Some(self.step(last, shape, &parent.name, format!("{place}/{}", parent.name), is_in));
         }
-        // An instance without interfaces stands for itself.
-        if node.instance.as_ref() != Some(&node.name) {
-            last = Some(self.step(last, Shape::Interface, &node.name, node.id.clone(), is_in));
-        }
+        last = Some(self.step(last, Shape::Node, &node.name, node.id.clone(), is_in));
         for address in &node.addresses {
             let address = address.to_string();
             self.step(last, Shape::Address, &address, address.clone(), true);
@@ -114,13 +113,15 @@ fn escaped(label: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use cloud_autojoin::{Address, Detail, Exclusion};
+    use cloud_autojoin::{Address, Detail, Exclusion, Parent};
 
     use super::*;
 
     fn interface(id: &str, instance: &str, scale_set: Option<&str>, address: Option<&str>) -> Node {
         let mut node = Node::new("network interface", id, id.rsplit('/').next().unwrap_or_default());
-        (node.instance, node.scale_set, node.group) = (Some(instance.to_owned()), scale_set.map(str::to_owned), Some("prod".to_owned()));
+        node.parents.extend(scale_set.map(|name| Parent::new("scale set", name)));
+        node.parents.push(Parent::new("instance", instance));
+        node.add_attribute("resource group", Some("prod".to_owned()));
         match address {
             Some(address) => node.addresses.push(Address::ip(address.parse().unwrap())),
             None => node.left_out.push(Exclusion::TagMissing { tag: "role".to_owned() }),

@@ -28,8 +28,47 @@ pub(super) fn of(explanation: &Explanation<'_>, width: Width, colour: Colour) ->
     text + &conclusion(explanation, width)
 }
 
-/// The name of a column, and what of a node stands in it.
-type Column = (&'static str, fn(&Node) -> &str);
+/// A column of the table of nodes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Column {
+    /// The name of the parent of this kind; of a node of the kind, its own.
+    Kind(&'static str),
+    /// The value of the attribute of this name.
+    Attribute(&'static str),
+}
+
+impl Column {
+    fn title(&self) -> &'static str {
+        match self {
+            Self::Kind(name) | Self::Attribute(name) => name,
+        }
+    }
+
+    fn of<'a>(&self, node: &'a Node) -> &'a str {
+        match self {
+            Self::Kind(kind) if node.kind == *kind => &node.name,
+            Self::Kind(kind) => node.parent(kind).unwrap_or_default(),
+            Self::Attribute(name) => node.attribute(name).unwrap_or_default(),
+        }
+    }
+}
+
+/// The columns that these nodes fill: what they are, what they are part of, innermost first, and
+/// their attributes.
+fn columns(nodes: &[&Node]) -> Vec<Column> {
+    let mut columns = Vec::new();
+    let mut add = |column| {
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+    };
+    let instances = nodes.iter().flat_map(|node| node.parents.last().map(|parent| parent.kind));
+    instances.for_each(|kind| add(Column::Kind(kind)));
+    nodes.iter().for_each(|node| add(Column::Kind(node.kind)));
+    nodes.iter().flat_map(|node| node.parents.iter().rev()).for_each(|parent| add(Column::Kind(parent.kind)));
+    nodes.iter().flat_map(|node| &node.attributes).for_each(|(name, _)| add(Column::Attribute(name)));
+    columns
+}
 
 /// The things looked at: those that are in, by address, then the others in the order in which they were met.
 fn nodes(discovery: &Discovery, rows: Rows, width: Width, colour: Colour) -> String {
@@ -45,26 +84,20 @@ fn nodes(discovery: &Discovery, rows: Rows, width: Width, colour: Colour) -> Str
     }
 
     // What is the same for all is said once, above.
-    let columns: [Column; 5] = [
-        ("instance", |node| node.instance.as_deref().unwrap_or_default()),
-        ("interface", |node| if node.instance.as_ref() == Some(&node.name) { "" } else { &node.name }),
-        ("scale set", |node| node.scale_set.as_deref().unwrap_or_default()),
-        ("group", |node| node.group.as_deref().unwrap_or_default()),
-        ("zone", |node| node.zone.as_deref().unwrap_or_default()),
-    ];
     let (same, differing): (Vec<_>, Vec<_>) =
-        columns.into_iter().partition(|(_, of)| nodes.len() > 1 && nodes.iter().all(|node| of(node).eq_ignore_ascii_case(of(nodes[0]))));
-    let same: Vec<String> = same.into_iter().filter(|(_, of)| !of(nodes[0]).is_empty()).map(|(name, of)| format!("{name} {}", of(nodes[0]))).collect();
+        columns(&nodes).into_iter().partition(|column| nodes.len() > 1 && nodes.iter().all(|node| column.of(node).eq_ignore_ascii_case(column.of(nodes[0]))));
+    let same: Vec<String> =
+        same.into_iter().filter(|column| !column.of(nodes[0]).is_empty()).map(|column| format!("{} {}", column.title(), column.of(nodes[0]))).collect();
     if !same.is_empty() {
         let _ = writeln!(text, "{}", width.wrapped(&format!("all of them: {}", same.join(", "))));
     }
     let mut table = plain_table(width);
-    table.set_header(["", "address"].into_iter().chain(differing.iter().map(|(name, _)| *name)));
+    table.set_header(["", "address"].into_iter().chain(differing.iter().map(Column::title)));
     for node in &nodes {
         let reasons = node.left_out.iter().map(ToString::to_string);
         let what: Vec<String> = node.addresses.iter().map(ToString::to_string).chain(reasons).map(|text| printable(&text)).collect();
         table.add_row(
-            [if node.is_in() { "in" } else { "out" }.to_owned(), what.join("\n")].into_iter().chain(differing.iter().map(|(_, of)| printable(of(node)))),
+            [if node.is_in() { "in" } else { "out" }.to_owned(), what.join("\n")].into_iter().chain(differing.iter().map(|column| printable(column.of(node)))),
         );
     }
     keep_names_whole(&mut table, width);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloud_autojoin_core::{Address, Exclusion, Node, Result};
+use cloud_autojoin_core::{Address, Exclusion, Node, Parent, Result};
 
 use super::ip_configuration::{AddressRule, PublicAddresses};
 use crate::arm::{NetworkInterface, ResourceId, Tags, VirtualMachine};
@@ -12,6 +12,12 @@ pub(super) const NETWORK_INTERFACE: &str = "network interface";
 
 /// The kind of a node that is an instance without interfaces.
 pub(super) const INSTANCE: &str = "instance";
+
+/// What an instance may be part of.
+pub(super) const SCALE_SET: &str = "scale set";
+
+/// The attribute that every node has.
+pub(super) const RESOURCE_GROUP: &str = "resource group";
 
 /// One instance: a virtual machine, or a part of a Uniform set.
 #[derive(Debug, Clone, Default)]
@@ -54,17 +60,23 @@ impl Instance {
     /// The same for several reasons.
     pub(super) fn node_for(&self, reasons: Vec<Exclusion>) -> Node {
         let mut node = Node::new(INSTANCE, self.id.as_str(), self.name.clone());
-        self.describe(&mut node);
+        self.describe(&mut node, None);
         node.tags.clone_from(&self.tags.0);
         node.left_out = reasons;
         node
     }
 
-    fn describe(&self, node: &mut Node) {
-        node.group = self.id.resource_group().map(str::to_owned);
-        node.scale_set.clone_from(&self.scale_set);
-        node.instance = Some(self.name.clone());
-        node.zone.clone_from(&self.zone);
+    /// Describes a node that is this instance or is part of it, in `group`.
+    fn describe(&self, node: &mut Node, group: Option<&str>) {
+        let group = group.or_else(|| self.id.resource_group());
+        if let Some(scale_set) = &self.scale_set {
+            node.parents.push(Parent::new(SCALE_SET, scale_set.clone()));
+        }
+        if node.kind != INSTANCE {
+            node.parents.push(Parent::new(INSTANCE, self.name.clone()));
+        }
+        node.add_attribute(RESOURCE_GROUP, group.map(str::to_owned));
+        node.add_attribute("zone", self.zone.clone());
     }
 }
 
@@ -99,8 +111,8 @@ impl Candidate {
             .into_iter()
             .map(|address| {
                 let address = Address::ip(address).with_network_interface(node.name.clone());
-                match &node.instance {
-                    Some(instance) => address.with_instance(instance.clone()),
+                match node.parent(INSTANCE) {
+                    Some(instance) => address.with_instance(instance),
                     None => address,
                 }
             })
@@ -120,12 +132,16 @@ impl Candidate {
         let Self { interface, instance } = self;
         let name = interface.name().to_owned();
         let mut node = Node::new(NETWORK_INTERFACE, String::new(), name);
+        let group = interface.id.resource_group();
         if let Some(instance) = instance {
-            instance.describe(&mut node);
-        } else if let Some(machine) = &interface.properties.virtual_machine {
-            node.instance = Some(machine.id.name().to_owned()).filter(|name| !name.is_empty());
+            instance.describe(&mut node, group);
+        } else {
+            let machine = interface.properties.virtual_machine.as_ref().map(|machine| machine.id.name());
+            if let Some(name) = machine.filter(|name| !name.is_empty()) {
+                node.parents.push(Parent::new(INSTANCE, name));
+            }
+            node.add_attribute(RESOURCE_GROUP, group.map(str::to_owned));
         }
-        node.group = interface.id.resource_group().map(str::to_owned).or(node.group);
         node.tags = interface.tags.0;
         node.id = interface.id.into_string();
         node
@@ -135,8 +151,7 @@ impl Candidate {
 /// The node of an interface of which only the id is known.
 pub(super) fn unseen(id: &ResourceId, instance: &Instance, reason: Exclusion) -> Node {
     let mut node = Node::new(NETWORK_INTERFACE, id.as_str(), id.name());
-    instance.describe(&mut node);
-    node.group = id.resource_group().map(str::to_owned).or(node.group);
+    instance.describe(&mut node, id.resource_group());
     node.left_out.push(reason);
     node
 }

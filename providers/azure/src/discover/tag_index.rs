@@ -9,7 +9,7 @@ use cloud_autojoin_core::{Exclusion, Node, Result};
 use futures::future::try_join_all;
 
 use super::answer::Answer;
-use super::candidate::{Candidate, Instance, NETWORK_INTERFACE};
+use super::candidate::{Candidate, Instance, NETWORK_INTERFACE, RESOURCE_GROUP};
 use super::completeness;
 use super::lookup::{Begun, Found, look_up};
 use super::tag_findings::Seen;
@@ -74,7 +74,7 @@ pub(super) async fn collect(question: Question<'_>, answer: &mut Answer<'_>, see
     for id in wanted {
         let Some(interface) = found.remove(&id) else {
             let mut node = Node::new(NETWORK_INTERFACE, id.as_str(), id.name());
-            node.group = id.resource_group().map(str::to_owned);
+            node.add_attribute(RESOURCE_GROUP, id.resource_group().map(str::to_owned));
             node.left_out.push(Exclusion::Vanished);
             answer.leave_out(node);
             continue;

@@ -8,7 +8,7 @@ use cloud_autojoin_core::{Call, Exclusion, Node, Result};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::answer::Answer;
-use super::candidate::{Candidate, Instance};
+use super::candidate::{Candidate, Instance, RESOURCE_GROUP};
 use super::completeness;
 use super::empty_scale_set::mode_of;
 use super::scale_set::{Resolved, ScaleSetName, resolve_listed};
@@ -108,8 +108,7 @@ pub(super) fn with_scale_set_tags(candidate: Candidate, tags: &arm::Tags) -> Can
 /// The node of a scale set that is out.
 pub(super) fn node(set: &ScaleSet, reasons: Vec<Exclusion>) -> Node {
     let mut node = Node::new(SCALE_SET, set.id.as_str(), set.name());
-    node.group = set.id.resource_group().map(str::to_owned);
-    node.scale_set = Some(set.name().to_owned());
+    node.add_attribute(RESOURCE_GROUP, set.id.resource_group().map(str::to_owned));
     node.tags.clone_from(&set.tags.0);
     node.left_out = reasons;
     node

@@ -78,8 +78,8 @@ async fn of_four_uniform_interfaces_the_two_of_living_instances_count() {
     let found = ask(&server, set()).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.4", "10.9.0.7"]);
     assert_eq!(found.left_out()["instance_gone"], 2);
-    let last = found.nodes().iter().find(|node| node.instance.as_deref() == Some("web_3")).unwrap();
-    assert_eq!(last.zone.as_deref(), Some("2"), "the list of instances says more than the interfaces do");
+    let last = found.nodes().iter().find(|node| node.parent("instance") == Some("web_3")).unwrap();
+    assert_eq!(last.attribute("zone"), Some("2"), "the list of instances says more than the interfaces do");
 }
 
 #[tokio::test]
@@ -95,7 +95,12 @@ async fn flexible_machines_join_with_interfaces_spelled_in_another_case() {
     serve(&server, 200, N, fixture!("network-interfaces-of-group.json")).await;
     let found = ask(&server, set()).await.unwrap();
     assert_eq!(printed(&found), ["10.9.1.4", "10.9.1.5"]);
-    assert!(found.nodes().iter().all(|node| node.group.as_deref() == Some("prod") && node.instance.as_deref().is_some_and(|name| name.starts_with("web_"))));
+    assert!(
+        found
+            .nodes()
+            .iter()
+            .all(|node| node.attribute("resource group") == Some("prod") && node.parent("instance").is_some_and(|name| name.starts_with("web_")))
+    );
 }
 
 #[tokio::test]

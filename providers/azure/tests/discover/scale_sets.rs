@@ -37,11 +37,11 @@ async fn a_flexible_set_gives_the_addresses_of_its_machines() {
     let first = &found.addresses()[0];
     let node = found.nodes().iter().find(|node| node.addresses.contains(first)).unwrap();
     assert_eq!(
-        (node.kind, node.group.as_deref(), node.scale_set.as_deref(), node.zone.as_deref()),
+        (node.kind, node.attribute("resource group"), node.parent("scale set"), node.attribute("zone")),
         ("network interface", Some("prod"), Some("web"), Some("2"))
     );
-    assert!(node.instance.as_deref().unwrap().starts_with("web_"), "{node:?}");
-    assert_eq!((first.instance.as_deref(), first.network_interface.as_deref()), (node.instance.as_deref(), Some(node.name.as_str())));
+    assert!(node.parent("instance").unwrap().starts_with("web_"), "{node:?}");
+    assert_eq!((first.instance.as_deref(), first.network_interface.as_deref()), (node.parent("instance"), Some(node.name.as_str())));
     assert_eq!(found.subject(), "scale set `web` of resource group `prod`");
     cloud.simulator.finish();
 }
@@ -52,7 +52,7 @@ async fn a_uniform_set_gives_the_addresses_of_its_instances() {
     let found = cloud.ask(SET).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.4", "10.9.0.5"]);
     let node = &found.nodes()[0];
-    assert_eq!((node.group.as_deref(), node.scale_set.as_deref(), node.instance.as_deref()), (Some("prod"), Some("web"), Some("web_0")));
+    assert_eq!((node.attribute("resource group"), node.parent("scale set"), node.parent("instance")), (Some("prod"), Some("web"), Some("web_0")));
     assert_eq!(cloud.count(Operation::ListScaleSetInstances), 0, "no interface is in doubt");
     cloud.simulator.finish();
 }
@@ -121,7 +121,7 @@ async fn interfaces_in_another_group_are_found() {
     .await;
     let found = cloud.ask(SET).await.unwrap();
     assert_eq!(printed(&found).len(), 3);
-    assert!(found.nodes().iter().all(|node| node.group.as_deref() == Some("network")));
+    assert!(found.nodes().iter().all(|node| node.attribute("resource group") == Some("network")));
     assert_eq!(cloud.count(Operation::GetNetworkInterface), 3);
 }
 
@@ -239,7 +239,7 @@ async fn machines_attached_to_the_set_by_hand_are_members() {
     .await;
     let found = cloud.ask(SET).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.7"]);
-    assert_eq!(found.nodes()[0].instance.as_deref(), Some("pet"));
+    assert_eq!(found.nodes()[0].parent("instance"), Some("pet"));
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ async fn interfaces_of_the_whole_subscription_match_by_tag_as_in_go_discover() {
     assert_eq!(printed(&found), ["10.9.0.4", "10.9.0.5", "10.9.0.6", "10.9.1.4", "fd00:9::4"]);
     assert_eq!(found.subject(), "tag `consul` = `server` on the network interface");
     let interface = node(&found, "oneVMNic");
-    assert_eq!((interface.group.as_deref(), interface.instance.as_deref()), (Some("prod"), Some("one")));
+    assert_eq!((interface.attribute("resource group"), interface.parent("instance")), (Some("prod"), Some("one")));
     assert!(interface.tags.contains(&("consul".to_owned(), "server".to_owned())), "{interface:?}");
     cloud.simulator.finish();
 }
