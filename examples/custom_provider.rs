@@ -61,10 +61,10 @@ impl Provider for Hosts {
                 let mut node = Node::new("name", format!("{}:{}", self.path.display(), number + 1), name);
                 match address.parse() {
                     Ok(ip) if name.ends_with(&self.suffix) => node.addresses.push(Address::ip(ip).with_instance(name)),
-                    Ok(_) => node.left_out.push(Exclusion::NotMember { of: format!("`{}`", self.suffix) }),
-                    Err(_) => node.left_out.push(Exclusion::Other(format!("`{address}` is no IP address").into())),
+                    Ok(_) => node.excluded.push(Exclusion::NotMember { of: format!("`{}`", self.suffix) }),
+                    Err(_) => node.excluded.push(Exclusion::Other(format!("`{address}` is no IP address").into())),
                 }
-                discovery.push(node);
+                discovery.record(node);
             }
         }
         Ok(discovery)
@@ -84,7 +84,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let provider = registry.build(&config, &context)?;
     let discovery = provider.discover(&Call::new(context.clock(), DEFAULT_TIMEOUT)).await?;
     for node in discovery.nodes() {
-        match node.left_out.first() {
+        match node.excluded.first() {
             None => println!("in   {:<16} {}", node.name, node.addresses[0]),
             Some(reason) => println!("out  {:<16} {reason}", node.name),
         }

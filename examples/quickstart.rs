@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     println!("\nfound for {}", discovery.subject());
-    for node in discovery.nodes().iter().filter(|node| node.is_in()) {
+    for node in discovery.nodes().iter().filter(|node| node.is_match()) {
         let addresses: Vec<String> = node.addresses.iter().map(ToString::to_string).collect();
         println!("  {:<12} instance {}  zone {}", addresses.join(" "), node.parent("instance").unwrap_or("-"), node.attribute("zone").unwrap_or("-"));
     }

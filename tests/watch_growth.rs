@@ -37,11 +37,11 @@ impl Provider for Restless {
             let number = u32::try_from(round / 10 + number).unwrap();
             let mut node = Node::new("instance", number.to_string(), format!("instance-{number}"));
             if number % 4 == 0 {
-                node.left_out.push(Exclusion::NoAddress);
+                node.excluded.push(Exclusion::NoAddress);
             } else {
                 node.addresses.push(Address::ip(std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into()).with_instance(format!("instance-{number}")));
             }
-            discovery.push(node);
+            discovery.record(node);
         }
         Ok(discovery)
     }

@@ -74,9 +74,9 @@ impl Rows {
         let is_far = |reason: &Exclusion| matches!(reason, Exclusion::TagMissing { .. } | Exclusion::NotMember { .. } | Exclusion::NotAttached);
         match self.only {
             None => true,
-            Some(Only::Matched) => node.is_in(),
-            Some(Only::Excluded) => !node.is_in(),
-            Some(Only::Near) => !node.is_in() && !node.left_out.iter().any(is_far),
+            Some(Only::Matched) => node.is_match(),
+            Some(Only::Excluded) => !node.is_match(),
+            Some(Only::Near) => !node.is_match() && !node.excluded.iter().any(is_far),
         }
     }
 

@@ -14,7 +14,7 @@ const EXAMPLES: usize = 3;
 
 /// One thing that was looked at: a network interface, an instance, a pod.
 ///
-/// It is in when it has addresses; `left_out` says what of it is not in, and why.
+/// It is in when it has addresses; `excluded` says what of it is not in, and why.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Node {
@@ -37,7 +37,7 @@ pub struct Node {
     #[serde(serialize_with = "as_text")]
     pub addresses: Vec<Address>,
     /// Why it, or a part of it, gave none.
-    pub left_out: Vec<Exclusion>,
+    pub excluded: Vec<Exclusion>,
 }
 
 /// Something that a [`Node`] is part of.
@@ -76,7 +76,7 @@ impl Node {
             attributes: Vec::new(),
             tags: Vec::new(),
             addresses: Vec::new(),
-            left_out: Vec::new(),
+            excluded: Vec::new(),
         }
     }
 
@@ -98,7 +98,7 @@ impl Node {
     }
 
     /// Whether it gave an address.
-    pub fn is_in(&self) -> bool {
+    pub fn is_match(&self) -> bool {
         !self.addresses.is_empty()
     }
 }
@@ -146,9 +146,9 @@ pub struct Discovery {
     identity: Option<String>,
     #[serde(skip)]
     detail: Detail,
-    looked_at: usize,
+    examined: usize,
     matched: usize,
-    left_out: BTreeMap<&'static str, usize>,
+    excluded: BTreeMap<&'static str, usize>,
     nodes: Vec<Node>,
     findings: Vec<Finding>,
 }
@@ -161,23 +161,23 @@ impl Discovery {
             subject: subject.into(),
             identity: None,
             detail,
-            looked_at: 0,
+            examined: 0,
             matched: 0,
-            left_out: BTreeMap::new(),
+            excluded: BTreeMap::new(),
             nodes: Vec::new(),
             findings: Vec::new(),
         }
     }
 
     /// Adds a node that was looked at. A node that is out is counted by its first reason; whether it is kept whole depends on the [`Detail`].
-    pub fn push(&mut self, node: Node) {
-        self.looked_at += 1;
-        let keep = if node.is_in() {
+    pub fn record(&mut self, node: Node) {
+        self.examined += 1;
+        let keep = if node.is_match() {
             self.matched += 1;
             true
         } else {
-            let code = node.left_out.first().map_or("other", Exclusion::code);
-            let count = self.left_out.entry(code).or_default();
+            let code = node.excluded.first().map_or("other", Exclusion::code);
+            let count = self.excluded.entry(code).or_default();
             *count += 1;
             self.detail == Detail::Everything || *count <= EXAMPLES
         };
@@ -212,8 +212,8 @@ impl Discovery {
     }
 
     /// How many nodes were looked at.
-    pub fn looked_at(&self) -> usize {
-        self.looked_at
+    pub fn examined(&self) -> usize {
+        self.examined
     }
 
     /// How many nodes gave an address.
@@ -222,8 +222,8 @@ impl Discovery {
     }
 
     /// How many nodes were left out, by the code of their first reason.
-    pub fn left_out(&self) -> &BTreeMap<&'static str, usize> {
-        &self.left_out
+    pub fn excluded(&self) -> &BTreeMap<&'static str, usize> {
+        &self.excluded
     }
 
     /// The nodes kept: all that are in; of those that are out all or a few, by the [`Detail`] of the call. In the order in which the cloud gave them.
@@ -262,13 +262,13 @@ impl Discovery {
     /// What was looked at and why it was left out, in one line: the findings, or the counts by reason.
     pub fn summary(&self) -> String {
         let mut parts: Vec<String> = self.findings.iter().map(|finding| finding.message.clone()).collect();
-        if self.looked_at == 0 {
+        if self.examined == 0 {
             if parts.is_empty() {
                 parts.push("nothing to look at".to_owned());
             }
         } else if self.matched == 0 {
-            let reasons: Vec<String> = self.left_out.iter().map(|(code, count)| format!("{count} {}", code.replace('_', " "))).collect();
-            parts.push(format!("looked at {}: {}", count_of(self.looked_at, self.nodes.first().map_or("node", |node| node.kind)), reasons.join(", ")));
+            let reasons: Vec<String> = self.excluded.iter().map(|(code, count)| format!("{count} {}", code.replace('_', " "))).collect();
+            parts.push(format!("looked at {}: {}", count_of(self.examined, self.nodes.first().map_or("node", |node| node.kind)), reasons.join(", ")));
         }
         parts.join("; ")
     }
@@ -285,18 +285,18 @@ mod tests {
     use super::*;
     use crate::error::Error;
 
-    fn interface(name: &str, addresses: &[&str], left_out: &[Exclusion]) -> Node {
+    fn interface(name: &str, addresses: &[&str], excluded: &[Exclusion]) -> Node {
         let mut node = Node::new("network interface", format!("/{name}"), name);
         node.addresses = addresses.iter().map(|text| Address::ip(text.parse().unwrap())).collect();
-        node.left_out = left_out.to_vec();
+        node.excluded = excluded.to_vec();
         node
     }
 
     #[test]
     fn addresses_come_sorted_and_once_whatever_order_the_nodes_had() {
         let mut discovery = Discovery::new("azure", "tag", Detail::Addresses);
-        discovery.push(interface("b", &["10.0.0.10", "2001:db8::1"], &[]));
-        discovery.push(interface("a", &["10.0.0.9", "10.0.0.10"], &[]));
+        discovery.record(interface("b", &["10.0.0.10", "2001:db8::1"], &[]));
+        discovery.record(interface("a", &["10.0.0.9", "10.0.0.10"], &[]));
         let printed: Vec<_> = discovery.addresses().iter().map(ToString::to_string).collect();
         assert_eq!(printed, ["10.0.0.9", "10.0.0.10", "2001:db8::1"]);
     }
@@ -305,9 +305,9 @@ mod tests {
     fn ten_thousand_left_out_nodes_are_counted_and_only_examples_kept() {
         let mut discovery = Discovery::new("azure", "tag", Detail::Addresses);
         for index in 0..10_000 {
-            discovery.push(interface(&index.to_string(), &[], &[Exclusion::TagMissing { tag: "consul".to_owned() }]));
+            discovery.record(interface(&index.to_string(), &[], &[Exclusion::TagMissing { tag: "consul".to_owned() }]));
         }
-        assert_eq!((discovery.looked_at(), discovery.left_out()["tag_missing"], discovery.nodes().len()), (10_000, 10_000, EXAMPLES));
+        assert_eq!((discovery.examined(), discovery.excluded()["tag_missing"], discovery.nodes().len()), (10_000, 10_000, EXAMPLES));
     }
 
     #[test]
@@ -321,7 +321,7 @@ mod tests {
     fn everything_is_kept_when_everything_was_asked_for() {
         let mut discovery = Discovery::new("azure", "tag", Detail::Everything);
         for index in 0..10 {
-            discovery.push(interface(&index.to_string(), &[], &[Exclusion::NoAddress]));
+            discovery.record(interface(&index.to_string(), &[], &[Exclusion::NoAddress]));
         }
         assert_eq!(discovery.nodes().len(), 10);
     }
@@ -329,14 +329,14 @@ mod tests {
     #[test]
     fn no_address_is_an_error_that_says_what_was_looked_at_and_what_to_do() {
         let mut discovery = Discovery::new("azure", "tag `consul` = `server`", Detail::Addresses);
-        discovery.push(interface("a", &[], &[Exclusion::NoAddress]));
-        discovery.push(interface("b", &[], &[Exclusion::TagMissing { tag: "consul".to_owned() }]));
-        discovery.add_finding(Finding::new("the tag stands on the scale set `consul`").with_hint("add `tag_on=scale_set`"));
+        discovery.record(interface("a", &[], &[Exclusion::NoAddress]));
+        discovery.record(interface("b", &[], &[Exclusion::TagMissing { tag: "consul".to_owned() }]));
+        discovery.add_finding(Finding::new("the tag is set on the scale set `consul`").with_hint("add `tag_on=scale_set`"));
         let error = discovery.require_addresses().unwrap_err();
         assert!(matches!(error, Error::NothingMatched(_)));
         assert_eq!(
             error.to_string(),
-            "no address found for tag `consul` = `server`: the tag stands on the scale set `consul`; looked at 2 network interfaces: 1 no address, 1 tag missing"
+            "no address found for tag `consul` = `server`: the tag is set on the scale set `consul`; looked at 2 network interfaces: 1 no address, 1 tag missing"
         );
         assert_eq!(error.hint().as_deref(), Some("add `tag_on=scale_set`"));
     }

@@ -31,7 +31,7 @@ pub enum Exclusion {
         /// The tag's name as asked for.
         tag: String,
         /// What has the tag, as `scale set consul`.
-        stands_on: String,
+        found_on: String,
     },
     /// It has no private address yet.
     NoAddress,
@@ -101,7 +101,7 @@ impl fmt::Display for Exclusion {
         match self {
             Self::TagMissing { tag } => write!(f, "no tag `{tag}`"),
             Self::TagDiffers { tag, wanted, found } => write!(f, "tag `{tag}` is `{found}`, not `{wanted}`"),
-            Self::TagElsewhere { tag, stands_on } => write!(f, "tag `{tag}` stands on the {stands_on}"),
+            Self::TagElsewhere { tag, found_on } => write!(f, "tag `{tag}` is set on the {found_on}"),
             Self::NoAddress => f.write_str("no private address yet"),
             Self::InstanceGone => f.write_str("its instance is gone"),
             Self::NotRunning { state } => write!(f, "its instance is {state}"),

@@ -19,7 +19,7 @@ async fn the_first_answer_is_a_change_and_the_same_again_is_none() {
     let mut watch = script.watch().build();
     let first = change(watch.next().await);
     assert_eq!((&*first.addresses, &*first.joined, &*first.left), (&*addresses(1..=3), &*addresses(1..=3), &*addresses([])));
-    assert_eq!((first.source, first.discovery.unwrap().looked_at()), (Source::Fresh, 4));
+    assert_eq!((first.source, first.discovery.unwrap().examined()), (Source::Fresh, 4));
     assert_eq!(script.now(), Duration::ZERO, "nothing to wait for");
     assert!(matches!(watch.next().await, Event::Unchanged(discovery) if discovery.matched() == 3));
 }
@@ -253,7 +253,7 @@ async fn the_status_says_who_is_in_and_out_what_went_wrong_and_when_it_goes_on()
     assert_eq!(*in_use.addresses, *addresses([1, 2]));
     assert_eq!((in_use.age, in_use.changed_ago, in_use.source), (Some(script.now() - last_good_at), script.now(), Source::Fresh));
     let discovery = status.discovery.unwrap();
-    assert_eq!(discovery.nodes().iter().filter(|node| !node.is_in()).map(|node| node.left_out[0].clone()).collect::<Vec<_>>(), [Exclusion::NoAddress]);
+    assert_eq!(discovery.nodes().iter().filter(|node| !node.is_match()).map(|node| node.excluded[0].clone()).collect::<Vec<_>>(), [Exclusion::NoAddress]);
     let error = status.last_error.unwrap();
     assert_eq!((error.text.as_str(), error.transient), ("cannot list instances: status 503", true));
     let (failed_at, failure) = told.last().map(|(at, event)| (*at, event)).unwrap();

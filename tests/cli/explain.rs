@@ -98,7 +98,7 @@ async fn resources_can_be_selected_and_limited() {
     let ended = explain(&["--only", "excluded", "--limit", "2", "-o", "json"]).await;
     let document: Value = serde_json::from_str(&ended.stdout).unwrap();
     let nodes = document["discovery"]["nodes"].as_array().unwrap();
-    assert!(nodes.len() == 2 && nodes.iter().all(|node| node["left_out"] != json!([])), "{document}");
+    assert!(nodes.len() == 2 && nodes.iter().all(|node| node["excluded"] != json!([])), "{document}");
     explain(&["--only", "near", "-o", "mermaid"]).await.is(
         2,
         "",
@@ -114,7 +114,7 @@ async fn a_string_that_finds_nothing_ends_with_the_cause_and_the_string_that_wor
     let ended = explain(&simulator, "text", &tags).run().await;
     assert_eq!((ended.status, ended.stderr.as_str()), (Some(3), ""));
     let (_, end) = ended.stdout.split_once("\n\nlikely cause: ").unwrap_or_else(|| panic!("{ended:?}"));
-    assert!(end.starts_with("tag `consul` = `server` stands on the scale set `consul-servers`\nwhat to do: add `tag_on=scale_set`\n"), "{ended:?}");
+    assert!(end.starts_with("tag `consul` = `server` is set on the scale set `consul-servers`\nwhat to do: add `tag_on=scale_set`\n"), "{ended:?}");
     let working = end.lines().last().and_then(|line| line.strip_prefix("try: ")).unwrap_or_else(|| panic!("{ended:?}"));
     assert_eq!(working, format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=consul tag_on=scale_set tag_value=server"));
     let ended = discover(["addrs", working]).against(&simulator).through_proxy(&simulator).run().await;
@@ -188,9 +188,9 @@ async fn programs_get_one_object_with_every_node_and_request() {
         of("front"),
         json!({"kind": "network interface", "id": id("front"), "name": "front",
             "parents": [{"kind": "instance", "name": "consul-two-interfaces"}], "attributes": {"resource group": "machines"},
-            "tags": [["consul", "server"]], "addresses": ["10.0.3.7"], "left_out": []})
+            "tags": [["consul", "server"]], "addresses": ["10.0.3.7"], "excluded": []})
     );
-    assert_eq!(of("consul-clientVMNic")["left_out"], json!([{"reason": "tag_differs", "message": "tag `consul` is `client`, not `server`"}]));
+    assert_eq!(of("consul-clientVMNic")["excluded"], json!([{"reason": "tag_differs", "message": "tag `consul` is `client`, not `server`"}]));
 
     let requests = document["requests"].take();
     let list = format!("GET https://management.azure.com/subscriptions/{TAGGED}/providers/Microsoft.Network/networkInterfaces?api-version=");
@@ -207,7 +207,7 @@ async fn programs_get_one_object_with_every_node_and_request() {
             "subject": "tag `consul` = `server` on the network interface",
             "addresses": null,
             "discovery": {"provider": "azure", "subject": "tag `consul` = `server` on the network interface", "identity": format!("client secret of application `{CLIENT_ID}`"),
-                "looked_at": 8, "matched": 5, "left_out": {"tag_differs": 1, "tag_missing": 2}, "nodes": null, "findings": []},
+                "examined": 8, "matched": 5, "excluded": {"tag_differs": 1, "tag_missing": 2}, "nodes": null, "findings": []},
             "requests": null, "elapsed_ms": null, "suggestion": null, "error": null,
         })
     );

@@ -180,7 +180,7 @@ async fn nothing_matched_exits_with_three_and_says_what_was_looked_at_and_the_li
     addrs(&simulator, &tags).run().await.is(
         3,
         "",
-        "discover: no address found for tag `consul` = `server` on the network interface: tag `consul` = `server` stands on the scale set `consul-servers`; looked at 14 network interfaces: 14 tag missing\n\
+        "discover: no address found for tag `consul` = `server` on the network interface: tag `consul` = `server` is set on the scale set `consul-servers`; looked at 14 network interfaces: 14 tag missing\n\
          hint: add `tag_on=scale_set`\n",
     );
     simulator.with_world(|world| {

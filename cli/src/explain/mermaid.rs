@@ -18,8 +18,8 @@ pub(super) fn of(discovery: &Discovery) -> String {
         let (open, close) = shape.brackets();
         let _ = writeln!(text, "  n{index}{open}\"{}\"{close}", escaped(label));
     }
-    for (from, to, is_in) in &picture.arrows {
-        let _ = writeln!(text, "  n{from} {} n{to}", if *is_in { "-->" } else { "-.->" });
+    for (from, to, is_match) in &picture.arrows {
+        let _ = writeln!(text, "  n{from} {} n{to}", if *is_match { "-->" } else { "-.->" });
     }
     text
 }
@@ -59,28 +59,28 @@ struct Picture {
 
 impl Picture {
     fn draw(&mut self, node: &Node) {
-        let is_in = node.is_in();
+        let is_match = node.is_match();
         // Parents are identified by their names within the first attribute, the node by its id: the
         // interfaces of the instances of one set may all have one name.
         let place = node.attributes.first().map_or("", |(_, value)| value);
         let mut last = None;
         for (index, parent) in node.parents.iter().enumerate() {
             let shape = if index + 1 == node.parents.len() { Shape::Parent } else { Shape::Group };
-            last = Some(self.step(last, shape, &parent.name, format!("{place}/{}", parent.name), is_in));
+            last = Some(self.step(last, shape, &parent.name, format!("{place}/{}", parent.name), is_match));
         }
-        last = Some(self.step(last, Shape::Node, &node.name, node.id.clone(), is_in));
+        last = Some(self.step(last, Shape::Node, &node.name, node.id.clone(), is_match));
         for address in &node.addresses {
             let address = address.to_string();
             self.step(last, Shape::Address, &address, address.clone(), true);
         }
-        for reason in &node.left_out {
+        for reason in &node.excluded {
             let reason = reason.to_string();
             self.step(last, Shape::Reason, &reason, reason.clone(), false);
         }
     }
 
     /// Draws a thing, once by its identity, and the arrow to it.
-    fn step(&mut self, from: Option<usize>, shape: Shape, label: &str, identity: String, is_in: bool) -> usize {
+    fn step(&mut self, from: Option<usize>, shape: Shape, label: &str, identity: String, is_match: bool) -> usize {
         let thing = *self.known.entry((shape, identity.to_lowercase())).or_insert_with(|| {
             self.things.push((shape, label.to_owned()));
             self.things.len() - 1
@@ -88,7 +88,7 @@ impl Picture {
         if let Some(from) = from
             && self.drawn.insert((from, thing))
         {
-            self.arrows.push((from, thing, is_in));
+            self.arrows.push((from, thing, is_match));
         }
         thing
     }
@@ -124,7 +124,7 @@ mod tests {
         node.add_attribute("resource group", Some("prod".to_owned()));
         match address {
             Some(address) => node.addresses.push(Address::ip(address.parse().unwrap())),
-            None => node.left_out.push(Exclusion::TagMissing { tag: "role".to_owned() }),
+            None => node.excluded.push(Exclusion::TagMissing { tag: "role".to_owned() }),
         }
         node
     }
@@ -132,9 +132,9 @@ mod tests {
     #[test]
     fn each_thing_is_drawn_once_and_what_is_out_with_dashes() {
         let mut discovery = Discovery::new("azure", "scale set `web`", Detail::Everything);
-        discovery.push(interface("/0/nic", "vm1", Some("web"), Some("10.0.0.4")));
-        discovery.push(interface("/1/nic", "VM1", Some("web"), Some("10.0.0.5")));
-        discovery.push(interface("nic3", "vm\"2", None, None));
+        discovery.record(interface("/0/nic", "vm1", Some("web"), Some("10.0.0.4")));
+        discovery.record(interface("/1/nic", "VM1", Some("web"), Some("10.0.0.5")));
+        discovery.record(interface("nic3", "vm\"2", None, None));
         assert_eq!(
             of(&discovery),
             "%% scale set `web`\nflowchart LR\n  n0[[\"web\"]]\n  n1[\"vm1\"]\n  n2(\"nic\")\n  n3([\"10.0.0.4\"])\n  n4(\"nic\")\n  n5([\"10.0.0.5\"])\n  \

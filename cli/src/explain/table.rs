@@ -74,9 +74,9 @@ fn columns(nodes: &[&Node]) -> Vec<Column> {
 fn nodes(discovery: &Discovery, rows: Rows, width: Width, colour: Colour) -> String {
     let kinds: BTreeSet<&str> = discovery.nodes().iter().map(|node| node.kind).collect();
     let kind = if kinds.len() == 1 { kinds.first().copied().unwrap_or("node") } else { "thing" };
-    let mut text = format!("{} of {} in\n", discovery.matched(), count(discovery.looked_at(), kind));
+    let mut text = format!("{} of {} in\n", discovery.matched(), count(discovery.examined(), kind));
     let mut nodes: Vec<&Node> = discovery.nodes().iter().filter(|node| rows.has(node)).collect();
-    nodes.sort_by(|one, other| (!one.is_in(), one.addresses.iter().min()).cmp(&(!other.is_in(), other.addresses.iter().min())));
+    nodes.sort_by(|one, other| (!one.is_match(), one.addresses.iter().min()).cmp(&(!other.is_match(), other.addresses.iter().min())));
     let more = nodes.len().saturating_sub(rows.limit());
     nodes.truncate(rows.limit());
     if nodes.is_empty() {
@@ -94,10 +94,12 @@ fn nodes(discovery: &Discovery, rows: Rows, width: Width, colour: Colour) -> Str
     let mut table = plain_table(width);
     table.set_header(["", "address"].into_iter().chain(differing.iter().map(Column::title)));
     for node in &nodes {
-        let reasons = node.left_out.iter().map(ToString::to_string);
+        let reasons = node.excluded.iter().map(ToString::to_string);
         let what: Vec<String> = node.addresses.iter().map(ToString::to_string).chain(reasons).map(|text| printable(&text)).collect();
         table.add_row(
-            [if node.is_in() { "in" } else { "out" }.to_owned(), what.join("\n")].into_iter().chain(differing.iter().map(|column| printable(column.of(node)))),
+            [if node.is_match() { "in" } else { "out" }.to_owned(), what.join("\n")]
+                .into_iter()
+                .chain(differing.iter().map(|column| printable(column.of(node)))),
         );
     }
     keep_names_whole(&mut table, width);

@@ -105,16 +105,16 @@ impl Selection {
         }
         node.attributes.extend(instance.attributes);
         if let Some(reason) = instance.excluded {
-            node.left_out.push(reason);
+            node.excluded.push(reason);
         }
-        node.left_out.extend(self.tags.mismatches(&instance.tags));
+        node.excluded.extend(self.tags.mismatches(&instance.tags));
         node.tags = instance.tags;
         if let Some((state, false)) = instance.state
             && self.power_state == PowerState::Running
         {
-            node.left_out.push(Exclusion::NotRunning { state });
+            node.excluded.push(Exclusion::NotRunning { state });
         }
-        if node.left_out.is_empty() {
+        if node.excluded.is_empty() {
             self.select_addresses(&mut node, instance.addresses);
         }
         node
@@ -125,9 +125,9 @@ impl Selection {
             let InstanceAddress { ip, scope, interface, is_primary, port } = address;
             if !self.address_type.includes(ip, scope) {
                 let wanted = self.address_type.word().to_owned();
-                node.left_out.push(Exclusion::OtherAddressType { found: ip.to_string(), wanted });
+                node.excluded.push(Exclusion::OtherAddressType { found: ip.to_string(), wanted });
             } else if self.interfaces == Interfaces::Primary && !is_primary {
-                node.left_out.push(Exclusion::NotPrimary);
+                node.excluded.push(Exclusion::NotPrimary);
             } else {
                 let mut selected = Address::ip(ip).with_instance(node.name.clone());
                 selected.port = port;
@@ -135,8 +135,8 @@ impl Selection {
                 node.addresses.push(selected);
             }
         }
-        if node.addresses.is_empty() && node.left_out.is_empty() {
-            node.left_out.push(Exclusion::NoAddress);
+        if node.addresses.is_empty() && node.excluded.is_empty() {
+            node.excluded.push(Exclusion::NoAddress);
         }
     }
 }
@@ -159,27 +159,27 @@ mod tests {
     fn apply(selection: &Selection) -> (Vec<String>, Vec<String>) {
         let node = selection.apply(instance());
         let text = |reason: &Exclusion| reason.to_string();
-        (node.addresses.iter().map(ToString::to_string).collect(), node.left_out.iter().map(text).collect())
+        (node.addresses.iter().map(ToString::to_string).collect(), node.excluded.iter().map(text).collect())
     }
 
     #[test]
     fn an_instance_that_matches_gives_the_addresses_of_the_type() {
-        let (addresses, left_out) = apply(&Selection::default());
+        let (addresses, excluded) = apply(&Selection::default());
         assert_eq!(addresses, ["10.0.0.4"]);
-        assert_eq!(left_out, ["2001:db8::4 is not private"]);
+        assert_eq!(excluded, ["2001:db8::4 is not private"]);
     }
 
     #[test]
     fn every_reason_against_an_instance_is_given() {
         let selection = Selection { tags: TagFilter::new([("role", "client"), ("zone", "1")]), power_state: PowerState::Running, ..Selection::default() };
-        let (addresses, left_out) = apply(&selection);
+        let (addresses, excluded) = apply(&selection);
         assert!(addresses.is_empty());
-        assert_eq!(left_out, ["tag `role` is `server`, not `client`", "no tag `zone`", "its instance is off"]);
+        assert_eq!(excluded, ["tag `role` is `server`, not `client`", "no tag `zone`", "its instance is off"]);
     }
 
     #[test]
     fn an_instance_without_addresses_says_so() {
         let node = Selection::default().apply(Instance::new("server", "1", "web"));
-        assert_eq!(node.left_out, [Exclusion::NoAddress]);
+        assert_eq!(node.excluded, [Exclusion::NoAddress]);
     }
 }

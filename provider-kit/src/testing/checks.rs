@@ -34,11 +34,11 @@ pub async fn every_excluded_resource_has_its_reason(conformance: Conformance) {
         let node = nodes.iter().find(|node| node.name == *name);
         let node = node.unwrap_or_else(|| panic!("`{name}` was examined: {nodes:#?}"));
         assert!(node.addresses.is_empty(), "`{name}` has addresses");
-        let reasons: Vec<String> = node.left_out.iter().map(ToString::to_string).collect();
+        let reasons: Vec<String> = node.excluded.iter().map(ToString::to_string).collect();
         assert!(reasons.join("; ").contains(reason), "`{name}`: {reasons:?} has no `{reason}`");
     }
     for node in nodes {
-        assert!(node.is_in() || !node.left_out.is_empty(), "no reason for {node:?}");
+        assert!(node.is_match() || !node.excluded.is_empty(), "no reason for {node:?}");
         assert!(!node.kind.is_empty() && !node.id.is_empty(), "{node:?} has a kind and an id");
     }
 }
@@ -49,7 +49,7 @@ pub async fn full_detail_gives_the_same_addresses(conformance: Conformance) {
     let harness = harness.with_full_detail();
     let full = harness.discover().await;
     assert_eq!(plain.addresses(), full.addresses());
-    assert_eq!(plain.discovery().looked_at(), full.discovery().nodes().len());
+    assert_eq!(plain.discovery().examined(), full.discovery().nodes().len());
 }
 
 pub async fn a_provider_can_be_asked_again(conformance: Conformance) {

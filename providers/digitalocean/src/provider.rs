@@ -60,10 +60,10 @@ impl Provider for DigitalOcean {
         while let Some(page) = pages.next_json::<DropletPage>().await? {
             pages.follow_link(page.next())?;
             for droplet in page.droplets {
-                discovery.push(self.selection.apply(self.conditions.instance(droplet)));
+                discovery.record(self.selection.apply(self.conditions.instance(droplet)));
             }
         }
-        if discovery.looked_at() == 0 {
+        if discovery.examined() == 0 {
             discovery.add_finding(
                 Finding::new(format!("no droplet has the tag `{tag}`")).with_hint("check `tag_name`; `doctl compute tag list` shows the tags of the account"),
             );

@@ -47,7 +47,7 @@ impl Provider for Srv {
             Ok(mut records) => {
                 records.sort();
                 for record in records {
-                    discovery.push(self.node(record, call).await?);
+                    discovery.record(self.node(record, call).await?);
                 }
             }
             Err(error @ (DnsError::NoSuchName(_) | DnsError::NoRecords { .. })) => {
@@ -68,7 +68,7 @@ impl Srv {
         node.attributes = vec![("priority", priority.to_string()), ("weight", weight.to_string())];
         // RFC 2782: a target of "." means that the service is not available.
         if target == "." || port == 0 {
-            node.left_out.push(Exclusion::Other("the record says that the service isn't available".into()));
+            node.excluded.push(Exclusion::Other("the record says that the service isn't available".into()));
             return Ok(node);
         }
         if !self.resolve {
@@ -81,7 +81,7 @@ impl Srv {
                 node.addresses = addresses.into_iter().map(address).collect();
             }
             Err(error @ (DnsError::NoSuchName(_) | DnsError::NoRecords { .. })) => {
-                node.left_out.push(Exclusion::Other(error.to_string().into()));
+                node.excluded.push(Exclusion::Other(error.to_string().into()));
             }
             Err(error) => return Err(dns::error(NAME, format!("resolve `{target}`"), error)),
         }

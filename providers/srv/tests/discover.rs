@@ -71,8 +71,8 @@ async fn resolved_records_give_addresses_with_ports_and_ipv6_in_brackets() {
 #[tokio::test]
 async fn a_target_without_addresses_is_excluded_with_the_reason() {
     let found = discover("provider=srv service=serf proto=udp domain=test. resolve=1").await.unwrap();
-    assert_eq!((found.matched(), found.looked_at()), (1, 2));
-    let reasons: Vec<String> = found.nodes().iter().flat_map(|node| &node.left_out).map(ToString::to_string).collect();
+    assert_eq!((found.matched(), found.examined()), (1, 2));
+    let reasons: Vec<String> = found.nodes().iter().flat_map(|node| &node.excluded).map(ToString::to_string).collect();
     assert_eq!(reasons, ["the name `gone.test.` doesn't exist"]);
 }
 

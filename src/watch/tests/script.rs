@@ -156,11 +156,11 @@ async fn answer(reply: &Reply, call: &Call) -> Result<Discovery> {
             for address in addresses(numbers.iter().copied()) {
                 let mut node = Node::new("instance", address.to_string(), address.to_string());
                 node.addresses.push(address);
-                discovery.push(node);
+                discovery.record(node);
             }
             let mut out = Node::new("instance", "starting", "starting");
-            out.left_out.push(Exclusion::NoAddress);
-            discovery.push(out);
+            out.excluded.push(Exclusion::NoAddress);
+            discovery.record(out);
             Ok(discovery)
         }
         Reply::Status(status, retry_after) => {

@@ -110,12 +110,12 @@ fn watch_row(watch: &WatchBoard) -> WatchRow {
     let next = if status.asking { "asking now".to_owned() } else { format!("asks again in {}", seconds(status.next_attempt_in)) };
     let (mut out, mut out_total, mut findings) = (Vec::new(), 0, Vec::new());
     if let Some(discovery) = &status.discovery {
-        out_total = discovery.left_out().values().sum();
-        let left_out = discovery.nodes().iter().filter(|node| !node.is_in()).take(ROWS);
-        out.extend(left_out.map(|node| OutRow {
+        out_total = discovery.excluded().values().sum();
+        let excluded = discovery.nodes().iter().filter(|node| !node.is_match()).take(ROWS);
+        out.extend(excluded.map(|node| OutRow {
             kind: node.kind,
             name: node.name.clone(),
-            why: node.left_out.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            why: node.excluded.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         }));
         findings.extend(discovery.findings().iter().map(|finding| match &finding.hint {
             Some(hint) => format!("{} (hint: {hint})", finding.message),

@@ -53,7 +53,7 @@ impl Provider for Scripted {
                 let mut discovery = Discovery::new("scripted", "anything", Detail::Addresses);
                 let mut node = Node::new("instance", "a", "a");
                 node.addresses.push(Address::ip([10, 0, 0, number].into()));
-                discovery.push(node);
+                discovery.record(node);
                 Ok(discovery)
             }
             Reply::Unreachable => Err(TransportError::new("ask for a token", "http://metadata", TransportFailure::Deadline).into()),

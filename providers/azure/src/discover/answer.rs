@@ -63,11 +63,11 @@ impl<'a> Answer<'a> {
     fn push_judged(&mut self, candidate: Candidate, public: &PublicAddresses) {
         match candidate.judged(self.rule, public) {
             Ok(node) => {
-                let hole = node.left_out.iter().find(|reason| matches!(reason, Exclusion::Incomplete { .. }));
+                let hole = node.excluded.iter().find(|reason| matches!(reason, Exclusion::Incomplete { .. }));
                 if let Some(Exclusion::Incomplete { what }) = hole {
                     self.holes.note(&node.name, what);
                 }
-                self.discovery.push(node);
+                self.discovery.record(node);
             }
             Err(error) => _ = self.failure.get_or_insert(error),
         }
@@ -78,7 +78,7 @@ impl<'a> Answer<'a> {
         if reasons.is_empty() {
             self.take(candidate);
         } else if self.is_new(&candidate.interface.id) {
-            self.discovery.push(candidate.left_out(reasons));
+            self.discovery.record(candidate.excluded(reasons));
         }
     }
 
@@ -89,7 +89,7 @@ impl<'a> Answer<'a> {
 
     /// Takes a node that was looked at and is out.
     pub(super) fn leave_out(&mut self, node: Node) {
-        self.discovery.push(node);
+        self.discovery.record(node);
     }
 
     // An interface is remembered only where it can come by several ways: memory must not grow with a list that is read once.
@@ -129,8 +129,8 @@ impl<'a> Answer<'a> {
                 };
                 match state {
                     Ok(state) if state.eq_ignore_ascii_case("running") => running.push(candidate),
-                    Ok(state) => self.discovery.push(candidate.left_out(vec![Exclusion::NotRunning { state }])),
-                    Err(reason) => self.discovery.push(candidate.left_out(vec![reason])),
+                    Ok(state) => self.discovery.record(candidate.excluded(vec![Exclusion::NotRunning { state }])),
+                    Err(reason) => self.discovery.record(candidate.excluded(vec![reason])),
                 }
             }
             waiting = running;
@@ -165,7 +165,7 @@ impl<'a> Answer<'a> {
             (no_address, "address_type", config.address_type.word(), "has an address of the type asked for"),
         ];
         for (code, key, word, what) in rules {
-            if let Some(count) = self.discovery.left_out().get(code) {
+            if let Some(count) = self.discovery.excluded().get(code) {
                 let finding = Finding::new(format!("{count} of the network interfaces belong to what is asked for, and none of them {what}"))
                     .with_hint(format!("leave `{key}={word}` out"))
                     .with_change(key, None);

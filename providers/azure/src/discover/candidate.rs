@@ -62,7 +62,7 @@ impl Instance {
         let mut node = Node::new(INSTANCE, self.id.as_str(), self.name.clone());
         self.describe(&mut node, None);
         node.tags.clone_from(&self.tags.0);
-        node.left_out = reasons;
+        node.excluded = reasons;
         node
     }
 
@@ -105,7 +105,7 @@ impl Candidate {
     ///
     /// The interface gives no address, and the answer leaves out whether it has one.
     pub(super) fn judged(self, rule: AddressRule, public: &PublicAddresses) -> Result<Node> {
-        let (addresses, left_out) = rule.judge(&self.interface, public)?;
+        let (addresses, excluded) = rule.judge(&self.interface, public)?;
         let mut node = self.described();
         node.addresses = addresses
             .into_iter()
@@ -117,14 +117,14 @@ impl Candidate {
                 }
             })
             .collect();
-        node.left_out = left_out;
+        node.excluded = excluded;
         Ok(node)
     }
 
     /// Its node, left out for these reasons.
-    pub(super) fn left_out(self, reasons: Vec<Exclusion>) -> Node {
+    pub(super) fn excluded(self, reasons: Vec<Exclusion>) -> Node {
         let mut node = self.described();
-        node.left_out = reasons;
+        node.excluded = reasons;
         node
     }
 
@@ -152,6 +152,6 @@ impl Candidate {
 pub(super) fn unseen(id: &ResourceId, instance: &Instance, reason: Exclusion) -> Node {
     let mut node = Node::new(NETWORK_INTERFACE, id.as_str(), id.name());
     instance.describe(&mut node, id.resource_group());
-    node.left_out.push(reason);
+    node.excluded.push(reason);
     node
 }

@@ -66,7 +66,7 @@ pub(super) async fn resolve(
         resolved.findings.push(Finding::new(message).with_hint("something on the way may drop the `$filter` of requests: check the proxy (`HTTPS_PROXY`)"));
     }
     for machine in &foreign {
-        resolved.left_out.push(Instance::of(machine).node(Exclusion::NotMember { of: format!("scale set `{}`", set.name) }));
+        resolved.excluded.push(Instance::of(machine).node(Exclusion::NotMember { of: format!("scale set `{}`", set.name) }));
     }
     for machine in &machines {
         let instance = Instance { scale_set: Some(set.name.clone()), ..Instance::of(machine) };
@@ -110,11 +110,11 @@ pub(super) fn gather(resolved: &mut Resolved, machine: &VirtualMachine, instance
         has_interfaces = true;
         match found.remove(id) {
             Some(interface) => resolved.candidates.push(Candidate { interface, instance: Some(Arc::clone(&instance)) }),
-            None => resolved.left_out.push(unseen(id, &instance, Exclusion::Vanished)),
+            None => resolved.excluded.push(unseen(id, &instance, Exclusion::Vanished)),
         }
     }
     if !has_interfaces {
-        resolved.left_out.push(instance.node(Exclusion::NoAddress));
+        resolved.excluded.push(instance.node(Exclusion::NoAddress));
     }
     Ok(())
 }

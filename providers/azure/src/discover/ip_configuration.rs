@@ -56,10 +56,10 @@ impl AddressRule {
         if interface.properties.ip_configurations.is_empty() {
             return Err(completeness::of_interface(interface, "it has no IP configurations"));
         }
-        let (mut addresses, mut left_out) = (Vec::new(), Vec::new());
+        let (mut addresses, mut excluded) = (Vec::new(), Vec::new());
         let mut leave_out = |reason: Exclusion| {
-            if !left_out.contains(&reason) {
-                left_out.push(reason);
+            if !excluded.contains(&reason) {
+                excluded.push(reason);
             }
         };
         let configurations = self.configurations(interface);
@@ -73,7 +73,7 @@ impl AddressRule {
                 Err(reason) => leave_out(reason),
             }
         }
-        let hole = left_out.iter().find_map(|reason| match reason {
+        let hole = excluded.iter().find_map(|reason| match reason {
             Exclusion::Incomplete { what } => Some(what),
             _ => None,
         });
@@ -82,9 +82,9 @@ impl AddressRule {
         }
         if addresses.is_empty() {
             // The node is counted by its first reason: "not primary" says nothing of the configuration that is.
-            left_out.sort_by_key(|reason| *reason == Exclusion::NotPrimary);
+            excluded.sort_by_key(|reason| *reason == Exclusion::NotPrimary);
         }
-        Ok((addresses, left_out))
+        Ok((addresses, excluded))
     }
 
     fn configurations(self, interface: &NetworkInterface) -> Vec<&IpConfiguration> {
@@ -154,8 +154,8 @@ mod tests {
         let interface: NetworkInterface = serde_json::from_str(json).unwrap();
         let public: PublicAddress = serde_json::from_str(r#"{"properties":{"ipAddress":"203.0.113.7"}}"#).unwrap();
         let public = HashMap::from([(ResourceId::new("/SUBSCRIPTIONS/S/resourceGroups/g/providers/Microsoft.Network/publicIPAddresses/P"), public)]);
-        let (addresses, left_out) = AddressRule { address_type, interfaces }.judge(&interface, &public).unwrap();
-        (addresses.iter().map(ToString::to_string).collect(), left_out.iter().map(ToString::to_string).collect())
+        let (addresses, excluded) = AddressRule { address_type, interfaces }.judge(&interface, &public).unwrap();
+        (addresses.iter().map(ToString::to_string).collect(), excluded.iter().map(ToString::to_string).collect())
     }
 
     fn text(texts: &[&str]) -> Vec<String> {
@@ -169,9 +169,9 @@ mod tests {
 
     #[test]
     fn one_family_leaves_the_other_out_with_a_reason() {
-        let (addresses, left_out) = judge(DUAL, AddressType::PrivateV6, Interfaces::All);
+        let (addresses, excluded) = judge(DUAL, AddressType::PrivateV6, Interfaces::All);
         assert_eq!(addresses, ["2001:db8::4"]);
-        assert!(left_out.contains(&"10.0.0.4 is not private_v6".to_owned()), "{left_out:?}");
+        assert!(excluded.contains(&"10.0.0.4 is not private_v6".to_owned()), "{excluded:?}");
     }
 
     #[test]
@@ -201,10 +201,10 @@ mod tests {
             {"properties":{"privateIPAddress":"2001:db8:0:1::/80"}},
             {"properties":{"privateIPAddress":"10.240.0.4/32"}},
             {"properties":{"privateIPAddress":"2001:db8::4","privateIPAddressPrefixLength":"128"}}]}}"#;
-        let (addresses, left_out) = judge(with_blocks, AddressType::Private, Interfaces::All);
+        let (addresses, excluded) = judge(with_blocks, AddressType::Private, Interfaces::All);
         assert_eq!(addresses, ["10.240.0.4", "2001:db8::4"]);
         let blocks = ["10.240.0.16/28", "10.240.0.32/28", "2001:db8:0:1::/80"].map(|block| format!("{block} is a block of addresses, not one address"));
-        assert_eq!(left_out, blocks);
+        assert_eq!(excluded, blocks);
         assert_eq!(judge(with_blocks, AddressType::Private, Interfaces::Primary), (text(&["10.240.0.4", "2001:db8::4"]), text(&["not primary"])));
     }
 

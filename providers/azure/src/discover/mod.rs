@@ -82,8 +82,8 @@ async fn tags_of(azure: &Azure, call: &Call, set: &ScaleSetName) -> Result<Arc<a
 /// Takes what a scale set came to into the answer.
 fn collect(answer: &mut Answer<'_>, set: &ScaleSetName, resolved: Resolved, tags: Option<&Tags>, its_tags: Option<Arc<arm::Tags>>) {
     let has_address = resolved.candidates.iter().any(|candidate| candidate.interface.has_private_address());
-    let looked_at = resolved.candidates.len() + resolved.left_out.len();
-    if !has_address && looked_at > 0 {
+    let examined = resolved.candidates.len() + resolved.excluded.len();
+    if !has_address && examined > 0 {
         answer.find(no_address(set, &resolved));
     }
     for finding in resolved.findings {
@@ -100,7 +100,7 @@ fn collect(answer: &mut Answer<'_>, set: &ScaleSetName, resolved: Resolved, tags
             None => answer.take(candidate),
         }
     }
-    for node in resolved.left_out {
+    for node in resolved.excluded {
         answer.leave_out(node);
     }
     if let Some(tags) = tags.filter(|_| answer.taken() == 0) {
@@ -110,9 +110,9 @@ fn collect(answer: &mut Answer<'_>, set: &ScaleSetName, resolved: Resolved, tags
 
 fn no_address(set: &ScaleSetName, resolved: &Resolved) -> Finding {
     let there = format!("the scale set `{}` is there ({})", set.name, resolved.mode);
-    let are_gone = resolved.left_out.iter().all(|node| node.left_out.contains(&Exclusion::InstanceGone));
+    let are_gone = resolved.excluded.iter().all(|node| node.excluded.contains(&Exclusion::InstanceGone));
     if resolved.candidates.is_empty() && are_gone {
-        return Finding::new(format!("{there}, and all that is left of its instances are {} network interfaces", resolved.left_out.len()))
+        return Finding::new(format!("{there}, and all that is left of its instances are {} network interfaces", resolved.excluded.len()))
             .with_hint("its instances were deleted a moment ago: try again in a while");
     }
     Finding::new(format!("{there}, and none of its instances has an address yet")).with_hint("its instances are being made: try again in a while")

@@ -47,7 +47,7 @@ pub(super) struct Resolved {
     /// The interfaces of its instances.
     pub candidates: Vec<Candidate>,
     /// What was looked at and is out.
-    pub left_out: Vec<Node>,
+    pub excluded: Vec<Node>,
     /// What is worth knowing.
     pub findings: Vec<Finding>,
 }
@@ -55,7 +55,7 @@ pub(super) struct Resolved {
 impl Resolved {
     /// A set of that mode with nothing in it.
     pub(super) fn new(mode: OrchestrationMode) -> Self {
-        Self { mode, candidates: Vec::new(), left_out: Vec::new(), findings: Vec::new() }
+        Self { mode, candidates: Vec::new(), excluded: Vec::new(), findings: Vec::new() }
     }
 }
 

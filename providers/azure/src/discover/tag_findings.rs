@@ -18,8 +18,8 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    fn looked_at(&self) -> usize {
-        self.interfaces.looked_at() + self.machines.looked_at() + self.scale_sets.looked_at()
+    fn examined(&self) -> usize {
+        self.interfaces.examined() + self.machines.examined() + self.scale_sets.examined()
     }
 }
 
@@ -40,11 +40,11 @@ pub(super) async fn explain(question: Question<'_>, lookup: Lookup, seen: &Seen,
             Finding::new("the resource index knows nothing with these tags that this identity may see")
                 .with_hint("the index may lag behind by some time, and shows only what the identity may read: `lookup=list` is exact"),
         );
-    } else if seen.looked_at() == 0 {
+    } else if seen.examined() == 0 {
         answer.find(nothing_there(question));
     } else if tags.may_stand_on(TagPlace::NetworkInterface) && tags.places.len() == 1 {
         answer.find(
-            Finding::new(format!("none of {} network interfaces has {}", seen.interfaces.looked_at(), conditions(tags))).with_hint(
+            Finding::new(format!("none of {} network interfaces has {}", seen.interfaces.examined(), conditions(tags))).with_hint(
                 "interfaces inherit tags from nothing: tag the network interfaces, or say with `tag_on=vm` or `tag_on=scale_set` where the tag stands",
             ),
         );
@@ -96,12 +96,12 @@ async fn elsewhere(question: Question<'_>) -> Option<Finding> {
         let hits: Vec<&IndexedResource> = hits.iter().filter(|hit| hit.kind().eq_ignore_ascii_case(kind)).collect();
         let others = if hits.len() > 1 { format!(" and {} more", hits.len() - 1) } else { String::new() };
         if let Some(hit) = hits.iter().find(|hit| in_scope(hit)).filter(|_| !question.tags.may_stand_on(place)) {
-            let finding = Finding::new(format!("tag {condition} stands on the {thing} `{}`{others}", hit.id.name()));
+            let finding = Finding::new(format!("tag {condition} is set on the {thing} `{}`{others}", hit.id.name()));
             return Some(with_place(finding.with_hint(format!("add `tag_on={}`", place.word())), question.tags, place));
         }
         if let Some(hit) = hits.iter().find(|hit| !in_scope(hit)) {
             let group = hit.id.resource_group().unwrap_or_default();
-            let finding = Finding::new(format!("tag {condition} stands on the {thing} `{}`{others} in resource group `{group}`", hit.id.name()))
+            let finding = Finding::new(format!("tag {condition} is set on the {thing} `{}`{others} in resource group `{group}`", hit.id.name()))
                 .with_change("resource_group", Some(group));
             if question.tags.may_stand_on(place) {
                 return Some(finding.with_hint(format!("look in `resource_group={group}`")));

@@ -75,7 +75,7 @@ pub(super) async fn collect(question: Question<'_>, answer: &mut Answer<'_>, see
         let Some(interface) = found.remove(&id) else {
             let mut node = Node::new(NETWORK_INTERFACE, id.as_str(), id.name());
             node.add_attribute(RESOURCE_GROUP, id.resource_group().map(str::to_owned));
-            node.left_out.push(Exclusion::Vanished);
+            node.excluded.push(Exclusion::Vanished);
             answer.leave_out(node);
             continue;
         };

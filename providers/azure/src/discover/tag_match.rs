@@ -34,7 +34,7 @@ fn judge_one(wanted: &Tags, condition: &TagCondition, carriers: &[Carrier<'_>]) 
     }
     let tag = || condition.name.clone();
     if let Some((place, _)) = other.iter().find(|(_, tags)| holds(condition, tags)) {
-        return Some(Exclusion::TagElsewhere { tag: tag(), stands_on: place.to_string() });
+        return Some(Exclusion::TagElsewhere { tag: tag(), found_on: place.to_string() });
     }
     let found = counting.iter().flat_map(|(_, tags)| &tags.0).find(|(name, _)| same_name(name, &condition.name));
     Some(match found {
@@ -46,7 +46,7 @@ fn judge_one(wanted: &Tags, condition: &TagCondition, carriers: &[Carrier<'_>]) 
 /// What was seen of tags that did not hold, in a memory that does not grow with what is looked at.
 #[derive(Debug, Default)]
 pub(super) struct NearMisses {
-    looked_at: usize,
+    examined: usize,
     differing: BTreeMap<String, Differing>,
     elsewhere: BTreeMap<(String, String), usize>,
 }
@@ -62,7 +62,7 @@ struct Differing {
 impl NearMisses {
     /// Takes in the verdict on one thing; no reasons: it matched.
     pub(super) fn note(&mut self, reasons: &[Exclusion]) {
-        self.looked_at += 1;
+        self.examined += 1;
         for reason in reasons {
             match reason {
                 Exclusion::TagDiffers { tag, found, .. } => {
@@ -72,23 +72,23 @@ impl NearMisses {
                         *differing.values.entry(found.clone()).or_default() += 1;
                     }
                 }
-                Exclusion::TagElsewhere { tag, stands_on } => *self.elsewhere.entry((tag.clone(), stands_on.clone())).or_default() += 1,
+                Exclusion::TagElsewhere { tag, found_on } => *self.elsewhere.entry((tag.clone(), found_on.clone())).or_default() += 1,
                 _ => {}
             }
         }
     }
 
     /// How many things were looked at.
-    pub(super) fn looked_at(&self) -> usize {
-        self.looked_at
+    pub(super) fn examined(&self) -> usize {
+        self.examined
     }
 
     /// What to say of tags that stand in another place, and of values that are not the ones asked for; `things` is what was looked at, in the plural.
     pub(super) fn findings(&self, wanted: &Tags, things: &str) -> Vec<Finding> {
         let places = [TagPlace::NetworkInterface, TagPlace::Instance, TagPlace::ScaleSet];
-        let elsewhere = self.elsewhere.iter().filter_map(|((tag, stands_on), count)| {
-            let place = places.into_iter().find(|place| place.to_string() == *stands_on)?;
-            let finding = Finding::new(format!("of {count} of the {things} tag `{tag}` stands on the {place}"));
+        let elsewhere = self.elsewhere.iter().filter_map(|((tag, found_on), count)| {
+            let place = places.into_iter().find(|place| place.to_string() == *found_on)?;
+            let finding = Finding::new(format!("of {count} of the {things} tag `{tag}` is set on the {place}"));
             Some(with_place(finding.with_hint(format!("add `tag_on={}`", place.word())), wanted, place))
         });
         let differing = wanted.conditions.iter().filter_map(|condition| Some(of_values(condition, self.differing.get(&condition.name)?, things)));
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_tag_in_a_place_that_does_not_count_is_named_with_its_place() {
         let wanted = wanted(&[("a", "1")], &[NIC]);
-        assert_eq!(reasons(&wanted, &[(NIC, &tags(&[])), (TagPlace::ScaleSet, &tags(&[("a", "1")]))]), ["tag `a` stands on the scale set"]);
+        assert_eq!(reasons(&wanted, &[(NIC, &tags(&[])), (TagPlace::ScaleSet, &tags(&[("a", "1")]))]), ["tag `a` is set on the scale set"]);
     }
 
     #[test]
@@ -196,6 +196,6 @@ mod tests {
             near.findings(&wanted, "network interfaces")[0].message,
             "1000 of the network interfaces have tag `consul` with other values: `v0000`, `v0001`, `v0002`, ..."
         );
-        assert_eq!(near.looked_at(), 1000);
+        assert_eq!(near.examined(), 1000);
     }
 }

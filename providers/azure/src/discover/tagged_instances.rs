@@ -78,7 +78,7 @@ pub(super) async fn gather_interfaces(
         for candidate in resolved.candidates {
             judge_candidate(tags, candidate, answer, &mut seen.interfaces);
         }
-        for node in resolved.left_out {
+        for node in resolved.excluded {
             answer.leave_out(node);
         }
     }

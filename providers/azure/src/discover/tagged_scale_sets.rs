@@ -82,7 +82,7 @@ pub(super) async fn collect(question: Question<'_>, sets: &[ScaleSet], answer: &
         .try_collect()
         .await?;
     for (set, resolved) in resolved {
-        if resolved.candidates.is_empty() && resolved.left_out.is_empty() {
+        if resolved.candidates.is_empty() && resolved.excluded.is_empty() {
             answer.leave_out(node(&set, vec![Exclusion::Other("it has no instances".into())]));
         }
         for finding in resolved.findings {
@@ -91,7 +91,7 @@ pub(super) async fn collect(question: Question<'_>, sets: &[ScaleSet], answer: &
         for candidate in resolved.candidates {
             judge_candidate(tags, with_scale_set_tags(candidate, &set.tags), answer, &mut seen.interfaces);
         }
-        for node in resolved.left_out {
+        for node in resolved.excluded {
             answer.leave_out(node);
         }
     }
@@ -110,6 +110,6 @@ pub(super) fn node(set: &ScaleSet, reasons: Vec<Exclusion>) -> Node {
     let mut node = Node::new(SCALE_SET, set.id.as_str(), set.name());
     node.add_attribute(RESOURCE_GROUP, set.id.resource_group().map(str::to_owned));
     node.tags.clone_from(&set.tags.0);
-    node.left_out = reasons;
+    node.excluded = reasons;
     node
 }

@@ -34,7 +34,7 @@ pub(super) async fn resolve(azure: &Azure, call: &Call, set: &ScaleSetName, (fir
         let instance = known.or_else(|| id.map(|id| Arc::clone(unlisted.entry(id.clone()).or_insert_with(|| Arc::new(bare(set, id))))));
         let candidate = Candidate { interface, instance };
         if is_gone {
-            resolved.left_out.push(candidate.left_out(vec![Exclusion::InstanceGone]));
+            resolved.excluded.push(candidate.excluded(vec![Exclusion::InstanceGone]));
         } else {
             resolved.candidates.push(candidate);
         }

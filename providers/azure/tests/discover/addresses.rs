@@ -29,9 +29,9 @@ async fn only_running_instances_count_when_that_is_asked_for() {
         let cloud = Cloud::of(&set(mode)).await;
         let found = cloud.ask(&format!("{SET} power_state=running")).await.unwrap();
         assert_eq!(printed(&found), ["10.9.0.4"], "{mode}");
-        let mut left_out: Vec<String> = found.nodes().iter().flat_map(reasons).collect();
-        left_out.sort();
-        assert_eq!(left_out, ["its instance is deallocated", "its instance is stopped"], "{mode}");
+        let mut excluded: Vec<String> = found.nodes().iter().flat_map(reasons).collect();
+        excluded.sort();
+        assert_eq!(excluded, ["its instance is deallocated", "its instance is stopped"], "{mode}");
         cloud.simulator.finish();
     }
 }
@@ -46,7 +46,7 @@ async fn tagged_interfaces_count_by_the_power_state_of_their_machines() {
     .await;
     let found = cloud.ask("tag_name=consul tag_value=server power_state=running").await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.4"]);
-    assert_eq!((found.left_out()["not_running"], found.left_out()["not_attached"]), (1, 1));
+    assert_eq!((found.excluded()["not_running"], found.excluded()["not_attached"]), (1, 1));
     assert_eq!((cloud.count(Operation::ListVirtualMachines), cloud.count(Operation::GetVirtualMachine)), (1, 0), "one list has all states");
 }
 
@@ -67,7 +67,7 @@ async fn an_instance_that_is_gone_when_its_state_is_read_is_left_out() {
     cloud.simulator.add_fault(none.operation(Operation::ListGroupVirtualMachines).path_contains("$expand=instanceView"));
     cloud.simulator.add_fault(Fault::not_found().operation(Operation::GetVirtualMachine).times(1));
     let found = cloud.ask(&format!("{SET} power_state=running")).await.unwrap();
-    assert_eq!(found.left_out()["instance_gone"], 1);
+    assert_eq!(found.excluded()["instance_gone"], 1);
     assert_eq!(cloud.count(Operation::GetVirtualMachine), 3, "what the list lacks is read singly");
 }
 

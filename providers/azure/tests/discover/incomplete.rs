@@ -61,7 +61,7 @@ async fn a_404_that_is_not_arms_is_an_error_and_not_a_deleted_resource() {
     let cloud = Cloud::of(ELSEWHERE).await;
     cloud.simulator.add_fault(Fault::not_found().operation(Operation::GetNetworkInterface).times(1));
     let found = cloud.ask(SET).await.unwrap();
-    assert_eq!((found.addresses().len(), found.left_out()["vanished"]), (2, 1), "ARM's own words count");
+    assert_eq!((found.addresses().len(), found.excluded()["vanished"]), (2, 1), "ARM's own words count");
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn a_member_of_which_it_is_unknown_what_interfaces_it_has_is_an_error_unle
             serve(&server, 200, N, &interfaces).await;
             serve(&server, 200, &format!("{N}/web-1"), &interface("web-1", "10.9.0.6")).await;
             match ask(&server, selection).await {
-                Ok(found) if !is_error => assert_eq!((printed(&found), found.left_out()["no_address"]), (vec!["10.9.0.6".to_owned()], 1)),
+                Ok(found) if !is_error => assert_eq!((printed(&found), found.excluded()["no_address"]), (vec!["10.9.0.6".to_owned()], 1)),
                 Err(error) if is_error => assert!(shown(&error).contains("cannot find the network interfaces of virtual machine `web_2`"), "{}", shown(&error)),
                 other => panic!("{state} {profile}: {other:?}"),
             }
@@ -175,7 +175,7 @@ async fn an_interface_that_matches_and_has_no_properties_is_an_error() {
         // It is nothing to who asks for others.
         let others = Tags::on_network_interface(vec![TagCondition::new("consul", "other")]);
         let found = ask(&server, Selection::Tag { tags: others, resource_groups: vec!["prod".to_owned()], lookup: Lookup::List }).await.unwrap();
-        assert_eq!(found.left_out()["tag_differs"], 2);
+        assert_eq!(found.excluded()["tag_differs"], 2);
     }
 }
 

@@ -80,7 +80,7 @@ async fn several_tags_must_all_hold_each_in_any_of_the_places() {
     for lookup in ["list", "index"] {
         let cloud = Cloud::of(WORLD).await;
         let keys = format!("{TAG} tag.ring=a lookup={lookup}");
-        // On one machine `consul` stands on the machine and `ring` on its interface.
+        // On one machine `consul` is set on the machine and `ring` on its interface.
         assert_eq!(cloud.addresses(&format!("{keys} tag_on=nic,vm")).await, ["10.9.0.8"], "{lookup}");
         assert_eq!(cloud.addresses(&format!("{keys} tag_on=scale_set")).await, ["10.9.0.4", "10.9.0.5"], "{lookup}");
         assert_eq!(cloud.addresses(&format!("{keys} tag_on=nic,vm,scale_set")).await, ["10.9.0.4", "10.9.0.5", "10.9.0.8"], "{lookup}");
@@ -115,10 +115,10 @@ async fn a_tagged_set_whose_interfaces_have_no_tags_is_found_by_its_tag_and_not_
         Cloud::of("[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'consul'\ninstances = 3\ntags = { consul = 'server' }\n").await;
     assert_eq!(cloud.addresses(&format!("{TAG} tag_on=scale_set")).await.len(), 3);
     let text = nothing(cloud.ask(&format!("{TAG} tag_on=nic")).await.unwrap());
-    assert!(text.contains("tag `consul` = `server` stands on the scale set `consul`") && text.contains("hint: add `tag_on=scale_set`"), "{text}");
+    assert!(text.contains("tag `consul` = `server` is set on the scale set `consul`") && text.contains("hint: add `tag_on=scale_set`"), "{text}");
     assert!(!text.contains("none of 3 network interfaces"), "the cause is said once: {text}");
     let text = nothing(cloud.ask(&format!("{TAG} tag_on=vm")).await.unwrap());
-    assert!(text.contains("stands on the scale set `consul`"), "{text}");
+    assert!(text.contains("is set on the scale set `consul`"), "{text}");
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn an_index_that_lags_says_that_it_may() {
     let cloud = Cloud::of(&format!("[settings]\nindex_lag = ['plainVMNic']\n{WORLD}")).await;
     assert_eq!(cloud.addresses(&format!("{TAG} {PROD} lookup=list")).await, ["10.9.0.9"]);
     let text = nothing(cloud.ask(&format!("{TAG} resource_group=test lookup=index tag_on=vm")).await.unwrap());
-    assert!(text.contains("stands on the scale set `flexible`"), "{text}");
+    assert!(text.contains("is set on the scale set `flexible`"), "{text}");
     let cloud = Cloud::of("[[resource_group]]\nname = 'prod'\n").await;
     let text = nothing(cloud.ask(&format!("{TAG} lookup=index")).await.unwrap());
     assert!(text.contains("hint: the index may lag"), "{text}");
@@ -264,7 +264,7 @@ async fn a_tag_that_stands_on_the_members_machine_is_named() {
     let cloud =
         Cloud::of("[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'web'\ninstances = 2\ninstance_tags = { ring = 'a' }\n").await;
     let text = nothing(cloud.ask("resource_group=prod vm_scale_set=web tag_name=ring tag_value=a").await.unwrap());
-    assert!(text.contains("of 2 of the interfaces of the scale set tag `ring` stands on the instance") && text.contains("hint: add `tag_on=vm`"), "{text}");
+    assert!(text.contains("of 2 of the interfaces of the scale set tag `ring` is set on the instance") && text.contains("hint: add `tag_on=vm`"), "{text}");
 }
 
 #[tokio::test]
@@ -288,7 +288,7 @@ async fn an_interface_that_comes_by_several_ways_is_one_node() {
         )
         .await;
         let found = cloud.ask(&format!("{TAG} tag_on=nic,vm,scale_set lookup={lookup}")).await.unwrap();
-        assert_eq!((printed(&found), found.matched(), found.looked_at()), (vec!["10.9.0.4".to_owned()], 1, 1), "{lookup}");
+        assert_eq!((printed(&found), found.matched(), found.examined()), (vec!["10.9.0.4".to_owned()], 1, 1), "{lookup}");
     }
 }
 
@@ -300,7 +300,7 @@ async fn an_interface_that_came_near_by_several_ways_is_counted_once() {
     )
     .await;
     let found = cloud.ask(&format!("{TAG} tag.ring=a tag_on=nic,scale_set")).await.unwrap();
-    assert_eq!(found.looked_at(), 1);
+    assert_eq!(found.examined(), 1);
     let text = nothing(found);
     assert!(text.contains("1 of the network interfaces have tag `ring` with other values: `b`"), "{text}");
 }

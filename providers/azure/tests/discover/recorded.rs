@@ -77,7 +77,7 @@ async fn of_four_uniform_interfaces_the_two_of_living_instances_count() {
     serve(&server, 200, "Microsoft.Compute/virtualMachineScaleSets/web/virtualMachines", fixture!("uniform-instances.json")).await;
     let found = ask(&server, set()).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.4", "10.9.0.7"]);
-    assert_eq!(found.left_out()["instance_gone"], 2);
+    assert_eq!(found.excluded()["instance_gone"], 2);
     let last = found.nodes().iter().find(|node| node.parent("instance") == Some("web_3")).unwrap();
     assert_eq!(last.attribute("zone"), Some("2"), "the list of instances says more than the interfaces do");
 }
@@ -112,7 +112,7 @@ async fn tags_are_read_off_interfaces_of_every_kind() {
     assert_eq!(printed(&found), ["10.9.1.6", "10.9.1.7", "10.9.1.8", "10.9.1.9"]);
     assert_eq!(reasons(node(&found, "dual")), ["no private address yet"]);
     assert_eq!(reasons(node(&found, "deallocated")), ["tag `consul` is `client`, not `server`"]);
-    assert_eq!((found.looked_at(), found.matched()), (10, 3));
+    assert_eq!((found.examined(), found.matched()), (10, 3));
 }
 
 #[tokio::test]

@@ -100,7 +100,7 @@ async fn interfaces_of_instances_that_are_gone_are_left_out() {
     let cloud = Cloud::of(&UNIFORM.replace("name = 'web'", "name = 'web'\nphantoms = 2")).await;
     let found = cloud.ask(SET).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.4", "10.9.0.5"]);
-    assert_eq!((found.looked_at(), found.left_out()["instance_gone"]), (4, 2));
+    assert_eq!((found.examined(), found.excluded()["instance_gone"]), (4, 2));
     assert_eq!(cloud.count(Operation::ListScaleSetInstances), 1);
 }
 
@@ -177,7 +177,7 @@ async fn a_configuration_without_address_is_named_and_harms_nothing() {
         .await;
         let found = cloud.ask(SET).await.unwrap();
         assert_eq!(found.addresses().len(), 2, "{mode}");
-        assert!(found.nodes().iter().all(|node| node.is_in() && reasons(node) == ["no private address yet"]), "{mode}");
+        assert!(found.nodes().iter().all(|node| node.is_match() && reasons(node) == ["no private address yet"]), "{mode}");
     }
 }
 
@@ -190,7 +190,7 @@ async fn a_member_without_any_address_is_left_out_with_the_reason() {
         .await;
         let found = cloud.ask(SET).await.unwrap();
         assert_eq!(printed(&found), ["10.9.0.4"], "{mode}");
-        assert_eq!((found.looked_at(), found.left_out()["no_address"]), (2, 1), "{mode}");
+        assert_eq!((found.examined(), found.excluded()["no_address"]), (2, 1), "{mode}");
     }
 }
 

@@ -137,5 +137,5 @@ pub(crate) fn node<'a>(found: &'a Discovery, name: &str) -> &'a Node {
 
 /// Why the node was left out, in words.
 pub(crate) fn reasons(node: &Node) -> Vec<String> {
-    node.left_out.iter().map(ToString::to_string).collect()
+    node.excluded.iter().map(ToString::to_string).collect()
 }

@@ -57,7 +57,7 @@ async fn those_that_do_not_match_are_kept_with_the_reason() {
     let found = cloud.ask(TAG).await.unwrap();
     assert_eq!(reasons(node(&found, "other-valueVMNic")), ["tag `consul` is `Server`, not `server`"]);
     assert_eq!(reasons(node(&found, "tagged-machineVMNic")), ["no tag `consul`"]);
-    assert_eq!((found.looked_at(), found.matched(), found.left_out()["tag_missing"], found.left_out()["tag_differs"]), (9, 4, 4, 1));
+    assert_eq!((found.examined(), found.matched(), found.excluded()["tag_missing"], found.excluded()["tag_differs"]), (9, 4, 4, 1));
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn only_a_few_examples_are_kept_when_only_addresses_are_asked_for() {
     let cloud = Cloud::of("[[resource_group]]\nname = 'prod'\nsubnet = '10.9.0.0/16'\nunrelated_interfaces = 500\n[[resource_group.virtual_machine]]\nname = 'a'\ninterface_tags = { consul = 'server' }\n").await;
     let call = Call::new(&cloud.clock, std::time::Duration::from_secs(60)).with_detail(Detail::Addresses);
     let found = cloud.provider(TAG).discover(&call).await.unwrap();
-    assert_eq!((found.looked_at(), found.matched()), (501, 1));
+    assert_eq!((found.examined(), found.matched()), (501, 1));
     assert!(found.nodes().len() < 10, "{}", found.nodes().len());
 }
 
@@ -139,7 +139,7 @@ async fn a_value_in_another_case_is_the_first_thing_said() {
 async fn a_tag_on_the_machine_is_found_by_saying_so() {
     let cloud = Cloud::of("[[resource_group]]\nname = 'prod'\n[[resource_group.virtual_machine]]\nname = 'a'\ntags = { consul = 'server' }\n").await;
     let text = nothing(cloud.ask(TAG).await.unwrap());
-    assert!(text.contains("tag `consul` = `server` stands on the virtual machine `a`") && text.contains("hint: add `tag_on=vm`"), "{text}");
+    assert!(text.contains("tag `consul` = `server` is set on the virtual machine `a`") && text.contains("hint: add `tag_on=vm`"), "{text}");
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn a_tag_on_the_scale_set_is_found_by_saying_so() {
     let cloud =
         Cloud::of("[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'consul'\ninstances = 3\ntags = { consul = 'server' }\n").await;
     let text = nothing(cloud.ask(TAG).await.unwrap());
-    assert!(text.contains("tag `consul` = `server` stands on the scale set `consul`") && text.contains("hint: add `tag_on=scale_set`"), "{text}");
+    assert!(text.contains("tag `consul` = `server` is set on the scale set `consul`") && text.contains("hint: add `tag_on=scale_set`"), "{text}");
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn a_tag_in_another_group_is_found_by_saying_so() {
     let cloud = Cloud::of("[[resource_group]]\nname = 'prod'\nunrelated_interfaces = 2\n[[resource_group]]\nname = 'test'\n[[resource_group.virtual_machine]]\nname = 'a'\ninterface_tags = { consul = 'server' }\n").await;
     let text = nothing(cloud.ask(&format!("{TAG} resource_group=prod")).await.unwrap());
     assert!(
-        text.contains("stands on the network interface `aVMNic` in resource group `test`") && text.contains("hint: look in `resource_group=test`"),
+        text.contains("is set on the network interface `aVMNic` in resource group `test`") && text.contains("hint: look in `resource_group=test`"),
         "{text}"
     );
 }
