@@ -1,12 +1,15 @@
 //! XML bodies, by quick-xml's serde support.
 
-use cloud_autojoin_core::http::BodyError;
+use cloud_autojoin_core::http::{BodyError, MAX_JSON_VALUES};
 use quick_xml::de::DeError;
 use quick_xml::errors::{Error, SyntaxError};
 use serde::de::DeserializeOwned;
 
-/// Decodes a body. Text of the body is in no error.
+/// Decodes a body. Text of the body is in no error. It may have as many tags as JSON has values.
 pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyError> {
+    if body.len() > MAX_JSON_VALUES && body.iter().filter(|byte| **byte == b'<').count() > MAX_JSON_VALUES {
+        return Err(BodyError::TooManyValues);
+    }
     let Ok(text) = std::str::from_utf8(body) else {
         return Err(BodyError::Invalid("the body isn't UTF-8".into()));
     };
@@ -42,5 +45,7 @@ mod tests {
             assert!(matches!(decode::<List>(cut.as_bytes()), Err(BodyError::Truncated(_))), "{cut}");
         }
         assert!(matches!(decode::<List>(b"not xml"), Err(_)));
+        let endless = format!("<list>{}</list>", "<item/>".repeat(MAX_JSON_VALUES));
+        assert!(matches!(decode::<List>(endless.as_bytes()), Err(BodyError::TooManyValues)));
     }
 }
