@@ -100,6 +100,8 @@ impl HttpClient {
         })?;
         match decoded {
             None => Ok(Answer::Other(response)),
+            // A service may refuse with a good status. Its words are in the body.
+            Some(_) if response.class != ResponseClass::Success => Ok(Answer::Other(response)),
             Some(Err(cause)) => Err(DecodeError::of_body(provider, request.operation(), cause).into()),
             Some(Ok(value)) => {
                 response.body.clear();

@@ -36,7 +36,8 @@ struct Coded;
 impl ResponseClassifier for Coded {
     fn classify(&self, response: &RawResponse) -> ResponseClass {
         match (response.status.as_u16(), response.body.starts_with(b"Throttling")) {
-            (400, true) => ResponseClass::Throttled,
+            (200 | 400, true) => ResponseClass::Throttled,
+            (200, false) if response.body.starts_with(b"\"Denied") => ResponseClass::PermissionDenied,
             _ => ResponseClass::of_status(response.status),
         }
     }
@@ -82,4 +83,13 @@ async fn a_classifier_decides_what_is_throttling_and_how_long_it_lasts() {
     let response = wire.client().send(&get().classified_by(&Coded), &call(Duration::from_secs(60)).yielding()).await.unwrap();
     assert_eq!((response.class, response.retry_after), (ResponseClass::Throttled, Some(Duration::from_secs(3))));
     assert_eq!(wire.left(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_with_a_good_status_is_classified_and_keeps_its_body() {
+    let wire = Wired::new([body(200, "Throttling"), body(200, "\"Denied\"")]);
+    let request = get().classified_by(&Coded);
+    let answer = wire.client().json::<String>("pretend", &request, &call(Duration::from_secs(60))).await.unwrap();
+    let Answer::Other(response) = answer else { panic!("{answer:?} is a value") };
+    assert_eq!((response.class, &response.body[..], wire.left()), (ResponseClass::PermissionDenied, &b"\"Denied\""[..], 0));
 }
