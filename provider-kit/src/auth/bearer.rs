@@ -1,0 +1,149 @@
+//! An access token of a chain of credential sources, renewed before it expires.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use cloud_autojoin_core::credential::{AccessToken, Chain, TokenCache};
+use cloud_autojoin_core::http::{Authorizer, Request};
+use cloud_autojoin_core::{Call, DecodeError, Result};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+
+/// Sends the access token that a [`Chain`] of credential sources gives, as `Authorization: Bearer
+/// ...` or in another header.
+///
+/// A token is requested once for all callers and renewed before it expires ([`TokenCache`]). One
+/// that the service refuses is dropped, and the chain is asked once more.
+pub struct BearerAuthorizer {
+    provider: &'static str,
+    chain: Chain,
+    cache: TokenCache,
+    scope: String,
+    header: Option<HeaderName>,
+    sent: Mutex<Option<AccessToken>>,
+}
+
+impl BearerAuthorizer {
+    /// Tokens of `chain` for `scope` (`https://www.googleapis.com/auth/compute.readonly`; empty for
+    /// a service that has no scopes).
+    pub fn new(provider: &'static str, chain: Chain, scope: impl Into<String>) -> Self {
+        Self { provider, chain, cache: TokenCache::new(), scope: scope.into(), header: None, sent: Mutex::default() }
+    }
+
+    /// Sends the token alone in this header, as `X-Auth-Token: TOKEN`.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName) -> Self {
+        self.header = Some(name);
+        self
+    }
+
+    /// The token at hand, or one of the chain. Requests that are made for it are recorded in `call`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Credential`](cloud_autojoin_core::Error::Credential) with every source asked.
+    pub async fn token(&self, call: &Call) -> Result<AccessToken> {
+        self.cache.token(&self.scope, call, async |call| self.chain.token(&self.scope, &call).await).await
+    }
+}
+
+#[async_trait]
+impl Authorizer for BearerAuthorizer {
+    async fn authorize(&self, request: &mut Request, call: &Call) -> Result<()> {
+        let token = self.token(call).await?;
+        let text = token.secret().expose();
+        let value = if self.header.is_some() { HeaderValue::from_str(text) } else { HeaderValue::from_str(&format!("Bearer {text}")) };
+        let Ok(mut value) = value else {
+            return Err(DecodeError::new(self.provider, "get a token", "it holds characters that a token can't have").into());
+        };
+        value.set_sensitive(true);
+        request.set_header(self.header.clone().unwrap_or(AUTHORIZATION), value);
+        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
+        Ok(())
+    }
+
+    async fn refresh(&self) -> bool {
+        if let Some(refused) = self.sent.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.cache.invalidate(&refused);
+        }
+        true
+    }
+
+    fn identity(&self) -> Option<String> {
+        self.chain.chosen().map(str::to_owned)
+    }
+}
+
+impl fmt::Debug for BearerAuthorizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BearerAuthorizer").field("chain", &self.chain).field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use cloud_autojoin_core::credential::Source;
+    use cloud_autojoin_core::error::SourceOutcome;
+    use cloud_autojoin_core::{Clock, Error, Secret};
+
+    use super::*;
+
+    /// Numbers its tokens.
+    #[derive(Debug, Default)]
+    struct Numbered(AtomicU32, &'static str);
+
+    #[async_trait]
+    impl Source for Numbered {
+        fn name(&self) -> &'static str {
+            "numbered"
+        }
+
+        async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
+            let text = format!("{scope}-{}{}", self.0.fetch_add(1, Ordering::Relaxed), self.1);
+            Ok(AccessToken::new(Secret::new(text), call.clock().wall() + Duration::from_secs(3600)))
+        }
+    }
+
+    fn authorizer(end: &'static str) -> BearerAuthorizer {
+        BearerAuthorizer::new("example", Chain::new("example", vec![Box::new(Numbered(AtomicU32::new(1), end))]), "scope")
+    }
+
+    async fn sent(authorizer: &BearerAuthorizer, header: &str) -> Result<String> {
+        let call = Call::new(&Clock::system(), Duration::from_secs(60));
+        let mut request = Request::get("list", "https://api.example/".parse().unwrap());
+        authorizer.authorize(&mut request, &call).await?;
+        let value = request.headers().get(header).unwrap();
+        assert!(value.is_sensitive());
+        Ok(value.to_str().unwrap().to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_sent_again_until_the_service_refuses_it() {
+        let authorizer = authorizer("");
+        assert_eq!(authorizer.identity(), None);
+        for _ in 0..2 {
+            assert_eq!(sent(&authorizer, "authorization").await.unwrap(), "Bearer scope-1");
+        }
+        assert_eq!(authorizer.identity().as_deref(), Some("numbered"));
+        assert!(authorizer.refresh().await);
+        assert_eq!(sent(&authorizer, "authorization").await.unwrap(), "Bearer scope-2");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_header_of_its_own_holds_the_token_alone() {
+        let authorizer = authorizer("").with_header(HeaderName::from_static("x-auth-token"));
+        assert_eq!(sent(&authorizer, "x-auth-token").await.unwrap(), "scope-1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_no_header_can_hold_is_an_error_without_the_token() {
+        let error = sent(&authorizer("\ncanary"), "authorization").await.unwrap_err();
+        assert!(matches!(error, Error::Decode(_)));
+        assert!(!format!("{error:?} {}", error.chain()).contains("canary"));
+    }
+}
