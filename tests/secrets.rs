@@ -328,3 +328,26 @@ async fn a_secret_in_a_wrong_place_of_the_watch_is_not_shown() {
         assert_ne!(ended.status, Some(2), "{string}: {ended:?}");
     }
 }
+
+#[tokio::test]
+async fn no_secret_key_of_any_provider_is_shown_whatever_else_is_wrong() {
+    let registry = cloud_autojoin::Registry::compiled_in();
+    for spec in registry.providers() {
+        let secrets = spec.keys.iter().filter(|key| key.secret).flat_map(|key| key.names());
+        for name in secrets {
+            let right = format!("provider={} {name}={CANARY}", spec.name);
+            let mistyped = format!("provider={} x{name}={CANARY}", spec.name);
+            let unquoted = format!("provider={} {name}=a {CANARY}", spec.name);
+            for string in [right, mistyped, unquoted] {
+                // An unknown key under `--strict`: the call ends before any provider, whose metadata
+                // service might be real on the machine that runs this, is asked.
+                let string = format!("no_such_key=1 {string}");
+                for words in [&["-vv", "addrs", "--strict"][..], &["check"]] {
+                    let ended = discover([words, &[string.as_str()]].concat()).run().await;
+                    let shown = ended.everything();
+                    assert!(ended.status == Some(1) && !shown.contains(CANARY), "{words:?} {name}: {ended:?}");
+                }
+            }
+        }
+    }
+}
