@@ -56,6 +56,16 @@ pub trait CommandRunner: fmt::Debug + Send + Sync {
     ///
     /// `NotFound` when there is no such program, `TimedOut` after `limit`, and whatever else the system says.
     async fn run(&self, program: &str, arguments: &[&str], limit: Duration) -> io::Result<CommandOutput>;
+
+    /// Runs a program as [`CommandRunner::run`] does, with these environment variables beside the
+    /// inherited ones. They may hold secrets, which an argument list must not.
+    ///
+    /// # Errors
+    ///
+    /// As [`CommandRunner::run`]; `Unsupported` from a runner that can't set variables.
+    async fn run_with_env(&self, program: &str, arguments: &[&str], env: &[(String, String)], limit: Duration) -> io::Result<CommandOutput> {
+        if env.is_empty() { self.run(program, arguments, limit).await } else { Err(io::ErrorKind::Unsupported.into()) }
+    }
 }
 
 /// Runs real programs, found on `PATH`.
@@ -65,7 +75,12 @@ pub struct ProcessRunner;
 #[async_trait]
 impl CommandRunner for ProcessRunner {
     async fn run(&self, program: &str, arguments: &[&str], limit: Duration) -> io::Result<CommandOutput> {
+        self.run_with_env(program, arguments, &[], limit).await
+    }
+
+    async fn run_with_env(&self, program: &str, arguments: &[&str], env: &[(String, String)], limit: Duration) -> io::Result<CommandOutput> {
         let mut command = Command::new(program);
+        command.envs(env.iter().map(|(name, value)| (name, value)));
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut group = ProcessGroup::spawn(&mut command)?;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -154,6 +169,13 @@ mod tests {
     async fn a_program_gives_its_status_and_both_outputs() {
         let output = ProcessRunner.run("sh", &["-c", "echo out; echo err >&2; exit 3"], Duration::from_secs(30)).await.unwrap();
         assert_eq!((output.status, output.stdout.as_slice(), output.stderr.as_str()), (Some(3), b"out\n".as_slice(), "err\n"));
+    }
+
+    #[tokio::test]
+    async fn a_program_gets_the_variables_given_beside_the_inherited_ones() {
+        let env = [("AUTOJOIN_TEST".to_owned(), "a b".to_owned())];
+        let output = ProcessRunner.run_with_env("sh", &["-c", "echo $AUTOJOIN_TEST; test -n \"$PATH\""], &env, Duration::from_secs(30)).await.unwrap();
+        assert_eq!((output.status, output.stdout.as_slice()), (Some(0), b"a b\n".as_slice()));
     }
 
     #[tokio::test]

@@ -94,6 +94,18 @@ impl Context {
         &self.http
     }
 
+    /// A client of its own with other settings than the context's: another CA, a client
+    /// certificate. It shares no connections with [`Context::http`], so a provider keeps it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Transport`](crate::Error::Transport) when a setting can't be used.
+    pub fn http_with(&self, change: impl FnOnce(&mut HttpSettings)) -> Result<HttpClient> {
+        let mut settings = self.http.settings().clone();
+        change(&mut settings);
+        HttpClient::new(settings)
+    }
+
     /// The environment variables.
     pub fn env(&self) -> &Env {
         &self.env

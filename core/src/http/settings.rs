@@ -42,6 +42,9 @@ pub struct HttpSettings {
     /// The DNS name that TLS asks servers for (SNI) and checks their certificates against, in place
     /// of the URL's host; default none. Such requests go through no proxy.
     pub server_name: Option<String>,
+    /// Whether servers are trusted without a look at their certificate; default no. Anyone on the
+    /// network path can then read and change what is sent, credentials included.
+    pub insecure_skip_verify: bool,
 }
 
 impl Default for HttpSettings {
@@ -58,6 +61,7 @@ impl Default for HttpSettings {
             certificate_authorities: Vec::new(),
             client_identity: None,
             server_name: None,
+            insecure_skip_verify: false,
         }
     }
 }

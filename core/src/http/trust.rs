@@ -10,7 +10,7 @@ use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
 use super::HttpSettings;
 use super::machine_trust::system_verifier;
-use super::roots::Roots;
+use super::roots::{AnyCertificate, Roots};
 use crate::certificate::{certified_key_from_pem, crypto_provider};
 use crate::error::{Result, TransportError, TransportFailure};
 use crate::secret::Secret;
@@ -26,6 +26,7 @@ pub(super) struct Trust {
     /// The authorities given, if any is.
     given: Option<Arc<Roots>>,
     client_certificate: Option<ClientCertificate>,
+    insecure_skip_verify: bool,
 }
 
 impl Trust {
@@ -52,7 +53,7 @@ impl Trust {
         let given = (!given.is_empty()).then(|| Roots::new(given, &crypto_provider())).transpose();
         let given = given.map_err(|cause| unusable("the CA bundles cannot be used").with_cause(cause))?;
         let client_certificate = settings.client_identity.as_ref().map(ClientCertificate::new).transpose()?;
-        Ok(Self { given: given.map(Arc::new), client_certificate })
+        Ok(Self { given: given.map(Arc::new), client_certificate, insecure_skip_verify: settings.insecure_skip_verify })
     }
 
     /// TLS as it is spoken here. Reads the certificate authorities of the machine where none are given.
@@ -63,6 +64,7 @@ impl Trust {
     pub(super) fn client_config(&self) -> Result<ClientConfig, rustls::Error> {
         let builder = builder()?;
         let verifier = match &self.given {
+            _ if self.insecure_skip_verify => Arc::new(AnyCertificate::new(Arc::clone(builder.crypto_provider()))) as _,
             Some(given) => Arc::clone(given) as _,
             None => system_verifier(Arc::clone(builder.crypto_provider()))?,
         };

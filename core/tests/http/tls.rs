@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cloud_autojoin_core::http::RetryPolicy;
-use cloud_autojoin_core::{Env, Secret, TransportFailure};
+use cloud_autojoin_core::http::{HttpClient, RetryPolicy};
+use cloud_autojoin_core::{Context, Env, Secret, TransportFailure};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedKey, IsCa, KeyPair, SanType};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -310,6 +310,24 @@ async fn a_server_name_is_asked_for_and_checked_in_place_of_the_host() {
         }
     }
     assert_eq!(*asked_for.lock().unwrap(), vec![Some("agent.example".to_owned()); 2]);
+}
+
+#[tokio::test]
+async fn a_client_of_its_own_has_its_own_authorities_and_may_skip_verification() {
+    let (port, pem) = start("other.example").await;
+    let (named, own) = start("localhost").await;
+    let context = Context::builder().env(Env::empty()).build().unwrap();
+    let send = async |client: &HttpClient, port| client.send(&request(&format!("https://localhost:{port}/")).retry(RetryPolicy::none()), &call()).await;
+    let insecure = context.http_with(|settings| settings.insecure_skip_verify = true).unwrap();
+    assert_eq!(&*send(&insecure, port).await.unwrap().body, b"whole");
+    let trusting = context.http_with(|settings| settings.certificate_authorities = vec![own]).unwrap();
+    assert_eq!(&*send(&trusting, named).await.unwrap().body, b"whole");
+    // Neither the other client nor the context's own is more trusting for it.
+    for client in [&trusting, context.http()] {
+        assert_eq!(told(send(client, port).await.unwrap_err()).0, TransportFailure::Tls);
+    }
+    let refused = context.http_with(|settings| settings.certificate_authorities = vec![b"no PEM".to_vec(), pem]);
+    assert!(refused.unwrap_err().to_string().contains("a CA bundle has no certificate in it"));
 }
 
 #[tokio::test]

@@ -44,6 +44,14 @@ impl ApiClient {
         Self { http: context.http().clone(), api, endpoint, authorizer: None }
     }
 
+    /// The same client over `http`: one with a CA or a client certificate of its own
+    /// ([`Context::http_with`]).
+    #[must_use]
+    pub fn with_http(mut self, http: HttpClient) -> Self {
+        self.http = http;
+        self
+    }
+
     /// The same client, whose requests `authorizer` authorises.
     #[must_use]
     pub fn with_authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
