@@ -1,22 +1,24 @@
-//! The simulator's clock: wall time that follows tokio's clock.
+//! The simulator's clock: the machine's wall time, or tokio's paused time.
 //!
-//! Under tokio's paused clock a token expires when the test advances time, and `exp`, `expires_on` and `Retry-After` dates agree with it.
+//! Under tokio's paused clock a token expires when the test advances time, and `exp`, `expires_on`
+//! and `Retry-After` dates agree with it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// Wall time, read once and moved on by tokio's clock.
+/// The machine's wall time; under tokio's paused clock, that of the start moved on by it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     wall: SystemTime,
     started: Instant,
+    machine_time: fn() -> SystemTime,
 }
 
 impl Clock {
-    /// A clock that reads the time of the machine now.
+    /// A clock that is started now.
     pub(crate) fn start() -> Self {
-        Self { wall: SystemTime::now(), started: Instant::now() }
+        Self { wall: SystemTime::now(), started: Instant::now(), machine_time: SystemTime::now }
     }
 
     /// Time since the clock was started.
@@ -24,9 +26,9 @@ impl Clock {
         self.started.elapsed()
     }
 
-    /// The present wall time.
+    /// The present wall time. A correction of the machine's clock counts from then on.
     pub(crate) fn now(&self) -> SystemTime {
-        self.wall + self.offset()
+        if is_real_time() { (self.machine_time)() } else { self.wall + self.offset() }
     }
 
     /// The present time in whole seconds since 1970-01-01T00:00:00Z.
@@ -54,6 +56,13 @@ impl Clock {
     }
 }
 
+/// Whether tokio's clock is the machine's. A paused one is behind it, an advanced one ahead.
+fn is_real_time() -> bool {
+    let before = std::time::Instant::now();
+    let tokio = Instant::now().into_std();
+    (before..=std::time::Instant::now()).contains(&tokio)
+}
+
 /// Year, month, day and hour, minute, second (UTC) of a time in unix seconds, by the proleptic Gregorian calendar.
 fn civil(unix_seconds: u64) -> ((u64, u64, u64), (u64, u64, u64)) {
     let (mut days, rest) = (unix_seconds / 86_400, unix_seconds % 86_400);
@@ -78,6 +87,21 @@ fn civil(unix_seconds: u64) -> ((u64, u64, u64), (u64, u64, u64)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_correction_of_the_machines_clock_counts_at_once() {
+        let machine_time = || UNIX_EPOCH + Duration::from_secs(1_637_191_507);
+        let clock = Clock { machine_time, ..Clock::start() };
+        assert_eq!(clock.timestamp(), "2021-11-17 23:25:07Z");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wall_time_runs_with_the_paused_clock() {
+        let clock = Clock::start();
+        let before = clock.now();
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert_eq!(clock.now().duration_since(before).ok(), Some(Duration::from_secs(3600)));
+    }
 
     #[test]
     fn dates_are_those_of_the_calendar() {
