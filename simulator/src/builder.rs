@@ -1,16 +1,18 @@
 //! How a simulator is started: which doors, on which ports, where its files go.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use rcgen::KeyPair;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::door;
+use crate::door::key_file;
 use crate::door::tls::Authority;
 use crate::fault::{Fault, Faults};
 use crate::hosts;
@@ -34,8 +36,8 @@ pub enum StartError {
         /// The system's word.
         source: io::Error,
     },
-    /// The certificate of the authority cannot be written.
-    #[error("cannot write {path}", path = path.display())]
+    /// The certificate of the authority, or its key, can't be written or used.
+    #[error("cannot use {path}", path = path.display())]
     File {
         /// The file or directory.
         path: PathBuf,
@@ -84,8 +86,10 @@ impl SimulatorBuilder {
         self
     }
 
-    /// Writes the certificate of the authority as `ca.pem` into this directory, which is made where it is missing and left when the simulator ends.
-    /// Without it a temporary directory serves, and goes.
+    /// Keeps the certificate authority in this directory, which is created if it is missing:
+    /// `ca.pem` is its certificate, `ca.key` its private key (mode 0600). The next simulator with
+    /// the same directory uses the same key, so clients that trust `ca.pem` go on to do so.
+    /// By default both are temporary.
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
@@ -122,14 +126,23 @@ impl SimulatorBuilder {
     /// A port is taken, or a file cannot be written.
     pub async fn start(self) -> Result<Simulator, StartError> {
         let clock = Clock::start();
-        let authority = Arc::new(Authority::new(clock, hosts::has_certificate).map_err(|error| StartError::Tls(error.into()))?);
-        let acceptor = authority.acceptor().map_err(|error| StartError::Tls(error.into()))?;
         let temporary = TempDir::with_prefix("discover-sim-").map_err(|source| StartError::File { path: std::env::temp_dir(), source })?;
-        let directory = self.directory.unwrap_or_else(|| temporary.path().to_owned());
+        let problem = |path: &Path| {
+            let path = path.to_owned();
+            |source| StartError::File { path, source }
+        };
+        let (directory, key) = match &self.directory {
+            None => (temporary.path(), KeyPair::generate().map_err(|error| StartError::Tls(error.into()))?),
+            Some(directory) => {
+                std::fs::create_dir_all(directory).map_err(problem(directory))?;
+                let file = directory.join("ca.key");
+                (directory.as_path(), key_file::read_or_create(&file).map_err(problem(&file))?)
+            }
+        };
         let ca_file = directory.join("ca.pem");
-        std::fs::create_dir_all(&directory)
-            .and_then(|()| std::fs::write(&ca_file, authority.pem()))
-            .map_err(|source| StartError::File { path: ca_file.clone(), source })?;
+        let authority = Arc::new(Authority::new(clock, key, hosts::has_certificate).map_err(|error| StartError::Tls(error.into()))?);
+        let acceptor = authority.acceptor().map_err(|error| StartError::Tls(error.into()))?;
+        std::fs::write(&ca_file, authority.pem()).map_err(problem(&ca_file))?;
 
         let tokens = Tokens::new(clock);
         let state = Arc::new(State {

@@ -1,8 +1,12 @@
 //! `discover-sim`: a pretend cloud for people. Arguments in, exit status out.
 //!
-//! `run` starts a command in it, `serve` keeps it open for whoever comes, `worlds` shows what there is; each has its file under `command/`.
+//! `run` starts a command in it, `serve` keeps it open for whoever comes, `worlds` shows what there
+//! is; `add`, `remove`, `replace` and `fault` change one that runs. Each has its file under
+//! `command/`.
 
 mod command {
+    pub(crate) mod change;
+    pub(crate) mod control;
     pub(crate) mod environment;
     pub(crate) mod join_string;
     pub(crate) mod options;
@@ -11,13 +15,14 @@ mod command {
     pub(crate) mod serve;
     pub(crate) mod worlds;
 }
+mod usage;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{run, serve, worlds};
+use command::{change, run, serve, worlds};
 
 /// Pretends to be a cloud, on this machine, from memory.
 ///
@@ -37,29 +42,67 @@ enum Action {
     Serve(serve::Serve),
     /// Lists the worlds that come with the program, or prints one
     Worlds(worlds::Worlds),
+    /// Adds an instance to a scale set of a running simulator and prints its name
+    Add(change::Add),
+    /// Removes an instance from a scale set of a running simulator
+    Remove(change::Remove),
+    /// Replaces an instance of a scale set of a running simulator and prints the new one's name
+    Replace(change::Replace),
+    /// Adds a fault to a running simulator, or ends all faults
+    Fault(change::Fault),
 }
 
-/// What went wrong, in one line.
-type Failure = String;
+/// What went wrong, in one line, and what to do about it.
+#[derive(Debug)]
+struct Failure {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl<Text: Into<String>> From<Text> for Failure {
+    fn from(message: Text) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+}
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage::report(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("cannot start: {error}")),
+        Err(error) => return fail(&format!("cannot start: {error}").into()),
     };
     let ended = runtime.block_on(async {
         match arguments.action {
             Action::Run(run) => run::run(run).await,
             Action::Serve(serve) => serve::serve(serve).await,
             Action::Worlds(worlds) => worlds::worlds(&worlds).map(|()| ExitCode::SUCCESS),
+            Action::Add(add) => add.run().await,
+            Action::Remove(remove) => remove.run().await,
+            Action::Replace(replace) => replace.run().await,
+            Action::Fault(fault) => fault.run().await,
         }
     });
     runtime.shutdown_background();
     ended.unwrap_or_else(|failure| fail(&failure))
 }
 
-fn fail(words: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "discover-sim: {words}");
+fn fail(failure: &Failure) -> ExitCode {
+    print_failure(failure);
     ExitCode::FAILURE
+}
+
+/// Writes a failure to standard error as `discover` does: `discover-sim: ...`, then `hint: ...`.
+fn print_failure(failure: &Failure) {
+    let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!("hint: {hint}\n"));
+    let _ = write!(std::io::stderr(), "discover-sim: {}\n{hint}", failure.message);
 }

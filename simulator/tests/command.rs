@@ -1,6 +1,7 @@
 //! The binary `discover-sim`: what it runs, prints and writes.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -126,10 +127,33 @@ fn mistakes_are_named() {
         (vec!["run", "--fault", "explode", "--", "true"], "no action `explode`"),
         (vec!["run", "--latency", "soon", "--", "true"], "`soon` is no duration"),
         (vec!["worlds", "nowhere"], "no world `nowhere` is shipped"),
+        (vec!["serve", "--control", "0.0.0.0:7070"], "must be a loopback address"),
+        (vec!["replace", "nomad"], "required arguments were not provided: <INSTANCE>"),
+        (vec!["remove", "nomad", "nomad-1"], "it isn't known which simulator to change"),
+        (vec!["sevre"], "unrecognized subcommand 'sevre'"),
     ] {
-        let output = run(&arguments);
+        let output = discover_sim(&arguments).env_remove("DISCOVER_SIM_CONTROL").output().unwrap();
         assert!(!output.status.success());
-        assert!(err(&output).contains(words), "{arguments:?}: {}", err(&output));
+        let text = err(&output);
+        assert!(text.contains(words), "{arguments:?}: {text}");
+        // In the form of `discover`.
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines.len() == 2 && lines[0].starts_with("discover-sim: ") && lines[1].starts_with("hint: "), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn invalid_usage_exits_with_2_and_names_the_help() {
+    let output = run(&["run", "--latency", "soon", "--", "true"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        err(&output),
+        "discover-sim: invalid value 'soon' for '--latency <DURATION>': `soon` is no duration; write it as `50ms`, `1.5s` or `2m`\n\
+         hint: `discover-sim run --help` lists the options\n"
+    );
+    for arguments in [&["--help"][..], &[]] {
+        let output = run(arguments);
+        assert!(output.status.success() && out(&output).contains("Usage: discover-sim <COMMAND>"), "{output:?}");
     }
 }
 
@@ -189,6 +213,86 @@ fn ready(file: &Path, serving: &mut std::process::Child) -> Value {
         assert!(serving.try_wait().unwrap().is_none(), "discover-sim serve ended");
         std::thread::yield_now();
     }
+}
+
+/// A simulator that serves, and what it wrote when it was ready.
+fn served(directory: &Path, options: &[&str]) -> (Running, Value) {
+    let file = directory.join("ready.json");
+    let mut arguments = vec!["serve", "--ready-file", file.to_str().unwrap()];
+    arguments.extend_from_slice(options);
+    let mut serving = Running::start(&mut discover_sim(&arguments));
+    let ready = ready(&file, serving.child());
+    (serving, ready)
+}
+
+#[test]
+fn a_running_simulator_is_changed_from_the_command_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let (serving, ready) = served(directory.path(), &["--world", "uniform"]);
+    let control = ready["control"].as_str().unwrap();
+    let change = |arguments: &[&str]| {
+        let output = run(&[arguments, &["--control", control]].concat());
+        (output.status.code().unwrap(), out(&output), err(&output))
+    };
+    let done = |text: &str| (0, text.to_owned(), String::new());
+    let metadata = ready["metadata_endpoint"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let status = || {
+        let mut stream = std::net::TcpStream::connect(metadata).unwrap();
+        stream.write_all(b"GET /metadata/instance?api-version=2021-03-01 HTTP/1.0\r\nMetadata: true\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text.split(' ').nth(1).unwrap().to_owned()
+    };
+    let set = "vault";
+    let (code, number, _) = change(&["add", set]);
+    let number = number.trim_end().to_owned();
+    assert!(code == 0 && number.parse::<u32>().is_ok(), "{number}");
+    let (code, next, _) = change(&["replace", set, &number]);
+    assert!(code == 0 && next.trim_end().parse::<u32>().unwrap() > number.parse().unwrap(), "{next}");
+    assert_eq!(change(&["remove", set, next.trim_end()]), done(""));
+    assert_eq!(change(&["remove", set, &number]), (1, String::new(), format!("discover-sim: there is no Uniform instance `{set}/{number}`\n")));
+
+    assert_eq!(status(), "200");
+    assert_eq!(change(&["fault", "status=503,door=metadata"]), done(""));
+    assert_eq!(status(), "503");
+    assert_eq!(change(&["fault", "--clear"]), done(""));
+    assert_eq!(status(), "200");
+    let (code, _, problem) = change(&["fault", "explode"]);
+    assert!(code == 1 && problem.contains("no action `explode`"), "{problem}");
+    let output = serving.end();
+    assert!(out(&output).contains(&format!("control    {control}\n")), "{}", out(&output));
+}
+
+#[test]
+fn a_command_changes_the_simulator_that_it_runs_in() {
+    let script = format!("{} add consul-servers && {0} fault hang", env!("CARGO_BIN_EXE_discover-sim"));
+    let output = run(&["run", "--quiet", "--", "sh", "-ec", &script]);
+    assert!(output.status.success() && out(&output).starts_with("consul-servers"), "{output:?}");
+}
+
+#[test]
+fn without_a_simulator_a_change_names_the_address() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let output = run(&["add", "nomad", "--control", &format!("127.0.0.1:{port}")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).starts_with(&format!("discover-sim: cannot reach a simulator at 127.0.0.1:{port}: ")), "{}", err(&output));
+}
+
+#[test]
+fn a_directory_keeps_the_certificate_authority_across_restarts() {
+    let directory = tempfile::tempdir().unwrap();
+    let option = ["--directory", directory.path().to_str().unwrap()];
+    let (first, _) = served(directory.path(), &option);
+    let trusted = std::fs::read(directory.path().join("ca.pem")).unwrap();
+    first.end();
+    let (second, ready) = served(directory.path(), &option);
+    // What trusted the first run's certificate trusts the second run.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().tls_certs_only([reqwest::Certificate::from_pem(&trusted).unwrap()]).no_proxy().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer = runtime.block_on(client.get(ready["authority_host"].as_str().unwrap()).send());
+    assert_eq!(answer.unwrap().status(), 404);
+    second.end();
 }
 
 #[test]

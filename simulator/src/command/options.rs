@@ -1,12 +1,15 @@
 //! What `run` and `serve` have in common: the world, the doors, latency and faults.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use cloud_autojoin_simulator::world::World;
-use cloud_autojoin_simulator::{Door, Fault, Simulator, parse_duration};
+use cloud_autojoin_simulator::{Door, Fault, FaultError, Simulator, parse_duration};
 
+use super::control::{self, Change};
 use crate::Failure;
 
 /// The pretend cloud.
@@ -37,14 +40,23 @@ pub(crate) struct Options {
     /// The port of the forward proxy
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     proxy_port: u16,
-    /// Where to write `ca.pem`, the certificate to trust; a temporary directory unless told
+    /// Keep the certificate authority here, for the next start too: `ca.pem` to trust, `ca.key` its key [default: a temporary directory]
     #[arg(long, value_name = "DIRECTORY")]
     directory: Option<PathBuf>,
+    /// Take changes (`add`, `remove`, `replace`, `fault`) at this loopback address; port 0 lets the system choose
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0", value_parser = control::parse_address)]
+    control: SocketAddr,
+}
+
+/// A simulator, and where changes are taken.
+pub(crate) struct Started {
+    pub(crate) simulator: Arc<Simulator>,
+    pub(crate) control: SocketAddr,
 }
 
 impl Options {
-    /// Opens all doors.
-    pub(crate) async fn start(self) -> Result<Simulator, Failure> {
+    /// Opens all doors and the control address.
+    pub(crate) async fn start(self) -> Result<Started, Failure> {
         let world = read_world(&self.world)?;
         let mut builder = Simulator::builder(world)
             .latency(self.latency)
@@ -60,24 +72,49 @@ impl Options {
         for fault in self.faults {
             builder = builder.fault(fault);
         }
-        builder.start().await.map_err(|error| with_causes(&error))
+        let simulator = Arc::new(builder.start().await.map_err(|error| with_causes(&error))?);
+        // The files of the simulator go with its last owner, which is not the control address.
+        let changed = Arc::downgrade(&simulator);
+        let apply = move |change| changed.upgrade().map_or_else(|| Err("the simulator ends".to_owned()), |simulator| apply(&simulator, change));
+        let control = control::open(self.control, apply).await?;
+        Ok(Started { simulator, control })
     }
+}
+
+/// Applies a change; returns the text to print.
+fn apply(simulator: &Simulator, change: Change) -> Result<String, String> {
+    let (name, changed) = match change {
+        Change::Add { scale_set } => (true, simulator.with_world(|world| world.add_instance(&scale_set))),
+        Change::Replace { scale_set, instance } => (true, simulator.with_world(|world| world.replace_instance(&scale_set, &instance))),
+        Change::Remove { scale_set, instance } => (false, simulator.with_world(|world| world.remove_instance(&scale_set, &instance)).map(|()| instance)),
+        Change::Fault { fault } => {
+            simulator.add_fault(fault.parse().map_err(|error: FaultError| error.to_string())?);
+            return Ok(String::new());
+        }
+        Change::ClearFaults {} => {
+            simulator.clear_faults();
+            return Ok(String::new());
+        }
+    };
+    let instance = changed.map_err(|error| error.to_string())?;
+    Ok(if name { format!("{instance}\n") } else { String::new() })
 }
 
 /// An error and its causes in one line.
 fn with_causes(error: &dyn std::error::Error) -> Failure {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")).into()
 }
 
 /// A shipped world by its name, else a file.
 fn read_world(name: &str) -> Result<World, Failure> {
+    const HINT: &str = "`discover-sim worlds` lists the worlds that ship; a file needs a `/` or a `.` in its name";
     if World::shipped_names().any(|known| known == name) {
-        return World::shipped(name).map_err(|error| error.to_string());
+        return World::shipped(name).map_err(|error| error.to_string().into());
     }
     if !name.contains(['/', '.']) && !Path::new(name).exists() {
-        return World::shipped(name).map_err(|error| format!("{error}; and there is no such file"));
+        return World::shipped(name).map_err(|error| Failure::from(error.to_string()).with_hint(HINT));
     }
-    let text = std::fs::read_to_string(name).map_err(|error| format!("cannot read the world `{name}`: {error}"))?;
-    World::from_toml(&text).map_err(|error| format!("{name}: {error}"))
+    let text = std::fs::read_to_string(name).map_err(|error| Failure::from(format!("cannot read the world `{name}`: {error}")).with_hint(HINT))?;
+    World::from_toml(&text).map_err(|error| Failure::from(format!("{name}: {error}")).with_hint("simulator/README.md describes every key of a world file"))
 }

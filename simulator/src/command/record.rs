@@ -19,7 +19,7 @@ pub(crate) fn write(simulator: &Simulator, path: &Path) -> Result<(), Failure> {
         "sequential_depth_of_all": simulator.sequential_depth_of_all(),
         "bytes": requests.iter().map(|request| request.bytes).sum::<usize>(),
     });
-    std::fs::write(path, format!("{record}\n")).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    std::fs::write(path, format!("{record}\n")).map_err(|error| format!("cannot write {}: {error}", path.display()).into())
 }
 
 fn one(request: &SeenRequest) -> Value {

@@ -11,14 +11,16 @@ use cloud_autojoin_simulator::Simulator;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::options::Options;
+use super::control;
+use super::options::{Options, Started};
 use super::{environment, record};
 use crate::Failure;
 
 /// Runs a command in a pretend cloud and says afterwards, on standard error, what it asked.
 ///
 /// The command finds the cloud under its real names, through HTTPS_PROXY and SSL_CERT_FILE; the doors themselves are in DISCOVER_SIM_ARM_ENDPOINT,
-/// DISCOVER_SIM_AUTHORITY_HOST, DISCOVER_SIM_METADATA_ENDPOINT, DISCOVER_SIM_PROXY and DISCOVER_SIM_CA_FILE. The exit status is the command's.
+/// DISCOVER_SIM_AUTHORITY_HOST, DISCOVER_SIM_METADATA_ENDPOINT, DISCOVER_SIM_PROXY and DISCOVER_SIM_CA_FILE. DISCOVER_SIM_CONTROL is the address
+/// at which `add`, `remove`, `replace` and `fault` change it. The exit status is the command's.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Run {
@@ -40,14 +42,14 @@ pub(crate) struct Run {
 
 /// Runs it.
 pub(crate) async fn run(run: Run) -> Result<ExitCode, Failure> {
-    let simulator = run.options.start().await?;
-    let Some((program, arguments)) = run.command.split_first() else { return Err("no command".to_owned()) };
+    let Started { simulator, control } = run.options.start().await?;
+    let Some((program, arguments)) = run.command.split_first() else { return Err("no command".into()) };
     let mut command = Command::new(program);
     command.args(arguments).kill_on_drop(true);
     for name in environment::REMOVED {
         command.env_remove(name);
     }
-    command.envs(environment::doors(&simulator));
+    command.envs(environment::doors(&simulator)).env(control::VARIABLE, control.to_string());
     if run.credentials {
         command.envs(environment::credentials(&simulator)?);
     }
@@ -55,7 +57,7 @@ pub(crate) async fn run(run: Run) -> Result<ExitCode, Failure> {
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let mut child = match command.spawn() {
         Ok(child) => child,
-        Err(error) => return Err(format!("cannot run `{}`: {error}", program.to_string_lossy())),
+        Err(error) => return Err(format!("cannot run `{}`: {error}", program.to_string_lossy()).into()),
     };
     let status = loop {
         tokio::select! {
@@ -76,7 +78,7 @@ pub(crate) async fn run(run: Run) -> Result<ExitCode, Failure> {
 }
 
 fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
-    signal(kind).map_err(|error| format!("cannot listen for signals: {error}"))
+    signal(kind).map_err(|error| format!("cannot listen for signals: {error}").into())
 }
 
 /// The summary, and each request that was not expected.

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use cloud_autojoin_simulator::Simulator;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::join_string::join_string;
-use super::options::Options;
+use super::options::{Options, Started};
 use crate::Failure;
 
 /// Keeps a pretend cloud open until interrupted.
@@ -25,12 +24,13 @@ pub(crate) struct Serve {
 
 /// Serves.
 pub(crate) async fn serve(serve: Serve) -> Result<ExitCode, Failure> {
-    let simulator = serve.options.start().await?;
+    let started = serve.options.start().await?;
+    let simulator = &started.simulator;
     let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let _ = std::io::stdout().write_all(greeting(&simulator).as_bytes());
+    let _ = std::io::stdout().write_all(greeting(&started).as_bytes());
     if let Some(path) = &serve.ready_file {
-        write_ready(&simulator, path)?;
+        write_ready(&started, path)?;
     }
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -43,14 +43,15 @@ pub(crate) async fn serve(serve: Serve) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn greeting(simulator: &Simulator) -> String {
+fn greeting(Started { simulator, control }: &Started) -> String {
     let (proxy, file) = (simulator.proxy_endpoint(), simulator.ca_file().display());
     format!(
         "ARM        {}\n\
          Entra ID   {}\n\
          metadata   {}\n\
          proxy      {proxy}\n\
-         trust      {file}\n\n\
+         trust      {file}\n\
+         control    {control}\n\n\
          A join string (with SSL_CERT_FILE={file}):\n\
          {}\n\n\
          Unchanged clients:\n\
@@ -63,11 +64,12 @@ fn greeting(simulator: &Simulator) -> String {
 }
 
 /// Whole or not at all: a script that waits for the file may read it at once.
-fn write_ready(simulator: &Simulator, path: &Path) -> Result<(), Failure> {
+fn write_ready(Started { simulator, control }: &Started, path: &Path) -> Result<(), Failure> {
     let ready = json!({
         "arm_endpoint": simulator.arm_endpoint(),
         "authority_host": simulator.authority_host(),
         "metadata_endpoint": simulator.metadata_endpoint(),
+        "control": control.to_string(),
         "proxy": simulator.proxy_endpoint(),
         "ca_file": simulator.ca_file(),
         "app_service_endpoint": simulator.app_service_endpoint(),
@@ -76,7 +78,7 @@ fn write_ready(simulator: &Simulator, path: &Path) -> Result<(), Failure> {
         "join_string": join_string(simulator),
         "process": std::process::id(),
     });
-    let problem = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+    let problem = |error: std::io::Error| Failure::from(format!("cannot write {}: {error}", path.display()));
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(problem)?;
     writeln!(file, "{ready:#}").map_err(problem)?;

@@ -17,7 +17,7 @@ pub(crate) struct Worlds {
 /// Lists or prints.
 pub(crate) fn worlds(worlds: &Worlds) -> Result<(), Failure> {
     let text = match &worlds.name {
-        Some(name) => World::shipped_text(name).map_err(|error| error.to_string())?.to_owned(),
+        Some(name) => World::shipped_text(name).map_err(|error| Failure::from(error.to_string()).with_hint("`discover-sim worlds` lists them"))?.to_owned(),
         None => World::shipped_names().map(line).collect(),
     };
     // A reader that has seen enough (`| head`) is no failure.

@@ -5,6 +5,7 @@
 
 mod body;
 mod exchange;
+pub(crate) mod key_file;
 mod proxy;
 mod socket;
 pub(crate) mod tls;

@@ -1,6 +1,7 @@
 //! The simulator's own certificate authority, and TLS with its certificates.
 //!
-//! The authority lives for one run and in memory; only its certificate is written to a file, for `SSL_CERT_FILE` and the like.
+//! The authority's certificate is written to a file, for `SSL_CERT_FILE` and the like. Its key is
+//! kept in memory and, where a directory is given, in a file (`key_file.rs`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,8 +40,8 @@ pub(crate) struct Authority {
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 impl Authority {
-    /// A new authority for the hosts that `allows` takes, and for the loopback names.
-    pub(crate) fn new(clock: Clock, allows: fn(&str) -> bool) -> Result<Self, TlsError> {
+    /// An authority with this key for the hosts that `allows` accepts, and for the loopback names.
+    pub(crate) fn new(clock: Clock, key: KeyPair, allows: fn(&str) -> bool) -> Result<Self, TlsError> {
         let year = i32::try_from(clock.year()).unwrap_or(2025);
         let years = (year - 1, year + 1);
         let mut parameters = CertificateParams::new(Vec::<String>::new())?;
@@ -50,7 +51,6 @@ impl Authority {
         // A short life on purpose: a client that was told to trust it for good should not do so for long.
         parameters.not_before = date_time_ymd(years.0, 1, 1);
         parameters.not_after = date_time_ymd(years.1, 12, 31);
-        let key = KeyPair::generate()?;
         let pem = parameters.self_signed(&key)?.pem();
         let issuer = Issuer::new(parameters, key);
         Ok(Self { issuer, pem, key: KeyPair::generate()?, years, allows, signed: Mutex::default() })

@@ -207,3 +207,39 @@ fn a_test_can_ask_the_world_what_is_true() {
     assert_eq!((made.instances("flex").len(), made.instances("uni")), (2, vec!["0".to_owned()]));
     assert_eq!(made.interfaces_of("m"), ["mVMNic"]);
 }
+
+/// The keys that a table of a world file may have: serde lists them when it meets another one.
+fn keys_of<Plan: serde::de::DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
+    let message = toml::from_str::<Plan>("no_such_key = 1").unwrap_err().message().to_owned();
+    let (_, expected) = message.split_once("expected").unwrap();
+    let mut keys: Vec<String> = expected.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    keys.sort();
+    keys
+}
+
+/// The keys that the table under a heading of the README describes.
+fn documented_keys(heading: &str) -> Vec<String> {
+    const README: &str = include_str!("../../README.md");
+    let (_, section) = README.split_once(&format!("\n### {heading}\n")).unwrap();
+    let rows = section.lines().take_while(|line| !line.starts_with('#')).filter_map(|line| line.strip_prefix("| `"));
+    let mut keys: Vec<String> = rows.filter_map(|row| row.split_once("` |")).map(|(key, _)| key.to_owned()).collect();
+    keys.sort();
+    keys
+}
+
+#[test]
+fn the_readme_documents_every_key_of_a_world_file() {
+    assert_eq!(documented_keys("The file"), keys_of::<WorldPlan>());
+    assert_eq!(documented_keys("`[[subscription]]`"), keys_of::<SubscriptionPlan>());
+    assert_eq!(documented_keys("`[[resource_group]]`"), keys_of::<ResourceGroupPlan>());
+    assert_eq!(documented_keys("`[[resource_group.scale_set]]`"), keys_of::<ScaleSetPlan>());
+    assert_eq!(documented_keys("`[[resource_group.scale_set.instance]]`"), keys_of::<InstancePlan>());
+    assert_eq!(documented_keys("`[[resource_group.virtual_machine]]`"), keys_of::<VirtualMachinePlan>());
+    assert_eq!(documented_keys("`[[resource_group.network_interface]]`"), keys_of::<NetworkInterfacePlan>());
+    assert_eq!(documented_keys("`[[...ip_configuration]]`"), keys_of::<IpConfigurationPlan>());
+    assert_eq!(documented_keys("`[machine]`"), keys_of::<Machine>());
+    assert_eq!(documented_keys("`[[principal]]`"), keys_of::<Principal>());
+    assert_eq!(documented_keys("`[settings]`"), keys_of::<Settings>());
+    assert_eq!(documented_keys("`[settings.page_sizes]`"), keys_of::<PageSizes>());
+    assert_eq!(documented_keys("`[[fault]]`"), keys_of::<Fault>());
+}

@@ -1,0 +1,107 @@
+//! `discover-sim add`, `remove`, `replace` and `fault`: they change a simulator that runs.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::control::{self, Change, VARIABLE};
+use crate::Failure;
+
+/// Which simulator is changed.
+#[derive(Debug, Args)]
+struct Running {
+    /// The control address of the simulator [default: DISCOVER_SIM_CONTROL, which `run` sets for its command]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = control::parse_address)]
+    control: Option<SocketAddr>,
+}
+
+impl Running {
+    /// Applies `change` there and prints what it replies.
+    async fn apply(&self, change: Change) -> Result<ExitCode, Failure> {
+        let reply = control::send(self.address()?, &change).await?;
+        // A reader that has gone away is no failure: the change is made.
+        let _ = std::io::stdout().write_all(reply.as_bytes());
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn address(&self) -> Result<SocketAddr, Failure> {
+        if let Some(address) = self.control {
+            return Ok(address);
+        }
+        #[expect(clippy::disallowed_methods, reason = "this program has no `Env`: it knows no production crate")]
+        let text = std::env::var(VARIABLE).map_err(|_| {
+            Failure::from("it isn't known which simulator to change").with_hint(format!("name its control address: `--control 127.0.0.1:PORT` or {VARIABLE}"))
+        })?;
+        control::parse_address(&text).map_err(|problem| format!("{VARIABLE} {problem}").into())
+    }
+}
+
+/// Adds an instance to a scale set of a running simulator and prints its name, or its number in a Uniform set.
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// The scale set
+    scale_set: String,
+    #[command(flatten)]
+    running: Running,
+}
+
+impl Add {
+    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+        self.running.apply(Change::Add { scale_set: self.scale_set }).await
+    }
+}
+
+/// Removes an instance from a scale set of a running simulator, with its interfaces.
+#[derive(Debug, Args)]
+pub(crate) struct Remove {
+    /// The scale set
+    scale_set: String,
+    /// The name of the virtual machine (Flexible) or the number of the instance (Uniform)
+    instance: String,
+    #[command(flatten)]
+    running: Running,
+}
+
+impl Remove {
+    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+        self.running.apply(Change::Remove { scale_set: self.scale_set, instance: self.instance }).await
+    }
+}
+
+/// Replaces an instance of a scale set of a running simulator and prints the new one's name, or its number in a Uniform set.
+#[derive(Debug, Args)]
+pub(crate) struct Replace {
+    /// The scale set
+    scale_set: String,
+    /// The name of the virtual machine (Flexible) or the number of the instance (Uniform)
+    instance: String,
+    #[command(flatten)]
+    running: Running,
+}
+
+impl Replace {
+    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+        self.running.apply(Change::Replace { scale_set: self.scale_set, instance: self.instance }).await
+    }
+}
+
+/// Adds a fault to a running simulator, after those in force, or ends all faults.
+#[derive(Debug, Args)]
+pub(crate) struct Fault {
+    /// The fault, as `run --fault` takes it: `status=429,retry-after=2,times=1`
+    #[arg(value_name = "KEY=VALUE,...", required_unless_present = "clear", conflicts_with = "clear")]
+    fault: Option<String>,
+    /// End all faults, those of the world too
+    #[arg(long)]
+    clear: bool,
+    #[command(flatten)]
+    running: Running,
+}
+
+impl Fault {
+    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+        self.running.apply(self.fault.map_or(Change::ClearFaults {}, |fault| Change::Fault { fault })).await
+    }
+}
