@@ -11,6 +11,8 @@ use cloud_autojoin::DEFAULT_TIMEOUT;
 mod go;
 
 pub(crate) use go::GoDuration;
+#[cfg(all(feature = "sidecar", unix))]
+pub(crate) use go::whole_number;
 
 const DISCOVER: &str = "\
 Examples:
@@ -124,7 +126,7 @@ pub(crate) struct Explain {
     pub(crate) only: Option<Only>,
 
     /// Show at most this many resources
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = go::whole_number(0_usize, 1_000_000))]
     pub(crate) limit: Option<usize>,
 }
 

@@ -30,11 +30,12 @@ pub(crate) struct File {
 }
 
 /// Reads the join string that `words` stand for, within the time of `call`. The contents of an `@FILE` take its place among the words.
+/// The texts that it was read from come with it, for [`locate`].
 ///
 /// # Errors
 ///
 /// `Error::Config` when a file cannot be read, and when the whole does not parse.
-pub(crate) async fn read(words: &[OsString], registry: &Registry, call: &Call) -> Result<ConfigString, Error> {
+pub(crate) async fn read(words: &[OsString], registry: &Registry, call: &Call) -> Result<(ConfigString, Vec<Given>), Error> {
     read_from(words, FileKind::Any, registry, call).await
 }
 
@@ -44,15 +45,18 @@ pub(crate) async fn read(words: &[OsString], registry: &Registry, call: &Call) -
 /// # Errors
 ///
 /// As [`read`].
-pub(crate) async fn read_from(words: &[OsString], kind: FileKind, registry: &Registry, call: &Call) -> Result<ConfigString, Error> {
+pub(crate) async fn read_from(words: &[OsString], kind: FileKind, registry: &Registry, call: &Call) -> Result<(ConfigString, Vec<Given>), Error> {
     let mut given = Vec::with_capacity(words.len());
     for word in words {
         given.push(one_from(word, kind, call).await?);
     }
-    registry.parse_arguments(given.iter().map(|given| given.text.clone())).map_err(|error| match line_of_error(&given) {
-        Some(line) => in_line(error, &line),
-        None => error,
-    })
+    match registry.parse_arguments(given.iter().map(|given| given.text.clone())) {
+        Ok(config) => Ok((config, given)),
+        Err(error) => Err(match line_of_error(&given) {
+            Some(line) => in_line(error, &line),
+            None => error,
+        }),
+    }
 }
 
 /// The file and line in which a join string stops being one, as `FILE:LINE`; none if that is among
@@ -60,23 +64,72 @@ pub(crate) async fn read_from(words: &[OsString], kind: FileKind, registry: &Reg
 pub(crate) fn line_of_error(given: &[Given]) -> Option<String> {
     let error = ConfigString::from_arguments(given.iter().map(|given| given.text.clone())).err()?;
     // The first beginning of the whole that fails in the same way.
+    let mut line = None;
+    for_each_beginning(given, |texts, place| {
+        let is_found = place.is_some() && ConfigString::from_arguments(texts.to_vec()).err().as_ref() == Some(&error);
+        line = if is_found { place } else { None };
+        is_found
+    });
+    line
+}
+
+/// The file and line that a key has its value from, as `FILE:LINE`; none if that is among the words
+/// of the command line.
+fn line_of_key(given: &[Given], key: &str) -> Option<String> {
+    let (mut line, mut value) = (None, None);
+    for_each_beginning(given, |texts, place| {
+        let Ok(config) = ConfigString::from_arguments(texts.to_vec()) else { return false };
+        let present = config.get(key).map(ToOwned::to_owned);
+        if present != value {
+            (line, value) = (place, present);
+        }
+        false
+    });
+    line
+}
+
+/// Calls `visit` with each beginning of the whole, a line of a file or a word longer than the one
+/// before, and the place where that ends (none for words). Ends when `visit` returns true.
+fn for_each_beginning(given: &[Given], mut visit: impl FnMut(&[String], Option<String>) -> bool) {
     let mut texts: Vec<String> = Vec::new();
     for given in given {
         let Some(file) = &given.file else {
             texts.push(given.text.clone());
+            if visit(&texts, None) {
+                return;
+            }
             continue;
         };
-        texts.push(String::new());
+        let mut text = String::new();
         for (number, line) in &given.lines {
-            let text = texts.last_mut()?;
             text.push_str(if text.is_empty() { "" } else { " " });
             text.push_str(line);
-            if ConfigString::from_arguments(texts.clone()).err() == Some(error.clone()) {
-                return Some(format!("{}:{number}", file.path.display()));
+            texts.push(text.clone());
+            if visit(&texts, Some(format!("{}:{number}", file.path.display()))) {
+                return;
             }
+            texts.pop();
         }
+        texts.push(text);
     }
-    None
+}
+
+/// The error with `FILE:LINE` in front of each problem with a key that an `@FILE` gives.
+pub(crate) fn locate(error: Error, config: &ConfigString, given: &[Given], registry: &Registry) -> Error {
+    let (Error::Config(refusal), Ok(spec)) = (&error, registry.provider_of(config)) else { return error };
+    let problems = refusal.problems().iter().cloned().map(|problem| located(problem, config, given, spec)).collect();
+    ConfigError::from_problems(refusal.provider(), problems).map_or(error, Into::into)
+}
+
+/// The problem with `FILE:LINE` in front if it is with a key that an `@FILE` gives.
+pub(crate) fn located(mut problem: ConfigProblem, config: &ConfigString, given: &[Given], spec: &ProviderSpec) -> ConfigProblem {
+    // A problem has the name of the option, a string may have another name of it.
+    let is_about = |name: &&str| key::find(spec.keys, name).map(|key| key.name) == problem.key.as_deref();
+    let written = config.iter().map(|(name, _)| name).find(is_about);
+    if let Some(line) = written.and_then(|name| line_of_key(given, name)) {
+        problem.message = format!("{line}: {}", problem.message);
+    }
+    problem
 }
 
 /// The error with the place in front of each of its messages.

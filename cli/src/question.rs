@@ -41,10 +41,11 @@ pub(crate) async fn ask(question: &Question, detail: Detail, reporter: &Reporter
 
 async fn discover(question: &Question, clock: &Clock, call: &Call, read: &mut Read, reporter: &Reporter) -> Result<Discovery> {
     let registry = Registry::compiled_in();
-    let config = read.config.insert(join_string::read(&question.words, &registry, call).await?);
+    let (config, given) = join_string::read(&question.words, &registry, call).await?;
+    let config = read.config.insert(config);
     check_unknown_keys(&registry, config, question.strict, reporter)?;
     let context = Context::builder().clock(clock.clone()).build()?;
-    let provider = registry.build(config, &context)?;
+    let provider = registry.build(config, &context).map_err(|error| join_string::locate(error, config, &given, &registry))?;
     let subject = read.subject.insert(provider.subject());
     // Providers end by themselves at the deadline and say where they were; this is for one that does not.
     tokio::time::timeout(call.remaining() + GRACE, provider.discover(call)).await.unwrap_or_else(|_| {

@@ -168,6 +168,23 @@ async fn what_does_not_parse_in_a_file_is_named_with_its_line() {
 }
 
 #[tokio::test]
+async fn a_value_that_a_file_gives_is_named_with_its_line() {
+    let contents = format!("provider=azure subscription_id={NOMAD_CONSUL}\n# here\ntag_name=a tag_value=b\n  power_state=sleepy\nsecret_access_key=\"\"\n");
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(contents.as_bytes()).unwrap();
+    let path = format!("@{}", file.path().display());
+    for words in [&["check", &path][..], &["addrs", &path], &["check", "--role", &path], &["watch", "--check", "--file", "lines:/tmp/addresses", &path]] {
+        let ended = discover(words).replace(file.path().display(), "FILE").run().await;
+        assert!(ended.status == Some(1) && ended.everything().contains("FILE:4: `power_state` must be "), "{words:?}: {ended:?}");
+    }
+    // A word beside the file is in no line of it.
+    let mut file = NamedTempFile::new().unwrap();
+    writeln!(file, "provider=azure subscription_id={NOMAD_CONSUL} tag_name=a tag_value=b").unwrap();
+    let ended = discover(["addrs", &format!("@{}", file.path().display()), "power_state=sleepy"]).run().await;
+    assert!(ended.stderr.starts_with("discover: `power_state` must be "), "{ended:?}");
+}
+
+#[tokio::test]
 async fn a_secret_in_the_open_is_said_to_be_one_and_how_to_keep_it_out() {
     let string = format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=a tag_value=b tenant_id=t client_id=c client_secret=Zx8Q~canary");
     let ended = check(&[&string]).await;

@@ -82,3 +82,16 @@ async fn quiet_wrong_usage_is_one_line() {
 async fn an_unknown_provider_has_no_page_and_the_known_ones_are_listed() {
     discover(["providers", "acme"]).run().await.is(2, "", "discover: unknown provider `acme`\nhint: known here: PROVIDERS\n");
 }
+
+#[tokio::test]
+async fn a_number_that_cannot_be_used_is_said_to_be_one_of_a_range() {
+    for (words, said) in [
+        (["watch", "--min", "x"], "discover: invalid value 'x' for '--min <NUMBER>': must be a whole number from 1 to 100000\n"),
+        (["watch", "--min", "0"], "discover: invalid value '0' for '--min <NUMBER>': must be a whole number from 1 to 100000\n"),
+        (["watch", "--max-shrink", "300"], "discover: invalid value '300' for '--max-shrink <PERCENT>': must be a whole number from 0 to 100\n"),
+        (["explain", "--limit", "few"], "discover: invalid value 'few' for '--limit <NUMBER>': must be a whole number from 0 to 1000000\n"),
+    ] {
+        let help = format!("hint: `discover {} --help` says what may be written\n", words[0]);
+        discover(words).run().await.is(2, "", &format!("{said}{help}"));
+    }
+}

@@ -61,3 +61,14 @@ pub(super) fn duration(text: &str) -> Result<GoDuration, String> {
         _ => Err(format!("must be {}, above zero", Values::Duration)),
     }
 }
+
+/// A parser of whole numbers from `least` to `most`.
+pub(crate) fn whole_number<N>(least: N, most: N) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static
+where
+    N: std::str::FromStr + PartialOrd + fmt::Display + Copy + Send + Sync + 'static,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
+    }
+}

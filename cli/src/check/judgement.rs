@@ -147,7 +147,9 @@ impl Judgement {
                 self.shown.subject = Some(provider.subject());
                 Vec::new()
             }
-            Err(Error::Config(error)) => error.problems().iter().cloned().map(Remark::from).collect(),
+            Err(Error::Config(error)) => {
+                error.problems().iter().cloned().map(|problem| Remark::from(join_string::located(problem, config, given, spec))).collect()
+            }
             Err(other) => vec![Remark::from(&other)],
         });
         self.go_discover = spec.go_discover.map(|compare| compare(config, context)).unwrap_or_default();

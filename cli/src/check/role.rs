@@ -38,11 +38,11 @@ pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
 
 async fn write(arguments: &Check, format: RoleFormat) -> Result<RoleDocument> {
     let registry = Registry::compiled_in();
-    let config = join_string::read(&arguments.strings, &registry, &Call::new(&Clock::system(), READING)).await?;
+    let (config, given) = join_string::read(&arguments.strings, &registry, &Call::new(&Clock::system(), READING)).await?;
     let spec = registry.provider_of(&config)?;
     let Some(write) = spec.role else {
         let problem = ConfigProblem::of_key("provider", format!("`{}` has no roles", spec.name)).with_hint("see its documentation for what it needs");
         return Err(ConfigError::new(Some(spec.name), problem).into());
     };
-    write(&config, &offline::context()?, format)
+    write(&config, &offline::context()?, format).map_err(|error| join_string::locate(error, &config, &given, &registry))
 }

@@ -8,6 +8,7 @@ use cloud_autojoin::ConfigProblem;
 use toml::{Table, Value};
 
 use super::config::{AGENT_KINDS, FILE_KINDS, LISTEN};
+use crate::arguments::whole_number;
 
 const AFTER: &str = "\
 With flags one join string is watched; a configuration file has any number of them, and every setting. Files are written when the addresses change, and only then; running agents are told through their API; a command is run.
@@ -70,7 +71,7 @@ pub(crate) struct Arguments {
     pub(crate) timeout: Option<String>,
 
     /// Hold back answers with fewer addresses [default: 1]
-    #[arg(long, value_name = "NUMBER", conflicts_with = "config")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole_number(1_u32, 100_000), conflicts_with = "config")]
     pub(crate) min: Option<u32>,
 
     /// Hold back a changed answer until it was seen unchanged for so long [default: 0s]
@@ -78,7 +79,7 @@ pub(crate) struct Arguments {
     pub(crate) stable_for: Option<String>,
 
     /// Let at most so many percent of the addresses go at once, the others after five minutes [default: 40]
-    #[arg(long, value_name = "PERCENT", conflicts_with = "config")]
+    #[arg(long, value_name = "PERCENT", value_parser = whole_number(0_u8, 100), conflicts_with = "config")]
     pub(crate) max_shrink: Option<u8>,
 
     /// Keep the last good answer in this directory [default: the unit's StateDirectory]

@@ -300,12 +300,13 @@ impl WatchJudge<'_> {
         let registry = Registry::compiled_in();
         let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
         let call = Call::new(self.context.clock(), READ_TIMEOUT);
-        let join = join_string::read_from(&words, FileKind::Regular, &registry, &call).await.map_err(|error| add(section, &error)).ok()?;
+        let (join, given) = join_string::read_from(&words, FileKind::Regular, &registry, &call).await.map_err(|error| add(section, &error)).ok()?;
         let spec = registry.provider_of(&join).map_err(|error| add(section, &error)).ok()?;
         for unknown in question::unknown_keys(&registry, &join).unwrap_or_default() {
             section.warn_at("join", format!("{} is ignored; {}", unknown.message, unknown.hint.unwrap_or_default()));
         }
-        let provider = registry.build(&join, self.context).map_err(|error| add(section, &error)).ok()?;
+        let located = |error| join_string::locate(error, &join, &given, &registry);
+        let provider = registry.build(&join, self.context).map_err(|error| add(section, &located(error))).ok()?;
         let identity = join.masked(|key| key == "provider" || is_safe(spec.keys, key)).to_string();
         Some((join, identity, provider.into()))
     }
