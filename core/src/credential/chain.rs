@@ -10,8 +10,10 @@ use crate::call::Call;
 use crate::error::{CredentialError, SourceOutcome, SourceReport};
 
 /// One source of credentials: a client secret, the managed identity, the cloud's own command.
+///
+/// It gives bearer tokens, or what else a cloud has: the temporary keys of one that signs requests.
 #[async_trait]
-pub trait Source: fmt::Debug + Send + Sync {
+pub trait Source<T = AccessToken>: fmt::Debug + Send + Sync {
     /// What people call it, in the cloud's words: `managed identity`.
     fn name(&self) -> &'static str;
 
@@ -23,7 +25,7 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// [`SourceOutcome::Unreachable`] when what would be asked did not answer: the chain goes on, and when no
     /// source has a credential the error is transient. [`SourceOutcome::Failed`] (`?` makes it of an
     /// [`Error`](crate::Error)) when there is and it failed: the chain stops, since an operator who configured this source means this one.
-    async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome>;
+    async fn token(&self, scope: &str, call: &Call) -> Result<T, SourceOutcome>;
 }
 
 /// Nothing chosen yet.
@@ -31,16 +33,16 @@ const NONE: usize = usize::MAX;
 
 /// Sources in the order in which they are asked. The first that gives a token is the one that is asked from then on.
 #[derive(Debug)]
-pub struct Chain {
+pub struct Chain<T = AccessToken> {
     provider: &'static str,
-    sources: Vec<Box<dyn Source>>,
+    sources: Vec<Box<dyn Source<T>>>,
     hint: Option<String>,
     chosen: AtomicUsize,
 }
 
-impl Chain {
+impl<T> Chain<T> {
     /// The chain of `provider` (`azure`), in the order in which its sources are asked.
-    pub fn new(provider: &'static str, sources: Vec<Box<dyn Source>>) -> Self {
+    pub fn new(provider: &'static str, sources: Vec<Box<dyn Source<T>>>) -> Self {
         Self { provider, sources, hint: None, chosen: AtomicUsize::new(NONE) }
     }
 
@@ -61,7 +63,7 @@ impl Chain {
     /// # Errors
     ///
     /// With a report of every source asked: one is configured and failed (the last of the reports), or none is.
-    pub async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, CredentialError> {
+    pub async fn token(&self, scope: &str, call: &Call) -> Result<T, CredentialError> {
         let mut reports = Vec::new();
         let chosen = self.chosen.load(Ordering::Relaxed);
         if let Some(source) = self.sources.get(chosen) {

@@ -17,4 +17,4 @@ pub mod chain;
 pub mod token_cache;
 
 pub use chain::{Chain, Source};
-pub use token_cache::{AccessToken, TokenCache};
+pub use token_cache::{AccessToken, Expiring, TokenCache};

@@ -42,54 +42,86 @@ impl AccessToken {
     }
 }
 
-/// The tokens of one credential, by scope.
+/// A temporary credential: what a [`Chain`](super::Chain) gives and a [`TokenCache`] keeps.
+pub trait Expiring: Clone + PartialEq + Send + Sync + 'static {
+    /// When it ends, by the wall clock of [`Clock::wall`].
+    fn expires_at(&self) -> SystemTime;
+
+    /// Whether `other` would be refused where this one was: the same secret, whatever its end.
+    fn is_same_secret(&self, other: &Self) -> bool;
+}
+
+impl Expiring for AccessToken {
+    fn expires_at(&self) -> SystemTime {
+        self.expires_at
+    }
+
+    fn is_same_secret(&self, other: &Self) -> bool {
+        self.secret == other.secret
+    }
+}
+
+/// The tokens of one credential, by scope; or the temporary keys of a cloud that signs requests.
 ///
 /// Many callers at once make one request; when it fails, those that waited for it share its error instead of asking in turn. A caller that gives up (its future is dropped) leaves
 /// the request to the next one. A token is renewed some minutes before its end by one caller while the others go on with the old one, and so does that caller when the renewal fails.
-#[derive(Debug, Default)]
-pub struct TokenCache {
-    slots: Mutex<BTreeMap<String, Arc<Slot>>>,
+#[derive(Debug)]
+pub struct TokenCache<T = AccessToken> {
+    slots: Mutex<BTreeMap<String, Arc<Slot<T>>>>,
 }
 
-#[derive(Debug, Default)]
-struct Slot {
+#[derive(Debug)]
+struct Slot<T> {
     /// Held by the one caller that asks for a token.
     flight: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
+    state: Mutex<State<T>>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    held: Option<Held>,
+#[derive(Debug)]
+struct State<T> {
+    held: Option<Held<T>>,
     failures: u64,
     last_failure: Option<(CredentialError, Moment)>,
 }
 
+// Derived, it would need a token to have a default.
+impl<T> Default for TokenCache<T> {
+    fn default() -> Self {
+        Self { slots: Mutex::default() }
+    }
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { flight: tokio::sync::Mutex::default(), state: Mutex::new(State { held: None, failures: 0, last_failure: None }) }
+    }
+}
+
 #[derive(Debug, Clone)]
-struct Held {
-    token: AccessToken,
+struct Held<T> {
+    token: T,
     /// Measured by the monotonic clock from when it came: the wall clock may be corrected meanwhile.
     renew_at: Moment,
     ends_at: Moment,
 }
 
-impl Held {
+impl<T: Expiring> Held<T> {
     /// Whether it is still good. By the wall clock too, which goes on while a machine sleeps.
     fn is_good(&self, clock: &Clock) -> bool {
-        clock.now() < self.ends_at && clock.wall() < self.token.expires_at
+        clock.now() < self.ends_at && clock.wall() < self.token.expires_at()
     }
 }
 
-enum Look {
+enum Look<T> {
     /// Good for a while.
-    Fresh(AccessToken),
+    Fresh(T),
     /// Still good, and to be renewed.
-    Due(AccessToken),
+    Due(T),
     /// None, after so many failures.
     Missing(u64),
 }
 
-impl TokenCache {
+impl<T: Expiring> TokenCache<T> {
     /// A cache without tokens.
     pub fn new() -> Self {
         Self::default()
@@ -102,10 +134,10 @@ impl TokenCache {
     ///
     /// [`Error::Credential`](crate::Error::Credential) when `fetch` failed, here or for the caller this one waited for; [`Error::Transport`](crate::Error::Transport) when
     /// the deadline passed while another caller's request was under way.
-    pub async fn token<F, Fetch>(&self, scope: &str, call: &Call, fetch: F) -> Result<AccessToken>
+    pub async fn token<F, Fetch>(&self, scope: &str, call: &Call, fetch: F) -> Result<T>
     where
         F: FnOnce(Call) -> Fetch,
-        Fetch: Future<Output = Result<AccessToken, CredentialError>>,
+        Fetch: Future<Output = Result<T, CredentialError>>,
     {
         let slot = self.slot(scope);
         let seen_failures = match slot.look(call.clock()) {
@@ -139,16 +171,16 @@ impl TokenCache {
     }
 
     /// Forgets `token`, which the cloud refused (401). Where another one is at hand already, that one stays.
-    pub fn invalidate(&self, token: &AccessToken) {
+    pub fn invalidate(&self, token: &T) {
         for slot in self.slots.lock().unwrap_or_else(PoisonError::into_inner).values() {
             let mut state = slot.state();
-            if state.held.as_ref().is_some_and(|held| held.token.secret == token.secret) {
+            if state.held.as_ref().is_some_and(|held| held.token.is_same_secret(token)) {
                 state.held = None;
             }
         }
     }
 
-    fn slot(&self, scope: &str) -> Arc<Slot> {
+    fn slot(&self, scope: &str) -> Arc<Slot<T>> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get(scope) {
             return Arc::clone(slot);
@@ -157,12 +189,12 @@ impl TokenCache {
     }
 }
 
-impl Slot {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl<T: Expiring> Slot<T> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn look(&self, clock: &Clock) -> Look {
+    fn look(&self, clock: &Clock) -> Look<T> {
         let state = self.state();
         match &state.held {
             Some(held) if held.is_good(clock) && clock.now() < held.renew_at => Look::Fresh(held.token.clone()),
@@ -171,8 +203,8 @@ impl Slot {
         }
     }
 
-    fn hold(&self, token: AccessToken, clock: &Clock) -> AccessToken {
-        let life = token.expires_at.duration_since(clock.wall()).unwrap_or_default().min(LONGEST_LIFE);
+    fn hold(&self, token: T, clock: &Clock) -> T {
+        let life = token.expires_at().duration_since(clock.wall()).unwrap_or_default().min(LONGEST_LIFE);
         let now = clock.now();
         let renew_at = now + (life - RENEWAL_MARGIN.min(life / 2));
         self.state().held = Some(Held { token: token.clone(), renew_at, ends_at: now + life });
@@ -180,10 +212,10 @@ impl Slot {
     }
 
     /// Renews `token`, which is still good, unless another caller is about it.
-    async fn renew<F, Fetch>(&self, token: AccessToken, call: &Call, fetch: F) -> Result<AccessToken>
+    async fn renew<F, Fetch>(&self, token: T, call: &Call, fetch: F) -> Result<T>
     where
         F: FnOnce(Call) -> Fetch,
-        Fetch: Future<Output = Result<AccessToken, CredentialError>>,
+        Fetch: Future<Output = Result<T, CredentialError>>,
     {
         let Ok(_flight) = self.flight.try_lock() else { return Ok(token) };
         if let Look::Fresh(renewed) = self.look(call.clock()) {
@@ -196,7 +228,7 @@ impl Slot {
         let clock = call.clock();
         let mut state = self.state();
         let held = state.held.as_mut().filter(|held| held.token == token);
-        if clock.wall() >= token.expires_at || held.as_ref().is_some_and(|held| !held.is_good(clock)) {
+        if clock.wall() >= token.expires_at() || held.as_ref().is_some_and(|held| !held.is_good(clock)) {
             return Err(error.into());
         }
         tracing::debug!(%error, "the token is not renewed yet; the one at hand is still good");

@@ -248,3 +248,34 @@ async fn a_cache_and_its_tokens_do_not_show_them() {
     let shown = format!("{cache:?} {token:?}");
     assert!(!shown.contains("canary"), "{shown}");
 }
+
+/// Keys that sign requests, as of a cloud without bearer tokens.
+#[derive(Debug, Clone, PartialEq)]
+struct Keys {
+    id: &'static str,
+    expires_at: SystemTime,
+}
+
+impl Expiring for Keys {
+    fn expires_at(&self) -> SystemTime {
+        self.expires_at
+    }
+
+    fn is_same_secret(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_kind_of_credential_is_kept_and_renewed_alike() {
+    let (clock, cache) = (Clock::system(), TokenCache::new());
+    let call = Call::new(&clock, 60 * 60 * SECOND);
+    let keys = |id| Keys { id, expires_at: clock.wall() + 60 * MINUTE };
+    let get = async |id| cache.token("", &call, async |_| Ok(keys(id))).await.unwrap();
+    assert_eq!((get("a").await.id, get("b").await.id), ("a", "a"));
+    // Within the margin before its end it is renewed; refused, it is forgotten.
+    clock.sleep(56 * MINUTE).await;
+    assert_eq!(get("b").await.id, "b");
+    cache.invalidate(&keys("b"));
+    assert_eq!(get("c").await.id, "c");
+}
