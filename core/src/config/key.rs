@@ -36,6 +36,9 @@ pub struct KeySpec {
     pub mistaken: &'static [&'static str],
     /// Environment variables that stand in when the key is absent, the first that is set wins.
     pub env: &'static [&'static str],
+    /// Whether the variables also stand in for a key with an empty value, as some of go-discover's
+    /// providers read them; by default it counts as absent and they don't.
+    pub env_if_empty: bool,
     /// Whether the value must never be shown.
     pub secret: bool,
     /// Whether every join string of the provider needs it. What is needed only beside another key is said in `doc`.
@@ -73,6 +76,8 @@ pub enum Values {
     ListOf(&'static [&'static str]),
     /// A GUID with its four hyphens.
     Guid,
+    /// A GUID, or this word.
+    GuidOr(&'static str),
     /// A URL of http or https with a host.
     Url,
     /// A URL that secrets are sent to: https with a host, or http to this machine.
@@ -82,7 +87,19 @@ pub enum Values {
 impl KeySpec {
     /// A single optional key of any text, not secret.
     pub const fn new(name: &'static str, doc: &'static str) -> Self {
-        Self { name, placeholder: None, aliases: &[], mistaken: &[], env: &[], secret: false, required: false, default: None, values: Values::Text, doc }
+        Self {
+            name,
+            placeholder: None,
+            aliases: &[],
+            mistaken: &[],
+            env: &[],
+            env_if_empty: false,
+            secret: false,
+            required: false,
+            default: None,
+            values: Values::Text,
+            doc,
+        }
     }
 
     /// All keys that begin with `prefix` and go on: `family("tag.", "NAME", ...)` is `tag.role`, `tag.zone`, ...
@@ -110,6 +127,13 @@ impl KeySpec {
     #[must_use]
     pub const fn env(mut self, variables: &'static [&'static str]) -> Self {
         self.env = variables;
+        self
+    }
+
+    /// Lets the variables stand in for an empty value too.
+    #[must_use]
+    pub const fn env_if_empty(mut self) -> Self {
+        self.env_if_empty = true;
         self
     }
 
@@ -179,6 +203,7 @@ impl fmt::Display for Values {
             Self::OneOf(words) => write!(f, "one of {}", words.join(", ")),
             Self::ListOf(words) => write!(f, "one or more, between commas, of {}", words.join(", ")),
             Self::Guid => f.write_str("a GUID such as 00000000-0000-0000-0000-000000000000"),
+            Self::GuidOr(word) => write!(f, "{}, or `{word}`", Self::Guid),
             Self::Url => f.write_str("a URL such as https://host.example/path"),
             Self::Endpoint => f.write_str("an https URL with a host (http only to 127.0.0.1, ::1 or localhost)"),
         }

@@ -18,7 +18,8 @@ use crate::secret::Secret;
 /// returns all of them together with [`Options::check`].
 ///
 /// A key is looked up in the join string under its name and its aliases, then in its environment
-/// variables; an empty value counts as absent, as it does for go-discover.
+/// variables. An empty value counts as absent, as it does for go-discover. In the join string it also
+/// keeps the variables out, unless the table says otherwise ([`KeySpec::env_if_empty`]).
 ///
 /// ```
 /// use cloud_autojoin_core::config::{KeySpec, Options, Values};
@@ -87,6 +88,13 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// The name that the value of a key is given under: the key as written, or the variable.
+    pub fn given_as(&self, spec: &KeySpec) -> Option<&'static str> {
+        let written = |name: &&str| self.config.get(name).is_some_and(|value| !value.is_empty());
+        let variable = || spec.env.iter().copied().find(|name| self.env.filled(name).is_some());
+        spec.names().find(written).or_else(|| if self.keeps_variables_out(spec) { None } else { variable() })
+    }
+
     /// Any text.
     pub fn text(&self, spec: &KeySpec) -> Option<String> {
         self.read(spec, |value| value.text().map(str::to_owned))
@@ -124,6 +132,18 @@ impl<'a> Options<'a> {
         self.read(spec, |value| value.one_of(words)).and_then(of)
     }
 
+    /// Some of the words of the table, as `of` maps them; absent is empty unless the table has a
+    /// default.
+    pub fn words<T>(&self, spec: &KeySpec, of: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let super::Values::ListOf(words) = spec.values else { return Vec::new() };
+        self.read(spec, |value| value.list_of(words)).unwrap_or_default().into_iter().filter_map(of).collect()
+    }
+
+    /// A GUID in lower case, or the word that the table accepts in its place.
+    pub fn guid(&self, spec: &KeySpec) -> Option<String> {
+        self.read(spec, |value| value.guid())
+    }
+
     /// A URL of http or https.
     pub fn url(&self, spec: &KeySpec) -> Option<Url> {
         self.read(spec, |value| value.url())
@@ -145,6 +165,11 @@ impl<'a> Options<'a> {
         self.problems.push(problem);
     }
 
+    /// Drops the problems of a key whose value doesn't matter, because another key outranks it.
+    pub fn ignore(&mut self, spec: &KeySpec) {
+        self.problems.retain(|problem| problem.key.as_deref() != Some(spec.name));
+    }
+
     /// The value of `result`, or nothing and its problem.
     pub fn accept<T>(&mut self, result: Result<T, ConfigProblem>) -> Option<T> {
         result.map_err(|problem| self.add_problem(problem)).ok()
@@ -153,7 +178,12 @@ impl<'a> Options<'a> {
     /// Adds the problem that `spec` is missing, with what makes it necessary where it isn't always.
     pub fn add_missing(&mut self, spec: &KeySpec, because: Option<&str>) {
         let reason = because.map_or_else(String::new, |because| format!(" ({because})"));
-        let problem = ConfigProblem::of_key(spec.name, format!("`{}` is missing{reason}", spec.name));
+        let empty = spec.names().find(|name| self.config.get(name) == Some(""));
+        let message = match empty {
+            Some(name) => format!("`{name}` is empty: give it a value or leave it out"),
+            None => format!("`{}` is missing{reason}", spec.name),
+        };
+        let problem = ConfigProblem::of_key(spec.name, message);
         self.add_problem(problem.with_hint(match spec.env.first() {
             Some(variable) => format!("add `{}=...`, or set `{variable}`", spec.name),
             None => format!("add `{}=...`", spec.name),
@@ -188,12 +218,20 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// Whether the key is in the join string with an empty value that its variables don't replace.
+    fn keeps_variables_out(&self, spec: &KeySpec) -> bool {
+        !spec.env_if_empty && spec.names().any(|name| self.config.contains(name))
+    }
+
     /// The value given for a key; an empty one counts as absent.
     fn given<'s>(&'s self, spec: &'s KeySpec) -> Result<Option<Value<'s>>, ValueError> {
         if let Some(value) = self.config.value(spec)?
             && !value.raw().is_empty()
         {
             return Ok(Some(value));
+        }
+        if self.keeps_variables_out(spec) {
+            return Ok(None);
         }
         let variable = spec.env.iter().find_map(|name| Some((*name, self.env.filled(name)?)));
         Ok(variable.map(|(name, text)| Value::from_variable(spec, name, text)))
@@ -262,8 +300,37 @@ mod tests {
             read("token=here kind=TWO n=3 tag.role=server tag.a=b"),
             ("here".into(), "two".into(), Some(3), vec![("a".into(), "b".into()), ("role".into(), "server".into())])
         );
-        // An empty value is no value, as for go-discover.
-        assert_eq!(read(r#"token="" count="""#), ("from-env".into(), "one".into(), None, none()));
+    }
+
+    #[test]
+    fn an_empty_value_counts_as_absent_and_keeps_the_variable_out_unless_the_table_says_otherwise() {
+        const ZONE: KeySpec = KeySpec::new("zone", "the zone").env(&["ZONE"]);
+        const REGION: KeySpec = KeySpec::new("region", "the region").env(&["REGION"]).env_if_empty();
+        let env = Env::from([("TOKEN", "t"), ("ZONE", "z"), ("REGION", "r")]);
+        let config = r#"token="" count="" zone="" region="" "#.parse().unwrap();
+        let options = Options::new("example", &[TOKEN, COUNT, ZONE, REGION], &config, &env);
+        assert_eq!((options.text(&ZONE), options.text(&REGION).as_deref()), (None, Some("r")));
+        assert_eq!((options.given_as(&ZONE), options.given_as(&REGION)), (None, Some("REGION")));
+        let messages: Vec<_> = options.problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(messages, ["`token` is empty: give it a value or leave it out"]);
+    }
+
+    #[test]
+    fn a_guid_may_have_a_word_in_its_place_and_a_key_that_is_outranked_is_not_judged() {
+        const PROJECT: KeySpec = KeySpec::new("project", "the project").env(&["PROJECT"]).values(Values::GuidOr("self"));
+        let guid = "AAAAAAAA-0000-4000-8000-000000000000";
+        let env = Env::from([("PROJECT", guid)]);
+        let read = |text: &str| {
+            let config = text.parse().unwrap();
+            let mut options = Options::new("example", &[PROJECT], &config, &env);
+            let (found, wrong) = (options.guid(&PROJECT), options.check().is_err());
+            options.ignore(&PROJECT);
+            assert!(options.check().is_ok());
+            (found, wrong)
+        };
+        assert_eq!(read(""), (Some(guid.to_lowercase()), false));
+        assert_eq!(read("project=self"), (Some("self".to_owned()), false));
+        assert_eq!(read("project=other"), (None, true));
     }
 
     #[test]

@@ -137,16 +137,23 @@ impl<'a> Value<'a> {
         Ok(chosen)
     }
 
-    /// A GUID, `8-4-4-4-12` hexadecimal digits, in lower case.
+    /// A GUID, `8-4-4-4-12` hexadecimal digits, in lower case; or the word that the option accepts in
+    /// its place.
     ///
     /// # Errors
     ///
     /// For any other text; braces and the form without hyphens are not accepted.
     pub fn guid(&self) -> Result<String, ValueError> {
         let text = self.text()?;
+        if let Values::GuidOr(word) = self.spec.values
+            && text == word
+        {
+            return Ok(word.to_owned());
+        }
         let is_guid = text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
         if !is_guid {
-            return Err(self.refused(Values::Guid));
+            let accepted = if matches!(self.spec.values, Values::GuidOr(_)) { self.spec.values } else { Values::Guid };
+            return Err(self.refused(accepted));
         }
         Ok(text.to_ascii_lowercase())
     }
@@ -194,7 +201,7 @@ impl<'a> Value<'a> {
             Values::List => self.list().map(drop),
             Values::OneOf(words) => self.one_of(words).map(drop),
             Values::ListOf(words) => self.list_of(words).map(drop),
-            Values::Guid => self.guid().map(drop),
+            Values::Guid | Values::GuidOr(_) => self.guid().map(drop),
             Values::Url => self.url().map(drop),
             Values::Endpoint => self.endpoint().map(drop),
         }

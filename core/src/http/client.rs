@@ -133,7 +133,7 @@ impl HttpClient {
             if class == ResponseClass::ExpiredCredential
                 && !refreshed
                 && let Some(authorizer) = request.authorizer()
-                && authorizer.refresh().await
+                && authorizer.refresh(authorized.as_ref().unwrap_or(request)).await
             {
                 refreshed = true;
                 continue;

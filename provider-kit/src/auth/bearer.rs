@@ -1,12 +1,12 @@
 //! An access token of a chain of credential sources, renewed before it expires.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
 
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{AccessToken, Chain, TokenCache};
 use cloud_autojoin_core::http::{Authorizer, Request};
-use cloud_autojoin_core::{Call, DecodeError, Result};
+use cloud_autojoin_core::{Call, DecodeError, Result, Secret};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 /// Sends the access token that a [`Chain`] of credential sources gives, as `Authorization: Bearer
@@ -20,14 +20,13 @@ pub struct BearerAuthorizer {
     cache: TokenCache,
     scope: String,
     header: Option<HeaderName>,
-    sent: Mutex<Option<AccessToken>>,
 }
 
 impl BearerAuthorizer {
     /// Tokens of `chain` for `scope` (`https://www.googleapis.com/auth/compute.readonly`; empty for
     /// a service that has no scopes).
     pub fn new(provider: &'static str, chain: Chain, scope: impl Into<String>) -> Self {
-        Self { provider, chain, cache: TokenCache::new(), scope: scope.into(), header: None, sent: Mutex::default() }
+        Self { provider, chain, cache: TokenCache::new(), scope: scope.into(), header: None }
     }
 
     /// Sends the token alone in this header, as `X-Auth-Token: TOKEN`.
@@ -58,13 +57,14 @@ impl Authorizer for BearerAuthorizer {
         };
         value.set_sensitive(true);
         request.set_header(self.header.clone().unwrap_or(AUTHORIZATION), value);
-        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
         Ok(())
     }
 
-    async fn refresh(&self) -> bool {
-        if let Some(refused) = self.sent.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            self.cache.invalidate(&refused);
+    async fn refresh(&self, refused: &Request) -> bool {
+        let header = self.header.as_ref().unwrap_or(&AUTHORIZATION);
+        if let Some(text) = refused.headers().get(header).and_then(|value| value.to_str().ok()) {
+            let text = if self.header.is_some() { text } else { text.trim_start_matches("Bearer ") };
+            self.cache.invalidate(&AccessToken::new(Secret::new(text), UNIX_EPOCH));
         }
         true
     }
@@ -113,10 +113,15 @@ mod tests {
         BearerAuthorizer::new("example", Chain::new("example", vec![Box::new(Numbered(AtomicU32::new(1), end))]), "scope")
     }
 
-    async fn sent(authorizer: &BearerAuthorizer, header: &str) -> Result<String> {
+    async fn authorized(authorizer: &BearerAuthorizer) -> Result<Request> {
         let call = Call::new(&Clock::system(), Duration::from_secs(60));
         let mut request = Request::get("list", "https://api.example/".parse().unwrap());
         authorizer.authorize(&mut request, &call).await?;
+        Ok(request)
+    }
+
+    async fn sent(authorizer: &BearerAuthorizer, header: &str) -> Result<String> {
+        let request = authorized(authorizer).await?;
         let value = request.headers().get(header).unwrap();
         assert!(value.is_sensitive());
         Ok(value.to_str().unwrap().to_owned())
@@ -130,14 +135,20 @@ mod tests {
             assert_eq!(sent(&authorizer, "authorization").await.unwrap(), "Bearer scope-1");
         }
         assert_eq!(authorizer.identity().as_deref(), Some("numbered"));
-        assert!(authorizer.refresh().await);
-        assert_eq!(sent(&authorizer, "authorization").await.unwrap(), "Bearer scope-2");
+        let refused = authorized(&authorizer).await.unwrap();
+        // Each of two requests at once is refused; the second refusal is no reason for a third token.
+        for _ in 0..2 {
+            assert!(authorizer.refresh(&refused).await);
+            assert_eq!(sent(&authorizer, "authorization").await.unwrap(), "Bearer scope-2");
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_header_of_its_own_holds_the_token_alone() {
         let authorizer = authorizer("").with_header(HeaderName::from_static("x-auth-token"));
         assert_eq!(sent(&authorizer, "x-auth-token").await.unwrap(), "scope-1");
+        assert!(authorizer.refresh(&authorized(&authorizer).await.unwrap()).await);
+        assert_eq!(sent(&authorizer, "x-auth-token").await.unwrap(), "scope-2");
     }
 
     #[tokio::test(start_paused = true)]

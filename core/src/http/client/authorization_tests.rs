@@ -23,7 +23,9 @@ impl Authorizer for Numbering {
         Ok(())
     }
 
-    async fn refresh(&self) -> bool {
+    async fn refresh(&self, refused: &Request) -> bool {
+        let number = self.attempts.load(Ordering::SeqCst).to_string();
+        assert_eq!(refused.body().unwrap(), number.as_bytes(), "the request as it was sent");
         let spare = self.spare.load(Ordering::SeqCst);
         self.spare.store(spare.saturating_sub(1), Ordering::SeqCst);
         spare > 0
