@@ -63,6 +63,10 @@ impl Registry {
                 cloud_autojoin_azure::SPEC,
                 #[cfg(feature = "digitalocean")]
                 cloud_autojoin_digitalocean::SPEC,
+                #[cfg(feature = "dns")]
+                cloud_autojoin_dns::SPEC,
+                #[cfg(feature = "exec")]
+                cloud_autojoin_exec::SPEC,
                 #[cfg(feature = "srv")]
                 cloud_autojoin_srv::SPEC,
             ],
@@ -156,7 +160,13 @@ impl Registry {
     ///
     /// [`Error::Config`] with all problems of the string.
     pub fn build(&self, config: &ConfigString, context: &Context) -> Result<Box<dyn Provider>> {
-        self.provider_of(config)?.build(config, context)
+        let spec = self.provider_of(config)?;
+        spec.build(config, &context.clone().with_secret_variables(self.secret_variables()))
+    }
+
+    /// Every environment variable that may hold a secret of one of the providers.
+    pub fn secret_variables(&self) -> impl Iterator<Item = &'static str> + use<'_> {
+        self.providers.iter().flat_map(ProviderSpec::secret_variables)
     }
 }
 

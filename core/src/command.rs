@@ -20,6 +20,11 @@ const MAX_OUTPUT: u64 = 4 << 20;
 /// background may hold the pipes open for as long as it likes.
 const LINGER: Duration = Duration::from_millis(200);
 
+/// Variables that hold a secret, or speak for this process, and belong to no provider: tokens of
+/// the agents beside which this runs, and what the service manager sends to this process alone.
+/// Programs that a user names don't inherit them.
+pub const PRIVATE_VARIABLES: &[&str] = &["CONSUL_HTTP_TOKEN", "NOMAD_TOKEN", "VAULT_TOKEN", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
 /// What a program left behind.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -66,6 +71,17 @@ pub trait CommandRunner: fmt::Debug + Send + Sync {
     async fn run_with_env(&self, program: &str, arguments: &[&str], env: &[(String, String)], limit: Duration) -> io::Result<CommandOutput> {
         if env.is_empty() { self.run(program, arguments, limit).await } else { Err(io::ErrorKind::Unsupported.into()) }
     }
+
+    /// The same, without these environment variables: for programs that a user names. By default
+    /// it is [`CommandRunner::run`], which is right where programs inherit no environment.
+    ///
+    /// # Errors
+    ///
+    /// As [`CommandRunner::run`].
+    async fn run_without_env(&self, variables: &[&str], program: &str, arguments: &[&str], limit: Duration) -> io::Result<CommandOutput> {
+        _ = variables;
+        self.run(program, arguments, limit).await
+    }
 }
 
 /// Runs real programs, found on `PATH`.
@@ -75,12 +91,25 @@ pub struct ProcessRunner;
 #[async_trait]
 impl CommandRunner for ProcessRunner {
     async fn run(&self, program: &str, arguments: &[&str], limit: Duration) -> io::Result<CommandOutput> {
-        self.run_with_env(program, arguments, &[], limit).await
+        Self::collect(Command::new(program), arguments, limit).await
     }
 
     async fn run_with_env(&self, program: &str, arguments: &[&str], env: &[(String, String)], limit: Duration) -> io::Result<CommandOutput> {
         let mut command = Command::new(program);
         command.envs(env.iter().map(|(name, value)| (name, value)));
+        Self::collect(command, arguments, limit).await
+    }
+
+    async fn run_without_env(&self, variables: &[&str], program: &str, arguments: &[&str], limit: Duration) -> io::Result<CommandOutput> {
+        let mut command = Command::new(program);
+        variables.iter().for_each(|name| _ = command.env_remove(name));
+        Self::collect(command, arguments, limit).await
+    }
+}
+
+impl ProcessRunner {
+    /// Runs `command` to its end.
+    async fn collect(mut command: Command, arguments: &[&str], limit: Duration) -> io::Result<CommandOutput> {
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut group = ProcessGroup::spawn(&mut command)?;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -169,6 +198,15 @@ mod tests {
     async fn a_program_gives_its_status_and_both_outputs() {
         let output = ProcessRunner.run("sh", &["-c", "echo out; echo err >&2; exit 3"], Duration::from_secs(30)).await.unwrap();
         assert_eq!((output.status, output.stdout.as_slice(), output.stderr.as_str()), (Some(3), b"out\n".as_slice(), "err\n"));
+    }
+
+    /// `cargo test` sets `CARGO_PKG_NAME`.
+    #[tokio::test]
+    async fn a_program_runs_without_the_variables_that_are_kept_from_it() {
+        let script = ["-c", "echo ${CARGO_PKG_NAME-none}"];
+        let with = ProcessRunner.run("/bin/sh", &script, Duration::from_secs(30)).await.unwrap();
+        let without = ProcessRunner.run_without_env(&["CARGO_PKG_NAME"], "/bin/sh", &script, Duration::from_secs(30)).await.unwrap();
+        assert_eq!((with.stdout.as_slice(), without.stdout.as_slice()), (b"cloud-autojoin-core\n".as_slice(), b"none\n".as_slice()));
     }
 
     #[tokio::test]

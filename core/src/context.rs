@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::command::{CommandRunner, ProcessRunner};
+use crate::command::{CommandRunner, PRIVATE_VARIABLES, ProcessRunner};
 use crate::dns::DnsResolver;
 use crate::error::Result;
 use crate::http::{HttpClient, HttpSettings};
@@ -72,6 +72,7 @@ pub struct Context {
     clock: Clock,
     commands: Arc<dyn CommandRunner>,
     dns: Option<Arc<dyn DnsResolver>>,
+    secret_variables: Arc<[&'static str]>,
 }
 
 impl Context {
@@ -125,6 +126,20 @@ impl Context {
     /// The runner of other programs.
     pub fn commands(&self) -> &Arc<dyn CommandRunner> {
         &self.commands
+    }
+
+    /// The environment variables that a program named by the user doesn't inherit: secrets of the
+    /// known providers, and [`PRIVATE_VARIABLES`].
+    pub fn secret_variables(&self) -> &[&'static str] {
+        if self.secret_variables.is_empty() { PRIVATE_VARIABLES } else { &self.secret_variables }
+    }
+
+    /// The same context with these [`Context::secret_variables`] beside [`PRIVATE_VARIABLES`]; a
+    /// registry sets those of its providers.
+    #[must_use]
+    pub fn with_secret_variables(mut self, variables: impl IntoIterator<Item = &'static str>) -> Self {
+        self.secret_variables = PRIVATE_VARIABLES.iter().copied().chain(variables).collect();
+        self
     }
 }
 
@@ -197,6 +212,7 @@ impl ContextBuilder {
             clock: self.clock.unwrap_or_default(),
             commands: self.commands.unwrap_or_else(|| Arc::new(ProcessRunner)),
             dns: self.dns,
+            secret_variables: Arc::default(),
         })
     }
 }

@@ -37,7 +37,10 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Any variant of [`Error`](crate::Error) but `Config`, which [`ProviderSpec::build`] gives, and `NothingMatched`, which the caller makes. A list of which a part could not be read is an error, never a short list.
+    /// Any variant of [`Error`](crate::Error) but `NothingMatched`, which the caller makes. `Config`
+    /// is for what only a call can show, such as a program that doesn't exist; the rest of it is
+    /// found by [`ProviderSpec::build`]. A list of which a part could not be read is an error, never
+    /// a short list.
     async fn discover(&self, call: &Call) -> Result<Discovery>;
 }
 
