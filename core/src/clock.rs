@@ -102,11 +102,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_correction_of_the_machines_clock_counts_at_once() {
-        static AHEAD: AtomicU64 = AtomicU64::new(2 * 3600);
+        static PRECONNECT: AtomicU64 = AtomicU64::new(2 * 3600);
         let right = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let clock = Clock::system().with_wall(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + AHEAD.load(Ordering::SeqCst)));
+        let clock = Clock::system().with_wall(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + PRECONNECT.load(Ordering::SeqCst)));
         assert_eq!(clock.wall(), right + Duration::from_secs(2 * 3600));
-        AHEAD.store(0, Ordering::SeqCst);
+        PRECONNECT.store(0, Ordering::SeqCst);
         assert_eq!(clock.wall(), right);
     }
 

@@ -31,11 +31,11 @@ impl<T> Answer<T> {
 }
 
 /// What the body of one try is worth.
-pub(super) enum Judgement<T> {
+pub(super) enum DecodeAttempt<T> {
     /// It is final.
     Final(T),
     /// It ends too early, which another try may mend.
-    CutShort(BoxError),
+    Truncated(BoxError),
     /// It has more values than [`MAX_JSON_VALUES`](super::MAX_JSON_VALUES).
     TooManyValues,
 }
@@ -55,15 +55,15 @@ pub enum BodyError {
 }
 
 /// Decodes a good answer by `decode`; others are final as they are.
-pub(super) fn judge<T>(raw: &RawResponse, decode: impl Fn(&[u8]) -> Result<T, BodyError>) -> Judgement<Option<Result<T, BoxError>>> {
+pub(super) fn judge<T>(raw: &RawResponse, decode: impl Fn(&[u8]) -> Result<T, BodyError>) -> DecodeAttempt<Option<Result<T, BoxError>>> {
     if !raw.status.is_success() || raw.status == http::StatusCode::NO_CONTENT {
-        return Judgement::Final(None);
+        return DecodeAttempt::Final(None);
     }
     match decode(&raw.body) {
-        Ok(value) => Judgement::Final(Some(Ok(value))),
-        Err(BodyError::Truncated(error)) => Judgement::CutShort(error),
-        Err(BodyError::Invalid(error)) => Judgement::Final(Some(Err(error))),
-        Err(BodyError::TooManyValues) => Judgement::TooManyValues,
+        Ok(value) => DecodeAttempt::Final(Some(Ok(value))),
+        Err(BodyError::Truncated(error)) => DecodeAttempt::Truncated(error),
+        Err(BodyError::Invalid(error)) => DecodeAttempt::Final(Some(Err(error))),
+        Err(BodyError::TooManyValues) => DecodeAttempt::TooManyValues,
     }
 }
 
@@ -96,33 +96,33 @@ mod tests {
 
     use super::*;
 
-    fn judged(status: u16, body: &str) -> Judgement<Option<Result<Vec<u8>, BoxError>>> {
+    fn judged(status: u16, body: &str) -> DecodeAttempt<Option<Result<Vec<u8>, BoxError>>> {
         judge(&RawResponse::new(StatusCode::from_u16(status).unwrap(), body.to_owned()), decode_json)
     }
 
     #[test]
     fn good_json_is_decoded_and_json_that_ends_early_is_told_from_other_nonsense() {
-        assert!(matches!(judged(200, "[1,2]"), Judgement::Final(Some(Ok(numbers))) if numbers == [1, 2]));
+        assert!(matches!(judged(200, "[1,2]"), DecodeAttempt::Final(Some(Ok(numbers))) if numbers == [1, 2]));
         for cut in ["", "[1,", "[1,2", "[\"a"] {
-            assert!(matches!(judged(200, cut), Judgement::CutShort(_)), "{cut}");
+            assert!(matches!(judged(200, cut), DecodeAttempt::Truncated(_)), "{cut}");
         }
-        assert!(matches!(judged(200, "\u{feff}[1,2]"), Judgement::Final(Some(Ok(numbers))) if numbers == [1, 2]));
-        assert!(matches!(judged(200, "\u{feff}[1,"), Judgement::CutShort(_)));
+        assert!(matches!(judged(200, "\u{feff}[1,2]"), DecodeAttempt::Final(Some(Ok(numbers))) if numbers == [1, 2]));
+        assert!(matches!(judged(200, "\u{feff}[1,"), DecodeAttempt::Truncated(_)));
         for nonsense in ["<html>", "[1]]", "{}"] {
-            assert!(matches!(judged(200, nonsense), Judgement::Final(Some(Err(_)))), "{nonsense}");
+            assert!(matches!(judged(200, nonsense), DecodeAttempt::Final(Some(Err(_)))), "{nonsense}");
         }
     }
 
     #[test]
     fn other_answers_are_not_decoded() {
         for status in [204, 400, 401, 503] {
-            assert!(matches!(judged(status, "[1"), Judgement::Final(None)), "{status}");
+            assert!(matches!(judged(status, "[1"), DecodeAttempt::Final(None)), "{status}");
         }
     }
 
     #[test]
     fn an_error_does_not_show_the_value_it_did_not_expect_and_still_says_where() {
-        let Judgement::Final(Some(Err(error))) = judged(200, r#"["canary \"x"]"#) else { panic!("decoded") };
+        let DecodeAttempt::Final(Some(Err(error))) = judged(200, r#"["canary \"x"]"#) else { panic!("decoded") };
         assert_eq!(error.to_string(), r#"invalid type: string "...", expected u8 at line 1 column 13"#);
     }
 }

@@ -9,9 +9,9 @@ use http::header::LOCATION;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::answer::{Answer, BodyError, Judgement, decode_json, judge};
+use super::answer::{Answer, BodyError, DecodeAttempt, decode_json, judge};
+use super::reqwest_transport::ReqwestTransport;
 use super::transport::{RawResponse, Transport, TransportCause};
-use super::wire::Wire;
 use super::{HttpSettings, MAX_JSON_VALUES, MAX_OUTAGE_WAIT, Request, Response, ResponseClass, origin_of, shown_url};
 use crate::call::{Call, RequestOutcome, RequestRecord};
 use crate::clock::Moment;
@@ -31,7 +31,7 @@ impl HttpClient {
     ///
     /// [`Error::Transport`] when the settings hold a user agent or a CA bundle that cannot be used.
     pub fn new(settings: HttpSettings) -> Result<Self> {
-        Ok(Self::with_transport(Arc::new(Wire::new(settings.clone())?), settings))
+        Ok(Self::with_transport(Arc::new(ReqwestTransport::new(settings.clone())?), settings))
     }
 
     /// A client over another transport. Of the settings only the retry policy counts then.
@@ -75,7 +75,7 @@ impl HttpClient {
     ///
     /// [`Error::Transport`] when no whole answer came: the last failure; `Deadline` when the call's deadline passed during a try; `Redirected` for an answer that sends elsewhere.
     pub async fn send(&self, request: &Request, call: &Call) -> Result<Response> {
-        let (response, ()) = self.run(request, call, |_| Judgement::Final(())).await?;
+        let (response, ()) = self.run(request, call, |_| DecodeAttempt::Final(())).await?;
         Ok(response)
     }
 
@@ -110,10 +110,10 @@ impl HttpClient {
         }
     }
 
-    async fn run<T>(&self, request: &Request, call: &Call, judge: impl Fn(&RawResponse) -> Judgement<T>) -> Result<(Response, T)> {
+    async fn run<T>(&self, request: &Request, call: &Call, judge: impl Fn(&RawResponse) -> DecodeAttempt<T>) -> Result<(Response, T)> {
         let policy = request.own_retry().unwrap_or(&self.settings.retry);
         let started = call.elapsed();
-        let mut before: Option<Met> = None;
+        let mut before: Option<AttemptFailure> = None;
         let mut attempt = 0;
         let mut refreshed = false;
         loop {
@@ -142,8 +142,8 @@ impl HttpClient {
                 let wait = policy.backoff().wait(attempt - 1).max(asked.unwrap_or_default());
                 if wait < call.remaining() {
                     let met = match tried {
-                        Ok((raw, _)) => Met::Status(raw.status),
-                        Err(cause) => Met::Failure(cause),
+                        Ok((raw, _)) => AttemptFailure::Status(raw.status),
+                        Err(cause) => AttemptFailure::Failure(cause),
                     };
                     note_retry(request, attempt, wait, &met);
                     before = Some(met);
@@ -172,7 +172,7 @@ impl HttpClient {
         request: &Request,
         call: &Call,
         attempt: u32,
-        judge: impl Fn(&RawResponse) -> Judgement<T>,
+        judge: impl Fn(&RawResponse) -> DecodeAttempt<T>,
     ) -> Result<(RawResponse, T), TransportCause> {
         let remaining = call.remaining();
         if remaining.is_zero() {
@@ -186,9 +186,9 @@ impl HttpClient {
             .unwrap_or_else(|_| Err(TransportCause::new(TransportFailure::Deadline)));
         let bytes = answer.as_ref().map_or(0, |raw| raw.body.len() as u64);
         let judged = answer.and_then(|raw| match judge(&raw) {
-            Judgement::Final(value) => Ok((raw, value)),
-            Judgement::CutShort(cause) => Err(TransportCause::new(TransportFailure::Cut).with_detail("the body ends early").with_cause(cause)),
-            Judgement::TooManyValues => Err(TransportCause::new(TransportFailure::TooLarge).with_detail(format!("the limit is {MAX_JSON_VALUES} values"))),
+            DecodeAttempt::Final(value) => Ok((raw, value)),
+            DecodeAttempt::Truncated(cause) => Err(TransportCause::new(TransportFailure::Cut).with_detail("the body ends early").with_cause(cause)),
+            DecodeAttempt::TooManyValues => Err(TransportCause::new(TransportFailure::TooLarge).with_detail(format!("the limit is {MAX_JSON_VALUES} values"))),
         });
         let outcome = match &judged {
             Ok((raw, _)) => RequestOutcome::Status(raw.status.as_u16()),
@@ -208,12 +208,12 @@ async fn authorize(request: &Request, call: &Call) -> Result<Option<Request>> {
 }
 
 /// What a try met that is not final.
-enum Met {
+enum AttemptFailure {
     Status(StatusCode),
     Failure(TransportCause),
 }
 
-impl fmt::Display for Met {
+impl fmt::Display for AttemptFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => write!(f, "status {}", status.as_u16()),
@@ -222,17 +222,17 @@ impl fmt::Display for Met {
     }
 }
 
-fn note_retry(request: &Request, attempt: u32, wait: Duration, met: &Met) {
+fn note_retry(request: &Request, attempt: u32, wait: Duration, met: &AttemptFailure) {
     let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(operation = request.operation(), url = shown_url(request.url()), attempt, wait_ms, %met, "trying again");
 }
 
 /// The error for `cause`. One that came of the deadline says what the try before it had met, which is the more telling half.
-fn finish(error: TransportError, cause: TransportCause, before: Option<Met>) -> Error {
+fn finish(error: TransportError, cause: TransportCause, before: Option<AttemptFailure>) -> Error {
     let TransportCause { failure, mut detail, cause: mut inner } = cause;
     if let (TransportFailure::Deadline, Some(before)) = (failure, before) {
         detail = Some(format!("the try before met: {before}"));
-        if let Met::Failure(before) = before {
+        if let AttemptFailure::Failure(before) = before {
             inner = before.cause;
         }
     }

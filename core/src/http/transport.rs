@@ -1,6 +1,6 @@
 //! The wire, behind a trait: one try of one request, the whole answer or the reason why there is none.
 //!
-//! `wire.rs` next door is the real one (reqwest); tests put a pretend one here. Retries, deadlines and records are the client's.
+//! `reqwest_transport.rs` next door is the real one (reqwest); tests put a pretend one here. Retries, deadlines and records are the client's.
 
 use std::error::Error as StdError;
 use std::fmt;

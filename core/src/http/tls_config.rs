@@ -1,4 +1,5 @@
-//! Whom TLS trusts, and what it shows of this side. The authorities of this machine: `machine_trust.rs` next door, or `platform_trust.rs`.
+//! TLS configuration: trusted roots and the client certificate. The roots of this machine are in
+//! `system_roots.rs` or `platform_roots.rs`.
 
 use std::sync::Arc;
 
@@ -9,8 +10,8 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
 use super::HttpSettings;
-use super::machine_trust::system_verifier;
 use super::roots::{AnyCertificate, Roots};
+use super::system_roots::system_verifier;
 use crate::certificate::{certified_key_from_pem, crypto_provider};
 use crate::error::{Result, TransportError, TransportFailure};
 use crate::secret::Secret;
@@ -22,14 +23,14 @@ fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error
 
 /// Certificates and keys as the settings give them, read from PEM.
 #[derive(Debug)]
-pub(super) struct Trust {
+pub(super) struct TlsConfig {
     /// The authorities given, if any is.
     given: Option<Arc<Roots>>,
     client_certificate: Option<ClientCertificate>,
     insecure_skip_verify: bool,
 }
 
-impl Trust {
+impl TlsConfig {
     /// What the settings say. Reads no file.
     ///
     /// # Errors
@@ -56,7 +57,7 @@ impl Trust {
         Ok(Self { given: given.map(Arc::new), client_certificate, insecure_skip_verify: settings.insecure_skip_verify })
     }
 
-    /// TLS as it is spoken here. Reads the certificate authorities of the machine where none are given.
+    /// The rustls configuration. Reads the certificate authorities of the machine if none are given.
     ///
     /// # Errors
     ///
@@ -74,12 +75,12 @@ impl Trust {
         Ok(config)
     }
 
-    /// TLS that trusts nobody, for connections without it.
+    /// A configuration without roots, for plain http.
     ///
     /// # Errors
     ///
     /// None with ciphers that can be used at all.
-    pub(super) fn nobody() -> Result<ClientConfig, rustls::Error> {
+    pub(super) fn without_roots() -> Result<ClientConfig, rustls::Error> {
         Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
     }
 

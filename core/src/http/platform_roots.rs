@@ -1,4 +1,4 @@
-//! The certificate authorities of a machine that judges certificates itself (Windows, macOS and relatives, Android): stands in for `machine_trust.rs` there.
+//! The certificate authorities of a machine that judges certificates itself (Windows, macOS and relatives, Android): stands in for `system_roots.rs` there.
 
 use std::sync::Arc;
 

@@ -1,10 +1,13 @@
-//! How connections come to be: one where one is enough, and before it is needed where that saves time.
+//! Coalesces connection attempts to one origin, and opens connections before they're needed.
 //!
-//! hyper's pool opens a connection for every request that finds none, and learns from the handshake only that one would have served them all (HTTP/2). Here requests to one origin that come
-//! together wait for the first connection. Over HTTP/2 that is the only one; over HTTP/1.1 each of the others then opens its own.
+//! hyper's pool opens a connection for every request that finds none, and learns from the handshake
+//! only that one would have served them all (HTTP/2). Here simultaneous requests to one origin wait
+//! for the first connection. Over HTTP/2 it serves all of them; over HTTP/1.1 each of the others then
+//! opens its own.
 //!
-//! And a connection can be opened ahead of its first request, so that its handshakes go on while a token is fetched. hyper knows no connection without a request: a request is made up
-//! whose connector keeps the connection and fails, so that nothing is ever sent on it.
+//! A connection can also be opened ahead of its first request, so that its handshakes run while a
+//! token is fetched. hyper opens connections for requests only, so a request is made up whose
+//! connector keeps the connection and fails: nothing is ever sent on it.
 
 use std::any::Any;
 use std::error::Error as StdError;
@@ -21,89 +24,94 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// How long a connection that was opened ahead is worth taking. Servers close connections on which nothing comes.
+/// How long a preconnected connection is used. Servers close idle connections.
 const KEPT_FOR: Duration = Duration::from_secs(20);
 
-/// How long a request waits for a connection that is on its way into the pool, where it arrives at once unless it breaks.
+/// How long a request waits for a connection to arrive in the pool. It arrives at once unless it
+/// breaks.
 const ARRIVAL: Duration = Duration::from_millis(250);
 
 tokio::task_local! {
-    /// There while a connection is opened ahead: its turn, taken by the connector.
-    static AHEAD: Mutex<Option<OwnedMutexGuard<Turn>>>;
+    /// Set while a connection is opened ahead: the state, taken by the connector.
+    static PRECONNECT: Mutex<Option<OwnedMutexGuard<ConnectState>>>;
 }
 
-/// The way to one origin. Clones share it. As a layer of a connector it must not serve a second origin: a connection that was opened ahead goes to whoever asks first.
+/// The connection attempts to one origin. Clones share them. A layer must serve one origin only: a
+/// preconnected connection is used by the first request.
 #[derive(Clone, Default)]
-pub(super) struct Doorway {
-    /// Held by whoever is connecting.
-    turn: Arc<AsyncMutex<Turn>>,
+pub(super) struct ConnectionCoalescer {
+    /// Held during a connection attempt.
+    state: Arc<AsyncMutex<ConnectState>>,
 }
 
 #[derive(Default)]
-struct Turn {
-    /// A connection that was opened ahead, and when. Its type cannot be named: it is reqwest's own.
+struct ConnectState {
+    /// A connection that was opened ahead, and when. Its type is private to reqwest.
     kept: Option<(Box<dyn Any + Send>, Instant)>,
-    /// What the last connection that was opened for a request turned out to be.
-    last: Option<Kind>,
+    /// The protocol of the last connection that was opened for a request.
+    last: Option<Protocol>,
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
-    /// HTTP/1.1: each request needs one of its own.
-    Apart,
-    /// HTTP/2: many requests share it. It went on its way into the pool then.
-    Shared(Instant),
+enum Protocol {
+    /// HTTP/1.1: each request needs a connection of its own.
+    Http1,
+    /// HTTP/2: requests share the connection. It was handed to the pool at this time.
+    Http2(Instant),
 }
 
-impl Doorway {
-    /// Whether both are the way of the same connections.
+impl ConnectionCoalescer {
+    /// Whether both coalesce the same connections.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.turn, &other.turn)
+        Arc::ptr_eq(&self.state, &other.state)
     }
 
-    /// Runs `request` so that its connection is opened and kept, and it fails before anything is sent. Does nothing when a connection was opened before, or is being opened.
-    pub(super) async fn open_ahead(&self, request: impl Future) {
-        let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() else { return };
-        // From the first connection on the pool may have one, on which the request would be sent. While the turn is held here, none can get there.
-        if turn.last.is_some() || turn.kept.is_some() {
+    /// Opens a connection by `request` without sending it. Does nothing when a connection was opened
+    /// before or is being opened.
+    pub(super) async fn preconnect(&self, request: impl Future) {
+        let Ok(state) = Arc::clone(&self.state).try_lock_owned() else { return };
+        // After the first connection the pool may hold one, and the request would be sent on it. While
+        // the state is locked here, none can get there.
+        if state.last.is_some() || state.kept.is_some() {
             return;
         }
-        AHEAD.scope(Mutex::new(Some(turn)), request).await;
+        PRECONNECT.scope(Mutex::new(Some(state)), request).await;
     }
 }
 
-impl fmt::Debug for Doorway {
+impl fmt::Debug for ConnectionCoalescer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Doorway").finish_non_exhaustive()
+        f.debug_struct("ConnectionCoalescer").finish_non_exhaustive()
     }
 }
 
-impl<S> Layer<S> for Doorway {
+impl<S> Layer<S> for ConnectionCoalescer {
     type Service = Connector<S>;
 
     fn layer(&self, inner: S) -> Connector<S> {
-        Connector { doorway: self.clone(), inner }
+        Connector { coalescer: self.clone(), inner }
     }
 }
 
-/// A connector behind a [`Doorway`].
+/// A connector whose attempts are coalesced.
 #[derive(Clone)]
 pub(super) struct Connector<S> {
-    doorway: Doorway,
+    coalescer: ConnectionCoalescer,
     inner: S,
 }
 
-/// The connection that a request was to share broke on its way into the pool. Nothing of the request has been sent; asked for again, it opens its own.
+/// The connection that a request was to share broke before it reached the pool. Nothing of the
+/// request has been sent; sent again, it opens its own connection.
 #[derive(Debug)]
-pub(super) struct Broke;
+pub(super) struct SharedConnectionLost;
 
-impl fmt::Display for Broke {
+impl fmt::Display for SharedConnectionLost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the connection that this request was to share broke")
     }
 }
 
-impl StdError for Broke {}
+impl StdError for SharedConnectionLost {}
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -123,54 +131,54 @@ where
     }
 
     fn call(&mut self, origin: Origin) -> Self::Future {
-        // The one that is ready goes on; the clone has to become so again.
+        // Use the service that is ready; the clone has to become ready again.
         let next = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, next);
-        let doorway = self.doorway.clone();
+        let coalescer = self.coalescer.clone();
         // hyper calls the connector while the request is polled, so this is the request's own task.
-        let ahead = AHEAD.try_with(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner).take()).ok().flatten();
+        let ahead = PRECONNECT.try_with(|state| state.lock().unwrap_or_else(PoisonError::into_inner).take()).ok().flatten();
         Box::pin(async move {
             match ahead {
-                Some(turn) => connect_ahead(inner, origin, turn).await,
-                None => connect(inner, origin, doorway).await,
+                Some(state) => preconnect_one(inner, origin, state).await,
+                None => connect(inner, origin, coalescer).await,
             }
         })
     }
 }
 
-/// Connects and keeps what came of it; fails in any case, so that the request is not sent.
-async fn connect_ahead<S, Origin>(mut inner: S, origin: Origin, mut turn: OwnedMutexGuard<Turn>) -> Result<S::Response, BoxError>
+/// Connects and keeps the connection; always fails, so that the request isn't sent.
+async fn preconnect_one<S, Origin>(mut inner: S, origin: Origin, mut state: OwnedMutexGuard<ConnectState>) -> Result<S::Response, BoxError>
 where
     S: Service<Origin, Error = BoxError>,
     S::Response: Send + 'static,
 {
     let connection = inner.call(origin).await?;
-    turn.kept = Some((Box::new(connection), Instant::now()));
-    Err("a connection was opened ahead".into())
+    state.kept = Some((Box::new(connection), Instant::now()));
+    Err("the connection was opened ahead".into())
 }
 
-async fn connect<S, Origin>(mut inner: S, origin: Origin, doorway: Doorway) -> Result<S::Response, BoxError>
+async fn connect<S, Origin>(mut inner: S, origin: Origin, coalescer: ConnectionCoalescer) -> Result<S::Response, BoxError>
 where
     S: Service<Origin, Error = BoxError>,
     S::Response: Connection + Send + 'static,
 {
-    let mut turn = doorway.turn.lock().await;
-    let kept = turn.kept.take().filter(|(_, since)| since.elapsed() < KEPT_FOR);
-    let connection = match (kept.and_then(|(connection, _)| connection.downcast::<S::Response>().ok()), turn.last) {
+    let mut state = coalescer.state.lock().await;
+    let kept = state.kept.take().filter(|(_, since)| since.elapsed() < KEPT_FOR);
+    let connection = match (kept.and_then(|(connection, _)| connection.downcast::<S::Response>().ok()), state.last) {
         (Some(connection), _) => *connection,
-        (None, Some(Kind::Apart)) => {
-            drop(turn);
+        (None, Some(Protocol::Http1)) => {
+            drop(state);
             return inner.call(origin).await;
         }
-        (None, Some(Kind::Shared(since))) if since.elapsed() < ARRIVAL => {
-            drop(turn);
+        (None, Some(Protocol::Http2(since))) if since.elapsed() < ARRIVAL => {
+            drop(state);
             // The pool hands the shared connection to the request and forgets this attempt.
             _ = tokio::time::timeout(ARRIVAL.saturating_sub(since.elapsed()), pending::<()>()).await;
-            return Err(Broke.into());
+            return Err(SharedConnectionLost.into());
         }
         (None, _) => inner.call(origin).await?,
     };
-    turn.last = Some(if connection.connected().is_negotiated_h2() { Kind::Shared(Instant::now()) } else { Kind::Apart });
+    state.last = Some(if connection.connected().is_negotiated_h2() { Protocol::Http2(Instant::now()) } else { Protocol::Http1 });
     Ok(connection)
 }
 
@@ -184,8 +192,8 @@ mod tests {
     use hyper_util::client::legacy::connect::Connected;
 
     use super::*;
+    use crate::http::tls_config::TlsConfig;
     use crate::http::transport::is_caused_by;
-    use crate::http::trust::Trust;
 
     /// A connection that says it speaks HTTP/2, or not.
     #[derive(Debug)]
@@ -218,7 +226,7 @@ mod tests {
 
     fn connector(http_2: bool) -> (Connector<Counting>, Arc<AtomicUsize>) {
         let count = Arc::new(AtomicUsize::new(0));
-        (Doorway::default().layer(Counting(http_2, Arc::clone(&count))), count)
+        (ConnectionCoalescer::default().layer(Counting(http_2, Arc::clone(&count))), count)
     }
 
     #[tokio::test(start_paused = true)]
@@ -228,7 +236,7 @@ mod tests {
         let started = Instant::now();
         // Nobody takes this request off the connector's hands, as the pool does once it has the connection.
         let error = connector.call(()).await.unwrap_err();
-        assert!(error.is::<Broke>(), "{error}");
+        assert!(error.is::<SharedConnectionLost>(), "{error}");
         assert_eq!((started.elapsed() >= ARRIVAL, count.load(Ordering::SeqCst)), (true, 1));
         connector.call(()).await.unwrap();
         assert_eq!(count.load(Ordering::SeqCst), 2);
@@ -248,8 +256,8 @@ mod tests {
     async fn a_connection_opened_ahead_is_kept_for_a_while() {
         for (later, connections) in [(KEPT_FOR / 2, 1), (KEPT_FOR, 2)] {
             let (mut connector, count) = connector(true);
-            let doorway = connector.doorway.clone();
-            doorway.open_ahead(async { assert!(connector.call(()).await.is_err()) }).await;
+            let coalescer = connector.coalescer.clone();
+            coalescer.preconnect(async { assert!(connector.call(()).await.is_err()) }).await;
             tokio::time::advance(later).await;
             connector.call(()).await.unwrap();
             assert_eq!(count.load(Ordering::SeqCst), connections);
@@ -258,11 +266,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_broken_connection_is_found_in_the_error_of_the_request() {
-        let doorway = Doorway::default();
-        doorway.turn.lock().await.last = Some(Kind::Shared(Instant::now()));
-        let builder = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(Trust::nobody().unwrap());
-        let client = builder.connector_layer(doorway).build().unwrap();
+        let coalescer = ConnectionCoalescer::default();
+        coalescer.state.lock().await.last = Some(Protocol::Http2(Instant::now()));
+        let builder = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(TlsConfig::without_roots().unwrap());
+        let client = builder.connector_layer(coalescer).build().unwrap();
         let error = client.get("https://host.invalid/").send().await.unwrap_err();
-        assert!(is_caused_by::<Broke>(&error), "{error:?}");
+        assert!(is_caused_by::<SharedConnectionLost>(&error), "{error:?}");
     }
 }

@@ -1,7 +1,10 @@
-//! The real wire: reqwest over rustls.
+//! The transport over the network: reqwest with rustls.
 //!
-//! A client for each origin, made when it is first needed: its `doorway.rs` must know where a connection leads, and `proxy.rs` whether a proxy is on the way. All of them share one TLS set-up (`trust.rs`), which is made when the first
-//! of them speaks TLS: the metadata services are plain http, and asking them does not load a hundred CA certificates. `route.rs` says which way a request takes.
+//! Each origin has a client of its own, made at its first request: `connection_coalescer.rs` must know
+//! where a connection leads, and `proxy.rs` whether a proxy is used. All of them share one TLS
+//! configuration (`tls_config.rs`), made at the first TLS connection: the metadata services are plain
+//! http, and requests to them don't load a hundred CA certificates. `route.rs` decides between proxy
+//! and direct connection.
 //!
 //! A request that times out takes the client of its origin with it, and so the connection: over
 //! HTTP/2 a connection may look healthy (it acknowledges PINGs) and never answer a request again.
@@ -19,12 +22,12 @@ use reqwest::redirect;
 use rustls::ClientConfig;
 use url::Url;
 
-use super::doorway::{Broke, Doorway};
+use super::connection_coalescer::{ConnectionCoalescer, SharedConnectionLost};
 use super::proxy::{self, Proxies, Proxy};
 use super::route::Route;
 use super::server_name::{FixedHost, ServerName};
+use super::tls_config::{TlsConfig, unusable};
 use super::transport::{RawResponse, Transport, TransportCause, is_caused_by};
-use super::trust::{Trust, unusable};
 use super::{HttpSettings, Request, origin_of};
 use crate::clock::Moment;
 use crate::context::Env;
@@ -37,27 +40,27 @@ const TRUSTED_LENGTH: u64 = 4 << 20;
 /// fire within some milliseconds.
 const DEADLINE_SLACK: Duration = Duration::from_millis(20);
 
-/// Requests over the network.
+/// Sends requests over the network.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(super) struct ReqwestTransport {
     settings: HttpSettings,
-    trust: Trust,
+    trust: TlsConfig,
     server_name: Option<ServerName>,
     proxies: OnceLock<Proxies>,
     tls: Mutex<Option<ClientConfig>>,
-    lanes: Mutex<HashMap<String, Lane>>,
+    clients: Mutex<HashMap<String, OriginClient>>,
 }
 
-/// The connections to one origin.
+/// The client for one origin, with its connections.
 #[derive(Debug, Clone)]
-struct Lane {
+struct OriginClient {
     client: reqwest::Client,
-    doorway: Doorway,
+    coalescer: ConnectionCoalescer,
     proxy: Option<Proxy>,
 }
 
-impl Wire {
-    /// A wire with these settings. Nothing is loaded or opened yet.
+impl ReqwestTransport {
+    /// A transport with these settings. Loads and opens nothing yet.
     ///
     /// # Errors
     ///
@@ -66,25 +69,25 @@ impl Wire {
         if HeaderValue::from_str(&settings.user_agent).is_err() {
             return Err(unusable("the user agent cannot stand in a header").into());
         }
-        let trust = Trust::new(&settings)?;
+        let trust = TlsConfig::new(&settings)?;
         let server_name = match &settings.server_name {
             Some(name) => Some(ServerName::new(name).ok_or_else(|| unusable("the server name is not a DNS name"))?),
             None => None,
         };
-        Ok(Self { settings, trust, server_name, proxies: OnceLock::new(), tls: Mutex::default(), lanes: Mutex::default() })
+        Ok(Self { settings, trust, server_name, proxies: OnceLock::new(), tls: Mutex::default(), clients: Mutex::default() })
     }
 
-    /// The lane to the origin of `url`.
-    fn lane(&self, url: &Url) -> Result<Lane, TransportCause> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The client for the origin of `url`.
+    fn origin_client(&self, url: &Url) -> Result<OriginClient, TransportCause> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let origin = origin_of(url);
-        if let Some(lane) = lanes.get(&origin) {
-            return Ok(lane.clone());
+        if let Some(origin_client) = clients.get(&origin) {
+            return Ok(origin_client.clone());
         }
-        let doorway = Doorway::default();
+        let coalescer = ConnectionCoalescer::default();
         let proxy = self.proxy(url)?;
-        let client = self.builder(url, proxy.as_ref())?.connector_layer(doorway.clone()).build().map_err(classify)?;
-        Ok(lanes.entry(origin).insert_entry(Lane { client, doorway, proxy }).get().clone())
+        let client = self.builder(url, proxy.as_ref())?.connector_layer(coalescer.clone()).build().map_err(classify)?;
+        Ok(clients.entry(origin).insert_entry(OriginClient { client, coalescer, proxy }).get().clone())
     }
 
     /// The proxy that requests to `url` go through.
@@ -109,11 +112,11 @@ impl Wire {
 
     /// Makes the next request to the origin of `url` open a new connection, unless another request
     /// that timed out has done so. Requests under way on the old one may still be answered.
-    fn forget(&self, url: &Url, lane: &Lane) {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+    fn forget(&self, url: &Url, origin_client: &OriginClient) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let origin = origin_of(url);
-        if lanes.get(&origin).is_some_and(|current| current.doorway.is_same(&lane.doorway)) {
-            lanes.remove(&origin);
+        if clients.get(&origin).is_some_and(|current| current.coalescer.is_same(&origin_client.coalescer)) {
+            clients.remove(&origin);
         }
     }
 
@@ -125,11 +128,11 @@ impl Wire {
         }
     }
 
-    /// A client for the origin of `url`.
+    /// A client builder for the origin of `url`.
     fn builder(&self, url: &Url, proxy: Option<&Proxy>) -> Result<reqwest::ClientBuilder, TransportCause> {
         let route = Route::of(url);
         // A proxy may speak TLS whatever the host behind it does.
-        let tls = if route == Route::DirectPlain { Trust::nobody() } else { self.tls() }
+        let tls = if route == Route::DirectPlain { TlsConfig::without_roots() } else { self.tls() }
             .map_err(|cause| TransportCause::new(TransportFailure::Tls).with_detail("the CA certificates of this machine cannot be used").with_cause(cause))?;
         let HttpSettings { user_agent, connect_timeout, idle_timeout, first_byte_timeout, ping_interval, proxy_from_environment, .. } = &self.settings;
         let mut builder = reqwest::Client::builder()
@@ -159,9 +162,9 @@ impl Wire {
         Ok(builder)
     }
 
-    /// `cause` with what the proxy has to do with it.
-    async fn blame_proxy(&self, cause: TransportCause, lane: &Lane, url: &Url) -> TransportCause {
-        let (Some(proxy), TransportFailure::Connect) = (&lane.proxy, cause.failure) else { return cause };
+    /// `cause`, completed with the proxy's part in it.
+    async fn explain_proxy_failure(&self, cause: TransportCause, origin_client: &OriginClient, url: &Url) -> TransportCause {
+        let (Some(proxy), TransportFailure::Connect) = (&origin_client.proxy, cause.failure) else { return cause };
         let error = cause.cause.as_deref().and_then(|cause| cause.downcast_ref::<reqwest::Error>());
         // A proxy that could be reached, and answered.
         let is_refusal = error.is_some_and(|error| !error.is_timeout() && !is_caused_by::<io::Error>(error));
@@ -202,13 +205,13 @@ impl Wire {
 }
 
 #[async_trait]
-impl Transport for Wire {
+impl Transport for ReqwestTransport {
     async fn send(&self, request: &Request, deadline: Moment) -> Result<RawResponse, TransportCause> {
-        let lane = self.lane(request.url())?;
-        let mut in_flight = InFlight { wire: self, url: request.url(), lane: &lane, deadline, timed_out: None };
+        let origin_client = self.origin_client(request.url())?;
+        let mut in_flight = InFlight { wire: self, url: request.url(), origin_client: &origin_client, deadline, timed_out: None };
         let named = self.named(request.url());
         let send = || {
-            let builder = lane.client.request(request.method().clone(), named.as_ref().clone()).headers(request.headers().clone());
+            let builder = origin_client.client.request(request.method().clone(), named.as_ref().clone()).headers(request.headers().clone());
             match request.body() {
                 Some(body) => builder.body(body.clone()),
                 None => builder,
@@ -217,35 +220,35 @@ impl Transport for Wire {
         };
         let head = async {
             match send().await {
-                Err(error) if is_caused_by::<Broke>(&error) => send().await,
+                Err(error) if is_caused_by::<SharedConnectionLost>(&error) => send().await,
                 answer => answer,
             }
         };
         let answer = match within(self.first_byte_timeout(deadline), head).await {
             Ok(response) => self.read(response).await,
-            Err(cause) => Err(self.blame_proxy(cause, &lane, request.url()).await),
+            Err(cause) => Err(self.explain_proxy_failure(cause, &origin_client, request.url()).await),
         };
         in_flight.timed_out = Some(matches!(&answer, Err(cause) if cause.failure == TransportFailure::Idle));
         answer
     }
 
     async fn connect(&self, url: &Url) {
-        if let Ok(lane) = self.lane(url) {
-            lane.doorway.open_ahead(lane.client.get(self.named(url).into_owned()).send()).await;
+        if let Ok(origin_client) = self.origin_client(url) {
+            origin_client.coalescer.preconnect(origin_client.client.get(self.named(url).into_owned()).send()).await;
         }
     }
 
     fn reload_trust(&self) {
         *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
 /// A request under way. When it is dropped because time is up, its connection goes too.
 struct InFlight<'a> {
-    wire: &'a Wire,
+    wire: &'a ReqwestTransport,
     url: &'a Url,
-    lane: &'a Lane,
+    origin_client: &'a OriginClient,
     deadline: Moment,
     /// Whether it timed out; `None` while that is open.
     timed_out: Option<bool>,
@@ -255,12 +258,12 @@ impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         // One that is dropped early was no longer needed: nothing is wrong with its connection.
         if self.timed_out.unwrap_or_else(|| Moment::now() + DEADLINE_SLACK >= self.deadline) {
-            self.wire.forget(self.url, self.lane);
+            self.wire.forget(self.url, self.origin_client);
         }
     }
 }
 
-/// What comes of `answer` within `limit`.
+/// The result of `answer` within `limit`.
 async fn within<T>(limit: Duration, answer: impl Future<Output = reqwest::Result<T>>) -> Result<T, TransportCause> {
     match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer.map_err(classify),
@@ -294,8 +297,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_byte_has_a_third_of_the_time_left_and_at_least_the_idle_timeout() {
-        let wire = |first_byte_timeout| Wire::new(HttpSettings { first_byte_timeout, ..HttpSettings::default() }).unwrap();
-        let limit = |wire: &Wire, left| wire.first_byte_timeout(Moment::now() + Duration::from_secs(left)).as_secs();
+        let wire = |first_byte_timeout| ReqwestTransport::new(HttpSettings { first_byte_timeout, ..HttpSettings::default() }).unwrap();
+        let limit = |wire: &ReqwestTransport, left| wire.first_byte_timeout(Moment::now() + Duration::from_secs(left)).as_secs();
         for (left, expected) in [(300, 100), (60, 20), (30, 10), (12, 10), (0, 10)] {
             assert_eq!(limit(&wire(None), left), expected, "{left} s left");
         }
@@ -304,7 +307,7 @@ mod tests {
 
     #[test]
     fn settings_that_no_request_could_be_made_with_are_refused_at_once() {
-        let refused = |settings| Wire::new(settings).unwrap_err().to_string();
+        let refused = |settings| ReqwestTransport::new(settings).unwrap_err().to_string();
         assert_eq!(
             refused(HttpSettings { user_agent: "a\nb".to_owned(), ..HttpSettings::default() }),
             "cannot set up HTTP: no request to any host could be made (the user agent cannot stand in a header)"
