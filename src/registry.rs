@@ -61,6 +61,8 @@ impl Registry {
             providers: vec![
                 #[cfg(feature = "azure")]
                 cloud_autojoin_azure::SPEC,
+                #[cfg(feature = "consul")]
+                cloud_autojoin_consul::SPEC,
                 #[cfg(feature = "digitalocean")]
                 cloud_autojoin_digitalocean::SPEC,
                 #[cfg(feature = "dns")]
