@@ -6,7 +6,7 @@ use url::{Host, Url};
 const METADATA_ADDRESSES: [&str; 4] = ["168.63.129.16", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254"];
 
 /// The same by name.
-const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "metadata.goog"];
+const METADATA_NAMES: [&str; 3] = ["metadata.google.internal", "metadata.goog", "metadata.tencentyun.com"];
 
 /// The way to the host of a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,7 @@ mod tests {
             "168.63.129.16",
             "[fd00:ec2::254]",
             "metadata.google.internal",
+            "metadata.tencentyun.com",
         ] {
             assert_eq!(route(&format!("http://{host}/x")), Route::DirectPlain, "{host}");
             assert_eq!(route(&format!("https://{host}/x")), Route::Direct, "{host}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cloud_autojoin_core::error::ApiError;
 use cloud_autojoin_core::http::{Answer, Authorizer, HttpClient, Request, Response, ResponseClass, ResponseClassifier};
 use cloud_autojoin_core::{Call, Context, Error, Result};
+use http::HeaderMap;
 use http::header::{ACCEPT, HeaderValue};
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -97,6 +98,13 @@ impl ApiClient {
     pub async fn json<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
         let request = self.prepare(request);
         let answer = self.http.json(self.api.provider(), &request, call).await?;
+        Ok(self.value(&request, answer)?.0)
+    }
+
+    /// As [`ApiClient::json`], with the headers of the response.
+    pub(super) async fn json_with_headers<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<(T, HeaderMap)> {
+        let request = self.prepare(request);
+        let answer = self.http.json(self.api.provider(), &request, call).await?;
         self.value(&request, answer)
     }
 
@@ -109,7 +117,7 @@ impl ApiClient {
     pub async fn xml<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
         let request = self.prepare(request);
         let answer = self.http.decode(self.api.provider(), &request, call, super::xml::decode).await?;
-        self.value(&request, answer)
+        Ok(self.value(&request, answer)?.0)
     }
 
     /// Sends `request` and returns its successful response as it is.
@@ -136,9 +144,9 @@ impl ApiClient {
         }
     }
 
-    fn value<T>(&self, request: &Request, answer: Answer<T>) -> Result<T> {
+    fn value<T>(&self, request: &Request, answer: Answer<T>) -> Result<(T, HeaderMap)> {
         match answer {
-            Answer::Value(value, response) if response.class == ResponseClass::Success => Ok(value),
+            Answer::Value(value, response) if response.class == ResponseClass::Success => Ok((value, response.headers)),
             Answer::Value(_, response) | Answer::Other(response) => Err(self.error(request, &response)),
         }
     }

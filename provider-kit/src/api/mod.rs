@@ -1,14 +1,16 @@
 //! One cloud's HTTP API: requests, pages, errors.
 //!
 //! [`client`] sends and decodes, [`pages`] follows a list to its end, [`error_body`] reads the
-//! cloud's own words out of a refusal.
+//! cloud's own words out of a refusal, [`rate_limit`] how long to wait after one.
 
 mod client;
 mod error_body;
 mod pages;
+mod rate_limit;
 #[cfg(feature = "xml")]
 mod xml;
 
 pub use client::{Api, ApiClient};
 pub use error_body::ErrorBody;
 pub use pages::Pages;
+pub use rate_limit::retry_after_or_reset;

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use cloud_autojoin_core::http::{NextLink, PageLimits, Request, origin_of};
 use cloud_autojoin_core::{Call, Result, TransportError, TransportFailure};
+use http::HeaderMap;
 use serde::de::DeserializeOwned;
 
 use super::ApiClient;
@@ -42,11 +43,21 @@ pub struct Pages<'a> {
     seen: HashSet<u64>,
     hasher: RandomState,
     limits: PageLimits,
+    headers: HeaderMap,
 }
 
 impl<'a> Pages<'a> {
     pub(super) fn new(client: &'a ApiClient, first: Request, call: &'a Call) -> Self {
-        let mut pages = Self { client, call, next: None, current: None, seen: HashSet::new(), hasher: RandomState::new(), limits: PageLimits::default() };
+        let mut pages = Self {
+            client,
+            call,
+            next: None,
+            current: None,
+            seen: HashSet::new(),
+            hasher: RandomState::new(),
+            limits: PageLimits::default(),
+            headers: HeaderMap::new(),
+        };
         pages.seen.insert(pages.hash(&first));
         pages.next = Some(first);
         pages
@@ -60,7 +71,15 @@ impl<'a> Pages<'a> {
     pub async fn next_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
         let Some(request) = self.next.take() else { return Ok(None) };
         self.current = Some(request.clone());
-        self.client.json(request, self.call).await.map(Some)
+        let (page, headers) = self.client.json_with_headers(request, self.call).await?;
+        self.headers = headers;
+        Ok(Some(page))
+    }
+
+    /// The number in a header of the page that [`Pages::next_json`] returned last: the length of the
+    /// whole list, for services that say it there.
+    pub fn header_number(&self, name: &str) -> Option<u64> {
+        self.headers.get(name)?.to_str().ok()?.trim().parse().ok()
     }
 
     /// As [`Pages::next_json`], for XML.

@@ -2,7 +2,6 @@
 //!
 //! Facts: docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
 
-use std::fmt;
 use std::time::SystemTime;
 
 use cloud_autojoin_core::Secret;
@@ -11,6 +10,7 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
+pub use super::AccessKey;
 use super::sign::{hex, hmac_sha256, sha256_hex};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -20,23 +20,6 @@ const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token
 /// Everything but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
-
-/// An access key: long-lived, or temporary with a session token.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AccessKey {
-    /// Its id, `AKIA...` or `ASIA...`.
-    pub id: String,
-    /// The secret that signs.
-    pub secret: Secret,
-    /// The token of a temporary key.
-    pub session_token: Option<Secret>,
-}
-
-impl fmt::Debug for AccessKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessKey")
-    }
-}
 
 /// Signs `request` for `service` in `region`, at the wall-clock time `now`.
 ///

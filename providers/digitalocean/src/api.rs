@@ -1,9 +1,10 @@
 //! The API's JSON, errors and rate limits (API v2).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClass, ResponseClassifier, retry_after};
+use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_provider_kit::api::retry_after_or_reset;
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::Deserialize;
 
@@ -16,13 +17,7 @@ impl ResponseClassifier for DigitalOceanApi {
     /// Responses without `Retry-After` say in `ratelimit-reset` when the next request is possible,
     /// in seconds of Unix time.
     fn retry_after(&self, response: &RawResponse, now: SystemTime) -> Option<Duration> {
-        retry_after(&response.headers, now).or_else(|| {
-            if ResponseClass::of_status(response.status) != ResponseClass::Throttled {
-                return None;
-            }
-            let reset = response.headers.get("ratelimit-reset")?.to_str().ok()?.parse().ok()?;
-            (UNIX_EPOCH + Duration::from_secs(reset)).duration_since(now).ok()
-        })
+        retry_after_or_reset(response, "ratelimit-reset", now)
     }
 }
 
