@@ -69,6 +69,10 @@ impl Registry {
                 cloud_autojoin_dns::SPEC,
                 #[cfg(feature = "exec")]
                 cloud_autojoin_exec::SPEC,
+                #[cfg(feature = "hetzner")]
+                cloud_autojoin_hetzner::SPEC,
+                #[cfg(feature = "linode")]
+                cloud_autojoin_linode::SPEC,
                 #[cfg(feature = "srv")]
                 cloud_autojoin_srv::SPEC,
             ],
