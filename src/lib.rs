@@ -26,6 +26,8 @@
 use std::time::Duration;
 
 pub mod atomic_file;
+pub mod escape;
+pub mod join_string;
 mod registry;
 pub mod watch;
 

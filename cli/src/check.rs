@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use cloud_autojoin::join_string::{self, JoinArgument};
 use cloud_autojoin::{Call, Clock, Context, Registry, Result};
 use tokio::io::AsyncReadExt;
 
@@ -16,7 +17,6 @@ mod text;
 use judgement::Judgement;
 
 use crate::arguments::{Check, CheckFormat};
-use crate::join_string::{self, Given};
 use crate::output;
 use crate::report::Reporter;
 use crate::status::Status;
@@ -84,9 +84,9 @@ fn are_words_of_one(strings: &[OsString]) -> bool {
 /// Judges the join string that `words` make.
 async fn judge(words: &[OsString], registry: &Registry, context: &Context) -> Judgement {
     let call = Call::new(&Clock::system(), READING);
-    let mut given: Vec<Given> = Vec::with_capacity(words.len());
+    let mut given: Vec<JoinArgument> = Vec::with_capacity(words.len());
     for word in words {
-        match join_string::one(word, &call).await {
+        match join_string::read_argument(word, &call).await {
             Ok(text) => given.push(text),
             Err(error) => return Judgement::unreadable(word, &error),
         }

@@ -15,6 +15,7 @@ use crate::output::{self, AddressRow};
 use crate::question::{self, Asked};
 use crate::report::Reporter;
 use crate::status::Status;
+use crate::terminal::{Colour, Width};
 
 /// Runs the subcommand. What can be explained of a call that failed goes to standard output too; the error goes where errors go.
 pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
@@ -27,7 +28,7 @@ pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
     let text = match arguments.output {
         ExplainFormat::Json => output::json(&Document::of(&explanation)),
         ExplainFormat::Mermaid => explanation.discovery.map_or_else(String::new, mermaid::of),
-        ExplainFormat::Text => table::of(&explanation, output::Width::of_standard_output(), output::Colour::of_standard_output()),
+        ExplainFormat::Text => table::of(&explanation, Width::of_standard_output(), Colour::of_standard_output()),
     };
     let delivered = output::print_page(&text, "explanation", reporter);
     if delivered != Status::Done {

@@ -1,7 +1,8 @@
 //! The command `discover`: arguments in, exit code out.
 //!
-//! Each subcommand has its file: `addrs.rs`, `explain.rs`, `check.rs`, `providers.rs`, `completions.rs`, `man.rs`. They print through `output.rs`, the one place that writes to standard output, and fail through `report.rs`;
-//! `join_string.rs` reads the string they are about, `usage.rs` answers a command line that makes no sense.
+//! Each subcommand has its file: `addrs.rs`, `explain.rs`, `check.rs`, `providers.rs`,
+//! `completions.rs`, `man.rs`, `watch.rs`. They write to standard output through `output.rs` and to
+//! standard error through `report.rs`; `usage.rs` reports an invalid command line.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -11,13 +12,13 @@ mod arguments;
 mod check;
 mod completions;
 mod explain;
-mod join_string;
 mod man;
 mod output;
 mod providers;
 mod question;
 mod report;
 mod status;
+mod terminal;
 mod usage;
 #[cfg(all(feature = "sidecar", unix))]
 mod watch;

@@ -7,9 +7,10 @@ use cloud_autojoin::{ProviderSpec, Registry};
 use serde::Serialize;
 
 use crate::arguments::{OutputFormat, Providers};
-use crate::output::{self, Width};
+use crate::output;
 use crate::report::Reporter;
 use crate::status::Status;
+use crate::terminal::Width;
 
 /// Runs the subcommand.
 pub(crate) fn run(arguments: &Providers, reporter: &Reporter) -> Status {

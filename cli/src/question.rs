@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use cloud_autojoin::{Call, Clock, ConfigError, ConfigProblem, ConfigString, Context, Detail, Discovery, Registry, Result, TransportError, TransportFailure};
+use cloud_autojoin::{Call, Clock, ConfigError, ConfigString, Context, Detail, Discovery, Registry, Result, TransportError, TransportFailure, join_string};
 
 use crate::arguments::Question;
-use crate::join_string;
 use crate::report::Reporter;
 
 /// How much longer than the deadline a provider may take to notice it, before it is stopped from here.
@@ -57,7 +56,7 @@ async fn discover(question: &Question, clock: &Clock, call: &Call, read: &mut Re
 /// Warns of keys that the provider does not know, or makes an error of them. Strings are shared with agents that ignore such keys, so the default is the warning.
 fn check_unknown_keys(registry: &Registry, config: &ConfigString, strict: bool, reporter: &Reporter) -> Result<()> {
     let provider = registry.provider_of(config)?.name;
-    let problems = unknown_keys(registry, config)?;
+    let problems = join_string::unknown_keys(registry, config)?;
     if strict {
         return ConfigError::from_problems(Some(provider), problems).map_or(Ok(()), |error| Err(error.into()));
     }
@@ -65,21 +64,4 @@ fn check_unknown_keys(registry: &Registry, config: &ConfigString, strict: bool, 
         reporter.warning(&format!("{} is ignored; {}", problem.message, problem.hint.unwrap_or_default()));
     }
     Ok(())
-}
-
-/// The keys that the provider does not know, as problems.
-///
-/// # Errors
-///
-/// When the string names no provider that is known.
-pub(crate) fn unknown_keys(registry: &Registry, config: &ConfigString) -> Result<Vec<ConfigProblem>> {
-    let provider = registry.provider_of(config)?.name;
-    let problem = |unknown: cloud_autojoin::UnknownKey| {
-        let problem = ConfigProblem::new(unknown.to_string());
-        match unknown.nearest {
-            Some(near) => problem.with_hint(format!("did you mean `{near}`?")),
-            None => problem.with_hint(format!("`discover providers {provider}` lists the keys")),
-        }
-    };
-    Ok(registry.unknown_keys(config)?.into_iter().map(problem).collect())
 }

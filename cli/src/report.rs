@@ -2,13 +2,14 @@
 
 use std::io::{self, IsTerminal, Write as _};
 
+use cloud_autojoin::escape::printable;
 use cloud_autojoin::{Error, Finding};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::arguments::Arguments;
-use crate::output::{Colour, LogWriter, printable};
+use crate::terminal::{Colour, LogWriter};
 
 /// Writes to standard error what the flags ask for.
 #[derive(Debug)]

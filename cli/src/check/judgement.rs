@@ -3,12 +3,10 @@
 use std::ffi::OsStr;
 
 use cloud_autojoin::config::{ParseError, ParseErrorKind};
+use cloud_autojoin::join_string::{self, JoinArgument};
 use cloud_autojoin::{ConfigProblem, ConfigString, Context, Error, ProviderSpec, Registry};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
-
-use crate::join_string::{self, Given};
-use crate::question;
 
 /// What is to be said of one join string.
 #[derive(Serialize)]
@@ -77,7 +75,7 @@ impl Judgement {
     }
 
     /// Judges the string that words and files make together.
-    pub(super) fn of_words(given: &[Given], registry: &Registry, context: &Context) -> Self {
+    pub(super) fn of_words(given: &[JoinArgument], registry: &Registry, context: &Context) -> Self {
         let texts: Vec<String> = given.iter().map(|given| given.text.clone()).collect();
         let input = texts.join(" ");
         match ConfigString::from_arguments(texts) {
@@ -85,7 +83,7 @@ impl Judgement {
             Err(error) => {
                 let refusal = registry.refuse(&error);
                 let refusal = match join_string::line_of_error(given) {
-                    Some(line) => join_string::in_line(refusal, &line),
+                    Some(line) => join_string::with_line(refusal, &line),
                     None => refusal,
                 };
                 Self::unparsed(input, &error, refusal)
@@ -121,7 +119,7 @@ impl Judgement {
         }
     }
 
-    fn of_config(input: String, config: &ConfigString, given: &[Given], registry: &Registry, context: &Context) -> Self {
+    fn of_config(input: String, config: &ConfigString, given: &[JoinArgument], registry: &Registry, context: &Context) -> Self {
         let mut judgement = Self {
             input,
             values: config.iter().map(|(key, value)| (key.to_owned(), Value::from(value))).collect(),
@@ -140,8 +138,8 @@ impl Judgement {
         judgement
     }
 
-    fn judge_by(&mut self, spec: &ProviderSpec, config: &ConfigString, given: &[Given], registry: &Registry, context: &Context) {
-        self.shown.string = Some(join_string::shown(config, spec, registry));
+    fn judge_by(&mut self, spec: &ProviderSpec, config: &ConfigString, given: &[JoinArgument], registry: &Registry, context: &Context) {
+        self.shown.string = Some(join_string::masked(config, spec, registry));
         self.problems = Some(match registry.build(config, context) {
             Ok(provider) => {
                 self.shown.subject = Some(provider.subject());
@@ -153,7 +151,7 @@ impl Judgement {
             Err(other) => vec![Remark::from(&other)],
         });
         self.go_discover = spec.go_discover.map(|compare| compare(config, context)).unwrap_or_default();
-        let unknown = question::unknown_keys(registry, config).unwrap_or_default();
+        let unknown = join_string::unknown_keys(registry, config).unwrap_or_default();
         self.warnings.extend(unknown.into_iter().map(|mut problem| {
             problem.message.push_str(" is ignored");
             Remark::from(problem)
@@ -184,7 +182,7 @@ impl Judgement {
 }
 
 /// Secrets that others may read, and how to keep them out.
-fn open_secrets(spec: &ProviderSpec, config: &ConfigString, given: &[Given]) -> Vec<Remark> {
+fn open_secrets(spec: &ProviderSpec, config: &ConfigString, given: &[JoinArgument]) -> Vec<Remark> {
     let keys = spec
         .keys
         .iter()

@@ -1,12 +1,12 @@
 //! `discover check --role`: the least role that a join string needs.
 
-use cloud_autojoin::{Call, Clock, ConfigError, ConfigProblem, Registry, Result, RoleDocument, RoleFormat};
+use cloud_autojoin::{Call, Clock, ConfigError, ConfigProblem, Registry, Result, RoleDocument, RoleFormat, join_string};
 
 use super::{READING, are_words_of_one, offline};
 use crate::arguments::{Check, CheckFormat};
+use crate::output;
 use crate::report::Reporter;
 use crate::status::Status;
-use crate::{join_string, output};
 
 /// Runs it.
 pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> Status {

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use cloud_autojoin::escape::{is_terminal_control, printable};
 use cloud_autojoin::{Discovery, Node};
-
-use crate::output::{is_obeyed, printable};
 
 /// The picture. Things that are there twice are drawn once.
 pub(super) fn of(discovery: &Discovery) -> String {
@@ -104,7 +103,7 @@ fn escaped(label: &str) -> String {
             '<' => text.push_str("#lt;"),
             '>' => text.push_str("#gt;"),
             '`' => text.push('\''),
-            letter if is_obeyed(letter) => text.push(' '),
+            letter if is_terminal_control(letter) => text.push(' '),
             letter => text.push(letter),
         }
     }

@@ -1,8 +1,6 @@
 //! The join string that would have worked.
 
-use cloud_autojoin::{ConfigString, Discovery, Registry};
-
-use crate::join_string;
+use cloud_autojoin::{ConfigString, Discovery, Registry, join_string};
 
 /// The string with the changes of the most telling finding that has some, secrets masked; none if no finding has any.
 pub(super) fn of(discovery: &Discovery, config: &ConfigString) -> Option<String> {
@@ -19,7 +17,7 @@ pub(super) fn of(discovery: &Discovery, config: &ConfigString) -> Option<String>
     for unknown in registry.unknown_keys(&config).ok()? {
         config.remove(&unknown.key);
     }
-    Some(join_string::shown(&config, spec, &registry))
+    Some(join_string::masked(&config, spec, &registry))
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use cloud_autojoin::escape::printable;
 use cloud_autojoin::{Discovery, Node, RequestOutcome, RequestRecord};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width as ColumnWidth, presets};
 
 use super::{Explanation, Rows};
-use crate::output::{Colour, Width, printable};
+use crate::terminal::{Colour, Width};
 
 /// The explanation. Lines are at most `width` long if there is one, as far as what is in them can be
 /// broken.

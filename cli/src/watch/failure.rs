@@ -97,7 +97,7 @@ pub(crate) fn one_line(body: &[u8]) -> String {
         let words = line.split_whitespace().map(|word| word.rsplit_once("->").map_or(word, |(_, remote)| remote));
         folded.push_str(&words.collect::<Vec<_>>().join(" "));
     }
-    folded.chars().filter(|letter| !crate::output::is_obeyed(*letter)).take(500).collect()
+    folded.chars().filter(|letter| !cloud_autojoin::escape::is_terminal_control(*letter)).take(500).collect()
 }
 
 #[cfg(test)]

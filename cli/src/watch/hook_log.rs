@@ -70,7 +70,7 @@ fn log(hook: Hook<'_>, level: Level, text: &str) {
 /// Without what a terminal would act on.
 fn printable(line: &[u8], cut: bool) -> String {
     let text = String::from_utf8_lossy(line).replace('\t', " ");
-    let mut text = crate::output::printable(text.trim());
+    let mut text = cloud_autojoin::escape::printable(text.trim());
     if cut {
         text.push_str(" ...");
     }

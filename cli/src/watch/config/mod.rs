@@ -13,12 +13,11 @@ use std::time::Duration;
 use cloud_autojoin::config::key::is_safe;
 use cloud_autojoin::file::FileKind;
 use cloud_autojoin::watch::{DEFAULT_LAST_GOOD_MAX_AGE, Guards, MaxShrink, Pace};
-use cloud_autojoin::{Call, ConfigProblem, ConfigString, Context, DEFAULT_TIMEOUT, Error, Provider, Registry};
+use cloud_autojoin::{Call, ConfigProblem, ConfigString, Context, DEFAULT_TIMEOUT, Error, Provider, Registry, join_string};
 
 use super::agent::Agent;
 use super::on_change::OnChange;
 use super::output::Output;
-use crate::{join_string, question};
 
 mod part;
 mod preflight;
@@ -302,7 +301,7 @@ impl WatchJudge<'_> {
         let call = Call::new(self.context.clock(), READ_TIMEOUT);
         let (join, given) = join_string::read_from(&words, FileKind::Regular, &registry, &call).await.map_err(|error| add(section, &error)).ok()?;
         let spec = registry.provider_of(&join).map_err(|error| add(section, &error)).ok()?;
-        for unknown in question::unknown_keys(&registry, &join).unwrap_or_default() {
+        for unknown in join_string::unknown_keys(&registry, &join).unwrap_or_default() {
             section.warn_at("join", format!("{} is ignored; {}", unknown.message, unknown.hint.unwrap_or_default()));
         }
         let located = |error| join_string::locate(error, &join, &given, &registry);

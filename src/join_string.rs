@@ -1,71 +1,77 @@
-//! The join string of a command line: words, and files named by `@FILE`.
+//! Reads a join string given as arguments: words, and files named by `@FILE`.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cloud_autojoin::config::{Values, key};
-use cloud_autojoin::file::{self, FileKind};
-use cloud_autojoin::{Call, ConfigError, ConfigProblem, ConfigString, Error, ProviderSpec, Registry};
+use cloud_autojoin_core::config::{Values, key};
+use cloud_autojoin_core::file::{self, FileKind};
+use cloud_autojoin_core::{Call, ConfigError, ConfigProblem, ConfigString, Error, ProviderSpec, Result};
 
-/// More than this is no join string but a wrong path (a device, a log).
-const LONGEST: u64 = 1 << 20;
+use crate::registry::{Registry, UnknownKey};
 
-/// A text of the command line, and where it stood.
-pub(crate) struct Given {
+/// The largest file that is read: a larger one is a wrong path (a device, a log).
+const MAX_BYTES: u64 = 1 << 20;
+
+/// One argument of a join string, with the file it was read from.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct JoinArgument {
     /// The text; that of a file is on one line.
-    pub(crate) text: String,
-    /// The file it was in.
-    pub(crate) file: Option<File>,
+    pub text: String,
+    /// The file it was read from, for an `@FILE`.
+    pub file: Option<JoinFile>,
     /// The lines of the file that the text is made of, with their numbers.
     lines: Vec<(usize, String)>,
 }
 
 /// A file that holds a join string.
-pub(crate) struct File {
-    /// Its path as written.
-    pub(crate) path: PathBuf,
-    /// Whether users of this machine other than its owner and group may read it; unknown where the system has no such thing.
-    pub(crate) readable_by_all: Option<bool>,
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct JoinFile {
+    /// Its path as given.
+    pub path: PathBuf,
+    /// Whether users other than its owner and group may read it; `None` where the operating system
+    /// has no such permissions.
+    pub readable_by_all: Option<bool>,
 }
 
-/// Reads the join string that `words` stand for, within the time of `call`. The contents of an `@FILE` take its place among the words.
-/// The texts that it was read from come with it, for [`locate`].
+/// Reads the join string given by `words`, within the deadline of `call`. An `@FILE` is replaced by
+/// its contents. Returns the arguments as well, for [`locate`].
 ///
 /// # Errors
 ///
-/// `Error::Config` when a file cannot be read, and when the whole does not parse.
-pub(crate) async fn read(words: &[OsString], registry: &Registry, call: &Call) -> Result<(ConfigString, Vec<Given>), Error> {
+/// [`Error::Config`] when a file can't be read or the join string doesn't parse.
+pub async fn read(words: &[OsString], registry: &Registry, call: &Call) -> Result<(ConfigString, Vec<JoinArgument>)> {
     read_from(words, FileKind::Any, registry, call).await
 }
 
-/// The same, where an `@FILE` must be of this kind: one that is read again and again can't be a
+/// Like [`read`], but an `@FILE` must be of this kind: a file that is read repeatedly can't be a
 /// pipe.
 ///
 /// # Errors
 ///
 /// As [`read`].
-pub(crate) async fn read_from(words: &[OsString], kind: FileKind, registry: &Registry, call: &Call) -> Result<(ConfigString, Vec<Given>), Error> {
+pub async fn read_from(words: &[OsString], kind: FileKind, registry: &Registry, call: &Call) -> Result<(ConfigString, Vec<JoinArgument>)> {
     let mut given = Vec::with_capacity(words.len());
     for word in words {
-        given.push(one_from(word, kind, call).await?);
+        given.push(read_argument_from(word, kind, call).await?);
     }
     match registry.parse_arguments(given.iter().map(|given| given.text.clone())) {
         Ok(config) => Ok((config, given)),
         Err(error) => Err(match line_of_error(&given) {
-            Some(line) => in_line(error, &line),
+            Some(line) => with_line(error, &line),
             None => error,
         }),
     }
 }
 
-/// The file and line in which a join string stops being one, as `FILE:LINE`; none if that is among
-/// the words of the command line.
-pub(crate) fn line_of_error(given: &[Given]) -> Option<String> {
+/// The file and line of the first parse error, as `FILE:LINE`; `None` if it isn't in a file.
+pub fn line_of_error(given: &[JoinArgument]) -> Option<String> {
     let error = ConfigString::from_arguments(given.iter().map(|given| given.text.clone())).err()?;
-    // The first beginning of the whole that fails in the same way.
+    // The first prefix that fails in the same way.
     let mut line = None;
-    for_each_beginning(given, |texts, place| {
+    for_each_prefix(given, |texts, place| {
         let is_found = place.is_some() && ConfigString::from_arguments(texts.to_vec()).err().as_ref() == Some(&error);
         line = if is_found { place } else { None };
         is_found
@@ -73,11 +79,10 @@ pub(crate) fn line_of_error(given: &[Given]) -> Option<String> {
     line
 }
 
-/// The file and line that a key has its value from, as `FILE:LINE`; none if that is among the words
-/// of the command line.
-fn line_of_key(given: &[Given], key: &str) -> Option<String> {
+/// The file and line that set the value of a key, as `FILE:LINE`; `None` if they aren't in a file.
+fn line_of_key(given: &[JoinArgument], key: &str) -> Option<String> {
     let (mut line, mut value) = (None, None);
-    for_each_beginning(given, |texts, place| {
+    for_each_prefix(given, |texts, place| {
         let Ok(config) = ConfigString::from_arguments(texts.to_vec()) else { return false };
         let present = config.get(key).map(ToOwned::to_owned);
         if present != value {
@@ -88,9 +93,9 @@ fn line_of_key(given: &[Given], key: &str) -> Option<String> {
     line
 }
 
-/// Calls `visit` with each beginning of the whole, a line of a file or a word longer than the one
-/// before, and the place where that ends (none for words). Ends when `visit` returns true.
-fn for_each_beginning(given: &[Given], mut visit: impl FnMut(&[String], Option<String>) -> bool) {
+/// Calls `visit` with each prefix of the join string, one line of a file or one word longer than the
+/// one before, and the `FILE:LINE` where it ends (`None` for words), until `visit` returns true.
+fn for_each_prefix(given: &[JoinArgument], mut visit: impl FnMut(&[String], Option<String>) -> bool) {
     let mut texts: Vec<String> = Vec::new();
     for given in given {
         let Some(file) = &given.file else {
@@ -114,15 +119,15 @@ fn for_each_beginning(given: &[Given], mut visit: impl FnMut(&[String], Option<S
     }
 }
 
-/// The error with `FILE:LINE` in front of each problem with a key that an `@FILE` gives.
-pub(crate) fn locate(error: Error, config: &ConfigString, given: &[Given], registry: &Registry) -> Error {
+/// Puts `FILE:LINE` in front of each problem with a key that an `@FILE` sets.
+pub fn locate(error: Error, config: &ConfigString, given: &[JoinArgument], registry: &Registry) -> Error {
     let (Error::Config(refusal), Ok(spec)) = (&error, registry.provider_of(config)) else { return error };
     let problems = refusal.problems().iter().cloned().map(|problem| located(problem, config, given, spec)).collect();
     ConfigError::from_problems(refusal.provider(), problems).map_or(error, Into::into)
 }
 
-/// The problem with `FILE:LINE` in front if it is with a key that an `@FILE` gives.
-pub(crate) fn located(mut problem: ConfigProblem, config: &ConfigString, given: &[Given], spec: &ProviderSpec) -> ConfigProblem {
+/// Puts `FILE:LINE` in front of a problem with a key that an `@FILE` sets.
+pub fn located(mut problem: ConfigProblem, config: &ConfigString, given: &[JoinArgument], spec: &ProviderSpec) -> ConfigProblem {
     // A problem has the name of the option, a string may have another name of it.
     let is_about = |name: &&str| key::find(spec.keys, name).map(|key| key.name) == problem.key.as_deref();
     let written = config.iter().map(|(name, _)| name).find(is_about);
@@ -132,8 +137,8 @@ pub(crate) fn located(mut problem: ConfigProblem, config: &ConfigString, given: 
     problem
 }
 
-/// The error with the place in front of each of its messages.
-pub(crate) fn in_line(error: Error, line: &str) -> Error {
+/// Puts `line` in front of each message of a configuration error.
+pub fn with_line(error: Error, line: &str) -> Error {
     let Error::Config(config) = &error else { return error };
     let problems = config.problems().iter().cloned().map(|mut problem| {
         problem.message = format!("{line}: {}", problem.message);
@@ -142,28 +147,28 @@ pub(crate) fn in_line(error: Error, line: &str) -> Error {
     ConfigError::from_problems(None, problems.collect()).map_or(error, Into::into)
 }
 
-/// Reads one word: itself, or the file that it names.
+/// Reads one argument: the word itself, or the file that it names.
 ///
 /// # Errors
 ///
-/// `Error::Config` when it, or the file, cannot be read.
-pub(crate) async fn one(word: &OsStr, call: &Call) -> Result<Given, Error> {
-    one_from(word, FileKind::Any, call).await
+/// [`Error::Config`] when the word isn't UTF-8 or the file can't be read.
+pub async fn read_argument(word: &OsStr, call: &Call) -> Result<JoinArgument> {
+    read_argument_from(word, FileKind::Any, call).await
 }
 
-async fn one_from(word: &OsStr, kind: FileKind, call: &Call) -> Result<Given, Error> {
+async fn read_argument_from(word: &OsStr, kind: FileKind, call: &Call) -> Result<JoinArgument> {
     let text = word.to_str().ok_or_else(|| problem("the join string is not UTF-8", "write it in UTF-8"))?;
     let Some(path) = text.strip_prefix('@') else {
-        return Ok(Given { text: text.to_owned(), file: None, lines: Vec::new() });
+        return Ok(JoinArgument { text: text.to_owned(), file: None, lines: Vec::new() });
     };
     if path.is_empty() {
         return Err(problem("there is no file name after `@`", "write `@FILE`, as @/etc/discover/consul"));
     }
     let path = Path::new(path);
     let shown = path.display();
-    let contents = file::read(path, kind, LONGEST, call.remaining()).await.map_err(|error| match error.kind() {
+    let contents = file::read(path, kind, MAX_BYTES, call.remaining()).await.map_err(|error| match error.kind() {
         io::ErrorKind::FileTooLarge => {
-            problem(format!("{shown} is too large for a join string: more than {LONGEST} bytes"), "name the file that holds the join string alone")
+            problem(format!("{shown} is too large for a join string: more than {MAX_BYTES} bytes"), "name the file that holds the join string alone")
         }
         _ => problem(format!("cannot read the join string from {shown}: {error}"), format!("check that {shown} exists and that this user may read it")),
     })?;
@@ -177,7 +182,7 @@ async fn one_from(word: &OsStr, kind: FileKind, call: &Call) -> Result<Given, Er
         return Err(problem(format!("there is no join string in {shown}"), "write one into it, as provider=azure ..."));
     }
     let text = lines.iter().map(|(_, line)| line.as_str()).collect::<Vec<_>>().join(" ");
-    Ok(Given { text, file: Some(File { path: path.to_owned(), readable_by_all }), lines })
+    Ok(JoinArgument { text, file: Some(JoinFile { path: path.to_owned(), readable_by_all }), lines })
 }
 
 #[cfg(unix)]
@@ -191,9 +196,9 @@ fn readable_by_all(_: &std::fs::Metadata) -> Option<bool> {
     None
 }
 
-/// The lines of a file that hold a join string, with their numbers. A line end is a blank, and a `#`
-/// that begins a word outside of quotes begins a comment. An editor's byte order mark, which would
-/// become part of the first key, is left out.
+/// The lines of a file that hold a join string, with their numbers. A line end separates words, and
+/// a `#` at the start of a word outside of quotes begins a comment. A byte order mark, which would
+/// become part of the first key, is removed.
 fn lines_without_comments(text: &str) -> Vec<(usize, String)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut is_quoted = false;
@@ -222,8 +227,9 @@ fn lines_without_comments(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-/// The string normalised, to be shown: every secret is masked, every value of a key that is not known, and every key that may be a piece of a secret.
-pub(crate) fn shown(config: &ConfigString, spec: &ProviderSpec, registry: &Registry) -> String {
+/// The normalised string with secrets masked: the values of secret and unknown keys, and keys that
+/// may be a part of a secret.
+pub fn masked(config: &ConfigString, spec: &ProviderSpec, registry: &Registry) -> String {
     let mut config = config.clone();
     let hidden: Vec<_> = registry.unknown_keys(&config).unwrap_or_default().into_iter().filter(|key| !key.is_showable()).collect();
     for unknown in &hidden {
@@ -235,6 +241,23 @@ pub(crate) fn shown(config: &ConfigString, spec: &ProviderSpec, registry: &Regis
         key::is_safe(spec.keys, name) && !(is_url && config.get(name).is_some_and(|url| url.contains(['@', '?'])))
     });
     format!("{masked}{}", " ***=***".repeat(hidden.len()))
+}
+
+/// The keys that the provider doesn't know, as problems.
+///
+/// # Errors
+///
+/// The string names no known provider.
+pub fn unknown_keys(registry: &Registry, config: &ConfigString) -> Result<Vec<ConfigProblem>> {
+    let provider = registry.provider_of(config)?.name;
+    let problem = |unknown: UnknownKey| {
+        let problem = ConfigProblem::new(unknown.to_string());
+        match unknown.nearest {
+            Some(near) => problem.with_hint(format!("did you mean `{near}`?")),
+            None => problem.with_hint(format!("`discover providers {provider}` lists the keys")),
+        }
+    };
+    Ok(registry.unknown_keys(config)?.into_iter().map(problem).collect())
 }
 
 fn problem(message: impl Into<String>, hint: impl Into<String>) -> Error {
