@@ -9,10 +9,12 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, 
 use cloud_autojoin::DEFAULT_TIMEOUT;
 
 mod go;
+#[cfg(all(feature = "sidecar", unix))]
+mod watch;
 
 pub(crate) use go::GoDuration;
 #[cfg(all(feature = "sidecar", unix))]
-pub(crate) use go::whole_number;
+pub(crate) use watch::{LogFormat, Watch};
 
 const DISCOVER: &str = "\
 Examples:
@@ -52,7 +54,7 @@ pub(crate) enum Action {
     Providers(Providers),
     /// Keep files and running agents up to date
     #[cfg(all(feature = "sidecar", unix))]
-    Watch(Box<crate::watch::Arguments>),
+    Watch(Box<Watch>),
     /// Print a script by which a shell completes this command
     Completions(Completions),
     /// Print a manual page, or write all of them
@@ -262,7 +264,7 @@ pub(crate) enum OutputFormat {
 impl Arguments {
     /// What the log of a daemon looks like; `None` for everything that is not one.
     #[cfg(all(feature = "sidecar", unix))]
-    pub(crate) fn log_format(&self) -> Option<crate::watch::LogFormat> {
+    pub(crate) fn log_format(&self) -> Option<LogFormat> {
         match &self.action {
             Action::Watch(watch) if !watch.check => Some(watch.log),
             _ => None,

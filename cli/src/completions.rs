@@ -113,7 +113,7 @@ fn with_join_words(command: Command, words: &[JoinWord]) -> Command {
 /// The options whose values are `KIND:...`, with their kinds: `--file` goes on with a path.
 fn kinds() -> [(&'static str, &'static [&'static str]); 2] {
     #[cfg(all(feature = "sidecar", unix))]
-    return [("--file", &crate::watch::FILE_KINDS), ("--agent", &crate::watch::AGENT_KINDS)];
+    return [("--file", &cloud_autojoin_sidecar::FILE_KINDS), ("--agent", &cloud_autojoin_sidecar::AGENT_KINDS)];
     #[cfg(not(all(feature = "sidecar", unix)))]
     [("--file", &[]), ("--agent", &[])]
 }

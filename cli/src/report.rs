@@ -48,13 +48,13 @@ impl Reporter {
     #[cfg(all(feature = "sidecar", unix))]
     fn start_daemon_log(arguments: &Arguments, verbose: u8) {
         let level = [LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE][usize::from(verbose.min(2))];
-        let ours = Targets::new().with_target("cloud_autojoin", level).with_target("discover", level).with_default(LevelFilter::WARN);
+        let ours = Targets::new().with_target("cloud_autojoin", level).with_default(LevelFilter::WARN);
         let layer = tracing_subscriber::fmt::layer().with_writer(|| LogWriter::new(io::stderr()));
         let log = tracing_subscriber::registry().with(ours);
         // A second subscriber cannot be there: this is the start of the process.
         let _ = match arguments.log_format() {
             // Events have a field `target` of their own, and an object has each key once.
-            Some(crate::watch::LogFormat::Json) => log.with(layer.json().flatten_event(true).with_target(false)).try_init(),
+            Some(crate::arguments::LogFormat::Json) => log.with(layer.json().flatten_event(true).with_target(false)).try_init(),
             _ => {
                 let layer = layer.with_ansi(Colour::on(io::stderr().is_terminal()).is_on()).with_target(false);
                 // The journal adds the time.

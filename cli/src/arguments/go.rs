@@ -63,7 +63,7 @@ pub(super) fn duration(text: &str) -> Result<GoDuration, String> {
 }
 
 /// A parser of whole numbers from `least` to `most`.
-pub(crate) fn whole_number<N>(least: N, most: N) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static
+pub(super) fn whole_number<N>(least: N, most: N) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static
 where
     N: std::str::FromStr + PartialOrd + fmt::Display + Copy + Send + Sync + 'static,
 {

@@ -1,0 +1,216 @@
+//! How an agent is reached: plain http on this machine, TLS anywhere, with authorities, certificate and token from files that are read again at each use, since they are rotated.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cloud_autojoin::file::{self, MAX_SECRET_FILE};
+use cloud_autojoin::http::{HttpClient, HttpSettings, Request, Response, RetryPolicy};
+use cloud_autojoin::{Call, Error, Secret, TransportFailure};
+use http::Method;
+use http::header::{HeaderName, HeaderValue};
+use url::Url;
+
+use crate::failure::Failure;
+
+/// No limit of its own: each call has one, and an agent is silent while it works on a join.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+const _: () = assert!(IDLE_TIMEOUT.as_secs() > super::WAN_JOIN_TIMEOUT.as_secs(), "a join would be cut short");
+
+/// More than this is not read of an answer: a list of 10,000 members has about 10 MiB.
+const LARGEST_ANSWER: usize = 64 << 20;
+
+/// The files of a door.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Files {
+    /// The agent's ACL token.
+    pub(crate) token: Option<PathBuf>,
+    /// The authorities that the agent's certificate is of, in place of the system's.
+    pub(crate) authorities: Option<PathBuf>,
+    /// The certificate to show, and its key.
+    pub(crate) certificate: Option<(PathBuf, PathBuf)>,
+}
+
+/// The API of one agent. Clones share its connections.
+#[derive(Clone)]
+pub(crate) struct Door {
+    url: Url,
+    server_name: Option<String>,
+    token_header: HeaderName,
+    files: Files,
+    client: Arc<Mutex<Option<(Trust, HttpClient)>>>,
+}
+
+/// What a client was made of.
+#[derive(Clone, PartialEq, Eq)]
+struct Trust {
+    authorities: Option<Secret>,
+    identity: Option<Secret>,
+}
+
+impl Door {
+    /// The API at `url`, which takes its token in this header.
+    pub(crate) fn new(url: Url, token_header: HeaderName, files: Files) -> Self {
+        Self { url, server_name: None, token_header, files, client: Arc::default() }
+    }
+
+    /// The same API, whose certificate has this DNS name in place of the URL's host.
+    #[must_use]
+    pub(crate) fn with_server_name(self, server_name: Option<String>) -> Self {
+        Self { server_name, client: Arc::default(), ..self }
+    }
+
+    /// The name of its certificate, if it isn't the URL's host.
+    #[cfg(test)]
+    pub(crate) fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
+    }
+
+    /// Trusts from the next use on what is on this machine then, and opens new connections.
+    pub(crate) fn reload_trust(&self) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The same API, reached by this client.
+    #[cfg(test)]
+    pub(super) fn with_client(self, client: HttpClient) -> Self {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some((Trust { authorities: None, identity: None }, client));
+        self
+    }
+
+    /// Its place, for people.
+    pub(crate) fn shown(&self) -> String {
+        cloud_autojoin::http::origin_of(&self.url)
+    }
+
+    /// Whether the agent is on this machine, and has its network.
+    pub(super) fn is_on_this_machine(&self) -> bool {
+        match self.url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        }
+    }
+
+    /// Sends a request with `query` in the URL; gives the answer whatever its status.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or no whole answer came.
+    pub(super) async fn send(&self, operation: &str, method: Method, path: &str, query: &[(&str, &str)], call: &Call) -> Result<Response, Failure> {
+        let mut url = self.url.clone();
+        // Set as it is: it is encoded already.
+        url.set_path(&format!("{}{path}", self.url.path().trim_end_matches('/')));
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = Request::get(operation, url).with_method(method);
+        if let Some(token) = self.token().await? {
+            request = request.header(self.token_header.clone(), token);
+        }
+        let client = self.client().await?;
+        client.send(&request, call).await.map_err(|error| transport(&error))
+    }
+
+    /// Reads the token and the certificates as a request does, and sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// One can't be read, or isn't what it should be.
+    pub(crate) async fn check_files(&self) -> Result<(), Failure> {
+        self.token().await?;
+        self.client().await.map(drop)
+    }
+
+    async fn token(&self) -> Result<Option<HeaderValue>, Failure> {
+        let Some(file) = &self.files.token else { return Ok(None) };
+        let token = Secret::new(text(file).await?.expose().trim());
+        let mut value = HeaderValue::from_str(token.expose())
+            .ok()
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| Failure::new(format!("there is no token in {}", file.display())).with_hint("write the token alone into it"))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+
+    /// A client that trusts what the files say now; the last one where they say the same.
+    async fn client(&self) -> Result<HttpClient, Failure> {
+        let Files { authorities, certificate, .. } = &self.files;
+        let trust = Trust {
+            authorities: match authorities {
+                Some(file) => Some(text(file).await?),
+                None => None,
+            },
+            identity: match certificate {
+                Some((certificate, key)) => Some(Secret::new(format!("{}\n{}", text(certificate).await?.expose(), text(key).await?.expose()))),
+                None => None,
+            },
+        };
+        let mut last = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((before, client)) = &*last
+            && *before == trust
+        {
+            return Ok(client.clone());
+        }
+        let mut settings = HttpSettings::default();
+        settings.retry = RetryPolicy::none();
+        settings.idle_timeout = IDLE_TIMEOUT;
+        settings.max_body = LARGEST_ANSWER;
+        // An agent is near; the proxy is the way to the cloud.
+        settings.proxy_from_environment = false;
+        settings.certificate_authorities = trust.authorities.iter().map(|pem| pem.expose().as_bytes().to_vec()).collect();
+        settings.client_identity = trust.identity.clone();
+        settings.server_name = self.server_name.clone();
+        let client = HttpClient::new(settings).map_err(|error| transport(&error))?;
+        *last = Some((trust, client.clone()));
+        Ok(client)
+    }
+}
+
+impl PartialEq for Door {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.url, &self.server_name, &self.token_header, &self.files) == (&other.url, &other.server_name, &other.token_header, &other.files)
+    }
+}
+
+impl Eq for Door {}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("url", &self.shown()).field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+async fn text(path: &Path) -> Result<Secret, Failure> {
+    let cannot = |error: &dyn fmt::Display| {
+        Failure::new(format!("cannot read {}: {error}", path.display())).with_hint("check that the file is there and that the sidecar's user may read it")
+    };
+    file::read_text(path, MAX_SECRET_FILE).await.map(Secret::new).map_err(|error| cannot(&error))
+}
+
+fn transport(error: &Error) -> Failure {
+    let failure = Failure::new(error.chain());
+    // The usual advice speaks of proxies, which are not on the way to an agent.
+    if let Error::Transport(error) = error {
+        match error.failure() {
+            TransportFailure::Connect => {
+                return failure.with_hint("check that the agent runs and that its `url` is right").expected_at_start();
+            }
+            TransportFailure::Tls => {
+                return failure.with_hint(
+                    "check `ca_file` and this machine's clock; if the agent's certificate has another name than its `url`, give that name in `server_name`",
+                );
+            }
+            _ => {}
+        }
+    }
+    match error.hint() {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,371 @@
+//! What the sidecar is to do: read from a TOML file, or from flags that are turned into the same table, and judged as a whole before anything is asked.
+//!
+//! `section.rs` takes a table apart and collects what is wrong, `part.rs` reads files, agents and on-change actions.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud_autojoin::config::key::is_safe;
+use cloud_autojoin::file::FileKind;
+use cloud_autojoin::watch::{DEFAULT_LAST_GOOD_MAX_AGE, Guards, MaxShrink, Pace};
+use cloud_autojoin::{Call, ConfigProblem, ConfigString, Context, DEFAULT_TIMEOUT, Error, Provider, Registry, join_string};
+
+use tokio::net::TcpListener;
+
+use super::agent::Agent;
+use super::failure::Failure;
+use super::on_change::OnChange;
+use super::output::Output;
+
+mod part;
+mod preflight;
+mod section;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+pub use part::{AGENT_KINDS, FILE_KINDS};
+use preflight::Preflight;
+use section::{Node, Problems, Section};
+pub use source::ConfigSource;
+
+/// The address of the status endpoint by default.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8510";
+
+/// The cloud is asked no more often.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Below this the operator is warned.
+const LOW_INTERVAL: Duration = Duration::from_secs(10);
+
+/// An environment variable with another least interval, in milliseconds: for tests, which have no
+/// time to wait.
+const TEST_MIN_INTERVAL: &str = "DISCOVER_TEST_MIN_INTERVAL_MS";
+
+/// How long reading the files of the configuration may take: one may be on a file system that
+/// hangs.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A checked configuration: at least one watch.
+#[derive(Debug)]
+pub struct Config {
+    pub(crate) context: Context,
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) watches: Vec<WatchConfig>,
+}
+
+impl Config {
+    /// The address of the status endpoint; `None` if it isn't served.
+    pub fn listen(&self) -> Option<SocketAddr> {
+        self.listen
+    }
+
+    /// Binds the address of the status endpoint, if it is served.
+    ///
+    /// # Errors
+    ///
+    /// The address can't be bound.
+    pub async fn bind(&self) -> Result<Option<TcpListener>, Failure> {
+        let Some(address) = self.listen else { return Ok(None) };
+        TcpListener::bind(address).await.map(Some).map_err(|error| cannot_listen(address, &error))
+    }
+}
+
+pub(crate) fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
+    Failure::new(format!("cannot listen on {address}: {error}")).with_hint("choose another address with `listen`, or `none`")
+}
+
+/// One question that is asked again and again, and what is done with its answers.
+pub(crate) struct WatchConfig {
+    /// Its name, which no other has.
+    pub(crate) name: String,
+    /// The join string.
+    pub(crate) join: ConfigString,
+    /// The same without secrets, which tells this watch from others in its last-good file.
+    pub(crate) identity: String,
+    /// What is asked.
+    pub(crate) provider: Arc<dyn Provider>,
+    /// How often.
+    pub(crate) interval: Duration,
+    /// How long one answer may take.
+    pub(crate) timeout: Duration,
+    /// How long the first question may wait, so that machines that start together do not ask together.
+    pub(crate) splay: Duration,
+    /// What an answer must be.
+    pub(crate) guards: Guards,
+    /// How old the last good answer may be before it is used with a loud warning only.
+    pub(crate) restore_max_age: Duration,
+    /// Where the last good answer is kept.
+    pub(crate) last_good: Option<PathBuf>,
+    /// The files.
+    pub(crate) outputs: Vec<Output>,
+    /// The running agents.
+    pub(crate) agents: Vec<Agent>,
+    /// What is done on change.
+    pub(crate) on_change: Vec<OnChange>,
+}
+
+impl WatchConfig {
+    /// Whether `other` says the same, so that a running watch need not be started again. Providers are alike where their join strings are.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        (
+            &self.name,
+            &self.join,
+            self.interval,
+            self.timeout,
+            self.splay,
+            self.restore_max_age,
+            self.guards,
+            &self.last_good,
+            &self.outputs,
+            &self.agents,
+            &self.on_change,
+        ) == (
+            &other.name,
+            &other.join,
+            other.interval,
+            other.timeout,
+            other.splay,
+            other.restore_max_age,
+            other.guards,
+            &other.last_good,
+            &other.outputs,
+            &other.agents,
+            &other.on_change,
+        )
+    }
+}
+
+impl fmt::Debug for WatchConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WatchConfig").field("name", &self.name).field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+/// A configuration that can be used, and its warnings.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CheckedConfig {
+    /// The configuration.
+    pub config: Config,
+    /// Mistakes that don't prevent its use.
+    pub warnings: Vec<String>,
+}
+
+/// How much of a configuration is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckDepth {
+    /// The configuration alone, with the files that it names.
+    Text,
+    /// Also whether it works on this machine: directories, programs, tokens, and templates with
+    /// sample addresses.
+    Machine,
+}
+
+impl ConfigSource {
+    /// Checks the whole configuration without network access: every join string, template, URL and
+    /// key.
+    ///
+    /// # Errors
+    ///
+    /// All problems.
+    pub async fn check(self, depth: CheckDepth, context: &Context) -> Result<CheckedConfig, Vec<ConfigProblem>> {
+        check(self, depth, context).await
+    }
+}
+
+async fn check(source: ConfigSource, depth: CheckDepth, context: &Context) -> Result<CheckedConfig, Vec<ConfigProblem>> {
+    let ConfigSource { table, origin } = source;
+    let mut problems = Problems::of(origin);
+    let mut section = Section::new("", Node { table, path: String::new() }, &mut problems);
+    let listen = listen(&mut section);
+    // systemd gives several with colons between them where the unit names several.
+    let of_unit = || context.env().filled("STATE_DIRECTORY").and_then(|paths| paths.split(':').next().map(PathBuf::from));
+    let state_directory = section.path("state_directory").or_else(of_unit);
+    let nodes = section.tables("watch");
+    if nodes.is_empty() {
+        section.problem("there is nothing to watch", Some("write `[[watch]]` with `join = \"provider=...\"`".to_owned()));
+    }
+    if depth == CheckDepth::Machine {
+        preflight::listen(&mut section, listen).await;
+        preflight::state_directory(&mut section, state_directory.as_deref());
+    }
+    section.finish();
+    let count = nodes.len();
+    let mut watches = Vec::new();
+    for (index, node) in nodes.into_iter().enumerate() {
+        let path = node.path.clone();
+        let checker = WatchChecker { context, depth, state_directory: state_directory.as_deref(), only: count == 1, index };
+        watches.extend(checker.watch(node, &mut problems).await.map(|watch| (path, watch)));
+    }
+    find_twins(&watches, &mut problems);
+    let warnings = problems.into_result()?;
+    let watches = watches.into_iter().map(|(_, watch)| watch).collect();
+    Ok(CheckedConfig { config: Config { context: context.clone(), listen, watches }, warnings })
+}
+
+fn listen(section: &mut Section<'_>) -> Option<SocketAddr> {
+    let text = section.text("listen").unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+    if text == "none" {
+        return None;
+    }
+    let address = text.parse().ok();
+    if address.is_none() {
+        section.problem_at("listen", "`listen` must be an address with a port, as 127.0.0.1:8510, or none", None);
+    }
+    address
+}
+
+/// Two parts that would work against each other.
+fn find_twins(watches: &[(String, WatchConfig)], problems: &mut Problems) {
+    let (mut names, mut paths, mut agents) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    for (path, watch) in watches {
+        if !names.insert(&watch.name) {
+            problems.add("", path, format!("two watches are called `{}`", watch.name), Some("give each a `name`".to_owned()));
+        }
+        for output in &watch.outputs {
+            if !paths.insert(&output.path) {
+                problems.add("", path, format!("{} is written twice", output.path.display()), Some("give each file a path of its own".to_owned()));
+            }
+        }
+        for agent in &watch.agents {
+            if agents.contains(&agent) {
+                problems.add("", path, format!("the {} agent {} is there twice", agent.kind.name(), agent.door.shown()), None);
+            }
+            agents.push(agent);
+        }
+    }
+}
+
+/// Checks one watch; holds what it needs to know of the rest.
+struct WatchChecker<'a> {
+    context: &'a Context,
+    depth: CheckDepth,
+    state_directory: Option<&'a Path>,
+    /// Whether it is the only watch, which needs no name.
+    only: bool,
+    index: usize,
+}
+
+impl WatchChecker<'_> {
+    async fn watch(&self, node: Node, problems: &mut Problems) -> Option<WatchConfig> {
+        let number = self.index + 1;
+        let mut section = Section::new(format!("watch {number}"), node, problems);
+        let name = self.name(&mut section);
+        if let Some(name) = &name {
+            section.rename(format!("watch `{name}`"));
+        }
+        let words = section.required_texts("join");
+        let interval = self.interval(&mut section);
+        let timeout = section.duration("timeout", false).unwrap_or(DEFAULT_TIMEOUT);
+        let splay = section.duration("splay", true).unwrap_or_default();
+        let restore_max_age = section.duration("restore_max_age", false).unwrap_or(DEFAULT_LAST_GOOD_MAX_AGE);
+        let guards = guards(&mut section);
+        let tables = [section.tables("file"), section.tables("agent"), section.tables("on_change")];
+        let part = section.part().to_owned();
+        let asked = match words {
+            Some(words) => self.join(words, &mut section).await,
+            None => None,
+        };
+        let [files, agents, on_change] = tables;
+        if files.is_empty() && agents.is_empty() && on_change.is_empty() {
+            section.problem("nothing is done with its answers", Some("write a `[[watch.file]]`, a `[[watch.agent]]` or a `[[watch.on_change]]`".to_owned()));
+        }
+        section.finish();
+        let at = |what: &str, index: usize| format!("{part}, {what} {}", index + 1);
+        let check = (self.depth == CheckDepth::Machine).then_some(Preflight { context: self.context, watch: name.as_deref().unwrap_or_default() });
+        let mut outputs = Vec::new();
+        for (index, node) in files.into_iter().enumerate() {
+            outputs.extend(part::output(Section::new(at("file", index), node, problems), check).await);
+        }
+        let mut told = Vec::new();
+        for (index, node) in agents.into_iter().enumerate() {
+            told.extend(part::agent(Section::new(at("agent", index), node, problems), self.context.env(), check).await);
+        }
+        let agents = told;
+        let on_change = on_change.into_iter().enumerate();
+        let on_change = on_change.filter_map(|(index, node)| part::on_change(Section::new(at("on_change", index), node, problems), check)).collect();
+        let (name, (join, identity, provider)) = (name?, asked?);
+        let last_good = self.state_directory.map(|directory| directory.join(format!("{name}.json")));
+        Some(WatchConfig { name, join, identity, provider, interval, timeout, splay, restore_max_age, guards, last_good, outputs, agents, on_change })
+    }
+
+    /// How often the cloud is asked. Azure allows some reads only twelve times a minute for all
+    /// machines together.
+    fn interval(&self, section: &mut Section<'_>) -> Duration {
+        let Some(interval) = section.duration("interval", false) else { return Pace::default().interval };
+        let of_tests = self.context.env().filled(TEST_MIN_INTERVAL).and_then(|text| text.parse().ok().map(Duration::from_millis));
+        if interval < of_tests.unwrap_or(MIN_INTERVAL) {
+            let hint = "30s, the default, is enough for most clusters".to_owned();
+            section.problem_at("interval", format!("`interval` must be at least {} s", MIN_INTERVAL.as_secs()), Some(hint));
+        } else if interval < LOW_INTERVAL && of_tests.is_none() {
+            let low = LOW_INTERVAL.as_secs();
+            section.warn_at("interval", format!("`interval` is below {low} s: with many machines the cloud will answer 429 (too many requests)"));
+        }
+        interval
+    }
+
+    fn name(&self, section: &mut Section<'_>) -> Option<String> {
+        let name = section.text("name");
+        if name.is_none() && !self.only {
+            section.problem("`name` is missing", Some("each of several watches needs one".to_owned()));
+        }
+        let name = name.unwrap_or_else(|| if self.only { "peers".to_owned() } else { format!("watch-{}", self.index + 1) });
+        // It becomes the name of a file and a label.
+        let is_plain = name.len() <= 64 && !name.starts_with('.') && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
+        if !is_plain {
+            section.problem_at("name", "`name` must be at most 64 letters, digits, `-`, `_` and `.`", None);
+            return None;
+        }
+        Some(name)
+    }
+
+    async fn join(&self, words: Vec<String>, section: &mut Section<'_>) -> Option<(ConfigString, String, Arc<dyn Provider>)> {
+        let registry = Registry::compiled_in();
+        let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+        let call = Call::new(self.context.clock(), READ_TIMEOUT);
+        let (join, given) = join_string::read_from(&words, FileKind::Regular, &registry, &call).await.map_err(|error| add(section, &error)).ok()?;
+        let spec = registry.provider_of(&join).map_err(|error| add(section, &error)).ok()?;
+        for unknown in join_string::unknown_keys(&registry, &join).unwrap_or_default() {
+            section.warn_at("join", format!("{} is ignored; {}", unknown.message, unknown.hint.unwrap_or_default()));
+        }
+        let located = |error| join_string::locate(error, &join, &given, &registry);
+        let provider = registry.build(&join, self.context).map_err(|error| add(section, &located(error))).ok()?;
+        let identity = join.masked(|key| key == "provider" || is_safe(spec.keys, key)).to_string();
+        Some((join, identity, provider.into()))
+    }
+}
+
+/// Adds what is wrong with a join string, each by itself.
+fn add(section: &mut Section<'_>, error: &Error) {
+    match error {
+        Error::Config(error) => {
+            for problem in error.problems() {
+                section.problem_at("join", &problem.message, problem.hint.clone());
+            }
+        }
+        other => section.problem_at("join", other, other.hint().map(Into::into)),
+    }
+}
+
+fn guards(section: &mut Section<'_>) -> Guards {
+    let mut guards = Guards::default();
+    let usual = MaxShrink::default();
+    if let Some(min) = section.number("min", 1_u32, 100_000) {
+        guards.min = min as usize;
+    }
+    if let Some(stable_for) = section.duration("stable_for", true) {
+        guards.stable_for = stable_for;
+    }
+    let percent = section.number("max_shrink", 0_u8, 100).unwrap_or(usual.percent);
+    let hold = section.duration("max_shrink_hold", false).unwrap_or(usual.hold);
+    guards.max_shrink = (percent < 100).then(|| MaxShrink::new(percent, hold));
+    guards
+}
