@@ -1,10 +1,12 @@
 //! Sends requests to one cloud's API and decodes the responses.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use cloud_autojoin_core::error::ApiError;
 use cloud_autojoin_core::http::{Answer, Authorizer, HttpClient, Request, Response, ResponseClass, ResponseClassifier};
 use cloud_autojoin_core::{Call, Context, Error, Result};
+use futures::future::{Either, select};
 use http::HeaderMap;
 use http::header::{ACCEPT, HeaderValue};
 use serde::de::DeserializeOwned;
@@ -134,6 +136,15 @@ impl ApiClient {
     /// The pages of the list that `first` begins.
     pub fn pages<'a>(&'a self, first: Request, call: &'a Call) -> Pages<'a> {
         Pages::new(self, first, call)
+    }
+
+    /// Runs `work` while a connection to the API is opened: for a cloud that is asked for a token
+    /// first. A connection that isn't there when `work` ends is given up.
+    pub async fn connecting<T>(&self, call: &Call, work: impl Future<Output = T>) -> T {
+        match select(pin!(work), pin!(self.http.connect(&self.endpoint, call))).await {
+            Either::Left((result, _)) => result,
+            Either::Right(((), work)) => work.await,
+        }
     }
 
     fn prepare(&self, request: Request) -> Request {

@@ -100,10 +100,11 @@ impl Selection {
     /// The node for `instance`: with its addresses, or with the reason why it has none.
     pub fn apply(&self, instance: Instance) -> Node {
         let mut node = Node::new(instance.kind, instance.id, instance.name);
+        // The first attribute is the widest place, which a graph groups nodes by.
+        node.attributes = instance.attributes;
         if let Some((state, _)) = &instance.state {
             node.attributes.push(("status", state.clone()));
         }
-        node.attributes.extend(instance.attributes);
         if let Some(reason) = instance.excluded {
             node.excluded.push(reason);
         }
@@ -175,6 +176,12 @@ mod tests {
         let (addresses, excluded) = apply(&selection);
         assert!(addresses.is_empty());
         assert_eq!(excluded, ["tag `role` is `server`, not `client`", "no tag `zone`", "its instance is off"]);
+    }
+
+    #[test]
+    fn the_widest_place_is_the_first_attribute() {
+        let node = Selection::default().apply(instance().with_attribute("region", "fra1").with_attribute("zone", ""));
+        assert_eq!(node.attributes, [("region", "fra1".to_owned()), ("status", "off".to_owned())]);
     }
 
     #[test]

@@ -231,10 +231,13 @@ pub async fn nothing_matched_says_what_was_examined(conformance: Conformance) {
     assert!(error.hint().is_some(), "a hint says what to check: {text}");
 }
 
+/// The transport error of the discovery, or of the credential that it needs.
 fn transport_failure(outcome: &Outcome) -> TransportFailure {
-    match outcome.error() {
-        Error::Transport(error) => error.failure(),
-        other => panic!("a transport error, not {other:?}"),
+    let error = outcome.error();
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<Error>());
+    match (error, cause) {
+        (Error::Transport(error), _) | (Error::Credential(_), Some(Error::Transport(error))) => error.failure(),
+        (other, _) => panic!("a transport error, not {other:?}"),
     }
 }
 
