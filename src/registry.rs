@@ -69,6 +69,8 @@ impl Registry {
                 cloud_autojoin_dns::SPEC,
                 #[cfg(feature = "exec")]
                 cloud_autojoin_exec::SPEC,
+                #[cfg(feature = "gce")]
+                cloud_autojoin_gce::SPEC,
                 #[cfg(feature = "hetzner")]
                 cloud_autojoin_hetzner::SPEC,
                 #[cfg(feature = "linode")]

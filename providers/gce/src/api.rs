@@ -1,0 +1,209 @@
+//! The JSON, the errors and the rate limits of the Compute Engine API (v1).
+
+use std::collections::BTreeMap;
+
+use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_core::{ApiError, Result};
+use cloud_autojoin_provider_kit::{Api, ErrorBody};
+use http::StatusCode;
+use serde::Deserialize;
+
+use crate::provider::NAME;
+
+/// What the operations are called, in errors and to find the permission that one needs.
+pub(crate) const LIST_INSTANCES: &str = "list instances";
+pub(crate) const LIST_GROUPS: &str = "list managed instance groups";
+pub(crate) const LIST_MEMBERS: &str = "list the instances of a managed instance group";
+
+/// The permissions of the operations.
+pub(crate) const PERMISSIONS: [(&str, &str); 3] =
+    [(LIST_INSTANCES, "compute.instances.list"), (LIST_GROUPS, "compute.instanceGroupManagers.list"), (LIST_MEMBERS, "compute.instanceGroupManagers.get")];
+
+/// What is particular about the Compute Engine API.
+pub(crate) struct ComputeApi;
+
+impl ResponseClassifier for ComputeApi {
+    /// Rate limits come as status 403 with a reason of their own.
+    fn classify(&self, response: &RawResponse) -> ResponseClass {
+        let class = ResponseClass::of_status(response.status);
+        if response.status != StatusCode::FORBIDDEN {
+            return class;
+        }
+        let throttled = ["rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"];
+        match error_body(&response.body).code {
+            Some(reason) if throttled.contains(&reason.as_str()) => ResponseClass::Throttled,
+            _ => class,
+        }
+    }
+}
+
+impl Api for ComputeApi {
+    fn provider(&self) -> &'static str {
+        NAME
+    }
+
+    fn error_body(&self, response: &Response) -> ErrorBody {
+        error_body(&response.body)
+    }
+
+    fn explain(&self, error: ApiError, request: &Request, response: &Response) -> ApiError {
+        let says = |words: &str| error.message().is_some_and(|message| message.contains(words));
+        match response.class {
+            ResponseClass::ExpiredCredential => error.with_hint("check the credentials: Google Cloud doesn't know the token, or the account was disabled"),
+            ResponseClass::PermissionDenied if matches!(error.code(), Some("accessNotConfigured" | "SERVICE_DISABLED")) => {
+                error.with_hint("enable the Compute Engine API in the project: `gcloud services enable compute.googleapis.com`")
+            }
+            ResponseClass::PermissionDenied if says("insufficient authentication scopes") => {
+                error.with_hint("give the instance the access scope `compute-ro` or `cloud-platform` (it must be stopped for that)")
+            }
+            ResponseClass::PermissionDenied => {
+                let named = error.message().and_then(|message| message.split('\'').find(|word| word.starts_with("compute.")));
+                let known = PERMISSIONS.iter().find(|(operation, _)| *operation == request.operation());
+                let permission = named.or(known.map(|(_, permission)| *permission)).unwrap_or("compute.instances.list").to_owned();
+                error.with_missing_permission(permission)
+            }
+            ResponseClass::NotFound => error.with_hint("check `project_name`: it is the id of the project, not its display name"),
+            _ => error,
+        }
+    }
+}
+
+fn error_body(body: &[u8]) -> ErrorBody {
+    ErrorBody::from_json(body, &["/error/errors/0/reason", "/error/status", "/error/code"], &["/error/message"], &[])
+}
+
+/// A page of an aggregated list: what `T` lists, by the place it is in (`zones/us-east1-b`).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AggregatedPage<T> {
+    #[serde(default = "BTreeMap::new")]
+    pub(crate) items: BTreeMap<String, Scoped<T>>,
+    pub(crate) next_page_token: Option<String>,
+    #[serde(default)]
+    unreachables: Vec<String>,
+    warning: Option<Warning>,
+}
+
+/// What is in one place.
+#[derive(Deserialize)]
+pub(crate) struct Scoped<T> {
+    #[serde(alias = "instances", alias = "instanceGroupManagers", default = "Vec::new")]
+    pub(crate) list: Vec<T>,
+    warning: Option<Warning>,
+}
+
+#[derive(Deserialize)]
+struct Warning {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl Warning {
+    /// Whether something is missing from the list. Most warnings say that a place has no resources.
+    fn is_partial(&self) -> bool {
+        matches!(self.code.as_str(), "UNREACHABLE" | "PARTIAL_SUCCESS" | "LIST_OVERHEAD_QUOTA_EXCEED")
+    }
+}
+
+impl<T> AggregatedPage<T> {
+    /// Fails if a place is missing that `is_wanted`: a list without it would look complete.
+    ///
+    /// # Errors
+    ///
+    /// With the place and the API's own words.
+    pub(crate) fn require_complete(&self, operation: &str, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
+        let failed = |code: &str, message: String| {
+            let error = ApiError::new(NAME, operation, 200).with_code(Some(code.to_owned())).with_message(Some(message)).transient();
+            Err(error.with_hint("a part of Google Cloud doesn't answer: try again in a while, or leave the zone out with `zone_pattern`").into())
+        };
+        let places = self.items.iter().filter(|(place, _)| is_wanted(place));
+        for (place, warning) in places.filter_map(|(place, scoped)| Some((place, scoped.warning.as_ref().filter(|warning| warning.is_partial())?))) {
+            return failed(&warning.code, format!("{place}: {}", warning.message));
+        }
+        if let Some(place) = self.unreachables.iter().find(|place| is_wanted(place)) {
+            return failed("UNREACHABLE", format!("{place} doesn't answer"));
+        }
+        match &self.warning {
+            // With the places that are missing listed, each was judged above.
+            Some(warning) if warning.is_partial() && (self.unreachables.is_empty() && !self.has_scoped_warning()) => {
+                failed(&warning.code, warning.message.clone())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn has_scoped_warning(&self) -> bool {
+        self.items.values().filter_map(|scoped| scoped.warning.as_ref()).any(Warning::is_partial)
+    }
+}
+
+/// An instance. Everything but its name may be absent while it is being created.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Instance {
+    #[serde(default)]
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// `PROVISIONING`, `STAGING`, `RUNNING`, `STOPPING`, `TERMINATED`, `SUSPENDED` and others.
+    #[serde(default)]
+    pub(crate) status: String,
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) tags: NetworkTags,
+    #[serde(default)]
+    pub(crate) network_interfaces: Vec<NetworkInterface>,
+}
+
+#[derive(Deserialize, Default)]
+pub(crate) struct NetworkTags {
+    #[serde(default)]
+    pub(crate) items: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NetworkInterface {
+    #[serde(default)]
+    pub(crate) name: String,
+    #[serde(rename = "networkIP")]
+    pub(crate) network_ip: Option<String>,
+    /// The internal IPv6 address; an external one is in `ipv6_access_configs`.
+    pub(crate) ipv6_address: Option<String>,
+    #[serde(default)]
+    pub(crate) access_configs: Vec<AccessConfig>,
+    #[serde(default)]
+    pub(crate) ipv6_access_configs: Vec<AccessConfig>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccessConfig {
+    #[serde(rename = "natIP")]
+    pub(crate) nat_ip: Option<String>,
+    pub(crate) external_ipv6: Option<String>,
+}
+
+/// A managed instance group; its place is known from the list.
+#[derive(Deserialize)]
+pub(crate) struct InstanceGroupManager {
+    pub(crate) name: String,
+}
+
+/// A page of the instances of a managed instance group.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ManagedInstances {
+    #[serde(default)]
+    pub(crate) managed_instances: Vec<ManagedInstance>,
+    pub(crate) next_page_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ManagedInstance {
+    /// The URL of the instance.
+    #[serde(default)]
+    pub(crate) instance: String,
+}
