@@ -4,17 +4,27 @@ use std::collections::BTreeMap;
 
 use cloud_autojoin_core::{Exclusion, Finding};
 
-/// Tags (or labels) with the values they must have. Names and values are compared exactly.
+/// Tags (or labels) with the values they must have. Names and values are compared exactly, unless
+/// the cloud has wildcards ([`TagFilter::with_wildcards`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TagFilter {
     conditions: Vec<(String, String)>,
+    has_wildcards: bool,
 }
 
 impl TagFilter {
     /// Every one of these tags must have its value.
     pub fn new<N: Into<String>, V: Into<String>>(conditions: impl IntoIterator<Item = (N, V)>) -> Self {
         let conditions = conditions.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self { conditions: conditions.collect() }
+        Self { conditions: conditions.collect(), has_wildcards: false }
+    }
+
+    /// The same filter, in whose values `*` stands for any characters and `?` for one or none, as in
+    /// the filters of AWS; `\` makes the character after it a plain one.
+    #[must_use]
+    pub fn with_wildcards(mut self) -> Self {
+        self.has_wildcards = true;
+        self
     }
 
     /// The tags, in the order given.
@@ -32,13 +42,36 @@ impl TagFilter {
         let mismatch = |(name, wanted): &(String, String)| {
             let found = tags.iter().find(|(known, _)| known == name).map(|(_, value)| value);
             match found {
-                Some(value) if value == wanted => None,
+                Some(value) if value == wanted && !self.has_wildcards => None,
+                Some(value) if self.has_wildcards && matches_pattern(wanted, value) => None,
                 Some(value) => Some(Exclusion::TagDiffers { tag: name.clone(), wanted: wanted.clone(), found: value.clone() }),
                 None => Some(Exclusion::TagMissing { tag: name.clone() }),
             }
         };
         self.conditions.iter().filter_map(mismatch).collect()
     }
+}
+
+/// Whether `text` matches a pattern of `*`, `?` and `\`; in time proportional to the product of their
+/// lengths, whatever the pattern.
+fn matches_pattern(pattern: &str, text: &str) -> bool {
+    let text: Vec<char> = text.chars().collect();
+    // Whether the pattern so far matches so many characters of the text.
+    let mut matched = vec![false; text.len() + 1];
+    matched[0] = true;
+    let mut pattern = pattern.chars();
+    while let Some(character) = pattern.next() {
+        match character {
+            '*' => (0..text.len()).for_each(|at| matched[at + 1] |= matched[at]),
+            '?' => (0..text.len()).rev().for_each(|at| matched[at + 1] |= matched[at]),
+            _ => {
+                let plain = if character == '\\' { pattern.next().unwrap_or(character) } else { character };
+                (0..text.len()).rev().for_each(|at| matched[at + 1] = matched[at] && text[at] == plain);
+                matched[0] = false;
+            }
+        }
+    }
+    matched[text.len()]
 }
 
 /// Collects the tags of instances that didn't match, to suggest what was probably meant.
@@ -98,6 +131,22 @@ mod tests {
         let filter = TagFilter::new([("role", "server"), ("dc", "1")]);
         assert_eq!(filter.mismatches(&tags(&[("dc", "1"), ("role", "server")])), []);
         assert_eq!(filter.mismatches(&tags(&[("Role", "server"), ("dc", "2")])).len(), 2);
+    }
+
+    #[test]
+    fn wildcards_stand_for_other_characters_where_the_cloud_has_them() {
+        let matches = |pattern: &str, value: &str| TagFilter::new([("role", pattern)]).with_wildcards().mismatches(&tags(&[("role", value)])).is_empty();
+        for (pattern, value) in
+            [("ser*", "server"), ("*", ""), ("*v*r", "server"), ("s?rver", "server"), ("server?", "server"), ("\\*a\\\\", "*a\\"), ("ä?", "äö")]
+        {
+            assert!(matches(pattern, value), "{pattern} {value}");
+        }
+        for (pattern, value) in [("ser*", "Server"), ("s?ver", "server"), ("", "x"), ("\\*", "x"), ("*v", "server"), ("server", "serve")] {
+            assert!(!matches(pattern, value), "{pattern} {value}");
+        }
+        assert!(matches(&"*a".repeat(200), &"a".repeat(2000)));
+        // Without wildcards they are characters as others are.
+        assert_eq!(TagFilter::new([("role", "ser*")]).mismatches(&tags(&[("role", "server")])).len(), 1);
     }
 
     #[test]

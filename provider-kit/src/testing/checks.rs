@@ -71,7 +71,7 @@ pub async fn a_page_that_leads_back_is_an_error(conformance: Conformance) {
     let (pages, before) = paged(&harness.conformance.exchanges);
     harness.mount(before).await;
     let reply = harness.reply(&pages[0]);
-    let any = Exchange { query: Default::default(), body_parts: Vec::new(), ..pages[0].clone() };
+    let any = Exchange { query: Default::default(), body_parts: Vec::new(), absent_body_parts: Vec::new(), ..pages[0].clone() };
     Mock::given(Shape(any)).respond_with(reply).with_priority(2).mount(&harness.server).await;
     let outcome = harness.discover().await;
     assert_eq!(transport_failure(&outcome), TransportFailure::EndlessPages);

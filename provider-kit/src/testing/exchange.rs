@@ -86,6 +86,7 @@ pub struct Exchange {
     pub(super) query: BTreeMap<String, Option<String>>,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body_parts: Vec<String>,
+    pub(super) absent_body_parts: Vec<String>,
     pub(super) reply: String,
     pub(super) reply_headers: Vec<(&'static str, String)>,
 }
@@ -99,6 +100,7 @@ impl Exchange {
             query: BTreeMap::new(),
             headers: Vec::new(),
             body_parts: Vec::new(),
+            absent_body_parts: Vec::new(),
             reply: reply.into(),
             reply_headers: Vec::new(),
         }
@@ -141,6 +143,13 @@ impl Exchange {
     #[must_use]
     pub fn with_body_part(mut self, part: impl Into<String>) -> Self {
         self.body_parts.push(part.into());
+        self
+    }
+
+    /// The body of the request doesn't contain this text: the first page has no token.
+    #[must_use]
+    pub fn without_body_part(mut self, part: impl Into<String>) -> Self {
+        self.absent_body_parts.push(part.into());
         self
     }
 

@@ -187,7 +187,7 @@ pub(super) struct Shape(pub(super) Exchange);
 
 impl Match for Shape {
     fn matches(&self, request: &Request) -> bool {
-        let Exchange { method, path, query, headers, body_parts, .. } = &self.0;
+        let Exchange { method, path, query, headers, body_parts, absent_body_parts, .. } = &self.0;
         let has = |name: &str, value: &Option<String>| match value {
             Some(value) => request.url.query_pairs().any(|(known, found)| known == name && found == *value),
             None => !request.url.query_pairs().any(|(known, _)| known == name),
@@ -198,5 +198,6 @@ impl Match for Shape {
             && query.iter().all(|(name, value)| has(name, value))
             && headers.iter().all(|(name, value)| request.headers.get(*name).is_some_and(|found| found == value.as_str()))
             && body_parts.iter().all(|part| body.contains(part))
+            && !absent_body_parts.iter().any(|part| body.contains(part))
     }
 }
