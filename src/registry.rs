@@ -59,6 +59,8 @@ impl Registry {
     pub fn compiled_in() -> Self {
         Self {
             providers: vec![
+                #[cfg(feature = "aws")]
+                cloud_autojoin_aws::SPEC,
                 #[cfg(feature = "azure")]
                 cloud_autojoin_azure::SPEC,
                 #[cfg(feature = "consul")]

@@ -1,0 +1,48 @@
+//! The IAM policy of a join string, and what go-discover would do with it.
+
+use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleFormat};
+use serde_json::json;
+
+use crate::keys::{ADDRESS_TYPE, INTERFACES, REGION, TAG, TAG_KEY};
+
+/// The policy that allows this and nothing else.
+pub(crate) fn role(config: &ConfigString, _: &Context, format: RoleFormat) -> Result<RoleDocument> {
+    let mut statement = json!({"Sid": "CloudAutojoin", "Effect": "Allow", "Action": actions(config), "Resource": "*"});
+    let regions = config.get(REGION.name).unwrap_or_default();
+    let regions: Vec<&str> = regions.split(',').map(str::trim).filter(|region| !region.is_empty()).collect();
+    if !regions.is_empty() && !regions.contains(&"self") {
+        statement["Condition"] = json!({"StringEquals": {"aws:RequestedRegion": regions}});
+    }
+    let policy = format!("{:#}", json!({"Version": "2012-10-17", "Statement": [statement]}));
+    let text = match format {
+        RoleFormat::Terraform => {
+            format!("resource \"aws_iam_policy\" \"cloud_autojoin\" {{\n  name   = \"cloud-autojoin\"\n  policy = <<-JSON\n{policy}\n  JSON\n}}\n")
+        }
+        _ => format!("{policy}\n"),
+    };
+    Ok(RoleDocument::new(text).with_note("these actions can't be limited to single resources, so `Resource` is `*`"))
+}
+
+fn actions(_: &ConfigString) -> Vec<&'static str> {
+    vec!["ec2:DescribeInstances"]
+}
+
+/// What go-discover does differently with the same string.
+pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
+    let has = |key: &str| config.get(key).is_some_and(|value| !value.is_empty());
+    let mut differences = Vec::new();
+    if !has(REGION.name) {
+        differences.push("go-discover takes the region from the metadata of the machine only, not from AWS_REGION or the shared profile".to_owned());
+    } else if config.get(REGION.name).is_some_and(|regions| regions.contains(',')) {
+        differences.push("go-discover looks in one region".to_owned());
+    }
+    if !has(TAG_KEY.name) {
+        differences.push("go-discover knows `tag_key` only, and sends an empty one".to_owned());
+    } else if config.iter().any(|(key, _)| TAG.matches(key)) {
+        differences.push("go-discover ignores `tag.NAME`".to_owned());
+    }
+    if has(ADDRESS_TYPE.name) || has(INTERFACES.name) {
+        differences.push("go-discover knows `addr_type` (private_v4, public_v4, public_v6) and no `interfaces`".to_owned());
+    }
+    differences
+}
