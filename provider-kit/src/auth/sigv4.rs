@@ -4,7 +4,6 @@
 
 use std::time::SystemTime;
 
-use cloud_autojoin_core::Secret;
 use cloud_autojoin_core::http::Request;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -90,6 +89,8 @@ fn one_spaced(value: &HeaderValue) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use cloud_autojoin_core::Secret;
 
     use super::*;
 

@@ -16,6 +16,8 @@ use cloud_autojoin_core::http::{Authorizer, Request};
 use cloud_autojoin_core::{Call, Context, CredentialError, Result, Secret};
 use cloud_autojoin_provider_kit::auth::sigv4::{self, AccessKey};
 
+use http::header::AUTHORIZATION;
+
 use crate::endpoint::{Endpoints, Service};
 use crate::provider::NAME;
 
@@ -105,16 +107,14 @@ impl Authorizer for Signer {
     }
 
     /// Keys of the join string and the environment don't change; all others may have been renewed.
-    async fn refresh(&self) -> bool {
-        let sent = self.credentials.sent.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let is_fixed = self.credentials.chain.chosen().is_some_and(|chosen| [Given::NAME, Environment::NAME].contains(&chosen));
-        match sent {
-            Some(refused) if !is_fixed => {
-                self.credentials.cache.invalidate(&refused);
-                true
-            }
-            _ => false,
+    async fn refresh(&self, refused: &Request) -> bool {
+        let header = refused.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let sent = self.credentials.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another one may be in use by now, after the refusal in another region.
+        if let Some(credential) = sent.as_ref().filter(|credential| header.contains(&credential.key.id)) {
+            self.credentials.cache.invalidate(credential);
         }
+        !self.credentials.chain.chosen().is_some_and(|chosen| [Given::NAME, Environment::NAME].contains(&chosen))
     }
 
     fn identity(&self) -> Option<String> {
