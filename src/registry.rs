@@ -59,6 +59,8 @@ impl Registry {
     pub fn compiled_in() -> Self {
         Self {
             providers: vec![
+                #[cfg(feature = "aliyun")]
+                cloud_autojoin_aliyun::SPEC,
                 #[cfg(feature = "aws")]
                 cloud_autojoin_aws::SPEC,
                 #[cfg(feature = "azure")]
@@ -79,6 +81,8 @@ impl Registry {
                 cloud_autojoin_linode::SPEC,
                 #[cfg(feature = "srv")]
                 cloud_autojoin_srv::SPEC,
+                #[cfg(feature = "tencentcloud")]
+                cloud_autojoin_tencentcloud::SPEC,
             ],
         }
     }
