@@ -79,6 +79,8 @@ impl Registry {
                 cloud_autojoin_hetzner::SPEC,
                 #[cfg(feature = "linode")]
                 cloud_autojoin_linode::SPEC,
+                #[cfg(feature = "mdns")]
+                cloud_autojoin_mdns::SPEC,
                 #[cfg(feature = "srv")]
                 cloud_autojoin_srv::SPEC,
                 #[cfg(feature = "tencentcloud")]
