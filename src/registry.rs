@@ -81,6 +81,8 @@ impl Registry {
                 cloud_autojoin_linode::SPEC,
                 #[cfg(feature = "mdns")]
                 cloud_autojoin_mdns::SPEC,
+                #[cfg(feature = "k8s")]
+                cloud_autojoin_k8s::SPEC,
                 #[cfg(feature = "srv")]
                 cloud_autojoin_srv::SPEC,
                 #[cfg(feature = "tencentcloud")]
