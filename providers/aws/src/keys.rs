@@ -26,6 +26,15 @@ pub(crate) const INTERFACES: KeySpec = KeySpec::new(
 )
 .values(Values::OneOf(Interfaces::WORDS));
 
+pub(crate) const SERVICE: KeySpec =
+    KeySpec::new("service", "whether EC2 instances or ECS tasks are looked for").values(Values::OneOf(&["ec2", "ecs"])).default("ec2");
+
+pub(crate) const ECS_CLUSTER: KeySpec =
+    KeySpec::new("ecs_cluster", "names or ARNs of the clusters whose tasks are looked for, with `service=ecs`; all by default").values(Values::List);
+
+pub(crate) const ECS_FAMILY: KeySpec =
+    KeySpec::new("ecs_family", "families of task definitions whose tasks are looked for, with `service=ecs`; all by default").values(Values::List);
+
 pub(crate) const ACCESS_KEY_ID: KeySpec = KeySpec::new("access_key_id", "the id of an access key, beside `secret_access_key`").secret();
 pub(crate) const SECRET_ACCESS_KEY: KeySpec = KeySpec::new("secret_access_key", "the secret of the access key").secret();
 pub(crate) const SESSION_TOKEN: KeySpec = KeySpec::new("session_token", "the session token of a temporary access key").secret();
@@ -47,6 +56,9 @@ pub const KEYS: &[KeySpec] = &[
     ADDRESS_TYPE,
     POWER_STATE,
     INTERFACES,
+    SERVICE,
+    ECS_CLUSTER,
+    ECS_FAMILY,
     ACCESS_KEY_ID,
     SECRET_ACCESS_KEY,
     SESSION_TOKEN,

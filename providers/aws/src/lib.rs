@@ -3,6 +3,7 @@
 mod api;
 mod credential;
 mod ec2;
+mod ecs;
 mod endpoint;
 mod keys;
 mod metadata;
@@ -21,7 +22,8 @@ pub use provider::Aws;
 pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "Amazon Web Services", KEYS, provider::build)
     .with_summary("finds EC2 instances or ECS tasks by tag and gives their addresses")
     .with_notes(
-        "The identity needs the permission `ec2:DescribeInstances`. Without keys in the join string \
+        "The identity needs the permission `ec2:DescribeInstances`, or for ECS `ecs:ListClusters`, \
+             `ecs:ListTasks` and `ecs:DescribeTasks`. Without keys in the join string \
              the credentials come from the environment, a web identity, the shared profile, the \
              container or the instance profile, in this order. Whoever lists processes sees keys in a \
              join string: keep them in the environment or in a file (`@FILE`).",

@@ -11,25 +11,33 @@ use futures::future::try_join_all;
 
 use crate::api::AwsApi;
 use crate::credential::{Credentials, Signer};
-use crate::ec2;
 use crate::endpoint::{Endpoints, Service, region_of_zone};
 use crate::keys::{
-    ACCESS_KEY_ID, ADDRESS_TYPE, ENDPOINT, INTERFACES, POWER_STATE, REGION, SECRET_ACCESS_KEY, SESSION_TOKEN, TAG, TAG_KEY, TAG_VALUE, USE_DUAL_STACK, USE_FIPS,
+    ACCESS_KEY_ID, ADDRESS_TYPE, ECS_CLUSTER, ECS_FAMILY, ENDPOINT, INTERFACES, POWER_STATE, REGION, SECRET_ACCESS_KEY, SERVICE, SESSION_TOKEN, TAG, TAG_KEY,
+    TAG_VALUE, USE_DUAL_STACK, USE_FIPS,
 };
 use crate::region::Regions;
 use crate::select::{Conditions, interfaces};
+use crate::{ec2, ecs};
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "aws";
 
-/// EC2 instances of one or more regions, by tag.
+/// EC2 instances or ECS tasks of one or more regions, by tag.
 #[derive(Debug)]
 pub struct Aws {
     context: Context,
     endpoints: Endpoints,
     regions: Regions,
     credentials: Arc<Credentials>,
-    conditions: Conditions,
+    target: Target,
+}
+
+/// What is looked for.
+#[derive(Debug)]
+enum Target {
+    Instances(Conditions),
+    Tasks(ecs::Tasks),
 }
 
 /// Builds the provider from its options. Sends nothing.
@@ -43,19 +51,32 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
             options.add_problem(problem.with_hint(format!("write its region, `{region}`")));
         }
     }
+    let service = options.word(&SERVICE, |word| Some(if word == "ecs" { Service::Ecs } else { Service::Ec2 }));
+    let target = if service == Some(Service::Ecs) { Target::Tasks(tasks(options)) } else { Target::Instances(conditions(options)) };
+    options.finish(|| {
+        let credentials = Arc::new(Credentials::new(key, &endpoints, context));
+        let aws = Aws { context: context.clone(), endpoints, regions: Regions::new(regions), credentials, target };
+        Some(Box::new(aws) as Box<dyn Provider>)
+    })
+}
+
+fn conditions(options: &mut Options<'_>) -> Conditions {
     let (interfaces, all_ipv4) = interfaces(options.word(&INTERFACES, Interfaces::from_word));
     let selection = Selection {
-        tags: tags(options),
+        tags: tags(options, true).with_wildcards(),
         address_type: options.word(&ADDRESS_TYPE, AddressType::from_word).unwrap_or_default(),
         power_state: options.word(&POWER_STATE, PowerState::from_word).unwrap_or_default(),
         interfaces,
     };
-    options.finish(|| {
-        let credentials = Arc::new(Credentials::new(key, &endpoints, context));
-        let conditions = Conditions { selection, all_ipv4 };
-        let aws = Aws { context: context.clone(), endpoints, regions: Regions::new(regions), credentials, conditions };
-        Some(Box::new(aws) as Box<dyn Provider>)
-    })
+    Conditions { selection, all_ipv4 }
+}
+
+/// Tasks have private IPv4 addresses, whatever type is asked for, and their tags no wildcards.
+fn tasks(options: &mut Options<'_>) -> ecs::Tasks {
+    let (clusters, families) = (options.list(&ECS_CLUSTER), options.list(&ECS_FAMILY));
+    let tags = tags(options, clusters.is_empty() && families.is_empty());
+    let selection = Selection { tags, address_type: AddressType::PrivateV4, power_state: PowerState::Running, ..Selection::default() };
+    ecs::Tasks { clusters, families, selection }
 }
 
 /// The access key of the join string, whole or not at all.
@@ -72,17 +93,17 @@ fn access_key(options: &mut Options<'_>) -> Option<AccessKey> {
     None
 }
 
-/// The tags that must hold: `tag_key` and every `tag.NAME`, at least one.
-fn tags(options: &mut Options<'_>) -> TagFilter {
+/// The tags that must hold: `tag_key` and every `tag.NAME`.
+fn tags(options: &mut Options<'_>, is_required: bool) -> TagFilter {
     let mut tags = options.family(&TAG);
     let value = options.text(&TAG_VALUE);
     match options.text(&TAG_KEY) {
         Some(key) => tags.insert(0, (key, value.unwrap_or_default())),
         None if value.is_some() => options.add_missing(&TAG_KEY, Some("`tag_value` is given")),
-        None if tags.is_empty() => options.add_missing(&TAG_KEY, None),
+        None if tags.is_empty() && is_required => options.add_missing(&TAG_KEY, None),
         None => {}
     }
-    TagFilter::new(tags).with_wildcards()
+    TagFilter::new(tags)
 }
 
 #[async_trait]
@@ -92,10 +113,20 @@ impl Provider for Aws {
     }
 
     fn subject(&self) -> String {
-        let tags: Vec<String> = self.tags().conditions().iter().map(|(name, value)| format!("tag `{name}` = `{value}`")).collect();
+        let tags = self.tags().conditions().iter().map(|(name, value)| format!("tag `{name}` = `{value}`"));
+        let (kind, more) = match &self.target {
+            Target::Instances(_) => ("instances", None),
+            Target::Tasks(tasks) => ("tasks", (!tasks.families.is_empty()).then(|| format!("family `{}`", tasks.families.join("`, `")))),
+        };
+        let conditions: Vec<String> = tags.chain(more).collect();
+        let with = if conditions.is_empty() { String::new() } else { format!(" with {}", conditions.join(" and ")) };
+        let clusters = match &self.target {
+            Target::Tasks(tasks) if !tasks.clusters.is_empty() => format!(" of cluster `{}`", tasks.clusters.join("`, `")),
+            _ => String::new(),
+        };
         let regions = self.regions.given();
         let place = if regions.is_empty() { String::new() } else { format!(" in region `{}`", regions.join("`, `")) };
-        format!("instances with {}{place}", tags.join(" and "))
+        format!("{kind}{with}{clusters}{place}")
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
@@ -125,15 +156,22 @@ impl Provider for Aws {
 
 impl Aws {
     fn tags(&self) -> &TagFilter {
-        &self.conditions.selection.tags
+        match &self.target {
+            Target::Instances(conditions) => &conditions.selection.tags,
+            Target::Tasks(tasks) => &tasks.selection.tags,
+        }
     }
 
     async fn list(&self, region: &str, token_region: &str, call: &Call) -> Result<Vec<Node>> {
-        let service = Service::Ec2;
+        let service = if matches!(self.target, Target::Tasks(_)) { Service::Ecs } else { Service::Ec2 };
         let signer = Signer { credentials: Arc::clone(&self.credentials), token_region: token_region.to_owned(), region: region.to_owned(), service };
         let endpoint = self.endpoints.of(service, region, self.context.env())?;
         let client = ApiClient::new(&self.context, &AwsApi, endpoint).with_authorizer(Arc::new(signer));
-        ec2::list(&client, region, &self.conditions, call).await.map_err(|error| match error {
+        let list = match &self.target {
+            Target::Instances(conditions) => ec2::list(&client, region, conditions, call).await,
+            Target::Tasks(tasks) => ecs::list(&client, region, tasks, call).await,
+        };
+        list.map_err(|error| match error {
             Error::Transport(error) if error.failure() == TransportFailure::Connect && self.endpoints.given.is_none() => {
                 error.with_hint(format!("check that `{region}` is a region, and that this machine reaches its endpoint")).into()
             }
@@ -147,8 +185,15 @@ impl Aws {
     }
 
     fn nothing(&self, regions: &[String]) -> Finding {
-        let state = if self.conditions.selection.power_state == PowerState::Running { "running " } else { "" };
-        Finding::new(format!("no {state}instance in `{}` has the tags", regions.join("`, `")))
-            .with_hint("check the tags and `region`; `discover explain` shows every instance with what it has instead")
+        let regions = regions.join("`, `");
+        match &self.target {
+            Target::Instances(conditions) => {
+                let state = if conditions.selection.power_state == PowerState::Running { "running " } else { "" };
+                Finding::new(format!("no {state}instance in `{regions}` has the tags"))
+                    .with_hint("check the tags and `region`; `discover explain` shows every instance with what it has instead")
+            }
+            Target::Tasks(_) => Finding::new(format!("no task is running in `{regions}`"))
+                .with_hint("check `region`, `ecs_cluster` and `ecs_family`, and that the service has started its tasks"),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleFormat};
 use serde_json::json;
 
-use crate::keys::{ADDRESS_TYPE, INTERFACES, REGION, TAG, TAG_KEY};
+use crate::keys::{ADDRESS_TYPE, ECS_CLUSTER, ECS_FAMILY, INTERFACES, REGION, SERVICE, TAG, TAG_KEY};
 
 /// The policy that allows this and nothing else.
 pub(crate) fn role(config: &ConfigString, _: &Context, format: RoleFormat) -> Result<RoleDocument> {
@@ -23,8 +23,18 @@ pub(crate) fn role(config: &ConfigString, _: &Context, format: RoleFormat) -> Re
     Ok(RoleDocument::new(text).with_note("these actions can't be limited to single resources, so `Resource` is `*`"))
 }
 
-fn actions(_: &ConfigString) -> Vec<&'static str> {
-    vec!["ec2:DescribeInstances"]
+/// Clusters that are named need not be listed.
+fn actions(config: &ConfigString) -> Vec<&'static str> {
+    let has_cluster = config.get(ECS_CLUSTER.name).is_some_and(|clusters| !clusters.is_empty());
+    match (is_ecs(config), has_cluster) {
+        (false, _) => vec!["ec2:DescribeInstances"],
+        (true, false) => vec!["ecs:ListClusters", "ecs:ListTasks", "ecs:DescribeTasks"],
+        (true, true) => vec!["ecs:ListTasks", "ecs:DescribeTasks"],
+    }
+}
+
+fn is_ecs(config: &ConfigString) -> bool {
+    config.get(SERVICE.name).is_some_and(|service| service.eq_ignore_ascii_case("ecs"))
 }
 
 /// What go-discover does differently with the same string.
@@ -35,6 +45,9 @@ pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Ve
         differences.push("go-discover takes the region from the metadata of the machine only, not from AWS_REGION or the shared profile".to_owned());
     } else if config.get(REGION.name).is_some_and(|regions| regions.contains(',')) {
         differences.push("go-discover looks in one region".to_owned());
+    }
+    if is_ecs(config) && [ECS_CLUSTER.name, ECS_FAMILY.name].iter().any(|key| config.get(key).is_some_and(|value| value.contains(','))) {
+        differences.push("go-discover takes `ecs_cluster` and `ecs_family` as one name each".to_owned());
     }
     if !has(TAG_KEY.name) {
         differences.push("go-discover knows `tag_key` only, and sends an empty one".to_owned());
