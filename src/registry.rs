@@ -77,16 +77,18 @@ impl Registry {
                 cloud_autojoin_gce::SPEC,
                 #[cfg(feature = "hetzner")]
                 cloud_autojoin_hetzner::SPEC,
+                #[cfg(feature = "k8s")]
+                cloud_autojoin_k8s::SPEC,
                 #[cfg(feature = "linode")]
                 cloud_autojoin_linode::SPEC,
                 #[cfg(feature = "mdns")]
                 cloud_autojoin_mdns::SPEC,
-                #[cfg(feature = "k8s")]
-                cloud_autojoin_k8s::SPEC,
                 #[cfg(feature = "srv")]
                 cloud_autojoin_srv::SPEC,
                 #[cfg(feature = "tencentcloud")]
                 cloud_autojoin_tencentcloud::SPEC,
+                #[cfg(feature = "vsphere")]
+                cloud_autojoin_vsphere::SPEC,
             ],
         }
     }
