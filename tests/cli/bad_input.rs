@@ -99,8 +99,9 @@ async fn selections_that_contradict_each_other_are_refused() {
 async fn all_problems_are_said_at_once() {
     azure(
         "tag_name=consul tag_on=disk power_state=on address_type=v4",
-        "`tag_value` is missing (`tag_name` is given); `tag_on` must be one or more, between commas, of nic, vm, scale_set, not \"disk\"; \
-         `address_type` must be one of private, private_v4, private_v6, public_v4, public_v6, not \"v4\"; `power_state` must be one of any, running, not \"on\"",
+        "`tag_on` must be one or more, between commas, of nic, vm, scale_set, not \"disk\"; \
+         `address_type` must be one of private, private_v4, private_v6, public, public_v4, public_v6, not \"v4\"; \
+         `power_state` must be one of any, running, not \"on\"; `tag_value` is missing (`tag_name` is given)",
         "add `tag_value=...`",
     )
     .await;
@@ -110,12 +111,12 @@ async fn all_problems_are_said_at_once() {
 async fn an_empty_value_that_something_needs_is_named() {
     azure(r#"tag_name="" tag_value=b"#, "`tag_name` is empty: give it a value or leave it out", "add `tag_name=...`").await;
     let ended = discover(["addrs", r#"provider=azure subscription_id="" tag_name=a tag_value=b"#]).env("ARM_SUBSCRIPTION_ID", NOMAD_CONSUL).run().await;
-    ended.is(1, "", "discover: `subscription_id` is empty: give it a value or leave it out\n");
+    ended.is(1, "", "discover: `subscription_id` is empty: give it a value or leave it out\nhint: add `subscription_id=...`, or set `ARM_SUBSCRIPTION_ID`\n");
 }
 
 #[tokio::test]
 async fn a_subscription_that_is_no_guid_is_refused_wherever_it_stands() {
-    let guid = "must be a GUID such as 00000000-0000-0000-0000-000000000000, not \"production\"";
+    let guid = "must be a GUID such as 00000000-0000-0000-0000-000000000000, or `self`, not \"production\"";
     addrs(&["provider=azure subscription_id=production tag_name=a tag_value=b"]).await.is(1, "", &format!("discover: `subscription_id` {guid}\n"));
     let ended = discover(["addrs", "provider=azure tag_name=a tag_value=b"]).env("ARM_SUBSCRIPTION_ID", "production").run().await;
     ended.is(1, "", &format!("discover: environment variable `ARM_SUBSCRIPTION_ID` {guid}\n"));

@@ -88,8 +88,8 @@ async fn all_problems_of_a_string_are_listed_with_what_to_write() {
     let shown = format!("provider=azure power_state=on regoin=*** subscription_id={NOMAD_CONSUL} tag_name=consul");
     let said = format!(
         "{shown}\n\
-         error: `tag_value` is missing (`tag_name` is given)\n  hint: add `tag_value=...`\n\
          error: `power_state` must be one of any, running, not \"on\"\n\
+         error: `tag_value` is missing (`tag_name` is given)\n  hint: add `tag_value=...`\n\
          warning: unknown key `regoin` is ignored\n  hint: `discover providers azure` lists the keys\n"
     );
     let ended = check(&[&string]).await;
@@ -101,8 +101,8 @@ async fn all_problems_of_a_string_are_listed_with_what_to_write() {
         (&row["problems"], &row["warnings"]),
         (
             &json!([
-                {"key": "tag_value", "message": "`tag_value` is missing (`tag_name` is given)", "hint": "add `tag_value=...`"},
                 {"key": "power_state", "message": "`power_state` must be one of any, running, not \"on\"", "hint": null},
+                {"key": "tag_value", "message": "`tag_value` is missing (`tag_name` is given)", "hint": "add `tag_value=...`"},
             ]),
             &json!([{"key": null, "message": "unknown key `regoin` is ignored", "hint": "`discover providers azure` lists the keys"}]),
         )

@@ -11,7 +11,8 @@ pub enum AddressScope {
     Public,
 }
 
-/// Defines an enum whose variants are words of the join string.
+/// Defines an enum whose variants are words of the join string, with `WORDS`, `from_word` and `word`.
+#[macro_export]
 macro_rules! words {
     (
         $(#[$documentation:meta])*

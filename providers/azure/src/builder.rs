@@ -9,6 +9,7 @@ mod selection;
 
 use cloud_autojoin_core::config::Value;
 use cloud_autojoin_core::{ConfigError, ConfigProblem, ConfigString, Context, Result};
+use cloud_autojoin_provider_kit::Options;
 use url::Url;
 
 use crate::azure::{Azure, PROVIDER_NAME};
@@ -16,8 +17,7 @@ use crate::cloud::Cloud;
 use crate::config::{AddressType, AzureConfig, Interfaces, PowerState, Selection};
 use crate::credential::{Credentials, Identity};
 use crate::instance_metadata::{self, Own, OwnSubscription};
-use crate::key::{AzureKey, SELF};
-use crate::reader::Reader;
+use crate::keys::{ADDRESS_TYPE, INTERFACES, KEYS, POWER_STATE, SELF, SUBSCRIPTION_ID};
 
 /// Puts an [`Azure`] together.
 ///
@@ -44,6 +44,7 @@ pub struct AzureBuilder {
     cloud: Cloud,
     identity: Identity,
     metadata_endpoint: Url,
+    problems: Vec<ConfigProblem>,
 }
 
 impl AzureBuilder {
@@ -59,50 +60,55 @@ impl AzureBuilder {
             cloud: Cloud::default(),
             identity: Identity::default(),
             metadata_endpoint: instance_metadata::default_endpoint(),
+            problems: Vec::new(),
         }
     }
 
-    /// Reads a join string, and the environment where a key is absent. Unknown keys are left alone: the caller warns of them.
+    /// Reads a join string, and the environment where a key is absent. Unknown keys are ignored: the
+    /// caller warns of them.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](cloud_autojoin_core::Error::Config) with every problem of the string and the variables it falls back to.
+    /// [`Error::Config`](cloud_autojoin_core::Error::Config) with every problem of the string and the
+    /// variables it falls back to.
     pub fn from_config(config: &ConfigString, context: &Context) -> Result<Self> {
-        let mut reader = Reader::new(config, context.env());
-        let subscription_id = reader.read(AzureKey::SubscriptionId, |value| if value.raw() == SELF { Ok(SELF.to_owned()) } else { value.guid() }).value();
-        let selection = selection::read(&mut reader);
-        let address_type = reader.word(AzureKey::AddressType, AddressType::WORDS, AddressType::from_word).value();
-        let interfaces = reader.word(AzureKey::Interfaces, Interfaces::WORDS, Interfaces::from_word).value();
-        let power_state = reader.word(AzureKey::PowerState, PowerState::WORDS, PowerState::from_word).value();
-        let identity = identity::read(&mut reader);
-        let cloud = endpoints::cloud(&mut reader, config);
-        let metadata_endpoint = endpoints::metadata(&mut reader);
-        if let Some(error) = ConfigError::from_problems(Some(PROVIDER_NAME), reader.into_problems()) {
-            return Err(error.into());
+        Self::from_options(&mut Options::new(PROVIDER_NAME, KEYS, config, context.env()), context)
+    }
+
+    /// As [`AzureBuilder::from_config`], of options that were checked against the key table.
+    pub(crate) fn from_options(options: &mut Options<'_>, context: &Context) -> Result<Self> {
+        // It would mean the machine's own subscription, where go-discover fails.
+        if options.config().get(SUBSCRIPTION_ID.name) == Some("") {
+            options.add_missing(&SUBSCRIPTION_ID, None);
         }
-        Ok(Self {
-            subscription_id,
-            selection,
-            address_type: address_type.unwrap_or_default(),
-            interfaces: interfaces.unwrap_or_default(),
-            power_state: power_state.unwrap_or_default(),
-            identity,
-            cloud,
-            metadata_endpoint,
+        let builder = Self {
+            subscription_id: options.guid(&SUBSCRIPTION_ID).filter(|_| options.is_given(&SUBSCRIPTION_ID)),
+            selection: selection::read(options),
+            address_type: options.word(&ADDRESS_TYPE, AddressType::from_word).unwrap_or_default(),
+            interfaces: options.word(&INTERFACES, Interfaces::from_word).unwrap_or_default(),
+            power_state: options.word(&POWER_STATE, PowerState::from_word).unwrap_or_default(),
+            identity: identity::read(options),
+            cloud: endpoints::cloud(options),
+            metadata_endpoint: endpoints::metadata(options),
             ..Self::new(context)
-        })
+        };
+        options.check().map(|()| builder)
     }
 
     /// Sets the subscription: a GUID, or `self` for that of the machine this runs on, which is also the default.
     #[must_use]
     pub fn subscription_id(mut self, subscription_id: impl Into<String>) -> Self {
-        self.subscription_id = Some(subscription_id.into());
+        match Value::from_key(&SUBSCRIPTION_ID, SUBSCRIPTION_ID.name, &subscription_id.into()).guid() {
+            Ok(id) => self.subscription_id = Some(id),
+            Err(error) => self.problems.push(ConfigProblem::of_key(SUBSCRIPTION_ID.name, error.to_string())),
+        }
         self
     }
 
     /// Sets what is looked for. A resource group or scale set `self` is that of the machine this runs on.
     #[must_use]
     pub fn selection(mut self, selection: Selection) -> Self {
+        self.problems.extend(selection::incomplete(&selection));
         self.selection = Some(selection);
         self
     }
@@ -155,25 +161,17 @@ impl AzureBuilder {
     ///
     /// [`Error::Config`](cloud_autojoin_core::Error::Config) when nothing is selected, a name in the selection is empty, or the subscription is no GUID.
     pub fn build(self) -> Result<Azure> {
-        let mut problems = Vec::new();
-        if let Some(id) = self.subscription_id.as_deref().filter(|id| *id != SELF)
-            && let Err(error) = Value::from_key(AzureKey::SubscriptionId.entry(), "subscription_id", id).guid()
-        {
-            problems.push(ConfigProblem::of_key("subscription_id", error.to_string()));
-        }
-        match &self.selection {
-            Some(selection) => problems.extend(selection::incomplete(selection)),
-            None => problems.push(selection::nothing_selected()),
+        let mut problems = self.problems;
+        if self.selection.is_none() {
+            problems.push(selection::nothing_selected());
         }
         if let Some(error) = ConfigError::from_problems(Some(PROVIDER_NAME), problems) {
             return Err(error.into());
         }
-        let Some(selection) = self.selection else {
-            return Err(ConfigError::new(Some(PROVIDER_NAME), selection::nothing_selected()).into());
-        };
+        let Some(selection) = self.selection else { return Err(ConfigError::new(Some(PROVIDER_NAME), selection::nothing_selected()).into()) };
         let own = own(self.subscription_id.as_deref(), &selection);
         let config = AzureConfig {
-            subscription_id: self.subscription_id.unwrap_or_else(|| SELF.to_owned()).to_ascii_lowercase(),
+            subscription_id: self.subscription_id.unwrap_or_else(|| SELF.to_owned()),
             selection,
             address_type: self.address_type,
             interfaces: self.interfaces,

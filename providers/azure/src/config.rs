@@ -4,6 +4,10 @@
 
 use std::fmt;
 
+use cloud_autojoin_provider_kit::words;
+
+pub use cloud_autojoin_provider_kit::select::{AddressType, Interfaces, PowerState};
+
 /// What is looked for, where, and which of its addresses count.
 ///
 /// Values are as given: resource groups and scale sets are compared without case by whoever uses them.
@@ -163,37 +167,6 @@ impl fmt::Display for TagCondition {
     }
 }
 
-macro_rules! words {
-    ($(#[$documentation:meta])* $name:ident { $($(#[$variant_documentation:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$documentation])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$variant_documentation])* $variant),+
-        }
-
-        impl $name {
-            /// The words of the join string, in the order of the variants.
-            pub const WORDS: &'static [&'static str] = &[$($word),+];
-
-            /// The value that a word of the join string stands for.
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word {
-                    $($word => Some(Self::$variant),)+
-                    _ => None,
-                }
-            }
-
-            /// The word of the join string.
-            pub fn word(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word),+
-                }
-            }
-        }
-    };
-}
-
 words! {
     /// Where a tag stands (`tag_on`).
     TagPlace {
@@ -228,52 +201,6 @@ words! {
     }
 }
 
-words! {
-    /// Which addresses count (`address_type`).
-    AddressType {
-        /// Private addresses of both families.
-        #[default]
-        Private = "private",
-        /// Private IPv4 addresses.
-        PrivateV4 = "private_v4",
-        /// Private IPv6 addresses.
-        PrivateV6 = "private_v6",
-        /// Public IPv4 addresses.
-        PublicV4 = "public_v4",
-        /// Public IPv6 addresses.
-        PublicV6 = "public_v6",
-    }
-}
-
-impl AddressType {
-    /// Whether public addresses are meant, which stand in resources of their own.
-    pub fn is_public(self) -> bool {
-        matches!(self, Self::PublicV4 | Self::PublicV6)
-    }
-}
-
-words! {
-    /// Which interfaces count (`interfaces`).
-    Interfaces {
-        /// Every interface with every IP configuration.
-        #[default]
-        All = "all",
-        /// The primary interface of an instance only.
-        Primary = "primary",
-    }
-}
-
-words! {
-    /// Which instances count (`power_state`).
-    PowerState {
-        /// Any: a deallocated instance keeps its private address.
-        #[default]
-        Any = "any",
-        /// Running ones only, by their instance view.
-        Running = "running",
-    }
-}
-
 /// How a scale set orchestrates its instances; Azure's documented names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrchestrationMode {
@@ -281,6 +208,17 @@ pub enum OrchestrationMode {
     Uniform,
     /// Ordinary virtual machines that belong to the set.
     Flexible,
+}
+
+impl OrchestrationMode {
+    /// The mode that a word of the join string names; none for `auto`.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "uniform" => Some(Self::Uniform),
+            "flexible" => Some(Self::Flexible),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for OrchestrationMode {
@@ -300,9 +238,6 @@ mod tests {
     fn every_word_stands_for_the_value_that_writes_it() {
         for word in TagPlace::WORDS {
             assert_eq!(TagPlace::from_word(word).map(TagPlace::word), Some(*word));
-        }
-        for word in AddressType::WORDS {
-            assert_eq!(AddressType::from_word(word).map(AddressType::word), Some(*word));
         }
         assert_eq!(TagPlace::from_word("vmss"), None);
     }

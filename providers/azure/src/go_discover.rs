@@ -5,10 +5,10 @@
 use cloud_autojoin_core::config::PROVIDER;
 use cloud_autojoin_core::{ConfigString, Context};
 
-use crate::key::SELF;
+use crate::keys::SELF;
 
 /// The keys it reads, each with the variable that stands in where the key is absent. A key with an empty value stays empty.
-const KEYS: [(&str, Option<&str>); 9] = [
+pub(crate) const KEYS: [(&str, Option<&str>); 9] = [
     ("tenant_id", Some("ARM_TENANT_ID")),
     ("client_id", Some("ARM_CLIENT_ID")),
     ("secret_access_key", Some("ARM_CLIENT_SECRET")),
@@ -38,7 +38,7 @@ pub(crate) fn compare(config: &ConfigString, context: &Context) -> Vec<String> {
 
 /// Whether the key is one of this provider. Of other keys the caller has warned; they may be pieces of a secret.
 fn is_key(key: &str) -> bool {
-    cloud_autojoin_core::config::key::find(crate::key::KEYS, key).is_some()
+    cloud_autojoin_core::config::key::find(crate::keys::KEYS, key).is_some()
 }
 
 fn value(config: &ConfigString, context: &Context, key: &str) -> String {

@@ -11,7 +11,7 @@ use url::Url;
 use crate::azure::PROVIDER_NAME;
 use crate::config::{AzureConfig, Selection};
 use crate::credential::imds::{METADATA, ServiceResponses, is_service, refusal, retry_policy};
-use crate::key::SELF;
+use crate::keys::SELF;
 
 const PATH: &str = "/metadata/instance";
 const API_VERSION: &str = "2021-03-01";

@@ -1,7 +1,4 @@
-//! Microsoft Azure for `cloud-autojoin`: the addresses of tagged network interfaces, and of the instances of a Uniform or Flexible scale set.
-//!
-//! [`SPEC`] is what the registry knows; [`AzureBuilder`] is for programs. From the string to the answer: `key.rs` (the keys) -> `builder.rs` (typed values, all problems at once) ->
-//! `azure.rs` (the provider) -> `discover/` (which requests, which addresses) -> `arm/` (one request) with the tokens of `credential/`.
+#![doc = include_str!("../README.md")]
 
 mod arm;
 mod azure;
@@ -12,8 +9,7 @@ pub mod credential;
 mod discover;
 mod go_discover;
 mod instance_metadata;
-pub mod key;
-mod reader;
+mod keys;
 mod role;
 mod scale_set_tags;
 
@@ -24,10 +20,10 @@ pub use azure::{Azure, PROVIDER_NAME};
 pub use builder::AzureBuilder;
 pub use cloud::{Cloud, Environment};
 pub use config::{AzureConfig, OrchestrationMode, Selection};
-pub use key::AzureKey;
+pub use keys::KEYS;
 
 /// Azure as the registry knows it.
-pub const SPEC: ProviderSpec = ProviderSpec::new(PROVIDER_NAME, "Microsoft Azure", key::KEYS, build)
+pub const SPEC: ProviderSpec = ProviderSpec::new(PROVIDER_NAME, "Microsoft Azure", KEYS, build)
     .with_summary("finds network interfaces by tag, or the instances of a Uniform or Flexible scale set, and gives their addresses")
     .with_notes(NOTES)
     .with_secret_env(&["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "IDENTITY_HEADER"])
@@ -48,5 +44,5 @@ Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read; Microsoft.Comput
 A client secret in a join string can be seen by whoever lists processes or reads logs: keep it in ARM_CLIENT_SECRET or in a file (`@FILE`), or use a managed identity.";
 
 fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    Ok(Box::new(AzureBuilder::from_config(options.config(), context)?.build()?))
+    Ok(Box::new(AzureBuilder::from_options(options, context)?.build()?))
 }

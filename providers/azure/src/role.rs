@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::arm::{Asks, ResourceId};
 use crate::builder::AzureBuilder;
 use crate::config::{AzureConfig, OrchestrationMode, PowerState, Selection, TagPlace};
-use crate::key::SELF;
+use crate::keys::SELF;
 
 /// What stands for a subscription or a group that only the machine it runs on knows.
 const OWN_SUBSCRIPTION: &str = "SUBSCRIPTION_ID";

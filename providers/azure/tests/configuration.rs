@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use cloud_autojoin_azure::KEYS;
 use cloud_autojoin_azure::config::{AddressType, Interfaces, Lookup, OrchestrationMode, PowerState, Selection, TagCondition, TagPlace, Tags};
-use cloud_autojoin_azure::key::KEYS;
 use cloud_autojoin_azure::{Azure, AzureBuilder, Environment, SPEC};
 use cloud_autojoin_core::{ConfigString, Context, Env, Error, Provider as _};
 
@@ -59,10 +59,10 @@ fn bad_strings_are_refused_in_exactly_these_words() {
         ("resource_group=prod vm_scale_set=web tag.role=a lookup=index", &["`lookup=index` finds tagged resources and has no meaning with `vm_scale_set`"]),
         ("tag.role=a orchestration_mode=flexible", &["`orchestration_mode` is given without `vm_scale_set`"]),
         ("tag.role=a tag_on=vmss", &["`tag_on` must be one or more, between commas, of nic, vm, scale_set, not \"vmss\""]),
-        ("tag.role=a address_type=public", &["`address_type` must be one of private, private_v4, private_v6, public_v4, public_v6, not \"public\""]),
+        ("tag.role=a address_type=v4", &["`address_type` must be one of private, private_v4, private_v6, public, public_v4, public_v6, not \"v4\""]),
         ("tag.role=a interfaces=first", &["`interfaces` must be one of all, primary, not \"first\""]),
         ("tag.role=a power_state=on", &["`power_state` must be one of any, running, not \"on\""]),
-        ("tag.role=a subscription_id=prod", &["`subscription_id` must be a GUID such as 00000000-0000-0000-0000-000000000000, not \"prod\""]),
+        ("tag.role=a subscription_id=prod", &["`subscription_id` must be a GUID such as 00000000-0000-0000-0000-000000000000, or `self`, not \"prod\""]),
         ("tag.role=a subscription_id=", &["`subscription_id` is empty: give it a value or leave it out"]),
         ("tag.role=a secret_access_key=x", &["`tenant_id` is missing (`secret_access_key` is given)", "`client_id` is missing (`secret_access_key` is given)"]),
         ("tag.role=a client_secret=x client_id=c", &["`tenant_id` is missing (`client_secret` is given)"]),
@@ -108,13 +108,13 @@ fn every_problem_of_a_string_is_reported_at_once() {
     assert_eq!(
         problems("subscription_id=x vm_scale_set=web tag_name=a power_state=on secret_access_key=s arm_endpoint=http://far.example"),
         [
-            "`subscription_id` must be a GUID such as 00000000-0000-0000-0000-000000000000, not \"x\"",
+            "`subscription_id` must be a GUID such as 00000000-0000-0000-0000-000000000000, or `self`, not \"x\"",
+            "`power_state` must be one of any, running, not \"on\"",
+            "`arm_endpoint` must begin with https:// (http only to 127.0.0.1, ::1 or localhost), since a token is sent there",
             "`tag_value` is missing (`tag_name` is given)",
             "`resource_group` is missing (`vm_scale_set` is given)",
-            "`power_state` must be one of any, running, not \"on\"",
             "`tenant_id` is missing (`secret_access_key` is given)",
             "`client_id` is missing (`secret_access_key` is given)",
-            "`arm_endpoint` must begin with https:// (http only to 127.0.0.1, ::1 or localhost), since a token is sent there",
         ]
     );
 }
@@ -143,7 +143,7 @@ fn a_variable_stands_in_for_an_absent_key_and_not_for_an_empty_one() {
 fn a_bad_variable_is_named_in_the_message() {
     assert_eq!(
         problems_with(TAG, [("ARM_SUBSCRIPTION_ID", "prod")]),
-        ["environment variable `ARM_SUBSCRIPTION_ID` must be a GUID such as 00000000-0000-0000-0000-000000000000, not \"prod\""]
+        ["environment variable `ARM_SUBSCRIPTION_ID` must be a GUID such as 00000000-0000-0000-0000-000000000000, or `self`, not \"prod\""]
     );
     assert_eq!(
         problems_with(TAG, [("ARM_CLIENT_SECRET", "x")]),
@@ -155,12 +155,8 @@ fn a_bad_variable_is_named_in_the_message() {
     );
 }
 
-/// The keys that go-discover reads as absent when they are empty.
-const MAY_BE_EMPTY: [&str; 8] =
-    ["resource_group", "vm_scale_set", "tag_name", "tag_value", "tenant_id", "client_id", "secret_access_key", "msft_telemetry_opt_in"];
-
 #[test]
-fn an_empty_value_counts_as_absent_where_go_discover_reads_it_so() {
+fn an_empty_value_counts_as_absent_and_keeps_the_variable_out() {
     let set = "resource_group=prod vm_scale_set=web";
     let equal = [
         (format!("{TAG} resource_group= vm_scale_set= tenant_id= client_id= secret_access_key= msft_telemetry_opt_in="), TAG),
@@ -175,13 +171,12 @@ fn an_empty_value_counts_as_absent_where_go_discover_reads_it_so() {
 }
 
 #[test]
-fn every_name_and_variable_of_the_table_reaches_the_reader() {
-    // An empty value is refused under the very name it was given by, where it does not count as absent.
-    for spec in KEYS.iter().filter(|spec| !MAY_BE_EMPTY.contains(&spec.name)) {
+fn an_empty_value_of_any_key_but_the_subscription_is_no_problem() {
+    // An empty `subscription_id` would mean the machine's own, and a further tag needs its value.
+    for spec in KEYS.iter().filter(|spec| spec.name != "subscription_id" && spec.placeholder.is_none()) {
         for name in spec.names() {
-            let written = format!("{name}{}", spec.placeholder.unwrap_or_default());
-            let found = problems(&format!("{written}="));
-            assert!(found.contains(&format!("`{written}` is empty: give it a value or leave it out")), "{written}: {found:?}");
+            let string = if TAG.contains(name) { "tag.role=a" } else { TAG };
+            assert_eq!(configured(&format!("{string} {name}=")).config(), configured(string).config(), "{name}");
         }
     }
 }
@@ -349,7 +344,7 @@ fn a_selection_made_by_a_program_is_checked_too() {
             other => panic!("{other:?}"),
         }
     };
-    let no_guid = "`subscription_id` must be a GUID such as 00000000-0000-0000-0000-000000000000, not \"x\"";
+    let no_guid = "`subscription_id` must be a GUID such as 00000000-0000-0000-0000-000000000000, or `self`, not \"x\"";
     assert_eq!(problems(None, "x"), [no_guid, "nothing is selected"]);
     assert_eq!(problems(Some(Selection::tags(Tags::on_network_interface(Vec::new()))), SUBSCRIPTION), ["nothing is selected"]);
     let empty = Tags::on_network_interface(vec![TagCondition::new("consul", "")]);

@@ -9,6 +9,7 @@ pub(crate) const API_TOKEN: KeySpec = KeySpec::new("api_token", "the personal ac
     .env(&["LINODE_TOKEN"])
     .env_if_empty()
     .env_if_empty()
+    .env_if_empty()
     .secret()
     .required();
 

@@ -1,62 +1,60 @@
 //! The identity that a join string chooses.
 
-use cloud_autojoin_core::{ConfigProblem, Secret};
+use cloud_autojoin_core::ConfigProblem;
+use cloud_autojoin_provider_kit::Options;
 
-use crate::credential::{ChainOptions, Identity, ManagedIdentityId, Narrowing};
-use crate::key::{AzureKey, TOKEN_CREDENTIALS};
-use crate::reader::{Given, Reader};
+use crate::credential::{ChainFilter, ChainOptions, Identity, ManagedIdentityId};
+use crate::keys::{CLIENT_ID, CLIENT_SECRET, IDENTITY_OBJECT_ID, IDENTITY_RESOURCE_ID, TENANT_ID, TOKEN_CREDENTIALS};
 
-/// Reads the identity; the whole chain stands in where a problem was written down.
+/// Reads the identity; the whole chain where a problem was recorded.
 ///
-/// A client secret means just that: no other source is tried. Without one the chain is, told what the string says of the tenant and of the identity to use.
-pub(super) fn read(reader: &mut Reader<'_>) -> Identity {
-    let tenant_id = reader.text(AzureKey::TenantId);
-    let client_id = reader.text(AzureKey::ClientId);
-    let client_secret = reader.read(AzureKey::ClientSecret, |value| value.text().map(Secret::new));
-    let object_id = reader.text(AzureKey::IdentityObjectId);
-    let resource_id = reader.text(AzureKey::IdentityResourceId);
-
-    if let Some(chosen) = resource_id.given_as().or_else(|| object_id.given_as()) {
-        // What a variable says may be there for another program; what the string says is meant.
-        if let Some(secret) = client_secret.given_as().filter(|name| AzureKey::ClientSecret.entry().matches(name)) {
-            reader.problem(
-                ConfigProblem::of_key(chosen, format!("`{chosen}` chooses a managed identity, which has no secret, and `{secret}` is given"))
-                    .with_hint(format!("leave out one of `{chosen}` and `{secret}`")),
-            );
-        } else if let Some(other) = [(AzureKey::ClientId, client_id.given_as()), (AzureKey::IdentityObjectId, object_id.given_as())]
-            .into_iter()
-            .find_map(|(key, name)| name.filter(|name| key.entry().matches(name) && *name != chosen))
-        {
-            reader
-                .problem(ConfigProblem::of_key(chosen, format!("`{other}` and `{chosen}` both choose the managed identity")).with_hint("keep one of the two"));
-        }
-        let managed_identity = match (resource_id.value(), object_id.value()) {
-            (Some(id), _) => Some(ManagedIdentityId::ResourceId(id)),
-            (None, id) => id.map(ManagedIdentityId::ObjectId),
+/// A client secret excludes every other source. Without one the chain is used, with what the string
+/// says of the tenant and of the identity to use.
+pub(super) fn read(options: &mut Options<'_>) -> Identity {
+    let (tenant_id, client_id) = (options.text(&TENANT_ID), options.text(&CLIENT_ID));
+    let chosen = options.given_as(&IDENTITY_RESOURCE_ID).or_else(|| options.given_as(&IDENTITY_OBJECT_ID));
+    if let Some(chosen) = chosen {
+        options.ignore(&TOKEN_CREDENTIALS);
+        refuse_other_identities(options, chosen);
+        let managed_identity = match options.text(&IDENTITY_RESOURCE_ID) {
+            Some(id) => Some(ManagedIdentityId::ResourceId(id)),
+            None => options.text(&IDENTITY_OBJECT_ID).map(ManagedIdentityId::ObjectId),
         };
         return Identity::Chain(ChainOptions { managed_identity, ..ChainOptions::default() });
     }
 
-    if let Given::Value(tenant, name) = &tenant_id
-        && !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
-    {
-        reader.problem(ConfigProblem::of_key("tenant_id", format!("`{name}` must be a GUID or a domain such as contoso.example")));
+    let is_tenant = |tenant: &str| tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    if let Some(name) = options.given_as(&TENANT_ID).filter(|_| !tenant_id.as_deref().is_some_and(is_tenant)) {
+        options.add_problem(ConfigProblem::of_key("tenant_id", format!("`{name}` must be a GUID or a domain such as contoso.example")));
     }
 
-    if let Some(secret) = client_secret.given_as() {
-        if !tenant_id.is_given() {
-            reader.missing(AzureKey::TenantId, secret);
+    if let Some(name) = options.given_as(&CLIENT_SECRET) {
+        // What a variable of other programs says doesn't matter beside a client secret.
+        options.ignore(&TOKEN_CREDENTIALS);
+        for key in [TENANT_ID, CLIENT_ID] {
+            if !options.is_given(&key) {
+                options.add_missing(&key, Some(&format!("`{name}` is given")));
+            }
         }
-        if !client_id.is_given() {
-            reader.missing(AzureKey::ClientId, secret);
-        }
-        return match (tenant_id.value(), client_id.value(), client_secret.value()) {
+        return match (tenant_id, client_id, options.secret(&CLIENT_SECRET)) {
             (Some(tenant_id), Some(client_id), Some(client_secret)) => Identity::ClientSecret { tenant_id, client_id, client_secret },
             _ => Identity::default(),
         };
     }
+    Identity::Chain(ChainOptions { tenant_id, client_id, managed_identity: None, filter: options.word(&TOKEN_CREDENTIALS, ChainFilter::from_word) })
+}
 
-    // Read only here: with a client secret it does not matter what a variable for other programs says.
-    let narrowing = reader.word(AzureKey::TokenCredentials, TOKEN_CREDENTIALS, |word| Some(Narrowing::from_word(word)));
-    Identity::Chain(ChainOptions { tenant_id: tenant_id.value(), client_id: client_id.value(), managed_identity: None, narrowing: narrowing.value().flatten() })
+/// Refuses what the string says of another identity than the managed identity that `chosen` chooses. A
+/// variable may be set for another program.
+fn refuse_other_identities(options: &mut Options<'_>, chosen: &'static str) {
+    let mut in_string = [&CLIENT_SECRET, &CLIENT_ID, &IDENTITY_OBJECT_ID]
+        .into_iter()
+        .filter_map(|key| options.given_as(key).filter(|name| key.matches(name) && *name != chosen));
+    let Some(other) = in_string.next() else { return };
+    options.add_problem(if CLIENT_SECRET.matches(other) {
+        ConfigProblem::of_key(chosen, format!("`{chosen}` chooses a managed identity, which has no secret, and `{other}` is given"))
+            .with_hint(format!("leave out one of `{chosen}` and `{other}`"))
+    } else {
+        ConfigProblem::of_key(chosen, format!("`{other}` and `{chosen}` both choose the managed identity")).with_hint("keep one of the two")
+    });
 }

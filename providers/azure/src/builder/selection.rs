@@ -1,78 +1,65 @@
 //! Which keys select what, and which of them contradict each other.
 //!
-//! Wider than go-discover's `unclear configuration`: tags within resource groups, and tags together with a scale set, have a meaning here.
+//! go-discover accepts tags or a scale set only. Tags within resource groups, and tags together with
+//! a scale set, have a meaning here.
 
 use cloud_autojoin_core::ConfigProblem;
+use cloud_autojoin_provider_kit::Options;
 
 use crate::config::{Lookup, OrchestrationMode, Selection, TagCondition, TagPlace, Tags};
-use crate::key::{AzureKey, ORCHESTRATION_MODES, SELF};
-use crate::reader::{Given, Reader};
+use crate::keys::{LOOKUP, ORCHESTRATION_MODE, RESOURCE_GROUP, SELF, TAG, TAG_NAME, TAG_ON, TAG_VALUE, VM_SCALE_SET};
 
-/// Reads the selection; `None` when a problem was written down.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Selection> {
-    let groups = reader.read(AzureKey::ResourceGroup, |value| Ok(without_duplicates(value.list()?)));
-    let scale_set = reader.text(AzureKey::VmScaleSet);
-    let mode = reader.word(AzureKey::OrchestrationMode, ORCHESTRATION_MODES, |word| {
-        Some(match word {
-            "uniform" => Some(OrchestrationMode::Uniform),
-            "flexible" => Some(OrchestrationMode::Flexible),
-            _ => None,
-        })
-    });
-    let (conditions, has_tags) = conditions(reader);
-    let places = reader.read(AzureKey::TagOn, |value| Ok(value.list_of(TagPlace::WORDS)?.into_iter().filter_map(TagPlace::from_word).collect::<Vec<_>>()));
-    let lookup = reader.word(AzureKey::Lookup, Lookup::WORDS, Lookup::from_word);
-
-    for (key, given) in [(AzureKey::TagOn, places.given_as()), (AzureKey::Lookup, lookup.given_as())] {
-        if let Some(name) = given.filter(|_| !has_tags) {
-            reader.problem(
-                ConfigProblem::of_key(key.entry().name, format!("`{name}` is given without a tag")).with_hint("add `tag_name=...` and `tag_value=...`"),
-            );
+/// Reads the selection; `None` when a problem was recorded.
+pub(super) fn read(options: &mut Options<'_>) -> Option<Selection> {
+    let groups = without_duplicates(options.list(&RESOURCE_GROUP));
+    let has_tags = options.is_given(&TAG_NAME) || options.is_given(&TAG_VALUE) || options.is_given(&TAG);
+    let conditions = conditions(options);
+    let lookup = options.word(&LOOKUP, Lookup::from_word).unwrap_or_default();
+    for key in [TAG_ON, LOOKUP] {
+        if let Some(name) = options.given_as(&key).filter(|_| !has_tags) {
+            options.add_problem(ConfigProblem::of_key(name, format!("`{name}` is given without a tag")).with_hint("add `tag_name=...` and `tag_value=...`"));
         }
     }
-    if let Some(name) = mode.given_as().filter(|_| !scale_set.is_given()) {
-        reader.problem(
-            ConfigProblem::of_key(name, format!("`{name}` is given without `vm_scale_set`")).with_hint("add `vm_scale_set=...` and `resource_group=...`"),
-        );
-    }
-
-    let tags = (!conditions.is_empty()).then(|| Tags { conditions, places: places.value().unwrap_or_else(|| vec![TagPlace::default()]) });
-    if !scale_set.is_given() {
+    let tags = (!conditions.is_empty()).then(|| Tags { conditions, places: options.words(&TAG_ON, TagPlace::from_word) });
+    let Some(name) = options.text(&VM_SCALE_SET) else {
+        if let Some(name) = options.given_as(&ORCHESTRATION_MODE) {
+            let problem = ConfigProblem::of_key(name, format!("`{name}` is given without `vm_scale_set`"));
+            options.add_problem(problem.with_hint("add `vm_scale_set=...` and `resource_group=...`"));
+        }
         if !has_tags {
-            reader.problem(if groups.is_given() { group_alone() } else { nothing_selected() });
+            let group_alone = || {
+                ConfigProblem::of_key("resource_group", "`resource_group` alone selects nothing")
+                    .with_hint("add `vm_scale_set=...`, or `tag_name=... tag_value=...`")
+            };
+            options.add_problem(if options.is_given(&RESOURCE_GROUP) { group_alone() } else { nothing_selected() });
         }
-        return Some(Selection::Tag { tags: tags?, resource_groups: groups.value().unwrap_or_default(), lookup: lookup.value().unwrap_or_default() });
+        return Some(Selection::Tag { tags: tags?, resource_groups: groups, lookup });
+    };
+    if lookup == Lookup::Index {
+        let problem = ConfigProblem::of_key("lookup", "`lookup=index` finds tagged resources and has no meaning with `vm_scale_set`");
+        options.add_problem(problem.with_hint("leave `lookup` out, or leave `vm_scale_set` out"));
     }
-    if matches!(lookup, Given::Value(Lookup::Index, _)) {
-        reader.problem(
-            ConfigProblem::of_key("lookup", "`lookup=index` finds tagged resources and has no meaning with `vm_scale_set`")
-                .with_hint("leave `lookup` out, or leave `vm_scale_set` out"),
-        );
-    }
-    let name = scale_set.value()?;
-    let resource_group = match groups {
-        Given::Value(groups, _) => match <[String; 1]>::try_from(groups) {
-            Ok([group]) => group,
-            Err(_) => {
-                reader.problem(
-                    ConfigProblem::of_key("resource_group", "`resource_group` must be one with `vm_scale_set`: a scale set is in one resource group")
-                        .with_hint("name the resource group of the scale set alone"),
-                );
-                return None;
-            }
-        },
-        // The metadata of a machine name the group together with the set.
-        Given::Absent if name == SELF => SELF.to_owned(),
-        Given::Absent => {
-            reader.missing(AzureKey::ResourceGroup, "vm_scale_set");
+    let resource_group = match <[String; 1]>::try_from(groups) {
+        Ok([group]) => group,
+        Err(groups) if !groups.is_empty() => {
+            let message = "`resource_group` must be one with `vm_scale_set`: a scale set is in one resource group";
+            options.add_problem(ConfigProblem::of_key("resource_group", message).with_hint("name the resource group of the scale set alone"));
             return None;
         }
-        Given::Refused => return None,
+        // What was given was refused.
+        Err(_) if options.is_given(&RESOURCE_GROUP) => return None,
+        // The metadata of a machine names the group together with the set.
+        Err(_) if name == SELF => SELF.to_owned(),
+        Err(_) => {
+            options.add_missing(&RESOURCE_GROUP, Some("`vm_scale_set` is given"));
+            return None;
+        }
     };
-    Some(Selection::ScaleSet { resource_group, name, orchestration_mode: mode.value().flatten(), tags })
+    let orchestration_mode = options.word(&ORCHESTRATION_MODE, OrchestrationMode::from_word);
+    Some(Selection::ScaleSet { resource_group, name, orchestration_mode, tags })
 }
 
-/// The problem of a string that asks for nothing.
+/// The problem of a string that selects nothing.
 pub(super) fn nothing_selected() -> ConfigProblem {
     ConfigProblem::new("nothing is selected").with_hint("add `tag_name=... tag_value=...`, or `resource_group=... vm_scale_set=...`")
 }
@@ -96,44 +83,36 @@ pub(super) fn incomplete(selection: &Selection) -> Vec<ConfigProblem> {
     problems
 }
 
-fn group_alone() -> ConfigProblem {
-    ConfigProblem::of_key("resource_group", "`resource_group` alone selects nothing").with_hint("add `vm_scale_set=...`, or `tag_name=... tag_value=...`")
-}
-
-/// Reads the tags: all conditions, and whether any tag was written, be it right or wrong.
-fn conditions(reader: &mut Reader<'_>) -> (Vec<TagCondition>, bool) {
-    let name = reader.text(AzureKey::TagName);
-    let value = reader.text(AzureKey::TagValue);
-    match (&name, &value) {
-        (given, Given::Absent) if given.is_given() => reader.missing(AzureKey::TagValue, "tag_name"),
-        (Given::Absent, given) if given.is_given() => reader.missing(AzureKey::TagName, "tag_value"),
-        _ => {}
-    }
-    let has_tags = name.is_given() || value.is_given() || reader.has_member(AzureKey::Tag);
+/// Reads the tags that are complete.
+fn conditions(options: &mut Options<'_>) -> Vec<TagCondition> {
     let mut conditions: Vec<(String, TagCondition)> = Vec::new();
-    if let (Some(name), Some(value)) = (name.value(), value.value()) {
-        conditions.push(("tag_name".to_owned(), TagCondition { name, value }));
+    match (options.text(&TAG_NAME), options.text(&TAG_VALUE)) {
+        (Some(name), Some(value)) => conditions.push(("tag_name".to_owned(), TagCondition { name, value })),
+        (Some(_), None) => options.add_missing(&TAG_VALUE, Some("`tag_name` is given")),
+        (None, Some(_)) => options.add_missing(&TAG_NAME, Some("`tag_value` is given")),
+        (None, None) => {}
     }
-    for (key, name, value) in reader.family(AzureKey::Tag) {
+    for (name, value) in options.family(&TAG) {
         // Azure compares names without case, so no resource has both `role` and `Role`.
         match conditions.iter().find(|(_, known)| known.name.eq_ignore_ascii_case(&name)) {
-            None => conditions.push((key, TagCondition { name, value })),
+            None => conditions.push((format!("tag.{name}"), TagCondition { name, value })),
             Some((_, known)) if known.value == value => {}
             Some((other, known)) => {
+                let key = format!("tag.{name}");
                 let message = format!("`{key}` and `{other}` ask for two values of one tag, `{}`, which no resource can have", known.name);
-                reader.problem(ConfigProblem::of_key(key, message).with_hint("keep one of the two"));
+                options.add_problem(ConfigProblem::of_key(key, message).with_hint("keep one of the two"));
             }
         }
     }
-    (conditions.into_iter().map(|(_, condition)| condition).collect(), has_tags)
+    conditions.into_iter().map(|(_, condition)| condition).collect()
 }
 
 /// Names of resource groups are compared without case.
-fn without_duplicates(groups: Vec<&str>) -> Vec<String> {
+fn without_duplicates(groups: Vec<String>) -> Vec<String> {
     let mut unique: Vec<String> = Vec::new();
     for group in groups {
-        if !unique.iter().any(|known| known.eq_ignore_ascii_case(group)) {
-            unique.push(group.to_owned());
+        if !unique.iter().any(|known| known.eq_ignore_ascii_case(&group)) {
+            unique.push(group);
         }
     }
     unique

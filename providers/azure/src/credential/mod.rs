@@ -53,7 +53,7 @@ pub enum Identity {
     /// The first source that is configured on this machine.
     Chain(ChainOptions),
     /// A source of the program's own.
-    Own(Arc<dyn Source>),
+    Custom(Arc<dyn Source>),
 }
 
 impl Default for Identity {
@@ -73,8 +73,8 @@ pub struct ChainOptions {
     pub client_id: Option<String>,
     /// The managed identity by another id; nothing but the managed identity is tried then.
     pub managed_identity: Option<ManagedIdentityId>,
-    /// Which of the sources are tried; all unless told.
-    pub narrowing: Option<Narrowing>,
+    /// Which of the sources are tried; all by default.
+    pub filter: Option<ChainFilter>,
 }
 
 /// A managed identity, by what it is chosen.
@@ -113,7 +113,7 @@ impl fmt::Display for ManagedIdentityId {
 /// A part of the chain (`token_credentials`, `AZURE_TOKEN_CREDENTIALS`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Narrowing {
+pub enum ChainFilter {
     /// `prod`: what machines have, which is environment, workload identity, managed identity.
     Production,
     /// `dev`: what people have, which is Azure CLI, Azure Developer CLI.
@@ -142,7 +142,7 @@ impl SourceKind {
     const CHAIN: [Self; 5] = [Self::Environment, Self::WorkloadIdentity, Self::ManagedIdentity, Self::AzureCli, Self::AzureDeveloperCli];
 }
 
-impl Narrowing {
+impl ChainFilter {
     /// The part that a word of `AZURE_TOKEN_CREDENTIALS` names, in the table's spelling.
     pub fn from_word(word: &str) -> Option<Self> {
         Some(match word {
@@ -189,7 +189,7 @@ impl Credentials {
                 vec![Box::new(ClientSecret { entra, secret: client_secret })]
             }
             Identity::Chain(options) => default_chain(&options, cloud, metadata_endpoint, context, &metadata_seen, &mut details),
-            Identity::Own(source) => vec![Box::new(Shared(source))],
+            Identity::Custom(source) => vec![Box::new(Shared(source))],
         };
         let chain = Chain::new(PROVIDER_NAME, sources).with_hint(
             "give this machine a managed identity, or set `tenant_id`, `client_id` and `secret_access_key` (`ARM_TENANT_ID`, `ARM_CLIENT_ID`, `ARM_CLIENT_SECRET`), or sign in with `az login`",
@@ -241,11 +241,11 @@ fn default_chain(
 ) -> Vec<Box<dyn Source>> {
     let client_id = || options.client_id.clone().or_else(|| context.env().filled("AZURE_CLIENT_ID"));
     // Whoever names a managed identity by an id that nothing else has means that one.
-    let narrowing = match &options.managed_identity {
-        Some(_) => Some(Narrowing::Only(SourceKind::ManagedIdentity)),
-        None => options.narrowing,
+    let filter = match &options.managed_identity {
+        Some(_) => Some(ChainFilter::Only(SourceKind::ManagedIdentity)),
+        None => options.filter,
     };
-    let wanted: Vec<_> = SourceKind::CHAIN.into_iter().filter(|kind| narrowing.is_none_or(|narrowing| narrowing.has(*kind))).collect();
+    let wanted: Vec<_> = SourceKind::CHAIN.into_iter().filter(|kind| filter.is_none_or(|filter| filter.has(*kind))).collect();
     let last = wanted.last().copied();
     let source = |kind| -> Box<dyn Source> {
         match kind {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use cloud_autojoin_core::{Error, Exclusion};
+use cloud_autojoin_provider_kit::AddressScope;
 
 use super::completeness;
 use crate::arm::{AddressField, IpConfiguration, NetworkInterface, PublicAddress, ResourceId};
@@ -62,13 +63,14 @@ impl AddressRule {
                 excluded.push(reason);
             }
         };
+        let scope = if self.address_type.is_public() { AddressScope::Public } else { AddressScope::Private };
         let configurations = self.configurations(interface);
         if configurations.len() < interface.properties.ip_configurations.len() {
             leave_out(Exclusion::NotPrimary);
         }
         for configuration in &configurations {
             match self.address(configuration, public) {
-                Ok(address) if self.is_of_type(address) => addresses.push(address),
+                Ok(address) if self.address_type.includes(address, scope) => addresses.push(address),
                 Ok(address) => leave_out(Exclusion::OtherAddressType { found: address.to_string(), wanted: self.address_type.word().to_owned() }),
                 Err(reason) => leave_out(reason),
             }
@@ -125,14 +127,6 @@ impl AddressRule {
             Some(block @ AddressField::Block(..)) => Err(Exclusion::AddressBlock { block: block.to_string() }),
             Some(AddressField::Unreadable(text)) => Err(incomplete(format!("`{text}` of its IP configuration `{name}` is no IP address"))),
             None => Err(none),
-        }
-    }
-
-    fn is_of_type(self, address: IpAddr) -> bool {
-        match self.address_type {
-            AddressType::Private => true,
-            AddressType::PrivateV4 | AddressType::PublicV4 => address.is_ipv4(),
-            AddressType::PrivateV6 | AddressType::PublicV6 => address.is_ipv6(),
         }
     }
 }

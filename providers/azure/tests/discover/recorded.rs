@@ -55,8 +55,13 @@ pub(crate) async fn ask(server: &MockServer, selection: Selection) -> Result<Dis
     let context = Context::builder().http(http).env(Env::empty()).clock(clock.clone()).build().unwrap();
     let mut cloud = Cloud::default();
     cloud.resource_manager = server.uri().parse().unwrap();
-    let azure =
-        AzureBuilder::new(&context).subscription_id(SUBSCRIPTION).selection(selection).cloud(cloud).identity(Identity::Own(Arc::new(Fixed))).build().unwrap();
+    let azure = AzureBuilder::new(&context)
+        .subscription_id(SUBSCRIPTION)
+        .selection(selection)
+        .cloud(cloud)
+        .identity(Identity::Custom(Arc::new(Fixed)))
+        .build()
+        .unwrap();
     azure.discover(&Call::new(&clock, Duration::from_secs(60)).with_detail(Detail::Everything)).await
 }
 

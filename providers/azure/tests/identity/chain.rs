@@ -209,7 +209,7 @@ async fn a_program_may_bring_its_own_source() {
     let azure = AzureBuilder::new(&context)
         .subscription_id(SUBSCRIPTION)
         .selection(Selection::tags(Tags::on_network_interface(vec![TagCondition::new("consul", "server")])))
-        .identity(Identity::Own(Arc::new(Vault)))
+        .identity(Identity::Custom(Arc::new(Vault)))
         .cloud(cloud)
         .build()
         .unwrap();
