@@ -169,20 +169,28 @@ impl Discovery {
         }
     }
 
-    /// Adds a node that was looked at. A node that is out is counted by its first reason; whether it is kept whole depends on the [`Detail`].
+    /// Adds an examined node. An excluded node is counted by its first reason; whether it is kept
+    /// whole depends on the [`Detail`].
     pub fn record(&mut self, node: Node) {
-        self.examined += 1;
-        let keep = if node.is_match() {
+        if node.is_match() {
+            self.examined += 1;
             self.matched += 1;
-            true
+            self.nodes.push(node);
         } else {
             let code = node.excluded.first().map_or("other", Exclusion::code);
-            let count = self.excluded.entry(code).or_default();
-            *count += 1;
-            self.detail == Detail::Everything || *count <= EXAMPLES
-        };
-        if keep {
-            self.nodes.push(node);
+            self.record_excluded(code, || node);
+        }
+    }
+
+    /// Adds an examined node that is excluded for a reason of this [`code`](Exclusion::code), and
+    /// makes it only if the [`Detail`] keeps it: a list of thousands costs little for those that
+    /// don't match.
+    pub fn record_excluded(&mut self, code: &'static str, node: impl FnOnce() -> Node) {
+        self.examined += 1;
+        let count = self.excluded.entry(code).or_default();
+        *count += 1;
+        if self.detail == Detail::Everything || *count <= EXAMPLES {
+            self.nodes.push(node());
         }
     }
 

@@ -78,7 +78,8 @@ impl<'a> Answer<'a> {
         if reasons.is_empty() {
             self.take(candidate);
         } else if self.is_new(&candidate.interface.id) {
-            self.discovery.record(candidate.excluded(reasons));
+            let code = reasons.first().map_or("other", Exclusion::code);
+            self.discovery.record_excluded(code, || candidate.excluded(reasons));
         }
     }
 
