@@ -53,10 +53,50 @@ pub async fn read(words: &[OsString], registry: &Registry, call: &Call) -> Resul
 ///
 /// As [`read`].
 pub async fn read_from(words: &[OsString], kind: FileKind, registry: &Registry, call: &Call) -> Result<(ConfigString, Vec<JoinArgument>)> {
+    parse(read_arguments(words, kind, call).await?, registry)
+}
+
+/// Like [`read_from`], for one join string or several: arguments (or files) that each begin with
+/// `provider=` and aren't all single words. Words beside them add to the one before.
+///
+/// # Errors
+///
+/// As [`read`], for the first join string that can't be read.
+pub async fn read_all(words: &[OsString], kind: FileKind, registry: &Registry, call: &Call) -> Result<Vec<(ConfigString, Vec<JoinArgument>)>> {
+    let given = read_arguments(words, kind, call).await?;
+    split(given).into_iter().map(|given| parse(given, registry)).collect()
+}
+
+/// The arguments of each join string. Single words alone are the pieces of one string, in which
+/// `provider` twice is an error, as in go-discover.
+fn split(given: Vec<JoinArgument>) -> Vec<Vec<JoinArgument>> {
+    let begins = |given: &JoinArgument| given.text.trim_start().starts_with("provider=");
+    let has_pairs = |given: &JoinArgument| given.text.trim().contains(char::is_whitespace);
+    let count = given.iter().filter(|given| begins(given)).count();
+    if count < 2 || !given.iter().any(|given| begins(given) && has_pairs(given)) {
+        return vec![given];
+    }
+    let mut strings: Vec<Vec<JoinArgument>> = Vec::new();
+    for given in given {
+        // Words before the first provider add to it.
+        let has_provider = strings.last().is_some_and(|string| string.iter().any(begins));
+        match strings.last_mut() {
+            Some(string) if !(begins(&given) && has_provider) => string.push(given),
+            _ => strings.push(vec![given]),
+        }
+    }
+    strings
+}
+
+async fn read_arguments(words: &[OsString], kind: FileKind, call: &Call) -> Result<Vec<JoinArgument>> {
     let mut given = Vec::with_capacity(words.len());
     for word in words {
         given.push(read_argument_from(word, kind, call).await?);
     }
+    Ok(given)
+}
+
+fn parse(given: Vec<JoinArgument>, registry: &Registry) -> Result<(ConfigString, Vec<JoinArgument>)> {
     match registry.parse_arguments(given.iter().map(|given| given.text.clone())) {
         Ok(config) => Ok((config, given)),
         Err(error) => Err(match line_of_error(&given) {
@@ -267,6 +307,21 @@ fn problem(message: impl Into<String>, hint: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_join_strings_are_told_from_the_words_of_one() {
+        let groups = |words: &[&str]| {
+            let argument = |word: &&str| JoinArgument { text: (*word).to_owned(), file: None, lines: Vec::new() };
+            let strings = split(words.iter().map(argument).collect());
+            strings.into_iter().map(|string| string.into_iter().map(|given| given.text).collect::<Vec<_>>().join(" | ")).collect::<Vec<_>>()
+        };
+        assert_eq!(groups(&["provider=a x=y", "provider=b"]), ["provider=a x=y", "provider=b"]);
+        assert_eq!(groups(&["provider=a", "x=y", " provider=b z=w", "v=u"]), ["provider=a | x=y", " provider=b z=w | v=u"]);
+        assert_eq!(groups(&["x=y", "provider=a", "provider=b z=w"]), ["x=y | provider=a", "provider=b z=w"]);
+        for one in [&["provider=a", "provider=a"][..], &["provider=a x=y", "z=w"], &["x=y", "provider=a"], &["x=\"provider=a b\"", "provider=a x=y"], &[]] {
+            assert_eq!(groups(one), [one.join(" | ")], "{one:?}");
+        }
+    }
 
     #[test]
     fn a_file_is_read_as_one_line_without_comments() {

@@ -19,6 +19,8 @@
 //! 3. [`Provider::discover`] asks the cloud, within a [`Call`] that holds the deadline and writes down each request;
 //! 4. the [`Discovery`] has the addresses, and everything that was looked at and left out, with the reason.
 //!
+//! Several join strings make one list of addresses with [`sources`].
+//!
 //! A program that runs on asks again and again, politely, and acts on change: [`watch`].
 //!
 //! Providers are cargo features: `azure` (default). A provider from outside this workspace joins by [`Registry::with`]; see `examples/custom_provider.rs`.
@@ -29,6 +31,7 @@ pub mod atomic_file;
 pub mod escape;
 pub mod join_string;
 mod registry;
+pub mod sources;
 pub mod watch;
 
 pub use cloud_autojoin_core::*;

@@ -1,15 +1,27 @@
-//! `discover addrs`: asks the cloud once and prints the addresses.
+//! `discover addrs`: asks every cloud once and prints the addresses.
 
-use cloud_autojoin::{Detail, Result};
+use cloud_autojoin::sources::{self, Union};
+use cloud_autojoin::{Detail, Discovery, Result};
 
 use crate::arguments::Addrs;
+use crate::question::{Asked, report_failed, warn_of_failed};
 use crate::report::Reporter;
 use crate::status::Status;
 use crate::{output, question};
 
 /// Runs the subcommand.
 pub(crate) async fn run(arguments: &Addrs, reporter: &Reporter) -> Status {
-    match addresses(arguments, reporter).await {
+    let mut asked = question::ask(&arguments.question, Detail::Addresses, reporter).await;
+    let text = if asked[0].is_only {
+        one(asked.remove(0), arguments, reporter)
+    } else {
+        let sources = asked.into_iter().map(|asked| asked.source).collect();
+        match sources::union(sources, arguments.question.require()) {
+            Ok(union) => Ok(several(&union, arguments, reporter)),
+            Err(error) => return report_failed(&error, reporter),
+        }
+    };
+    match text {
         Ok(text) => output::deliver(&text, "addresses", reporter),
         Err(error) => {
             reporter.failure(&error);
@@ -18,13 +30,23 @@ pub(crate) async fn run(arguments: &Addrs, reporter: &Reporter) -> Status {
     }
 }
 
-async fn addresses(arguments: &Addrs, reporter: &Reporter) -> Result<String> {
-    let discovery = question::ask(&arguments.question, Detail::Addresses, reporter).await.answer?;
+fn one(asked: Asked, arguments: &Addrs, reporter: &Reporter) -> Result<String> {
+    let discovery = asked.source.answer?;
     let (provider, subject) = (discovery.provider(), discovery.subject().to_owned());
     // Where nothing was found they are part of the error.
     if discovery.matched() > 0 {
-        discovery.findings().iter().for_each(|finding| reporter.finding(finding));
+        report_findings(&discovery, reporter);
     }
     let addresses = discovery.require_addresses()?;
     Ok(output::addresses(arguments.output, provider, &subject, &addresses))
+}
+
+fn several(union: &Union, arguments: &Addrs, reporter: &Reporter) -> String {
+    union.discoveries.iter().for_each(|discovery| report_findings(discovery, reporter));
+    warn_of_failed(&union.failed, reporter);
+    output::union(arguments.output, union)
+}
+
+fn report_findings(discovery: &Discovery, reporter: &Reporter) {
+    discovery.findings().iter().for_each(|finding| reporter.finding(finding));
 }

@@ -67,15 +67,18 @@ pub(crate) enum Action {
 const ADDRS: &str = "\
 The join string is given as one argument or as many, or as @FILE: then it is read from that file, where line ends are blanks and a # that begins a word begins a comment. Words beside @FILE add to it.
 
+Several join strings, arguments or files that each begin with provider=, give the addresses of all of them, each once. If one fails or has no address, nothing is printed, unless --any settles for the others.
+
 Examples:
   discover addrs provider=azure resource_group=cluster vm_scale_set=consul-servers
   discover -q addrs @/etc/discover/nomad
   discover addrs --output lines provider=azure tag_name=consul tag_value=server
+  discover addrs 'provider=azure tag_name=consul tag_value=server' 'provider=aws tag_key=consul tag_value=server'
 
 Exit status: 0 addresses printed, 1 failed, 2 wrong usage, 3 asked and nothing matched.";
 
 const EXPLAIN: &str = "\
-The join string is given as one argument or as many, or as @FILE: then it is read from that file, where line ends are blanks and a # that begins a word begins a comment. Words beside @FILE add to it.
+The join string is given as one argument or as many, or as @FILE: then it is read from that file, where line ends are blanks and a # that begins a word begins a comment. Words beside @FILE add to it. Several join strings, arguments or files that each begin with provider=, are shown one after the other.
 
 Examples:
   discover explain provider=azure tag_name=consul tag_value=server
@@ -98,6 +101,10 @@ pub(crate) struct Question {
     /// Fail on a key that the provider does not know, instead of warning
     #[arg(long)]
     pub(crate) strict: bool,
+
+    /// With several join strings: settle for those that have addresses, and warn of the others
+    #[arg(long)]
+    pub(crate) any: bool,
 }
 
 /// `discover addrs`

@@ -2,6 +2,7 @@
 //!
 //! `explain/table.rs` is for people, `explain/mermaid.rs` draws, programs get JSON; `explain/suggestion.rs` has the join string that would have worked.
 
+use cloud_autojoin::sources::{self, Source};
 use cloud_autojoin::{Detail, Discovery, Error, Exclusion, Finding, Node, NothingMatched, RequestRecord};
 use serde::Serialize;
 use serde_json::Value;
@@ -24,17 +25,38 @@ pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
         return Status::Usage;
     }
     let asked = question::ask(&arguments.question, Detail::Everything, reporter).await;
-    let explanation = Explanation::of(&asked, Rows { only: arguments.only, limit: arguments.limit });
+    let rows = Rows { only: arguments.only, limit: arguments.limit };
+    let explanations: Vec<Explanation<'_>> = asked.iter().map(|asked| Explanation::of(asked, rows)).collect();
     let text = match arguments.output {
-        ExplainFormat::Json => output::json(&Document::of(&explanation)),
-        ExplainFormat::Mermaid => explanation.discovery.map_or_else(String::new, mermaid::of),
-        ExplainFormat::Text => table::of(&explanation, Width::of_standard_output(), Colour::of_standard_output()),
+        ExplainFormat::Json => match explanations.as_slice() {
+            [explanation] if asked[0].is_only => output::json(&Document::of(explanation)),
+            several => output::json(&Documents { sources: several.iter().map(Document::of).collect() }),
+        },
+        ExplainFormat::Mermaid => {
+            let discoveries: Vec<&Discovery> = explanations.iter().filter_map(|explanation| explanation.discovery).collect();
+            if discoveries.is_empty() { String::new() } else { mermaid::of(&discoveries) }
+        }
+        ExplainFormat::Text => {
+            let (width, colour) = (Width::of_standard_output(), Colour::of_standard_output());
+            explanations.iter().map(|explanation| table::of(explanation, width, colour)).collect::<Vec<_>>().join("\n")
+        }
     };
     let delivered = output::print_page(&text, "explanation", reporter);
     if delivered != Status::Done {
         return delivered;
     }
-    match asked.answer {
+    let is_only = asked.iter().all(|asked| asked.is_only);
+    let mut sources: Vec<Source> = asked.into_iter().map(|asked| asked.source).collect();
+    if !is_only {
+        return match sources::union(sources, arguments.question.require()) {
+            Ok(union) => {
+                question::warn_of_failed(&union.failed, reporter);
+                Status::Done
+            }
+            Err(error) => question::report_failed(&error, reporter),
+        };
+    }
+    match sources.remove(0).answer {
         Err(error) => {
             reporter.failure(&error);
             Status::of(&error)
@@ -88,19 +110,20 @@ impl Rows {
 
 impl<'a> Explanation<'a> {
     fn of(asked: &'a Asked, rows: Rows) -> Self {
-        let discovery = asked.answer.as_ref().ok();
-        let mut requests = asked.call.requests();
+        let source = &asked.source;
+        let discovery = source.answer.as_ref().ok();
+        let mut requests = source.call.requests();
         // As they were asked, which is the same from call to call, and not as they were answered.
         requests.sort_by_key(|request| request.started);
         Self {
-            subject: asked.read.subject.as_deref(),
+            subject: source.subject.as_deref(),
             discovery,
-            error: asked.answer.as_ref().err(),
+            error: source.answer.as_ref().err(),
             requests,
-            elapsed_ms: u64::try_from(asked.call.elapsed().as_millis()).unwrap_or(u64::MAX),
+            elapsed_ms: u64::try_from(source.call.elapsed().as_millis()).unwrap_or(u64::MAX),
             suggestion: discovery
                 .filter(|discovery| discovery.matched() == 0)
-                .zip(asked.read.config.as_ref())
+                .zip(asked.config.as_ref())
                 .and_then(|(discovery, config)| suggestion::of(discovery, config)),
             rows,
         }
@@ -109,6 +132,12 @@ impl<'a> Explanation<'a> {
     fn findings(&self) -> &[Finding] {
         self.discovery.map(Discovery::findings).unwrap_or_default()
     }
+}
+
+/// The JSON of several explanations.
+#[derive(Serialize)]
+struct Documents<'a> {
+    sources: Vec<Document<'a>>,
 }
 
 /// The JSON of an explanation.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use cloud_autojoin::Address;
+use cloud_autojoin::sources::Union;
 use serde::Serialize;
 
 use crate::arguments::OutputFormat;
@@ -41,12 +42,33 @@ fn print(text: &str) -> io::Result<()> {
 
 /// The addresses as standard output shows them, with the line end.
 pub(crate) fn addresses(format: OutputFormat, provider: &str, subject: &str, addresses: &[Address]) -> String {
-    let texts = || addresses.iter().map(ToString::to_string);
     match format {
-        OutputFormat::Text => texts().collect::<Vec<_>>().join(" ") + "\n",
-        OutputFormat::Lines => texts().map(|address| address + "\n").collect(),
-        OutputFormat::Json => json(&Answer { provider, subject, addresses: addresses.iter().map(AddressRow::from).collect() }),
+        OutputFormat::Json => json(&Answer { provider, subject, addresses: rows(addresses) }),
+        format => plain(format, addresses),
     }
+}
+
+/// The addresses of several sources; JSON has them by source, too.
+pub(crate) fn union(format: OutputFormat, union: &Union) -> String {
+    if format != OutputFormat::Json {
+        return plain(format, &union.addresses);
+    }
+    let sources = union.discoveries.iter();
+    let sources = sources.map(|discovery| Answer { provider: discovery.provider(), subject: discovery.subject(), addresses: rows(&discovery.addresses()) });
+    let failed = union.failed.iter().map(|(source, error)| FailedSource { source, error: error.chain() });
+    json(&UnionDocument { addresses: rows(&union.addresses), sources: sources.collect(), failed: failed.collect() })
+}
+
+fn plain(format: OutputFormat, addresses: &[Address]) -> String {
+    let texts = addresses.iter().map(ToString::to_string);
+    match format {
+        OutputFormat::Lines => texts.map(|address| address + "\n").collect(),
+        OutputFormat::Text | OutputFormat::Json => texts.collect::<Vec<_>>().join(" ") + "\n",
+    }
+}
+
+fn rows(addresses: &[Address]) -> Vec<AddressRow> {
+    addresses.iter().map(AddressRow::from).collect()
 }
 
 /// A value as one line of JSON, with the line end.
@@ -60,6 +82,19 @@ struct Answer<'a> {
     provider: &'a str,
     subject: &'a str,
     addresses: Vec<AddressRow>,
+}
+
+#[derive(Serialize)]
+struct UnionDocument<'a> {
+    addresses: Vec<AddressRow>,
+    sources: Vec<Answer<'a>>,
+    failed: Vec<FailedSource<'a>>,
+}
+
+#[derive(Serialize)]
+struct FailedSource<'a> {
+    source: &'a str,
+    error: String,
 }
 
 /// One address in JSON.

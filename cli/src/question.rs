@@ -1,56 +1,86 @@
-//! One question to a cloud, from the words of the command line to the answer: what `addrs` and `explain` have in common.
+//! One question to one or several clouds, from the words of the command line to the answers: what
+//! `addrs` and `explain` have in common.
 
-use std::time::Duration;
-
-use cloud_autojoin::{Call, Clock, ConfigError, ConfigString, Context, Detail, Discovery, Registry, Result, TransportError, TransportFailure, join_string};
+use cloud_autojoin::file::FileKind;
+use cloud_autojoin::join_string::{self, JoinArgument};
+use cloud_autojoin::sources::{self, Require, Source, SourcesError};
+use cloud_autojoin::{Call, Clock, ConfigError, ConfigString, Context, Detail, Error, Provider, Registry, Result};
 
 use crate::arguments::Question;
 use crate::report::Reporter;
+use crate::status::Status;
 
-/// How much longer than the deadline a provider may take to notice it, before it is stopped from here.
-const GRACE: Duration = Duration::from_millis(250);
-
-/// A question that was asked.
+/// A source that was asked.
 pub(crate) struct Asked {
-    /// The call: its requests can be read also when it failed.
-    pub(crate) call: Call,
-    /// What was read of the question, as far as it came.
-    pub(crate) read: Read,
-    /// How it ended.
-    pub(crate) answer: Result<Discovery>,
-}
-
-/// A question as it was read.
-#[derive(Default)]
-pub(crate) struct Read {
-    /// The join string.
+    /// What came of it; its requests can be read also where it failed.
+    pub(crate) source: Source,
+    /// Its join string; `None` where it couldn't be read.
     pub(crate) config: Option<ConfigString>,
-    /// What is asked for, in words.
-    pub(crate) subject: Option<String>,
+    /// Whether it is the only join string of the command line.
+    pub(crate) is_only: bool,
 }
 
-/// Asks. The time that reading an `@FILE` takes counts too.
-pub(crate) async fn ask(question: &Question, detail: Detail, reporter: &Reporter) -> Asked {
+impl Question {
+    /// Which sources have to answer.
+    pub(crate) fn require(&self) -> Require {
+        if self.any { Require::Any } else { Require::All }
+    }
+}
+
+/// Asks every source, all at once; at least one. The time that reading an `@FILE` takes counts too.
+pub(crate) async fn ask(question: &Question, detail: Detail, reporter: &Reporter) -> Vec<Asked> {
     let clock = Clock::system();
     let call = Call::new(&clock, question.timeout.0).with_detail(detail);
-    let mut read = Read::default();
-    let answer = discover(question, &clock, &call, &mut read, reporter).await;
-    Asked { call, read, answer }
+    match ask_all(question, &clock, &call, reporter).await {
+        Ok(asked) => asked,
+        Err(error) => vec![Asked { source: Source::failed("the join string", call, error), config: None, is_only: true }],
+    }
 }
 
-async fn discover(question: &Question, clock: &Clock, call: &Call, read: &mut Read, reporter: &Reporter) -> Result<Discovery> {
+async fn ask_all(question: &Question, clock: &Clock, call: &Call, reporter: &Reporter) -> Result<Vec<Asked>> {
     let registry = Registry::compiled_in();
-    let (config, given) = join_string::read(&question.words, &registry, call).await?;
-    let config = read.config.insert(config);
-    check_unknown_keys(&registry, config, question.strict, reporter)?;
+    let strings = join_string::read_all(&question.words, FileKind::Any, &registry, call).await?;
     let context = Context::builder().clock(clock.clone()).build()?;
-    let provider = registry.build(config, &context).map_err(|error| join_string::locate(error, config, &given, &registry))?;
-    let subject = read.subject.insert(provider.subject());
-    // Providers end by themselves at the deadline and say where they were; this is for one that does not.
-    tokio::time::timeout(call.remaining() + GRACE, provider.discover(call)).await.unwrap_or_else(|_| {
-        let error = TransportError::new(format!("find {subject}"), format!("provider `{}`", provider.name()), TransportFailure::Deadline);
-        Err(error.after(1, call.elapsed()).into())
-    })
+    let is_only = strings.len() == 1;
+    let (mut configs, mut providers) = (Vec::new(), Vec::new());
+    for (config, given) in strings {
+        let label = registry.provider_of(&config).map_or_else(|_| "a join string".to_owned(), |spec| format!("provider `{}`", spec.name));
+        providers.push(build(&config, &given, &registry, &context, question.strict, reporter).map_err(|error| (label, error)));
+        configs.push(config);
+    }
+    // One that can't be built fails the whole before anything is sent; the others have no answer then.
+    if question.require() == Require::All && providers.iter().any(Result::is_err) {
+        let mut failed = providers.iter().map(Result::is_err);
+        configs.retain(|_| failed.next().unwrap_or_default());
+    }
+    let sources = sources::discover_all(providers, question.require(), call).await;
+    Ok(sources.into_iter().zip(configs).map(|(source, config)| Asked { source, config: Some(config), is_only }).collect())
+}
+
+fn build(
+    config: &ConfigString,
+    given: &[JoinArgument],
+    registry: &Registry,
+    context: &Context,
+    strict: bool,
+    reporter: &Reporter,
+) -> Result<Box<dyn Provider>> {
+    check_unknown_keys(registry, config, strict, reporter)?;
+    registry.build(config, context).map_err(|error| join_string::locate(error, config, given, registry))
+}
+
+/// Reports that several sources have no answer together.
+pub(crate) fn report_failed(error: &SourcesError, reporter: &Reporter) -> Status {
+    reporter.error(&error.to_string(), error.hint().as_deref());
+    if error.is_nothing_matched() { Status::NothingMatched } else { Status::Failed }
+}
+
+/// Warns of the sources that `--any` does without.
+pub(crate) fn warn_of_failed(failed: &[(String, Error)], reporter: &Reporter) {
+    for (label, error) in failed {
+        let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+        reporter.warning(&format!("addresses are missing: {label}: {}{hint}", error.chain()));
+    }
 }
 
 /// Warns of keys that the provider does not know, or makes an error of them. Strings are shared with agents that ignore such keys, so the default is the warning.

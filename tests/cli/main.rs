@@ -15,4 +15,5 @@ mod help;
 mod interrupt;
 mod refusals;
 mod role;
+mod sources;
 mod usage;

@@ -7,12 +7,13 @@ use cloud_autojoin::escape::{is_terminal_control, printable};
 use cloud_autojoin::{Discovery, Node};
 
 /// The picture. Things that are there twice are drawn once.
-pub(super) fn of(discovery: &Discovery) -> String {
+pub(super) fn of(discoveries: &[&Discovery]) -> String {
     let mut picture = Picture::default();
-    for node in discovery.nodes() {
+    for node in discoveries.iter().flat_map(|discovery| discovery.nodes()) {
         picture.draw(node);
     }
-    let mut text = format!("%% {}\nflowchart LR\n", printable(discovery.subject()));
+    let mut text: String = discoveries.iter().map(|discovery| format!("%% {}\n", printable(discovery.subject()))).collect();
+    text.push_str("flowchart LR\n");
     for (index, (shape, label)) in picture.things.iter().enumerate() {
         let (open, close) = shape.brackets();
         let _ = writeln!(text, "  n{index}{open}\"{}\"{close}", escaped(label));
@@ -135,7 +136,7 @@ mod tests {
         discovery.record(interface("/1/nic", "VM1", Some("web"), Some("10.0.0.5")));
         discovery.record(interface("nic3", "vm\"2", None, None));
         assert_eq!(
-            of(&discovery),
+            of(&[&discovery]),
             "%% scale set `web`\nflowchart LR\n  n0[[\"web\"]]\n  n1[\"vm1\"]\n  n2(\"nic\")\n  n3([\"10.0.0.4\"])\n  n4(\"nic\")\n  n5([\"10.0.0.5\"])\n  \
              n6[\"vm#quot;2\"]\n  n7(\"nic3\")\n  n8>\"no tag 'role'\"]\n  n0 --> n1\n  n1 --> n2\n  n2 --> n3\n  n1 --> n4\n  n4 --> n5\n  n6 -.-> n7\n  n7 -.-> n8\n"
         );

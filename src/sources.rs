@@ -1,0 +1,251 @@
+//! Several join strings in one call: their union, all or nothing unless the caller settles for any.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use cloud_autojoin_core::{Address, Call, Discovery, Error, NothingMatched, Provider, Result, TransportError, TransportFailure};
+use futures::future::join_all;
+
+/// How much longer than the deadline a provider may take to notice it, before it is stopped.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// Which sources have to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Require {
+    /// All: one that fails, or has no address, fails the whole.
+    #[default]
+    All,
+    /// At least one. The others are reported beside its addresses.
+    Any,
+}
+
+/// A join string that was read, and what came of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Source {
+    /// What it is called in messages: its provider, as ``provider `aws` ``.
+    pub label: String,
+    /// What it looks for, in words; `None` where no provider could be built.
+    pub subject: Option<String>,
+    /// The call: its requests can be read also where it failed.
+    pub call: Call,
+    /// How it ended.
+    pub answer: Result<Discovery>,
+}
+
+impl Source {
+    /// A source that wasn't asked, because of `error`.
+    pub fn failed(label: impl Into<String>, call: Call, error: Error) -> Self {
+        Self { label: label.into(), subject: None, call, answer: Err(error) }
+    }
+}
+
+/// Asks one provider, within the deadline of the call: one that doesn't end in time is stopped.
+///
+/// # Errors
+///
+/// As [`Provider::discover`].
+pub async fn discover_within(provider: &dyn Provider, call: &Call) -> Result<Discovery> {
+    let asked = tokio::time::timeout(call.remaining() + GRACE, provider.discover(call));
+    asked.await.unwrap_or_else(|_| {
+        let target = format!("provider `{}`", provider.name());
+        let error = TransportError::new(format!("find {}", provider.subject()), target, TransportFailure::Deadline);
+        Err(error.after(1, call.elapsed()).into())
+    })
+}
+
+/// Asks all providers at once, each with a call of its own with the deadline and detail of `call`; a
+/// single one with `call` itself.
+/// A provider that couldn't be built comes as its label and its error; if one did and
+/// [`Require::All`] holds, nothing is sent to any.
+pub async fn discover_all(providers: Vec<Result<Box<dyn Provider>, (String, Error)>>, require: Require, call: &Call) -> Vec<Source> {
+    let is_hopeless = require == Require::All && providers.iter().any(Result::is_err);
+    let is_single = providers.len() == 1;
+    let ask = async |provider: Result<Box<dyn Provider>, (String, Error)>| {
+        let call = if is_single { call.clone() } else { Call::new(call.clock(), call.remaining()).with_detail(call.detail()) };
+        match provider {
+            Err((label, error)) => Some(Source::failed(label, call, error)),
+            Ok(_) if is_hopeless => None,
+            Ok(provider) => {
+                let answer = discover_within(provider.as_ref(), &call).await;
+                Some(Source { label: format!("provider `{}`", provider.name()), subject: Some(provider.subject()), call, answer })
+            }
+        }
+    };
+    join_all(providers.into_iter().map(ask)).await.into_iter().flatten().collect()
+}
+
+/// The union of several answers.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Union {
+    /// The addresses of all sources: sorted, without duplicates, at least one.
+    pub addresses: Vec<Address>,
+    /// The answers with addresses, in the order of the sources.
+    pub discoveries: Vec<Discovery>,
+    /// The sources without an answer, each with its error: empty unless [`Require::Any`] holds.
+    pub failed: Vec<(String, Error)>,
+}
+
+/// Puts the answers together.
+///
+/// # Errors
+///
+/// With [`Require::All`] a source failed or has no address; with [`Require::Any`] none has one.
+pub fn union(sources: Vec<Source>, require: Require) -> Result<Union, SourcesError> {
+    let asked = sources.len();
+    let (mut discoveries, mut failed) = (Vec::new(), Vec::new());
+    for Source { label, answer, .. } in sources {
+        match answer {
+            Ok(discovery) if discovery.matched() > 0 => discoveries.push(discovery),
+            Ok(discovery) => failed.push((label, NothingMatched::new(discovery).into())),
+            Err(error) => failed.push((label, error)),
+        }
+    }
+    if discoveries.is_empty() || (require == Require::All && !failed.is_empty()) {
+        return Err(SourcesError { failed, asked });
+    }
+    let addresses: BTreeSet<Address> = discoveries.iter().flat_map(Discovery::addresses).collect();
+    Ok(Union { addresses: addresses.into_iter().collect(), discoveries, failed })
+}
+
+/// Why several sources together have no answer.
+#[derive(Debug)]
+pub struct SourcesError {
+    failed: Vec<(String, Error)>,
+    asked: usize,
+}
+
+impl SourcesError {
+    /// The sources that failed or have no address, each with its error.
+    pub fn failed(&self) -> &[(String, Error)] {
+        &self.failed
+    }
+
+    /// Whether every one of them was asked and answered, and has no address.
+    pub fn is_nothing_matched(&self) -> bool {
+        self.failed.iter().all(|(_, error)| matches!(error, Error::NothingMatched(_)))
+    }
+
+    /// What to do next: the hint of each.
+    pub fn hint(&self) -> Option<String> {
+        let hints: Vec<String> = self.failed.iter().filter_map(|(label, error)| Some(format!("{label}: {}", error.hint()?))).collect();
+        (!hints.is_empty()).then(|| hints.join("; "))
+    }
+}
+
+impl fmt::Display for SourcesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let others = self.asked - self.failed.len();
+        for (index, (label, error)) in self.failed.iter().enumerate() {
+            write!(f, "{}{label}: {}", if index > 0 { "; " } else { "" }, error.chain())?;
+        }
+        match others {
+            0 => Ok(()),
+            1 => f.write_str("; the other source has addresses, and a part isn't printed as the whole"),
+            others => write!(f, "; the other {others} sources have addresses, and a part isn't printed as the whole"),
+        }
+    }
+}
+
+impl std::error::Error for SourcesError {}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use cloud_autojoin_core::{Clock, ConfigError, ConfigProblem, Detail, Node};
+    use tokio::sync::Barrier;
+
+    use super::*;
+
+    /// Waits for as many others as the barrier has, and gives its addresses, or fails without any.
+    #[derive(Debug)]
+    struct Pretend(Option<&'static [&'static str]>, Arc<Barrier>, Arc<AtomicUsize>);
+
+    #[async_trait]
+    impl Provider for Pretend {
+        fn name(&self) -> &'static str {
+            "pretend"
+        }
+
+        fn subject(&self) -> String {
+            "members".to_owned()
+        }
+
+        async fn discover(&self, call: &Call) -> Result<Discovery> {
+            self.2.fetch_add(1, Ordering::Relaxed);
+            self.1.wait().await;
+            let addresses = self.0.ok_or_else(|| TransportError::new("list", "the cloud", TransportFailure::Connect))?;
+            let mut discovery = Discovery::new("pretend", "members", call.detail());
+            for text in addresses {
+                let mut node = Node::new("node", *text, *text);
+                node.addresses.push(Address::ip(text.parse().unwrap()));
+                discovery.record(node);
+            }
+            Ok(discovery)
+        }
+    }
+
+    /// Asks sources that all wait for each other; returns the result and how many were asked.
+    async fn ask(sources: &[Option<&'static [&'static str]>], broken: bool, require: Require) -> (Result<Union, SourcesError>, usize) {
+        let (barrier, asked) = (Arc::new(Barrier::new(sources.len())), Arc::new(AtomicUsize::new(0)));
+        let provider = |addresses| Ok(Box::new(Pretend(addresses, Arc::clone(&barrier), Arc::clone(&asked))) as Box<dyn Provider>);
+        let mut providers: Vec<_> = sources.iter().copied().map(provider).collect();
+        if broken {
+            let error = ConfigError::new(Some("aws"), ConfigProblem::new("`region` is missing"));
+            providers.push(Err(("provider `aws`".to_owned(), error.into())));
+        }
+        let call = Call::new(&Clock::system(), Duration::from_secs(30)).with_detail(Detail::Addresses);
+        let answers = discover_all(providers, require, &call).await;
+        (union(answers, require), asked.load(Ordering::Relaxed))
+    }
+
+    fn printed(union: &Union) -> Vec<String> {
+        union.addresses.iter().map(ToString::to_string).collect()
+    }
+
+    #[tokio::test]
+    async fn all_sources_are_asked_at_once_and_their_union_is_sorted_without_duplicates() {
+        let (found, asked) = ask(&[Some(&["10.0.0.10", "10.0.0.9"]), Some(&["10.0.0.9", "10.0.0.1"])], false, Require::All).await;
+        assert_eq!((printed(&found.unwrap()), asked), (vec!["10.0.0.1".to_owned(), "10.0.0.9".into(), "10.0.0.10".into()], 2));
+    }
+
+    #[tokio::test]
+    async fn one_source_that_fails_or_has_nothing_fails_the_whole() {
+        let error = ask(&[Some(&["10.0.0.1"]), None], false, Require::All).await.0.unwrap_err();
+        let text = error.to_string();
+        assert!(!error.is_nothing_matched() && text.starts_with("provider `pretend`: cannot list"), "{text}");
+        assert!(text.contains("the other source has addresses") && !text.contains("10.0.0.1"), "{text}");
+        assert!(error.hint().unwrap().starts_with("provider `pretend`: "));
+        let error = ask(&[Some(&["10.0.0.1"]), Some(&[])], false, Require::All).await.0.unwrap_err();
+        assert!(error.is_nothing_matched() && error.to_string().contains("no address found for members"), "{error}");
+        assert!(!ask(&[None, Some(&[])], false, Require::All).await.0.unwrap_err().is_nothing_matched());
+    }
+
+    #[tokio::test]
+    async fn any_source_is_enough_where_that_is_asked_for_and_the_others_are_reported() {
+        let found = ask(&[None, Some(&["10.0.0.1"]), Some(&[])], true, Require::Any).await.0.unwrap();
+        assert_eq!((printed(&found), found.failed.len()), (vec!["10.0.0.1".to_owned()], 3));
+        assert_eq!(ask(&[None, Some(&[])], false, Require::Any).await.0.unwrap_err().failed().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_where_one_of_all_can_not_be_built() {
+        let (result, asked) = ask(&[Some(&["10.0.0.1"])], true, Require::All).await;
+        assert_eq!((result.unwrap_err().to_string().as_str(), asked), ("provider `aws`: `region` is missing", 0));
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_does_not_end_is_stopped_at_the_deadline() {
+        let never = Pretend(Some(&[]), Arc::new(Barrier::new(2)), Arc::default());
+        tokio::time::pause();
+        let error = discover_within(&never, &Call::new(&Clock::system(), Duration::from_secs(5))).await.unwrap_err();
+        assert!(error.to_string().contains("deadline passed before provider `pretend`"), "{error}");
+    }
+}
