@@ -10,24 +10,12 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
-pub mod arm;
-mod builder;
-mod clock;
-mod compress;
-mod door;
-mod entra;
-mod fault;
-mod hosts;
-pub mod message;
-mod metadata;
-mod record;
-mod room;
-mod simulator;
-mod state;
-mod token;
-pub mod world;
+mod clouds;
+mod engine;
 
-pub use builder::{SimulatorBuilder, StartError};
-pub use fault::{Fault, FaultAction, FaultBody, FaultError, RetryAfter, parse_duration};
-pub use record::{Door, SeenRequest};
-pub use simulator::Simulator;
+pub use clouds::azure::{arm, world};
+pub use engine::builder::{SimulatorBuilder, StartError};
+pub use engine::fault::{Fault, FaultAction, FaultBody, FaultError, RetryAfter, parse_duration};
+pub use engine::message;
+pub use engine::record::{Door, SeenRequest};
+pub use engine::simulator::Simulator;

@@ -1,0 +1,66 @@
+//! Documents that clients read before they ask for a token.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Denied, has_tenant, unknown_tenant};
+use crate::clouds::azure::dispatch::json_reply;
+use crate::clouds::azure::hosts;
+use crate::clouds::azure::world::World;
+use crate::engine::message::{Operation, Reply, Request};
+use crate::engine::record::Door;
+use crate::engine::state::State;
+
+/// Tenants that stand for any.
+const ANY: [&str; 3] = ["common", "organizations", "consumers"];
+
+/// Instance discovery: is this authority a real one, and under which other names is it known. Shape: recorded 2021, `api-version=1.1`.
+pub(super) fn instance(state: &State, request: &Request) -> Reply {
+    let asked = request.query("authorization_endpoint").and_then(|endpoint| url::Url::parse(endpoint).ok());
+    let Some(asked) = asked.filter(|url| knows(url, request)) else {
+        let denied = Denied::new(StatusCode::BAD_REQUEST, "invalid_instance", 50_049, "Unknown or invalid instance.");
+        return denied.reply(state, Operation::AuthorityDiscovery, &request.origin);
+    };
+    let tenant = asked.path_segments().and_then(|mut segments| segments.next()).unwrap_or("common");
+    let metadata: Vec<Value> = hosts::clouds()
+        .map(|cloud| json!({ "preferred_network": cloud.logins()[0], "preferred_cache": cloud.preferred_cache(), "aliases": cloud.logins() }))
+        .collect();
+    let body = json!({
+        "tenant_discovery_endpoint": format!("{}/{tenant}/v2.0/.well-known/openid-configuration", asked.origin().ascii_serialization()),
+        "api-version": "1.1",
+        "metadata": metadata,
+    });
+    json_reply(Operation::AuthorityDiscovery, StatusCode::OK, &body)
+}
+
+fn knows(endpoint: &url::Url, request: &Request) -> bool {
+    let is_login = endpoint.host_str().and_then(hosts::service).is_some_and(|(door, _)| door == Door::Authority);
+    is_login || endpoint.origin().ascii_serialization() == request.origin
+}
+
+/// OpenID configuration, whose endpoints are at the origin that was asked.
+pub(super) fn openid(state: &State, world: &World, request: &Request, tenant: &str, version: &str) -> Reply {
+    if !has_tenant(world, tenant) && !ANY.contains(&tenant) {
+        return unknown_tenant(tenant).reply(state, Operation::AuthorityDiscovery, &request.origin);
+    }
+    let origin = &request.origin;
+    let oauth = format!("{origin}/{tenant}/oauth2{version}");
+    let issued_for = if ANY.contains(&tenant) { "{tenantid}" } else { tenant };
+    let issuer = if version.is_empty() { format!("https://sts.windows.net/{issued_for}/") } else { format!("{origin}/{issued_for}{version}") };
+    let body = json!({
+        "token_endpoint": format!("{oauth}/token"),
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+        "jwks_uri": format!("{origin}/{tenant}/discovery{version}/keys"),
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "issuer": issuer,
+        "authorization_endpoint": format!("{oauth}/authorize"),
+        "device_authorization_endpoint": format!("{oauth}/devicecode"),
+        "tenant_region_scope": "EU",
+        "cloud_instance_name": "microsoftonline.com",
+    });
+    json_reply(Operation::AuthorityDiscovery, StatusCode::OK, &body)
+}

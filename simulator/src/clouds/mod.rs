@@ -1,0 +1,3 @@
+//! The clouds that are simulated with their behaviour.
+
+pub(crate) mod azure;

@@ -1,0 +1,58 @@
+//! Bodies with gzip. A page that the world keeps is compressed at its first reading, not at every one.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::engine::message::Reply;
+
+/// Bodies smaller than this are not worth compressing.
+const SMALL: usize = 1024;
+
+/// The body with gzip; nothing when that would gain nothing.
+pub(crate) fn compressed(reply: &Reply) -> Option<Bytes> {
+    if reply.body.len() < SMALL {
+        return None;
+    }
+    Some(match &reply.compressed {
+        Some(place) => place.get_or_init(|| gzip(&reply.body)).clone(),
+        None => gzip(&reply.body),
+    })
+}
+
+fn gzip(bytes: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 8), Compression::fast());
+    // Writing into memory does not fail; were it to, the client would see a body that is no gzip.
+    let _ = encoder.write_all(bytes);
+    encoder.finish().map(Bytes::from).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::io::Read;
+    use std::sync::Arc;
+
+    use http::{HeaderMap, StatusCode};
+
+    use super::*;
+    use crate::engine::message::Operation;
+
+    fn reply(body: String) -> Reply {
+        Reply { operation: Operation::ListScaleSets, status: StatusCode::OK, headers: HeaderMap::new(), body: body.into(), compressed: Some(Arc::default()) }
+    }
+
+    #[test]
+    fn a_long_body_is_compressed_once_and_a_short_one_never() {
+        let long = reply("interface ".repeat(500));
+        let first = compressed(&long).unwrap();
+        assert_eq!(first.as_ptr(), compressed(&long.clone()).unwrap().as_ptr());
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&first[..]).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "interface ".repeat(500));
+        assert!(compressed(&reply("short".to_owned())).is_none());
+    }
+}
