@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cloud_autojoin_simulator::{Simulator, world::World};
+use cloud_autojoin_simulator::azure::{Simulator, world::World};
 use wait4::Wait4;
 
 const RUNS: usize = 20;

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use cloud_autojoin_simulator::Simulator;
+use cloud_autojoin_simulator::azure::Simulator;
 use harness::{Place, Sidecar, join, pause, until, world_in};
 use tokio::time::Instant;
 

@@ -9,7 +9,7 @@
 
 use cloud_autojoin::http::HttpSettings;
 use cloud_autojoin::{Call, Context, DEFAULT_TIMEOUT, Detail, Registry, RequestOutcome};
-use cloud_autojoin_simulator::{Simulator, world::World};
+use cloud_autojoin_simulator::azure::{Simulator, world::World};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use cloud_autojoin::http::{Backoff, HttpSettings};
 use cloud_autojoin::watch::{Event, Watch};
 use cloud_autojoin::{Address, Context, Registry};
-use cloud_autojoin_simulator::{Simulator, world::World};
+use cloud_autojoin_simulator::azure::{Simulator, world::World};
 
 const SET: &str = "consul-servers";
 

@@ -89,12 +89,12 @@ interface_tags = { consul = "server" }
 	{name: "a last page whose link is empty", world: world(settings(`last_next_link = "empty"`) + tagged), join: byTag, same: found("10.0.3.4", "10.0.3.5", "10.0.3.6")},
 	{
 		name:  "throttled once, with a time to wait",
-		world: world(tagged), faults: []string{"status=429,retry-after=1,times=1,door=arm"}, join: byTag,
+		world: world(tagged), faults: []string{"status=429,retry-after=1,times=1,endpoint=arm"}, join: byTag,
 		same: found("10.0.3.4", "10.0.3.5", "10.0.3.6"),
 	},
 	{
 		name:  "unavailable once, as a page of HTML",
-		world: world(scaleSet(uniform + "instances = 2")), faults: []string{"status=503,body=html,retry-after=1,times=1,door=arm"}, join: bySet,
+		world: world(scaleSet(uniform + "instances = 2")), faults: []string{"status=503,body=html,retry-after=1,times=1,endpoint=arm"}, join: bySet,
 		same: found("10.0.2.4", "10.0.2.5"),
 	},
 	{name: "the system identity", world: world(scaleSet(uniform+"instances = 2") + machine("system")), identity: true, join: bySet, same: found("10.0.2.4", "10.0.2.5")},
@@ -188,7 +188,7 @@ interface_tags = { consul = "server" }
 	},
 	{
 		name: "a link to another host", world: world(settings("page_size = 3") + tagged), join: byTag,
-		faults: []string{"next-link,to=https://management.chinacloudapi.cn/subscriptions/" + subscription + "/providers/Microsoft.Network/networkInterfaces,door=arm,times=1"},
+		faults: []string{"next-link,to=https://management.chinacloudapi.cn/subscriptions/" + subscription + "/providers/Microsoft.Network/networkInterfaces,endpoint=arm,times=1"},
 		pinned: found("10.0.3.4"), newest: fails(), ours: fails("management.chinacloudapi.cn"),
 		because: "links to other hosts",
 		after: func(t *testing.T, _, newest, ours cloud.Record) {
@@ -201,7 +201,7 @@ interface_tags = { consul = "server" }
 		},
 	},
 	{
-		name: "links in a circle", world: world(tagged), join: byTag, faults: []string{"next-link-loop,door=arm"}, limit: 3 * time.Second,
+		name: "links in a circle", world: world(tagged), join: byTag, faults: []string{"next-link-loop,endpoint=arm"}, limit: 3 * time.Second,
 		pinned: found("10.0.3.4", "10.0.3.5", "10.0.3.6"), newest: hangs(), ours: fails(),
 		because: "links in a circle",
 		after: func(t *testing.T, _, newest, ours cloud.Record) {
@@ -211,32 +211,32 @@ interface_tags = { consul = "server" }
 		},
 	},
 	{
-		name: "an answer that never comes", world: world(tagged), join: byTag, faults: []string{"hang,door=arm"}, limit: 5 * time.Second,
+		name: "an answer that never comes", world: world(tagged), join: byTag, faults: []string{"hang,endpoint=arm"}, limit: 5 * time.Second,
 		arguments: []string{"--timeout", "2s"},
 		pinned:    hangs(), newest: hangs(), ours: fails(),
 		because: "no deadline",
 	},
 	{
-		name: "JSON cut short", world: world(tagged), join: byTag, faults: []string{"cut-json,door=arm"},
+		name: "JSON cut short", world: world(tagged), join: byTag, faults: []string{"cut-json,endpoint=arm"},
 		same: fails(),
 	},
 	{
-		name: "a body cut short once", world: world(tagged), join: byTag, faults: []string{"cut-body,door=arm,times=1"},
+		name: "a body cut short once", world: world(tagged), join: byTag, faults: []string{"cut-body,endpoint=arm,times=1"},
 		pinned: fails(), newest: found("10.0.3.4", "10.0.3.5", "10.0.3.6"), ours: found("10.0.3.4", "10.0.3.5", "10.0.3.6"),
 		because: "retries",
 	},
 	{
-		name: "a connection reset once", world: world(tagged), join: byTag, faults: []string{"reset,door=arm,times=1"}, limit: 8 * time.Second,
+		name: "a connection reset once", world: world(tagged), join: byTag, faults: []string{"reset,endpoint=arm,times=1"}, limit: 8 * time.Second,
 		pinned: hangs(), newest: found("10.0.3.4", "10.0.3.5", "10.0.3.6"), ours: found("10.0.3.4", "10.0.3.5", "10.0.3.6"),
 		because: "retries",
 	},
 	{
-		name: "a login that is unavailable once", world: world(tagged), join: byTag, faults: []string{"status=503,retry-after=1,door=authority,operation=token,times=1"},
+		name: "a login that is unavailable once", world: world(tagged), join: byTag, faults: []string{"status=503,retry-after=1,endpoint=authority,operation=token,times=1"},
 		pinned: fails("503"), newest: found("10.0.3.4", "10.0.3.5", "10.0.3.6"), ours: found("10.0.3.4", "10.0.3.5", "10.0.3.6"),
 		because: "retries",
 	},
 	{
-		name: "a token refused once", world: world(tagged), join: byTag, faults: []string{"unauthorized,door=arm,times=1"},
+		name: "a token refused once", world: world(tagged), join: byTag, faults: []string{"unauthorized,endpoint=arm,times=1"},
 		pinned: fails("401"), newest: fails("401"), ours: found("10.0.3.4", "10.0.3.5", "10.0.3.6"),
 		because: "retries",
 	},
@@ -248,7 +248,7 @@ interface_tags = { consul = "server" }
 	},
 	{
 		name: "a redirect to another host", world: world(tagged), join: byTag,
-		faults: []string{"redirect,to=https://management.chinacloudapi.cn/subscriptions/" + subscription + ",door=arm,times=1"},
+		faults: []string{"redirect,to=https://management.chinacloudapi.cn/subscriptions/" + subscription + ",endpoint=arm,times=1"},
 		same:   fails(),
 	},
 }

@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Write as _};
 use std::process::Stdio;
 
-use cloud_autojoin_simulator::Simulator;
+use cloud_autojoin_simulator::azure::Simulator;
 use tokio::io::AsyncWriteExt;
 
 /// The application of the shipped worlds.

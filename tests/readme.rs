@@ -1,7 +1,7 @@
 //! The README is true: every provider has a page, and the commands print what it shows.
 
 use cloud_autojoin::Registry;
-use cloud_autojoin_simulator::{Simulator, world::World};
+use cloud_autojoin_simulator::azure::{Simulator, world::World};
 
 #[path = "command.rs"]
 mod command;

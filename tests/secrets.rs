@@ -9,9 +9,9 @@ mod command;
 
 use std::time::Duration;
 
-use cloud_autojoin_simulator::message::Operation;
-use cloud_autojoin_simulator::world::{Named, World};
-use cloud_autojoin_simulator::{Door, Fault, FaultBody, Simulator};
+use cloud_autojoin_simulator::azure::Operation;
+use cloud_autojoin_simulator::azure::world::{Named, World};
+use cloud_autojoin_simulator::azure::{Endpoint, Fault, FaultBody, Simulator};
 use tokio::task::JoinSet;
 
 use command::{CLIENT_ID, Command, Ended, NOMAD_CONSUL, TAGGED, TENANT_ID, UNIFORM, discover, until_reached};
@@ -105,7 +105,7 @@ async fn no_secret_is_shown_when_all_is_well() {
 
 #[tokio::test]
 async fn no_secret_is_shown_when_arm_fails() {
-    let arm = |fault: Fault| fault.door(Door::Arm);
+    let arm = |fault: Fault| fault.endpoint(Endpoint::Arm);
     under(&[
         ("429", arm(Fault::status(429))),
         ("429 with a time", arm(Fault::status(429).retry_after(60))),
@@ -120,7 +120,7 @@ async fn no_secret_is_shown_when_arm_fails() {
 
 #[tokio::test]
 async fn no_secret_is_shown_when_the_wire_fails() {
-    let arm = |fault: Fault| fault.door(Door::Arm);
+    let arm = |fault: Fault| fault.endpoint(Endpoint::Arm);
     under(&[
         ("reset", arm(Fault::reset())),
         ("body cut", arm(Fault::cut_body())),
@@ -134,7 +134,7 @@ async fn no_secret_is_shown_when_the_wire_fails() {
 
 #[tokio::test]
 async fn no_secret_is_shown_when_answers_lead_elsewhere() {
-    let arm = |fault: Fault| fault.door(Door::Arm);
+    let arm = |fault: Fault| fault.endpoint(Endpoint::Arm);
     under(&[
         ("redirect", arm(Fault::redirect("https://evil.example/subscriptions"))),
         ("foreign next link", arm(Fault::next_link("https://evil.example/next"))),
@@ -202,7 +202,7 @@ async fn a_token_of_a_managed_identity_is_not_shown() {
         holds_no_secret(&ended, "managed identity");
         assert_eq!(ended.status, Some(0), "{ended:?}");
     }
-    simulator.add_fault(Fault::cut_json().door(Door::Metadata));
+    simulator.add_fault(Fault::cut_json().endpoint(Endpoint::Metadata));
     for words in COMMANDS {
         let ended = discover(words.iter().copied().chain(["--timeout=250ms", string.as_str()])).run().await;
         holds_no_secret(&ended, "managed identity, cut");

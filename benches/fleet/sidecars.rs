@@ -6,7 +6,7 @@ use std::time::Duration;
 use cloud_autojoin::http::{HttpClient, HttpSettings};
 use cloud_autojoin::watch::{Event, Pace, Watch};
 use cloud_autojoin::{Clock, Context, Env, Moment, Registry};
-use cloud_autojoin_simulator::world::World;
+use cloud_autojoin_simulator::azure::world::World;
 
 use crate::subscription::{Subscription, Traffic};
 

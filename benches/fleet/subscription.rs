@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cloud_autojoin::http::{RawResponse, Request, Transport, TransportCause};
 use cloud_autojoin::{Clock, Moment};
-use cloud_autojoin_simulator::arm;
-use cloud_autojoin_simulator::message::{self, Operation};
-use cloud_autojoin_simulator::world::{Caller, World};
+use cloud_autojoin_simulator::azure::arm;
+use cloud_autojoin_simulator::azure::world::{Caller, World};
+use cloud_autojoin_simulator::azure::{self, Operation};
 use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
@@ -134,7 +134,7 @@ impl Subscription {
 
     fn answer(&self, request: &Request) -> RawResponse {
         let url = request.url();
-        let asked = message::Request {
+        let asked = azure::Request {
             method: request.method().clone(),
             origin: url.origin().ascii_serialization(),
             path: url.path().to_owned(),

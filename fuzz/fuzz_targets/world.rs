@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use cloud_autojoin_simulator::world::World;
+use cloud_autojoin_simulator::azure::world::World;
 use libfuzzer_sys::fuzz_target;
 
 /// Whether a number of more than one digit stands outside of quotes: `instances = 99999999` is a wish for memory, not a mistake of the reader.

@@ -36,7 +36,7 @@ type Record struct {
 
 // Request is one of them.
 type Request struct {
-	Door      string `json:"door"`
+	Endpoint  string `json:"endpoint"`
 	Operation string `json:"operation"`
 	Expected  bool   `json:"expected"`
 	Host      string `json:"host"`
@@ -47,11 +47,11 @@ type Request struct {
 	Principal string `json:"principal"`
 }
 
-// Count is how many requests went to a door: `arm`, `authority`, `metadata`, or `proxy` for hosts that are none of Azure's.
-func (r Record) Count(door string) int {
+// Count is how many requests went to an endpoint: `arm`, `authority`, `metadata`, or `proxy` for hosts that are none of Azure's.
+func (r Record) Count(endpoint string) int {
 	count := 0
 	for _, request := range r.Requests {
-		if request.Door == door {
+		if request.Endpoint == endpoint {
 			count++
 		}
 	}

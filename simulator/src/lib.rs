@@ -1,21 +1,18 @@
-//! Pretend clouds, held in memory and served as the real ones would.
+//! Simulated clouds, held in memory and served as the real ones would.
 //!
-//! A [`world::World`] is a subscription with everything in it; a [`Simulator`] opens doors to it on loopback ports: Azure Resource Manager, Microsoft Entra ID,
-//! instance metadata, and a forward proxy behind which unchanged clients find all three under their real names.
-//! [`Fault`]s break answers on purpose, and every request is on record. `discover-sim` is the same for people.
+//! [`engine`] has what all of them share: endpoints on loopback ports, a forward proxy behind which
+//! unchanged clients find the services under their real names, faults, and the record of requests.
+//! [`azure`] is Azure Resource Manager, Microsoft Entra ID and instance metadata from a world of
+//! resources. `discover-sim` is the same for people.
 //!
-//! This crate depends on no production crate of the workspace, so that a mistake in one cannot hide in the other.
+//! This crate depends on no production crate of the workspace, so that a mistake in one can't hide in
+//! the other.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
 
 mod clouds;
-mod engine;
+pub mod engine;
 
-pub use clouds::azure::{arm, world};
-pub use engine::builder::{SimulatorBuilder, StartError};
-pub use engine::fault::{Fault, FaultAction, FaultBody, FaultError, RetryAfter, parse_duration};
-pub use engine::message;
-pub use engine::record::{Door, SeenRequest};
-pub use engine::simulator::Simulator;
+pub use clouds::azure;

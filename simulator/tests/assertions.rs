@@ -5,7 +5,7 @@ mod support;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cloud_autojoin_simulator::Simulator;
+use cloud_autojoin_simulator::azure::Simulator;
 use ring::digest;
 use rustls::SignatureScheme;
 use rustls::pki_types::pem::PemObject;

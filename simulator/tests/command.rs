@@ -81,7 +81,7 @@ fn faults_and_record_work_from_the_command_line() {
     let directory = tempfile::tempdir().unwrap();
     let record = directory.path().join("record.json");
     let options =
-        ["--credentials", "--quiet", "--fault", "status=429,retry-after=3,times=1,door=arm", "--latency", "1ms", "--record", record.to_str().unwrap()];
+        ["--credentials", "--quiet", "--fault", "status=429,retry-after=3,times=1,endpoint=arm", "--latency", "1ms", "--record", record.to_str().unwrap()];
     let Some(output) = script(&options, &format!("{TOKEN}\n{LIST}\n{LIST}")) else { return };
     assert!(output.status.success(), "{output:?}");
     assert!(err(&output).is_empty(), "{}", err(&output));
@@ -164,7 +164,7 @@ fn worlds_are_listed_and_printed() {
     for line in list.lines() {
         let name = line.split_whitespace().next().unwrap();
         let text = out(&run(&["worlds", name]));
-        assert!(cloud_autojoin_simulator::world::World::from_toml(&text).is_ok(), "{name}");
+        assert!(cloud_autojoin_simulator::azure::world::World::from_toml(&text).is_ok(), "{name}");
     }
 }
 
@@ -253,7 +253,7 @@ fn a_running_simulator_is_changed_from_the_command_line() {
     assert_eq!(change(&["remove", set, &number]), (1, String::new(), format!("discover-sim: there is no Uniform instance `{set}/{number}`\n")));
 
     assert_eq!(status(), "200");
-    assert_eq!(change(&["fault", "status=503,door=metadata"]), done(""));
+    assert_eq!(change(&["fault", "status=503,endpoint=metadata"]), done(""));
     assert_eq!(status(), "503");
     assert_eq!(change(&["fault", "--clear"]), done(""));
     assert_eq!(status(), "200");

@@ -6,9 +6,9 @@ mod support;
 use std::error::Error;
 use std::time::Duration;
 
-use cloud_autojoin_simulator::message::Operation;
-use cloud_autojoin_simulator::world::World;
-use cloud_autojoin_simulator::{Door, Fault, FaultBody, Simulator};
+use cloud_autojoin_simulator::azure::Operation;
+use cloud_autojoin_simulator::azure::world::World;
+use cloud_autojoin_simulator::azure::{Endpoint, Fault, FaultBody, Simulator};
 use reqwest::{Client, Response};
 use serde_json::Value;
 use support::*;
@@ -52,8 +52,8 @@ fn chain(error: &dyn Error) -> String {
 #[tokio::test]
 async fn throttling_says_when_to_come_back_in_seconds_then_as_a_date_then_not_at_all() {
     let stage = Stage::with(Fault::status(429).retry_after(7).times(1)).await;
-    stage.simulator.add_fault(Fault::status(429).retry_after_date(60).times(1).door(Door::Arm));
-    stage.simulator.add_fault(Fault::status(429).times(1).door(Door::Arm));
+    stage.simulator.add_fault(Fault::status(429).retry_after_date(60).times(1).endpoint(Endpoint::Arm));
+    stage.simulator.add_fault(Fault::status(429).times(1).endpoint(Endpoint::Arm));
     let first = stage.ask().await;
     assert_eq!((first.status().as_u16(), first.headers()["retry-after"].to_str().unwrap()), (429, "7"));
     assert_eq!(first.json::<Value>().await.unwrap()["error"]["code"], "SubscriptionRequestsThrottled");
@@ -92,7 +92,7 @@ async fn a_hang_lasts_as_long_as_the_client_waits() {
     assert!(waited.is_err());
     let seen = stage.simulator.arm_requests();
     assert_eq!((seen.len(), seen[0].status, seen[0].ended), (1, None, None));
-    // It hangs alone: the next request on the same door is answered.
+    // It hangs alone: the next request on the same endpoint is answered.
     assert_eq!(stage.client.get(interfaces(&stage.simulator.arm_endpoint())).bearer_auth(&stage.token).send().await.unwrap().status(), 200);
 }
 
@@ -155,7 +155,7 @@ async fn a_redirect_names_its_target_and_has_no_page() {
 #[tokio::test]
 async fn pages_go_on_where_the_fault_says() {
     let stage = Stage::with(Fault::next_link("https://elsewhere.example/more").times(1)).await;
-    stage.simulator.add_fault(Fault::next_link_loop().door(Door::Arm));
+    stage.simulator.add_fault(Fault::next_link_loop().endpoint(Endpoint::Arm));
     let strayed: Value = stage.ask().await.json().await.unwrap();
     assert_eq!(strayed["nextLink"], "https://elsewhere.example/more");
     assert_eq!(strayed["value"].as_array().unwrap().len(), 2);
@@ -203,7 +203,7 @@ async fn the_token_endpoint_fails_as_entra_and_the_metadata_service_as_itself() 
     let simulator = start().await;
     let client = client(&simulator);
     simulator.add_fault(Fault::status(503).operation(Operation::Token));
-    simulator.add_fault(Fault::status(410).door(Door::Metadata));
+    simulator.add_fault(Fault::status(410).endpoint(Endpoint::Metadata));
     let token = ask_token(&client, &simulator.authority_host(), TENANT, &[("client_secret", SECRET)]).await;
     assert_eq!(token.status(), 503);
     assert_eq!(token.json::<Value>().await.unwrap()["error"], "temporarily_unavailable");

@@ -1,10 +1,10 @@
-//! IMDS, App Service and Azure Arc through the metadata door.
+//! IMDS, App Service and Azure Arc through the metadata endpoint.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
-use cloud_autojoin_simulator::message::Operation;
-use cloud_autojoin_simulator::{Door, Simulator};
+use cloud_autojoin_simulator::azure::Operation;
+use cloud_autojoin_simulator::azure::{Endpoint, Simulator};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use support::*;
@@ -151,5 +151,5 @@ async fn arc_wants_the_key_out_of_its_file_and_each_key_once() {
     let answer: Value = answered(&key).await.json().await.unwrap();
     assert!(opens_arm(&client, &simulator, &answer).await);
     assert_eq!(answered(&key).await.status(), 401);
-    assert!(simulator.requests().iter().filter(|request| request.door == Door::Metadata).all(|request| request.operation == Operation::MetadataToken));
+    assert!(simulator.requests().iter().filter(|request| request.endpoint == Endpoint::Metadata).all(|request| request.operation == Operation::MetadataToken));
 }

@@ -5,8 +5,8 @@ mod support;
 
 use std::time::Duration;
 
-use cloud_autojoin_simulator::message::Operation;
-use cloud_autojoin_simulator::{Door, Fault, Simulator};
+use cloud_autojoin_simulator::azure::Operation;
+use cloud_autojoin_simulator::azure::{Endpoint, Fault, Simulator};
 use reqwest::{Client, Proxy, Version};
 use serde_json::Value;
 use support::*;
@@ -78,8 +78,8 @@ async fn metadata_is_found_at_its_address() {
     assert_eq!(compute["subscriptionId"], SUBSCRIPTION);
     let seen = simulator.requests();
     assert_eq!(
-        (seen[0].door, seen[0].operation, seen[0].proxied, seen[0].host.as_str()),
-        (Door::Metadata, Operation::MetadataInstance, true, "169.254.169.254")
+        (seen[0].endpoint, seen[0].operation, seen[0].proxied, seen[0].host.as_str()),
+        (Endpoint::Metadata, Operation::MetadataInstance, true, "169.254.169.254")
     );
 }
 
@@ -95,11 +95,11 @@ async fn any_other_host_is_refused_and_on_record() {
     assert!(client.get("https://169.254.169.254/metadata/instance").send().await.is_err());
     let straight = client_of_nothing(&simulator).get(format!("{}/direct", simulator.proxy_endpoint())).send().await.unwrap();
     assert_eq!(straight.status(), 502);
-    let unexpected = simulator.unexpected();
+    let unexpected = simulator.unexpected_requests();
     let hosts: Vec<&str> = unexpected.iter().map(|request| request.host.as_str()).collect();
     assert_eq!(hosts[..4], ["elsewhere.example:443", "elsewhere.example", "management.azure.com", "169.254.169.254:443"]);
     assert_eq!(unexpected.len(), 5);
-    assert!(unexpected[1].bearer && unexpected.iter().all(|request| request.door == Door::Proxy && request.status.unwrap() == 502));
+    assert!(unexpected[1].bearer && unexpected.iter().all(|request| request.endpoint == Endpoint::Proxy && request.status.unwrap() == 502));
 }
 
 fn client_of_nothing(simulator: &Simulator) -> Client {
@@ -111,8 +111,8 @@ async fn faults_strike_inside_a_tunnel() {
     let simulator = start().await;
     let client = proxied(&simulator);
     let token = cloud_token(&client, "https://login.microsoftonline.com", SCOPE).await.unwrap();
-    simulator.add_fault(Fault::reset().door(Door::Arm).times(1));
-    simulator.add_fault(Fault::cut_body().door(Door::Arm).times(1));
+    simulator.add_fault(Fault::reset().endpoint(Endpoint::Arm).times(1));
+    simulator.add_fault(Fault::cut_body().endpoint(Endpoint::Arm).times(1));
     let ask = async || client.get(scale_sets("https://management.azure.com")).bearer_auth(&token).timeout(Duration::from_secs(60)).send().await;
     assert!(ask().await.is_err());
     assert!(ask().await.unwrap().bytes().await.is_err());

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use cloud_autojoin_simulator::message::Operation;
-use cloud_autojoin_simulator::world::{Named, VirtualMachine, World};
-use cloud_autojoin_simulator::{Door, Fault, FaultBody, Simulator};
+use cloud_autojoin_simulator::azure::Operation;
+use cloud_autojoin_simulator::azure::world::{Named, VirtualMachine, World};
+use cloud_autojoin_simulator::azure::{Endpoint, Fault, FaultBody, Simulator};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
@@ -179,7 +179,7 @@ async fn a_managed_identity_is_used_where_no_secret_is_given() {
         simulator.arm_endpoint()
     );
     discover(["addrs", &text]).replace_ports(&simulator).run().await.is(0, "10.0.1.7 10.0.1.8 10.0.1.9\n", "");
-    assert!(simulator.requests().iter().all(|request| request.door != Door::Authority));
+    assert!(simulator.requests().iter().all(|request| request.endpoint != Endpoint::Authority));
     simulator.finish();
 }
 

@@ -1,7 +1,7 @@
 //! `discover explain`: everything that was looked at, and what to do, for people, for programs, as a picture.
 
-use cloud_autojoin_simulator::world::{Named, PowerState, World};
-use cloud_autojoin_simulator::{Door, Fault, Simulator};
+use cloud_autojoin_simulator::azure::world::{Named, PowerState, World};
+use cloud_autojoin_simulator::azure::{Endpoint, Fault, Simulator};
 use serde_json::{Value, json};
 
 use crate::command::{CLIENT_ID, Command, NOMAD_CONSUL, TAGGED, UNIFORM, discover};
@@ -251,7 +251,7 @@ flowchart LR
 #[tokio::test]
 async fn a_call_that_failed_shows_what_was_asked_until_then() {
     let simulator = start("tagged").await;
-    simulator.add_fault(Fault::status(403).door(Door::Arm).skip(1));
+    simulator.add_fault(Fault::status(403).endpoint(Endpoint::Arm).skip(1));
     let ended = explain(&simulator, "text", &tagged("server")).run().await;
     assert_eq!(ended.status, Some(1));
     assert_eq!(
@@ -272,7 +272,7 @@ list the network interfaces of the subscription  403         N ms
     );
 
     simulator.clear_faults();
-    simulator.add_fault(Fault::status(403).door(Door::Arm));
+    simulator.add_fault(Fault::status(403).endpoint(Endpoint::Arm));
     let ended = explain(&simulator, "json", &tagged("server")).run().await;
     let document: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(ended.status, Some(1));

@@ -1,7 +1,7 @@
 //! What is said when the cloud refuses, fails, hangs, or has nothing: one line that names it, and what to do next.
 
-use cloud_autojoin_simulator::world::{Principal, World};
-use cloud_autojoin_simulator::{Door, Fault, FaultBody, Simulator};
+use cloud_autojoin_simulator::azure::world::{Principal, World};
+use cloud_autojoin_simulator::azure::{Endpoint, Fault, FaultBody, Simulator};
 
 use crate::command::{CLIENT_ID, Command, NOMAD_CONSUL, TAGGED, TENANT_ID, UNIFORM, discover, until_reached};
 
@@ -211,20 +211,20 @@ async fn nothing_matched_exits_with_three_and_says_what_was_looked_at_and_the_li
 #[tokio::test]
 async fn a_call_that_hangs_ends_at_its_deadline_and_says_what_it_waited_for() {
     let simulator = start("nomad-consul").await;
-    for (door, said) in [
+    for (endpoint, said) in [
         (
-            Door::Authority,
+            Endpoint::Authority,
             format!("the credential `client secret` failed: cannot sign in as application `{CLIENT_ID}`: the deadline passed before https://ENTRA answered"),
         ),
-        (Door::Arm, "cannot list the virtual machines of scale set `consul-servers`: the deadline passed before http://ARM answered".to_owned()),
+        (Endpoint::Arm, "cannot list the virtual machines of scale set `consul-servers`: the deadline passed before http://ARM answered".to_owned()),
     ] {
         simulator.clear_faults();
-        simulator.add_fault(Fault::hang().door(door));
+        simulator.add_fault(Fault::hang().endpoint(endpoint));
         let run = async |deadline| {
             simulator.reset_record();
             within(deadline, &simulator, &set("consul-servers")).run().await
         };
-        let asked = if door == Door::Arm { 3 } else { 1 };
+        let asked = if endpoint == Endpoint::Arm { 3 } else { 1 };
         let ended = until_reached(run, |_| simulator.requests().iter().filter(|request| !request.faults.is_empty()).count() == asked).await;
         ended.is(1, "", &format!("discover: {said}\nhint: try again, or allow more time with `--timeout`\n"));
     }
@@ -234,7 +234,7 @@ async fn a_call_that_hangs_ends_at_its_deadline_and_says_what_it_waited_for() {
 #[tokio::test]
 async fn throttling_beyond_the_deadline_says_when_to_come_back() {
     let simulator = start("nomad-consul").await;
-    simulator.add_fault(Fault::status(429).retry_after(90).door(Door::Arm));
+    simulator.add_fault(Fault::status(429).retry_after(90).endpoint(Endpoint::Arm));
     let ended = addrs(&simulator, &set("consul-servers")).run().await;
     assert_eq!((ended.status, ended.stdout.as_str()), (Some(1), ""));
     assert!(ended.stderr.starts_with("discover: cannot list the virtual machines of scale set `consul-servers`: status 429 `"), "{ended:?}");
@@ -245,7 +245,7 @@ async fn throttling_beyond_the_deadline_says_when_to_come_back() {
 #[tokio::test]
 async fn an_error_is_one_line_also_when_the_cloud_answers_with_a_page_of_html() {
     let simulator = start("nomad-consul").await;
-    simulator.add_fault(Fault::status(503).body(FaultBody::Html).door(Door::Arm));
+    simulator.add_fault(Fault::status(503).body(FaultBody::Html).endpoint(Endpoint::Arm));
     let string = format!("provider=azure {} {}", set("consul-servers"), simulator.join_settings());
     let run = async |deadline| {
         let ended = discover(["-q", "addrs", "--timeout", deadline, &string]).against(&simulator).run().await;

@@ -1,7 +1,7 @@
 //! `discover check --role`: the role that it prints is enough, and each action of it is needed.
 
-use cloud_autojoin_simulator::Simulator;
-use cloud_autojoin_simulator::world::{Named, Principal, World};
+use cloud_autojoin_simulator::azure::Simulator;
+use cloud_autojoin_simulator::azure::world::{Named, Principal, World};
 use serde_json::{Value, json};
 
 use crate::command::{CLIENT_ID, Ended, NOMAD_CONSUL, TAGGED, UNIFORM, discover};

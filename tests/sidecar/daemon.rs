@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use cloud_autojoin_simulator::{Door, Fault};
+use cloud_autojoin_simulator::azure::{Endpoint, Fault};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::net::UnixDatagram;
@@ -170,7 +170,7 @@ async fn a_hangup_takes_a_good_configuration_and_refuses_a_wrong_one() {
 async fn a_hangup_polls_now_even_while_a_failing_cloud_asks_for_a_day() {
     for config_is_good in [true, false] {
         let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
-        simulator.add_fault(Fault::status(503).retry_after(86_400).door(Door::Arm));
+        simulator.add_fault(Fault::status(503).retry_after(86_400).endpoint(Endpoint::Arm));
         let target = place.path("a");
         let file = place.write("watch.toml", &config(&join(&simulator), &lines(&target)));
         let sidecar = Sidecar::start(&file);
@@ -253,7 +253,7 @@ async fn the_last_good_answer_serves_while_the_cloud_is_down() {
 async fn no_secret_is_shown_anywhere() {
     let canary = "Zx8Q~canary-0123456789";
     let place = Place::new();
-    let simulator = cloud_autojoin_simulator::Simulator::start(world(&["10.0.1.4"])).await.unwrap();
+    let simulator = cloud_autojoin_simulator::azure::Simulator::start(world(&["10.0.1.4"])).await.unwrap();
     let string = place.write(
         "join",
         &format!("{} tenant_id=11111111-1111-4111-8111-111111111111 client_secret={canary} authority_host={}", join(&simulator), simulator.authority_host()),

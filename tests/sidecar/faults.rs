@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use cloud_autojoin_simulator::Simulator;
+use cloud_autojoin_simulator::azure::Simulator;
 
 use crate::harness::{Place, Sidecar, command, file_says, join, simulator, until};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use cloud_autojoin_simulator::Simulator;
+use cloud_autojoin_simulator::azure::Simulator;
 
 use crate::harness::{Place, Sidecar, join, pause, until, world_in};
 

@@ -6,8 +6,8 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cloud_autojoin_simulator::Simulator;
-use cloud_autojoin_simulator::world::World;
+use cloud_autojoin_simulator::azure::Simulator;
+use cloud_autojoin_simulator::azure::world::World;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cloud_autojoin_simulator::Simulator;
-use cloud_autojoin_simulator::world::World;
+use cloud_autojoin_simulator::azure::Simulator;
+use cloud_autojoin_simulator::azure::world::World;
 
 use crate::harness::{Place, Sidecar, join, pause, world_in};
 
@@ -113,7 +113,7 @@ async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
     }
     assert!(first_written, "nothing was ever written");
     // What was kept is whole too: with the cloud down, a start goes on from it.
-    simulator.add_fault(cloud_autojoin_simulator::Fault::status(503));
+    simulator.add_fault(cloud_autojoin_simulator::azure::Fault::status(503));
     let kept = fs::read_to_string(&json).unwrap();
     fs::remove_file(&json).unwrap();
     let sidecar = Sidecar::start(&file);

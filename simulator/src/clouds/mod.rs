@@ -1,3 +1,3 @@
 //! The clouds that are simulated with their behaviour.
 
-pub(crate) mod azure;
+pub mod azure;

@@ -2,16 +2,16 @@
 
 use std::ffi::OsString;
 
-use cloud_autojoin_simulator::Simulator;
-use cloud_autojoin_simulator::world::{Principal, PrincipalKind};
+use cloud_autojoin_simulator::azure::Simulator;
+use cloud_autojoin_simulator::azure::world::{Principal, PrincipalKind};
 
 use crate::Failure;
 
 /// Variables to take away: each could lead past the pretend cloud, or trust others beside it.
 pub(crate) const REMOVED: [&str; 5] = ["ALL_PROXY", "all_proxy", "SSL_CERT_DIR", "IDENTITY_ENDPOINT", "MSI_ENDPOINT"];
 
-/// Proxy, certificates, and the doors by name.
-pub(crate) fn doors(simulator: &Simulator) -> Vec<(&'static str, OsString)> {
+/// Proxy, certificates, and the endpoints by name.
+pub(crate) fn endpoints(simulator: &Simulator) -> Vec<(&'static str, OsString)> {
     let mut variables: Vec<(&'static str, OsString)> = Vec::new();
     // Clients differ in which case they read; curl takes `http_proxy` in lower case only.
     for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {

@@ -1,6 +1,6 @@
 //! A join string for the world at hand, ready to be pasted.
 
-use cloud_autojoin_simulator::Simulator;
+use cloud_autojoin_simulator::azure::Simulator;
 
 use super::environment::application;
 

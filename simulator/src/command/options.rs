@@ -1,4 +1,4 @@
-//! What `run` and `serve` have in common: the world, the doors, latency and faults.
+//! What `run` and `serve` have in common: the world, the endpoints, latency and faults.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use cloud_autojoin_simulator::world::World;
-use cloud_autojoin_simulator::{Door, Fault, FaultError, Simulator, parse_duration};
+use cloud_autojoin_simulator::azure::world::World;
+use cloud_autojoin_simulator::azure::{Endpoint, Fault, FaultError, Simulator};
+use cloud_autojoin_simulator::engine::parse_duration;
 
 use super::control::{self, Change};
 use crate::Failure;
@@ -24,7 +25,7 @@ pub(crate) struct Options {
     /// Breaks answers, such as `status=429,retry-after=2,times=1` or `hang,operation=token`; may be given again
     ///
     /// Keys: action (status, hang, reset, cut-body, cut-chunked-body, cut-json, redirect, next-link, next-link-loop, unauthorized, delay, not-found), operation,
-    /// door (arm, authority, metadata, proxy), path-contains, skip, times, status, retry-after (seconds, or `date:SECONDS`), body (json, html, empty,
+    /// endpoint (arm, authority, metadata, proxy), path-contains, skip, times, status, retry-after (seconds, or `date:SECONDS`), body (json, html, empty,
     /// text:...), to, delay.
     #[arg(long = "fault", value_name = "KEY=VALUE,...", verbatim_doc_comment)]
     faults: Vec<Fault>,
@@ -55,15 +56,15 @@ pub(crate) struct Started {
 }
 
 impl Options {
-    /// Opens all doors and the control address.
+    /// Opens all endpoints and the control address.
     pub(crate) async fn start(self) -> Result<Started, Failure> {
         let world = read_world(&self.world)?;
         let mut builder = Simulator::builder(world)
             .latency(self.latency)
-            .port(Door::Arm, self.arm_port)
-            .port(Door::Authority, self.authority_port)
-            .port(Door::Metadata, self.metadata_port)
-            .port(Door::Proxy, self.proxy_port);
+            .port(Endpoint::Arm, self.arm_port)
+            .port(Endpoint::Authority, self.authority_port)
+            .port(Endpoint::Metadata, self.metadata_port)
+            .port(Endpoint::Proxy, self.proxy_port);
         if let Some(directory) = self.directory {
             // Commands may run in another directory.
             let directory = std::path::absolute(&directory).unwrap_or(directory);

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use cloud_autojoin_simulator::message::Operation;
-use cloud_autojoin_simulator::{Door, SeenRequest, Simulator};
+use cloud_autojoin_simulator::azure::Operation;
+use cloud_autojoin_simulator::azure::{Endpoint, SeenRequest, Simulator};
 use serde_json::{Value, json};
 
 use crate::Failure;
@@ -11,8 +11,10 @@ use crate::Failure;
 /// Writes `{"requests": [...], "sequential_depth": {...}, "bytes": N}`; times are in milliseconds since the start.
 pub(crate) fn write(simulator: &Simulator, path: &Path) -> Result<(), Failure> {
     let requests = simulator.requests();
-    let depth: Value =
-        [Door::Arm, Door::Authority, Door::Metadata].into_iter().map(|door| (door.to_string(), json!(simulator.sequential_depth(door)))).collect();
+    let depth: Value = [Endpoint::Arm, Endpoint::Authority, Endpoint::Metadata]
+        .into_iter()
+        .map(|endpoint| (endpoint.to_string(), json!(simulator.sequential_depth(endpoint))))
+        .collect();
     let record = json!({
         "requests": requests.iter().map(one).collect::<Vec<_>>(),
         "sequential_depth": depth,
@@ -25,7 +27,7 @@ pub(crate) fn write(simulator: &Simulator, path: &Path) -> Result<(), Failure> {
 fn one(request: &SeenRequest) -> Value {
     let milliseconds = |time: std::time::Duration| time.as_micros() as f64 / 1000.0;
     json!({
-        "door": request.door,
+        "endpoint": request.endpoint,
         "proxied": request.proxied,
         "connection": request.connection,
         "version": format!("{:?}", request.version),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus};
 
 use clap::Args;
-use cloud_autojoin_simulator::Simulator;
+use cloud_autojoin_simulator::azure::Simulator;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,7 +18,7 @@ use crate::Failure;
 
 /// Runs a command in a pretend cloud and says afterwards, on standard error, what it asked.
 ///
-/// The command finds the cloud under its real names, through HTTPS_PROXY and SSL_CERT_FILE; the doors themselves are in DISCOVER_SIM_ARM_ENDPOINT,
+/// The command finds the cloud under its real names, through HTTPS_PROXY and SSL_CERT_FILE; the endpoints themselves are in DISCOVER_SIM_ARM_ENDPOINT,
 /// DISCOVER_SIM_AUTHORITY_HOST, DISCOVER_SIM_METADATA_ENDPOINT, DISCOVER_SIM_PROXY and DISCOVER_SIM_CA_FILE. DISCOVER_SIM_CONTROL is the address
 /// at which `add`, `remove`, `replace` and `fault` change it. The exit status is the command's.
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ pub(crate) async fn run(run: Run) -> Result<ExitCode, Failure> {
     for name in environment::REMOVED {
         command.env_remove(name);
     }
-    command.envs(environment::doors(&simulator)).env(control::VARIABLE, control.to_string());
+    command.envs(environment::endpoints(&simulator)).env(control::VARIABLE, control.to_string());
     if run.credentials {
         command.envs(environment::credentials(&simulator)?);
     }
@@ -84,7 +84,7 @@ fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
 /// The summary, and each request that was not expected.
 fn say(simulator: &Simulator) {
     let mut text = format!("discover-sim: {} requests\n{}", simulator.requests().len(), simulator.summary());
-    for request in simulator.unexpected() {
+    for request in simulator.unexpected_requests() {
         text.push_str(&format!("discover-sim: unexpected: {request}\n"));
     }
     let _ = std::io::stderr().write_all(text.as_bytes());

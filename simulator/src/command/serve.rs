@@ -17,7 +17,7 @@ use crate::Failure;
 pub(crate) struct Serve {
     #[command(flatten)]
     options: Options,
-    /// Writes the endpoints to this file, as JSON, when all doors are open
+    /// Writes the endpoints to this file, as JSON, when all endpoints are open
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use cloud_autojoin_simulator::world::World;
+use cloud_autojoin_simulator::azure::world::World;
 
 use crate::Failure;
 

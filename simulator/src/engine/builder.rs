@@ -1,38 +1,37 @@
-//! How a simulator is started: which doors, on which ports, where its files go.
+//! How a simulator is started: which endpoints, on which ports, where its files go.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rcgen::KeyPair;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+use super::clock::Clock;
+use super::fault::{Fault, Faults};
+use super::record::Record;
+use super::service::{Endpoint, Scheme, Service};
+use super::simulator::Simulator;
+use super::state::{Latency, State};
 use super::tls::Authority;
 use super::{endpoint, key_file};
-use crate::clouds::azure::hosts;
-use crate::clouds::azure::token::Tokens;
-use crate::clouds::azure::world::World;
-use crate::engine::clock::Clock;
-use crate::engine::fault::{Fault, Faults};
-use crate::engine::record::{Door, Record};
-use crate::engine::simulator::Simulator;
-use crate::engine::state::{Latency, State};
 
-/// Why a simulator cannot start.
+/// Why a simulator can't start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A port cannot be had.
-    #[error("cannot open the {door} door on 127.0.0.1:{port}")]
-    Door {
-        /// The door.
-        door: Door,
-        /// The port asked for; 0 stands for any.
+    /// A port can't be had.
+    #[error("cannot open the {endpoint} endpoint on 127.0.0.1:{port}")]
+    Endpoint {
+        /// The name of the endpoint.
+        endpoint: String,
+        /// The port requested; 0 stands for any.
         port: u16,
-        /// The system's word.
+        /// The cause.
         source: io::Error,
     },
     /// The certificate of the authority, or its key, can't be written or used.
@@ -40,7 +39,7 @@ pub enum StartError {
     File {
         /// The file or directory.
         path: PathBuf,
-        /// The system's word.
+        /// The cause.
         source: io::Error,
     },
     /// No certificate or no TLS.
@@ -48,40 +47,52 @@ pub enum StartError {
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What a simulator is started with: which doors on which ports, where its files go.
+/// What a simulator is started with: which endpoints on which ports, where its files go.
 ///
-/// All doors are open, on ports that the system chooses, unless told otherwise.
-#[derive(Debug)]
+/// By default all endpoints are open, on ports that the system chooses.
 #[must_use]
-pub struct SimulatorBuilder {
-    world: World,
-    doors: Vec<Door>,
-    ports: [u16; 4],
+pub struct SimulatorBuilder<S: Service> {
+    clock: Clock,
+    pub(crate) service: S,
+    endpoints: Vec<S::Endpoint>,
+    ports: BTreeMap<S::Endpoint, u16>,
     directory: Option<PathBuf>,
-    arc_keys: Option<PathBuf>,
     latency: Duration,
-    faults: Vec<Fault>,
+    faults: Vec<Fault<S::Endpoint, S::Operation>>,
     strict: bool,
 }
 
-/// All doors, each in its place.
-const DOORS: [Door; 4] = [Door::Arm, Door::Authority, Door::Metadata, Door::Proxy];
+impl<S: Service> std::fmt::Debug for SimulatorBuilder<S> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SimulatorBuilder").field("endpoints", &self.endpoints).field("ports", &self.ports).finish_non_exhaustive()
+    }
+}
 
-impl SimulatorBuilder {
-    pub(crate) fn new(world: World) -> Self {
-        let faults = world.faults().to_vec();
-        Self { world, doors: DOORS.to_vec(), ports: [0; 4], directory: None, arc_keys: None, latency: Duration::ZERO, faults, strict: false }
+impl<S: Service> SimulatorBuilder<S> {
+    /// A simulator of the service that `service` makes with the simulator's clock.
+    pub(crate) fn new(service: impl FnOnce(Clock) -> S) -> Self {
+        let clock = Clock::start();
+        Self {
+            clock,
+            service: service(clock),
+            endpoints: S::Endpoint::ALL.to_vec(),
+            ports: BTreeMap::new(),
+            directory: None,
+            latency: Duration::ZERO,
+            faults: Vec::new(),
+            strict: false,
+        }
     }
 
-    /// Opens only these doors.
-    pub fn doors(mut self, doors: &[Door]) -> Self {
-        self.doors = doors.to_vec();
+    /// Opens only these endpoints.
+    pub fn endpoints(mut self, endpoints: &[S::Endpoint]) -> Self {
+        self.endpoints = endpoints.to_vec();
         self
     }
 
-    /// Opens `door` on this port of 127.0.0.1.
-    pub fn port(mut self, door: Door, port: u16) -> Self {
-        self.ports[place(door)] = port;
+    /// Opens `endpoint` on this port of 127.0.0.1.
+    pub fn port(mut self, endpoint: S::Endpoint, port: u16) -> Self {
+        self.ports.insert(endpoint, port);
         self
     }
 
@@ -94,38 +105,35 @@ impl SimulatorBuilder {
         self
     }
 
-    /// Puts the key files of the Azure Arc endpoint into this directory, which must be there: clients take keys from one place only.
-    pub fn arc_keys(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.arc_keys = Some(directory.into());
-        self
-    }
-
-    /// Makes every answer take this long.
+    /// Makes every reply take this long.
     pub fn latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
         self
     }
 
-    /// Starts with this fault in force, behind those of the world.
-    pub fn fault(mut self, fault: Fault) -> Self {
+    /// Starts with this fault in force, after those that are there.
+    pub fn fault(mut self, fault: Fault<S::Endpoint, S::Operation>) -> Self {
         self.faults.push(fault);
         self
     }
 
-    /// Makes the end of the simulator a panic when it saw something unexpected, as [`Simulator::finish`] does; a test need not call that then.
+    /// Makes the end of the simulator a panic if it saw something unexpected, as
+    /// [`Simulator::finish`] does; a test need not call that then.
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self
     }
 
-    /// Opens the doors. They are served on the tokio runtime that this is called on.
+    /// Opens the endpoints. They are served on the tokio runtime that this is called on.
     ///
     /// # Errors
     ///
-    /// A port is taken, or a file cannot be written.
-    pub async fn start(self) -> Result<Simulator, StartError> {
-        let clock = Clock::start();
+    /// A port is taken, or a file can't be written.
+    pub async fn start(mut self) -> Result<Simulator<S>, StartError> {
+        let clock = self.clock;
         let temporary = TempDir::with_prefix("discover-sim-").map_err(|source| StartError::File { path: std::env::temp_dir(), source })?;
+        self.service.prepare(temporary.path());
+        let service = Arc::new(self.service);
         let problem = |path: &Path| {
             let path = path.to_owned();
             |source| StartError::File { path, source }
@@ -139,45 +147,33 @@ impl SimulatorBuilder {
             }
         };
         let ca_file = directory.join("ca.pem");
-        let authority = Arc::new(Authority::new(clock, key, hosts::has_certificate).map_err(|error| StartError::Tls(error.into()))?);
+        let routed = Arc::clone(&service);
+        let has_host = move |host: &str| routed.route(Scheme::Https, host).is_some();
+        let authority = Arc::new(Authority::new(clock, key, has_host).map_err(|error| StartError::Tls(error.into()))?);
         let acceptor = authority.acceptor().map_err(|error| StartError::Tls(error.into()))?;
         std::fs::write(&ca_file, authority.pem()).map_err(problem(&ca_file))?;
 
-        let tokens = Tokens::new(clock);
         let state = Arc::new(State {
             clock,
+            service,
             faults: Faults::default(),
-            latency: Mutex::new(Latency { every: self.latency, ..Latency::default() }),
+            latency: Mutex::new(Latency { every: self.latency, by_operation: std::collections::HashMap::new() }),
             record: Record::default(),
             authority,
             acceptor,
-            arc_keys: self.arc_keys.unwrap_or_else(|| temporary.path().to_owned()),
-            arc_challenges: Mutex::default(),
-            identity_header: tokens.fresh_guid(),
             connections: AtomicU64::new(0),
             tasks: Mutex::new(JoinSet::new()),
-            tokens,
-            world: RwLock::new(self.world),
         });
         for fault in self.faults {
             state.faults.add(fault);
         }
-        let mut simulator = Simulator { state, addresses: [None; 4], ca_file, strict: self.strict, _temporary: temporary };
-        for door in self.doors {
-            let port = self.ports[place(door)];
-            let address = endpoint::open(&simulator.state, door, port).await.map_err(|source| StartError::Door { door, port, source })?;
-            simulator.addresses[place(door)] = Some(address);
+        let mut simulator = Simulator { state, addresses: BTreeMap::new(), ca_file, strict: self.strict, _temporary: temporary };
+        for endpoint in self.endpoints {
+            let port = self.ports.get(&endpoint).copied().unwrap_or_default();
+            let problem = |source| StartError::Endpoint { endpoint: endpoint.to_string(), port, source };
+            let address = endpoint::open(&simulator.state, endpoint, port).await.map_err(problem)?;
+            simulator.addresses.insert(endpoint, address);
         }
         Ok(simulator)
-    }
-}
-
-/// Where a door stands among the four.
-pub(crate) fn place(door: Door) -> usize {
-    match door {
-        Door::Arm => 0,
-        Door::Authority => 1,
-        Door::Metadata => 2,
-        Door::Proxy => 3,
     }
 }

@@ -41,13 +41,13 @@ impl Clock {
         civil(self.unix_seconds()).0.0
     }
 
-    /// The present time as Entra ID writes it: `2021-11-17 23:25:07Z`.
+    /// The present time as `2021-11-17 23:25:07Z`.
     pub(crate) fn timestamp(&self) -> String {
         let (date, time) = civil(self.unix_seconds());
         format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}Z", date.0, date.1, date.2, time.0, time.1, time.2)
     }
 
-    /// A time in unix seconds as ARM writes it in its 401: `10/16/2018 6:09:32 PM`.
+    /// A time in unix seconds as `10/16/2018 6:09:32 PM`.
     pub(crate) fn american(unix_seconds: u64) -> String {
         let ((year, month, day), (hour, minute, second)) = civil(unix_seconds);
         let half = if hour < 12 { "AM" } else { "PM" };

@@ -1,4 +1,4 @@
-//! Bodies with gzip. A page that the world keeps is compressed at its first reading, not at every one.
+//! Bodies with gzip. A page that the service keeps is compressed once, when it is first sent.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::engine::message::Reply;
 const SMALL: usize = 1024;
 
 /// The body with gzip; nothing when that would gain nothing.
-pub(crate) fn compressed(reply: &Reply) -> Option<Bytes> {
+pub(crate) fn compressed<O>(reply: &Reply<O>) -> Option<Bytes> {
     if reply.body.len() < SMALL {
         return None;
     }
@@ -39,10 +39,9 @@ mod tests {
     use http::{HeaderMap, StatusCode};
 
     use super::*;
-    use crate::engine::message::Operation;
 
-    fn reply(body: String) -> Reply {
-        Reply { operation: Operation::ListScaleSets, status: StatusCode::OK, headers: HeaderMap::new(), body: body.into(), compressed: Some(Arc::default()) }
+    fn reply(body: String) -> Reply<()> {
+        Reply { operation: (), status: StatusCode::OK, headers: HeaderMap::new(), body: body.into(), compressed: Some(Arc::default()) }
     }
 
     #[test]

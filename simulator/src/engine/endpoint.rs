@@ -1,7 +1,7 @@
-//! The doors: listeners, connections, and the way of each request to its room.
+//! Listeners and their connections.
 //!
-//! `proxy.rs` routes by host and opens tunnels, `tls.rs` has the certificates, `exchange.rs` is one request from its head to its answer,
-//! `socket.rs` and `body.rs` break what faults want broken.
+//! `exchange.rs` is one request from its head to its reply, `proxy.rs` opens tunnels, `tls.rs` has
+//! the certificates, `socket.rs` and `body.rs` break what faults are to break.
 
 use std::future::Future;
 use std::io;
@@ -19,51 +19,50 @@ use tokio::time::Instant;
 
 use super::exchange;
 use super::socket::{ResetSwitch, Socket};
-use crate::clouds::azure::hosts::Cloud;
-use crate::engine::record::Door;
+use crate::engine::service::{Endpoint, Scheme, Service};
 use crate::engine::state::State;
 
 /// One connection of a client, or one tunnel through the proxy.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct Connection<E> {
     pub(super) number: u64,
-    /// The service behind it; [`Door::Proxy`] while each request still says where it goes.
-    pub(super) door: Door,
-    /// The cloud whose host the client asked for; none on the loopback doors.
-    pub(super) cloud: Option<Cloud>,
-    /// `http` or `https`, for the origin of requests that do not name it.
-    pub(super) scheme: &'static str,
+    /// The service behind it; the proxy while each request still says where it goes.
+    pub(super) endpoint: E,
+    /// The host that the client named to the proxy; none at an endpoint itself.
+    pub(super) host: Option<String>,
+    /// The scheme of requests that don't name theirs.
+    pub(super) scheme: Scheme,
     pub(super) proxied: bool,
     pub(super) reset: Arc<ResetSwitch>,
 }
 
-/// Opens a door on 127.0.0.1; port 0 lets the system choose. Connections are served until the simulator ends.
-pub(crate) async fn open(state: &Arc<State>, door: Door, port: u16) -> io::Result<SocketAddr> {
+/// Opens an endpoint on 127.0.0.1; port 0 lets the system choose. Connections are served until the
+/// simulator ends.
+pub(crate) async fn open<S: Service>(state: &Arc<State<S>>, endpoint: S::Endpoint, port: u16) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let address = listener.local_addr()?;
     let within = Arc::downgrade(state);
-    state.spawn(accept(within, listener, door));
+    state.spawn(accept(within, listener, endpoint));
     Ok(address)
 }
 
-async fn accept(state: Weak<State>, listener: TcpListener, door: Door) {
+async fn accept<S: Service>(state: Weak<State<S>>, listener: TcpListener, endpoint: S::Endpoint) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors: the next try would fail at once as well.
+            // Out of file descriptors: the next attempt would fail at once as well.
             tokio::time::sleep_until(Instant::now() + Duration::from_millis(10)).await;
             continue;
         };
         let Some(state) = state.upgrade() else { return };
         let reset = Arc::new(ResetSwitch::default());
         let socket = Socket::new(stream, Arc::clone(&reset));
-        let scheme = if door == Door::Authority { "https" } else { "http" };
-        let connection = Connection { number: state.number_connection(), door, cloud: None, scheme, proxied: false, reset };
-        state.spawn(arrive(Arc::clone(&state), connection, socket));
+        let connection = Connection { number: state.number_connection(), endpoint, host: None, scheme: endpoint.scheme(), proxied: false, reset };
+        state.spawn(handshake(Arc::clone(&state), connection, socket));
     }
 }
 
-async fn arrive(state: Arc<State>, connection: Connection, socket: Socket) {
-    if connection.scheme == "http" {
+async fn handshake<S: Service>(state: Arc<State<S>>, connection: Connection<S::Endpoint>, socket: Socket) {
+    if connection.scheme == Scheme::Http {
         return serve(state, connection, TokioIo::new(socket)).await;
     }
     // A handshake that fails (the client does not trust the authority) is the client's to report.
@@ -73,8 +72,9 @@ async fn arrive(state: Arc<State>, connection: Connection, socket: Socket) {
 }
 
 /// Serves HTTP/1.1 or HTTP/2 on one connection until it ends or is reset.
-pub(super) async fn serve<Stream>(state: Arc<State>, connection: Connection, stream: Stream)
+pub(super) async fn serve<S, Stream>(state: Arc<State<S>>, connection: Connection<S::Endpoint>, stream: Stream)
 where
+    S: Service,
     Stream: Read + Write + Unpin + Send + 'static,
 {
     let connection = Arc::new(connection);
@@ -94,12 +94,20 @@ where
     }
 }
 
-/// Runs the tasks that hyper starts (HTTP/2 streams) among those of the simulator, so that they end with it.
-#[derive(Debug, Clone)]
-struct Tasks(Weak<State>);
+/// Runs the tasks that hyper starts (HTTP/2 streams) among those of the simulator, so that they end
+/// with it.
+#[derive(Debug)]
+struct Tasks<S: Service>(Weak<State<S>>);
 
-impl<Task> Executor<Task> for Tasks
+impl<S: Service> Clone for Tasks<S> {
+    fn clone(&self) -> Self {
+        Self(Weak::clone(&self.0))
+    }
+}
+
+impl<S, Task> Executor<Task> for Tasks<S>
 where
+    S: Service,
     Task: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, task: Task) {

@@ -1,4 +1,4 @@
-//! One request, from its head to its answer: record, room, faults, latency, compression.
+//! One request, from its head to its reply: record, service, faults, latency, compression.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,22 +12,27 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::body::ReplyBody;
+use super::compress::compressed;
 use super::endpoint::Connection;
+use super::fault::{FaultAction, FaultedReply, apply};
+use super::message::{Handled, Reply, Request};
 use super::proxy;
-use crate::clouds::azure::dispatch::{self, Answered};
-use crate::engine::compress::compressed;
-use crate::engine::fault::{Bent, FaultAction, Struck, bend};
-use crate::engine::message::{Reply, Request};
-use crate::engine::record::{Arrival, Door, Record};
-use crate::engine::state::{State, panic_text};
+use super::record::{Arrival, Record};
+use super::service::{Endpoint, FaultContext, Operation, Scheme, Service};
+use super::state::{State, panic_text};
 
 /// More than any request to these services needs.
 const MAX_BODY: usize = 1 << 20;
 
-/// Answers one request.
-pub(super) async fn exchange(state: Arc<State>, connection: Arc<Connection>, mut request: hyper::Request<Incoming>) -> Result<Response<ReplyBody>, Infallible> {
+/// Replies to one request.
+pub(super) async fn exchange<S: Service>(
+    state: Arc<State<S>>,
+    connection: Arc<Connection<S::Endpoint>>,
+    mut request: hyper::Request<Incoming>,
+) -> Result<Response<ReplyBody>, Infallible> {
     let begun = Instant::now();
-    let upgrade = (request.method() == Method::CONNECT && connection.door == Door::Proxy).then(|| hyper::upgrade::on(&mut request));
+    let is_proxy = connection.endpoint == S::Endpoint::PROXY;
+    let upgrade = (request.method() == Method::CONNECT && is_proxy).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
     let host = match parts.uri.authority() {
         Some(authority) => authority.to_string(),
@@ -36,14 +41,15 @@ pub(super) async fn exchange(state: Arc<State>, connection: Arc<Connection>, mut
     if let Some(upgrade) = upgrade {
         return Ok(proxy::connect(&state, &connection, &host, upgrade, parts.version));
     }
-    let (door, cloud) = match connection.door {
-        Door::Proxy => proxy::route(&parts.uri),
-        door => (door, connection.cloud),
+    let named_host = if is_proxy { parts.uri.host().map(ToOwned::to_owned) } else { connection.host.clone() };
+    let endpoint = match &named_host {
+        Some(host) if is_proxy => state.service.route(Scheme::Http, host).unwrap_or(connection.endpoint),
+        _ => connection.endpoint,
     };
     let number = state.record.arrived(
         Arrival {
-            door,
-            proxied: connection.proxied || connection.door == Door::Proxy,
+            endpoint,
+            proxied: connection.proxied || is_proxy,
             connection: connection.number,
             version: parts.version,
             method: parts.method.clone(),
@@ -51,14 +57,15 @@ pub(super) async fn exchange(state: Arc<State>, connection: Arc<Connection>, mut
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             user_agent: text(&parts.headers, USER_AGENT).to_owned(),
-            bearer: dispatch::bearer(&parts.headers).is_some(),
+            bearer: bearer(&parts.headers).is_some(),
         },
         state.clock.offset(),
     );
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
-        return Ok(finish(&state, number, &dispatch::plain(StatusCode::BAD_REQUEST, "the body is longer than any request needs, or was cut"), &parts.headers));
+        let reply = Reply::unexpected(StatusCode::BAD_REQUEST, "the body is longer than any request needs, or was cut");
+        return Ok(finish(&state, number, &reply, &parts.headers));
     };
-    let scheme = parts.uri.scheme_str().unwrap_or(connection.scheme);
+    let scheme = parts.uri.scheme_str().unwrap_or(connection.scheme.as_str());
     let message = Request {
         method: parts.method,
         origin: format!("{scheme}://{host}"),
@@ -68,14 +75,15 @@ pub(super) async fn exchange(state: Arc<State>, connection: Arc<Connection>, mut
         body: body.to_bytes(),
     };
     let target = parts.uri.path_and_query().map_or_else(|| message.path.clone(), ToString::to_string);
-    let Answered { reply, principal } = ask(&state.record, &message, &target, || dispatch::answer(&state, door, cloud, &message));
-    let operation = reply.operation;
-    state.record.understood(number, operation, principal);
+    let Handled { reply, principal } = handle(&state.record, &message, &target, || {
+        if endpoint == S::Endpoint::PROXY { proxy::refuse(&host).into() } else { state.service.handle(endpoint, named_host.as_deref(), &message) }
+    });
+    state.record.understood(number, reply.operation.clone(), principal);
 
-    let actions = state.faults.strike(door, operation, &target);
-    let mut wait = state.latency(operation);
+    let actions = state.faults.take(endpoint, &reply.operation, &target);
+    let mut wait = state.latency(&reply.operation);
     for action in &actions {
-        state.record.struck(number, action.to_string());
+        state.record.faulted(number, action.to_string());
         if let FaultAction::Delay(delay) = action {
             wait += *delay;
         }
@@ -87,30 +95,30 @@ pub(super) async fn exchange(state: Arc<State>, connection: Arc<Connection>, mut
         return Ok(finish(&state, number, &reply, &message.headers));
     };
     let url = format!("{}{target}", message.origin);
-    let struck = Struck { door, url: &url, path: &message.path, clock: state.clock };
-    Ok(match bend(reply, action, struck) {
-        Bent::Whole(reply) => finish(&state, number, &reply, &message.headers),
-        Bent::CutBody { reply, chunked } => cut(&state, number, reply, chunked, parts.version),
-        Bent::Hang => std::future::pending().await,
-        Bent::Reset => {
+    let context = FaultContext { endpoint, url: &url, path: &message.path, clock: state.clock };
+    Ok(match apply(&*state.service, reply, action, context) {
+        FaultedReply::Whole(reply) => finish(&state, number, &reply, &message.headers),
+        FaultedReply::CutBody { reply, chunked } => cut(&state, number, reply, chunked, parts.version),
+        FaultedReply::Hang => std::future::pending().await,
+        FaultedReply::Reset => {
             connection.reset.pull();
             std::future::pending().await
         }
     })
 }
 
-/// Asks a room; a panic there is put on record and answered with 500.
-fn ask(record: &Record, request: &Request, target: &str, room: impl FnOnce() -> Answered) -> Answered {
-    // The rooms only read, so nothing is left half changed.
-    catch_unwind(AssertUnwindSafe(room)).unwrap_or_else(|payload| {
-        let words = panic_text(&*payload);
-        record.panicked(format!("{} {target}: {words}", request.method));
-        Answered { reply: dispatch::plain(StatusCode::INTERNAL_SERVER_ERROR, "the simulator panicked"), principal: None }
+/// Calls the service; a panic there is put on record and answered with 500.
+fn handle<E, O: Operation>(record: &Record<E, O>, request: &Request, target: &str, service: impl FnOnce() -> Handled<O>) -> Handled<O> {
+    // Services only read, so nothing is left half changed.
+    catch_unwind(AssertUnwindSafe(service)).unwrap_or_else(|payload| {
+        let message = panic_text(&*payload);
+        record.panicked(format!("{} {target}: {message}", request.method));
+        Reply::unexpected(StatusCode::INTERNAL_SERVER_ERROR, "the simulator panicked").into()
     })
 }
 
-/// Puts the answer on record and hands it over.
-pub(super) fn finish(state: &State, number: usize, reply: &Reply, asked: &HeaderMap) -> Response<ReplyBody> {
+/// Puts the reply on record and hands it over.
+pub(super) fn finish<S: Service>(state: &State<S>, number: usize, reply: &Reply<S::Operation>, asked: &HeaderMap) -> Response<ReplyBody> {
     let accepts = text(asked, ACCEPT_ENCODING).split(',').any(|coding| coding.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("gzip")));
     let compressed = if accepts { compressed(reply) } else { None };
     let mut headers = reply.headers.clone();
@@ -125,7 +133,7 @@ pub(super) fn finish(state: &State, number: usize, reply: &Reply, asked: &Header
     response
 }
 
-fn cut(state: &State, number: usize, reply: Reply, chunked: bool, version: Version) -> Response<ReplyBody> {
+fn cut<S: Service>(state: &State<S>, number: usize, reply: Reply<S::Operation>, chunked: bool, version: Version) -> Response<ReplyBody> {
     let Reply { status, mut headers, body, .. } = reply;
     if !chunked || version == Version::HTTP_2 {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -140,14 +148,18 @@ fn cut(state: &State, number: usize, reply: Reply, chunked: bool, version: Versi
     response
 }
 
-fn respond(state: &State, status: StatusCode, headers: HeaderMap, body: ReplyBody) -> Response<ReplyBody> {
+fn respond<S: Service>(state: &State<S>, status: StatusCode, headers: HeaderMap, body: ReplyBody) -> Response<ReplyBody> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    if let Ok(id) = HeaderValue::from_str(&state.tokens.fresh_guid()) {
-        response.headers_mut().entry(HeaderName::from_static("x-ms-request-id")).or_insert(id);
-    }
+    state.service.add_headers(response.headers_mut());
     response
+}
+
+/// The token of an `Authorization: Bearer` header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> &str {
@@ -157,21 +169,22 @@ fn text(headers: &HeaderMap, name: HeaderName) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{Endpoint, Operation};
     use super::*;
 
     #[test]
-    fn a_panic_in_a_room_is_answered_and_on_record() {
-        let record = Record::default();
+    fn a_panic_of_the_service_is_answered_and_on_record() {
+        let record = Record::<Endpoint, Operation>::default();
         let request = Request {
             method: Method::GET,
             origin: "http://127.0.0.1:1".to_owned(),
-            path: "/subscriptions".to_owned(),
+            path: "/instances".to_owned(),
             query: Vec::new(),
             headers: HeaderMap::new(),
             body: Bytes::new(),
         };
-        let answered = ask(&record, &request, "/subscriptions?api-version=1", || panic!("no such thing"));
-        assert_eq!(answered.reply.status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(record.panics(), ["GET /subscriptions?api-version=1: no such thing"]);
+        let handled = handle(&record, &request, "/instances?page=1", || panic!("no such thing"));
+        assert_eq!(handled.reply.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(record.panics(), ["GET /instances?page=1: no such thing"]);
     }
 }

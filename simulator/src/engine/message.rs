@@ -1,18 +1,20 @@
-//! What passes between a door (HTTP in, HTTP out) and the rooms behind it (ARM, Entra ID, instance metadata).
-//!
-//! The rooms are pure: they see a [`Request`] and the world and give a [`Reply`]. Sockets, TLS, faults, latency and the record of requests stand in the doors.
+//! What passes between the engine (HTTP in, HTTP out) and a service.
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-/// One request as a room sees it, wherever it came in.
+use super::service::Operation;
+
+/// One request as a service sees it, whichever way it came in.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The HTTP method.
     pub method: Method,
-    /// Scheme, host and port as the client wrote them (`https://management.azure.com`): `nextLink` values start with it.
+    /// Scheme, host and port as the client wrote them (`https://api.example.com`): links to further
+    /// pages start with it.
     pub origin: String,
     /// The path, still percent-encoded.
     pub path: String,
@@ -25,7 +27,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// The first value of the query parameter `name`, compared without case as ARM does.
+    /// The first value of the query parameter `name`, compared without case.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
@@ -36,75 +38,59 @@ impl Request {
     }
 }
 
-/// What a room answers.
+/// What a service replies.
 #[derive(Debug, Clone)]
-pub struct Reply {
-    /// What was asked for, for counting; [`Operation::Unexpected`] when no room knows the path.
-    pub operation: Operation,
+pub struct Reply<O> {
+    /// What was requested, for counting.
+    pub operation: O,
     /// The HTTP status.
     pub status: StatusCode,
-    /// Headers beside those every answer has.
+    /// Headers beside those that every reply has.
     pub headers: HeaderMap,
     /// The body, uncompressed.
     pub body: Bytes,
-    /// A place for the compressed body, kept with the page it belongs to: a page that is served a thousand times is compressed once.
-    /// None where the room does not keep the body.
+    /// Holds the compressed body, for a body that the service keeps: a page that is served a thousand
+    /// times is compressed once.
     pub compressed: Option<Arc<OnceLock<Bytes>>>,
 }
 
-/// What a request asks for. Tests count by it, faults are aimed by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Operation {
-    /// `GET /subscriptions/{s}/providers/Microsoft.Network/networkInterfaces`
-    ListNetworkInterfaces,
-    /// `GET .../resourceGroups/{g}/providers/Microsoft.Network/networkInterfaces`
-    ListGroupNetworkInterfaces,
-    /// `GET .../networkInterfaces/{name}`
-    GetNetworkInterface,
-    /// `GET .../virtualMachineScaleSets/{set}/networkInterfaces` (Uniform)
-    ListScaleSetNetworkInterfaces,
-    /// `GET .../virtualMachineScaleSets/{set}/virtualMachines/{n}/networkInterfaces` (Uniform)
-    ListInstanceNetworkInterfaces,
-    /// `GET .../virtualMachineScaleSets/{set}/virtualMachines/{n}/networkInterfaces/{name}` (Uniform)
-    GetInstanceNetworkInterface,
-    /// `GET .../virtualMachineScaleSets/{set}/publicipaddresses` (Uniform)
-    ListScaleSetPublicAddresses,
-    /// `GET /subscriptions/{s}/providers/Microsoft.Compute/virtualMachineScaleSets`
-    ListScaleSets,
-    /// `GET .../resourceGroups/{g}/providers/Microsoft.Compute/virtualMachineScaleSets`
-    ListGroupScaleSets,
-    /// `GET .../virtualMachineScaleSets/{set}`
-    GetScaleSet,
-    /// `GET .../virtualMachineScaleSets/{set}/instanceView` (Uniform)
-    GetScaleSetInstanceView,
-    /// `GET .../virtualMachineScaleSets/{set}/virtualMachines`
-    ListScaleSetInstances,
-    /// `GET .../virtualMachineScaleSets/{set}/virtualMachines/{n}`, with or without `/instanceView`
-    GetScaleSetInstance,
-    /// `GET /subscriptions/{s}/providers/Microsoft.Compute/virtualMachines`
-    ListVirtualMachines,
-    /// `GET .../resourceGroups/{g}/providers/Microsoft.Compute/virtualMachines`
-    ListGroupVirtualMachines,
-    /// `GET .../virtualMachines/{name}`, with or without `/instanceView`
-    GetVirtualMachine,
-    /// `GET .../publicIPAddresses` of a subscription or a group
-    ListPublicAddresses,
-    /// `GET .../publicIPAddresses/{name}`
-    GetPublicAddress,
-    /// `GET /subscriptions/{s}/resources` (ARM's resource index)
-    ListResources,
-    /// `POST {authority}/{tenant}/oauth2/v2.0/token`
-    Token,
-    /// `GET {authority}/common/discovery/instance` and OpenID configuration
-    AuthorityDiscovery,
-    /// `GET /metadata/identity/oauth2/token`, and the same of App Service and Azure Arc
-    MetadataToken,
-    /// `GET /metadata/instance`
-    MetadataInstance,
-    /// Any other ARM read that real clients make on the way, such as `GET /subscriptions` or `GET /tenants`
-    Bystander,
-    /// Nothing that this world serves: a test that sees one has failed.
-    Unexpected,
+impl<O: Operation> Reply<O> {
+    /// A reply with a body of this type.
+    pub(crate) fn new(operation: O, status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        Self { operation, status, headers, body: body.into(), compressed: None }
+    }
+
+    /// A JSON reply.
+    pub(crate) fn json(operation: O, status: StatusCode, body: &serde_json::Value) -> Self {
+        Self::new(operation, status, "application/json; charset=utf-8", body.to_string())
+    }
+
+    /// The reply to a request that nothing here serves.
+    pub(crate) fn unexpected(status: StatusCode, message: &str) -> Self {
+        Self::new(O::unexpected(), status, "text/plain; charset=utf-8", format!("discover-sim: {message}\n"))
+    }
+}
+
+/// A reply, and whose request it was.
+#[derive(Debug)]
+pub struct Handled<O> {
+    /// The reply.
+    pub reply: Reply<O>,
+    /// The client id of the caller, if it is known.
+    pub principal: Option<String>,
+}
+
+impl<O> From<Reply<O>> for Handled<O> {
+    fn from(reply: Reply<O>) -> Self {
+        Self { reply, principal: None }
+    }
+}
+
+impl<O> Handled<O> {
+    /// A reply to this caller.
+    pub fn new(reply: Reply<O>, principal: Option<String>) -> Self {
+        Self { reply, principal }
+    }
 }

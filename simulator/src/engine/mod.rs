@@ -1,18 +1,28 @@
 //! What every simulated service shares: endpoints, TLS, the forward proxy, faults, latency and the
-//! record of requests.
+//! record of requests. It knows no cloud: [`service`] says what it asks of one.
 
 mod body;
 pub(crate) mod builder;
 pub(crate) mod clock;
 mod compress;
 mod endpoint;
-mod exchange;
+pub(crate) mod exchange;
 pub(crate) mod fault;
 mod key_file;
-pub mod message;
+pub(crate) mod message;
 mod proxy;
 pub(crate) mod record;
+pub(crate) mod service;
 pub(crate) mod simulator;
 mod socket;
 pub(crate) mod state;
+#[cfg(test)]
+mod testing;
 mod tls;
+
+pub use builder::{SimulatorBuilder, StartError};
+pub use fault::{Fault, FaultAction, FaultBody, FaultError, RetryAfter, parse_duration};
+pub use message::{Handled, Reply, Request};
+pub use record::SeenRequest;
+pub use service::{Endpoint, FaultContext, Operation, Scheme, Service};
+pub use simulator::Simulator;

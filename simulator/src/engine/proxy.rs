@@ -1,34 +1,42 @@
 //! The forward proxy: tunnels (`CONNECT`) that end here in TLS, and plain requests with a whole URL.
 //!
-//! Any host that is none of the pretended ones gets 502 and stands on record as unexpected; nothing ever leaves the machine.
+//! A host that isn't simulated gets 502 and is on record as unexpected; nothing leaves the machine.
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 
 use super::body::ReplyBody;
 use super::endpoint::{Connection, serve};
 use super::exchange::finish;
-use crate::clouds::azure::dispatch::plain;
-use crate::clouds::azure::hosts::{self, Cloud};
-use crate::engine::record::{Arrival, Door};
-use crate::engine::state::State;
+use super::message::Reply;
+use super::record::Arrival;
+use super::service::{Endpoint, Operation, Scheme, Service};
+use super::state::State;
 
-/// Where a plain request goes: by the host of its URL. Only the metadata service speaks plain http in the cloud.
-pub(super) fn route(uri: &Uri) -> (Door, Option<Cloud>) {
-    match uri.host().and_then(hosts::service) {
-        Some((Door::Metadata, cloud)) => (Door::Metadata, cloud),
-        _ => (Door::Proxy, None),
-    }
+/// The reply to a request for a host that isn't simulated; without a host it was no proxy request.
+pub(super) fn refuse<O: Operation>(host: &str) -> Reply<O> {
+    let message = if host.is_empty() {
+        "this is a forward proxy: request a whole URL or `CONNECT`".to_owned()
+    } else {
+        format!("`{host}` is no host of the simulated cloud")
+    };
+    Reply::unexpected(StatusCode::BAD_GATEWAY, &message)
 }
 
-/// Answers `CONNECT host:port` and serves what comes through the tunnel.
-pub(super) fn connect(state: &Arc<State>, connection: &Arc<Connection>, target: &str, upgrade: OnUpgrade, version: Version) -> Response<ReplyBody> {
+/// Replies to `CONNECT host:port` and serves what comes through the tunnel.
+pub(super) fn connect<S: Service>(
+    state: &Arc<State<S>>,
+    connection: &Arc<Connection<S::Endpoint>>,
+    target: &str,
+    upgrade: OnUpgrade,
+    version: Version,
+) -> Response<ReplyBody> {
     let host = target.rsplit_once(':').map_or(target, |(host, _)| host);
-    let Some((door @ (Door::Arm | Door::Authority), cloud)) = hosts::service(host) else {
+    let Some(endpoint) = state.service.route(Scheme::Https, host) else {
         let arrival = Arrival {
-            door: Door::Proxy,
+            endpoint: S::Endpoint::PROXY,
             proxied: true,
             connection: connection.number,
             version,
@@ -40,9 +48,16 @@ pub(super) fn connect(state: &Arc<State>, connection: &Arc<Connection>, target: 
             bearer: false,
         };
         let number = state.record.arrived(arrival, state.clock.offset());
-        return finish(state, number, &plain(StatusCode::BAD_GATEWAY, &format!("`{host}` is no host of the pretended cloud")), &HeaderMap::new());
+        return finish(state, number, &refuse(host), &HeaderMap::new());
     };
-    let tunnel = Connection { number: state.number_connection(), door, cloud, scheme: "https", proxied: true, reset: Arc::clone(&connection.reset) };
+    let tunnel = Connection {
+        number: state.number_connection(),
+        endpoint,
+        host: Some(host.to_owned()),
+        scheme: Scheme::Https,
+        proxied: true,
+        reset: Arc::clone(&connection.reset),
+    };
     let within = Arc::clone(state);
     state.spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };

@@ -1,61 +1,51 @@
-//! What all doors share: the world, tokens, faults, latency, the record, and the tasks that serve.
+//! What all endpoints share: the service, faults, latency, the record, and the tasks that serve.
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::clock::Clock;
+use super::fault::Faults;
+use super::record::Record;
+use super::service::Service;
 use super::tls::Authority;
-use crate::clouds::azure::token::Tokens;
-use crate::clouds::azure::world::World;
-use crate::engine::clock::Clock;
-use crate::engine::fault::Faults;
-use crate::engine::message::Operation;
-use crate::engine::record::Record;
 
 /// The inside of a simulator.
-pub(crate) struct State {
+pub(crate) struct State<S: Service> {
     pub(crate) clock: Clock,
-    pub(crate) world: RwLock<World>,
-    pub(crate) tokens: Tokens,
-    pub(crate) faults: Faults,
-    pub(crate) latency: Mutex<Latency>,
-    pub(crate) record: Record,
+    pub(crate) service: Arc<S>,
+    pub(crate) faults: Faults<S::Endpoint, S::Operation>,
+    pub(crate) latency: Mutex<Latency<S::Operation>>,
+    pub(crate) record: Record<S::Endpoint, S::Operation>,
     pub(crate) authority: Arc<Authority>,
     pub(crate) acceptor: TlsAcceptor,
-    /// Where the Azure Arc endpoint puts its key files.
-    pub(crate) arc_keys: PathBuf,
-    /// Keys of challenges that nobody answered yet.
-    pub(crate) arc_challenges: Mutex<Vec<String>>,
-    /// What App Service wants in `X-IDENTITY-HEADER`.
-    pub(crate) identity_header: String,
     pub(crate) connections: AtomicU64,
     pub(crate) tasks: Mutex<JoinSet<()>>,
 }
 
-impl std::fmt::Debug for State {
+impl<S: Service> std::fmt::Debug for State<S> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("State").finish_non_exhaustive()
     }
 }
 
-/// How long answers take.
-#[derive(Debug, Default)]
-pub(crate) struct Latency {
+/// How long replies take.
+#[derive(Debug)]
+pub(crate) struct Latency<O> {
     pub(crate) every: Duration,
-    pub(crate) by_operation: HashMap<Operation, Duration>,
+    pub(crate) by_operation: HashMap<O, Duration>,
 }
 
-impl State {
-    /// How long an answer to `operation` takes.
-    pub(crate) fn latency(&self, operation: Operation) -> Duration {
+impl<S: Service> State<S> {
+    /// How long a reply to `operation` takes.
+    pub(crate) fn latency(&self, operation: &S::Operation) -> Duration {
         let latency = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
-        latency.by_operation.get(&operation).copied().unwrap_or(latency.every)
+        latency.by_operation.get(operation).copied().unwrap_or(latency.every)
     }
 
     /// The number of a new connection, from 1.
@@ -86,8 +76,8 @@ impl State {
     }
 }
 
-/// The words of a panic.
+/// The message of a panic.
 pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic without words".to_owned())
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic without a message".to_owned())
 }

@@ -32,7 +32,7 @@ pub(crate) struct Authority {
     key: KeyPair,
     years: (i32, i32),
     /// Hosts that clients may name (SNI); one that names none gets the certificate of the loopback names.
-    allows: fn(&str) -> bool,
+    allows: Box<dyn Fn(&str) -> bool + Send + Sync>,
     signed: Mutex<HashMap<String, Arc<CertifiedKey>>>,
 }
 
@@ -41,11 +41,11 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 impl Authority {
     /// An authority with this key for the hosts that `allows` accepts, and for the loopback names.
-    pub(crate) fn new(clock: Clock, key: KeyPair, allows: fn(&str) -> bool) -> Result<Self, TlsError> {
+    pub(crate) fn new(clock: Clock, key: KeyPair, allows: impl Fn(&str) -> bool + Send + Sync + 'static) -> Result<Self, TlsError> {
         let year = i32::try_from(clock.year()).unwrap_or(2025);
         let years = (year - 1, year + 1);
         let mut parameters = CertificateParams::new(Vec::<String>::new())?;
-        parameters.distinguished_name.push(DnType::CommonName, "discover-sim, a pretend cloud");
+        parameters.distinguished_name.push(DnType::CommonName, "discover-sim, a simulated cloud");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         // A short life on purpose: a client that was told to trust it for good should not do so for long.
@@ -53,7 +53,7 @@ impl Authority {
         parameters.not_after = date_time_ymd(years.1, 12, 31);
         let pem = parameters.self_signed(&key)?.pem();
         let issuer = Issuer::new(parameters, key);
-        Ok(Self { issuer, pem, key: KeyPair::generate()?, years, allows, signed: Mutex::default() })
+        Ok(Self { issuer, pem, key: KeyPair::generate()?, years, allows: Box::new(allows), signed: Mutex::default() })
     }
 
     /// The authority's certificate.

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use cloud_autojoin_simulator::world::World;
-use cloud_autojoin_simulator::{Simulator, SimulatorBuilder};
+use cloud_autojoin_simulator::azure::world::World;
+use cloud_autojoin_simulator::azure::{Simulator, SimulatorBuilder};
 use reqwest::{Client, ClientBuilder, Response};
 use serde_json::Value;
 

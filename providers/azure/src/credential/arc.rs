@@ -101,7 +101,7 @@ mod tests {
 
     use cloud_autojoin_core::Clock;
     use cloud_autojoin_core::http::HttpSettings;
-    use cloud_autojoin_simulator::{Simulator, world::World};
+    use cloud_autojoin_simulator::azure::{Simulator, world::World};
     use serde_json::json;
     use wiremock::matchers::{header, path, query_param};
     use wiremock::{Mock, MockServer, Request as Seen, ResponseTemplate};

@@ -1,7 +1,7 @@
 //! Which addresses count: by power state, and public ones, of both modes and of plain machines.
 
-use cloud_autojoin_simulator::message::Operation;
-use cloud_autojoin_simulator::{Fault, FaultBody};
+use cloud_autojoin_simulator::azure::Operation;
+use cloud_autojoin_simulator::azure::{Fault, FaultBody};
 
 use crate::support::{Cloud, SUBSCRIPTION, nothing, printed, reasons, shown};
 

@@ -2,8 +2,8 @@
 
 use cloud_autojoin_core::Error;
 use cloud_autojoin_core::error::TransportFailure;
-use cloud_autojoin_simulator::message::Operation;
-use cloud_autojoin_simulator::{Door, Fault, FaultBody};
+use cloud_autojoin_simulator::azure::Operation;
+use cloud_autojoin_simulator::azure::{Endpoint, Fault, FaultBody};
 use wiremock::MockServer;
 
 use crate::support::{Cloud, SECRET, printed, shown};
@@ -74,7 +74,7 @@ async fn strike(path: &Path, fault: Fault, impatient: bool, ends: &Ends) {
         }
         let seen = format!("{:?} {:?}", call, call.requests());
         assert!(!seen.contains(SECRET) && !seen.contains("eyJ"), "{name}, {fault}: a secret is on record");
-        assert!(cloud.simulator.unexpected().is_empty(), "{name}, {fault}: {:?}", cloud.simulator.unexpected());
+        assert!(cloud.simulator.unexpected_requests().is_empty(), "{name}, {fault}: {:?}", cloud.simulator.unexpected_requests());
     }
 }
 
@@ -168,13 +168,13 @@ async fn pages_in_a_circle_are_an_error() {
 async fn a_token_endpoint_that_fails_is_an_error_of_the_credential_and_nothing_else_is_asked() {
     for path in &PATHS {
         let cloud = Cloud::of(path.world).await;
-        cloud.simulator.add_fault(Fault::status(503).door(Door::Authority));
+        cloud.simulator.add_fault(Fault::status(503).endpoint(Endpoint::Authority));
         let error = cloud.ask(path.keys).await.unwrap_err();
         assert!(matches!(error, Error::Credential(_)) && error.is_transient(), "{}", shown(&error));
         assert!(!format!("{error:?} {}", shown(&error)).contains(SECRET));
         assert_eq!(cloud.arm_requests(), 0, "{}", path.name);
         cloud.simulator.clear_faults();
-        cloud.simulator.add_fault(Fault::status(503).door(Door::Authority).times(1));
+        cloud.simulator.add_fault(Fault::status(503).endpoint(Endpoint::Authority).times(1));
         assert_eq!(cloud.addresses(path.keys).await, path.whole, "{}", path.name);
     }
 }

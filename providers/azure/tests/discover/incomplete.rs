@@ -2,8 +2,8 @@
 
 use cloud_autojoin_azure::Selection;
 use cloud_autojoin_azure::config::{Lookup, TagCondition, TagPlace, Tags};
-use cloud_autojoin_simulator::message::Operation;
-use cloud_autojoin_simulator::{Fault, FaultBody};
+use cloud_autojoin_simulator::azure::Operation;
+use cloud_autojoin_simulator::azure::{Fault, FaultBody};
 use wiremock::MockServer;
 
 use crate::recorded::{N, U, V, ask, serve, set};

@@ -1,9 +1,9 @@
 //! Refusals and failures of single questions: no error where the question turns out not to be needed, and the right one where it is.
 
-use cloud_autojoin_simulator::message::Operation::{
+use cloud_autojoin_simulator::azure::Operation::{
     self, GetScaleSet, ListGroupNetworkInterfaces as N, ListGroupVirtualMachines as V, ListNetworkInterfaces, ListScaleSetNetworkInterfaces as U,
 };
-use cloud_autojoin_simulator::{Fault, FaultBody};
+use cloud_autojoin_simulator::azure::{Fault, FaultBody};
 
 use crate::support::{Cloud, nothing};
 

@@ -1,8 +1,8 @@
 //! Tags where they stand: on interfaces, instances, scale sets, in any mixture; by list and by index; together with a scale set.
 
-use cloud_autojoin_simulator::Fault;
-use cloud_autojoin_simulator::message::Operation;
-use cloud_autojoin_simulator::world::{Named, Tags};
+use cloud_autojoin_simulator::azure::Fault;
+use cloud_autojoin_simulator::azure::Operation;
+use cloud_autojoin_simulator::azure::world::{Named, Tags};
 
 use crate::support::{Cloud, node, nothing, printed, reasons};
 

@@ -1,8 +1,8 @@
 //! How many requests a question takes, and how many of them one after the other: the plan is a promise.
 
-use cloud_autojoin_simulator::message::Operation::{self, ListGroupNetworkInterfaces, ListGroupVirtualMachines};
-use cloud_autojoin_simulator::world::Named;
-use cloud_autojoin_simulator::{Door, Fault};
+use cloud_autojoin_simulator::azure::Operation::{self, ListGroupNetworkInterfaces, ListGroupVirtualMachines};
+use cloud_autojoin_simulator::azure::world::Named;
+use cloud_autojoin_simulator::azure::{Endpoint, Fault};
 
 use crate::support::Cloud;
 
@@ -25,7 +25,7 @@ async fn a_uniform_set_takes_three_requests_side_by_side_at_most() {
     cloud.slow();
     assert_eq!(cloud.addresses(SET).await.len(), 3);
     assert!(cloud.arm_requests() <= 3, "{}", cloud.simulator.summary());
-    assert_eq!((cloud.simulator.sequential_depth(Door::Arm), tokens(&cloud)), (1, 1), "{}", cloud.simulator.summary());
+    assert_eq!((cloud.simulator.sequential_depth(Endpoint::Arm), tokens(&cloud)), (1, 1), "{}", cloud.simulator.summary());
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn a_flexible_set_of_three_or_a_thousand_takes_three_requests_side_by_side
         cloud.slow();
         assert_eq!(cloud.addresses(SET).await.len(), instances);
         assert!(cloud.arm_requests() <= 3, "{}", cloud.simulator.summary());
-        assert_eq!((cloud.simulator.sequential_depth(Door::Arm), tokens(&cloud)), (1, 1), "{}", cloud.simulator.summary());
+        assert_eq!((cloud.simulator.sequential_depth(Endpoint::Arm), tokens(&cloud)), (1, 1), "{}", cloud.simulator.summary());
     }
 }
 
@@ -46,7 +46,7 @@ async fn a_flexible_set_on_several_pages_is_as_deep_as_its_machines_have_pages()
     cloud.simulator.set_latency(std::time::Duration::from_secs(1));
     assert_eq!(cloud.addresses(SET).await.len(), 300);
     assert_eq!((cloud.count(ListGroupVirtualMachines), cloud.count(ListGroupNetworkInterfaces)), (3, 3), "{}", cloud.simulator.summary());
-    assert_eq!(cloud.simulator.sequential_depth(Door::Arm), 3, "{}", cloud.simulator.summary());
+    assert_eq!(cloud.simulator.sequential_depth(Endpoint::Arm), 3, "{}", cloud.simulator.summary());
 }
 
 #[tokio::test]

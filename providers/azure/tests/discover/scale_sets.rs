@@ -1,7 +1,7 @@
 //! Scale sets of both modes, and everything that is special about their members.
 
-use cloud_autojoin_simulator::Fault;
-use cloud_autojoin_simulator::message::Operation;
+use cloud_autojoin_simulator::azure::Fault;
+use cloud_autojoin_simulator::azure::Operation;
 
 use crate::support::{Cloud, node, nothing, printed, reasons};
 
@@ -297,9 +297,9 @@ async fn a_watcher_asks_only_what_the_mode_needs_and_all_again_when_the_set_is_e
     // The set is made anew in the other mode.
     cloud.simulator.with_world(|world| {
         world.remove_scale_set("web").unwrap();
-        let plan = cloud_autojoin_simulator::world::ScaleSetPlan {
+        let plan = cloud_autojoin_simulator::azure::world::ScaleSetPlan {
             name: "web".to_owned(),
-            orchestration_mode: cloud_autojoin_simulator::world::OrchestrationMode::Uniform,
+            orchestration_mode: cloud_autojoin_simulator::azure::world::OrchestrationMode::Uniform,
             instances: 2,
             ..Default::default()
         };

@@ -7,9 +7,9 @@ use std::time::Duration;
 use cloud_autojoin_azure::SPEC;
 use cloud_autojoin_core::http::{HttpSettings, RetryPolicy};
 use cloud_autojoin_core::{Call, Clock, ConfigString, Context, Detail, Discovery, Env, Error, Node, Provider};
-use cloud_autojoin_simulator::message::Operation;
-use cloud_autojoin_simulator::world::World;
-use cloud_autojoin_simulator::{Door, Simulator};
+use cloud_autojoin_simulator::azure::Operation;
+use cloud_autojoin_simulator::azure::world::World;
+use cloud_autojoin_simulator::azure::{Endpoint, Simulator};
 
 pub(crate) const SUBSCRIPTION: &str = "22222222-2222-4222-8222-222222222222";
 
@@ -45,7 +45,7 @@ impl Cloud {
     }
 
     pub(crate) async fn of_world(world: World) -> Self {
-        let simulator = Simulator::builder(world).doors(&[Door::Arm, Door::Authority]).start().await.unwrap();
+        let simulator = Simulator::builder(world).endpoints(&[Endpoint::Arm, Endpoint::Authority]).start().await.unwrap();
         let mut http = HttpSettings::default();
         http.certificate_authorities = vec![simulator.ca_pem().as_bytes().to_vec()];
         http.proxy_from_environment = false;

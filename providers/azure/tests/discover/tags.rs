@@ -1,8 +1,8 @@
 //! Tags: what matches, over which scope, and what is said when nothing does.
 
 use cloud_autojoin_core::{Call, Detail};
-use cloud_autojoin_simulator::Fault;
-use cloud_autojoin_simulator::message::Operation;
+use cloud_autojoin_simulator::azure::Fault;
+use cloud_autojoin_simulator::azure::Operation;
 
 use crate::support::{Cloud, node, nothing, printed, reasons, shown};
 

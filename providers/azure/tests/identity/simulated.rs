@@ -5,9 +5,9 @@ use std::time::Duration;
 use cloud_autojoin_azure::SPEC;
 use cloud_autojoin_core::http::HttpSettings;
 use cloud_autojoin_core::{Call, Clock, Context, Discovery, Error};
-use cloud_autojoin_simulator::message::Operation;
-use cloud_autojoin_simulator::world::World;
-use cloud_autojoin_simulator::{Door, Simulator};
+use cloud_autojoin_simulator::azure::Operation;
+use cloud_autojoin_simulator::azure::world::World;
+use cloud_autojoin_simulator::azure::{Endpoint, Simulator};
 
 use crate::stage::{Commands, found, lines};
 
@@ -78,7 +78,7 @@ async fn an_application_signs_in_over_tls_with_one_request() {
     assert_eq!((addresses.len(), identity), (5, format!("client secret of application `{APPLICATION}`")));
     assert_eq!((simulator.count(Operation::Token), simulator.count(Operation::AuthorityDiscovery)), (1, 0));
     let token = simulator.requests().into_iter().find(|request| request.operation == Operation::Token).unwrap();
-    assert_eq!(token.door, Door::Authority);
+    assert_eq!(token.endpoint, Endpoint::Authority);
 }
 
 #[tokio::test]
@@ -140,8 +140,8 @@ async fn what_a_machine_knows_of_itself_its_token_and_the_probe_are_asked_for_si
     simulator.set_latency(Duration::from_millis(500));
     assert_eq!(found(ask(&simulator, "", []).await).0.len(), 5);
     assert_eq!((simulator.count(Operation::MetadataToken), simulator.count(Operation::MetadataInstance)), (2, 1), "{}", simulator.summary());
-    let depth = |door| simulator.sequential_depth(door);
-    assert_eq!((depth(Door::Metadata), simulator.sequential_depth_of_all()), (1, 1 + depth(Door::Arm)), "{}", simulator.summary());
+    let depth = |endpoint| simulator.sequential_depth(endpoint);
+    assert_eq!((depth(Endpoint::Metadata), simulator.sequential_depth_of_all()), (1, 1 + depth(Endpoint::Arm)), "{}", simulator.summary());
 }
 
 #[tokio::test]

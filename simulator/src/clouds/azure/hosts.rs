@@ -2,7 +2,7 @@
 //!
 //! Hosts and audiences: the cloud configurations of the Azure SDK for Go (`azcore/cloud`) and Entra ID's own instance discovery (recorded 2021).
 
-use crate::engine::record::Door;
+use crate::clouds::azure::Endpoint;
 
 /// One of Azure's clouds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,24 +56,19 @@ pub(crate) fn clouds() -> impl Iterator<Item = Cloud> {
 }
 
 /// The service that a host (without port) is, and its cloud; nothing for a host that is not pretended to be.
-pub(crate) fn service(host: &str) -> Option<(Door, Option<Cloud>)> {
+pub(crate) fn service(host: &str) -> Option<(Endpoint, Option<Cloud>)> {
     let host = host.to_ascii_lowercase();
     if host == "169.254.169.254" {
-        return Some((Door::Metadata, None));
+        return Some((Endpoint::Metadata, None));
     }
     CLOUDS.into_iter().find_map(|cloud| {
         // Regional ARM endpoints are `REGION.management.azure.com`.
         let is_arm = host.strip_suffix(cloud.arm()).is_some_and(|region| region.is_empty() || region.ends_with('.'));
         if is_arm {
-            return Some((Door::Arm, Some(cloud)));
+            return Some((Endpoint::Arm, Some(cloud)));
         }
-        cloud.logins().contains(&host.as_str()).then_some((Door::Authority, Some(cloud)))
+        cloud.logins().contains(&host.as_str()).then_some((Endpoint::Authority, Some(cloud)))
     })
-}
-
-/// Whether the simulator signs a certificate for this host.
-pub(crate) fn has_certificate(host: &str) -> bool {
-    matches!(service(host), Some((Door::Arm | Door::Authority, _)))
 }
 
 /// Whether the ARM of `cloud` takes tokens for `audience`. The loopback doors are no cloud's and take those of all, and of themselves.
@@ -100,12 +95,11 @@ mod tests {
 
     #[test]
     fn hosts_are_told_apart() {
-        assert_eq!(service("Management.Azure.com"), Some((Door::Arm, Some(Cloud::Public))));
-        assert_eq!(service("westeurope.management.azure.com"), Some((Door::Arm, Some(Cloud::Public))));
-        assert_eq!(service("login.chinacloudapi.cn"), Some((Door::Authority, Some(Cloud::China))));
+        assert_eq!(service("Management.Azure.com"), Some((Endpoint::Arm, Some(Cloud::Public))));
+        assert_eq!(service("westeurope.management.azure.com"), Some((Endpoint::Arm, Some(Cloud::Public))));
+        assert_eq!(service("login.chinacloudapi.cn"), Some((Endpoint::Authority, Some(Cloud::China))));
         assert_eq!(service("evilmanagement.azure.com"), None);
         assert_eq!(service("management.azure.com.example"), None);
-        assert!(!has_certificate("169.254.169.254"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Faults by rule: which requests are struck, and how.
+//! Faults by rule: which requests they apply to, and what becomes of the reply.
 //!
-//! A [`Fault`] is made in code, in a world's TOML (`[[fault]]`) or from a line (`--fault`): `parse.rs` reads the last two.
-//! `rules.rs` counts and decides; what an answer looks like afterwards is in `answer.rs`; hanging, cutting and resetting is done by the door.
+//! A [`Fault`] is made in code, in a world's TOML (`[[fault]]`) or from a line (`--fault`): `parse.rs`
+//! reads the last two. `rules.rs` counts and decides, `apply.rs` makes the faulted reply; hanging,
+//! cutting and resetting is done by the connection.
 
 mod apply;
 mod parse;
@@ -12,35 +13,33 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::engine::message::Operation;
-use crate::engine::record::{Door, operation_name};
-
-pub(crate) use apply::{Bent, Struck, bend};
+pub(crate) use apply::{FaultedReply, apply};
 pub use parse::{FaultError, parse_duration};
 pub(crate) use rules::Faults;
 
-/// A rule that strikes requests.
+/// A rule that breaks replies.
 ///
-/// A request must meet all of `operation`, `door` and `path_contains`; what is absent holds for every request, the token's too.
-/// Of several rules that meet a request the first strikes; delays add up beside it.
+/// A request must match all of `operation`, `endpoint` and `path_contains`; what is absent matches
+/// every request, also one for a token. Of several rules that match the first applies; delays add up
+/// beside it.
 ///
 /// ```
-/// use cloud_autojoin_simulator::{Fault, message::Operation};
-/// let throttled_twice = Fault::status(429).retry_after(5).operation(Operation::ListNetworkInterfaces).times(2);
+/// use cloud_autojoin_simulator::engine::Fault;
+/// let throttled_twice = Fault::<&str, &str>::status(429).retry_after(5).operation("list-instances").times(2);
 /// assert_eq!(throttled_twice.to_string(), "status 429");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Fault {
+pub struct Fault<E, O> {
     /// Only requests for this.
-    pub operation: Option<Operation>,
+    pub operation: Option<O>,
     /// Only requests to this service.
-    pub door: Option<Door>,
+    pub endpoint: Option<E>,
     /// Only requests whose path and query (percent-encoded, as they came) contain this.
     pub path_contains: Option<String>,
-    /// How many requests that meet the rule pass before it strikes. Default 0.
+    /// How many matching requests pass before it applies. Default 0.
     pub skip: usize,
-    /// How many requests it strikes; absent: every one.
+    /// To how many requests it applies; absent: to every one.
     pub times: Option<usize>,
     /// What happens.
     pub action: FaultAction,
@@ -75,12 +74,12 @@ pub enum FaultAction {
         /// The `Location` header.
         to: String,
     },
-    /// The page's `nextLink` is this URL, whether it had one or not.
+    /// The page's link to the next one is this URL, whether it had one or not.
     NextLink {
         /// The link.
         to: String,
     },
-    /// The page's `nextLink` is the URL that was asked for.
+    /// The page's link to the next one is its own URL.
     NextLinkLoop,
     /// 401, with a token as good as any.
     Unauthorized,
@@ -113,11 +112,11 @@ pub enum FaultBody {
     Text(String),
 }
 
-impl Fault {
+impl<E, O> Fault<E, O> {
     /// A rule that does `action` to every request; narrow it down with the other methods.
     #[must_use]
     pub fn new(action: FaultAction) -> Self {
-        Self { operation: None, door: None, path_contains: None, skip: 0, times: None, action }
+        Self { operation: None, endpoint: None, path_contains: None, skip: 0, times: None, action }
     }
 
     /// Answers this status with the service's own JSON.
@@ -200,15 +199,15 @@ impl Fault {
 
     /// Only requests for `operation`.
     #[must_use]
-    pub fn operation(mut self, operation: Operation) -> Self {
+    pub fn operation(mut self, operation: O) -> Self {
         self.operation = Some(operation);
         self
     }
 
-    /// Only requests to `door`.
+    /// Only requests to `endpoint`.
     #[must_use]
-    pub fn door(mut self, door: Door) -> Self {
-        self.door = Some(door);
+    pub fn endpoint(mut self, endpoint: E) -> Self {
+        self.endpoint = Some(endpoint);
         self
     }
 
@@ -226,7 +225,7 @@ impl Fault {
         self
     }
 
-    /// Strikes so many times, then no more.
+    /// Applies so many times, then no more.
     #[must_use]
     pub fn times(mut self, times: usize) -> Self {
         self.times = Some(times);
@@ -261,19 +260,23 @@ impl Fault {
         self
     }
 
-    fn meets(&self, door: Door, operation: Operation, target: &str) -> bool {
-        self.door.is_none_or(|wanted| wanted == door)
-            && self.operation.is_none_or(|wanted| wanted == operation)
+    fn matches(&self, endpoint: E, operation: &O, target: &str) -> bool
+    where
+        E: PartialEq,
+        O: PartialEq,
+    {
+        self.endpoint.as_ref().is_none_or(|wanted| *wanted == endpoint)
+            && self.operation.as_ref().is_none_or(|wanted| wanted == operation)
             && self.path_contains.as_deref().is_none_or(|part| target.contains(part))
     }
 }
 
-impl fmt::Display for Fault {
-    /// What happens and to which requests: `status 429 on list-network-interfaces`.
+impl<E, O: fmt::Display> fmt::Display for Fault<E, O> {
+    /// What happens and to which requests: `status 429 on list-instances`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.action)?;
-        if let (Some(operation), true) = (self.operation, formatter.alternate()) {
-            write!(formatter, " on {}", operation_name(operation))?;
+        if let (Some(operation), true) = (&self.operation, formatter.alternate()) {
+            write!(formatter, " on {operation}")?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::Deserialize;
 use serde::de::value::{Error as ValueError, StrDeserializer};
-use serde::de::{Error as _, IntoDeserializer};
+use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
 
 use super::{Fault, FaultAction, FaultBody, RetryAfter};
 
@@ -17,7 +17,7 @@ pub struct FaultError(String);
 
 const ACTIONS: &str =
     "`status`, `hang`, `reset`, `cut-body`, `cut-chunked-body`, `cut-json`, `redirect`, `next-link`, `next-link-loop`, `unauthorized`, `delay`, `not-found`";
-const KEYS: &str = "`action`, `operation`, `door`, `path_contains`, `skip`, `times`, `status`, `retry_after`, `body`, `to`, `delay`";
+const KEYS: &str = "`action`, `operation`, `endpoint`, `path_contains`, `skip`, `times`, `status`, `retry_after`, `body`, `to`, `delay`";
 
 /// The keys as they are written, before they are put together.
 #[derive(Debug, Default, Deserialize)]
@@ -25,7 +25,7 @@ const KEYS: &str = "`action`, `operation`, `door`, `path_contains`, `skip`, `tim
 struct Written {
     action: Option<String>,
     operation: Option<String>,
-    door: Option<String>,
+    endpoint: Option<String>,
     path_contains: Option<String>,
     #[serde(default)]
     skip: usize,
@@ -44,17 +44,17 @@ enum NumberOrText {
     Text(String),
 }
 
-impl<'de> Deserialize<'de> for Fault {
+impl<'de, E: DeserializeOwned, O: DeserializeOwned> Deserialize<'de> for Fault<E, O> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Written::deserialize(deserializer)?.fault().map_err(D::Error::custom)
     }
 }
 
-impl FromStr for Fault {
+impl<E: DeserializeOwned, O: DeserializeOwned> FromStr for Fault<E, O> {
     type Err = FaultError;
 
     /// Reads `KEY=VALUE,KEY=VALUE,...`; `-` and `_` in keys are the same, and a word without `=` is the action:
-    /// `status=429,retry-after=2,times=1,operation=list-scale-sets`, `hang,door=authority`.
+    /// `status=429,retry-after=2,times=1,operation=token`, `hang,endpoint=api`.
     fn from_str(line: &str) -> Result<Self, FaultError> {
         let mut written = Written::default();
         for part in line.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -63,7 +63,7 @@ impl FromStr for Fault {
             match key.replace('-', "_").as_str() {
                 "action" => written.action = text,
                 "operation" => written.operation = text,
-                "door" => written.door = text,
+                "endpoint" => written.endpoint = text,
                 "path_contains" => written.path_contains = text,
                 "skip" => written.skip = number(key, value)?,
                 "times" => written.times = Some(number(key, value)?),
@@ -80,7 +80,7 @@ impl FromStr for Fault {
 }
 
 impl Written {
-    fn fault(mut self) -> Result<Fault, FaultError> {
+    fn fault<E: DeserializeOwned, O: DeserializeOwned>(mut self) -> Result<Fault<E, O>, FaultError> {
         let action = self.action()?;
         for (key, left) in [
             ("status", self.status.is_some()),
@@ -95,7 +95,7 @@ impl Written {
         }
         Ok(Fault {
             operation: self.operation.as_deref().map(|name| named("operation", name)).transpose()?,
-            door: self.door.as_deref().map(|name| named("door", name)).transpose()?,
+            endpoint: self.endpoint.as_deref().map(|name| named("endpoint", name)).transpose()?,
             path_contains: self.path_contains,
             skip: self.skip,
             times: self.times,
@@ -166,7 +166,7 @@ fn number<T: FromStr>(key: &str, value: &str) -> Result<T, FaultError> {
     value.parse().map_err(|_| FaultError(format!("`{key}` is `{value}`, not a number that fits")))
 }
 
-fn named<T: for<'de> Deserialize<'de>>(key: &str, name: &str) -> Result<T, FaultError> {
+fn named<T: DeserializeOwned>(key: &str, name: &str) -> Result<T, FaultError> {
     let text: StrDeserializer<'_, ValueError> = name.into_deserializer();
     T::deserialize(text).map_err(|error| FaultError(format!("`{key}` is `{name}`: {error}")))
 }
@@ -195,8 +195,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::engine::message::Operation;
-    use crate::engine::record::Door;
+    use crate::engine::testing::{Endpoint, Operation};
+
+    type Fault = super::Fault<Endpoint, Operation>;
 
     #[test]
     fn a_line_and_a_table_say_the_same() {
@@ -205,15 +206,15 @@ mod tests {
             fault: Vec<Fault>,
         }
         let world: World = toml::from_str(
-            "[[fault]]\naction = \"status\"\nstatus = 429\nretry_after = 5\ntimes = 2\noperation = \"list-network-interfaces\"\n\
-             [[fault]]\nstatus = 503\nretry_after = \"date:7\"\nbody = \"html\"\ndoor = \"authority\"\n\
+            "[[fault]]\naction = \"status\"\nstatus = 429\nretry_after = 5\ntimes = 2\noperation = \"list\"\n\
+             [[fault]]\nstatus = 503\nretry_after = \"date:7\"\nbody = \"html\"\nendpoint = \"login\"\n\
              [[fault]]\naction = \"next-link\"\nto = \"https://elsewhere.example/\"\nskip = 1\n\
              [[fault]]\ndelay = \"1.5s\"\npath_contains = \"/instance\"\n",
         )
         .unwrap();
         let lines = [
-            "status=429,retry-after=5,times=2,operation=list-network-interfaces",
-            "status=503, retry_after=date:7, body=html, door=authority",
+            "status=429,retry-after=5,times=2,operation=list",
+            "status=503, retry_after=date:7, body=html, endpoint=login",
             "next-link,to=https://elsewhere.example/,skip=1",
             "delay=1500ms,path-contains=/instance",
         ];
@@ -222,8 +223,8 @@ mod tests {
         assert_eq!(
             read[..2],
             [
-                Fault::status(429).retry_after(5).times(2).operation(Operation::ListNetworkInterfaces),
-                Fault::status(503).retry_after_date(7).body(FaultBody::Html).door(Door::Authority),
+                Fault::status(429).retry_after(5).times(2).operation(Operation::List),
+                Fault::status(503).retry_after_date(7).body(FaultBody::Html).endpoint(Endpoint::Login),
             ]
         );
         assert_eq!(read[3], Fault::delay(Duration::from_millis(1500)).path_contains("/instance"));

@@ -20,7 +20,7 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 
 use crate::clouds::azure::world::{Caller, Page, ResourceGroup, Subscription, World, guid, is_guid};
-use crate::engine::message::{Operation, Reply, Request};
+use crate::clouds::azure::{Operation, Reply, Request};
 use error::ArmError;
 use route::{Route, Target};
 

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::engine::message::Operation;
+use crate::clouds::azure::Operation;
 
 /// What a path asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

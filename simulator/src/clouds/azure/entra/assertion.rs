@@ -10,16 +10,15 @@ use webpki::EndEntityCert;
 
 use super::Denied;
 use crate::clouds::azure::world::Principal;
-use crate::engine::message::Request;
-use crate::engine::state::State;
+use crate::clouds::azure::{Azure, Request};
 
 /// What tokens of other issuers must be for: the token exchange of each cloud.
 const EXCHANGES: [&str; 3] = ["api://AzureADTokenExchange", "api://AzureADTokenExchangeUSGov", "api://AzureADTokenExchangeChina"];
 
 /// Whether `proof` is one of `principal`.
-pub(super) fn check(state: &State, request: &Request, principal: &Principal, proof: &str) -> Result<(), Denied> {
+pub(super) fn check(azure: &Azure, request: &Request, principal: &Principal, proof: &str) -> Result<(), Denied> {
     let jwt = Jwt::read(proof).ok_or_else(|| Denied::request(50_027, "JWT token is invalid or malformed."))?;
-    let now = state.clock.unix_seconds() as f64;
+    let now = azure.clock.unix_seconds() as f64;
     // A NumericDate may have a fraction (RFC 7519, 2), and MSAL for Python writes one.
     if jwt.claims["exp"].as_f64().is_none_or(|expiry| expiry <= now) {
         return Err(Denied::client(700_024, "Client assertion is not within its valid time range."));

@@ -4,22 +4,19 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Denied, has_tenant, unknown_tenant};
-use crate::clouds::azure::dispatch::json_reply;
 use crate::clouds::azure::hosts;
 use crate::clouds::azure::world::World;
-use crate::engine::message::{Operation, Reply, Request};
-use crate::engine::record::Door;
-use crate::engine::state::State;
+use crate::clouds::azure::{Azure, Endpoint, Operation, Reply, Request};
 
 /// Tenants that stand for any.
 const ANY: [&str; 3] = ["common", "organizations", "consumers"];
 
 /// Instance discovery: is this authority a real one, and under which other names is it known. Shape: recorded 2021, `api-version=1.1`.
-pub(super) fn instance(state: &State, request: &Request) -> Reply {
+pub(super) fn instance(azure: &Azure, request: &Request) -> Reply {
     let asked = request.query("authorization_endpoint").and_then(|endpoint| url::Url::parse(endpoint).ok());
     let Some(asked) = asked.filter(|url| knows(url, request)) else {
         let denied = Denied::new(StatusCode::BAD_REQUEST, "invalid_instance", 50_049, "Unknown or invalid instance.");
-        return denied.reply(state, Operation::AuthorityDiscovery, &request.origin);
+        return denied.reply(azure, Operation::AuthorityDiscovery, &request.origin);
     };
     let tenant = asked.path_segments().and_then(|mut segments| segments.next()).unwrap_or("common");
     let metadata: Vec<Value> = hosts::clouds()
@@ -30,18 +27,18 @@ pub(super) fn instance(state: &State, request: &Request) -> Reply {
         "api-version": "1.1",
         "metadata": metadata,
     });
-    json_reply(Operation::AuthorityDiscovery, StatusCode::OK, &body)
+    Reply::json(Operation::AuthorityDiscovery, StatusCode::OK, &body)
 }
 
 fn knows(endpoint: &url::Url, request: &Request) -> bool {
-    let is_login = endpoint.host_str().and_then(hosts::service).is_some_and(|(door, _)| door == Door::Authority);
+    let is_login = endpoint.host_str().and_then(hosts::service).is_some_and(|(endpoint, _)| endpoint == Endpoint::Authority);
     is_login || endpoint.origin().ascii_serialization() == request.origin
 }
 
 /// OpenID configuration, whose endpoints are at the origin that was asked.
-pub(super) fn openid(state: &State, world: &World, request: &Request, tenant: &str, version: &str) -> Reply {
+pub(super) fn openid(azure: &Azure, world: &World, request: &Request, tenant: &str, version: &str) -> Reply {
     if !has_tenant(world, tenant) && !ANY.contains(&tenant) {
-        return unknown_tenant(tenant).reply(state, Operation::AuthorityDiscovery, &request.origin);
+        return unknown_tenant(tenant).reply(azure, Operation::AuthorityDiscovery, &request.origin);
     }
     let origin = &request.origin;
     let oauth = format!("{origin}/{tenant}/oauth2{version}");
@@ -62,5 +59,5 @@ pub(super) fn openid(state: &State, world: &World, request: &Request, tenant: &s
         "tenant_region_scope": "EU",
         "cloud_instance_name": "microsoftonline.com",
     });
-    json_reply(Operation::AuthorityDiscovery, StatusCode::OK, &body)
+    Reply::json(Operation::AuthorityDiscovery, StatusCode::OK, &body)
 }

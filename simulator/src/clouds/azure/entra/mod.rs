@@ -12,12 +12,12 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::clouds::azure::dispatch::{Answered, find, json_reply, plain};
+use crate::clouds::azure::dispatch::find;
+use crate::clouds::azure::{Azure, Handled, Operation, Reply, Request};
+
 use crate::clouds::azure::hosts::{self, Cloud};
 use crate::clouds::azure::token::Grant;
 use crate::clouds::azure::world::{Principal, PrincipalKind, World};
-use crate::engine::message::{Operation, Reply, Request};
-use crate::engine::state::State;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -25,17 +25,17 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 const LIFETIME_SECONDS: u64 = 3599;
 
 /// Answers a request to the authority.
-pub(crate) fn answer(state: &State, world: &World, cloud: Option<Cloud>, request: &Request) -> Answered {
+pub(crate) fn answer(azure: &Azure, world: &World, cloud: Option<Cloud>, request: &Request) -> Handled {
     let segments: Vec<&str> = request.path.trim_matches('/').split('/').collect();
     match (&request.method, segments.as_slice()) {
-        (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => token(&Asked { state, world, cloud, request, tenant, version: Version::V2 }),
-        (&Method::POST, [tenant, "oauth2", "token"]) => token(&Asked { state, world, cloud, request, tenant, version: Version::V1 }),
-        (&Method::GET, [_, "discovery", "instance"]) => Answered::new(discovery::instance(state, request), None),
+        (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => token(&Asked { azure, world, cloud, request, tenant, version: Version::V2 }),
+        (&Method::POST, [tenant, "oauth2", "token"]) => token(&Asked { azure, world, cloud, request, tenant, version: Version::V1 }),
+        (&Method::GET, [_, "discovery", "instance"]) => Handled::new(discovery::instance(azure, request), None),
         (&Method::GET, [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
-            Answered::new(discovery::openid(state, world, request, tenant, "/v2.0"), None)
+            Handled::new(discovery::openid(azure, world, request, tenant, "/v2.0"), None)
         }
-        (&Method::GET, [tenant, ".well-known", "openid-configuration"]) => Answered::new(discovery::openid(state, world, request, tenant, ""), None),
-        _ => Answered::new(plain(StatusCode::NOT_FOUND, "no such page at the pretended Entra ID"), None),
+        (&Method::GET, [tenant, ".well-known", "openid-configuration"]) => Handled::new(discovery::openid(azure, world, request, tenant, ""), None),
+        _ => Handled::new(Reply::unexpected(StatusCode::NOT_FOUND, "no such page at the pretended Entra ID"), None),
     }
 }
 
@@ -49,7 +49,7 @@ enum Version {
 
 /// A request for a token.
 struct Asked<'a> {
-    state: &'a State,
+    azure: &'a Azure,
     world: &'a World,
     cloud: Option<Cloud>,
     request: &'a Request,
@@ -80,8 +80,8 @@ impl Denied {
     }
 
     /// The answer, in the shape recorded 2021.
-    fn reply(self, state: &State, operation: Operation, origin: &str) -> Reply {
-        let (trace, correlation, timestamp) = (state.tokens.fresh_guid(), state.tokens.fresh_guid(), state.clock.timestamp());
+    fn reply(self, azure: &Azure, operation: Operation, origin: &str) -> Reply {
+        let (trace, correlation, timestamp) = (azure.tokens.fresh_guid(), azure.tokens.fresh_guid(), azure.clock.timestamp());
         let Self { status, error, number, message } = self;
         let body = json!({
             "error": error,
@@ -92,24 +92,24 @@ impl Denied {
             "correlation_id": correlation,
             "error_uri": format!("{origin}/error?code={number}"),
         });
-        json_reply(operation, status, &body)
+        Reply::json(operation, status, &body)
     }
 }
 
-fn token(asked: &Asked<'_>) -> Answered {
+fn token(asked: &Asked<'_>) -> Handled {
     let form = Form::read(asked.request);
     let (mut reply, client_id) = match grant(asked, &form) {
         Ok(grant) => (granted(asked, grant), form.client_id.clone()),
-        Err(denied) => (denied.reply(asked.state, Operation::Token, &asked.request.origin), form.client_id.clone()),
+        Err(denied) => (denied.reply(asked.azure, Operation::Token, &asked.request.origin), form.client_id.clone()),
     };
     reply.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache"));
-    Answered::new(reply, client_id)
+    Handled::new(reply, client_id)
 }
 
 fn granted(asked: &Asked<'_>, grant: Grant) -> Reply {
     let audience = grant.audience.clone();
     let issuer = format!("https://sts.windows.net/{}/", grant.tenant);
-    let token = asked.state.tokens.issue(grant, &issuer, LIFETIME_SECONDS);
+    let token = asked.azure.tokens.issue(grant, &issuer, LIFETIME_SECONDS);
     let body: Value = match asked.version {
         Version::V2 => json!({ "token_type": "Bearer", "expires_in": token.expires_in, "ext_expires_in": token.expires_in, "access_token": token.text }),
         Version::V1 => json!({
@@ -122,7 +122,7 @@ fn granted(asked: &Asked<'_>, grant: Grant) -> Reply {
             "access_token": token.text,
         }),
     };
-    json_reply(Operation::Token, StatusCode::OK, &body)
+    Reply::json(Operation::Token, StatusCode::OK, &body)
 }
 
 /// Checks everything that Entra checks, in its order.
@@ -167,7 +167,7 @@ fn prove(asked: &Asked<'_>, form: &Form, principal: &Principal) -> Result<(), De
     if form.value("client_assertion_type") != Some(JWT_BEARER) {
         return Err(missing("client_assertion_type"));
     }
-    assertion::check(asked.state, asked.request, principal, proof)
+    assertion::check(asked.azure, asked.request, principal, proof)
 }
 
 fn audience(asked: &Asked<'_>, form: &Form) -> Result<String, Denied> {

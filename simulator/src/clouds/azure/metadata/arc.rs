@@ -10,19 +10,17 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::{invalid, token};
-use crate::clouds::azure::dispatch::{Answered, plain};
 use crate::clouds::azure::world::World;
-use crate::engine::message::{Operation, Reply, Request};
-use crate::engine::state::State;
+use crate::clouds::azure::{Azure, Handled, Operation, Reply, Request};
 
 /// `GET {IDENTITY_ENDPOINT}?api-version=2020-06-01&resource=...`
-pub(super) fn token(state: &State, world: &World, request: &Request) -> Answered {
+pub(super) fn token(azure: &Azure, world: &World, request: &Request) -> Handled {
     if let Some(name) = ["client_id", "object_id", "msi_res_id", "mi_res_id"].into_iter().find(|name| request.query(name).is_some()) {
-        return Answered::new(invalid(Operation::MetadataToken, &format!("`{name}` is not supported: a machine of Azure Arc has only its own identity")), None);
+        return Handled::new(invalid(Operation::MetadataToken, &format!("`{name}` is not supported: a machine of Azure Arc has only its own identity")), None);
     }
     let key = request.header("authorization").and_then(|value| value.strip_prefix("Basic "));
     match key {
-        Some(key) if redeem(state, key.trim()) => token::answer(state, world, request, &[], |_, resource, token| {
+        Some(key) if redeem(azure, key.trim()) => token::answer(azure, world, request, &[], |_, resource, token| {
             json!({
                 "access_token": token.text,
                 "expires_in": token.expires_in.to_string(),
@@ -32,13 +30,13 @@ pub(super) fn token(state: &State, world: &World, request: &Request) -> Answered
                 "token_type": "Bearer",
             })
         }),
-        _ => Answered::new(challenge(state), None),
+        _ => Handled::new(challenge(azure), None),
     }
 }
 
 /// Takes a key that was given out and not used yet.
-fn redeem(state: &State, key: &str) -> bool {
-    let mut open = state.arc_challenges.lock().unwrap_or_else(PoisonError::into_inner);
+fn redeem(azure: &Azure, key: &str) -> bool {
+    let mut open = azure.arc_challenges.lock().unwrap_or_else(PoisonError::into_inner);
     match open.iter().position(|known| known == key) {
         Some(at) => {
             open.swap_remove(at);
@@ -48,14 +46,14 @@ fn redeem(state: &State, key: &str) -> bool {
     }
 }
 
-fn challenge(state: &State) -> Reply {
-    let (name, key) = (state.tokens.fresh_guid(), state.tokens.fresh_guid());
-    let path = state.arc_keys.join(format!("{name}.key"));
+fn challenge(azure: &Azure) -> Reply {
+    let (name, key) = (azure.tokens.fresh_guid(), azure.tokens.fresh_guid());
+    let path = azure.arc_keys().join(format!("{name}.key"));
     let realm = HeaderValue::from_str(&format!("Basic realm={}", path.display()));
     let (Ok(realm), Ok(())) = (realm, std::fs::write(&path, &key)) else {
-        return plain(StatusCode::INTERNAL_SERVER_ERROR, &format!("cannot write the key file {}", path.display()));
+        return Reply::unexpected(StatusCode::INTERNAL_SERVER_ERROR, &format!("cannot write the key file {}", path.display()));
     };
-    state.arc_challenges.lock().unwrap_or_else(PoisonError::into_inner).push(key);
+    azure.arc_challenges.lock().unwrap_or_else(PoisonError::into_inner).push(key);
     let mut headers = HeaderMap::new();
     headers.insert(WWW_AUTHENTICATE, realm);
     Reply { operation: Operation::MetadataToken, status: StatusCode::UNAUTHORIZED, headers, body: bytes::Bytes::new(), compressed: None }

@@ -7,15 +7,14 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::has_metadata_header;
-use crate::clouds::azure::dispatch::json_reply;
 use crate::clouds::azure::world::{InterfaceFacts, MachineFacts, World};
-use crate::engine::message::{Operation, Reply, Request};
+use crate::clouds::azure::{Operation, Reply, Request};
 
 const NEWEST: [&str; 3] = ["2025-04-07", "2023-11-15", "2021-12-13"];
 
 /// Answers for what lies `below` `/metadata/instance`.
 pub(super) fn answer(world: &World, request: &Request, below: &str) -> Reply {
-    let refuse = |status, error: &str| json_reply(Operation::MetadataInstance, status, &json!({ "error": error }));
+    let refuse = |status, error: &str| Reply::json(Operation::MetadataInstance, status, &json!({ "error": error }));
     if !has_metadata_header(request) {
         return refuse(StatusCode::BAD_REQUEST, "Bad request. Required metadata header not specified");
     }
@@ -24,7 +23,7 @@ pub(super) fn answer(world: &World, request: &Request, below: &str) -> Reply {
     }
     let Some(version) = request.query("api-version").filter(|version| is_date(version)) else {
         let error = "Bad request. api-version was not specified in the request. For more information refer to aka.ms/azureimds";
-        return json_reply(Operation::MetadataInstance, StatusCode::BAD_REQUEST, &json!({ "error": error, "newest-versions": NEWEST }));
+        return Reply::json(Operation::MetadataInstance, StatusCode::BAD_REQUEST, &json!({ "error": error, "newest-versions": NEWEST }));
     };
     let Some(facts) = world.machine_facts() else {
         return refuse(StatusCode::NOT_FOUND, "Not found: this world has no machine that metadata could be about");
@@ -49,7 +48,7 @@ pub(super) fn answer(world: &World, request: &Request, below: &str) -> Reply {
             Reply { operation: Operation::MetadataInstance, status: StatusCode::OK, headers, body: leaf.clone().into(), compressed: None }
         }
         Value::String(_) => refuse(StatusCode::BAD_REQUEST, "Bad request. A leaf needs format=text"),
-        tree => json_reply(Operation::MetadataInstance, StatusCode::OK, tree),
+        tree => Reply::json(Operation::MetadataInstance, StatusCode::OK, tree),
     }
 }
 

@@ -4,19 +4,17 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::invalid;
-use crate::clouds::azure::dispatch::{Answered, json_reply};
 use crate::clouds::azure::hosts;
 use crate::clouds::azure::token::{Grant, Token};
 use crate::clouds::azure::world::{Principal, PrincipalKind, World};
-use crate::engine::message::{Operation, Request};
-use crate::engine::state::State;
+use crate::clouds::azure::{Azure, Handled, Operation, Reply, Request};
 
 /// Entra gives managed identities tokens for a day.
 const LIFETIME_SECONDS: u64 = 86_399;
 
 /// IMDS: `GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource=...`
-pub(super) fn imds(state: &State, world: &World, request: &Request) -> Answered {
-    answer(state, world, request, &["client_id", "object_id", "msi_res_id", "mi_res_id"], |principal, resource, token| {
+pub(super) fn imds(azure: &Azure, world: &World, request: &Request) -> Handled {
+    answer(azure, world, request, &["client_id", "object_id", "msi_res_id", "mi_res_id"], |principal, resource, token| {
         json!({
             "access_token": token.text,
             "client_id": principal.client_id,
@@ -32,12 +30,12 @@ pub(super) fn imds(state: &State, world: &World, request: &Request) -> Answered 
 
 /// App Service: `GET {IDENTITY_ENDPOINT}?api-version=2019-08-01&resource=...` with `X-IDENTITY-HEADER`.
 /// ([REST reference](https://learn.microsoft.com/azure/app-service/overview-managed-identity))
-pub(super) fn app_service(state: &State, world: &World, request: &Request) -> Answered {
-    if request.header("x-identity-header") != Some(&state.identity_header) {
+pub(super) fn app_service(azure: &Azure, world: &World, request: &Request) -> Handled {
+    if request.header("x-identity-header") != Some(&azure.identity_header) {
         let body = json!({ "statusCode": 401, "message": "Unauthorized: X-IDENTITY-HEADER is missing or wrong" });
-        return Answered::new(json_reply(Operation::MetadataToken, StatusCode::UNAUTHORIZED, &body), None);
+        return Handled::new(Reply::json(Operation::MetadataToken, StatusCode::UNAUTHORIZED, &body), None);
     }
-    answer(state, world, request, &["client_id", "principal_id", "object_id", "mi_res_id"], |principal, resource, token| {
+    answer(azure, world, request, &["client_id", "principal_id", "object_id", "mi_res_id"], |principal, resource, token| {
         json!({
             "access_token": token.text,
             "client_id": principal.client_id,
@@ -49,9 +47,9 @@ pub(super) fn app_service(state: &State, world: &World, request: &Request) -> An
 }
 
 /// Checks the query, picks the identity and writes the answer with `write`.
-pub(super) fn answer(state: &State, world: &World, request: &Request, choices: &[&str], write: fn(&Principal, &str, &Token) -> Value) -> Answered {
+pub(super) fn answer(azure: &Azure, world: &World, request: &Request, choices: &[&str], write: fn(&Principal, &str, &Token) -> Value) -> Handled {
     match choose(world, request, choices) {
-        Err(description) => Answered::new(invalid(Operation::MetadataToken, &description), None),
+        Err(description) => Handled::new(invalid(Operation::MetadataToken, &description), None),
         Ok((principal, resource)) => {
             let grant = Grant {
                 tenant: principal.tenant_id.clone(),
@@ -60,9 +58,9 @@ pub(super) fn answer(state: &State, world: &World, request: &Request, choices: &
                 audience: resource.to_owned(),
             };
             let issuer = format!("https://sts.windows.net/{}/", principal.tenant_id);
-            let token = state.tokens.issue(grant, &issuer, LIFETIME_SECONDS);
-            let reply = json_reply(Operation::MetadataToken, StatusCode::OK, &write(principal, resource, &token));
-            Answered::new(reply, Some(principal.client_id.clone()))
+            let token = azure.tokens.issue(grant, &issuer, LIFETIME_SECONDS);
+            let reply = Reply::json(Operation::MetadataToken, StatusCode::OK, &write(principal, resource, &token));
+            Handled::new(reply, Some(principal.client_id.clone()))
         }
     }
 }

@@ -35,7 +35,7 @@ pub use subnet::Subnet;
 
 use pages::Pages;
 
-use crate::engine::fault::Fault;
+use crate::clouds::azure::Fault;
 
 /// Why a world cannot be made or changed.
 #[derive(Debug, thiserror::Error)]

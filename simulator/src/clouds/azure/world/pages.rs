@@ -10,7 +10,7 @@ use bytes::Bytes;
 #[derive(Debug, Clone)]
 pub(crate) struct Page {
     pub(crate) body: Bytes,
-    /// Filled by the door when a client takes compressed answers.
+    /// Filled by the engine when a client takes compressed answers.
     pub(crate) compressed: Arc<OnceLock<Bytes>>,
 }
 

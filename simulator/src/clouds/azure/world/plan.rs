@@ -1,7 +1,7 @@
 //! What a world file can say. Every field has a default that makes the shortest file useful; a field that is not known is an error.
 //!
 //! The same values build worlds in code: `ScaleSetPlan { name: "nomad".into(), instances: 3, ..ScaleSetPlan::default() }`.
-//! `generate` next door turns them into resources.
+//! `generate` turns them into resources.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::principal::Principal;
 use super::resource::{AddressVersion, OrchestrationMode, PowerState, Tags};
 use super::settings::{Settings, UniformListing};
-use crate::engine::fault::Fault;
+use crate::clouds::azure::Fault;
 
 /// A whole world.
 ///

@@ -1,12 +1,12 @@
-//! ARM, Entra ID and the record, as a real client sees them through the doors.
+//! ARM, Entra ID and the record, as a real client sees them through the endpoints.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
 use std::time::Duration;
 
-use cloud_autojoin_simulator::Door;
-use cloud_autojoin_simulator::message::Operation;
+use cloud_autojoin_simulator::azure::Endpoint;
+use cloud_autojoin_simulator::azure::Operation;
 use serde_json::{Value, json};
 use support::*;
 
@@ -23,8 +23,8 @@ async fn a_secret_buys_a_token_and_the_token_opens_arm() {
 
     let seen = simulator.requests();
     assert_eq!(
-        seen.iter().map(|request| (request.door, request.operation)).collect::<Vec<_>>(),
-        [(Door::Authority, Operation::Token), (Door::Arm, Operation::ListNetworkInterfaces)]
+        seen.iter().map(|request| (request.endpoint, request.operation)).collect::<Vec<_>>(),
+        [(Endpoint::Authority, Operation::Token), (Endpoint::Arm, Operation::ListNetworkInterfaces)]
     );
     assert_eq!((seen[0].bearer, seen[1].bearer), (false, true));
     assert_eq!(seen[1].principal.as_deref(), Some(CLIENT));
@@ -164,9 +164,9 @@ async fn latency_makes_side_by_side_and_one_after_another_tell_apart() {
     let (sets, interfaces) = (scale_sets(&simulator.arm_endpoint()), interfaces(&simulator.arm_endpoint()));
     let ask = async |url: &str| client.get(url).bearer_auth(&token).send().await.unwrap().bytes().await.unwrap();
     tokio::join!(ask(&sets), ask(&interfaces), ask(&sets));
-    assert_eq!(simulator.sequential_depth(Door::Arm), 1);
+    assert_eq!(simulator.sequential_depth(Endpoint::Arm), 1);
     ask(&sets).await;
-    assert_eq!((simulator.sequential_depth(Door::Arm), simulator.sequential_depth(Door::Authority)), (2, 1));
+    assert_eq!((simulator.sequential_depth(Endpoint::Arm), simulator.sequential_depth(Endpoint::Authority)), (2, 1));
 
     simulator.reset_record();
     simulator.set_latency_of(Operation::ListScaleSets, Duration::from_secs(30));
@@ -224,5 +224,5 @@ async fn dropping_it_frees_its_ports() {
     tokio::task::yield_now().await;
     assert!(client.get(&url).send().await.is_err());
     let port = port.rsplit_once(':').unwrap().1.parse().unwrap();
-    builder().doors(&[Door::Arm]).port(Door::Arm, port).start().await.unwrap();
+    builder().endpoints(&[Endpoint::Arm]).port(Endpoint::Arm, port).start().await.unwrap();
 }
