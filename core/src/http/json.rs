@@ -5,7 +5,7 @@ use serde::de::{DeserializeOwned, Error as _};
 /// The most values of one JSON text. Bytes alone bound nothing: 64 MiB of `{}` are 20 million
 /// values, each of which may take hundreds of bytes once decoded. Real pages of a cloud have up to
 /// some 100,000.
-pub const MAX_JSON_VALUES: usize = 1_000_000;
+pub const MAX_JSON_VALUES: usize = 2_000_000;
 
 /// Decodes a JSON text. A UTF-8 byte order mark before it is skipped.
 ///
@@ -36,7 +36,8 @@ pub fn without_bom(text: &[u8]) -> &[u8] {
 /// Whether there are more than [`MAX_JSON_VALUES`]. Each but the first follows a comma or opens a
 /// list or an object; those inside of texts count too, which makes this cheap.
 pub(super) fn has_too_many_values(body: &[u8]) -> bool {
-    // A value takes two bytes with what separates it from the next: most bodies are not looked at.
+    // A value takes at least two bytes with its separator, so bodies below 4 MB, which are most pages,
+    // are not scanned.
     body.len() / 2 > MAX_JSON_VALUES && body.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() > MAX_JSON_VALUES
 }
 
@@ -53,15 +54,15 @@ mod tests {
     #[test]
     fn a_list_without_end_is_refused_before_it_takes_memory() {
         let list = |items: usize| format!("[{}{{}}]", "{},".repeat(items - 1));
-        let error = decode_json::<Vec<serde_json::Map<String, serde_json::Value>>>(list(1_000_000).as_bytes()).map(|_| ());
-        assert_eq!(error.map_err(|error| error.to_string()), Err("more than 1000000 values".to_owned()));
-        let values = decode_json::<Vec<serde::de::IgnoredAny>>(list(400_000).as_bytes());
-        assert_eq!(values.map(|values| values.len()).ok(), Some(400_000));
+        let error = decode_json::<Vec<serde_json::Map<String, serde_json::Value>>>(list(2_000_000).as_bytes()).map(|_| ());
+        assert_eq!(error.map_err(|error| error.to_string()), Err("more than 2000000 values".to_owned()));
+        let values = decode_json::<Vec<serde::de::IgnoredAny>>(list(900_000).as_bytes());
+        assert_eq!(values.map(|values| values.len()).ok(), Some(900_000));
     }
 
     #[test]
     fn a_long_text_is_no_list() {
-        let text = format!("\"{}\"", "x".repeat(3_000_000));
-        assert_eq!(decode_json::<String>(text.as_bytes()).map(|text| text.len()).ok(), Some(3_000_000));
+        let text = format!("\"{}\"", "x".repeat(5_000_000));
+        assert_eq!(decode_json::<String>(text.as_bytes()).map(|text| text.len()).ok(), Some(5_000_000));
     }
 }
