@@ -8,7 +8,7 @@ use crate::error::Result;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RoleFormat {
-    /// The cloud's own command line: JSON for `az role definition create`.
+    /// What the cloud's own command line takes, such as JSON.
     Native,
     /// Terraform, in HCL.
     Terraform,

@@ -8,8 +8,6 @@
 mod connections;
 #[path = "http/faults.rs"]
 mod faults;
-#[path = "http/pages.rs"]
-mod pages;
 #[path = "http/proxy.rs"]
 mod proxy;
 #[path = "http/reuse.rs"]

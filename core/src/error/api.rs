@@ -148,9 +148,10 @@ impl ApiError {
         self.missing_permission.as_deref()
     }
 
-    /// Whether the same request may work later: throttling, failures of the server, and a refusal, since a fresh role assignment takes minutes to arrive.
+    /// Whether the same request may work later: throttling, failures of the server, and what the
+    /// provider knows to pass.
     pub fn is_transient(&self) -> bool {
-        self.transient || self.class.map_or(matches!(self.status, 403 | 408 | 429 | 500..), ResponseClass::is_transient)
+        self.transient || self.class.map_or(matches!(self.status, 408 | 429 | 500..), ResponseClass::is_transient)
     }
 
     /// What the response means, where its service's classifier judged it.

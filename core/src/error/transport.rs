@@ -152,7 +152,7 @@ impl TransportError {
             TransportFailure::Redirected | TransportFailure::ForeignLink => {
                 "the credential was not sent there; check the endpoint in the join string and any proxy between"
             }
-            TransportFailure::TooLarge | TransportFailure::EndlessPages => "narrow the question, for example with `resource_group`",
+            TransportFailure::TooLarge | TransportFailure::EndlessPages => "narrow the selection",
             TransportFailure::Request => return None,
         }))
     }

@@ -12,7 +12,7 @@ use url::Url;
 use super::answer::{Answer, BodyError, DecodeAttempt, decode_json, judge};
 use super::reqwest_transport::ReqwestTransport;
 use super::transport::{RawResponse, Transport, TransportCause};
-use super::{HttpSettings, MAX_JSON_VALUES, MAX_OUTAGE_WAIT, Request, Response, ResponseClass, origin_of, shown_url};
+use super::{HttpSettings, MAX_JSON_VALUES, MAX_OUTAGE_WAIT, Request, Response, ResponseClass, origin_of};
 use crate::call::{Call, RequestOutcome, RequestRecord};
 use crate::clock::Moment;
 use crate::error::{DecodeError, Error, Result, TransportError, TransportFailure};
@@ -224,7 +224,7 @@ impl fmt::Display for AttemptFailure {
 
 fn note_retry(request: &Request, attempt: u32, wait: Duration, met: &AttemptFailure) {
     let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-    tracing::debug!(operation = request.operation(), url = shown_url(request.url()), attempt, wait_ms, %met, "trying again");
+    tracing::debug!(operation = request.operation(), url = request.shown_url(), attempt, wait_ms, %met, "trying again");
 }
 
 /// The error for `cause`. One that came of the deadline says what the try before it had met, which is the more telling half.
@@ -261,7 +261,7 @@ struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     fn start(request: &Request, call: &'a Call, attempt: u32) -> Self {
-        let target = format!("{} {}", request.method(), shown_url(request.url()));
+        let target = format!("{} {}", request.method(), request.shown_url());
         let mut record = RequestRecord::new(request.operation(), target, RequestOutcome::Dropped);
         (record.attempt, record.started) = (attempt, call.elapsed());
         Self { call, record: Some(record) }

@@ -33,7 +33,7 @@ pub use backoff::Backoff;
 pub use classify::{ByStatus, ResponseClass, ResponseClassifier};
 pub use client::HttpClient;
 pub use json::{MAX_JSON_VALUES, decode_json, without_bom};
-pub use page::{NextLink, PageLimits, Pages};
+pub use page::{NextLink, PageLimits};
 pub use redact::{origin_of, shown_url};
 pub use request::{Request, Response};
 pub use retry::{MAX_OUTAGE_WAIT, RetryPolicy, retry_after};

@@ -25,12 +25,23 @@ pub struct Request {
     retry: Option<super::RetryPolicy>,
     classifier: Option<&'static dyn ResponseClassifier>,
     authorizer: Option<Arc<dyn Authorizer>>,
+    shown_parameters: &'static [&'static str],
 }
 
 impl Request {
     /// A `GET` of `url`; `operation` says in words what it is for, as `list network interfaces`, so that it reads well after "cannot".
     pub fn get(operation: impl Into<String>, url: Url) -> Self {
-        Self { operation: operation.into(), method: Method::GET, url, headers: HeaderMap::new(), body: None, retry: None, classifier: None, authorizer: None }
+        Self {
+            operation: operation.into(),
+            method: Method::GET,
+            url,
+            headers: HeaderMap::new(),
+            body: None,
+            retry: None,
+            classifier: None,
+            authorizer: None,
+            shown_parameters: &[],
+        }
     }
 
     /// A `POST` of `body` to `url`.
@@ -74,6 +85,14 @@ impl Request {
         self
     }
 
+    /// The same request, of whose query logs and the record of requests show these parameters: they
+    /// hold nothing secret. The values of others are left out.
+    #[must_use]
+    pub fn showing(mut self, parameters: &'static [&'static str]) -> Self {
+        self.shown_parameters = parameters;
+        self
+    }
+
     /// The same request to another URL: the next page of a list.
     #[must_use]
     pub fn with_url(mut self, url: Url) -> Self {
@@ -108,6 +127,11 @@ impl Request {
     /// Where it goes.
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// The URL as logs and the record of requests show it.
+    pub fn shown_url(&self) -> String {
+        super::shown_url(&self.url, self.shown_parameters)
     }
 
     /// The headers, secrets among them.
@@ -148,11 +172,7 @@ impl Request {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
-            .field("operation", &self.operation)
-            .field("method", &self.method)
-            .field("url", &super::shown_url(&self.url))
-            .finish_non_exhaustive()
+        f.debug_struct("Request").field("operation", &self.operation).field("method", &self.method).field("url", &self.shown_url()).finish_non_exhaustive()
     }
 }
 

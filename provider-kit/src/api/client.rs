@@ -24,6 +24,11 @@ pub trait Api: ResponseClassifier + 'static {
         ErrorBody::from_json(&response.body, &["/code"], &["/message"], &["/request_id"])
     }
 
+    /// The query parameters that hold nothing secret, which logs and `explain` may show.
+    fn shown_parameters(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Completes an error with what only this cloud knows: the permission that `operation` needs,
     /// what to check next.
     fn explain(&self, error: ApiError, request: &Request, response: &Response) -> ApiError {
@@ -100,14 +105,33 @@ impl ApiClient {
     pub async fn json<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
         let request = self.prepare(request);
         let answer = self.http.json(self.api.provider(), &request, call).await?;
-        Ok(self.value(&request, answer)?.0)
+        self.value(&request, answer)
     }
 
     /// As [`ApiClient::json`], with the headers of the response.
     pub(super) async fn json_with_headers<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<(T, HeaderMap)> {
         let request = self.prepare(request);
         let answer = self.http.json(self.api.provider(), &request, call).await?;
-        self.value(&request, answer)
+        self.value_and_headers(&request, answer)
+    }
+
+    /// Sends `request` and decodes the JSON of its response, or hands an error response back: for an
+    /// API that names in a refusal what to request instead. [`ApiClient::value`] makes the error.
+    ///
+    /// # Errors
+    ///
+    /// As [`ApiClient::json`], but for error responses.
+    pub async fn answer<T: DeserializeOwned>(&self, request: &Request, call: &Call) -> Result<Answer<T>> {
+        self.http.json(self.api.provider(), &self.prepare(request.clone()), call).await
+    }
+
+    /// The value of the answer to `request`.
+    ///
+    /// # Errors
+    ///
+    /// The error for an error response.
+    pub fn value<T>(&self, request: &Request, answer: Answer<T>) -> Result<T> {
+        Ok(self.value_and_headers(request, answer)?.0)
     }
 
     /// Sends `request` and decodes the XML of its response.
@@ -119,7 +143,7 @@ impl ApiClient {
     pub async fn xml<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
         let request = self.prepare(request);
         let answer = self.http.decode(self.api.provider(), &request, call, super::xml::decode).await?;
-        Ok(self.value(&request, answer)?.0)
+        self.value(&request, answer)
     }
 
     /// Sends `request` and returns its successful response as it is.
@@ -148,14 +172,14 @@ impl ApiClient {
     }
 
     fn prepare(&self, request: Request) -> Request {
-        let request = request.classified_by(self.api);
+        let request = request.classified_by(self.api).showing(self.api.shown_parameters());
         match &self.authorizer {
             Some(authorizer) => request.authorized_by(Arc::clone(authorizer)),
             None => request,
         }
     }
 
-    fn value<T>(&self, request: &Request, answer: Answer<T>) -> Result<(T, HeaderMap)> {
+    fn value_and_headers<T>(&self, request: &Request, answer: Answer<T>) -> Result<(T, HeaderMap)> {
         match answer {
             Answer::Value(value, response) if response.class == ResponseClass::Success => Ok((value, response.headers)),
             Answer::Value(_, response) | Answer::Other(response) => Err(self.error(request, &response)),

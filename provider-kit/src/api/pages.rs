@@ -63,6 +63,18 @@ impl<'a> Pages<'a> {
         pages
     }
 
+    /// Whether there is another page to request.
+    pub fn has_more(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// The request for the next page, for a caller that sends it itself; `None` when the list has
+    /// ended.
+    pub fn next_request(&mut self) -> Option<Request> {
+        self.current.clone_from(&self.next);
+        self.next.take()
+    }
+
     /// Requests and decodes the next page; `None` when the list has ended.
     ///
     /// # Errors

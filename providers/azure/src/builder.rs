@@ -12,12 +12,13 @@ use cloud_autojoin_core::{ConfigError, ConfigProblem, ConfigString, Context, Res
 use cloud_autojoin_provider_kit::Options;
 use url::Url;
 
-use crate::azure::{Azure, PROVIDER_NAME};
 use crate::cloud::Cloud;
 use crate::config::{AddressType, AzureConfig, Interfaces, PowerState, Selection};
 use crate::credential::{Credentials, Identity};
-use crate::instance_metadata::{self, Own, OwnSubscription};
+use crate::instance_metadata::{self, SelfReferences, SelfSubscription};
+use crate::keys::PROVIDER_NAME;
 use crate::keys::{ADDRESS_TYPE, INTERFACES, KEYS, POWER_STATE, SELF, SUBSCRIPTION_ID};
+use crate::provider::Azure;
 
 /// Puts an [`Azure`] together.
 ///
@@ -169,7 +170,7 @@ impl AzureBuilder {
             return Err(error.into());
         }
         let Some(selection) = self.selection else { return Err(ConfigError::new(Some(PROVIDER_NAME), selection::nothing_selected()).into()) };
-        let own = own(self.subscription_id.as_deref(), &selection);
+        let self_references = self_references(self.subscription_id.as_deref(), &selection);
         let config = AzureConfig {
             subscription_id: self.subscription_id.unwrap_or_else(|| SELF.to_owned()),
             selection,
@@ -184,20 +185,20 @@ impl AzureBuilder {
         };
         let tenant_id = tenant_id.or_else(|| self.context.env().filled("AZURE_TENANT_ID"));
         let credentials = Credentials::new(self.identity, &self.cloud, &self.metadata_endpoint, &self.context);
-        Ok(Azure::new(config, own, self.context, self.cloud, credentials, self.metadata_endpoint, tenant_id))
+        Ok(Azure::new(config, self_references, self.context, self.cloud, credentials, self.metadata_endpoint, tenant_id))
     }
 }
 
 /// Which values are to be read from the metadata of the machine this runs on.
-fn own(subscription_id: Option<&str>, selection: &Selection) -> Own {
+fn self_references(subscription_id: Option<&str>, selection: &Selection) -> SelfReferences {
     let (resource_group, scale_set) = match selection {
         Selection::Tag { resource_groups, .. } => (resource_groups.iter().any(|group| group == SELF), false),
         Selection::ScaleSet { resource_group, name, .. } => (resource_group == SELF, name == SELF),
     };
     let subscription = match subscription_id {
-        None => Some(OwnSubscription::NotGiven),
-        Some(SELF) => Some(OwnSubscription::AskedFor),
+        None => Some(SelfSubscription::NotGiven),
+        Some(SELF) => Some(SelfSubscription::AskedFor),
         Some(_) => None,
     };
-    Own { subscription, resource_group, scale_set }
+    SelfReferences { subscription, resource_group, scale_set }
 }

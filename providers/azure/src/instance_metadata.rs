@@ -8,9 +8,10 @@ use cloud_autojoin_core::{ApiError, Call, ConfigError, ConfigProblem, Context, E
 use serde::Deserialize;
 use url::Url;
 
-use crate::azure::PROVIDER_NAME;
+use crate::arm::SHOWN_PARAMETERS;
 use crate::config::{AzureConfig, Selection};
 use crate::credential::imds::{METADATA, ServiceResponses, is_service, refusal, retry_policy};
+use crate::keys::PROVIDER_NAME;
 use crate::keys::SELF;
 
 const PATH: &str = "/metadata/instance";
@@ -25,9 +26,9 @@ pub(crate) fn default_endpoint() -> Url {
 
 /// Which values are those of the machine this runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Own {
+pub(crate) struct SelfReferences {
     /// The subscription, and why.
-    pub(crate) subscription: Option<OwnSubscription>,
+    pub(crate) subscription: Option<SelfSubscription>,
     /// The resource group.
     pub(crate) resource_group: bool,
     /// The scale set.
@@ -36,23 +37,23 @@ pub(crate) struct Own {
 
 /// Why the subscription is that of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OwnSubscription {
+pub(crate) enum SelfSubscription {
     /// The join string says `self`.
     AskedFor,
     /// Nobody names one.
     NotGiven,
 }
 
-impl Own {
+impl SelfReferences {
     /// Whether no value is.
-    pub(crate) fn is_nothing(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self == Self::default()
     }
 
     /// The first of the values as the join string has it.
     fn first(self) -> (&'static str, &'static str) {
         match self.subscription {
-            Some(OwnSubscription::AskedFor) => ("subscription_id", "`subscription_id` is `self`"),
+            Some(SelfSubscription::AskedFor) => ("subscription_id", "`subscription_id` is `self`"),
             _ if self.scale_set => ("vm_scale_set", "`vm_scale_set` is `self`"),
             _ if self.resource_group => ("resource_group", "`resource_group` is `self`"),
             _ => ("subscription_id", "`subscription_id` is not given"),
@@ -101,10 +102,10 @@ impl Compute {
 /// [`Error::Transport`], which is transient, when the service is not there: at boot it may be late.
 /// [`Error::Api`] when the service fails or another server answers. [`Error::Config`] when the machine
 /// is in no scale set.
-pub(crate) async fn resolve(config: &AzureConfig, own: Own, endpoint: &Url, context: &Context, call: &Call) -> Result<AzureConfig> {
-    let compute = read(own, endpoint, context, call).await?;
+pub(crate) async fn resolve(config: &AzureConfig, references: SelfReferences, endpoint: &Url, context: &Context, call: &Call) -> Result<AzureConfig> {
+    let compute = read(references, endpoint, context, call).await?;
     let mut config = config.clone();
-    if own.subscription.is_some() {
+    if references.subscription.is_some() {
         config.subscription_id = filled(&compute.subscription_id, "subscription_id")?.to_ascii_lowercase();
     }
     match &mut config.selection {
@@ -114,12 +115,12 @@ pub(crate) async fn resolve(config: &AzureConfig, own: Own, endpoint: &Url, cont
             }
         }
         Selection::ScaleSet { resource_group, name, .. } => {
-            if own.resource_group {
+            if references.resource_group {
                 filled(&compute.resource_group_name, "resource_group")?.clone_into(resource_group);
             }
-            if own.scale_set {
-                let own_set = compute.scale_set().ok_or_else(|| no_scale_set(&compute.name))?;
-                own_set.clone_into(name);
+            if references.scale_set {
+                let its_set = compute.scale_set().ok_or_else(|| no_scale_set(&compute.name))?;
+                its_set.clone_into(name);
             }
         }
     }
@@ -127,16 +128,16 @@ pub(crate) async fn resolve(config: &AzureConfig, own: Own, endpoint: &Url, cont
 }
 
 /// Asks the service, which has the time of the call: there is no other source for these values.
-async fn read(own: Own, endpoint: &Url, context: &Context, call: &Call) -> Result<Compute> {
+async fn read(references: SelfReferences, endpoint: &Url, context: &Context, call: &Call) -> Result<Compute> {
     let mut url = endpoint.clone();
     url.set_path(PATH);
     url.query_pairs_mut().append_pair("api-version", API_VERSION).append_pair("format", "json");
-    let request = Request::get(OPERATION, url).header(METADATA.0, METADATA.1).classified_by(&ServiceResponses).retry(retry_policy());
+    let request = Request::get(OPERATION, url).header(METADATA.0, METADATA.1).classified_by(&ServiceResponses).showing(SHOWN_PARAMETERS).retry(retry_policy());
     match context.http().json::<Instance>(PROVIDER_NAME, &request, call).await {
         Ok(Answer::Value(instance, _)) => Ok(instance.compute),
         Ok(Answer::Other(response)) if is_service(&response) => Err(refusal(OPERATION, API_VERSION, &response).into()),
-        Ok(Answer::Other(response)) => Err(not_the_service(own, endpoint, &response).into()),
-        Err(Error::Transport(error)) => Err(error.with_hint(hint(own, "the metadata service of this machine may not be up yet; outside Azure ")).into()),
+        Ok(Answer::Other(response)) => Err(not_the_service(references, endpoint, &response).into()),
+        Err(Error::Transport(error)) => Err(error.with_hint(hint(references, "the metadata service of this machine may not be up yet; outside Azure ")).into()),
         Err(error) => Err(error),
     }
 }
@@ -157,19 +158,19 @@ fn no_scale_set(machine: &str) -> Error {
 }
 
 /// The error for an answer of another server at the address.
-fn not_the_service(own: Own, endpoint: &Url, response: &Response) -> ApiError {
+fn not_the_service(references: SelfReferences, endpoint: &Url, response: &Response) -> ApiError {
     let error = ApiError::new(PROVIDER_NAME, OPERATION, response.status.as_u16())
         .with_message(Some(format!("what answers at {} is not the instance metadata service of Azure", origin_of(endpoint))))
-        .with_hint(hint(own, "outside Azure "))
+        .with_hint(hint(references, "outside Azure "))
         .after(response.attempts, response.elapsed);
     if response.class.is_transient() { error.transient() } else { error }
 }
 
 /// What to write where there is no such service, after `outside`, which says when.
-fn hint(own: Own, outside: &str) -> String {
-    let (key, reason) = own.first();
-    match own.subscription {
-        Some(OwnSubscription::NotGiven) => format!("{reason}; {outside}add `subscription_id=...`, or set `ARM_SUBSCRIPTION_ID`"),
+fn hint(references: SelfReferences, outside: &str) -> String {
+    let (key, reason) = references.first();
+    match references.subscription {
+        Some(SelfSubscription::NotGiven) => format!("{reason}; {outside}add `subscription_id=...`, or set `ARM_SUBSCRIPTION_ID`"),
         _ => format!("{reason}; {outside}add `{key}=...`"),
     }
 }

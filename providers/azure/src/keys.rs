@@ -6,6 +6,9 @@ use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 use crate::cloud::Environment;
 use crate::config::{Lookup, TagPlace};
 
+/// The name after `provider=`, and in errors.
+pub const PROVIDER_NAME: &str = "azure";
+
 /// The word for "of the machine this runs on".
 pub(crate) const SELF: &str = "self";
 

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod arm;
-mod azure;
 mod builder;
 pub mod cloud;
 pub mod config;
@@ -10,17 +9,17 @@ mod discover;
 mod go_discover;
 mod instance_metadata;
 mod keys;
+mod provider;
 mod role;
-mod scale_set_tags;
 
 use cloud_autojoin_core::config::Options;
 use cloud_autojoin_core::{Context, Provider, ProviderSpec, Result};
 
-pub use azure::{Azure, PROVIDER_NAME};
 pub use builder::AzureBuilder;
 pub use cloud::{Cloud, Environment};
 pub use config::{AzureConfig, OrchestrationMode, Selection};
-pub use keys::KEYS;
+pub use keys::{KEYS, PROVIDER_NAME};
+pub use provider::Azure;
 
 /// Azure as the registry knows it.
 pub const SPEC: ProviderSpec = ProviderSpec::new(PROVIDER_NAME, "Microsoft Azure", KEYS, build)

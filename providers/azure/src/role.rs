@@ -1,11 +1,12 @@
 //! The least custom role for a join string: which actions it may come to need, where, and why.
 //!
-//! The actions are those that `arm/urls.rs` has beside each question; which questions a selection may come to ask is said here.
+//! The actions are those that `arm/requests.rs` has of the requests; which ones a selection may send is decided here.
 
+use cloud_autojoin_core::http::Request;
 use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleFormat};
 use serde_json::json;
 
-use crate::arm::{Asks, ResourceId};
+use crate::arm::{ArmRequests, action};
 use crate::builder::AzureBuilder;
 use crate::config::{AzureConfig, OrchestrationMode, PowerState, Selection, TagPlace};
 use crate::keys::SELF;
@@ -17,7 +18,7 @@ const OWN_GROUP: &str = "RESOURCE_GROUP";
 /// One action, and what it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Permission {
-    action: &'static str,
+    action: String,
     reason: &'static str,
 }
 
@@ -75,7 +76,7 @@ impl Role {
 
     /// What `az role definition create --role-definition @FILE` takes.
     fn json(&self) -> String {
-        let actions: Vec<&str> = self.permissions.iter().map(|permission| permission.action).collect();
+        let actions: Vec<&str> = self.permissions.iter().map(|permission| permission.action.as_str()).collect();
         let document = json!({
             "Name": self.name,
             "IsCustom": true,
@@ -93,7 +94,7 @@ impl Role {
     fn terraform(&self) -> String {
         let scopes: Vec<String> = self.scopes.iter().map(|scope| quoted(scope)).collect();
         let actions: String =
-            self.permissions.iter().map(|permission| format!("      # {}\n      {},\n", permission.reason, quoted(permission.action))).collect();
+            self.permissions.iter().map(|permission| format!("      # {}\n      {},\n", permission.reason, quoted(&permission.action))).collect();
         format!(
             "resource \"azurerm_role_definition\" \"discover\" {{\n  name        = {}\n  description = {}\n  scope       = {}\n\n  permissions {{\n    actions = [\n{actions}    ]\n  }}\n\n  \
              assignable_scopes = [{}]\n}}\n",
@@ -113,7 +114,7 @@ fn quoted(text: &str) -> String {
 
 /// The actions, each once, the most needed first.
 fn permissions(config: &AzureConfig) -> Vec<Permission> {
-    let mut wanted = Wanted { asks: Asks::new(&crate::Cloud::default().resource_manager, ""), permissions: Vec::new() };
+    let mut wanted = Wanted { requests: ArmRequests::new(&crate::Cloud::default().resource_manager, ""), permissions: Vec::new() };
     match &config.selection {
         Selection::ScaleSet { orchestration_mode, tags, .. } => {
             let tag_on_set = tags.as_ref().is_some_and(|tags| tags.may_stand_on(TagPlace::ScaleSet));
@@ -145,12 +146,13 @@ fn permissions(config: &AzureConfig) -> Vec<Permission> {
 }
 
 struct Wanted {
-    asks: Asks,
+    requests: ArmRequests,
     permissions: Vec<Permission>,
 }
 
 impl Wanted {
-    fn add(&mut self, action: &'static str, reason: &'static str) {
+    fn add(&mut self, request: &Request, reason: &'static str) {
+        let action = action(request);
         if self.permissions.iter().all(|permission| permission.action != action) {
             self.permissions.push(Permission { action, reason });
         }
@@ -163,34 +165,34 @@ impl Wanted {
     }
 
     fn uniform(&mut self, config: &AzureConfig) {
-        let (interfaces, instances) = (self.asks.scale_set_network_interfaces("", ""), self.asks.scale_set_instances("", "", false));
-        self.add(interfaces.action, "the network interfaces of a Uniform scale set");
-        self.add(instances.action, "its instances, to leave out those that are gone");
+        let (interfaces, instances) = (self.requests.scale_set_network_interfaces("", ""), self.requests.scale_set_instances("", "", false));
+        self.add(&interfaces, "the network interfaces of a Uniform scale set");
+        self.add(&instances, "its instances, to leave out those that are gone");
         if config.address_type.is_public() {
-            let public = self.asks.scale_set_public_addresses("", "");
-            self.add(public.action, "their public addresses");
+            let public = self.requests.scale_set_public_addresses("", "");
+            self.add(&public, "their public addresses");
         }
     }
 
     fn scale_set(&mut self, reason: &'static str) {
-        let ask = self.asks.scale_set("", "");
-        self.add(ask.action, reason);
+        let request = self.requests.scale_set("", "");
+        self.add(&request, reason);
     }
 
     fn virtual_machines(&mut self, reason: &'static str) {
-        let ask = self.asks.virtual_machines(None);
-        self.add(ask.action, reason);
+        let request = self.requests.virtual_machines(None);
+        self.add(&request, reason);
     }
 
     fn network_interfaces(&mut self, reason: &'static str) {
-        let ask = self.asks.network_interfaces(None);
-        self.add(ask.action, reason);
+        let request = self.requests.network_interfaces(None);
+        self.add(&request, reason);
     }
 
     fn public_addresses(&mut self, config: &AzureConfig) {
         if config.address_type.is_public() {
-            let ask = self.asks.public_address(&ResourceId::default());
-            self.add(ask.action, "the public addresses");
+            let request = self.requests.public_addresses(None);
+            self.add(&request, "the public addresses");
         }
     }
 }

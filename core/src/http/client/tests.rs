@@ -101,7 +101,9 @@ fn with_headers<const N: usize>(status: u16, headers: [(HeaderName, String); N])
 }
 
 fn request() -> Request {
-    Request::get("list things", "https://user:canary@h.example/things?api-version=1&sig=canary".parse().unwrap()).bearer(&Secret::new("canary"))
+    Request::get("list things", "https://user:canary@h.example/things?api-version=1&sig=canary".parse().unwrap())
+        .showing(&["api-version"])
+        .bearer(&Secret::new("canary"))
 }
 
 pub(super) fn call(timeout: Duration) -> Call {

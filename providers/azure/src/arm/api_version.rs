@@ -3,40 +3,46 @@
 //! Azure Stack Hub knows older versions than Azure. Its refusal lists them, and the newest is used from
 //! then on for that kind of resource.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cloud_autojoin_core::http::without_bom;
+use cloud_autojoin_core::http::{Request, without_bom};
 use serde::Deserialize;
-use url::Url;
+
+use super::api::action;
 
 const PARAMETER: &str = "api-version";
 
-/// The versions that were learned, by the action that a request needs, which names the kind of resource.
+/// The versions that were learned, by the action that a request needs, which names the type of the
+/// resource.
 #[derive(Debug, Default)]
-pub(super) struct ApiVersions(Mutex<BTreeMap<&'static str, String>>);
+pub(super) struct ApiVersions(Mutex<BTreeMap<String, String>>);
 
 impl ApiVersions {
-    /// `url` with the version that was learned for `action`, if one was.
-    pub(super) fn apply<'a>(&self, action: &'static str, url: &'a Url) -> Cow<'a, Url> {
-        match self.learned().get(action) {
-            Some(version) => Cow::Owned(with_version(url, version)),
-            None => Cow::Borrowed(url),
+    /// `request` with the version that was learned for its type of resource, if one was.
+    pub(super) fn apply(&self, request: Request) -> Request {
+        let learned = self.learned();
+        if learned.is_empty() {
+            return request;
+        }
+        match learned.get(&action(&request)) {
+            Some(version) => with_version(request, version),
+            None => request,
         }
     }
 
-    /// Learns the version for `action` from the refusal `body` of `url`. Gives the URL to ask instead.
-    pub(super) fn learn(&self, action: &'static str, url: &Url, body: &[u8]) -> Option<Url> {
-        let (_, asked) = url.query_pairs().find(|(name, _)| name == PARAMETER)?;
+    /// Learns the version from `body`, which refuses `request`. Returns the request to send instead.
+    pub(super) fn learn(&self, request: &Request, body: &[u8]) -> Option<Request> {
+        let (_, asked) = request.url().query_pairs().find(|(name, _)| name == PARAMETER)?;
         let version = newest_supported(body, &asked)?;
-        tracing::info!(action, %asked, version, "the Resource Manager does not know the api-version and names another");
-        let url = with_version(url, &version);
+        let action = action(request);
+        tracing::info!(action, %asked, version, "the Resource Manager doesn't know the api-version and names another");
+        let request = with_version(request.clone(), &version);
         self.learned().insert(action, version);
-        Some(url)
+        Some(request)
     }
 
-    fn learned(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
+    fn learned(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -76,16 +82,16 @@ fn is_version(text: &str) -> bool {
     is_date && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// The same URL with another version, everything else as it is written.
-fn with_version(url: &Url, version: &str) -> Url {
+/// The same request for another version, everything else as it is written.
+fn with_version(request: Request, version: &str) -> Request {
     let replace = |pair: &str| match pair.split_once('=') {
         Some((PARAMETER, _)) => format!("{PARAMETER}={version}"),
         _ => pair.to_owned(),
     };
+    let mut url = request.url().clone();
     let query: Vec<String> = url.query().unwrap_or_default().split('&').map(replace).collect();
-    let mut url = url.clone();
     url.set_query(Some(&query.join("&")));
-    url
+    request.with_url(url)
 }
 
 #[cfg(test)]
@@ -122,7 +128,7 @@ mod tests {
 
     #[test]
     fn only_the_version_of_a_url_changes() {
-        let url = Url::parse("https://arm.example/x?$filter=a%20eq%20%27b%27&api-version=2024-05-01&$skiptoken=c%2Bd").unwrap();
-        assert_eq!(with_version(&url, "2018-11-01").query(), Some("$filter=a%20eq%20%27b%27&api-version=2018-11-01&$skiptoken=c%2Bd"));
+        let url = url::Url::parse("https://arm.example/x?$filter=a%20eq%20%27b%27&api-version=2024-05-01&$skiptoken=c%2Bd").unwrap();
+        assert_eq!(with_version(Request::get("x", url), "2018-11-01").url().query(), Some("$filter=a%20eq%20%27b%27&api-version=2018-11-01&$skiptoken=c%2Bd"));
     }
 }

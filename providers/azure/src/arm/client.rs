@@ -1,124 +1,97 @@
-//! The client for Azure Resource Manager: GET with a bearer token, one page after the other.
-//!
-//! Deadlines, retries and the record of requests are core's; what stands here is what is ARM's own: the token, a 401 answered with a fresh one once, the page's shape, the error's.
+//! The client for Azure Resource Manager: the provider kit's, with api-versions that are learned.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use cloud_autojoin_core::http::{Answer, HttpClient, PageLimits, Pages, Request};
-use cloud_autojoin_core::{Call, Result};
+use cloud_autojoin_core::http::{Answer, Authorizer, Request};
+use cloud_autojoin_core::{Call, Context, Error, Result, TransportFailure};
+use cloud_autojoin_provider_kit::{ApiClient, Pages};
 use serde::de::DeserializeOwned;
-use url::Url;
 
+use super::api::ArmApi;
 use super::api_version::ApiVersions;
-use super::failure::api_error;
 use super::models::Page;
-use super::urls::{Ask, Asks};
-use crate::azure::PROVIDER_NAME;
+use super::requests::ArmRequests;
 use crate::cloud::Cloud;
-use crate::credential::{AccessToken, Credentials};
 
-/// The client for Azure Resource Manager. Cheap to clone; clones share the token and the api-versions
-/// learned.
+/// The client for Azure Resource Manager. Clones share the credential and the api-versions learned.
 #[derive(Clone)]
 pub(crate) struct ArmClient {
-    http: HttpClient,
-    resource_manager: Url,
-    credentials: Arc<Credentials>,
+    api: ApiClient,
     versions: Arc<ApiVersions>,
 }
 
 impl ArmClient {
-    /// A client for the ARM of `cloud`, as the identity of `credentials`.
-    pub(crate) fn new(http: HttpClient, cloud: Cloud, credentials: Arc<Credentials>) -> Self {
-        Self { http, resource_manager: cloud.resource_manager, credentials, versions: Arc::default() }
+    /// A client for the ARM of `cloud`, whose requests `credentials` authorises.
+    pub(crate) fn new(context: &Context, cloud: &Cloud, credentials: Arc<dyn Authorizer>) -> Self {
+        let api = ApiClient::new(context, &ArmApi, cloud.resource_manager.clone()).with_authorizer(credentials);
+        Self { api, versions: Arc::default() }
     }
 
-    /// The questions that `subscription` can be asked.
-    pub(crate) fn asks(&self, subscription: &str) -> Asks {
-        Asks::new(&self.resource_manager, subscription)
+    /// The requests for resources of `subscription`.
+    pub(crate) fn requests(&self, subscription: &str) -> ArmRequests {
+        ArmRequests::new(self.api.endpoint(), subscription)
     }
 
-    /// Opens the connection, unless there was one before.
-    pub(crate) async fn connect(&self, call: &Call) {
-        self.http.connect(&self.resource_manager, call).await;
+    /// Runs `work` while a connection to ARM is opened.
+    pub(crate) async fn connecting<T>(&self, call: &Call, work: impl Future<Output = T>) -> T {
+        self.api.connecting(call, work).await
     }
 
-    /// Gets a token, so that the requests that follow side by side find one.
-    ///
-    /// # Errors
-    ///
-    /// As the credentials: [`Error::Credential`](cloud_autojoin_core::Error::Credential) above all.
-    pub(crate) async fn sign_in(&self, call: &Call) -> Result<()> {
-        self.credentials.token(call).await.map(|_| ())
+    /// The identity that requests are sent as, once it is known.
+    pub(crate) fn identity(&self) -> Option<String> {
+        self.api.identity()
     }
 
     /// Reads one resource.
     ///
     /// # Errors
     ///
-    /// No token; no whole answer; an answer with an error status, with what to do about it; a body that is not what ARM documents.
-    pub(crate) async fn read<T: DeserializeOwned>(&self, ask: &Ask, call: &Call) -> Result<T> {
-        self.get(ask, &ask.url, call).await
-    }
-
-    /// The list that `ask` starts, not yet asked for.
-    pub(crate) fn list<T>(&self, ask: Ask) -> Listing<T> {
-        let pages = Pages::new(ask.operation.clone(), ask.url.clone(), PageLimits::default());
-        Listing { arm: self.clone(), ask, pages, read: 0, items: PhantomData }
-    }
-
-    async fn get<T: DeserializeOwned>(&self, ask: &Ask, url: &Url, call: &Call) -> Result<T> {
-        let url = self.versions.apply(ask.action, url);
-        let mut answer = self.get_as_is(ask, &url, call).await?;
+    /// As [`ApiClient::json`].
+    pub(crate) async fn read<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
+        let request = self.versions.apply(request);
+        let mut answer = self.api.answer(&request, call).await?;
         if let Answer::Other(response) = &answer
-            && let Some(url) = self.versions.learn(ask.action, &url, &response.body)
+            && let Some(other) = self.versions.learn(&request, &response.body)
         {
-            answer = self.get_as_is(ask, &url, call).await?;
+            answer = self.api.answer(&other, call).await?;
         }
-        answer.value_or(|response| api_error(ask, &response).into())
+        self.api.value(&request, answer)
     }
 
-    async fn get_as_is<T: DeserializeOwned>(&self, ask: &Ask, url: &Url, call: &Call) -> Result<Answer<T>> {
-        let token = self.credentials.token(call).await?;
-        let request = |token: &AccessToken| Request::get(ask.operation.clone(), url.clone()).bearer(token.secret());
-        let mut answer = self.http.json(PROVIDER_NAME, &request(&token), call).await?;
-        if matches!(&answer, Answer::Other(response) if response.status.as_u16() == 401) {
-            // A token can be revoked before its time; that a fresh one is refused too is final.
-            self.credentials.invalidate(&token);
-            let token = self.credentials.token(call).await?;
-            answer = self.http.json(PROVIDER_NAME, &request(&token), call).await?;
-        }
-        Ok(answer)
+    /// The list that `first` begins, not requested yet.
+    pub(crate) fn list<'a, T>(&'a self, first: Request, call: &'a Call) -> Listing<'a, T> {
+        Listing { arm: self, call, pages: self.api.pages(first, call), read: 0, items: PhantomData }
     }
 }
 
 /// A list of ARM, read page by page: memory holds one page.
-pub(crate) struct Listing<T> {
-    arm: ArmClient,
-    ask: Ask,
-    pages: Pages,
+pub(crate) struct Listing<'a, T> {
+    arm: &'a ArmClient,
+    call: &'a Call,
+    pages: Pages<'a>,
     read: usize,
     items: PhantomData<fn() -> T>,
 }
 
-impl<T: DeserializeOwned> Listing<T> {
+impl<T: DeserializeOwned> Listing<'_, T> {
     /// The next page, which may be empty; `None` after the last.
     ///
     /// # Errors
     ///
-    /// As [`ArmClient::read`], and a next link that leads to another host or in a circle. The list must not be used as it is then: it would be short.
-    pub(crate) async fn next(&mut self, call: &Call) -> Result<Option<Vec<T>>> {
-        let Some(url) = self.pages.next_url().cloned() else { return Ok(None) };
-        let page: Page<T> = self.arm.get(&self.ask, &url, call).await?;
-        self.pages.advance(page.next_link.as_deref())?;
+    /// As [`ArmClient::read`], and a next link that leads to another host or in a circle. What was
+    /// read must not be used then: it would be a short list.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<T>>> {
+        let Some(request) = self.pages.next_request() else { return Ok(None) };
+        let page: Page<T> = self.arm.read(request, self.call).await.map_err(with_narrowing_hint)?;
+        self.pages.follow_link(page.next_link.as_deref()).map_err(with_narrowing_hint)?;
         self.read += 1;
         Ok(Some(page.value))
     }
 
-    /// Whether there is a page to be asked for.
+    /// Whether there is another page.
     pub(crate) fn has_more(&self) -> bool {
-        self.pages.next_url().is_some()
+        self.pages.has_more()
     }
 
     /// How many pages were read.
@@ -126,13 +99,13 @@ impl<T: DeserializeOwned> Listing<T> {
         self.read
     }
 
-    /// Reads on to the first page that has something on it, or to the end.
+    /// Reads to the first page that has something on it, or to the end.
     ///
     /// # Errors
     ///
     /// As [`Listing::next`].
-    pub(crate) async fn open(mut self, call: &Call) -> Result<(Vec<T>, Self)> {
-        while let Some(page) = self.next(call).await? {
+    pub(crate) async fn open(mut self) -> Result<(Vec<T>, Self)> {
+        while let Some(page) = self.next().await? {
             if !page.is_empty() {
                 return Ok((page, self));
             }
@@ -140,15 +113,25 @@ impl<T: DeserializeOwned> Listing<T> {
         Ok((Vec::new(), self))
     }
 
-    /// Reads everything that is left behind `items`.
+    /// Reads everything that follows `items`.
     ///
     /// # Errors
     ///
     /// As [`Listing::next`].
-    pub(crate) async fn read_on(mut self, mut items: Vec<T>, call: &Call) -> Result<Vec<T>> {
-        while let Some(page) = self.next(call).await? {
+    pub(crate) async fn read_on(mut self, mut items: Vec<T>) -> Result<Vec<T>> {
+        while let Some(page) = self.next().await? {
             items.extend(page);
         }
         Ok(items)
+    }
+}
+
+/// Says which key makes a list shorter.
+fn with_narrowing_hint(error: Error) -> Error {
+    match error {
+        Error::Transport(error) if matches!(error.failure(), TransportFailure::TooLarge | TransportFailure::EndlessPages) => {
+            error.with_hint("narrow the selection, for example with `resource_group`").into()
+        }
+        error => error,
     }
 }

@@ -1,13 +1,13 @@
 //! What Azure says in the body of an error.
 //!
-//! Four shapes are recorded: ARM's `{"error":{"code","message","details"}}`, App Service's `{"Code","Message"}` without envelope, HTML from the front door, and nothing at all.
+//! Four shapes are recorded: ARM's `{"error":{"code","message","details"}}`, App Service's
+//! `{"Code","Message"}` without envelope, HTML from the front door, and an empty body.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use cloud_autojoin_core::http::without_bom;
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use cloud_autojoin_core::http::{decode_json, without_bom};
+use cloud_autojoin_provider_kit::ErrorBody;
+use serde_json::{Map, Value};
 
 /// The longest message that is passed on, in characters.
 const LONGEST: usize = 600;
@@ -18,168 +18,57 @@ const MAX_DETAILS: usize = 16;
 /// The most bytes of a body that isn't JSON that are looked at.
 const MAX_TEXT: usize = 64 << 10;
 
-/// The error code and the words of Azure.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct ErrorBody {
-    /// `AuthorizationFailed`.
-    pub code: Option<String>,
-    /// In Azure's own words, with the details behind them where they say more.
-    pub message: Option<String>,
+/// Reads any body; what can't be read is `None`.
+pub(super) fn read(body: &[u8]) -> ErrorBody {
+    let body = without_bom(body);
+    if let Ok(Value::Object(object)) = decode_json(String::from_utf8_lossy(body).as_bytes()) {
+        return of_object(&object);
+    }
+    let text = String::from_utf8_lossy(&body[..body.len().min(MAX_TEXT)]);
+    let text = text.trim();
+    let words = if text.starts_with('<') { words_of_html(text) } else { Cow::Borrowed(text) };
+    ErrorBody { message: filled(&words), ..ErrorBody::default() }
 }
 
-impl ErrorBody {
-    /// Reads any body; what cannot be read is `None`. Takes time by the size of the body, and
-    /// memory for what is kept.
-    pub(crate) fn read(body: &[u8]) -> Self {
-        let body = without_bom(body);
-        let read = match std::str::from_utf8(body) {
-            Ok(text) => serde_json::from_str(text),
-            Err(_) => serde_json::from_str(&String::from_utf8_lossy(body)),
-        };
-        if let Ok(Field::Object(object)) = read {
-            return Self::of_object(*object);
-        }
-        let text = String::from_utf8_lossy(&body[..body.len().min(MAX_TEXT)]);
-        let text = text.trim();
-        let words = if text.starts_with('<') { words_of_html(text) } else { Cow::Borrowed(text) };
-        Self { code: None, message: filled(&words) }
+fn of_object(object: &Map<String, Value>) -> ErrorBody {
+    let object = field(object, "error").and_then(Value::as_object).unwrap_or(object);
+    let mut message = text(object, "message");
+    let details = field(object, "details").and_then(Value::as_array).into_iter().flatten();
+    for detail in details.filter_map(Value::as_object).take(MAX_DETAILS) {
+        let Some(words) = text(detail, "message") else { continue };
+        message = Some(match (message, text(detail, "code")) {
+            // App Service repeats its message among the details.
+            (Some(message), _) if message.contains(words.as_str()) => message,
+            (Some(message), Some(code)) => format!("{message} ({code}: {words})"),
+            (Some(message), None) => format!("{message} ({words})"),
+            (None, _) => words,
+        });
     }
+    ErrorBody { code: text(object, "code"), message: message.as_deref().and_then(filled), request_id: None }
+}
 
-    fn of_object(mut object: Object) -> Self {
-        if let Some(Field::Object(error)) = object.error.take() {
-            object = *error;
-        }
-        let code = object.code.and_then(Field::text);
-        let mut message = object.message.and_then(Field::text);
-        if let Some(Field::Objects(details)) = object.details {
-            for detail in details {
-                let Some(words) = detail.message.and_then(Field::text) else { continue };
-                let code = detail.code.and_then(Field::text);
-                message = Some(match message {
-                    // App Service repeats its message among the details.
-                    Some(message) if message.contains(words.as_str()) => message,
-                    Some(message) => match code {
-                        Some(code) => format!("{message} ({code}: {words})"),
-                        None => format!("{message} ({words})"),
-                    },
-                    None => words,
-                });
-            }
-        }
-        Self { code, message: message.as_deref().and_then(filled) }
-    }
+/// A field that isn't `null`. Names differ in case between services (`code`, `Code`); of several the
+/// exact one counts.
+fn field<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let present = |value: &&Value| !value.is_null();
+    let other_case = || object.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).find(present);
+    object.get(name).filter(present).or_else(other_case)
+}
 
-    /// The action that the identity lacks, as the message of an `AuthorizationFailed` names it: `Microsoft.Network/networkInterfaces/read`.
-    pub(crate) fn missing_action(&self) -> Option<&str> {
-        let (_, rest) = self.message.as_deref()?.split_once("perform action '")?;
-        let (action, _) = rest.split_once('\'')?;
-        (!action.is_empty() && !action.contains(char::is_whitespace)).then_some(action)
+fn text(object: &Map<String, Value>, name: &str) -> Option<String> {
+    match field(object, name)? {
+        Value::String(text) => filled(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     }
 }
 
-/// The fields of an error that are read. Their names differ in case between services (`code`,
-/// `Code`); of several the exact one counts.
-#[derive(Default)]
-struct Object {
-    error: Option<Field>,
-    code: Option<Field>,
-    message: Option<Field>,
-    details: Option<Field>,
-}
-
-/// The value of such a field, whatever it is.
-enum Field {
-    Text(String),
-    Object(Box<Object>),
-    /// The first objects of a list.
-    Objects(Vec<Object>),
-    Null,
-    Other,
-}
-
-impl Field {
-    fn text(self) -> Option<String> {
-        match self {
-            Self::Text(text) => filled(&text),
-            _ => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldVisitor;
-
-        impl<'de> Visitor<'de> for FieldVisitor {
-            type Value = Field;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any value")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Field, E> {
-                Ok(filled(text).map_or(Field::Other, Field::Text))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Field, E> {
-                Ok(Field::Text(number.to_string()))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Field, E> {
-                Ok(Field::Text(number.to_string()))
-            }
-
-            fn visit_f64<E>(self, number: f64) -> Result<Field, E> {
-                Ok(Field::Text(number.to_string()))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Field, E> {
-                Ok(Field::Other)
-            }
-
-            fn visit_unit<E>(self) -> Result<Field, E> {
-                Ok(Field::Null)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Field, A::Error> {
-                let mut objects = Vec::new();
-                while objects.len() < MAX_DETAILS {
-                    match list.next_element()? {
-                        Some(Field::Object(object)) => objects.push(*object),
-                        Some(_) => {}
-                        None => return Ok(Field::Objects(objects)),
-                    }
-                }
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Field::Objects(objects))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
-                let mut object = Object::default();
-                while let Some(name) = map.next_key::<Cow<'_, str>>()? {
-                    let slot = match name.to_ascii_lowercase().as_str() {
-                        "error" => &mut object.error,
-                        "code" => &mut object.code,
-                        "message" => &mut object.message,
-                        "details" => &mut object.details,
-                        _ => {
-                            map.next_value::<IgnoredAny>()?;
-                            continue;
-                        }
-                    };
-                    let is_exact = !name.bytes().any(|byte| byte.is_ascii_uppercase());
-                    match map.next_value()? {
-                        Field::Null => {}
-                        value if is_exact || slot.is_none() => *slot = Some(value),
-                        _ => {}
-                    }
-                }
-                Ok(Field::Object(Box::new(object)))
-            }
-        }
-
-        deserializer.deserialize_any(FieldVisitor)
-    }
+/// The action that the identity lacks, as the message of an `AuthorizationFailed` names it:
+/// `Microsoft.Network/networkInterfaces/read`.
+pub(super) fn missing_action(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("perform action '")?;
+    let (action, _) = rest.split_once('\'')?;
+    (!action.is_empty() && !action.contains(char::is_whitespace)).then_some(action)
 }
 
 /// The text on one line and not endless; `None` when it says nothing.
@@ -227,7 +116,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> (Option<String>, Option<String>) {
-        let ErrorBody { code, message } = ErrorBody::read(body.as_bytes());
+        let ErrorBody { code, message, .. } = super::read(body.as_bytes());
         (code, message)
     }
 
@@ -274,12 +163,9 @@ mod tests {
     }
 
     #[test]
-    fn of_thousands_of_details_only_the_first_are_kept() {
+    fn of_thousands_of_details_only_the_first_are_shown() {
         let details: Vec<String> = (0..20_000).map(|number| format!(r#"{{"code":"C{number}","message":"{number} {}"}}"#, "x".repeat(300))).collect();
         let body = format!(r#"{{"error":{{"details":[{}],"code":"Conflict","message":"Many."}}}}"#, details.join(","));
-        let Ok(Field::Object(object)) = serde_json::from_str(&body) else { panic!("no object") };
-        let Some(Field::Object(error)) = object.error else { panic!("no error") };
-        assert!(matches!(error.details, Some(Field::Objects(details)) if details.len() == MAX_DETAILS));
         let (code, message) = read(&body);
         let message = message.unwrap_or_default();
         assert_eq!((code.as_deref(), message.starts_with("Many. (C0: 0 xxx")), (Some("Conflict"), true), "{message}");
@@ -296,8 +182,8 @@ mod tests {
     fn the_missing_action_is_read_from_the_refusal() {
         // shape: recorded azure-cli test_backup_csr, 2023
         let body = r#"{"error":{"code":"AuthorizationFailed","message":"The client 'x' with object id 'y' does not have authorization to perform action 'Microsoft.Network/networkInterfaces/read' over scope '/subscriptions/s' or the scope is invalid. If access was recently granted, please refresh your credentials."}}"#;
-        assert_eq!(ErrorBody::read(body.as_bytes()).missing_action(), Some("Microsoft.Network/networkInterfaces/read"));
-        assert_eq!(ErrorBody::read(br#"{"error":{"code":"AuthorizationFailed","message":"no"}}"#).missing_action(), None);
+        assert_eq!(missing_action(&read(body).1.unwrap_or_default()), Some("Microsoft.Network/networkInterfaces/read"));
+        assert_eq!(missing_action("no"), None);
     }
 
     #[test]

@@ -1,19 +1,18 @@
-//! Azure Resource Manager: what is asked (`urls.rs`), how (`client.rs`), what comes back (`models.rs`, `error_body.rs`), and the ids things go by (`resource_id.rs`).
-//!
-//! Which requests a question takes, and in which order, is decided next door in `discover/`.
+//! Azure Resource Manager: the requests (`requests.rs`), the client (`client.rs`), its errors (`api.rs`,
+//! `error_body.rs`), what it returns (`models.rs`), and resource ids (`resource_id.rs`).
 
+mod api;
 mod api_version;
 mod client;
 mod error_body;
-mod failure;
 mod lenient;
 mod models;
+mod requests;
 mod resource_id;
-mod urls;
 
+pub(crate) use api::{SHOWN_PARAMETERS, action, is_not_found, is_scope_missing};
 pub(crate) use client::{ArmClient, Listing};
-pub(crate) use failure::{is_not_found, is_scope_missing};
 pub(crate) use lenient::AddressField;
 pub(crate) use models::{IndexedResource, IpConfiguration, NetworkInterface, PublicAddress, ScaleSet, Tags, VirtualMachine};
+pub(crate) use requests::ArmRequests;
 pub(crate) use resource_id::{ResourceId, name_key, same_name};
-pub(crate) use urls::{Ask, Asks};

@@ -7,6 +7,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Deserializer};
+use url::{Url, form_urlencoded};
 
 use super::lenient;
 
@@ -27,6 +28,13 @@ impl ResourceId {
     /// The id of the scale set `name`.
     pub(crate) fn scale_set(subscription: &str, resource_group: &str, name: &str) -> Self {
         Self(format!("/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.Compute/virtualMachineScaleSets/{name}"))
+    }
+
+    /// The id in the path of a request.
+    pub(crate) fn of_url(url: &Url) -> Self {
+        // The path has no `&`, `=` or `+` that isn't encoded, so it is one key.
+        let path = form_urlencoded::parse(url.path().as_bytes()).next();
+        Self::new(path.map_or_else(String::new, |(path, _)| path.into_owned()))
     }
 
     /// The id as it was written.

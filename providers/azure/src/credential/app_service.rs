@@ -12,7 +12,8 @@ use http::header::{HeaderName, HeaderValue};
 use super::ManagedIdentityId;
 use super::managed_identity::near_endpoint;
 use super::token_answer::{TokenAnswer, refused};
-use crate::azure::PROVIDER_NAME;
+use crate::arm::SHOWN_PARAMETERS;
+use crate::keys::PROVIDER_NAME;
 
 const OPERATION: &str = "get a token from App Service";
 const HEADER: HeaderName = HeaderName::from_static("x-identity-header");
@@ -40,7 +41,7 @@ impl AppService<'_> {
         }
         let mut header = HeaderValue::from_str(self.header.expose()).map_err(|_| SourceOutcome::failed("`IDENTITY_HEADER` cannot stand in a header"))?;
         header.set_sensitive(true);
-        let request = Request::get(OPERATION, url).header(HEADER, header);
+        let request = Request::get(OPERATION, url).showing(SHOWN_PARAMETERS).header(HEADER, header);
         match self.http.json::<TokenAnswer>(PROVIDER_NAME, &request, call).await? {
             Answer::Value(answer, _) => {
                 answer.into_token(call).ok_or_else(|| Error::from(DecodeError::new(PROVIDER_NAME, OPERATION, "no `access_token` with its lifetime")).into())

@@ -18,7 +18,8 @@ use super::ManagedIdentityId;
 use super::imds::METADATA;
 use super::managed_identity::near_endpoint;
 use super::token_answer::{TokenAnswer, refused};
-use crate::azure::PROVIDER_NAME;
+use crate::arm::SHOWN_PARAMETERS;
+use crate::keys::PROVIDER_NAME;
 
 const OPERATION: &str = "get a token from the Azure Arc agent";
 
@@ -52,7 +53,7 @@ impl<'a> AzureArc<'a> {
                 id.append_to(&mut query);
             }
         }
-        let request = Request::get(OPERATION, url).header(METADATA.0, METADATA.1);
+        let request = Request::get(OPERATION, url).showing(SHOWN_PARAMETERS).header(METADATA.0, METADATA.1);
         let challenge = self.http.send(&request, call).await?;
         if challenge.status != StatusCode::UNAUTHORIZED {
             return Err(Error::from(refused(OPERATION, &challenge)).into());

@@ -5,7 +5,7 @@ use cloud_autojoin_core::credential::{AccessToken, Source};
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::{Call, Secret};
 
-use super::entra::{Entra, Proof};
+use super::entra::{ClientAuth, Entra};
 
 /// The source `client secret`. It is made only of a whole configuration, so it never says that it is not configured.
 #[derive(Debug)]
@@ -25,6 +25,6 @@ impl Source for ClientSecret {
     }
 
     async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        self.entra.token(Proof::Secret(&self.secret), scope, call).await
+        self.entra.token(ClientAuth::Secret(&self.secret), scope, call).await
     }
 }

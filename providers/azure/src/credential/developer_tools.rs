@@ -18,8 +18,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::token_answer::{lifetime, seconds};
-use crate::azure::PROVIDER_NAME;
 use crate::cloud::Cloud;
+use crate::keys::PROVIDER_NAME;
 
 /// How long a command line may take: `az` is slow to start.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -25,8 +25,8 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::token_answer::{lifetime, seconds_of};
-use crate::azure::PROVIDER_NAME;
+use super::token_answer::{lifetime, seconds_of, token_error};
+use crate::keys::PROVIDER_NAME;
 
 /// An application that signs in: where, in which tenant, as whom.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub(super) struct Entra {
 }
 
 /// What an application signs in with.
-pub(super) enum Proof<'a> {
+pub(super) enum ClientAuth<'a> {
     /// Its secret.
     Secret(&'a Secret),
     /// A signed statement, its own or that of an issuer it trusts.
@@ -47,20 +47,20 @@ pub(super) enum Proof<'a> {
 
 impl Entra {
     /// One token for `scope`; one request and its retries.
-    pub(super) async fn token(&self, proof: Proof<'_>, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        let wire = Arc::new(Wire { entra: self.clone(), call: call.clone(), failure: Mutex::default() });
-        let client_options = wire.client_options();
+    pub(super) async fn token(&self, auth: ClientAuth<'_>, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
+        let transport = Arc::new(CoreTransport { entra: self.clone(), call: call.clone(), failure: Mutex::default() });
+        let client_options = transport.client_options();
         let (tenant_id, client_id) = (self.tenant_id.clone(), self.client_id.clone());
-        let credential: azure_core::Result<Arc<dyn TokenCredential>> = match proof {
-            Proof::Secret(secret) => ClientSecretCredential::new(
+        let credential: azure_core::Result<Arc<dyn TokenCredential>> = match auth {
+            ClientAuth::Secret(secret) => ClientSecretCredential::new(
                 &tenant_id,
                 client_id,
                 AzureSecret::new(secret.expose().to_owned()),
                 Some(ClientSecretCredentialOptions { client_options }),
             )
             .map(|credential| credential as _),
-            Proof::Assertion(assertion) => {
-                ClientAssertionCredential::new(tenant_id, client_id, Stated(assertion), Some(ClientAssertionCredentialOptions { client_options }))
+            ClientAuth::Assertion(assertion) => {
+                ClientAssertionCredential::new(tenant_id, client_id, StaticAssertion(assertion), Some(ClientAssertionCredentialOptions { client_options }))
                     .map(|credential| credential as _)
             }
         };
@@ -73,7 +73,7 @@ impl Entra {
                 let lifetime = Duration::try_from(token.expires_on - OffsetDateTime::now_utc()).unwrap_or_default();
                 Ok(AccessToken::new(Secret::new(token.token.secret()), call.clock().wall() + lifetime))
             }
-            Err(error) => Err(match wire.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Err(error) => Err(match transport.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 Some(failure) => failure.into(),
                 // The constructor refused a value, before any request.
                 None => SourceOutcome::failed(error.to_string()),
@@ -83,16 +83,16 @@ impl Entra {
 }
 
 /// An assertion that is there already.
-struct Stated(Secret);
+struct StaticAssertion(Secret);
 
-impl std::fmt::Debug for Stated {
+impl std::fmt::Debug for StaticAssertion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Stated")
+        f.write_str("StaticAssertion")
     }
 }
 
 #[async_trait]
-impl ClientAssertion for Stated {
+impl ClientAssertion for StaticAssertion {
     async fn secret(&self, _options: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         Ok(self.0.expose().to_owned())
     }
@@ -100,13 +100,13 @@ impl ClientAssertion for Stated {
 
 /// Sends `azure_identity`'s request through core's client, and keeps the error in core's form.
 #[derive(Debug)]
-struct Wire {
+struct CoreTransport {
     entra: Entra,
     call: Call,
     failure: Mutex<Option<Error>>,
 }
 
-impl Wire {
+impl CoreTransport {
     fn client_options(self: &Arc<Self>) -> ClientOptions {
         let mut cloud = CustomConfiguration::default();
         cloud.authority_host = self.entra.authority.to_string();
@@ -154,7 +154,7 @@ impl Wire {
 }
 
 #[async_trait]
-impl azure_core::http::HttpClient for Wire {
+impl azure_core::http::HttpClient for CoreTransport {
     async fn execute_request(&self, request: &azure_core::http::Request) -> azure_core::Result<AsyncRawResponse> {
         self.send(request).await.map_err(|error| {
             *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -182,12 +182,7 @@ fn refused(operation: &str, response: &Response) -> ApiError {
         _ => (error, description),
     };
     let hint = code.as_deref().and_then(hint);
-    let refusal = ApiError::new(PROVIDER_NAME, operation, response.status.as_u16())
-        .with_code(code)
-        .with_message((!message.is_empty()).then(|| message.to_owned()))
-        .with_request_id(trace_id)
-        .with_retry_after(response.retry_after)
-        .after(response.attempts, response.elapsed);
+    let refusal = token_error(operation, response).with_code(code).with_message((!message.is_empty()).then(|| message.to_owned())).with_request_id(trace_id);
     match hint {
         Some(hint) => refusal.with_hint(hint),
         None => refusal,

@@ -8,7 +8,7 @@ use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::{Call, Context, Secret};
 
 use super::certificate::Certificate;
-use super::entra::{Entra, Proof};
+use super::entra::{ClientAuth, Entra};
 use crate::cloud::Cloud;
 
 /// The source `environment`.
@@ -50,11 +50,11 @@ impl Source for Environment {
         }
         let entra = Entra { http: self.context.http().clone(), authority: self.cloud.authority.clone(), tenant_id, client_id };
         match (&secret, &certificate) {
-            (Some(secret), _) => entra.token(Proof::Secret(secret), scope, call).await,
+            (Some(secret), _) => entra.token(ClientAuth::Secret(secret), scope, call).await,
             (None, Some(path)) => {
                 let certificate = Certificate::read(path, env.filled("AZURE_CLIENT_CERTIFICATE_PASSWORD").map(Secret::new)).await?;
                 let assertion = certificate.assertion(&entra, call)?;
-                entra.token(Proof::Assertion(assertion), scope, call).await
+                entra.token(ClientAuth::Assertion(assertion), scope, call).await
             }
             (None, None) => Err(SourceOutcome::NotConfigured(not_set(&missing))),
         }

@@ -29,7 +29,8 @@ use url::Url;
 
 use super::ManagedIdentityId;
 use super::token_answer::{TokenAnswer, refused};
-use crate::azure::PROVIDER_NAME;
+use crate::arm::SHOWN_PARAMETERS;
+use crate::keys::PROVIDER_NAME;
 
 /// The header that a request of a careless proxy does not have.
 pub(crate) const METADATA: (HeaderName, HeaderValue) = (HeaderName::from_static("metadata"), HeaderValue::from_static("true"));
@@ -107,7 +108,8 @@ impl Imds {
     }
 
     async fn ask(&self, retry: RetryPolicy, call: &Call) -> Result<Answer<TokenAnswer>> {
-        let request = Request::get(OPERATION, self.url()).header(METADATA.0, METADATA.1).classified_by(&ServiceResponses).retry(retry);
+        let request =
+            Request::get(OPERATION, self.url()).header(METADATA.0, METADATA.1).classified_by(&ServiceResponses).showing(SHOWN_PARAMETERS).retry(retry);
         self.http.json::<TokenAnswer>(PROVIDER_NAME, &request, call).await
     }
 
@@ -116,7 +118,7 @@ impl Imds {
         let mut url = self.endpoint.clone();
         url.set_path(PATH);
         url.query_pairs_mut().append_pair("api-version", API_VERSION);
-        let request = Request::get("look for the instance metadata service", url).retry(RetryPolicy::none());
+        let request = Request::get("look for the instance metadata service", url).showing(SHOWN_PARAMETERS).retry(RetryPolicy::none());
         match self.http.send(&request, call).await {
             Ok(response) => Ok(is_service(&response)),
             Err(error) => Err(self.absent(&error)),

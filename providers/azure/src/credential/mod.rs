@@ -21,9 +21,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use cloud_autojoin_core::credential::{Chain, Source, TokenCache};
+use cloud_autojoin_core::credential::{Chain, Source};
 use cloud_autojoin_core::error::SourceOutcome;
+use cloud_autojoin_core::http::{Authorizer, Request};
 use cloud_autojoin_core::{Call, Context, Result, Secret};
+use cloud_autojoin_provider_kit::auth::BearerAuthorizer;
 use url::Url;
 
 pub use cloud_autojoin_core::credential::AccessToken;
@@ -34,8 +36,8 @@ use self::entra::Entra;
 use self::environment::Environment;
 use self::managed_identity::ManagedIdentity;
 use self::workload_identity::WorkloadIdentity;
-use crate::azure::PROVIDER_NAME;
 use crate::cloud::Cloud;
+use crate::keys::PROVIDER_NAME;
 
 /// The identity that Azure is asked with.
 #[derive(Debug, Clone)]
@@ -169,9 +171,7 @@ impl ChainFilter {
 
 /// The tokens of the chosen identity for Azure Resource Manager.
 pub struct Credentials {
-    scope: String,
-    chain: Chain,
-    cache: TokenCache,
+    bearer: BearerAuthorizer,
     details: Vec<(&'static str, String)>,
     /// Whether the metadata service of this machine was there once.
     metadata_seen: Arc<AtomicBool>,
@@ -194,7 +194,7 @@ impl Credentials {
         let chain = Chain::new(PROVIDER_NAME, sources).with_hint(
             "give this machine a managed identity, or set `tenant_id`, `client_id` and `secret_access_key` (`ARM_TENANT_ID`, `ARM_CLIENT_ID`, `ARM_CLIENT_SECRET`), or sign in with `az login`",
         );
-        Self { scope: cloud.scope(), chain, cache: TokenCache::new(), details, metadata_seen }
+        Self { bearer: BearerAuthorizer::new(PROVIDER_NAME, chain, cloud.scope()), details, metadata_seen }
     }
 
     /// A token for Azure Resource Manager: the one at hand while it is good, else a new one.
@@ -203,30 +203,36 @@ impl Credentials {
     ///
     /// [`Error::Credential`](cloud_autojoin_core::Error::Credential) with every source asked.
     pub async fn token(&self, call: &Call) -> Result<AccessToken> {
-        self.cache.token(&self.scope, call, |call| async move { self.chain.token(&self.scope, &call).await }).await
+        self.bearer.token(call).await
     }
 
     /// Notes that the metadata service of this machine answered, so that a token is waited for there.
     pub(crate) fn note_metadata_service(&self) {
         self.metadata_seen.store(true, Ordering::Relaxed);
     }
+}
 
-    /// Forgets a token that Azure refused.
-    pub fn invalidate(&self, token: &AccessToken) {
-        self.cache.invalidate(token);
+#[async_trait]
+impl Authorizer for Credentials {
+    async fn authorize(&self, request: &mut Request, call: &Call) -> Result<()> {
+        self.bearer.authorize(request, call).await
     }
 
-    /// The identity that gave the last token, in words and without anything secret: `client secret of application ...`.
-    pub fn description(&self) -> Option<String> {
-        let chosen = self.chain.chosen()?;
+    async fn refresh(&self, refused: &Request) -> bool {
+        self.bearer.refresh(refused).await
+    }
+
+    /// The identity that gave the last token, in words: `client secret of application ...`.
+    fn identity(&self) -> Option<String> {
+        let chosen = self.bearer.identity()?;
         let detail = self.details.iter().find(|(source, _)| *source == chosen);
-        Some(detail.map_or_else(|| chosen.to_owned(), |(_, detail)| format!("{chosen} {detail}")))
+        Some(detail.map_or_else(|| chosen.clone(), |(_, detail)| format!("{chosen} {detail}")))
     }
 }
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("scope", &self.scope).field("identity", &self.description()).finish_non_exhaustive()
+        f.debug_struct("Credentials").field("identity", &self.identity()).finish_non_exhaustive()
     }
 }
 

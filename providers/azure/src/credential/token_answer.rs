@@ -8,11 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::http::{Response, decode_json};
 use cloud_autojoin_core::{ApiError, Call, Secret};
+use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::ManagedIdentityId;
-use crate::azure::PROVIDER_NAME;
+use crate::keys::PROVIDER_NAME;
 
 /// The longest life of a token that is believed: Entra's own end after 28 hours. One that claims more is
 /// renewed at this age, and a number too large for a point in time reaches no arithmetic.
@@ -98,7 +99,14 @@ struct Refusal {
     message: Option<String>,
 }
 
-/// The error for an answer that is no token, in the service's own words.
+/// The error for a response that is no token, without the words of its body.
+pub(super) fn token_error(operation: &str, response: &Response) -> ApiError {
+    let error = ApiError::of_response(PROVIDER_NAME, operation, response);
+    // A new role assignment or identity arrives within minutes.
+    if response.status == StatusCode::FORBIDDEN { error.transient() } else { error }
+}
+
+/// The error for a response that is no token, in the service's own words.
 pub(crate) fn refused(operation: &str, response: &Response) -> ApiError {
     let Refusal { error, error_description, message } = decode_json(&response.body).unwrap_or_default();
     let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
@@ -107,11 +115,7 @@ pub(crate) fn refused(operation: &str, response: &Response) -> ApiError {
         Some(nested) => (text(nested, "code"), text(nested, "message")),
         None => (None, None),
     };
-    ApiError::new(PROVIDER_NAME, operation, response.status.as_u16())
-        .with_code(code)
-        .with_message(error_description.or(message).or(nested))
-        .with_retry_after(response.retry_after)
-        .after(response.attempts, response.elapsed)
+    token_error(operation, response).with_code(code).with_message(error_description.or(message).or(nested))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::file::{self, MAX_SECRET_FILE};
 use cloud_autojoin_core::{Call, Context, Secret};
 
-use super::entra::{Entra, Proof};
+use super::entra::{ClientAuth, Entra};
 use super::environment::not_set;
 use crate::cloud::Cloud;
 
@@ -55,7 +55,7 @@ impl Source for WorkloadIdentity {
         };
         let assertion = read(&file).await.map_err(|error| SourceOutcome::failed(format!("cannot read the token file `{file}` of `{TOKEN_FILE}`: {error}")))?;
         let entra = Entra { http: self.context.http().clone(), authority: self.cloud.authority.clone(), tenant_id, client_id };
-        entra.token(Proof::Assertion(assertion), scope, call).await
+        entra.token(ClientAuth::Assertion(assertion), scope, call).await
     }
 }
 

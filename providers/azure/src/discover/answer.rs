@@ -5,20 +5,20 @@
 
 use std::collections::HashSet;
 
-use cloud_autojoin_core::{Call, Discovery, Error, Exclusion, Finding, Node, Provider, Result};
+use cloud_autojoin_core::{Discovery, Error, Exclusion, Finding, Node, Result};
 
 use super::candidate::Candidate;
 use super::completeness::Holes;
 use super::ip_configuration::{AddressRule, PublicAddresses};
+use super::query::Query;
 use super::{power_state, public_address};
 use crate::arm::ResourceId;
-use crate::azure::{Azure, PROVIDER_NAME};
 use crate::config::PowerState;
+use crate::keys::PROVIDER_NAME;
 
 /// The answer of one call.
 pub(super) struct Answer<'a> {
-    azure: &'a Azure,
-    call: &'a Call,
+    query: Query<'a>,
     discovery: Discovery,
     rule: AddressRule,
     waiting: Vec<Candidate>,
@@ -32,12 +32,11 @@ pub(super) struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     /// An answer with nothing in it.
-    pub(super) fn new(azure: &'a Azure, call: &'a Call) -> Self {
+    pub(super) fn new(query: Query<'a>) -> Self {
         Self {
-            azure,
-            call,
-            discovery: Discovery::new(PROVIDER_NAME, azure.subject(), call.detail()),
-            rule: AddressRule::of(azure.config()),
+            query,
+            discovery: Discovery::new(PROVIDER_NAME, query.config.selection.to_string(), query.call.detail()),
+            rule: AddressRule::of(query.config),
             waiting: Vec::new(),
             taken: 0,
             remembers: false,
@@ -53,7 +52,7 @@ impl<'a> Answer<'a> {
             return;
         }
         self.taken += 1;
-        if self.rule.needs_public_addresses() || self.azure.config().power_state == PowerState::Running {
+        if self.rule.needs_public_addresses() || self.query.config.power_state == PowerState::Running {
             self.waiting.push(candidate);
         } else {
             self.push_judged(candidate, &PublicAddresses::new());
@@ -120,8 +119,8 @@ impl<'a> Answer<'a> {
     /// A power state or a public address that cannot be read; an interface of which the answer leaves out whether it has an address.
     pub(super) async fn finish(mut self) -> Result<Discovery> {
         let mut waiting = std::mem::take(&mut self.waiting);
-        if self.azure.config().power_state == PowerState::Running {
-            let states = power_state::read(self.azure, self.call, &waiting).await?;
+        if self.query.config.power_state == PowerState::Running {
+            let states = power_state::read(self.query, &waiting).await?;
             let mut running = Vec::with_capacity(waiting.len());
             for candidate in waiting {
                 let state = match candidate.instance_id() {
@@ -136,8 +135,7 @@ impl<'a> Answer<'a> {
             }
             waiting = running;
         }
-        let public =
-            if self.rule.needs_public_addresses() { public_address::read(self.azure, self.call, self.rule, &waiting).await? } else { PublicAddresses::new() };
+        let public = if self.rule.needs_public_addresses() { public_address::read(self.query, self.rule, &waiting).await? } else { PublicAddresses::new() };
         for candidate in waiting {
             self.push_judged(candidate, &public);
         }
@@ -148,17 +146,17 @@ impl<'a> Answer<'a> {
             self.find(finding);
         }
         if self.discovery.matched() == 0 {
-            self.blame_the_rules();
+            self.explain_filters();
         }
-        if let Some(identity) = self.azure.identity() {
+        if let Some(identity) = self.query.arm.identity() {
             self.discovery.set_identity(identity);
         }
         Ok(self.discovery)
     }
 
-    /// Where what was asked for is there, and is out by a rule of the question alone, says which.
-    fn blame_the_rules(&mut self) {
-        let config = self.azure.config();
+    /// Where what was asked for is there, and is out by a rule of the query alone, says which.
+    fn explain_filters(&mut self) {
+        let config = self.query.config;
         // Without a public address an interface is out for a reason in words.
         let no_address = if config.address_type.is_public() { "other" } else { "other_address_type" };
         let rules = [

@@ -5,9 +5,9 @@
 
 use cloud_autojoin_core::{DecodeError, Error, Finding};
 
-use super::scale_set::ScaleSetName;
+use super::members::ScaleSetName;
 use crate::arm::{IndexedResource, NetworkInterface, ScaleSet, VirtualMachine};
-use crate::azure::PROVIDER_NAME;
+use crate::keys::PROVIDER_NAME;
 
 const HINT: &str = "it may be changing just now: try again; if it stays like this, repair or delete it";
 

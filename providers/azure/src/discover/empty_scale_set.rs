@@ -4,12 +4,12 @@
 
 use std::fmt;
 
-use cloud_autojoin_core::{Call, Error, Finding, Result};
+use cloud_autojoin_core::{Error, Finding, Result};
 
-use super::scale_set::{PathEnd, Resolved, ScaleSetName};
+use super::members::{PathEnd, Resolved, ScaleSetName};
+use super::query::Query;
 use super::suggestion::with_suggestion;
 use crate::arm::{ScaleSet, is_not_found, is_scope_missing};
-use crate::azure::Azure;
 use crate::config::OrchestrationMode;
 
 /// Finds out why there are no members. `uniform` and `flexible` are how those paths ended; `None` where one was not asked.
@@ -17,25 +17,25 @@ use crate::config::OrchestrationMode;
 /// # Errors
 ///
 /// There is no such set, group or subscription; or the path of the set's mode failed, or the mode cannot be found out and a path failed that may be the one.
-pub(super) async fn explain(azure: &Azure, call: &Call, set: &ScaleSetName, uniform: Option<PathEnd>, flexible: Option<PathEnd>) -> Result<Resolved> {
+pub(super) async fn explain(query: Query<'_>, set: &ScaleSetName, uniform: Option<PathEnd>, flexible: Option<PathEnd>) -> Result<Resolved> {
     let (mut uniform, mut flexible) = (uniform, flexible);
     for end in [&mut flexible, &mut uniform] {
         if matches!(end, Some(PathEnd::Failed(error)) if is_scope_missing(error))
             && let Some(error) = take_failure(end)
         {
-            return Err(with_suggestion(azure, call, set, error).await);
+            return Err(with_suggestion(query, set, error).await);
         }
     }
-    // When nothing at all could be asked, one question more will not help.
+    // When nothing at all could be asked, one query more will not help.
     if [&uniform, &flexible].into_iter().flatten().all(is_outage)
         && let Some(error) = take_failure(&mut flexible).or_else(|| take_failure(&mut uniform))
     {
         return Err(error);
     }
-    let ask = azure.arm().asks(&azure.config().subscription_id).scale_set(&set.resource_group, &set.name);
-    let found = match azure.arm().read::<ScaleSet>(&ask, call).await {
+    let request = query.requests().scale_set(&set.resource_group, &set.name);
+    let found = match query.read::<ScaleSet>(request).await {
         Ok(found) => found,
-        Err(error) if is_not_found(&error) => return Err(with_suggestion(azure, call, set, error).await),
+        Err(error) if is_not_found(&error) => return Err(with_suggestion(query, set, error).await),
         Err(error) => return without_the_set(set, uniform, flexible, error),
     };
     let Some(mode) = mode_of(&found) else { return of_unknown_mode(set, &found, uniform, flexible) };

@@ -9,15 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
-use cloud_autojoin_core::{Call, Error, Exclusion, Finding, Result};
+use cloud_autojoin_core::{Error, Exclusion, Finding, Result};
 use futures::future::{Either, select};
 
 use super::candidate::{Candidate, Instance, unseen};
 use super::completeness;
-use super::lookup::{Begun, Found, look_up};
-use super::scale_set::{Opened, Resolved, ScaleSetName, Slot, belongs};
+use super::lookup::{Found, PartialList, look_up};
+use super::members::{Opened, Resolved, ScaleSetName, belongs};
+use super::query::Query;
+use super::slot::Slot;
 use crate::arm::{NetworkInterface, ResourceId, VirtualMachine, same_name};
-use crate::azure::Azure;
 use crate::config::OrchestrationMode;
 
 /// Reads the virtual machines to the end and looks up their interfaces, the first page of which is on its way.
@@ -26,28 +27,27 @@ use crate::config::OrchestrationMode;
 ///
 /// A page of virtual machines or of interfaces, or a single interface, that cannot be read.
 pub(super) async fn resolve(
-    azure: &Azure,
-    call: &Call,
+    query: Query<'_>,
     set: &ScaleSetName,
-    (first, mut rest): Opened<VirtualMachine>,
-    interfaces: Slot<'_, Begun<NetworkInterface>>,
+    (first, mut rest): Opened<'_, VirtualMachine>,
+    interfaces: Slot<'_, PartialList<'_, NetworkInterface>>,
 ) -> Result<Resolved> {
     let asked_for = AtomicUsize::new(rest.pages_read());
     let reading = async {
         let mut machines = first;
         while rest.has_more() {
             asked_for.fetch_add(1, Ordering::Relaxed);
-            machines.extend(rest.next(call).await?.unwrap_or_default());
+            machines.extend(rest.next().await?.unwrap_or_default());
         }
         asked_for.store(0, Ordering::Relaxed);
         Ok::<_, Error>(machines)
     };
-    let reading_along = pin!(read_along(interfaces, &asked_for, call));
-    let (machines, begun) = match select(pin!(reading), reading_along).await {
+    let reading_along = pin!(read_along(interfaces, &asked_for));
+    let (machines, partial) = match select(pin!(reading), reading_along).await {
         Either::Left((machines, reading_along)) => (machines?, Either::Left(reading_along)),
-        Either::Right((begun, reading)) => (reading.await?, Either::Right(ready(begun))),
+        Either::Right((partial, reading)) => (reading.await?, Either::Right(ready(partial))),
     };
-    let id = set.id(azure);
+    let id = set.id(query);
     if let Some(machine) = machines.iter().find(|machine| belongs(machine, &id).is_none()) {
         return Err(completeness::of_membership(machine, set));
     }
@@ -55,9 +55,9 @@ pub(super) async fn resolve(
 
     let in_group = |id: &ResourceId| id.resource_group().is_some_and(|group| same_name(group, &set.resource_group));
     let needed = machines.iter().flat_map(VirtualMachine::interface_ids).any(in_group);
-    let begun = if needed { begun.await? } else { None };
+    let partial = if needed { partial.await? } else { None };
     let wanted = machines.iter().flat_map(VirtualMachine::interface_ids).cloned();
-    let mut found = look_up(azure, call, wanted, begun).await?;
+    let mut found = look_up(query, wanted, partial).await?;
 
     let mut resolved = Resolved::new(OrchestrationMode::Flexible);
     if !foreign.is_empty() {
@@ -79,10 +79,13 @@ pub(super) async fn resolve(
 ///
 /// `machine_pages` is how many pages of virtual machines have been asked for, zero when they are at an end. It is looked at whenever this is polled, which has to be together with whatever
 /// changes it.
-async fn read_along(interfaces: Slot<'_, Begun<NetworkInterface>>, machine_pages: &AtomicUsize, call: &Call) -> Result<Option<Begun<NetworkInterface>>> {
-    let Some(mut begun) = interfaces.answer().await.transpose()? else { return Ok(None) };
-    while begun.rest.has_more() {
-        let read = begun.rest.pages_read();
+async fn read_along<'a>(
+    interfaces: Slot<'_, PartialList<'a, NetworkInterface>>,
+    machine_pages: &AtomicUsize,
+) -> Result<Option<PartialList<'a, NetworkInterface>>> {
+    let Some(mut partial) = interfaces.answer().await.transpose()? else { return Ok(None) };
+    while partial.rest.has_more() {
+        let read = partial.rest.pages_read();
         let goes_on = poll_fn(|_| match machine_pages.load(Ordering::Relaxed) {
             0 => Poll::Ready(false),
             asked_for if asked_for > read => Poll::Ready(true),
@@ -91,9 +94,9 @@ async fn read_along(interfaces: Slot<'_, Begun<NetworkInterface>>, machine_pages
         if !goes_on.await {
             break;
         }
-        begun.read.extend(begun.rest.next(call).await?.unwrap_or_default());
+        partial.read.extend(partial.rest.next().await?.unwrap_or_default());
     }
-    Ok(Some(begun))
+    Ok(Some(partial))
 }
 
 /// Sorts the interfaces of a virtual machine into those found and those gone.

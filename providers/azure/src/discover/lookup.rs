@@ -5,13 +5,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cloud_autojoin_core::{Call, Result};
+use cloud_autojoin_core::Result;
+use cloud_autojoin_core::http::Request;
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 
-use crate::arm::{ArmClient, Ask, Asks, Listing, NetworkInterface, PublicAddress, ResourceId, ScaleSet, VirtualMachine, is_not_found, name_key};
-use crate::azure::Azure;
+use super::query::Query;
+use crate::arm::{ArmRequests, Listing, NetworkInterface, PublicAddress, ResourceId, ScaleSet, VirtualMachine, is_not_found, name_key};
 
 /// How many single resources are asked for side by side.
 pub(super) const SIDE_BY_SIDE: usize = 8;
@@ -29,10 +30,10 @@ pub(super) trait Resource: DeserializeOwned + Send + 'static {
     fn id(&self) -> &ResourceId;
 
     /// The list of a resource group, or of the whole subscription.
-    fn list(asks: &Asks, resource_group: Option<&str>) -> Ask;
+    fn list(requests: &ArmRequests, resource_group: Option<&str>) -> Request;
 
     /// One of them.
-    fn one(asks: &Asks, id: &ResourceId) -> Ask;
+    fn one(requests: &ArmRequests, id: &ResourceId) -> Request;
 }
 
 impl Resource for NetworkInterface {
@@ -40,12 +41,12 @@ impl Resource for NetworkInterface {
         &self.id
     }
 
-    fn list(asks: &Asks, resource_group: Option<&str>) -> Ask {
-        asks.network_interfaces(resource_group)
+    fn list(requests: &ArmRequests, resource_group: Option<&str>) -> Request {
+        requests.network_interfaces(resource_group)
     }
 
-    fn one(asks: &Asks, id: &ResourceId) -> Ask {
-        asks.network_interface(id)
+    fn one(requests: &ArmRequests, id: &ResourceId) -> Request {
+        requests.network_interface(id)
     }
 }
 
@@ -56,12 +57,12 @@ impl Resource for VirtualMachine {
         &self.id
     }
 
-    fn list(asks: &Asks, resource_group: Option<&str>) -> Ask {
-        asks.virtual_machines(resource_group)
+    fn list(requests: &ArmRequests, resource_group: Option<&str>) -> Request {
+        requests.virtual_machines(resource_group)
     }
 
-    fn one(asks: &Asks, id: &ResourceId) -> Ask {
-        asks.virtual_machine(id, false)
+    fn one(requests: &ArmRequests, id: &ResourceId) -> Request {
+        requests.virtual_machine(id, false)
     }
 }
 
@@ -72,12 +73,12 @@ impl Resource for ScaleSet {
         &self.id
     }
 
-    fn list(asks: &Asks, resource_group: Option<&str>) -> Ask {
-        asks.scale_sets(resource_group)
+    fn list(requests: &ArmRequests, resource_group: Option<&str>) -> Request {
+        requests.scale_sets(resource_group)
     }
 
-    fn one(asks: &Asks, id: &ResourceId) -> Ask {
-        asks.scale_set(id.resource_group().unwrap_or_default(), id.name())
+    fn one(requests: &ArmRequests, id: &ResourceId) -> Request {
+        requests.scale_set(id.resource_group().unwrap_or_default(), id.name())
     }
 }
 
@@ -86,12 +87,12 @@ impl Resource for PublicAddress {
         &self.id
     }
 
-    fn list(asks: &Asks, resource_group: Option<&str>) -> Ask {
-        asks.public_addresses(resource_group)
+    fn list(requests: &ArmRequests, resource_group: Option<&str>) -> Request {
+        requests.public_addresses(resource_group)
     }
 
-    fn one(asks: &Asks, id: &ResourceId) -> Ask {
-        asks.public_address(id)
+    fn one(requests: &ArmRequests, id: &ResourceId) -> Request {
+        requests.public_address(id)
     }
 }
 
@@ -99,76 +100,74 @@ impl Resource for PublicAddress {
 pub(super) type Found<T> = HashMap<ResourceId, T>;
 
 /// A list of which the beginning was read already.
-pub(super) struct Begun<T> {
+pub(super) struct PartialList<'a, T> {
     /// The resource group that is listed; none: the whole subscription.
     pub resource_group: Option<String>,
     /// What was read.
     pub read: Vec<T>,
     /// What is left.
-    pub rest: Listing<T>,
+    pub rest: Listing<'a, T>,
     /// Whether a refusal of the rest is an error; else the resources are read singly.
     pub must_list: bool,
 }
 
-/// Looks up `wanted`, some of which may stand in `begun`.
+/// Looks up `wanted`, some of which may stand in `partial`.
 ///
 /// # Errors
 ///
 /// A list or a resource that cannot be read; one that is gone (404) is no error.
 pub(super) async fn look_up<T: Resource>(
-    azure: &Azure,
-    call: &Call,
+    query: Query<'_>,
     wanted: impl IntoIterator<Item = ResourceId>,
-    begun: Option<Begun<T>>,
+    partial: Option<PartialList<'_, T>>,
 ) -> Result<Found<T>> {
-    let arm = azure.arm();
-    let asks = arm.asks(&azure.config().subscription_id);
+    let requests = query.requests();
     let mut groups: HashMap<String, HashSet<ResourceId>> = HashMap::new();
-    let whole_subscription = begun.as_ref().is_some_and(|begun| begun.resource_group.is_none());
+    let whole_subscription = partial.as_ref().is_some_and(|partial| partial.resource_group.is_none());
     let group_of = |id: &ResourceId| if whole_subscription { String::new() } else { id.resource_group().map(name_key).unwrap_or_default() };
     for id in wanted {
         groups.entry(group_of(&id)).or_default().insert(id);
     }
 
     let mut searches = Vec::new();
-    if let Some(begun) = begun {
-        let key = begun.resource_group.as_deref().map(name_key).unwrap_or_default();
+    if let Some(partial) = partial {
+        let key = partial.resource_group.as_deref().map(name_key).unwrap_or_default();
         if let Some(missing) = groups.remove(&key) {
-            searches.push(Search { list: Some(begun.rest), read: begun.read, missing, must_list: begun.must_list });
+            searches.push(Search { list: Some(partial.rest), read: partial.read, missing, must_list: partial.must_list });
         }
     }
     for (_, missing) in groups {
         let group = missing.iter().find_map(|id| id.resource_group().map(str::to_owned)).filter(|_| missing.len() > T::FEW);
-        let list = group.map(|group| arm.list(T::list(&asks, Some(&group))));
+        let list = group.map(|group| query.list(T::list(&requests, Some(&group))));
         searches.push(Search { list, read: Vec::new(), missing, must_list: false });
     }
 
     let mut found = Found::new();
     let mut missing = Vec::new();
-    for (of_list, left) in try_join_all(searches.into_iter().map(|search| search.run(call))).await? {
+    for (of_list, left) in try_join_all(searches.into_iter().map(|search| search.run())).await? {
         found.extend(of_list);
         missing.extend(left);
     }
-    found.extend(read_singly(arm, &asks, call, missing).await?);
+    found.extend(read_singly(query, &requests, missing).await?);
     Ok(found)
 }
 
-struct Search<T> {
-    list: Option<Listing<T>>,
+struct Search<'a, T> {
+    list: Option<Listing<'a, T>>,
     read: Vec<T>,
     missing: HashSet<ResourceId>,
     must_list: bool,
 }
 
-impl<T: Resource> Search<T> {
-    async fn run(mut self, call: &Call) -> Result<(Found<T>, HashSet<ResourceId>)> {
+impl<T: Resource> Search<'_, T> {
+    async fn run(mut self) -> Result<(Found<T>, HashSet<ResourceId>)> {
         let mut found = Found::new();
         self.sift(&mut found);
         let Some(mut list) = self.list.take() else { return Ok((found, self.missing)) };
-        // The first page of a list that was begun is paid for already.
+        // The first page of a list that was partial is paid for already.
         let paid = list.pages_read();
         while list.has_more() && list.pages_read() - paid < self.missing.len() {
-            match list.next(call).await {
+            match list.next().await {
                 Ok(page) => self.read = page.unwrap_or_default(),
                 // The right to read single resources need not be one over the group, and what is gone is found out one by one.
                 Err(cloud_autojoin_core::Error::Api(error)) if !self.must_list && matches!(error.status(), 403 | 404) => break,
@@ -189,12 +188,12 @@ impl<T: Resource> Search<T> {
     }
 }
 
-async fn read_singly<T: Resource>(arm: &ArmClient, asks: &Asks, call: &Call, ids: Vec<ResourceId>) -> Result<Found<T>> {
+async fn read_singly<T: Resource>(query: Query<'_>, requests: &ArmRequests, ids: Vec<ResourceId>) -> Result<Found<T>> {
     stream::iter(ids)
         .map(|id| {
-            let (arm, ask, call) = (arm.clone(), T::one(asks, &id), call.clone());
+            let request = T::one(requests, &id);
             async move {
-                match arm.read::<T>(&ask, &call).await {
+                match query.read::<T>(request).await {
                     Ok(resource) => Ok(Some((id, resource))),
                     Err(error) if is_not_found(&error) => Ok(None),
                     Err(error) => Err(error),

@@ -1,22 +1,27 @@
-//! From a question to an answer: which requests are made, in which order, and what their answers mean.
+//! From a query to an answer: which requests are made, in which order, and what their answers mean.
 //!
 //! [`run`] picks the path: `tags.rs` for tags (with `tagged_*.rs`, `tag_*.rs`), `scale_set.rs` for a scale set (with `uniform.rs`, `flexible.rs`, `empty_scale_set.rs`). All of them hand interfaces to `answer.rs`, which gives each its
 //! verdict by `ip_configuration.rs`. `lookup.rs` finds resources by id. The client is next door in `arm/`.
 
 mod answer;
+mod caches;
 mod candidate;
 mod completeness;
 mod empty_scale_set;
 mod flexible;
 mod ip_configuration;
 mod lookup;
+mod members;
 mod power_state;
 mod public_address;
+mod query;
 mod scale_set;
+mod slot;
 mod suggestion;
 mod tag_findings;
 mod tag_index;
 mod tag_match;
+mod tag_query;
 mod tagged_instances;
 mod tagged_scale_sets;
 mod tags;
@@ -24,39 +29,42 @@ mod uniform;
 
 use std::sync::Arc;
 
-use cloud_autojoin_core::{Call, Discovery, Exclusion, Finding, Result};
+use cloud_autojoin_core::{Discovery, Exclusion, Finding, Result};
 
 use futures::future::try_join;
 
+pub(crate) use self::caches::Caches;
+pub(crate) use self::query::Query;
+
 use self::answer::Answer;
-use self::scale_set::{Resolved, ScaleSetName, Wanted};
+use self::members::{Resolved, ScaleSetName};
+use self::scale_set::Wanted;
 use self::suggestion::with_suggestion;
 use self::tag_match::NearMisses;
+use self::tag_query::{TagQuery, judge_candidate};
 use self::tagged_scale_sets::with_scale_set_tags;
-use self::tags::{Question, judge_candidate};
 use crate::arm::{self, ScaleSet, is_not_found};
-use crate::azure::Azure;
 use crate::config::{Selection, TagPlace, Tags};
 
-/// Asks Azure once. The words `self` of the configuration are replaced by now, and the token is at hand.
+/// ArmRequests Azure once. The words `self` of the configuration are replaced by now, and the token is at hand.
 ///
 /// # Errors
 ///
 /// Something that must be read for a whole answer cannot be; there is no such scale set, group or subscription.
-pub(crate) async fn run(azure: &Azure, call: &Call) -> Result<Discovery> {
-    let mut answer = Answer::new(azure, call);
-    match &azure.config().selection {
-        Selection::Tag { tags, resource_groups, lookup } => tags::collect(Question { azure, call, tags, resource_groups }, *lookup, &mut answer).await?,
+pub(crate) async fn run(query: Query<'_>) -> Result<Discovery> {
+    let mut answer = Answer::new(query);
+    match &query.config.selection {
+        Selection::Tag { tags, resource_groups, lookup } => tags::collect(TagQuery { query, tags, resource_groups }, *lookup, &mut answer).await?,
         Selection::ScaleSet { resource_group, name, orchestration_mode, tags } => {
             let set = ScaleSetName { resource_group: resource_group.clone(), name: name.clone() };
             let may_stand_on = |place| tags.as_ref().is_some_and(|tags| tags.may_stand_on(place));
             let wanted = Wanted { mode: *orchestration_mode, instance_tags: may_stand_on(TagPlace::Instance) };
-            let its_tags = async { if may_stand_on(TagPlace::ScaleSet) { tags_of(azure, call, &set).await.map(Some) } else { Ok(None) } };
-            let found = try_join(scale_set::resolve(azure, call, &set, wanted), its_tags).await;
+            let its_tags = async { if may_stand_on(TagPlace::ScaleSet) { tags_of(query, &set).await.map(Some) } else { Ok(None) } };
+            let found = try_join(scale_set::resolve(query, &set, wanted), its_tags).await;
             let may_be_gone = found.as_ref().map_or_else(is_not_found, |(resolved, _)| resolved.candidates.is_empty());
             if may_be_gone {
                 // It may be made anew, with other tags.
-                azure.scale_set_tags().forget(&set.id(azure));
+                query.caches.forget_tags(&set.id(query));
             }
             let (resolved, its_tags) = found?;
             collect(&mut answer, &set, resolved, tags.as_ref(), its_tags);
@@ -66,15 +74,15 @@ pub(crate) async fn run(azure: &Azure, call: &Call) -> Result<Discovery> {
 }
 
 /// The tags of a scale set, read at most once in a while: Azure allows 12 reads a minute of one set, for everyone together.
-async fn tags_of(azure: &Azure, call: &Call, set: &ScaleSetName) -> Result<Arc<arm::Tags>> {
-    let id = set.id(azure);
-    if let Some(tags) = azure.scale_set_tags().recent(&id) {
+async fn tags_of(query: Query<'_>, set: &ScaleSetName) -> Result<Arc<arm::Tags>> {
+    let id = set.id(query);
+    if let Some(tags) = query.caches.tags(&id) {
         return Ok(tags);
     }
-    let ask = azure.arm().asks(&azure.config().subscription_id).scale_set(&set.resource_group, &set.name);
-    match azure.arm().read::<ScaleSet>(&ask, call).await {
-        Ok(found) => Ok(azure.scale_set_tags().remember(id, found.tags)),
-        Err(error) if is_not_found(&error) => Err(with_suggestion(azure, call, set, error).await),
+    let request = query.requests().scale_set(&set.resource_group, &set.name);
+    match query.read::<ScaleSet>(request).await {
+        Ok(found) => Ok(query.caches.keep_tags(id, found.tags)),
+        Err(error) if is_not_found(&error) => Err(with_suggestion(query, set, error).await),
         Err(error) => Err(error),
     }
 }

@@ -6,17 +6,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cloud_autojoin_core::{Call, Error, Exclusion, Result};
+use cloud_autojoin_core::{Error, Exclusion, Result};
 use futures::future::{try_join, try_join_all};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::candidate::Candidate;
 use super::completeness;
 use super::lookup::SIDE_BY_SIDE;
-use super::scale_set::ScaleSetName;
+use super::members::ScaleSetName;
+use super::query::Query;
 use super::uniform;
 use crate::arm::{ResourceId, VirtualMachine, is_not_found, name_key};
-use crate::azure::Azure;
 
 /// Of how many Flexible sets the views are listed set by set; the machines of more are taken from
 /// the list of the subscription.
@@ -33,7 +33,7 @@ pub(super) type PowerStates = HashMap<ResourceId, Result<String, Exclusion>>;
 /// # Errors
 ///
 /// A power state that cannot be read or that the answer leaves out; an instance that is gone is none.
-pub(super) async fn read(azure: &Azure, call: &Call, candidates: &[Candidate]) -> Result<PowerStates> {
+pub(super) async fn read(query: Query<'_>, candidates: &[Candidate]) -> Result<PowerStates> {
     let mut states = PowerStates::new();
     let mut uniform: HashMap<String, ScaleSetName> = HashMap::new();
     let mut flexible: HashMap<String, (ScaleSetName, HashSet<ResourceId>)> = HashMap::new();
@@ -44,11 +44,11 @@ pub(super) async fn read(azure: &Azure, call: &Call, candidates: &[Candidate]) -
         if let Some(state) = instance.and_then(|instance| instance.power_state.clone()) {
             states.insert(id.clone(), Ok(state));
         } else if let Some(set) = ScaleSetName::of_instance(id) {
-            uniform.insert(name_key(set.id(azure).as_str()), set);
+            uniform.insert(name_key(set.id(query).as_str()), set);
         } else if let (Some(name), Some(group)) = (instance.and_then(|instance| instance.scale_set.clone()), id.resource_group()) {
             // Machines of a Flexible set are in its resource group.
             let set = ScaleSetName { resource_group: group.to_owned(), name };
-            flexible.entry(name_key(set.id(azure).as_str())).or_insert_with(|| (set, HashSet::new())).1.insert(id.clone());
+            flexible.entry(name_key(set.id(query).as_str())).or_insert_with(|| (set, HashSet::new())).1.insert(id.clone());
         } else {
             others.insert(id.clone());
         }
@@ -56,17 +56,17 @@ pub(super) async fn read(azure: &Azure, call: &Call, candidates: &[Candidate]) -
     if flexible.len() > SETS {
         others.extend(std::mem::take(&mut flexible).into_values().flat_map(|(_, ids)| ids));
     }
-    for instances in try_join_all(uniform.values().map(|set| uniform::instances(azure, call, set, true))).await? {
+    for instances in try_join_all(uniform.values().map(|set| uniform::instances(query, set, true))).await? {
         states.extend(instances.into_iter().map(|(id, instance)| (id, Ok(instance.power_state.clone().unwrap_or_else(|| UNKNOWN.to_owned())))));
     }
-    let of_sets = try_join_all(flexible.into_values().map(|(set, ids)| of_set(azure, call, set, ids)));
-    let (of_sets, of_others) = try_join(of_sets, of_subscription(azure, call, others)).await?;
+    let of_sets = try_join_all(flexible.into_values().map(|(set, ids)| of_set(query, set, ids)));
+    let (of_sets, of_others) = try_join(of_sets, of_subscription(query, others)).await?;
     let mut missing = Vec::new();
     for (found, left) in of_sets.into_iter().chain([of_others]) {
         states.extend(found.into_iter().map(|(id, state)| (id, Ok(state))));
         missing.extend(left);
     }
-    states.extend(read_singly(azure, call, missing).await?);
+    states.extend(read_singly(query, missing).await?);
     Ok(states)
 }
 
@@ -74,10 +74,10 @@ pub(super) async fn read(azure: &Azure, call: &Call, candidates: &[Candidate]) -
 type Listed = (HashMap<ResourceId, String>, HashSet<ResourceId>);
 
 /// Reads the views of a Flexible set in one list.
-async fn of_set(azure: &Azure, call: &Call, set: ScaleSetName, mut missing: HashSet<ResourceId>) -> Result<Listed> {
-    let asks = azure.arm().asks(&azure.config().subscription_id);
-    let list = azure.arm().list::<VirtualMachine>(asks.scale_set_members(&set.resource_group, &set.name, true));
-    let machines = match list.read_on(Vec::new(), call).await {
+async fn of_set(query: Query<'_>, set: ScaleSetName, mut missing: HashSet<ResourceId>) -> Result<Listed> {
+    let requests = query.requests();
+    let list = query.list::<VirtualMachine>(requests.scale_set_members(&set.resource_group, &set.name, true));
+    let machines = match list.read_on(Vec::new()).await {
         Ok(machines) => machines,
         Err(error) if is_refused(&error) => return Ok((HashMap::new(), missing)),
         Err(error) => return Err(error),
@@ -98,11 +98,11 @@ async fn of_set(azure: &Azure, call: &Call, set: ScaleSetName, mut missing: Hash
 
 /// Reads the list of all views of the subscription, as long as its pages are fewer than the machines
 /// that are missing: at most twice what reading those singly costs.
-async fn of_subscription(azure: &Azure, call: &Call, mut missing: HashSet<ResourceId>) -> Result<Listed> {
+async fn of_subscription(query: Query<'_>, mut missing: HashSet<ResourceId>) -> Result<Listed> {
     let mut found = HashMap::new();
-    let mut list = azure.arm().list::<VirtualMachine>(azure.arm().asks(&azure.config().subscription_id).virtual_machine_states());
+    let mut list = query.list::<VirtualMachine>(query.requests().virtual_machine_states());
     while list.has_more() && list.pages_read() < missing.len() {
-        let page = match list.next(call).await {
+        let page = match list.next().await {
             Ok(page) => page.unwrap_or_default(),
             // The role may be one over some groups only.
             Err(error) if is_refused(&error) => break,
@@ -128,13 +128,13 @@ fn state_of(machine: &VirtualMachine) -> Option<String> {
     machine.properties.instance_view.as_ref()?.power_state().map(str::to_owned)
 }
 
-async fn read_singly(azure: &Azure, call: &Call, machines: Vec<ResourceId>) -> Result<PowerStates> {
-    let asks = azure.arm().asks(&azure.config().subscription_id);
+async fn read_singly(query: Query<'_>, machines: Vec<ResourceId>) -> Result<PowerStates> {
+    let requests = query.requests();
     stream::iter(machines)
         .map(|id| {
-            let (arm, ask, call) = (azure.arm().clone(), asks.virtual_machine(&id, true), call.clone());
+            let request = requests.virtual_machine(&id, true);
             async move {
-                match arm.read::<VirtualMachine>(&ask, &call).await {
+                match query.read::<VirtualMachine>(request).await {
                     Ok(machine) => match state_of(&machine) {
                         Some(state) => Ok((id, Ok(state))),
                         None if machine.is_made() => Err(completeness::of_power_state(&machine)),

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use cloud_autojoin_core::Error;
 use cloud_autojoin_core::config::key::nearest_name;
-use cloud_autojoin_core::{Call, Error};
 
-use super::scale_set::ScaleSetName;
-use super::tags::each_page;
+use super::members::ScaleSetName;
+use super::query::Query;
+use super::tag_query::each_page;
 use crate::arm::{ResourceId, ScaleSet, name_key, same_name};
-use crate::azure::Azure;
 
 /// How long a look-up may take that only explains.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -16,11 +16,12 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// The error that there is no such set, with the name of the one that was probably meant: of the same name in another group, or of a similar one in this group.
 ///
 /// The scale sets of the subscription are listed for it. A failure is none: the error stands as it is then.
-pub(super) async fn with_suggestion(azure: &Azure, call: &Call, set: &ScaleSetName, error: Error) -> Error {
+pub(super) async fn with_suggestion(query: Query<'_>, set: &ScaleSetName, error: Error) -> Error {
     let Error::Api(error) = error else { return error };
-    let list = azure.arm().list::<ScaleSet>(azure.arm().asks(&azure.config().subscription_id).scale_sets(None));
+    let query = Query { call: &query.call.within(PATIENCE), ..query };
+    let list = query.list::<ScaleSet>(query.requests().scale_sets(None));
     let mut there: Vec<ResourceId> = Vec::new();
-    if each_page(vec![list], &call.within(PATIENCE), |page| there.extend(page.into_iter().map(|set| set.id))).await.is_err() {
+    if each_page(vec![list], |page| there.extend(page.into_iter().map(|set| set.id))).await.is_err() {
         return Error::Api(error);
     }
     match suggestion(set, &there) {

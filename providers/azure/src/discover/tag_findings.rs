@@ -3,9 +3,10 @@
 use cloud_autojoin_core::Finding;
 
 use super::answer::Answer;
+use super::query::Query;
 use super::suggestion::PATIENCE;
-use super::tag_match::NearMisses;
-use super::tags::Question;
+use super::tag_match::{NearMisses, with_place};
+use super::tag_query::TagQuery;
 use crate::arm::{IndexedResource, same_name};
 use crate::config::{Lookup, TagPlace, Tags};
 
@@ -24,12 +25,12 @@ impl Seen {
 }
 
 /// Says why nothing matched, the likeliest cause first.
-pub(super) async fn explain(question: Question<'_>, lookup: Lookup, seen: &Seen, answer: &mut Answer<'_>) {
-    let tags = question.tags;
+pub(super) async fn explain(tag_query: TagQuery<'_>, lookup: Lookup, seen: &Seen, answer: &mut Answer<'_>) {
+    let tags = tag_query.tags;
     for (near, things) in [(&seen.interfaces, "network interfaces"), (&seen.machines, "virtual machines"), (&seen.scale_sets, "scale sets")] {
         near.findings(tags, things).into_iter().for_each(|finding| answer.find(finding));
     }
-    let elsewhere = elsewhere(question).await;
+    let elsewhere = elsewhere(tag_query).await;
     let is_elsewhere = elsewhere.is_some();
     elsewhere.into_iter().for_each(|finding| answer.find(finding));
     if is_elsewhere {
@@ -41,7 +42,7 @@ pub(super) async fn explain(question: Question<'_>, lookup: Lookup, seen: &Seen,
                 .with_hint("the index may lag behind by some time, and shows only what the identity may read: `lookup=list` is exact"),
         );
     } else if seen.examined() == 0 {
-        answer.find(nothing_there(question));
+        answer.find(nothing_there(tag_query));
     } else if tags.may_stand_on(TagPlace::NetworkInterface) && tags.places.len() == 1 {
         answer.find(
             Finding::new(format!("none of {} network interfaces has {}", seen.interfaces.examined(), conditions(tags))).with_hint(
@@ -51,14 +52,14 @@ pub(super) async fn explain(question: Question<'_>, lookup: Lookup, seen: &Seen,
     }
 }
 
-fn nothing_there(question: Question<'_>) -> Finding {
-    let subscription = &question.azure.config().subscription_id;
-    let place = match question.resource_groups {
+fn nothing_there(tag_query: TagQuery<'_>) -> Finding {
+    let subscription = &tag_query.query.config.subscription_id;
+    let place = match tag_query.resource_groups {
         [] => format!("subscription `{subscription}`"),
         [group] => format!("resource group `{group}`"),
         groups => format!("resource groups `{}`", groups.join("`, `")),
     };
-    let things: Vec<&str> = question
+    let things: Vec<&str> = tag_query
         .tags
         .places
         .iter()
@@ -70,7 +71,7 @@ fn nothing_there(question: Question<'_>) -> Finding {
         .collect();
     let hint = "check `subscription_id` and `resource_group`, and that the role of this identity covers them";
     let uniform = "; interfaces of Uniform scale sets are in no list but their own: name the set with `vm_scale_set`, or say `tag_on=scale_set`";
-    let with_uniform = if question.tags.may_stand_on(TagPlace::ScaleSet) { "" } else { uniform };
+    let with_uniform = if tag_query.tags.may_stand_on(TagPlace::ScaleSet) { "" } else { uniform };
     Finding::new(format!("{place} has no {} that this identity may see", things.join(" or "))).with_hint(format!("{hint}{with_uniform}"))
 }
 
@@ -80,13 +81,14 @@ fn conditions(tags: &Tags) -> String {
 }
 
 /// Looks where else the first tag stands, in the index. A failure is none: this only explains.
-async fn elsewhere(question: Question<'_>) -> Option<Finding> {
-    let condition = question.tags.conditions.first()?;
-    let arm = question.azure.arm();
-    let ask = arm.asks(&question.azure.config().subscription_id).resources_with_tag(&condition.name, &condition.value);
-    let (hits, _) = arm.list::<IndexedResource>(ask).open(&question.call.within(PATIENCE)).await.ok()?;
+async fn elsewhere(tag_query: TagQuery<'_>) -> Option<Finding> {
+    let TagQuery { query, tags, resource_groups } = tag_query;
+    let condition = tags.conditions.first()?;
+    let query = Query { call: &query.call.within(PATIENCE), ..query };
+    let request = query.requests().resources_with_tag(&condition.name, &condition.value);
+    let (hits, _) = query.list::<IndexedResource>(request).open().await.ok()?;
     let in_scope = |hit: &IndexedResource| {
-        question.resource_groups.is_empty() || hit.id.resource_group().is_some_and(|found| question.resource_groups.iter().any(|group| same_name(group, found)))
+        resource_groups.is_empty() || hit.id.resource_group().is_some_and(|found| resource_groups.iter().any(|group| same_name(group, found)))
     };
     for (kind, thing, place) in [
         ("Microsoft.Compute/virtualMachineScaleSets", "scale set", TagPlace::ScaleSet),
@@ -95,27 +97,20 @@ async fn elsewhere(question: Question<'_>) -> Option<Finding> {
     ] {
         let hits: Vec<&IndexedResource> = hits.iter().filter(|hit| hit.kind().eq_ignore_ascii_case(kind)).collect();
         let others = if hits.len() > 1 { format!(" and {} more", hits.len() - 1) } else { String::new() };
-        if let Some(hit) = hits.iter().find(|hit| in_scope(hit)).filter(|_| !question.tags.may_stand_on(place)) {
+        if let Some(hit) = hits.iter().find(|hit| in_scope(hit)).filter(|_| !tags.may_stand_on(place)) {
             let finding = Finding::new(format!("tag {condition} is set on the {thing} `{}`{others}", hit.id.name()));
-            return Some(with_place(finding.with_hint(format!("add `tag_on={}`", place.word())), question.tags, place));
+            return Some(with_place(finding.with_hint(format!("add `tag_on={}`", place.word())), tags, place));
         }
         if let Some(hit) = hits.iter().find(|hit| !in_scope(hit)) {
             let group = hit.id.resource_group().unwrap_or_default();
             let finding = Finding::new(format!("tag {condition} is set on the {thing} `{}`{others} in resource group `{group}`", hit.id.name()))
                 .with_change("resource_group", Some(group));
-            if question.tags.may_stand_on(place) {
+            if tags.may_stand_on(place) {
                 return Some(finding.with_hint(format!("look in `resource_group={group}`")));
             }
             let hint = format!("look in `resource_group={group}` and `tag_on={}`", place.word());
-            return Some(with_place(finding.with_hint(hint), question.tags, place));
+            return Some(with_place(finding.with_hint(hint), tags, place));
         }
     }
     None
-}
-
-/// The finding with the change by which tags on `place` count: alone where there is one tag, beside the other places where there are several, each of which may stand elsewhere.
-pub(super) fn with_place(finding: Finding, tags: &Tags, place: TagPlace) -> Finding {
-    let places = if tags.conditions.len() > 1 { tags.places.as_slice() } else { &[] };
-    let words: Vec<&str> = places.iter().chain([&place]).map(|place| place.word()).collect();
-    finding.with_change("tag_on", Some(&words.join(",")))
 }

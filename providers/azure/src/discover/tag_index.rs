@@ -11,12 +11,12 @@ use futures::future::try_join_all;
 use super::answer::Answer;
 use super::candidate::{Candidate, Instance, NETWORK_INTERFACE, RESOURCE_GROUP};
 use super::completeness;
-use super::lookup::{Begun, Found, look_up};
+use super::lookup::{Found, PartialList, look_up};
 use super::tag_findings::Seen;
 use super::tag_match::judge;
+use super::tag_query::{TagQuery, judge_candidate};
 use super::tagged_instances::gather_interfaces;
 use super::tagged_scale_sets;
-use super::tags::{Question, judge_candidate};
 use crate::arm::{IndexedResource, NetworkInterface, ResourceId, ScaleSet, VirtualMachine, same_name};
 use crate::config::TagPlace;
 
@@ -25,13 +25,13 @@ use crate::config::TagPlace;
 /// # Errors
 ///
 /// The index, or a resource that it names, cannot be read; one that is gone is none.
-pub(super) async fn collect(question: Question<'_>, answer: &mut Answer<'_>, seen: &mut Seen) -> Result<()> {
-    let Question { azure, call, tags, resource_groups } = question;
-    let asks = azure.arm().asks(&azure.config().subscription_id);
+pub(super) async fn collect(tag_query: TagQuery<'_>, answer: &mut Answer<'_>, seen: &mut Seen) -> Result<()> {
+    let TagQuery { query, tags, resource_groups } = tag_query;
+    let requests = query.requests();
     let lists = tags
         .conditions
         .iter()
-        .map(|condition| azure.arm().list::<IndexedResource>(asks.resources_with_tag(&condition.name, &condition.value)).read_on(Vec::new(), call));
+        .map(|condition| query.list::<IndexedResource>(requests.resources_with_tag(&condition.name, &condition.value)).read_on(Vec::new()));
     let in_scope = |hit: &IndexedResource| {
         resource_groups.is_empty() || hit.id.resource_group().is_some_and(|found| resource_groups.iter().any(|group| same_name(group, found)))
     };
@@ -48,7 +48,7 @@ pub(super) async fn collect(question: Question<'_>, answer: &mut Answer<'_>, see
     let hits = hits.min_by_key(Vec::len).unwrap_or_default();
     let ids = |wanted: TagPlace| hits.iter().filter(move |hit| place_of(hit) == Some(wanted)).map(|hit| hit.id.clone()).collect::<Vec<ResourceId>>();
 
-    let sets: Vec<ScaleSet> = look_up::<ScaleSet>(azure, call, ids(TagPlace::ScaleSet), None).await?.into_values().collect();
+    let sets: Vec<ScaleSet> = look_up::<ScaleSet>(query, ids(TagPlace::ScaleSet), None).await?.into_values().collect();
     let (sets, lagging): (Vec<ScaleSet>, Vec<ScaleSet>) = sets.into_iter().partition(|set| {
         let reasons = judge(tags, &[(TagPlace::ScaleSet, &set.tags)]);
         seen.scale_sets.note(&reasons);
@@ -57,20 +57,20 @@ pub(super) async fn collect(question: Question<'_>, answer: &mut Answer<'_>, see
     for set in &lagging {
         answer.leave_out(tagged_scale_sets::node(set, judge(tags, &[(TagPlace::ScaleSet, &set.tags)])));
     }
-    tagged_scale_sets::collect(question, &sets, answer, seen).await?;
+    tagged_scale_sets::collect(tag_query, &sets, answer, seen).await?;
 
-    let machines = look_up::<VirtualMachine>(azure, call, ids(TagPlace::Instance), None).await?;
+    let machines = look_up::<VirtualMachine>(query, ids(TagPlace::Instance), None).await?;
     let machines: Vec<VirtualMachine> = machines.into_values().collect();
     for machine in &machines {
         seen.machines.note(&judge(tags, &[(TagPlace::Instance, &machine.tags)]));
     }
-    let sets = sets_of(question, &machines, sets).await?;
-    gather_interfaces(question, &sets, machines, answer, seen).await?;
+    let sets = sets_of(tag_query, &machines, sets).await?;
+    gather_interfaces(tag_query, &sets, machines, answer, seen).await?;
 
     let wanted: Vec<ResourceId> = ids(TagPlace::NetworkInterface).into_iter().filter(|id| !answer.has(id)).collect();
-    let mut found = look_up::<NetworkInterface>(azure, call, wanted.clone(), None::<Begun<_>>).await?;
-    let owners = owners(question, &found).await?;
-    let sets = sets_of(question, &owners.values().cloned().collect::<Vec<_>>(), sets).await?;
+    let mut found = look_up::<NetworkInterface>(query, wanted.clone(), None).await?;
+    let owners = owners(tag_query, &found).await?;
+    let sets = sets_of(tag_query, &owners.values().cloned().collect::<Vec<_>>(), sets).await?;
     for id in wanted {
         let Some(interface) = found.remove(&id) else {
             let mut node = Node::new(NETWORK_INTERFACE, id.as_str(), id.name());
@@ -102,23 +102,23 @@ fn place_of(hit: &IndexedResource) -> Option<TagPlace> {
 }
 
 /// The virtual machines of interfaces, where further tags may stand on them or on their sets. With one tag only, which the interface itself has, nothing more needs to be known.
-async fn owners(question: Question<'_>, interfaces: &Found<NetworkInterface>) -> Result<Found<VirtualMachine>> {
-    let Question { azure, call, tags, .. } = question;
+async fn owners(tag_query: TagQuery<'_>, interfaces: &Found<NetworkInterface>) -> Result<Found<VirtualMachine>> {
+    let TagQuery { query, tags, .. } = tag_query;
     if tags.conditions.len() < 2 || tags.places == [TagPlace::NetworkInterface] {
         return Ok(Found::new());
     }
     let wanted =
         interfaces.values().filter_map(|interface| interface.properties.virtual_machine.as_ref()).map(|owner| owner.id.clone()).filter(|id| !id.is_empty());
-    look_up(azure, call, wanted, None).await
+    look_up(query, wanted, None).await
 }
 
 /// `known`, and the scale sets of `machines` where further tags may stand on them.
-async fn sets_of(question: Question<'_>, machines: &[VirtualMachine], mut known: Vec<ScaleSet>) -> Result<Vec<ScaleSet>> {
-    let Question { azure, call, tags, .. } = question;
+async fn sets_of(tag_query: TagQuery<'_>, machines: &[VirtualMachine], mut known: Vec<ScaleSet>) -> Result<Vec<ScaleSet>> {
+    let TagQuery { query, tags, .. } = tag_query;
     if tags.conditions.len() > 1 && tags.may_stand_on(TagPlace::ScaleSet) {
         let of_machines = machines.iter().filter_map(|machine| machine.properties.virtual_machine_scale_set.as_ref()).map(|reference| &reference.id);
         let wanted: Vec<ResourceId> = of_machines.filter(|id| !id.is_empty() && known.iter().all(|set| set.id != **id)).cloned().collect();
-        known.extend(look_up::<ScaleSet>(azure, call, wanted, None).await?.into_values());
+        known.extend(look_up::<ScaleSet>(query, wanted, None).await?.into_values());
     }
     Ok(known)
 }

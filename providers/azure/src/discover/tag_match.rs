@@ -1,13 +1,12 @@
 //! Whether tags hold, and how near those came that do not.
 //!
-//! Names are compared without case and values exactly, as Azure does. A tag may stand on the interface, on its instance or on the scale set of that; which of these count is the question's.
+//! Names are compared without case and values exactly, as Azure does. A tag may stand on the interface, on its instance or on the scale set of that; which of these count is the query's.
 
 use std::collections::BTreeMap;
 
 use cloud_autojoin_core::config::key;
 use cloud_autojoin_core::{Exclusion, Finding};
 
-use super::tag_findings::with_place;
 use crate::arm::{self, same_name};
 use crate::config::{TagCondition, TagPlace, Tags};
 
@@ -15,10 +14,10 @@ use crate::config::{TagCondition, TagPlace, Tags};
 const VALUES: usize = 20;
 
 /// The tags of one place of an interface.
-pub(super) type Carrier<'a> = (TagPlace, &'a arm::Tags);
+pub(super) type TaggedResource<'a> = (TagPlace, &'a arm::Tags);
 
-/// Why the tags do not hold: one reason for each that does not, in the order of the question. Empty: they hold.
-pub(super) fn judge(wanted: &Tags, carriers: &[Carrier<'_>]) -> Vec<Exclusion> {
+/// Why the tags do not hold: one reason for each that does not, in the order of the query. Empty: they hold.
+pub(super) fn judge(wanted: &Tags, carriers: &[TaggedResource<'_>]) -> Vec<Exclusion> {
     wanted.conditions.iter().filter_map(|condition| judge_one(wanted, condition, carriers)).collect()
 }
 
@@ -27,8 +26,8 @@ pub(super) fn holds(condition: &TagCondition, tags: &arm::Tags) -> bool {
     tags.0.iter().any(|(name, value)| *value == condition.value && same_name(name, &condition.name))
 }
 
-fn judge_one(wanted: &Tags, condition: &TagCondition, carriers: &[Carrier<'_>]) -> Option<Exclusion> {
-    let (counting, other): (Vec<&Carrier<'_>>, Vec<&Carrier<'_>>) = carriers.iter().partition(|(place, _)| wanted.may_stand_on(*place));
+fn judge_one(wanted: &Tags, condition: &TagCondition, carriers: &[TaggedResource<'_>]) -> Option<Exclusion> {
+    let (counting, other): (Vec<&TaggedResource<'_>>, Vec<&TaggedResource<'_>>) = carriers.iter().partition(|(place, _)| wanted.may_stand_on(*place));
     if counting.iter().any(|(_, tags)| holds(condition, tags)) {
         return None;
     }
@@ -114,6 +113,13 @@ fn of_values(condition: &TagCondition, differing: &Differing, things: &str) -> F
         .with_hint(near.unwrap_or_else(|| format!("check the value `{value}` of tag `{name}`")))
 }
 
+/// The finding with the change by which tags on `place` count: alone where there is one tag, beside the other places where there are several, each of which may stand elsewhere.
+pub(super) fn with_place(finding: Finding, tags: &Tags, place: TagPlace) -> Finding {
+    let places = if tags.conditions.len() > 1 { tags.places.as_slice() } else { &[] };
+    let words: Vec<&str> = places.iter().chain([&place]).map(|place| place.word()).collect();
+    finding.with_change("tag_on", Some(&words.join(",")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,7 +132,7 @@ mod tests {
         Tags::on_network_interface(conditions.iter().map(|(name, value)| TagCondition::new(*name, *value)).collect()).with_places(places.to_vec())
     }
 
-    fn reasons(wanted: &Tags, carriers: &[Carrier<'_>]) -> Vec<String> {
+    fn reasons(wanted: &Tags, carriers: &[TaggedResource<'_>]) -> Vec<String> {
         judge(wanted, carriers).iter().map(ToString::to_string).collect()
     }
 

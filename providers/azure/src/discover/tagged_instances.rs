@@ -9,12 +9,12 @@ use cloud_autojoin_core::Result;
 use super::answer::Answer;
 use super::candidate::Instance;
 use super::flexible::gather;
-use super::lookup::{Begun, SIDE_BY_SIDE, look_up};
-use super::scale_set::Resolved;
+use super::lookup::{PartialList, SIDE_BY_SIDE, look_up};
+use super::members::Resolved;
 use super::tag_findings::Seen;
 use super::tag_match::judge;
+use super::tag_query::{TagQuery, each_page, judge_candidate, scopes};
 use super::tagged_scale_sets::contributes;
-use super::tags::{Question, each_page, judge_candidate, scopes};
 use crate::arm::{ResourceId, ScaleSet, VirtualMachine};
 use crate::config::{OrchestrationMode, TagPlace};
 
@@ -23,13 +23,13 @@ use crate::config::{OrchestrationMode, TagPlace};
 /// # Errors
 ///
 /// A page or an interface that cannot be read.
-pub(super) async fn collect(question: Question<'_>, sets: &[ScaleSet], answer: &mut Answer<'_>, seen: &mut Seen) -> Result<()> {
-    let Question { azure, call, tags, resource_groups } = question;
-    let asks = azure.arm().asks(&azure.config().subscription_id);
-    let lists = scopes(resource_groups).map(|group| azure.arm().list::<VirtualMachine>(asks.virtual_machines(group))).collect();
+pub(super) async fn collect(tag_query: TagQuery<'_>, sets: &[ScaleSet], answer: &mut Answer<'_>, seen: &mut Seen) -> Result<()> {
+    let TagQuery { query, tags, resource_groups } = tag_query;
+    let requests = query.requests();
+    let lists = scopes(resource_groups).map(|group| query.list::<VirtualMachine>(requests.virtual_machines(group))).collect();
     let decides_alone = !tags.may_stand_on(TagPlace::NetworkInterface);
     let mut held = Vec::new();
-    each_page(lists, call, |page| {
+    each_page(lists, |page| {
         for machine in page {
             if machine.interface_ids().next().is_some() && machine.interface_ids().all(|id| answer.has(id)) {
                 continue;
@@ -44,7 +44,7 @@ pub(super) async fn collect(question: Question<'_>, sets: &[ScaleSet], answer: &
         }
     })
     .await?;
-    gather_interfaces(question, sets, held, answer, seen).await
+    gather_interfaces(tag_query, sets, held, answer, seen).await
 }
 
 /// Looks up the interfaces of `machines`, and takes them into `answer` by all the tags that are known.
@@ -53,20 +53,20 @@ pub(super) async fn collect(question: Question<'_>, sets: &[ScaleSet], answer: &
 ///
 /// A list or an interface that cannot be read.
 pub(super) async fn gather_interfaces(
-    question: Question<'_>,
+    tag_query: TagQuery<'_>,
     sets: &[ScaleSet],
     machines: Vec<VirtualMachine>,
     answer: &mut Answer<'_>,
     seen: &mut Seen,
 ) -> Result<()> {
-    let Question { azure, call, tags, resource_groups } = question;
+    let TagQuery { query, tags, resource_groups } = tag_query;
     let wanted: Vec<ResourceId> = machines.iter().flat_map(VirtualMachine::interface_ids).cloned().collect();
     // Many interfaces of a whole subscription may stand in many groups: one list has them all.
-    let begun = (resource_groups.is_empty() && wanted.len() > SIDE_BY_SIDE).then(|| {
-        let ask = azure.arm().asks(&azure.config().subscription_id).network_interfaces(None);
-        Begun { resource_group: None, read: Vec::new(), rest: azure.arm().list(ask), must_list: false }
+    let partial = (resource_groups.is_empty() && wanted.len() > SIDE_BY_SIDE).then(|| {
+        let request = query.requests().network_interfaces(None);
+        PartialList { resource_group: None, read: Vec::new(), rest: query.list(request), must_list: false }
     });
-    let mut found = look_up(azure, call, wanted, begun).await?;
+    let mut found = look_up(query, wanted, partial).await?;
     for machine in &machines {
         let mut instance = Instance::of(machine);
         let set = machine.properties.virtual_machine_scale_set.as_ref().and_then(|reference| sets.iter().find(|set| set.id == reference.id));

@@ -4,19 +4,19 @@
 
 use std::sync::Arc;
 
-use cloud_autojoin_core::{Call, Exclusion, Node, Result};
+use cloud_autojoin_core::{Exclusion, Node, Result};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::answer::Answer;
 use super::candidate::{Candidate, Instance, RESOURCE_GROUP};
 use super::completeness;
 use super::empty_scale_set::mode_of;
-use super::scale_set::{Resolved, ScaleSetName, resolve_listed};
+use super::members::{Resolved, ScaleSetName};
+use super::scale_set::resolve_listed;
 use super::tag_findings::Seen;
 use super::tag_match::{holds, judge};
-use super::tags::{Question, each_page, judge_candidate, scopes};
+use super::tag_query::{TagQuery, each_page, judge_candidate, scopes};
 use crate::arm::{self, ScaleSet};
-use crate::azure::Azure;
 use crate::config::{TagPlace, Tags};
 
 /// The kind of a node that is a scale set.
@@ -30,12 +30,12 @@ const SIDE_BY_SIDE: usize = 4;
 /// # Errors
 ///
 /// A page that cannot be read.
-pub(super) async fn list(question: Question<'_>, answer: &mut Answer<'_>, seen: &mut Seen) -> Result<Vec<ScaleSet>> {
-    let Question { azure, call, tags, resource_groups } = question;
-    let asks = azure.arm().asks(&azure.config().subscription_id);
-    let lists = scopes(resource_groups).map(|group| azure.arm().list::<ScaleSet>(asks.scale_sets(group))).collect();
+pub(super) async fn list(tag_query: TagQuery<'_>, answer: &mut Answer<'_>, seen: &mut Seen) -> Result<Vec<ScaleSet>> {
+    let TagQuery { query, tags, resource_groups } = tag_query;
+    let requests = query.requests();
+    let lists = scopes(resource_groups).map(|group| query.list::<ScaleSet>(requests.scale_sets(group))).collect();
     let mut held = Vec::new();
-    each_page(lists, call, |page| {
+    each_page(lists, |page| {
         for set in page {
             let reasons = judge(tags, &[(TagPlace::ScaleSet, &set.tags)]);
             seen.scale_sets.note(&reasons);
@@ -60,8 +60,8 @@ pub(super) fn contributes(tags: &Tags, place: TagPlace, carried: &arm::Tags, rea
 /// # Errors
 ///
 /// A set of which something cannot be read, or of which the answer leaves out where it is.
-pub(super) async fn collect(question: Question<'_>, sets: &[ScaleSet], answer: &mut Answer<'_>, seen: &mut Seen) -> Result<()> {
-    let Question { azure, call, tags, .. } = question;
+pub(super) async fn collect(tag_query: TagQuery<'_>, sets: &[ScaleSet], answer: &mut Answer<'_>, seen: &mut Seen) -> Result<()> {
+    let TagQuery { query, tags, .. } = tag_query;
     let named: Vec<(ScaleSetName, ScaleSet)> = sets
         .iter()
         .map(|set| {
@@ -71,12 +71,9 @@ pub(super) async fn collect(question: Question<'_>, sets: &[ScaleSet], answer: &
         .collect::<Result<_>>()?;
     let with_instance_tags = tags.may_stand_on(TagPlace::Instance);
     let resolved: Vec<(ScaleSet, Resolved)> = stream::iter(named)
-        .map(|(name, set)| {
-            let (azure, call): (Azure, Call) = (azure.clone(), call.clone());
-            async move {
-                let resolved = resolve_listed(&azure, &call, &name, mode_of(&set), with_instance_tags).await?;
-                Ok::<_, cloud_autojoin_core::Error>((set, resolved))
-            }
+        .map(|(name, set)| async move {
+            let resolved = resolve_listed(query, &name, mode_of(&set), with_instance_tags).await?;
+            Ok::<_, cloud_autojoin_core::Error>((set, resolved))
         })
         .buffered(SIDE_BY_SIDE)
         .try_collect()

@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cloud_autojoin_core::{Call, Exclusion, Result};
+use cloud_autojoin_core::{Exclusion, Result};
 
 use super::candidate::{Candidate, Instance};
 use super::completeness;
-use super::scale_set::{Opened, Resolved, ScaleSetName};
+use super::members::{Opened, Resolved, ScaleSetName};
+use super::query::Query;
 use crate::arm::{NetworkInterface, ResourceId, VirtualMachine};
-use crate::azure::Azure;
 use crate::config::OrchestrationMode;
 
 /// Reads the listing to its end, and sorts out what belongs to instances that are gone.
@@ -20,15 +20,15 @@ use crate::config::OrchestrationMode;
 /// # Errors
 ///
 /// A page, or the list of instances where it is needed, that cannot be read.
-pub(super) async fn resolve(azure: &Azure, call: &Call, set: &ScaleSetName, (first, rest): Opened<NetworkInterface>, with_instances: bool) -> Result<Resolved> {
-    let interfaces = rest.read_on(first, call).await?;
+pub(super) async fn resolve(query: Query<'_>, set: &ScaleSetName, (first, rest): Opened<'_, NetworkInterface>, with_instances: bool) -> Result<Resolved> {
+    let interfaces = rest.read_on(first).await?;
     let doubtful = interfaces.iter().any(|interface| interface.properties.primary.is_none());
-    let listed = if doubtful || with_instances { Some(instances(azure, call, set, false).await?) } else { None };
+    let listed = if doubtful || with_instances { Some(instances(query, set, false).await?) } else { None };
 
     let mut resolved = Resolved::new(OrchestrationMode::Uniform);
     let mut unlisted: HashMap<ResourceId, Arc<Instance>> = HashMap::new();
     for interface in interfaces {
-        let id = instance_id(azure, set, &interface);
+        let id = instance_id(query, set, &interface);
         let known = id.as_ref().zip(listed.as_ref()).and_then(|(id, listed)| listed.get(id)).cloned();
         let is_gone = listed.is_some() && known.is_none() && id.is_some() && interface.properties.primary.is_none();
         let instance = known.or_else(|| id.map(|id| Arc::clone(unlisted.entry(id.clone()).or_insert_with(|| Arc::new(bare(set, id))))));
@@ -47,10 +47,10 @@ pub(super) async fn resolve(azure: &Azure, call: &Call, set: &ScaleSetName, (fir
 /// # Errors
 ///
 /// A page that cannot be read, or an instance view that is wanted and has no power state.
-pub(super) async fn instances(azure: &Azure, call: &Call, set: &ScaleSetName, with_view: bool) -> Result<HashMap<ResourceId, Arc<Instance>>> {
-    let asks = azure.arm().asks(&azure.config().subscription_id);
-    let list = azure.arm().list::<VirtualMachine>(asks.scale_set_instances(&set.resource_group, &set.name, with_view));
-    let machines = list.read_on(Vec::new(), call).await?;
+pub(super) async fn instances(query: Query<'_>, set: &ScaleSetName, with_view: bool) -> Result<HashMap<ResourceId, Arc<Instance>>> {
+    let requests = query.requests();
+    let list = query.list::<VirtualMachine>(requests.scale_set_instances(&set.resource_group, &set.name, with_view));
+    let machines = list.read_on(Vec::new()).await?;
     let has_state = |machine: &VirtualMachine| machine.properties.instance_view.as_ref().is_some_and(|view| view.power_state().is_some());
     if let Some(machine) = machines.iter().find(|machine| with_view && machine.is_made() && !has_state(machine)) {
         return Err(completeness::of_power_state(machine));
@@ -59,23 +59,22 @@ pub(super) async fn instances(azure: &Azure, call: &Call, set: &ScaleSetName, wi
         .iter()
         .map(|machine| {
             let number = machine.instance_id.as_deref().or_else(|| machine.id.after("virtualMachines")).unwrap_or_default();
-            let id = numbered(azure, set, number);
+            let id = numbered(query, set, number);
             (id.clone(), Arc::new(Instance { id, scale_set: Some(set.name.clone()), ..Instance::of(machine) }))
         })
         .collect())
 }
 
 /// The id of the instance that an interface belongs to.
-fn instance_id(azure: &Azure, set: &ScaleSetName, interface: &NetworkInterface) -> Option<ResourceId> {
+fn instance_id(query: Query<'_>, set: &ScaleSetName, interface: &NetworkInterface) -> Option<ResourceId> {
     let owner = interface.properties.virtual_machine.as_ref().map(|machine| &machine.id);
     let number = interface.id.after("virtualMachines").or_else(|| owner?.after("virtualMachines"))?;
-    Some(numbered(azure, set, number))
+    Some(numbered(query, set, number))
 }
 
 /// The id of an instance in one spelling: the group in it may be spelled differently by the list of instances and by that of interfaces.
-fn numbered(azure: &Azure, set: &ScaleSetName, number: &str) -> ResourceId {
-    let set = ResourceId::scale_set(&azure.config().subscription_id, &set.resource_group, &set.name);
-    ResourceId::new(format!("{set}/virtualMachines/{number}"))
+fn numbered(query: Query<'_>, set: &ScaleSetName, number: &str) -> ResourceId {
+    ResourceId::new(format!("{}/virtualMachines/{number}", set.id(query)))
 }
 
 /// An instance of which only the number is known: Azure names them after the set and the number.
