@@ -12,6 +12,7 @@ mod command {
     pub(crate) mod options;
     pub(crate) mod record;
     pub(crate) mod run;
+    pub(crate) mod scripted;
     pub(crate) mod serve;
     pub(crate) mod worlds;
 }
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use command::{change, run, serve, worlds};
+use command::{change, run, scripted, serve, worlds};
 
 /// Pretends to be a cloud, on this machine, from memory.
 ///
@@ -40,6 +41,8 @@ enum Action {
     Run(run::Run),
     /// Keeps a pretend cloud open until interrupted
     Serve(serve::Serve),
+    /// Serves recorded responses for small clouds, to a command or until interrupted
+    Scripted(scripted::Scripted),
     /// Lists the worlds that come with the program, or prints one
     Worlds(worlds::Worlds),
     /// Adds an instance to a scale set of a running simulator and prints its name
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         match arguments.action {
             Action::Run(run) => run::run(run).await,
             Action::Serve(serve) => serve::serve(serve).await,
+            Action::Scripted(scripted) => scripted::scripted(scripted).await,
             Action::Worlds(worlds) => worlds::worlds(&worlds).map(|()| ExitCode::SUCCESS),
             Action::Add(add) => add.run().await,
             Action::Remove(remove) => remove.run().await,

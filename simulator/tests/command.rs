@@ -126,6 +126,7 @@ fn mistakes_are_named() {
         (vec!["run", "--world", "/no/such.toml", "--", "true"], "cannot read the world `/no/such.toml`"),
         (vec!["run", "--fault", "explode", "--", "true"], "no action `explode`"),
         (vec!["run", "--latency", "soon", "--", "true"], "`soon` is no duration"),
+        (vec!["scripted", "nowhere"], "cannot read nowhere: No such file or directory"),
         (vec!["worlds", "nowhere"], "no world `nowhere` is shipped"),
         (vec!["serve", "--control", "0.0.0.0:7070"], "must be a loopback address"),
         (vec!["replace", "nomad"], "required arguments were not provided: <INSTANCE>"),
@@ -293,6 +294,34 @@ fn a_directory_keeps_the_certificate_authority_across_restarts() {
     let answer = runtime.block_on(client.get(ready["authority_host"].as_str().unwrap()).send());
     assert_eq!(answer.unwrap().status(), 404);
     second.end();
+}
+
+#[test]
+fn a_script_is_served_to_a_command() {
+    let url = "https://api.digitalocean.com/v2/droplets?tag_name=consul";
+    let script = format!("curl -sS -H 'Authorization: Bearer pretend-token' '{url}' && echo $DISCOVER_SIM_SERVICE_ENDPOINT");
+    if Command::new("curl").arg("--version").output().is_err() {
+        println!("skipped: this test drives curl, which is not installed");
+        return;
+    }
+    let output = run(&["scripted", "digitalocean", "--fault", "delay=1ms", "--", "sh", "-ec", &script]);
+    assert!(output.status.success() && out(&output).contains("consul-1") && out(&output).contains("\nhttp://127.0.0.1:"), "{output:?}");
+    assert!(err(&output).contains("service    list-droplets"), "{}", err(&output));
+}
+
+#[test]
+fn a_script_is_served_until_interrupted_and_takes_faults() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ready.json");
+    let mut serving = Running::start(&mut discover_sim(&["scripted", "digitalocean", "--ready-file", file.to_str().unwrap()]));
+    let ready = ready(&file, serving.child());
+    let control = ready["control"].as_str().unwrap();
+    assert_eq!(ready["join_string"], "provider=digitalocean api_token=pretend-token tag_name=consul");
+    assert!(run(&["fault", "hang", "--control", control]).status.success());
+    let refused = run(&["add", "set", "--control", control]);
+    assert_eq!(err(&refused), "discover-sim: a scripted service has no scale sets: only faults can change it\n");
+    let output = serving.end();
+    assert!(out(&output).contains("A join string:\nprovider=digitalocean "), "{}", out(&output));
 }
 
 #[test]

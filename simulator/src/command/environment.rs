@@ -1,17 +1,18 @@
-//! The variables that lead unchanged clients into the pretend cloud.
+//! The variables that lead unchanged clients to the simulator.
 
 use std::ffi::OsString;
 
-use cloud_autojoin_simulator::azure::Simulator;
+use cloud_autojoin_simulator::azure;
 use cloud_autojoin_simulator::azure::world::{Principal, PrincipalKind};
+use cloud_autojoin_simulator::engine::{Service, Simulator};
 
 use crate::Failure;
 
-/// Variables to take away: each could lead past the pretend cloud, or trust others beside it.
+/// Variables to remove: each could lead past the simulator, or trust others beside it.
 pub(crate) const REMOVED: [&str; 5] = ["ALL_PROXY", "all_proxy", "SSL_CERT_DIR", "IDENTITY_ENDPOINT", "MSI_ENDPOINT"];
 
-/// Proxy, certificates, and the endpoints by name.
-pub(crate) fn endpoints(simulator: &Simulator) -> Vec<(&'static str, OsString)> {
+/// Proxy and certificates, and where they are by name.
+pub(crate) fn proxy<S: Service>(simulator: &Simulator<S>) -> Vec<(&'static str, OsString)> {
     let mut variables: Vec<(&'static str, OsString)> = Vec::new();
     // Clients differ in which case they read; curl takes `http_proxy` in lower case only.
     for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
@@ -25,27 +26,33 @@ pub(crate) fn endpoints(simulator: &Simulator) -> Vec<(&'static str, OsString)> 
     for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
         variables.push((name, simulator.ca_file().into()));
     }
-    // Clients that ask the metadata service past any proxy, as they should, find it here: some Azure SDKs read this one.
-    variables.push(("AZURE_POD_IDENTITY_AUTHORITY_HOST", simulator.metadata_endpoint().into()));
-    // The Azure CLI would report what it did to a host that is not pretended.
-    variables.push(("AZURE_CORE_COLLECT_TELEMETRY", "false".into()));
-    variables.push(("DISCOVER_SIM_ARM_ENDPOINT", simulator.arm_endpoint().into()));
-    variables.push(("DISCOVER_SIM_AUTHORITY_HOST", simulator.authority_host().into()));
-    variables.push(("DISCOVER_SIM_METADATA_ENDPOINT", simulator.metadata_endpoint().into()));
     variables.push(("DISCOVER_SIM_PROXY", simulator.proxy_endpoint().into()));
     variables.push(("DISCOVER_SIM_CA_FILE", simulator.ca_file().into()));
     variables
 }
 
+/// The endpoints of Azure by name.
+pub(crate) fn azure_endpoints(simulator: &azure::Simulator) -> Vec<(&'static str, OsString)> {
+    vec![
+        // Clients that ask the metadata service past any proxy, as they should, find it here: some Azure SDKs read this one.
+        ("AZURE_POD_IDENTITY_AUTHORITY_HOST", simulator.metadata_endpoint().into()),
+        // The Azure CLI would report what it did to a host that isn't simulated.
+        ("AZURE_CORE_COLLECT_TELEMETRY", "false".into()),
+        ("DISCOVER_SIM_ARM_ENDPOINT", simulator.arm_endpoint().into()),
+        ("DISCOVER_SIM_AUTHORITY_HOST", simulator.authority_host().into()),
+        ("DISCOVER_SIM_METADATA_ENDPOINT", simulator.metadata_endpoint().into()),
+    ]
+}
+
 /// The first application of the world that has a secret.
-pub(crate) fn application(simulator: &Simulator) -> Option<Principal> {
+pub(crate) fn application(simulator: &azure::Simulator) -> Option<Principal> {
     simulator.with_world(|world| {
         world.principals().iter().find(|principal| principal.kind == PrincipalKind::Application && principal.client_secret.is_some()).cloned()
     })
 }
 
 /// That application's credentials, as Terraform and go-discover (`ARM_`) and as the Azure SDKs (`AZURE_`) call them.
-pub(crate) fn credentials(simulator: &Simulator) -> Result<Vec<(String, OsString)>, Failure> {
+pub(crate) fn credentials(simulator: &azure::Simulator) -> Result<Vec<(String, OsString)>, Failure> {
     let principal = application(simulator).ok_or("`--credentials`: the world has no application with a secret")?;
     let subscription = simulator.with_world(|world| world.subscriptions().first().map(|subscription| subscription.id.clone())).unwrap_or_default();
     let values = [

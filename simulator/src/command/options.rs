@@ -1,4 +1,4 @@
-//! What `run` and `serve` have in common: the world, the endpoints, latency and faults.
+//! What the subcommands that start a simulator have in common, and the options of Azure's.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,38 +7,19 @@ use std::time::Duration;
 
 use clap::Args;
 use cloud_autojoin_simulator::azure::world::World;
-use cloud_autojoin_simulator::azure::{Endpoint, Fault, FaultError, Simulator};
-use cloud_autojoin_simulator::engine::parse_duration;
+use cloud_autojoin_simulator::azure::{self, Azure, Endpoint};
+use cloud_autojoin_simulator::engine::{self, FaultError, Service, Simulator, SimulatorBuilder, parse_duration};
 
 use super::control::{self, Change};
 use crate::Failure;
 
-/// The pretend cloud.
+/// What every simulator takes.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
-    /// A world that comes with the program (see `worlds`), or a TOML file
-    #[arg(long, value_name = "NAME|FILE", default_value = "nomad-consul")]
-    world: String,
-    /// How long every answer takes, such as `50ms`
+pub(crate) struct Shared {
+    /// How long every response takes, such as `50ms`
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = parse_duration)]
     latency: Duration,
-    /// Breaks answers, such as `status=429,retry-after=2,times=1` or `hang,operation=token`; may be given again
-    ///
-    /// Keys: action (status, hang, reset, cut-body, cut-chunked-body, cut-json, redirect, next-link, next-link-loop, unauthorized, delay, not-found), operation,
-    /// endpoint (arm, authority, metadata, proxy), path-contains, skip, times, status, retry-after (seconds, or `date:SECONDS`), body (json, html, empty,
-    /// text:...), to, delay.
-    #[arg(long = "fault", value_name = "KEY=VALUE,...", verbatim_doc_comment)]
-    faults: Vec<Fault>,
-    /// The port of ARM; the system chooses unless told, here and below
-    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
-    arm_port: u16,
-    /// The port of Entra ID
-    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
-    authority_port: u16,
-    /// The port of instance metadata
-    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
-    metadata_port: u16,
-    /// The port of the forward proxy
+    /// The port of the forward proxy; by default the system chooses
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     proxy_port: u16,
     /// Keep the certificate authority here, for the next start too: `ca.pem` to trust, `ca.key` its key [default: a temporary directory]
@@ -50,28 +31,24 @@ pub(crate) struct Options {
 }
 
 /// A simulator, and where changes are taken.
-pub(crate) struct Started {
-    pub(crate) simulator: Arc<Simulator>,
+pub(crate) struct Started<S: Service> {
+    pub(crate) simulator: Arc<Simulator<S>>,
     pub(crate) control: SocketAddr,
 }
 
-impl Options {
-    /// Opens all endpoints and the control address.
-    pub(crate) async fn start(self) -> Result<Started, Failure> {
-        let world = read_world(&self.world)?;
-        let mut builder = Simulator::builder(world)
-            .latency(self.latency)
-            .port(Endpoint::Arm, self.arm_port)
-            .port(Endpoint::Authority, self.authority_port)
-            .port(Endpoint::Metadata, self.metadata_port)
-            .port(Endpoint::Proxy, self.proxy_port);
+impl Shared {
+    /// Opens all endpoints, and the control address, at which `apply` makes the changes.
+    pub(crate) async fn start<S: Service>(
+        self,
+        builder: SimulatorBuilder<S>,
+        apply: fn(&Simulator<S>, Change) -> Result<String, String>,
+    ) -> Result<Started<S>, Failure> {
+        let proxy = <S::Endpoint as engine::Endpoint>::PROXY;
+        let mut builder = builder.latency(self.latency).port(proxy, self.proxy_port);
         if let Some(directory) = self.directory {
             // Commands may run in another directory.
             let directory = std::path::absolute(&directory).unwrap_or(directory);
             builder = builder.directory(directory);
-        }
-        for fault in self.faults {
-            builder = builder.fault(fault);
         }
         let simulator = Arc::new(builder.start().await.map_err(|error| with_causes(&error))?);
         // The files of the simulator go with its last owner, which is not the control address.
@@ -82,27 +59,71 @@ impl Options {
     }
 }
 
+/// Adds the fault, or ends all; other changes are those of a cloud with scale sets.
+pub(crate) fn apply_fault<S: Service>(simulator: &Simulator<S>, change: Change) -> Result<String, String> {
+    match change {
+        Change::Fault { fault } => simulator.add_fault(fault.parse().map_err(|error: FaultError| error.to_string())?),
+        Change::ClearFaults {} => simulator.clear_faults(),
+        Change::Add { .. } | Change::Remove { .. } | Change::Replace { .. } => {
+            return Err("a scripted service has no scale sets: only faults can change it".to_owned());
+        }
+    }
+    Ok(String::new())
+}
+
+/// The simulated Azure.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// A world that comes with the program (see `worlds`), or a TOML file
+    #[arg(long, value_name = "NAME|FILE", default_value = "nomad-consul")]
+    world: String,
+    /// Breaks responses, such as `status=429,retry-after=2,times=1` or `hang,operation=token`; may be given again
+    ///
+    /// Keys: action (status, hang, reset, cut-body, cut-chunked-body, cut-json, redirect, next-link, next-link-loop, unauthorized, delay, not-found), operation,
+    /// endpoint (arm, authority, metadata, proxy), path-contains, skip, times, status, retry-after (seconds, or `date:SECONDS`), body (json, html, empty,
+    /// text:...), to, delay.
+    #[arg(long = "fault", value_name = "KEY=VALUE,...", verbatim_doc_comment)]
+    faults: Vec<azure::Fault>,
+    /// The port of ARM; by default the system chooses, here and below
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    arm_port: u16,
+    /// The port of Entra ID
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    authority_port: u16,
+    /// The port of instance metadata
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    metadata_port: u16,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+impl Options {
+    /// Opens all endpoints and the control address.
+    pub(crate) async fn start(self) -> Result<Started<Azure>, Failure> {
+        let world = read_world(&self.world)?;
+        let builder = azure::Simulator::builder(world)
+            .port(Endpoint::Arm, self.arm_port)
+            .port(Endpoint::Authority, self.authority_port)
+            .port(Endpoint::Metadata, self.metadata_port);
+        let builder = self.faults.into_iter().fold(builder, SimulatorBuilder::fault);
+        self.shared.start(builder, apply).await
+    }
+}
+
 /// Applies a change; returns the text to print.
-fn apply(simulator: &Simulator, change: Change) -> Result<String, String> {
-    let (name, changed) = match change {
-        Change::Add { scale_set } => (true, simulator.with_world(|world| world.add_instance(&scale_set))),
-        Change::Replace { scale_set, instance } => (true, simulator.with_world(|world| world.replace_instance(&scale_set, &instance))),
-        Change::Remove { scale_set, instance } => (false, simulator.with_world(|world| world.remove_instance(&scale_set, &instance)).map(|()| instance)),
-        Change::Fault { fault } => {
-            simulator.add_fault(fault.parse().map_err(|error: FaultError| error.to_string())?);
-            return Ok(String::new());
-        }
-        Change::ClearFaults {} => {
-            simulator.clear_faults();
-            return Ok(String::new());
-        }
+fn apply(simulator: &azure::Simulator, change: Change) -> Result<String, String> {
+    let added = match change {
+        Change::Add { scale_set } => simulator.with_world(|world| world.add_instance(&scale_set)).map(Some),
+        Change::Replace { scale_set, instance } => simulator.with_world(|world| world.replace_instance(&scale_set, &instance)).map(Some),
+        Change::Remove { scale_set, instance } => simulator.with_world(|world| world.remove_instance(&scale_set, &instance)).map(|()| None),
+        change => return apply_fault(simulator, change),
     };
-    let instance = changed.map_err(|error| error.to_string())?;
-    Ok(if name { format!("{instance}\n") } else { String::new() })
+    let added = added.map_err(|error| error.to_string())?;
+    Ok(added.map_or_else(String::new, |instance| format!("{instance}\n")))
 }
 
 /// An error and its causes in one line.
-fn with_causes(error: &dyn std::error::Error) -> Failure {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> Failure {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")).into()
 }

@@ -2,19 +2,16 @@
 
 use std::path::Path;
 
-use cloud_autojoin_simulator::azure::Operation;
-use cloud_autojoin_simulator::azure::{Endpoint, SeenRequest, Simulator};
+use cloud_autojoin_simulator::engine::{Endpoint, Operation, SeenRequest, Service, Simulator};
 use serde_json::{Value, json};
 
 use crate::Failure;
 
 /// Writes `{"requests": [...], "sequential_depth": {...}, "bytes": N}`; times are in milliseconds since the start.
-pub(crate) fn write(simulator: &Simulator, path: &Path) -> Result<(), Failure> {
+pub(crate) fn write<S: Service>(simulator: &Simulator<S>, path: &Path) -> Result<(), Failure> {
     let requests = simulator.requests();
-    let depth: Value = [Endpoint::Arm, Endpoint::Authority, Endpoint::Metadata]
-        .into_iter()
-        .map(|endpoint| (endpoint.to_string(), json!(simulator.sequential_depth(endpoint))))
-        .collect();
+    let services = S::Endpoint::ALL.iter().filter(|endpoint| **endpoint != S::Endpoint::PROXY);
+    let depth: Value = services.map(|endpoint| (endpoint.to_string(), json!(simulator.sequential_depth(*endpoint)))).collect();
     let record = json!({
         "requests": requests.iter().map(one).collect::<Vec<_>>(),
         "sequential_depth": depth,
@@ -24,7 +21,7 @@ pub(crate) fn write(simulator: &Simulator, path: &Path) -> Result<(), Failure> {
     std::fs::write(path, format!("{record}\n")).map_err(|error| format!("cannot write {}: {error}", path.display()).into())
 }
 
-fn one(request: &SeenRequest) -> Value {
+fn one<E: Endpoint, O: Operation>(request: &SeenRequest<E, O>) -> Value {
     let milliseconds = |time: std::time::Duration| time.as_micros() as f64 / 1000.0;
     json!({
         "endpoint": request.endpoint,
@@ -36,7 +33,7 @@ fn one(request: &SeenRequest) -> Value {
         "path": request.path,
         "query": request.query,
         "operation": request.operation,
-        "expected": request.operation != Operation::Unexpected,
+        "expected": request.operation != O::unexpected(),
         "user_agent": request.user_agent,
         "bearer": request.bearer,
         "principal": request.principal,

@@ -1,13 +1,13 @@
-//! `discover-sim run`: one command in a pretend cloud.
+//! `discover-sim run`: one command in the simulated Azure, and what `scripted` shares with it.
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 
 use clap::Args;
-use cloud_autojoin_simulator::azure::Simulator;
+use cloud_autojoin_simulator::engine::{Service, Simulator};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -42,17 +42,30 @@ pub(crate) struct Run {
 
 /// Runs it.
 pub(crate) async fn run(run: Run) -> Result<ExitCode, Failure> {
-    let Started { simulator, control } = run.options.start().await?;
-    let Some((program, arguments)) = run.command.split_first() else { return Err("no command".into()) };
+    let started = run.options.start().await?;
+    let mut variables: Vec<(String, OsString)> = Vec::new();
+    variables.extend(environment::azure_endpoints(&started.simulator).into_iter().map(|(name, value)| (name.to_owned(), value)));
+    if run.credentials {
+        variables.extend(environment::credentials(&started.simulator)?);
+    }
+    command(&started, &run.command, variables, run.quiet, run.record.as_deref()).await
+}
+
+/// Runs a command against a simulator, with these variables beside those of the proxy.
+pub(crate) async fn command<S: Service>(
+    Started { simulator, control }: &Started<S>,
+    words: &[OsString],
+    variables: Vec<(String, OsString)>,
+    quiet: bool,
+    record: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let Some((program, arguments)) = words.split_first() else { return Err("no command".into()) };
     let mut command = Command::new(program);
     command.args(arguments).kill_on_drop(true);
     for name in environment::REMOVED {
         command.env_remove(name);
     }
-    command.envs(environment::endpoints(&simulator)).env(control::VARIABLE, control.to_string());
-    if run.credentials {
-        command.envs(environment::credentials(&simulator)?);
-    }
+    command.envs(environment::proxy(simulator)).envs(variables).env(control::VARIABLE, control.to_string());
     // A terminal sends its interrupt to the command as well: it ends the command, and the summary still comes.
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let mut child = match command.spawn() {
@@ -68,21 +81,21 @@ pub(crate) async fn run(run: Run) -> Result<ExitCode, Failure> {
             }
         }
     };
-    if !run.quiet {
-        say(&simulator);
+    if !quiet {
+        print_summary(simulator);
     }
-    if let Some(path) = &run.record {
-        record::write(&simulator, path)?;
+    if let Some(path) = record {
+        record::write(simulator, path)?;
     }
     Ok(exit_code(status))
 }
 
-fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
+pub(crate) fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
     signal(kind).map_err(|error| format!("cannot listen for signals: {error}").into())
 }
 
 /// The summary, and each request that was not expected.
-fn say(simulator: &Simulator) {
+fn print_summary<S: Service>(simulator: &Simulator<S>) {
     let mut text = format!("discover-sim: {} requests\n{}", simulator.requests().len(), simulator.summary());
     for request in simulator.unexpected_requests() {
         text.push_str(&format!("discover-sim: unexpected: {request}\n"));

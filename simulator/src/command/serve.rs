@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
+use cloud_autojoin_simulator::azure::Azure;
+use cloud_autojoin_simulator::engine::Service;
+use serde_json::{Value, json};
+use tokio::signal::unix::SignalKind;
 
 use super::join_string::join_string;
 use super::options::{Options, Started};
+use super::run::listen;
 use crate::Failure;
 
 /// Keeps a pretend cloud open until interrupted.
@@ -25,25 +28,34 @@ pub(crate) struct Serve {
 /// Serves.
 pub(crate) async fn serve(serve: Serve) -> Result<ExitCode, Failure> {
     let started = serve.options.start().await?;
-    let simulator = &started.simulator;
-    let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
+    let ready = ready(&started);
+    until_interrupted(&started, &greeting(&started), serve.ready_file.as_deref(), &ready).await
+}
+
+/// Prints `greeting`, writes `ready` to its file, and serves until SIGINT or SIGTERM.
+pub(crate) async fn until_interrupted<S: Service>(
+    Started { simulator, .. }: &Started<S>,
+    greeting: &str,
+    ready_file: Option<&Path>,
+    ready: &Value,
+) -> Result<ExitCode, Failure> {
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let _ = std::io::stdout().write_all(greeting(&started).as_bytes());
-    if let Some(path) = &serve.ready_file {
-        write_ready(&started, path)?;
+    let _ = std::io::stdout().write_all(greeting.as_bytes());
+    if let Some(path) = ready_file {
+        write_ready(ready, path)?;
     }
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     let _ = write!(std::io::stderr(), "discover-sim: {} requests\n{}", simulator.requests().len(), simulator.summary());
-    if let Some(path) = &serve.ready_file {
+    if let Some(path) = ready_file {
         let _ = std::fs::remove_file(path);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn greeting(Started { simulator, control }: &Started) -> String {
+fn greeting(Started { simulator, control }: &Started<Azure>) -> String {
     let (proxy, file) = (simulator.proxy_endpoint(), simulator.ca_file().display());
     format!(
         "ARM        {}\n\
@@ -63,9 +75,8 @@ fn greeting(Started { simulator, control }: &Started) -> String {
     )
 }
 
-/// Whole or not at all: a script that waits for the file may read it at once.
-fn write_ready(Started { simulator, control }: &Started, path: &Path) -> Result<(), Failure> {
-    let ready = json!({
+fn ready(Started { simulator, control }: &Started<Azure>) -> Value {
+    json!({
         "arm_endpoint": simulator.arm_endpoint(),
         "authority_host": simulator.authority_host(),
         "metadata_endpoint": simulator.metadata_endpoint(),
@@ -77,7 +88,11 @@ fn write_ready(Started { simulator, control }: &Started, path: &Path) -> Result<
         "arc_endpoint": simulator.arc_endpoint(),
         "join_string": join_string(simulator),
         "process": std::process::id(),
-    });
+    })
+}
+
+/// Whole or not at all: a script that waits for the file may read it at once.
+fn write_ready(ready: &Value, path: &Path) -> Result<(), Failure> {
     let problem = |error: std::io::Error| Failure::from(format!("cannot write {}: {error}", path.display()));
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(problem)?;
