@@ -53,7 +53,7 @@ async fn cycles(simulator: &Simulator, place: &Place) {
     until("the first file", || target.exists(), || sidecar.log()).await;
     let asked = async || {
         let (_, metrics) = sidecar.get("/metrics").await;
-        metrics.lines().find_map(|line| line.strip_prefix("discover_watch_questions_total{watch=\"servers\"} ")).map_or(0, |count| count.parse().unwrap())
+        metrics.lines().find_map(|line| line.strip_prefix("discover_watch_polls_total{watch=\"servers\"} ")).map_or(0, |count| count.parse().unwrap())
     };
     let (mut before, mut latencies) = (None, Vec::new());
     loop {

@@ -38,7 +38,8 @@ mod tests {
             let code = u32::from(letter);
             assert_eq!(printable(&format!("a{letter}b")), format!("a\\u{{{code:x}}}b"));
         }
-        // Words of languages that are written from right to left, and letters joined by other marks.
+        // Words of languages that are written from right to left, and letters joined by other
+        // marks.
         assert_eq!(printable("שלום العربية é👩\u{200d}🚀"), "שלום العربية é👩\u{200d}🚀");
     }
 }

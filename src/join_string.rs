@@ -133,8 +133,9 @@ fn line_of_key(given: &[JoinArgument], key: &str) -> Option<String> {
     line
 }
 
-/// Calls `visit` with each prefix of the join string, one line of a file or one word longer than the
-/// one before, and the `FILE:LINE` where it ends (`None` for words), until `visit` returns true.
+/// Calls `visit` with each prefix of the join string, one line of a file or one word longer than
+/// the one before, and the `FILE:LINE` where it ends (`None` for words), until `visit` returns
+/// true.
 fn for_each_prefix(given: &[JoinArgument], mut visit: impl FnMut(&[String], Option<String>) -> bool) {
     let mut texts: Vec<String> = Vec::new();
     for given in given {

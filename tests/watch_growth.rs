@@ -61,10 +61,10 @@ async fn ten_thousand_questions_leave_nothing_behind() {
     let mut watch = Watch::builder(Box::new(Restless::default()) as Box<dyn Provider>, &context).last_good(folder.path().join("last.json")).seed(1).build();
     let status = watch.status();
     let mut after_warming_up = None;
-    while status.read().counts.asked < 10_000 {
+    while status.read().counts.polls < 10_000 {
         // Dropped and called again all the time, as in a `select!` of a daemon.
         let _ = tokio::time::timeout(Duration::from_secs(7), watch.next()).await;
-        if status.read().counts.asked == 1_000 && after_warming_up.is_none() {
+        if status.read().counts.polls == 1_000 && after_warming_up.is_none() {
             watch.flush().await;
             after_warming_up = Some(figures());
         }

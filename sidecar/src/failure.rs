@@ -83,9 +83,9 @@ impl From<WriteError> for Failure {
     }
 }
 
-/// What an agent says, in one line: its lines without bullets, and without what a terminal would act
-/// on. The local end of a connection (`127.0.0.1:52874->10.0.0.5:8301`) is left out: its port is
-/// another one each time, so the same cause would look new.
+/// What an agent says, in one line: its lines without bullets, and without what a terminal would
+/// act on. The local end of a connection (`127.0.0.1:52874->10.0.0.5:8301`) is left out: its port
+/// is another one each time, so the same cause would look new.
 pub(crate) fn one_line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
     let mut folded = String::new();

@@ -1,10 +1,11 @@
-//! The sidecar of a cluster's agents: polls a cloud and keeps join files and running agents up to date.
+//! The sidecar of a cluster's agents: polls a cloud and keeps join files and running agents up to
+//! date.
 //!
 //! Polling is [`cloud_autojoin::watch`]; this crate acts on its results. A configuration is read
-//! ([`ConfigSource`]) and checked ([`ConfigSource::check`]), then [`run`] runs it until shutdown, or
-//! [`run_once`] writes its files once. `daemon.rs` starts a `keeper.rs` for each watch, which writes
-//! files (`output`), joins agents (`agent`) and runs commands (`on_change.rs`). `board.rs` holds the
-//! state of all of them; `admin` and `systemd.rs` report it.
+//! ([`ConfigSource`]) and checked ([`ConfigSource::check`]), then [`run`] runs it until shutdown,
+//! or [`run_once`] writes its files once. `daemon.rs` starts a `runner.rs` for each watch, which
+//! writes files (`output`), joins agents (`agent`) and runs commands (`on_change.rs`). `status.rs`
+//! holds the state of all of them; `server` and `systemd.rs` report it.
 //!
 //! The caller owns the listening socket and the signals:
 //!
@@ -26,21 +27,21 @@
 
 #![cfg(unix)]
 
-mod admin;
 mod agent;
-mod board;
 mod config;
-mod daemon;
+mod event_log;
 mod failure;
 mod hook_log;
-mod keeper;
-mod log;
 mod on_change;
 mod once;
 mod output;
+mod runner;
+mod status;
+mod status_server;
+mod supervisor;
 mod systemd;
 
 pub use config::{AGENT_KINDS, CheckDepth, CheckedConfig, Config, ConfigSource, DEFAULT_LISTEN, FILE_KINDS};
-pub use daemon::{ReloadSource, run};
 pub use failure::Failure;
 pub use once::{OnceError, run_once};
+pub use supervisor::{ReloadSource, run};

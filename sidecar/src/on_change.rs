@@ -63,7 +63,7 @@ pub(crate) enum Action {
 
 /// What a change was.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Changed<'a> {
+pub(crate) struct AddressChange<'a> {
     /// The name of the watch.
     pub(crate) watch: &'a str,
     /// All addresses.
@@ -75,7 +75,8 @@ pub(crate) struct Changed<'a> {
 }
 
 impl OnChange {
-    /// What it is, for people: the program alone, since arguments may hold more than people should see.
+    /// What it is, for people: the program alone, since arguments may hold more than people should
+    /// see.
     pub(crate) fn shown(&self) -> String {
         match &self.action {
             Action::Command(words) => format!("command {}", words.first().map_or("", String::as_str)),
@@ -88,14 +89,14 @@ impl OnChange {
     /// # Errors
     ///
     /// The program cannot be started, fails, or takes too long; the process is not there.
-    pub(crate) async fn run(&self, changed: Changed<'_>, clock: &Clock) -> Result<(), Failure> {
+    pub(crate) async fn run(&self, changed: AddressChange<'_>, clock: &Clock) -> Result<(), Failure> {
         match &self.action {
             Action::Command(words) => self.command(words, changed, clock).await,
             Action::Signal { signal, pid_file } => send(*signal, pid_file).await,
         }
     }
 
-    async fn command(&self, words: &[String], changed: Changed<'_>, clock: &Clock) -> Result<(), Failure> {
+    async fn command(&self, words: &[String], changed: AddressChange<'_>, clock: &Clock) -> Result<(), Failure> {
         let Some((program, arguments)) = words.split_first() else { return Ok(()) };
         let failed = |what: String| Failure::new(format!("command {program}: {what}"));
         let mut command = Command::new(program);

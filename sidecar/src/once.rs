@@ -1,19 +1,20 @@
-//! `--once`: asks until there is a good answer or no more time, writes the files, and ends: for an `ExecStartPre`, when the agents are not running yet.
+//! `--once`: asks until there is a good answer or no more time, writes the files, and ends: for an
+//! `ExecStartPre`, when the agents are not running yet.
 //!
 //! When the cloud gives no answer in time, whatever the reason, the last good one serves, with a
-//! warning: an agent that starts with yesterday's peers finds the others, one that does not start does
-//! not. Only a mistake in the configuration is an error at once.
+//! warning: an agent that starts with yesterday's peers finds the others, one that does not start
+//! does not. Only a mistake in the configuration is an error at once.
 
 use std::fmt;
 
-use cloud_autojoin::watch::{Change, Event, Source};
+use cloud_autojoin::watch::{AddressSource, Change, Event};
 use cloud_autojoin::{Context, Error};
 
 use super::config::{Config, WatchConfig};
+use super::event_log::EventLogger;
 use super::failure::Failure;
-use super::keeper::{newest_first, watch_of};
-use super::log::Teller;
 use super::output::{Output, View, Written};
+use super::runner::{newest_first, watch_of};
 
 /// Writes the files of every watch once. The watches run concurrently.
 ///
@@ -75,7 +76,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> 
         tracing::warn!("cannot make {}: {error}; the last good answer is not kept over restarts", directory.display());
     }
     config.outputs.iter().for_each(Output::sweep);
-    let (mut watch, mut teller) = (watch_of(config, context), Teller::new(config.name.as_str()));
+    let (mut watch, mut logger) = (watch_of(config, context), EventLogger::new(config.name.as_str()));
     let mut why: Option<OnceError> = None;
     let mut has_last_good = false;
     let deadline = context.clock().now() + config.timeout;
@@ -85,11 +86,11 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> 
             event = watch.next() => event,
             () = context.clock().sleep(left) => break,
         };
-        teller.tell(&event);
+        logger.log(&event);
         match event {
             Event::Changed(change) => {
                 write(config, &change).await?;
-                if change.source == Source::Fresh {
+                if change.source == AddressSource::Fresh {
                     watch.flush().await;
                     return Ok(());
                 }
@@ -116,7 +117,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> 
     }
     if let Some(change) = watch.use_last_good() {
         let event = Event::Changed(change.clone());
-        teller.tell(&event);
+        logger.log(&event);
         write(config, &change).await?;
         has_last_good = true;
     }

@@ -1,44 +1,44 @@
-//! What is said to the service manager. Without one (no `NOTIFY_SOCKET`) nothing is said.
+//! Notifications to the service manager. Without one (no `NOTIFY_SOCKET`) they do nothing.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// Says it; a service manager that does not listen is nobody's trouble.
-fn say(states: &[NotifyState<'_>]) {
+/// Sends a notification. A failure is logged and ignored.
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!("cannot tell the service manager: {error}");
+        tracing::debug!("cannot notify the service manager: {error}");
     }
 }
 
-/// The first good answer has come and the files are written.
+/// The first good result has come and the files are written.
 pub(crate) fn ready() {
-    say(&[NotifyState::Ready]);
+    notify(&[NotifyState::Ready]);
 }
 
-/// How everything stands, in a line.
+/// The status in one line.
 pub(crate) fn status(line: &str) {
-    say(&[NotifyState::Status(line)]);
+    notify(&[NotifyState::Status(line)]);
 }
 
-/// The configuration is being read again; `ready` says that it has been.
+/// A reload starts; `ready` ends it.
 pub(crate) fn reloading() {
     if let Ok(now) = NotifyState::monotonic_usec_now() {
-        say(&[NotifyState::Reloading, now]);
+        notify(&[NotifyState::Reloading, now]);
     }
 }
 
-/// The end has come.
+/// The shutdown starts.
 pub(crate) fn stopping() {
-    say(&[NotifyState::Stopping]);
+    notify(&[NotifyState::Stopping]);
 }
 
-/// This process is alive.
-pub(crate) fn alive() {
-    say(&[NotifyState::Watchdog]);
+/// Resets the watchdog.
+pub(crate) fn keepalive() {
+    notify(&[NotifyState::Watchdog]);
 }
 
-/// How often the service manager wants to hear that: a third of its patience.
+/// How often to reset the watchdog: at a third of its timeout.
 pub(crate) fn watchdog() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|patience| patience / 3).filter(|period| !period.is_zero())
+    sd_notify::watchdog_enabled().map(|timeout| timeout / 3).filter(|period| !period.is_zero())
 }

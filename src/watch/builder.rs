@@ -1,4 +1,4 @@
-//! Puts a [`Watch`] together.
+//! Builds a [`Watch`].
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use cloud_autojoin_core::{Clock, Context, Detail, Provider};
 use super::{DEFAULT_LAST_GOOD_MAX_AGE, Guards, Pace, Watch};
 use crate::DEFAULT_TIMEOUT;
 
-/// Puts a [`Watch`] together; made by [`Watch::builder`].
+/// Builds a [`Watch`]; created by [`Watch::builder`].
 pub struct WatchBuilder {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) clock: Clock,
@@ -41,7 +41,7 @@ impl WatchBuilder {
         }
     }
 
-    /// The whole [`Pace`] at once.
+    /// Replaces the whole [`Pace`].
     #[must_use]
     pub fn pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
@@ -76,61 +76,65 @@ impl WatchBuilder {
         self
     }
 
-    /// How long one question may take; default [`DEFAULT_TIMEOUT`].
+    /// The deadline of one poll; default [`DEFAULT_TIMEOUT`].
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// What an answer must be before it replaces a good one.
+    /// The checks a result must pass before it replaces the addresses in use.
     #[must_use]
     pub fn guards(mut self, guards: Guards) -> Self {
         self.guards = guards;
         self
     }
 
-    /// How much an answer keeps of what is out; the default names a few of each reason, so that memory does not grow with the subscription.
+    /// How much a result keeps of what is excluded. The default keeps a few examples of each
+    /// reason, so that memory doesn't grow with the cloud account.
     #[must_use]
     pub fn detail(mut self, detail: Detail) -> Self {
         self.detail = detail;
         self
     }
 
-    /// The file that keeps the last good answer over restarts: JSON, replaced as a whole, mode 0600 where it is new. Its folder must exist. Default: none.
+    /// The file that keeps the last good result over restarts: JSON, replaced atomically, created
+    /// with mode 0600. Its directory must exist. Default: none.
     ///
-    /// It is read when the watch is made. A file that is broken, or of another watch, is not used and never an error: [`Status::last_good_error`](super::Status::last_good_error) says what is wrong.
+    /// It is read when the watch is built. A file that is damaged, or of another watch, is ignored:
+    /// [`Status::last_good_error`](super::Status::last_good_error) says why.
     #[must_use]
     pub fn last_good(mut self, file: impl Into<PathBuf>) -> Self {
         self.last_good = Some(file.into());
         self
     }
 
-    /// How old the last good answer may be before it counts as stale; default
-    /// [`DEFAULT_LAST_GOOD_MAX_AGE`]. A stale one is still put to use, since it is better than none, and
-    /// [`Source::LastGood`](super::Source::LastGood) says that it is stale.
+    /// The age from which the last good result counts as stale; default
+    /// [`DEFAULT_LAST_GOOD_MAX_AGE`]. A stale one is still used, since it is better than none, and
+    /// [`AddressSource::LastGood`](super::AddressSource::LastGood) says that it is stale.
     #[must_use]
     pub fn last_good_max_age(mut self, max_age: Duration) -> Self {
         self.last_good_max_age = max_age;
         self
     }
 
-    /// What tells this watch from others in its last-good file, instead of the provider's name and subject: the join string without secrets, say. It is written into the file, with [`Provider::scope`]: a last good answer of another scope is
-    /// never used.
+    /// Identifies this watch in its last-good file, instead of the provider's name and subject; for
+    /// instance the join string without secrets. It is written into the file with
+    /// [`Provider::scope`]: a result of another scope is never used.
     #[must_use]
     pub fn identity(mut self, identity: impl Into<String>) -> Self {
         self.identity = Some(identity.into());
         self
     }
 
-    /// The seed of the random waits: the same seed gives the same waits. Default: another one each time.
+    /// The seed of the random delays: the same seed gives the same delays. Default: random.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// The watch. Nothing is asked before [`Watch::next`].
+    /// Builds the watch. It sends nothing before [`Watch::next`].
     pub fn build(self) -> Watch {
         Watch::new(self)
     }

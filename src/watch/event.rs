@@ -1,4 +1,5 @@
-//! What a watch tells: one event for each time the cloud was asked, and one when the last good answer of an earlier run is put to use.
+//! The events of a watch: one for each poll, and one when the last good result of an earlier run is
+//! used.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,64 +7,68 @@ use std::time::Duration;
 
 use cloud_autojoin_core::{Address, Discovery, Error};
 
-/// What came of asking the cloud once.
+/// The result of one poll.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// Other addresses are to be used from now on. The first event of this kind always comes, also when it says what the run before already knew.
+    /// The addresses to use changed. The first result is always reported so, even if an earlier run
+    /// had the same addresses.
     Changed(Change),
-    /// The answer is another one and a guard holds it back: what is in use stays in use.
+    /// The result differs and a guard holds it back: the addresses in use stay.
     Held(Held),
-    /// There was no answer, or one without any address: what is in use stays in use.
-    Failed(Failure),
-    /// The answer is the one in use. Where that came from an earlier run, the cloud has confirmed it now.
+    /// The poll failed or found no address: the addresses in use stay.
+    Failed(PollFailure),
+    /// The result has the addresses in use. If those came from an earlier run, the cloud has
+    /// confirmed them now.
     Unchanged(Arc<Discovery>),
 }
 
-/// The addresses to use, and how they differ from those before.
+/// The addresses to use, and how they differ from the previous ones.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Change {
-    /// All addresses to use from now on: at least one, sorted (IPv4, IPv6, names; each by value), each once.
+    /// All addresses to use: at least one, sorted (IPv4, IPv6, names; each by value), without
+    /// duplicates.
     pub addresses: Arc<[Address]>,
-    /// Those of `addresses` that are in the newest accepted answer. Sorted. For the last good answer
-    /// of an earlier run, all of them.
+    /// Those of `addresses` that are in the newest accepted result. Sorted. For the last good
+    /// result of an earlier run, all of them.
     pub current: Arc<[Address]>,
-    /// Those of `addresses` that are missing from the newest accepted answer and that only
+    /// Those of `addresses` that are missing from the newest accepted result and that only
     /// [`MaxShrink`](super::MaxShrink) keeps in use. They may be dead: use them after `current`.
     /// Sorted; usually empty. Which addresses are retained can change without a change of
     /// `addresses`: see [`Watch::in_use`](super::Watch::in_use).
     pub retained: Arc<[Address]>,
-    /// Those that were not in use before; after a restart "before" is the last good answer on disk. Sorted.
+    /// Those that weren't in use before. After a restart, the last good result on disk counts as in
+    /// use. Sorted.
     pub joined: Vec<Address>,
     /// Those that were in use before and no longer are. Sorted.
     pub left: Vec<Address>,
     /// Where the addresses come from.
-    pub source: Source,
-    /// The answer they come from; `None` for the last good answer of an earlier run.
+    pub source: AddressSource,
+    /// The result they come from; `None` for the last good result of an earlier run.
     pub discovery: Option<Arc<Discovery>>,
-    /// What of the answer is still held back: addresses that it lacks and that stay in use for now.
+    /// The part that is held back: addresses that the result lacks and that stay in use for now.
     pub held: Option<Held>,
 }
 
 /// Where addresses come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Source {
-    /// The cloud, just now.
+pub enum AddressSource {
+    /// A poll of this run.
     Fresh,
-    /// The last good answer of an earlier run: the cloud has not answered yet.
+    /// The last good result of an earlier run: no poll of this run has been accepted yet.
     LastGood {
-        /// How old the answer was when it was put to use; `None` when its time lies ahead of this machine's clock.
+        /// How old it was when it was used; `None` if its time is ahead of this machine's clock.
         age: Option<Duration>,
         /// Whether it is older than
-        /// [`WatchBuilder::last_good_max_age`](super::WatchBuilder::last_good_max_age), or its age is
-        /// not known.
+        /// [`WatchBuilder::last_good_max_age`](super::WatchBuilder::last_good_max_age), or its age
+        /// is not known.
         is_stale: bool,
     },
 }
 
-/// An answer, or a part of one, that a guard holds back.
+/// A result, or a part of one, that a guard holds back.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Held {
@@ -71,11 +76,11 @@ pub struct Held {
     pub reason: HeldReason,
     /// The addresses that would be used without the guards; sorted.
     pub would_be: Arc<[Address]>,
-    /// The answer they come from.
+    /// The result they come from.
     pub discovery: Arc<Discovery>,
 }
 
-/// Which guard holds an answer back.
+/// Which guard holds a result back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeldReason {
@@ -83,21 +88,22 @@ pub enum HeldReason {
     BelowMin {
         /// How many it has.
         found: usize,
-        /// How many it must have.
+        /// How many it needs.
         min: usize,
     },
-    /// It has not been seen unchanged for [`Guards::stable_for`](super::Guards::stable_for).
+    /// It hasn't been unchanged for [`Guards::stable_for`](super::Guards::stable_for).
     NotYetStable {
-        /// How much longer it must be seen.
+        /// How much longer it must stay unchanged.
         remaining: Duration,
     },
-    /// More addresses are missing from it than [`MaxShrink::percent`](super::MaxShrink::percent) lets go at once.
+    /// More addresses are missing than [`MaxShrink::percent`](super::MaxShrink::percent) allows to
+    /// remove at once.
     ShrinksTooMuch {
-        /// How many of those in use are missing from the answer and stay for now.
+        /// How many of those in use are missing from the result and stay for now.
         missing: usize,
         /// How many are in use.
         of: usize,
-        /// In how much time the next of them may go, if the answer stays.
+        /// The time until the next of them is removed, if the result stays the same.
         next_in: Duration,
     },
 }
@@ -115,21 +121,22 @@ impl fmt::Display for HeldReason {
     }
 }
 
-/// Whole seconds, rounded up: `0` only where there is nothing to wait for.
+/// Whole seconds, rounded up: `0` only without a wait.
 fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
-/// The cloud gave no usable answer.
+/// A poll without a usable result.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Failure {
-    /// Why. An answer without any address is [`Error::NothingMatched`], with all that was looked at.
+pub struct PollFailure {
+    /// The error. A result without any address is [`Error::NothingMatched`], with everything that
+    /// was examined.
     pub error: Error,
-    /// Whether it may pass without anybody's help.
+    /// Whether it may pass without intervention.
     pub transient: bool,
-    /// How many times in a row, this one included.
+    /// Consecutive failures, this one included.
     pub consecutive: u32,
-    /// In how much time the cloud is asked again.
+    /// The time until the next poll.
     pub retry_in: Duration,
 }

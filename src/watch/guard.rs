@@ -1,18 +1,22 @@
-//! The guards: what an answer must be before it replaces a good one.
+//! The guards: the checks a result must pass before it replaces the addresses in use.
 
 use std::time::Duration;
 
-/// What an answer must be before it replaces a good one. An answer without any address never does, whatever the guards.
+/// The checks a result must pass before it replaces the addresses in use. A result without any
+/// address never replaces them.
 ///
-/// The default: at least one address, believed at once, and no more than 40 % of the addresses go before they were missing for five minutes.
+/// The default: at least one address, effective at once, and at most 40 % of the addresses are
+/// removed before they were missing for five minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Guards {
-    /// The least number of addresses; an answer with fewer is held, also when there is no good one yet. Default 1; 0 means 1.
+    /// The minimum number of addresses. A result with fewer is held back, also before the first
+    /// good one. Default 1; 0 means 1.
     pub min: usize,
-    /// How long a changed answer must be seen unchanged before it counts; default zero: at once. The first answer of all counts at once, since there is nothing to lose.
+    /// How long a changed result must stay the same before it is used; default zero. The first
+    /// result is used at once, since there is nothing to lose.
     pub stable_for: Duration,
-    /// How quickly addresses may go; `None` lets all go at once.
+    /// How quickly addresses are removed; `None` removes all at once.
     pub max_shrink: Option<MaxShrink>,
 }
 
@@ -22,20 +26,21 @@ impl Default for Guards {
     }
 }
 
-/// How quickly addresses may go, so that a short answer by mistake does not empty a good list. New
-/// addresses are not slowed.
+/// How quickly addresses are removed, so that a short result by mistake doesn't empty a good list.
+/// New addresses aren't delayed.
 ///
-/// An address missing from the answers goes at once while no more than `percent` (but always one) of
-/// those in use go within any `hold`. Otherwise it is retained: it stays in use until it has been
-/// missing for `hold`. Then, with each further answer, at most `percent` (but always one) of those in
-/// use go, the longest missing first. Addresses that came into use within the last `hold` don't count
-/// in the base of `percent`: replacing all members does not drop the old ones early.
+/// A missing address is removed at once while at most `percent` (but always one) of those in use
+/// are removed within any `hold`. Otherwise it is retained: it stays in use until it has been
+/// missing for `hold`. Then each further result removes at most `percent` (but always one) of those
+/// in use, the longest missing first. Addresses added within the last `hold` don't count in the
+/// base of `percent`: replacing all members doesn't remove the old ones early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MaxShrink {
-    /// The most that may go, in percent of the addresses in use, rounded down; default 40, which is less than a quorum of any cluster.
+    /// The most to remove at once, in percent of the addresses in use, rounded down; default 40,
+    /// which is less than a quorum of any cluster.
     pub percent: u8,
-    /// How long the others stay; default five minutes.
+    /// How long the others are retained; default five minutes.
     pub hold: Duration,
 }
 

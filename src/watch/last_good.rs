@@ -1,6 +1,4 @@
-//! The last good answer on disk: read at the start, replaced as a whole after a change.
-//!
-//! A kill at any moment leaves the old file or the new one.
+//! The last good result on disk: read at the start, replaced atomically after a change.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -15,15 +13,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::atomic_file::AtomicFile;
 
-/// How old the time in the file may become while the answer stays the same: fewer writes, and an age that is still worth something.
+/// How old the time in the file may become while the result stays the same. It bounds both the
+/// number of writes and the error of the age.
 const REFRESH: Duration = Duration::from_secs(600);
 
-/// More than a hundred thousand addresses; a file that is larger is something else.
+/// The largest file that is read: room for more than a hundred thousand addresses.
 const MAX_BYTES: u64 = 16 << 20;
 
 const VERSION: u32 = 1;
 
-/// The file as it stands on disk.
+/// The contents of the file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     version: u32,
@@ -31,7 +30,7 @@ struct Record {
     /// [`Provider::scope`](cloud_autojoin_core::Provider::scope) when the addresses were found.
     #[serde(default, skip_serializing_if = "Scope::is_empty")]
     scope: Scope,
-    /// When the cloud last gave these addresses; RFC 3339, UTC.
+    /// When the cloud last confirmed these addresses; RFC 3339, UTC.
     confirmed: String,
     addresses: Vec<Entry>,
 }
@@ -39,7 +38,7 @@ struct Record {
 /// Where addresses were found: names and values.
 pub(super) type Scope = BTreeMap<String, String>;
 
-/// The names whose values differ; a name that one side lacks is not known there, and does not differ.
+/// The names whose values differ. A name that one side lacks is unknown there and doesn't differ.
 pub(super) fn differing(before: &Scope, now: &Scope) -> Vec<String> {
     let differs = |(name, value): &(&String, &String)| now.get(*name).is_some_and(|now| now != *value);
     before.iter().filter(differs).map(|(name, _)| name.clone()).collect()
@@ -56,27 +55,27 @@ struct Entry {
     network_interface: Option<String>,
 }
 
-/// What an earlier run left.
+/// The result of an earlier run.
 #[derive(Debug)]
 pub(super) struct Restored {
-    /// At least one, sorted, each once.
+    /// At least one, sorted, without duplicates.
     pub addresses: Arc<[Address]>,
-    /// How old; `None` when the file's time lies ahead of this machine's clock.
+    /// Its age; `None` if the time in the file is ahead of this machine's clock.
     pub age: Option<Duration>,
     /// Where they were found.
     pub scope: Scope,
 }
 
-/// The file and what is known to stand in it.
+/// The file and its known contents.
 #[derive(Debug)]
 pub(super) struct LastGood {
     file: AtomicFile,
     identity: String,
     scope: Scope,
-    stands: Option<(Arc<[Address]>, SystemTime)>,
+    written: Option<(Arc<[Address]>, SystemTime)>,
 }
 
-/// One write, to be done where blocking is allowed.
+/// One write, for a thread that may block.
 #[derive(Debug)]
 pub(super) struct Write {
     file: AtomicFile,
@@ -89,23 +88,23 @@ pub(super) struct Write {
 impl LastGood {
     /// The file of the watch called `identity`.
     pub(super) fn new(file: PathBuf, identity: String) -> Self {
-        Self { file: AtomicFile::new(file), identity, scope: Scope::new(), stands: None }
+        Self { file: AtomicFile::new(file), identity, scope: Scope::new(), written: None }
     }
 
-    /// Notes where addresses are found from now on.
+    /// Sets the scope in which addresses are found from now on.
     pub(super) fn set_scope(&mut self, scope: Scope) {
         if scope != self.scope {
             self.scope = scope;
-            // What stands in the file says another scope.
-            self.stands = None;
+            // The file has another scope.
+            self.written = None;
         }
     }
 
-    /// Reads what an earlier run left, which must have at least `min` addresses; `None` when there is no file.
+    /// Reads the result of an earlier run; `None` if there is no file.
     ///
     /// # Errors
     ///
-    /// In words, why the file is not used.
+    /// Why the file isn't used, such as fewer than `min` addresses.
     pub(super) fn restore(&mut self, now: SystemTime, min: usize) -> Result<Option<Restored>, String> {
         let shown = self.file.path().display();
         self.file.sweep();
@@ -135,14 +134,15 @@ impl LastGood {
             return Err(broken(&format_args!("it has {} of at least {min} addresses", addresses.len())));
         }
         let addresses: Arc<[Address]> = addresses.into();
-        self.stands = Some((Arc::clone(&addresses), confirmed));
+        self.written = Some((Arc::clone(&addresses), confirmed));
         Ok(Some(Restored { addresses, age: now.duration_since(confirmed).ok(), scope: record.scope }))
     }
 
-    /// The write that is due now that the cloud has said `addresses`; `None` when the file says it already.
+    /// The write that is due for `addresses`; `None` if the file has them already.
     pub(super) fn due(&self, addresses: &Arc<[Address]>, now: SystemTime) -> Option<Write> {
-        let stands = self.stands.as_ref().is_some_and(|(stand, confirmed)| stand == addresses && now.duration_since(*confirmed).is_ok_and(|age| age < REFRESH));
-        (!stands).then(|| Write {
+        let is_written =
+            self.written.as_ref().is_some_and(|(written, confirmed)| written == addresses && now.duration_since(*confirmed).is_ok_and(|age| age < REFRESH));
+        (!is_written).then(|| Write {
             file: self.file.clone(),
             identity: self.identity.clone(),
             scope: self.scope.clone(),
@@ -151,9 +151,9 @@ impl LastGood {
         })
     }
 
-    /// Notes that a write has been done.
+    /// Records that a write is done.
     pub(super) fn note(&mut self, written: Write) {
-        self.stands = Some((written.addresses, written.confirmed));
+        self.written = Some((written.addresses, written.confirmed));
     }
 }
 
@@ -162,7 +162,7 @@ impl Write {
     ///
     /// # Errors
     ///
-    /// In words, why the file is still the old one.
+    /// Why the file wasn't replaced.
     pub(super) fn run(self) -> Result<Self, String> {
         let record = Record {
             version: VERSION,

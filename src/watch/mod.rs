@@ -1,7 +1,9 @@
-//! Asks the cloud again and again, politely, and tells what changed.
+//! Polls a cloud repeatedly within a request budget, and reports changes.
 //!
-//! A [`Watch`] is the one caller for everybody on a host who wants the addresses. When it asks is `schedule.rs`; what an answer must be before it counts is `guard.rs` and `gate.rs`; what is kept over
-//! restarts is `last_good.rs`; what it tells is `event.rs` and `status.rs`. It starts no task: it works while [`Watch::next`] is polled, and ends when it is dropped.
+//! A [`Watch`] serves every consumer of the addresses on a host. `schedule.rs` decides when it
+//! polls, `guard.rs` and `change_filter.rs` decide whether a result replaces the addresses in use,
+//! `last_good.rs` keeps them over restarts, `event.rs` and `status.rs` report them. It starts no
+//! task: it works while [`Watch::next`] is polled, and ends when it is dropped.
 //!
 //! ```no_run
 //! # #[tokio::main(flavor = "current_thread")]
@@ -16,7 +18,7 @@
 //! loop {
 //!     match watch.next().await {
 //!         Event::Changed(change) => println!("use {:?} from now on", change.addresses),
-//!         Event::Failed(failure) => eprintln!("{}; asked again in {:?}", failure.error, failure.retry_in),
+//!         Event::Failed(failure) => eprintln!("{}; retried in {:?}", failure.error, failure.retry_in),
 //!         _ => {}
 //!     }
 //! }
@@ -34,32 +36,33 @@ use futures::Stream;
 use futures::future::BoxFuture;
 
 mod builder;
+mod change_filter;
 mod event;
-mod gate;
 mod guard;
-mod keeper;
 mod last_good;
 mod schedule;
+mod snapshot_writer;
 mod status;
 
 pub use builder::WatchBuilder;
-pub use event::{Change, Event, Failure, Held, HeldReason, Source};
+pub use event::{AddressSource, Change, Event, Held, HeldReason, PollFailure};
 pub use guard::{Guards, MaxShrink};
-pub use schedule::{EARLY_ASKS, MAX_RETRY_AFTER, Pace};
+pub use schedule::{BURST, MAX_RETRY_AFTER, Pace};
 pub use status::{Counts, InUse, LastError, Status, StatusReader};
 
-use gate::{Gate, Verdict};
-use keeper::Keeper;
+use change_filter::{ChangeFilter, Verdict};
 use last_good::{LastGood, Restored, Scope, differing};
-use schedule::{End, Schedule};
+use schedule::{PollEnd, Schedule};
+use snapshot_writer::SnapshotWriter;
 
-/// How long the first answer may take before the last good one of an earlier run is put to use.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the first poll may take before the last good result of an earlier run is used.
+pub const RESTORE_AFTER: Duration = Duration::from_secs(5);
 
-/// How old the last good answer of an earlier run may be before it counts as stale, by default: 24 h.
+/// The age from which the last good result of an earlier run counts as stale, by default: 24 h.
 pub const DEFAULT_LAST_GOOD_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
-/// How much longer than its deadline a question may take before it is given up: a provider keeps its deadline itself, and says more when it does.
+/// How much longer than its deadline a poll may take before it is cancelled. A provider keeps the
+/// deadline itself, and its error says more.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Watches the addresses that a provider finds.
@@ -69,27 +72,27 @@ pub struct Watch {
     timeout: Duration,
     detail: Detail,
     schedule: Schedule,
-    gate: Gate,
+    filter: ChangeFilter,
     status: StatusReader,
     due: Moment,
-    asking: Option<(Call, BoxFuture<'static, Result<Discovery>>)>,
-    /// How many answers in a row did not settle the matter: failures, and answers held while nothing is in use.
+    in_flight: Option<(Call, BoxFuture<'static, Result<Discovery>>)>,
+    /// Consecutive polls that failed, or were held back while no addresses are in use.
     unsettled: u32,
-    /// Whether a change has been told: before that, what is in use is known here only.
-    told: bool,
-    /// Whether the cloud gave an accepted answer in this run.
+    /// Whether a change was reported.
+    has_reported: bool,
+    /// Whether a result was accepted in this run.
     is_confirmed: bool,
-    /// What an earlier run left, until it is put to use or not needed.
+    /// The last good result of an earlier run, until it is used or not needed.
     restored: Option<Restored>,
-    /// Where the addresses of the earlier run were found, until the cloud gave an accepted answer.
+    /// Where the addresses of the earlier run were found, until a result is accepted.
     restored_scope: Option<Scope>,
     last_good_max_age: Duration,
-    patience_ends: Option<Moment>,
-    keeper: Keeper,
+    restore_at: Option<Moment>,
+    snapshots: SnapshotWriter,
 }
 
 impl Watch {
-    /// A watch of what `provider` (a `Box` or an `Arc`) finds, timed by the clock of `context`.
+    /// Builds a watch of the addresses that `provider` finds. It uses the clock of `context`.
     pub fn builder(provider: impl Into<Arc<dyn Provider>>, context: &Context) -> WatchBuilder {
         WatchBuilder::new(provider.into(), context)
     }
@@ -101,73 +104,76 @@ impl Watch {
         let due = schedule.first(now);
         let status = StatusReader::new(provider.as_ref(), &clock, due);
         let identity = identity.unwrap_or_else(|| format!("{}: {}", provider.name(), provider.subject()));
-        let mut keeper = Keeper::new(last_good.map(|file| LastGood::new(file, identity)));
-        keeper.set_scope(scope_of(provider.as_ref()));
-        let restored = keeper.restore(clock.wall(), guards.min, &status);
+        let mut snapshots = SnapshotWriter::new(last_good.map(|file| LastGood::new(file, identity)));
+        snapshots.set_scope(scope_of(provider.as_ref()));
+        let restored = snapshots.restore(clock.wall(), guards.min, &status);
         let restored_scope = restored.as_ref().map(|restored| restored.scope.clone());
-        let gate = Gate::new(guards, restored.as_ref().map(|restored| Arc::clone(&restored.addresses)));
+        let filter = ChangeFilter::new(guards, restored.as_ref().map(|restored| Arc::clone(&restored.addresses)));
         Self {
             provider,
             clock,
             timeout,
             detail,
             schedule,
-            gate,
+            filter,
             status,
             due,
-            asking: None,
+            in_flight: None,
             unsettled: 0,
-            told: false,
+            has_reported: false,
             is_confirmed: false,
             restored,
             restored_scope,
             last_good_max_age,
-            patience_ends: None,
-            keeper,
+            restore_at: None,
+            snapshots,
         }
     }
 
-    /// Waits until the cloud is to be asked, asks it, and tells what came of it. Never ends the watch: a failure is an event like others.
+    /// Waits until the next poll is due, polls, and returns the result. A failure is an event and
+    /// doesn't end the watch.
     ///
-    /// Each question gives one event. One more comes when the first question fails, is held back or takes longer than [`PATIENCE`], and an earlier run left a good answer: that is put to use then.
+    /// Each poll gives one event. One more comes when the first poll fails, is held back or takes
+    /// longer than [`RESTORE_AFTER`] and an earlier run left a good result, which is used then.
     ///
-    /// Dropping the future loses nothing: the next call goes on where this one was, with the question that is on its way.
+    /// Cancel-safe: the next call continues with the poll in flight.
     pub async fn next(&mut self) -> Event {
         if self.restored.is_some() {
-            let ends = *self.patience_ends.get_or_insert_with(|| self.clock.now() + PATIENCE);
+            let ends = *self.restore_at.get_or_insert_with(|| self.clock.now() + RESTORE_AFTER);
             let left = ends.saturating_duration_since(self.clock.now());
             if left.is_zero() {
                 return Event::Changed(self.use_restored());
             }
-            // Tokio's own time: a leaping clock would be out of patience before any answer came.
-            match tokio::time::timeout(left, self.answer()).await {
+            // Tokio's time: an auto-advancing clock would time out before any response arrived.
+            match tokio::time::timeout(left, self.poll()).await {
                 Ok((call, result)) => return self.judge(&call, result),
                 Err(_) => return Event::Changed(self.use_restored()),
             }
         }
-        let (call, result) = self.answer().await;
+        let (call, result) = self.poll().await;
         self.judge(&call, result)
     }
 
-    /// Asks as soon as the promise of [`Pace::most_asks_per_hour`] allows, instead of at the regular time. A wait that a throttling
-    /// cloud asked for isn't cut short; one that a failing cloud asked for is.
-    pub fn hurry(&mut self) {
+    /// Polls as soon as [`Pace::max_polls_per_hour`] allows, instead of at the regular time. The
+    /// `Retry-After` of a throttled request is kept; that of a failed one isn't.
+    pub fn refresh_soon(&mut self) {
         let soonest = self.schedule.soonest(self.clock.now());
         self.set_due(soonest.min(self.due));
     }
 
-    /// Puts the last good answer of an earlier run to use now, without waiting for the cloud any
-    /// longer. `None` when there is none, or it is not needed any more.
+    /// Uses the last good result of an earlier run now, without waiting for the cloud any longer.
+    /// `None` if there is none or it isn't needed any more.
     pub fn use_last_good(&mut self) -> Option<Change> {
         self.restored.is_some().then(|| self.use_restored())
     }
 
-    /// Waits until the last good answer is on disk, or could not be written, which [`Status::last_good_error`] says. [`Watch::next`] does not wait for it; a program that ends after an event does.
+    /// Waits until the last good result is on disk, or [`Status::last_good_error`] says why not.
+    /// [`Watch::next`] doesn't wait for it; a program that ends after an event should.
     pub async fn flush(&mut self) {
-        self.keeper.written(&self.status).await;
+        self.snapshots.finish(&self.status).await;
     }
 
-    /// Reads how the watch stands, from any task.
+    /// The status of the watch, which can be read from any task.
     pub fn status(&self) -> StatusReader {
         self.status.clone()
     }
@@ -175,9 +181,8 @@ impl Watch {
     /// The addresses in use now; `None` before the first [`Event::Changed`].
     ///
     /// Its `current` and `retained` can change with every event, [`Event::Held`] and
-    /// [`Event::Unchanged`] included: an address that the newest answer lacks becomes retained at
-    /// once, and current again when it is back. Whoever cares about the order reads this after each
-    /// event.
+    /// [`Event::Unchanged`] included: an address that the newest result lacks becomes retained at
+    /// once, and current again when it is back. Read this after each event if the order matters.
     pub fn in_use(&self) -> Option<InUse> {
         self.status.in_use()
     }
@@ -190,111 +195,112 @@ impl Watch {
         })
     }
 
-    /// The next answer: waits, asks, waits for the answer. May be dropped and called again at any point.
-    async fn answer(&mut self) -> (Call, Result<Discovery>) {
+    /// Waits until the next poll is due, and for its result. Cancel-safe.
+    async fn poll(&mut self) -> (Call, Result<Discovery>) {
         loop {
-            if let Some((call, asked)) = &mut self.asking {
-                let result = asked.await;
+            if let Some((call, request)) = &mut self.in_flight {
+                let result = request.await;
                 let call = call.clone();
-                self.asking = None;
+                self.in_flight = None;
                 return (call, result);
             }
             let left = self.due.saturating_duration_since(self.clock.now());
             if left.is_zero() {
-                self.ask();
+                self.start_poll();
             } else {
                 tokio::select! {
                     biased;
-                    () = self.keeper.written(&self.status), if self.keeper.is_writing() => {}
+                    () = self.snapshots.finish(&self.status), if self.snapshots.is_writing() => {}
                     () = self.clock.sleep(left) => {}
                 }
             }
         }
     }
 
-    fn ask(&mut self) {
-        self.schedule.note_ask(self.clock.now());
-        self.status.change(|board| board.asking = true);
+    fn start_poll(&mut self) {
+        self.schedule.note_poll(self.clock.now());
+        self.status.change(|state| state.is_polling = true);
         let call = Call::new(&self.clock, self.timeout).with_detail(self.detail).yielding();
-        let (provider, limit, asked) = (Arc::clone(&self.provider), self.timeout + GRACE, call.clone());
-        let question = async move {
-            tokio::time::timeout(limit, provider.discover(&asked)).await.unwrap_or_else(|_| {
+        let (provider, limit, request) = (Arc::clone(&self.provider), self.timeout + GRACE, call.clone());
+        let poll = async move {
+            tokio::time::timeout(limit, provider.discover(&request)).await.unwrap_or_else(|_| {
                 let name = provider.name();
                 Err(TransportError::new("get an answer", format!("provider `{name}`"), TransportFailure::Deadline).of_provider(name).into())
             })
         };
-        self.asking = Some((call, Box::pin(question)));
+        self.in_flight = Some((call, Box::pin(poll)));
     }
 
     fn judge(&mut self, call: &Call, result: Result<Discovery>) -> Event {
-        let end = self.status.change(|board| board.note_end(call));
-        let stretch = self.schedule.note_end(self.clock.now(), end.throttled && self.unsettled == 0);
-        self.status.change(|board| board.stretch = stretch);
+        let end = self.status.change(|state| state.note_poll_end(call));
+        let stretch = self.schedule.note_poll_end(self.clock.now(), end.throttled && self.unsettled == 0);
+        self.status.change(|state| state.stretch = stretch);
         match result {
             Err(error) => self.failed(error, end),
             Ok(discovery) => {
                 let addresses = discovery.addresses();
                 let shown = Arc::new(discovery);
-                self.status.change(|board| board.discovery = Some(Arc::clone(&shown)));
+                self.status.change(|state| state.discovery = Some(Arc::clone(&shown)));
                 if addresses.is_empty() {
-                    let end = End { throttled: false, ..end };
+                    let end = PollEnd { throttled: false, ..end };
                     return self.failed(NothingMatched::new(Discovery::clone(&shown)).into(), end);
                 }
-                self.answered(shown, addresses.into())
+                self.succeeded(shown, addresses.into())
             }
         }
     }
 
-    fn answered(&mut self, discovery: Arc<Discovery>, addresses: Arc<[cloud_autojoin_core::Address]>) -> Event {
+    fn succeeded(&mut self, discovery: Arc<Discovery>, addresses: Arc<[Address]>) -> Event {
         let now = self.clock.now();
-        let verdict = if self.is_of_another_scope() { self.gate.judge_replacement(&addresses, now) } else { self.gate.judge(&addresses, now) };
+        let verdict = if self.is_of_another_scope() { self.filter.apply_replacement(&addresses, now) } else { self.filter.apply(&addresses, now) };
         let held = |reason| Held { reason, would_be: Arc::clone(&addresses), discovery: Arc::clone(&discovery) };
         let (event, again) = match verdict {
             Verdict::Held(reason, again) => (Event::Held(held(reason)), again),
-            Verdict::Unchanged if self.told => (Event::Unchanged(Arc::clone(&discovery)), None),
+            Verdict::Unchanged if self.has_reported => (Event::Unchanged(Arc::clone(&discovery)), None),
             Verdict::Unchanged => (self.changed(Vec::new(), Vec::new(), &discovery, None), None),
             Verdict::Changed(step) => {
                 let again = step.held.and_then(|(_, again)| again);
                 (self.changed(step.joined, step.left, &discovery, step.held.map(|(reason, _)| held(reason))), again)
             }
         };
-        let is_held = match &event {
+        let held_part = match &event {
             Event::Held(held) => Some(held.clone()),
             Event::Changed(change) => change.held.clone(),
             _ => None,
         };
-        let nothing_new = matches!(event, Event::Held(_));
-        let in_use = self.gate.in_use();
-        self.status.change(|board| board.note_answer(in_use, is_held, !nothing_new, now));
+        let is_held_back = matches!(event, Event::Held(_));
+        let in_use = self.filter.in_use();
+        self.status.change(|state| state.note_result(in_use, held_part, !is_held_back, now));
         let due = match (&event, again) {
-            (Event::Held(_), _) if self.gate.in_use().is_none() => {
+            (Event::Held(_), _) if self.filter.in_use().is_none() => {
                 self.unsettled = self.unsettled.saturating_add(1);
                 self.schedule.after_too_few(now, self.unsettled)
             }
-            (_, Some(again)) => self.schedule.after_doubt(now, again),
-            (_, None) => self.schedule.after_answer(now),
+            (_, Some(again)) => self.schedule.after_unsettled(now, again),
+            (_, None) => self.schedule.after_success(now),
         };
-        if self.gate.in_use().is_some() {
+        if self.filter.in_use().is_some() {
             self.unsettled = 0;
         }
-        self.is_confirmed |= !nothing_new;
-        if !nothing_new {
+        self.is_confirmed |= !is_held_back;
+        if !is_held_back {
             self.restored_scope = None;
         }
-        if let (false, Some(addresses)) = (nothing_new, self.gate.in_use()) {
-            self.keeper.keep(&addresses.all, self.clock.wall());
+        if let (false, Some(addresses)) = (is_held_back, self.filter.in_use()) {
+            self.snapshots.save(&addresses.all, self.clock.wall());
         }
-        self.after_first(nothing_new);
+        self.settle_restored(is_held_back);
         self.set_due(due);
         event
     }
 
-    /// Notes the scope of the newest answer. Whether what is in use was found in another one: only now
-    /// is it known what `self` stands for, say in a machine whose image was captured elsewhere.
+    /// Whether the addresses in use were found in another scope than the newest result, whose scope
+    /// is kept. What `self` refers to is known only now, say in a machine whose image was captured
+    /// elsewhere.
     fn is_of_another_scope(&mut self) -> bool {
         let scope = scope_of(self.provider.as_ref());
         let differing = self.restored_scope.as_ref().map(|before| differing(before, &scope)).unwrap_or_default();
-        self.keeper.set_scope(scope);
+        self.snapshots.set_scope(scope);
         if !differing.is_empty() {
             tracing::warn!("the last good answer is not used: it is of another scope: {} differs", differing.join(", "));
         }
@@ -302,23 +308,23 @@ impl Watch {
     }
 
     fn changed(&mut self, joined: Vec<Address>, left: Vec<Address>, discovery: &Arc<Discovery>, held: Option<Held>) -> Event {
-        Event::Changed(self.use_addresses(joined, left, Source::Fresh, Some(Arc::clone(discovery)), held))
+        Event::Changed(self.use_addresses(joined, left, AddressSource::Fresh, Some(Arc::clone(discovery)), held))
     }
 
-    fn failed(&mut self, error: Error, end: End) -> Event {
+    fn failed(&mut self, error: Error, end: PollEnd) -> Event {
         let now = self.clock.now();
         self.unsettled = self.unsettled.saturating_add(1);
         let due = self.schedule.after_failure(now, &error, end, self.unsettled, !self.is_confirmed);
-        let consecutive = self.status.change(|board| board.note_failure(&error, now));
-        self.after_first(true);
+        let consecutive = self.status.change(|state| state.note_failure(&error, now));
+        self.settle_restored(true);
         self.set_due(due);
-        Event::Failed(Failure { transient: error.is_transient(), error, consecutive, retry_in: due.saturating_duration_since(now) })
+        Event::Failed(PollFailure { transient: error.is_transient(), error, consecutive, retry_in: due.saturating_duration_since(now) })
     }
 
-    /// After a question: what an earlier run left is not needed any more, or needed now.
-    fn after_first(&mut self, wanting: bool) {
-        if wanting {
-            self.patience_ends = Some(self.clock.now());
+    /// Decides whether the last good result of an earlier run is used now, or not needed any more.
+    fn settle_restored(&mut self, is_needed: bool) {
+        if is_needed {
+            self.restore_at = Some(self.clock.now());
         } else {
             self.restored = None;
         }
@@ -327,14 +333,21 @@ impl Watch {
     fn use_restored(&mut self) -> Change {
         let age = self.restored.take().and_then(|restored| restored.age);
         let is_stale = age.is_none_or(|age| age > self.last_good_max_age);
-        self.use_addresses(Vec::new(), Vec::new(), Source::LastGood { age, is_stale }, None, None)
+        self.use_addresses(Vec::new(), Vec::new(), AddressSource::LastGood { age, is_stale }, None, None)
     }
 
-    /// The addresses that the gate has are to be used from now on.
-    fn use_addresses(&mut self, joined: Vec<Address>, left: Vec<Address>, source: Source, discovery: Option<Arc<Discovery>>, held: Option<Held>) -> Change {
-        self.told = true;
+    /// Reports the addresses of the filter as the ones to use from now on.
+    fn use_addresses(
+        &mut self,
+        joined: Vec<Address>,
+        left: Vec<Address>,
+        source: AddressSource,
+        discovery: Option<Arc<Discovery>>,
+        held: Option<Held>,
+    ) -> Change {
+        self.has_reported = true;
         let now = self.clock.now();
-        let addresses = self.gate.in_use().cloned().unwrap_or_default();
+        let addresses = self.filter.in_use().cloned().unwrap_or_default();
         let change = Change {
             addresses: Arc::clone(&addresses.all),
             current: Arc::clone(&addresses.current),
@@ -345,13 +358,13 @@ impl Watch {
             discovery,
             held,
         };
-        self.status.change(|board| board.note_change(addresses, source, now));
+        self.status.change(|state| state.note_change(addresses, source, now));
         change
     }
 
     fn set_due(&mut self, due: Moment) {
         self.due = due;
-        self.status.change(|board| board.due = due);
+        self.status.change(|state| state.due = due);
     }
 }
 
@@ -361,7 +374,7 @@ fn scope_of(provider: &dyn Provider) -> Scope {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.status.change(|board| board.asking = false);
+        self.status.change(|state| state.is_polling = false);
     }
 }
 

@@ -1,4 +1,4 @@
-//! How a watch stands at a moment: what `/ready`, metrics and a status page show.
+//! The status of a watch: what `/ready`, metrics and a status page show.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,32 +7,33 @@ use std::time::Duration;
 
 use cloud_autojoin_core::{Address, Call, Clock, Discovery, Error, Moment, Provider, RequestOutcome};
 
-use super::event::{Held, Source};
-use super::gate::Addresses;
-use super::schedule::End;
+use super::change_filter::Addresses;
+use super::event::{AddressSource, Held};
+use super::schedule::PollEnd;
 
-/// Reads how a [`Watch`](super::Watch) stands, from any task. Cheap to clone; outlives the watch, whose last state it then shows.
+/// Reads the status of a [`Watch`](super::Watch) from any task. Cheap to clone. After the watch
+/// ends it shows the last state.
 #[derive(Clone)]
 pub struct StatusReader {
-    board: Arc<Mutex<Board>>,
+    state: Arc<Mutex<WatchState>>,
     clock: Clock,
 }
 
 impl StatusReader {
-    /// How the watch stands now. Takes no time: nothing is asked and little is copied.
+    /// The current status. Cheap: nothing is sent and little is copied.
     pub fn read(&self) -> Status {
-        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        board.show(self.clock.now())
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.show(self.clock.now())
     }
 
-    /// The addresses in use now; `None` before the first good answer.
+    /// The addresses in use now; `None` before the first good result.
     pub fn in_use(&self) -> Option<InUse> {
-        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        board.in_use_at(self.clock.now())
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.in_use_at(self.clock.now())
     }
 
     pub(super) fn new(provider: &dyn Provider, clock: &Clock, due: Moment) -> Self {
-        let board = Board {
+        let state = WatchState {
             provider: provider.name(),
             subject: provider.subject(),
             started: clock.now(),
@@ -41,18 +42,18 @@ impl StatusReader {
             held: None,
             last_error: None,
             consecutive_failures: 0,
-            asking: false,
+            is_polling: false,
             last_took: None,
             due,
             stretch: 1.0,
             last_good_error: None,
             counts: Counts::default(),
         };
-        Self { board: Arc::new(Mutex::new(board)), clock: clock.clone() }
+        Self { state: Arc::new(Mutex::new(state)), clock: clock.clone() }
     }
 
-    pub(super) fn change<Answer>(&self, act: impl FnOnce(&mut Board) -> Answer) -> Answer {
-        act(&mut self.board.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn change<Answer>(&self, act: impl FnOnce(&mut WatchState) -> Answer) -> Answer {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -62,37 +63,39 @@ impl fmt::Debug for StatusReader {
     }
 }
 
-/// How a watch stands at a moment. All durations are measured from that moment by a clock that does not jump.
+/// The status of a watch at one time. All durations are relative to it, by a monotonic clock.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Status {
-    /// The provider's name, as `azure`.
+    /// The name of the provider, such as `srv`.
     pub provider: &'static str,
     /// What is watched, in words.
     pub subject: String,
     /// How long the watch has been running.
     pub running_for: Duration,
-    /// The addresses in use; `None` before the first good answer.
+    /// The addresses in use; `None` before the first good result.
     pub in_use: Option<InUse>,
-    /// The newest answer, good or held or without addresses: who is in and out, and why. How many of those that are out it names is the [`Detail`](cloud_autojoin_core::Detail)'s matter.
+    /// The newest result, whether good, held back or empty: what matched, what was excluded, and
+    /// why. [`Detail`](cloud_autojoin_core::Detail) limits how many excluded nodes it names.
     pub discovery: Option<Arc<Discovery>>,
-    /// What is held back, as of the newest answer.
+    /// What is held back of the newest result.
     pub held: Option<Held>,
-    /// The newest failure; it stays when the cloud answers again, and `consecutive_failures` is 0 then.
+    /// The newest failure. It is kept after a success, when `consecutive_failures` is 0.
     pub last_error: Option<LastError>,
-    /// How many times in a row there was no usable answer.
+    /// Consecutive polls without a usable result.
     pub consecutive_failures: u32,
-    /// Whether the cloud is being asked right now.
-    pub asking: bool,
-    /// How long the newest question took.
+    /// Whether a poll is in flight.
+    pub is_polling: bool,
+    /// How long the newest poll took.
     pub last_took: Option<Duration>,
-    /// In how much time the cloud is asked next; zero while it is being asked.
+    /// The time until the next poll; zero while one is in flight.
     pub next_attempt_in: Duration,
-    /// By how much the interval is stretched because the cloud throttles; 1 when it does not.
+    /// The factor by which throttling has stretched the interval; 1 without throttling.
     pub stretch: f64,
-    /// What is wrong with the file of the last good answer; `None` when all is well or there is none.
+    /// What is wrong with the file of the last good result; `None` if nothing is, or there is no
+    /// file.
     pub last_good_error: Option<String>,
-    /// What happened since the start.
+    /// Counters since the start.
     pub counts: Counts,
 }
 
@@ -100,17 +103,18 @@ pub struct Status {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct InUse {
-    /// All of them: at least one, sorted, each once.
+    /// All of them: at least one, sorted, without duplicates.
     pub addresses: Arc<[Address]>,
-    /// Those in the newest accepted answer, as in [`Change::current`](super::Change::current).
+    /// Those in the newest accepted result, as in [`Change::current`](super::Change::current).
     pub current: Arc<[Address]>,
     /// Those that only a guard keeps in use, as in [`Change::retained`](super::Change::retained).
     pub retained: Arc<[Address]>,
     /// Where they come from.
-    pub source: Source,
+    pub source: AddressSource,
     /// How long ago they last changed in this run.
     pub changed_ago: Duration,
-    /// How long ago the cloud last said so, in an earlier run maybe; `None` when that is not known. This is the age to watch.
+    /// How long ago the cloud last confirmed them, possibly in an earlier run; `None` if unknown.
+    /// This is the age to alert on.
     pub age: Option<Duration>,
 }
 
@@ -122,45 +126,45 @@ pub struct LastError {
     pub text: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// Whether it may pass without anybody's help.
+    /// Whether it may pass without intervention.
     pub transient: bool,
     /// How long ago.
     pub ago: Duration,
 }
 
-/// What happened since the start; each only grows.
+/// Counters since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// How many times the cloud was asked and that ended, one way or another.
-    pub asked: u64,
-    /// How many of those gave at least one address.
-    pub answered: u64,
-    /// How many gave an answer without any address.
+    /// Polls that have ended.
+    pub polls: u64,
+    /// Polls with at least one address.
+    pub good: u64,
+    /// Polls that succeeded without any address.
     pub empty: u64,
-    /// How many gave none.
+    /// Polls that failed.
     pub failed: u64,
-    /// How many answers a guard held back, in whole or in part.
+    /// Results that a guard held back, in whole or in part.
     pub held: u64,
-    /// How many times the addresses in use changed.
-    pub changed: u64,
-    /// How many requests were sent, tries included.
+    /// Changes of the addresses in use.
+    pub changes: u64,
+    /// HTTP requests, retries included.
     pub requests: u64,
-    /// How many of those were throttled (status 429).
+    /// Requests that were throttled (status 429).
     pub throttled: u64,
 }
 
-/// What a [`Status`] is made of: moments in place of durations.
-pub(super) struct Board {
+/// What a [`Status`] is computed from: times instead of durations.
+pub(super) struct WatchState {
     pub provider: &'static str,
     pub subject: String,
     pub started: Moment,
-    pub in_use: Option<BoardInUse>,
+    pub in_use: Option<StateInUse>,
     pub discovery: Option<Arc<Discovery>>,
     pub held: Option<Held>,
     pub last_error: Option<(LastError, Moment)>,
     pub consecutive_failures: u32,
-    pub asking: bool,
+    pub is_polling: bool,
     pub last_took: Option<Duration>,
     pub due: Moment,
     pub stretch: f64,
@@ -168,58 +172,59 @@ pub(super) struct Board {
     pub counts: Counts,
 }
 
-pub(super) struct BoardInUse {
+pub(super) struct StateInUse {
     pub addresses: Addresses,
-    pub source: Source,
+    pub source: AddressSource,
     pub changed: Moment,
-    /// When, and how old they were then.
+    /// When they were confirmed, and how old they were then.
     pub confirmed: (Moment, Option<Duration>),
 }
 
-impl Board {
-    /// A question ended.
-    pub(super) fn note_end(&mut self, call: &Call) -> End {
+impl WatchState {
+    /// Records the end of a poll.
+    pub(super) fn note_poll_end(&mut self, call: &Call) -> PollEnd {
         let requests = call.requests();
-        self.asking = false;
+        self.is_polling = false;
         self.last_took = Some(call.elapsed());
-        self.counts.asked += 1;
+        self.counts.polls += 1;
         self.counts.requests += requests.len() as u64;
         let throttled = requests.iter().filter(|request| request.outcome == RequestOutcome::Status(429)).count() as u64;
         self.counts.throttled += throttled;
-        let answered = requests.iter().any(|request| matches!(request.outcome, RequestOutcome::Status(_)));
-        End { throttled: throttled > 0, answered }
+        let has_response = requests.iter().any(|request| matches!(request.outcome, RequestOutcome::Status(_)));
+        PollEnd { throttled: throttled > 0, has_response }
     }
 
-    /// It gave addresses, of which `held` holds some or all back; `addresses` are in use now; `confirmed` when what is in use now is what the cloud says.
-    pub(super) fn note_answer(&mut self, addresses: Option<&Addresses>, held: Option<Held>, confirmed: bool, now: Moment) {
+    /// Records a result with addresses. `addresses` are in use now, `held` is what is held back,
+    /// and `confirmed` says that the cloud confirms the addresses in use.
+    pub(super) fn note_result(&mut self, addresses: Option<&Addresses>, held: Option<Held>, confirmed: bool, now: Moment) {
         self.consecutive_failures = 0;
-        self.counts.answered += 1;
+        self.counts.good += 1;
         self.counts.held += u64::from(held.is_some());
         self.held = held;
         if let (Some(addresses), Some(in_use)) = (addresses, &mut self.in_use) {
             in_use.addresses = addresses.clone();
         }
         if let (true, Some(in_use)) = (confirmed, &mut self.in_use) {
-            in_use.source = Source::Fresh;
+            in_use.source = AddressSource::Fresh;
             in_use.confirmed = (now, Some(Duration::ZERO));
         }
     }
 
-    /// Other addresses are in use, or for the first time.
-    pub(super) fn note_change(&mut self, addresses: Addresses, source: Source, now: Moment) {
+    /// Records that the addresses in use changed, or that there are some for the first time.
+    pub(super) fn note_change(&mut self, addresses: Addresses, source: AddressSource, now: Moment) {
         let age = match source {
-            Source::Fresh => Some(Duration::ZERO),
-            Source::LastGood { age, .. } => age,
+            AddressSource::Fresh => Some(Duration::ZERO),
+            AddressSource::LastGood { age, .. } => age,
         };
-        self.counts.changed += 1;
-        self.in_use = Some(BoardInUse { addresses, source, changed: now, confirmed: (now, age) });
+        self.counts.changes += 1;
+        self.in_use = Some(StateInUse { addresses, source, changed: now, confirmed: (now, age) });
     }
 
-    /// It gave none.
+    /// Records a failed or empty poll. Returns the number of consecutive ones.
     pub(super) fn note_failure(&mut self, error: &Error, now: Moment) -> u32 {
         self.consecutive_failures = self.consecutive_failures.saturating_add(1);
         if matches!(error, Error::NothingMatched(_)) {
-            // This is the newest answer, and there is nothing in it to hold.
+            // This is the newest result, and it has nothing to hold back.
             self.held = None;
             self.counts.empty += 1;
         } else {
@@ -253,9 +258,9 @@ impl Board {
             held: self.held.clone(),
             last_error: self.last_error.as_ref().map(|(error, at)| LastError { ago: ago(*at), ..error.clone() }),
             consecutive_failures: self.consecutive_failures,
-            asking: self.asking,
+            is_polling: self.is_polling,
             last_took: self.last_took,
-            next_attempt_in: if self.asking { Duration::ZERO } else { self.due.saturating_duration_since(now) },
+            next_attempt_in: if self.is_polling { Duration::ZERO } else { self.due.saturating_duration_since(now) },
             stretch: self.stretch,
             last_good_error: self.last_good_error.clone(),
             counts: self.counts,

@@ -150,7 +150,7 @@ async fn a_hangup_takes_a_good_configuration_and_refuses_a_wrong_one() {
     sidecar.says(&format!("the new configuration is wrong, the old one stays in use: {}:1: watch `peers`: `join` is missing", file.display())).await;
     fs::remove_file(&first).unwrap();
     file_says(&first, "10.0.1.4\n", &sidecar).await;
-    assert!(sidecar.get("/metrics").await.1.contains("discover_reloads_total{outcome=\"refused\"} 1"));
+    assert!(sidecar.get("/metrics").await.1.contains("discover_reloads_total{outcome=\"failed\"} 1"));
     assert!(sidecar.get("/").await.1.contains("The new configuration is wrong"));
 
     place.write("watch.toml", &config(&join, &lines(&second)));
@@ -300,7 +300,7 @@ async fn an_answer_that_is_held_back_is_told_once_and_leaves_the_good_file() {
         let (_, metrics) = sidecar.get("/metrics").await;
         metrics
             .lines()
-            .find_map(|line| line.strip_prefix("discover_watch_answers_total{watch=\"servers\",outcome=\"held\"} "))
+            .find_map(|line| line.strip_prefix("discover_watch_poll_results_total{watch=\"servers\",outcome=\"held\"} "))
             .map_or(0, |count| count.parse::<u64>().unwrap())
     };
     while held().await < 5 {}

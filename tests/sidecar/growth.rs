@@ -32,10 +32,7 @@ async fn thousands_of_cycles_leave_nothing_behind() {
     ));
     let questions = async || {
         let (_, metrics) = sidecar.get("/metrics").await;
-        metrics
-            .lines()
-            .find_map(|line| line.strip_prefix("discover_watch_questions_total{watch=\"servers\"} "))
-            .map_or(0, |count| count.parse::<u64>().unwrap())
+        metrics.lines().find_map(|line| line.strip_prefix("discover_watch_polls_total{watch=\"servers\"} ")).map_or(0, |count| count.parse::<u64>().unwrap())
     };
     let work = async |until_count: u64| {
         let mut toggles = 0;

@@ -15,7 +15,7 @@ use cloud_autojoin::{Address, Clock, Host, Moment};
 use super::probe::{Dialer, probe};
 use super::{Agent, AgentKind, JoinOutcome, Members, Peers, consul, nomad};
 use crate::failure::Failure;
-use crate::output::form;
+use crate::output::address_format;
 
 /// When a peer that failed is handed to the agent again. It is looked for at each update meanwhile.
 const RETRY: Backoff = Backoff::new(Duration::from_secs(15), Duration::from_secs(600));
@@ -108,7 +108,7 @@ impl GossipPool {
         match self.failure(&absent, has_tried_all) {
             Some(failure) => {
                 if !joined.is_empty() {
-                    tracing::info!(agent = agent.door.shown(), joined = joined.join(" "), "joined some peers");
+                    tracing::info!(agent = agent.client.shown(), joined = joined.join(" "), "joined some peers");
                 }
                 Err(failure)
             }
@@ -184,7 +184,7 @@ impl GossipPool {
         }
         // A refusal comes at once. Silence blocks the agent: that is worth it where there is no better
         // peer, or where the agent may have another network than this process.
-        let is_worth_it = members.is_alone() || !agent.door.is_on_this_machine();
+        let is_worth_it = members.is_alone() || !agent.client.is_on_this_machine();
         let now = clock.now();
         let is_due = |candidate: &&Candidate| self.failed.get(&candidate.form).is_none_or(|failed| failed.due <= now);
         let silent = current.iter().filter(|_| is_worth_it);
@@ -238,7 +238,7 @@ async fn join(agent: &Agent, address: &str, clock: &Clock) -> Result<(), Failure
 fn form_of(agent: &Agent, peer: &Address) -> String {
     match (agent.kind, peer.port.or(agent.port)) {
         (AgentKind::Consul { .. }, None) => peer.host.to_string(),
-        (_, Some(port)) => form::with_port(&peer.host, port),
-        (_, None) => form::in_file(peer, None, agent.kind.gossip_port()),
+        (_, Some(port)) => address_format::with_port(&peer.host, port),
+        (_, None) => address_format::in_file(peer, None, agent.kind.gossip_port()),
     }
 }

@@ -14,8 +14,8 @@ use http::{Method, StatusCode};
 use super::failure::{Failure, one_line};
 use super::output::nomad as nomad_file;
 
+pub(crate) mod client;
 mod consul;
-pub(crate) mod door;
 mod gossip;
 mod members;
 mod nomad;
@@ -24,7 +24,7 @@ mod probe;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use door::{Door, Files};
+pub(crate) use client::{AgentClient, ClientFiles};
 pub(crate) use probe::{Dialer, TcpDialer};
 
 use gossip::GossipPool;
@@ -96,7 +96,7 @@ pub(crate) struct Agent {
     /// What it is.
     pub(crate) kind: AgentKind,
     /// How it is reached.
-    pub(crate) door: Door,
+    pub(crate) client: AgentClient,
     /// The port that addresses without one of their own are given.
     pub(crate) port: Option<u16>,
 }
@@ -137,7 +137,7 @@ impl Agent {
     }
 
     async fn send(&self, operation: &str, method: Method, path: &str, query: &[(&str, &str)], call: &Call) -> Result<Response, Failure> {
-        let response = self.door.send(operation, method, path, query, call).await?;
+        let response = self.client.send(operation, method, path, query, call).await?;
         if response.status == StatusCode::OK { Ok(response) } else { Err(self.refusal(operation, &response)) }
     }
 
@@ -187,6 +187,6 @@ impl AgentSession {
             AgentKind::Consul { .. } | AgentKind::NomadServer => gossip.update(agent, peers, clock, is_outdated).await,
             AgentKind::NomadClient => nomad::update_client(agent, peers, clock).await,
         };
-        outcome.map_err(|failure| failure.of(format!("{} agent {}", agent.kind.name(), agent.door.shown())))
+        outcome.map_err(|failure| failure.of(format!("{} agent {}", agent.kind.name(), agent.client.shown())))
     }
 }

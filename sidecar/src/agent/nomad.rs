@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::{Agent, JoinOutcome, Members, Peers};
 use crate::failure::{Failure, one_line};
-use crate::output::{form, nomad};
+use crate::output::{address_format, nomad};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -61,7 +61,7 @@ pub(super) async fn join(agent: &Agent, address: &str, clock: &Clock) -> Result<
     let answer: JoinAnswer =
         decode_json(&response.body).map_err(|error| Failure::new(format!("its answer to a join is not what Nomad's documents say: {error}")))?;
     if let Some(warning) = answer.warning.filter(|warning| !warning.is_empty()) {
-        tracing::warn!(agent = agent.door.shown(), warning = one_line(warning.as_bytes()), "the agent joined with a warning");
+        tracing::warn!(agent = agent.client.shown(), warning = one_line(warning.as_bytes()), "the agent joined with a warning");
     }
     match answer.error.filter(|error| !error.is_empty()) {
         Some(error) => Err(Failure::new(format!("cannot join {address}: {}", one_line(error.as_bytes())))),
@@ -83,7 +83,8 @@ pub(super) async fn update_client(agent: &Agent, peers: Peers<'_>, clock: &Clock
     if !peers.fresh {
         return Ok(JoinOutcome::Waiting);
     }
-    let servers: Vec<String> = servers.iter().map(|peer| form::with_port(&peer.host, peer.port.or(agent.port).unwrap_or(nomad::CLIENT_PORT))).collect();
+    let servers: Vec<String> =
+        servers.iter().map(|peer| address_format::with_port(&peer.host, peer.port.or(agent.port).unwrap_or(nomad::CLIENT_PORT))).collect();
     let query: Vec<(&str, &str)> = servers.iter().map(|server| ("address", server.as_str())).collect();
     // 400 when not one of them answers, and the old list stays.
     agent.put("give it new servers", "/v1/agent/servers", &query, clock).await?;

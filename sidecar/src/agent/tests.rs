@@ -77,8 +77,8 @@ impl Pretend {
 
     fn agent(&self, kind: AgentKind, token: Option<PathBuf>) -> Agent {
         let header = if matches!(kind, AgentKind::Consul { .. }) { "x-consul-token" } else { "x-nomad-token" };
-        let files = Files { token, ..Files::default() };
-        Agent { kind, door: Door::new(self.url.parse().unwrap(), HeaderName::from_static(header), files), port: None }
+        let files = ClientFiles { token, ..ClientFiles::default() };
+        Agent { kind, client: AgentClient::new(self.url.parse().unwrap(), HeaderName::from_static(header), files), port: None }
     }
 
     /// The errors of this agent name its port.

@@ -114,7 +114,7 @@ pub(crate) struct WatchConfig {
 
 impl WatchConfig {
     /// Whether `other` says the same, so that a running watch need not be started again. Providers are alike where their join strings are.
-    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_equivalent(&self, other: &Self) -> bool {
         (
             &self.name,
             &self.join,
@@ -205,7 +205,7 @@ async fn check(source: ConfigSource, depth: CheckDepth, context: &Context) -> Re
         let checker = WatchChecker { context, depth, state_directory: state_directory.as_deref(), only: count == 1, index };
         watches.extend(checker.watch(node, &mut problems).await.map(|watch| (path, watch)));
     }
-    find_twins(&watches, &mut problems);
+    reject_duplicates(&watches, &mut problems);
     let warnings = problems.into_result()?;
     let watches = watches.into_iter().map(|(_, watch)| watch).collect();
     Ok(CheckedConfig { config: Config { context: context.clone(), listen, watches }, warnings })
@@ -224,7 +224,7 @@ fn listen(section: &mut Section<'_>) -> Option<SocketAddr> {
 }
 
 /// Two parts that would work against each other.
-fn find_twins(watches: &[(String, WatchConfig)], problems: &mut Problems) {
+fn reject_duplicates(watches: &[(String, WatchConfig)], problems: &mut Problems) {
     let (mut names, mut paths, mut agents) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
     for (path, watch) in watches {
         if !names.insert(&watch.name) {
@@ -237,7 +237,7 @@ fn find_twins(watches: &[(String, WatchConfig)], problems: &mut Problems) {
         }
         for agent in &watch.agents {
             if agents.contains(&agent) {
-                problems.add("", path, format!("the {} agent {} is there twice", agent.kind.name(), agent.door.shown()), None);
+                problems.add("", path, format!("the {} agent {} is there twice", agent.kind.name(), agent.client.shown()), None);
             }
             agents.push(agent);
         }

@@ -10,7 +10,7 @@ use url::{Host, Url};
 
 use super::preflight::Preflight;
 use super::section::Section;
-use crate::agent::{Agent, AgentKind, Door, Files};
+use crate::agent::{Agent, AgentClient, AgentKind, ClientFiles};
 use crate::on_change::{Action, OnChange, signal_of};
 use crate::output::template::Template;
 use crate::output::{Kind, Output, Syntax, file_sd, nomad, syntax_of};
@@ -163,7 +163,7 @@ pub(super) async fn agent(mut section: Section<'_>, env: &Env, check: Option<Pre
     }
     let url = section.text("url");
     let port = section.number("port", 1_u16, u16::MAX);
-    let mut files = Files { token: section.path("token_file"), authorities: section.path("ca_file"), certificate: None };
+    let mut files = ClientFiles { token: section.path("token_file"), authorities: section.path("ca_file"), certificate: None };
     match (section.path("certificate_file"), section.path("key_file")) {
         (Some(certificate), Some(key)) => files.certificate = Some((certificate, key)),
         (None, None) => {}
@@ -178,7 +178,7 @@ pub(super) async fn agent(mut section: Section<'_>, env: &Env, check: Option<Pre
             AgentKind::Consul { .. } => HeaderName::from_static("x-consul-token"),
             AgentKind::NomadServer | AgentKind::NomadClient => HeaderName::from_static("x-nomad-token"),
         };
-        Agent { kind, door: Door::new(url, token_header, files).with_server_name(server_name), port }
+        Agent { kind, client: AgentClient::new(url, token_header, files).with_server_name(server_name), port }
     });
     if let (Some(agent), Some(check)) = (&agent, check) {
         check.agent(&mut section, agent).await;

@@ -45,7 +45,7 @@ impl Preflight<'_> {
 
     /// Whether the token and the certificates can be read.
     pub(super) async fn agent(self, section: &mut Section<'_>, agent: &Agent) {
-        if let Err(failure) = agent.door.check_files().await {
+        if let Err(failure) = agent.client.check_files().await {
             section.problem(&failure, failure.hint().map(str::to_owned));
         }
     }

@@ -12,7 +12,7 @@ const JOIN: &str = "provider=azure subscription_id=22222222-2222-4222-8222-22222
 
 async fn judged(text: &str) -> Result<CheckedConfig, Vec<String>> {
     let context = Context::builder().env(Env::from([("STATE_DIRECTORY", "/var/lib/discover:/other")])).build().unwrap();
-    let shown = |problems: Vec<ConfigProblem>| problems.iter().map(crate::daemon::shown).collect::<Vec<_>>();
+    let shown = |problems: Vec<ConfigProblem>| problems.iter().map(crate::supervisor::one_line).collect::<Vec<_>>();
     check(ConfigSource::parse(Path::new("watch.toml"), text).map_err(shown)?, CheckDepth::Text, &context).await.map_err(shown)
 }
 
@@ -86,8 +86,8 @@ kind = "nomad-client"
     assert_eq!((servers.outputs[0].mode, servers.outputs[0].port), (0o640, Some(8200)));
     assert_eq!((servers.agents.len(), servers.on_change.len(), servers.on_change[0].debounce), (1, 2, Duration::ZERO));
     assert_eq!(clients.join.get("tag_name"), Some("a b"));
-    assert!(servers.says_the_same(&judged(&text).await.unwrap().config.watches[0]));
-    assert!(!servers.says_the_same(&judged(&text.replace("1m", "2m")).await.unwrap().config.watches[0]));
+    assert!(servers.is_equivalent(&judged(&text).await.unwrap().config.watches[0]));
+    assert!(!servers.is_equivalent(&judged(&text.replace("1m", "2m")).await.unwrap().config.watches[0]));
 }
 
 #[tokio::test]
@@ -194,7 +194,7 @@ async fn a_named_pipe_in_place_of_a_file_is_refused_at_once() {
 /// Judges for `--check`, on this machine.
 async fn checked(text: &str) -> Result<CheckedConfig, Vec<String>> {
     let context = Context::builder().env(Env::from([("PATH", "/usr/bin:/bin")])).build().unwrap();
-    let shown = |problems: Vec<ConfigProblem>| problems.iter().map(crate::daemon::shown).collect::<Vec<_>>();
+    let shown = |problems: Vec<ConfigProblem>| problems.iter().map(crate::supervisor::one_line).collect::<Vec<_>>();
     check(ConfigSource::parse(Path::new("watch.toml"), text).map_err(shown)?, CheckDepth::Machine, &context).await.map_err(shown)
 }
 
@@ -277,12 +277,12 @@ async fn a_label_that_prometheus_does_not_take_is_refused() {
 
 #[tokio::test]
 async fn the_server_name_of_an_agent_is_its_key_or_the_variable_of_its_tools() {
-    let door = async |agent: &str| {
+    let client = async |agent: &str| {
         let env = Env::from([("CONSUL_TLS_SERVER_NAME", "server.dc1.consul"), ("NOMAD_TLS_SERVER_NAME", "server.global.nomad")]);
         let context = Context::builder().env(env).build().unwrap();
         let source = ConfigSource::parse(Path::new("watch.toml"), &format!("[[watch]]\njoin = \"{JOIN}\"\n[[watch.agent]]\n{agent}")).unwrap();
-        let judged = check(source, CheckDepth::Text, &context).await.map_err(|problems| problems.iter().map(crate::daemon::shown).collect::<Vec<_>>());
-        judged.map(|judged| judged.config.watches[0].agents[0].door.server_name().map(str::to_owned))
+        let judged = check(source, CheckDepth::Text, &context).await.map_err(|problems| problems.iter().map(crate::supervisor::one_line).collect::<Vec<_>>());
+        judged.map(|judged| judged.config.watches[0].agents[0].client.server_name().map(str::to_owned))
     };
     for (agent, name) in [
         ("kind = \"consul\"\nurl = \"https://127.0.0.1:8501\"", Some("server.dc1.consul")),
@@ -290,14 +290,14 @@ async fn the_server_name_of_an_agent_is_its_key_or_the_variable_of_its_tools() {
         ("kind = \"nomad-client\"\nurl = \"https://127.0.0.1:4646\"\nserver_name = \"client.global.nomad\"", Some("client.global.nomad")),
         ("kind = \"consul\"", None),
     ] {
-        assert_eq!(door(agent).await.unwrap().as_deref(), name, "{agent}");
+        assert_eq!(client(agent).await.unwrap().as_deref(), name, "{agent}");
     }
     assert_eq!(
-        door("kind = \"consul\"\nserver_name = \"a.example\"").await.unwrap_err(),
+        client("kind = \"consul\"\nserver_name = \"a.example\"").await.unwrap_err(),
         ["watch.toml:5: watch `peers`, agent 1: `server_name` means nothing without TLS (hint: give `url` the scheme https)"]
     );
     assert_eq!(
-        door("kind = \"consul\"\nurl = \"https://127.0.0.1:8501\"\nserver_name = \"10.0.0.4\"").await.unwrap_err(),
+        client("kind = \"consul\"\nurl = \"https://127.0.0.1:8501\"\nserver_name = \"10.0.0.4\"").await.unwrap_err(),
         ["watch.toml:6: watch `peers`, agent 1: `server_name` must be a DNS name (hint: it is the name in the agent's certificate, as server.dc1.consul)"]
     );
 }

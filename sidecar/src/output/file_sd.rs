@@ -5,7 +5,7 @@
 use cloud_autojoin::Address;
 use serde::{Deserialize, Serialize};
 
-use super::form;
+use super::address_format;
 use crate::failure::Failure;
 
 /// Labels, in the order of their names.
@@ -33,7 +33,7 @@ pub(crate) fn groups(watch: &str, addresses: &[Address], port: Option<u16>, labe
                 labels.insert(format!("__meta_discover_{name}"), value.clone());
             }
         }
-        Group { targets: vec![address.port.or(port).map_or_else(|| address.host.to_string(), |port| form::with_port(&address.host, port))], labels }
+        Group { targets: vec![address.port.or(port).map_or_else(|| address.host.to_string(), |port| address_format::with_port(&address.host, port))], labels }
     };
     addresses.iter().map(group).collect()
 }

@@ -2,7 +2,7 @@
 
 use cloud_autojoin::Address;
 
-use super::form;
+use super::address_format;
 use crate::failure::Failure;
 
 pub(super) fn render(addresses: &[Address], port: Option<u16>) -> String {
@@ -11,7 +11,7 @@ pub(super) fn render(addresses: &[Address], port: Option<u16>) -> String {
 
 fn line(address: &Address, port: Option<u16>) -> String {
     match address.port.or(port) {
-        Some(port) => form::with_port(&address.host, port),
+        Some(port) => address_format::with_port(&address.host, port),
         None => address.host.to_string(),
     }
 }

@@ -11,10 +11,10 @@ use cloud_autojoin::atomic_file::AtomicFile;
 
 use super::failure::Failure;
 
+pub(crate) mod address_format;
 pub(crate) mod consul;
+mod external_edits;
 pub(crate) mod file_sd;
-mod foreign;
-pub(crate) mod form;
 mod lines;
 pub(crate) mod nomad;
 mod retry_join;
@@ -25,7 +25,7 @@ pub(crate) mod vault;
 mod tests;
 
 pub(crate) use cloud_autojoin::atomic_file::Written;
-pub(crate) use foreign::ForeignEdits;
+pub(crate) use external_edits::ExternalEdits;
 pub(crate) use retry_join::Syntax;
 use template::Template;
 
@@ -189,7 +189,7 @@ impl Output {
     }
 
     fn forms(&self, view: &View<'_>, reader_default: u16) -> Vec<String> {
-        view.addresses.iter().map(|address| form::in_file(address, self.port, reader_default)).collect()
+        view.addresses.iter().map(|address| address_format::in_file(address, self.port, reader_default)).collect()
     }
 }
 

@@ -52,7 +52,7 @@ impl<'a> Row<'a> {
 }
 
 #[derive(Serialize)]
-struct Scene<'a> {
+struct AddressSnapshot<'a> {
     addresses: Vec<Row<'a>>,
     watch: &'a str,
     provider: &'a str,
@@ -80,8 +80,8 @@ impl Template {
     /// It asks for something that is not there.
     pub(super) fn render(&self, view: &View<'_>, retry_join: Option<&str>) -> Result<String, Failure> {
         let View { watch, provider, subject, addresses } = *view;
-        let scene = Scene { addresses: addresses.iter().map(Row::of).collect(), watch, provider, subject, retry_join };
-        environment().render_named_str(&self.name, &self.source, Serde(scene)).map_err(|error| self.failure(&error))
+        let snapshot = AddressSnapshot { addresses: addresses.iter().map(Row::of).collect(), watch, provider, subject, retry_join };
+        environment().render_named_str(&self.name, &self.source, Serde(snapshot)).map_err(|error| self.failure(&error))
     }
 
     fn failure(&self, error: &minijinja::Error) -> Failure {

@@ -6,7 +6,7 @@
 use cloud_autojoin::Address;
 use serde_json::{Map, Value};
 
-use super::form;
+use super::address_format;
 use super::retry_join::{self, Syntax};
 use crate::failure::Failure;
 
@@ -40,7 +40,7 @@ pub(super) fn stanzas(syntax: Syntax, addresses: &[Address], scheme: &str, port:
 }
 
 fn urls(addresses: &[Address], scheme: &str, port: Option<u16>) -> Vec<String> {
-    addresses.iter().map(|address| form::url(scheme, address, port.unwrap_or(PORT))).collect()
+    addresses.iter().map(|address| address_format::url(scheme, address, port.unwrap_or(PORT))).collect()
 }
 
 /// Whether a rendered file can take the place of the storage block: it has a raft block with a `path`, and its stanzas name the addresses.

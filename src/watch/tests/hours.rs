@@ -5,12 +5,13 @@ use cloud_autojoin_core::http::Backoff;
 use super::script::{HOUR, MINUTE, Reply, SECOND, Script, addresses, instances, letters};
 use super::*;
 
-/// Three hours, of which the second is `trouble`. Gives the letters of what was told and the script.
+/// Three hours, of which the second is `trouble`. Gives the letters of the events and the
+/// script.
 async fn second_hour(trouble: impl Fn(Duration) -> Reply + Send + Sync + 'static) -> (String, Script) {
     let script = Script::new(move |now| if (HOUR..2 * HOUR).contains(&now) { trouble(now - HOUR) } else { instances(1..=10) });
     let mut watch = script.watch().build();
-    let told = script.spend(&mut watch, 3 * HOUR).await;
-    for (at, event) in &told {
+    let events = script.spend(&mut watch, 3 * HOUR).await;
+    for (at, event) in &events {
         if let Event::Changed(change) = event {
             assert_eq!(*change.addresses, *addresses(1..=10), "lost a good answer at {at:?}");
         }
@@ -19,32 +20,32 @@ async fn second_hour(trouble: impl Fn(Duration) -> Reply + Send + Sync + 'static
     assert_eq!(*in_use.addresses, *addresses(1..=10));
     assert!(in_use.age.unwrap() < MINUTE, "it goes on by itself");
     script.assert_promise(&Pace::default());
-    (letters(&told), script)
+    (letters(&events), script)
 }
 
 /// How many questions fell into the second hour.
 fn asked_in_trouble(script: &Script) -> usize {
-    script.asked().iter().filter(|at| (HOUR..2 * HOUR).contains(*at)).count()
+    script.polls().iter().filter(|at| (HOUR..2 * HOUR).contains(*at)).count()
 }
 
 /// How long after the trouble the first question came.
 fn recovery(script: &Script) -> Duration {
-    *script.asked().iter().find(|at| **at >= 2 * HOUR).unwrap() - 2 * HOUR
+    *script.polls().iter().find(|at| **at >= 2 * HOUR).unwrap() - 2 * HOUR
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_hour_of_outage_loses_nothing_and_is_asked_about_as_often_as_usual() {
     let (letters, script) = second_hour(|_| Reply::Status(503, None)).await;
     assert_eq!((letters.matches('C').count(), letters.matches('H').count()), (1, 0), "{letters}");
-    assert!((90..150).contains(&asked_in_trouble(&script)), "{} questions", asked_in_trouble(&script));
+    assert!((90..150).contains(&asked_in_trouble(&script)), "{} polls", asked_in_trouble(&script));
     assert!(recovery(&script) <= MINUTE, "{:?}", recovery(&script));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_hour_of_throttling_is_asked_as_seldom_as_the_cloud_says() {
     let (_, script) = second_hour(|_| Reply::Status(429, Some(5 * MINUTE))).await;
-    assert!((6..=12).contains(&asked_in_trouble(&script)), "{} questions", asked_in_trouble(&script));
-    let in_trouble: Vec<_> = script.asked().into_iter().filter(|at| (HOUR..2 * HOUR).contains(at)).collect();
+    assert!((6..=12).contains(&asked_in_trouble(&script)), "{} polls", asked_in_trouble(&script));
+    let in_trouble: Vec<_> = script.polls().into_iter().filter(|at| (HOUR..2 * HOUR).contains(at)).collect();
     assert!(in_trouble.windows(2).all(|pair| pair[1] - pair[0] >= 5 * MINUTE), "{in_trouble:?}");
 }
 
@@ -56,14 +57,14 @@ async fn where_the_cloud_throttles_the_interval_stretches_and_wears_off_again() 
     script.spend(&mut watch, HOUR).await;
     let stretched = watch.status().read().stretch;
     assert!(stretched > 4.0, "{stretched}");
-    let last_of_hour: Vec<_> = script.asked().into_iter().filter(|at| (HOUR / 2..HOUR).contains(at)).collect();
-    assert!(last_of_hour.len() < 30, "{} questions in half an hour", last_of_hour.len());
-    assert!(script.asked().windows(2).all(|pair| pair[1] - pair[0] <= 12 * MINUTE), "ten minutes and the jitter");
+    let last_of_hour: Vec<_> = script.polls().into_iter().filter(|at| (HOUR / 2..HOUR).contains(at)).collect();
+    assert!(last_of_hour.len() < 30, "{} polls in half an hour", last_of_hour.len());
+    assert!(script.polls().windows(2).all(|pair| pair[1] - pair[0] <= 12 * MINUTE), "ten minutes and the jitter");
 
-    let told = script.spend(&mut watch, 5 * HOUR).await;
-    assert_eq!(letters(&told).matches('F').count(), 0);
+    let events = script.spend(&mut watch, 5 * HOUR).await;
+    assert_eq!(letters(&events).matches('F').count(), 0);
     assert_eq!(watch.status().read().stretch, 1.0);
-    assert!(script.asked().iter().filter(|at| **at >= 4 * HOUR).count() > 110);
+    assert!(script.polls().iter().filter(|at| **at >= 4 * HOUR).count() > 110);
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,7 +72,7 @@ async fn one_question_stretches_the_interval_once_however_often_it_is_tried() {
     let script = Script::new(|_| Reply::Status(429, None));
     let mut watch = script.watch().build();
     script.spend(&mut watch, 5 * MINUTE).await;
-    assert!(script.asked().len() > 4);
+    assert!(script.polls().len() > 4);
     let stretch = watch.status().read().stretch;
     assert!((1.7..=2.0).contains(&stretch), "{stretch}");
 }
@@ -108,7 +109,7 @@ async fn half_empty_answers_that_come_and_go_are_held() {
 async fn connections_that_hang_all_hour_do_not_pile_up() {
     let (letters, script) = second_hour(|_| Reply::Hang).await;
     assert_eq!(letters.matches('F').count(), script.dropped());
-    assert!((10..60).contains(&asked_in_trouble(&script)), "{} questions", asked_in_trouble(&script));
+    assert!((10..60).contains(&asked_in_trouble(&script)), "{} polls", asked_in_trouble(&script));
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,10 +149,10 @@ async fn trouble_of_every_kind_at_random_loses_nothing_and_keeps_the_promise() {
 async fn rights_that_take_ten_minutes_to_arrive_are_waited_for_and_asked_for_early_at_first() {
     let script = Script::new(|now| if now < 10 * MINUTE { Reply::Status(403, None) } else { instances([1]) });
     let mut watch = script.watch().build();
-    let told = script.spend(&mut watch, HOUR).await;
-    let asked = script.asked();
-    assert!(asked.iter().filter(|at| **at < 30 * SECOND).count() >= 5, "{asked:?}");
-    let good = told.iter().find(|(_, event)| matches!(event, Event::Changed(_))).unwrap().0;
+    let events = script.spend(&mut watch, HOUR).await;
+    let polls = script.polls();
+    assert!(polls.iter().filter(|at| **at < 30 * SECOND).count() >= 5, "{polls:?}");
+    let good = events.iter().find(|(_, event)| matches!(event, Event::Changed(_))).unwrap().0;
     assert!(good < 12 * MINUTE, "{good:?}");
     script.assert_promise(&Pace::default());
 }
@@ -160,10 +161,10 @@ async fn rights_that_take_ten_minutes_to_arrive_are_waited_for_and_asked_for_ear
 async fn a_fault_that_somebody_must_mend_is_not_asked_early() {
     let script = Script::new(|_| Reply::NoCredential);
     let mut watch = script.watch().build();
-    let told = script.spend(&mut watch, HOUR).await;
-    assert!(told.iter().all(|(_, event)| matches!(event, Event::Failed(failure) if !failure.transient)));
-    assert!((50..70).contains(&told.len()), "{} questions", told.len());
-    assert!(script.asked().windows(2).all(|pair| pair[1] - pair[0] >= 30 * SECOND), "{:?}", script.asked());
+    let events = script.spend(&mut watch, HOUR).await;
+    assert!(events.iter().all(|(_, event)| matches!(event, Event::Failed(failure) if !failure.transient)));
+    assert!((50..70).contains(&events.len()), "{} polls", events.len());
+    assert!(script.polls().windows(2).all(|pair| pair[1] - pair[0] >= 30 * SECOND), "{:?}", script.polls());
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,8 +172,8 @@ async fn answers_that_change_each_time_are_not_looked_at_more_often_than_promise
     let script = Script::new(|now| instances([1, 2, now.as_secs() as u8 | 4]));
     let guards = Guards { stable_for: SECOND / 10, ..Guards::default() };
     let mut watch = script.watch().guards(guards).build();
-    let told = script.spend(&mut watch, 5 * HOUR).await;
-    assert!(letters(&told).contains('H'));
+    let events = script.spend(&mut watch, 5 * HOUR).await;
+    assert!(letters(&events).contains('H'));
     script.assert_promise(&Pace::default());
 }
 
@@ -186,9 +187,9 @@ async fn the_promise_holds_for_every_interval_and_is_what_it_says() {
         script.spend(&mut watch, 4 * HOUR).await;
         script.assert_promise(&pace);
         let expected = 4 * 3600 / pace.period().as_secs();
-        assert!(script.asked().len() as u64 >= expected, "the promise is no more than what the pace allows");
+        assert!(script.polls().len() as u64 >= expected, "the promise is no more than what the pace allows");
     }
-    assert_eq!(Pace::default().most_asks_per_hour(), 11 + 150);
+    assert_eq!(Pace::default().max_polls_per_hour(), 11 + 150);
 }
 
 #[tokio::test(start_paused = true)]
@@ -198,15 +199,15 @@ async fn a_service_that_is_late_at_the_start_is_noticed_within_seconds() {
             let up = late * SECOND;
             let script = Script::new(move |now| if now < up { Reply::Unreachable } else { instances([1]) });
             let mut watch = script.watch().seed(seed).build();
-            let told = script.spend(&mut watch, MINUTE).await;
-            let ready = told.iter().find(|(_, event)| matches!(event, Event::Changed(_))).unwrap().0;
+            let events = script.spend(&mut watch, MINUTE).await;
+            let ready = events.iter().find(|(_, event)| matches!(event, Event::Changed(_))).unwrap().0;
             assert!(ready <= up + 3 * SECOND, "up after {up:?}, ready after {ready:?}, seed {seed}");
             script.assert_promise(&Pace::default());
         }
     }
     // Later it costs what the budget allows.
     let script = Script::new(|now| if now < 10 * MINUTE { Reply::Unreachable } else { instances([1]) });
-    let told = script.spend(&mut script.watch().build(), 11 * MINUTE).await;
-    assert!(told.iter().find(|(_, event)| matches!(event, Event::Changed(_))).unwrap().0 < 10 * MINUTE + 30 * SECOND);
+    let events = script.spend(&mut script.watch().build(), 11 * MINUTE).await;
+    assert!(events.iter().find(|(_, event)| matches!(event, Event::Changed(_))).unwrap().0 < 10 * MINUTE + 30 * SECOND);
     script.assert_promise(&Pace::default());
 }

@@ -47,17 +47,17 @@ async fn while_the_cloud_is_down_the_last_good_answer_is_used_with_its_age_and_i
     assert!(matches!(watch.next().await, Event::Failed(_)));
     let used = change(watch.next().await);
     assert_eq!((&*used.addresses, used.joined.len() + used.left.len(), used.discovery.is_none()), (&*addresses(1..=3), 0, true));
-    let Source::LastGood { age: Some(age), is_stale: false } = used.source else { panic!("{:?}", used.source) };
+    let AddressSource::LastGood { age: Some(age), is_stale: false } = used.source else { panic!("{:?}", used.source) };
     assert!(age >= 2 * HOUR && age < 2 * HOUR + MINUTE, "{age:?}");
 
     let status = watch.status();
-    let told = script.spend(&mut watch, 50 * SECOND).await;
-    assert!(told.iter().all(|(_, event)| matches!(event, Event::Failed(_))), "told once");
+    let events = script.spend(&mut watch, 50 * SECOND).await;
+    assert!(events.iter().all(|(_, event)| matches!(event, Event::Failed(_))), "reported once");
     assert!(status.read().in_use.unwrap().age.unwrap() >= age + 40 * SECOND);
 
-    let told = script.spend(&mut watch, 5 * MINUTE).await;
-    let fresh = told.into_iter().map(|(_, event)| event).find(|event| matches!(event, Event::Changed(_))).map(change).unwrap();
-    assert_eq!((fresh.source, &*fresh.joined, &*fresh.left), (Source::Fresh, &*addresses([4]), &*addresses([3])));
+    let events = script.spend(&mut watch, 5 * MINUTE).await;
+    let fresh = events.into_iter().map(|(_, event)| event).find(|event| matches!(event, Event::Changed(_))).map(change).unwrap();
+    assert_eq!((fresh.source, &*fresh.joined, &*fresh.left), (AddressSource::Fresh, &*addresses([4]), &*addresses([3])));
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,12 +66,12 @@ async fn a_first_question_that_hangs_does_not_keep_the_last_good_answer_waiting(
     let script = Script::new(|_| Reply::After(20 * SECOND, Box::new(instances(1..=3))));
     let mut watch = watch(&script, &folder).build();
     let used = change(watch.next().await);
-    assert!(matches!(used.source, Source::LastGood { .. }) && script.now() == PATIENCE, "{:?} at {:?}", used.source, script.now());
+    assert!(matches!(used.source, AddressSource::LastGood { .. }) && script.now() == RESTORE_AFTER, "{:?} at {:?}", used.source, script.now());
     // The question is still on its way, and its answer says the same.
     assert!(matches!(watch.next().await, Event::Unchanged(_)));
-    assert_eq!((script.now(), script.asked().len()), (20 * SECOND, 1));
+    assert_eq!((script.now(), script.polls().len()), (20 * SECOND, 1));
     let in_use = watch.status().read().in_use.unwrap();
-    assert_eq!((in_use.source, in_use.age), (Source::Fresh, Some(Duration::ZERO)));
+    assert_eq!((in_use.source, in_use.age), (AddressSource::Fresh, Some(Duration::ZERO)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,11 +79,11 @@ async fn where_the_cloud_answers_the_last_good_answer_is_only_what_it_is_compare
     let folder = after_a_run(1..=3).await;
     let script = Script::new(|_| instances([2, 3, 4]));
     let first = change(watch(&script, &folder).build().next().await);
-    assert_eq!((first.source, &*first.joined, &*first.left), (Source::Fresh, &*addresses([4]), &*addresses([1])));
+    assert_eq!((first.source, &*first.joined, &*first.left), (AddressSource::Fresh, &*addresses([4]), &*addresses([1])));
 
     let script = Script::new(|_| instances([1, 2, 3]));
     let same = change(watch(&script, &folder).build().next().await);
-    assert_eq!((same.source, &*same.addresses), (Source::Fresh, &*addresses(1..=3)), "the first answer is told even when it says what was known");
+    assert_eq!((same.source, &*same.addresses), (AddressSource::Fresh, &*addresses(1..=3)), "the first result is reported even when it is the known one");
     assert!(same.joined.is_empty() && same.left.is_empty());
 }
 
@@ -94,7 +94,7 @@ async fn the_guards_hold_over_a_restart() {
     let mut watch = watch(&script, &folder).build();
     assert!(matches!(watch.next().await, Event::Held(held) if matches!(held.reason, HeldReason::ShrinksTooMuch { missing: 8, of: 10, .. })));
     let used = change(watch.next().await);
-    assert_eq!((&*used.addresses, script.asked().len()), (&*addresses(1..=10), 1));
+    assert_eq!((&*used.addresses, script.polls().len()), (&*addresses(1..=10), 1));
     watch.flush().await;
     assert!(file(&folder).contains("10.0.0.10"));
 }
@@ -120,10 +120,10 @@ async fn a_file_of_another_watch_is_not_used_and_replaced() {
     let mut watch = watch(&script, &folder).identity("another").build();
     let status = watch.status();
     assert!(status.read().last_good_error.unwrap().contains("it is of another watch, `script: scale set `consul``"));
-    let told = script.spend(&mut watch, 5 * MINUTE).await;
-    let changes: Vec<_> = told.into_iter().filter(|(_, event)| matches!(event, Event::Changed(_))).map(|(_, event)| change(event)).collect();
+    let events = script.spend(&mut watch, 5 * MINUTE).await;
+    let changes: Vec<_> = events.into_iter().filter(|(_, event)| matches!(event, Event::Changed(_))).map(|(_, event)| change(event)).collect();
     let [only] = &changes[..] else { panic!("{changes:?}") };
-    assert_eq!((only.source, &*only.addresses), (Source::Fresh, &*addresses([7])));
+    assert_eq!((only.source, &*only.addresses), (AddressSource::Fresh, &*addresses([7])));
     watch.flush().await;
     assert!(file(&folder).contains(r#""identity": "another""#));
     assert_eq!(status.read().last_good_error, None);
@@ -136,7 +136,7 @@ async fn after_a_clock_that_jumped_back_the_file_is_used_with_an_age_that_is_not
     let script = Script::new(|now| if now < MINUTE { Reply::Status(503, None) } else { instances(1..=3) });
     let mut watch = watch(&script, &folder).build();
     watch.next().await;
-    assert_eq!(change(watch.next().await).source, Source::LastGood { age: None, is_stale: true });
+    assert_eq!(change(watch.next().await).source, AddressSource::LastGood { age: None, is_stale: true });
     assert_eq!(watch.status().read().in_use.unwrap().age, None);
     script.spend(&mut watch, 5 * MINUTE).await;
     assert!(!file(&folder).contains(&ahead), "the next good answer puts the time right");
@@ -175,8 +175,8 @@ async fn while_an_earlier_answer_is_in_use_the_cloud_is_asked_again_within_secon
     let folder = after_a_run(1..=3).await;
     let script = Script::new(|now| if now < 12 * SECOND { Reply::Unreachable } else { instances([4]) });
     let mut watch = watch(&script, &folder).build();
-    let told = script.spend(&mut watch, MINUTE).await;
-    let fresh = told.iter().find(|(_, event)| matches!(event, Event::Changed(change) if change.source == Source::Fresh)).unwrap();
+    let events = script.spend(&mut watch, MINUTE).await;
+    let fresh = events.iter().find(|(_, event)| matches!(event, Event::Changed(change) if change.source == AddressSource::Fresh)).unwrap();
     assert!(fresh.0 <= 15 * SECOND, "{:?}", fresh.0);
 }
 
@@ -206,7 +206,7 @@ async fn an_answer_of_another_scope_is_never_mixed_with_this_one() {
     first.flush().await;
     assert!(file(&folder).contains(r#""subscription_id": "a""#));
 
-    // Known before the cloud is asked.
+    // Known before the cloud is polls.
     let script = Script::new(|_| instances([7]));
     script.set_scope([("subscription_id", "b"), ("environment", "public")]);
     let mut other = watch(&script, &folder).build();
@@ -221,8 +221,8 @@ async fn an_answer_of_another_scope_is_never_mixed_with_this_one() {
     assert!(matches!(captured.next().await, Event::Failed(_)));
     assert_eq!(*change(captured.next().await).addresses, *addresses([7]));
     late.set_scope([("subscription_id", "a")]);
-    let told = late.spend(&mut captured, 20 * SECOND).await;
-    let fresh = told.into_iter().map(|(_, event)| event).find(|event| matches!(event, Event::Changed(_))).map(change).unwrap();
+    let events = late.spend(&mut captured, 20 * SECOND).await;
+    let fresh = events.into_iter().map(|(_, event)| event).find(|event| matches!(event, Event::Changed(_))).map(change).unwrap();
     assert_eq!((&*fresh.addresses, &*fresh.joined, &*fresh.left), (&*addresses(1..=3), &*addresses(1..=3), &*addresses([7])));
 }
 
@@ -237,6 +237,6 @@ async fn a_last_good_answer_older_than_the_maximum_age_is_used_and_stale() {
             builder = builder.last_good_max_age(max_age);
         }
         let Event::Changed(used) = builder.build().next().await else { panic!("not used") };
-        assert!(matches!(used.source, Source::LastGood { is_stale: stale, .. } if stale == is_stale), "{:?}", used.source);
+        assert!(matches!(used.source, AddressSource::LastGood { is_stale: stale, .. } if stale == is_stale), "{:?}", used.source);
     }
 }

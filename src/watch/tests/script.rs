@@ -17,7 +17,7 @@ pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
-/// What the pretend cloud does when it is asked.
+/// What the pretend cloud does when it is polls.
 #[derive(Debug, Clone)]
 pub(super) enum Reply {
     /// Instances with these numbers, and one without an address.
@@ -50,7 +50,7 @@ pub(super) struct Script {
     line: Arc<Line>,
     start: Moment,
     scope: Arc<Mutex<Vec<(&'static str, String)>>>,
-    asked: Arc<Mutex<Vec<Duration>>>,
+    polls: Arc<Mutex<Vec<Duration>>>,
     dropped: Arc<Mutex<usize>>,
 }
 
@@ -62,7 +62,7 @@ impl std::fmt::Debug for Script {
 
 impl Script {
     pub(super) fn new(line: impl Fn(Duration) -> Reply + Send + Sync + 'static) -> Self {
-        Self { line: Arc::new(line), start: Moment::now(), scope: Arc::default(), asked: Arc::default(), dropped: Arc::default() }
+        Self { line: Arc::new(line), start: Moment::now(), scope: Arc::default(), polls: Arc::default(), dropped: Arc::default() }
     }
 
     /// A watch of it whose waits are the same in each run of the test.
@@ -76,9 +76,9 @@ impl Script {
         *self.scope.lock().unwrap() = scope.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
     }
 
-    /// When it was asked, from the start.
-    pub(super) fn asked(&self) -> Vec<Duration> {
-        self.asked.lock().unwrap().clone()
+    /// When it was polls, from the start.
+    pub(super) fn polls(&self) -> Vec<Duration> {
+        self.polls.lock().unwrap().clone()
     }
 
     /// How many questions were given up before they were answered.
@@ -90,21 +90,21 @@ impl Script {
         self.start.elapsed()
     }
 
-    /// Spends time with the watch, and gives what it told and when.
+    /// Spends time with the watch, and gives what it events and when.
     pub(super) async fn spend(&self, watch: &mut Watch, until: Duration) -> Vec<(Duration, Event)> {
-        let mut told = Vec::new();
+        let mut events = Vec::new();
         while let Ok(event) = tokio::time::timeout_at(self.start + until, watch.next()).await {
-            told.push((self.now(), event));
+            events.push((self.now(), event));
         }
-        told
+        events
     }
 
     /// The promise, at each hour that begins with a question.
     pub(super) fn assert_promise(&self, pace: &Pace) {
-        let asked = self.asked();
-        for (index, first) in asked.iter().enumerate() {
-            let within = asked[index..].iter().take_while(|at| **at < *first + HOUR).count() as u64;
-            assert!(within <= pace.most_asks_per_hour(), "{within} questions in the hour from {first:?}; promised {}", pace.most_asks_per_hour());
+        let polls = self.polls();
+        for (index, first) in polls.iter().enumerate() {
+            let within = polls[index..].iter().take_while(|at| **at < *first + HOUR).count() as u64;
+            assert!(within <= pace.max_polls_per_hour(), "{within} questions in the hour from {first:?}; promised {}", pace.max_polls_per_hour());
         }
     }
 }
@@ -135,7 +135,7 @@ impl Provider for Script {
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let now = self.now();
-        self.asked.lock().unwrap().push(now);
+        self.polls.lock().unwrap().push(now);
         let mut question = Question(Some(Arc::clone(&self.dropped)));
         let mut reply = (self.line)(now);
         while let Reply::After(wait, then) = reply {
@@ -182,8 +182,9 @@ pub(super) fn change(event: Event) -> Change {
 }
 
 /// One letter per event: what happened, at a glance.
-pub(super) fn letters(told: &[(Duration, Event)]) -> String {
-    told.iter()
+pub(super) fn letters(events: &[(Duration, Event)]) -> String {
+    events
+        .iter()
         .map(|(_, event)| match event {
             Event::Changed(_) => 'C',
             Event::Held(_) => 'H',

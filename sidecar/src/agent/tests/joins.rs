@@ -34,10 +34,10 @@ fn session(kind: Kind, transport: Arc<dyn Transport>, network: &Arc<Network>) ->
     };
     let mut settings = HttpSettings::default();
     settings.retry = RetryPolicy::none();
-    let door = Door::new("http://127.0.0.1:1".parse().unwrap(), HeaderName::from_static("x-token"), Files::default());
-    let door = door.with_client(HttpClient::with_transport(transport, settings));
+    let client = AgentClient::new("http://127.0.0.1:1".parse().unwrap(), HeaderName::from_static("x-token"), ClientFiles::default());
+    let client = client.with_http_client(HttpClient::with_transport(transport, settings));
     let network: Arc<dyn Dialer> = Arc::clone(network) as _;
-    AgentSession::new(Agent { kind, door, port: None }, network, &Clock::system())
+    AgentSession::new(Agent { kind, client, port: None }, network, &Clock::system())
 }
 
 impl Scenario {

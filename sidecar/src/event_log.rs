@@ -1,29 +1,30 @@
-//! What the log says of each answer: changes at once, what lasts once and then more and more seldom, an answer that says the same only to those who listen closely.
+//! Logs the events of a watch: changes at once, a lasting condition once and then less and less
+//! often, an unchanged result at debug level only.
 
 use std::mem::discriminant;
 use std::sync::Arc;
 
-use cloud_autojoin::watch::{Change, Event, Failure, Held, HeldReason, Source};
+use cloud_autojoin::watch::{AddressSource, Change, Event, Held, HeldReason, PollFailure};
 use cloud_autojoin::{Address, Discovery, Finding};
 
-/// Writes the events of one watch into the log.
+/// Logs the events of one watch.
 #[derive(Debug)]
-pub(crate) struct Teller {
+pub(crate) struct EventLogger {
     watch: Arc<str>,
-    /// What was told last of an answer that is held back.
+    /// The last logged result that is held back.
     held: Option<(HeldReason, Arc<[Address]>)>,
-    /// What the last answer was found to lack.
+    /// The findings of the last result.
     findings: Vec<Finding>,
 }
 
-impl Teller {
-    /// For the watch of that name.
+impl EventLogger {
+    /// A logger for the watch of that name.
     pub(crate) fn new(watch: impl Into<Arc<str>>) -> Self {
         Self { watch: watch.into(), held: None, findings: Vec::new() }
     }
 
-    /// Tells of an event.
-    pub(crate) fn tell(&mut self, event: &Event) {
+    /// Logs an event.
+    pub(crate) fn log(&mut self, event: &Event) {
         match event {
             Event::Changed(change) => {
                 self.changed(change);
@@ -51,12 +52,12 @@ impl Teller {
         let list = |addresses: &[Address]| (!addresses.is_empty()).then(|| list(addresses));
         let (joined, left) = (list(&change.joined), list(&change.left));
         match change.source {
-            Source::LastGood { age, is_stale: true } => {
+            AddressSource::LastGood { age, is_stale: true } => {
                 let age_s = age.map(|age| age.as_secs());
                 let why = "older than `restore_max_age`, or of unknown age";
                 tracing::error!(watch, addresses, age_s, "using the last good answer of an earlier run, which is {why}");
             }
-            Source::LastGood { age, .. } => {
+            AddressSource::LastGood { age, .. } => {
                 let age_s = age.map(|age| age.as_secs());
                 tracing::warn!(watch, addresses, age_s, "using the last good answer of an earlier run");
             }
@@ -67,7 +68,7 @@ impl Teller {
         }
     }
 
-    /// Warns of what an answer with addresses lacks, once as long as it lacks the same.
+    /// Warns of the findings of a result, once while they stay the same.
     fn found(&mut self, discovery: &Discovery) {
         for finding in discovery.findings().iter().filter(|finding| !self.findings.contains(finding)) {
             tracing::warn!(watch = &*self.watch, hint = finding.hint.as_deref(), "{}", finding.message);
@@ -86,8 +87,9 @@ impl Teller {
         }
     }
 
-    /// The first, second, fourth, eighth failure in a row and so on: an outage of hours fills no disk, and its end of the log still says what is wrong.
-    fn failed(&self, failure: &Failure) {
+    /// Logs the first, second, fourth, eighth consecutive failure and so on: an outage of hours
+    /// doesn't fill the disk, and the end of the log still names the cause.
+    fn failed(&self, failure: &PollFailure) {
         let hint = failure.error.hint();
         let hint = hint.as_deref();
         let (watch, consecutive, retry_in_s) = (&*self.watch, failure.consecutive, failure.retry_in.as_secs_f64());
@@ -100,7 +102,7 @@ impl Teller {
     }
 }
 
-/// Up to twenty addresses; a log line is no file.
+/// Up to twenty addresses.
 fn list(addresses: &[Address]) -> String {
     let mut text = addresses.iter().take(20).map(ToString::to_string).collect::<Vec<_>>().join(" ");
     if addresses.len() > 20 {
@@ -120,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    /// A log that can be read.
+    /// A log in memory.
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -145,9 +147,9 @@ mod tests {
         incomplete.add_finding(Finding::new("the answer is incomplete").with_hint("try again"));
         let (incomplete, whole) = (Arc::new(incomplete), Arc::new(Discovery::new("azure", "tag", Detail::Addresses)));
         tracing::subscriber::with_default(log.with_ansi(false).finish(), || {
-            let mut teller = Teller::new("servers");
+            let mut logger = EventLogger::new("servers");
             for discovery in [&incomplete, &incomplete, &whole, &incomplete] {
-                teller.tell(&Event::Unchanged(Arc::clone(discovery)));
+                logger.log(&Event::Unchanged(Arc::clone(discovery)));
             }
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();

@@ -19,11 +19,11 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 const _: () = assert!(IDLE_TIMEOUT.as_secs() > super::WAN_JOIN_TIMEOUT.as_secs(), "a join would be cut short");
 
 /// More than this is not read of an answer: a list of 10,000 members has about 10 MiB.
-const LARGEST_ANSWER: usize = 64 << 20;
+const MAX_BODY: usize = 64 << 20;
 
 /// The files of a door.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Files {
+pub(crate) struct ClientFiles {
     /// The agent's ACL token.
     pub(crate) token: Option<PathBuf>,
     /// The authorities that the agent's certificate is of, in place of the system's.
@@ -34,31 +34,31 @@ pub(crate) struct Files {
 
 /// The API of one agent. Clones share its connections.
 #[derive(Clone)]
-pub(crate) struct Door {
+pub(crate) struct AgentClient {
     url: Url,
     server_name: Option<String>,
     token_header: HeaderName,
-    files: Files,
-    client: Arc<Mutex<Option<(Trust, HttpClient)>>>,
+    files: ClientFiles,
+    http: Arc<Mutex<Option<(TlsMaterial, HttpClient)>>>,
 }
 
 /// What a client was made of.
 #[derive(Clone, PartialEq, Eq)]
-struct Trust {
+struct TlsMaterial {
     authorities: Option<Secret>,
-    identity: Option<Secret>,
+    client_certificate: Option<Secret>,
 }
 
-impl Door {
+impl AgentClient {
     /// The API at `url`, which takes its token in this header.
-    pub(crate) fn new(url: Url, token_header: HeaderName, files: Files) -> Self {
-        Self { url, server_name: None, token_header, files, client: Arc::default() }
+    pub(crate) fn new(url: Url, token_header: HeaderName, files: ClientFiles) -> Self {
+        Self { url, server_name: None, token_header, files, http: Arc::default() }
     }
 
     /// The same API, whose certificate has this DNS name in place of the URL's host.
     #[must_use]
     pub(crate) fn with_server_name(self, server_name: Option<String>) -> Self {
-        Self { server_name, client: Arc::default(), ..self }
+        Self { server_name, http: Arc::default(), ..self }
     }
 
     /// The name of its certificate, if it isn't the URL's host.
@@ -69,13 +69,13 @@ impl Door {
 
     /// Trusts from the next use on what is on this machine then, and opens new connections.
     pub(crate) fn reload_trust(&self) {
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.http.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The same API, reached by this client.
     #[cfg(test)]
-    pub(super) fn with_client(self, client: HttpClient) -> Self {
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some((Trust { authorities: None, identity: None }, client));
+    pub(super) fn with_http_client(self, client: HttpClient) -> Self {
+        *self.http.lock().unwrap_or_else(PoisonError::into_inner) = Some((TlsMaterial { authorities: None, client_certificate: None }, client));
         self
     }
 
@@ -110,7 +110,7 @@ impl Door {
         if let Some(token) = self.token().await? {
             request = request.header(self.token_header.clone(), token);
         }
-        let client = self.client().await?;
+        let client = self.http_client().await?;
         client.send(&request, call).await.map_err(|error| transport(&error))
     }
 
@@ -121,7 +121,7 @@ impl Door {
     /// One can't be read, or isn't what it should be.
     pub(crate) async fn check_files(&self) -> Result<(), Failure> {
         self.token().await?;
-        self.client().await.map(drop)
+        self.http_client().await.map(drop)
     }
 
     async fn token(&self) -> Result<Option<HeaderValue>, Failure> {
@@ -136,19 +136,19 @@ impl Door {
     }
 
     /// A client that trusts what the files say now; the last one where they say the same.
-    async fn client(&self) -> Result<HttpClient, Failure> {
-        let Files { authorities, certificate, .. } = &self.files;
-        let trust = Trust {
+    async fn http_client(&self) -> Result<HttpClient, Failure> {
+        let ClientFiles { authorities, certificate, .. } = &self.files;
+        let trust = TlsMaterial {
             authorities: match authorities {
                 Some(file) => Some(text(file).await?),
                 None => None,
             },
-            identity: match certificate {
+            client_certificate: match certificate {
                 Some((certificate, key)) => Some(Secret::new(format!("{}\n{}", text(certificate).await?.expose(), text(key).await?.expose()))),
                 None => None,
             },
         };
-        let mut last = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.http.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((before, client)) = &*last
             && *before == trust
         {
@@ -157,11 +157,11 @@ impl Door {
         let mut settings = HttpSettings::default();
         settings.retry = RetryPolicy::none();
         settings.idle_timeout = IDLE_TIMEOUT;
-        settings.max_body = LARGEST_ANSWER;
+        settings.max_body = MAX_BODY;
         // An agent is near; the proxy is the way to the cloud.
         settings.proxy_from_environment = false;
         settings.certificate_authorities = trust.authorities.iter().map(|pem| pem.expose().as_bytes().to_vec()).collect();
-        settings.client_identity = trust.identity.clone();
+        settings.client_identity = trust.client_certificate.clone();
         settings.server_name = self.server_name.clone();
         let client = HttpClient::new(settings).map_err(|error| transport(&error))?;
         *last = Some((trust, client.clone()));
@@ -169,17 +169,17 @@ impl Door {
     }
 }
 
-impl PartialEq for Door {
+impl PartialEq for AgentClient {
     fn eq(&self, other: &Self) -> bool {
         (&self.url, &self.server_name, &self.token_header, &self.files) == (&other.url, &other.server_name, &other.token_header, &other.files)
     }
 }
 
-impl Eq for Door {}
+impl Eq for AgentClient {}
 
-impl fmt::Debug for Door {
+impl fmt::Debug for AgentClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door").field("url", &self.shown()).field("files", &self.files).finish_non_exhaustive()
+        f.debug_struct("AgentClient").field("url", &self.shown()).field("files", &self.files).finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keeps the last good answer on disk beside the watch's other work: one write at a time, where blocking is allowed.
+//! Writes the last good result to disk in the background, one write at a time on a blocking thread.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,35 +9,36 @@ use tokio::task::JoinHandle;
 use super::last_good::{LastGood, Restored, Scope, Write};
 use super::status::StatusReader;
 
-/// The file of the last good answer, if there is to be one, and the write that is on its way.
+/// The file of the last good result, if it is kept, and the write in progress.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct SnapshotWriter {
     last_good: Option<LastGood>,
     writing: Option<JoinHandle<Result<Write, String>>>,
 }
 
-impl Keeper {
+impl SnapshotWriter {
     pub(super) fn new(last_good: Option<LastGood>) -> Self {
         Self { last_good, writing: None }
     }
 
-    /// What an earlier run left, if it can be used; what is wrong with it goes into the status.
+    /// Reads the result of an earlier run, if it can be used. An error goes into the status.
     pub(super) fn restore(&mut self, now: SystemTime, min: usize, status: &StatusReader) -> Option<Restored> {
-        self.last_good.as_mut()?.restore(now, min).unwrap_or_else(|trouble| {
-            note_trouble(status, trouble);
+        self.last_good.as_mut()?.restore(now, min).unwrap_or_else(|error| {
+            note_error(status, error);
             None
         })
     }
 
-    /// Notes where addresses are found from now on.
+    /// Sets the scope in which addresses are found from now on.
     pub(super) fn set_scope(&mut self, scope: Scope) {
         if let Some(last_good) = &mut self.last_good {
             last_good.set_scope(scope);
         }
     }
 
-    /// Begins to write `addresses`, which are in use, unless they stand in the file. While another write is on its way nothing is begun: the next answer does it.
-    pub(super) fn keep(&mut self, addresses: &Arc<[Address]>, now: SystemTime) {
+    /// Starts to write `addresses`, which are in use, unless the file has them. Does nothing while
+    /// a write is in progress: the next result starts another.
+    pub(super) fn save(&mut self, addresses: &Arc<[Address]>, now: SystemTime) {
         let (Some(last_good), None) = (&self.last_good, &self.writing) else { return };
         if let Some(write) = last_good.due(addresses, now) {
             self.writing = Some(tokio::task::spawn_blocking(|| write.run()));
@@ -48,8 +49,8 @@ impl Keeper {
         self.writing.is_some()
     }
 
-    /// Waits for the write that is on its way. May be dropped and called again.
-    pub(super) async fn written(&mut self, status: &StatusReader) {
+    /// Waits for the write in progress. Cancel-safe.
+    pub(super) async fn finish(&mut self, status: &StatusReader) {
         let Some(writing) = &mut self.writing else { return };
         let written = writing.await;
         self.writing = None;
@@ -62,14 +63,14 @@ impl Keeper {
                 if let Some(last_good) = &mut self.last_good {
                     last_good.note(written);
                 }
-                status.change(|board| board.last_good_error = None);
+                status.change(|state| state.last_good_error = None);
             }
-            Err(trouble) => note_trouble(status, trouble),
+            Err(error) => note_error(status, error),
         }
     }
 }
 
-fn note_trouble(status: &StatusReader, trouble: String) {
-    tracing::warn!("{trouble}");
-    status.change(|board| board.last_good_error = Some(trouble));
+fn note_error(status: &StatusReader, error: String) {
+    tracing::warn!("{error}");
+    status.change(|state| state.last_good_error = Some(error));
 }

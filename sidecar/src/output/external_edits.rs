@@ -9,12 +9,12 @@ use super::Written;
 
 /// What a file was last made of, and whether a warning about it was given.
 #[derive(Debug, Default)]
-pub(crate) struct ForeignEdits {
+pub(crate) struct ExternalEdits {
     last: Option<[Arc<[Address]>; 2]>,
     is_known: bool,
 }
 
-impl ForeignEdits {
+impl ExternalEdits {
     /// Takes in that the file made of these addresses was written, or was found to be right. True
     /// when someone else changed it: once until the addresses change.
     pub(crate) fn note(&mut self, addresses: [Arc<[Address]>; 2], written: Written) -> bool {
@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn a_change_by_someone_else_is_news_once_until_the_addresses_change() {
         let of = |last: u8| [Arc::from([Address::ip([10, 0, 0, last].into())]), Arc::from([])];
-        let mut edits = ForeignEdits::default();
+        let mut edits = ExternalEdits::default();
         for (address, written, is_news) in [
             (4, Written::Replaced, false),
             (4, Written::Unchanged, false),

@@ -52,13 +52,13 @@ async fn a_watch_task_that_panics_ends_the_daemon_with_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listener_that_ends_ends_the_daemon_with_an_error() {
-    let board = Board::new(&Clock::system());
-    let mut admin = None;
-    Admin::change(&mut admin, "127.0.0.1:0".parse().ok(), &board).await.unwrap();
-    admin.as_ref().unwrap().task.abort();
+    let status = SidecarStatus::new(&Clock::system());
+    let mut server = None;
+    StatusServer::change(&mut server, "127.0.0.1:0".parse().ok(), &status).await.unwrap();
+    server.as_ref().unwrap().task.abort();
     let context = Context::builder().env(Env::empty()).build().unwrap();
-    let mut work = Work { board, context, keepers: Vec::new(), admin };
-    let failure = work.task_ended().await.to_string();
+    let mut supervisor = Supervisor { status, context, runners: Vec::new(), server };
+    let failure = supervisor.task_ended().await.to_string();
     assert!(failure.starts_with("the status listener ended unexpectedly: "), "{failure}");
 }
 

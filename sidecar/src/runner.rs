@@ -1,47 +1,48 @@
-//! One watch at work: a task asks, and one task for each file, agent and action acts on the answers, so that none waits for another.
+//! Runs one watch: a task polls, and one task for each file, agent and action applies the results,
+//! so that none blocks another.
 //!
-//! They share the [`Scene`]: what is to be used now. A part that failed tries again by itself, sooner than the next answer comes.
+//! They share an [`AddressSnapshot`]. A part that failed is retried sooner than the next poll.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_autojoin::http::Backoff;
-use cloud_autojoin::watch::{Change, Event, InUse, Source};
+use cloud_autojoin::watch::{AddressSource, Change, Event, InUse};
 use cloud_autojoin::{Address, Clock, Context, Watch};
 use tokio::sync::Notify;
 use tokio::sync::watch::{self, Receiver, Sender};
 use tokio::task::JoinSet;
 
 use super::agent::{Agent, AgentSession, JoinOutcome, Peers, TcpDialer};
-use super::board::{Board, FailureNotice, PartBoard, PartSort, WatchBoard};
 use super::config::WatchConfig;
+use super::event_log::EventLogger;
 use super::failure::Failure;
-use super::log::Teller;
-use super::on_change::{Changed, OnChange};
-use super::output::{ForeignEdits, Output, View, Written};
+use super::on_change::{AddressChange, OnChange};
+use super::output::{ExternalEdits, Output, View, Written};
+use super::status::{FailureNotice, PartStatus, PartType, SidecarStatus, WatchStatus};
 
-/// How long an on-change action waits for the files that belong to the change.
+/// How long an on-change action waits for the files of the change.
 const FILES_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is to be used now.
+/// The addresses to use now.
 #[derive(Debug)]
-pub(crate) struct Scene {
+pub(crate) struct AddressSnapshot {
     /// Counts the changes.
     generation: u64,
-    /// The addresses.
+    /// All of them.
     addresses: Arc<[Address]>,
-    /// Those of the newest answer.
+    /// Those in the newest result.
     current: Arc<[Address]>,
     /// Those that only a guard keeps in use.
     retained: Arc<[Address]>,
-    /// Those of before the first change of this run: what actions compare with.
+    /// Those before the first change of this run, which actions compare with.
     before: Arc<[Address]>,
-    /// Whether the cloud said so in this run.
+    /// Whether the cloud confirmed them in this run.
     fresh: bool,
 }
 
-impl Scene {
-    /// The scene that a change makes.
+impl AddressSnapshot {
+    /// The snapshot after a change.
     pub(crate) fn of(change: &Change, earlier: Option<&Self>) -> Self {
         let before = earlier.map_or_else(
             || {
@@ -58,14 +59,14 @@ impl Scene {
             current: Arc::clone(&change.current),
             retained: Arc::clone(&change.retained),
             before,
-            fresh: change.source == Source::Fresh,
+            fresh: change.source == AddressSource::Fresh,
         }
     }
 }
 
-impl Scene {
-    /// The scene after an answer that changes no addresses, if it says something new: which of them
-    /// the newest answer has, or that they are fresh.
+impl AddressSnapshot {
+    /// The snapshot after a result that doesn't change the addresses, if it differs: in which of
+    /// them are current, or in that they are fresh.
     fn confirmed(&self, in_use: &InUse, is_confirmed: bool) -> Option<Self> {
         let fresh = self.fresh || is_confirmed;
         let is_same = fresh == self.fresh && self.current == in_use.current && self.retained == in_use.retained;
@@ -80,7 +81,7 @@ impl Scene {
     }
 }
 
-/// What every task of a watch has of it.
+/// What the tasks of a watch share.
 #[derive(Clone)]
 pub(crate) struct Shared {
     name: Arc<str>,
@@ -88,21 +89,21 @@ pub(crate) struct Shared {
     subject: Arc<str>,
     interval: Duration,
     clock: Clock,
-    board: Arc<Board>,
+    sidecar: Arc<SidecarStatus>,
 }
 
-/// A watch at work; it ends when this is dropped.
-pub(crate) struct Keeper {
-    /// What it was started with.
+/// A running watch; dropping it ends the watch.
+pub(crate) struct WatchRunner {
+    /// Its configuration.
     pub(crate) config: Arc<WatchConfig>,
-    /// How it stands.
-    pub(crate) board: Arc<WatchBoard>,
+    /// Its status.
+    pub(crate) status: Arc<WatchStatus>,
     tasks: JoinSet<()>,
-    /// Wakes the task that asks.
+    /// Wakes the task that polls.
     poll_now: Arc<Notify>,
 }
 
-/// A watch of the library, as the configuration says.
+/// Builds the watch of the library from its configuration.
 pub(crate) fn watch_of(config: &WatchConfig, context: &Context) -> Watch {
     let mut builder = Watch::builder(Arc::clone(&config.provider), context)
         .interval(config.interval)
@@ -117,52 +118,51 @@ pub(crate) fn watch_of(config: &WatchConfig, context: &Context) -> Watch {
     builder.build()
 }
 
-impl Keeper {
-    /// Starts to work.
-    pub(crate) fn start(config: WatchConfig, context: &Context, board: &Arc<Board>) -> Self {
+impl WatchRunner {
+    /// Starts the tasks.
+    pub(crate) fn start(config: WatchConfig, context: &Context, sidecar: &Arc<SidecarStatus>) -> Self {
         let watch = watch_of(&config, context);
         let clock = context.clock();
-        let status = watch.status();
         let shared = Shared {
             name: config.name.as_str().into(),
             provider: config.provider.name(),
             subject: config.provider.subject().into(),
             interval: config.interval,
             clock: clock.clone(),
-            board: Arc::clone(board),
+            sidecar: Arc::clone(sidecar),
         };
-        let (sender, scene) = watch::channel(None);
+        let (sender, snapshot) = watch::channel(None);
         let mut tasks = JoinSet::new();
         let (mut parts, mut files) = (Vec::new(), Vec::new());
         for output in config.outputs.iter().cloned() {
-            let part = PartBoard::new(PartSort::File, output.kind.name(), output.path.display().to_string(), clock);
+            let part = PartStatus::new(PartType::File, output.kind.name(), output.path.display().to_string(), clock);
             let (done, seen) = watch::channel(0);
             parts.push(Arc::clone(&part));
             files.push(seen);
-            tasks.spawn(keep_file(Arc::new(output), part, scene.clone(), done, shared.clone()));
+            tasks.spawn(run_file(Arc::new(output), part, snapshot.clone(), done, shared.clone()));
         }
         for agent in config.agents.iter().cloned() {
-            let part = PartBoard::new(PartSort::Agent, agent.kind.name(), agent.door.shown(), clock);
+            let part = PartStatus::new(PartType::Agent, agent.kind.name(), agent.client.shown(), clock);
             parts.push(Arc::clone(&part));
-            tasks.spawn(keep_agent(agent, part, scene.clone(), shared.clone()));
+            tasks.spawn(run_agent(agent, part, snapshot.clone(), shared.clone()));
         }
         for action in config.on_change.iter().cloned() {
-            let part = PartBoard::new(PartSort::OnChange, "on_change", action.shown(), clock);
+            let part = PartStatus::new(PartType::OnChange, "on_change", action.shown(), clock);
             parts.push(Arc::clone(&part));
-            tasks.spawn(keep_action(action, part, scene.clone(), files.clone(), shared.clone()));
+            tasks.spawn(run_action(action, part, snapshot.clone(), files.clone(), shared.clone()));
         }
-        let board = Arc::new(WatchBoard { name: config.name.clone(), identity: config.identity.clone(), status, parts });
+        let status = Arc::new(WatchStatus { name: config.name.clone(), identity: config.identity.clone(), polls: watch.status(), parts });
         let poll_now = Arc::new(Notify::new());
-        tasks.spawn(ask(watch, sender, shared, Arc::clone(&poll_now)));
-        Self { config: Arc::new(config), board, tasks, poll_now }
+        tasks.spawn(run_polls(watch, sender, shared, Arc::clone(&poll_now)));
+        Self { config: Arc::new(config), status, tasks, poll_now }
     }
 
-    /// Asks the cloud now and not at the regular time, as [`Watch::hurry`] does.
+    /// Polls as soon as the budget allows, as [`Watch::refresh_soon`] does.
     pub(crate) fn poll_now(&self) {
         self.poll_now.notify_one();
     }
 
-    /// Waits until a task ends by itself, as only a panic or a mistake of this program makes one.
+    /// Waits until a task ends unexpectedly, by a panic or a bug.
     pub(crate) async fn task_ended(&mut self) -> Failure {
         let why = match self.tasks.join_next().await {
             Some(Err(error)) => format!(": {error}"),
@@ -171,35 +171,35 @@ impl Keeper {
         Failure::new(format!("a task of watch `{}` ended unexpectedly{why}", self.config.name))
     }
 
-    /// Ends the work, and waits until it has ended.
+    /// Stops the tasks and waits for them.
     pub(crate) async fn stop(mut self) {
         self.tasks.shutdown().await;
     }
 }
 
-async fn ask(mut watch: Watch, sender: Sender<Option<Arc<Scene>>>, shared: Shared, poll_now: Arc<Notify>) {
-    let mut teller = Teller::new(Arc::clone(&shared.name));
+async fn run_polls(mut watch: Watch, sender: Sender<Option<Arc<AddressSnapshot>>>, shared: Shared, poll_now: Arc<Notify>) {
+    let mut logger = EventLogger::new(Arc::clone(&shared.name));
     loop {
-        // Dropping the next event's future loses nothing.
+        // `next` is cancel-safe.
         let event = tokio::select! {
             event = watch.next() => event,
             () = poll_now.notified() => {
-                watch.hurry();
+                watch.refresh_soon();
                 continue;
             }
         };
-        teller.tell(&event);
+        logger.log(&event);
         match event {
             Event::Changed(change) => {
-                sender.send_modify(|scene| *scene = Some(Arc::new(Scene::of(&change, scene.as_deref()))));
+                sender.send_modify(|snapshot| *snapshot = Some(Arc::new(AddressSnapshot::of(&change, snapshot.as_deref()))));
             }
             Event::Unchanged(_) | Event::Held(_) => {
                 let is_confirmed = matches!(event, Event::Unchanged(_));
                 if let Some(in_use) = watch.in_use() {
-                    sender.send_if_modified(|scene| match scene {
-                        Some(scene) => match scene.confirmed(&in_use, is_confirmed) {
+                    sender.send_if_modified(|snapshot| match snapshot {
+                        Some(snapshot) => match snapshot.confirmed(&in_use, is_confirmed) {
                             Some(newer) => {
-                                *scene = Arc::new(newer);
+                                *snapshot = Arc::new(newer);
                                 true
                             }
                             None => false,
@@ -210,12 +210,12 @@ async fn ask(mut watch: Watch, sender: Sender<Option<Arc<Scene>>>, shared: Share
             }
             _ => {}
         }
-        shared.board.poke();
+        shared.sidecar.notify();
     }
 }
 
-/// Waits for a new scene or until it is time to look again. False: the watch has ended.
-async fn wait(scene: &mut Receiver<Option<Arc<Scene>>>, pause: Option<Duration>, clock: &Clock) -> bool {
+/// Waits for a new snapshot or for `pause`. False if the watch has ended.
+async fn wait(snapshot: &mut Receiver<Option<Arc<AddressSnapshot>>>, pause: Option<Duration>, clock: &Clock) -> bool {
     let timer = async {
         match pause {
             Some(pause) => clock.sleep(pause).await,
@@ -223,27 +223,28 @@ async fn wait(scene: &mut Receiver<Option<Arc<Scene>>>, pause: Option<Duration>,
         }
     };
     tokio::select! {
-        changed = scene.changed() => changed.is_ok(),
+        changed = snapshot.changed() => changed.is_ok(),
         () = timer => true,
     }
 }
 
 impl Shared {
-    /// Notes and tells how a part fared; gives how long until it is looked at again.
-    fn settle(&self, part: &PartBoard, outcome: Result<(bool, String), Failure>, failures: &mut u32) -> Duration {
+    /// Records and logs the outcome of a part. Returns the delay until it is checked again.
+    fn record(&self, part: &PartStatus, outcome: Result<(bool, String), Failure>, failures: &mut u32) -> Duration {
         let pause = match outcome {
             Ok((done, note)) => {
                 *failures = 0;
-                if part.good(done, note.as_str()) || done {
+                if part.note_success(done, note.as_str()) || done {
                     tracing::info!(watch = &*self.name, part = part.kind, target = part.target, outcome = note, "kept up to date");
                 }
                 self.interval
             }
             Err(failure) => {
                 let (watch, part_kind, hint) = (&*self.name, part.kind, failure.hint());
-                let notice = match part.failed(&failure) {
-                    // A file or agent fails the same way at each look; each run of a command is news.
-                    FailureNotice::Debug if part.sort == PartSort::OnChange => FailureNotice::Warn,
+                let notice = match part.note_failure(&failure) {
+                    // A file or agent fails in the same way at each check; each run of a command is
+                    // new.
+                    FailureNotice::Debug if part.part_type == PartType::OnChange => FailureNotice::Warn,
                     notice => notice,
                 };
                 match notice {
@@ -253,24 +254,24 @@ impl Shared {
                 }
                 *failures = failures.saturating_add(1);
                 let first = self.interval.min(Duration::from_secs(1));
-                // Never at once: half of what was drawn is certain.
+                // Never at once: half of the delay is fixed.
                 let backoff = Backoff::new(first, self.interval);
                 let retry = *failures - 1;
                 backoff.bound(retry) / 2 + backoff.wait(retry) / 2
             }
         };
-        self.board.poke();
+        self.sidecar.notify();
         pause
     }
 }
 
-async fn keep_file(output: Arc<Output>, part: Arc<PartBoard>, mut scene: Receiver<Option<Arc<Scene>>>, done: Sender<u64>, shared: Shared) {
-    let (mut failures, mut edits) = (0, ForeignEdits::default());
+async fn run_file(output: Arc<Output>, part: Arc<PartStatus>, mut snapshot: Receiver<Option<Arc<AddressSnapshot>>>, done: Sender<u64>, shared: Shared) {
+    let (mut failures, mut edits) = (0, ExternalEdits::default());
     let swept = Arc::clone(&output);
-    // A failure to sweep leaves a file behind that nothing reads.
+    // If this fails, a temporary file remains that nothing reads.
     let _ = tokio::task::spawn_blocking(move || swept.sweep()).await;
     loop {
-        let current = scene.borrow_and_update().clone();
+        let current = snapshot.borrow_and_update().clone();
         let pause = match current {
             None => None,
             Some(current) => {
@@ -287,28 +288,28 @@ async fn keep_file(output: Arc<Output>, part: Arc<PartBoard>, mut scene: Receive
                     Written::Replaced => (true, format!("written, {} addresses", current.addresses.len())),
                     Written::Unchanged => (false, "up to date".to_owned()),
                 });
-                let pause = shared.settle(&part, outcome, &mut failures);
+                let pause = shared.record(&part, outcome, &mut failures);
                 if is_good {
                     done.send_replace(generation);
                 }
                 Some(pause)
             }
         };
-        if !wait(&mut scene, pause, &shared.clock).await {
+        if !wait(&mut snapshot, pause, &shared.clock).await {
             return;
         }
     }
 }
 
-/// The order of files: agents try the addresses of their join list one after the other, and those that
-/// only a guard keeps in use may be dead.
+/// The order in files: agents try the addresses of their join list in order, and retained ones may
+/// be dead.
 pub(crate) fn newest_first(current: &[Address], retained: &[Address]) -> Vec<Address> {
     [current, retained].concat()
 }
 
-/// Brings a file up to date, on a thread that may wait for the disk.
-async fn write(output: &Arc<Output>, scene: &Scene, shared: &Shared) -> Result<Written, Failure> {
-    let (output, addresses) = (Arc::clone(output), newest_first(&scene.current, &scene.retained));
+/// Updates a file, on a thread that may block.
+async fn write(output: &Arc<Output>, snapshot: &AddressSnapshot, shared: &Shared) -> Result<Written, Failure> {
+    let (output, addresses) = (Arc::clone(output), newest_first(&snapshot.current, &snapshot.retained));
     let Shared { name, provider, subject, .. } = shared.clone();
     let task = tokio::task::spawn_blocking(move || output.write(&View { watch: &name, provider, subject: &subject, addresses: &addresses }));
     match task.await {
@@ -318,41 +319,47 @@ async fn write(output: &Arc<Output>, scene: &Scene, shared: &Shared) -> Result<W
     }
 }
 
-async fn keep_agent(agent: Agent, part: Arc<PartBoard>, mut scene: Receiver<Option<Arc<Scene>>>, shared: Shared) {
+async fn run_agent(agent: Agent, part: Arc<PartStatus>, mut snapshot: Receiver<Option<Arc<AddressSnapshot>>>, shared: Shared) {
     let mut session = AgentSession::new(agent, Arc::new(TcpDialer), &shared.clock);
     let mut failures = 0;
     loop {
-        let current = scene.borrow_and_update().clone();
+        let current = snapshot.borrow_and_update().clone();
         let pause = match current {
             None => None,
             Some(current) => {
                 let peers = Peers { current: &current.current, retained: &current.retained, fresh: current.fresh };
-                let outcome = session.update(peers, &|| scene.has_changed().unwrap_or(true)).await.map(|outcome| match outcome {
+                let outcome = session.update(peers, &|| snapshot.has_changed().unwrap_or(true)).await.map(|outcome| match outcome {
                     JoinOutcome::UpToDate => (false, "knows its peers".to_owned()),
                     JoinOutcome::Waiting => (false, "waits for a fresh answer".to_owned()),
                     JoinOutcome::Busy => (false, "waits until the agent has finished a join".to_owned()),
                     JoinOutcome::Joined(peers) => (true, format!("joined {}", peers.join(" "))),
                 });
-                Some(shared.settle(&part, outcome, &mut failures))
+                Some(shared.record(&part, outcome, &mut failures))
             }
         };
-        if !wait(&mut scene, pause, &shared.clock).await {
+        if !wait(&mut snapshot, pause, &shared.clock).await {
             return;
         }
     }
 }
 
-async fn keep_action(action: OnChange, part: Arc<PartBoard>, mut scene: Receiver<Option<Arc<Scene>>>, mut files: Vec<Receiver<u64>>, shared: Shared) {
-    // What the action was last run for.
+async fn run_action(
+    action: OnChange,
+    part: Arc<PartStatus>,
+    mut snapshot: Receiver<Option<Arc<AddressSnapshot>>>,
+    mut files: Vec<Receiver<u64>>,
+    shared: Shared,
+) {
+    // The addresses of the last run.
     let mut known: Option<Arc<[Address]>> = None;
     loop {
-        let current = scene.borrow_and_update().clone();
+        let current = snapshot.borrow_and_update().clone();
         if let Some(current) = current {
             let before = known.get_or_insert_with(|| Arc::clone(&current.before)).clone();
             if *before != *current.addresses {
-                // Waits until the addresses keep still; another change begins anew.
+                // Another change restarts the debounce.
                 tokio::select! {
-                    changed = scene.changed() => if changed.is_ok() { continue } else { return },
+                    changed = snapshot.changed() => if changed.is_ok() { continue } else { return },
                     () = shared.clock.sleep(action.debounce) => {}
                 }
                 let in_time = tokio::select! {
@@ -362,15 +369,16 @@ async fn keep_action(action: OnChange, part: Arc<PartBoard>, mut scene: Receiver
                 run(&action, &part, &before, &current, &shared).await;
                 known = Some(Arc::clone(&current.addresses));
                 if !in_time {
-                    // Those who read the files have not seen the change; they are told once more when it is there.
+                    // Readers of the files haven't seen the change yet: the action runs again when
+                    // the files are written.
                     tokio::select! {
-                        changed = scene.changed() => if changed.is_ok() { continue } else { return },
+                        changed = snapshot.changed() => if changed.is_ok() { continue } else { return },
                         () = written(&mut files, current.generation) => run(&action, &part, &before, &current, &shared).await,
                     }
                 }
             }
         }
-        if !wait(&mut scene, None, &shared.clock).await {
+        if !wait(&mut snapshot, None, &shared.clock).await {
             return;
         }
     }
@@ -385,10 +393,10 @@ async fn written(files: &mut [Receiver<u64>], generation: u64) {
     }
 }
 
-async fn run(action: &OnChange, part: &PartBoard, before: &[Address], scene: &Scene, shared: &Shared) {
-    let joined: Vec<Address> = scene.addresses.iter().filter(|address| !before.contains(address)).cloned().collect();
-    let left: Vec<Address> = before.iter().filter(|address| !scene.addresses.contains(address)).cloned().collect();
-    let changed = Changed { watch: &shared.name, addresses: &scene.addresses, joined: &joined, left: &left };
+async fn run(action: &OnChange, part: &PartStatus, before: &[Address], snapshot: &AddressSnapshot, shared: &Shared) {
+    let joined: Vec<Address> = snapshot.addresses.iter().filter(|address| !before.contains(address)).cloned().collect();
+    let left: Vec<Address> = before.iter().filter(|address| !snapshot.addresses.contains(address)).cloned().collect();
+    let changed = AddressChange { watch: &shared.name, addresses: &snapshot.addresses, joined: &joined, left: &left };
     let outcome = action.run(changed, &shared.clock).await.map(|()| (true, format!("run, {} joined, {} left", joined.len(), left.len())));
-    shared.settle(part, outcome, &mut 0);
+    shared.record(part, outcome, &mut 0);
 }

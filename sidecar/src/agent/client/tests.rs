@@ -49,14 +49,14 @@ async fn serve(acceptor: &Arc<Mutex<TlsAcceptor>>) -> (SocketAddr, Arc<Mutex<Vec
     (address, asked_for)
 }
 
-fn door(address: SocketAddr, ca_file: PathBuf) -> Door {
-    let files = Files { authorities: Some(ca_file), ..Files::default() };
-    Door::new(format!("https://{address}").parse().unwrap(), HeaderName::from_static("x-consul-token"), files)
+fn client(address: SocketAddr, ca_file: PathBuf) -> AgentClient {
+    let files = ClientFiles { authorities: Some(ca_file), ..ClientFiles::default() };
+    AgentClient::new(format!("https://{address}").parse().unwrap(), HeaderName::from_static("x-consul-token"), files)
 }
 
-async fn ask(door: &Door) -> Result<(), Failure> {
+async fn list_members(client: &AgentClient) -> Result<(), Failure> {
     let call = Call::new(&Clock::system(), Duration::from_secs(60));
-    door.send("list the members", Method::GET, "/v1/agent/members", &[], &call).await.map(|_| ())
+    client.send("list the members", Method::GET, "/v1/agent/members", &[], &call).await.map(|_| ())
 }
 
 #[tokio::test]
@@ -66,10 +66,10 @@ async fn an_agent_is_known_by_its_server_name() {
     let directory = TempDir::new().unwrap();
     let ca_file = directory.path().join("ca.pem");
     fs::write(&ca_file, server.cert.pem()).unwrap();
-    let door = door(address, ca_file);
-    let failure = ask(&door).await.unwrap_err();
+    let client = client(address, ca_file);
+    let failure = list_members(&client).await.unwrap_err();
     assert!(failure.hint().unwrap().contains("`server_name`"), "{failure}");
-    ask(&door.clone().with_server_name(Some("server.dc1.consul".to_owned()))).await.unwrap();
+    list_members(&client.clone().with_server_name(Some("server.dc1.consul".to_owned()))).await.unwrap();
     assert_eq!(*asked_for.lock().unwrap(), [Some("server.dc1.consul".to_owned())]);
 }
 
@@ -81,20 +81,20 @@ async fn a_ca_file_that_is_rotated_counts_at_the_next_use() {
     let directory = TempDir::new().unwrap();
     let ca_file = directory.path().join("ca.pem");
     fs::write(&ca_file, old.cert.pem()).unwrap();
-    let door = door(address, ca_file.clone()).with_server_name(Some("server.dc1.consul".to_owned()));
-    ask(&door).await.unwrap();
+    let client = client(address, ca_file.clone()).with_server_name(Some("server.dc1.consul".to_owned()));
+    list_members(&client).await.unwrap();
     *current.lock().unwrap() = acceptor(&new);
-    ask(&door).await.unwrap_err();
+    list_members(&client).await.unwrap_err();
     fs::write(&ca_file, new.cert.pem()).unwrap();
-    ask(&door).await.unwrap();
+    list_members(&client).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_reload_of_trust_reaches_every_clone_of_a_door() {
-    let door = Door::new("http://127.0.0.1:1".parse().unwrap(), HeaderName::from_static("x-consul-token"), Files::default());
-    let clone = door.clone();
-    clone.client().await.unwrap();
-    assert!(door.client.lock().unwrap().is_some());
-    door.reload_trust();
-    assert!(clone.client.lock().unwrap().is_none());
+    let client = AgentClient::new("http://127.0.0.1:1".parse().unwrap(), HeaderName::from_static("x-consul-token"), ClientFiles::default());
+    let clone = client.clone();
+    clone.http_client().await.unwrap();
+    assert!(client.http.lock().unwrap().is_some());
+    client.reload_trust();
+    assert!(clone.http.lock().unwrap().is_none());
 }

@@ -1,18 +1,19 @@
-//! The status page: what is watched, who is in and out and why, how old that is, what went wrong. One document, no script, nothing from elsewhere.
+//! The status page: the watches, what matched and what was excluded and why, its age, and failures.
+//! One document without scripts or external resources.
 
 use std::time::Duration;
 
 use cloud_autojoin::Address;
-use cloud_autojoin::watch::Source;
+use cloud_autojoin::watch::AddressSource;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
 use serde::Serialize;
 
-use crate::board::{Board, PartBoard, PartSort, WatchBoard};
+use crate::status::{PartStatus, PartType, SidecarStatus, WatchStatus};
 
 const TEMPLATE: &str = include_str!("page.html");
 
-/// More rows than this tell nobody anything.
+/// The maximum number of rows in a table.
 const ROWS: usize = 500;
 
 #[derive(Serialize)]
@@ -78,7 +79,7 @@ struct OutRow {
 
 #[derive(Serialize)]
 struct PartRow {
-    sort: &'static str,
+    part_type: &'static str,
     kind: &'static str,
     target: String,
     failing: bool,
@@ -87,17 +88,17 @@ struct PartRow {
     note: String,
 }
 
-/// The page as it is now.
+/// The current page.
 ///
 /// # Errors
 ///
-/// The template asks for what is not there, which a test would have seen.
-pub(super) fn render(board: &Board) -> Result<String, Error> {
+/// The template uses an undefined value, which a test would find.
+pub(super) fn render(status: &SidecarStatus) -> Result<String, Error> {
     let page = Page {
-        ready: board.is_ready(),
+        ready: status.is_ready(),
         version: env!("CARGO_PKG_VERSION"),
-        problems: board.reloads().problems,
-        watches: board.watches().iter().map(|watch| watch_row(watch)).collect(),
+        problems: status.reloads().problems,
+        watches: status.watches().iter().map(|watch| watch_row(watch)).collect(),
     };
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -105,9 +106,9 @@ pub(super) fn render(board: &Board) -> Result<String, Error> {
     environment.render_named_str("page.html", TEMPLATE, Serde(page))
 }
 
-fn watch_row(watch: &WatchBoard) -> WatchRow {
-    let status = watch.status.read();
-    let next = if status.asking { "asking now".to_owned() } else { format!("asks again in {}", seconds(status.next_attempt_in)) };
+fn watch_row(watch: &WatchStatus) -> WatchRow {
+    let status = watch.polls.read();
+    let next = if status.is_polling { "polling now".to_owned() } else { format!("polls again in {}", seconds(status.next_attempt_in)) };
     let (mut out, mut out_total, mut findings) = (Vec::new(), 0, Vec::new());
     if let Some(discovery) = &status.discovery {
         out_total = discovery.excluded().values().sum();
@@ -126,7 +127,7 @@ fn watch_row(watch: &WatchBoard) -> WatchRow {
         addresses: used.addresses.iter().take(ROWS).map(address_row).collect(),
         age: used.age.map_or_else(|| "at an unknown time".to_owned(), ago),
         changed: ago(used.changed_ago),
-        last_good: used.source != Source::Fresh,
+        last_good: used.source != AddressSource::Fresh,
     });
     let held = status.held.map(|held| HeldRow {
         reason: held.reason.to_string(),
@@ -158,19 +159,19 @@ fn address_row(address: &Address) -> AddressRow {
     }
 }
 
-fn part_row(part: &PartBoard) -> PartRow {
+fn part_row(part: &PartStatus) -> PartRow {
     let status = part.status();
     PartRow {
-        sort: match part.sort {
-            PartSort::File => "file",
-            PartSort::Agent => "agent",
-            PartSort::OnChange => "action",
+        part_type: match part.part_type {
+            PartType::File => "file",
+            PartType::Agent => "agent",
+            PartType::OnChange => "action",
         },
         kind: part.kind,
         target: part.target.clone(),
         failing: status.failing,
         failure: status.last_failure.map(|(failure, when)| ErrorRow { text: failure.to_string(), hint: failure.hint().map(str::to_owned), ago: ago(when) }),
-        good: status.good_ago.map(ago),
+        good: status.succeeded_ago.map(ago),
         note: status.note,
     }
 }
@@ -179,7 +180,7 @@ fn ago(duration: Duration) -> String {
     format!("{} ago", seconds(duration))
 }
 
-/// In the two largest units that say something.
+/// In the two largest units that apply.
 fn seconds(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {

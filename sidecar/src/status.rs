@@ -1,4 +1,5 @@
-//! How everything stands, for the status page, metrics, health and the service manager: written by the keepers, read by all.
+//! The status of the sidecar for the status page, metrics, health checks and the service manager.
+//! The runners write it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,43 +11,43 @@ use tokio::sync::Notify;
 
 use super::failure::Failure;
 
-/// The whole sidecar.
+/// The status of the whole sidecar.
 #[derive(Debug)]
-pub(crate) struct Board {
+pub(crate) struct SidecarStatus {
     clock: Clock,
-    watches: Mutex<Vec<Arc<WatchBoard>>>,
+    watches: Mutex<Vec<Arc<WatchStatus>>>,
     reloads: Mutex<Reloads>,
     ready: AtomicBool,
-    poke: Notify,
+    changed: Notify,
 }
 
-/// What came of reading the configuration again.
+/// The reloads of the configuration.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reloads {
-    /// How many times it was taken.
-    pub(crate) taken: u64,
-    /// How many times it was wrong and the old one kept.
-    pub(crate) refused: u64,
-    /// What was wrong with the newest, if it was refused.
+    /// How many succeeded.
+    pub(crate) succeeded: u64,
+    /// How many failed, so that the old one stayed in use.
+    pub(crate) failed: u64,
+    /// The problems of the newest, if it failed.
     pub(crate) problems: Vec<String>,
 }
 
-/// A watch.
+/// The status of a watch.
 #[derive(Debug)]
-pub(crate) struct WatchBoard {
+pub(crate) struct WatchStatus {
     /// Its name.
     pub(crate) name: String,
     /// Its join string without secrets.
     pub(crate) identity: String,
-    /// How its questions go.
-    pub(crate) status: StatusReader,
-    /// What is done with the answers.
-    pub(crate) parts: Vec<Arc<PartBoard>>,
+    /// Its polls.
+    pub(crate) polls: StatusReader,
+    /// Its files, agents and actions.
+    pub(crate) parts: Vec<Arc<PartStatus>>,
 }
 
-/// Which sort of thing a part is.
+/// The type of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PartSort {
+pub(crate) enum PartType {
     /// A file.
     File,
     /// A running agent.
@@ -55,11 +56,11 @@ pub(crate) enum PartSort {
     OnChange,
 }
 
-/// A part of a watch.
+/// The status of a part of a watch.
 #[derive(Debug)]
-pub(crate) struct PartBoard {
-    /// Its sort.
-    pub(crate) sort: PartSort,
+pub(crate) struct PartStatus {
+    /// Its type.
+    pub(crate) part_type: PartType,
     /// Its kind, as in the configuration.
     pub(crate) kind: &'static str,
     /// The path, the URL or the program.
@@ -79,41 +80,41 @@ struct PartState {
     last_failure: Option<(Failure, Moment)>,
 }
 
-/// How long a failure that is normal at a start may last before it is a warning.
+/// How long a failure that is normal at a start may last before it becomes a warning.
 const START_GRACE: Duration = Duration::from_secs(60);
 
 /// How a failure is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureNotice {
-    /// It is news that needs attention.
+    /// It is new and needs attention.
     Warn,
-    /// It is news that is normal at a start.
+    /// It is new and normal at a start.
     Info,
-    /// It is no news.
+    /// It isn't new.
     Debug,
 }
 
-/// What happened to a part since the start.
+/// The counters of a part since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct PartCounts {
-    /// How many times something was done: a file replaced, a peer joined, a command run.
+    /// Effective updates: a file replaced, a peer joined, a command run.
     pub(crate) done: u64,
-    /// How many times there was nothing to do.
+    /// Updates without anything to do.
     pub(crate) unchanged: u64,
-    /// How many times it failed.
+    /// Failed updates.
     pub(crate) failed: u64,
 }
 
-/// How a part stands at a moment.
+/// The status of a part at one time.
 #[derive(Debug, Clone)]
-pub(crate) struct PartStatus {
-    /// What happened since the start.
+pub(crate) struct PartReport {
+    /// The counters since the start.
     pub(crate) counts: PartCounts,
-    /// How long ago it was last well.
-    pub(crate) good_ago: Option<Duration>,
-    /// What came of it then, in words.
+    /// How long ago it last succeeded.
+    pub(crate) succeeded_ago: Option<Duration>,
+    /// The outcome then, in words.
     pub(crate) note: String,
-    /// Whether the newest try failed.
+    /// Whether the newest attempt failed.
     pub(crate) failing: bool,
     /// The newest failure, and how long ago.
     pub(crate) last_failure: Option<(Failure, Duration)>,
@@ -123,55 +124,56 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Board {
-    /// A board with nothing on it.
+impl SidecarStatus {
+    /// A status without watches.
     pub(crate) fn new(clock: &Clock) -> Arc<Self> {
-        Arc::new(Self { clock: clock.clone(), watches: Mutex::default(), reloads: Mutex::default(), ready: AtomicBool::new(false), poke: Notify::new() })
+        Arc::new(Self { clock: clock.clone(), watches: Mutex::default(), reloads: Mutex::default(), ready: AtomicBool::new(false), changed: Notify::new() })
     }
 
-    /// The clock everything is measured by.
+    /// The clock of all durations.
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }
 
     /// The watches, in the order of the configuration.
-    pub(crate) fn watches(&self) -> Vec<Arc<WatchBoard>> {
+    pub(crate) fn watches(&self) -> Vec<Arc<WatchStatus>> {
         lock(&self.watches).clone()
     }
 
-    /// Puts other watches on the board.
-    pub(crate) fn show(&self, watches: Vec<Arc<WatchBoard>>) {
+    /// Replaces the watches.
+    pub(crate) fn set_watches(&self, watches: Vec<Arc<WatchStatus>>) {
         *lock(&self.watches) = watches;
-        self.poke();
+        self.notify();
     }
 
-    /// How reading the configuration again went.
+    /// The reloads so far.
     pub(crate) fn reloads(&self) -> Reloads {
         lock(&self.reloads).clone()
     }
 
-    /// Notes a reload; no problems: it was taken.
+    /// Records a reload. It succeeded if there are no problems.
     pub(crate) fn note_reload(&self, problems: Vec<String>) {
         let mut reloads = lock(&self.reloads);
         if problems.is_empty() {
-            reloads.taken += 1;
+            reloads.succeeded += 1;
         } else {
-            reloads.refused += 1;
+            reloads.failed += 1;
         }
         reloads.problems = problems;
     }
 
-    /// Says that something changed.
-    pub(crate) fn poke(&self) {
-        self.poke.notify_one();
+    /// Signals that something changed.
+    pub(crate) fn notify(&self) {
+        self.changed.notify_one();
     }
 
     /// Waits until something changed. For one waiter.
-    pub(crate) async fn poked(&self) {
-        self.poke.notified().await;
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
-    /// Whether every watch has had addresses and every file has been up to date. Once true it stays true: what fails later is in the status, and taking the agents down for it would help nobody.
+    /// Whether every watch has had addresses and every file has been up to date. It stays true once
+    /// it is: stopping the agents for a later failure would make things worse.
     pub(crate) fn is_ready(&self) -> bool {
         if self.ready.load(Ordering::Relaxed) {
             return true;
@@ -192,14 +194,14 @@ impl Board {
     }
 }
 
-impl WatchBoard {
+impl WatchStatus {
     fn is_ready(&self) -> bool {
-        self.status.read().in_use.is_some() && self.parts.iter().filter(|part| part.sort == PartSort::File).all(|part| part.was_good())
+        self.polls.read().in_use.is_some() && self.parts.iter().filter(|part| part.part_type == PartType::File).all(|part| part.has_succeeded())
     }
 
-    /// How it stands, in one line.
+    /// The status in one line.
     pub(crate) fn line(&self) -> String {
-        let status = self.status.read();
+        let status = self.polls.read();
         let mut line = match (&status.in_use, &status.held) {
             (Some(used), None) => format!("{}: {} addresses", self.name, used.addresses.len()),
             (Some(used), Some(held)) => format!("{}: {} addresses, held: {}", self.name, used.addresses.len(), held.reason),
@@ -217,32 +219,33 @@ impl WatchBoard {
     }
 }
 
-impl PartBoard {
-    /// A part that has done nothing yet.
-    pub(crate) fn new(sort: PartSort, kind: &'static str, target: impl Into<String>, clock: &Clock) -> Arc<Self> {
-        Arc::new(Self { sort, kind, target: target.into(), clock: clock.clone(), state: Mutex::default() })
+impl PartStatus {
+    /// A part without any outcome yet.
+    pub(crate) fn new(part_type: PartType, kind: &'static str, target: impl Into<String>, clock: &Clock) -> Arc<Self> {
+        Arc::new(Self { part_type, kind, target: target.into(), clock: clock.clone(), state: Mutex::default() })
     }
 
-    /// How it stands.
-    pub(crate) fn status(&self) -> PartStatus {
+    /// The current status.
+    pub(crate) fn status(&self) -> PartReport {
         let state = lock(&self.state).clone();
         let now = self.clock.now();
         let ago = |moment: Moment| now.saturating_duration_since(moment);
-        PartStatus {
+        PartReport {
             counts: state.counts,
-            good_ago: state.last_good.map(ago),
+            succeeded_ago: state.last_good.map(ago),
             note: state.note,
             failing: state.failing_since.is_some(),
             last_failure: state.last_failure.map(|(failure, moment)| (failure, ago(moment))),
         }
     }
 
-    fn was_good(&self) -> bool {
+    fn has_succeeded(&self) -> bool {
         lock(&self.state).last_good.is_some()
     }
 
-    /// Notes a success: whether something was done, and what in words. Gives whether it had failed before.
-    pub(crate) fn good(&self, done: bool, note: impl Into<String>) -> bool {
+    /// Records a success: whether something was done, and what. Returns whether it had failed
+    /// before.
+    pub(crate) fn note_success(&self, done: bool, note: impl Into<String>) -> bool {
         let mut state = lock(&self.state);
         let counts = &mut state.counts;
         *(if done { &mut counts.done } else { &mut counts.unchanged }) += 1;
@@ -254,9 +257,9 @@ impl PartBoard {
         state.failing_since.take().is_some()
     }
 
-    /// Notes a failure. Gives how to log it: the first, another one than before, or one that lasts
-    /// longer than a start does.
-    pub(crate) fn failed(&self, failure: &Failure) -> FailureNotice {
+    /// Records a failure. Returns how to log it: it is a warning if it is the first, differs from
+    /// the one before, or lasts longer than a start.
+    pub(crate) fn note_failure(&self, failure: &Failure) -> FailureNotice {
         let mut state = lock(&self.state);
         state.counts.failed += 1;
         let now = self.clock.now();
@@ -280,28 +283,28 @@ mod tests {
         Clock::system().sleep(Duration::from_secs(seconds)).await;
     }
 
-    fn part() -> Arc<PartBoard> {
-        PartBoard::new(PartSort::Agent, "consul", "http://127.0.0.1:8500", &Clock::system())
+    fn part() -> Arc<PartStatus> {
+        PartStatus::new(PartType::Agent, "consul", "http://127.0.0.1:8500", &Clock::system())
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_normal_at_a_start_is_a_warning_only_when_it_lasts() {
         let (part, absent) = (part(), Failure::new("connection refused").expected_at_start());
-        assert_eq!(part.failed(&absent), FailureNotice::Info);
+        assert_eq!(part.note_failure(&absent), FailureNotice::Info);
         after(30).await;
-        assert_eq!(part.failed(&absent.clone().with_others(2)), FailureNotice::Debug);
+        assert_eq!(part.note_failure(&absent.clone().with_others(2)), FailureNotice::Debug);
         after(40).await;
-        assert_eq!(part.failed(&absent), FailureNotice::Warn);
-        assert_eq!(part.failed(&absent), FailureNotice::Debug);
-        part.good(true, "");
-        assert_eq!(part.failed(&absent), FailureNotice::Info);
+        assert_eq!(part.note_failure(&absent), FailureNotice::Warn);
+        assert_eq!(part.note_failure(&absent), FailureNotice::Debug);
+        part.note_success(true, "");
+        assert_eq!(part.note_failure(&absent), FailureNotice::Info);
         assert!(part.status().failing);
     }
 
     #[tokio::test(start_paused = true)]
     async fn any_other_failure_is_a_warning_once_for_each_cause() {
         let (part, refused) = (part(), Failure::new("status 403"));
-        let notices = [&refused, &refused, &Failure::new("status 500"), &refused].map(|failure| part.failed(failure));
+        let notices = [&refused, &refused, &Failure::new("status 500"), &refused].map(|failure| part.note_failure(failure));
         assert_eq!(notices, [FailureNotice::Warn, FailureNotice::Debug, FailureNotice::Warn, FailureNotice::Warn]);
     }
 }

@@ -1,8 +1,9 @@
-//! The listener, on loopback by default: `/live`, `/ready`, `/metrics`, `/addresses`, and a page for a person's eye at `/`. It reads the board and changes nothing.
+//! The status endpoint, on loopback by default: `/live`, `/ready`, `/metrics`, `/addresses`, and a
+//! page for people at `/`. It is read-only.
 //!
-//! `page.rs` has the page, `metrics.rs` the metrics. It is hyper alone: what a framework would add
-//! is the choice between five paths, and none limits the time of a whole connection, which keeps
-//! slow clients from shutting out health checks.
+//! `page.rs` has the page, `metrics.rs` the metrics. It uses hyper alone: a framework would only
+//! add the routing of five paths, and none limits the time of a whole connection, which keeps slow
+//! clients from blocking health checks.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -23,45 +24,45 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
-use super::board::Board;
 use super::config::cannot_listen;
 use super::failure::Failure;
 use super::output::file_sd;
+use super::status::SidecarStatus;
 
 pub(crate) mod metrics;
 mod page;
 
-/// Connections at once. One more closes the oldest: a client that keeps connections open must not
-/// shut out a health check.
+/// The maximum number of connections. One more closes the oldest: a client that keeps connections
+/// open must not block health checks.
 const MAX_CONNECTIONS: usize = 64;
 
-/// How long a connection may take from its first byte to its last. Each serves one request.
+/// The time limit of a whole connection. Each serves one request.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// The page brings its own style and nothing else: no script, no picture, no form, and no frame around it.
+/// The page has its own style and nothing else: no script, image, form or frame.
 const POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
 
-/// A listener at work; it ends when this is dropped.
+/// A running status server; dropping it ends the server.
 #[derive(Debug)]
-pub(crate) struct Admin {
+pub(crate) struct StatusServer {
     /// The configured address; port 0 stays 0 here.
     configured: Option<SocketAddr>,
     pub(super) task: JoinHandle<()>,
 }
 
-impl Admin {
+impl StatusServer {
     /// Serves at `wanted` instead of the current address.
     ///
     /// # Errors
     ///
     /// The address can't be bound. `current` goes on as it was.
-    pub(crate) async fn change(current: &mut Option<Self>, wanted: Option<SocketAddr>, board: &Arc<Board>) -> Result<(), Failure> {
-        let before = current.as_ref().and_then(|admin| admin.configured);
+    pub(crate) async fn change(current: &mut Option<Self>, wanted: Option<SocketAddr>, status: &Arc<SidecarStatus>) -> Result<(), Failure> {
+        let before = current.as_ref().and_then(|server| server.configured);
         if before == wanted {
             return Ok(());
         }
@@ -69,15 +70,15 @@ impl Admin {
             *current = None;
             return Ok(());
         };
-        let opened = match (Self::open(address, board).await, before) {
-            // 127.0.0.1:8510 and 0.0.0.0:8510 exclude each other, so the old one has to go first.
+        let opened = match (Self::open(address, status).await, before) {
+            // 127.0.0.1:8510 and 0.0.0.0:8510 exclude each other, so the old one is closed first.
             (Err(error), Some(before)) if error.kind() == io::ErrorKind::AddrInUse && before.port() == address.port() => {
                 if let Some(old) = current.take() {
                     old.stop().await;
                 }
-                let opened = Self::open(address, board).await;
+                let opened = Self::open(address, status).await;
                 if opened.is_err() {
-                    *current = Self::open(before, board)
+                    *current = Self::open(before, status)
                         .await
                         .inspect_err(|error| tracing::error!(address = %before, "the status is served no more: cannot listen again: {error}"))
                         .ok();
@@ -90,55 +91,55 @@ impl Admin {
         Ok(())
     }
 
-    async fn open(wanted: SocketAddr, board: &Arc<Board>) -> io::Result<Self> {
-        Self::serve(TcpListener::bind(wanted).await?, Some(wanted), board)
+    async fn open(wanted: SocketAddr, status: &Arc<SidecarStatus>) -> io::Result<Self> {
+        Self::serve(TcpListener::bind(wanted).await?, Some(wanted), status)
     }
 
     /// Serves on `listener`, which was bound for the address `configured`.
-    pub(crate) fn serve(listener: TcpListener, configured: Option<SocketAddr>, board: &Arc<Board>) -> io::Result<Self> {
+    pub(crate) fn serve(listener: TcpListener, configured: Option<SocketAddr>, status: &Arc<SidecarStatus>) -> io::Result<Self> {
         let address = listener.local_addr()?;
         if !address.ip().is_loopback() {
             tracing::warn!(%address, "the status is shown beyond this machine, to everyone who can reach this address");
         }
         tracing::info!(%address, "serving the status");
-        Ok(Self { configured, task: tokio::spawn(serve(listener, address.ip(), Arc::clone(board))) })
+        Ok(Self { configured, task: tokio::spawn(serve(listener, address.ip(), Arc::clone(status))) })
     }
 
-    /// Ends it, and waits until the address is free.
+    /// Stops it and waits until the address is free.
     async fn stop(mut self) {
         self.task.abort();
         let _ = (&mut self.task).await;
     }
 }
 
-impl Admin {
-    /// Waits until the listener ends by itself, as only a panic or a mistake of this program makes it.
+impl StatusServer {
+    /// Waits until the server ends unexpectedly, by a panic or a bug.
     pub(crate) async fn ended(&mut self) -> Failure {
         let why = (&mut self.task).await.err().map_or_else(String::new, |error| format!(": {error}"));
         Failure::new(format!("the status listener ended unexpectedly{why}"))
     }
 }
 
-impl Drop for Admin {
+impl Drop for StatusServer {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-async fn serve(listener: TcpListener, bound_to: IpAddr, board: Arc<Board>) {
+async fn serve(listener: TcpListener, bound_to: IpAddr, status: Arc<SidecarStatus>) {
     let mut connections = JoinSet::new();
     let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Out of descriptors, say: it passes, and must not spin.
+                // For instance out of file descriptors: it passes, and the loop must not spin.
                 tracing::warn!("cannot take a connection: {error}");
-                board.clock().sleep(Duration::from_secs(1)).await;
+                status.clock().sleep(Duration::from_secs(1)).await;
                 continue;
             }
         };
-        // Those that have ended are not kept.
+        // Removes those that have ended.
         while connections.try_join_next().is_some() {}
         oldest_first.retain(|connection| !connection.is_finished());
         if oldest_first.len() >= MAX_CONNECTIONS
@@ -146,15 +147,15 @@ async fn serve(listener: TcpListener, bound_to: IpAddr, board: Arc<Board>) {
         {
             oldest.abort();
         }
-        oldest_first.push_back(connections.spawn(connection(stream, bound_to, Arc::clone(&board))));
+        oldest_first.push_back(connections.spawn(connection(stream, bound_to, Arc::clone(&status))));
     }
 }
 
 /// Serves one request.
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, bound_to: IpAddr, board: Arc<Board>) {
-    let clock = board.clock().clone();
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, bound_to: IpAddr, status: Arc<SidecarStatus>) {
+    let clock = status.clock().clone();
     let service = service_fn(move |request| {
-        let answer = if is_rebound(&request, bound_to) { misdirected() } else { answer(&request, &board) };
+        let answer = if is_rebound(&request, bound_to) { misdirected() } else { respond(&request, &status) };
         async move { Ok::<_, Infallible>(answer) }
     });
     let serving = http1::Builder::new()
@@ -163,25 +164,25 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, bound_to: IpAdd
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     tokio::select! {
-        // What a client does wrong is its own trouble.
+        // Errors of a client are ignored.
         _ = serving => {}
         () = clock.sleep(CONNECTION_TIMEOUT) => {}
     }
 }
 
-/// Whether a browser may have been led here by a name that its owner lets point to this machine
-/// (DNS rebinding): the page would be readable for that owner's scripts. An address can't be
-/// pointed elsewhere, and who listens beyond loopback has names that aren't known here.
+/// Whether the request may come from a browser by a foreign DNS name that points to this machine
+/// (DNS rebinding), whose owner's scripts could read the response. IP addresses can't be rebound,
+/// and the names of a listener beyond loopback aren't known.
 fn is_rebound<Body>(request: &Request<Body>, bound_to: IpAddr) -> bool {
     if !bound_to.is_loopback() {
         return false;
     }
     let in_header = request.headers().get(HOST).map(|host| Authority::try_from(host.as_bytes()).ok());
     let in_uri = request.uri().authority().cloned().map(Some);
-    [in_header, in_uri].into_iter().flatten().any(|host| host.is_none_or(|host| !is_of_this_machine(host.host())))
+    [in_header, in_uri].into_iter().flatten().any(|host| host.is_none_or(|host| !is_local_name(host.host())))
 }
 
-fn is_of_this_machine(host: &str) -> bool {
+fn is_local_name(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.parse::<IpAddr>().is_ok() || host.eq_ignore_ascii_case("localhost")
 }
@@ -191,33 +192,34 @@ fn misdirected() -> Response<Full<Bytes>> {
     reply(StatusCode::MISDIRECTED_REQUEST, TEXT, text)
 }
 
-fn answer<Body>(request: &Request<Body>, board: &Board) -> Response<Full<Bytes>> {
+fn respond<Body>(request: &Request<Body>, status: &SidecarStatus) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut refusal = reply(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n");
         refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refusal;
     }
     match request.uri().path() {
-        "/" => match page::render(board) {
+        "/" => match page::render(status) {
             Ok(page) => reply(StatusCode::OK, HTML, page),
             Err(error) => reply(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
         },
         "/live" => reply(StatusCode::OK, TEXT, "live\n"),
-        "/ready" if board.is_ready() => reply(StatusCode::OK, TEXT, "ready\n"),
-        "/ready" => reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("not ready: {}\n", board.line())),
-        "/metrics" => match metrics::render(board) {
+        "/ready" if status.is_ready() => reply(StatusCode::OK, TEXT, "ready\n"),
+        "/ready" => reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("not ready: {}\n", status.line())),
+        "/metrics" => match metrics::render(status) {
             Ok(text) => reply(StatusCode::OK, metrics::CONTENT_TYPE, text),
             Err(error) => reply(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
         },
-        "/addresses" => addresses(board, request.uri().query()),
+        "/addresses" => addresses(status, request.uri().query()),
         _ => reply(StatusCode::NOT_FOUND, TEXT, "there are /, /live, /ready, /metrics and /addresses\n"),
     }
 }
 
-/// Prometheus' http_sd: all watches, or that of `?watch=NAME`, with `?port=N` for addresses that have none of their own.
+/// Prometheus' http_sd: all watches, or that of `?watch=NAME`, with `?port=N` for addresses that
+/// have none of their own.
 ///
-/// 503 while there is nothing to tell yet: an empty list would take all targets away.
-fn addresses(board: &Board, query: Option<&str>) -> Response<Full<Bytes>> {
+/// 503 before the first result: an empty list would remove all targets.
+fn addresses(status: &SidecarStatus, query: Option<&str>) -> Response<Full<Bytes>> {
     let (mut only, mut port) = (None, None);
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match (&*name, value.parse()) {
@@ -226,12 +228,12 @@ fn addresses(board: &Board, query: Option<&str>) -> Response<Full<Bytes>> {
             _ => return reply(StatusCode::BAD_REQUEST, TEXT, "`watch=NAME` and `port=NUMBER` are known\n"),
         }
     }
-    let watches = board.watches();
+    let watches = status.watches();
     let mut groups = Vec::new();
     let mut found = false;
     for watch in watches.iter().filter(|watch| only.as_ref().is_none_or(|only| *only == watch.name)) {
         found = true;
-        let Some(used) = watch.status.read().in_use else {
+        let Some(used) = watch.polls.read().in_use else {
             return reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("watch {}\n", watch.line()));
         };
         groups.extend(file_sd::groups(&watch.name, &used.addresses, port, &file_sd::Labels::new()));
@@ -264,8 +266,8 @@ mod tests {
 
     use super::*;
 
-    fn board() -> Arc<Board> {
-        Board::new(&Clock::system())
+    fn status() -> Arc<SidecarStatus> {
+        SidecarStatus::new(&Clock::system())
     }
 
     #[tokio::test]
@@ -275,7 +277,7 @@ mod tests {
         let clock = Clock::leaping();
         let started = clock.now();
         client.write_all(b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
-        let serving = connection(server, IpAddr::from([127, 0, 0, 1]), Board::new(&clock));
+        let serving = connection(server, IpAddr::from([127, 0, 0, 1]), SidecarStatus::new(&clock));
         tokio::time::timeout(CONNECTION_TIMEOUT, serving).await.expect("the connection is still open");
         assert!(clock.now() - started >= CONNECTION_TIMEOUT);
     }
@@ -286,7 +288,7 @@ mod tests {
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let serving = tokio::spawn(serve(listener, address.ip(), board()));
+        let serving = tokio::spawn(serve(listener, address.ip(), status()));
         let mut idle = Vec::new();
         for _ in 0..2 * MAX_CONNECTIONS {
             idle.push(TcpStream::connect(address).await.unwrap());
@@ -317,24 +319,24 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_host_of_the_listener_can_change() {
-        let board = board();
+        let status = status();
         // A port that was free a moment ago.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let at = |host: [u8; 4]| Some(SocketAddr::from((host, port)));
-        let mut admin = None;
-        Admin::change(&mut admin, at([127, 0, 0, 1]), &board).await.unwrap();
-        Admin::change(&mut admin, at([0, 0, 0, 0]), &board).await.unwrap();
-        Admin::change(&mut admin, at([127, 0, 0, 1]), &board).await.unwrap();
+        let mut server = None;
+        StatusServer::change(&mut server, at([127, 0, 0, 1]), &status).await.unwrap();
+        StatusServer::change(&mut server, at([0, 0, 0, 0]), &status).await.unwrap();
+        StatusServer::change(&mut server, at([127, 0, 0, 1]), &status).await.unwrap();
         // An address that isn't this machine's is refused, and the old one stays in use.
-        Admin::change(&mut admin, at([192, 0, 2, 1]), &board).await.unwrap_err();
+        StatusServer::change(&mut server, at([192, 0, 2, 1]), &status).await.unwrap_err();
         TcpStream::connect((IpAddr::from([127, 0, 0, 1]), port)).await.unwrap();
         // So is one that someone else has.
         let other = std::net::TcpListener::bind(("127.0.0.2", port)).unwrap();
-        Admin::change(&mut admin, at([0, 0, 0, 0]), &board).await.unwrap_err();
+        StatusServer::change(&mut server, at([0, 0, 0, 0]), &status).await.unwrap_err();
         drop(other);
         TcpStream::connect((IpAddr::from([127, 0, 0, 1]), port)).await.unwrap();
-        assert_eq!(admin.as_ref().map(|admin| admin.configured), Some(at([127, 0, 0, 1])));
-        Admin::change(&mut admin, None, &board).await.unwrap();
-        assert!(admin.is_none());
+        assert_eq!(server.as_ref().map(|server| server.configured), Some(at([127, 0, 0, 1])));
+        StatusServer::change(&mut server, None, &status).await.unwrap();
+        assert!(server.is_none());
     }
 }
