@@ -1,4 +1,4 @@
-//! What went wrong in a part of the sidecar, in words, with what to do about it.
+//! Failures of the sidecar and its parts, with hints.
 
 use std::fmt;
 
@@ -21,28 +21,28 @@ impl Failure {
         Self { message: message.into(), hint: None, others: 0, is_expected_at_start: false }
     }
 
-    /// The same failure with what to do about it.
+    /// Adds a hint.
     #[must_use]
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The same failure of `what`, which the message begins with.
+    /// Puts `what` in front of the message.
     #[must_use]
     pub(crate) fn of(mut self, what: impl fmt::Display) -> Self {
         self.message = format!("{what}: {}", self.message);
         self
     }
 
-    /// The same failure, with how many more like it there are.
+    /// Sets how many more failures like it there are.
     #[must_use]
     pub(crate) fn with_others(mut self, others: usize) -> Self {
         self.others = others;
         self
     }
 
-    /// The same failure, marked as one that is normal while a machine or a cluster starts.
+    /// Marks it as normal while a machine or a cluster starts.
     #[must_use]
     pub(crate) fn expected_at_start(mut self) -> Self {
         self.is_expected_at_start = true;
@@ -54,7 +54,7 @@ impl Failure {
         self.is_expected_at_start
     }
 
-    /// Whether `other` has the same cause, however many there are of it.
+    /// Whether `other` has the same cause, regardless of the number of others.
     pub(crate) fn has_same_cause(&self, other: &Self) -> bool {
         (&self.message, &self.hint) == (&other.message, &other.hint)
     }

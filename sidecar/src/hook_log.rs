@@ -1,16 +1,16 @@
 //! The output of an on-change command in the log: standard output at `info`, standard error at
-//! `warn`, line by line as it comes. Long lines and many lines are cut.
+//! `warn`, line by line. Long lines are truncated, and lines beyond a limit are dropped.
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tracing::Level;
 
-/// More of a line than this is cut.
+/// Longer lines are truncated.
 const MAX_LINE: usize = 1000;
 
-/// After so many lines of one run the rest is counted and dropped.
+/// Further lines of one run are counted and dropped.
 const MAX_LINES: usize = 100;
 
-/// Whose output it is.
+/// The source of the output.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hook<'a> {
     /// The name of the watch.
@@ -25,7 +25,7 @@ pub(super) async fn copy(output: Option<impl AsyncRead + Unpin>, hook: Hook<'_>,
     let mut output = BufReader::new(output);
     let (mut line, mut lines, mut cut) = (Vec::new(), 0_usize, false);
     loop {
-        // An output that can't be read has no more lines.
+        // A read error ends the output.
         let chunk = output.fill_buf().await.unwrap_or_default();
         let is_end = chunk.is_empty();
         let newline = chunk.iter().position(|byte| *byte == b'\n');
@@ -67,7 +67,7 @@ fn log(hook: Hook<'_>, level: Level, text: &str) {
     }
 }
 
-/// Without what a terminal would act on.
+/// The line without characters that a terminal acts on.
 fn printable(line: &[u8], cut: bool) -> String {
     let text = String::from_utf8_lossy(line).replace('\t', " ");
     let mut text = cloud_autojoin::escape::printable(text.trim());

@@ -1,7 +1,7 @@
-//! What is done when the addresses change: a command, or a signal to the process of a pid file.
+//! Actions when the addresses change: a command, or a signal to the process of a pid file.
 //!
-//! A command leads a process group of its own, gets no secret of this process's environment, and
-//! its output goes to the log line by line (`hook_log.rs`).
+//! A command runs in its own process group, without the secrets of the environment. Its output is
+//! logged line by line (`hook_log.rs`).
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -18,41 +18,40 @@ use tracing::Level;
 use super::failure::Failure;
 use super::hook_log::{self, Hook};
 
-/// Longer lists are on standard input only: Linux takes no variable of more than 128 KiB.
+/// Longer lists are on standard input only: Linux limits a variable to 128 KiB.
 const LONGEST_VARIABLE: usize = 100 << 10;
 
-/// How long after the end of a command its output is still read. What it left in the background
-/// may hold the pipes open for as long as it likes.
+/// How long after the end of a command its output is still read. Its background processes may keep
+/// the pipes open.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Tokens of the agents that the sidecar joins, which are often in the environment of whoever
-/// runs both. The providers name theirs themselves.
+/// Tokens of the agents, which are often in the environment. The providers name their own.
 const AGENT_TOKENS: [&str; 3] = ["CONSUL_HTTP_TOKEN", "NOMAD_TOKEN", "VAULT_TOKEN"];
 
-/// What the service manager sends to this process is not for another: a command that answered
-/// for it would be believed.
+/// Variables of the service manager for this process alone: a command could send notifications with
+/// them.
 const SERVICE_MANAGER: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
-/// More than this is no pid file.
+/// The largest pid file that is read.
 const MAX_PID_FILE: u64 = 4096;
 
-/// An action and its manners.
+/// An action, its debounce and its timeout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OnChange {
-    /// What is done.
+    /// The action.
     pub(crate) action: Action,
-    /// How long the addresses must keep still first.
+    /// How long the addresses must stay the same before it runs.
     pub(crate) debounce: Duration,
-    /// How long a command may take before it is killed.
+    /// After how long a command is killed.
     pub(crate) timeout: Duration,
 }
 
-/// What is done.
+/// An action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     /// A program with its arguments, found on `PATH`; no shell.
     Command(Vec<String>),
-    /// A signal to the process whose number is in a file.
+    /// A signal to the process of a pid file.
     Signal {
         /// The signal.
         signal: Signal,
@@ -61,7 +60,7 @@ pub(crate) enum Action {
     },
 }
 
-/// What a change was.
+/// A change of the addresses.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AddressChange<'a> {
     /// The name of the watch.
@@ -70,13 +69,12 @@ pub(crate) struct AddressChange<'a> {
     pub(crate) addresses: &'a [Address],
     /// The new ones.
     pub(crate) joined: &'a [Address],
-    /// Those that are gone.
+    /// The removed ones.
     pub(crate) left: &'a [Address],
 }
 
 impl OnChange {
-    /// What it is, for people: the program alone, since arguments may hold more than people should
-    /// see.
+    /// Its name for messages: the program alone, since arguments may hold secrets.
     pub(crate) fn shown(&self) -> String {
         match &self.action {
             Action::Command(words) => format!("command {}", words.first().map_or("", String::as_str)),
@@ -84,11 +82,11 @@ impl OnChange {
         }
     }
 
-    /// Does it.
+    /// Runs it.
     ///
     /// # Errors
     ///
-    /// The program cannot be started, fails, or takes too long; the process is not there.
+    /// The program can't be started, fails or times out; the process doesn't exist.
     pub(crate) async fn run(&self, changed: AddressChange<'_>, clock: &Clock) -> Result<(), Failure> {
         match &self.action {
             Action::Command(words) => self.command(words, changed, clock).await,
@@ -120,7 +118,7 @@ impl OnChange {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = async move {
             if let Some(mut stdin) = stdin {
-                // A command that does not read its standard input is none the worse for it.
+                // A command may ignore its standard input.
                 let _ = stdin.write_all(lines.as_bytes()).await;
             }
         };
@@ -162,13 +160,13 @@ async fn send(signal: Signal, pid_file: &Path) -> Result<(), Failure> {
     let text = file::read_text(pid_file, MAX_PID_FILE)
         .await
         .map_err(|error| Failure::new(format!("cannot read the pid file {shown}: {error}")).with_hint("check that the agent runs and writes it"))?;
-    // 1 is the service manager, and what is below means whole groups.
+    // 1 is the service manager, and lower numbers are process groups.
     let pid = text.trim().parse().ok().filter(|pid| *pid > 1).and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| Failure::new(format!("there is no process number in {shown}")))?;
     kill_process(pid, signal).map_err(|error| Failure::new(format!("cannot signal process {} of {shown}: {error}", pid.as_raw_nonzero())))
 }
 
-/// The signal of a name, with `SIG` or without.
+/// The signal of that name, with or without `SIG`.
 pub(crate) fn signal_of(name: &str) -> Option<Signal> {
     Some(match name.strip_prefix("SIG").unwrap_or(name) {
         "HUP" => Signal::HUP,

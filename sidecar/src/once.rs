@@ -1,9 +1,8 @@
-//! `--once`: asks until there is a good answer or no more time, writes the files, and ends: for an
-//! `ExecStartPre`, when the agents are not running yet.
+//! `--once`: polls until there is a good result or the time is up, writes the files, and ends: for
+//! an `ExecStartPre`, before the agents run.
 //!
-//! When the cloud gives no answer in time, whatever the reason, the last good one serves, with a
-//! warning: an agent that starts with yesterday's peers finds the others, one that does not start
-//! does not. Only a mistake in the configuration is an error at once.
+//! If there is no result in time, for whatever reason, the last good one is used with a warning: an
+//! agent that starts with old peers can find the others. Only a configuration error fails at once.
 
 use std::fmt;
 
@@ -103,7 +102,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> 
             Event::Held(held) => why = Some(Failure::new(format!("no answer that may be used: {}", held.reason)).into()),
             Event::Failed(failure) => {
                 let end = OnceError::from(&failure.error);
-                // An earlier answer must not hide a mistake in the configuration.
+                // An earlier result must not hide a configuration error.
                 if matches!(failure.error, Error::Config(_)) {
                     return Err(end);
                 }
@@ -137,7 +136,7 @@ async fn write(config: &WatchConfig, change: &Change) -> Result<(), OnceError> {
     let mut failures = Vec::new();
     for output in &config.outputs {
         let (file, kind, addresses) = (output.path.display(), output.kind.name(), ordered.len());
-        // Nothing else has to go on meanwhile.
+        // Blocking is fine: nothing else runs.
         match output.write(&View { watch: &config.name, provider, subject: &subject, addresses: &ordered }) {
             Ok(Written::Replaced) => tracing::info!(watch = config.name, kind, %file, addresses, "written"),
             Ok(Written::Unchanged) => tracing::info!(watch = config.name, kind, %file, addresses, "up to date already"),

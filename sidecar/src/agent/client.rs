@@ -1,4 +1,5 @@
-//! How an agent is reached: plain http on this machine, TLS anywhere, with authorities, certificate and token from files that are read again at each use, since they are rotated.
+//! The HTTP client of an agent's API: plain http on this machine or TLS. The CA, certificate and
+//! token files are read at each use, since they are rotated.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,25 +15,25 @@ use url::Url;
 
 use crate::failure::Failure;
 
-/// No limit of its own: each call has one, and an agent is silent while it works on a join.
+/// Longer than any deadline of a call: an agent sends nothing while it works on a join.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 const _: () = assert!(IDLE_TIMEOUT.as_secs() > super::WAN_JOIN_TIMEOUT.as_secs(), "a join would be cut short");
 
-/// More than this is not read of an answer: a list of 10,000 members has about 10 MiB.
+/// The largest response that is read: a list of 10,000 members has about 10 MiB.
 const MAX_BODY: usize = 64 << 20;
 
-/// The files of a door.
+/// The files of an agent client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ClientFiles {
     /// The agent's ACL token.
     pub(crate) token: Option<PathBuf>,
-    /// The authorities that the agent's certificate is of, in place of the system's.
+    /// The certificate authorities, instead of the system's.
     pub(crate) authorities: Option<PathBuf>,
-    /// The certificate to show, and its key.
+    /// The client certificate and its key.
     pub(crate) certificate: Option<(PathBuf, PathBuf)>,
 }
 
-/// The API of one agent. Clones share its connections.
+/// A client of one agent's API. Clones share its connections.
 #[derive(Clone)]
 pub(crate) struct AgentClient {
     url: Url,
@@ -42,7 +43,7 @@ pub(crate) struct AgentClient {
     http: Arc<Mutex<Option<(TlsMaterial, HttpClient)>>>,
 }
 
-/// What a client was made of.
+/// The TLS files that an HTTP client was built from.
 #[derive(Clone, PartialEq, Eq)]
 struct TlsMaterial {
     authorities: Option<Secret>,
@@ -50,41 +51,41 @@ struct TlsMaterial {
 }
 
 impl AgentClient {
-    /// The API at `url`, which takes its token in this header.
+    /// A client of the API at `url`, which takes its token in `token_header`.
     pub(crate) fn new(url: Url, token_header: HeaderName, files: ClientFiles) -> Self {
         Self { url, server_name: None, token_header, files, http: Arc::default() }
     }
 
-    /// The same API, whose certificate has this DNS name in place of the URL's host.
+    /// The DNS name in the agent's certificate, if it isn't the URL's host.
     #[must_use]
     pub(crate) fn with_server_name(self, server_name: Option<String>) -> Self {
         Self { server_name, http: Arc::default(), ..self }
     }
 
-    /// The name of its certificate, if it isn't the URL's host.
+    /// The configured name in its certificate.
     #[cfg(test)]
     pub(crate) fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
     }
 
-    /// Trusts from the next use on what is on this machine then, and opens new connections.
+    /// Reads the machine's certificate authorities again at the next use, on new connections.
     pub(crate) fn reload_trust(&self) {
         *self.http.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The same API, reached by this client.
+    /// Uses this HTTP client.
     #[cfg(test)]
     pub(super) fn with_http_client(self, client: HttpClient) -> Self {
         *self.http.lock().unwrap_or_else(PoisonError::into_inner) = Some((TlsMaterial { authorities: None, client_certificate: None }, client));
         self
     }
 
-    /// Its place, for people.
+    /// Its origin, for messages.
     pub(crate) fn shown(&self) -> String {
         cloud_autojoin::http::origin_of(&self.url)
     }
 
-    /// Whether the agent is on this machine, and has its network.
+    /// Whether the agent runs on this machine, and so shares its network.
     pub(super) fn is_on_this_machine(&self) -> bool {
         match self.url.host() {
             Some(url::Host::Domain(name)) => name == "localhost",
@@ -94,14 +95,14 @@ impl AgentClient {
         }
     }
 
-    /// Sends a request with `query` in the URL; gives the answer whatever its status.
+    /// Sends a request with `query` in the URL. Returns the response whatever its status.
     ///
     /// # Errors
     ///
-    /// A file cannot be read, or no whole answer came.
+    /// A file can't be read, or there was no complete response.
     pub(super) async fn send(&self, operation: &str, method: Method, path: &str, query: &[(&str, &str)], call: &Call) -> Result<Response, Failure> {
         let mut url = self.url.clone();
-        // Set as it is: it is encoded already.
+        // `path` is encoded already.
         url.set_path(&format!("{}{path}", self.url.path().trim_end_matches('/')));
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
@@ -114,11 +115,11 @@ impl AgentClient {
         client.send(&request, call).await.map_err(|error| transport(&error))
     }
 
-    /// Reads the token and the certificates as a request does, and sends nothing.
+    /// Reads the token and the certificates as a request would, without sending one.
     ///
     /// # Errors
     ///
-    /// One can't be read, or isn't what it should be.
+    /// One can't be read or is invalid.
     pub(crate) async fn check_files(&self) -> Result<(), Failure> {
         self.token().await?;
         self.http_client().await.map(drop)
@@ -135,7 +136,7 @@ impl AgentClient {
         Ok(Some(value))
     }
 
-    /// A client that trusts what the files say now; the last one where they say the same.
+    /// An HTTP client for the current files; the previous one if they are unchanged.
     async fn http_client(&self) -> Result<HttpClient, Failure> {
         let ClientFiles { authorities, certificate, .. } = &self.files;
         let trust = TlsMaterial {
@@ -158,7 +159,7 @@ impl AgentClient {
         settings.retry = RetryPolicy::none();
         settings.idle_timeout = IDLE_TIMEOUT;
         settings.max_body = MAX_BODY;
-        // An agent is near; the proxy is the way to the cloud.
+        // An agent is near: proxies are for the cloud.
         settings.proxy_from_environment = false;
         settings.certificate_authorities = trust.authorities.iter().map(|pem| pem.expose().as_bytes().to_vec()).collect();
         settings.client_identity = trust.client_certificate.clone();
@@ -192,7 +193,7 @@ async fn text(path: &Path) -> Result<Secret, Failure> {
 
 fn transport(error: &Error) -> Failure {
     let failure = Failure::new(error.chain());
-    // The usual advice speaks of proxies, which are not on the way to an agent.
+    // The general hint mentions proxies, which aren't used for agents.
     if let Error::Transport(error) = error {
         match error.failure() {
             TransportFailure::Connect => {

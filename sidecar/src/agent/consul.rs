@@ -1,4 +1,5 @@
-//! A Consul agent: `GET /v1/agent/members`, and `PUT /v1/agent/join/:address` for one address a call.
+//! A Consul agent: `GET /v1/agent/members`, and `PUT /v1/agent/join/:address` for one address a
+//! call.
 
 use cloud_autojoin::Clock;
 use cloud_autojoin::http::decode_json;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 use super::{Agent, Members};
 use crate::failure::Failure;
 
-/// What of an address is escaped in a path: all but what every name and number is made of.
+/// The characters of an address that are escaped in a path.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
 
 /// Serf's states: 1 alive, 2 leaving, 3 left, 4 failed.
@@ -28,7 +29,7 @@ pub(super) async fn members(agent: &Agent, is_wan: bool, clock: &Clock) -> Resul
     let list: Vec<Member> =
         decode_json(&response.body).map_err(|error| Failure::new(format!("its list of members is not what Consul's documents say: {error}")))?;
     if list.is_empty() {
-        // An agent is a member itself: without the right to see it, all are filtered out.
+        // An agent is a member itself: an empty list means that the token can't read members.
         return Err(Failure::new("its list of members is empty").with_hint("give `token_file` a token with `node:read`"));
     }
     let mut members = Members::default();
@@ -47,7 +48,7 @@ pub(super) async fn join(agent: &Agent, is_wan: bool, address: &str, clock: &Clo
     agent.put(&format!("join {address}"), &path, scope(is_wan), clock).await.map(drop)
 }
 
-/// What to do about a refusal.
+/// The hint for a refusal.
 pub(super) fn hint(status: u16, said: &str) -> Option<&'static str> {
     match status {
         403 if said.contains("ACL not found") => Some(

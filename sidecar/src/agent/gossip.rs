@@ -1,8 +1,8 @@
 //! Joins the gossip pool of a Consul agent or Nomad server to the peers it lacks.
 //!
-//! One address a call and one call at a time, since the agent works so whatever is asked of it. Peers
-//! that accept a connection come first (`probe.rs`), so that those that don't can't delay them. After
-//! each success the members are read again: gossip brings the others along with the first.
+//! One address a call and one call at a time, since agents handle joins one by one anyway. Peers
+//! that accept a connection come first (`probe.rs`), so that those that don't can't delay them.
+//! After each success the members are read again: gossip brings the others along with the first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -17,20 +17,21 @@ use super::{Agent, AgentKind, JoinOutcome, Members, Peers, consul, nomad};
 use crate::failure::Failure;
 use crate::output::address_format;
 
-/// When a peer that failed is handed to the agent again. It is looked for at each update meanwhile.
+/// The delays before a failed peer is given to the agent again. It is probed at each update
+/// meanwhile.
 const RETRY: Backoff = Backoff::new(Duration::from_secs(15), Duration::from_secs(600));
 
-/// What is remembered of a gossip pool between two updates.
+/// The state of a gossip pool between two updates.
 #[derive(Debug)]
 pub(super) struct GossipPool {
     dialer: Arc<dyn Dialer>,
-    /// What was joined and need not be a member under the same address: a name, a public address, a
-    /// second interface.
+    /// Joined peers, which may be members under another address: a name, a public address, a second
+    /// interface.
     joined: BTreeSet<String>,
-    /// Who was alive when the members were last read.
+    /// The live members when they were last read.
     alive: BTreeSet<(IpAddr, Option<u16>)>,
     failed: BTreeMap<String, FailedJoin>,
-    /// Until when the agent may still be working on a call that was given up.
+    /// Until when the agent may still be working on a call that timed out.
     busy_until: Option<Moment>,
 }
 
@@ -44,7 +45,7 @@ struct FailedJoin {
     was_reachable: bool,
 }
 
-/// A peer that is no member, as it is handed to the agent.
+/// A peer that isn't a member, as it is given to the agent.
 #[derive(Debug, Clone)]
 struct Candidate {
     form: String,
@@ -52,7 +53,7 @@ struct Candidate {
     port: u16,
 }
 
-/// Which peer is joined next.
+/// The peer to join next.
 struct Choice {
     candidate: Candidate,
     is_reachable: bool,
@@ -63,7 +64,7 @@ impl GossipPool {
         Self { dialer, joined: BTreeSet::new(), alive: BTreeSet::new(), failed: BTreeMap::new(), busy_until: None }
     }
 
-    /// Joins the agent to the peers it lacks, until `is_outdated` says that there are newer peers.
+    /// Joins the agent to the peers it lacks, until `is_outdated` returns true.
     pub(super) async fn update(
         &mut self,
         agent: &Agent,
@@ -73,7 +74,7 @@ impl GossipPool {
     ) -> Result<JoinOutcome, Failure> {
         let mut members = self.read_members(agent, clock).await?;
         let mut joined = Vec::new();
-        // One attempt for each address and update, whatever the agent answers.
+        // One attempt for each address and update, whatever the response.
         let mut attempted = BTreeSet::new();
         let (mut failed_blind, mut has_tried_all) = (false, false);
         while !self.is_busy(clock) && !is_outdated() {
@@ -93,7 +94,7 @@ impl GossipPool {
                 Err(failure) => {
                     let now = clock.now();
                     if now.saturating_duration_since(started) >= limit {
-                        // The agent goes on after the caller has hung up.
+                        // The agent continues after the caller has closed the connection.
                         self.busy_until = Some(now + limit);
                     }
                     self.note_failure(form.clone(), failure, choice.is_reachable, now);
@@ -118,12 +119,13 @@ impl GossipPool {
         }
     }
 
-    /// Whether the agent may still be working on a call that was given up.
+    /// Whether the agent may still be working on a call that timed out.
     fn is_busy(&self, clock: &Clock) -> bool {
         self.busy_until.is_some_and(|until| until > clock.now())
     }
 
-    /// Reads the members, and forgets what was joined when one of them has gone or the agent was away.
+    /// Reads the members. Forgets the joined peers when a member has gone or the agent was
+    /// unreachable.
     async fn read_members(&mut self, agent: &Agent, clock: &Clock) -> Result<Members, Failure> {
         let members = match agent.kind {
             AgentKind::Consul { wan } => consul::members(agent, wan, clock).await,
@@ -137,8 +139,8 @@ impl GossipPool {
         members
     }
 
-    /// Those of `peers` that are no members, neither by themselves nor by another address of their
-    /// instance. Never tried ones come first, then those whose last attempt is longest ago.
+    /// Those of `peers` that aren't members, neither by themselves nor by another address of their
+    /// instance. Untried ones come first, then those with the oldest attempt.
     fn absent(&self, agent: &Agent, peers: &[Address], members: &Members) -> Vec<Candidate> {
         let is_known = |peer: &Address| members.has_alive(peer) || self.joined.contains(&form_of(agent, peer));
         let instances: BTreeSet<&str> = peers.iter().filter(|peer| is_known(peer)).filter_map(|peer| peer.instance.as_deref()).collect();
@@ -152,9 +154,9 @@ impl GossipPool {
         absent
     }
 
-    /// The next peer to join: one of the newest answer that accepts a connection; else, for an agent
-    /// that knows no other member, a retained one that does; else one of the newest answer that the
-    /// agent may find where this machine doesn't, if `may_be_blind`.
+    /// The next peer to join: one of the newest answer that accepts a connection; else, for an
+    /// agent that knows no other member, a retained one that does; else one of the newest answer
+    /// that the agent may find where this machine doesn't, if `may_be_blind`.
     async fn choose(
         &self,
         agent: &Agent,
@@ -182,8 +184,8 @@ impl GossipPool {
         if !may_be_blind {
             return None;
         }
-        // A refusal comes at once. Silence blocks the agent: that is worth it where there is no better
-        // peer, or where the agent may have another network than this process.
+        // A refusal comes at once. Silence blocks the agent: that is worth it where there is no
+        // better peer, or where the agent may have another network than this process.
         let is_worth_it = members.is_alone() || !agent.client.is_on_this_machine();
         let now = clock.now();
         let is_due = |candidate: &&Candidate| self.failed.get(&candidate.form).is_none_or(|failed| failed.due <= now);
@@ -208,7 +210,7 @@ impl GossipPool {
         // The agents of machines that start together aren't all there at once.
         let failure = if was_reachable { failure } else { failure.expected_at_start() };
         let attempts = self.failed.get(&form).map_or(1, |before| before.attempts.saturating_add(1));
-        // Never at once: half of what was drawn is certain.
+        // Never at once: half of the delay is fixed.
         let wait = RETRY.bound(attempts - 1) / 2 + RETRY.wait(attempts - 1) / 2;
         self.failed.insert(form, FailedJoin { failure, attempts, at: now, due: now + wait, was_reachable });
     }
@@ -233,8 +235,8 @@ async fn join(agent: &Agent, address: &str, clock: &Clock) -> Result<(), Failure
     }
 }
 
-/// As the agent reads it: it gives a bare address the port of its own gossip. Nomad takes IPv6 with a
-/// port only.
+/// As the agent reads it: it gives a bare address the port of its own gossip. Nomad takes IPv6 with
+/// a port only.
 fn form_of(agent: &Agent, peer: &Address) -> String {
     match (agent.kind, peer.port.or(agent.port)) {
         (AgentKind::Consul { .. }, None) => peer.host.to_string(),

@@ -1,8 +1,9 @@
-//! Telling running agents: no agent reads its join list again, so the new peers come through its API.
+//! Joins running agents to new peers through their API: an agent reads its join list only at its
+//! start.
 //!
-//! `consul.rs` and `nomad.rs` have the requests of each agent, `gossip.rs` decides which peer is joined
-//! when, `probe.rs` finds those that can be, and `door.rs` sends requests (TLS and token from files,
-//! read at each use). An agent that refuses is retried and doesn't block others.
+//! `consul.rs` and `nomad.rs` have the requests of each agent, `gossip.rs` decides which peer is
+//! joined when, `probe.rs` finds reachable peers, and `client.rs` sends requests. An agent that
+//! refuses is retried and doesn't block others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,17 +31,17 @@ pub(crate) use probe::{Dialer, TcpDialer};
 use gossip::GossipPool;
 use members::Members;
 
-/// How long an agent may take to read its own state: it is on this machine or near it.
+/// The deadline for reading an agent's state: it is on this machine or near it.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a join in a LAN may take. The agent's gossip library (memberlist) gives a peer 10 s to
+/// The deadline of a LAN join. The agent's gossip library (memberlist) gives a peer 10 s to
 /// accept a connection, and 10 s more to answer.
 const LAN_JOIN_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The same in a WAN, with 30 s each. Nomad servers have WAN settings in one region too.
 const WAN_JOIN_TIMEOUT: Duration = Duration::from_secs(65);
 
-/// What an agent is told with.
+/// The kind of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AgentKind {
     /// A Consul agent, server or client: peers in its LAN gossip, or its WAN one.
@@ -64,7 +65,7 @@ impl AgentKind {
         }
     }
 
-    /// The port of its gossip unless it is configured.
+    /// The default port of its gossip.
     fn gossip_port(self) -> u16 {
         match self {
             Self::Consul { wan: false } => 8301,
@@ -73,7 +74,7 @@ impl AgentKind {
         }
     }
 
-    /// How long it may work on one join.
+    /// The deadline of one join.
     fn join_timeout(self) -> Duration {
         match self {
             Self::Consul { wan: false } => LAN_JOIN_TIMEOUT,
@@ -81,7 +82,7 @@ impl AgentKind {
         }
     }
 
-    /// Where such an agent listens unless told.
+    /// The default URL of its API.
     pub(crate) fn default_url(self) -> &'static str {
         match self {
             Self::Consul { .. } => "http://127.0.0.1:8500",
@@ -90,38 +91,38 @@ impl AgentKind {
     }
 }
 
-/// An agent that is kept in touch with its peers.
+/// A configured agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Agent {
-    /// What it is.
+    /// Its kind.
     pub(crate) kind: AgentKind,
-    /// How it is reached.
+    /// The client of its API.
     pub(crate) client: AgentClient,
-    /// The port that addresses without one of their own are given.
+    /// The port of addresses without one.
     pub(crate) port: Option<u16>,
 }
 
-/// What came of updating an agent.
+/// The outcome of updating an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum JoinOutcome {
     /// It knows its peers already.
     UpToDate,
-    /// It was given these.
+    /// It joined these.
     Joined(Vec<String>),
-    /// It lacks peers, and waits for a list that is fresh from the cloud.
+    /// It lacks peers. The update waits for a result of this run.
     Waiting,
-    /// It lacks peers, and may still be working on a join that was given up.
+    /// It lacks peers, and may still be working on a join that timed out.
     Busy,
 }
 
 /// The peers an agent should have.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peers<'a> {
-    /// Those of the newest answer.
+    /// Those in the newest result.
     pub(crate) current: &'a [Address],
     /// Those that only a guard keeps in use. They may be dead.
     pub(crate) retained: &'a [Address],
-    /// Whether the cloud said so in this run, which a list must be that takes the place of another.
+    /// Whether the cloud confirmed them in this run. Only such a list may replace another.
     pub(crate) fresh: bool,
 }
 
@@ -141,7 +142,7 @@ impl Agent {
         if response.status == StatusCode::OK { Ok(response) } else { Err(self.refusal(operation, &response)) }
     }
 
-    /// What an answer that is no success means.
+    /// The failure for an unsuccessful response.
     fn refusal(&self, operation: &str, response: &Response) -> Failure {
         let status = response.status.as_u16();
         let said = one_line(&response.body);
@@ -161,7 +162,7 @@ impl Agent {
     }
 }
 
-/// An agent, with what is remembered of it between two updates.
+/// An agent and its state between two updates.
 #[derive(Debug)]
 pub(crate) struct AgentSession {
     agent: Agent,
@@ -170,17 +171,16 @@ pub(crate) struct AgentSession {
 }
 
 impl AgentSession {
-    /// A session that remembers nothing yet.
+    /// A new session.
     pub(crate) fn new(agent: Agent, dialer: Arc<dyn Dialer>, clock: &Clock) -> Self {
         Self { agent, gossip: GossipPool::new(dialer), clock: clock.clone() }
     }
 
-    /// Brings the agent together with the peers it lacks. Stops early once `is_outdated` says that
-    /// there are newer peers.
+    /// Joins the agent to the peers it lacks. Stops early when `is_outdated` returns true.
     ///
     /// # Errors
     ///
-    /// It cannot be asked, or refuses. What could be joined is joined then.
+    /// It can't be reached, or refuses. Peers that could be joined are joined.
     pub(crate) async fn update(&mut self, peers: Peers<'_>, is_outdated: &(dyn Fn() -> bool + Sync)) -> Result<JoinOutcome, Failure> {
         let Self { agent, gossip, clock } = self;
         let outcome = match agent.kind {

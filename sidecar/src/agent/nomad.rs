@@ -1,12 +1,12 @@
 //! Nomad agents.
 //!
-//! A server: `GET /v1/agent/members`, and `PUT /v1/agent/join?address=...`. It takes several addresses
-//! a call, and spends 30 s on each that swallows packets, so it gets one a call. It answers 200 also
-//! when the join failed: `error` in the body counts.
+//! A server: `GET /v1/agent/members`, and `PUT /v1/agent/join?address=...`. It takes several
+//! addresses a call, and spends 30 s on each that swallows packets, so it gets one a call. It
+//! answers 200 also when the join failed: `error` in the body counts.
 //!
-//! A client: its list of servers (`/v1/agent/servers`) is replaced as a whole, and its servers send it
-//! a new one with each heartbeat. So the list is replaced only when the client has lost all servers:
-//! when it knows none of those in the newest answer, and only by an answer of this run.
+//! A client: its list of servers (`/v1/agent/servers`) is replaced as a whole, and its servers send
+//! it a new one with each heartbeat. So the list is replaced only when the client has lost all
+//! servers: when it knows none of those in the newest answer, and only by an answer of this run.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -91,7 +91,7 @@ pub(super) async fn update_client(agent: &Agent, peers: Peers<'_>, clock: &Clock
     Ok(JoinOutcome::Joined(servers))
 }
 
-/// What to do about a refusal.
+/// The hint for a refusal.
 pub(super) fn hint(status: u16) -> Option<&'static str> {
     match status {
         401 | 403 => Some(

@@ -1,9 +1,9 @@
-//! Finds out which peers accept connections, before an agent is asked to join one.
+//! Finds out which peers accept connections, before an agent joins one.
 //!
 //! Agents join one address at a time, whoever calls: Serf holds a lock for it. An address that
 //! swallows packets costs a Consul agent 10 s and a Nomad server 30 s, and a caller that hangs up
-//! doesn't end the attempt. A connection that the sidecar tries itself blocks nobody and can be given
-//! up, so several are tried at a time.
+//! doesn't end the attempt. The sidecar's own connections block nothing and can be cancelled,
+//! so it tries several at a time.
 
 use std::fmt;
 use std::io;
@@ -56,7 +56,7 @@ impl Dialer for TcpDialer {
     }
 }
 
-/// What came of looking for a peer.
+/// The result of a probe.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Probed {
     /// The first that accepted a connection.
@@ -65,8 +65,8 @@ pub(super) struct Probed {
     pub(super) refused: Vec<usize>,
 }
 
-/// Looks for the first of `targets` that accepts a connection. They are tried in this order, the next
-/// as soon as the one before has failed or is late.
+/// Looks for the first of `targets` that accepts a connection. They are tried in this order, the
+/// next as soon as the one before has failed or is late.
 pub(super) async fn probe(dialer: &dyn Dialer, targets: &[(&Host, u16)], clock: &Clock) -> Probed {
     let stagger = STAGGER.min(ALL_STARTED / u32::try_from(targets.len().max(1)).unwrap_or(u32::MAX));
     let (mut probed, mut attempts, mut waiting) = (Probed::default(), FuturesUnordered::new(), targets.iter().enumerate());
@@ -83,7 +83,7 @@ pub(super) async fn probe(dialer: &dyn Dialer, targets: &[(&Host, u16)], clock: 
             });
         }
         let pause = async {
-            // With nothing started there is nothing to start later, or no room.
+            // No attempt was started: none is left, or the limit is reached.
             if is_started { clock.sleep(stagger).await } else { std::future::pending().await }
         };
         tokio::select! {

@@ -1,4 +1,5 @@
-//! What agents are asked and what is made of their answers, failures included. The servers answer as the agents' documents say.
+//! What agents are asked and what is made of their answers, failures included. The servers answer
+//! as the agents' documents say.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -24,7 +25,8 @@ use super::*;
 mod agents;
 mod joins;
 
-/// An agent that answers each `METHOD /path?query` as the table says; what is not in the table is 404. Remembers what it was asked, with the token.
+/// An agent that answers each `METHOD /path?query` as the table says; what is not in the table is
+/// 404. Remembers what it was asked, with the token.
 struct Pretend {
     url: String,
     heard: Arc<Mutex<Vec<String>>>,

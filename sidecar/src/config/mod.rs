@@ -1,6 +1,8 @@
-//! What the sidecar is to do: read from a TOML file, or from flags that are turned into the same table, and judged as a whole before anything is asked.
+//! The configuration: a TOML file, or flags converted to the same table. It is checked as a whole
+//! before anything is sent.
 //!
-//! `section.rs` takes a table apart and collects what is wrong, `part.rs` reads files, agents and on-change actions.
+//! `section.rs` reads the keys of a table and collects problems, `part.rs` reads files, agents and
+//! on-change actions.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -39,18 +41,16 @@ pub use source::ConfigSource;
 /// The address of the status endpoint by default.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8510";
 
-/// The cloud is asked no more often.
+/// The minimum interval.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Below this the operator is warned.
+/// A shorter interval is a warning.
 const LOW_INTERVAL: Duration = Duration::from_secs(10);
 
-/// An environment variable with another least interval, in milliseconds: for tests, which have no
-/// time to wait.
+/// An environment variable for tests with another minimum interval, in milliseconds.
 const TEST_MIN_INTERVAL: &str = "DISCOVER_TEST_MIN_INTERVAL_MS";
 
-/// How long reading the files of the configuration may take: one may be on a file system that
-/// hangs.
+/// The time limit for reading the files of the configuration: a file system may hang.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A checked configuration: at least one watch.
@@ -82,38 +82,40 @@ pub(crate) fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
     Failure::new(format!("cannot listen on {address}: {error}")).with_hint("choose another address with `listen`, or `none`")
 }
 
-/// One question that is asked again and again, and what is done with its answers.
+/// A watch: what is polled, and what is done with the results.
 pub(crate) struct WatchConfig {
-    /// Its name, which no other has.
+    /// Its unique name.
     pub(crate) name: String,
     /// The join string.
     pub(crate) join: ConfigString,
-    /// The same without secrets, which tells this watch from others in its last-good file.
+    /// The same without secrets; identifies this watch in its last-good file.
     pub(crate) identity: String,
-    /// What is asked.
+    /// The provider.
     pub(crate) provider: Arc<dyn Provider>,
-    /// How often.
+    /// The interval of polls.
     pub(crate) interval: Duration,
-    /// How long one answer may take.
+    /// The deadline of a poll.
     pub(crate) timeout: Duration,
-    /// How long the first question may wait, so that machines that start together do not ask together.
+    /// The maximum random delay of the first poll, so that machines that start together don't poll
+    /// together.
     pub(crate) splay: Duration,
-    /// What an answer must be.
+    /// The guards.
     pub(crate) guards: Guards,
-    /// How old the last good answer may be before it is used with a loud warning only.
+    /// The age from which using the last good result is logged as an error.
     pub(crate) restore_max_age: Duration,
-    /// Where the last good answer is kept.
+    /// The file of the last good result.
     pub(crate) last_good: Option<PathBuf>,
     /// The files.
     pub(crate) outputs: Vec<Output>,
     /// The running agents.
     pub(crate) agents: Vec<Agent>,
-    /// What is done on change.
+    /// The on-change actions.
     pub(crate) on_change: Vec<OnChange>,
 }
 
 impl WatchConfig {
-    /// Whether `other` says the same, so that a running watch need not be started again. Providers are alike where their join strings are.
+    /// Whether `other` has the same settings, so that a running watch isn't restarted. Providers
+    /// are equal if their join strings are.
     pub(crate) fn is_equivalent(&self, other: &Self) -> bool {
         (
             &self.name,
@@ -186,7 +188,7 @@ async fn check(source: ConfigSource, depth: CheckDepth, context: &Context) -> Re
     let mut problems = Problems::of(origin);
     let mut section = Section::new("", Node { table, path: String::new() }, &mut problems);
     let listen = listen(&mut section);
-    // systemd gives several with colons between them where the unit names several.
+    // systemd separates several directories by colons.
     let of_unit = || context.env().filled("STATE_DIRECTORY").and_then(|paths| paths.split(':').next().map(PathBuf::from));
     let state_directory = section.path("state_directory").or_else(of_unit);
     let nodes = section.tables("watch");
@@ -223,7 +225,7 @@ fn listen(section: &mut Section<'_>) -> Option<SocketAddr> {
     address
 }
 
-/// Two parts that would work against each other.
+/// Reports names, files and agents that are configured twice.
 fn reject_duplicates(watches: &[(String, WatchConfig)], problems: &mut Problems) {
     let (mut names, mut paths, mut agents) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
     for (path, watch) in watches {
@@ -270,7 +272,7 @@ impl WatchChecker<'_> {
         let guards = guards(&mut section);
         let tables = [section.tables("file"), section.tables("agent"), section.tables("on_change")];
         let part = section.part().to_owned();
-        let asked = match words {
+        let join = match words {
             Some(words) => self.join(words, &mut section).await,
             None => None,
         };
@@ -285,20 +287,20 @@ impl WatchChecker<'_> {
         for (index, node) in files.into_iter().enumerate() {
             outputs.extend(part::output(Section::new(at("file", index), node, problems), check).await);
         }
-        let mut told = Vec::new();
+        let mut agent_list = Vec::new();
         for (index, node) in agents.into_iter().enumerate() {
-            told.extend(part::agent(Section::new(at("agent", index), node, problems), self.context.env(), check).await);
+            agent_list.extend(part::agent(Section::new(at("agent", index), node, problems), self.context.env(), check).await);
         }
-        let agents = told;
+        let agents = agent_list;
         let on_change = on_change.into_iter().enumerate();
         let on_change = on_change.filter_map(|(index, node)| part::on_change(Section::new(at("on_change", index), node, problems), check)).collect();
-        let (name, (join, identity, provider)) = (name?, asked?);
+        let (name, (join, identity, provider)) = (name?, join?);
         let last_good = self.state_directory.map(|directory| directory.join(format!("{name}.json")));
         Some(WatchConfig { name, join, identity, provider, interval, timeout, splay, restore_max_age, guards, last_good, outputs, agents, on_change })
     }
 
-    /// How often the cloud is asked. Azure allows some reads only twelve times a minute for all
-    /// machines together.
+    /// The interval of polls. Some clouds allow only a few reads a minute for all machines
+    /// together.
     fn interval(&self, section: &mut Section<'_>) -> Duration {
         let Some(interval) = section.duration("interval", false) else { return Pace::default().interval };
         let of_tests = self.context.env().filled(TEST_MIN_INTERVAL).and_then(|text| text.parse().ok().map(Duration::from_millis));
@@ -318,7 +320,7 @@ impl WatchChecker<'_> {
             section.problem("`name` is missing", Some("each of several watches needs one".to_owned()));
         }
         let name = name.unwrap_or_else(|| if self.only { "peers".to_owned() } else { format!("watch-{}", self.index + 1) });
-        // It becomes the name of a file and a label.
+        // It is used as a file name and a label.
         let is_plain = name.len() <= 64 && !name.starts_with('.') && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
         if !is_plain {
             section.problem_at("name", "`name` must be at most 64 letters, digits, `-`, `_` and `.`", None);
@@ -343,7 +345,7 @@ impl WatchChecker<'_> {
     }
 }
 
-/// Adds what is wrong with a join string, each by itself.
+/// Adds each problem of a join string.
 fn add(section: &mut Section<'_>, error: &Error) {
     match error {
         Error::Config(error) => {

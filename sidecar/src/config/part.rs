@@ -1,4 +1,4 @@
-//! The parts of a watch: files, agents, and what is done on change.
+//! The parts of a watch: files, agents, and on-change actions.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,16 +21,17 @@ pub const FILE_KINDS: [&str; 7] = ["consul", "nomad-server", "nomad-client", "va
 /// The kinds of agents.
 pub const AGENT_KINDS: [&str; 3] = ["consul", "nomad-server", "nomad-client"];
 
-/// More than this is no template.
+/// The largest template that is read.
 const MAX_TEMPLATE: u64 = 16 << 20;
 
-/// Permissions of a new file unless told: addresses are no secret, and agents run as other users.
+/// The default permissions of a new file: addresses aren't secret, and agents run as other users.
 const MODE: u32 = 0o644;
 
-/// What an on-change action waits for unless told, so that three machines that come together are one change.
+/// The default debounce of an on-change action, so that machines that start together are one
+/// change.
 const DEBOUNCE: Duration = Duration::from_secs(1);
 
-/// How long a command may take unless told.
+/// The default timeout of a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads `[[watch.file]]`.
@@ -94,7 +95,7 @@ pub(super) async fn output(mut section: Section<'_>, check: Option<Preflight<'_>
             }
             "file_sd" => {
                 for (name, _) in labels.iter().filter(|(name, _)| !file_sd::is_label_name(name)) {
-                    // Not the value, which may be anything.
+                    // Without the value, which may be a secret.
                     section.problem_at("labels", format!("`{name}` is no name of a label"), Some("letters, digits and `_`, the first no digit".to_owned()));
                 }
                 if port.is_none() {
@@ -187,7 +188,7 @@ pub(super) async fn agent(mut section: Section<'_>, env: &Env, check: Option<Pre
     agent
 }
 
-/// The name of the agent's certificate: `server_name`, or what the agent's own tools take for it.
+/// The name in the agent's certificate: `server_name`, or the variable of the agent's own tools.
 fn server_name(section: &mut Section<'_>, given: Option<String>, kind: AgentKind, url: &Url, env: &Env) -> Option<String> {
     let variable = match kind {
         AgentKind::Consul { .. } => "CONSUL_TLS_SERVER_NAME",

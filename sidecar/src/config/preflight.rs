@@ -1,5 +1,5 @@
-//! `--check`: whether a configuration can work on this machine as it is now. No address is asked
-//! for and nothing is written; files are made of sample addresses in memory.
+//! `--check`: whether a configuration works on this machine. It doesn't poll and writes nothing;
+//! files are rendered in memory with sample addresses.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use crate::agent::Agent;
 use crate::failure::Failure;
 use crate::output::{Kind, Output, View};
 
-/// What the checks of a part need to know of the rest.
+/// What the checks of a part need.
 #[derive(Clone, Copy)]
 pub(super) struct Preflight<'a> {
     pub(super) context: &'a Context,
@@ -23,7 +23,7 @@ pub(super) struct Preflight<'a> {
 }
 
 impl Preflight<'_> {
-    /// Whether the file can be made and written.
+    /// Checks that the file can be rendered and written.
     pub(super) fn output(self, section: &mut Section<'_>, output: &Output) {
         if let Err(failure) = output.check_access() {
             add(section, "path", &failure);
@@ -32,7 +32,7 @@ impl Preflight<'_> {
         let view = View { watch: self.watch, provider: "azure", subject: "sample addresses", addresses: &addresses };
         let key = if matches!(output.kind, Kind::Vault { .. } | Kind::Template(_)) { "template" } else { "path" };
         match output.render(&view) {
-            // It may choose among the real instances by name.
+            // It may select real instances by name.
             Ok(text) if text.trim().is_empty() => section.warn_at(key, "the template makes an empty file of sample addresses"),
             Ok(text) => {
                 if let Err(failure) = output.verify(&view, &text) {
@@ -43,14 +43,14 @@ impl Preflight<'_> {
         }
     }
 
-    /// Whether the token and the certificates can be read.
+    /// Checks that the token and the certificates can be read.
     pub(super) async fn agent(self, section: &mut Section<'_>, agent: &Agent) {
         if let Err(failure) = agent.client.check_files().await {
             section.problem(&failure, failure.hint().map(str::to_owned));
         }
     }
 
-    /// Whether there is such a program.
+    /// Checks that the program exists.
     pub(super) fn command(self, section: &mut Section<'_>, words: &[String]) {
         let Some(program) = words.first() else { return };
         let is_program = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
@@ -74,7 +74,7 @@ impl Preflight<'_> {
     }
 }
 
-/// Whether the status can be served there; that it is served there already is no mistake.
+/// Checks that the address can be bound. One in use is fine: the running sidecar may have it.
 pub(super) async fn listen(section: &mut Section<'_>, listen: Option<SocketAddr>) {
     let Some(address) = listen else { return };
     match TcpListener::bind(address).await {
@@ -85,7 +85,7 @@ pub(super) async fn listen(section: &mut Section<'_>, listen: Option<SocketAddr>
     }
 }
 
-/// Whether the directory is there, or can be made.
+/// Checks that the directory exists or can be created.
 pub(super) fn state_directory(section: &mut Section<'_>, directory: Option<&Path>) {
     let Some(directory) = directory else { return };
     let Some(present) = directory.ancestors().find(|ancestor| ancestor.exists()) else { return };

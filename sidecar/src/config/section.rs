@@ -1,4 +1,4 @@
-//! A table of the configuration that is taken apart key by key, so that everything that is wrong with it is said at once.
+//! Reads a table of the configuration key by key and collects all its problems.
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use toml::{Table, Value};
 
 use super::source::{Origin, join};
 
-/// All that is wrong and all that is odd, in the order in which it was found.
+/// Problems and warnings in the order in which they were found.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     origin: Option<Origin>,
@@ -36,7 +36,7 @@ impl Problems {
         });
     }
 
-    /// Adds what is odd and stops nothing.
+    /// Adds a warning.
     pub(crate) fn warn(&mut self, part: &str, path: &str, message: impl Display) {
         let warning = self.located(part, path, message);
         self.warnings.push(warning);
@@ -47,7 +47,7 @@ impl Problems {
         if part.is_empty() { format!("{prefix}{message}") } else { format!("{prefix}{part}: {message}") }
     }
 
-    /// The warnings, or everything that is wrong.
+    /// The warnings, or all problems.
     pub(crate) fn into_result(self) -> Result<Vec<String>, Vec<ConfigProblem>> {
         if self.errors.is_empty() { Ok(self.warnings) } else { Err(self.errors) }
     }
@@ -59,11 +59,11 @@ pub(crate) struct Node {
     pub(super) path: String,
 }
 
-/// One table. Each key is asked for once; [`Section::finish`] complains of those that nobody asked for.
+/// One table. Each key is read once; [`Section::finish`] reports unknown keys.
 pub(crate) struct Section<'p> {
     part: String,
     node: Node,
-    asked: Vec<&'static str>,
+    known: Vec<&'static str>,
     problems: &'p mut Problems,
 }
 
@@ -72,7 +72,7 @@ const DURATION: KeySpec = KeySpec::new("duration", "").values(Values::Duration);
 impl<'p> Section<'p> {
     /// The table of this part.
     pub(crate) fn new(part: impl Into<String>, node: Node, problems: &'p mut Problems) -> Self {
-        Self { part: part.into(), node, asked: Vec::new(), problems }
+        Self { part: part.into(), node, known: Vec::new(), problems }
     }
 
     /// Names the part from now on.
@@ -101,7 +101,7 @@ impl<'p> Section<'p> {
     }
 
     fn take(&mut self, key: &'static str) -> Option<Value> {
-        self.asked.push(key);
+        self.known.push(key);
         self.node.table.remove(key)
     }
 
@@ -192,7 +192,7 @@ impl<'p> Section<'p> {
         number
     }
 
-    /// A duration, `30s`; not zero unless `zero`.
+    /// A duration such as `30s`; zero is allowed if `zero`.
     pub(crate) fn duration(&mut self, key: &'static str, zero: bool) -> Option<Duration> {
         let value = self.take(key)?;
         let duration = value.as_str().and_then(|text| KeyValue::from_key(&DURATION, key, text).duration().ok()).filter(|duration| zero || !duration.is_zero());
@@ -218,13 +218,13 @@ impl<'p> Section<'p> {
         tables.into_iter().enumerate().map(|(index, table)| Node { table, path: join(&path, &index.to_string()) }).collect()
     }
 
-    /// Complains of what is left.
+    /// Reports unknown keys.
     pub(crate) fn finish(mut self) {
         for key in std::mem::take(&mut self.node.table).keys() {
-            let near = nearest_name(key, self.asked.iter().copied());
+            let near = nearest_name(key, self.known.iter().copied());
             let shown = near.is_some() || (key.len() <= 24 && key.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '_'));
             let message = if shown { format!("unknown key `{key}`") } else { "unknown key".to_owned() };
-            let hint = near.map_or_else(|| format!("known here: {}", self.asked.join(", ")), |near| format!("did you mean `{near}`?"));
+            let hint = near.map_or_else(|| format!("known here: {}", self.known.join(", ")), |near| format!("did you mean `{near}`?"));
             self.problem_at(key, message, Some(hint));
         }
     }

@@ -1,4 +1,4 @@
-//! Where a configuration came from: the table, and the line that each of its keys is on.
+//! A configuration as it was read: the table, and the lines of its keys.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,9 +13,9 @@ const MAX_BYTES: u64 = 16 << 20;
 /// A configuration that was read and isn't checked yet.
 #[derive(Debug, Clone)]
 pub struct ConfigSource {
-    /// What it says.
+    /// Its contents.
     pub(super) table: Table,
-    /// Where that is written; none for flags.
+    /// Where it was read from; `None` for flags.
     pub(super) origin: Option<Origin>,
 }
 
@@ -55,7 +55,7 @@ impl ConfigSource {
     /// secret.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<ConfigProblem>> {
         let file = file.display().to_string();
-        // An editor's byte order mark is no part of the first key.
+        // A byte order mark isn't part of the first key.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let not_toml = |error: toml::de::Error| {
             let line = error.span().map_or(1, |span| LineIndex::new(text).line_of(span.start));
@@ -74,7 +74,7 @@ impl Origin {
     /// `watch.toml:12: `, for the key or table of this path.
     pub(super) fn prefix(&self, path: &str) -> String {
         let file = &self.file;
-        // What is missing is missing from the table around it.
+        // A missing key is reported at the table that lacks it.
         let mut path = Some(path);
         while let Some(at) = path {
             if let Some(line) = self.lines.get(at) {

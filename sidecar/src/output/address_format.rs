@@ -1,7 +1,7 @@
-//! How an address is written for each reader.
+//! Formats addresses for each reader.
 //!
-//! Consul, Nomad and Vault want IPv6 in brackets, with a port: the one form that every version of every reader takes. Prometheus wants a port always; people and go-netaddrs want
-//! the bare address.
+//! Consul, Nomad and Vault get IPv6 in brackets with a port, which every version of them accepts.
+//! Prometheus always needs a port; people and go-netaddrs need the bare address.
 
 use std::net::IpAddr;
 
@@ -9,8 +9,8 @@ use cloud_autojoin::{Address, Host};
 
 /// `10.0.0.4`, `10.0.0.4:9000`, `[2001:db8::4]:8301`.
 ///
-/// `port` is what the configuration says for addresses that have none of their own; where that is nothing too, the reader's default counts, which an IPv6 address has to be
-/// written with: `reader_default`.
+/// `port` is the configured port of addresses without one. Without it the reader uses
+/// `reader_default`, which an IPv6 address must be written with.
 pub(crate) fn in_file(address: &Address, port: Option<u16>, reader_default: u16) -> String {
     match (address.port.or(port), &address.host) {
         (None, Host::Ip(IpAddr::V6(ip))) => format!("[{ip}]:{reader_default}"),

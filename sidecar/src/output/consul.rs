@@ -1,11 +1,12 @@
-//! Consul's `retry_join`, as a file of its own beside the agent's configuration: Consul puts the lists of several files together.
+//! Consul's `retry_join` in a separate file beside the agent's configuration: Consul merges the
+//! lists of several files.
 //!
-//! It is read at the agent's start only; a running agent is told by `agent/consul.rs`.
+//! An agent reads it at its start only; `agent/consul.rs` joins a running one.
 
 use super::retry_join::{self, Syntax};
 use crate::failure::Failure;
 
-/// Consul's LAN gossip.
+/// The port of Consul's LAN gossip.
 pub(crate) const PORT: u16 = 8301;
 
 const PATH: &[&str] = &["retry_join"];

@@ -1,5 +1,4 @@
-//! Notices that someone else writes a file that the sidecar keeps: another sidecar, a configuration
-//! management tool, a person.
+//! Detects that another program or person writes a file of the sidecar.
 
 use std::sync::Arc;
 
@@ -7,7 +6,7 @@ use cloud_autojoin::Address;
 
 use super::Written;
 
-/// What a file was last made of, and whether a warning about it was given.
+/// The addresses a file was last written with, and whether a warning was logged.
 #[derive(Debug, Default)]
 pub(crate) struct ExternalEdits {
     last: Option<[Arc<[Address]>; 2]>,
@@ -15,8 +14,8 @@ pub(crate) struct ExternalEdits {
 }
 
 impl ExternalEdits {
-    /// Takes in that the file made of these addresses was written, or was found to be right. True
-    /// when someone else changed it: once until the addresses change.
+    /// Records that the file of these addresses was written or was up to date. True if someone else
+    /// changed it: once until the addresses change.
     pub(crate) fn note(&mut self, addresses: [Arc<[Address]>; 2], written: Written) -> bool {
         let is_same = self.last.as_ref() == Some(&addresses);
         self.last = Some(addresses);

@@ -1,6 +1,7 @@
-//! Prometheus' file_sd and http_sd: a list of target groups, one a target, so that each carries where it came from.
+//! Prometheus' file_sd and http_sd: a list of target groups, one for each target, so that each has
+//! its own labels.
 //!
-//! The labels that begin with `__meta_` are dropped by Prometheus after relabelling, unless a rule keeps them.
+//! Prometheus drops `__meta_` labels after relabelling, unless a rule keeps them.
 
 use cloud_autojoin::Address;
 use serde::{Deserialize, Serialize};
@@ -8,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::address_format;
 use crate::failure::Failure;
 
-/// Labels, in the order of their names.
+/// Labels, sorted by name.
 pub(crate) type Labels = std::collections::BTreeMap<String, String>;
 
-/// Whether Prometheus takes this name, in every version of it.
+/// Whether every version of Prometheus accepts this label name.
 pub(crate) fn is_label_name(name: &str) -> bool {
     !name.starts_with(|first: char| first.is_ascii_digit()) && !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
@@ -23,7 +24,8 @@ pub(crate) struct Group {
     labels: Labels,
 }
 
-/// The groups of `addresses`, found by the watch of that name. An address without a port of its own gets `port`; where that is none too, it stands without.
+/// The groups of `addresses`, found by the watch named `watch`. `port` is that of addresses without
+/// one.
 pub(crate) fn groups(watch: &str, addresses: &[Address], port: Option<u16>, labels: &Labels) -> Vec<Group> {
     let group = |address: &Address| {
         let mut labels = labels.clone();

@@ -1,4 +1,5 @@
-//! One address a line, bare unless a port is asked for: for scripts, and for go-netaddrs (`exec=cat FILE`).
+//! One address a line, without a port unless one is configured: for scripts, and for go-netaddrs
+//! (`exec=cat FILE`).
 
 use cloud_autojoin::Address;
 

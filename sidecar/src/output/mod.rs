@@ -1,8 +1,8 @@
-//! What is written for the next start of an agent, and for any other reader of files.
+//! The files for the next start of an agent, and for any other reader.
 //!
-//! One file a kind: `consul.rs`, `nomad.rs`, `vault.rs`, `lines.rs`, `file_sd.rs`, `template.rs`. `form.rs` has how an address is written for each;
-//! `cloud_autojoin::atomic_file` replaces a file so that a reader sees the old one or the new one and
-//! nothing between.
+//! One file a kind: `consul.rs`, `nomad.rs`, `vault.rs`, `lines.rs`, `file_sd.rs`, `template.rs`.
+//! `form.rs` has how an address is written for each; `cloud_autojoin::atomic_file` replaces a file
+//! so that a reader sees the old one or the new one and nothing between.
 
 use std::path::{Path, PathBuf};
 
@@ -29,33 +29,33 @@ pub(crate) use external_edits::ExternalEdits;
 pub(crate) use retry_join::Syntax;
 use template::Template;
 
-/// What an output shows: the addresses, at least one, and where they came from.
+/// The contents of an output: the addresses, at least one, and where they came from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     /// The name of the watch.
     pub(crate) watch: &'a str,
-    /// The provider that was asked.
+    /// The name of the provider.
     pub(crate) provider: &'a str,
-    /// What was asked for, in words.
+    /// What is discovered, in words.
     pub(crate) subject: &'a str,
-    /// Without duplicates, in the order in which they are to be tried.
+    /// Without duplicates, in the order in which a reader should try them.
     pub(crate) addresses: &'a [Address],
 }
 
-/// A file that is kept.
+/// A file that is kept up to date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Output {
-    /// What is in it.
+    /// Its contents.
     pub(crate) kind: Kind,
-    /// Where it is. A symbolic link is followed.
+    /// Its path. A symbolic link is followed.
     pub(crate) path: PathBuf,
-    /// The port that addresses without one of their own are written with.
+    /// The port of addresses without one.
     pub(crate) port: Option<u16>,
-    /// The permissions of a file that was not there; one that was keeps its own.
+    /// The permissions of a new file; an existing one keeps its own.
     pub(crate) mode: u32,
 }
 
-/// What is in a file.
+/// The kind of contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `retry_join` of a Consul agent.
@@ -70,7 +70,7 @@ pub(crate) enum Kind {
         template: Template,
         /// `https` or `http`.
         scheme: String,
-        /// What each stanza says beside the address.
+        /// The other attributes of each stanza.
         stanza: vault::Stanza,
     },
     /// One address a line.
@@ -80,7 +80,7 @@ pub(crate) enum Kind {
         /// Labels of every target.
         labels: file_sd::Labels,
     },
-    /// Whatever a template makes.
+    /// The output of a template.
     Template(Template),
 }
 
@@ -104,7 +104,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// There is no address, or the template does not work.
+    /// There is no address, or the template fails.
     pub(crate) fn render(&self, view: &View<'_>) -> Result<String, Failure> {
         if view.addresses.is_empty() {
             return Err(Failure::new("there is no address to write"));
@@ -122,11 +122,11 @@ impl Output {
         }
     }
 
-    /// Whether `text`, as it was read back, says what it should.
+    /// Checks that `text`, as read back, has the addresses.
     ///
     /// # Errors
     ///
-    /// It does not parse, or does not say it.
+    /// It doesn't parse or has other contents.
     pub(crate) fn verify(&self, view: &View<'_>, text: &str) -> Result<(), Failure> {
         match &self.kind {
             Kind::Consul(syntax) => consul::verify(*syntax, &self.forms(view, consul::PORT), text),
@@ -142,11 +142,11 @@ impl Output {
         }
     }
 
-    /// Brings the file up to date. Blocks on the disk.
+    /// Updates the file. Blocks on the disk.
     ///
     /// # Errors
     ///
-    /// It cannot be written; the old file is whole then.
+    /// It can't be written; the old file stays.
     pub(crate) fn write(&self, view: &View<'_>) -> Result<Written, Failure> {
         let text = self.render(view).map_err(|failure| self.failure(failure))?;
         self.file().write_verified(text.as_bytes(), |read| {
@@ -155,11 +155,11 @@ impl Output {
         })
     }
 
-    /// Whether the file could be written, as far as that shows without writing.
+    /// Checks that the file can be written, as far as possible without writing.
     ///
     /// # Errors
     ///
-    /// It couldn't.
+    /// It can't be written.
     pub(crate) fn check_access(&self) -> Result<(), Failure> {
         self.file().check_access().map_err(|error| {
             let failure = Failure::new(format!("cannot write {}: {}", error.path().display(), error.reason()));
@@ -170,8 +170,7 @@ impl Output {
         })
     }
 
-    /// Removes temporary files that a killed process left. To be called once at start; blocks on the
-    /// disk.
+    /// Removes temporary files of a killed process. Called once at the start; blocks on the disk.
     pub(crate) fn sweep(&self) {
         self.file().sweep();
     }
@@ -193,7 +192,7 @@ impl Output {
     }
 }
 
-/// The syntax that the ending of a path names.
+/// The syntax for the extension of a path.
 pub(crate) fn syntax_of(path: &Path) -> Option<Syntax> {
     match path.extension()?.to_str()? {
         "hcl" => Some(Syntax::Hcl),

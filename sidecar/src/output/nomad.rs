@@ -1,15 +1,16 @@
 //! Nomad's `server_join.retry_join`, for servers and for clients.
 //!
-//! Nomad puts the blocks of several files together; a later file's list takes the place of an earlier one's, so this file should be the last to name one. It is read at the
-//! agent's start only; a running agent is told by `agent/nomad.rs`.
+//! Nomad merges the blocks of several files, and a later file's list replaces an earlier one's, so
+//! this file should be the last with a list. It is read at the agent's start only; `agent/nomad.rs`
+//! joins a running one.
 
 use super::retry_join::{self, Syntax};
 use crate::failure::Failure;
 
-/// The gossip of servers.
+/// The port of the servers' gossip.
 pub(crate) const SERVER_PORT: u16 = 4648;
 
-/// The calls of clients.
+/// The port for clients' RPC.
 pub(crate) const CLIENT_PORT: u16 = 4647;
 
 /// Which of Nomad's two roles the file is for.
@@ -22,7 +23,7 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// The port that the reader takes for an address without one.
+    /// The reader's default port.
     pub(crate) fn port(self) -> u16 {
         match self {
             Self::Server => SERVER_PORT,

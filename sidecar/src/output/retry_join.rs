@@ -1,6 +1,5 @@
-//! Where a list of addresses stands in the configuration of Consul and Nomad: written as HCL or JSON, and read back.
-//!
-//! `consul.rs` and `nomad.rs` next door say the path; both syntaxes come from one value, so they cannot differ.
+//! Writes a list of addresses at a path of a Consul or Nomad configuration, as HCL or JSON, and
+//! reads it back. `consul.rs` and `nomad.rs` give the path.
 
 use serde_json::{Map, Value};
 
@@ -9,16 +8,16 @@ use crate::failure::Failure;
 /// The two syntaxes of HashiCorp's agents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Syntax {
-    /// Blocks and attributes.
+    /// HCL.
     Hcl,
-    /// The same as objects.
+    /// JSON.
     Json,
 }
 
-/// Said at the head of HCL files; JSON has no comments.
+/// The first line of HCL files; JSON has no comments.
 const NOTICE: &str = "# Kept by `discover watch`; changes made here are lost.\n";
 
-/// A file in which `addresses` stand at `path`: blocks, and the attribute last.
+/// A file with `addresses` at `path`: blocks, and the attribute last.
 pub(crate) fn render(syntax: Syntax, path: &[&str], addresses: &[String]) -> Result<String, Failure> {
     match syntax {
         Syntax::Json => {
@@ -40,7 +39,7 @@ pub(crate) fn render(syntax: Syntax, path: &[&str], addresses: &[String]) -> Res
 ///
 /// # Errors
 ///
-/// The text is not of that syntax.
+/// The text isn't of that syntax.
 pub(crate) fn parse(syntax: Syntax, text: &str) -> Result<Value, Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::new(format!("what was written does not parse: {error}"));
     match syntax {
@@ -49,11 +48,11 @@ pub(crate) fn parse(syntax: Syntax, text: &str) -> Result<Value, Failure> {
     }
 }
 
-/// Whether a file says just what it should: `addresses` at `path`.
+/// Checks that a file has `addresses` at `path`.
 ///
 /// # Errors
 ///
-/// It does not parse, or says something else.
+/// It doesn't parse or has other contents.
 pub(crate) fn verify(syntax: Syntax, path: &[&str], addresses: &[String], text: &str) -> Result<(), Failure> {
     let tree = parse(syntax, text)?;
     let found = path.iter().try_fold(&tree, |value, name| value.get(*name));

@@ -1,7 +1,8 @@
 //! A user's template (Jinja's language), for any other reader.
 //!
-//! It sees `addresses` (each with `address`, `host`, `port`, `family`, `bracketed`, `instance`, `network_interface`), `watch`, `provider`, `subject`, and for Vault `retry_join`. A name that is
-//! not known is an error, not an empty text.
+//! It sees `addresses` (each with `address`, `host`, `port`, `family`, `bracketed`, `instance`,
+//! `network_interface`), `watch`, `provider`, `subject`, and for Vault `retry_join`. An undefined
+//! name is an error, not an empty text.
 
 use cloud_autojoin::{Address, Host};
 use minijinja::syntax::SyntaxConfig;
@@ -12,7 +13,7 @@ use serde::Serialize;
 use super::View;
 use crate::failure::Failure;
 
-/// A template that was read from a file, and compiles.
+/// A template that compiles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template {
     name: String,
@@ -52,7 +53,7 @@ impl<'a> Row<'a> {
 }
 
 #[derive(Serialize)]
-struct AddressSnapshot<'a> {
+struct TemplateContext<'a> {
     addresses: Vec<Row<'a>>,
     watch: &'a str,
     provider: &'a str,
@@ -62,26 +63,26 @@ struct AddressSnapshot<'a> {
 }
 
 impl Template {
-    /// Takes a template of that name, which its errors repeat.
+    /// Compiles a template; `name` appears in its errors.
     ///
     /// # Errors
     ///
-    /// It does not compile.
+    /// It doesn't compile.
     pub(crate) fn new(name: impl Into<String>, source: impl Into<String>) -> Result<Self, Failure> {
         let template = Self { name: name.into(), source: source.into() };
         environment().template_from_named_str(&template.name, &template.source).map_err(|error| template.failure(&error))?;
         Ok(template)
     }
 
-    /// What comes of it.
+    /// Renders the template.
     ///
     /// # Errors
     ///
-    /// It asks for something that is not there.
+    /// It uses an undefined value.
     pub(super) fn render(&self, view: &View<'_>, retry_join: Option<&str>) -> Result<String, Failure> {
         let View { watch, provider, subject, addresses } = *view;
-        let snapshot = AddressSnapshot { addresses: addresses.iter().map(Row::of).collect(), watch, provider, subject, retry_join };
-        environment().render_named_str(&self.name, &self.source, Serde(snapshot)).map_err(|error| self.failure(&error))
+        let context = TemplateContext { addresses: addresses.iter().map(Row::of).collect(), watch, provider, subject, retry_join };
+        environment().render_named_str(&self.name, &self.source, Serde(context)).map_err(|error| self.failure(&error))
     }
 
     fn failure(&self, error: &minijinja::Error) -> Failure {
@@ -97,7 +98,7 @@ fn environment() -> Environment<'static> {
     if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
         environment.set_syntax(syntax);
     }
-    // Neither the name of the template nor that of the file says how its reader quotes.
+    // The quoting that the reader needs isn't known.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment
 }

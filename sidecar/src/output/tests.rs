@@ -171,7 +171,8 @@ fn mode_owner_and_links_are_kept_and_unfinished_files_swept() {
     let link = directory.path().join("link");
     fs::write(&real, "old").unwrap();
     fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
-    // Only root can give files away; elsewhere the owner stays who runs the test, which must hold as well.
+    // Only root can give files away; elsewhere the owner stays who runs the test, which must hold
+    // as well.
     let _ = std::os::unix::fs::chown(&real, Some(12_345), Some(12_346));
     let owner = |path: &Path| fs::metadata(path).map(|metadata| (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777)).unwrap();
     let before = owner(&real);

@@ -1,7 +1,9 @@
 //! Vault's `storage "raft"` block, whole, from a template.
 //!
-//! Vault takes the storage block of the last file that has one and drops the others: a file with nothing but `retry_join` would wipe `path` and `node_id`. So the template brings
-//! the whole block, with `{{ retry_join }}` where the stanzas go, and what comes of it is looked at before it is written.
+//! Vault uses the storage block of the last file that has one and ignores the others: a file with
+//! only `retry_join` would remove `path` and `node_id`. So the template contains the whole block,
+//! with `{{ retry_join }}` in place of the stanzas, and its output is verified before it is
+//! written.
 
 use cloud_autojoin::Address;
 use serde_json::{Map, Value};
@@ -10,13 +12,13 @@ use super::address_format;
 use super::retry_join::{self, Syntax};
 use crate::failure::Failure;
 
-/// Vault's API.
+/// The port of Vault's API.
 pub(crate) const PORT: u16 = 8200;
 
-/// What a `retry_join` stanza says beside the address, in Vault's own names (`leader_ca_cert_file`, `leader_tls_servername`, ...).
+/// The other attributes of a `retry_join` stanza, by Vault's names (`leader_ca_cert_file`, ...).
 pub(crate) type Stanza = Vec<(String, String)>;
 
-/// The stanzas, as the value of `retry_join` in a template.
+/// The value of `retry_join` in a template.
 pub(super) fn stanzas(syntax: Syntax, addresses: &[Address], scheme: &str, port: Option<u16>, more: &Stanza) -> Result<String, Failure> {
     let urls = urls(addresses, scheme, port);
     match syntax {
@@ -43,11 +45,12 @@ fn urls(addresses: &[Address], scheme: &str, port: Option<u16>) -> Vec<String> {
     addresses.iter().map(|address| address_format::url(scheme, address, port.unwrap_or(PORT))).collect()
 }
 
-/// Whether a rendered file can take the place of the storage block: it has a raft block with a `path`, and its stanzas name the addresses.
+/// Checks that a rendered file can replace the storage block: it has a raft block with a `path`,
+/// and its stanzas have the addresses.
 ///
 /// # Errors
 ///
-/// It does not parse, or would wipe a part of the storage block.
+/// It doesn't parse, or would remove a part of the storage block.
 pub(super) fn verify(syntax: Syntax, addresses: &[Address], scheme: &str, port: Option<u16>, text: &str) -> Result<(), Failure> {
     let tree = retry_join::parse(syntax, text)?;
     let raft = tree.get("storage").and_then(first).and_then(|storage| storage.get("raft")).and_then(first);
@@ -71,7 +74,7 @@ pub(super) fn verify(syntax: Syntax, addresses: &[Address], scheme: &str, port: 
     }
 }
 
-/// An object, or the first of a list of them: both are ways to write a block as JSON.
+/// An object, or the first of a list of them: JSON allows both for a block.
 fn first(value: &Value) -> Option<&Value> {
     match value {
         Value::Array(list) => list.first(),

@@ -1,4 +1,5 @@
-//! Which peer an agent joins when, in virtual time, with agents that behave as real ones were measured.
+//! Which peer an agent joins when, in virtual time, with agents that behave as real ones were
+//! measured.
 
 use std::time::Duration;
 
