@@ -12,7 +12,8 @@ use hyper::body::{Body, Frame, SizeHint};
 pub(crate) enum ReplyBody {
     /// All of it, in one frame.
     Whole(Option<Bytes>),
-    /// The first part, then an error, on which hyper ends the connection (HTTP/1.1) or resets the stream (HTTP/2).
+    /// The first part, then an error, on which hyper ends the connection (HTTP/1.1) or resets the
+    /// stream (HTTP/2).
     Cut {
         /// What is still to be sent.
         first: Option<Bytes>,

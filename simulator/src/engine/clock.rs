@@ -63,7 +63,8 @@ fn is_real_time() -> bool {
     (before..=std::time::Instant::now()).contains(&tokio)
 }
 
-/// Year, month, day and hour, minute, second (UTC) of a time in unix seconds, by the proleptic Gregorian calendar.
+/// Year, month, day and hour, minute, second (UTC) of a time in unix seconds, by the proleptic
+/// Gregorian calendar.
 fn civil(unix_seconds: u64) -> ((u64, u64, u64), (u64, u64, u64)) {
     let (mut days, rest) = (unix_seconds / 86_400, unix_seconds % 86_400);
     let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));

@@ -49,7 +49,8 @@ pub struct Reply<O> {
     pub headers: HeaderMap,
     /// The body, uncompressed.
     pub body: Bytes,
-    /// Holds the compressed body, for a body that the service keeps: a page that is served a thousand
+    /// Holds the compressed body, for a body that the service keeps: a page that is served a
+    /// thousand
     /// times is compressed once.
     pub compressed: Option<Arc<OnceLock<Bytes>>>,
 }

@@ -1,4 +1,5 @@
-//! The forward proxy: tunnels (`CONNECT`) that end here in TLS, and plain requests with a whole URL.
+//! The forward proxy: tunnels (`CONNECT`) that end here in TLS, and plain requests with a whole
+//! URL.
 //!
 //! A host that isn't simulated gets 502 and is on record as unexpected; nothing leaves the machine.
 

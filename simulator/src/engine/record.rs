@@ -52,7 +52,8 @@ pub struct SeenRequest<E, O> {
     pub ended: Option<Duration>,
     /// Bytes of body sent (compressed when it was sent so).
     pub bytes: usize,
-    /// Positions of arrival and end in the order of all of them: exact where the clock is too coarse.
+    /// Positions of arrival and end in the order of all of them: exact where the clock is too
+    /// coarse.
     order: (u64, Option<u64>),
 }
 
@@ -207,7 +208,8 @@ impl<E, O> Record<E, O> {
     }
 }
 
-/// The length of the longest chain of requests each of which arrived after the one before had been answered.
+/// The length of the longest chain of requests each of which arrived after the one before had been
+/// answered.
 ///
 /// A request without an answer can only be the last of a chain.
 pub(crate) fn sequential_depth<'a, E: 'a, O: 'a>(requests: impl Iterator<Item = &'a SeenRequest<E, O>>) -> usize {

@@ -28,7 +28,8 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// ends.
     fn prepare(&mut self, _directory: &Path) {}
 
-    /// The endpoint that serves `host` (without port) behind the forward proxy; none for a host that
+    /// The endpoint that serves `host` (without port) behind the forward proxy; none for a host
+    /// that
     /// isn't simulated under this scheme.
     fn route(&self, scheme: Scheme, host: &str) -> Option<Self::Endpoint>;
 

@@ -39,7 +39,8 @@ impl<S: Service> Simulator<S> {
         self.addresses.get(&endpoint).map_or(0, SocketAddr::port)
     }
 
-    /// The URL of `endpoint`: `http://127.0.0.1:PORT`, or `https://localhost:PORT` with a certificate
+    /// The URL of `endpoint`: `http://127.0.0.1:PORT`, or `https://localhost:PORT` with a
+    /// certificate
     /// of [`Simulator::ca_pem`] for `localhost` and the loopback addresses.
     pub fn url(&self, endpoint: S::Endpoint) -> String {
         let host = match endpoint.scheme() {
@@ -49,7 +50,8 @@ impl<S: Service> Simulator<S> {
         format!("{}://{host}:{}", endpoint.scheme().as_str(), self.port(endpoint))
     }
 
-    /// `http://127.0.0.1:PORT` for `HTTPS_PROXY` and `HTTP_PROXY`: the services have their real host
+    /// `http://127.0.0.1:PORT` for `HTTPS_PROXY` and `HTTP_PROXY`: the services have their real
+    /// host
     /// names behind it, any other host gets 502.
     pub fn proxy_endpoint(&self) -> String {
         self.url(S::Endpoint::PROXY)
@@ -86,7 +88,8 @@ impl<S: Service> Simulator<S> {
         self.state.latency.lock().unwrap_or_else(PoisonError::into_inner).by_operation.insert(operation, latency);
     }
 
-    /// All requests since the start or the last [`Simulator::reset_record`], in the order of arrival.
+    /// All requests since the start or the last [`Simulator::reset_record`], in the order of
+    /// arrival.
     pub fn requests(&self) -> Vec<SeenRequest<S::Endpoint, S::Operation>> {
         self.state.record.requests()
     }
@@ -101,7 +104,8 @@ impl<S: Service> Simulator<S> {
         self.requests().into_iter().filter(|request| request.operation == S::Operation::unexpected()).collect()
     }
 
-    /// The length of the longest chain of requests to `endpoint` each of which arrived after the one
+    /// The length of the longest chain of requests to `endpoint` each of which arrived after the
+    /// one
     /// before had been answered.
     ///
     /// Without latency requests that were sent in parallel may be answered one after another; with

@@ -1,4 +1,5 @@
-//! A TCP connection that can be reset instead of closed, from deep inside the answering of a request.
+//! A TCP connection that can be reset instead of closed, from deep inside the answering of a
+//! request.
 
 use std::io;
 use std::pin::Pin;

@@ -31,7 +31,8 @@ pub(crate) struct Authority {
     /// The key of all hosts' certificates: making one for each would cost time and protect nothing.
     key: KeyPair,
     years: (i32, i32),
-    /// Hosts that clients may name (SNI); one that names none gets the certificate of the loopback names.
+    /// Hosts that clients may name (SNI); one that names none gets the certificate of the loopback
+    /// names.
     allows: Box<dyn Fn(&str) -> bool + Send + Sync>,
     signed: Mutex<HashMap<String, Arc<CertifiedKey>>>,
 }
@@ -48,7 +49,8 @@ impl Authority {
         parameters.distinguished_name.push(DnType::CommonName, "discover-sim, a simulated cloud");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-        // A short life on purpose: a client that was told to trust it for good should not do so for long.
+        // A short life on purpose: a client that was told to trust it for good should not do so for
+        // long.
         parameters.not_before = date_time_ymd(years.0, 1, 1);
         parameters.not_after = date_time_ymd(years.1, 12, 31);
         let pem = parameters.self_signed(&key)?.pem();

@@ -45,7 +45,8 @@ pub(super) fn json_body(status: StatusCode, context: FaultContext<'_, Endpoint>)
     }
 }
 
-/// Code and message of ARM for a status; shapes: errors recorded in azure-cli's and cloud-provider-azure's tests, 2018 to 2025.
+/// Code and message of ARM for a status; shapes: errors recorded in azure-cli's and
+/// cloud-provider-azure's tests, 2018 to 2025.
 fn arm_error(status: StatusCode, context: FaultContext<'_, Endpoint>) -> (String, String) {
     let (code, message) = match status.as_u16() {
         401 => {

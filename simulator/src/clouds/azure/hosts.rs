@@ -1,6 +1,7 @@
 //! Which host is which service of which cloud, and which tokens each cloud's ARM takes.
 //!
-//! Hosts and audiences: the cloud configurations of the Azure SDK for Go (`azcore/cloud`) and Entra ID's own instance discovery (recorded 2021).
+//! Hosts and audiences: the cloud configurations of the Azure SDK for Go (`azcore/cloud`) and Entra
+//! ID's own instance discovery (recorded 2021).
 
 use crate::clouds::azure::Endpoint;
 
@@ -55,7 +56,8 @@ pub(crate) fn clouds() -> impl Iterator<Item = Cloud> {
     CLOUDS.into_iter()
 }
 
-/// The service that a host (without port) is, and its cloud; nothing for a host that is not pretended to be.
+/// The service that a host (without port) is, and its cloud; nothing for a host that is not
+/// pretended to be.
 pub(crate) fn service(host: &str) -> Option<(Endpoint, Option<Cloud>)> {
     let host = host.to_ascii_lowercase();
     if host == "169.254.169.254" {
@@ -71,7 +73,8 @@ pub(crate) fn service(host: &str) -> Option<(Endpoint, Option<Cloud>)> {
     })
 }
 
-/// Whether the ARM of `cloud` takes tokens for `audience`. The loopback doors are no cloud's and take those of all, and of themselves.
+/// Whether the ARM of `cloud` takes tokens for `audience`. The loopback doors are no cloud's and
+/// take those of all, and of themselves.
 pub(crate) fn takes(cloud: Option<Cloud>, audience: &str) -> bool {
     let audience = audience.trim_end_matches('/').to_ascii_lowercase();
     match cloud {

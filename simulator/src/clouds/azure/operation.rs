@@ -55,7 +55,8 @@ pub enum Operation {
     ListScaleSetNetworkInterfaces,
     /// `GET .../virtualMachineScaleSets/{set}/virtualMachines/{n}/networkInterfaces` (Uniform)
     ListInstanceNetworkInterfaces,
-    /// `GET .../virtualMachineScaleSets/{set}/virtualMachines/{n}/networkInterfaces/{name}` (Uniform)
+    /// `GET .../virtualMachineScaleSets/{set}/virtualMachines/{n}/networkInterfaces/{name}`
+    /// (Uniform)
     GetInstanceNetworkInterface,
     /// `GET .../virtualMachineScaleSets/{set}/publicipaddresses` (Uniform)
     ListScaleSetPublicAddresses,
@@ -91,7 +92,8 @@ pub enum Operation {
     MetadataToken,
     /// `GET /metadata/instance`
     MetadataInstance,
-    /// Any other ARM read that real clients make on the way, such as `GET /subscriptions` or `GET /tenants`
+    /// Any other ARM read that real clients make on the way, such as `GET /subscriptions` or `GET
+    /// /tenants`
     Bystander,
     /// Nothing that this world serves: a test that sees one has failed.
     Unexpected,

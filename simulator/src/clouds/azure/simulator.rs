@@ -45,7 +45,8 @@ impl Simulator {
         self.url(Endpoint::Arm)
     }
 
-    /// `https://localhost:PORT` of Entra ID, with a certificate of [`Simulator::ca_pem`] for `localhost` and the loopback addresses.
+    /// `https://localhost:PORT` of Entra ID, with a certificate of [`Simulator::ca_pem`] for
+    /// `localhost` and the loopback addresses.
     pub fn authority_host(&self) -> String {
         self.url(Endpoint::Authority)
     }
@@ -76,7 +77,8 @@ impl Simulator {
     }
 
     /// The keys that turn a join string for Azure into one for this simulator:
-    /// `arm_endpoint=http://127.0.0.1:PORT authority_host=https://localhost:PORT metadata_endpoint=http://127.0.0.1:PORT audience=https://management.azure.com/`.
+    /// `arm_endpoint=http://127.0.0.1:PORT authority_host=https://localhost:PORT
+    /// metadata_endpoint=http://127.0.0.1:PORT audience=https://management.azure.com/`.
     ///
     /// A client must be told the audience: it should not send tokens for Azure to any other host.
     /// The certificate of the authority must be trusted beside.

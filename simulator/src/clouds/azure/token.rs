@@ -1,6 +1,7 @@
 //! Access tokens: issued by Entra ID and the metadata service, checked by ARM.
 //!
-//! A token looks like the JWT that it is in the cloud (the Azure CLI and MSAL read `tid`, `oid`, `exp` out of it) but its signature signs nothing:
+//! A token looks like the JWT that it is in the cloud (the Azure CLI and MSAL read `tid`, `oid`,
+//! `exp` out of it) but its signature signs nothing:
 //! the simulator knows its own tokens by their text. Expiry follows tokio's clock.
 
 use std::collections::HashMap;
@@ -84,7 +85,8 @@ impl Tokens {
         self.lock().lifetime = Some(lifetime);
     }
 
-    /// A name that nothing else in this simulator has: a GUID in its form, random enough to tell two simulators apart.
+    /// A name that nothing else in this simulator has: a GUID in its form, random enough to tell
+    /// two simulators apart.
     pub(crate) fn fresh_guid(&self) -> String {
         let mut inner = self.lock();
         inner.count += 1;
@@ -92,7 +94,8 @@ impl Tokens {
         format!("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", high >> 32, high >> 16 & 0xffff, high & 0xfff, low >> 52, low & 0xffff_ffff_ffff)
     }
 
-    /// Issues a token that is good for so many seconds, unless told otherwise by [`Tokens::set_lifetime`].
+    /// Issues a token that is good for so many seconds, unless told otherwise by
+    /// [`Tokens::set_lifetime`].
     pub(crate) fn issue(&self, grant: Grant, issuer: &str, seconds: u64) -> Token {
         let unique = self.fresh_guid();
         let mut inner = self.lock();

@@ -1,6 +1,7 @@
 //! Faults by rule: which requests they apply to, and what becomes of the reply.
 //!
-//! A [`Fault`] is made in code, in a world's TOML (`[[fault]]`) or from a line (`--fault`): `parse.rs`
+//! A [`Fault`] is made in code, in a world's TOML (`[[fault]]`) or from a line (`--fault`):
+//! `parse.rs`
 //! reads the last two. `rules.rs` counts and decides, `apply.rs` makes the faulted reply; hanging,
 //! cutting and resetting is done by the connection.
 
@@ -20,7 +21,8 @@ pub(crate) use rules::Faults;
 /// A rule that breaks replies.
 ///
 /// A request must match all of `operation`, `endpoint` and `path_contains`; what is absent matches
-/// every request, also one for a token. Of several rules that match the first applies; delays add up
+/// every request, also one for a token. Of several rules that match the first applies; delays add
+/// up
 /// beside it.
 ///
 /// ```
@@ -64,7 +66,8 @@ pub enum FaultAction {
     Reset,
     /// The body ends, with its connection, in the middle.
     CutBody {
-        /// With `Transfer-Encoding: chunked`; else `Content-Length` promises the whole. HTTP/2 has neither.
+        /// With `Transfer-Encoding: chunked`; else `Content-Length` promises the whole. HTTP/2 has
+        /// neither.
         chunked: bool,
     },
     /// The JSON ends in the middle while HTTP is in order.

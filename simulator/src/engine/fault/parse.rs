@@ -1,4 +1,5 @@
-//! Faults as text: one table of keys for `[[fault]]` in a world's TOML and for `--fault KEY=VALUE,...`.
+//! Faults as text: one table of keys for `[[fault]]` in a world's TOML and for `--fault
+//! KEY=VALUE,...`.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -53,7 +54,8 @@ impl<'de, E: DeserializeOwned, O: DeserializeOwned> Deserialize<'de> for Fault<E
 impl<E: DeserializeOwned, O: DeserializeOwned> FromStr for Fault<E, O> {
     type Err = FaultError;
 
-    /// Reads `KEY=VALUE,KEY=VALUE,...`; `-` and `_` in keys are the same, and a word without `=` is the action:
+    /// Reads `KEY=VALUE,KEY=VALUE,...`; `-` and `_` in keys are the same, and a word without `=` is
+    /// the action:
     /// `status=429,retry-after=2,times=1,operation=token`, `hang,endpoint=api`.
     fn from_str(line: &str) -> Result<Self, FaultError> {
         let mut written = Written::default();

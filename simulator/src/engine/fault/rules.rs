@@ -32,13 +32,15 @@ impl<E: Endpoint, O: Operation> Faults<E, O> {
         self.lock().clear();
     }
 
-    /// What happens to this request: any number of delays, and at most one other action, the last in the list.
+    /// What happens to this request: any number of delays, and at most one other action, the last
+    /// in the list.
     pub(crate) fn take(&self, endpoint: E, operation: &O, target: &str) -> Vec<FaultAction> {
         let mut delays = Vec::new();
         let mut other = None;
         for (fault, matched) in self.lock().iter_mut() {
             let is_delay = matches!(fault.action, FaultAction::Delay(_));
-            // A rule after one that applies doesn't see the request: "503 once, then reset once" is two rules.
+            // A rule after one that applies doesn't see the request: "503 once, then reset once" is
+            // two rules.
             if (other.is_some() && !is_delay) || !fault.matches(endpoint, operation, target) {
                 continue;
             }

@@ -1,6 +1,7 @@
 //! Public addresses: resources of their own, and those of Uniform instances.
 //!
-//! Shapes: recorded azure-cli `test_vmss_simple_orchestration_mode` 2023 and `test_vmss_create_w_ips` 2023 (an address that is not given out yet has no `ipAddress`).
+//! Shapes: recorded azure-cli `test_vmss_simple_orchestration_mode` 2023 and
+//! `test_vmss_create_w_ips` 2023 (an address that is not given out yet has no `ipAddress`).
 
 use serde_json::{Map, Value, json};
 

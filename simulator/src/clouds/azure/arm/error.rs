@@ -1,4 +1,5 @@
-//! ARM's refusals, in the recorded words. The gateway's own carry `x-ms-failure-cause: gateway`, those of a resource provider `service`.
+//! ARM's refusals, in the recorded words. The gateway's own carry `x-ms-failure-cause: gateway`,
+//! those of a resource provider `service`.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -123,7 +124,8 @@ impl ArmError {
         }
     }
 
-    /// A filter that the resource index does not know; the words are this simulator's, the code is ARM's.
+    /// A filter that the resource index does not know; the words are this simulator's, the code is
+    /// ARM's.
     pub(super) fn invalid_index_filter(filter: &str) -> Self {
         Self::gateway(StatusCode::BAD_REQUEST, "InvalidFilterInQueryString", format!("Invalid $filter '{filter}' specified in the query string."))
     }

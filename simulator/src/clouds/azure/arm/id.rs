@@ -1,4 +1,5 @@
-//! ARM resource ids. They are compared without case, and the same resource shows up in more than one case.
+//! ARM resource ids. They are compared without case, and the same resource shows up in more than
+//! one case.
 
 /// A group's id.
 pub(crate) fn resource_group(subscription: &str, group: &str) -> String {

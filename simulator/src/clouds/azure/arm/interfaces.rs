@@ -1,6 +1,7 @@
 //! Network interfaces: of a subscription, a group, a Uniform set and its instances.
 //!
-//! Shapes: recorded azure-cli `test_vmss_simple_orchestration_mode` 2023 (on a Flexible instance), `test_vmss_nics` 2023 (Uniform), `test_network_nic` 2023
+//! Shapes: recorded azure-cli `test_vmss_simple_orchestration_mode` 2023 (on a Flexible instance),
+//! `test_vmss_nics` 2023 (Uniform), `test_network_nic` 2023
 //! (unattached, private endpoint, NetApp, private link service), manageiq 2018 (deallocated).
 
 use std::net::IpAddr;
@@ -27,7 +28,8 @@ pub(super) fn one(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
     Answer::one(&show(room, group, interface))
 }
 
-/// The listing that is for Uniform sets. What it says of a Flexible set was reported in three ways, see [`UniformListing`].
+/// The listing that is for Uniform sets. What it says of a Flexible set was reported in three ways,
+/// see [`UniformListing`].
 pub(super) fn of_scale_set(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
     let group = room.group()?;
     let not_found = || ArmError::network_not_found(&id::scale_set(&room.subscription.id, &group.name, name));
@@ -69,7 +71,8 @@ fn find_instance<'a>(room: &Room<'a>, group: &'a ResourceGroup, set: &str, numbe
     Ok((set, instance.ok_or_else(missing)?))
 }
 
-/// An interface as ARM writes it. Serialised straight into the page: a large subscription has a hundred thousand.
+/// An interface as ARM writes it. Serialised straight into the page: a large subscription has a
+/// hundred thousand.
 #[derive(Serialize)]
 pub(super) struct Shown<'a> {
     name: &'a str,
@@ -209,7 +212,8 @@ fn etag(id: &str) -> String {
     format!("W/\"{}\"", guid(&[id, "etag"]))
 }
 
-/// What does not depend on where the interface is: the state, the IP configurations, DNS, the MAC address.
+/// What does not depend on where the interface is: the state, the IP configurations, DNS, the MAC
+/// address.
 fn properties<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a NetworkInterface, id: &str, etag: &str) -> Properties<'a> {
     let subnet = id::subnet(&room.subscription.id, &group.name);
     let of_instance = interface.attachment == Attachment::ScaleSetInstance;

@@ -1,7 +1,9 @@
 //! Virtual machines, plain and of Flexible sets.
 //!
-//! Shapes: recorded azure-cli `test_vm_list_filter` 2023 (list: the group in the machine's own id is in UPPER CASE, interface ids keep theirs),
-//! `test_vmss_simple_orchestration_mode` 2023 (one machine, with and without `$expand=instanceView`), manageiq 2018 (instance view of a deallocated machine).
+//! Shapes: recorded azure-cli `test_vm_list_filter` 2023 (list: the group in the machine's own id
+//! is in UPPER CASE, interface ids keep theirs),
+//! `test_vmss_simple_orchestration_mode` 2023 (one machine, with and without
+//! `$expand=instanceView`), manageiq 2018 (instance view of a deallocated machine).
 
 use serde_json::{Map, Value, json};
 
@@ -44,7 +46,8 @@ pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
     page::list(room, Listing::VirtualMachines, all, |(group, machine)| show_machine(room, group, machine, &group.name.to_ascii_uppercase(), show))
 }
 
-/// The id in `'virtualMachineScaleSet/id' eq '...'`: both sides stand in quotes, as the Azure CLI and cloud-provider-azure write it.
+/// The id in `'virtualMachineScaleSet/id' eq '...'`: both sides stand in quotes, as the Azure CLI
+/// and cloud-provider-azure write it.
 fn scale_set_of(filter: &str) -> Result<String, ArmError> {
     let invalid = || ArmError::invalid_filter(filter);
     let quoted = |text: &str| text.trim().strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).map(str::to_owned);
@@ -125,7 +128,8 @@ pub(super) fn storage_profile(subscription: &str, group: &str, machine: &str) ->
 }
 
 fn os_profile(machine: &VirtualMachine) -> Value {
-    // The computer name of a Flexible instance is made from a prefix and six characters, not from the machine's name.
+    // The computer name of a Flexible instance is made from a prefix and six characters, not from
+    // the machine's name.
     let computer = match &machine.scale_set {
         Some(set) => format!("{}{:06X}", set.chars().take(8).collect::<String>(), fingerprint(&[&machine.name, "computer"]) >> 40),
         None => machine.name.clone(),
@@ -146,7 +150,8 @@ fn os_profile(machine: &VirtualMachine) -> Value {
     })
 }
 
-/// The instance view. A machine that does not run has no computer name and an agent that does not answer.
+/// The instance view. A machine that does not run has no computer name and an agent that does not
+/// answer.
 pub(super) fn instance_view(name: &str, power_state: PowerState) -> Value {
     let mut view = Map::new();
     let agent = if power_state == PowerState::Running {

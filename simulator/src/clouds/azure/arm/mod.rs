@@ -1,6 +1,8 @@
-//! What Azure Resource Manager would answer. A pure function of the world, the caller and the request: no sockets, no clock.
+//! What Azure Resource Manager would answer. A pure function of the world, the caller and the
+//! request: no sockets, no clock.
 //!
-//! `route` reads the path, this file says who may and what is missing, one file each shows interfaces, machines, scale sets, addresses and the resource index, `page`
+//! `route` reads the path, this file says who may and what is missing, one file each shows
+//! interfaces, machines, scale sets, addresses and the resource index, `page`
 //! cuts lists into pages. Shapes are those of recorded answers; each file names them.
 
 mod addresses;
@@ -26,8 +28,10 @@ use route::{Route, Target};
 
 /// Answers one request to ARM whose token was good and belongs to `caller`.
 ///
-/// Lists come in pages of [`crate::clouds::azure::world::Settings::page_size`]; pages are serialised once and kept in the world until it changes.
-/// A path that the simulator does not know gives [`Operation::Unexpected`] and 404, any method but GET gives it and 405.
+/// Lists come in pages of [`crate::clouds::azure::world::Settings::page_size`]; pages are
+/// serialised once and kept in the world until it changes.
+/// A path that the simulator does not know gives [`Operation::Unexpected`] and 404, any method but
+/// GET gives it and 405.
 pub fn answer(world: &World, caller: &Caller, request: &Request) -> Reply {
     let route = Route::parse(&request.path);
     let operation = counted_as(&route, request);
@@ -63,7 +67,8 @@ fn counted_as(route: &Route, request: &Request) -> Operation {
     if request.method == Method::GET { route.operation() } else { Operation::Unexpected }
 }
 
-/// What the Compute resource provider says of its own limits, as recorded in 2025; the Network provider says nothing.
+/// What the Compute resource provider says of its own limits, as recorded in 2025; the Network
+/// provider says nothing.
 fn compute_remaining(target: &Target) -> Option<&'static str> {
     match target {
         Target::VirtualMachines => Some("Microsoft.Compute/HighCostGetSubscriptionMaximum;899"),
@@ -99,7 +104,8 @@ struct Room<'a> {
     request: &'a Request,
     api_version: &'a str,
     subscription: &'a Subscription,
-    /// The groups that the request is about: the one in the path, or those of the subscription that the caller may see.
+    /// The groups that the request is about: the one in the path, or those of the subscription that
+    /// the caller may see.
     groups: Vec<&'a ResourceGroup>,
     /// Whether the path names a group.
     in_group: bool,
@@ -159,7 +165,8 @@ fn find(world: &World, caller: &Caller, request: &Request, route: &Route) -> Res
 
 /// The groups that the request is about, if the caller may.
 ///
-/// A list of the subscription asked for by someone who may in some groups only shows those groups, as the portal and the Azure CLI show them.
+/// A list of the subscription asked for by someone who may in some groups only shows those groups,
+/// as the portal and the Azure CLI show them.
 fn authorised_groups<'a>(subscription: &'a Subscription, caller: &Caller, request: &Request, route: &Route) -> Result<Vec<&'a ResourceGroup>, ArmError> {
     let scope = route.scope(&request.path);
     let group_id = |group: &ResourceGroup| id::resource_group(&subscription.id, &group.name);

@@ -1,4 +1,5 @@
-//! Lists in pages: `value`, `nextLink`, and the places where ARM surprises (empty pages with a link, the port in the link).
+//! Lists in pages: `value`, `nextLink`, and the places where ARM surprises (empty pages with a
+//! link, the port in the link).
 
 use std::ops::Range;
 
@@ -13,7 +14,8 @@ use crate::clouds::azure::world::{EmptyPages, LastNextLink, Listing};
 
 const SKIP_TOKEN: &str = "$skiptoken";
 
-/// The page of the list that the request asks for. `items` gathers the whole list and is not called for a page that is kept; `show` is called for the page's own items.
+/// The page of the list that the request asks for. `items` gathers the whole list and is not called
+/// for a page that is kept; `show` is called for the page's own items.
 ///
 /// Who may see the same groups gets the same pages.
 pub(super) fn list<T, Shown: Serialize>(
@@ -90,7 +92,8 @@ fn spans(total: usize, size: usize, empty: Option<EmptyPages>) -> Vec<Range<usiz
     spans
 }
 
-/// The whole request again with another `$skiptoken`: ARM's links hold `api-version` and `$filter` too (recorded 2023 for the resource index).
+/// The whole request again with another `$skiptoken`: ARM's links hold `api-version` and `$filter`
+/// too (recorded 2023 for the resource index).
 fn next_link(room: &Room<'_>, number: usize) -> String {
     let mut query = Serializer::new(String::new());
     query.extend_pairs(room.request.query.iter().filter(|(key, _)| !key.eq_ignore_ascii_case(SKIP_TOKEN)));

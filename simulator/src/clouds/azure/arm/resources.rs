@@ -1,6 +1,8 @@
-//! ARM's resource index: every resource by type, name and tag, without its properties, and a little behind the resources themselves.
+//! ARM's resource index: every resource by type, name and tag, without its properties, and a little
+//! behind the resources themselves.
 //!
-//! Shapes: recorded azure-cli `test_tag_default_location_scenario`, `test_resource_scenario`, `test_delete_dependent_resources` (2021-04-01, 2022-09-01): with a tag in the filter the
+//! Shapes: recorded azure-cli `test_tag_default_location_scenario`, `test_resource_scenario`,
+//! `test_delete_dependent_resources` (2021-04-01, 2022-09-01): with a tag in the filter the
 //! answer shows no tags.
 
 use serde_json::{Map, Value, json};
@@ -16,7 +18,8 @@ const TYPES: [&str; 4] = [
     "Microsoft.Network/publicIPAddresses",
 ];
 
-/// One row of the index. Its id is written when somebody sees it: most rows of a large subscription fit no filter.
+/// One row of the index. Its id is written when somebody sees it: most rows of a large subscription
+/// fit no filter.
 struct Row<'a> {
     group: &'a ResourceGroup,
     kind: &'static str,

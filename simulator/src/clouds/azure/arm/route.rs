@@ -1,4 +1,5 @@
-//! Which resource a path names. Keywords are compared without case, names keep theirs; all is percent-decoded.
+//! Which resource a path names. Keywords are compared without case, names keep theirs; all is
+//! percent-decoded.
 
 use percent_encoding::percent_decode_str;
 
@@ -128,8 +129,10 @@ impl Route {
         }
     }
 
-    /// The scope that an authorization error names: the resource, or for a list of a group the provider in it, for a list of a subscription the subscription.
-    /// (Words: recorded 2023 for a resource; azure-cli and CloudShell issues of 2025 for a list of a group.)
+    /// The scope that an authorization error names: the resource, or for a list of a group the
+    /// provider in it, for a list of a subscription the subscription.
+    /// (Words: recorded 2023 for a resource; azure-cli and CloudShell issues of 2025 for a list of
+    /// a group.)
     pub(super) fn scope(&self, path: &str) -> String {
         let subscription = self.subscription.as_deref().unwrap_or_default();
         let provider = match &self.target {

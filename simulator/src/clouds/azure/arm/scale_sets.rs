@@ -1,7 +1,9 @@
 //! Scale sets and their instances.
 //!
-//! Shapes: recorded azure-cli `test_vm_list_filter` and `test_vmss_simple_orchestration_mode` 2023 (Flexible, with and without profile), `test_vmss_create_w_ips` 2023
-//! (Uniform), `test_vmss_hibernate` 2025 (instances of a Flexible set are stubs), `test_vmss_nics` 2023 (instances of a Uniform set in full).
+//! Shapes: recorded azure-cli `test_vm_list_filter` and `test_vmss_simple_orchestration_mode` 2023
+//! (Flexible, with and without profile), `test_vmss_create_w_ips` 2023
+//! (Uniform), `test_vmss_hibernate` 2025 (instances of a Flexible set are stubs), `test_vmss_nics`
+//! 2023 (instances of a Uniform set in full).
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +14,8 @@ use crate::clouds::azure::world::{Instance, Listing, OrchestrationMode, PowerSta
 
 const KIND: &str = "Microsoft.Compute/virtualMachineScaleSets";
 const CREATED: &str = "2025-01-15T09:25:00.0000000+00:00";
-/// Answers of older api-versions have no `orchestrationMode` (recorded with 2019-03-01 and 2020-06-01).
+/// Answers of older api-versions have no `orchestrationMode` (recorded with 2019-03-01 and
+/// 2020-06-01).
 const MODE_SINCE: &str = "2020-12-01";
 
 pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {

@@ -1,4 +1,5 @@
-//! What other clients read on their way: tenants, subscriptions, locations, groups. The Azure CLI needs them to log in and to list.
+//! What other clients read on their way: tenants, subscriptions, locations, groups. The Azure CLI
+//! needs them to log in and to list.
 //!
 //! Shapes: the REST reference of Microsoft.Resources 2022-12-01 (not recorded).
 

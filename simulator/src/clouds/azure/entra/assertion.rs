@@ -1,4 +1,5 @@
-//! Client assertions: a JWT that the application signed with its certificate, or one of another issuer that it trusts (workload identity).
+//! Client assertions: a JWT that the application signed with its certificate, or one of another
+//! issuer that it trusts (workload identity).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -98,7 +99,8 @@ impl Jwt {
         claim.as_array().map_or_else(|| std::slice::from_ref(claim), Vec::as_slice).iter().filter_map(Value::as_str)
     }
 
-    /// The digest of the certificate: SHA-1 (`x5t`) or SHA-256 (`x5t#S256`); empty when there is none.
+    /// The digest of the certificate: SHA-1 (`x5t`) or SHA-256 (`x5t#S256`); empty when there is
+    /// none.
     fn thumbprint(&self) -> Vec<u8> {
         let named = self.header["x5t#S256"].as_str().or_else(|| self.header["x5t"].as_str());
         named.and_then(decode).unwrap_or_default()

@@ -11,7 +11,8 @@ use crate::clouds::azure::{Azure, Endpoint, Operation, Reply, Request};
 /// Tenants that stand for any.
 const ANY: [&str; 3] = ["common", "organizations", "consumers"];
 
-/// Instance discovery: is this authority a real one, and under which other names is it known. Shape: recorded 2021, `api-version=1.1`.
+/// Instance discovery: is this authority a real one, and under which other names is it known.
+/// Shape: recorded 2021, `api-version=1.1`.
 pub(super) fn instance(azure: &Azure, request: &Request) -> Reply {
     let asked = request.query("authorization_endpoint").and_then(|endpoint| url::Url::parse(endpoint).ok());
     let Some(asked) = asked.filter(|url| knows(url, request)) else {

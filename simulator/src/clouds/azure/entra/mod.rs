@@ -1,6 +1,8 @@
-//! Microsoft Entra ID: tokens for applications, and the discovery documents that clients read before.
+//! Microsoft Entra ID: tokens for applications, and the discovery documents that clients read
+//! before.
 //!
-//! Shapes: token and error answers and instance discovery recorded 2021; AADSTS codes from Entra's list of error codes.
+//! Shapes: token and error answers and instance discovery recorded 2021; AADSTS codes from Entra's
+//! list of error codes.
 //! `discovery.rs` has the documents, `assertion.rs` the proofs that stand in for a secret.
 
 mod assertion;

@@ -1,7 +1,8 @@
 //! Azure Arc's endpoint: a machine outside Azure proves that it may read a file of the agent.
 //!
 //! The first request gets 401 and the path of a fresh key file; the second brings the key.
-//! ([Arc managed identity](https://learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication))
+//! ([Arc managed
+//! identity](https://learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication))
 
 use std::sync::PoisonError;
 

@@ -1,6 +1,9 @@
-//! `/metadata/instance`: what the machine is and where. All leaves are strings; what is not known is empty.
+//! `/metadata/instance`: what the machine is and where. All leaves are strings; what is not known
+//! is empty.
 //!
-//! Fields and the versions that brought them: [Instance Metadata Service](https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service), api-version 2025-04-07.
+//! Fields and the versions that brought them: [Instance Metadata
+//! Service](https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service),
+//! api-version 2025-04-07.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -56,7 +59,8 @@ fn is_date(text: &str) -> bool {
     text.len() == 10 && text.bytes().enumerate().all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() })
 }
 
-/// `compute`, with the fields that `version` has. Versions are dates, so their text compares as they do.
+/// `compute`, with the fields that `version` has. Versions are dates, so their text compares as
+/// they do.
 fn compute(facts: &MachineFacts, version: &str) -> Value {
     let tags = facts.tags.iter().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join(";");
     let tags_list: Value = facts.tags.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();

@@ -1,8 +1,11 @@
-//! What a machine can ask about itself without credentials: instance metadata, and tokens for its managed identities.
+//! What a machine can ask about itself without credentials: instance metadata, and tokens for its
+//! managed identities.
 //!
-//! Three services share the endpoint, distinguished by path: IMDS under `/metadata/`, App Service at
+//! Three services share the endpoint, distinguished by path: IMDS under `/metadata/`, App Service
+//! at
 //! [`APP_SERVICE_PATH`] and Azure Arc at [`ARC_PATH`].
-//! Shapes: IMDS token answers and the error without header recorded 2021; other words as Microsoft documents them.
+//! Shapes: IMDS token answers and the error without header recorded 2021; other words as Microsoft
+//! documents them.
 
 mod arc;
 mod instance;
@@ -17,7 +20,8 @@ use crate::clouds::azure::{Azure, Handled, Operation, Reply, Request};
 /// Where `IDENTITY_ENDPOINT` of App Service and Functions points.
 pub(crate) const APP_SERVICE_PATH: &str = "/msi/token";
 
-/// Where `IDENTITY_ENDPOINT` of an Arc machine points. On a real one it is IMDS' path on another port.
+/// Where `IDENTITY_ENDPOINT` of an Arc machine points. On a real one it is IMDS' path on another
+/// port.
 pub(crate) const ARC_PATH: &str = "/arc/metadata/identity/oauth2/token";
 
 /// Replies to a request to the metadata endpoint.
@@ -41,7 +45,8 @@ pub(crate) fn answer(azure: &Azure, world: &World, request: &Request) -> Handled
     }
 }
 
-/// Without `Metadata: true` a request is refused, so that no redirect can lure a server into making it.
+/// Without `Metadata: true` a request is refused, so that no redirect can lure a server into making
+/// it.
 fn has_metadata_header(request: &Request) -> bool {
     request.header("metadata").is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }

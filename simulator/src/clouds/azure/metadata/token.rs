@@ -28,7 +28,8 @@ pub(super) fn imds(azure: &Azure, world: &World, request: &Request) -> Handled {
     })
 }
 
-/// App Service: `GET {IDENTITY_ENDPOINT}?api-version=2019-08-01&resource=...` with `X-IDENTITY-HEADER`.
+/// App Service: `GET {IDENTITY_ENDPOINT}?api-version=2019-08-01&resource=...` with
+/// `X-IDENTITY-HEADER`.
 /// ([REST reference](https://learn.microsoft.com/azure/app-service/overview-managed-identity))
 pub(super) fn app_service(azure: &Azure, world: &World, request: &Request) -> Handled {
     if request.header("x-identity-header") != Some(&azure.identity_header) {

@@ -2,7 +2,8 @@
 //!
 //! A pretend cloud that rolled dice would make every failing test a new one.
 
-/// A 64-bit FNV-1a digest of the parts; a part's end counts, so that `["ab", "c"]` and `["a", "bc"]` differ.
+/// A 64-bit FNV-1a digest of the parts; a part's end counts, so that `["ab", "c"]` and `["a",
+/// "bc"]` differ.
 pub(crate) fn fingerprint(parts: &[&str]) -> u64 {
     let mut digest = 0xcbf2_9ce4_8422_2325_u64;
     // Plain loops: everyday builds are not optimised, and a large world has a million of these.
@@ -17,7 +18,8 @@ pub(crate) fn fingerprint(parts: &[&str]) -> u64 {
     mixed ^ (mixed >> 33)
 }
 
-/// Eight lower-case hexadecimal digits, as at the end of the name of a Flexible instance and its interface.
+/// Eight lower-case hexadecimal digits, as at the end of the name of a Flexible instance and its
+/// interface.
 pub(crate) fn eight_hex(parts: &[&str]) -> String {
     format!("{:08x}", fingerprint(parts) >> 32)
 }
@@ -35,7 +37,8 @@ pub(crate) fn mac_address(parts: &[&str]) -> String {
     format!("00-0D-3A-{:02X}-{:02X}-{:02X}", (digest >> 16) & 0xff, (digest >> 8) & 0xff, digest & 0xff)
 }
 
-/// Whether `text` has a GUID's shape, which is all that ARM's gateway looks at before it looks for the subscription.
+/// Whether `text` has a GUID's shape, which is all that ARM's gateway looks at before it looks for
+/// the subscription.
 pub(crate) fn is_guid(text: &str) -> bool {
     text.len() == 36 && text.bytes().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() })
 }

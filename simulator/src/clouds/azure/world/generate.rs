@@ -1,4 +1,5 @@
-//! From plans to groups, scale sets, instances and virtual machines, with names in Azure's forms, the same on every run. Their interfaces are made in `interface`.
+//! From plans to groups, scale sets, instances and virtual machines, with names in Azure's forms,
+//! the same on every run. Their interfaces are made in `interface`.
 
 use std::net::IpAddr;
 
@@ -18,7 +19,8 @@ impl Subscription {
         Ok(())
     }
 
-    /// Fills the group of the plan, once all groups are there: interfaces may be in another group than their machine.
+    /// Fills the group of the plan, once all groups are there: interfaces may be in another group
+    /// than their machine.
     pub(super) fn fill_resource_group(&mut self, plan: &ResourceGroupPlan) -> Result<(), WorldError> {
         let group = self.group(&plan.name)?;
         for address in explicit_addresses(plan) {
@@ -79,7 +81,8 @@ impl Subscription {
         Ok(())
     }
 
-    /// Adds one instance to the set and gives its name (Flexible) or number (Uniform). `gone` leaves only its interfaces (Uniform).
+    /// Adds one instance to the set and gives its name (Flexible) or number (Uniform). `gone`
+    /// leaves only its interfaces (Uniform).
     pub(super) fn add_instance(&mut self, resource_group: &str, scale_set: &str, instance: &InstancePlan, gone: bool) -> Result<String, WorldError> {
         let group = self.group(resource_group)?;
         let group_name = group.name.clone();
@@ -173,7 +176,8 @@ impl Subscription {
             if let Some(made) = holder.network_interfaces.last_mut() {
                 made.on_host = plan.power_state != PowerState::Deallocated;
             }
-            // Recorded: a machine with one interface, made by hand, has no `properties` in the reference; one made by a set has them.
+            // Recorded: a machine with one interface, made by hand, has no `properties` in the
+            // reference; one made by a set has them.
             let said = interface.primary.or_else(|| (plans.len() > 1).then_some(primary));
             references.push(InterfaceReference { resource_group: holder.name.clone(), name, primary: said });
         }

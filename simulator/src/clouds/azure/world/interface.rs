@@ -7,7 +7,8 @@ use super::plan::{AddressPlan, InstancePlan, IpConfigurationPlan, Ipv6, NetworkI
 use super::resource::{AddressVersion, Attachment, IpConfiguration, NetworkInterface, PublicAddress, PublicAddressUse, ResourceGroup, Tags};
 
 impl ResourceGroup {
-    /// An empty group as planned; `number` counts the groups of the world and chooses the ranges that the plan leaves open.
+    /// An empty group as planned; `number` counts the groups of the world and chooses the ranges
+    /// that the plan leaves open.
     pub(super) fn empty(plan: &ResourceGroupPlan, location: &str, number: usize) -> Result<Self, WorldError> {
         let range = |said: &Option<String>, default: String| {
             said.as_ref().unwrap_or(&default).parse().map_err(|problem| WorldError::Subnet { resource_group: plan.name.clone(), problem })
@@ -49,7 +50,8 @@ impl ResourceGroup {
             AddressPlan::None => None,
             AddressPlan::Is(address) => Some(address),
         };
-        // ARM leaves `primary` out of an IPv6 configuration that has no address, and IPv6 is never the primary one.
+        // ARM leaves `primary` out of an IPv6 configuration that has no address, and IPv6 is never
+        // the primary one.
         let default_primary = match version {
             AddressVersion::V4 => Some(number == 0),
             AddressVersion::V6 => private_address.map(|_| false),

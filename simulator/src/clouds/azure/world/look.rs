@@ -1,4 +1,5 @@
-//! What a test expects: the instances and addresses that there really are, found in the world itself and not through any answer.
+//! What a test expects: the instances and addresses that there really are, found in the world
+//! itself and not through any answer.
 
 use std::net::IpAddr;
 
@@ -7,7 +8,8 @@ use super::mutate::Named;
 use super::resource::{NetworkInterface, OrchestrationMode, ResourceGroup, ScaleSet, Subscription, VirtualMachine};
 
 impl World {
-    /// The names (Flexible) or numbers (Uniform) of the instances of the set, in the order of listings; instances that are gone are left out.
+    /// The names (Flexible) or numbers (Uniform) of the instances of the set, in the order of
+    /// listings; instances that are gone are left out.
     /// Empty when there is no such set.
     pub fn instances(&self, scale_set: &str) -> Vec<String> {
         match self.find_scale_set(scale_set) {
@@ -19,14 +21,16 @@ impl World {
         }
     }
 
-    /// The names of the interfaces of a virtual machine, the primary one first if it is listed first. Empty when there is no such machine.
+    /// The names of the interfaces of a virtual machine, the primary one first if it is listed
+    /// first. Empty when there is no such machine.
     pub fn interfaces_of(&self, virtual_machine: &str) -> Vec<String> {
         let machines = self.every_group().flat_map(|(_, group)| &group.virtual_machines);
         let mut found = machines.filter(|machine| machine.name.eq_ignore_ascii_case(virtual_machine));
         found.next().map(|machine| machine.network_interfaces.iter().map(|reference| reference.name.clone()).collect()).unwrap_or_default()
     }
 
-    /// All private addresses of the resource, v4 and v6, sorted: of all interfaces, and of a set for all its instances. Instances that are gone count for nothing.
+    /// All private addresses of the resource, v4 and v6, sorted: of all interfaces, and of a set
+    /// for all its instances. Instances that are gone count for nothing.
     pub fn private_addresses(&self, resource: Named<'_>) -> Vec<IpAddr> {
         let interfaces: Vec<&NetworkInterface> = match resource {
             Named::ScaleSet(name) => match self.find_scale_set(name) {

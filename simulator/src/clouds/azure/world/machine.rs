@@ -1,4 +1,5 @@
-//! What instance metadata tells a machine about itself. The wire format stands with the metadata room.
+//! What instance metadata tells a machine about itself. The wire format stands with the metadata
+//! room.
 
 use std::net::IpAddr;
 
@@ -70,7 +71,8 @@ impl World {
         names.filter_map(|name| self.principals().iter().find(|principal| principal.name == *name))
     }
 
-    /// What is known of the machine that the metadata service answers on; nothing when there is none, also when it was removed.
+    /// What is known of the machine that the metadata service answers on; nothing when there is
+    /// none, also when it was removed.
     pub fn machine_facts(&self) -> Option<MachineFacts> {
         let machine = self.machine.as_ref()?;
         let subscription = match &machine.subscription_id {

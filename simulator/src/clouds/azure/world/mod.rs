@@ -1,7 +1,9 @@
 //! A pretend cloud held in memory: subscriptions, principals, behaviours.
 //!
-//! A world comes from TOML ([`World::from_toml`]), from a plan in code ([`World::build`]) or out of the box ([`World::shipped`]).
-//! What it looks like from outside is told by [`crate::clouds::azure::arm`]; changes while it runs are in `mutate`.
+//! A world comes from TOML ([`World::from_toml`]), from a plan in code ([`World::build`]) or out of
+//! the box ([`World::shipped`]).
+//! What it looks like from outside is told by [`crate::clouds::azure::arm`]; changes while it runs
+//! are in `mutate`.
 
 mod fingerprint;
 mod generate;
@@ -94,7 +96,8 @@ pub enum WorldError {
 
 /// A pretend cloud.
 ///
-/// Everything is looked at through shared references; whatever changes it also drops the pages that were serialised before.
+/// Everything is looked at through shared references; whatever changes it also drops the pages that
+/// were serialised before.
 #[derive(Debug, Clone)]
 pub struct World {
     tenant_id: String,
@@ -143,7 +146,8 @@ impl World {
     ///
     /// # Errors
     ///
-    /// Something in the plan does not fit together: an id that is no GUID, a name twice or missing, a range of addresses too small.
+    /// Something in the plan does not fit together: an id that is no GUID, a name twice or missing,
+    /// a range of addresses too small.
     pub fn build(plan: &WorldPlan) -> Result<Self, WorldError> {
         let own = plan.subscription_id.iter().map(|id| SubscriptionPlan { id: id.clone(), display_name: None, resource_group: plan.resource_group.clone() });
         if plan.subscription_id.is_none() && !plan.resource_group.is_empty() {
@@ -225,7 +229,8 @@ impl World {
         self.subscriptions.iter().find(|subscription| subscription.id.eq_ignore_ascii_case(id))
     }
 
-    /// The machine whose instance metadata is served, as the world names it; [`World::machine_facts`] has what is known of it.
+    /// The machine whose instance metadata is served, as the world names it;
+    /// [`World::machine_facts`] has what is known of it.
     pub fn machine(&self) -> Option<&Machine> {
         self.machine.as_ref()
     }

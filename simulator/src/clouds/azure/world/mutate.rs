@@ -1,4 +1,5 @@
-//! What happens to a world while it is looked at: instances come and go, tags and power states change, interfaces lose their address.
+//! What happens to a world while it is looked at: instances come and go, tags and power states
+//! change, interfaces lose their address.
 //!
 //! Names are looked for in all groups, without case; the first that fits is meant.
 
@@ -34,7 +35,8 @@ impl Named<'_> {
 }
 
 impl World {
-    /// Adds an instance to the scale set as its plan makes them: a machine, interfaces, addresses that nothing had before.
+    /// Adds an instance to the scale set as its plan makes them: a machine, interfaces, addresses
+    /// that nothing had before.
     /// Gives the machine's name (Flexible) or the instance's number (Uniform).
     ///
     /// # Errors
@@ -51,7 +53,8 @@ impl World {
         Err(named.missing())
     }
 
-    /// Removes an instance, by the machine's name (Flexible) or by number (Uniform), with its interfaces and public addresses.
+    /// Removes an instance, by the machine's name (Flexible) or by number (Uniform), with its
+    /// interfaces and public addresses.
     ///
     /// # Errors
     ///
@@ -81,7 +84,8 @@ impl World {
         Err(Named::ScaleSet(scale_set).missing())
     }
 
-    /// Removes the instance and adds a new one, as an upgrade or a repair does. Gives the new one's name or number.
+    /// Removes the instance and adds a new one, as an upgrade or a repair does. Gives the new one's
+    /// name or number.
     ///
     /// # Errors
     ///
@@ -111,7 +115,8 @@ impl World {
         Err(Named::ScaleSet(scale_set).missing())
     }
 
-    /// Deletes an interface without telling the machine it belongs to, as a client sees it between a list and a get.
+    /// Deletes an interface without telling the machine it belongs to, as a client sees it between
+    /// a list and a get.
     ///
     /// # Errors
     ///
@@ -172,7 +177,8 @@ impl World {
         Ok(())
     }
 
-    /// Takes the private addresses from an interface, or from all interfaces of a Uniform instance, as while a machine is made.
+    /// Takes the private addresses from an interface, or from all interfaces of a Uniform instance,
+    /// as while a machine is made.
     ///
     /// # Errors
     ///

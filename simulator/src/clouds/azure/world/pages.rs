@@ -1,4 +1,5 @@
-//! Pages that were serialised once. A subscription of 100,000 interfaces is 200 pages and 200 MB of JSON: too much to write for every caller.
+//! Pages that were serialised once. A subscription of 100,000 interfaces is 200 pages and 200 MB of
+//! JSON: too much to write for every caller.
 
 use std::collections::HashMap;
 use std::fmt;

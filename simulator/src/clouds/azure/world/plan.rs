@@ -1,6 +1,8 @@
-//! What a world file can say. Every field has a default that makes the shortest file useful; a field that is not known is an error.
+//! What a world file can say. Every field has a default that makes the shortest file useful; a
+//! field that is not known is an error.
 //!
-//! The same values build worlds in code: `ScaleSetPlan { name: "nomad".into(), instances: 3, ..ScaleSetPlan::default() }`.
+//! The same values build worlds in code: `ScaleSetPlan { name: "nomad".into(), instances: 3,
+//! ..ScaleSetPlan::default() }`.
 //! `generate` turns them into resources.
 
 use std::net::IpAddr;
@@ -14,7 +16,8 @@ use crate::clouds::azure::Fault;
 
 /// A whole world.
 ///
-/// A world with one subscription says `subscription_id` and lists `[[resource_group]]`; more subscriptions go into `[[subscription]]`.
+/// A world with one subscription says `subscription_id` and lists `[[resource_group]]`; more
+/// subscriptions go into `[[subscription]]`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorldPlan {
@@ -68,11 +71,13 @@ pub struct ResourceGroupPlan {
     pub public_subnet: Option<String>,
     /// Scale sets.
     pub scale_set: Vec<ScaleSetPlan>,
-    /// Virtual machines beside those that scale sets make; also those attached to a Flexible set by hand.
+    /// Virtual machines beside those that scale sets make; also those attached to a Flexible set by
+    /// hand.
     pub virtual_machine: Vec<VirtualMachinePlan>,
     /// Interfaces without a machine.
     pub network_interface: Vec<NetworkInterfacePlan>,
-    /// So many more interfaces that have nothing to do with anything: most on machines, some on private endpoints, some on nothing.
+    /// So many more interfaces that have nothing to do with anything: most on machines, some on
+    /// private endpoints, some on nothing.
     /// With them the interfaces of the group are listed in no order that means anything.
     pub unrelated_interfaces: usize,
 }
@@ -99,9 +104,11 @@ pub struct ScaleSetPlan {
     pub interface_tags: Tags,
     /// Zones that the instances take in turn.
     pub zones: Vec<String>,
-    /// Whether the set has a profile to make instances from. Without one it has neither `sku` nor `virtualMachineProfile` (recorded 2023).
+    /// Whether the set has a profile to make instances from. Without one it has neither `sku` nor
+    /// `virtualMachineProfile` (recorded 2023).
     pub profile: bool,
-    /// The name of the first interface configuration: interfaces are called `{it}-{8 hex}` (Flexible) or just that (Uniform). `{name}Nic` unless told.
+    /// The name of the first interface configuration: interfaces are called `{it}-{8 hex}`
+    /// (Flexible) or just that (Uniform). `{name}Nic` unless told.
     pub interface_configuration: Option<String>,
     /// Flexible: the group that the interfaces are in, where it is not the set's.
     pub interface_resource_group: Option<String>,
@@ -251,7 +258,8 @@ pub struct IpConfigurationPlan {
     pub public_address: AddressPlan,
 }
 
-/// An address in a world file: `"auto"` takes the next free one, `"none"` gives none, anything else is the address.
+/// An address in a world file: `"auto"` takes the next free one, `"none"` gives none, anything else
+/// is the address.
 ///
 /// Where nothing is written, private addresses are `auto` and public ones `none`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]

@@ -23,16 +23,19 @@ pub struct Principal {
     /// The secret of an application.
     #[serde(default)]
     pub client_secret: Option<String>,
-    /// The certificate, in PEM, that an application signs with. Its key must be RSA, as Entra ID wants it.
+    /// The certificate, in PEM, that an application signs with. Its key must be RSA, as Entra ID
+    /// wants it.
     #[serde(default)]
     pub certificate: Option<String>,
-    /// The subject (`sub`) of tokens that an application or identity takes from another issuer: workload identity.
+    /// The subject (`sub`) of tokens that an application or identity takes from another issuer:
+    /// workload identity.
     #[serde(default)]
     pub federated_subject: Option<String>,
     /// The ARM resource id of a user-assigned identity.
     #[serde(default)]
     pub resource_id: Option<String>,
-    /// The actions it may do, `*` for anything between (also slashes), compared without case; all reads unless told.
+    /// The actions it may do, `*` for anything between (also slashes), compared without case; all
+    /// reads unless told.
     #[serde(default = "all_reads")]
     pub actions: Vec<String>,
     /// Actions taken away from those.
@@ -51,7 +54,8 @@ fn everywhere() -> String {
     "/".to_owned()
 }
 
-// A world's secrets are pretend ones, but the tests that look for a leaked secret look at everything that is printed.
+// A world's secrets are pretend ones, but the tests that look for a leaked secret look at
+// everything that is printed.
 impl fmt::Debug for Principal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -97,7 +101,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A caller with what the principal may do now. Roles that change later do not reach it, so make a new one for every request.
+    /// A caller with what the principal may do now. Roles that change later do not reach it, so
+    /// make a new one for every request.
     pub fn of(principal: &Principal) -> Self {
         Self {
             client_id: principal.client_id.clone(),
@@ -109,12 +114,14 @@ impl Caller {
         }
     }
 
-    /// Whether `action` (`Microsoft.Network/networkInterfaces/read`) is allowed on the ARM id `scope`.
+    /// Whether `action` (`Microsoft.Network/networkInterfaces/read`) is allowed on the ARM id
+    /// `scope`.
     pub fn may(&self, action: &str, scope: &str) -> bool {
         self.covers(scope) && self.actions.iter().any(|pattern| matches(pattern, action)) && !self.not_actions.iter().any(|pattern| matches(pattern, action))
     }
 
-    /// Whether the caller's own scope lies in or above `scope`: it can see that there is such a thing.
+    /// Whether the caller's own scope lies in or above `scope`: it can see that there is such a
+    /// thing.
     pub(crate) fn touches(&self, scope: &str) -> bool {
         self.covers(scope) || lies_within(&self.scope, scope)
     }

@@ -1,6 +1,8 @@
-//! The resources of a pretend subscription: groups, scale sets, instances, virtual machines, interfaces, public addresses.
+//! The resources of a pretend subscription: groups, scale sets, instances, virtual machines,
+//! interfaces, public addresses.
 //!
-//! These are plain values. How they come to be is told in `generate`; how ARM shows them stands in [`crate::clouds::azure::arm`].
+//! These are plain values. How they come to be is told in `generate`; how ARM shows them stands in
+//! [`crate::clouds::azure::arm`].
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,7 +12,8 @@ use serde::Deserialize;
 use super::plan::ScaleSetPlan;
 use super::subnet::Subnet;
 
-/// Tag names and values. ARM compares names without case, so a world should not have two that differ only in case.
+/// Tag names and values. ARM compares names without case, so a world should not have two that
+/// differ only in case.
 pub type Tags = BTreeMap<String, String>;
 
 /// One subscription with everything in it.
@@ -82,7 +85,8 @@ impl ResourceGroup {
         self.public_addresses.iter().find(|address| address.name.eq_ignore_ascii_case(name))
     }
 
-    /// The virtual machines that are instances of the Flexible set `scale_set`, in the order of listings.
+    /// The virtual machines that are instances of the Flexible set `scale_set`, in the order of
+    /// listings.
     pub fn members<'a>(&'a self, scale_set: &'a str) -> impl Iterator<Item = &'a VirtualMachine> {
         self.virtual_machines.iter().filter(move |machine| machine.scale_set.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(scale_set)))
     }
@@ -119,7 +123,8 @@ pub struct ScaleSet {
     pub orchestration_mode: OrchestrationMode,
     /// Tags of the set itself.
     pub tags: Tags,
-    /// Uniform: the instances, and what is left of those that are gone. Flexible: always empty, see [`ResourceGroup::members`].
+    /// Uniform: the instances, and what is left of those that are gone. Flexible: always empty, see
+    /// [`ResourceGroup::members`].
     pub instances: Vec<Instance>,
     /// How a further instance is made.
     pub plan: ScaleSetPlan,
@@ -138,7 +143,8 @@ pub struct Instance {
     pub zone: Option<String>,
     /// What the instance view says.
     pub power_state: PowerState,
-    /// The instance itself is gone (overprovisioned and deleted) and only its interfaces are still listed, without `properties.primary`:
+    /// The instance itself is gone (overprovisioned and deleted) and only its interfaces are still
+    /// listed, without `properties.primary`:
     /// recorded in 2023 and 2025.
     pub gone: bool,
     /// Its interfaces. Every instance has interfaces of the same names.
@@ -169,7 +175,8 @@ pub struct InterfaceReference {
     pub resource_group: String,
     /// The name of the interface.
     pub name: String,
-    /// `properties.primary`; without it the reference has no `properties` at all, as recorded for machines with a single interface.
+    /// `properties.primary`; without it the reference has no `properties` at all, as recorded for
+    /// machines with a single interface.
     pub primary: Option<bool>,
 }
 
@@ -215,11 +222,13 @@ pub struct NetworkInterface {
     pub tags: Tags,
     /// Its IP configurations, the primary one first.
     pub ip_configurations: Vec<IpConfiguration>,
-    /// `properties.primary`: absent while the interface is attached to nothing, and on what is left of an instance that is gone.
+    /// `properties.primary`: absent while the interface is attached to nothing, and on what is left
+    /// of an instance that is gone.
     pub primary: Option<bool>,
     /// What it is attached to.
     pub attachment: Attachment,
-    /// Its machine is on a host. Without one the interface has neither MAC address nor domain name suffix (recorded 2018).
+    /// Its machine is on a host. Without one the interface has neither MAC address nor domain name
+    /// suffix (recorded 2018).
     pub on_host: bool,
 }
 
@@ -250,7 +259,8 @@ pub enum Attachment {
 pub struct IpConfiguration {
     /// The name.
     pub name: String,
-    /// The private address. None is normal while a machine is made, and for the IPv6 half of an interface whose subnet has no IPv6 range (recorded 2022).
+    /// The private address. None is normal while a machine is made, and for the IPv6 half of an
+    /// interface whose subnet has no IPv6 range (recorded 2022).
     pub private_address: Option<IpAddr>,
     /// The family, which is known without an address too.
     pub version: AddressVersion,

@@ -1,4 +1,5 @@
-//! How this pretend Azure behaves where the real one leaves a choice, or was seen to behave in more than one way.
+//! How this pretend Azure behaves where the real one leaves a choice, or was seen to behave in more
+//! than one way.
 
 use serde::Deserialize;
 
@@ -29,15 +30,18 @@ pub struct Settings {
     pub page_size: usize,
     /// Other sizes for some lists.
     pub page_sizes: PageSizes,
-    /// Writes the port into `nextLink` (`https://management.azure.com:443/...`), which is the same origin.
+    /// Writes the port into `nextLink` (`https://management.azure.com:443/...`), which is the same
+    /// origin.
     pub next_link_port: bool,
     /// What the last page has for `nextLink`: nothing unless told.
     pub last_next_link: LastNextLink,
-    /// Where pages without any thing and with a `nextLink` stand; nowhere unless told. ARM sends such pages (recorded for the resource index).
+    /// Where pages without any thing and with a `nextLink` stand; nowhere unless told. ARM sends
+    /// such pages (recorded for the resource index).
     pub empty_pages: Option<EmptyPages>,
     /// What the Uniform interface listing says of a Flexible set. A set can have its own.
     pub uniform_listing_of_flexible: UniformListing,
-    /// What a VM list with `$filter` and `$expand=instanceView` gives; unless told the view alone, as is reported.
+    /// What a VM list with `$filter` and `$expand=instanceView` gives; unless told the view alone,
+    /// as is reported.
     pub expanded_list: ExpandedList,
     /// What stands for no tags on an interface.
     pub empty_tags: EmptyTags,
@@ -121,7 +125,8 @@ pub enum EmptyPages {
     Between,
 }
 
-/// What `.../{set}/networkInterfaces`, which is for Uniform sets, says of a Flexible one. All were reported from the field.
+/// What `.../{set}/networkInterfaces`, which is for Uniform sets, says of a Flexible one. All were
+/// reported from the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UniformListing {
@@ -133,7 +138,8 @@ pub enum UniformListing {
     Conflict,
 }
 
-/// What a VM list gives for `$filter` together with `$expand=instanceView`. No recording of a full answer is known.
+/// What a VM list gives for `$filter` together with `$expand=instanceView`. No recording of a full
+/// answer is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExpandedList {

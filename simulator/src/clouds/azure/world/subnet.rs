@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 /// A range of addresses that are handed out one after another and never twice.
 ///
-/// The first four stay free and, for IPv4, the last, as in an Azure subnet: the first address given from `10.0.1.0/24` is `10.0.1.4`.
+/// The first four stay free and, for IPv4, the last, as in an Azure subnet: the first address given
+/// from `10.0.1.0/24` is `10.0.1.4`.
 /// ([Reserved addresses](https://learn.microsoft.com/azure/virtual-network/virtual-networks-faq))
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subnet {

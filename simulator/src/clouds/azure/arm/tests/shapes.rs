@@ -1,4 +1,5 @@
-//! Keys, their order and their casing, as recorded. What a recording has and no client could need (extensions, load balancers) is left out.
+//! Keys, their order and their casing, as recorded. What a recording has and no client could need
+//! (extensions, load balancers) is left out.
 
 use serde_json::json;
 
@@ -165,7 +166,8 @@ fn a_list_of_machines_with_their_views() {
 
 #[test]
 fn scale_sets() {
-    // shape: recorded azure-cli test_vm_list_filter and test_vmss_simple_orchestration_mode, 2023; test_vmss_create_w_ips, 2023
+    // shape: recorded azure-cli test_vm_list_filter and test_vmss_simple_orchestration_mode, 2023;
+    // test_vmss_create_w_ips, 2023
     let world = world(ODD);
     let flex = compute(&world, "virtualMachineScaleSets/FLEX");
     assert_eq!(keys(&flex), ["name", "id", "type", "location", "tags", "sku", "properties"]);
@@ -197,7 +199,8 @@ fn scale_sets() {
 
 #[test]
 fn instances_of_scale_sets() {
-    // shape: recorded azure-cli test_vmss_hibernate, 2025 (Flexible: stubs); test_vmss_nics, 2023 (Uniform: in full)
+    // shape: recorded azure-cli test_vmss_hibernate, 2025 (Flexible: stubs); test_vmss_nics, 2023
+    // (Uniform: in full)
     let world = world(ODD);
     let stubs = compute(&world, "virtualMachineScaleSets/flex/virtualMachines");
     let stub = &stubs["value"][0];
@@ -236,7 +239,8 @@ fn instances_of_scale_sets() {
 
 #[test]
 fn public_addresses_of_both_modes() {
-    // shape: recorded azure-cli test_vmss_simple_orchestration_mode and test_vmss_create_w_ips, 2023
+    // shape: recorded azure-cli test_vmss_simple_orchestration_mode and test_vmss_create_w_ips,
+    // 2023
     let mut world = world(ODD);
     let all = network(&world, "publicIPAddresses");
     let address = &all["value"][0];
@@ -273,7 +277,8 @@ fn public_addresses_of_both_modes() {
 
 #[test]
 fn the_index_finds_tags_wherever_they_stand_and_does_not_show_them() {
-    // shape: recorded azure-cli test_tag_default_location_scenario and test_delete_dependent_resources
+    // shape: recorded azure-cli test_tag_default_location_scenario and
+    // test_delete_dependent_resources
     let mut world = world(ODD);
     let target = |filter: &str| {
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("$filter", filter).append_pair("api-version", "2021-04-01").finish();
