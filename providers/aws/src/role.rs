@@ -42,20 +42,20 @@ pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Ve
     let has = |key: &str| config.get(key).is_some_and(|value| !value.is_empty());
     let mut differences = Vec::new();
     if !has(REGION.name) {
-        differences.push("go-discover takes the region from the metadata of the machine only, not from AWS_REGION or the shared profile".to_owned());
+        differences.push("takes the region from the metadata of the machine only, not from AWS_REGION or the shared profile".to_owned());
     } else if config.get(REGION.name).is_some_and(|regions| regions.contains(',')) {
-        differences.push("go-discover looks in one region".to_owned());
+        differences.push("looks in one region".to_owned());
     }
     if is_ecs(config) && [ECS_CLUSTER.name, ECS_FAMILY.name].iter().any(|key| config.get(key).is_some_and(|value| value.contains(','))) {
-        differences.push("go-discover takes `ecs_cluster` and `ecs_family` as one name each".to_owned());
+        differences.push("takes `ecs_cluster` and `ecs_family` as one name each".to_owned());
     }
     if !has(TAG_KEY.name) {
-        differences.push("go-discover knows `tag_key` only, and sends an empty one".to_owned());
+        differences.push("knows `tag_key` only, and sends an empty one".to_owned());
     } else if config.iter().any(|(key, _)| TAG.matches(key)) {
-        differences.push("go-discover ignores `tag.NAME`".to_owned());
+        differences.push("ignores `tag.NAME`".to_owned());
     }
     if has(ADDRESS_TYPE.name) || has(INTERFACES.name) {
-        differences.push("go-discover knows `addr_type` (private_v4, public_v4, public_v6) and no `interfaces`".to_owned());
+        differences.push("knows `addr_type` (private_v4, public_v4, public_v6) and no `interfaces`".to_owned());
     }
     differences
 }

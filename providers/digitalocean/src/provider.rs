@@ -84,10 +84,10 @@ pub(crate) fn role(_: &ConfigString, _: &Context, _: RoleFormat) -> Result<RoleD
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
     let mut differences = Vec::new();
     if config.get(API_TOKEN.name).is_none() {
-        differences.push("go-discover reads the token from `api_token` only".to_owned());
+        differences.push("reads the token from `api_token` only".to_owned());
     }
     if config.get(TAG_NAME.name).is_some_and(|tags| tags.contains(',')) {
-        differences.push("go-discover takes `tag_name` as the name of one tag".to_owned());
+        differences.push("takes `tag_name` as the name of one tag".to_owned());
     }
     differences
 }

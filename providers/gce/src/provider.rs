@@ -230,15 +230,15 @@ pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Ve
     let given = |name: &str| config.get(name).is_some_and(|value| !value.is_empty());
     let mut differences = Vec::new();
     if config.get(TAG_VALUE.name).is_some_and(|tags| tags.contains(',')) {
-        differences.push("go-discover takes `tag_value` as one network tag".to_owned());
+        differences.push("takes `tag_value` as one network tag".to_owned());
     }
     if given(LABEL_KEY.name) {
-        differences.push("go-discover 1.4.0 and older ignore labels and return every instance with the network tag".to_owned());
+        differences.push("up to 1.4.0 ignores labels and returns every instance with the network tag".to_owned());
     }
     let unknown = [INSTANCE_GROUP, ZONE, REGION, ADDRESS_TYPE, INTERFACES, POWER_STATE, ENDPOINT];
     let unknown: Vec<String> = unknown.iter().filter(|key| given(key.name)).map(|key| format!("`{}`", key.name)).collect();
     if !unknown.is_empty() {
-        differences.push(format!("go-discover ignores {}", unknown.join(", ")));
+        differences.push(format!("ignores {}", unknown.join(", ")));
     }
     differences
 }

@@ -216,11 +216,11 @@ pub(crate) fn compare_with_go_discover(config: &ConfigString, context: &Context)
     let ignored = [&CONTEXT, &SERVICE, &READY, &PORT, &ADDRESS_TYPE, &ENDPOINT, &TOKEN];
     let ignored: Vec<String> = ignored.iter().filter(|key| config.get(key.name).is_some()).map(|key| format!("`{}`", key.name)).collect();
     if !ignored.is_empty() {
-        differences.push(format!("go-discover ignores {}", ignored.join(", ")));
+        differences.push(format!("ignores {}", ignored.join(", ")));
     }
     match config.get(KUBECONFIG.name) {
-        Some(_) => differences.push("go-discover asks the pod's own cluster when the kubeconfig can't be used".to_owned()),
-        None if context.env().filled("KUBECONFIG").is_some() => differences.push("go-discover doesn't read `KUBECONFIG`".to_owned()),
+        Some(_) => differences.push("asks the pod's own cluster when the kubeconfig can't be used".to_owned()),
+        None if context.env().filled("KUBECONFIG").is_some() => differences.push("doesn't read `KUBECONFIG`".to_owned()),
         None => {}
     }
     differences

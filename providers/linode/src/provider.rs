@@ -140,12 +140,12 @@ pub(crate) fn role(config: &ConfigString, _: &Context, _: RoleFormat) -> Result<
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let mut differences = vec!["go-discover makes one request more for each Linode, one after the other".to_owned()];
+    let mut differences = vec!["makes one request more for each Linode, one after the other".to_owned()];
     if [TAG_NAME.name, REGION.name].iter().any(|key| config.get(key).is_some_and(|text| text.contains(','))) {
-        differences.push("go-discover takes `tag_name` and `region` as one name".to_owned());
+        differences.push("takes `tag_name` and `region` as one name".to_owned());
     }
     if config.get(POWER_STATE.name).is_some() {
-        differences.push("go-discover ignores `power_state` and returns Linodes in any state".to_owned());
+        differences.push("ignores `power_state` and returns Linodes in any state".to_owned());
     }
     differences
 }

@@ -180,9 +180,9 @@ impl Mdns {
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let mut differences = vec!["go-discover finds some instances only, and those of other services that are announced at the time".to_owned()];
+    let mut differences = vec!["finds some instances only, and those of other services that are announced at the time".to_owned()];
     if config.get(INTERFACE.name).is_some() {
-        differences.push("go-discover ignores `interface` and asks on the system's default".to_owned());
+        differences.push("ignores `interface` and asks on the system's default".to_owned());
     }
     differences
 }

@@ -93,10 +93,10 @@ impl Srv {
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
     let mut differences = Vec::new();
     if config.get(RESOLVE.name).is_some() {
-        differences.push("go-discover ignores `resolve` and returns names".to_owned());
+        differences.push("ignores `resolve` and returns names".to_owned());
     }
     if [SERVICE.name, PROTO.name].iter().any(|key| config.get(key).is_some_and(|text| text.starts_with('_'))) {
-        differences.push("go-discover doubles an underscore that is given".to_owned());
+        differences.push("doubles an underscore that is given".to_owned());
     }
     differences
 }

@@ -159,15 +159,15 @@ pub(crate) fn role(_: &ConfigString, _: &Context, _: RoleFormat) -> Result<RoleD
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let mut differences = vec!["go-discover returns the first 20 instances".to_owned()];
+    let mut differences = vec!["returns the first 20 instances".to_owned()];
     if config.get(ACCESS_KEY_ID.name).is_none() {
-        differences.push("go-discover reads the access key from `access_key_id` and `access_key_secret` only".to_owned());
+        differences.push("reads the access key from `access_key_id` and `access_key_secret` only".to_owned());
     }
     if config.get(REGION.name).is_some_and(|regions| regions.contains(',')) {
-        differences.push("go-discover takes `region` as the name of one region".to_owned());
+        differences.push("takes `region` as the name of one region".to_owned());
     }
     if config.get(POWER_STATE.name).is_some() {
-        differences.push("go-discover returns running instances only".to_owned());
+        differences.push("returns running instances only".to_owned());
     }
     differences
 }

@@ -201,7 +201,7 @@ pub(crate) fn role(config: &ConfigString, _: &Context, format: RoleFormat) -> Re
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
     let is_given = |key: &&str| config.get(key).is_some() || *key == TAG.name && config.iter().any(|(key, _)| TAG.matches(key));
     let ignored: Vec<&str> = [TAG.name, DATACENTER.name, FOLDER.name, ADDRESS_TYPE.name, POWER_STATE.name].into_iter().filter(is_given).collect();
-    let ignored = (!ignored.is_empty()).then(|| format!("go-discover ignores `{}`", ignored.join("`, `")));
+    let ignored = (!ignored.is_empty()).then(|| format!("ignores `{}`", ignored.join("`, `")));
     ignored.into_iter().collect()
 }
 
