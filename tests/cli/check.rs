@@ -23,12 +23,12 @@ fn grammar(row: &Value) -> Value {
 
 #[tokio::test]
 async fn json_is_one_object_a_string_whatever_the_provider() {
-    let strings = ["a=b  c = \"d e\"", "provider=aws tag_key=x", "", " \t", "z=\"\" provider=p"];
+    let strings = ["a=b  c = \"d e\"", "provider=nimbus tag_key=x", "", " \t", "z=\"\" provider=p"];
     let ended = check(&[&["--output", "json"], &strings[..]].concat()).await;
     assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
     let expected = [
         json!(["a=b  c = \"d e\"", {"a": "b", "c": "d e"}, null, "a=b c=\"d e\""]),
-        json!(["provider=aws tag_key=x", {"provider": "aws", "tag_key": "x"}, null, "provider=aws tag_key=x"]),
+        json!(["provider=nimbus tag_key=x", {"provider": "nimbus", "tag_key": "x"}, null, "provider=nimbus tag_key=x"]),
         json!(["", {}, null, ""]),
         json!([" \t", {}, null, ""]),
         json!(["z=\"\" provider=p", {"provider": "p", "z": ""}, null, "provider=p z=\"\""]),

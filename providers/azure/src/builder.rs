@@ -1,7 +1,8 @@
 //! From a join string and the environment to an [`Azure`] that can be asked.
 //!
-//! [`AzureBuilder::from_config`] reads every key and reports every problem at once; the setters are for programs that know their values already. What the keys are stands in
-//! `key.rs`; how the selection and the identity are put together from them in `builder/selection.rs` and `builder/identity.rs`.
+//! [`AzureBuilder::from_config`] reads every key and reports every problem at once; the setters are
+//! for programs that know their values already. The keys are in `keys.rs`; how the selection and
+//! the identity are put together from them in `builder/selection.rs` and `builder/identity.rs`.
 
 mod endpoints;
 mod identity;
@@ -13,12 +14,12 @@ use cloud_autojoin_provider_kit::Options;
 use url::Url;
 
 use crate::cloud::Cloud;
-use crate::config::{AddressType, AzureConfig, Interfaces, PowerState, Selection};
 use crate::credential::{Credentials, Identity};
 use crate::instance_metadata::{self, SelfReferences, SelfSubscription};
 use crate::keys::PROVIDER_NAME;
 use crate::keys::{ADDRESS_TYPE, INTERFACES, KEYS, POWER_STATE, SELF, SUBSCRIPTION_ID};
 use crate::provider::Azure;
+use crate::select::{AddressType, AzureConfig, Interfaces, PowerState, Selection};
 
 /// Puts an [`Azure`] together.
 ///
@@ -65,13 +66,13 @@ impl AzureBuilder {
         }
     }
 
-    /// Reads a join string, and the environment where a key is absent. Unknown keys are ignored: the
-    /// caller warns of them.
+    /// Reads a join string, and the environment where a key is absent. Unknown keys are ignored:
+    /// the caller warns of them.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](cloud_autojoin_core::Error::Config) with every problem of the string and the
-    /// variables it falls back to.
+    /// [`Error::Config`](cloud_autojoin_core::Error::Config) with every problem of the string and
+    /// the variables it falls back to.
     pub fn from_config(config: &ConfigString, context: &Context) -> Result<Self> {
         Self::from_options(&mut Options::new(PROVIDER_NAME, KEYS, config, context.env()), context)
     }
@@ -96,7 +97,8 @@ impl AzureBuilder {
         options.check().map(|()| builder)
     }
 
-    /// Sets the subscription: a GUID, or `self` for that of the machine this runs on, which is also the default.
+    /// Sets the subscription: a GUID, or `self` for that of the machine this runs on, which is also
+    /// the default.
     #[must_use]
     pub fn subscription_id(mut self, subscription_id: impl Into<String>) -> Self {
         match Value::from_key(&SUBSCRIPTION_ID, SUBSCRIPTION_ID.name, &subscription_id.into()).guid() {
@@ -106,7 +108,8 @@ impl AzureBuilder {
         self
     }
 
-    /// Sets what is looked for. A resource group or scale set `self` is that of the machine this runs on.
+    /// Sets what is looked for. A resource group or scale set `self` is that of the machine this
+    /// runs on.
     #[must_use]
     pub fn selection(mut self, selection: Selection) -> Self {
         self.problems.extend(selection::incomplete(&selection));
@@ -149,7 +152,7 @@ impl AzureBuilder {
         self
     }
 
-    /// Sets where the instance metadata service is; its address in every Azure machine unless told.
+    /// Sets where the instance metadata service is; by default its address in every Azure machine.
     #[must_use]
     pub fn metadata_endpoint(mut self, metadata_endpoint: Url) -> Self {
         self.metadata_endpoint = metadata_endpoint;
@@ -160,7 +163,8 @@ impl AzureBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](cloud_autojoin_core::Error::Config) when nothing is selected, a name in the selection is empty, or the subscription is no GUID.
+    /// [`Error::Config`](cloud_autojoin_core::Error::Config) when nothing is selected, a name in
+    /// the selection is empty, or the subscription is no GUID.
     pub fn build(self) -> Result<Azure> {
         let mut problems = self.problems;
         if self.selection.is_none() {

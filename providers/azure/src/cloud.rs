@@ -1,6 +1,7 @@
-//! Where a cloud stands: authority, Azure Resource Manager, the audience of its tokens.
+//! The endpoints of a cloud: authority, Azure Resource Manager, the audience of its tokens.
 //!
-//! The three clouds that Microsoft runs are constants; everything else (Azure Stack, a simulator) is put together from keys of the join string in `builder.rs`.
+//! The three clouds that Microsoft runs are constants; everything else (Azure Stack, a simulator)
+//! is put together from keys of the join string in `builder.rs`.
 
 use std::net::IpAddr;
 
@@ -53,7 +54,8 @@ pub enum Environment {
 }
 
 impl Environment {
-    /// Every word for a cloud: first the three of the table, then those of other tools (Azure CLI, Terraform, autorest's `AZURE_ENVIRONMENT`).
+    /// Every word for a cloud: first the three of the table, then those of other tools (Azure CLI,
+    /// Terraform, autorest's `AZURE_ENVIRONMENT`).
     pub const WORDS: &'static [&'static str] = &[
         "public",
         "usgovernment",
@@ -69,7 +71,7 @@ impl Environment {
         "AzureChina",
     ];
 
-    /// The cloud that one of [`Environment::WORDS`] stands for.
+    /// The cloud that one of [`Environment::WORDS`] names.
     pub fn from_word(word: &str) -> Option<Self> {
         match word {
             "public" | "AzureCloud" | "AzurePublicCloud" | "AzurePublic" => Some(Self::Public),
@@ -108,9 +110,12 @@ impl Environment {
         }
     }
 
-    /// Authority, Azure Resource Manager, audience; the hosts of the Azure SDKs' cloud configurations.
+    /// Authority, Azure Resource Manager, audience; the hosts of the Azure SDKs' cloud
+    /// configurations.
     ///
-    /// In public Azure tokens for `management.azure.com` and for the older `management.core.windows.net` both count; the other clouds document the `management.core` one.
+    /// In public Azure tokens for `management.azure.com` and for the older
+    /// `management.core.windows.net` both count; the other clouds document the `management.core`
+    /// one.
     fn endpoints(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Public => ("https://login.microsoftonline.com", "https://management.azure.com", "https://management.azure.com/"),
@@ -120,7 +125,8 @@ impl Environment {
     }
 }
 
-/// Whether the host is this machine or a neighbour on its link, the places where a metadata service speaks plain http.
+/// Whether the host is this machine or a neighbour on its link, the places where a metadata service
+/// speaks plain http.
 pub(crate) fn is_near(url: &Url) -> bool {
     let ip = match url.host() {
         Some(Host::Domain(name)) => return name.eq_ignore_ascii_case("localhost"),

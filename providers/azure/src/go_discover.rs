@@ -1,4 +1,5 @@
-//! What go-discover (v1.4.0) would do with a join string for Azure: which keys it reads, which selection it takes, which identity.
+//! What go-discover (v1.4.0) would do with a join string for Azure: which keys it reads, which
+//! selection it takes, which identity.
 //!
 //! For people who share a string with agents that still use it: `discover check` says it.
 
@@ -7,7 +8,8 @@ use cloud_autojoin_core::{ConfigString, Context};
 
 use crate::keys::SELF;
 
-/// The keys it reads, each with the variable that stands in where the key is absent. A key with an empty value stays empty.
+/// The keys it reads, each with the variable that is read where the key is absent. A key with an
+/// empty value stays empty.
 pub(crate) const KEYS: [(&str, Option<&str>); 9] = [
     ("tenant_id", Some("ARM_TENANT_ID")),
     ("client_id", Some("ARM_CLIENT_ID")),
@@ -20,7 +22,8 @@ pub(crate) const KEYS: [(&str, Option<&str>); 9] = [
     ("msft_telemetry_opt_in", Some("OPT_IN_MSFT_TELEMETRY")),
 ];
 
-/// What it would do, in sentences; the one that says it fails comes last and alone says the outcome.
+/// What it would do, in sentences; the one that says it fails comes last and alone says the
+/// outcome.
 pub(crate) fn compare(config: &ConfigString, context: &Context) -> Vec<String> {
     let mut said = Vec::new();
     let ignored: Vec<String> = config
@@ -36,7 +39,8 @@ pub(crate) fn compare(config: &ConfigString, context: &Context) -> Vec<String> {
     said
 }
 
-/// Whether the key is one of this provider. Of other keys the caller has warned; they may be pieces of a secret.
+/// Whether the key is one of this provider. Of other keys the caller has warned; they may be pieces
+/// of a secret.
 fn is_key(key: &str) -> bool {
     cloud_autojoin_core::config::key::find(crate::keys::KEYS, key).is_some()
 }

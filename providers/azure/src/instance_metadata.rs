@@ -1,7 +1,9 @@
 //! What the machine this runs on knows of itself: the meaning of `self`.
 //!
-//! One request to the instance metadata service, which every machine in Azure has at a link-local address; it tells of no other machine. Facts:
-//! learn.microsoft.com/azure/virtual-machines/instance-metadata-service, api-version 2021-03-01, the first with `virtualMachineScaleSet`. Tokens of the same service: `credential/imds.rs`.
+//! One request to the instance metadata service, which every machine in Azure has at a link-local
+//! address; it tells of no other machine. Facts:
+//! learn.microsoft.com/azure/virtual-machines/instance-metadata-service, api-version 2021-03-01,
+//! the first with `virtualMachineScaleSet`. Tokens of the same service: `credential/imds.rs`.
 
 use cloud_autojoin_core::http::{Answer, Request, Response, origin_of};
 use cloud_autojoin_core::{ApiError, Call, ConfigError, ConfigProblem, Context, Error, Result};
@@ -9,10 +11,10 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::arm::SHOWN_PARAMETERS;
-use crate::config::{AzureConfig, Selection};
 use crate::credential::imds::{METADATA, ServiceResponses, is_service, refusal, retry_policy};
 use crate::keys::PROVIDER_NAME;
 use crate::keys::SELF;
+use crate::select::{AzureConfig, Selection};
 
 const PATH: &str = "/metadata/instance";
 const API_VERSION: &str = "2021-03-01";
@@ -100,8 +102,8 @@ impl Compute {
 /// # Errors
 ///
 /// [`Error::Transport`], which is transient, when the service is not there: at boot it may be late.
-/// [`Error::Api`] when the service fails or another server answers. [`Error::Config`] when the machine
-/// is in no scale set.
+/// [`Error::Api`] when the service fails or another server answers. [`Error::Config`] when the
+/// machine is in no scale set.
 pub(crate) async fn resolve(config: &AzureConfig, references: SelfReferences, endpoint: &Url, context: &Context, call: &Call) -> Result<AzureConfig> {
     let compute = read(references, endpoint, context, call).await?;
     let mut config = config.clone();

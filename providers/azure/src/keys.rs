@@ -4,7 +4,7 @@ use cloud_autojoin_provider_kit::select::Interfaces;
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
 use crate::cloud::Environment;
-use crate::config::{Lookup, TagPlace};
+use crate::select::{Lookup, TagPlace};
 
 /// The name after `provider=`, and in errors.
 pub const PROVIDER_NAME: &str = "azure";
@@ -83,8 +83,8 @@ pub(crate) const IDENTITY_OBJECT_ID: KeySpec = KeySpec::new("identity_object_id"
 
 pub(crate) const IDENTITY_RESOURCE_ID: KeySpec = KeySpec::new("identity_resource_id", "the user-assigned managed identity to use, by its resource id");
 
-/// The words are those of `AZURE_TOKEN_CREDENTIALS` in the Azure SDKs, without the sources that don't
-/// exist here (PowerShell, Visual Studio Code, brokers).
+/// The words are those of `AZURE_TOKEN_CREDENTIALS` in the Azure SDKs, without the sources that
+/// don't exist here (PowerShell, Visual Studio Code, brokers).
 pub(crate) const TOKEN_CREDENTIALS: KeySpec = KeySpec::new(
     "token_credentials",
     "which sources of credentials are tried: `prod` (environment, workload identity, managed identity), `dev` (Azure CLI, Azure Developer CLI), or one by its \

@@ -3,7 +3,6 @@
 mod arm;
 mod builder;
 pub mod cloud;
-pub mod config;
 pub mod credential;
 mod discover;
 mod go_discover;
@@ -11,15 +10,16 @@ mod instance_metadata;
 mod keys;
 mod provider;
 mod role;
+pub mod select;
 
 use cloud_autojoin_core::config::Options;
 use cloud_autojoin_core::{Context, Provider, ProviderSpec, Result};
 
 pub use builder::AzureBuilder;
 pub use cloud::{Cloud, Environment};
-pub use config::{AzureConfig, OrchestrationMode, Selection};
 pub use keys::{KEYS, PROVIDER_NAME};
 pub use provider::Azure;
+pub use select::{AzureConfig, OrchestrationMode, Selection};
 
 /// Azure as the registry knows it.
 pub const SPEC: ProviderSpec = ProviderSpec::new(PROVIDER_NAME, "Microsoft Azure", KEYS, build)

@@ -1,7 +1,7 @@
 //! The configured provider: [`Azure`].
 //!
-//! `builder.rs` makes one; `discover/` sends the requests, with the client of `arm/`, whose tokens come
-//! from `credential/`.
+//! `builder.rs` makes one; `discover/` sends the requests, with the client of `arm/`, whose tokens
+//! come from `credential/`.
 
 use std::fmt;
 use std::pin::pin;
@@ -14,16 +14,16 @@ use url::Url;
 
 use crate::arm::ArmClient;
 use crate::cloud::Cloud;
-use crate::config::AzureConfig;
 use crate::credential::Credentials;
 use crate::discover::{self, Caches, Query};
 use crate::instance_metadata::{self, SelfReferences};
 use crate::keys::PROVIDER_NAME;
+use crate::select::AzureConfig;
 
 /// Azure, configured.
 ///
-/// It keeps its token, its connections, the orchestration modes it has seen, and for ten minutes the
-/// tags of a scale set, from one call to the next. Clones share all of these.
+/// It keeps its token, its connections, the orchestration modes it has seen, and for ten minutes
+/// the tags of a scale set, from one call to the next. Clones share all of these.
 #[derive(Clone)]
 pub struct Azure {
     config: AzureConfig,
@@ -124,8 +124,8 @@ impl Azure {
             sign_in.await?;
             return discover::run(query(&self.config)).await;
         }
-        // Neither waits for the other. Without a metadata service both fail, and that it knows nothing of
-        // this machine says more than that it has no token.
+        // Neither waits for the other. Without a metadata service both fail, and that it knows
+        // nothing of this machine says more than that it has no token.
         let resolve = instance_metadata::resolve(&self.config, self.self_references, metadata_endpoint, context, call);
         let (config, signed_in) = match select(pin!(resolve), pin!(sign_in)).await {
             Either::Left((config, signing_in)) => (config?, signing_in.await),
@@ -139,8 +139,8 @@ impl Azure {
         };
         let now = (config.subscription_id.clone(), config.selection.to_string());
         *resolved.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-        // The words `self` are replaced for this call only: a machine image that was captured and started
-        // elsewhere must not remember.
+        // The words `self` are replaced for this call only: a machine image that was captured and
+        // started elsewhere must not remember.
         discover::run(query(&config)).await
     }
 }

@@ -1,6 +1,7 @@
 //! The least custom role for a join string: which actions it may come to need, where, and why.
 //!
-//! The actions are those that `arm/requests.rs` has of the requests; which ones a selection may send is decided here.
+//! The actions are those that `arm/requests.rs` has of the requests; which ones a selection may
+//! send is decided here.
 
 use cloud_autojoin_core::http::Request;
 use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleFormat};
@@ -8,10 +9,10 @@ use serde_json::json;
 
 use crate::arm::{ArmRequests, action};
 use crate::builder::AzureBuilder;
-use crate::config::{AzureConfig, OrchestrationMode, PowerState, Selection, TagPlace};
 use crate::keys::SELF;
+use crate::select::{AzureConfig, OrchestrationMode, PowerState, Selection, TagPlace};
 
-/// What stands for a subscription or a group that only the machine it runs on knows.
+/// The placeholder for a subscription or a group that only the machine it runs on knows.
 const OWN_SUBSCRIPTION: &str = "SUBSCRIPTION_ID";
 const OWN_GROUP: &str = "RESOURCE_GROUP";
 
@@ -117,7 +118,7 @@ fn permissions(config: &AzureConfig) -> Vec<Permission> {
     let mut wanted = Wanted { requests: ArmRequests::new(&crate::Cloud::default().resource_manager, ""), permissions: Vec::new() };
     match &config.selection {
         Selection::ScaleSet { orchestration_mode, tags, .. } => {
-            let tag_on_set = tags.as_ref().is_some_and(|tags| tags.may_stand_on(TagPlace::ScaleSet));
+            let tag_on_set = tags.as_ref().is_some_and(|tags| tags.may_be_on(TagPlace::ScaleSet));
             if *orchestration_mode != Some(OrchestrationMode::Uniform) {
                 wanted.flexible(config);
             }
@@ -127,12 +128,12 @@ fn permissions(config: &AzureConfig) -> Vec<Permission> {
             wanted.scale_set(if tag_on_set { "the tags of the scale set" } else { "to tell a scale set without instances from one that is not there" });
         }
         Selection::Tag { tags, .. } => {
-            if tags.may_stand_on(TagPlace::ScaleSet) {
+            if tags.may_be_on(TagPlace::ScaleSet) {
                 wanted.scale_set("the scale sets and their tags");
                 wanted.flexible(config);
                 wanted.uniform(config);
             }
-            if tags.may_stand_on(TagPlace::Instance) {
+            if tags.may_be_on(TagPlace::Instance) {
                 wanted.virtual_machines("the virtual machines and their tags");
             }
             wanted.network_interfaces("the network interfaces and their addresses");

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use cloud_autojoin_azure::KEYS;
-use cloud_autojoin_azure::config::{AddressType, Interfaces, Lookup, OrchestrationMode, PowerState, Selection, TagCondition, TagPlace, Tags};
+use cloud_autojoin_azure::select::{AddressType, Interfaces, Lookup, OrchestrationMode, PowerState, Selection, TagCondition, TagPlace, Tags};
 use cloud_autojoin_azure::{Azure, AzureBuilder, Environment, SPEC};
 use cloud_autojoin_core::{ConfigString, Context, Env, Error, Provider as _};
 

@@ -1,4 +1,5 @@
-//! What is particular about the API of Azure Resource Manager: its errors, and what to do about them.
+//! What is particular about the API of Azure Resource Manager: its errors, and what to do about
+//! them.
 
 use cloud_autojoin_core::http::{Request, Response, ResponseClassifier};
 use cloud_autojoin_core::{ApiError, Error};
@@ -70,9 +71,9 @@ pub(crate) fn action(request: &Request) -> String {
 
 /// Whether ARM says that the resource, or the group it is in, does not exist.
 ///
-/// The status alone doesn't say so: proxies and gateways answer 404 too, and a resource that is taken
-/// for deleted makes a short list. A subscription that doesn't exist may be one that the identity
-/// can't see.
+/// The status alone doesn't say so: proxies and gateways answer 404 too, and a resource that is
+/// taken for deleted makes a short list. A subscription that doesn't exist may be one that the
+/// identity can't see.
 pub(crate) fn is_not_found(error: &Error) -> bool {
     matches!(error, Error::Api(error) if matches!(missing(error.status(), error.code()), Some(Missing::Resource | Missing::ResourceGroup)))
 }

@@ -1,7 +1,7 @@
 //! Which api-version a Resource Manager understands, when it refuses the one that was asked for.
 //!
-//! Azure Stack Hub knows older versions than Azure. Its refusal lists them, and the newest is used from
-//! then on for that kind of resource.
+//! Azure Stack Hub knows older versions than Azure. Its refusal lists them, and the newest is used
+//! from then on for that kind of resource.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,7 +31,8 @@ impl ApiVersions {
         }
     }
 
-    /// Learns the version from `body`, which refuses `request`. Returns the request to send instead.
+    /// Learns the version from `body`, which refuses `request`. Returns the request to send
+    /// instead.
     pub(super) fn learn(&self, request: &Request, body: &[u8]) -> Option<Request> {
         let (_, asked) = request.url().query_pairs().find(|(name, _)| name == PARAMETER)?;
         let version = newest_supported(body, &asked)?;
@@ -58,9 +59,10 @@ struct RefusalError {
     message: String,
 }
 
-/// The newest version that a refusal names, a released one if there is any: `NoRegisteredProviderFound`
-/// and `InvalidResourceType` say `The supported api-versions are '...'`, `InvalidApiVersionParameter`
-/// `The supported versions are '...'`. None when `asked` is among them: then something else is refused.
+/// The newest version that a refusal names, a released one if there is any:
+/// `NoRegisteredProviderFound` and `InvalidResourceType` say `The supported api-versions are
+/// '...'`, `InvalidApiVersionParameter` `The supported versions are '...'`. None when `asked` is
+/// among them: then something else is refused.
 fn newest_supported(body: &[u8], asked: &str) -> Option<String> {
     let Refusal { error: RefusalError { message } } = serde_json::from_slice(without_bom(body)).ok()?;
     let (_, list) = message.split_once("supported api-versions are '").or_else(|| message.split_once("supported versions are '"))?;

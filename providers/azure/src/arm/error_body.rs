@@ -47,8 +47,8 @@ fn of_object(object: &Map<String, Value>) -> ErrorBody {
     ErrorBody { code: text(object, "code"), message: message.as_deref().and_then(filled), request_id: None }
 }
 
-/// A field that isn't `null`. Names differ in case between services (`code`, `Code`); of several the
-/// exact one counts.
+/// A field that isn't `null`. Names differ in case between services (`code`, `Code`); of several
+/// the exact one counts.
 fn field<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let present = |value: &&Value| !value.is_null();
     let other_case = || object.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).find(present);

@@ -124,7 +124,7 @@ pub(super) fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<b
     Option::<IgnoredAny>::deserialize(deserializer).map(|value| value.is_some())
 }
 
-/// Reads what has a default, which `null` stands for too.
+/// Reads what has a default, which `null` means too.
 pub(super) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }

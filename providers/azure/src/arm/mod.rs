@@ -1,5 +1,5 @@
-//! Azure Resource Manager: the requests (`requests.rs`), the client (`client.rs`), its errors (`api.rs`,
-//! `error_body.rs`), what it returns (`models.rs`), and resource ids (`resource_id.rs`).
+//! Azure Resource Manager: the requests (`requests.rs`), the client (`client.rs`), its errors
+//! (`api.rs`, `error_body.rs`), what it returns (`models.rs`), and resource ids (`resource_id.rs`).
 
 mod api;
 mod api_version;

@@ -1,8 +1,11 @@
-//! The JSON of ARM, as far as it is read: only the fields that are needed, whatever else comes along.
+//! The JSON of ARM, as far as it is read: only the fields that are needed, whatever else comes
+//! along.
 //!
-//! `null` counts as absent everywhere, and every field but a list's `value` may be absent: recorded bodies leave out tags, `properties`, `primary`, addresses and zones, each in some version.
-//! `lenient.rs` reads the values. What is missing where something is needed is found in `discover/completeness.rs`.
-//! Field names are those of Microsoft.Compute 2024-07-01 and Microsoft.Network 2024-05-01; bodies recorded from 2016-03-30 to 2025-04-01 read the same.
+//! `null` counts as absent everywhere, and every field but a list's `value` may be absent: recorded
+//! bodies leave out tags, `properties`, `primary`, addresses and zones, each in some version.
+//! `lenient.rs` reads the values. What is missing where something is needed is found in
+//! `discover/completeness.rs`. Field names are those of Microsoft.Compute 2024-07-01 and
+//! Microsoft.Network 2024-05-01; bodies recorded from 2016-03-30 to 2025-04-01 read the same.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,7 +18,8 @@ use super::resource_id::ResourceId;
 
 /// One page of any ARM list.
 ///
-/// `value` must be there: a body without it is no page, and taking it for an empty one would make a short list. An empty page with a link is normal.
+/// `value` must be there: a body without it is no page, and taking it for an empty one would make a
+/// short list. An empty page with a link is normal.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Page<T> {
@@ -49,7 +53,8 @@ pub(crate) struct NetworkInterface {
 pub(crate) struct NetworkInterfaceProperties {
     #[serde(deserialize_with = "objects")]
     pub ip_configurations: Vec<IpConfiguration>,
-    /// Absent while it is attached to nothing, and on what is left of a Uniform instance that is gone (recorded 2023 and 2025).
+    /// Absent while it is attached to nothing, and on what is left of a Uniform instance that is
+    /// gone (recorded 2023 and 2025).
     #[serde(deserialize_with = "boolean")]
     pub primary: Option<bool>,
     /// Absent while it is attached to nothing, or to something else than a virtual machine.
@@ -70,7 +75,8 @@ pub(crate) struct IpConfiguration {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct IpConfigurationProperties {
-    /// Absent during creation, and in the IPv6 half of an interface whose subnet has no IPv6 range (recorded 2022).
+    /// Absent during creation, and in the IPv6 half of an interface whose subnet has no IPv6 range
+    /// (recorded 2022).
     #[serde(rename = "privateIPAddress", deserialize_with = "address")]
     private_ip_address: Option<AddressField>,
     /// Absent unless the configuration holds a block of addresses.
@@ -95,9 +101,11 @@ pub(crate) struct Reference {
     pub id: ResourceId,
 }
 
-/// `Microsoft.Compute/virtualMachines`, and an instance of a Uniform set (`virtualMachineScaleSets/virtualMachines`), which has the same fields and an instance id.
+/// `Microsoft.Compute/virtualMachines`, and an instance of a Uniform set
+/// (`virtualMachineScaleSets/virtualMachines`), which has the same fields and an instance id.
 ///
-/// The instances that a *Flexible* set lists under itself are stubs without `properties` (recorded 2022 to 2025).
+/// The instances that a *Flexible* set lists under itself are stubs without `properties` (recorded
+/// 2022 to 2025).
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct VirtualMachine {
@@ -182,7 +190,8 @@ pub(crate) struct Sku {
     pub capacity: Option<u64>,
 }
 
-/// One hit of the resource index (`/subscriptions/S/resources`): no tags when it was asked for by tag.
+/// One hit of the resource index (`/subscriptions/S/resources`): no tags when it was asked for by
+/// tag.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct IndexedResource {
@@ -264,13 +273,15 @@ impl VirtualMachine {
         self.zones.iter().map(String::as_str).find(|zone| !zone.is_empty())
     }
 
-    /// Whether the answer leaves out which interfaces it has. One that is being made has none yet; every other one has.
+    /// Whether the answer leaves out which interfaces it has. One that is being made has none yet;
+    /// every other one has.
     pub(crate) fn lacks_interfaces(&self) -> bool {
         let references = &self.properties.network_profile.network_interfaces;
         references.iter().any(|reference| reference.id.is_empty()) || (references.is_empty() && self.is_made())
     }
 
-    /// Whether it is neither being made, changed or deleted nor failed to be, as far as the answer says.
+    /// Whether it is neither being made, changed or deleted nor failed to be, as far as the answer
+    /// says.
     pub(crate) fn is_made(&self) -> bool {
         self.properties.provisioning_state.as_deref().is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
     }
@@ -299,7 +310,8 @@ impl InstanceView {
     }
 }
 
-// As `null_as_default`, but not to be combined with `serde(default)`: the field itself must be there.
+// As `null_as_default`, but not to be combined with `serde(default)`: the field itself must be
+// there.
 fn null_as_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }

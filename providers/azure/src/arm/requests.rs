@@ -5,13 +5,16 @@ use url::{Url, form_urlencoded};
 
 use super::resource_id::ResourceId;
 
-/// Microsoft.Compute: virtual machines with the filter on `virtualMachineScaleSet/id`, scale sets with `orchestrationMode` (which versions before 2020-12-01 leave out).
+/// Microsoft.Compute: virtual machines with the filter on `virtualMachineScaleSet/id`, scale sets
+/// with `orchestrationMode` (which versions before 2020-12-01 leave out).
 const COMPUTE: &str = "2024-07-01";
 
-/// Microsoft.Network: any version since 2018 has the fields that are read; newer ones add fields only.
+/// Microsoft.Network: any version since 2018 has the fields that are read; newer ones add fields
+/// only.
 const NETWORK: &str = "2024-05-01";
 
-/// The interfaces and public addresses of Uniform instances: Microsoft.Network serves them under a path of Microsoft.Compute, and the SDKs of Azure pin this version for them.
+/// The interfaces and public addresses of Uniform instances: Microsoft.Network serves them under a
+/// path of Microsoft.Compute, and the SDKs of Azure pin this version for them.
 const UNIFORM_NETWORK: &str = "2018-10-01";
 
 /// Microsoft.Resources: the index of resources with its filter on tags.
@@ -30,7 +33,8 @@ impl ArmRequests {
         Self { resource_manager: resource_manager.clone(), subscription: subscription.into() }
     }
 
-    /// The interfaces of a resource group or of the whole subscription; those of Uniform instances are not among them.
+    /// The interfaces of a resource group or of the whole subscription; those of Uniform instances
+    /// are not among them.
     pub(crate) fn network_interfaces(&self, resource_group: Option<&str>) -> Request {
         self.scoped("network interfaces", resource_group, &["Microsoft.Network", "networkInterfaces"], &[("api-version", NETWORK)])
     }
@@ -40,7 +44,8 @@ impl ArmRequests {
         self.of_id("network interface", id, &[("api-version", NETWORK)])
     }
 
-    /// The interfaces of the instances of a Uniform set. For a Flexible set Azure answers 404 `NotFound` or an empty list (both reported).
+    /// The interfaces of the instances of a Uniform set. For a Flexible set Azure answers 404
+    /// `NotFound` or an empty list (both reported).
     pub(crate) fn scale_set_network_interfaces(&self, resource_group: &str, name: &str) -> Request {
         self.of_scale_set(
             format!("list the network interfaces of scale set `{name}`"),
@@ -68,7 +73,8 @@ impl ArmRequests {
         self.of_scale_set(format!("list the instances of scale set `{name}`"), resource_group, name, Some("virtualMachines"), query)
     }
 
-    /// One scale set. Azure allows 12 of these a minute per set, for everyone together: only asked when there is something to explain.
+    /// One scale set. Azure allows 12 of these a minute per set, for everyone together: only asked
+    /// when there is something to explain.
     pub(crate) fn scale_set(&self, resource_group: &str, name: &str) -> Request {
         self.of_scale_set(format!("read scale set `{name}`"), resource_group, name, None, &[("api-version", COMPUTE)])
     }
@@ -79,25 +85,30 @@ impl ArmRequests {
         self.scoped("scale sets", resource_group, kind, &[("api-version", COMPUTE)])
     }
 
-    /// The virtual machines of a resource group or of the whole subscription; Uniform instances are not among them.
+    /// The virtual machines of a resource group or of the whole subscription; Uniform instances are
+    /// not among them.
     pub(crate) fn virtual_machines(&self, resource_group: Option<&str>) -> Request {
         let kind = &["Microsoft.Compute", "virtualMachines"];
         self.scoped("virtual machines", resource_group, kind, &[("api-version", COMPUTE)])
     }
 
-    /// The instance views of all virtual machines of the subscription, and little else. Azure has no such list for a resource group.
+    /// The instance views of all virtual machines of the subscription, and little else. Azure has
+    /// no such list for a resource group.
     pub(crate) fn virtual_machine_states(&self) -> Request {
         let kind = &["Microsoft.Compute", "virtualMachines"];
         let query = &[("statusOnly", "true"), ("api-version", COMPUTE)];
         self.scoped("power states of the virtual machines", None, kind, query)
     }
 
-    /// The virtual machines that are instances of a Flexible set; they are always in the set's resource group. For a set that does not exist the list is empty.
+    /// The virtual machines that are instances of a Flexible set; they are always in the set's
+    /// resource group. For a set that does not exist the list is empty.
     ///
-    /// With `with_view` the list has the instance views and little else: Azure leaves the model out then.
+    /// With `with_view` the list has the instance views and little else: Azure leaves the model out
+    /// then.
     pub(crate) fn scale_set_members(&self, resource_group: &str, name: &str, with_view: bool) -> Request {
         let id = ResourceId::scale_set(&self.subscription, resource_group, name);
-        // The name of the property stands in quotes too (recorded 2023, and contrary to the API's own description). OData doubles a quote inside quotes.
+        // The name of the property is in quotes too (recorded 2023, and contrary to the API's own
+        // description). OData doubles a quote inside quotes.
         let filter = format!("'virtualMachineScaleSet/id' eq '{}'", id.as_str().replace('\'', "''"));
         let mut query = vec![("$filter", filter.as_str())];
         if with_view {
@@ -126,7 +137,8 @@ impl ArmRequests {
         self.of_id("public address", id, &[("api-version", NETWORK)])
     }
 
-    /// The resources of any kind that carry the tag, from ARM's index, which may lag. A filter on tags cannot be combined with one on kinds or groups.
+    /// The resources of any kind that carry the tag, from ARM's index, which may lag. A filter on
+    /// tags cannot be combined with one on kinds or groups.
     pub(crate) fn resources_with_tag(&self, name: &str, value: &str) -> Request {
         let quoted = |text: &str| text.replace('\'', "''");
         let filter = format!("tagName eq '{}' and tagValue eq '{}'", quoted(name), quoted(value));
@@ -167,10 +179,12 @@ impl ArmRequests {
     }
 }
 
-/// Percent-encodes everything but letters, digits and `-_.*`; a blank is `%20`, since a `+` in a path is a plus.
+/// Percent-encodes everything but letters, digits and `-_.*`; a blank is `%20`, since a `+` in a
+/// path is a plus.
 fn encode(text: &str) -> String {
     match text {
-        // Even encoded these are steps of the path to a URL parser. No name in Azure is one of them, so a name that is none either stands in.
+        // Even encoded these are steps of the path to a URL parser. No name in Azure is one of
+        // them, so a name that is none either stands in.
         "." | ".." => "%252E".repeat(text.len()),
         text => form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20"),
     }

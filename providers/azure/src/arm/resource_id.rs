@@ -1,7 +1,8 @@
 //! ARM resource ids: paths that are compared without case.
 //!
-//! The same resource is spelled differently by different services (the virtual machine list writes resource groups in upper case, the interface list does not: recorded 2018 to 2025),
-//! so an id is never compared as text. What ids are put into is next door in `urls.rs`.
+//! The same resource is spelled differently by different services (the virtual machine list writes
+//! resource groups in upper case, the interface list does not: recorded 2018 to 2025), so an id is
+//! never compared as text. What ids are put into is next door in `requests.rs`.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,9 +12,11 @@ use url::{Url, form_urlencoded};
 
 use super::lenient;
 
-/// An ARM resource id: `/subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME[/TYPE/NAME...]`.
+/// An ARM resource id:
+/// `/subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME[/TYPE/NAME...]`.
 ///
-/// Any text is accepted, so that an id of an unknown form does not make a page unreadable; the parts it has not are `None`. Equality and hash ignore case.
+/// Any text is accepted, so that an id of an unknown form does not make a page unreadable; the
+/// parts it has not are `None`. Equality and hash ignore case.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ResourceId(String);
 
@@ -57,9 +60,10 @@ impl ResourceId {
         self.0.split('/').skip_while(|segment| segment.is_empty())
     }
 
-    /// The segment after the one called `key`: `after("virtualMachines")` is the name of the virtual machine.
+    /// The segment after the one called `key`: `after("virtualMachines")` is the name of the
+    /// virtual machine.
     ///
-    /// Keys stand at even places, so that a group called `providers` is not taken for the key.
+    /// Keys are at even positions, so that a group called `providers` is not taken for the key.
     pub(crate) fn after(&self, key: &str) -> Option<&str> {
         let mut segments = self.segments();
         loop {
@@ -114,7 +118,8 @@ impl Eq for ResourceId {}
 
 impl Hash for ResourceId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // In pieces: letter by letter, hashing was a third of what a call about a thousand instances does.
+        // In pieces: letter by letter, hashing was a third of what a call about a thousand
+        // instances does.
         let key;
         let mut rest = if self.0.is_ascii() {
             self.0.as_bytes()
@@ -135,7 +140,8 @@ impl Hash for ResourceId {
     }
 }
 
-/// Whether two names of Azure (ids, resource groups, scale sets, tag names) are the same: without case, in any script, since group names may have letters of any.
+/// Whether two names of Azure (ids, resource groups, scale sets, tag names) are the same: without
+/// case, in any script, since group names may have letters of any.
 pub(crate) fn same_name(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other) || (!(one.is_ascii() && other.is_ascii()) && folded(one).eq(folded(other)))
 }
@@ -167,7 +173,8 @@ mod tests {
         assert!(ids.contains(&ResourceId::new(UNIFORM.to_uppercase())));
         assert!(ids.contains(&ResourceId::new(format!("{UNIFORM}/"))));
         assert!(!ids.contains(&ResourceId::new(UNIFORM.replace("/3/", "/33/"))));
-        // Letters of other scripts, and one whose small form is a letter of ASCII (the sign of Kelvin).
+        // Letters of other scripts, and one whose small form is a letter of ASCII (the sign of
+        // Kelvin).
         for (one, other) in [("/groups/GRÖSSE", "/groups/grösse"), ("/groups/\u{212a}", "/groups/k"), ("/groups/k", "/groups/\u{212a}")] {
             ids.insert(ResourceId::new(one));
             assert!(ids.contains(&ResourceId::new(other)), "{one} {other}");

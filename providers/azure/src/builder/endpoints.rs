@@ -16,7 +16,8 @@ use crate::keys::{ARM_ENDPOINT, AUDIENCE, AUTHORITY_HOST, ENVIRONMENT, METADATA_
 /// workload identity).
 ///
 /// Credentials and tokens go to these hosts. Whoever edits a join string must not get the machine's
-/// token for Azure by naming a host of their own, so one that isn't the cloud's needs an `audience`.
+/// token for Azure by naming a host of their own, so one that isn't the cloud's needs an
+/// `audience`.
 pub(super) fn cloud(options: &mut Options<'_>) -> Cloud {
     let is_in_string = |options: &Options<'_>, key: &KeySpec| options.given_as(key).is_some_and(|name| key.matches(name));
     let authority = if is_in_string(options, &ENVIRONMENT) && !is_in_string(options, &AUTHORITY_HOST) {

@@ -44,8 +44,8 @@ pub(super) fn read(options: &mut Options<'_>) -> Identity {
     Identity::Chain(ChainOptions { tenant_id, client_id, managed_identity: None, filter: options.word(&TOKEN_CREDENTIALS, ChainFilter::from_word) })
 }
 
-/// Refuses what the string says of another identity than the managed identity that `chosen` chooses. A
-/// variable may be set for another program.
+/// Refuses what the string says of another identity than the managed identity that `chosen`
+/// chooses. A variable may be set for another program.
 fn refuse_other_identities(options: &mut Options<'_>, chosen: &'static str) {
     let mut in_string = [&CLIENT_SECRET, &CLIENT_ID, &IDENTITY_OBJECT_ID]
         .into_iter()

@@ -1,13 +1,13 @@
 //! Which keys select what, and which of them contradict each other.
 //!
-//! go-discover accepts tags or a scale set only. Tags within resource groups, and tags together with
-//! a scale set, have a meaning here.
+//! go-discover accepts tags or a scale set only. Tags within resource groups, and tags together
+//! with a scale set, have a meaning here.
 
 use cloud_autojoin_core::ConfigProblem;
 use cloud_autojoin_provider_kit::Options;
 
-use crate::config::{Lookup, OrchestrationMode, Selection, TagCondition, TagPlace, Tags};
 use crate::keys::{LOOKUP, ORCHESTRATION_MODE, RESOURCE_GROUP, SELF, TAG, TAG_NAME, TAG_ON, TAG_VALUE, VM_SCALE_SET};
+use crate::select::{Lookup, OrchestrationMode, Selection, TagCondition, TagPlace, Tags};
 
 /// Reads the selection; `None` when a problem was recorded.
 pub(super) fn read(options: &mut Options<'_>) -> Option<Selection> {

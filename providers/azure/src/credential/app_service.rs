@@ -1,6 +1,7 @@
 //! The managed identity of App Service, Functions and Container Apps.
 //!
-//! The place gives an endpoint on the machine and a value to send along, which proves that the caller may see its environment. Facts:
+//! The place gives an endpoint on the machine and a value to send along, which proves that the
+//! caller may see its environment. Facts:
 //! learn.microsoft.com/azure/app-service/overview-managed-identity, api-version 2019-08-01.
 
 use cloud_autojoin_core::credential::AccessToken;

@@ -1,8 +1,10 @@
 //! The managed identity of a machine outside Azure that Azure Arc manages.
 //!
-//! The agent proves that the caller has rights on the machine: it refuses the first request and names a file that only privileged users can read; the second one brings its content.
-//! Whoever answers in the agent's place could name any file, so the file is read only where the agent keeps its keys. Facts:
-//! learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication, api-version 2020-06-01.
+//! The agent proves that the caller has rights on the machine: it refuses the first request and
+//! names a file that only privileged users can read; the second one brings its content. Whoever
+//! answers in the agent's place could name any file, so the file is read only where the agent keeps
+//! its keys. Facts: learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication,
+//! api-version 2020-06-01.
 
 use std::path::{Path, PathBuf};
 
@@ -63,7 +65,8 @@ impl<'a> AzureArc<'a> {
             .map_err(|_| SourceOutcome::failed(format!("cannot {OPERATION}: its key cannot stand in a header")))?;
         value.set_sensitive(true);
         match self.http.json::<TokenAnswer>(PROVIDER_NAME, &request.header(AUTHORIZATION, value), call).await? {
-            // An agent that does not know the choice answers with a token of the machine's own identity.
+            // An agent that does not know the choice answers with a token of the machine's own
+            // identity.
             Answer::Value(answer, _) if id.is_some_and(|id| !answer.is_of(id)) => {
                 let id = id.map(ToString::to_string).unwrap_or_default();
                 Err(SourceOutcome::failed(format!(
@@ -115,8 +118,8 @@ mod tests {
         (answer, queries.len())
     }
 
-    /// The same for the identity `id`, where the agent's answer has the fields of `named` beside the
-    /// token; and the queries seen.
+    /// The same for the identity `id`, where the agent's answer has the fields of `named` beside
+    /// the token; and the queries seen.
     async fn ask_for(
         directory: &Path,
         key_file: &str,

@@ -1,6 +1,8 @@
-//! An application's certificate: a PEM or PFX file with the certificate and its RSA key, and the statement signed with it.
+//! An application's certificate: a PEM or PFX file with the certificate and its RSA key, and the
+//! statement signed with it.
 //!
-//! `azure_identity` can only do this with OpenSSL, so the statement is signed here, by the TLS library's signer. PFX files are read with the feature `pfx`.
+//! `azure_identity` can only do this with OpenSSL, so the statement is signed here, by the TLS
+//! library's signer. PFX files are read with the feature `pfx`.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -46,7 +48,8 @@ impl Certificate {
         Ok(Self { certificate, key })
     }
 
-    /// The statement that the application signs in with: a JWT for the tenant's token endpoint. Format: learn.microsoft.com/entra/identity-platform/certificate-credentials.
+    /// The statement that the application signs in with: a JWT for the tenant's token endpoint.
+    /// Format: learn.microsoft.com/entra/identity-platform/certificate-credentials.
     pub(super) fn assertion(&self, entra: &Entra, call: &Call) -> Result<Secret, SourceOutcome> {
         let failed = |reason: &str| SourceOutcome::failed(format!("cannot sign with the certificate of `{VARIABLE}`: {reason}"));
         let now = call.clock().wall().duration_since(UNIX_EPOCH).map_err(|_| failed("the clock of this machine stands before 1970"))?;

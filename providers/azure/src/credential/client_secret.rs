@@ -7,7 +7,8 @@ use cloud_autojoin_core::{Call, Secret};
 
 use super::entra::{ClientAuth, Entra};
 
-/// The source `client secret`. It is made only of a whole configuration, so it never says that it is not configured.
+/// The source `client secret`. It is made only of a whole configuration, so it never says that it
+/// is not configured.
 #[derive(Debug)]
 pub(super) struct ClientSecret {
     pub(super) entra: Entra,

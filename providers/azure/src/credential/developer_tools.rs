@@ -1,7 +1,8 @@
 //! Who is signed in to Azure's own command lines, `az` and `azd`.
 //!
-//! Own code: `azure_identity` waits for them without limit and leaves them running when the caller gives up. Core's runner kills them. A token is written to their standard output only, so
-//! no error here says anything of that.
+//! Own code: `azure_identity` waits for them without limit and leaves them running when the caller
+//! gives up. Core's runner kills them. A token is written to their standard output only, so no
+//! error here says anything of that.
 
 use std::io;
 use std::sync::Arc;
@@ -43,7 +44,8 @@ impl AzureCli {
     }
 }
 
-/// What `az account get-access-token` prints. `expires_on` came with version 2.54; `expiresOn` beside it is local time without a zone, which nobody can read reliably.
+/// What `az account get-access-token` prints. `expires_on` came with version 2.54; `expiresOn`
+/// beside it is local time without a zone, which can't be read reliably.
 #[derive(Deserialize)]
 struct AzureCliToken {
     #[serde(rename = "accessToken")]
@@ -120,7 +122,7 @@ async fn run(commands: &dyn CommandRunner, program: &str, arguments: &[&str], si
         Ok(CommandOutput { stderr, .. }) => {
             let stderr = String::from_utf8_lossy(&without_escapes(stderr.as_bytes())).into_owned();
             let said = said(&stderr);
-            // Both name the command that signs in when nobody is.
+            // Both name the command that signs in when no one is.
             if stderr.contains(sign_in) {
                 return Err(SourceOutcome::NotConfigured(format!("nobody is signed in: run `{sign_in}` (`{program}` said: {said})")));
             }

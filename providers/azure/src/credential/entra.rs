@@ -1,8 +1,11 @@
 //! Signing in at Microsoft Entra ID: tokens for an application's secret or assertion.
 //!
-//! The request is `azure_identity`'s; the way it takes is core's HTTP client, so that deadline, retries, limits and the record of requests hold here too. `azure_identity` alone
-//! would try for a minute whatever the caller's deadline (TLS errors included), and it loses the status and the words of an error whose text has an escaped line end, which is how
-//! Entra writes them. Its token cache is not used either: a credential lives for one request, since a token that Azure refused could not be taken out of that cache.
+//! The request is `azure_identity`'s; the way it takes is core's HTTP client, so that deadline,
+//! retries, limits and the record of requests hold here too. `azure_identity` alone would try for a
+//! minute whatever the caller's deadline (TLS errors included), and it loses the status and the
+//! words of an error whose text has an escaped line end, which is how Entra writes them. Its token
+//! cache is not used either: a credential lives for one request, since a token that Azure refused
+//! could not be taken out of that cache.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -82,7 +85,7 @@ impl Entra {
     }
 }
 
-/// An assertion that is there already.
+/// An assertion that exists already.
 struct StaticAssertion(Secret);
 
 impl std::fmt::Debug for StaticAssertion {
@@ -110,7 +113,8 @@ impl CoreTransport {
     fn client_options(self: &Arc<Self>) -> ClientOptions {
         let mut cloud = CustomConfiguration::default();
         cloud.authority_host = self.entra.authority.to_string();
-        // `azure_identity` takes https only; plain http to this machine is for simulators, and `execute_request` goes by the real authority.
+        // `azure_identity` takes https only; plain http to this machine is for simulators, and
+        // `execute_request` goes by the real authority.
         if let Some(rest) = cloud.authority_host.strip_prefix("http:") {
             cloud.authority_host = format!("https:{rest}");
         }
@@ -132,7 +136,8 @@ impl CoreTransport {
         let request = Request::post(operation, url, body.clone())
             .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
             .header(ACCEPT, HeaderValue::from_static("application/json"));
-        // Decoded here and written again, so that an answer cut short is tried again, and one without a token is an error: `azure_identity` would take an empty one.
+        // Decoded here and written again, so that an answer cut short is tried again, and one
+        // without a token is an error: `azure_identity` would take an empty one.
         let answer = match self.entra.http.json::<serde_json::Map<String, serde_json::Value>>(PROVIDER_NAME, &request, &self.call).await? {
             Answer::Value(answer, _) => answer,
             Answer::Other(response) => return Err(refused(request.operation(), &response).into()),
@@ -163,7 +168,8 @@ impl azure_core::http::HttpClient for CoreTransport {
     }
 }
 
-/// An error of the token endpoint. Source: recorded answers, and learn.microsoft.com/entra/identity-platform/reference-error-codes.
+/// An error of the token endpoint. Source: recorded answers, and
+/// learn.microsoft.com/entra/identity-platform/reference-error-codes.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct EntraError {
@@ -172,10 +178,11 @@ struct EntraError {
     trace_id: Option<String>,
 }
 
-/// The error for an answer that is no token: Entra's own code (`AADSTS7000215`) and its first sentence, as one line.
+/// The error for an answer that is no token: Entra's own code (`AADSTS7000215`) and its first
+/// sentence, as one line.
 fn refused(operation: &str, response: &Response) -> ApiError {
     let EntraError { error, error_description, trace_id } = decode_json(&response.body).unwrap_or_default();
-    // The description goes on with lines of ids and the time, which stand in fields of their own.
+    // The description goes on with lines of ids and the time, which have fields of their own.
     let description = error_description.as_deref().and_then(|text| text.lines().next()).unwrap_or_default();
     let (code, message) = match description.split_once(": ") {
         Some((code, message)) if code.starts_with("AADSTS") => (Some(code.to_owned()), message),

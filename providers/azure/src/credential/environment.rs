@@ -1,6 +1,8 @@
-//! An application whose secret or certificate the Azure SDKs' variables give: `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH`.
+//! An application whose secret or certificate the Azure SDKs' variables give: `AZURE_TENANT_ID`,
+//! `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH`.
 //!
-//! The secret goes before the certificate. User name and password (`AZURE_USERNAME`) are not taken: Entra retires that flow, and it does not work with a second factor.
+//! The secret goes before the certificate. User name and password (`AZURE_USERNAME`) are not taken:
+//! Entra retires that flow, and it does not work with a second factor.
 
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{AccessToken, Source};
@@ -22,7 +24,8 @@ pub(super) struct Environment {
 impl Environment {
     pub(super) const NAME: &'static str = "environment";
 
-    /// `chosen_client_id` is the identity that the join string names; an application of the environment counts only when it is that one.
+    /// `chosen_client_id` is the identity that the join string names; an application of the
+    /// environment counts only when it is that one.
     pub(super) fn new(chosen_client_id: Option<String>, cloud: &Cloud, context: &Context) -> Self {
         Self { chosen_client_id, cloud: cloud.clone(), context: context.clone() }
     }

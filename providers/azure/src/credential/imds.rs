@@ -1,12 +1,12 @@
-//! A token from the instance metadata service (IMDS) that every machine in Azure has at a link-local
-//! address.
+//! A token from the instance metadata service (IMDS) that every machine in Azure has at a
+//! link-local address.
 //!
 //! Where another source follows in the chain, a probe goes beside the first token request, so that
-//! off Azure the chain goes on within a second: the same request without the header that the service
-//! insists on, which it refuses at once. Only the service's own documented answers count as its; any
-//! other server at the address is passed over. Where no source follows, the service has all the time
-//! of the call, and there is no probe. Nothing is remembered of a service that was not there: a
-//! machine that starts may get it later. Facts:
+//! off Azure the chain goes on within a second: the same request without the header that the
+//! service insists on, which it refuses at once. Only the service's own documented answers count as
+//! its; any other server at the address is passed over. Where no source follows, the service has
+//! all the time of the call, and there is no probe. Nothing is remembered of a service that was not
+//! there: a machine that starts may get it later. Facts:
 //! learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token,
 //! api-version 2018-02-01; the probe is that of the Azure SDKs.
 
@@ -51,7 +51,8 @@ pub(super) struct Imds {
     http: HttpClient,
     /// Whether another source follows, which should not wait for a service that is not there.
     has_next: bool,
-    /// Whether the service was there once: then the probe is over, and a later silence is a failure.
+    /// Whether the service was there once: then the probe is over, and a later silence is a
+    /// failure.
     seen: Arc<AtomicBool>,
 }
 
@@ -72,7 +73,8 @@ impl Imds {
     /// One token, if the service shows within [`PROBE_LIMIT`] that it is there.
     async fn token_after_probe(&self, call: &Call) -> Result<AccessToken, SourceOutcome> {
         let limited = call.within(PROBE_LIMIT);
-        // Side by side: one after the other would be a round trip more on every machine that has the service.
+        // Side by side: one after the other would be a round trip more on every machine that has
+        // the service.
         let (first, is_probed) = match select(pin!(self.probe(&limited)), pin!(self.ask(RetryPolicy::none(), call))).await {
             Either::Left((probed, asking)) => match probed? {
                 true => (asking.await, true),
@@ -166,7 +168,8 @@ impl Imds {
         url
     }
 
-    /// A machine without any identity answers 400 to whoever does not name one, and then the chain goes on. Everything else is a failure of what is configured.
+    /// A machine without any identity answers 400 to whoever does not name one, and then the chain
+    /// goes on. Everything else is a failure of what is configured.
     fn refusal(&self, response: &Response) -> SourceOutcome {
         let error = refusal(OPERATION, API_VERSION, response);
         if response.status != StatusCode::BAD_REQUEST || refuses_version(response.status, &response.body) {
@@ -190,11 +193,11 @@ impl Imds {
     }
 }
 
-/// How what [`ServiceResponses`] judges transient is retried: six times, from 2 s up to 25 s, as the
-/// Azure SDKs do. An update takes up to 70 s, which the waits last at least.
+/// How what [`ServiceResponses`] judges transient is retried: six times, from 2 s up to 25 s, as
+/// the Azure SDKs do. An update takes up to 70 s, which the waits last at least.
 ///
-/// A connection that is refused isn't retried: a watch asks again within seconds, sooner than these
-/// waits would.
+/// A connection that is refused isn't retried: a watch polls again within seconds, sooner than
+/// these waits would.
 pub(crate) fn retry_policy() -> RetryPolicy {
     RetryPolicy::default()
         .with_max_retries(6)
@@ -202,7 +205,7 @@ pub(crate) fn retry_policy() -> RetryPolicy {
         .without_connect_retries()
 }
 
-/// Judges the responses of the service: 404 and 410 stand for an update of it, unless they refuse the
+/// Judges the responses of the service: 404 and 410 mean an update of it, unless they refuse the
 /// api-version.
 pub(crate) struct ServiceResponses;
 
@@ -215,7 +218,8 @@ impl ResponseClassifier for ServiceResponses {
     }
 }
 
-/// The service's error: `{"error": "invalid_request", "error_description": "..."}`, or `error` alone.
+/// The service's error: `{"error": "invalid_request", "error_description": "..."}`, or `error`
+/// alone.
 #[derive(Deserialize)]
 struct ServiceError {
     error: String,
@@ -223,8 +227,8 @@ struct ServiceError {
     error_description: String,
 }
 
-/// Whether the answer is one of the instance metadata service: its name, the status for an update or
-/// for its rate limit, or an error in its documented form.
+/// Whether the answer is one of the instance metadata service: its name, the status for an update
+/// or for its rate limit, or an error in its documented form.
 pub(crate) fn is_service(response: &Response) -> bool {
     let server = response.headers.get(SERVER).and_then(|value| value.to_str().ok()).unwrap_or_default();
     server.starts_with("IMDS/")

@@ -1,6 +1,8 @@
-//! The managed identity of the place this runs in: a machine's (`imds.rs`), App Service's (`app_service.rs`), Azure Arc's (`arc.rs`).
+//! The managed identity of the place this runs in: a machine's (`imds.rs`), App Service's
+//! (`app_service.rs`), Azure Arc's (`arc.rs`).
 //!
-//! Own code, not `azure_identity`'s: that one has the metadata address built in, tries for 100 s on a machine that is not in Azure whatever the retry settings, and knows no Arc.
+//! Own code, not `azure_identity`'s: that one has the metadata address built in, tries for 100 s on
+//! a machine that is not in Azure whatever the retry settings, and knows no Arc.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -29,9 +31,9 @@ pub(super) struct ManagedIdentity {
 impl ManagedIdentity {
     pub(super) const NAME: &'static str = "managed identity";
 
-    /// The identity `id`, or the system-assigned one (or the only user-assigned one) of the machine. With
-    /// `has_next` another source follows when this machine has none; `seen` says, and is told, that the
-    /// metadata service is there.
+    /// The identity `id`, or the system-assigned one (or the only user-assigned one) of the
+    /// machine. With `has_next` another source follows when this machine has none; `seen` is set
+    /// once the metadata service is there.
     pub(super) fn new(id: Option<ManagedIdentityId>, cloud: &Cloud, metadata_endpoint: &Url, context: &Context, has_next: bool, seen: Arc<AtomicBool>) -> Self {
         let imds = Imds::new(id.clone(), cloud.audience.clone(), metadata_endpoint.clone(), context.http().clone(), has_next, seen);
         Self { id, audience: cloud.audience.clone(), context: context.clone(), imds }
@@ -44,7 +46,7 @@ impl Source for ManagedIdentity {
         Self::NAME
     }
 
-    /// The place is told by its variables, in the order of the Azure SDKs.
+    /// The environment is recognised by its variables, in the order of the Azure SDKs.
     async fn token(&self, _scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
         let variable = |name| self.context.env().filled(name);
         let http = self.context.http();

@@ -1,8 +1,11 @@
-//! Who asks Azure: the identities, the order in which they are tried, and the tokens they give.
+//! The identities that requests are sent as, the order in which they are tried, and the tokens they
+//! give.
 //!
-//! One file for each source. Those that speak to Microsoft Entra ID go through `entra.rs`, which uses `azure_identity`; the others are own code, each file says why. The order is that of the
-//! Azure SDKs' default chain: environment, workload identity, managed identity, Azure CLI, Azure Developer CLI. The chain itself (a source that is configured and fails is the error; one
-//! that is absent gives its reason) and the token cache are core's.
+//! One file for each source. Those that speak to Microsoft Entra ID go through `entra.rs`, which
+//! uses `azure_identity`; the others are own code, each file says why. The order is that of the
+//! Azure SDKs' default chain: environment, workload identity, managed identity, Azure CLI, Azure
+//! Developer CLI. The chain itself (a source that is configured and fails is the error; one that is
+//! absent gives its reason) and the token cache are core's.
 
 mod app_service;
 mod arc;
@@ -69,9 +72,11 @@ impl Default for Identity {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChainOptions {
-    /// The tenant, for workload identity and the command lines; else `AZURE_TENANT_ID`, or the tenant they are signed in to.
+    /// The tenant, for workload identity and the command lines; else `AZURE_TENANT_ID`, or the
+    /// tenant they are signed in to.
     pub tenant_id: Option<String>,
-    /// The user-assigned managed identity or the workload identity, by client id; else `AZURE_CLIENT_ID`.
+    /// The user-assigned managed identity or the workload identity, by client id; else
+    /// `AZURE_CLIENT_ID`.
     pub client_id: Option<String>,
     /// The managed identity by another id; nothing but the managed identity is tried then.
     pub managed_identity: Option<ManagedIdentityId>,
@@ -206,7 +211,8 @@ impl Credentials {
         self.bearer.token(call).await
     }
 
-    /// Notes that the metadata service of this machine answered, so that a token is waited for there.
+    /// Notes that the metadata service of this machine answered, so that a token is waited for
+    /// there.
     pub(crate) fn note_metadata_service(&self) {
         self.metadata_seen.store(true, Ordering::Relaxed);
     }
@@ -236,7 +242,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The sources of the chain in order, as far as they are wanted; into `details` goes what is known of each beforehand.
+/// The sources of the chain in order, as far as they are wanted; into `details` goes what is known
+/// of each beforehand.
 fn default_chain(
     options: &ChainOptions,
     cloud: &Cloud,

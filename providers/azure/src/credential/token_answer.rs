@@ -1,6 +1,8 @@
-//! The answer of the token endpoints that are not Entra's own: instance metadata, App Service, Azure Arc.
+//! The answer of the token endpoints that are not Entra's own: instance metadata, App Service,
+//! Azure Arc.
 //!
-//! They write numbers as text: `"expires_in": "86329"`. Shapes: recorded answers of the instance metadata service (system, client id, resource id), 2021; App Service and Azure Arc from
+//! They write numbers as text: `"expires_in": "86329"`. Shapes: recorded answers of the instance
+//! metadata service (system, client id, resource id), 2021; App Service and Azure Arc from
 //! learn.microsoft.com, which leave `expires_in` out.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,8 +17,8 @@ use serde_json::Value;
 use super::ManagedIdentityId;
 use crate::keys::PROVIDER_NAME;
 
-/// The longest life of a token that is believed: Entra's own end after 28 hours. One that claims more is
-/// renewed at this age, and a number too large for a point in time reaches no arithmetic.
+/// The longest life of a token that is believed: Entra's own end after 28 hours. One that claims
+/// more is renewed at this age, and a number too large for a point in time reaches no arithmetic.
 const MAX_LIFETIME: Duration = Duration::from_secs(48 * 3600);
 
 /// A token as it came.
@@ -89,7 +91,8 @@ pub(super) fn seconds_of(value: &Value) -> Option<Duration> {
     Some(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }
 
-/// A refusal: `{"error": ..., "error_description": ...}` of the instance metadata service; App Service writes `message` or nests it.
+/// A refusal: `{"error": ..., "error_description": ...}` of the instance metadata service; App
+/// Service writes `message` or nests it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Refusal {

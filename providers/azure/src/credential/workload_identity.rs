@@ -1,7 +1,8 @@
 //! Workload identity: a token of another issuer, such as Kubernetes, in exchange for one of Entra.
 //!
-//! `azure_identity`'s own credential reads the file blocking, keeps it for ten minutes, and sends the line end that most such files have; so the file is read here, for each token
-//! request, and only the exchange is `azure_identity`'s.
+//! `azure_identity`'s own credential reads the file blocking, keeps it for ten minutes, and sends
+//! the line end that most such files have; so the file is read here, for each token request, and
+//! only the exchange is `azure_identity`'s.
 
 use std::io;
 
@@ -29,7 +30,7 @@ pub(super) struct WorkloadIdentity {
 impl WorkloadIdentity {
     pub(super) const NAME: &'static str = "workload identity";
 
-    /// `tenant_id` and `client_id` stand in for `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`.
+    /// `tenant_id` and `client_id` replace `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`.
     pub(super) fn new(tenant_id: Option<String>, client_id: Option<String>, cloud: &Cloud, context: &Context) -> Self {
         Self { tenant_id, client_id, cloud: cloud.clone(), context: context.clone() }
     }

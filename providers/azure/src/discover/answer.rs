@@ -1,7 +1,9 @@
-//! The answer as it grows: interfaces come in from the paths, each leaves as a node with its verdict.
+//! The answer as it grows: interfaces come in from the paths, each leaves as a node with its
+//! verdict.
 //!
-//! What needs a further look (power state, public address) is kept until [`Answer::finish`], which asks for all of them together; everything else is judged at once, so a page of
-//! interfaces can be forgotten as soon as it was read.
+//! What needs a further look (power state, public address) is kept until [`Answer::finish`], which
+//! requests all of them together; everything else is judged at once, so a page of interfaces can be
+//! forgotten as soon as it was read.
 
 use std::collections::HashSet;
 
@@ -13,8 +15,8 @@ use super::ip_configuration::{AddressRule, PublicAddresses};
 use super::query::Query;
 use super::{power_state, public_address};
 use crate::arm::ResourceId;
-use crate::config::PowerState;
 use crate::keys::PROVIDER_NAME;
+use crate::select::PowerState;
 
 /// The answer of one call.
 pub(super) struct Answer<'a> {
@@ -46,7 +48,8 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Takes an interface that belongs to what was asked for. One that comes by two ways counts once.
+    /// Takes an interface that belongs to what was asked for. One that comes by two ways counts
+    /// once.
     pub(super) fn take(&mut self, candidate: Candidate) {
         if !self.is_new(&candidate.interface.id) {
             return;
@@ -72,7 +75,8 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Takes an interface by the verdict on its tags: in where there is no reason against it. One that was judged before keeps that verdict.
+    /// Takes an interface by the verdict on its tags: in where there is no reason against it. One
+    /// that was judged before keeps that verdict.
     pub(super) fn judge(&mut self, candidate: Candidate, reasons: Vec<Exclusion>) {
         if reasons.is_empty() {
             self.take(candidate);
@@ -92,7 +96,8 @@ impl<'a> Answer<'a> {
         self.discovery.record(node);
     }
 
-    // An interface is remembered only where it can come by several ways: memory must not grow with a list that is read once.
+    // An interface is remembered only where it can come by several ways: memory must not grow with
+    // a list that is read once.
     fn is_new(&mut self, interface: &ResourceId) -> bool {
         !self.remembers || interface.is_empty() || self.seen.insert(interface.clone())
     }
@@ -116,7 +121,8 @@ impl<'a> Answer<'a> {
     ///
     /// # Errors
     ///
-    /// A power state or a public address that cannot be read; an interface of which the answer leaves out whether it has an address.
+    /// A power state or a public address that cannot be read; an interface of which the answer
+    /// leaves out whether it has an address.
     pub(super) async fn finish(mut self) -> Result<Discovery> {
         let mut waiting = std::mem::take(&mut self.waiting);
         if self.query.config.power_state == PowerState::Running {

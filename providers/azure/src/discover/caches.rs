@@ -7,7 +7,7 @@ use std::time::Duration;
 use cloud_autojoin_core::{Clock, Moment};
 
 use crate::arm::{ResourceId, Tags};
-use crate::config::OrchestrationMode;
+use crate::select::OrchestrationMode;
 
 /// How long the tags of a scale set are used before they are read again.
 ///
@@ -34,8 +34,8 @@ impl Caches {
         with(&self.modes, |modes| modes.get(set).copied())
     }
 
-    /// Keeps the mode of a scale set, which never changes while the set exists; `None` forgets it, for
-    /// a set that is gone.
+    /// Keeps the mode of a scale set, which never changes while the set exists; `None` forgets it,
+    /// for a set that is gone.
     pub(super) fn keep_mode(&self, set: &ResourceId, mode: Option<OrchestrationMode>) {
         with(&self.modes, |modes| match mode {
             Some(mode) => modes.insert(set.clone(), mode),

@@ -1,4 +1,5 @@
-//! What the paths hand on: interfaces that belong to what was asked for, with what is known of their instances.
+//! What the paths hand on: interfaces that belong to what was asked for, with what is known of
+//! their instances.
 
 use std::sync::Arc;
 
@@ -52,7 +53,7 @@ impl Instance {
         }
     }
 
-    /// A node for the instance itself, which has no interface to stand for it.
+    /// A node for the instance itself, which has no interface to represent it.
     pub(super) fn node(&self, reason: Exclusion) -> Node {
         self.node_for(vec![reason])
     }

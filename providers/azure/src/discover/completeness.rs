@@ -1,4 +1,5 @@
-//! Answers with a hole: what is needed to tell an address, or to tell that there is none, is missing.
+//! Answers with a hole: what is needed to tell an address, or to tell that there is none, is
+//! missing.
 //!
 //! Leaving such a resource out would make a short list, so it is an error where it belongs to what
 //! was asked for. Where it gives an address all the same it is a finding.

@@ -1,6 +1,8 @@
-//! A scale set in which neither path found members: not there, empty, or of a mode whose path was refused.
+//! A scale set in which neither path found members: not there, empty, or of a mode whose path was
+//! refused.
 //!
-//! Azure answers the filter on a set that does not exist with an empty list, so an empty answer alone says nothing (recorded 2025): the set itself is read.
+//! Azure answers the filter on a set that does not exist with an empty list, so an empty answer
+//! alone says nothing (recorded 2025): the set itself is read.
 
 use std::fmt;
 
@@ -10,13 +12,15 @@ use super::members::{PathEnd, Resolved, ScaleSetName};
 use super::query::Query;
 use super::suggestion::with_suggestion;
 use crate::arm::{ScaleSet, is_not_found, is_scope_missing};
-use crate::config::OrchestrationMode;
+use crate::select::OrchestrationMode;
 
-/// Finds out why there are no members. `uniform` and `flexible` are how those paths ended; `None` where one was not asked.
+/// Finds out why there are no members. `uniform` and `flexible` are how those paths ended; `None`
+/// where one was not asked.
 ///
 /// # Errors
 ///
-/// There is no such set, group or subscription; or the path of the set's mode failed, or the mode cannot be found out and a path failed that may be the one.
+/// There is no such set, group or subscription; or the path of the set's mode failed, or the mode
+/// cannot be found out and a path failed that may be the one.
 pub(super) async fn explain(query: Query<'_>, set: &ScaleSetName, uniform: Option<PathEnd>, flexible: Option<PathEnd>) -> Result<Resolved> {
     let (mut uniform, mut flexible) = (uniform, flexible);
     for end in [&mut flexible, &mut uniform] {
@@ -58,7 +62,8 @@ pub(super) async fn explain(query: Query<'_>, set: &ScaleSetName, uniform: Optio
     }
 }
 
-/// The mode of a set; absent with old versions, when every set was Uniform. `None`: one that is not known yet.
+/// The mode of a set; absent with old versions, when every set was Uniform. `None`: one that is not
+/// known yet.
 pub(super) fn mode_of(set: &ScaleSet) -> Option<OrchestrationMode> {
     match set.properties.orchestration_mode.as_deref().unwrap_or_default() {
         mode if mode.eq_ignore_ascii_case("Flexible") => Some(OrchestrationMode::Flexible),

@@ -1,7 +1,10 @@
-//! Instances of a Flexible set: ordinary virtual machines that name the set, each with its interfaces.
+//! Instances of a Flexible set: ordinary virtual machines that name the set, each with its
+//! interfaces.
 //!
-//! The virtual machines (V) do not carry addresses, only the ids of interfaces; those are joined without case with the interfaces of the group (N), which are read beside them, page by page. An id
-//! that N lacks by then stands on a later page, in another group, or is gone: `lookup.rs`. N counts only if an interface of the group is needed; a refusal of it is no error else.
+//! The virtual machines (V) do not carry addresses, only the ids of interfaces; those are joined
+//! without case with the interfaces of the group (N), which are read beside them, page by page. An
+//! id that N lacks by then is on a later page, in another group, or is gone: `lookup.rs`. N counts
+//! only if an interface of the group is needed; a refusal of it is no error else.
 
 use std::future::{poll_fn, ready};
 use std::pin::pin;
@@ -19,9 +22,10 @@ use super::members::{Opened, Resolved, ScaleSetName, belongs};
 use super::query::Query;
 use super::slot::Slot;
 use crate::arm::{NetworkInterface, ResourceId, VirtualMachine, same_name};
-use crate::config::OrchestrationMode;
+use crate::select::OrchestrationMode;
 
-/// Reads the virtual machines to the end and looks up their interfaces, the first page of which is on its way.
+/// Reads the virtual machines to the end and looks up their interfaces, the first page of which is
+/// on its way.
 ///
 /// # Errors
 ///
@@ -75,10 +79,12 @@ pub(super) async fn resolve(
     Ok(resolved)
 }
 
-/// Goes on with the group's interfaces while the virtual machines are read, a page for each page of those: every machine has an interface, so a set that fills pages fills as many of them.
+/// Goes on with the group's interfaces while the virtual machines are read, a page for each page of
+/// those: every machine has an interface, so a set that fills pages fills as many of them.
 ///
-/// `machine_pages` is how many pages of virtual machines have been asked for, zero when they are at an end. It is looked at whenever this is polled, which has to be together with whatever
-/// changes it.
+/// `machine_pages` is how many pages of virtual machines have been asked for, zero when they are at
+/// an end. It is looked at whenever this is polled, which has to be together with whatever changes
+/// it.
 async fn read_along<'a>(
     interfaces: Slot<'_, PartialList<'a, NetworkInterface>>,
     machine_pages: &AtomicUsize,

@@ -1,6 +1,7 @@
 //! Which addresses of a network interface count.
 //!
-//! By default every private address of every IP configuration, which is go-discover's answer. What an interface belongs to is decided elsewhere.
+//! By default every private address of every IP configuration, which is go-discover's answer. What
+//! an interface belongs to is decided elsewhere.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,7 +11,7 @@ use cloud_autojoin_provider_kit::AddressScope;
 
 use super::completeness;
 use crate::arm::{AddressField, IpConfiguration, NetworkInterface, PublicAddress, ResourceId};
-use crate::config::{AddressType, AzureConfig, Interfaces};
+use crate::select::{AddressType, AzureConfig, Interfaces};
 
 /// The public addresses that IP configurations name.
 pub(super) type PublicAddresses = HashMap<ResourceId, PublicAddress>;
@@ -43,7 +44,8 @@ impl AddressRule {
 
     /// The addresses of `interface` that count, and why others do not.
     ///
-    /// With `interfaces=primary` these are those of the primary interface: of each family the primary IP configuration, or the first where none is marked (IPv6 never is).
+    /// With `interfaces=primary` these are those of the primary interface: of each family the
+    /// primary IP configuration, or the first where none is marked (IPv6 never is).
     ///
     /// # Errors
     ///
@@ -83,7 +85,8 @@ impl AddressRule {
             return Err(completeness::of_interface(interface, what));
         }
         if addresses.is_empty() {
-            // The node is counted by its first reason: "not primary" says nothing of the configuration that is.
+            // The node is counted by its first reason: "not primary" says nothing of the
+            // configuration that is.
             excluded.sort_by_key(|reason| *reason == Exclusion::NotPrimary);
         }
         Ok((addresses, excluded))

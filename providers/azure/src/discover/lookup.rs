@@ -1,7 +1,9 @@
 //! Resources by their ids (interfaces above all), in as few requests as can be known beforehand.
 //!
-//! Reading a list costs a request a page, reading single interfaces one each; how many pages a list has is not known. So a list is read on as long as the pages read are fewer than the interfaces
-//! that are missing, and what is missing then is read singly: never more than twice what the better way would have cost (the rule of ski rental).
+//! Reading a list costs a request a page, reading single interfaces one each; how many pages a list
+//! has is not known. So a list is read on as long as the pages read are fewer than the interfaces
+//! that are missing, and what is missing then is read singly: never more than twice what the better
+//! way would have cost (the rule of ski rental).
 
 use std::collections::{HashMap, HashSet};
 
@@ -96,7 +98,8 @@ impl Resource for PublicAddress {
     }
 }
 
-/// The resources found, by id. One that was asked for and is not among them was gone when it was looked for.
+/// The resources found, by id. One that was asked for and is not among them was gone when it was
+/// looked for.
 pub(super) type Found<T> = HashMap<ResourceId, T>;
 
 /// A list of which the beginning was read already.
@@ -111,7 +114,7 @@ pub(super) struct PartialList<'a, T> {
     pub must_list: bool,
 }
 
-/// Looks up `wanted`, some of which may stand in `partial`.
+/// Looks up `wanted`, some of which may be in `partial`.
 ///
 /// # Errors
 ///
@@ -169,7 +172,8 @@ impl<T: Resource> Search<'_, T> {
         while list.has_more() && list.pages_read() - paid < self.missing.len() {
             match list.next().await {
                 Ok(page) => self.read = page.unwrap_or_default(),
-                // The right to read single resources need not be one over the group, and what is gone is found out one by one.
+                // The right to read single resources need not be one over the group, and what is
+                // gone is found out one by one.
                 Err(cloud_autojoin_core::Error::Api(error)) if !self.must_list && matches!(error.status(), 403 | 404) => break,
                 Err(error) => return Err(error),
             }

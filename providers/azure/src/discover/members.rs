@@ -1,11 +1,12 @@
-//! What the paths of Uniform and Flexible scale sets share: which set is meant, and what it came to.
+//! What the paths of Uniform and Flexible scale sets share: which set is meant, and what it came
+//! to.
 
 use cloud_autojoin_core::{Error, Finding, Node};
 
 use super::candidate::Candidate;
 use super::query::Query;
 use crate::arm::{Listing, ResourceId, VirtualMachine};
-use crate::config::OrchestrationMode;
+use crate::select::OrchestrationMode;
 
 /// Which scale set is meant.
 #[derive(Debug, Clone)]
@@ -17,7 +18,8 @@ pub(super) struct ScaleSetName {
 }
 
 impl ScaleSetName {
-    /// The Uniform set that an instance, or anything of an instance, belongs to; `None` for everything else.
+    /// The Uniform set that an instance, or anything of an instance, belongs to; `None` for
+    /// everything else.
     pub(super) fn of_instance(id: &ResourceId) -> Option<Self> {
         id.after("virtualMachines")?;
         Some(Self { resource_group: id.resource_group()?.to_owned(), name: id.after("virtualMachineScaleSets")?.to_owned() })
@@ -48,7 +50,8 @@ impl Resolved {
     }
 }
 
-/// A list whose first page with something on it was read (or which has nothing), and the rest of it.
+/// A list whose first page with something on it was read (or which has nothing), and the rest of
+/// it.
 pub(super) type Opened<'a, T> = (Vec<T>, Listing<'a, T>);
 
 /// How a path without members ended.

@@ -1,7 +1,9 @@
 //! From a query to an answer: which requests are made, in which order, and what their answers mean.
 //!
-//! [`run`] picks the path: `tags.rs` for tags (with `tagged_*.rs`, `tag_*.rs`), `scale_set.rs` for a scale set (with `uniform.rs`, `flexible.rs`, `empty_scale_set.rs`). All of them hand interfaces to `answer.rs`, which gives each its
-//! verdict by `ip_configuration.rs`. `lookup.rs` finds resources by id. The client is next door in `arm/`.
+//! [`run`] picks the path: `tags.rs` for tags (with `tagged_*.rs`, `tag_*.rs`), `scale_set.rs` for
+//! a scale set (with `uniform.rs`, `flexible.rs`, `empty_scale_set.rs`). All of them hand
+//! interfaces to `answer.rs`, which gives each its verdict by `ip_configuration.rs`. `lookup.rs`
+//! finds resources by id. The client is in `arm/`.
 
 mod answer;
 mod caches;
@@ -44,22 +46,24 @@ use self::tag_match::NearMisses;
 use self::tag_query::{TagQuery, judge_candidate};
 use self::tagged_scale_sets::with_scale_set_tags;
 use crate::arm::{self, ScaleSet, is_not_found};
-use crate::config::{Selection, TagPlace, Tags};
+use crate::select::{Selection, TagPlace, Tags};
 
-/// ArmRequests Azure once. The words `self` of the configuration are replaced by now, and the token is at hand.
+/// ArmRequests Azure once. The words `self` of the configuration are replaced by now, and the token
+/// is at hand.
 ///
 /// # Errors
 ///
-/// Something that must be read for a whole answer cannot be; there is no such scale set, group or subscription.
+/// Something that must be read for a whole answer cannot be; there is no such scale set, group or
+/// subscription.
 pub(crate) async fn run(query: Query<'_>) -> Result<Discovery> {
     let mut answer = Answer::new(query);
     match &query.config.selection {
         Selection::Tag { tags, resource_groups, lookup } => tags::collect(TagQuery { query, tags, resource_groups }, *lookup, &mut answer).await?,
         Selection::ScaleSet { resource_group, name, orchestration_mode, tags } => {
             let set = ScaleSetName { resource_group: resource_group.clone(), name: name.clone() };
-            let may_stand_on = |place| tags.as_ref().is_some_and(|tags| tags.may_stand_on(place));
-            let wanted = Wanted { mode: *orchestration_mode, instance_tags: may_stand_on(TagPlace::Instance) };
-            let its_tags = async { if may_stand_on(TagPlace::ScaleSet) { tags_of(query, &set).await.map(Some) } else { Ok(None) } };
+            let may_be_on = |place| tags.as_ref().is_some_and(|tags| tags.may_be_on(place));
+            let wanted = Wanted { mode: *orchestration_mode, instance_tags: may_be_on(TagPlace::Instance) };
+            let its_tags = async { if may_be_on(TagPlace::ScaleSet) { tags_of(query, &set).await.map(Some) } else { Ok(None) } };
             let found = try_join(scale_set::resolve(query, &set, wanted), its_tags).await;
             let may_be_gone = found.as_ref().map_or_else(is_not_found, |(resolved, _)| resolved.candidates.is_empty());
             if may_be_gone {
@@ -73,7 +77,8 @@ pub(crate) async fn run(query: Query<'_>) -> Result<Discovery> {
     answer.finish().await
 }
 
-/// The tags of a scale set, read at most once in a while: Azure allows 12 reads a minute of one set, for everyone together.
+/// The tags of a scale set, read at most once in a while: Azure allows 12 reads a minute of one
+/// set, for everyone together.
 async fn tags_of(query: Query<'_>, set: &ScaleSetName) -> Result<Arc<arm::Tags>> {
     let id = set.id(query);
     if let Some(tags) = query.caches.tags(&id) {

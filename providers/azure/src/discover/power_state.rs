@@ -1,4 +1,5 @@
-//! Which instances run just now, by their instance views: nothing else is sure (a deallocated machine keeps its interfaces and their addresses).
+//! Which instances run just now, by their instance views: nothing else is sure (a deallocated
+//! machine keeps its interfaces and their addresses).
 //!
 //! Azure allows 12 reads a minute of one machine, for everyone together, and 300 lists of machines.
 //! So the views come in lists, one for each scale set and one for all other machines; a machine is
@@ -32,7 +33,8 @@ pub(super) type PowerStates = HashMap<ResourceId, Result<String, Exclusion>>;
 ///
 /// # Errors
 ///
-/// A power state that cannot be read or that the answer leaves out; an instance that is gone is none.
+/// A power state that cannot be read or that the answer leaves out; an instance that is gone is
+/// none.
 pub(super) async fn read(query: Query<'_>, candidates: &[Candidate]) -> Result<PowerStates> {
     let mut states = PowerStates::new();
     let mut uniform: HashMap<String, ScaleSetName> = HashMap::new();
@@ -82,7 +84,8 @@ async fn of_set(query: Query<'_>, set: ScaleSetName, mut missing: HashSet<Resour
         Err(error) if is_refused(&error) => return Ok((HashMap::new(), missing)),
         Err(error) => return Err(error),
     };
-    // By name, which is unique in a group: what Azure leaves of a machine beside its view is not documented.
+    // By name, which is unique in a group: what Azure leaves of a machine beside its view is not
+    // documented.
     let mut by_name: HashMap<String, ResourceId> = missing.iter().map(|id| (name_key(id.name()), id.clone())).collect();
     let mut found = HashMap::new();
     for machine in machines {
@@ -96,8 +99,8 @@ async fn of_set(query: Query<'_>, set: ScaleSetName, mut missing: HashSet<Resour
     Ok((found, missing))
 }
 
-/// Reads the list of all views of the subscription, as long as its pages are fewer than the machines
-/// that are missing: at most twice what reading those singly costs.
+/// Reads the list of all views of the subscription, as long as its pages are fewer than the
+/// machines that are missing: at most twice what reading those singly costs.
 async fn of_subscription(query: Query<'_>, mut missing: HashSet<ResourceId>) -> Result<Listed> {
     let mut found = HashMap::new();
     let mut list = query.list::<VirtualMachine>(query.requests().virtual_machine_states());
@@ -119,7 +122,8 @@ async fn of_subscription(query: Query<'_>, mut missing: HashSet<ResourceId>) -> 
     Ok((found, missing))
 }
 
-/// Whether another way to ask may be open: not allowed, not there, or a query that this Azure does not know.
+/// Whether another way to ask may be open: not allowed, not there, or a query that this Azure does
+/// not know.
 fn is_refused(error: &Error) -> bool {
     matches!(error, Error::Api(error) if matches!(error.status(), 400 | 403 | 404))
 }

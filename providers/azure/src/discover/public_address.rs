@@ -12,7 +12,8 @@ use super::members::ScaleSetName;
 use super::query::Query;
 use crate::arm::{PublicAddress, ResourceId, name_key};
 
-/// Reads the public addresses that `candidates` name: those of a Uniform set in one list, the others by id. One that is gone is left out.
+/// Reads the public addresses that `candidates` name: those of a Uniform set in one list, the
+/// others by id. One that is gone is left out.
 ///
 /// # Errors
 ///

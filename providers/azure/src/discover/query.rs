@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::caches::Caches;
 use crate::arm::{ArmClient, ArmRequests, Listing};
-use crate::config::AzureConfig;
+use crate::select::AzureConfig;
 
 /// One call about one selection.
 #[derive(Clone, Copy)]

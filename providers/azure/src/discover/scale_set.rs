@@ -1,8 +1,11 @@
-//! One scale set: asks side by side what either orchestration mode takes, and reads the mode off the answers.
+//! One scale set: requests what either orchestration mode needs side by side, and reads the mode
+//! from the responses.
 //!
-//! U: the set's own interfaces (a Uniform set has some). V: the virtual machines that name the set (a Flexible set has some). N: the interfaces of the group, first page, which V's are
-//! looked up in. The first of U and V with members wins and the other is dropped; `uniform.rs` and `flexible.rs` read on from there. Neither: `empty_scale_set.rs` finds out why. The set itself is not
-//! read on the good path: Azure allows 12 such reads a minute for a whole fleet.
+//! U: the set's own interfaces (a Uniform set has some). V: the virtual machines that name the set
+//! (a Flexible set has some). N: the interfaces of the group, first page, which V's are looked up
+//! in. The first of U and V with members wins and the other is dropped; `uniform.rs` and
+//! `flexible.rs` read on from there. Neither: `empty_scale_set.rs` finds out why. The set itself is
+//! not read on the good path: Azure allows 12 such reads a minute for a whole fleet.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -16,7 +19,7 @@ use super::query::Query;
 use super::slot::Slot;
 use super::{empty_scale_set, flexible, uniform};
 use crate::arm::{Listing, NetworkInterface, ResourceId, VirtualMachine, is_not_found};
-use crate::config::OrchestrationMode;
+use crate::select::OrchestrationMode;
 
 /// What is wanted of a set beyond its interfaces.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,7 +66,8 @@ pub(super) async fn resolve(query: Query<'_>, set: &ScaleSetName, wanted: Wanted
     }
 }
 
-/// Resolves a scale set that a list has just shown, with its mode if that is known. One that has no members, or is gone by now, is an empty answer.
+/// Resolves a scale set that a list has just shown, with its mode if that is known. One that has no
+/// members, or is gone by now, is an empty answer.
 ///
 /// # Errors
 ///

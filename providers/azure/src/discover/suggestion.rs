@@ -13,9 +13,11 @@ use crate::arm::{ResourceId, ScaleSet, name_key, same_name};
 /// How long a look-up may take that only explains.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The error that there is no such set, with the name of the one that was probably meant: of the same name in another group, or of a similar one in this group.
+/// The error that there is no such set, with the name of the one that was probably meant: of the
+/// same name in another group, or of a similar one in this group.
 ///
-/// The scale sets of the subscription are listed for it. A failure is none: the error stands as it is then.
+/// The scale sets of the subscription are listed for it. When the list fails, the error is returned
+/// as it is.
 pub(super) async fn with_suggestion(query: Query<'_>, set: &ScaleSetName, error: Error) -> Error {
     let Error::Api(error) = error else { return error };
     let query = Query { call: &query.call.within(PATIENCE), ..query };

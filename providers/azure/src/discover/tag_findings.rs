@@ -1,4 +1,5 @@
-//! Why no interface has the tags: values that differ, tags that stand elsewhere, nothing there at all; and the string that would find them.
+//! Why no interface has the tags: values that differ, tags that are set elsewhere, nothing there at
+//! all; and the string that would find them.
 
 use cloud_autojoin_core::Finding;
 
@@ -8,7 +9,7 @@ use super::suggestion::PATIENCE;
 use super::tag_match::{NearMisses, with_place};
 use super::tag_query::TagQuery;
 use crate::arm::{IndexedResource, same_name};
-use crate::config::{Lookup, TagPlace, Tags};
+use crate::select::{Lookup, TagPlace, Tags};
 
 /// What was seen in each place, matching or not.
 #[derive(Debug, Default)]
@@ -43,7 +44,7 @@ pub(super) async fn explain(tag_query: TagQuery<'_>, lookup: Lookup, seen: &Seen
         );
     } else if seen.examined() == 0 {
         answer.find(nothing_there(tag_query));
-    } else if tags.may_stand_on(TagPlace::NetworkInterface) && tags.places.len() == 1 {
+    } else if tags.may_be_on(TagPlace::NetworkInterface) && tags.places.len() == 1 {
         answer.find(
             Finding::new(format!("none of {} network interfaces has {}", seen.interfaces.examined(), conditions(tags))).with_hint(
                 "interfaces inherit tags from nothing: tag the network interfaces, or say with `tag_on=vm` or `tag_on=scale_set` where the tag stands",
@@ -71,7 +72,7 @@ fn nothing_there(tag_query: TagQuery<'_>) -> Finding {
         .collect();
     let hint = "check `subscription_id` and `resource_group`, and that the role of this identity covers them";
     let uniform = "; interfaces of Uniform scale sets are in no list but their own: name the set with `vm_scale_set`, or say `tag_on=scale_set`";
-    let with_uniform = if tag_query.tags.may_stand_on(TagPlace::ScaleSet) { "" } else { uniform };
+    let with_uniform = if tag_query.tags.may_be_on(TagPlace::ScaleSet) { "" } else { uniform };
     Finding::new(format!("{place} has no {} that this identity may see", things.join(" or "))).with_hint(format!("{hint}{with_uniform}"))
 }
 
@@ -80,7 +81,7 @@ fn conditions(tags: &Tags) -> String {
     format!("{} {}", if conditions.len() == 1 { "tag" } else { "tags" }, conditions.join(" and "))
 }
 
-/// Looks where else the first tag stands, in the index. A failure is none: this only explains.
+/// Looks in the index where else the first tag is set. A failure is ignored: this only explains.
 async fn elsewhere(tag_query: TagQuery<'_>) -> Option<Finding> {
     let TagQuery { query, tags, resource_groups } = tag_query;
     let condition = tags.conditions.first()?;
@@ -97,7 +98,7 @@ async fn elsewhere(tag_query: TagQuery<'_>) -> Option<Finding> {
     ] {
         let hits: Vec<&IndexedResource> = hits.iter().filter(|hit| hit.kind().eq_ignore_ascii_case(kind)).collect();
         let others = if hits.len() > 1 { format!(" and {} more", hits.len() - 1) } else { String::new() };
-        if let Some(hit) = hits.iter().find(|hit| in_scope(hit)).filter(|_| !tags.may_stand_on(place)) {
+        if let Some(hit) = hits.iter().find(|hit| in_scope(hit)).filter(|_| !tags.may_be_on(place)) {
             let finding = Finding::new(format!("tag {condition} is set on the {thing} `{}`{others}", hit.id.name()));
             return Some(with_place(finding.with_hint(format!("add `tag_on={}`", place.word())), tags, place));
         }
@@ -105,7 +106,7 @@ async fn elsewhere(tag_query: TagQuery<'_>) -> Option<Finding> {
             let group = hit.id.resource_group().unwrap_or_default();
             let finding = Finding::new(format!("tag {condition} is set on the {thing} `{}`{others} in resource group `{group}`", hit.id.name()))
                 .with_change("resource_group", Some(group));
-            if tags.may_stand_on(place) {
+            if tags.may_be_on(place) {
                 return Some(finding.with_hint(format!("look in `resource_group={group}`")));
             }
             let hint = format!("look in `resource_group={group}` and `tag_on={}`", place.word());

@@ -1,7 +1,9 @@
-//! Tags by ARM's index of resources: the cost follows the matches, not the size of the subscription.
+//! Tags by ARM's index of resources: the cost follows the matches, not the size of the
+//! subscription.
 //!
-//! The index is asked once for each tag (it cannot be asked for two at once, nor for a kind or a group beside a tag); the tag with the fewest hits leads on, since all must hold. The index may lag,
-//! and it gives no tags: each hit is read afresh, and judged by what it says now.
+//! The index is asked once for each tag (it cannot be asked for two at once, nor for a kind or a
+//! group beside a tag); the tag with the fewest hits leads on, since all must hold. The index may
+//! lag, and it gives no tags: each hit is read afresh, and judged by what it says now.
 
 use std::sync::Arc;
 
@@ -11,14 +13,14 @@ use futures::future::try_join_all;
 use super::answer::Answer;
 use super::candidate::{Candidate, Instance, NETWORK_INTERFACE, RESOURCE_GROUP};
 use super::completeness;
-use super::lookup::{Found, PartialList, look_up};
+use super::lookup::{Found, look_up};
 use super::tag_findings::Seen;
 use super::tag_match::judge;
 use super::tag_query::{TagQuery, judge_candidate};
 use super::tagged_instances::gather_interfaces;
 use super::tagged_scale_sets;
 use crate::arm::{IndexedResource, NetworkInterface, ResourceId, ScaleSet, VirtualMachine, same_name};
-use crate::config::TagPlace;
+use crate::select::TagPlace;
 
 /// Takes the interfaces that the index leads to into `answer`.
 ///
@@ -37,12 +39,12 @@ pub(super) async fn collect(tag_query: TagQuery<'_>, answer: &mut Answer<'_>, se
     };
     let hits = try_join_all(lists).await?;
     if let Some(hit) =
-        hits.iter().flatten().find(|hit| hit.id.is_empty() && (hit.kind().is_empty() || place_of(hit).is_some_and(|place| tags.may_stand_on(place))))
+        hits.iter().flatten().find(|hit| hit.id.is_empty() && (hit.kind().is_empty() || place_of(hit).is_some_and(|place| tags.may_be_on(place))))
     {
         return Err(completeness::of_indexed(hit));
     }
     let hits = hits.into_iter().map(|mut hits| {
-        hits.retain(|hit| in_scope(hit) && place_of(hit).is_some_and(|place| tags.may_stand_on(place)));
+        hits.retain(|hit| in_scope(hit) && place_of(hit).is_some_and(|place| tags.may_be_on(place)));
         hits
     });
     let hits = hits.min_by_key(Vec::len).unwrap_or_default();
@@ -101,7 +103,8 @@ fn place_of(hit: &IndexedResource) -> Option<TagPlace> {
     .map(|(_, place)| place)
 }
 
-/// The virtual machines of interfaces, where further tags may stand on them or on their sets. With one tag only, which the interface itself has, nothing more needs to be known.
+/// The virtual machines of interfaces, where further tags may be set on them or on their sets. With
+/// one tag only, which the interface itself has, nothing more needs to be known.
 async fn owners(tag_query: TagQuery<'_>, interfaces: &Found<NetworkInterface>) -> Result<Found<VirtualMachine>> {
     let TagQuery { query, tags, .. } = tag_query;
     if tags.conditions.len() < 2 || tags.places == [TagPlace::NetworkInterface] {
@@ -112,10 +115,10 @@ async fn owners(tag_query: TagQuery<'_>, interfaces: &Found<NetworkInterface>) -
     look_up(query, wanted, None).await
 }
 
-/// `known`, and the scale sets of `machines` where further tags may stand on them.
+/// `known`, and the scale sets of `machines` where further tags may be set on them.
 async fn sets_of(tag_query: TagQuery<'_>, machines: &[VirtualMachine], mut known: Vec<ScaleSet>) -> Result<Vec<ScaleSet>> {
     let TagQuery { query, tags, .. } = tag_query;
-    if tags.conditions.len() > 1 && tags.may_stand_on(TagPlace::ScaleSet) {
+    if tags.conditions.len() > 1 && tags.may_be_on(TagPlace::ScaleSet) {
         let of_machines = machines.iter().filter_map(|machine| machine.properties.virtual_machine_scale_set.as_ref()).map(|reference| &reference.id);
         let wanted: Vec<ResourceId> = of_machines.filter(|id| !id.is_empty() && known.iter().all(|set| set.id != **id)).cloned().collect();
         known.extend(look_up::<ScaleSet>(query, wanted, None).await?.into_values());

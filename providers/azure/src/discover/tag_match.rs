@@ -1,6 +1,7 @@
 //! Whether tags hold, and how near those came that do not.
 //!
-//! Names are compared without case and values exactly, as Azure does. A tag may stand on the interface, on its instance or on the scale set of that; which of these count is the query's.
+//! Names are compared without case and values exactly, as Azure does. A tag may stand on the
+//! interface, on its instance or on the scale set of that; which of these count is the query's.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use cloud_autojoin_core::config::key;
 use cloud_autojoin_core::{Exclusion, Finding};
 
 use crate::arm::{self, same_name};
-use crate::config::{TagCondition, TagPlace, Tags};
+use crate::select::{TagCondition, TagPlace, Tags};
 
 /// How many different values of one tag are remembered for the answer.
 const VALUES: usize = 20;
@@ -16,9 +17,10 @@ const VALUES: usize = 20;
 /// The tags of one place of an interface.
 pub(super) type TaggedResource<'a> = (TagPlace, &'a arm::Tags);
 
-/// Why the tags do not hold: one reason for each that does not, in the order of the query. Empty: they hold.
-pub(super) fn judge(wanted: &Tags, carriers: &[TaggedResource<'_>]) -> Vec<Exclusion> {
-    wanted.conditions.iter().filter_map(|condition| judge_one(wanted, condition, carriers)).collect()
+/// Why the tags do not hold: one reason for each that does not, in the order of the query. Empty:
+/// they hold.
+pub(super) fn judge(wanted: &Tags, tagged: &[TaggedResource<'_>]) -> Vec<Exclusion> {
+    wanted.conditions.iter().filter_map(|condition| judge_one(wanted, condition, tagged)).collect()
 }
 
 /// Whether one condition holds for the tags of one place.
@@ -26,8 +28,8 @@ pub(super) fn holds(condition: &TagCondition, tags: &arm::Tags) -> bool {
     tags.0.iter().any(|(name, value)| *value == condition.value && same_name(name, &condition.name))
 }
 
-fn judge_one(wanted: &Tags, condition: &TagCondition, carriers: &[TaggedResource<'_>]) -> Option<Exclusion> {
-    let (counting, other): (Vec<&TaggedResource<'_>>, Vec<&TaggedResource<'_>>) = carriers.iter().partition(|(place, _)| wanted.may_stand_on(*place));
+fn judge_one(wanted: &Tags, condition: &TagCondition, tagged: &[TaggedResource<'_>]) -> Option<Exclusion> {
+    let (counting, other): (Vec<&TaggedResource<'_>>, Vec<&TaggedResource<'_>>) = tagged.iter().partition(|(place, _)| wanted.may_be_on(*place));
     if counting.iter().any(|(_, tags)| holds(condition, tags)) {
         return None;
     }
@@ -82,7 +84,8 @@ impl NearMisses {
         self.examined
     }
 
-    /// What to say of tags that stand in another place, and of values that are not the ones asked for; `things` is what was looked at, in the plural.
+    /// The findings about tags that are set on another resource, and of values that are not the
+    /// ones asked for; `things` is what was looked at, in the plural.
     pub(super) fn findings(&self, wanted: &Tags, things: &str) -> Vec<Finding> {
         let places = [TagPlace::NetworkInterface, TagPlace::Instance, TagPlace::ScaleSet];
         let elsewhere = self.elsewhere.iter().filter_map(|((tag, found_on), count)| {
@@ -113,7 +116,8 @@ fn of_values(condition: &TagCondition, differing: &Differing, things: &str) -> F
         .with_hint(near.unwrap_or_else(|| format!("check the value `{value}` of tag `{name}`")))
 }
 
-/// The finding with the change by which tags on `place` count: alone where there is one tag, beside the other places where there are several, each of which may stand elsewhere.
+/// The finding with the change by which tags on `place` count: alone where there is one tag, beside
+/// the other places where there are several, each of which may stand elsewhere.
 pub(super) fn with_place(finding: Finding, tags: &Tags, place: TagPlace) -> Finding {
     let places = if tags.conditions.len() > 1 { tags.places.as_slice() } else { &[] };
     let words: Vec<&str> = places.iter().chain([&place]).map(|place| place.word()).collect();
@@ -132,8 +136,8 @@ mod tests {
         Tags::on_network_interface(conditions.iter().map(|(name, value)| TagCondition::new(*name, *value)).collect()).with_places(places.to_vec())
     }
 
-    fn reasons(wanted: &Tags, carriers: &[TaggedResource<'_>]) -> Vec<String> {
-        judge(wanted, carriers).iter().map(ToString::to_string).collect()
+    fn reasons(wanted: &Tags, tagged: &[TaggedResource<'_>]) -> Vec<String> {
+        judge(wanted, tagged).iter().map(ToString::to_string).collect()
     }
 
     const NIC: TagPlace = TagPlace::NetworkInterface;

@@ -1,4 +1,5 @@
-//! What the lookups by tags share: what is selected, which lists are read, how a candidate is judged.
+//! What the lookups by tags share: what is selected, which lists are read, how a candidate is
+//! judged.
 
 use cloud_autojoin_core::Result;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -9,7 +10,7 @@ use super::candidate::Candidate;
 use super::query::Query;
 use super::tag_match::{NearMisses, TaggedResource, judge};
 use crate::arm::Listing;
-use crate::config::{TagPlace, Tags};
+use crate::select::{TagPlace, Tags};
 
 /// How many groups are listed side by side.
 const SIDE_BY_SIDE: usize = 4;
@@ -25,11 +26,11 @@ pub(super) struct TagQuery<'a> {
 
 /// Takes a candidate by everything that is known of its tags, and notes the verdict.
 pub(super) fn judge_candidate(tags: &Tags, candidate: Candidate, answer: &mut Answer<'_>, near: &mut NearMisses) {
-    let mut carriers: Vec<TaggedResource<'_>> = vec![(TagPlace::NetworkInterface, &candidate.interface.tags)];
+    let mut tagged: Vec<TaggedResource<'_>> = vec![(TagPlace::NetworkInterface, &candidate.interface.tags)];
     if let Some(instance) = &candidate.instance {
-        carriers.extend([(TagPlace::Instance, &instance.tags), (TagPlace::ScaleSet, &instance.scale_set_tags)]);
+        tagged.extend([(TagPlace::Instance, &instance.tags), (TagPlace::ScaleSet, &instance.scale_set_tags)]);
     }
-    let reasons = judge(tags, &carriers);
+    let reasons = judge(tags, &tagged);
     near.note(&reasons);
     answer.judge(candidate, reasons);
 }

@@ -1,6 +1,7 @@
 //! Tags on instances: the virtual machines that carry one, and through them their interfaces.
 //!
-//! Instances of Flexible sets are among the virtual machines of a group. Instances of Uniform sets are not: they carry the tags of their set, where these are found (`tag_on=scale_set`).
+//! Instances of Flexible sets are among the virtual machines of a group. Instances of Uniform sets
+//! are not: they carry the tags of their set, where these are found (`tag_on=scale_set`).
 
 use std::sync::Arc;
 
@@ -16,9 +17,10 @@ use super::tag_match::judge;
 use super::tag_query::{TagQuery, each_page, judge_candidate, scopes};
 use super::tagged_scale_sets::contributes;
 use crate::arm::{ResourceId, ScaleSet, VirtualMachine};
-use crate::config::{OrchestrationMode, TagPlace};
+use crate::select::{OrchestrationMode, TagPlace};
 
-/// Takes the interfaces of the virtual machines that hold at least one of the tags into `answer`. `sets` are the scale sets that hold one.
+/// Takes the interfaces of the virtual machines that hold at least one of the tags into `answer`.
+/// `sets` are the scale sets that hold one.
 ///
 /// # Errors
 ///
@@ -27,7 +29,7 @@ pub(super) async fn collect(tag_query: TagQuery<'_>, sets: &[ScaleSet], answer: 
     let TagQuery { query, tags, resource_groups } = tag_query;
     let requests = query.requests();
     let lists = scopes(resource_groups).map(|group| query.list::<VirtualMachine>(requests.virtual_machines(group))).collect();
-    let decides_alone = !tags.may_stand_on(TagPlace::NetworkInterface);
+    let decides_alone = !tags.may_be_on(TagPlace::NetworkInterface);
     let mut held = Vec::new();
     each_page(lists, |page| {
         for machine in page {
@@ -47,7 +49,8 @@ pub(super) async fn collect(tag_query: TagQuery<'_>, sets: &[ScaleSet], answer: 
     gather_interfaces(tag_query, sets, held, answer, seen).await
 }
 
-/// Looks up the interfaces of `machines`, and takes them into `answer` by all the tags that are known.
+/// Looks up the interfaces of `machines`, and takes them into `answer` by all the tags that are
+/// known.
 ///
 /// # Errors
 ///
@@ -61,7 +64,7 @@ pub(super) async fn gather_interfaces(
 ) -> Result<()> {
     let TagQuery { query, tags, resource_groups } = tag_query;
     let wanted: Vec<ResourceId> = machines.iter().flat_map(VirtualMachine::interface_ids).cloned().collect();
-    // Many interfaces of a whole subscription may stand in many groups: one list has them all.
+    // Many interfaces of a whole subscription may be in many groups: one list has them all.
     let partial = (resource_groups.is_empty() && wanted.len() > SIDE_BY_SIDE).then(|| {
         let request = query.requests().network_interfaces(None);
         PartialList { resource_group: None, read: Vec::new(), rest: query.list(request), must_list: false }

@@ -1,6 +1,7 @@
 //! Tags on scale sets: the sets that carry one, and through them their members.
 //!
-//! Interfaces and Flexible instances inherit nothing from their set, so its tag is the one place where people put it and go-discover does not look.
+//! Interfaces and Flexible instances inherit nothing from their set, so its tag is the one place
+//! where people put it and go-discover does not look.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use super::tag_findings::Seen;
 use super::tag_match::{holds, judge};
 use super::tag_query::{TagQuery, each_page, judge_candidate, scopes};
 use crate::arm::{self, ScaleSet};
-use crate::config::{TagPlace, Tags};
+use crate::select::{TagPlace, Tags};
 
 /// The kind of a node that is a scale set.
 const SCALE_SET: &str = "scale set";
@@ -25,7 +26,8 @@ const SCALE_SET: &str = "scale set";
 /// How many sets are resolved side by side.
 const SIDE_BY_SIDE: usize = 4;
 
-/// The scale sets that hold at least one of the tags. Those that decide the answer alone and do not are left out as nodes.
+/// The scale sets that hold at least one of the tags. Those that decide the answer alone and do not
+/// are left out as nodes.
 ///
 /// # Errors
 ///
@@ -50,7 +52,8 @@ pub(super) async fn list(tag_query: TagQuery<'_>, answer: &mut Answer<'_>, seen:
     Ok(held)
 }
 
-/// Whether what carries these tags can lead to an interface for which all hold: each must hold here, or may hold elsewhere beside one that does here.
+/// Whether what carries these tags can lead to an interface for which all hold: each must hold
+/// here, or may hold elsewhere beside one that does here.
 pub(super) fn contributes(tags: &Tags, place: TagPlace, carried: &arm::Tags, reasons: &[Exclusion]) -> bool {
     if tags.places == [place] { reasons.is_empty() } else { tags.conditions.iter().any(|condition| holds(condition, carried)) }
 }
@@ -69,7 +72,7 @@ pub(super) async fn collect(tag_query: TagQuery<'_>, sets: &[ScaleSet], answer: 
             Ok((ScaleSetName { resource_group, name: set.name().to_owned() }, set.clone()))
         })
         .collect::<Result<_>>()?;
-    let with_instance_tags = tags.may_stand_on(TagPlace::Instance);
+    let with_instance_tags = tags.may_be_on(TagPlace::Instance);
     let resolved: Vec<(ScaleSet, Resolved)> = stream::iter(named)
         .map(|(name, set)| async move {
             let resolved = resolve_listed(query, &name, mode_of(&set), with_instance_tags).await?;

@@ -1,8 +1,12 @@
-//! Interfaces by tags, wherever these may stand: on scale sets, on instances, on the interfaces themselves.
+//! Interfaces by tags, wherever these may be set: on scale sets, on instances, on the interfaces
+//! themselves.
 //!
-//! Azure cannot filter any of them by tag, so each place is a list of the subscription or of its groups, read page by page, judged and forgotten; `tag_index.rs` asks ARM's index instead. A tag on a
-//! scale set leads to its members (`tagged_scale_sets.rs`), one on an instance to its interfaces (`tagged_instances.rs`). Each of those is judged by all that is known of it: its own tags, its
-//! instance's, its scale set's. So what is left for the list of interfaces has nothing but its own tags.
+//! Azure cannot filter any of them by tag, so each place is a list of the subscription or of its
+//! groups, read page by page, judged and forgotten; `tag_index.rs` asks ARM's index instead. A tag
+//! on a scale set leads to its members (`tagged_scale_sets.rs`), one on an instance to its
+//! interfaces (`tagged_instances.rs`). Each of those is judged by all that is known of it: its own
+//! tags, its instance's, its scale set's. So what is left for the list of interfaces has nothing
+//! but its own tags.
 
 use cloud_autojoin_core::Result;
 
@@ -13,7 +17,7 @@ use super::tag_match::judge;
 use super::tag_query::{TagQuery, each_page, scopes};
 use super::{tag_findings, tag_index, tagged_instances, tagged_scale_sets};
 use crate::arm::{NetworkInterface, ScaleSet};
-use crate::config::{Lookup, TagPlace};
+use crate::select::{Lookup, TagPlace};
 
 /// Takes the interfaces that carry the tags into `answer`.
 ///

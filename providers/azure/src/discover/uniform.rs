@@ -1,7 +1,9 @@
 //! Instances of a Uniform set: one listing gives all their interfaces.
 //!
-//! It asks (U) the set's interfaces; only where one of them lacks `properties.primary`, the set's instances too. Azure overprovisions, and the interfaces of instances that were taken away again
-//! stay in the listing for a while: recorded in 2023 and in 2025, four interfaces for two instances, and exactly those of the two that were gone lacked `primary`.
+//! It requests (U) the set's interfaces; only where one of them lacks `properties.primary`, the
+//! set's instances too. Azure overprovisions, and the interfaces of instances that were taken away
+//! again stay in the listing for a while: recorded in 2023 and in 2025, four interfaces for two
+//! instances, and exactly those of the two that were gone lacked `primary`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use super::completeness;
 use super::members::{Opened, Resolved, ScaleSetName};
 use super::query::Query;
 use crate::arm::{NetworkInterface, ResourceId, VirtualMachine};
-use crate::config::OrchestrationMode;
+use crate::select::OrchestrationMode;
 
 /// Reads the listing to its end, and sorts out what belongs to instances that are gone.
 ///
@@ -72,7 +74,8 @@ fn instance_id(query: Query<'_>, set: &ScaleSetName, interface: &NetworkInterfac
     Some(numbered(query, set, number))
 }
 
-/// The id of an instance in one spelling: the group in it may be spelled differently by the list of instances and by that of interfaces.
+/// The id of an instance in one spelling: the group in it may be spelled differently by the list of
+/// instances and by that of interfaces.
 fn numbered(query: Query<'_>, set: &ScaleSetName, number: &str) -> ResourceId {
     ResourceId::new(format!("{}/virtualMachines/{number}", set.id(query)))
 }

@@ -1,7 +1,7 @@
 //! Answers with a hole, with too much in them, or not from Azure at all: never a short list.
 
 use cloud_autojoin_azure::Selection;
-use cloud_autojoin_azure::config::{Lookup, TagCondition, TagPlace, Tags};
+use cloud_autojoin_azure::select::{Lookup, TagCondition, TagPlace, Tags};
 use cloud_autojoin_simulator::azure::Operation;
 use cloud_autojoin_simulator::azure::{Fault, FaultBody};
 use wiremock::MockServer;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use cloud_autojoin_azure::config::{Lookup, TagCondition, Tags};
 use cloud_autojoin_azure::credential::{AccessToken, Identity};
+use cloud_autojoin_azure::select::{Lookup, TagCondition, Tags};
 use cloud_autojoin_azure::{AzureBuilder, Cloud, Selection};
 use cloud_autojoin_core::credential::Source;
 use cloud_autojoin_core::error::SourceOutcome;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud_autojoin_azure::SPEC;
-use cloud_autojoin_azure::config::{Selection, TagCondition, Tags};
 use cloud_autojoin_azure::credential::{AccessToken, Identity};
+use cloud_autojoin_azure::select::{Selection, TagCondition, Tags};
 use cloud_autojoin_azure::{AzureBuilder, Cloud};
 use cloud_autojoin_core::command::CommandOutput;
 use cloud_autojoin_core::credential::Source;

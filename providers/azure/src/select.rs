@@ -1,6 +1,7 @@
-//! What an Azure join string asks for, as typed values: [`AzureConfig`] and its [`Selection`].
+//! What an Azure join string selects, as typed values: [`AzureConfig`] and its [`Selection`].
 //!
-//! The keys and their documentation are next door in `key.rs`; `builder.rs` turns keys into these values and reports everything that is wrong with them; `discover/` reads them.
+//! The keys and their documentation are in `keys.rs`; `builder.rs` turns keys into these values and
+//! reports everything that is wrong with them; `discover/` reads them.
 
 use std::fmt;
 
@@ -10,7 +11,8 @@ pub use cloud_autojoin_provider_kit::select::{AddressType, Interfaces, PowerStat
 
 /// What is looked for, where, and which of its addresses count.
 ///
-/// Values are as given: resource groups and scale sets are compared without case by whoever uses them.
+/// Values are as given: resource groups and scale sets are compared without case by whoever uses
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AzureConfig {
@@ -27,7 +29,8 @@ pub struct AzureConfig {
 }
 
 impl AzureConfig {
-    /// A question to one subscription, with go-discover's answer: every private address of every interface selected, whatever the power state.
+    /// A question to one subscription, with go-discover's answer: every private address of every
+    /// interface selected, whatever the power state.
     pub fn new(subscription_id: impl Into<String>, selection: Selection) -> Self {
         Self {
             subscription_id: subscription_id.into(),
@@ -45,14 +48,15 @@ impl AzureConfig {
 pub enum Selection {
     /// All that carry the tags, or whose instance or scale set does.
     Tag {
-        /// The tags, and where they may stand.
+        /// The tags, and where they may be set.
         tags: Tags,
         /// The resource groups to look in, without duplicates; empty: the whole subscription.
         resource_groups: Vec<String>,
         /// How they are looked up.
         lookup: Lookup,
     },
-    /// Those of the instances of one scale set; of these only the ones with the tags, if there are `tags`.
+    /// Those of the instances of one scale set; of these only the ones with the tags, if there are
+    /// `tags`.
     ScaleSet {
         /// The resource group of the scale set.
         resource_group: String,
@@ -101,18 +105,19 @@ impl fmt::Display for Selection {
     }
 }
 
-/// Tags that must all hold, and the places where each may stand.
+/// Tags that must all hold, and the resources each may be set on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tags {
     /// The tags; at least one, no name twice. The one of `tag_name` is the first.
     pub conditions: Vec<TagCondition>,
-    /// The places; at least one, none twice. A condition holds when the tag stands on any of them: interface, its instance, that instance's scale set.
+    /// The places; at least one, none twice. A condition holds when the tag is set on any of them:
+    /// interface, its instance, that instance's scale set.
     pub places: Vec<TagPlace>,
 }
 
 impl Tags {
-    /// Tags that must all stand on the network interface.
+    /// Tags that must all be set on the network interface.
     pub fn on_network_interface(conditions: Vec<TagCondition>) -> Self {
         Self { conditions, places: vec![TagPlace::NetworkInterface] }
     }
@@ -124,8 +129,8 @@ impl Tags {
         self
     }
 
-    /// Whether the tag may stand there.
-    pub fn may_stand_on(&self, place: TagPlace) -> bool {
+    /// Whether the tag may be set there.
+    pub fn may_be_on(&self, place: TagPlace) -> bool {
         self.places.contains(&place)
     }
 }
@@ -168,9 +173,10 @@ impl fmt::Display for TagCondition {
 }
 
 words! {
-    /// Where a tag stands (`tag_on`).
+    /// The resource that a tag is set on (`tag_on`).
     TagPlace {
-        /// On the network interface itself, as go-discover reads it. Interfaces inherit tags from nothing.
+        /// On the network interface itself, as go-discover reads it. Interfaces inherit tags from
+        /// nothing.
         #[default]
         NetworkInterface = "nic",
         /// On the instance, the virtual machine.
@@ -196,7 +202,8 @@ words! {
         /// By listing: exact, at the cost of the whole subscription or resource group.
         #[default]
         List = "list",
-        /// By ARM's resource index: the cost follows the matches; the index may lag by seconds, so each hit is read afresh.
+        /// By ARM's resource index: the cost follows the matches; the index may lag by seconds, so
+        /// each hit is read afresh.
         Index = "index",
     }
 }
