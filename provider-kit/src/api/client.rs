@@ -109,7 +109,11 @@ impl ApiClient {
     }
 
     /// As [`ApiClient::json`], with the headers of the response.
-    pub(super) async fn json_with_headers<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<(T, HeaderMap)> {
+    ///
+    /// # Errors
+    ///
+    /// As [`ApiClient::json`].
+    pub async fn json_with_headers<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<(T, HeaderMap)> {
         let request = self.prepare(request);
         let answer = self.http.json(self.api.provider(), &request, call).await?;
         self.value_and_headers(&request, answer)
