@@ -83,6 +83,8 @@ impl Registry {
                 cloud_autojoin_linode::SPEC,
                 #[cfg(feature = "mdns")]
                 cloud_autojoin_mdns::SPEC,
+                #[cfg(feature = "os")]
+                cloud_autojoin_os::SPEC,
                 #[cfg(feature = "srv")]
                 cloud_autojoin_srv::SPEC,
                 #[cfg(feature = "tencentcloud")]
