@@ -140,16 +140,11 @@ pub(crate) struct EndpointSlice {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Endpoint {
     pub(crate) addresses: Vec<String>,
+    /// Those that are unknown are null.
     #[serde(default)]
-    pub(crate) conditions: EndpointConditions,
+    pub(crate) conditions: BTreeMap<String, Option<bool>>,
     pub(crate) hostname: Option<String>,
     pub(crate) node_name: Option<String>,
     pub(crate) target_ref: Option<Metadata>,
     pub(crate) zone: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-pub(crate) struct EndpointConditions {
-    /// Unknown counts as ready, as the API documents it.
-    pub(crate) ready: Option<bool>,
 }

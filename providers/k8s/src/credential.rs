@@ -12,12 +12,12 @@ use cloud_autojoin_core::credential::{Expiring, TokenCache};
 use cloud_autojoin_core::error::SourceReport;
 use cloud_autojoin_core::http::{Authorizer, Request};
 use cloud_autojoin_core::{Call, Context, CredentialError, Result, Secret};
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
-use crate::kubeconfig::{Cluster, Exec};
+use crate::kubeconfig::{Entry, read};
 use crate::provider::NAME;
-use crate::source::{Login, read};
+use crate::source::Login;
 
 /// The end of a credential that has none: it is used until the API server refuses it.
 const NO_END: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -54,7 +54,7 @@ impl KubernetesAuthorizer {
     pub(crate) async fn exec_credential(&self, call: &Call) -> Result<Option<ExecCredential>> {
         let Login::Exec(exec, cluster) = &self.login else { return Ok(None) };
         // Hashed, as its variables may be secret.
-        let scope = BuildHasherDefault::<DefaultHasher>::default().hash_one(exec).to_string();
+        let scope = BuildHasherDefault::<DefaultHasher>::default().hash_one(Value::from(exec.values.clone()).to_string()).to_string();
         let fetch = async |call: Call| {
             let run = run(exec, cluster, &self.context, &call).await;
             run.map_err(|(reason, hint)| CredentialError::new(NAME, vec![SourceReport::failed("exec plugin", reason)]).with_hint(hint))
@@ -74,10 +74,7 @@ impl Authorizer for KubernetesAuthorizer {
             Login::Exec(..) => self.exec_credential(call).await?.and_then(|credential| credential.token),
         };
         if let Some(token) = token {
-            let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
-            let mut value = value.map_err(|_| failed("it holds characters that a header can't have".to_owned()))?;
-            value.set_sensitive(true);
-            request.set_header(AUTHORIZATION, value);
+            *request = request.clone().bearer(&token);
         }
         Ok(())
     }
@@ -92,21 +89,26 @@ impl Authorizer for KubernetesAuthorizer {
 }
 
 /// Runs a plugin. What it prints is secret; the error is the reason and what to do.
-async fn run(exec: &Exec, cluster: &Cluster, context: &Context, call: &Call) -> Result<ExecCredential, (String, String)> {
-    let command = &exec.command;
+async fn run(exec: &Entry, cluster: &Value, context: &Context, call: &Call) -> Result<ExecCredential, (String, String)> {
+    let invalid = |reason| (reason, "check the `exec` of the kubeconfig's user".to_owned());
+    let text = |entry: &Entry, name: &str| entry.text(name).map(|text| text.unwrap_or_default().to_owned()).map_err(invalid);
+    let (command, install_hint) = (&exec.program("command").map_err(invalid)?, text(exec, "installHint")?);
     let by_hand = || format!("run `{command}` by hand with the arguments and variables of the kubeconfig");
-    if exec.interactive_mode == "Always" {
+    if text(exec, "interactiveMode")? == "Always" {
         let hint = "use a login that needs no terminal, such as a service account's token";
         return Err((format!("`{command}` needs a terminal (`interactiveMode: Always`)"), hint.to_owned()));
     }
-    let cluster = if exec.provide_cluster_info { json!(cluster) } else { Value::Null };
-    let info = json!({"kind": "ExecCredential", "apiVersion": exec.api_version, "spec": {"interactive": false, "cluster": cluster}});
-    let mut env: Vec<(String, String)> = exec.env.iter().map(|variable| (variable.name.clone(), variable.value.clone())).collect();
-    env.push(("KUBERNETES_EXEC_INFO".to_owned(), info.to_string()));
-    let args: Vec<&str> = exec.args.iter().map(String::as_str).collect();
+    let cluster = exec.is_true("provideClusterInfo").then_some(cluster);
+    let info = json!({"kind": "ExecCredential", "apiVersion": text(exec, "apiVersion")?, "spec": {"interactive": false, "cluster": cluster}});
+    let mut env = vec![("KUBERNETES_EXEC_INFO".to_owned(), info.to_string())];
+    for variable in exec.objects("env").map_err(invalid)? {
+        env.push((text(&variable, "name")?, text(&variable, "value")?));
+    }
+    let args: Option<Vec<&str>> = exec.values.get("args").map_or(Some(Vec::new()), |args| args.as_array()?.iter().map(Value::as_str).collect());
+    let args = args.ok_or_else(|| invalid("`args` isn't a list of texts".to_owned()))?;
     let output = context.commands().run_with_env(command, &args, &env, call.remaining()).await.map_err(|error| {
         let hint = match error.kind() {
-            ErrorKind::NotFound if !exec.install_hint.is_empty() => exec.install_hint.trim().to_owned(),
+            ErrorKind::NotFound if !install_hint.is_empty() => install_hint.trim().to_owned(),
             ErrorKind::NotFound => format!("install `{command}`, or add its directory to `PATH`"),
             _ => by_hand(),
         };

@@ -26,11 +26,11 @@ impl CommandRunner for Plugin {
 }
 
 /// Asks twice, with some seconds in between; the second credential and how often the plugin ran.
-async fn twice(output: CommandOutput, exec: Exec) -> (Result<ExecCredential>, usize) {
+async fn twice(output: CommandOutput, exec: Entry) -> (Result<ExecCredential>, usize) {
     let plugin = Arc::new(Plugin(output, AtomicUsize::new(0)));
     let context = Context::builder().env(Env::empty()).clock(Clock::leaping()).commands(Arc::clone(&plugin) as _).build().unwrap();
     let call = Call::new(context.clock(), Duration::from_secs(60));
-    let authorizer = KubernetesAuthorizer { login: Login::Exec(exec, Cluster::default()), context, cache: Arc::default() };
+    let authorizer = KubernetesAuthorizer { login: Login::Exec(exec, Value::Null), context, cache: Arc::default() };
     _ = authorizer.exec_credential(&call).await;
     call.clock().sleep(Duration::from_secs(3)).await;
     let second = authorizer.exec_credential(&call).await.map(|credential| credential.unwrap());
@@ -41,8 +41,11 @@ fn printing(status: serde_json::Value) -> CommandOutput {
     CommandOutput::new(0, json!({"kind": "ExecCredential", "status": status}).to_string(), "")
 }
 
-fn exec() -> Exec {
-    Exec { command: "plugin".to_owned(), args: vec!["canary".to_owned()], ..Exec::default() }
+fn exec() -> Entry {
+    let mut exec = Entry::default();
+    exec.values.insert("command".to_owned(), json!("plugin"));
+    exec.values.insert("args".to_owned(), json!(["canary"]));
+    exec
 }
 
 #[tokio::test]
@@ -63,7 +66,8 @@ async fn a_client_certificate_is_taken_with_its_key() {
 
 #[tokio::test]
 async fn a_failure_names_the_program_and_nothing_that_it_got_or_printed() {
-    let needs_terminal = Exec { interactive_mode: "Always".to_owned(), ..exec() };
+    let mut needs_terminal = exec();
+    needs_terminal.values.insert("interactiveMode".to_owned(), json!("Always"));
     for (output, exec, reason) in [
         (CommandOutput::new(3, "canary", "canary"), exec(), "`plugin` ended with status 3"),
         (CommandOutput::new(0, "canary", ""), exec(), "`plugin` didn't print an ExecCredential"),

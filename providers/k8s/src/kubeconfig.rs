@@ -1,87 +1,19 @@
-//! Kubeconfig files: those parts of clusters, contexts and users that a connection needs.
+//! Kubeconfig files: clusters, contexts and users by name.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// One file, or several merged: the first that has an entry wins, as for kubectl.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case", default)]
+#[derive(Default)]
 pub(crate) struct Kubeconfig {
-    pub(crate) current_context: String,
-    pub(crate) clusters: Vec<Named<Cluster>>,
-    pub(crate) contexts: Vec<Named<Context>>,
-    pub(crate) users: Vec<Named<User>>,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct Named<T> {
-    pub(crate) name: String,
-    #[serde(alias = "cluster", alias = "context", alias = "user")]
-    pub(crate) value: T,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(crate) struct Context {
-    pub(crate) cluster: String,
-    pub(crate) user: String,
-    pub(crate) namespace: String,
-}
-
-/// Serialised, it is the cluster that an exec plugin is told of.
-#[derive(Deserialize, Serialize, Default, Clone, PartialEq)]
-#[serde(rename_all = "kebab-case", default)]
-pub(crate) struct Cluster {
-    pub(crate) server: String,
-    #[serde(skip_serializing)]
-    pub(crate) certificate_authority: Option<PathBuf>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) certificate_authority_data: Option<String>,
-    pub(crate) insecure_skip_tls_verify: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) tls_server_name: Option<String>,
-    #[serde(skip_serializing)]
-    pub(crate) proxy_url: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case", default)]
-pub(crate) struct User {
-    pub(crate) client_certificate: Option<PathBuf>,
-    pub(crate) client_certificate_data: Option<String>,
-    pub(crate) client_key: Option<PathBuf>,
-    pub(crate) client_key_data: Option<String>,
-    pub(crate) token: Option<String>,
-    #[serde(rename = "tokenFile")]
-    pub(crate) token_file: Option<PathBuf>,
-    pub(crate) exec: Option<Exec>,
-    /// What isn't supported.
-    #[serde(flatten)]
-    pub(crate) others: Map<String, Value>,
-}
-
-/// A program that gives a credential. Its arguments and variables may be secret.
-#[derive(Deserialize, Default, Clone, Hash)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Exec {
-    pub(crate) api_version: String,
-    pub(crate) command: String,
-    pub(crate) args: Vec<String>,
-    pub(crate) env: Vec<Variable>,
-    pub(crate) install_hint: String,
-    pub(crate) provide_cluster_info: bool,
-    pub(crate) interactive_mode: String,
-}
-
-#[derive(Deserialize, Default, Clone, Hash)]
-#[serde(default)]
-pub(crate) struct Variable {
-    pub(crate) name: String,
-    pub(crate) value: String,
+    pub(crate) current_context: Option<String>,
+    entries: BTreeMap<(&'static str, String), Entry>,
 }
 
 impl Kubeconfig {
@@ -90,12 +22,9 @@ impl Kubeconfig {
     pub(crate) async fn read(paths: &[PathBuf]) -> Result<Option<Self>, String> {
         let mut merged = None;
         for path in paths {
+            let directory = path.parent().unwrap_or(Path::new(""));
             match read_text(path, MAX_SECRET_FILE).await {
-                Ok(text) => {
-                    let mut file = parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-                    file.resolve_paths(path.parent().unwrap_or(Path::new("")));
-                    merged.get_or_insert_with(Self::default).merge(file);
-                }
+                Ok(text) => merged.get_or_insert_with(Self::default).add(&text, directory).map_err(|error| format!("{}: {error}", path.display()))?,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(format!("{}: {error}", path.display())),
             }
@@ -103,59 +32,101 @@ impl Kubeconfig {
         Ok(merged)
     }
 
-    /// Paths are relative to the directory of the file that has them; so is a command with a
-    /// separator in it.
-    fn resolve_paths(&mut self, directory: &Path) {
-        let resolve = |path: &mut Option<PathBuf>| {
-            *path = path.take().filter(|path| !path.as_os_str().is_empty()).map(|path| directory.join(path));
+    /// Adds what a file has. The error repeats none of it but names: it may be a token.
+    fn add(&mut self, text: &str, directory: &Path) -> Result<(), String> {
+        let documents = Yaml::load_from_str(text).map_err(|error| format!("line {} isn't valid YAML", error.marker().line()))?;
+        let values = match documents.first().map(json) {
+            Some(Value::Object(values)) => values,
+            None | Some(Value::Null) => Map::new(),
+            Some(_) => return Err("it isn't a kubeconfig".to_owned()),
         };
-        self.clusters.iter_mut().for_each(|entry| resolve(&mut entry.value.certificate_authority));
-        for Named { value: user, .. } in &mut self.users {
-            resolve(&mut user.client_certificate);
-            resolve(&mut user.client_key);
-            resolve(&mut user.token_file);
-            if let Some(exec) = user.exec.as_mut().filter(|exec| exec.command.contains(std::path::is_separator)) {
-                exec.command = directory.join(&exec.command).to_string_lossy().into_owned();
+        let file = Entry { values, directory: directory.to_owned() };
+        if self.current_context.is_none() {
+            self.current_context = file.text("current-context")?.map(str::to_owned);
+        }
+        for (list, kind) in [("clusters", "cluster"), ("contexts", "context"), ("users", "user")] {
+            for entry in file.objects(list)? {
+                let name = entry.text("name")?.ok_or_else(|| format!("an entry of `{list}` has no name"))?.to_owned();
+                let values = entry.object(kind)?.unwrap_or_else(|| Entry { values: Map::new(), ..entry.clone() });
+                self.entries.entry((kind, name)).or_insert(values);
             }
         }
+        Ok(())
     }
 
-    fn merge(&mut self, later: Self) {
-        if self.current_context.is_empty() {
-            self.current_context = later.current_context;
+    /// The entry of this name.
+    pub(crate) fn find(&self, kind: &'static str, name: &str) -> Result<&Entry, String> {
+        self.entries.get(&(kind, name.to_owned())).ok_or_else(|| {
+            let known: Vec<&str> = self.entries.keys().filter(|(of, _)| *of == kind).map(|(_, name)| name.as_str()).collect();
+            format!("there is no {kind} `{name}`; it has `{}`", known.join("`, `"))
+        })
+    }
+}
+
+/// Values by name, some of them secret, and the directory that paths are relative to.
+#[derive(Clone, Default)]
+pub(crate) struct Entry {
+    pub(crate) values: Map<String, Value>,
+    directory: PathBuf,
+}
+
+impl Entry {
+    /// A text; absent or empty is none.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, String> {
+        match self.values.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(_) => Err(format!("`{name}` isn't a text: put it in quotes")),
         }
-        add_new(&mut self.clusters, later.clusters);
-        add_new(&mut self.contexts, later.contexts);
-        add_new(&mut self.users, later.users);
     }
-}
 
-fn add_new<T>(known: &mut Vec<Named<T>>, later: Vec<Named<T>>) {
-    for entry in later {
-        if !known.iter().any(|earlier| earlier.name == entry.name) {
-            known.push(entry);
+    pub(crate) fn is_true(&self, name: &str) -> bool {
+        self.values.get(name) == Some(&Value::Bool(true))
+    }
+
+    pub(crate) fn path(&self, name: &str) -> Result<Option<PathBuf>, String> {
+        Ok(self.text(name)?.map(|path| self.directory.join(path)))
+    }
+
+    /// A program to run: relative to the directory if there is a separator in it.
+    pub(crate) fn program(&self, name: &str) -> Result<String, String> {
+        let program = self.text(name)?.unwrap_or_default();
+        let is_path = program.contains(std::path::is_separator);
+        Ok(if is_path { self.directory.join(program).to_string_lossy().into_owned() } else { program.to_owned() })
+    }
+
+    pub(crate) fn object(&self, name: &str) -> Result<Option<Self>, String> {
+        match self.values.get(name) {
+            None => Ok(None),
+            Some(Value::Object(values)) => Ok(Some(Self { values: values.clone(), directory: self.directory.clone() })),
+            Some(_) => Err(format!("`{name}` has another type than a kubeconfig's")),
+        }
+    }
+
+    pub(crate) fn objects(&self, name: &str) -> Result<Vec<Self>, String> {
+        let items = self.values.get(name).map_or(Some(&[][..]), |value| value.as_array().map(Vec::as_slice));
+        let entry = |item: &Value| Some(Self { values: item.as_object()?.clone(), directory: self.directory.clone() });
+        items.and_then(|items| items.iter().map(entry).collect()).ok_or_else(|| format!("`{name}` has another type than a kubeconfig's"))
+    }
+
+    /// A PEM text, given as base64 in `NAME-data` or in the file `NAME`; the data come first, as for
+    /// kubectl.
+    pub(crate) async fn pem(&self, name: &str) -> Result<Option<String>, String> {
+        if let Some(data) = self.text(&format!("{name}-data"))? {
+            let packed: String = data.split_whitespace().collect();
+            let text = STANDARD.decode(packed).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            return text.map(Some).ok_or_else(|| format!("`{name}-data` isn't base64 of PEM"));
+        }
+        match self.path(name)? {
+            Some(path) => read(&path).await.map(Some),
+            None => Ok(None),
         }
     }
 }
 
-/// Takes the entry of this name out.
-pub(crate) fn take<T>(entries: Vec<Named<T>>, kind: &str, name: &str) -> Result<T, String> {
-    let known: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-    let error = format!("there is no {kind} `{name}`; it has `{}`", known.join("`, `"));
-    entries.into_iter().find(|entry| entry.name == name).map(|entry| entry.value).ok_or(error)
-}
-
-/// Parses a file. The error repeats none of it: it may be a token.
-fn parse(text: &str) -> Result<Kubeconfig, String> {
-    let documents = Yaml::load_from_str(text).map_err(|error| format!("line {} isn't valid YAML", error.marker().line()))?;
-    let Some(document) = documents.first() else { return Ok(Kubeconfig::default()) };
-    if document.is_null() {
-        return Ok(Kubeconfig::default());
-    }
-    if !document.is_mapping() {
-        return Err("it isn't a kubeconfig".to_owned());
-    }
-    serde_json::from_value(json(document)).map_err(|_| "a value has another type than a kubeconfig's; texts such as `123` or `true` need quotes".to_owned())
+/// A small file, with its path in the error.
+pub(crate) async fn read(path: &Path) -> Result<String, String> {
+    read_text(path, MAX_SECRET_FILE).await.map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The same value in JSON, without entries that are null: Go writes empty lists so.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::TokenCache;
 use cloud_autojoin_core::http::{HttpClient, ResponseClass};
-use cloud_autojoin_core::{Call, ConfigProblem, ConfigString, Context, Discovery, Error, Finding, KeySpec, Node, Provider, Result};
+use cloud_autojoin_core::{Call, ConfigProblem, ConfigString, Context, Discovery, Error, Finding, Node, Provider, Result};
 use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options};
 use serde::de::DeserializeOwned;
 
@@ -27,8 +27,8 @@ pub struct Kubernetes {
     context: Context,
     sources: Sources,
     service: Option<String>,
-    label_selector: Option<String>,
-    field_selector: Option<String>,
+    /// The selectors, by the names of their query parameters.
+    selectors: Vec<(&'static str, String)>,
     conditions: Conditions,
     exec: Arc<TokenCache<ExecCredential>>,
     /// The client of the last discovery, for as long as its TLS settings stay.
@@ -47,8 +47,10 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
             ..Sources::of_environment(context.env())
         },
         service: options.text(&SERVICE),
-        label_selector: options.text(&LABEL_SELECTOR),
-        field_selector: options.text(&FIELD_SELECTOR),
+        selectors: [("labelSelector", &LABEL_SELECTOR), ("fieldSelector", &FIELD_SELECTOR)]
+            .into_iter()
+            .filter_map(|(name, key)| Some((name, options.text(key)?)))
+            .collect(),
         conditions: Conditions {
             namespace: options.text(&NAMESPACE).unwrap_or_default(),
             needs_ready: options.boolean(&READY),
@@ -59,19 +61,14 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         exec: Arc::default(),
         client: Mutex::default(),
     };
-    let is_in_string = |key: &KeySpec| options.config().get(key.name).is_some_and(|value| !value.is_empty());
-    let mut conflicts = Vec::new();
-    if provider.service.is_some() {
-        let others = [(&LABEL_SELECTOR, provider.label_selector.is_some()), (&FIELD_SELECTOR, provider.field_selector.is_some())];
-        conflicts.extend(others.into_iter().filter_map(|(key, is_given)| is_given.then_some((key, &SERVICE))));
-        conflicts.extend(provider.conditions.host_network.then_some((&HOST_NETWORK, &SERVICE)));
-    }
-    if provider.sources.endpoint.is_some() {
-        conflicts.extend([&KUBECONFIG, &CONTEXT].into_iter().filter(|key| is_in_string(key)).map(|key| (key, &ENDPOINT)));
-    }
-    for (key, other) in conflicts {
-        let problem = ConfigProblem::of_key(key.name, format!("`{}` and `{}` exclude each other", key.name, other.name));
-        options.add_problem(problem.with_hint(format!("leave out `{}`", key.name)));
+    let excluded = [(provider.service.is_some(), &SERVICE, [&LABEL_SELECTOR, &FIELD_SELECTOR, &HOST_NETWORK].as_slice())];
+    let excluded = excluded.into_iter().chain([(provider.sources.endpoint.is_some(), &ENDPOINT, [&KUBECONFIG, &CONTEXT].as_slice())]);
+    for (_, other, keys) in excluded.filter(|(is_given, ..)| *is_given) {
+        let config = options.config();
+        for key in keys.iter().filter(|key| config.get(key.name).is_some_and(|value| !value.is_empty())) {
+            let problem = ConfigProblem::of_key(key.name, format!("`{}` and `{}` exclude each other", key.name, other.name));
+            options.add_problem(problem.with_hint(format!("leave out `{}`", key.name)));
+        }
     }
     options.finish(|| Some(Box::new(provider) as Box<dyn Provider>))
 }
@@ -87,18 +84,16 @@ impl Provider for Kubernetes {
         if let Some(service) = &self.service {
             return format!("endpoints of service `{service}` in namespace `{namespace}`");
         }
-        let selectors: Vec<String> = [("labels", &self.label_selector), ("fields", &self.field_selector)]
-            .into_iter()
-            .filter_map(|(what, selector)| Some(format!(" with {what} `{}`", selector.as_ref()?)))
-            .collect();
+        let selectors: Vec<String> = self.selectors.iter().map(|(name, selector)| format!(" with {name} `{selector}`")).collect();
         format!("pods{} in namespace `{namespace}`", selectors.join(" and"))
     }
 
     fn scope(&self) -> Vec<(&'static str, String)> {
         let Sources { endpoint, kubeconfig, context, .. } = &self.sources;
-        let texts = [(ENDPOINT.name, endpoint.as_ref().map(ToString::to_string)), (KUBECONFIG.name, kubeconfig.clone()), (CONTEXT.name, context.clone())];
-        let given = texts.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        given.chain([(NAMESPACE.name, self.conditions.namespace.clone())]).collect()
+        let server = endpoint.as_ref().map(ToString::to_string);
+        let texts =
+            [(ENDPOINT.name, &server), (KUBECONFIG.name, kubeconfig), (CONTEXT.name, context), (NAMESPACE.name, &Some(self.conditions.namespace.clone()))];
+        texts.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
@@ -147,32 +142,30 @@ impl Kubernetes {
     }
 
     async fn list(&self, client: &ApiClient, call: &Call) -> Result<Discovery> {
-        let namespace = self.conditions.namespace.as_str();
-        let Some(service) = &self.service else {
-            let path = ["api", "v1", "namespaces", namespace, "pods"];
-            let selectors = [("labelSelector", &self.label_selector), ("fieldSelector", &self.field_selector)];
-            let query = selectors.into_iter().filter_map(|(name, selector)| Some((name, selector.as_deref()?))).collect();
-            return self.pages(client, &path, query, call, |pod: Pod| vec![self.conditions.pod(pod)]).await;
-        };
-        let path = ["apis", "discovery.k8s.io", "v1", "namespaces", namespace, "endpointslices"];
-        let selector = format!("kubernetes.io/service-name={service}");
-        let query = vec![("labelSelector", selector.as_str())];
-        self.pages(client, &path, query, call, |slice: EndpointSlice| self.conditions.slice(slice)).await
+        match &self.service {
+            None => self.pages(client, &["api", "v1"], "pods", &self.selectors, call, |pod: Pod| vec![self.conditions.pod(pod)]).await,
+            Some(service) => {
+                let selector = [("labelSelector", format!("kubernetes.io/service-name={service}"))];
+                let nodes = |slice: EndpointSlice| self.conditions.slice(slice);
+                self.pages(client, &["apis", "discovery.k8s.io", "v1"], "endpointslices", &selector, call, nodes).await
+            }
+        }
     }
 
     async fn pages<T: DeserializeOwned>(
         &self,
         client: &ApiClient,
-        path: &[&str],
-        mut query: Vec<(&str, &str)>,
+        group: &[&str],
+        resource: &str,
+        selectors: &[(&str, String)],
         call: &Call,
         nodes: impl Fn(T) -> Vec<Node>,
     ) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
-        query.push(("limit", PAGE_SIZE));
-        let what = if self.service.is_some() { "endpoint slices" } else { "pods" };
-        let operation = format!("list {what} in namespace `{}`", self.conditions.namespace);
-        let mut pages = client.pages(client.get(&operation, path, &query), call);
+        let namespace = self.conditions.namespace.as_str();
+        let path = [group, &["namespaces", namespace, resource]].concat();
+        let query: Vec<(&str, &str)> = selectors.iter().map(|(name, value)| (*name, value.as_str())).chain([("limit", PAGE_SIZE)]).collect();
+        let mut pages = client.pages(client.get(&format!("list {resource} in namespace `{namespace}`"), &path, &query), call);
         while let Some(page) = pages.next_json::<List<T>>().await? {
             pages.follow_query("continue", page.metadata.continue_token)?;
             page.items.into_iter().flat_map(&nodes).for_each(|node| discovery.record(node));
@@ -183,19 +176,14 @@ impl Kubernetes {
     fn add_findings(&self, discovery: &mut Discovery, connection: &Connection) {
         let namespace = &self.conditions.namespace;
         if discovery.examined() == 0 {
-            let finding = match (&connection.namespace, &self.service) {
-                (Some(other), _) if other != namespace => {
-                    Finding::new(format!("there is nothing in namespace `{namespace}`; the one of {} is `{other}`", connection.source))
-                        .with_hint(format!("set `namespace={other}`"))
-                        .with_change(NAMESPACE.name, Some(other))
+            let finding = Finding::new(format!("nothing matches in namespace `{namespace}`"));
+            discovery.add_finding(match connection.namespace.as_ref().filter(|other| *other != namespace) {
+                Some(other) => {
+                    let hint = format!("set `namespace={other}`, the namespace of {}", connection.source);
+                    finding.with_hint(hint).with_change(NAMESPACE.name, Some(other))
                 }
-                (_, Some(service)) => Finding::new(format!("service `{service}` has no endpoints in namespace `{namespace}`")).with_hint(format!(
-                    "check `service` and `namespace`: `kubectl get endpointslices --all-namespaces -l kubernetes.io/service-name={service}`"
-                )),
-                (_, None) => Finding::new(format!("no pod matches in namespace `{namespace}`"))
-                    .with_hint("check `namespace` and the selectors: `kubectl get pods --all-namespaces --show-labels`"),
-            };
-            discovery.add_finding(finding);
+                None => finding.with_hint("check `namespace`, the selectors and `service`: `kubectl get pods,endpointslices --all-namespaces --show-labels`"),
+            });
         } else if discovery.matched() == 0 {
             let is_waiting = |node: &Node| node.excluded.iter().any(|reason| reason.to_string().starts_with(NOT_READY));
             if discovery.nodes().iter().any(is_waiting) {
@@ -212,16 +200,13 @@ impl Kubernetes {
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, context: &Context) -> Vec<String> {
-    let mut differences = Vec::new();
     let ignored = [&CONTEXT, &SERVICE, &READY, &PORT, &ADDRESS_TYPE, &ENDPOINT, &TOKEN];
-    let ignored: Vec<String> = ignored.iter().filter(|key| config.get(key.name).is_some()).map(|key| format!("`{}`", key.name)).collect();
-    if !ignored.is_empty() {
-        differences.push(format!("ignores {}", ignored.join(", ")));
-    }
-    match config.get(KUBECONFIG.name) {
-        Some(_) => differences.push("asks the pod's own cluster when the kubeconfig can't be used".to_owned()),
-        None if context.env().filled("KUBECONFIG").is_some() => differences.push("doesn't read `KUBECONFIG`".to_owned()),
-        None => {}
+    let ignored: Vec<&str> = ignored.iter().map(|key| key.name).filter(|key| config.get(key).is_some()).collect();
+    let mut differences: Vec<String> = (!ignored.is_empty()).then(|| format!("ignores `{}`", ignored.join("`, `"))).into_iter().collect();
+    if config.get(KUBECONFIG.name).is_some() {
+        differences.push("asks the pod's own cluster when the kubeconfig can't be used".to_owned());
+    } else if context.env().filled("KUBECONFIG").is_some() {
+        differences.push("doesn't read `KUBECONFIG`".to_owned());
     }
     differences
 }

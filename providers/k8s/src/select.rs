@@ -82,7 +82,7 @@ impl Conditions {
             node.add_attribute("endpoint slice", Some(metadata.name.clone()));
             node.add_attribute("node", endpoint.node_name);
             node.add_attribute("zone", endpoint.zone);
-            if self.needs_ready && endpoint.conditions.ready == Some(false) {
+            if self.needs_ready && endpoint.conditions.get("ready") == Some(&Some(false)) {
                 node.excluded.push(not_ready(None));
                 return node;
             }

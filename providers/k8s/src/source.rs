@@ -1,16 +1,18 @@
 //! Where the API server is and how to log in: from the keys of the join string, a kubeconfig, or the
 //! service account that a pod has.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use cloud_autojoin_core::config::Value;
 use cloud_autojoin_core::error::SourceReport;
-use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
 use cloud_autojoin_core::{CredentialError, Env, Secret};
+use serde_json::json;
 use url::Url;
 
-use crate::kubeconfig::{Cluster, Exec, Kubeconfig, User, take};
+use crate::keys::ENDPOINT;
+use crate::kubeconfig::{Entry, Kubeconfig, read};
 use crate::provider::NAME;
 
 /// Where the kubelet puts the files of a pod's service account.
@@ -48,7 +50,7 @@ pub(crate) enum Login {
     /// A file with a token, which is read for every request: the kubelet rotates it.
     TokenFile(PathBuf),
     /// A program, with the cluster that it may ask for.
-    Exec(Exec, Cluster),
+    Exec(Entry, serde_json::Value),
 }
 
 /// What join string and environment say about where to look.
@@ -120,12 +122,11 @@ impl Sources {
     /// The connection; or why there is none, which `Err` is not.
     async fn from_kubeconfig(&self, paths: &[PathBuf]) -> Result<Result<Connection, String>, String> {
         let shown = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-        let Some(mut config) = Kubeconfig::read(paths).await? else { return Ok(Err(format!("there is no file {shown}"))) };
-        let name = self.context.clone().unwrap_or_else(|| std::mem::take(&mut config.current_context));
-        if name.is_empty() {
+        let Some(config) = Kubeconfig::read(paths).await? else { return Ok(Err(format!("there is no file {shown}"))) };
+        let Some(name) = self.context.as_ref().or(config.current_context.as_ref()) else {
             return Ok(Err(format!("{shown} has no current context: set `context`")));
-        }
-        connection(config, &name, &shown).await.map(Ok).map_err(|error| format!("{shown}: {error}"))
+        };
+        connection(&config, name, &shown).await.map(Ok).map_err(|error| format!("{shown}: {error}"))
     }
 
     async fn from_service_account(&self, host: &str, port: &str) -> Result<Connection, String> {
@@ -140,69 +141,41 @@ impl Sources {
 }
 
 /// The connection of the context `name`.
-async fn connection(config: Kubeconfig, name: &str, shown: &str) -> Result<Connection, String> {
-    let context = take(config.contexts, "context", name)?;
-    let cluster = take(config.clusters, "cluster", &context.cluster)?;
-    let user = if context.user.is_empty() { User::default() } else { take(config.users, "user", &context.user)? };
-    let server = server_url(&cluster.server).ok_or_else(|| format!("the `server` of cluster `{}` isn't an https URL", context.cluster))?;
-    if cluster.proxy_url.is_some() {
+async fn connection(config: &Kubeconfig, name: &str, shown: &str) -> Result<Connection, String> {
+    let context = config.find("context", name)?;
+    let cluster = config.find("cluster", context.text("cluster")?.unwrap_or_default())?;
+    let anonymous = Entry::default();
+    let user = context.text("user")?.map_or(Ok(&anonymous), |user| config.find("user", user))?;
+    let unsupported = ["auth-provider", "username", "as", "as-groups", "as-uid", "as-user-extra"];
+    if let Some(name) = unsupported.iter().find(|name| user.values.contains_key(**name)) {
+        return Err(format!("`{name}` isn't supported: use a token, a client certificate or an `exec` plugin"));
+    }
+    if cluster.text("proxy-url")?.is_some() {
         return Err("`proxy-url` isn't supported: set `HTTPS_PROXY`".to_owned());
     }
-    let unsupported = ["auth-provider", "username", "as", "as-groups", "as-uid", "as-user-extra"];
-    if let Some(name) = unsupported.iter().find(|name| user.others.contains_key(**name)) {
-        return Err(format!("`{name}` of user `{}` isn't supported: use a token, a client certificate or an `exec` plugin", context.user));
-    }
-    let authority = pem("certificate-authority", cluster.certificate_authority_data.as_deref(), cluster.certificate_authority.as_deref()).await?;
-    let tls = Tls {
-        authority: authority.map(String::into_bytes),
-        client_identity: client_identity(&user).await?,
-        server_name: cluster.tls_server_name.clone().filter(|name| !name.is_empty()),
-        insecure: cluster.insecure_skip_tls_verify,
+    let server = cluster.text("server")?.unwrap_or_default();
+    let server = if server.contains("://") { server.to_owned() } else { format!("https://{server}") };
+    let server = Value::from_key(&ENDPOINT, "server", &server).endpoint().map_err(|_| "the cluster's `server` isn't an https URL")?;
+    let client_identity = match (user.pem("client-certificate").await?, user.pem("client-key").await?) {
+        (Some(certificate), Some(key)) => Some(Secret::new(format!("{certificate}\n{key}\n"))),
+        (None, None) => None,
+        _ => return Err("a client certificate and its key need each other".to_owned()),
     };
-    let login = match (user.token_file, user.token.filter(|token| !token.is_empty()), user.exec) {
+    let authority = cluster.pem("certificate-authority").await?;
+    let (server_name, insecure) = (cluster.text("tls-server-name")?.map(str::to_owned), cluster.is_true("insecure-skip-tls-verify"));
+    let login = match (user.path("tokenFile")?, user.text("token")?, user.object("exec")?) {
         (Some(path), ..) => Login::TokenFile(path),
         (_, Some(token), _) => Login::Token(Secret::new(token)),
-        (.., Some(exec)) => Login::Exec(exec, cluster),
+        (.., Some(exec)) => {
+            let authority = authority.as_ref().map(|pem| STANDARD.encode(pem));
+            let cluster = json!({"server": server.as_str(), "certificate-authority-data": authority, "tls-server-name": server_name, "insecure-skip-tls-verify": insecure});
+            Login::Exec(exec, cluster)
+        }
         _ => Login::Nothing,
     };
-    let namespace = Some(context.namespace).filter(|namespace| !namespace.is_empty());
+    let tls = Tls { authority: authority.map(String::into_bytes), client_identity, server_name, insecure };
+    let namespace = context.text("namespace")?.map(str::to_owned);
     Ok(Connection { source: format!("context `{name}` of {shown}"), server, namespace, tls, login })
-}
-
-/// An https URL, which a host alone stands for too; http to this machine only, as everywhere.
-fn server_url(text: &str) -> Option<Url> {
-    let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-    let url = Url::parse(&text).ok()?;
-    let is_local = matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
-    (url.scheme() == "https" || url.scheme() == "http" && is_local).then_some(url)
-}
-
-async fn client_identity(user: &User) -> Result<Option<Secret>, String> {
-    let certificate = pem("client-certificate", user.client_certificate_data.as_deref(), user.client_certificate.as_deref()).await?;
-    let key = pem("client-key", user.client_key_data.as_deref(), user.client_key.as_deref()).await?;
-    match (certificate, key) {
-        (Some(certificate), Some(key)) => Ok(Some(Secret::new(format!("{certificate}\n{key}\n")))),
-        (None, None) => Ok(None),
-        _ => Err("a client certificate and its key need each other".to_owned()),
-    }
-}
-
-/// A PEM text, given as base64 or in a file; the data come first, as for kubectl.
-async fn pem(what: &str, data: Option<&str>, path: Option<&Path>) -> Result<Option<String>, String> {
-    if let Some(data) = data.filter(|data| !data.is_empty()) {
-        let packed: String = data.split_whitespace().collect();
-        let text = STANDARD.decode(packed).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        return text.map(Some).ok_or_else(|| format!("`{what}-data` isn't base64 of PEM"));
-    }
-    match path {
-        Some(path) => read(path).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-/// A small file, with its path in the error.
-pub(crate) async fn read(path: &Path) -> Result<String, String> {
-    read_text(path, MAX_SECRET_FILE).await.map_err(|error| format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -126,10 +126,10 @@ async fn a_plugin_is_run_once_and_again_when_its_token_is_refused() {
         assert_eq!(addresses(&found), ["10.0.0.1"]);
     }
     let variables = plugin.variables.lock().unwrap().clone();
-    assert_eq!(variables[0], ("AWS_PROFILE".to_owned(), "prod".to_owned()));
-    let info: Value = serde_json::from_str(&variables[1].1).unwrap();
-    assert_eq!(variables[1].0, "KUBERNETES_EXEC_INFO");
-    assert_eq!((&info["apiVersion"], &info["spec"]["cluster"]["server"]), (&json!("client.authentication.k8s.io/v1"), &json!(server.uri())));
+    assert_eq!(variables[1], ("AWS_PROFILE".to_owned(), "prod".to_owned()));
+    let info: Value = serde_json::from_str(&variables[0].1).unwrap();
+    assert_eq!(variables[0].0, "KUBERNETES_EXEC_INFO");
+    assert_eq!((&info["apiVersion"], &info["spec"]["cluster"]["server"]), (&json!("client.authentication.k8s.io/v1"), &json!(format!("{}/", server.uri()))));
     // A third run isn't needed, and would fail.
     assert!(plugin.outputs.lock().unwrap().is_empty());
 }
@@ -199,6 +199,22 @@ async fn nothing_found_suggests_readiness_or_the_namespace_of_the_context() {
         async |label| discover(&format!("provider=k8s kubeconfig={file} label_selector={label}"), &context).await.unwrap().findings()[0].changes.clone();
     assert_eq!(changes("a").await, [("ready".to_owned(), Some("false".to_owned()))]);
     assert_eq!(changes("b").await, [("namespace".to_owned(), Some("consul".to_owned()))]);
+}
+
+#[tokio::test]
+async fn a_kubeconfig_that_skips_verification_is_warned_of_and_a_ca_that_is_none_refused() {
+    let (server, directory) = (MockServer::start().await, tempfile::tempdir().unwrap());
+    answer(&server, "t", pods(&["10.0.0.1"], None)).await;
+    let file = kubeconfig(directory.path(), &server.uri(), json!({"token": "t"}));
+    let with = |more: &str| std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("\"server\"", &format!("{more},\"server\""))).unwrap();
+    let context = context(Env::empty(), &Arc::default());
+    with(r#""insecure-skip-tls-verify":true"#);
+    let found = discover(&format!("provider=k8s kubeconfig={file}"), &context).await.unwrap();
+    assert_eq!(addresses(&found), ["10.0.0.1"]);
+    assert!(found.findings()[0].message.contains("isn't verified (`insecure-skip-tls-verify`)"), "{:?}", found.findings());
+    with(r#""certificate-authority-data":"QQ==""#);
+    let error = discover(&format!("provider=k8s kubeconfig={file}"), &context).await.unwrap_err();
+    assert!(error.chain().contains("a CA bundle has no certificate in it"), "{}", error.chain());
 }
 
 #[test]
