@@ -22,7 +22,7 @@ impl Kubeconfig {
     pub(crate) async fn read(paths: &[PathBuf]) -> Result<Option<Self>, String> {
         let mut merged = None;
         for path in paths {
-            let directory = path.parent().unwrap_or(Path::new(""));
+            let directory = path.parent().unwrap_or_else(|| Path::new(""));
             match read_text(path, MAX_SECRET_FILE).await {
                 Ok(text) => merged.get_or_insert_with(Self::default).add(&text, directory).map_err(|error| format!("{}: {error}", path.display()))?,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -85,11 +85,11 @@ impl Sources {
         let mut reports = Vec::new();
         let is_explicit = self.kubeconfig.is_some() || self.context.is_some();
         let paths = self.paths(self.kubeconfig.as_deref().unwrap_or("~/.kube/config"));
-        let found = match self.from_kubeconfig(&paths).await {
+        let found = match self.kubeconfig_connection(&paths).await {
             Ok(Err(reason)) if !is_explicit => {
                 reports.push(SourceReport::not_configured("kubeconfig", reason));
                 match &self.service {
-                    Some((host, port)) => self.from_service_account(host, port).await.map_err(|reason| SourceReport::failed("service account", reason)),
+                    Some((host, port)) => self.service_account_connection(host, port).await.map_err(|reason| SourceReport::failed("service account", reason)),
                     None => Err(SourceReport::not_configured(
                         "service account",
                         "`KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` are not set: not in a pod",
@@ -120,7 +120,7 @@ impl Sources {
     }
 
     /// The connection; or why there is none, which `Err` is not.
-    async fn from_kubeconfig(&self, paths: &[PathBuf]) -> Result<Result<Connection, String>, String> {
+    async fn kubeconfig_connection(&self, paths: &[PathBuf]) -> Result<Result<Connection, String>, String> {
         let shown = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
         let Some(config) = Kubeconfig::read(paths).await? else { return Ok(Err(format!("there is no file {shown}"))) };
         let Some(name) = self.context.as_ref().or(config.current_context.as_ref()) else {
@@ -129,7 +129,7 @@ impl Sources {
         connection(&config, name, &shown).await.map(Ok).map_err(|error| format!("{shown}: {error}"))
     }
 
-    async fn from_service_account(&self, host: &str, port: &str) -> Result<Connection, String> {
+    async fn service_account_connection(&self, host: &str, port: &str) -> Result<Connection, String> {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let server = Url::parse(&format!("https://{host}:{port}")).map_err(|_| "`KUBERNETES_SERVICE_HOST` isn't a host")?;
         let file = |name: &str| self.service_account.join(name);

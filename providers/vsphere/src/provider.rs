@@ -5,12 +5,13 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cloud_autojoin_core::config::Value;
 use cloud_autojoin_core::http::{Request, RetryPolicy};
 use cloud_autojoin_core::{
     ApiError, Call, ConfigProblem, ConfigString, Context, DecodeError, Discovery, Finding, Provider, Result, RoleDocument, RoleFormat, Secret,
 };
 use cloud_autojoin_provider_kit::auth::StaticHeader;
-use cloud_autojoin_provider_kit::{ApiClient, Options, PowerState};
+use cloud_autojoin_provider_kit::{ApiClient, Options, PowerState, keys};
 use http::Method;
 use http::header::{HeaderName, HeaderValue};
 use url::Url;
@@ -67,9 +68,8 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
 /// `HOST` or `HOST:PORT`; a URL too, as where go-discover pastes it between `https://` and `/sdk`.
 fn server_url(host: &str) -> Result<Url, ConfigProblem> {
     let text = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
-    let is_local = |url: &Url| matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
-    let url = Url::parse(&text).ok().filter(|url| url.path() == "/" && url.query().is_none() && url.username().is_empty());
-    url.filter(|url| url.scheme() == "https" || url.scheme() == "http" && is_local(url)).ok_or_else(|| {
+    let url = Value::from_key(&keys::ENDPOINT, HOST.name, &text).endpoint().ok();
+    url.filter(|url| url.path() == "/" && url.query().is_none() && url.username().is_empty()).ok_or_else(|| {
         ConfigProblem::of_key(HOST.name, format!("`{}` isn't a host", HOST.name)).with_hint("write `host=vcenter.example` or `host=vcenter.example:8443`")
     })
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cloud_autojoin_core::{Call, Clock, ConfigString, Context, Detail, Discovery, Env, Error};
+use cloud_autojoin_core::{Call, Clock, ConfigString, Context, Detail, Discovery, Env, Error, RoleFormat};
 use cloud_autojoin_vsphere::SPEC;
 use serde_json::{Value, json};
 use wiremock::matchers::{body_string_contains, method, path, query_param};
@@ -142,4 +142,12 @@ async fn a_host_is_no_path_and_an_insecure_one_is_warned_of() {
     let server = vcenter(json!(null), json!(null)).await;
     let found = discover(&server, "insecure_ssl=true").await.unwrap();
     assert!(found.findings().last().unwrap().message.contains("isn't verified"), "{:?}", found.findings());
+}
+
+#[test]
+fn the_role_is_granted_to_the_user_of_the_string() {
+    let config = ConfigString::parse(r#"provider=vsphere user="DOM\\discover""#).unwrap();
+    let write = |format| (SPEC.role.unwrap())(&config, &context(), format).unwrap().text;
+    assert_eq!(write(RoleFormat::Native), "govc permissions.set -principal 'DOM\\discover' -role ReadOnly -propagate=true /\n");
+    assert!(write(RoleFormat::Terraform).contains(r#"user_or_group = "DOM\\discover""#));
 }
