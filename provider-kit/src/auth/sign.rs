@@ -9,6 +9,11 @@ pub fn sha256_hex(data: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, data).as_ref())
 }
 
+/// SHA-1 of `data` in lower-case hexadecimal, for names of files: it protects nothing.
+pub fn sha1_hex(data: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, data).as_ref())
+}
+
 /// HMAC-SHA256 of `data`.
 pub fn hmac_sha256(key: &[u8], data: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data).as_ref().to_vec()
@@ -34,6 +39,7 @@ mod tests {
         let data = b"what do ya want for nothing?";
         assert_eq!(hex(&hmac_sha256(b"Jefe", data)), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
         assert_eq!(hmac_sha1_base64(b"Jefe", data), "7/zfauXrL6LSdBbV8YTfnCWafHk=");
+        assert_eq!(sha1_hex(b""), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
         assert_eq!(sha256_hex(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 }
