@@ -99,6 +99,7 @@ impl Api for AwsApi {
             (ResponseClass::ExpiredCredential, "InvalidIdentityToken" | "ExpiredIdentityToken") => {
                 "check the file of AWS_WEB_IDENTITY_TOKEN_FILE, and that the role trusts its issuer"
             }
+            (ResponseClass::ExpiredCredential, "UnauthorizedException") => "the login of IAM Identity Center is over: run `aws sso login`",
             (ResponseClass::ExpiredCredential, _) => {
                 "the access key isn't valid here: check that it exists, that the region is enabled for the account, and the clock of this machine"
             }

@@ -27,6 +27,7 @@ pub(crate) enum Service {
     Ec2,
     Ecs,
     Sts,
+    Sso,
 }
 
 impl Service {
@@ -36,6 +37,7 @@ impl Service {
             Self::Ec2 => "ec2",
             Self::Ecs => "ecs",
             Self::Sts => "sts",
+            Self::Sso => "portal.sso",
         }
     }
 }
@@ -57,10 +59,10 @@ impl Endpoints {
     ///
     /// A variable that isn't an https URL; a region that no host name can hold.
     pub(crate) fn of(&self, service: Service, region: &str, env: &Env) -> Result<Url> {
-        if let (Some(url), false) = (&self.given, service == Service::Sts) {
+        if let (Some(url), Service::Ec2 | Service::Ecs) = (&self.given, service) {
             return Ok(url.clone());
         }
-        let own = format!("AWS_ENDPOINT_URL_{}", service.name().to_uppercase());
+        let own = format!("AWS_ENDPOINT_URL_{}", service.name().trim_start_matches("portal.").to_uppercase());
         if let Some((name, text)) = [own.as_str(), "AWS_ENDPOINT_URL"].iter().find_map(|name| Some((*name, env.filled(name)?))) {
             let value = cloud_autojoin_core::config::Value::from_key(&ENDPOINT, name, &text);
             return value.endpoint().map_err(|_| {

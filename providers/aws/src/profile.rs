@@ -14,6 +14,7 @@ const MAX_FILE: u64 = 1 << 20;
 #[derive(Default)]
 pub(crate) struct SharedFiles {
     profiles: BTreeMap<String, Section>,
+    sso_sessions: BTreeMap<String, Section>,
 }
 
 /// One section: its names, in lower case, and values.
@@ -28,8 +29,7 @@ impl SharedFiles {
     pub(crate) async fn read(context: &Context) -> Result<Self, String> {
         let mut files = Self::default();
         for (variable, name) in [("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")] {
-            let home = || ["HOME", "USERPROFILE"].iter().find_map(|name| context.env().filled(name));
-            let Some(path) = context.env().filled(variable).or_else(|| Some(format!("{}/.aws/{name}", home()?))) else { continue };
+            let Some(path) = context.env().filled(variable).or_else(|| Some(format!("{}/.aws/{name}", Self::home(context)?))) else { continue };
             match file::read_text(&path, MAX_FILE).await {
                 Ok(text) => files.add(&text, name == "config"),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -48,6 +48,15 @@ impl SharedFiles {
 
     pub(crate) fn profile(&self, name: &str) -> Option<&Section> {
         self.profiles.get(name)
+    }
+
+    pub(crate) fn sso_session(&self, name: &str) -> Option<&Section> {
+        self.sso_sessions.get(name)
+    }
+
+    /// The home directory.
+    pub(crate) fn home(context: &Context) -> Option<String> {
+        ["HOME", "USERPROFILE"].iter().find_map(|name| context.env().filled(name))
     }
 
     /// Adds the sections of one file; its values replace those there are.
@@ -73,6 +82,7 @@ impl SharedFiles {
     fn section(&mut self, header: &str, is_config: bool) -> Option<&mut Section> {
         let (kind, name) = header.split_once([' ', '\t']).map_or(("", header), |(kind, name)| (kind, name.trim()));
         let sections = match kind {
+            "sso-session" if is_config => &mut self.sso_sessions,
             "profile" if is_config => &mut self.profiles,
             "" if !is_config || name == "default" => &mut self.profiles,
             _ => return None,
@@ -102,5 +112,6 @@ mod tests {
         assert!(!default.contains_key("max_concurrent_requests"));
         assert_eq!(files.profile("dev").unwrap()["role_arn"], "arn:aws:iam::1:role/a");
         assert!(files.profile("corp").is_none());
+        assert_eq!(files.sso_session("corp").unwrap()["sso_region"], "us-east-1");
     }
 }

@@ -219,6 +219,24 @@ async fn a_program_of_the_profile_prints_its_keys() {
 }
 
 #[tokio::test]
+async fn a_login_of_iam_identity_center_gives_the_keys_of_its_role_until_it_is_over() {
+    let mut cloud = Cloud::start().await;
+    cloud.shared("[default]\nsso_session = corp\nsso_account_id = 123\nsso_role_name = Dev\n[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = us-east-2\n", "");
+    assert!(cloud.refused().await.contains("aws sso login"));
+    // The name of the file is the SHA-1 of `corp`.
+    let name = ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
+    cloud.file(name, r#"{"startUrl":"x","accessToken":"login","expiresAt":"2099-01-01T00:00:00UTC"}"#);
+    let get = Mock::given(path("/federation/credentials")).and(header("x-amz-sso_bearer_token", "login"));
+    let get = get.and(wiremock::matchers::query_param("account_id", "123")).and(wiremock::matchers::query_param("role_name", "Dev"));
+    let keys = r#"{"roleCredentials":{"accessKeyId":"ASIASSO","secretAccessKey":"secret","sessionToken":"t","expiration":18446744073709551615}}"#;
+    cloud.answer(get, 200, keys).await;
+    cloud.discover("region=eu-west-1").await.unwrap();
+    assert_eq!(cloud.signed().await, ["ASIASSO eu-west-1 ec2"]);
+    cloud.file(name, r#"{"accessToken":"login","expiresAt":"2020-01-01T00:00:00Z"}"#);
+    assert!(cloud.refused().await.contains("aws sso login"));
+}
+
+#[tokio::test]
 async fn a_container_gives_the_keys_of_its_role_for_the_token_in_its_file() {
     let mut cloud = Cloud::start().await;
     let token = cloud.file("eks-token", "eks\n");

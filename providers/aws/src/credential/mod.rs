@@ -4,6 +4,7 @@ mod container;
 mod instance;
 mod profile;
 mod shape;
+mod sso;
 mod sts;
 
 use std::sync::{Arc, Mutex, PoisonError};

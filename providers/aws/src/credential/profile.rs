@@ -1,4 +1,4 @@
-//! The shared profile: keys, a role of another profile, a web identity, a program.
+//! The shared profile: keys, a role of another profile, a web identity, a login, a program.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::container::Container;
 use super::instance::InstanceProfile;
 use super::shape::CredentialJson;
 use super::sts::{Role, Sts};
-use super::{Credential, Environment};
+use super::{Credential, Environment, sso};
 use crate::profile::{Section, SharedFiles};
 
 /// How long a program may take for its keys.
@@ -60,7 +60,7 @@ impl Source<Credential> for SharedProfile {
                     seen.push(name);
                     name = profile["source_profile"].clone();
                 }
-                _ => match self.own(profile, region, call).await? {
+                _ => match self.own(profile, &files, region, call).await? {
                     Some(credential) => break credential,
                     None if roles.is_empty() => return Err(SourceOutcome::NotConfigured(format!("the profile `{name}` has no credentials"))),
                     None => return Err(SourceOutcome::failed(format!("the profile `{name}` has no credentials"))),
@@ -84,7 +84,7 @@ impl SharedProfile {
     }
 
     /// What the profile itself has, in the order of AWS's tools.
-    async fn own(&self, profile: &Section, region: &str, call: &Call) -> Result<Option<Credential>, SourceOutcome> {
+    async fn own(&self, profile: &Section, files: &SharedFiles, region: &str, call: &Call) -> Result<Option<Credential>, SourceOutcome> {
         let get = |name: &str| profile.get(name).filter(|value| !value.is_empty());
         if let (Some(id), Some(secret)) = (get("aws_access_key_id"), get("aws_secret_access_key")) {
             let session_token = get("aws_session_token").map(|token| Secret::new(token.as_str()));
@@ -93,6 +93,9 @@ impl SharedProfile {
         }
         if let (Some(path), Some(arn)) = (get("web_identity_token_file"), get("role_arn")) {
             return self.sts.assume_by_web_identity(&role(arn, profile), path, region, call).await.map(Some);
+        }
+        if let Some(credential) = sso::keys(profile, files, &self.sts.endpoints, self.context(), call).await? {
+            return Ok(Some(credential));
         }
         match get("credential_process") {
             Some(command) => self.process(command, call).await.map(Some),

@@ -32,7 +32,7 @@ pub(super) struct Role {
 /// The token service.
 #[derive(Debug, Clone)]
 pub(super) struct Sts {
-    endpoints: Endpoints,
+    pub(super) endpoints: Endpoints,
     pub(super) context: Context,
 }
 
