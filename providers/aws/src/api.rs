@@ -101,7 +101,7 @@ impl Api for AwsApi {
             }
             (ResponseClass::ExpiredCredential, "UnauthorizedException") => "the login of IAM Identity Center is over: run `aws sso login`",
             (ResponseClass::ExpiredCredential, _) => {
-                "the access key isn't valid here: check that it exists, that the region is enabled for the account, and the clock of this machine"
+                "check the access key and its secret, that the region is enabled for the account, and the clock of this machine"
             }
             (_, "OptInRequired") => "this account can't use the service in this region: enable the region, or check `region`",
             (ResponseClass::NotFound, "ClusterNotFoundException") => "check `ecs_cluster` and `region`",
