@@ -66,6 +66,8 @@ fn class_of(code: &str) -> Option<ResponseClass> {
         | "ExpiredIdentityToken" => ResponseClass::ExpiredCredential,
         "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => ResponseClass::PermissionDenied,
         "ClusterNotFoundException" => ResponseClass::NotFound,
+        // With status 401, whatever the credential.
+        "OptInRequired" => ResponseClass::Final,
         _ => return None,
     })
 }
