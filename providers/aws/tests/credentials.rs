@@ -308,6 +308,15 @@ async fn an_instance_metadata_service_that_is_silent_or_off_is_explained() {
 }
 
 #[tokio::test]
+async fn the_region_self_is_that_of_the_machine_whatever_the_environment_says() {
+    let mut cloud = Cloud::start().await;
+    cloud.set("AWS_REGION", "eu-west-1");
+    cloud.metadata(&keys("ASIAIMDS", "Token", "2099-01-01T00:00:00Z")).await;
+    cloud.discover("region=self").await.unwrap();
+    assert_eq!(cloud.signed().await, ["ASIAIMDS eu-south-1 ec2"]);
+}
+
+#[tokio::test]
 async fn in_an_ecs_task_the_region_is_that_of_the_task() {
     let mut cloud = Cloud::start().await;
     for (name, value) in [("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("ECS_CONTAINER_METADATA_URI_V4", "SERVER/v4/id")] {
