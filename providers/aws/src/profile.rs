@@ -15,25 +15,30 @@ const MAX_FILE: u64 = 1 << 20;
 pub(crate) struct SharedFiles {
     profiles: BTreeMap<String, Section>,
     sso_sessions: BTreeMap<String, Section>,
+    /// Why a file at its usual place can't be read: a service manager may hide home directories.
+    unreadable: Option<String>,
 }
 
 /// One section: its names, in lower case, and values.
 pub(crate) type Section = BTreeMap<String, String>;
 
 impl SharedFiles {
-    /// Reads both files; one that isn't there is empty.
+    /// Reads both files; one that isn't there, or can't be read at its usual place, is empty.
     ///
     /// # Errors
     ///
-    /// A file that can't be read, with its path.
+    /// A file that the environment names and that can't be read, with its path.
     pub(crate) async fn read(context: &Context) -> Result<Self, String> {
         let mut files = Self::default();
         for (variable, name) in [("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")] {
-            let Some(path) = context.env().filled(variable).or_else(|| Some(format!("{}/.aws/{name}", Self::home(context)?))) else { continue };
+            let named = context.env().filled(variable);
+            let is_named = named.is_some();
+            let Some(path) = named.or_else(|| Some(format!("{}/.aws/{name}", Self::home(context)?))) else { continue };
             match file::read_text(&path, MAX_FILE).await {
                 Ok(text) => files.add(&text, name == "config"),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(format!("cannot read `{path}`: {error}")),
+                Err(error) if is_named => return Err(format!("cannot read `{path}`: {error}")),
+                Err(error) => files.unreadable = Some(format!("cannot read `{path}`: {error}")),
             }
         }
         Ok(files)
@@ -44,6 +49,12 @@ impl SharedFiles {
         let named = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].iter().find_map(|name| context.env().filled(name));
         let is_named = named.is_some();
         (named.unwrap_or_else(|| "default".to_owned()), is_named)
+    }
+
+    /// What to say of a profile that isn't there.
+    pub(crate) fn missing(&self, name: &str) -> String {
+        let because = self.unreadable.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+        format!("no profile `{name}` in the shared files{because}")
     }
 
     pub(crate) fn profile(&self, name: &str) -> Option<&Section> {

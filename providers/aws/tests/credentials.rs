@@ -206,6 +206,22 @@ async fn profiles_that_lead_in_a_circle_are_an_error() {
     assert!(cloud.refused().await.contains("no profile `typo`"));
 }
 
+/// As the AWS SDKs do: a service manager may hide the home directory of a service.
+#[tokio::test]
+async fn shared_files_that_cannot_be_read_end_the_chain_only_where_the_environment_names_them() {
+    let mut cloud = Cloud::start().await;
+    cloud.metadata(&keys("ASIAIMDS", "Token", "2099-01-01T00:00:00Z")).await;
+    cloud.file(".aws/config/a-directory", "");
+    let home = cloud.files.path().to_str().unwrap().to_owned();
+    cloud.set("HOME", &home);
+    cloud.discover("region=eu-west-1").await.unwrap();
+    assert_eq!(cloud.signed().await, ["ASIAIMDS eu-west-1 ec2"]);
+    cloud.set("AWS_EC2_METADATA_DISABLED", "true");
+    assert!(cloud.refused().await.contains("no profile `default` in the shared files (cannot read"));
+    cloud.set("AWS_CONFIG_FILE", &format!("{home}/.aws/config"));
+    assert!(cloud.refused().await.contains("the credential `shared profile` failed: cannot read"));
+}
+
 #[tokio::test]
 async fn a_program_of_the_profile_prints_its_keys() {
     let mut cloud = Cloud::start().await;

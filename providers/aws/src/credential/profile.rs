@@ -34,14 +34,14 @@ impl Source<Credential> for SharedProfile {
         let files = SharedFiles::read(self.context()).await.map_err(SourceOutcome::failed)?;
         let (mut name, is_named) = SharedFiles::chosen(self.context());
         if files.profile(&name).is_none() {
-            let missing = format!("no profile `{name}` in the shared files");
+            let missing = files.missing(&name);
             return Err(if is_named { SourceOutcome::failed(missing) } else { SourceOutcome::NotConfigured(missing) });
         }
         // The roles from the chosen profile to the one that has keys of its own.
         let mut roles = Vec::new();
         let mut seen = Vec::new();
         let mut credential = loop {
-            let profile = files.profile(&name).ok_or_else(|| SourceOutcome::failed(format!("no profile `{name}` in the shared files")))?;
+            let profile = files.profile(&name).ok_or_else(|| SourceOutcome::failed(files.missing(&name)))?;
             // A profile may name itself: its own keys then assume its role.
             let names_itself = seen.last() == Some(&name);
             if seen.contains(&name) && !names_itself {
