@@ -24,7 +24,7 @@ use crate::select::{AddressType, AzureConfig, Interfaces, PowerState, Selection}
 /// Puts an [`Azure`] together.
 ///
 /// ```
-/// use cloud_autojoin_azure::{AzureBuilder, config::{Selection, TagCondition, Tags}};
+/// use cloud_autojoin_azure::{AzureBuilder, select::{Selection, TagCondition, Tags}};
 /// use cloud_autojoin_core::{Context, Env};
 ///
 /// let context = Context::builder().env(Env::empty()).build()?;

@@ -10,9 +10,8 @@ use cloud_autojoin_core::http::{Answer, HttpClient, Request};
 use cloud_autojoin_core::{Call, DecodeError, Error, Secret};
 use http::header::{HeaderName, HeaderValue};
 
-use super::ManagedIdentityId;
-use super::managed_identity::near_endpoint;
-use super::token_answer::{TokenAnswer, refused};
+use super::identity::ManagedIdentityId;
+use super::token_answer::{TokenAnswer, near_endpoint, refused};
 use crate::arm::SHOWN_PARAMETERS;
 use crate::keys::PROVIDER_NAME;
 

@@ -16,10 +16,9 @@ use cloud_autojoin_core::{Call, DecodeError, Env, Error, Secret};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 
-use super::ManagedIdentityId;
+use super::identity::ManagedIdentityId;
 use super::imds::METADATA;
-use super::managed_identity::near_endpoint;
-use super::token_answer::{TokenAnswer, refused};
+use super::token_answer::{TokenAnswer, near_endpoint, refused};
 use crate::arm::SHOWN_PARAMETERS;
 use crate::keys::PROVIDER_NAME;
 

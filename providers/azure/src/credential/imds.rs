@@ -27,7 +27,7 @@ use http::header::{HeaderName, HeaderValue, SERVER};
 use serde::Deserialize;
 use url::Url;
 
-use super::ManagedIdentityId;
+use super::identity::ManagedIdentityId;
 use super::token_answer::{TokenAnswer, refused};
 use crate::arm::SHOWN_PARAMETERS;
 use crate::keys::PROVIDER_NAME;

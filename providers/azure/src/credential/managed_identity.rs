@@ -13,9 +13,9 @@ use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::{Call, Context};
 use url::Url;
 
-use super::ManagedIdentityId;
 use super::app_service::AppService;
 use super::arc::AzureArc;
+use super::identity::ManagedIdentityId;
 use super::imds::Imds;
 use crate::cloud::Cloud;
 
@@ -59,10 +59,4 @@ impl Source for ManagedIdentity {
             _ => self.imds.token(call).await,
         }
     }
-}
-
-/// A URL out of a variable that names a token service: https, or http to this machine or its link.
-pub(super) fn near_endpoint(variable: &str, text: &str) -> Result<Url, SourceOutcome> {
-    let url = Url::parse(text).ok().filter(|url| url.scheme() == "https" || (url.scheme() == "http" && crate::cloud::is_near(url)));
-    url.ok_or_else(|| SourceOutcome::failed(format!("`{variable}` must be an https URL, or an http URL of a loopback or link-local address")))
 }

@@ -8,18 +8,26 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloud_autojoin_core::credential::AccessToken;
+use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{Response, decode_json};
 use cloud_autojoin_core::{ApiError, Call, Secret};
 use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use url::Url;
 
-use super::ManagedIdentityId;
+use super::identity::ManagedIdentityId;
 use crate::keys::PROVIDER_NAME;
 
 /// The longest life of a token that is believed: Entra's own end after 28 hours. One that claims
 /// more is renewed at this age, and a number too large for a point in time reaches no arithmetic.
 const MAX_LIFETIME: Duration = Duration::from_secs(48 * 3600);
+
+/// A URL out of a variable that names a token service: https, or http to this machine or its link.
+pub(super) fn near_endpoint(variable: &str, text: &str) -> Result<Url, SourceOutcome> {
+    let url = Url::parse(text).ok().filter(|url| url.scheme() == "https" || (url.scheme() == "http" && crate::cloud::is_near(url)));
+    url.ok_or_else(|| SourceOutcome::failed(format!("`{variable}` must be an https URL, or an http URL of a loopback or link-local address")))
+}
 
 /// A token as it came.
 #[derive(Deserialize)]

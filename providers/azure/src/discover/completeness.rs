@@ -6,7 +6,6 @@
 
 use cloud_autojoin_core::{DecodeError, Error, Finding};
 
-use super::members::ScaleSetName;
 use crate::arm::{IndexedResource, NetworkInterface, ScaleSet, VirtualMachine};
 use crate::keys::PROVIDER_NAME;
 
@@ -24,8 +23,8 @@ pub(super) fn of_machine(machine: &VirtualMachine) -> Error {
 }
 
 /// A virtual machine of which it is unknown what set it belongs to.
-pub(super) fn of_membership(machine: &VirtualMachine, set: &ScaleSetName) -> Error {
-    error(format!("tell whether virtual machine `{}` belongs to scale set `{}`", machine.name(), set.name), "the virtual machine has no properties")
+pub(super) fn of_membership(machine: &VirtualMachine, set: &str) -> Error {
+    error(format!("tell whether virtual machine `{}` belongs to scale set `{set}`", machine.name()), "the virtual machine has no properties")
 }
 
 /// A virtual machine of which it is unknown whether it runs.

@@ -53,7 +53,7 @@ pub(super) async fn resolve(
     };
     let id = set.id(query);
     if let Some(machine) = machines.iter().find(|machine| belongs(machine, &id).is_none()) {
-        return Err(completeness::of_membership(machine, set));
+        return Err(completeness::of_membership(machine, &set.name));
     }
     let (machines, foreign): (Vec<_>, Vec<_>) = machines.into_iter().partition(|machine| belongs(machine, &id) == Some(true));
 
