@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use cloud_autojoin::command::{ProcessGroup, wait_and_gather};
+use cloud_autojoin::command::{PRIVATE_VARIABLES, ProcessGroup, wait_and_gather};
 use cloud_autojoin::{Address, Clock, Registry, file};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::AsyncWriteExt;
@@ -24,13 +24,6 @@ const LONGEST_VARIABLE: usize = 100 << 10;
 /// How long after the end of a command its output is still read. Its background processes may keep
 /// the pipes open.
 const LINGER: Duration = Duration::from_millis(200);
-
-/// Tokens of the agents, which are often in the environment. The providers name their own.
-const AGENT_TOKENS: [&str; 3] = ["CONSUL_HTTP_TOKEN", "NOMAD_TOKEN", "VAULT_TOKEN"];
-
-/// Variables of the service manager for this process alone: a command could send notifications with
-/// them.
-const SERVICE_MANAGER: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 /// The largest pid file that is read.
 const MAX_PID_FILE: u64 = 4096;
@@ -107,7 +100,7 @@ impl OnChange {
                 command.env_remove(name);
             }
         }
-        for name in SERVICE_MANAGER.into_iter().chain(secret_variables()) {
+        for name in secret_variables() {
             command.env_remove(name);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -148,11 +141,10 @@ impl OnChange {
     }
 }
 
-/// The environment variables that hold a secret.
+/// The environment variables that hold a secret, or that speak for this process.
 fn secret_variables() -> impl Iterator<Item = &'static str> {
-    let registry = Registry::compiled_in();
-    let of_providers: Vec<&str> = registry.providers().iter().flat_map(|spec| spec.secret_variables()).collect();
-    AGENT_TOKENS.into_iter().chain(of_providers)
+    let of_providers: Vec<&str> = Registry::compiled_in().secret_variables().collect();
+    PRIVATE_VARIABLES.iter().copied().chain(of_providers)
 }
 
 async fn send(signal: Signal, pid_file: &Path) -> Result<(), Failure> {
@@ -188,7 +180,7 @@ mod tests {
     #[test]
     fn the_variables_of_secret_keys_are_secret() {
         let secret: Vec<&str> = secret_variables().collect();
-        for name in ["ARM_CLIENT_SECRET", "AZURE_CLIENT_SECRET", "VAULT_TOKEN"] {
+        for name in ["ARM_CLIENT_SECRET", "AZURE_CLIENT_SECRET", "VAULT_TOKEN", "NOTIFY_SOCKET"] {
             assert!(secret.contains(&name), "{name}");
         }
         assert!(!secret.contains(&"ARM_CLIENT_ID"));
