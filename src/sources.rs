@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use cloud_autojoin_core::{Address, Call, Discovery, Error, NothingMatched, Provider, Result, TransportError, TransportFailure};
 use futures::future::join_all;
 
@@ -74,6 +75,65 @@ pub async fn discover_all(providers: Vec<Result<Box<dyn Provider>, (String, Erro
         }
     };
     join_all(providers.into_iter().map(ask)).await.into_iter().flatten().collect()
+}
+
+/// Several providers as one, for a caller that keeps asking one provider: all or nothing.
+#[derive(Debug)]
+pub struct AllOf {
+    providers: Vec<Box<dyn Provider>>,
+}
+
+impl AllOf {
+    /// The providers as one; a single one stays what it is.
+    pub fn combine(mut providers: Vec<Box<dyn Provider>>) -> Box<dyn Provider> {
+        match providers.pop() {
+            Some(only) if providers.is_empty() => only,
+            last => {
+                providers.extend(last);
+                Box::new(Self { providers })
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for AllOf {
+    fn name(&self) -> &'static str {
+        "several"
+    }
+
+    fn subject(&self) -> String {
+        self.providers.iter().map(|provider| provider.subject()).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// The scopes of all; values of one name, such as two `subscription_id`, are put together.
+    fn scope(&self) -> Vec<(&'static str, String)> {
+        let mut scope: Vec<(&'static str, String)> = Vec::new();
+        for (name, value) in self.providers.iter().flat_map(|provider| provider.scope()) {
+            match scope.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, values)) => {
+                    values.push_str(", ");
+                    values.push_str(&value);
+                }
+                None => scope.push((name, value)),
+            }
+        }
+        scope
+    }
+
+    /// One provider without an address is an error of the whole, as one that fails.
+    async fn discover(&self, call: &Call) -> Result<Discovery> {
+        let answers = join_all(self.providers.iter().map(|provider| provider.discover(call))).await;
+        let mut all = Discovery::new(self.name(), self.subject(), call.detail());
+        for answer in answers {
+            let discovery = answer?;
+            if discovery.matched() == 0 {
+                return Err(NothingMatched::new(discovery).into());
+            }
+            all.merge(discovery);
+        }
+        Ok(all)
+    }
 }
 
 /// The union of several answers.
@@ -158,7 +218,6 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use async_trait::async_trait;
     use cloud_autojoin_core::{Clock, ConfigError, ConfigProblem, Detail, Node};
     use tokio::sync::Barrier;
 
@@ -176,6 +235,10 @@ mod tests {
 
         fn subject(&self) -> String {
             "members".to_owned()
+        }
+
+        fn scope(&self) -> Vec<(&'static str, String)> {
+            vec![("region", self.0.map_or_else(|| "none".to_owned(), |addresses| addresses.len().to_string()))]
         }
 
         async fn discover(&self, call: &Call) -> Result<Discovery> {
@@ -239,6 +302,23 @@ mod tests {
     async fn nothing_is_sent_where_one_of_all_can_not_be_built() {
         let (result, asked) = ask(&[Some(&["10.0.0.1"])], true, Require::All).await;
         assert_eq!((result.unwrap_err().to_string().as_str(), asked), ("provider `aws`: `region` is missing", 0));
+    }
+
+    #[tokio::test]
+    async fn several_providers_as_one_are_all_or_nothing() {
+        let combined = |sources: &[Option<&'static [&'static str]>]| {
+            let barrier = Arc::new(Barrier::new(sources.len()));
+            let provider = |addresses: &Option<_>| Box::new(Pretend(*addresses, Arc::clone(&barrier), Arc::default())) as Box<dyn Provider>;
+            AllOf::combine(sources.iter().map(provider).collect())
+        };
+        let call = Call::new(&Clock::system(), Duration::from_secs(30));
+        let both = combined(&[Some(&["10.0.0.9"]), Some(&["10.0.0.1", "10.0.0.9"])]);
+        assert_eq!((both.subject().as_str(), both.scope()), ("members and members", vec![("region", "1, 2".to_owned())]));
+        let found = both.discover(&call).await.unwrap();
+        assert_eq!((found.addresses().len(), found.examined()), (2, 3));
+        assert!(matches!(combined(&[Some(&["10.0.0.9"]), Some(&[])]).discover(&call).await.unwrap_err(), Error::NothingMatched(_)));
+        assert!(matches!(combined(&[Some(&["10.0.0.9"]), None]).discover(&call).await.unwrap_err(), Error::Transport(_)));
+        assert_eq!(combined(&[Some(&["10.0.0.9"])]).name(), "pretend");
     }
 
     #[tokio::test]

@@ -194,6 +194,21 @@ impl Discovery {
         }
     }
 
+    /// Adds everything that another answer examined and found.
+    pub fn merge(&mut self, other: Self) {
+        self.examined += other.examined;
+        self.matched += other.matched;
+        for (code, count) in other.excluded {
+            *self.excluded.entry(code).or_default() += count;
+        }
+        self.nodes.extend(other.nodes);
+        self.findings.extend(other.findings);
+        if let Some(identity) = other.identity {
+            let before = self.identity.take().filter(|before| *before != identity);
+            self.identity = Some(before.map_or(identity.clone(), |before| format!("{before}, {identity}")));
+        }
+    }
+
     /// Adds a finding; the most telling one first.
     pub fn add_finding(&mut self, finding: Finding) {
         self.findings.push(finding);
@@ -307,6 +322,21 @@ mod tests {
         discovery.record(interface("a", &["10.0.0.9", "10.0.0.10"], &[]));
         let printed: Vec<_> = discovery.addresses().iter().map(ToString::to_string).collect();
         assert_eq!(printed, ["10.0.0.9", "10.0.0.10", "2001:db8::1"]);
+    }
+
+    #[test]
+    fn merged_answers_count_and_keep_what_both_have() {
+        let mut both = Discovery::new("a", "both", Detail::Addresses);
+        for (name, identity) in [("a", "x"), ("b", "y")] {
+            let mut one = Discovery::new("a", name, Detail::Addresses);
+            one.set_identity(identity);
+            one.record(interface(name, &["10.0.0.9"], &[]));
+            one.record(interface("out", &[], &[Exclusion::NotPrimary]));
+            one.add_finding(Finding::new(name));
+            both.merge(one);
+        }
+        assert_eq!((both.examined(), both.matched(), both.excluded()["not_primary"], both.nodes().len(), both.findings().len()), (4, 2, 2, 4, 2));
+        assert_eq!((both.addresses().len(), both.identity()), (1, Some("x, y")));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use cloud_autojoin::config::key::is_safe;
 use cloud_autojoin::file::FileKind;
+use cloud_autojoin::sources::AllOf;
 use cloud_autojoin::watch::{DEFAULT_LAST_GOOD_MAX_AGE, Guards, MaxShrink, Pace};
 use cloud_autojoin::{Call, ConfigProblem, ConfigString, Context, DEFAULT_TIMEOUT, Error, Provider, Registry, join_string};
 
@@ -86,8 +87,8 @@ pub(crate) fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
 pub(crate) struct WatchConfig {
     /// Its unique name.
     pub(crate) name: String,
-    /// The join string.
-    pub(crate) join: ConfigString,
+    /// The join strings, one for each source.
+    pub(crate) join: Vec<ConfigString>,
     /// The same without secrets; identifies this watch in its last-good file.
     pub(crate) identity: String,
     /// The provider.
@@ -329,19 +330,26 @@ impl WatchChecker<'_> {
         Some(name)
     }
 
-    async fn join(&self, words: Vec<String>, section: &mut Section<'_>) -> Option<(ConfigString, String, Arc<dyn Provider>)> {
+    async fn join(&self, words: Vec<String>, section: &mut Section<'_>) -> Option<(Vec<ConfigString>, String, Arc<dyn Provider>)> {
         let registry = Registry::compiled_in();
         let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
         let call = Call::new(self.context.clock(), READ_TIMEOUT);
-        let (join, given) = join_string::read_from(&words, FileKind::Regular, &registry, &call).await.map_err(|error| add(section, &error)).ok()?;
-        let spec = registry.provider_of(&join).map_err(|error| add(section, &error)).ok()?;
-        for unknown in join_string::unknown_keys(&registry, &join).unwrap_or_default() {
-            section.warn_at("join", format!("{} is ignored; {}", unknown.message, unknown.hint.unwrap_or_default()));
+        let strings = join_string::read_all(&words, FileKind::Regular, &registry, &call).await.map_err(|error| add(section, &error)).ok()?;
+        let count = strings.len();
+        let (mut joins, mut identities, mut providers) = (Vec::new(), Vec::new(), Vec::new());
+        for (join, given) in strings {
+            let Ok(spec) = registry.provider_of(&join).map_err(|error| add(section, &error)) else { continue };
+            for unknown in join_string::unknown_keys(&registry, &join).unwrap_or_default() {
+                section.warn_at("join", format!("{} is ignored; {}", unknown.message, unknown.hint.unwrap_or_default()));
+            }
+            let located = |error| join_string::locate(error, &join, &given, &registry);
+            let Ok(provider) = registry.build(&join, self.context).map_err(|error| add(section, &located(error))) else { continue };
+            providers.push(provider);
+            identities.push(join.masked(|key| key == "provider" || is_safe(spec.keys, key)).to_string());
+            joins.push(join);
         }
-        let located = |error| join_string::locate(error, &join, &given, &registry);
-        let provider = registry.build(&join, self.context).map_err(|error| add(section, &located(error))).ok()?;
-        let identity = join.masked(|key| key == "provider" || is_safe(spec.keys, key)).to_string();
-        Some((join, identity, provider.into()))
+        // A part of the sources isn't watched as the whole; the problems are reported.
+        (providers.len() == count).then(|| (joins, identities.join(" "), AllOf::combine(providers).into()))
     }
 }
 

@@ -85,9 +85,20 @@ kind = "nomad-client"
     assert_eq!((servers.guards.min, servers.guards.stable_for, servers.guards.max_shrink), (3, Duration::from_secs(10), None));
     assert_eq!((servers.outputs[0].mode, servers.outputs[0].port), (0o640, Some(8200)));
     assert_eq!((servers.agents.len(), servers.on_change.len(), servers.on_change[0].debounce), (1, 2, Duration::ZERO));
-    assert_eq!(clients.join.get("tag_name"), Some("a b"));
+    assert_eq!(clients.join[0].get("tag_name"), Some("a b"));
     assert!(servers.is_equivalent(&judged(&text).await.unwrap().config.watches[0]));
     assert!(!servers.is_equivalent(&judged(&text.replace("1m", "2m")).await.unwrap().config.watches[0]));
+}
+
+#[tokio::test]
+async fn several_join_strings_are_watched_as_one() {
+    let text = |join: &str| format!("[[watch]]\njoin = {join}\n[[watch.file]]\nkind = \"lines\"\npath = \"/run/a\"\n");
+    let config = judged(&text(r#"["provider=dns name=a.test. port=1", "provider=exec command=/bin/members"]"#)).await.unwrap().config;
+    assert_eq!(config.watches[0].join.len(), 2);
+    assert_eq!(config.watches[0].provider.subject(), "the addresses of `a.test.` and the addresses that `/bin/members` prints");
+    let problems = judged(&text(r#"["provider=dns port=1", "provider=exec timeout=soon"]"#)).await.err().unwrap();
+    let text = format!("{problems:?}");
+    assert!(["`name` is missing", "`command` is missing", "`timeout`"].iter().all(|part| text.contains(part)), "{text}");
 }
 
 #[tokio::test]
