@@ -1,5 +1,5 @@
 //! The binary `discover-sim`: what it runs, prints and writes.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::io::{Read, Write};
 use std::path::Path;

@@ -58,7 +58,7 @@ impl Cloud {
 
     fn file(&self, name: &str, text: &str) -> String {
         let path = self.files.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).unwrap();
+        std::fs::create_dir_all(path.parent().unwrap_or_else(|| Path::new("/"))).unwrap();
         std::fs::write(&path, text.replace("DIRECTORY", self.files.path().to_str().unwrap())).unwrap();
         path.to_str().unwrap().to_owned()
     }

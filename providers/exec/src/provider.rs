@@ -80,7 +80,7 @@ impl Exec {
 
     /// Runs the program to its end, within the deadline, and records that.
     async fn run(&self, call: &Call) -> Result<CommandOutput> {
-        let limit = self.timeout.map_or(call.remaining(), |timeout| timeout.min(call.remaining()));
+        let limit = self.timeout.map_or_else(|| call.remaining(), |timeout| timeout.min(call.remaining()));
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         let started = call.elapsed();
         let ended = self.commands.run_without_env(&self.without, &self.program, &arguments, limit).await;

@@ -59,7 +59,7 @@ impl Api for ComputeApi {
             ResponseClass::PermissionDenied => {
                 let named = error.message().and_then(|message| message.split('\'').find(|word| word.starts_with("compute.")));
                 let known = PERMISSIONS.iter().find(|(operation, _)| *operation == request.operation());
-                let permission = named.or(known.map(|(_, permission)| *permission)).unwrap_or("compute.instances.list").to_owned();
+                let permission = named.or_else(|| known.map(|(_, permission)| *permission)).unwrap_or("compute.instances.list").to_owned();
                 error.with_missing_permission(permission)
             }
             ResponseClass::NotFound => error.with_hint("check `project_name`: it is the id of the project, not its display name"),
@@ -119,8 +119,12 @@ impl<T> AggregatedPage<T> {
             Err(error.with_hint("a part of Google Cloud doesn't answer: try again in a while, or leave the zone out with `zone_pattern`").into())
         };
         let places = self.items.iter().filter(|(place, _)| is_wanted(place));
-        for (place, warning) in places.filter_map(|(place, scoped)| Some((place, scoped.warning.as_ref().filter(|warning| warning.is_partial())?))) {
-            return failed(&warning.code, format!("{place}: {}", warning.message));
+        let partial = |(place, scoped): (_, &Scoped<T>)| {
+            let warning = scoped.warning.as_ref().filter(|warning| warning.is_partial())?;
+            Some((warning.code.clone(), format!("{place}: {}", warning.message)))
+        };
+        if let Some((code, message)) = places.map(|(place, scoped)| (place.as_str(), scoped)).find_map(partial) {
+            return failed(&code, message);
         }
         if let Some(place) = self.unreachables.iter().find(|place| is_wanted(place)) {
             return failed("UNREACHABLE", format!("{place} doesn't answer"));

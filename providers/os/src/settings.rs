@@ -145,7 +145,7 @@ impl Settings {
         }
         // The file says the opposite.
         if found.as_mapping_get("verify").and_then(Yaml::as_bool) == Some(false) {
-            self.0.entry(INSECURE.name).or_insert(Secret::new("true"));
+            self.0.entry(INSECURE.name).or_insert_with(|| Secret::new("true"));
         }
         Ok(())
     }

@@ -167,11 +167,7 @@ fn without_escapes(text: &[u8]) -> Vec<u8> {
             // Ends with a letter or a sign after it.
             Some(b'[') => _ = bytes.find(|byte| (0x40..=0x7e).contains(byte)),
             // Ends with a bell, or with the escape character and a backslash.
-            Some(b']') => {
-                if bytes.find(|byte| matches!(*byte, BELL | ESCAPE)) == Some(ESCAPE) {
-                    bytes.next();
-                }
-            }
+            Some(b']') if bytes.find(|byte| matches!(*byte, BELL | ESCAPE)) == Some(ESCAPE) => _ = bytes.next(),
             _ => {}
         }
     }
