@@ -45,7 +45,6 @@ pub(crate) fn run(arguments: &crate::arguments::Man, reporter: &Reporter) -> Sta
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "writes its files one after the other and does nothing else")]
 fn write_all(directory: &Path, registry: &Registry) -> std::io::Result<()> {
     let at = |path: &Path, error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     std::fs::create_dir_all(directory).map_err(|error| at(directory, error))?;

@@ -41,7 +41,7 @@ fn list(registry: &Registry) -> String {
     let width = registry.providers().iter().map(|spec| spec.name.len()).max().unwrap_or_default();
     let columns = Width::of_standard_output();
     let line = |spec: &ProviderSpec| columns.wrapped_by(&format!("{:width$}  {}: {}", spec.name, spec.title, spec.summary), 0, width + 2) + "\n";
-    registry.providers().iter().map(|spec| line(spec)).collect()
+    registry.providers().iter().map(line).collect()
 }
 
 fn one(spec: &ProviderSpec, width: Width) -> String {

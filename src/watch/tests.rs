@@ -85,7 +85,7 @@ async fn members_that_are_replaced_stay_in_use_for_as_long_as_the_event_says() {
     let promised = *until.first().unwrap();
     let differs = |at: &Duration| at.abs_diff(promised) > SECOND;
     assert!(until.len() > 5 && !until.iter().any(differs), "{until:?}");
-    let (left_at, last) = events.iter().filter(|(_, event)| matches!(event, Event::Changed(_))).next_back().unwrap();
+    let (left_at, last) = events.iter().rfind(|(_, event)| matches!(event, Event::Changed(_))).unwrap();
     let Event::Changed(last) = last else { panic!("{last:?}") };
     assert_eq!((&*last.left, &*last.addresses), (&*addresses([4, 5]), &*addresses([6, 14, 15])));
     assert!(*left_at >= promised && *left_at < promised + 5 * SECOND, "{left_at:?}, promised {promised:?}");
