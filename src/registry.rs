@@ -85,6 +85,12 @@ impl Registry {
                 cloud_autojoin_mdns::SPEC,
                 #[cfg(feature = "os")]
                 cloud_autojoin_os::SPEC,
+                #[cfg(feature = "packet")]
+                cloud_autojoin_packet::SPEC,
+                #[cfg(feature = "scaleway")]
+                cloud_autojoin_scaleway::SPEC,
+                #[cfg(feature = "softlayer")]
+                cloud_autojoin_softlayer::SPEC,
                 #[cfg(feature = "srv")]
                 cloud_autojoin_srv::SPEC,
                 #[cfg(feature = "tencentcloud")]
