@@ -95,6 +95,8 @@ impl Registry {
                 cloud_autojoin_srv::SPEC,
                 #[cfg(feature = "tencentcloud")]
                 cloud_autojoin_tencentcloud::SPEC,
+                #[cfg(feature = "triton")]
+                cloud_autojoin_triton::SPEC,
                 #[cfg(feature = "vsphere")]
                 cloud_autojoin_vsphere::SPEC,
             ],
