@@ -205,7 +205,7 @@ impl Discovery {
         self.findings.extend(other.findings);
         if let Some(identity) = other.identity {
             let before = self.identity.take().filter(|before| *before != identity);
-            self.identity = Some(before.map_or(identity.clone(), |before| format!("{before}, {identity}")));
+            self.identity = Some(before.map_or_else(|| identity.clone(), |before| format!("{before}, {identity}")));
         }
     }
 
