@@ -165,7 +165,11 @@ async fn answer(reply: &Reply, call: &Call) -> Result<Discovery> {
         }
         Reply::Status(status, retry_after) => {
             call.record(RequestRecord::new("list", "GET /", RequestOutcome::Status(*status)));
-            Err(ApiError::new("script", "list instances", *status).with_retry_after(*retry_after).into())
+            {
+                let error = ApiError::new("script", "list instances", *status).with_retry_after(*retry_after);
+                // As the clouds whose grants take minutes to count.
+                Err(if *status == 403 { error.transient() } else { error }.into())
+            }
         }
         Reply::NoCredential => Err(CredentialError::new("script", vec![SourceReport::not_configured("environment", "`SECRET_ID` is not set")]).into()),
         Reply::Unreachable => Err(TransportError::new("ask for a token", "http://metadata", TransportFailure::Deadline).into()),
