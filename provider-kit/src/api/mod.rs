@@ -1,7 +1,7 @@
 //! One cloud's HTTP API: requests, pages, errors.
 //!
-//! [`client`] sends and decodes, [`pages`] follows a list to its end, [`error_body`] reads the
-//! cloud's own words out of a refusal, [`rate_limit`] how long to wait after one.
+//! `client.rs` sends and decodes, `pages.rs` follows a list to its end, `error_body.rs` reads the
+//! cloud's own words out of a refusal, `rate_limit.rs` how long to wait after one.
 
 mod client;
 mod error_body;

@@ -28,7 +28,9 @@ pub fn assert_current(spec: &ProviderSpec, readme: &str) {
 fn meaning(key: &KeySpec) -> String {
     let mut text = key.doc.replace('|', "\\|");
     if !matches!(key.values, Values::Text) {
-        let _ = write!(text, "; {}", key.values);
+        // A bare URL is no link in rustdoc.
+        let values = key.values.to_string().replace("https://host.example/path", "`https://host.example/path`");
+        let _ = write!(text, "; {values}");
     }
     if !key.aliases.is_empty() {
         let _ = write!(text, "; alias {}", list(key.aliases));
