@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cloud_autojoin_core::config::{KeySpec, Options};
 use cloud_autojoin_core::{Exclusion, Finding};
 
 /// Tags (or labels) with the values they must have. Names and values are compared exactly, unless
@@ -25,6 +26,20 @@ impl TagFilter {
     pub fn with_wildcards(mut self) -> Self {
         self.has_wildcards = true;
         self
+    }
+
+    /// The tag of the keys `key` and `value`, then the members of `family`; at least one of them is
+    /// required.
+    pub fn from_options(options: &mut Options<'_>, key: &KeySpec, value: &KeySpec, family: &KeySpec) -> Self {
+        let mut tags = options.family(family);
+        match (options.text(key), options.text(value)) {
+            (Some(name), Some(wanted)) => tags.insert(0, (name, wanted)),
+            (Some(_), None) => options.add_missing(value, Some(&format!("`{}` is given", key.name))),
+            (None, Some(_)) => options.add_missing(key, Some(&format!("`{}` is given", value.name))),
+            (None, None) if tags.is_empty() => options.add_missing(key, None),
+            (None, None) => {}
+        }
+        Self::new(tags)
     }
 
     /// The tags, in the order given.

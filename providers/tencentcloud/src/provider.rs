@@ -37,7 +37,7 @@ pub struct TencentCloud {
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
     let selection = Selection {
-        tags: tags(options),
+        tags: TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &TAG),
         address_type: options.word(&ADDRESS_TYPE, AddressType::from_word).unwrap_or_default(),
         power_state: options.word(&POWER_STATE, PowerState::from_word).unwrap_or_default(),
         ..Selection::default()
@@ -54,19 +54,6 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
 /// A region as the header that names it.
 fn header(region: &str) -> Result<HeaderValue, ConfigProblem> {
     HeaderValue::from_str(region).map_err(|_| ConfigProblem::of_key(REGION.name, "`region` isn't the name of a region"))
-}
-
-/// `tag_key` with `tag_value`, and the members of `tag.NAME`; at least one.
-fn tags(options: &mut Options<'_>) -> TagFilter {
-    let mut tags = options.family(&TAG);
-    match (options.text(&TAG_KEY), options.text(&TAG_VALUE)) {
-        (Some(key), Some(value)) => tags.insert(0, (key, value)),
-        (Some(_), None) => options.add_missing(&TAG_VALUE, Some("`tag_key` is given")),
-        (None, Some(_)) => options.add_missing(&TAG_KEY, Some("`tag_value` is given")),
-        (None, None) if tags.is_empty() => options.add_missing(&TAG_KEY, None),
-        (None, None) => {}
-    }
-    TagFilter::new(tags)
 }
 
 /// Signs with the access key that is given, else with that of the CAM role.
