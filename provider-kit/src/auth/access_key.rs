@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use cloud_autojoin_core::config::{KeySpec, Options};
 use cloud_autojoin_core::credential::{AccessToken, Chain, Source, TokenCache};
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{Authorizer, Request};
@@ -39,6 +40,21 @@ impl AccessKey {
     fn of_access_token(token: &AccessToken) -> Option<Self> {
         let (id, secret, token): (String, String, Option<String>) = serde_json::from_str(token.secret().expose()).ok()?;
         Some(Self { id, secret: Secret::new(secret), session_token: token.map(Secret::new) })
+    }
+}
+
+impl AccessKey {
+    /// The key that these keys of the join string or the environment give; one half without the
+    /// other is a problem.
+    pub fn from_options(options: &mut Options<'_>, id: &KeySpec, secret: &KeySpec, session_token: &KeySpec) -> Option<Self> {
+        let token = options.secret(session_token);
+        match (options.text(id), options.secret(secret)) {
+            (Some(id), Some(secret)) => return Some(Self { id, secret, session_token: token }),
+            (Some(_), None) => options.add_missing(secret, Some(&format!("`{}` is given", id.name))),
+            (None, Some(_)) => options.add_missing(id, Some(&format!("`{}` is given", secret.name))),
+            (None, None) => {}
+        }
+        None
     }
 }
 

@@ -65,19 +65,7 @@ fn regional_endpoint(region: &str) -> Result<Url, ConfigProblem> {
 
 /// Signs with the access key that is given, else with that of the RAM role.
 fn authorizer(options: &mut Options<'_>, context: &Context) -> Option<Arc<dyn Authorizer>> {
-    let token = options.secret(&SECURITY_TOKEN);
-    let key = match (options.text(&ACCESS_KEY_ID), options.secret(&ACCESS_KEY_SECRET)) {
-        (Some(id), Some(secret)) => Some(AccessKey { id, secret, session_token: token }),
-        (Some(_), None) => {
-            options.add_missing(&ACCESS_KEY_SECRET, Some("`access_key_id` is given"));
-            return None;
-        }
-        (None, Some(_)) => {
-            options.add_missing(&ACCESS_KEY_ID, Some("`access_key_secret` is given"));
-            return None;
-        }
-        (None, None) => None,
-    };
+    let key = AccessKey::from_options(options, &ACCESS_KEY_ID, &ACCESS_KEY_SECRET, &SECURITY_TOKEN);
     let metadata = options.url(&METADATA_ENDPOINT)?;
     let role = InstanceRole::new(NAME, context.http().clone(), metadata.join("/latest/meta-data/ram/security-credentials/").ok()?).with_session(
         metadata.join("/latest/api/token").ok()?,

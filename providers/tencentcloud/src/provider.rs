@@ -58,19 +58,7 @@ fn header(region: &str) -> Result<HeaderValue, ConfigProblem> {
 
 /// Signs with the access key that is given, else with that of the CAM role.
 fn authorizer(options: &mut Options<'_>, context: &Context) -> Option<Arc<dyn Authorizer>> {
-    let token = options.secret(&SECURITY_TOKEN);
-    let key = match (options.text(&ACCESS_KEY_ID), options.secret(&ACCESS_KEY_SECRET)) {
-        (Some(id), Some(secret)) => Some(AccessKey { id, secret, session_token: token }),
-        (Some(_), None) => {
-            options.add_missing(&ACCESS_KEY_SECRET, Some("`access_key_id` is given"));
-            return None;
-        }
-        (None, Some(_)) => {
-            options.add_missing(&ACCESS_KEY_ID, Some("`access_key_secret` is given"));
-            return None;
-        }
-        (None, None) => None,
-    };
+    let key = AccessKey::from_options(options, &ACCESS_KEY_ID, &ACCESS_KEY_SECRET, &SECURITY_TOKEN);
     let roles = options.url(&METADATA_ENDPOINT)?.join("/latest/meta-data/cam/security-credentials/").ok()?;
     let role = InstanceRole::new(NAME, context.http().clone(), roles);
     let sources: Vec<Box<dyn Source>> = vec![Box::new(GivenKey::new(key, "`access_key_id` and `access_key_secret` aren't set")), Box::new(role)];
