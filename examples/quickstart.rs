@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for request in call.requests() {
         let outcome = match request.outcome {
             RequestOutcome::Status(status) => status.to_string(),
-            RequestOutcome::Dropped => "dropped: another answer had it all".to_owned(),
+            RequestOutcome::Cancelled => "dropped: another answer had it all".to_owned(),
             other => format!("{other:?}"),
         };
         println!("  {:>4} ms +{:>3} ms  {:<62} {outcome}", request.started.as_millis(), request.elapsed.as_millis(), request.operation);

@@ -215,7 +215,7 @@ mod tests {
 
     const KEYS: &[KeySpec] = &[
         KeySpec::new("tag_on", "place"),
-        KeySpec::new("tag_name", "tag").mistaken(&["tag_key"]),
+        KeySpec::new("tag_name", "tag").common_mistakes(&["tag_key"]),
         KeySpec::new("secret_access_key", "secret").aliases(&["client_secret"]).secret(),
         KeySpec::family("tag.", "NAME", "more tags"),
     ];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cloud_autojoin::http::{HttpClient, HttpSettings};
 use cloud_autojoin::watch::{Event, Pace, Watch};
-use cloud_autojoin::{Clock, Context, Env, Moment, Registry};
+use cloud_autojoin::{Clock, Context, Env, Instant, Registry};
 use cloud_autojoin_simulator::azure::world::World;
 
 use crate::subscription::{Subscription, Traffic};
@@ -68,7 +68,7 @@ impl Fleet {
         // Kinds of change: the first of a watch, and the one after the replacement. There is no other.
         let (mut joined, mut seen) = (Vec::new(), Vec::new());
         for (at, is_first) in changes.lock().unwrap().iter().copied() {
-            let at: Moment = at;
+            let at: Instant = at;
             if is_first {
                 joined.push(at - start);
             } else {
@@ -92,11 +92,11 @@ impl Fleet {
 }
 
 /// Notes when the addresses of a watch change, and whether it is the first time.
-async fn follow(mut watch: Watch, changes: Arc<Mutex<Vec<(Moment, bool)>>>) {
+async fn follow(mut watch: Watch, changes: Arc<Mutex<Vec<(Instant, bool)>>>) {
     let mut is_first = true;
     loop {
         if let Event::Changed(_) = watch.next().await {
-            changes.lock().unwrap().push((Moment::now(), is_first));
+            changes.lock().unwrap().push((Instant::now(), is_first));
             is_first = false;
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud_autojoin::http::{RawResponse, Request, Transport, TransportCause};
-use cloud_autojoin::{Clock, Moment};
+use cloud_autojoin::{Clock, Instant};
 use cloud_autojoin_simulator::azure::arm;
 use cloud_autojoin_simulator::azure::world::{Caller, World};
 use cloud_autojoin_simulator::azure::{self, Operation};
@@ -21,12 +21,12 @@ struct Bucket {
     level: f64,
     most: f64,
     per_second: f64,
-    at: Moment,
+    at: Instant,
 }
 
 impl Bucket {
     fn new(most: f64, per_second: f64) -> Self {
-        Self { level: most, most, per_second, at: Moment::now() }
+        Self { level: most, most, per_second, at: Instant::now() }
     }
 
     fn per_minute(most: f64, per_minute: f64) -> Self {
@@ -34,7 +34,7 @@ impl Bucket {
     }
 
     /// How long until there is room for one more; zero when there is.
-    fn wait(&mut self, now: Moment) -> Duration {
+    fn wait(&mut self, now: Instant) -> Duration {
         let passed = now.duration_since(self.at).as_secs_f64();
         self.at = now;
         self.level = (self.level + passed * self.per_second).min(self.most);
@@ -68,7 +68,7 @@ impl Limits {
     }
 
     /// Takes one from each bucket that this request draws on, or from none and says how long to wait.
-    fn take(&mut self, operation: Operation, now: Moment) -> Result<(), Duration> {
+    fn take(&mut self, operation: Operation, now: Instant) -> Result<(), Duration> {
         let Self { principal, subscription, list_machines, read_scale_set, read_scale_sets, network } = self;
         let mut drawn: Vec<&mut Bucket> = vec![principal, subscription];
         match operation {
@@ -159,7 +159,7 @@ impl Subscription {
 
 #[async_trait]
 impl Transport for Subscription {
-    async fn send(&self, request: &Request, _: cloud_autojoin_core::Moment) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, request: &Request, _: cloud_autojoin_core::Instant) -> Result<RawResponse, TransportCause> {
         if request.url().path().starts_with("/metadata/identity") {
             let metadata = request.headers().contains_key(HeaderName::from_static("metadata"));
             return Ok(match metadata {

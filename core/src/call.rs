@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::clock::{Clock, Moment, later};
+use crate::clock::{Clock, Instant, later};
 
 /// How much of what was looked at a [`Discovery`](crate::Discovery) keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,10 +25,10 @@ pub enum Detail {
 #[derive(Debug, Clone)]
 pub struct Call {
     clock: Clock,
-    started: Moment,
-    deadline: Moment,
+    started: Instant,
+    deadline: Instant,
     detail: Detail,
-    yielding: bool,
+    throttle_retry: bool,
     record: Arc<Mutex<Vec<RequestRecord>>>,
 }
 
@@ -36,7 +36,7 @@ impl Call {
     /// A call that starts now and may take `timeout`.
     pub fn new(clock: &Clock, timeout: Duration) -> Self {
         let started = clock.now();
-        Self { clock: clock.clone(), started, deadline: later(started, timeout), detail: Detail::default(), yielding: false, record: Arc::default() }
+        Self { clock: clock.clone(), started, deadline: later(started, timeout), detail: Detail::default(), throttle_retry: true, record: Arc::default() }
     }
 
     /// The same call with another [`Detail`].
@@ -48,14 +48,14 @@ impl Call {
 
     /// The same call, in which a throttled request (status 429) is final at once: for a caller that asks again by itself later, and would only be in others' way now.
     #[must_use]
-    pub fn yielding(mut self) -> Self {
-        self.yielding = true;
+    pub fn without_throttle_retry(mut self) -> Self {
+        self.throttle_retry = false;
         self
     }
 
-    /// Whether a throttled request is final at once.
-    pub fn is_yielding(&self) -> bool {
-        self.yielding
+    /// Whether a throttled request is retried.
+    pub fn retries_throttling(&self) -> bool {
+        self.throttle_retry
     }
 
     /// The same call, with a deadline at most `limit` from now; the record is shared.
@@ -72,7 +72,7 @@ impl Call {
     }
 
     /// When the call must have ended.
-    pub fn deadline(&self) -> Moment {
+    pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
@@ -144,7 +144,7 @@ pub enum RequestOutcome {
     /// No whole answer came; the text says why.
     Failed(String),
     /// The answer was no longer needed when another one had it all.
-    Dropped,
+    Cancelled,
 }
 
 impl fmt::Display for RequestOutcome {
@@ -152,7 +152,7 @@ impl fmt::Display for RequestOutcome {
         match self {
             Self::Status(status) => write!(f, "status {status}"),
             Self::Failed(reason) => f.write_str(reason),
-            Self::Dropped => f.write_str("dropped"),
+            Self::Cancelled => f.write_str("cancelled"),
         }
     }
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-pub use tokio::time::Instant as Moment;
+pub use tokio::time::Instant;
 
 /// The clock of a [`Context`](crate::Context).
 ///
-/// It follows tokio's clock, so a test under tokio's paused clock controls it. Where a test has real sockets, which a paused clock would time out at once, [`Clock::leaping`]
+/// It follows tokio's clock, so a test under tokio's paused clock controls it. Where a test has real sockets, which a paused clock would time out at once, [`Clock::auto_advancing`]
 /// waits for nothing: every wait moves the clock ahead and returns.
 #[derive(Debug, Clone)]
 pub struct Clock {
     /// A moment, and the wall-clock time then: where virtual time starts from.
-    origin: (Moment, SystemTime),
+    origin: (Instant, SystemTime),
     leapt: Option<Arc<AtomicU64>>,
     machine_time: fn() -> SystemTime,
 }
@@ -21,7 +21,7 @@ pub struct Clock {
 impl Clock {
     /// The real clock, or tokio's paused one where that is on.
     pub fn system() -> Self {
-        Self { origin: (Moment::now(), SystemTime::now()), leapt: None, machine_time: SystemTime::now }
+        Self { origin: (Instant::now(), SystemTime::now()), leapt: None, machine_time: SystemTime::now }
     }
 
     /// The same clock on a machine whose wall clock says what `machine_time` says.
@@ -31,13 +31,13 @@ impl Clock {
     }
 
     /// A clock whose [`Clock::sleep`] moves it ahead by the whole wait and returns at once: for tests with real sockets.
-    pub fn leaping() -> Self {
+    pub fn auto_advancing() -> Self {
         Self { leapt: Some(Arc::default()), ..Self::system() }
     }
 
     /// This moment.
-    pub fn now(&self) -> Moment {
-        Moment::now() + self.leapt()
+    pub fn now(&self) -> Instant {
+        Instant::now() + self.leapt()
     }
 
     /// The wall-clock time of this moment: the machine's, so that a correction of its clock counts
@@ -72,12 +72,12 @@ impl Clock {
 /// Whether tokio's clock is the machine's. A paused one is behind, and one that was advanced ahead.
 fn is_real_time() -> bool {
     let before = std::time::Instant::now();
-    let tokio = Moment::now().into_std();
+    let tokio = Instant::now().into_std();
     (before..=std::time::Instant::now()).contains(&tokio)
 }
 
 /// `moment + duration`, or a moment decades away where that is more than a clock can count.
-pub(crate) fn later(moment: Moment, duration: Duration) -> Moment {
+pub(crate) fn later(moment: Instant, duration: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     moment + duration.min(FAR)
 }
@@ -112,8 +112,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_leaping_clock_is_ahead_after_a_wait_that_took_no_time() {
-        let clock = Clock::leaping();
-        let (virtual_start, real_start) = (clock.now(), Moment::now());
+        let clock = Clock::auto_advancing();
+        let (virtual_start, real_start) = (clock.now(), Instant::now());
         clock.clone().sleep(Duration::from_secs(3600)).await;
         assert!(clock.now() - virtual_start >= Duration::from_secs(3600));
         assert!(real_start.elapsed() < Duration::from_secs(60));

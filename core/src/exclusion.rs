@@ -111,7 +111,7 @@ impl fmt::Display for Exclusion {
             Self::NotPrimary => f.write_str("not primary"),
             Self::NotAttached => f.write_str("attached to no instance"),
             Self::NotMember { of } => write!(f, "not part of {of}"),
-            Self::Vanished => f.write_str("gone between list and look"),
+            Self::Vanished => f.write_str("deleted between list and get"),
             Self::Other(reason) => f.write_str(reason),
         }
     }

@@ -23,7 +23,7 @@ pub mod secret;
 
 pub use address::{Address, Host};
 pub use call::{Call, Detail, RequestOutcome, RequestRecord};
-pub use clock::{Clock, Moment};
+pub use clock::{Clock, Instant};
 pub use config::{ConfigString, KeySpec};
 pub use context::{Context, Env};
 pub use discovery::{Discovery, Finding, Node, Parent};

@@ -105,7 +105,7 @@ const TIMES: usize = 3;
 
 #[async_trait]
 impl Transport for Answers {
-    async fn send(&self, request: &Request, _: cloud_autojoin_core::Moment) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, request: &Request, _: cloud_autojoin_core::Instant) -> Result<RawResponse, TransportCause> {
         let kind = Kind::of(request);
         if kind != self.kind || self.asked.fetch_add(1, Ordering::Relaxed) >= TIMES {
             return Ok(RawResponse::new(StatusCode::OK, kind.usual()));
@@ -145,7 +145,7 @@ pub fn ask(config: &ConfigString, kind: Kind, input: &[u8]) {
         body: body.to_vec(),
         asked: AtomicUsize::new(0),
     };
-    let clock = Clock::leaping();
+    let clock = Clock::auto_advancing();
     let http = HttpClient::with_transport(Arc::new(answers), HttpSettings::default());
     let context = Context::builder().http_client(http).env(Env::empty()).clock(clock.clone()).build().expect("nothing is opened");
     let provider = SPEC.build(config, &context).expect("written here");

@@ -20,7 +20,7 @@ pub fn resolver(context: &Context) -> Arc<dyn DnsResolver> {
 
 /// The error for a query that failed in `operation` (`resolve `_consul._tcp.example``).
 pub fn error(provider: &'static str, operation: String, cause: DnsError) -> Error {
-    let failure = if cause.is_transient() { TransportFailure::Connect } else { TransportFailure::Request };
+    let failure = if cause.is_transient() { TransportFailure::Connect } else { TransportFailure::InvalidRequest };
     TransportError::new(operation, "the name server", failure).of_provider(provider).with_cause(cause).into()
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloud_autojoin::watch::StatusReader;
-use cloud_autojoin::{Clock, Moment};
+use cloud_autojoin::{Clock, Instant};
 use tokio::sync::Notify;
 
 use super::failure::Failure;
@@ -72,12 +72,12 @@ pub(crate) struct PartStatus {
 #[derive(Debug, Clone, Default)]
 struct PartState {
     counts: PartCounts,
-    last_good: Option<Moment>,
+    last_good: Option<Instant>,
     note: String,
-    failing_since: Option<Moment>,
+    failing_since: Option<Instant>,
     /// Whether a warning was logged since then.
     has_warned: bool,
-    last_failure: Option<(Failure, Moment)>,
+    last_failure: Option<(Failure, Instant)>,
 }
 
 /// How long a failure that is normal at a start may last before it becomes a warning.
@@ -229,7 +229,7 @@ impl PartStatus {
     pub(crate) fn status(&self) -> PartReport {
         let state = lock(&self.state).clone();
         let now = self.clock.now();
-        let ago = |moment: Moment| now.saturating_duration_since(moment);
+        let ago = |moment: Instant| now.saturating_duration_since(moment);
         PartReport {
             counts: state.counts,
             succeeded_ago: state.last_good.map(ago),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloud_autojoin_core::{Address, Moment};
+use cloud_autojoin_core::{Address, Instant};
 
 use super::event::HeldReason;
 use super::guard::{Guards, MaxShrink};
@@ -15,14 +15,14 @@ pub(super) struct ChangeFilter {
     guards: Guards,
     in_use: Option<Addresses>,
     /// A changed result that isn't stable yet, and when it was first seen.
-    candidate: Option<(Vec<Address>, Moment)>,
+    candidate: Option<(Vec<Address>, Instant)>,
     /// The addresses in use that the results lack.
     missing: BTreeMap<Address, Missing>,
     /// When addresses were added, for those added within the hold. Addresses restored at the start
     /// or found by the first poll aren't among them.
-    recent_arrivals: BTreeMap<Address, Moment>,
+    recent_arrivals: BTreeMap<Address, Instant>,
     /// How many addresses were removed, and when, within the hold.
-    recent_departures: VecDeque<(Moment, usize)>,
+    recent_departures: VecDeque<(Instant, usize)>,
 }
 
 /// The addresses in use, and which of them are in the newest accepted result.
@@ -56,7 +56,7 @@ impl Addresses {
 #[derive(Debug, Clone, Copy)]
 struct Missing {
     /// Since when, without interruption.
-    since: Moment,
+    since: Instant,
     /// Whether it is retained for the whole hold.
     is_held: bool,
 }
@@ -67,7 +67,7 @@ pub(super) enum Verdict {
     /// The result has the addresses in use.
     Unchanged,
     /// Nothing changes for now. The time is when to poll again, if that helps.
-    Held(HeldReason, Option<Moment>),
+    Held(HeldReason, Option<Instant>),
     /// The addresses in use changed.
     Changed(Step),
 }
@@ -78,7 +78,7 @@ pub(super) struct Step {
     pub joined: Vec<Address>,
     pub left: Vec<Address>,
     /// The part that is held back, and when to poll again.
-    pub held: Option<(HeldReason, Option<Moment>)>,
+    pub held: Option<(HeldReason, Option<Instant>)>,
 }
 
 impl ChangeFilter {
@@ -100,7 +100,7 @@ impl ChangeFilter {
     }
 
     /// Applies a result, sorted and without duplicates, as far as the guards allow.
-    pub(super) fn apply(&mut self, result: &[Address], now: Moment) -> Verdict {
+    pub(super) fn apply(&mut self, result: &[Address], now: Instant) -> Verdict {
         let min = self.guards.min.max(1);
         if result.len() < min {
             // It isn't trusted at all: what it lacks doesn't count as missing, and no candidate is
@@ -148,7 +148,7 @@ impl ChangeFilter {
     }
 
     /// Applies a result that is unrelated to the addresses in use: only `min` is checked.
-    pub(super) fn apply_replacement(&mut self, result: &[Address], now: Moment) -> Verdict {
+    pub(super) fn apply_replacement(&mut self, result: &[Address], now: Instant) -> Verdict {
         let guards = self.guards;
         self.guards = Guards { min: guards.min, stable_for: Duration::ZERO, max_shrink: None };
         let verdict = self.apply(result, now);
@@ -157,7 +157,7 @@ impl ChangeFilter {
     }
 
     /// When a changed result becomes stable; `None` without that guard.
-    fn stable_at(&mut self, result: &[Address], now: Moment) -> Option<Moment> {
+    fn stable_at(&mut self, result: &[Address], now: Instant) -> Option<Instant> {
         if self.guards.stable_for.is_zero() {
             return None;
         }
@@ -172,9 +172,9 @@ impl ChangeFilter {
     }
 
     /// Which of the missing addresses are removed now; sorted.
-    fn leaving(&mut self, gone: &[Address], in_use: usize, now: Moment) -> Vec<Address> {
+    fn leaving(&mut self, gone: &[Address], in_use: usize, now: Instant) -> Vec<Address> {
         let Some(shrink) = self.guards.max_shrink else { return gone.to_vec() };
-        let is_over = |since: Moment| now.duration_since(since) >= shrink.hold;
+        let is_over = |since: Instant| now.duration_since(since) >= shrink.hold;
         while self.recent_departures.front().is_some_and(|(at, _)| is_over(*at)) {
             self.recent_departures.pop_front();
         }
@@ -202,7 +202,7 @@ impl ChangeFilter {
         leaving
     }
 
-    fn shrink_held(&self, of: usize, now: Moment) -> Option<(HeldReason, Option<Moment>)> {
+    fn shrink_held(&self, of: usize, now: Instant) -> Option<(HeldReason, Option<Instant>)> {
         let hold = self.guards.max_shrink?.hold;
         let oldest = self.missing.values().map(|missing| missing.since).min()?;
         let next = oldest + hold;

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_autojoin_core::{
-    Address, Call, Clock, Context, Detail, Discovery, Error, Moment, NothingMatched, Provider, Result, TransportError, TransportFailure,
+    Address, Call, Clock, Context, Detail, Discovery, Error, Instant, NothingMatched, Provider, Result, TransportError, TransportFailure,
 };
 use futures::Stream;
 use futures::future::BoxFuture;
@@ -74,7 +74,7 @@ pub struct Watch {
     schedule: Schedule,
     filter: ChangeFilter,
     status: StatusReader,
-    due: Moment,
+    due: Instant,
     in_flight: Option<(Call, BoxFuture<'static, Result<Discovery>>)>,
     /// Consecutive polls that failed, or were held back while no addresses are in use.
     unsettled: u32,
@@ -87,7 +87,7 @@ pub struct Watch {
     /// Where the addresses of the earlier run were found, until a result is accepted.
     restored_scope: Option<Scope>,
     last_good_max_age: Duration,
-    restore_at: Option<Moment>,
+    restore_at: Option<Instant>,
     snapshots: SnapshotWriter,
 }
 
@@ -220,7 +220,7 @@ impl Watch {
     fn start_poll(&mut self) {
         self.schedule.note_poll(self.clock.now());
         self.status.change(|state| state.is_polling = true);
-        let call = Call::new(&self.clock, self.timeout).with_detail(self.detail).yielding();
+        let call = Call::new(&self.clock, self.timeout).with_detail(self.detail).without_throttle_retry();
         let (provider, limit, request) = (Arc::clone(&self.provider), self.timeout + GRACE, call.clone());
         let poll = async move {
             tokio::time::timeout(limit, provider.discover(&request)).await.unwrap_or_else(|_| {
@@ -362,7 +362,7 @@ impl Watch {
         change
     }
 
-    fn set_due(&mut self, due: Moment) {
+    fn set_due(&mut self, due: Instant) {
         self.due = due;
         self.status.change(|state| state.due = due);
     }

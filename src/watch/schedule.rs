@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use cloud_autojoin_core::http::{Backoff, MAX_OUTAGE_WAIT};
-use cloud_autojoin_core::{Error, Moment};
+use cloud_autojoin_core::{Error, Instant};
 
 /// Polls allowed on top of the regular ones: early retries while a permission propagates, a second
 /// poll after a change.
@@ -92,33 +92,33 @@ pub(super) struct Schedule {
     pace: Pace,
     random: fastrand::Rng,
     /// When the budget is full again: each poll moves it by one period.
-    whole_at: Moment,
+    whole_at: Instant,
     /// The time that `Retry-After` gave.
-    not_before: Moment,
+    not_before: Instant,
     /// Whether that was because of throttling.
     is_throttled: bool,
     /// The factor of the interval, and when it was computed.
-    stretch: (f64, Moment),
+    stretch: (f64, Instant),
 }
 
 impl Schedule {
-    pub(super) fn new(pace: Pace, random: fastrand::Rng, now: Moment) -> Self {
+    pub(super) fn new(pace: Pace, random: fastrand::Rng, now: Instant) -> Self {
         Self { pace, random, whole_at: now, not_before: now, is_throttled: false, stretch: (1.0, now) }
     }
 
     /// When to poll for the first time.
-    pub(super) fn first(&mut self, now: Moment) -> Moment {
+    pub(super) fn first(&mut self, now: Instant) -> Instant {
         now + self.spread(self.pace.splay)
     }
 
     /// Records that a poll starts now.
-    pub(super) fn note_poll(&mut self, now: Moment) {
+    pub(super) fn note_poll(&mut self, now: Instant) {
         self.whole_at = self.whole_at.max(now) + self.pace.period();
     }
 
     /// Records that a poll ended, and whether a request of it was throttled. Returns the factor of
     /// the interval from now on.
-    pub(super) fn note_poll_end(&mut self, now: Moment, throttled: bool) -> f64 {
+    pub(super) fn note_poll_end(&mut self, now: Instant, throttled: bool) -> f64 {
         let (stretch, since) = self.stretch;
         let half_lives = now.saturating_duration_since(since).as_secs_f64() / STRETCH_HALF_LIFE.as_secs_f64();
         let worn = (stretch * 0.5_f64.powf(half_lives)).max(1.0);
@@ -127,7 +127,7 @@ impl Schedule {
     }
 
     /// When to poll after a success.
-    pub(super) fn after_success(&mut self, now: Moment) -> Moment {
+    pub(super) fn after_success(&mut self, now: Instant) -> Instant {
         let jitter = self.pace.jitter.clamp(0.0, 0.9);
         let part = self.stretch.0 * (1.0 - jitter + 2.0 * jitter * self.random.f64());
         self.within_budget(now + self.pace.least_interval().mul_f64(part))
@@ -135,21 +135,21 @@ impl Schedule {
 
     /// When to poll after a result that should be checked again at `wanted`: then, or at the
     /// regular time if that is earlier.
-    pub(super) fn after_unsettled(&mut self, now: Moment, wanted: Moment) -> Moment {
+    pub(super) fn after_unsettled(&mut self, now: Instant, wanted: Instant) -> Instant {
         let regular = self.after_success(now);
         self.within_budget(wanted.max(now)).min(regular)
     }
 
     /// When to poll after a result with too few addresses while none are in use. `consecutive`
     /// counts the unsettled polls, from 1.
-    pub(super) fn after_too_few(&mut self, now: Moment, consecutive: u32) -> Moment {
+    pub(super) fn after_too_few(&mut self, now: Instant, consecutive: u32) -> Instant {
         let wait = self.spread(self.pace.retry.bound(consecutive.saturating_sub(1)));
         self.after_unsettled(now, now + wait)
     }
 
     /// When to poll after the failure `error`, the `consecutive`-th, from 1. At the start, until
     /// the first success of this run, it polls within seconds as far as the budget allows.
-    pub(super) fn after_failure(&mut self, now: Moment, error: &Error, end: PollEnd, consecutive: u32, is_start: bool) -> Moment {
+    pub(super) fn after_failure(&mut self, now: Instant, error: &Error, end: PollEnd, consecutive: u32, is_start: bool) -> Instant {
         self.not_before = now + error.retry_after().unwrap_or_default().min(if end.throttled { MAX_RETRY_AFTER } else { MAX_OUTAGE_WAIT });
         self.is_throttled = end.throttled;
         if !error.is_transient() {
@@ -181,7 +181,7 @@ impl Schedule {
 
     /// The earliest time that the budget allows. Only the `Retry-After` of a throttled request
     /// still counts.
-    pub(super) fn soonest(&mut self, now: Moment) -> Moment {
+    pub(super) fn soonest(&mut self, now: Instant) -> Instant {
         if !self.is_throttled {
             self.not_before = now;
         }
@@ -193,7 +193,7 @@ impl Schedule {
         whole.mul_f64(self.random.f64())
     }
 
-    fn within_budget(&self, wanted: Moment) -> Moment {
+    fn within_budget(&self, wanted: Instant) -> Instant {
         let credit = self.pace.period().saturating_mul(BURST);
         self.whole_at.checked_sub(credit).map_or(wanted, |allowed| allowed.max(wanted)).max(self.not_before)
     }

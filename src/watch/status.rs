@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cloud_autojoin_core::{Address, Call, Clock, Discovery, Error, Moment, Provider, RequestOutcome};
+use cloud_autojoin_core::{Address, Call, Clock, Discovery, Error, Instant, Provider, RequestOutcome};
 
 use super::change_filter::Addresses;
 use super::event::{AddressSource, Held};
@@ -32,7 +32,7 @@ impl StatusReader {
         state.in_use_at(self.clock.now())
     }
 
-    pub(super) fn new(provider: &dyn Provider, clock: &Clock, due: Moment) -> Self {
+    pub(super) fn new(provider: &dyn Provider, clock: &Clock, due: Instant) -> Self {
         let state = WatchState {
             provider: provider.name(),
             subject: provider.subject(),
@@ -158,15 +158,15 @@ pub struct Counts {
 pub(super) struct WatchState {
     pub provider: &'static str,
     pub subject: String,
-    pub started: Moment,
+    pub started: Instant,
     pub in_use: Option<StateInUse>,
     pub discovery: Option<Arc<Discovery>>,
     pub held: Option<Held>,
-    pub last_error: Option<(LastError, Moment)>,
+    pub last_error: Option<(LastError, Instant)>,
     pub consecutive_failures: u32,
     pub is_polling: bool,
     pub last_took: Option<Duration>,
-    pub due: Moment,
+    pub due: Instant,
     pub stretch: f64,
     pub last_good_error: Option<String>,
     pub counts: Counts,
@@ -175,9 +175,9 @@ pub(super) struct WatchState {
 pub(super) struct StateInUse {
     pub addresses: Addresses,
     pub source: AddressSource,
-    pub changed: Moment,
+    pub changed: Instant,
     /// When they were confirmed, and how old they were then.
-    pub confirmed: (Moment, Option<Duration>),
+    pub confirmed: (Instant, Option<Duration>),
 }
 
 impl WatchState {
@@ -196,7 +196,7 @@ impl WatchState {
 
     /// Records a result with addresses. `addresses` are in use now, `held` is what is held back,
     /// and `confirmed` says that the cloud confirms the addresses in use.
-    pub(super) fn note_result(&mut self, addresses: Option<&Addresses>, held: Option<Held>, confirmed: bool, now: Moment) {
+    pub(super) fn note_result(&mut self, addresses: Option<&Addresses>, held: Option<Held>, confirmed: bool, now: Instant) {
         self.consecutive_failures = 0;
         self.counts.good += 1;
         self.counts.held += u64::from(held.is_some());
@@ -211,7 +211,7 @@ impl WatchState {
     }
 
     /// Records that the addresses in use changed, or that there are some for the first time.
-    pub(super) fn note_change(&mut self, addresses: Addresses, source: AddressSource, now: Moment) {
+    pub(super) fn note_change(&mut self, addresses: Addresses, source: AddressSource, now: Instant) {
         let age = match source {
             AddressSource::Fresh => Some(Duration::ZERO),
             AddressSource::LastGood { age, .. } => age,
@@ -221,7 +221,7 @@ impl WatchState {
     }
 
     /// Records a failed or empty poll. Returns the number of consecutive ones.
-    pub(super) fn note_failure(&mut self, error: &Error, now: Moment) -> u32 {
+    pub(super) fn note_failure(&mut self, error: &Error, now: Instant) -> u32 {
         self.consecutive_failures = self.consecutive_failures.saturating_add(1);
         if matches!(error, Error::NothingMatched(_)) {
             // This is the newest result, and it has nothing to hold back.
@@ -235,8 +235,8 @@ impl WatchState {
         self.consecutive_failures
     }
 
-    fn in_use_at(&self, now: Moment) -> Option<InUse> {
-        let ago = |moment: Moment| now.saturating_duration_since(moment);
+    fn in_use_at(&self, now: Instant) -> Option<InUse> {
+        let ago = |moment: Instant| now.saturating_duration_since(moment);
         self.in_use.as_ref().map(|used| InUse {
             addresses: Arc::clone(&used.addresses.all),
             current: Arc::clone(&used.addresses.current),
@@ -247,8 +247,8 @@ impl WatchState {
         })
     }
 
-    fn show(&self, now: Moment) -> Status {
-        let ago = |moment: Moment| now.saturating_duration_since(moment);
+    fn show(&self, now: Instant) -> Status {
+        let ago = |moment: Instant| now.saturating_duration_since(moment);
         Status {
             provider: self.provider,
             subject: self.subject.clone(),

@@ -99,7 +99,7 @@ async fn selections_that_contradict_each_other_are_refused() {
 async fn all_problems_are_said_at_once() {
     azure(
         "tag_name=consul tag_on=disk power_state=on address_type=v4",
-        "`tag_on` must be one or more, between commas, of nic, vm, scale_set, not \"disk\"; \
+        "`tag_on` must be a comma-separated list of nic, vm, scale_set, not \"disk\"; \
          `address_type` must be one of private, private_v4, private_v6, public, public_v4, public_v6, not \"v4\"; \
          `power_state` must be one of any, running, not \"on\"; `tag_value` is missing (`tag_name` is given)",
         "add `tag_value=...`",

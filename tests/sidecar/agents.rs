@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud_autojoin::http::{RawResponse, Request, Transport, TransportCause};
-use cloud_autojoin::{Moment, TransportFailure};
+use cloud_autojoin::{Instant, TransportFailure};
 use http::StatusCode;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -333,7 +333,7 @@ pub(crate) struct InMemory(pub(crate) Arc<FakeAgent>);
 
 #[async_trait]
 impl Transport for InMemory {
-    async fn send(&self, request: &Request, _: Moment) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, request: &Request, _: Instant) -> Result<RawResponse, TransportCause> {
         let url = request.url();
         let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
         match self.0.answer(request.method().as_str(), &target).await {

@@ -49,7 +49,7 @@ const FLAG: KeySpec = KeySpec::new("flag", "");
 
 // The messages do not repeat what was written: `usage.rs` decides whether it may be.
 
-/// Reads one of Go's spellings of a truth value.
+/// Reads one of Go's spellings of a boolean.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     Value::from_key(&FLAG, FLAG.name, text).boolean().map_err(|_| format!("must be {}", Values::Boolean))
 }

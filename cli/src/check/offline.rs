@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloud_autojoin::http::{HttpClient, HttpSettings, RawResponse, Request, Transport, TransportCause};
-use cloud_autojoin::{Context, Moment, Result, TransportFailure};
+use cloud_autojoin::{Context, Instant, Result, TransportFailure};
 
 /// The context of this process without its network: variables count as they do for `discover addrs`.
 pub(super) fn context() -> Result<Context> {
@@ -16,7 +16,7 @@ struct Offline;
 
 #[async_trait]
 impl Transport for Offline {
-    async fn send(&self, _: &Request, _: Moment) -> Result<RawResponse, TransportCause> {
-        Err(TransportCause::new(TransportFailure::Request).with_detail("`discover check` sends nothing"))
+    async fn send(&self, _: &Request, _: Instant) -> Result<RawResponse, TransportCause> {
+        Err(TransportCause::new(TransportFailure::InvalidRequest).with_detail("`discover check` sends nothing"))
     }
 }

@@ -33,7 +33,7 @@ pub struct KeySpec {
     /// Other spellings, such as go-discover's where it differs.
     pub aliases: &'static [&'static str],
     /// What people write instead by mistake, such as the word of another provider (`tag_key` for `tag_name`): not accepted, but answered with this key.
-    pub mistaken: &'static [&'static str],
+    pub common_mistakes: &'static [&'static str],
     /// Environment variables that stand in when the key is absent, the first that is set wins.
     pub env: &'static [&'static str],
     /// Whether the variables also stand in for a key with an empty value, as some of go-discover's
@@ -57,7 +57,7 @@ pub struct KeySpec {
 pub enum Values {
     /// Any text but the empty one.
     Text,
-    /// Go's spellings of a truth value.
+    /// Go's spellings of a boolean.
     Boolean,
     /// A Go duration, not negative.
     Duration,
@@ -91,7 +91,7 @@ impl KeySpec {
             name,
             placeholder: None,
             aliases: &[],
-            mistaken: &[],
+            common_mistakes: &[],
             env: &[],
             env_if_empty: false,
             secret: false,
@@ -118,8 +118,8 @@ impl KeySpec {
 
     /// Sets what people write instead by mistake.
     #[must_use]
-    pub const fn mistaken(mut self, words: &'static [&'static str]) -> Self {
-        self.mistaken = words;
+    pub const fn common_mistakes(mut self, words: &'static [&'static str]) -> Self {
+        self.common_mistakes = words;
         self
     }
 
@@ -199,9 +199,9 @@ impl fmt::Display for Values {
             Self::Duration => f.write_str("a duration such as 30s, 1m30s, 1.5h"),
             Self::Number { min, max } if *max == u64::MAX => write!(f, "a whole number, {min} or more"),
             Self::Number { min, max } => write!(f, "a whole number from {min} to {max}"),
-            Self::List => f.write_str("texts between commas"),
+            Self::List => f.write_str("a comma-separated list"),
             Self::OneOf(words) => write!(f, "one of {}", words.join(", ")),
-            Self::ListOf(words) => write!(f, "one or more, between commas, of {}", words.join(", ")),
+            Self::ListOf(words) => write!(f, "a comma-separated list of {}", words.join(", ")),
             Self::Guid => f.write_str("a GUID such as 00000000-0000-0000-0000-000000000000"),
             Self::GuidOr(word) => write!(f, "{}, or `{word}`", Self::Guid),
             Self::Url => f.write_str("a URL such as https://host.example/path"),
@@ -227,7 +227,7 @@ pub fn nearest<'a>(table: &'a [KeySpec], unknown: &str) -> Option<&'a KeySpec> {
 
 /// As [`nearest`], with the spelling that is near: the name or an alias, for a family as help prints it.
 pub fn nearest_spelling<'a>(table: &'a [KeySpec], unknown: &str) -> Option<(&'a KeySpec, String)> {
-    if let Some(meant) = table.iter().find(|spec| spec.mistaken.contains(&unknown)) {
+    if let Some(meant) = table.iter().find(|spec| spec.common_mistakes.contains(&unknown)) {
         return Some((meant, meant.label()));
     }
     let name = nearest_name(unknown, table.iter().flat_map(KeySpec::names))?;
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_known_mistake_has_its_key_whatever_else_is_nearer() {
-        const CONFUSED: &[KeySpec] = &[KeySpec::new("tag_on", "place"), KeySpec::new("tag_name", "tag").mistaken(&["tag_key"])];
+        const CONFUSED: &[KeySpec] = &[KeySpec::new("tag_on", "place"), KeySpec::new("tag_name", "tag").common_mistakes(&["tag_key"])];
         assert_eq!(nearest(CONFUSED, "tag_key").map(|spec| spec.name), Some("tag_name"));
         assert!(find(CONFUSED, "tag_key").is_none());
     }

@@ -63,7 +63,7 @@ impl<'a> Value<'a> {
         Ok(&self.text)
     }
 
-    /// A truth value in Go's spellings: `1 t T TRUE true True`, `0 f F FALSE false False`.
+    /// A boolean in Go's spellings: `1 t T TRUE true True`, `0 f F FALSE false False`.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl<'a> Value<'a> {
             .ok_or_else(|| self.refused(Values::Number { min, max }))
     }
 
-    /// The texts between commas in the order given, white space around each taken off.
+    /// The a comma-separated list in the order given, white space around each taken off.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::call::Call;
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Instant};
 use crate::error::{CredentialError, Result, TransportError, TransportFailure};
 use crate::secret::Secret;
 
@@ -81,7 +81,7 @@ struct Slot<T> {
 struct State<T> {
     held: Option<Held<T>>,
     failures: u64,
-    last_failure: Option<(CredentialError, Moment)>,
+    last_failure: Option<(CredentialError, Instant)>,
 }
 
 // Derived, it would need a token to have a default.
@@ -101,8 +101,8 @@ impl<T> Default for Slot<T> {
 struct Held<T> {
     token: T,
     /// Measured by the monotonic clock from when it came: the wall clock may be corrected meanwhile.
-    renew_at: Moment,
-    ends_at: Moment,
+    renew_at: Instant,
+    ends_at: Instant,
 }
 
 impl<T: Expiring> Held<T> {

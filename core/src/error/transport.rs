@@ -15,9 +15,9 @@ pub enum TransportFailure {
     /// The TLS handshake failed: unknown authority, wrong name, expired certificate.
     Tls,
     /// No byte came for the idle limit.
-    Idle,
+    IdleTimeout,
     /// The connection was cut before the whole answer was there.
-    Cut,
+    Truncated,
     /// The deadline of the call passed.
     Deadline,
     /// The answer is larger than the limit.
@@ -25,11 +25,11 @@ pub enum TransportFailure {
     /// The server redirects, and a credential is never sent to a place that a server names.
     Redirected,
     /// A page's next link names another origin than the list was asked from.
-    ForeignLink,
+    CrossOriginLink,
     /// Pages link to each other in a circle, or there are more of them than the limit.
-    EndlessPages,
+    PaginationLimit,
     /// The request could not be made at all.
-    Request,
+    InvalidRequest,
 }
 
 /// A request that got no whole answer.
@@ -120,14 +120,14 @@ impl TransportError {
     /// Whether the same request may work later.
     pub fn is_transient(&self) -> bool {
         match self.failure {
-            TransportFailure::Connect | TransportFailure::Idle | TransportFailure::Cut | TransportFailure::Deadline => true,
+            TransportFailure::Connect | TransportFailure::IdleTimeout | TransportFailure::Truncated | TransportFailure::Deadline => true,
             TransportFailure::ProxyStatus(status) => matches!(status, 408 | 429 | 500 | 502..=504),
             TransportFailure::Tls
             | TransportFailure::TooLarge
             | TransportFailure::Redirected
-            | TransportFailure::ForeignLink
-            | TransportFailure::EndlessPages
-            | TransportFailure::Request => false,
+            | TransportFailure::CrossOriginLink
+            | TransportFailure::PaginationLimit
+            | TransportFailure::InvalidRequest => false,
         }
     }
 
@@ -146,14 +146,14 @@ impl TransportError {
             TransportFailure::Tls => {
                 "check this machine's clock and its CA certificates (`SSL_CERT_FILE` names another bundle); a proxy that opens TLS needs its CA there"
             }
-            TransportFailure::Idle => "try again; a longer `--timeout` also lets each try wait longer",
-            TransportFailure::Cut => "the other side or a proxy between gave up: try again",
+            TransportFailure::IdleTimeout => "try again; a longer `--timeout` also lets each try wait longer",
+            TransportFailure::Truncated => "the other side or a proxy between gave up: try again",
             TransportFailure::Deadline => "try again, or allow more time with `--timeout`",
-            TransportFailure::Redirected | TransportFailure::ForeignLink => {
+            TransportFailure::Redirected | TransportFailure::CrossOriginLink => {
                 "the credential was not sent there; check the endpoint in the join string and any proxy between"
             }
-            TransportFailure::TooLarge | TransportFailure::EndlessPages => "narrow the selection",
-            TransportFailure::Request => return None,
+            TransportFailure::TooLarge | TransportFailure::PaginationLimit => "narrow the selection",
+            TransportFailure::InvalidRequest => return None,
         }))
     }
 }
@@ -165,14 +165,14 @@ impl fmt::Display for TransportError {
             TransportFailure::Connect => write!(f, "cannot {operation}: no connection to {target}"),
             TransportFailure::ProxyStatus(status) => write!(f, "cannot {operation}: the proxy answered status {status} for {target}"),
             TransportFailure::Tls => write!(f, "cannot {operation}: no TLS connection to {target}"),
-            TransportFailure::Idle => write!(f, "cannot {operation}: {target} sent nothing for too long"),
-            TransportFailure::Cut => write!(f, "cannot {operation}: {target} cut the answer short"),
+            TransportFailure::IdleTimeout => write!(f, "cannot {operation}: {target} sent nothing for too long"),
+            TransportFailure::Truncated => write!(f, "cannot {operation}: {target} cut the answer short"),
             TransportFailure::Deadline => write!(f, "cannot {operation}: the deadline passed before {target} answered"),
             TransportFailure::TooLarge => write!(f, "cannot {operation}: the answer of {target} is too large"),
             TransportFailure::Redirected => write!(f, "cannot {operation}: {target} redirects"),
-            TransportFailure::ForeignLink => write!(f, "cannot {operation}: the next page's link leaves {target}"),
-            TransportFailure::EndlessPages => write!(f, "cannot {operation}: the pages of {target} do not end"),
-            TransportFailure::Request => write!(f, "cannot {operation}: no request to {target} could be made"),
+            TransportFailure::CrossOriginLink => write!(f, "cannot {operation}: the next page's link leaves {target}"),
+            TransportFailure::PaginationLimit => write!(f, "cannot {operation}: the pages of {target} do not end"),
+            TransportFailure::InvalidRequest => write!(f, "cannot {operation}: no request to {target} could be made"),
         }?;
         if let Some(detail) = &self.detail {
             write!(f, " ({detail})")?;

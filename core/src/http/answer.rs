@@ -9,14 +9,14 @@ use crate::error::Result;
 
 /// What came of a request for JSON.
 #[derive(Debug)]
-pub enum Answer<T> {
+pub enum JsonResponse<T> {
     /// A good status, and the body decoded; the response's own body is empty now.
-    Value(T, Response),
+    Success(T, Response),
     /// Another status, with the whole answer: a refusal, a failure, 204.
-    Other(Response),
+    Failure(Response),
 }
 
-impl<T> Answer<T> {
+impl<T> JsonResponse<T> {
     /// The value, or the error that `refused` makes of any other answer.
     ///
     /// # Errors
@@ -24,8 +24,8 @@ impl<T> Answer<T> {
     /// What `refused` makes.
     pub fn value_or(self, refused: impl FnOnce(Response) -> crate::Error) -> Result<T> {
         match self {
-            Self::Value(value, _) => Ok(value),
-            Self::Other(response) => Err(refused(response)),
+            Self::Success(value, _) => Ok(value),
+            Self::Failure(response) => Err(refused(response)),
         }
     }
 }

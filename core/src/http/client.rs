@@ -9,12 +9,12 @@ use http::header::LOCATION;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::answer::{Answer, BodyError, DecodeAttempt, decode_json, judge};
+use super::answer::{BodyError, DecodeAttempt, JsonResponse, decode_json, judge};
 use super::reqwest_transport::ReqwestTransport;
 use super::transport::{RawResponse, Transport, TransportCause};
 use super::{HttpSettings, MAX_JSON_VALUES, MAX_OUTAGE_WAIT, Request, Response, ResponseClass, origin_of};
 use crate::call::{Call, RequestOutcome, RequestRecord};
-use crate::clock::Moment;
+use crate::clock::Instant;
 use crate::error::{DecodeError, Error, Result, TransportError, TransportFailure};
 
 /// The HTTP client of a [`Context`](crate::Context). Clones share connections.
@@ -69,7 +69,7 @@ impl HttpClient {
     /// Sends `request` until it has a final answer, whatever its status, and writes every try into `call`.
     ///
     /// What is tried again is the [`RetryPolicy`](super::RetryPolicy)'s matter: the request's own or the client's. Between tries it waits for the longer of what the server asks
-    /// for and the backoff; a server that fails without throttling is granted [`MAX_OUTAGE_WAIT`]. A throttled request of a [yielding](Call::yielding) call is not tried again. Where the deadline is nearer than that, the last answer or failure is final at once, so its `retry_after` still says when to come back.
+    /// for and the backoff; a server that fails without throttling is granted [`MAX_OUTAGE_WAIT`]. A throttled request of a [yielding](Call::without_throttle_retry) call is not tried again. Where the deadline is nearer than that, the last answer or failure is final at once, so its `retry_after` still says when to come back.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl HttpClient {
     /// # Errors
     ///
     /// [`Error::Transport`] as [`HttpClient::send`], and `Cut` when the JSON still ends early at the last try; [`Error::Decode`] of `provider` when it is not what `T` expects.
-    pub async fn json<T: DeserializeOwned>(&self, provider: &'static str, request: &Request, call: &Call) -> Result<Answer<T>> {
+    pub async fn json<T: DeserializeOwned>(&self, provider: &'static str, request: &Request, call: &Call) -> Result<JsonResponse<T>> {
         self.decode(provider, request, call, decode_json).await
     }
 
@@ -93,19 +93,25 @@ impl HttpClient {
     /// # Errors
     ///
     /// As [`HttpClient::json`].
-    pub async fn decode<T>(&self, provider: &'static str, request: &Request, call: &Call, decode: impl Fn(&[u8]) -> Result<T, BodyError>) -> Result<Answer<T>> {
+    pub async fn decode<T>(
+        &self,
+        provider: &'static str,
+        request: &Request,
+        call: &Call,
+        decode: impl Fn(&[u8]) -> Result<T, BodyError>,
+    ) -> Result<JsonResponse<T>> {
         let (mut response, decoded) = self.run(request, call, |raw| judge(raw, &decode)).await.map_err(|error| match error {
             Error::Transport(error) => error.of_provider(provider).into(),
             other => other,
         })?;
         match decoded {
-            None => Ok(Answer::Other(response)),
+            None => Ok(JsonResponse::Failure(response)),
             // A service may refuse with a good status. Its words are in the body.
-            Some(_) if response.class != ResponseClass::Success => Ok(Answer::Other(response)),
+            Some(_) if response.class != ResponseClass::Success => Ok(JsonResponse::Failure(response)),
             Some(Err(cause)) => Err(DecodeError::of_body(provider, request.operation(), cause).into()),
             Some(Ok(value)) => {
                 response.body.clear();
-                Ok(Answer::Value(value, response))
+                Ok(JsonResponse::Success(value, response))
             }
         }
     }
@@ -125,7 +131,8 @@ impl HttpClient {
                     let class = request.classifier().classify(raw);
                     let longest = if class == ResponseClass::Throttled { Duration::MAX } else { MAX_OUTAGE_WAIT };
                     let asked = request.classifier().retry_after(raw, call.clock().wall()).map(|wait| wait.min(longest));
-                    let again = if class == ResponseClass::Throttled { !call.is_yielding() } else { class.is_transient() || policy.also_retries(raw.status) };
+                    let again =
+                        if class == ResponseClass::Throttled { call.retries_throttling() } else { class.is_transient() || policy.also_retries(raw.status) };
                     (class, again, asked)
                 }
                 Err(cause) => (ResponseClass::Retryable, policy.retries_failure(cause.failure), None),
@@ -180,14 +187,14 @@ impl HttpClient {
         }
         let entry = Entry::start(request, call, attempt);
         // By tokio's own time, which a leaping clock is ahead of.
-        let deadline = Moment::now() + remaining;
+        let deadline = Instant::now() + remaining;
         let answer = tokio::time::timeout_at(deadline, self.transport.send(request, deadline))
             .await
             .unwrap_or_else(|_| Err(TransportCause::new(TransportFailure::Deadline)));
         let bytes = answer.as_ref().map_or(0, |raw| raw.body.len() as u64);
         let judged = answer.and_then(|raw| match judge(&raw) {
             DecodeAttempt::Final(value) => Ok((raw, value)),
-            DecodeAttempt::Truncated(cause) => Err(TransportCause::new(TransportFailure::Cut).with_detail("the body ends early").with_cause(cause)),
+            DecodeAttempt::Truncated(cause) => Err(TransportCause::new(TransportFailure::Truncated).with_detail("the body ends early").with_cause(cause)),
             DecodeAttempt::TooManyValues => Err(TransportCause::new(TransportFailure::TooLarge).with_detail(format!("the limit is {MAX_JSON_VALUES} values"))),
         });
         let outcome = match &judged {
@@ -262,7 +269,7 @@ struct Entry<'a> {
 impl<'a> Entry<'a> {
     fn start(request: &Request, call: &'a Call, attempt: u32) -> Self {
         let target = format!("{} {}", request.method(), request.shown_url());
-        let mut record = RequestRecord::new(request.operation(), target, RequestOutcome::Dropped);
+        let mut record = RequestRecord::new(request.operation(), target, RequestOutcome::Cancelled);
         (record.attempt, record.started) = (attempt, call.elapsed());
         Self { call, record: Some(record) }
     }

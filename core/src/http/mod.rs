@@ -27,7 +27,7 @@ mod system_roots;
 mod tls_config;
 mod transport;
 
-pub use answer::{Answer, BodyError, BoxError};
+pub use answer::{BodyError, BoxError, JsonResponse};
 pub use authorize::Authorizer;
 pub use backoff::Backoff;
 pub use classify::{ByStatus, ResponseClass, ResponseClassifier};

@@ -29,7 +29,7 @@ use super::server_name::{FixedHost, ServerName};
 use super::tls_config::{TlsConfig, unusable};
 use super::transport::{RawResponse, Transport, TransportCause, is_caused_by};
 use super::{HttpSettings, Request, origin_of};
-use crate::clock::Moment;
+use crate::clock::Instant;
 use crate::context::Env;
 use crate::error::{Result, TransportFailure};
 
@@ -95,7 +95,7 @@ impl ReqwestTransport {
         if Route::of(url) != Route::Proxied || !self.settings.proxy_from_environment || self.server_name.is_some() {
             return Ok(None);
         }
-        self.proxies().find(url).map_err(|detail| TransportCause::new(TransportFailure::Request).with_detail(detail))
+        self.proxies().find(url).map_err(|detail| TransportCause::new(TransportFailure::InvalidRequest).with_detail(detail))
     }
 
     fn proxies(&self) -> &Proxies {
@@ -180,9 +180,9 @@ impl ReqwestTransport {
     }
 
     /// How long a request that starts now waits for the first byte.
-    fn first_byte_timeout(&self, deadline: Moment) -> Duration {
+    fn first_byte_timeout(&self, deadline: Instant) -> Duration {
         let HttpSettings { first_byte_timeout, idle_timeout, .. } = &self.settings;
-        first_byte_timeout.unwrap_or_else(|| (deadline.saturating_duration_since(Moment::now()) / 3).max(*idle_timeout))
+        first_byte_timeout.unwrap_or_else(|| (deadline.saturating_duration_since(Instant::now()) / 3).max(*idle_timeout))
     }
 
     async fn read(&self, mut response: reqwest::Response) -> Result<RawResponse, TransportCause> {
@@ -206,7 +206,7 @@ impl ReqwestTransport {
 
 #[async_trait]
 impl Transport for ReqwestTransport {
-    async fn send(&self, request: &Request, deadline: Moment) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, request: &Request, deadline: Instant) -> Result<RawResponse, TransportCause> {
         let origin_client = self.origin_client(request.url())?;
         let mut in_flight = InFlight { wire: self, url: request.url(), origin_client: &origin_client, deadline, timed_out: None };
         let named = self.named(request.url());
@@ -228,7 +228,7 @@ impl Transport for ReqwestTransport {
             Ok(response) => self.read(response).await,
             Err(cause) => Err(self.explain_proxy_failure(cause, &origin_client, request.url()).await),
         };
-        in_flight.timed_out = Some(matches!(&answer, Err(cause) if cause.failure == TransportFailure::Idle));
+        in_flight.timed_out = Some(matches!(&answer, Err(cause) if cause.failure == TransportFailure::IdleTimeout));
         answer
     }
 
@@ -249,7 +249,7 @@ struct InFlight<'a> {
     wire: &'a ReqwestTransport,
     url: &'a Url,
     origin_client: &'a OriginClient,
-    deadline: Moment,
+    deadline: Instant,
     /// Whether it timed out; `None` while that is open.
     timed_out: Option<bool>,
 }
@@ -257,7 +257,7 @@ struct InFlight<'a> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         // One that is dropped early was no longer needed: nothing is wrong with its connection.
-        if self.timed_out.unwrap_or_else(|| Moment::now() + DEADLINE_SLACK >= self.deadline) {
+        if self.timed_out.unwrap_or_else(|| Instant::now() + DEADLINE_SLACK >= self.deadline) {
             self.wire.forget(self.url, self.origin_client);
         }
     }
@@ -267,19 +267,19 @@ impl Drop for InFlight<'_> {
 async fn within<T>(limit: Duration, answer: impl Future<Output = reqwest::Result<T>>) -> Result<T, TransportCause> {
     match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer.map_err(classify),
-        Err(_) => Err(TransportCause::new(TransportFailure::Idle).with_detail(format!("{:.1} s", limit.as_secs_f64()))),
+        Err(_) => Err(TransportCause::new(TransportFailure::IdleTimeout).with_detail(format!("{:.1} s", limit.as_secs_f64()))),
     }
 }
 
 fn classify(error: reqwest::Error) -> TransportCause {
     let failure = if error.is_builder() {
-        TransportFailure::Request
+        TransportFailure::InvalidRequest
     } else if error.is_connect() {
         if is_caused_by::<rustls::Error>(&error) { TransportFailure::Tls } else { TransportFailure::Connect }
     } else if error.is_timeout() {
-        TransportFailure::Idle
+        TransportFailure::IdleTimeout
     } else {
-        TransportFailure::Cut
+        TransportFailure::Truncated
     };
     TransportCause::new(failure).with_cause(error.without_url())
 }
@@ -298,7 +298,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_byte_has_a_third_of_the_time_left_and_at_least_the_idle_timeout() {
         let wire = |first_byte_timeout| ReqwestTransport::new(HttpSettings { first_byte_timeout, ..HttpSettings::default() }).unwrap();
-        let limit = |wire: &ReqwestTransport, left| wire.first_byte_timeout(Moment::now() + Duration::from_secs(left)).as_secs();
+        let limit = |wire: &ReqwestTransport, left| wire.first_byte_timeout(Instant::now() + Duration::from_secs(left)).as_secs();
         for (left, expected) in [(300, 100), (60, 20), (30, 10), (12, 10), (0, 10)] {
             assert_eq!(limit(&wire(None), left), expected, "{left} s left");
         }

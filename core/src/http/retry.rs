@@ -89,7 +89,7 @@ impl RetryPolicy {
     pub fn retries_failure(&self, failure: TransportFailure) -> bool {
         match failure {
             TransportFailure::Connect => self.retries_connect,
-            TransportFailure::Idle | TransportFailure::Cut => true,
+            TransportFailure::IdleTimeout | TransportFailure::Truncated => true,
             TransportFailure::ProxyStatus(status) => StatusCode::from_u16(status).is_ok_and(|status| self.retries_status(status)),
             _ => false,
         }
@@ -187,6 +187,6 @@ mod tests {
         let policy = RetryPolicy::default();
         assert!(policy.retries_failure(TransportFailure::Connect));
         let policy = policy.without_connect_retries();
-        assert!(!policy.retries_failure(TransportFailure::Connect) && policy.retries_failure(TransportFailure::Idle));
+        assert!(!policy.retries_failure(TransportFailure::Connect) && policy.retries_failure(TransportFailure::IdleTimeout));
     }
 }

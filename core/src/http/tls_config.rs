@@ -111,5 +111,5 @@ impl std::fmt::Debug for ClientCertificate {
 }
 
 pub(super) fn unusable(detail: &str) -> TransportError {
-    TransportError::new("set up HTTP", "any host", TransportFailure::Request).with_detail(detail)
+    TransportError::new("set up HTTP", "any host", TransportFailure::InvalidRequest).with_detail(detail)
 }

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use super::Request;
-use crate::clock::Moment;
+use crate::clock::Instant;
 use crate::error::TransportFailure;
 
 /// Something that sends a request once.
@@ -27,7 +27,7 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// Why no whole answer came.
-    async fn send(&self, request: &Request, deadline: Moment) -> Result<RawResponse, TransportCause>;
+    async fn send(&self, request: &Request, deadline: Instant) -> Result<RawResponse, TransportCause>;
 
     /// Opens a connection to the origin of `url` for the request that comes next, and sends nothing on it. One that cannot be opened is not told: the request will meet the same.
     ///
@@ -113,14 +113,14 @@ impl fmt::Display for TransportCause {
             TransportFailure::Connect => "no connection",
             TransportFailure::ProxyStatus(status) => return write!(f, "the proxy answered status {status}"),
             TransportFailure::Tls => "no TLS connection",
-            TransportFailure::Idle => "no byte for too long",
-            TransportFailure::Cut => "cut short",
+            TransportFailure::IdleTimeout => "no byte for too long",
+            TransportFailure::Truncated => "cut short",
             TransportFailure::Deadline => "the deadline passed",
             TransportFailure::TooLarge => "too large",
             TransportFailure::Redirected => "redirected",
-            TransportFailure::ForeignLink => "a foreign link",
-            TransportFailure::EndlessPages => "endless pages",
-            TransportFailure::Request => "no request could be made",
+            TransportFailure::CrossOriginLink => "a foreign link",
+            TransportFailure::PaginationLimit => "endless pages",
+            TransportFailure::InvalidRequest => "no request could be made",
         })?;
         if let Some(detail) = &self.detail {
             write!(f, " ({detail})")?;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cloud_autojoin_core::http::{Answer, Request};
+use cloud_autojoin_core::http::{JsonResponse, Request};
 use cloud_autojoin_core::{Call, Clock, Error, RequestOutcome, TransportFailure};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -26,7 +26,7 @@ async fn asked_again_after(deed: Deed) -> Duration {
     let idle_timeout = Duration::from_secs(if matches!(deed, Deed::Hang(_)) { 3 } else { 60 });
     let server = Server::start([deed, whole()]).await;
     let (call, client) = (call(), client(|settings| impatient(settings, idle_timeout)));
-    let Answer::Value(value, response) = client.json::<Value>("azure", &request(&server.url("/list?sig=canary")), &call).await.unwrap() else {
+    let JsonResponse::Success(value, response) = client.json::<Value>("azure", &request(&server.url("/list?sig=canary")), &call).await.unwrap() else {
         panic!("no value")
     };
     assert_eq!((value.to_string().as_str(), response.attempts, server.heard().len()), (WHOLE, 2, 2));
@@ -82,7 +82,7 @@ async fn the_last_failure_of_the_server_comes_back_whole() {
 async fn a_reset_connection_is_asked_again_and_is_an_error_in_the_end() {
     asked_again_after(Deed::Reset).await;
     let (failure, tries, text) = asked_in_vain(|| Deed::Reset).await;
-    assert_eq!((failure, tries), (TransportFailure::Cut, 5));
+    assert_eq!((failure, tries), (TransportFailure::Truncated, 5));
     assert!(text.starts_with("cannot list things: http://HOST cut the answer short, 5 tries in "), "{text}");
 }
 
@@ -90,17 +90,17 @@ async fn a_reset_connection_is_asked_again_and_is_an_error_in_the_end() {
 async fn a_cut_body_is_asked_again_and_is_an_error_in_the_end() {
     let cut = || Deed::Write(bytes_of(WHOLE.len(), "", &WHOLE.as_bytes()[..9]));
     asked_again_after(cut()).await;
-    assert_eq!(asked_in_vain(cut).await.0, TransportFailure::Cut);
+    assert_eq!(asked_in_vain(cut).await.0, TransportFailure::Truncated);
 
     let chunked = || Deed::Write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n11\r\n{\"value\":[1,2,3]}\r\n".to_vec());
     asked_again_after(chunked()).await;
-    assert_eq!(asked_in_vain(chunked).await.0, TransportFailure::Cut);
+    assert_eq!(asked_in_vain(chunked).await.0, TransportFailure::Truncated);
 
     let zipped = gzip(WHOLE.as_bytes());
     let half = zipped[..zipped.len() - 10].to_vec();
     let in_gzip = move || answer("200 OK", "content-encoding: gzip\r\n", &half);
     asked_again_after(in_gzip()).await;
-    assert_eq!(asked_in_vain(in_gzip).await.0, TransportFailure::Cut);
+    assert_eq!(asked_in_vain(in_gzip).await.0, TransportFailure::Truncated);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn json_cut_where_http_does_not_notice_is_asked_again_and_is_an_error_in_t
     let cut = || Deed::Write(b"HTTP/1.1 200 OK\r\n\r\n{\"value\":[1,2".to_vec());
     asked_again_after(cut()).await;
     let (failure, tries, text) = asked_in_vain(cut).await;
-    assert_eq!((failure, tries), (TransportFailure::Cut, 5));
+    assert_eq!((failure, tries), (TransportFailure::Truncated, 5));
     assert!(text.ends_with(": EOF while parsing a list at line 1 column 13"), "{text}");
 }
 
@@ -118,7 +118,7 @@ async fn a_silent_server_is_given_up_and_asked_again() {
     asked_again_after(Deed::Hang(Vec::new())).await;
     asked_again_after(Deed::Hang(bytes_of(WHOLE.len(), "", &WHOLE.as_bytes()[..9]))).await;
     let (failure, tries, text) = asked_in_vain(|| Deed::Hang(Vec::new())).await;
-    assert_eq!((failure, tries), (TransportFailure::Idle, 5));
+    assert_eq!((failure, tries), (TransportFailure::IdleTimeout, 5));
     assert!(text.starts_with("cannot list things: http://HOST sent nothing for too long (1.0 s), 5 tries in "), "{text}");
 }
 

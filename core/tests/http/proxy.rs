@@ -111,7 +111,7 @@ async fn an_unusable_proxy_is_an_error_and_no_direct_connection() {
 async fn ask_past_an_unusable_proxy() {
     for (url, variable) in [("https://cloud.invalid/", "HTTPS_PROXY"), ("http://cloud.invalid/", "http_proxy")] {
         let error = transport_error(client(|_| {}).send(&request(url), &call()).await.unwrap_err());
-        assert_eq!((error.failure(), error.attempts()), (TransportFailure::Request, 1));
+        assert_eq!((error.failure(), error.attempts()), (TransportFailure::InvalidRequest, 1));
         let text = told(error.into()).2;
         assert!(text.contains(&format!("the value of `{variable}` is not the URL of a proxy")), "{text}");
     }

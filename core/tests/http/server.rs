@@ -140,7 +140,7 @@ pub(crate) fn impatient(settings: &mut HttpSettings, silence: Duration) {
 
 /// A call on a clock that waits for nothing.
 pub(crate) fn call() -> Call {
-    Call::new(&Clock::leaping(), Duration::from_secs(60))
+    Call::new(&Clock::auto_advancing(), Duration::from_secs(60))
 }
 
 /// A request that carries the canary where secrets are carried.

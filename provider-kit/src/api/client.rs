@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use cloud_autojoin_core::error::ApiError;
-use cloud_autojoin_core::http::{Answer, Authorizer, HttpClient, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_core::http::{Authorizer, HttpClient, JsonResponse, Request, Response, ResponseClass, ResponseClassifier};
 use cloud_autojoin_core::{Call, Context, Error, Result};
 use futures::future::{Either, select};
 use http::HeaderMap;
@@ -125,7 +125,7 @@ impl ApiClient {
     /// # Errors
     ///
     /// As [`ApiClient::json`], but for error responses.
-    pub async fn answer<T: DeserializeOwned>(&self, request: &Request, call: &Call) -> Result<Answer<T>> {
+    pub async fn answer<T: DeserializeOwned>(&self, request: &Request, call: &Call) -> Result<JsonResponse<T>> {
         self.http.json(self.api.provider(), &self.prepare(request.clone()), call).await
     }
 
@@ -134,7 +134,7 @@ impl ApiClient {
     /// # Errors
     ///
     /// The error for an error response.
-    pub fn value<T>(&self, request: &Request, answer: Answer<T>) -> Result<T> {
+    pub fn value<T>(&self, request: &Request, answer: JsonResponse<T>) -> Result<T> {
         Ok(self.value_and_headers(request, answer)?.0)
     }
 
@@ -183,10 +183,10 @@ impl ApiClient {
         }
     }
 
-    fn value_and_headers<T>(&self, request: &Request, answer: Answer<T>) -> Result<(T, HeaderMap)> {
+    fn value_and_headers<T>(&self, request: &Request, answer: JsonResponse<T>) -> Result<(T, HeaderMap)> {
         match answer {
-            Answer::Value(value, response) if response.class == ResponseClass::Success => Ok((value, response.headers)),
-            Answer::Value(_, response) | Answer::Other(response) => Err(self.error(request, &response)),
+            JsonResponse::Success(value, response) if response.class == ResponseClass::Success => Ok((value, response.headers)),
+            JsonResponse::Success(_, response) | JsonResponse::Failure(response) => Err(self.error(request, &response)),
         }
     }
 

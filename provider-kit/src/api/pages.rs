@@ -117,7 +117,7 @@ impl<'a> Pages<'a> {
         match NextLink::resolve(current.url(), link) {
             NextLink::End => Ok(()),
             NextLink::Page(url) => self.follow_request(current.clone().with_url(url)),
-            NextLink::Foreign(detail) => Err(self.failed(TransportFailure::ForeignLink, detail)),
+            NextLink::Foreign(detail) => Err(self.failed(TransportFailure::CrossOriginLink, detail)),
         }
     }
 
@@ -145,11 +145,11 @@ impl<'a> Pages<'a> {
     pub fn follow_request(&mut self, request: Request) -> Result<()> {
         if self.seen.len() >= self.limits.max_pages {
             let detail = format!("more than {} pages", self.limits.max_pages);
-            return Err(self.failed(TransportFailure::EndlessPages, detail));
+            return Err(self.failed(TransportFailure::PaginationLimit, detail));
         }
         if !self.seen.insert(self.hash(&request)) {
             let detail = format!("page {} leads back to one before it", self.seen.len());
-            return Err(self.failed(TransportFailure::EndlessPages, detail));
+            return Err(self.failed(TransportFailure::PaginationLimit, detail));
         }
         self.next = Some(request);
         Ok(())

@@ -141,7 +141,7 @@ mod tests {
     const KEY: &str = r#"{"AccessKeyId":"STS.A","AccessKeySecret":"canary-s","Expiration":"2027-01-01T00:00:00Z","SecurityToken":"canary-t","Code":"Success"}"#;
 
     async fn ask(server: &MockServer, with_session: bool) -> Result<AccessToken, SourceOutcome> {
-        let context = Context::builder().env(Env::empty()).clock(Clock::leaping()).http(HttpSettings::default()).build().unwrap();
+        let context = Context::builder().env(Env::empty()).clock(Clock::auto_advancing()).http(HttpSettings::default()).build().unwrap();
         let url = |path: &str| Url::parse(&server.uri()).unwrap().join(path).unwrap();
         let mut role = InstanceRole::new("example", context.http().clone(), url("/roles/"));
         if with_session {
@@ -195,7 +195,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/roles/", listener.local_addr().unwrap());
         drop(listener);
-        let context = Context::builder().env(Env::empty()).clock(Clock::leaping()).build().unwrap();
+        let context = Context::builder().env(Env::empty()).clock(Clock::auto_advancing()).build().unwrap();
         let role = InstanceRole::new("example", context.http().clone(), url.parse().unwrap());
         let call = Call::new(context.clock(), Duration::from_secs(60));
         assert!(matches!(role.token("", &call).await, Err(SourceOutcome::Unreachable(_))));

@@ -74,7 +74,7 @@ pub async fn a_page_that_leads_back_is_an_error(conformance: Conformance) {
     let any = Exchange { query: Default::default(), body_parts: Vec::new(), absent_body_parts: Vec::new(), ..pages[0].clone() };
     Mock::given(Shape(any)).respond_with(reply).with_priority(2).mount(&harness.server).await;
     let outcome = harness.discover().await;
-    assert_eq!(transport_failure(&outcome), TransportFailure::EndlessPages);
+    assert_eq!(transport_failure(&outcome), TransportFailure::PaginationLimit);
 }
 
 pub async fn a_link_to_another_host_is_an_error_and_gets_no_credential(conformance: Conformance) {
@@ -92,7 +92,7 @@ pub async fn a_link_to_another_host_is_an_error_and_gets_no_credential(conforman
     }
     harness.mount(&[first]).await;
     let outcome = harness.discover().await;
-    assert_eq!(transport_failure(&outcome), TransportFailure::ForeignLink);
+    assert_eq!(transport_failure(&outcome), TransportFailure::CrossOriginLink);
     assert!(foreign.received_requests().await.unwrap_or_default().is_empty());
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use cloud_autojoin_core::http::{RawResponse, Request, Transport, TransportCause};
-use cloud_autojoin_core::{Moment, TransportFailure};
+use cloud_autojoin_core::{Instant, TransportFailure};
 use url::Url;
 
 /// What happens to one request.
@@ -34,11 +34,11 @@ impl FaultTransport {
 
 #[async_trait]
 impl Transport for FaultTransport {
-    async fn send(&self, request: &Request, deadline: Moment) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, request: &Request, deadline: Instant) -> Result<RawResponse, TransportCause> {
         let fault = self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         match fault {
             None => self.inner.send(request, deadline).await,
-            Some(Fault::Reset) => Err(TransportCause::new(TransportFailure::Cut)),
+            Some(Fault::Reset) => Err(TransportCause::new(TransportFailure::Truncated)),
             Some(Fault::Silence) => std::future::pending().await,
             Some(Fault::Truncated) => {
                 let mut response = self.inner.send(request, deadline).await?;

@@ -101,7 +101,7 @@ impl Harness {
         let transport = FaultTransport::new(client.transport(), self.faults.iter().copied());
         Context::builder()
             .env(self.env())
-            .clock(Clock::leaping())
+            .clock(Clock::auto_advancing())
             .http_client(HttpClient::with_transport(Arc::new(transport), settings))
             .build()
             .expect("a context")

@@ -7,7 +7,7 @@ pub(crate) const REGION: KeySpec = KeySpec::new("region", "the ids of the region
     .values(Values::List)
     .required();
 
-pub(crate) const TAG_KEY: KeySpec = KeySpec::new("tag_key", "the key of the tag that instances must have").mistaken(&["tag_name"]);
+pub(crate) const TAG_KEY: KeySpec = KeySpec::new("tag_key", "the key of the tag that instances must have").common_mistakes(&["tag_name"]);
 pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the value of the tag `tag_key`");
 pub(crate) const TAG: KeySpec = keys::TAG;
 

@@ -3,7 +3,7 @@
 use cloud_autojoin_provider_kit::select::Interfaces;
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
-pub(crate) const TAG_KEY: KeySpec = KeySpec::new("tag_key", "the name of the tag that instances or tasks must have").mistaken(&["tag_name"]);
+pub(crate) const TAG_KEY: KeySpec = KeySpec::new("tag_key", "the name of the tag that instances or tasks must have").common_mistakes(&["tag_name"]);
 
 pub(crate) const TAG_VALUE: KeySpec =
     KeySpec::new("tag_value", "the value of the tag `tag_key`; empty by default. For EC2, `*` and `?` stand for other characters, unless `\\` is before them");

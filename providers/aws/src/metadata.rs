@@ -138,8 +138,8 @@ pub(crate) async fn task_region(base: &str, context: &Context, call: &Call) -> R
 pub(crate) async fn json<T: DeserializeOwned>(context: &Context, request: Request, call: &Call) -> Result<T, SourceOutcome> {
     let answer = context.http().json(crate::provider::NAME, &request, call).await.map_err(SourceOutcome::from)?;
     match answer {
-        cloud_autojoin_core::http::Answer::Value(value, _) => Ok(value),
-        cloud_autojoin_core::http::Answer::Other(response) => Err(refused(&request, &response)),
+        cloud_autojoin_core::http::JsonResponse::Success(value, _) => Ok(value),
+        cloud_autojoin_core::http::JsonResponse::Failure(response) => Err(refused(&request, &response)),
     }
 }
 

@@ -45,7 +45,7 @@ impl Cloud {
     async fn start() -> Self {
         let (server, files) = (MockServer::start().await, TempDir::new().unwrap());
         Mock::given(body_string_contains("Action=DescribeInstances")).respond_with(ResponseTemplate::new(200).set_body_string(INSTANCES)).mount(&server).await;
-        let mut cloud = Self { server, files, env: Vec::new(), clock: Clock::leaping(), printed: "" };
+        let mut cloud = Self { server, files, env: Vec::new(), clock: Clock::auto_advancing(), printed: "" };
         for name in ["AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT"] {
             cloud.env.push((name.to_owned(), cloud.server.uri()));
         }

@@ -25,7 +25,7 @@ const INSTANCES: &str = "<DescribeInstancesResponse><reservationSet><item><insta
 const KEYS: &str = "provider=aws access_key_id=a secret_access_key=s";
 
 fn context() -> Context {
-    Context::builder().env(Env::empty()).clock(Clock::leaping()).build().unwrap()
+    Context::builder().env(Env::empty()).clock(Clock::auto_advancing()).build().unwrap()
 }
 
 async fn server() -> MockServer {

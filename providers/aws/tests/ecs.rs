@@ -64,7 +64,7 @@ fn ecs() -> Conformance {
             ("t2", "its instance is STOPPED"),
             ("t3", "tag `consul` is `server*`, not `server`"),
             ("t4", "its container instance `host-1`"),
-            ("t6", "gone between list and look"),
+            ("t6", "deleted between list and get"),
         ],
         nothing: vec![exchange("ListClusters", "", json!({"clusterArns": []}))],
         throttled: (Refusal::new(400, r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#), Duration::ZERO),
@@ -96,7 +96,7 @@ async fn a_hundred_tasks_are_described_at_once_of_each_cluster_and_family_that_i
     };
     target("ListTasks").respond_with(list).mount(&server).await;
     target("DescribeTasks").respond_with(describe).mount(&server).await;
-    let context = Context::builder().env(Env::empty()).clock(Clock::leaping()).build().unwrap();
+    let context = Context::builder().env(Env::empty()).clock(Clock::auto_advancing()).build().unwrap();
     let join = format!(
         "provider=aws service=ecs ecs_cluster=blue,green ecs_family=consul,nomad region=eu-west-1 access_key_id=a secret_access_key=s endpoint={}",
         server.uri()

@@ -5,7 +5,7 @@
 //! learn.microsoft.com/azure/virtual-machines/instance-metadata-service, api-version 2021-03-01,
 //! the first with `virtualMachineScaleSet`. Tokens of the same service: `credential/imds.rs`.
 
-use cloud_autojoin_core::http::{Answer, Request, Response, origin_of};
+use cloud_autojoin_core::http::{JsonResponse, Request, Response, origin_of};
 use cloud_autojoin_core::{ApiError, Call, ConfigError, ConfigProblem, Context, Error, Result};
 use serde::Deserialize;
 use url::Url;
@@ -136,9 +136,9 @@ async fn read(references: SelfReferences, endpoint: &Url, context: &Context, cal
     url.query_pairs_mut().append_pair("api-version", API_VERSION).append_pair("format", "json");
     let request = Request::get(OPERATION, url).header(METADATA.0, METADATA.1).classified_by(&ServiceResponses).showing(SHOWN_PARAMETERS).retry(retry_policy());
     match context.http().json::<Instance>(PROVIDER_NAME, &request, call).await {
-        Ok(Answer::Value(instance, _)) => Ok(instance.compute),
-        Ok(Answer::Other(response)) if is_service(&response) => Err(refusal(OPERATION, API_VERSION, &response).into()),
-        Ok(Answer::Other(response)) => Err(not_the_service(references, endpoint, &response).into()),
+        Ok(JsonResponse::Success(instance, _)) => Ok(instance.compute),
+        Ok(JsonResponse::Failure(response)) if is_service(&response) => Err(refusal(OPERATION, API_VERSION, &response).into()),
+        Ok(JsonResponse::Failure(response)) => Err(not_the_service(references, endpoint, &response).into()),
         Err(Error::Transport(error)) => Err(error.with_hint(hint(references, "the metadata service of this machine may not be up yet; outside Azure ")).into()),
         Err(error) => Err(error),
     }

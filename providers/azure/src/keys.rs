@@ -29,7 +29,7 @@ pub(crate) const VM_SCALE_SET: KeySpec = KeySpec::new(
     "vm_scale_set",
     "the scale set whose instances are returned, Uniform or Flexible; needs `resource_group`; `self` is that of the machine this runs on",
 )
-.mistaken(&["vmss", "vmss_name", "scale_set_name"]);
+.common_mistakes(&["vmss", "vmss_name", "scale_set_name"]);
 
 pub(crate) const ORCHESTRATION_MODE: KeySpec = KeySpec::new(
     "orchestration_mode",
@@ -39,7 +39,7 @@ pub(crate) const ORCHESTRATION_MODE: KeySpec = KeySpec::new(
 .default("auto");
 
 pub(crate) const TAG_NAME: KeySpec =
-    KeySpec::new("tag_name", "the name of a tag, compared without case as Azure does; needs `tag_value`").mistaken(&["tag_key", "tag"]);
+    KeySpec::new("tag_name", "the name of a tag, compared without case as Azure does; needs `tag_value`").common_mistakes(&["tag_key", "tag"]);
 
 pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the value that the tag `tag_name` must have, compared exactly");
 

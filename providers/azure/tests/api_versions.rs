@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cloud_autojoin_azure::SPEC;
 use cloud_autojoin_core::http::{HttpClient, HttpSettings, RawResponse, Request, Transport, TransportCause};
-use cloud_autojoin_core::{Call, Clock, Context, Env, Moment};
+use cloud_autojoin_core::{Call, Clock, Context, Env, Instant};
 use http::StatusCode;
 
 const SUBSCRIPTION: &str = "77777777-7777-4777-8777-777777777777";
@@ -23,7 +23,7 @@ struct Stack {
 
 #[async_trait]
 impl Transport for Stack {
-    async fn send(&self, request: &Request, _first_byte_by: Moment) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, request: &Request, _first_byte_by: Instant) -> Result<RawResponse, TransportCause> {
         if request.url().path().ends_with("/oauth2/v2.0/token") {
             return Ok(RawResponse::new(StatusCode::OK, r#"{"access_token":"t","expires_in":3599}"#));
         }

@@ -59,7 +59,7 @@ fn provider(server: &MockServer, keys: &str) -> Box<dyn Provider> {
 }
 
 async fn ask(provider: &dyn Provider) -> Result<(), Error> {
-    provider.discover(&Call::new(&Clock::leaping(), Duration::from_secs(600))).await.map(drop)
+    provider.discover(&Call::new(&Clock::auto_advancing(), Duration::from_secs(600))).await.map(drop)
 }
 
 /// The paths that ARM was asked for, once each.

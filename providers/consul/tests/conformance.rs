@@ -82,7 +82,7 @@ mod more {
     use super::*;
     use async_trait::async_trait;
     use cloud_autojoin_core::http::{RawResponse, Request, Transport, TransportCause};
-    use cloud_autojoin_core::{Discovery, Moment};
+    use cloud_autojoin_core::{Discovery, Instant};
     use std::sync::Mutex;
     use url::Url;
 
@@ -92,7 +92,7 @@ mod more {
 
     #[async_trait]
     impl Transport for Canned {
-        async fn send(&self, request: &Request, _: Moment) -> Result<RawResponse, TransportCause> {
+        async fn send(&self, request: &Request, _: Instant) -> Result<RawResponse, TransportCause> {
             self.3.lock().unwrap().push(request.url().to_string());
             let mut response = RawResponse::new(http::StatusCode::from_u16(self.0).unwrap(), self.2.clone());
             response.headers.extend(self.1.iter().map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap())));
@@ -107,7 +107,7 @@ mod more {
     async fn discover(join: &str, env: Env, canned: Canned) -> (Result<Discovery, Error>, Vec<String>) {
         let canned = Arc::new(canned);
         let client = HttpClient::with_transport(Arc::clone(&canned) as Arc<dyn Transport>, HttpSettings::default());
-        let context = Context::builder().env(env).clock(Clock::leaping()).http_client(client).build().unwrap();
+        let context = Context::builder().env(env).clock(Clock::auto_advancing()).http_client(client).build().unwrap();
         let result = match SPEC.build(&join.parse().unwrap(), &context) {
             Ok(provider) => provider.discover(&Call::new(context.clock(), Duration::from_secs(30))).await,
             Err(error) => Err(error),

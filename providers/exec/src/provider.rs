@@ -103,7 +103,7 @@ impl Exec {
     /// The error for a program that ended without success.
     fn failed(&self, output: &CommandOutput) -> Error {
         let Some(status) = output.status else {
-            let error = TransportError::new(self.operation(), "the program", TransportFailure::Cut).of_provider(NAME);
+            let error = TransportError::new(self.operation(), "the program", TransportFailure::Truncated).of_provider(NAME);
             return error.with_detail("it was ended by a signal").with_hint("look in the system's log for who ended it, and run the command by hand").into();
         };
         let stderr = output.stderr.trim();

@@ -7,13 +7,13 @@ pub(crate) const SELF: &str = "self";
 
 pub(crate) const PROJECT_NAME: KeySpec =
     KeySpec::new("project_name", "the id of the project; by default the one of this instance, as its metadata server says")
-        .mistaken(&["project", "project_id"]);
+        .common_mistakes(&["project", "project_id"]);
 
 pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the network tag that instances must have; of several, separated by commas, all")
     .values(Values::List)
-    .mistaken(&["tag_name", "tag"]);
+    .common_mistakes(&["tag_name", "tag"]);
 
-pub(crate) const LABEL_KEY: KeySpec = KeySpec::new("label_key", "the label that must have the value of `label_value`").mistaken(&["tag_key"]);
+pub(crate) const LABEL_KEY: KeySpec = KeySpec::new("label_key", "the label that must have the value of `label_value`").common_mistakes(&["tag_key"]);
 
 pub(crate) const LABEL_VALUE: KeySpec = KeySpec::new("label_value", "the value of the label `label_key`");
 

@@ -7,11 +7,11 @@ pub(crate) const API_TOKEN: KeySpec =
 
 pub(crate) const LABEL_SELECTOR: KeySpec =
     KeySpec::new("label_selector", "the label selector that servers must match, such as `role=consul,env in (prod,stage)`")
-        .mistaken(&["tag_name", "label"])
+        .common_mistakes(&["tag_name", "label"])
         .required();
 
 pub(crate) const LOCATION: KeySpec =
-    KeySpec::new("location", "the locations to look in, such as `fsn1`; all by default").values(Values::List).mistaken(&["region", "zone"]);
+    KeySpec::new("location", "the locations to look in, such as `fsn1`; all by default").values(Values::List).common_mistakes(&["region", "zone"]);
 
 pub(crate) const NETWORK: KeySpec =
     KeySpec::new("network", "the name or id of the private network that servers must be attached to; private addresses are those in it");

@@ -28,7 +28,7 @@ impl CommandRunner for Plugin {
 /// Asks twice, with some seconds in between; the second credential and how often the plugin ran.
 async fn twice(output: CommandOutput, exec: Entry) -> (Result<ExecCredential>, usize) {
     let plugin = Arc::new(Plugin(output, AtomicUsize::new(0)));
-    let context = Context::builder().env(Env::empty()).clock(Clock::leaping()).commands(Arc::clone(&plugin) as _).build().unwrap();
+    let context = Context::builder().env(Env::empty()).clock(Clock::auto_advancing()).commands(Arc::clone(&plugin) as _).build().unwrap();
     let call = Call::new(context.clock(), Duration::from_secs(60));
     let authorizer = KubernetesAuthorizer { login: Login::Exec(exec, Value::Null), context, cache: Arc::default() };
     _ = authorizer.exec_credential(&call).await;

@@ -60,7 +60,7 @@ fn kubeconfig(directory: &Path, server: &str, user: Value) -> String {
 }
 
 fn context(env: Env, plugin: &Arc<Plugin>) -> Context {
-    Context::builder().env(env).clock(Clock::leaping()).commands(Arc::clone(plugin) as _).build().unwrap()
+    Context::builder().env(env).clock(Clock::auto_advancing()).commands(Arc::clone(plugin) as _).build().unwrap()
 }
 
 async fn discover(join: &str, context: &Context) -> Result<Discovery, Error> {

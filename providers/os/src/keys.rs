@@ -54,7 +54,8 @@ pub(crate) const INSECURE: KeySpec =
         .values(Values::Boolean)
         .env(&["OS_INSECURE"]);
 
-pub(crate) const TAG_KEY: KeySpec = KeySpec::new("tag_key", "the key of the server metadata that must have the value of `tag_value`").mistaken(&["tag_name"]);
+pub(crate) const TAG_KEY: KeySpec =
+    KeySpec::new("tag_key", "the key of the server metadata that must have the value of `tag_value`").common_mistakes(&["tag_name"]);
 
 pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the value of the server metadata `tag_key`");
 

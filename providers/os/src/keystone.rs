@@ -65,7 +65,11 @@ impl Session {
             known => format!("set `region` to one of `{}`", known.join("`, `")),
         };
         let detail = format!("the catalog has none in region `{region}` with interface `{interface}`");
-        Err(TransportError::new("list servers", "the compute service", TransportFailure::Request).of_provider(NAME).with_detail(detail).with_hint(hint).into())
+        Err(TransportError::new("list servers", "the compute service", TransportFailure::InvalidRequest)
+            .of_provider(NAME)
+            .with_detail(detail)
+            .with_hint(hint)
+            .into())
     }
 }
 

@@ -31,7 +31,7 @@ async fn start() -> MockServer {
 
 async fn discover_with(server: &MockServer, join: &str, env: &[(&str, &str)], detail: Detail) -> Result<Discovery> {
     let variables = env.iter().map(|(name, value)| ((*name).to_owned(), value.replace("SERVER", &server.uri())));
-    let context = Context::builder().env(variables.collect::<Env>()).clock(Clock::leaping()).build()?;
+    let context = Context::builder().env(variables.collect::<Env>()).clock(Clock::auto_advancing()).build()?;
     // Never the real metadata service.
     let join = format!("provider=os metadata_endpoint=SERVER {join}").replace("SERVER", &server.uri());
     let provider = SPEC.build(&ConfigString::parse(&join).unwrap(), &context)?;

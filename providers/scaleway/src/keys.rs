@@ -8,7 +8,7 @@ pub(crate) const TAG_NAME: KeySpec =
     KeySpec::new("tag_name", "the tag that instances must have; of several, separated by commas, all").values(Values::List).required();
 
 pub(crate) const REGION: KeySpec = KeySpec::new("region", "the zones to look in, such as `nl-ams-1`; `par1` and `ams1` are `fr-par-1` and `nl-ams-1`")
-    .mistaken(&["zone"])
+    .common_mistakes(&["zone"])
     .env(&["SCW_DEFAULT_ZONE"])
     .env_if_empty()
     .values(Values::List)

@@ -2,9 +2,10 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
-pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the tag that virtual guests must have").mistaken(&["tag_name", "tag"]).required();
+pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the tag that virtual guests must have").common_mistakes(&["tag_name", "tag"]).required();
 
-pub(crate) const DATACENTER: KeySpec = KeySpec::new("datacenter", "the datacenter to look in, such as `dal06`; all by default").mistaken(&["region", "zone"]);
+pub(crate) const DATACENTER: KeySpec =
+    KeySpec::new("datacenter", "the datacenter to look in, such as `dal06`; all by default").common_mistakes(&["region", "zone"]);
 
 pub(crate) const USERNAME: KeySpec =
     KeySpec::new("username", "the user name; that of `~/.softlayer` by default").env(&["SL_USERNAME", "SOFTLAYER_USERNAME"]).env_if_empty();

@@ -68,7 +68,7 @@ async fn what_join_string_and_environment_leave_out_comes_from_the_configuration
     let home = tempfile::tempdir().unwrap();
     let harness = Harness::serving(softlayer()).await;
     let config = format!("provider=softlayer tag_value=consul datacenter=dal06 endpoint={}/rest/v3", harness.server.uri()).parse().unwrap();
-    let context = Context::builder().env(Env::from([("HOME", home.path().to_str().unwrap())])).clock(Clock::leaping()).build().unwrap();
+    let context = Context::builder().env(Env::from([("HOME", home.path().to_str().unwrap())])).clock(Clock::auto_advancing()).build().unwrap();
     let provider = SPEC.build(&config, &context).unwrap();
     let call = || Call::new(context.clock(), Duration::from_secs(60));
 
@@ -82,7 +82,7 @@ async fn what_join_string_and_environment_leave_out_comes_from_the_configuration
 
     // The first variable of a key wins over the second, and both over the file.
     let env = [("HOME", home.path().to_str().unwrap()), ("SL_USERNAME", "me"), ("SOFTLAYER_USERNAME", "no"), ("SOFTLAYER_API_KEY", "wrong")];
-    let context = Context::builder().env(Env::from(env)).clock(Clock::leaping()).build().unwrap();
+    let context = Context::builder().env(Env::from(env)).clock(Clock::auto_advancing()).build().unwrap();
     let provider = SPEC.build(&config, &context).unwrap();
     assert!(provider.discover(&Call::new(context.clock(), Duration::from_secs(60))).await.is_err(), "no exchange for this key");
 }

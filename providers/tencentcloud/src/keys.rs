@@ -5,7 +5,7 @@ use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 pub(crate) const REGION: KeySpec =
     KeySpec::new("region", "the regions to look in, such as `ap-guangzhou`").env(&["TENCENTCLOUD_REGION"]).values(Values::List).required();
 
-pub(crate) const TAG_KEY: KeySpec = KeySpec::new("tag_key", "the key of the tag that instances must have").mistaken(&["tag_name"]);
+pub(crate) const TAG_KEY: KeySpec = KeySpec::new("tag_key", "the key of the tag that instances must have").common_mistakes(&["tag_name"]);
 pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the value of the tag `tag_key`");
 pub(crate) const TAG: KeySpec = keys::TAG;
 

@@ -13,7 +13,7 @@ pub(crate) const KEY_ID: KeySpec =
 pub(crate) const KEY_FILE: KeySpec =
     KeySpec::new("key_file", "a file with the private key in PEM, without a passphrase; the SSH agent's key by default").env(&["TRITON_KEY_FILE"]);
 
-pub(crate) const TAG_KEY: KeySpec = KeySpec::new("tag_key", "the name of the tag that machines must have").mistaken(&["tag_name"]);
+pub(crate) const TAG_KEY: KeySpec = KeySpec::new("tag_key", "the name of the tag that machines must have").common_mistakes(&["tag_name"]);
 pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the value of the tag `tag_key`");
 pub(crate) const TAG: KeySpec = keys::TAG;
 

@@ -12,7 +12,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 const CIS: &str = "/rest/com/vmware/cis";
 
 fn context() -> Context {
-    Context::builder().env(Env::empty()).clock(Clock::leaping()).build().unwrap()
+    Context::builder().env(Env::empty()).clock(Clock::auto_advancing()).build().unwrap()
 }
 
 async fn discover(server: &MockServer, more: &str) -> Result<Discovery, Error> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_autojoin::http::Backoff;
-use cloud_autojoin::{Address, Clock, Host, Moment};
+use cloud_autojoin::{Address, Clock, Host, Instant};
 
 use super::probe::{Dialer, probe};
 use super::{Agent, AgentKind, JoinOutcome, Members, Peers, consul, nomad};
@@ -32,7 +32,7 @@ pub(super) struct GossipPool {
     alive: BTreeSet<(IpAddr, Option<u16>)>,
     failed: BTreeMap<String, FailedJoin>,
     /// Until when the agent may still be working on a call that timed out.
-    busy_until: Option<Moment>,
+    busy_until: Option<Instant>,
 }
 
 /// The last attempt to join a peer.
@@ -40,8 +40,8 @@ pub(super) struct GossipPool {
 struct FailedJoin {
     failure: Failure,
     attempts: u32,
-    at: Moment,
-    due: Moment,
+    at: Instant,
+    due: Instant,
     was_reachable: bool,
 }
 
@@ -206,7 +206,7 @@ impl GossipPool {
         (probed.reachable.map(of), probed.refused.into_iter().map(of).collect())
     }
 
-    fn note_failure(&mut self, form: String, failure: Failure, was_reachable: bool, now: Moment) {
+    fn note_failure(&mut self, form: String, failure: Failure, was_reachable: bool, now: Instant) {
         // The agents of machines that start together aren't all there at once.
         let failure = if was_reachable { failure } else { failure.expected_at_start() };
         let attempts = self.failed.get(&form).map_or(1, |before| before.attempts.saturating_add(1));

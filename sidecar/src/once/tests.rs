@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cloud_autojoin::error::SourceReport;
 use cloud_autojoin::{
-    Address, Call, Clock, ConfigError, ConfigProblem, CredentialError, Detail, Discovery, Env, Moment, Node, Provider, TransportError, TransportFailure,
+    Address, Call, Clock, ConfigError, ConfigProblem, CredentialError, Detail, Discovery, Env, Instant, Node, Provider, TransportError, TransportFailure,
 };
 use tempfile::TempDir;
 
@@ -28,7 +28,7 @@ enum Reply {
 
 struct Scripted {
     script: Script,
-    start: Moment,
+    start: Instant,
 }
 
 impl std::fmt::Debug for Scripted {
@@ -76,7 +76,7 @@ async fn run(directory: &TempDir, timeout: Duration, script: Script) -> (Result<
         file.display()
     );
     let mut config = ConfigSource::from(text.parse::<toml::Table>().unwrap()).check(CheckDepth::Text, &context).await.unwrap().config;
-    let start = Moment::now();
+    let start = Instant::now();
     config.watches[0].provider = Arc::new(Scripted { script, start });
     let outcome = once(&config.watches[0], &context).await;
     (outcome, std::fs::read_to_string(file).ok(), start.elapsed())

@@ -274,7 +274,7 @@ mod tests {
     async fn a_client_that_does_not_read_its_answer_is_given_up() {
         // The answer doesn't fit, as that of a large fleet doesn't fit a socket.
         let (mut client, server) = tokio::io::duplex(64);
-        let clock = Clock::leaping();
+        let clock = Clock::auto_advancing();
         let started = clock.now();
         client.write_all(b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
         let serving = connection(server, IpAddr::from([127, 0, 0, 1]), SidecarStatus::new(&clock));

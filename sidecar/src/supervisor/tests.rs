@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use cloud_autojoin::http::{HttpClient, HttpSettings, RawResponse, Request, Transport, TransportCause};
-use cloud_autojoin::{Call, Clock, Discovery, Env, Moment, Provider, Result as Answer, TransportFailure};
+use cloud_autojoin::{Call, Clock, Discovery, Env, Instant, Provider, Result as Outcome, TransportFailure};
 
 use tokio::sync::oneshot;
 
@@ -25,7 +25,7 @@ impl Provider for Panicking {
         "anything".to_owned()
     }
 
-    async fn discover(&self, _: &Call) -> Answer<Discovery> {
+    async fn discover(&self, _: &Call) -> Outcome<Discovery> {
         panic!("overflow when adding duration to instant");
     }
 }
@@ -68,7 +68,7 @@ struct Reloads(AtomicUsize);
 
 #[async_trait]
 impl Transport for Reloads {
-    async fn send(&self, _: &Request, _: Moment) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, _: &Request, _: Instant) -> Result<RawResponse, TransportCause> {
         Err(TransportCause::new(TransportFailure::Connect))
     }
 

@@ -15,15 +15,15 @@ fn guards(min: usize, stable_for: Duration, max_shrink: Option<MaxShrink>) -> Gu
 }
 
 /// A filter with `count` addresses in use, and the time at which they were seen.
-fn filter(count: u8, guards: Guards) -> (ChangeFilter, Moment) {
-    (ChangeFilter::new(guards, Some(addresses(1..=count).into())), Moment::now())
+fn filter(count: u8, guards: Guards) -> (ChangeFilter, Instant) {
+    (ChangeFilter::new(guards, Some(addresses(1..=count).into())), Instant::now())
 }
 
 fn step(joined: impl IntoIterator<Item = u8>, left: impl IntoIterator<Item = u8>) -> Verdict {
     Verdict::Changed(Step { joined: addresses(joined), left: addresses(left), held: None })
 }
 
-fn shrinks(missing: usize, of: usize, next_in: Duration, again: Option<Moment>) -> (HeldReason, Option<Moment>) {
+fn shrinks(missing: usize, of: usize, next_in: Duration, again: Option<Instant>) -> (HeldReason, Option<Instant>) {
     (HeldReason::ShrinksTooMuch { missing, of, next_in }, again)
 }
 
@@ -34,7 +34,7 @@ fn in_use(filter: &ChangeFilter) -> Vec<Address> {
 #[test]
 fn the_first_answer_counts_at_once_if_it_is_large_enough() {
     let mut filter = ChangeFilter::new(guards(2, MINUTE, None), None);
-    let now = Moment::now();
+    let now = Instant::now();
     assert_eq!(filter.apply(&addresses([1]), now), Verdict::Held(HeldReason::BelowMin { found: 1, min: 2 }, None));
     assert!(filter.in_use().is_none());
     assert_eq!(filter.apply(&addresses([1, 2]), now), step([1, 2], []));

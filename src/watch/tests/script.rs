@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cloud_autojoin_core::error::SourceReport;
 use cloud_autojoin_core::{
-    Address, ApiError, Call, CredentialError, Detail, Discovery, Env, Exclusion, Moment, Node, Provider, RequestOutcome, RequestRecord, Result, TransportError,
-    TransportFailure,
+    Address, ApiError, Call, CredentialError, Detail, Discovery, Env, Exclusion, Instant, Node, Provider, RequestOutcome, RequestRecord, Result,
+    TransportError, TransportFailure,
 };
 
 use super::super::{Change, Event, Pace, Watch, WatchBuilder};
@@ -48,7 +48,7 @@ type Line = dyn Fn(Duration) -> Reply + Send + Sync;
 #[derive(Clone)]
 pub(super) struct Script {
     line: Arc<Line>,
-    start: Moment,
+    start: Instant,
     scope: Arc<Mutex<Vec<(&'static str, String)>>>,
     polls: Arc<Mutex<Vec<Duration>>>,
     dropped: Arc<Mutex<usize>>,
@@ -62,7 +62,7 @@ impl std::fmt::Debug for Script {
 
 impl Script {
     pub(super) fn new(line: impl Fn(Duration) -> Reply + Send + Sync + 'static) -> Self {
-        Self { line: Arc::new(line), start: Moment::now(), scope: Arc::default(), polls: Arc::default(), dropped: Arc::default() }
+        Self { line: Arc::new(line), start: Instant::now(), scope: Arc::default(), polls: Arc::default(), dropped: Arc::default() }
     }
 
     /// A watch of it whose waits are the same in each run of the test.

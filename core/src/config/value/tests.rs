@@ -51,7 +51,7 @@ fn words_are_matched_without_case_and_named_in_the_error() {
     assert_eq!(value("VM").one_of(WORDS), Ok("vm"));
     assert_eq!(value("vm, NIC,vm").list_of(WORDS).unwrap(), ["vm", "nic"]);
     assert_eq!(message(value("vmss").one_of(WORDS)), r#"`option` must be one of nic, vm, scale_set, not "vmss""#);
-    assert_eq!(message(value("vm,").list_of(WORDS)), r#"`option` must be one or more, between commas, of nic, vm, scale_set, not "vm,""#);
+    assert_eq!(message(value("vm,").list_of(WORDS)), r#"`option` must be a comma-separated list of nic, vm, scale_set, not "vm,""#);
 }
 
 #[test]

@@ -153,7 +153,7 @@ async fn a_token_lasts_for_its_life_whatever_is_corrected_on_the_wall_clock_mean
     static WRONG: AtomicU32 = AtomicU32::new(0);
     let right = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + u64::from(WRONG.load(Ordering::SeqCst)));
     WRONG.store(2 * 3600, Ordering::SeqCst);
-    let service = Service { clock: Clock::leaping().with_wall(right), ..Service::new() };
+    let service = Service { clock: Clock::auto_advancing().with_wall(right), ..Service::new() };
     let cache = TokenCache::new();
     assert_eq!(service.token(&cache, &service.call()).await.unwrap(), "1");
     WRONG.store(0, Ordering::SeqCst);

@@ -82,7 +82,7 @@ async fn a_classifier_decides_what_is_throttling_and_how_long_it_lasts() {
     let response = wire.client().send(&get().classified_by(&Coded), &call(Duration::from_secs(60))).await.unwrap();
     assert_eq!((response.class, wire.sent_ms()), (ResponseClass::Final, vec![0, 3000]));
     let wire = Wired::new([body(400, "Throttling")]);
-    let response = wire.client().send(&get().classified_by(&Coded), &call(Duration::from_secs(60)).yielding()).await.unwrap();
+    let response = wire.client().send(&get().classified_by(&Coded), &call(Duration::from_secs(60)).without_throttle_retry()).await.unwrap();
     assert_eq!((response.class, response.retry_after), (ResponseClass::Throttled, Some(Duration::from_secs(3))));
     assert_eq!(wire.left(), 0);
 }
@@ -92,6 +92,6 @@ async fn a_refusal_with_a_good_status_is_classified_and_keeps_its_body() {
     let wire = Wired::new([body(200, "Throttling"), body(200, "\"Denied\"")]);
     let request = get().classified_by(&Coded);
     let answer = wire.client().json::<String>("pretend", &request, &call(Duration::from_secs(60))).await.unwrap();
-    let Answer::Other(response) = answer else { panic!("{answer:?} is a value") };
+    let JsonResponse::Failure(response) = answer else { panic!("{answer:?} is a value") };
     assert_eq!((response.class, &response.body[..], wire.left()), (ResponseClass::PermissionDenied, &b"\"Denied\""[..], 0));
 }

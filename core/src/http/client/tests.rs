@@ -25,7 +25,7 @@ pub(super) enum Step {
 }
 
 /// A request as it reached the wire: when, and with what body.
-struct Sent(Moment, Option<Vec<u8>>);
+struct Sent(Instant, Option<Vec<u8>>);
 
 /// Does its steps one after the other, `lag` after each was asked for; a try too many fails the test.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ pub(super) struct Wired {
     steps: Arc<Mutex<VecDeque<Step>>>,
     sent: Arc<Mutex<Vec<Sent>>>,
     lag: Duration,
-    start: Moment,
+    start: Instant,
 }
 
 impl fmt::Debug for Wired {
@@ -44,8 +44,8 @@ impl fmt::Debug for Wired {
 
 #[async_trait]
 impl Transport for Wired {
-    async fn send(&self, request: &Request, _: Moment) -> Result<RawResponse, TransportCause> {
-        self.sent.lock().unwrap().push(Sent(Moment::now(), request.body().map(|body| body.to_vec())));
+    async fn send(&self, request: &Request, _: Instant) -> Result<RawResponse, TransportCause> {
+        self.sent.lock().unwrap().push(Sent(Instant::now(), request.body().map(|body| body.to_vec())));
         let step = self.steps.lock().unwrap().pop_front().expect("a try too many");
         Clock::system().sleep(self.lag).await;
         match step {
@@ -58,7 +58,7 @@ impl Transport for Wired {
 
 impl Wired {
     pub(super) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        Self { steps: Arc::new(Mutex::new(steps.into_iter().collect())), sent: Arc::default(), lag: Duration::ZERO, start: Moment::now() }
+        Self { steps: Arc::new(Mutex::new(steps.into_iter().collect())), sent: Arc::default(), lag: Duration::ZERO, start: Instant::now() }
     }
 
     fn lagging(self, lag: Duration) -> Self {
@@ -136,7 +136,12 @@ async fn failures_that_pass_are_tried_again_after_jittered_waits_until_the_tries
 
 #[tokio::test(start_paused = true)]
 async fn the_first_good_answer_is_final() {
-    let wire = Wired::new([Step::Fail(TransportFailure::Connect), Step::Fail(TransportFailure::Idle), Step::Fail(TransportFailure::Cut), body(200, "[1]")]);
+    let wire = Wired::new([
+        Step::Fail(TransportFailure::Connect),
+        Step::Fail(TransportFailure::IdleTimeout),
+        Step::Fail(TransportFailure::Truncated),
+        body(200, "[1]"),
+    ]);
     let response = wire.client().send(&request(), &call(60 * SECOND)).await.unwrap();
     assert_eq!((response.status.as_u16(), response.attempts, &*response.body), (200, 4, b"[1]".as_slice()));
     assert_eq!(wire.sent_ms(), [0, 125, 375, 875]);
@@ -149,7 +154,7 @@ async fn what_waiting_cannot_mend_is_final_at_once() {
         let response = wire.client().send(&request(), &call(60 * SECOND)).await.unwrap();
         assert_eq!((response.status.as_u16(), response.attempts), (code, 1));
     }
-    for failure in [TransportFailure::Tls, TransportFailure::TooLarge, TransportFailure::Request] {
+    for failure in [TransportFailure::Tls, TransportFailure::TooLarge, TransportFailure::InvalidRequest] {
         let wire = Wired::new([Step::Fail(failure)]);
         let error = transport_error(wire.client().send(&request(), &call(60 * SECOND)).await.unwrap_err());
         assert_eq!((error.failure(), error.attempts()), (failure, 1));
@@ -167,7 +172,7 @@ async fn the_server_is_left_alone_for_as_many_seconds_as_it_asks() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_yields_tries_a_throttled_request_no_more_and_says_when_to_come_back() {
     let wire = Wired::new([status(503), with_headers(429, [(RETRY_AFTER, "7".to_owned())])]);
-    let response = wire.client().send(&request(), &call(60 * SECOND).yielding().within(30 * SECOND)).await.unwrap();
+    let response = wire.client().send(&request(), &call(60 * SECOND).without_throttle_retry().within(30 * SECOND)).await.unwrap();
     assert_eq!((response.status.as_u16(), response.retry_after, response.attempts), (429, Some(7 * SECOND), 2));
     assert_eq!(wire.sent_ms(), [0, 125], "other failures are tried again as ever");
 }
@@ -208,10 +213,10 @@ async fn a_server_that_fails_is_granted_minutes_and_one_that_throttles_what_it_a
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_nearer_than_the_backoff_ends_it_with_the_last_failure() {
-    let wire = Wired::new([Step::Fail(TransportFailure::Connect), Step::Fail(TransportFailure::Cut)]);
+    let wire = Wired::new([Step::Fail(TransportFailure::Connect), Step::Fail(TransportFailure::Truncated)]);
     let call = call(Duration::from_millis(300));
     let error = transport_error(wire.client().send(&request(), &call).await.unwrap_err());
-    assert_eq!((error.failure(), error.attempts(), call.elapsed().as_millis()), (TransportFailure::Cut, 2, 125));
+    assert_eq!((error.failure(), error.attempts(), call.elapsed().as_millis()), (TransportFailure::Truncated, 2, 125));
     assert_eq!(error.to_string(), "cannot list things: https://h.example cut the answer short, 2 tries in 0.1 s");
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "pretend Cut");
 }
@@ -264,7 +269,7 @@ async fn a_post_is_tried_again_with_its_body() {
 
 #[tokio::test(start_paused = true)]
 async fn the_record_says_what_was_asked_when_and_how_it_ended() {
-    let wire = Wired::new([Step::Fail(TransportFailure::Idle), body(200, "[1, 2]")]).lagging(SECOND);
+    let wire = Wired::new([Step::Fail(TransportFailure::IdleTimeout), body(200, "[1, 2]")]).lagging(SECOND);
     let call = call(60 * SECOND);
     Clock::system().sleep(SECOND).await;
     wire.client().send(&request(), &call).await.unwrap();
@@ -285,7 +290,7 @@ async fn a_request_that_is_given_up_midway_is_recorded_as_dropped() {
     let (client, request, call) = (wire.client(), request(), call(60 * SECOND));
     assert!(tokio::time::timeout(SECOND, client.send(&request, &call)).await.is_err());
     let records = call.requests();
-    assert_eq!((records.len(), &records[0].outcome, records[0].elapsed), (1, &RequestOutcome::Dropped, SECOND));
+    assert_eq!((records.len(), &records[0].outcome, records[0].elapsed), (1, &RequestOutcome::Cancelled, SECOND));
 }
 
 #[tokio::test(start_paused = true)]
@@ -307,7 +312,7 @@ async fn json_that_ends_early_is_asked_for_again() {
     let wire = Wired::new([body(200, "[1,"), body(200, "[1,2]")]);
     let call = call(60 * SECOND);
     let answer = wire.client().json::<Vec<u8>>("azure", &request(), &call).await.unwrap();
-    let Answer::Value(numbers, response) = answer else { panic!("{answer:?}") };
+    let JsonResponse::Success(numbers, response) = answer else { panic!("{answer:?}") };
     assert_eq!((numbers, response.attempts, response.body.len()), (vec![1, 2], 2, 0));
     let first = &call.requests()[0];
     assert_eq!(
@@ -320,7 +325,7 @@ async fn json_that_ends_early_is_asked_for_again() {
 async fn json_that_always_ends_early_is_a_cut_answer_and_never_a_short_one() {
     let wire = Wired::new(std::iter::repeat_with(|| body(200, "[1,")).take(5));
     let error = transport_error(wire.client().json::<Vec<u8>>("azure", &request(), &call(60 * SECOND)).await.unwrap_err());
-    assert_eq!((error.failure(), error.attempts(), wire.left()), (TransportFailure::Cut, 5, 0));
+    assert_eq!((error.failure(), error.attempts(), wire.left()), (TransportFailure::Truncated, 5, 0));
     assert_eq!(error.provider(), Some("azure"));
 }
 

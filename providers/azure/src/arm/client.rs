@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use cloud_autojoin_core::http::{Answer, Authorizer, Request};
+use cloud_autojoin_core::http::{Authorizer, JsonResponse, Request};
 use cloud_autojoin_core::{Call, Context, Error, Result, TransportFailure};
 use cloud_autojoin_provider_kit::{ApiClient, Pages};
 use serde::de::DeserializeOwned;
@@ -51,7 +51,7 @@ impl ArmClient {
     pub(crate) async fn read<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
         let request = self.versions.apply(request);
         let mut answer = self.api.answer(&request, call).await?;
-        if let Answer::Other(response) = &answer
+        if let JsonResponse::Failure(response) = &answer
             && let Some(other) = self.versions.learn(&request, &response.body)
         {
             answer = self.api.answer(&other, call).await?;
@@ -129,7 +129,7 @@ impl<T: DeserializeOwned> Listing<'_, T> {
 /// Says which key makes a list shorter.
 fn with_narrowing_hint(error: Error) -> Error {
     match error {
-        Error::Transport(error) if matches!(error.failure(), TransportFailure::TooLarge | TransportFailure::EndlessPages) => {
+        Error::Transport(error) if matches!(error.failure(), TransportFailure::TooLarge | TransportFailure::PaginationLimit) => {
             error.with_hint("narrow the selection, for example with `resource_group`").into()
         }
         error => error,

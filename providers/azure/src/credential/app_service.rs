@@ -6,7 +6,7 @@
 
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{Answer, HttpClient, Request};
+use cloud_autojoin_core::http::{HttpClient, JsonResponse, Request};
 use cloud_autojoin_core::{Call, DecodeError, Error, Secret};
 use http::header::{HeaderName, HeaderValue};
 
@@ -43,10 +43,10 @@ impl AppService<'_> {
         header.set_sensitive(true);
         let request = Request::get(OPERATION, url).showing(SHOWN_PARAMETERS).header(HEADER, header);
         match self.http.json::<TokenAnswer>(PROVIDER_NAME, &request, call).await? {
-            Answer::Value(answer, _) => {
+            JsonResponse::Success(answer, _) => {
                 answer.into_token(call).ok_or_else(|| Error::from(DecodeError::new(PROVIDER_NAME, OPERATION, "no `access_token` with its lifetime")).into())
             }
-            Answer::Other(response) => {
+            JsonResponse::Failure(response) => {
                 let error = refused(OPERATION, &response);
                 Err(Error::from(match id {
                     Some(id) if response.status.is_client_error() => error.with_hint(format!("assign the identity with {id} to this app, or correct the id")),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::file;
-use cloud_autojoin_core::http::{Answer, HttpClient, Request, Response};
+use cloud_autojoin_core::http::{HttpClient, JsonResponse, Request, Response};
 use cloud_autojoin_core::{Call, DecodeError, Env, Error, Secret};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
@@ -66,16 +66,16 @@ impl<'a> AzureArc<'a> {
         match self.http.json::<TokenAnswer>(PROVIDER_NAME, &request.header(AUTHORIZATION, value), call).await? {
             // An agent that does not know the choice answers with a token of the machine's own
             // identity.
-            Answer::Value(answer, _) if id.is_some_and(|id| !answer.is_of(id)) => {
+            JsonResponse::Success(answer, _) if id.is_some_and(|id| !answer.is_of(id)) => {
                 let id = id.map(ToString::to_string).unwrap_or_default();
                 Err(SourceOutcome::failed(format!(
                     "the Azure Arc agent gave a token without confirming that it is of the identity with {id}; leave the id out for the machine's own identity"
                 )))
             }
-            Answer::Value(answer, _) => {
+            JsonResponse::Success(answer, _) => {
                 answer.into_token(call).ok_or_else(|| Error::from(DecodeError::new(PROVIDER_NAME, OPERATION, "no `access_token` with its lifetime")).into())
             }
-            Answer::Other(response) => Err(Error::from(refused(OPERATION, &response)).into()),
+            JsonResponse::Failure(response) => Err(Error::from(refused(OPERATION, &response)).into()),
         }
     }
 
@@ -142,7 +142,7 @@ mod tests {
         let http = HttpClient::new(HttpSettings::default()).unwrap();
         let mut arc = AzureArc::new(format!("{}/arc", server.uri()), &Env::empty(), &http);
         arc.key_directory = directory.to_owned();
-        let call = Call::new(&Clock::leaping(), Duration::from_secs(60));
+        let call = Call::new(&Clock::auto_advancing(), Duration::from_secs(60));
         let answer = arc.token("https://management.azure.com/", id, &call).await;
         let requests = server.received_requests().await.unwrap();
         (answer, requests.iter().map(|request| request.url.query().unwrap_or_default().to_owned()).collect())
@@ -195,7 +195,7 @@ mod tests {
         let http = HttpClient::new(HttpSettings::default()).unwrap();
         let mut arc = AzureArc::new(simulator.arc_endpoint(), &Env::empty(), &http);
         arc.key_directory = simulator.arc_keys().to_owned();
-        let call = Call::new(&Clock::leaping(), Duration::from_secs(60));
+        let call = Call::new(&Clock::auto_advancing(), Duration::from_secs(60));
         let token = arc.token("https://management.azure.com/", None, &call).await.unwrap();
 
         let set = "subscriptions/55555555-5555-4555-8555-555555555555/resourceGroups/uniform/providers/Microsoft.Compute/virtualMachineScaleSets/vault";

@@ -21,7 +21,7 @@ use azure_core::time::OffsetDateTime;
 use azure_identity::{ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions};
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{Answer, HttpClient, Request, Response, decode_json};
+use cloud_autojoin_core::http::{HttpClient, JsonResponse, Request, Response, decode_json};
 use cloud_autojoin_core::{ApiError, Call, DecodeError, Error, Secret};
 use http::header::{ACCEPT, HeaderValue};
 use serde::Deserialize;
@@ -139,8 +139,8 @@ impl CoreTransport {
         // Decoded here and written again, so that an answer cut short is tried again, and one
         // without a token is an error: `azure_identity` would take an empty one.
         let answer = match self.entra.http.json::<serde_json::Map<String, serde_json::Value>>(PROVIDER_NAME, &request, &self.call).await? {
-            Answer::Value(answer, _) => answer,
-            Answer::Other(response) => return Err(refused(request.operation(), &response).into()),
+            JsonResponse::Success(answer, _) => answer,
+            JsonResponse::Failure(response) => return Err(refused(request.operation(), &response).into()),
         };
         let is_token = answer.get("access_token").and_then(serde_json::Value::as_str).is_some_and(|token| !token.is_empty());
         let seconds = |name| answer.get(name).and_then(seconds_of);

@@ -18,7 +18,7 @@ use std::time::Duration;
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{
-    Answer, Backoff, HttpClient, RawResponse, Request, Response, ResponseClass, ResponseClassifier, RetryPolicy, decode_json, origin_of,
+    Backoff, HttpClient, JsonResponse, RawResponse, Request, Response, ResponseClass, ResponseClassifier, RetryPolicy, decode_json, origin_of,
 };
 use cloud_autojoin_core::{ApiError, Call, DecodeError, Error, Result};
 use futures::future::{Either, select};
@@ -92,12 +92,12 @@ impl Imds {
             self.seen.store(true, Ordering::Relaxed);
         }
         let is_retried = match &first {
-            Ok(Answer::Other(response)) => response.class.is_transient(),
+            Ok(JsonResponse::Failure(response)) => response.class.is_transient(),
             Err(Error::Transport(error)) => retry_policy().retries_failure(error.failure()),
             _ => false,
         };
         let retry_after = match &first {
-            Ok(Answer::Other(response)) => response.retry_after,
+            Ok(JsonResponse::Failure(response)) => response.retry_after,
             _ => None,
         };
         let wait = retry_policy().backoff().wait(0).max(retry_after.unwrap_or_default());
@@ -109,7 +109,7 @@ impl Imds {
         self.outcome(answer, call)
     }
 
-    async fn ask(&self, retry: RetryPolicy, call: &Call) -> Result<Answer<TokenAnswer>> {
+    async fn ask(&self, retry: RetryPolicy, call: &Call) -> Result<JsonResponse<TokenAnswer>> {
         let request =
             Request::get(OPERATION, self.url()).header(METADATA.0, METADATA.1).classified_by(&ServiceResponses).showing(SHOWN_PARAMETERS).retry(retry);
         self.http.json::<TokenAnswer>(PROVIDER_NAME, &request, call).await
@@ -128,21 +128,21 @@ impl Imds {
     }
 
     /// What a final answer comes to.
-    fn outcome(&self, answer: Result<Answer<TokenAnswer>>, call: &Call) -> Result<AccessToken, SourceOutcome> {
+    fn outcome(&self, answer: Result<JsonResponse<TokenAnswer>>, call: &Call) -> Result<AccessToken, SourceOutcome> {
         if is_recognised(&answer) {
             self.seen.store(true, Ordering::Relaxed);
         }
         let is_seen = self.seen.load(Ordering::Relaxed);
         match answer {
-            Ok(Answer::Value(answer, _)) => {
+            Ok(JsonResponse::Success(answer, _)) => {
                 answer.into_token(call).ok_or_else(|| Error::from(DecodeError::new(PROVIDER_NAME, OPERATION, "no `access_token` with its lifetime")).into())
             }
-            Ok(Answer::Other(response)) if is_seen => Err(self.refusal(&response)),
+            Ok(JsonResponse::Failure(response)) if is_seen => Err(self.refusal(&response)),
             // It may be the service after all, while it is updated.
-            Ok(Answer::Other(response)) if response.class.is_transient() => Err(SourceOutcome::Unreachable(self.foreign())),
+            Ok(JsonResponse::Failure(response)) if response.class.is_transient() => Err(SourceOutcome::Unreachable(self.foreign())),
             Err(error) if is_seen => Err(error.into()),
             Err(error @ Error::Transport(_)) => Err(self.absent(&error)),
-            Ok(Answer::Other(_)) | Err(_) => Err(SourceOutcome::NotConfigured(self.foreign())),
+            Ok(JsonResponse::Failure(_)) | Err(_) => Err(SourceOutcome::NotConfigured(self.foreign())),
         }
     }
 
@@ -237,10 +237,10 @@ pub(crate) fn is_service(response: &Response) -> bool {
         || (!response.status.is_success() && decode_json::<ServiceError>(&response.body).is_ok())
 }
 
-fn is_recognised(answer: &Result<Answer<TokenAnswer>>) -> bool {
+fn is_recognised(answer: &Result<JsonResponse<TokenAnswer>>) -> bool {
     match answer {
-        Ok(Answer::Value(..)) => true,
-        Ok(Answer::Other(response)) => is_service(response),
+        Ok(JsonResponse::Success(..)) => true,
+        Ok(JsonResponse::Failure(response)) => is_service(response),
         Err(_) => false,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cloud_autojoin_core::{Clock, Moment};
+use cloud_autojoin_core::{Clock, Instant};
 
 use crate::arm::{ResourceId, Tags};
 use crate::select::OrchestrationMode;
@@ -20,7 +20,7 @@ const TAGS_LIFETIME: Duration = Duration::from_secs(600);
 pub(crate) struct Caches {
     clock: Clock,
     modes: Mutex<HashMap<ResourceId, OrchestrationMode>>,
-    tags: Mutex<HashMap<ResourceId, (Moment, Arc<Tags>)>>,
+    tags: Mutex<HashMap<ResourceId, (Instant, Arc<Tags>)>>,
 }
 
 impl Caches {

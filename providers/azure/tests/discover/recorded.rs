@@ -51,7 +51,7 @@ pub(crate) async fn serve(server: &MockServer, status: u16, at: &str, body: &str
 pub(crate) async fn ask(server: &MockServer, selection: Selection) -> Result<Discovery, Error> {
     let mut http = HttpSettings::default();
     http.proxy_from_environment = false;
-    let clock = Clock::leaping();
+    let clock = Clock::auto_advancing();
     let context = Context::builder().http(http).env(Env::empty()).clock(clock.clone()).build().unwrap();
     let mut cloud = Cloud::default();
     cloud.resource_manager = server.uri().parse().unwrap();

@@ -253,7 +253,7 @@ async fn an_interface_that_vanishes_between_list_and_read_is_left_out() {
     });
     let found = cloud.ask(SET).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.5", "10.9.0.6"]);
-    assert_eq!(reasons(node(&found, &name)), ["gone between list and look"]);
+    assert_eq!(reasons(node(&found, &name)), ["deleted between list and get"]);
     assert_eq!(cloud.count(Operation::GetNetworkInterface), 1);
 }
 

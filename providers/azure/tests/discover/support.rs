@@ -49,7 +49,7 @@ impl Cloud {
         let mut http = HttpSettings::default();
         http.certificate_authorities = vec![simulator.ca_pem().as_bytes().to_vec()];
         http.proxy_from_environment = false;
-        Self { simulator, clock: Clock::leaping(), http }
+        Self { simulator, clock: Clock::auto_advancing(), http }
     }
 
     /// The same cloud seen by a client that gives up soon: real time passes while nothing comes.

@@ -161,7 +161,7 @@ struct BlackHole;
 
 #[async_trait]
 impl Transport for BlackHole {
-    async fn send(&self, _request: &Request, _: cloud_autojoin_core::Moment) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, _request: &Request, _: cloud_autojoin_core::Instant) -> Result<RawResponse, TransportCause> {
         std::future::pending().await
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use cloud_autojoin_azure::SPEC;
 use cloud_autojoin_core::error::TransportFailure;
 use cloud_autojoin_core::http::{HttpClient, HttpSettings, RawResponse, Request, Transport, TransportCause};
-use cloud_autojoin_core::{Call, Clock, Context, Discovery, Env, Error, Moment, Provider};
+use cloud_autojoin_core::{Call, Clock, Context, Discovery, Env, Error, Instant, Provider};
 use http::StatusCode;
 
 use crate::stage::{Commands, SUBSCRIPTION};
@@ -60,7 +60,7 @@ fn documented(request: &Request) -> Answer {
 
 #[async_trait]
 impl Transport for Network {
-    async fn send(&self, request: &Request, _first_byte_by: Moment) -> Answer {
+    async fn send(&self, request: &Request, _first_byte_by: Instant) -> Answer {
         if request.url().path().starts_with("/metadata/") {
             self.requests.fetch_add(1, Ordering::Relaxed);
             self.clock.sleep(self.latency).await;

@@ -61,7 +61,7 @@ identities = ["own", "lent"]
 }
 
 async fn ask<const N: usize>(simulator: &Simulator, keys: &str, variables: [(&str, &str); N]) -> Result<Discovery, Error> {
-    let clock = Clock::leaping();
+    let clock = Clock::auto_advancing();
     let mut settings = HttpSettings::default();
     settings.proxy_from_environment = false;
     settings.certificate_authorities = vec![simulator.ca_pem().as_bytes().to_vec()];
@@ -96,7 +96,7 @@ async fn a_wrong_secret_and_an_unknown_application_are_told_apart() {
 #[tokio::test]
 async fn an_authority_whose_certificate_is_not_trusted_is_no_place_for_a_secret() {
     let simulator = simulator().await;
-    let clock = Clock::leaping();
+    let clock = Clock::auto_advancing();
     let mut settings = HttpSettings::default();
     settings.proxy_from_environment = false;
     settings.certificate_authorities = vec![std::fs::read(fixture("elliptic.pem")).unwrap()];
@@ -193,7 +193,7 @@ async fn an_application_signs_in_with_its_certificate() {
 #[tokio::test]
 async fn a_token_that_expired_early_is_renewed_once() {
     let simulator = simulator().await;
-    let clock = Clock::leaping();
+    let clock = Clock::auto_advancing();
     let mut settings = HttpSettings::default();
     settings.proxy_from_environment = false;
     let context = Context::builder().env([("A", "")]).http(settings).clock(clock.clone()).commands(Commands::none()).build().unwrap();

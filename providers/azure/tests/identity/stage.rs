@@ -68,7 +68,7 @@ impl Stage {
     /// ARM answers any token with one tagged interface; the metadata service is there and refuses whoever lacks its header; nothing gives tokens yet.
     pub(crate) async fn new() -> Self {
         let server = MockServer::start().await;
-        let stage = Self { server, clock: Clock::leaping(), variables: BTreeMap::new(), commands: Commands::none() };
+        let stage = Self { server, clock: Clock::auto_advancing(), variables: BTreeMap::new(), commands: Commands::none() };
         // shape: recorded azure-cli network interface list, 2023, cut to what is read
         let interface = json!({
             "name": "a",

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{AccessToken, Source};
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{Answer, HttpClient, Request, Response, ResponseClass, RetryPolicy, origin_of, without_bom};
+use cloud_autojoin_core::http::{HttpClient, JsonResponse, Request, Response, ResponseClass, RetryPolicy, origin_of, without_bom};
 use cloud_autojoin_core::{ApiError, Call, ConfigProblem, Context, DecodeError, Error, Result};
 use http::header::{HeaderName, HeaderValue};
 use url::Url;
@@ -105,8 +105,8 @@ impl Source for MetadataServer {
     async fn token(&self, _: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
         let request = self.request(GET_TOKEN, TOKEN)?;
         let (answer, response) = match self.http.json::<TokenResponse>(NAME, &request, call).await {
-            Ok(Answer::Value(answer, response)) => (Some(answer), response),
-            Ok(Answer::Other(response)) => (None, response),
+            Ok(JsonResponse::Success(answer, response)) => (Some(answer), response),
+            Ok(JsonResponse::Failure(response)) => (None, response),
             Err(error @ Error::Transport(_)) if error.is_transient() => {
                 return Err(SourceOutcome::Unreachable(format!("no metadata server at {}", origin_of(&self.endpoint))));
             }

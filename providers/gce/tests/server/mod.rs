@@ -38,7 +38,7 @@ pub(crate) async fn discover(server: &MockServer, join: &str, env: &[(&str, &str
     let host = server.address().to_string();
     // Never the real metadata server.
     let variables = [("GCE_METADATA_HOST", "SERVER")].iter().chain(env).map(|(name, value)| ((*name).to_owned(), value.replace("SERVER", &host)));
-    let context = Context::builder().env(variables.collect::<Env>()).clock(Clock::leaping()).build()?;
+    let context = Context::builder().env(variables.collect::<Env>()).clock(Clock::auto_advancing()).build()?;
     let join = format!("provider=gce endpoint=http://SERVER {join}").replace("SERVER", &host);
     let config = ConfigString::parse(&join).expect("the join string parses");
     let provider = SPEC.build(&config, &context)?;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cloud_autojoin::Moment;
+use cloud_autojoin::Instant;
 use cloud_autojoin::http::{HttpClient, HttpSettings, RawResponse, Request, RetryPolicy, Transport, TransportCause};
 
 use super::agents::{FakeAgent, Host as Peer, InMemory, Kind, Network};
@@ -24,7 +24,7 @@ struct Scenario {
     network: Arc<Network>,
     agent: Arc<FakeAgent>,
     session: AgentSession,
-    started: Moment,
+    started: Instant,
 }
 
 fn session(kind: Kind, transport: Arc<dyn Transport>, network: &Arc<Network>) -> AgentSession {
@@ -47,7 +47,7 @@ impl Scenario {
         network.set("10.0.0.1", Peer::Live);
         let agent = FakeAgent::new(kind, "10.0.0.1", &network);
         let session = session(kind, Arc::new(InMemory(Arc::clone(&agent))), &network);
-        Self { network, agent, session, started: Moment::now() }
+        Self { network, agent, session, started: Instant::now() }
     }
 
     async fn update(&mut self, current: &[Address], retained: &[Address]) -> Result<JoinOutcome, Failure> {
@@ -99,7 +99,7 @@ async fn a_peer_that_comes_up_among_dead_ones_is_joined_within_one_interval() {
         scenario.updates(5, &numbered(1..=9)).await;
         assert_eq!(scenario.agent.most_joins_at_a_time(), 1);
         scenario.network.set("10.0.0.9", Peer::Live);
-        let up = Moment::now();
+        let up = Instant::now();
         _ = scenario.update(&numbered(1..=9), &[]).await;
         assert_eq!(scenario.agent.alive(), ["10.0.0.1", "10.0.0.9"]);
         assert!(up.elapsed() < Duration::from_secs(10), "{kind:?} {:?}", up.elapsed());
@@ -146,7 +146,7 @@ async fn a_peer_that_fails_again_and_again_is_tried_more_and_more_seldom_and_doe
         assert!((5..=20).contains(&count), "{peer} {count}");
     }
     scenario.network.set("10.0.0.4", Peer::Live);
-    let up = Moment::now();
+    let up = Instant::now();
     _ = scenario.update(&numbered(1..=4), &[]).await;
     assert_eq!(scenario.agent.alive(), ["10.0.0.1", "10.0.0.4"]);
     assert!(up.elapsed() < Duration::from_secs(30), "{:?}", up.elapsed());
@@ -232,7 +232,7 @@ struct Silent;
 
 #[async_trait]
 impl Transport for Silent {
-    async fn send(&self, _: &Request, _: Moment) -> Result<RawResponse, TransportCause> {
+    async fn send(&self, _: &Request, _: Instant) -> Result<RawResponse, TransportCause> {
         std::future::pending().await
     }
 }
