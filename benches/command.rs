@@ -1,8 +1,14 @@
-//! What does one `discover addrs` cost? Wall time, processor time and peak memory of the real binary against the simulator at 0 ms, with a warm file cache.
+//! What does one `discover addrs` cost? Wall time, processor time and peak memory of the real
+//! binary against the simulator at 0 ms, with a warm file cache.
 //!
-//! Prints a table and judges nothing: a busy machine is no fault of the code. `cargo bench -p discover --bench command`
+//! Prints a table and judges nothing: a busy machine is no fault of the code. `cargo bench -p
+//! discover --bench command`
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its figures and stops at the first surprise")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench prints its figures and stops at the first surprise"
+)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -56,7 +62,8 @@ struct Figures {
     peak_bytes: u64,
 }
 
-/// The simulator, in a process of its own: the system counts the memory of a process that starts another one towards the other's peak, so this one has to stay small.
+/// The simulator, in a process of its own: the system counts the memory of a process that starts
+/// another one towards the other's peak, so this one has to stay small.
 struct Cloud {
     process: Child,
     answers: BufReader<ChildStdout>,
@@ -66,9 +73,19 @@ struct Cloud {
 
 impl Cloud {
     fn start(world: &str) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap()).args([SERVE, world]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args([SERVE, world])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let answers = BufReader::new(process.stdout.take().unwrap());
-        let mut cloud = Self { process, answers, settings: String::new(), ca_file: String::new() };
+        let mut cloud = Self {
+            process,
+            answers,
+            settings: String::new(),
+            ca_file: String::new(),
+        };
         (cloud.settings, cloud.ca_file) = (cloud.line(), cloud.line());
         cloud
     }
@@ -93,11 +110,22 @@ impl Drop for Cloud {
     }
 }
 
-/// The other process: serves until its input ends, and says how many requests came for each line of it.
+/// The other process: serves until its input ends, and says how many requests came for each line of
+/// it.
 fn serve(world: &str) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let simulator = runtime.block_on(Simulator::start(World::shipped(world).unwrap())).unwrap();
-    println!("{}\n{}", simulator.join_settings(), simulator.ca_file().display());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let simulator = runtime
+        .block_on(Simulator::start(World::shipped(world).unwrap()))
+        .unwrap();
+    println!(
+        "{}\n{}",
+        simulator.join_settings(),
+        simulator.ca_file().display()
+    );
     for _ in std::io::stdin().lines() {
         println!("{}", simulator.requests().len());
         simulator.reset_record();
@@ -121,12 +149,26 @@ fn run(cloud: &Cloud, case: &Case) -> Figures {
         .spawn()
         .unwrap();
     let mut printed = String::new();
-    child.stdout.as_mut().unwrap().read_to_string(&mut printed).unwrap();
+    child
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_to_string(&mut printed)
+        .unwrap();
     let used = child.wait4().unwrap();
     let wall = started.elapsed();
     assert!(used.status.success(), "{} failed", case.name);
-    assert_eq!(printed.split_whitespace().count(), case.addresses, "{}", case.name);
-    Figures { wall, processor: used.rusage.utime + used.rusage.stime, peak_bytes: used.rusage.maxrss }
+    assert_eq!(
+        printed.split_whitespace().count(),
+        case.addresses,
+        "{}",
+        case.name
+    );
+    Figures {
+        wall,
+        processor: used.rusage.utime + used.rusage.stime,
+        peak_bytes: used.rusage.maxrss,
+    }
 }
 
 fn median<T: Ord + Copy>(mut values: Vec<T>) -> T {
@@ -141,9 +183,22 @@ fn main() {
     {
         return serve(world);
     }
-    // `cargo test --benches` and IDEs call benches with flags of their own; one round shows that it still works.
-    let runs = if words.iter().any(|word| word == "--test") { 1 } else { RUNS };
-    println!("{:<44} {:>9} {:>9} {:>9} {:>9} {:>9}", format!("median of {runs}"), "wall ms", "least ms", "cpu ms", "peak MiB", "requests");
+    // `cargo test --benches` and IDEs call benches with flags of their own; one round shows that it
+    // still works.
+    let runs = if words.iter().any(|word| word == "--test") {
+        1
+    } else {
+        RUNS
+    };
+    println!(
+        "{:<44} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        format!("median of {runs}"),
+        "wall ms",
+        "least ms",
+        "cpu ms",
+        "peak MiB",
+        "requests"
+    );
     for case in CASES {
         let mut cloud = Cloud::start(case.world);
         // Once for the file cache, and for the pages that the simulator keeps.
@@ -155,9 +210,18 @@ fn main() {
             "{:<44} {:>9.1} {:>9.1} {:>9.1} {:>9.1} {:>9}",
             case.name,
             milliseconds(median(figures.iter().map(|figures| figures.wall).collect())),
-            milliseconds(figures.iter().map(|figures| figures.wall).min().unwrap_or_default()),
-            milliseconds(median(figures.iter().map(|figures| figures.processor).collect())),
-            median(figures.iter().map(|figures| figures.peak_bytes).collect()) as f64 / f64::from(1 << 20),
+            milliseconds(
+                figures
+                    .iter()
+                    .map(|figures| figures.wall)
+                    .min()
+                    .unwrap_or_default()
+            ),
+            milliseconds(median(
+                figures.iter().map(|figures| figures.processor).collect()
+            )),
+            median(figures.iter().map(|figures| figures.peak_bytes).collect()) as f64
+                / f64::from(1 << 20),
             cloud.requests() / runs,
         );
     }

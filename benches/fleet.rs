@@ -1,10 +1,16 @@
-//! What does an interval cost a fleet? Many watches ask one simulated subscription behind Azure's documented limits, over hours of virtual time.
+//! What does an interval cost a fleet? Many watches ask one simulated subscription behind Azure's
+//! documented limits, over hours of virtual time.
 //!
-//! Prints the tables of `fleet.md`, which says what was chosen from them: minutes of processor time for all, seconds for those whose number of watches is given. With `--write` it puts them
-//! into `fleet.md`, and what of them stands in the README there.
-//! `cargo bench -p cloud-autojoin --bench fleet [-- 100 | --write]`
+//! Prints the tables of `fleet.md`, which says what was chosen from them: minutes of processor time
+//! for all, seconds for those whose number of watches is given. With `--write` it puts them into
+//! `fleet.md`, and what of them stands in the README there. `cargo bench -p cloud-autojoin --bench
+//! fleet [-- 100 | --write]`
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its figures and stops at the first surprise")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench prints its figures and stops at the first surprise"
+)]
 
 #[path = "fleet/sidecars.rs"]
 mod sidecars;
@@ -21,13 +27,17 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn fleet(watches: u64, interval: u64) -> Fleet {
     let mut pace = Pace::default();
     pace.interval = Duration::from_secs(interval);
-    Fleet { watches, pace, says_retry_after: true, before_and_after: (30 * MINUTE, 60 * MINUTE) }
+    Fleet {
+        watches,
+        pace,
+        says_retry_after: true,
+        before_and_after: (30 * MINUTE, 60 * MINUTE),
+    }
 }
 
 const INTERVALS: [u64; 5] = [15, 30, 60, 120, 300];
 
-const HEAD: &str =
-    "| half joined | all joined | 429 in the first 30 min | requests/h | 429/h | change seen by half | by all |\n|---|---:|---:|---:|---:|---:|---:|---:|\n";
+const HEAD: &str = "| half joined | all joined | 429 in the first 30 min | requests/h | 429/h | change seen by half | by all |\n|---|---:|---:|---:|---:|---:|---:|---:|\n";
 
 /// What came of a fleet, as a row shows it.
 struct Row {
@@ -42,7 +52,12 @@ impl Row {
     fn of(fleet: Fleet) -> Self {
         let outcome = fleet.run();
         let seconds = |times: &[Duration]| {
-            [0.5, 1.0].map(|part| part_done(times, fleet.watches, part).map_or_else(|| "never".to_owned(), |time| format!("{:.0} s", time.as_secs_f64())))
+            [0.5, 1.0].map(|part| {
+                part_done(times, fleet.watches, part).map_or_else(
+                    || "never".to_owned(),
+                    |time| format!("{:.0} s", time.as_secs_f64()),
+                )
+            })
         };
         Self {
             joined: seconds(&outcome.joined),
@@ -54,8 +69,17 @@ impl Row {
     }
 
     fn line(&self, name: &str) -> String {
-        let Self { joined, throttled_at_first, requests, throttled, seen } = self;
-        format!("| {name} | {} | {} | {throttled_at_first} | {requests} | {throttled} | {} | {} |\n", joined[0], joined[1], seen[0], seen[1])
+        let Self {
+            joined,
+            throttled_at_first,
+            requests,
+            throttled,
+            seen,
+        } = self;
+        format!(
+            "| {name} | {} | {} | {throttled_at_first} | {requests} | {throttled} | {} | {} |\n",
+            joined[0], joined[1], seen[0], seen[1]
+        )
     }
 }
 
@@ -78,22 +102,50 @@ fn write(file: &str, name: &str, text: &str) {
     let before = std::fs::read_to_string(&path).unwrap();
     let (head, rest) = before.split_once(&format!("<!-- {name} -->\n")).unwrap();
     let (_, tail) = rest.split_once("<!-- end -->").unwrap();
-    std::fs::write(&path, format!("{head}<!-- {name} -->\n{text}<!-- end -->{tail}")).unwrap();
+    std::fs::write(
+        &path,
+        format!("{head}<!-- {name} -->\n{text}<!-- end -->{tail}"),
+    )
+    .unwrap();
 }
 
 fn main() {
-    // `cargo test --benches` and IDEs call benches with flags of their own; a small fleet shows that it still works.
-    let only: Option<u64> = if std::env::args().any(|argument| argument == "--test") { Some(1) } else { std::env::args().find_map(|text| text.parse().ok()) };
+    // `cargo test --benches` and IDEs call benches with flags of their own; a small fleet shows
+    // that it still works.
+    let only: Option<u64> = if std::env::args().any(|argument| argument == "--test") {
+        Some(1)
+    } else {
+        std::env::args().find_map(|text| text.parse().ok())
+    };
     let sizes = only.map_or_else(|| vec![10, 100, 500], |watches| vec![watches]);
-    let fleets: Vec<Vec<Row>> = sizes.iter().map(|watches| INTERVALS.iter().map(|interval| Row::of(fleet(*watches, *interval))).collect()).collect();
+    let fleets: Vec<Vec<Row>> = sizes
+        .iter()
+        .map(|watches| {
+            INTERVALS
+                .iter()
+                .map(|interval| Row::of(fleet(*watches, *interval)))
+                .collect()
+        })
+        .collect();
     let mut tables = String::new();
     for (watches, rows) in sizes.iter().zip(&fleets) {
         tables.push_str(&format!("\n| interval, {watches} watches {HEAD}"));
-        tables.extend(INTERVALS.iter().zip(rows).map(|(interval, row)| row.line(&format!("{interval} s"))));
+        tables.extend(
+            INTERVALS
+                .iter()
+                .zip(rows)
+                .map(|(interval, row)| row.line(&format!("{interval} s"))),
+        );
     }
     if only.is_none() {
         tables.push_str(&format!("\n| 500 watches every 30 s {HEAD}"));
-        tables.push_str(&Row::of(Fleet { says_retry_after: false, ..fleet(500, 30) }).line("no `Retry-After`"));
+        tables.push_str(
+            &Row::of(Fleet {
+                says_retry_after: false,
+                ..fleet(500, 30)
+            })
+            .line("no `Retry-After`"),
+        );
         let mut splayed = fleet(500, 30);
         splayed.pace.splay = MINUTE;
         tables.push_str(&Row::of(splayed).line("`splay` of 60 s"));
@@ -101,12 +153,41 @@ fn main() {
     print!("{tables}");
     if only.is_none() && std::env::args().any(|argument| argument == "--write") {
         let today = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
-        write("benches/fleet.md", "fleet", &format!("\n{}; virtual time and fixed seeds, so the machine does not matter.\n{tables}\n", &today[..10]));
-        let mut short = "\n| `--interval` | 10 sidecars | 100 sidecars | 500 sidecars |\n|---|---|---|---|\n".to_owned();
-        for (index, interval) in INTERVALS.iter().enumerate().filter(|(_, interval)| **interval != 120) {
-            let cells: Vec<String> = fleets.iter().map(|rows| format!("{}; {}", thousands(rows[index].requests), rows[index].seen[1])).collect();
-            let default = if Duration::from_secs(*interval) == Pace::default().interval { " (default)" } else { "" };
-            short.push_str(&format!("| {interval} s{default} | {} |\n", cells.join(" | ")));
+        write(
+            "benches/fleet.md",
+            "fleet",
+            &format!(
+                "\n{}; virtual time and fixed seeds, so the machine does not matter.\n{tables}\n",
+                &today[..10]
+            ),
+        );
+        let mut short =
+            "\n| `--interval` | 10 sidecars | 100 sidecars | 500 sidecars |\n|---|---|---|---|\n"
+                .to_owned();
+        for (index, interval) in INTERVALS
+            .iter()
+            .enumerate()
+            .filter(|(_, interval)| **interval != 120)
+        {
+            let cells: Vec<String> = fleets
+                .iter()
+                .map(|rows| {
+                    format!(
+                        "{}; {}",
+                        thousands(rows[index].requests),
+                        rows[index].seen[1]
+                    )
+                })
+                .collect();
+            let default = if Duration::from_secs(*interval) == Pace::default().interval {
+                " (default)"
+            } else {
+                ""
+            };
+            short.push_str(&format!(
+                "| {interval} s{default} | {} |\n",
+                cells.join(" | ")
+            ));
         }
         write("README.md", "interval", &format!("{short}\n"));
     }

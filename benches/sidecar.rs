@@ -1,9 +1,16 @@
-//! What the sidecar costs, against what was promised: 10,000 cycles without growth; idle under 15 MiB resident and 0.1 % CPU at a 30 s interval; a change that is seen is in the file
-//! within 50 ms.
+//! What the sidecar costs, against what was promised: 10,000 cycles without growth; idle under 15
+//! MiB resident and 0.1 % CPU at a 30 s interval; a change that is seen is in the file within 50
+//! ms.
 //!
-//! `cargo bench -p discover --bench sidecar` (add `--profile dist` for what is shipped); takes about four minutes. Linux only: it reads `/proc`.
+//! `cargo bench -p discover --bench sidecar` (add `--profile dist` for what is shipped); takes
+//! about four minutes. Linux only: it reads `/proc`.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a bench")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a bench"
+)]
 
 #[path = "../tests/sidecar/harness.rs"]
 #[allow(dead_code, reason = "uses a part")]
@@ -20,7 +27,12 @@ use tokio::time::Instant;
 const CYCLES: u64 = 10_000;
 const IDLE: Duration = Duration::from_secs(120);
 
-fn config(place: &Place, simulator: &Simulator, interval: &str, target: &Path) -> std::path::PathBuf {
+fn config(
+    place: &Place,
+    simulator: &Simulator,
+    interval: &str,
+    target: &Path,
+) -> std::path::PathBuf {
     place.write(
         "watch.toml",
         &format!(
@@ -35,7 +47,14 @@ fn config(place: &Place, simulator: &Simulator, interval: &str, target: &Path) -
 /// Resident KiB, open descriptors, threads.
 fn size(pid: u32) -> (u64, usize, usize) {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim().trim_end_matches(" kB").parse().unwrap();
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
     let count = |what: &str| fs::read_dir(format!("/proc/{pid}/{what}")).unwrap().count();
     (resident, count("fd"), count("task"))
 }
@@ -53,7 +72,10 @@ async fn cycles(simulator: &Simulator, place: &Place) {
     until("the first file", || target.exists(), || sidecar.log()).await;
     let asked = async || {
         let (_, metrics) = sidecar.get("/metrics").await;
-        metrics.lines().find_map(|line| line.strip_prefix("discover_watch_polls_total{watch=\"servers\"} ")).map_or(0, |count| count.parse().unwrap())
+        metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("discover_watch_polls_total{watch=\"servers\"} "))
+            .map_or(0, |count| count.parse().unwrap())
     };
     let (mut before, mut latencies) = (None, Vec::new());
     loop {
@@ -77,7 +99,10 @@ async fn cycles(simulator: &Simulator, place: &Place) {
     }
     let (before, after) = (before.unwrap(), size(sidecar.pid()));
     latencies.sort();
-    println!("{CYCLES} cycles: resident {} -> {} KiB, descriptors {} -> {}, threads {} -> {}", before.0, after.0, before.1, after.1, before.2, after.2);
+    println!(
+        "{CYCLES} cycles: resident {} -> {} KiB, descriptors {} -> {}, threads {} -> {}",
+        before.0, after.0, before.1, after.1, before.2, after.2
+    );
     println!(
         "change in the cloud -> file renamed, the question at 1 ms intervals included: median {:.1} ms, 99 % {:.1} ms, worst {:.1} ms of {} (promised after the answer: 50 ms)",
         latencies[latencies.len() / 2].as_secs_f64() * 1e3,
@@ -96,7 +121,11 @@ async fn idle(simulator: &Simulator, place: &Place) {
     pause(IDLE).await;
     let used = ticks(sidecar.pid()) - before;
     let share = used as f64 * 10.0 / IDLE.as_millis() as f64 * 100.0;
-    println!("idle at 30 s for {} s: {} KiB resident (promised 15360), {share:.3} % CPU (promised 0.1)", IDLE.as_secs(), size(sidecar.pid()).0);
+    println!(
+        "idle at 30 s for {} s: {} KiB resident (promised 15360), {share:.3} % CPU (promised 0.1)",
+        IDLE.as_secs(),
+        size(sidecar.pid()).0
+    );
     sidecar.stop().await;
 }
 
@@ -105,10 +134,19 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let place = Place::new();
-        let simulator = Simulator::start(world_in("10.0.0.0/16", &["10.0.1.4", "10.0.1.5", "10.0.1.6"])).await.unwrap();
+        let simulator = Simulator::start(world_in(
+            "10.0.0.0/16",
+            &["10.0.1.4", "10.0.1.5", "10.0.1.6"],
+        ))
+        .await
+        .unwrap();
         cycles(&simulator, &place).await;
         idle(&simulator, &place).await;
     });

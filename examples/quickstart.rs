@@ -1,7 +1,8 @@
 //! What does it do, and does it work here? Nothing but Rust is needed.
 //!
-//! Starts a pretend Azure inside this process: a resource group with a Flexible scale set of three Consul servers, which go-discover finds nothing in. Then resolves its join string through the same
-//! code that asks the real Azure, and shows what was asked and what was found.
+//! Starts a pretend Azure inside this process: a resource group with a Flexible scale set of three
+//! Consul servers, which go-discover finds nothing in. Then resolves its join string through the
+//! same code that asks the real Azure, and shows what was asked and what was found.
 //!
 //! Run it: `cargo run --example quickstart`
 
@@ -17,7 +18,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let join_string = "provider=azure subscription_id=22222222-2222-4222-8222-222222222222 resource_group=cluster vm_scale_set=consul-servers";
     println!("join string   {join_string}\n");
 
-    // The pretend Azure has endpoints and a certificate of its own; on the real one these lines are not there, and `Context::from_process()` serves.
+    // The pretend Azure has endpoints and a certificate of its own; on the real one these lines are
+    // not there, and `Context::from_process()` serves.
     let mut http = HttpSettings::default();
     http.certificate_authorities = vec![azure.ca_pem().into()];
     let context = Context::builder()
@@ -42,16 +44,30 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             RequestOutcome::Cancelled => "dropped: another answer had it all".to_owned(),
             other => format!("{other:?}"),
         };
-        println!("  {:>4} ms +{:>3} ms  {:<62} {outcome}", request.started.as_millis(), request.elapsed.as_millis(), request.operation);
+        println!(
+            "  {:>4} ms +{:>3} ms  {:<62} {outcome}",
+            request.started.as_millis(),
+            request.elapsed.as_millis(),
+            request.operation
+        );
     }
 
     println!("\nfound for {}", discovery.subject());
     for node in discovery.nodes().iter().filter(|node| node.is_match()) {
         let addresses: Vec<String> = node.addresses.iter().map(ToString::to_string).collect();
-        println!("  {:<12} instance {}  zone {}", addresses.join(" "), node.parent("instance").unwrap_or("-"), node.attribute("zone").unwrap_or("-"));
+        println!(
+            "  {:<12} instance {}  zone {}",
+            addresses.join(" "),
+            node.parent("instance").unwrap_or("-"),
+            node.attribute("zone").unwrap_or("-")
+        );
     }
 
-    let addresses: Vec<String> = discovery.require_addresses()?.iter().map(ToString::to_string).collect();
+    let addresses: Vec<String> = discovery
+        .require_addresses()?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     println!("\n`discover addrs` prints\n  {}", addresses.join(" "));
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! How does a program follow a cluster, instead of asking once?
 //!
-//! Watches a Flexible scale set in a pretend Azure and prints who joins and who leaves, while an instance is replaced and then the whole set is emptied, which takes nothing away from a good answer.
+//! Watches a Flexible scale set in a pretend Azure and prints who joins and who leaves, while an
+//! instance is replaced and then the whole set is emptied, which takes nothing away from a good
+//! answer.
 //!
 //! Run it: `cargo run --example watch`
 
@@ -19,7 +21,8 @@ const SET: &str = "consul-servers";
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let azure = Simulator::start(World::shipped("nomad-consul")?).await?;
 
-    // As in `quickstart.rs`: the pretend Azure has endpoints and a certificate of its own. On the real one `Context::from_process()` serves.
+    // As in `quickstart.rs`: the pretend Azure has endpoints and a certificate of its own. On the
+    // real one `Context::from_process()` serves.
     let mut http = HttpSettings::default();
     http.certificate_authorities = vec![azure.ca_pem().into()];
     let context = Context::builder()
@@ -30,14 +33,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             ("ARM_CLIENT_SECRET", "pretend-secret-of-discover"),
         ])
         .build()?;
-    let join_string =
-        format!("provider=azure subscription_id=22222222-2222-4222-8222-222222222222 resource_group=cluster vm_scale_set={SET} {}", azure.join_settings());
+    let join_string = format!(
+        "provider=azure subscription_id=22222222-2222-4222-8222-222222222222 resource_group=cluster vm_scale_set={SET} {}",
+        azure.join_settings()
+    );
     let registry = Registry::compiled_in();
     let provider = registry.build(&registry.parse(&join_string)?, &context)?;
 
-    // A pretend cloud may be asked as often as one likes; the defaults are for real ones. A file for `last_good` would make the addresses survive a restart while the cloud is down.
+    // A pretend cloud may be asked as often as one likes; the defaults are for real ones. A file
+    // for `last_good` would make the addresses survive a restart while the cloud is down.
     let often = Duration::from_millis(50);
-    let mut watch = Watch::builder(provider, &context).interval(often).retry(Backoff::new(often, often)).build();
+    let mut watch = Watch::builder(provider, &context)
+        .interval(often)
+        .retry(Backoff::new(often, often))
+        .build();
 
     let mut changes = 0;
     loop {
@@ -46,7 +55,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 println!("use {}", listed(&change.addresses));
                 for (what, addresses) in [("joined", &change.joined), ("left  ", &change.left)] {
                     for address in addresses {
-                        println!("  {what} {address:<10} {}", address.instance.as_deref().unwrap_or("-"));
+                        println!(
+                            "  {what} {address:<10} {}",
+                            address.instance.as_deref().unwrap_or("-")
+                        );
                     }
                 }
                 changes += 1;
@@ -59,7 +71,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                         }
                         _ => {
                             println!("\n(all instances are removed)");
-                            instances.iter().try_for_each(|instance| world.remove_instance(SET, instance))
+                            instances
+                                .iter()
+                                .try_for_each(|instance| world.remove_instance(SET, instance))
                         }
                     }
                 })?;
@@ -67,7 +81,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             // Would hold back an answer that lacks too many addresses at once, see `Guards`.
             Event::Held(held) => println!("held back: {}", held.reason),
             Event::Failed(failure) => {
-                println!("{}\n  asked again in {:.0?}", failure.error, failure.retry_in);
+                println!(
+                    "{}\n  asked again in {:.0?}",
+                    failure.error, failure.retry_in
+                );
                 break;
             }
             _ => {}
@@ -80,5 +97,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn listed(addresses: &[Address]) -> String {
-    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ")
 }

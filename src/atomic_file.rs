@@ -65,7 +65,11 @@ pub struct AtomicFile {
 impl AtomicFile {
     /// The file at `path`. A new file gets the mode 0600; one that exists keeps its own.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), mode: 0o600, keeps_owner: false }
+        Self {
+            path: path.into(),
+            mode: 0o600,
+            keeps_owner: false,
+        }
     }
 
     /// Sets the mode of a file that doesn't exist yet.
@@ -75,9 +79,9 @@ impl AtomicFile {
         self
     }
 
-    /// Keeps owner and group of a file that exists, so that whoever could read it still can. A write
-    /// fails when this process may not give the new file to them. Without it the file belongs to the
-    /// user of this process.
+    /// Keeps owner and group of a file that exists, so that whoever could read it still can. A
+    /// write fails when this process may not give the new file to them. Without it the file belongs
+    /// to the user of this process.
     #[must_use]
     pub fn keeping_owner(mut self) -> Self {
         self.keeps_owner = true;
@@ -89,11 +93,16 @@ impl AtomicFile {
         &self.path
     }
 
-    /// Removes temporary files of this file that killed processes left behind. Those of other files,
-    /// and those that a process is writing at this moment, stay. To be called once at start; blocks.
+    /// Removes temporary files of this file that killed processes left behind. Those of other
+    /// files, and those that a process is writing at this moment, stay. To be called once at start;
+    /// blocks.
     pub fn sweep(&self) {
-        let Ok(target) = resolve(&self.path) else { return };
-        let Ok(entries) = fs::read_dir(directory_of(&target)) else { return };
+        let Ok(target) = resolve(&self.path) else {
+            return;
+        };
+        let Ok(entries) = fs::read_dir(directory_of(&target)) else {
+            return;
+        };
         let prefix = temporary_prefix(&target);
         for entry in entries.flatten() {
             if is_temporary(&entry.file_name().to_string_lossy(), &prefix) {
@@ -112,13 +121,17 @@ impl AtomicFile {
         self.write_verified(content, |_| Ok(()))
     }
 
-    /// As [`AtomicFile::write`], and calls `verify` with what was read back from the disk before the
-    /// file is replaced.
+    /// As [`AtomicFile::write`], and calls `verify` with what was read back from the disk before
+    /// the file is replaced.
     ///
     /// # Errors
     ///
     /// As [`AtomicFile::write`], or `verify` failed.
-    pub fn write_verified<E: From<WriteError>>(&self, content: &[u8], verify: impl FnOnce(&[u8]) -> Result<(), E>) -> Result<Written, E> {
+    pub fn write_verified<E: From<WriteError>>(
+        &self,
+        content: &[u8],
+        verify: impl FnOnce(&[u8]) -> Result<(), E>,
+    ) -> Result<Written, E> {
         let target = resolve(&self.path).map_err(|error| WriteError::io(&self.path, error))?;
         let failed = |error: io::Error| WriteError::io(&target, error);
         let old = match fs::metadata(&target) {
@@ -130,7 +143,9 @@ impl AtomicFile {
             if !old.is_file() {
                 return Err(WriteError::not_a_file(&target).into());
             }
-            if old.len() == content.len() as u64 && fs::read(&target).is_ok_and(|present| present == content) {
+            if old.len() == content.len() as u64
+                && fs::read(&target).is_ok_and(|present| present == content)
+            {
                 return Ok(Written::Unchanged);
             }
         }
@@ -139,7 +154,9 @@ impl AtomicFile {
         self.set_attributes(temporary.as_file(), old.as_ref(), &target)?;
         temporary.as_file().sync_all().map_err(failed)?;
         verify(&read_back(&mut temporary).map_err(failed)?)?;
-        temporary.persist(&target).map_err(|error| failed(error.error))?;
+        temporary
+            .persist(&target)
+            .map_err(|error| failed(error.error))?;
         // Without this a crash of the machine may undo the rename.
         platform::sync_directory(directory_of(&target)).map_err(failed)?;
         Ok(Written::Replaced)
@@ -155,17 +172,26 @@ impl AtomicFile {
         let target = resolve(&self.path).map_err(|error| WriteError::io(&self.path, error))?;
         match fs::metadata(&target) {
             Ok(old) if !old.is_file() => return Err(WriteError::not_a_file(&target)),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(WriteError::io(&target, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(WriteError::io(&target, error));
+            }
             _ => {}
         }
-        platform::can_create_in(directory_of(&target)).map_err(|error| WriteError::io(&target, error))
+        platform::can_create_in(directory_of(&target))
+            .map_err(|error| WriteError::io(&target, error))
     }
 
-    fn set_attributes(&self, file: &File, old: Option<&Metadata>, target: &Path) -> Result<(), WriteError> {
+    fn set_attributes(
+        &self,
+        file: &File,
+        old: Option<&Metadata>,
+        target: &Path,
+    ) -> Result<(), WriteError> {
         let failed = |error: io::Error| WriteError::io(target, error);
         if let Some(old) = old.filter(|_| self.keeps_owner) {
             let new = file.metadata().map_err(failed)?;
-            platform::keep_owner(file, &new, old).map_err(|(what, id)| WriteError::owner(target, what, id))?;
+            platform::keep_owner(file, &new, old)
+                .map_err(|(what, id)| WriteError::owner(target, what, id))?;
         }
         match old {
             Some(old) => file.set_permissions(old.permissions()).map_err(failed),
@@ -188,18 +214,28 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
 }
 
 fn directory_of(target: &Path) -> &Path {
-    target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+    target
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."))
 }
 
 fn temporary_prefix(target: &Path) -> String {
-    format!(".{}.", target.file_name().unwrap_or_default().to_string_lossy())
+    format!(
+        ".{}.",
+        target.file_name().unwrap_or_default().to_string_lossy()
+    )
 }
 
-/// Whether `name` is a temporary file of exactly the file with this prefix: those of `peers.json` are
-/// not those of `peers`.
+/// Whether `name` is a temporary file of exactly the file with this prefix: those of `peers.json`
+/// are not those of `peers`.
 fn is_temporary(name: &str, prefix: &str) -> bool {
-    let random = name.strip_prefix(prefix).and_then(|name| name.strip_suffix(SUFFIX));
-    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    let random = name
+        .strip_prefix(prefix)
+        .and_then(|name| name.strip_suffix(SUFFIX));
+    random.is_some_and(|random| {
+        random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 fn create_temporary(target: &Path) -> io::Result<NamedTempFile> {
@@ -212,7 +248,9 @@ fn create_temporary(target: &Path) -> io::Result<NamedTempFile> {
             return Ok(temporary);
         }
     }
-    Err(io::Error::other("another process removes each new temporary file"))
+    Err(io::Error::other(
+        "another process removes each new temporary file",
+    ))
 }
 
 fn read_back(temporary: &mut NamedTempFile) -> io::Result<Vec<u8>> {

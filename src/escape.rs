@@ -13,14 +13,15 @@ pub fn is_bidi_control(letter: char) -> bool {
 
 /// Escapes every character of `text` that a terminal would act on.
 pub fn printable(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut shown, letter| {
-        if is_terminal_control(letter) {
-            shown.extend(letter.escape_default())
-        } else {
-            shown.push(letter)
-        }
-        shown
-    })
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut shown, letter| {
+            if is_terminal_control(letter) {
+                shown.extend(letter.escape_default())
+            } else {
+                shown.push(letter)
+            }
+            shown
+        })
 }
 
 #[cfg(test)]
@@ -40,6 +41,9 @@ mod tests {
         }
         // Words of languages that are written from right to left, and letters joined by other
         // marks.
-        assert_eq!(printable("שלום العربية é👩\u{200d}🚀"), "שלום العربية é👩\u{200d}🚀");
+        assert_eq!(
+            printable("שלום العربية é👩\u{200d}🚀"),
+            "שלום العربية é👩\u{200d}🚀"
+        );
     }
 }

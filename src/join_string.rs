@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use cloud_autojoin_core::config::{Values, key};
 use cloud_autojoin_core::file::{self, FileKind};
-use cloud_autojoin_core::{Call, ConfigError, ConfigProblem, ConfigString, Error, ProviderSpec, Result};
+use cloud_autojoin_core::{
+    Call, ConfigError, ConfigProblem, ConfigString, Error, ProviderSpec, Result,
+};
 
 use crate::registry::{Registry, UnknownKey};
 
@@ -42,7 +44,11 @@ pub struct JoinFile {
 /// # Errors
 ///
 /// [`Error::Config`] when a file can't be read or the join string doesn't parse.
-pub async fn read(words: &[OsString], registry: &Registry, call: &Call) -> Result<(ConfigString, Vec<JoinArgument>)> {
+pub async fn read(
+    words: &[OsString],
+    registry: &Registry,
+    call: &Call,
+) -> Result<(ConfigString, Vec<JoinArgument>)> {
     read_from(words, FileKind::Any, registry, call).await
 }
 
@@ -52,7 +58,12 @@ pub async fn read(words: &[OsString], registry: &Registry, call: &Call) -> Resul
 /// # Errors
 ///
 /// As [`read`].
-pub async fn read_from(words: &[OsString], kind: FileKind, registry: &Registry, call: &Call) -> Result<(ConfigString, Vec<JoinArgument>)> {
+pub async fn read_from(
+    words: &[OsString],
+    kind: FileKind,
+    registry: &Registry,
+    call: &Call,
+) -> Result<(ConfigString, Vec<JoinArgument>)> {
     parse(read_arguments(words, kind, call).await?, registry)
 }
 
@@ -62,9 +73,17 @@ pub async fn read_from(words: &[OsString], kind: FileKind, registry: &Registry, 
 /// # Errors
 ///
 /// As [`read`], for the first join string that can't be read.
-pub async fn read_all(words: &[OsString], kind: FileKind, registry: &Registry, call: &Call) -> Result<Vec<(ConfigString, Vec<JoinArgument>)>> {
+pub async fn read_all(
+    words: &[OsString],
+    kind: FileKind,
+    registry: &Registry,
+    call: &Call,
+) -> Result<Vec<(ConfigString, Vec<JoinArgument>)>> {
     let given = read_arguments(words, kind, call).await?;
-    split(given).into_iter().map(|given| parse(given, registry)).collect()
+    split(given)
+        .into_iter()
+        .map(|given| parse(given, registry))
+        .collect()
 }
 
 /// The arguments of each join string. Single words alone are the pieces of one string, in which
@@ -79,7 +98,9 @@ fn split(given: Vec<JoinArgument>) -> Vec<Vec<JoinArgument>> {
     let mut strings: Vec<Vec<JoinArgument>> = Vec::new();
     for given in given {
         // Words before the first provider add to it.
-        let has_provider = strings.last().is_some_and(|string| string.iter().any(begins));
+        let has_provider = strings
+            .last()
+            .is_some_and(|string| string.iter().any(begins));
         match strings.last_mut() {
             Some(string) if !(begins(&given) && has_provider) => string.push(given),
             _ => strings.push(vec![given]),
@@ -88,7 +109,11 @@ fn split(given: Vec<JoinArgument>) -> Vec<Vec<JoinArgument>> {
     strings
 }
 
-async fn read_arguments(words: &[OsString], kind: FileKind, call: &Call) -> Result<Vec<JoinArgument>> {
+async fn read_arguments(
+    words: &[OsString],
+    kind: FileKind,
+    call: &Call,
+) -> Result<Vec<JoinArgument>> {
     let mut given = Vec::with_capacity(words.len());
     for word in words {
         given.push(read_argument_from(word, kind, call).await?);
@@ -96,7 +121,10 @@ async fn read_arguments(words: &[OsString], kind: FileKind, call: &Call) -> Resu
     Ok(given)
 }
 
-fn parse(given: Vec<JoinArgument>, registry: &Registry) -> Result<(ConfigString, Vec<JoinArgument>)> {
+fn parse(
+    given: Vec<JoinArgument>,
+    registry: &Registry,
+) -> Result<(ConfigString, Vec<JoinArgument>)> {
     match registry.parse_arguments(given.iter().map(|given| given.text.clone())) {
         Ok(config) => Ok((config, given)),
         Err(error) => Err(match line_of_error(&given) {
@@ -112,7 +140,8 @@ pub fn line_of_error(given: &[JoinArgument]) -> Option<String> {
     // The first prefix that fails in the same way.
     let mut line = None;
     for_each_prefix(given, |texts, place| {
-        let is_found = place.is_some() && ConfigString::from_arguments(texts.to_vec()).err().as_ref() == Some(&error);
+        let is_found = place.is_some()
+            && ConfigString::from_arguments(texts.to_vec()).err().as_ref() == Some(&error);
         line = if is_found { place } else { None };
         is_found
     });
@@ -123,7 +152,9 @@ pub fn line_of_error(given: &[JoinArgument]) -> Option<String> {
 fn line_of_key(given: &[JoinArgument], key: &str) -> Option<String> {
     let (mut line, mut value) = (None, None);
     for_each_prefix(given, |texts, place| {
-        let Ok(config) = ConfigString::from_arguments(texts.to_vec()) else { return false };
+        let Ok(config) = ConfigString::from_arguments(texts.to_vec()) else {
+            return false;
+        };
         let present = config.get(key).map(ToOwned::to_owned);
         if present != value {
             (line, value) = (place, present);
@@ -136,7 +167,10 @@ fn line_of_key(given: &[JoinArgument], key: &str) -> Option<String> {
 /// Calls `visit` with each prefix of the join string, one line of a file or one word longer than
 /// the one before, and the `FILE:LINE` where it ends (`None` for words), until `visit` returns
 /// true.
-fn for_each_prefix(given: &[JoinArgument], mut visit: impl FnMut(&[String], Option<String>) -> bool) {
+fn for_each_prefix(
+    given: &[JoinArgument],
+    mut visit: impl FnMut(&[String], Option<String>) -> bool,
+) {
     let mut texts: Vec<String> = Vec::new();
     for given in given {
         let Some(file) = &given.file else {
@@ -161,16 +195,34 @@ fn for_each_prefix(given: &[JoinArgument], mut visit: impl FnMut(&[String], Opti
 }
 
 /// Puts `FILE:LINE` in front of each problem with a key that an `@FILE` sets.
-pub fn locate(error: Error, config: &ConfigString, given: &[JoinArgument], registry: &Registry) -> Error {
-    let (Error::Config(refusal), Ok(spec)) = (&error, registry.provider_of(config)) else { return error };
-    let problems = refusal.problems().iter().cloned().map(|problem| located(problem, config, given, spec)).collect();
+pub fn locate(
+    error: Error,
+    config: &ConfigString,
+    given: &[JoinArgument],
+    registry: &Registry,
+) -> Error {
+    let (Error::Config(refusal), Ok(spec)) = (&error, registry.provider_of(config)) else {
+        return error;
+    };
+    let problems = refusal
+        .problems()
+        .iter()
+        .cloned()
+        .map(|problem| located(problem, config, given, spec))
+        .collect();
     ConfigError::from_problems(refusal.provider(), problems).map_or(error, Into::into)
 }
 
 /// Puts `FILE:LINE` in front of a problem with a key that an `@FILE` sets.
-pub fn located(mut problem: ConfigProblem, config: &ConfigString, given: &[JoinArgument], spec: &ProviderSpec) -> ConfigProblem {
+pub fn located(
+    mut problem: ConfigProblem,
+    config: &ConfigString,
+    given: &[JoinArgument],
+    spec: &ProviderSpec,
+) -> ConfigProblem {
     // A problem has the name of the option, a string may have another name of it.
-    let is_about = |name: &&str| key::find(spec.keys, name).map(|key| key.name) == problem.key.as_deref();
+    let is_about =
+        |name: &&str| key::find(spec.keys, name).map(|key| key.name) == problem.key.as_deref();
     let written = config.iter().map(|(name, _)| name).find(is_about);
     if let Some(line) = written.and_then(|name| line_of_key(given, name)) {
         problem.message = format!("{line}: {}", problem.message);
@@ -180,7 +232,9 @@ pub fn located(mut problem: ConfigProblem, config: &ConfigString, given: &[JoinA
 
 /// Puts `line` in front of each message of a configuration error.
 pub fn with_line(error: Error, line: &str) -> Error {
-    let Error::Config(config) = &error else { return error };
+    let Error::Config(config) = &error else {
+        return error;
+    };
     let problems = config.problems().iter().cloned().map(|mut problem| {
         problem.message = format!("{line}: {}", problem.message);
         problem
@@ -198,32 +252,64 @@ pub async fn read_argument(word: &OsStr, call: &Call) -> Result<JoinArgument> {
 }
 
 async fn read_argument_from(word: &OsStr, kind: FileKind, call: &Call) -> Result<JoinArgument> {
-    let text = word.to_str().ok_or_else(|| problem("the join string is not UTF-8", "write it in UTF-8"))?;
+    let text = word
+        .to_str()
+        .ok_or_else(|| problem("the join string is not UTF-8", "write it in UTF-8"))?;
     let Some(path) = text.strip_prefix('@') else {
-        return Ok(JoinArgument { text: text.to_owned(), file: None, lines: Vec::new() });
+        return Ok(JoinArgument {
+            text: text.to_owned(),
+            file: None,
+            lines: Vec::new(),
+        });
     };
     if path.is_empty() {
-        return Err(problem("there is no file name after `@`", "write `@FILE`, as @/etc/discover/consul"));
+        return Err(problem(
+            "there is no file name after `@`",
+            "write `@FILE`, as @/etc/discover/consul",
+        ));
     }
     let path = Path::new(path);
     let shown = path.display();
-    let contents = file::read(path, kind, MAX_BYTES, call.remaining()).await.map_err(|error| match error.kind() {
-        io::ErrorKind::FileTooLarge => {
-            problem(format!("{shown} is too large for a join string: more than {MAX_BYTES} bytes"), "name the file that holds the join string alone")
-        }
-        _ => problem(format!("cannot read the join string from {shown}: {error}"), format!("check that {shown} exists and that this user may read it")),
-    })?;
+    let contents = file::read(path, kind, MAX_BYTES, call.remaining())
+        .await
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => problem(
+                format!("{shown} is too large for a join string: more than {MAX_BYTES} bytes"),
+                "name the file that holds the join string alone",
+            ),
+            _ => problem(
+                format!("cannot read the join string from {shown}: {error}"),
+                format!("check that {shown} exists and that this user may read it"),
+            ),
+        })?;
     let readable_by_all = readable_by_all(&contents.metadata);
     let text = String::from_utf8(contents.bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        problem(format!("the join string in {shown} is not UTF-8 (after {at} bytes)"), "save the file as UTF-8")
+        problem(
+            format!("the join string in {shown} is not UTF-8 (after {at} bytes)"),
+            "save the file as UTF-8",
+        )
     })?;
     let lines = lines_without_comments(&text);
     if lines.is_empty() {
-        return Err(problem(format!("there is no join string in {shown}"), "write one into it, as provider=azure ..."));
+        return Err(problem(
+            format!("there is no join string in {shown}"),
+            "write one into it, as provider=azure ...",
+        ));
     }
-    let text = lines.iter().map(|(_, line)| line.as_str()).collect::<Vec<_>>().join(" ");
-    Ok(JoinArgument { text, file: Some(JoinFile { path: path.to_owned(), readable_by_all }), lines })
+    let text = lines
+        .iter()
+        .map(|(_, line)| line.as_str())
+        .collect::<Vec<_>>()
+        .join(" ");
+    Ok(JoinArgument {
+        text,
+        file: Some(JoinFile {
+            path: path.to_owned(),
+            readable_by_all,
+        }),
+        lines,
+    })
 }
 
 #[cfg(unix)]
@@ -272,14 +358,21 @@ fn lines_without_comments(text: &str) -> Vec<(usize, String)> {
 /// may be a part of a secret.
 pub fn masked(config: &ConfigString, spec: &ProviderSpec, registry: &Registry) -> String {
     let mut config = config.clone();
-    let hidden: Vec<_> = registry.unknown_keys(&config).unwrap_or_default().into_iter().filter(|key| !key.is_showable()).collect();
+    let hidden: Vec<_> = registry
+        .unknown_keys(&config)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|key| !key.is_showable())
+        .collect();
     for unknown in &hidden {
         config.remove(&unknown.key);
     }
     let masked = config.masked(|name| {
-        let is_url = key::find(spec.keys, name).is_some_and(|key| matches!(key.values, Values::Url | Values::Endpoint));
+        let is_url = key::find(spec.keys, name)
+            .is_some_and(|key| matches!(key.values, Values::Url | Values::Endpoint));
         // A URL may hold a password or a signature, whatever it is meant for.
-        key::is_safe(spec.keys, name) && !(is_url && config.get(name).is_some_and(|url| url.contains(['@', '?'])))
+        key::is_safe(spec.keys, name)
+            && !(is_url && config.get(name).is_some_and(|url| url.contains(['@', '?'])))
     });
     format!("{masked}{}", " ***=***".repeat(hidden.len()))
 }
@@ -298,7 +391,11 @@ pub fn unknown_keys(registry: &Registry, config: &ConfigString) -> Result<Vec<Co
             None => problem.with_hint(format!("`discover providers {provider}` lists the keys")),
         }
     };
-    Ok(registry.unknown_keys(config)?.into_iter().map(problem).collect())
+    Ok(registry
+        .unknown_keys(config)?
+        .into_iter()
+        .map(problem)
+        .collect())
 }
 
 fn problem(message: impl Into<String>, hint: impl Into<String>) -> Error {
@@ -312,14 +409,42 @@ mod tests {
     #[test]
     fn several_join_strings_are_told_from_the_words_of_one() {
         let groups = |words: &[&str]| {
-            let argument = |word: &&str| JoinArgument { text: (*word).to_owned(), file: None, lines: Vec::new() };
+            let argument = |word: &&str| JoinArgument {
+                text: (*word).to_owned(),
+                file: None,
+                lines: Vec::new(),
+            };
             let strings = split(words.iter().map(argument).collect());
-            strings.into_iter().map(|string| string.into_iter().map(|given| given.text).collect::<Vec<_>>().join(" | ")).collect::<Vec<_>>()
+            strings
+                .into_iter()
+                .map(|string| {
+                    string
+                        .into_iter()
+                        .map(|given| given.text)
+                        .collect::<Vec<_>>()
+                        .join(" | ")
+                })
+                .collect::<Vec<_>>()
         };
-        assert_eq!(groups(&["provider=a x=y", "provider=b"]), ["provider=a x=y", "provider=b"]);
-        assert_eq!(groups(&["provider=a", "x=y", " provider=b z=w", "v=u"]), ["provider=a | x=y", " provider=b z=w | v=u"]);
-        assert_eq!(groups(&["x=y", "provider=a", "provider=b z=w"]), ["x=y | provider=a", "provider=b z=w"]);
-        for one in [&["provider=a", "provider=a"][..], &["provider=a x=y", "z=w"], &["x=y", "provider=a"], &["x=\"provider=a b\"", "provider=a x=y"], &[]] {
+        assert_eq!(
+            groups(&["provider=a x=y", "provider=b"]),
+            ["provider=a x=y", "provider=b"]
+        );
+        assert_eq!(
+            groups(&["provider=a", "x=y", " provider=b z=w", "v=u"]),
+            ["provider=a | x=y", " provider=b z=w | v=u"]
+        );
+        assert_eq!(
+            groups(&["x=y", "provider=a", "provider=b z=w"]),
+            ["x=y | provider=a", "provider=b z=w"]
+        );
+        for one in [
+            &["provider=a", "provider=a"][..],
+            &["provider=a x=y", "z=w"],
+            &["x=y", "provider=a"],
+            &["x=\"provider=a b\"", "provider=a x=y"],
+            &[],
+        ] {
             assert_eq!(groups(one), [one.join(" | ")], "{one:?}");
         }
     }
@@ -329,7 +454,10 @@ mod tests {
         for (file, line) in [
             ("provider=azure\n", "provider=azure"),
             ("\u{feff}provider=azure", "provider=azure"),
-            ("# seeds\r\nprovider=azure\r\n  # more\r\n\r\n  tag_name=a  \r\n", "provider=azure tag_name=a"),
+            (
+                "# seeds\r\nprovider=azure\r\n  # more\r\n\r\n  tag_name=a  \r\n",
+                "provider=azure tag_name=a",
+            ),
             ("a=b # a comment\nc=d#e\tf=g\t#h", "a=b c=d#e\tf=g"),
             ("a=\"b # c\" # d", "a=\"b # c\""),
             ("a=\"b \\\" # c\" # d", "a=\"b \\\" # c\""),
@@ -337,7 +465,10 @@ mod tests {
             ("# nothing\n\n", ""),
             ("", ""),
         ] {
-            let lines: Vec<String> = lines_without_comments(file).into_iter().map(|(_, line)| line).collect();
+            let lines: Vec<String> = lines_without_comments(file)
+                .into_iter()
+                .map(|(_, line)| line)
+                .collect();
             assert_eq!(lines.join(" "), line, "{file:?}");
         }
     }

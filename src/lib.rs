@@ -11,19 +11,24 @@
 //! # }
 //! ```
 //!
-//! [`discover`] is the short way: this process' environment and network, one minute of time, at least one address or an error that says what to do.
-//! The long way has the same steps, each of which can be replaced:
+//! [`discover`] is the short way: this process' environment and network, one minute of time, at
+//! least one address or an error that says what to do. The long way has the same steps, each of
+//! which can be replaced:
 //!
 //! 1. a [`ConfigString`] is parsed from the join string, by go-discover's grammar;
-//! 2. the [`Registry`] finds the provider and builds it in a [`Context`] (HTTP, environment, clock), which checks the whole string and sends nothing;
-//! 3. [`Provider::discover`] asks the cloud, within a [`Call`] that holds the deadline and writes down each request;
-//! 4. the [`Discovery`] has the addresses, and everything that was looked at and left out, with the reason.
+//! 2. the [`Registry`] finds the provider and builds it in a [`Context`] (HTTP, environment,
+//!    clock), which checks the whole string and sends nothing;
+//! 3. [`Provider::discover`] asks the cloud, within a [`Call`] that holds the deadline and writes
+//!    down each request;
+//! 4. the [`Discovery`] has the addresses, and everything that was looked at and left out, with the
+//!    reason.
 //!
 //! Several join strings make one list of addresses with [`sources`].
 //!
 //! A program that runs on asks again and again, politely, and acts on change: [`watch`].
 //!
-//! Providers are cargo features: `azure` (default). A provider from outside this workspace joins by [`Registry::with`]; see `examples/custom_provider.rs`.
+//! Providers are cargo features: `azure` (default). A provider from outside this workspace joins by
+//! [`Registry::with`]; see `examples/custom_provider.rs`.
 
 use std::time::Duration;
 
@@ -38,12 +43,15 @@ pub use cloud_autojoin_core::*;
 pub use registry::{Registry, UnknownKey};
 pub use watch::Watch;
 
-/// How long [`discover`] may take: what is reasonable for an agent that asks before its first join and sets no limit of its own.
+/// How long [`discover`] may take: what is reasonable for an agent that asks before its first join
+/// and sets no limit of its own.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Turns a join string into addresses: at least one, sorted (IPv4, IPv6, names; each by value), without duplicates.
+/// Turns a join string into addresses: at least one, sorted (IPv4, IPv6, names; each by value),
+/// without duplicates.
 ///
-/// Uses this process' environment variables, proxies and CA certificates, and takes at most [`DEFAULT_TIMEOUT`].
+/// Uses this process' environment variables, proxies and CA certificates, and takes at most
+/// [`DEFAULT_TIMEOUT`].
 ///
 /// # Errors
 ///
@@ -53,5 +61,8 @@ pub async fn discover(join_string: &str) -> Result<Vec<Address>> {
     let config = registry.parse(join_string)?;
     let context = Context::from_process()?;
     let provider = registry.build(&config, &context)?;
-    provider.discover(&Call::new(context.clock(), DEFAULT_TIMEOUT)).await?.require_addresses()
+    provider
+        .discover(&Call::new(context.clock(), DEFAULT_TIMEOUT))
+        .await?
+        .require_addresses()
 }

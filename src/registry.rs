@@ -3,19 +3,24 @@
 use std::fmt;
 
 use cloud_autojoin_core::config::{ParseError, key};
-use cloud_autojoin_core::{ConfigError, ConfigProblem, ConfigString, Context, Error, Provider, ProviderSpec, Result};
+use cloud_autojoin_core::{
+    ConfigError, ConfigProblem, ConfigString, Context, Error, Provider, ProviderSpec, Result,
+};
 
 /// The providers a join string may name.
 ///
-/// [`Registry::compiled_in`] has those of the cargo features; [`Registry::with`] adds one from outside this workspace.
+/// [`Registry::compiled_in`] has those of the cargo features; [`Registry::with`] adds one from
+/// outside this workspace.
 #[derive(Debug, Clone)]
 pub struct Registry {
     providers: Vec<ProviderSpec>,
 }
 
-/// A key of a join string that its provider does not know. `Display` names it: ``unknown key `tag_nmae` ``.
+/// A key of a join string that its provider does not know. `Display` names it: ``unknown key
+/// `tag_nmae` ``.
 ///
-/// A secret with blanks or `=` in it that lost its quotes can look like a key, so a key that neither is near a known one nor reads like a word is not named.
+/// A secret with blanks or `=` in it that lost its quotes can look like a key, so a key that
+/// neither is near a known one nor reads like a word is not named.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownKey {
@@ -48,10 +53,16 @@ impl fmt::Debug for UnknownKey {
     }
 }
 
-/// Whether a text is a short word of letters, or a very short one with digits (`k8s`), which no generated secret is.
+/// Whether a text is a short word of letters, or a very short one with digits (`k8s`), which no
+/// generated secret is.
 fn reads_like_a_word(text: &str) -> bool {
     let digits = text.len() <= 6;
-    text.len() <= 24 && text.chars().all(|letter| letter.is_ascii_alphabetic() || matches!(letter, '_' | '-' | '.') || digits && letter.is_ascii_digit())
+    text.len() <= 24
+        && text.chars().all(|letter| {
+            letter.is_ascii_alphabetic()
+                || matches!(letter, '_' | '-' | '.')
+                || digits && letter.is_ascii_digit()
+        })
 }
 
 impl Registry {
@@ -105,7 +116,9 @@ impl Registry {
 
     /// A registry without providers.
     pub const fn empty() -> Self {
-        Self { providers: Vec::new() }
+        Self {
+            providers: Vec::new(),
+        }
     }
 
     /// The same registry with one more provider; it takes the place of one with the same name.
@@ -131,22 +144,42 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] when it names none, or one that is not here; the message lists the known ones.
+    /// [`Error::Config`] when it names none, or one that is not here; the message lists the known
+    /// ones.
     pub fn provider_of(&self, config: &ConfigString) -> Result<&ProviderSpec> {
-        let known = || self.providers.iter().map(|spec| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ");
+        let known = || {
+            self.providers
+                .iter()
+                .map(|spec| format!("`{}`", spec.name))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let Some(name) = config.provider() else {
-            let problem = ConfigProblem::of_key("provider", "no provider").with_hint(format!("write `provider=NAME`; known here: {}", known()));
+            let problem = ConfigProblem::of_key("provider", "no provider")
+                .with_hint(format!("write `provider=NAME`; known here: {}", known()));
             return Err(ConfigError::new(None, problem).into());
         };
         self.provider(name).ok_or_else(|| {
             let near = key::nearest_name(name, self.providers.iter().map(|spec| spec.name));
-            let hint = near.map_or_else(|| format!("known here: {}", known()), |near| format!("did you mean `{near}`? known here: {}", known()));
-            let message = if reads_like_a_word(name) { format!("unknown provider `{name}`") } else { "unknown provider".to_owned() };
-            ConfigError::new(None, ConfigProblem::of_key("provider", message).with_hint(hint)).into()
+            let hint = near.map_or_else(
+                || format!("known here: {}", known()),
+                |near| format!("did you mean `{near}`? known here: {}", known()),
+            );
+            let message = if reads_like_a_word(name) {
+                format!("unknown provider `{name}`")
+            } else {
+                "unknown provider".to_owned()
+            };
+            ConfigError::new(
+                None,
+                ConfigProblem::of_key("provider", message).with_hint(hint),
+            )
+            .into()
         })
     }
 
-    /// The keys of `config` that its provider does not know, in their order. go-discover ignores such keys, and strings are shared with agents that do, so this is for a warning.
+    /// The keys of `config` that its provider does not know, in their order. go-discover ignores
+    /// such keys, and strings are shared with agents that do, so this is for a warning.
     ///
     /// # Errors
     ///
@@ -155,7 +188,10 @@ impl Registry {
         let spec = self.provider_of(config)?;
         Ok(config
             .unknown_keys(spec.keys)
-            .map(|name| UnknownKey { key: name.to_owned(), nearest: key::nearest_spelling(spec.keys, name).map(|(_, spelling)| spelling) })
+            .map(|name| UnknownKey {
+                key: name.to_owned(),
+                nearest: key::nearest_spelling(spec.keys, name).map(|(_, spelling)| spelling),
+            })
             .collect())
     }
 
@@ -163,7 +199,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] in go-discover's words where they repeat nothing but a known key; a secret that was not quoted can look like a key, so an unknown one is not repeated.
+    /// [`Error::Config`] in go-discover's words where they repeat nothing but a known key; a secret
+    /// that was not quoted can look like a key, so an unknown one is not repeated.
     pub fn parse(&self, join_string: &str) -> Result<ConfigString> {
         ConfigString::parse(join_string).map_err(|error| self.refuse(&error))
     }
@@ -179,8 +216,14 @@ impl Registry {
 
     /// The error for a text that did not parse, as [`Registry::parse`] gives it.
     pub fn refuse(&self, error: &ParseError) -> Error {
-        let known = self.providers.iter().any(|spec| key::is_safe(spec.keys, error.key()) || key::find(spec.keys, error.key()).is_some());
-        let message = if known { error.to_string() } else { error.redacted().to_string() };
+        let known = self.providers.iter().any(|spec| {
+            key::is_safe(spec.keys, error.key()) || key::find(spec.keys, error.key()).is_some()
+        });
+        let message = if known {
+            error.to_string()
+        } else {
+            error.redacted().to_string()
+        };
         ConfigError::new(None, ConfigProblem::new(message).with_hint(error.hint())).into()
     }
 
@@ -191,12 +234,19 @@ impl Registry {
     /// [`Error::Config`] with all problems of the string.
     pub fn build(&self, config: &ConfigString, context: &Context) -> Result<Box<dyn Provider>> {
         let spec = self.provider_of(config)?;
-        spec.build(config, &context.clone().with_secret_variables(self.secret_variables()))
+        spec.build(
+            config,
+            &context
+                .clone()
+                .with_secret_variables(self.secret_variables()),
+        )
     }
 
     /// Every environment variable that may hold a secret of one of the providers.
     pub fn secret_variables(&self) -> impl Iterator<Item = &'static str> + use<'_> {
-        self.providers.iter().flat_map(ProviderSpec::secret_variables)
+        self.providers
+            .iter()
+            .flat_map(ProviderSpec::secret_variables)
     }
 }
 
@@ -216,7 +266,9 @@ mod tests {
     const KEYS: &[KeySpec] = &[
         KeySpec::new("tag_on", "place"),
         KeySpec::new("tag_name", "tag").common_mistakes(&["tag_key"]),
-        KeySpec::new("secret_access_key", "secret").aliases(&["client_secret"]).secret(),
+        KeySpec::new("secret_access_key", "secret")
+            .aliases(&["client_secret"])
+            .secret(),
         KeySpec::family("tag.", "NAME", "more tags"),
     ];
 
@@ -225,7 +277,9 @@ mod tests {
     }
 
     fn registry() -> Registry {
-        Registry::empty().with(ProviderSpec::new("pretend", "Pretend", KEYS, refuse)).with(ProviderSpec::new("another", "Another", &[], refuse))
+        Registry::empty()
+            .with(ProviderSpec::new("pretend", "Pretend", KEYS, refuse))
+            .with(ProviderSpec::new("another", "Another", &[], refuse))
     }
 
     fn message<T: fmt::Debug>(result: Result<T>) -> String {
@@ -236,32 +290,63 @@ mod tests {
     #[test]
     fn providers_stand_in_the_order_of_their_names_each_once() {
         let registry = registry().with(ProviderSpec::new("pretend", "Again", &[], refuse));
-        let names: Vec<_> = registry.providers().iter().map(|spec| (spec.name, spec.title)).collect();
+        let names: Vec<_> = registry
+            .providers()
+            .iter()
+            .map(|spec| (spec.name, spec.title))
+            .collect();
         assert_eq!(names, [("another", "Another"), ("pretend", "Again")]);
     }
 
     #[test]
     fn a_string_without_a_known_provider_is_told_which_there_are() {
-        let of = |text: &str| message(registry().provider_of(&ConfigString::parse(text).unwrap()).map(|spec| spec.name));
-        assert_eq!(of("tag_name=a"), "no provider | write `provider=NAME`; known here: `another`, `pretend`");
+        let of = |text: &str| {
+            message(
+                registry()
+                    .provider_of(&ConfigString::parse(text).unwrap())
+                    .map(|spec| spec.name),
+            )
+        };
+        assert_eq!(
+            of("tag_name=a"),
+            "no provider | write `provider=NAME`; known here: `another`, `pretend`"
+        );
         assert_eq!(of(r#"provider="""#), of("tag_name=a"));
-        assert_eq!(of("provider=pretned"), "unknown provider `pretned` | did you mean `pretend`? known here: `another`, `pretend`");
-        assert_eq!(of("provider=Pretend"), "unknown provider `Pretend` | did you mean `pretend`? known here: `another`, `pretend`");
-        assert_eq!(of("provider=k8s"), "unknown provider `k8s` | known here: `another`, `pretend`");
-        assert_eq!(of("provider=Zx8Q~canary.1"), "unknown provider | known here: `another`, `pretend`");
+        assert_eq!(
+            of("provider=pretned"),
+            "unknown provider `pretned` | did you mean `pretend`? known here: `another`, `pretend`"
+        );
+        assert_eq!(
+            of("provider=Pretend"),
+            "unknown provider `Pretend` | did you mean `pretend`? known here: `another`, `pretend`"
+        );
+        assert_eq!(
+            of("provider=k8s"),
+            "unknown provider `k8s` | known here: `another`, `pretend`"
+        );
+        assert_eq!(
+            of("provider=Zx8Q~canary.1"),
+            "unknown provider | known here: `another`, `pretend`"
+        );
     }
 
     #[test]
     fn unknown_keys_come_with_the_nearest_spelling_and_without_pieces_of_secrets() {
         let config = ConfigString::parse("provider=pretend tag_name=a tag.role=b tag_nmae=c client_secert=d tags=e region=f Zx8Q~canary=g tag_key=h").unwrap();
         let unknown = registry().unknown_keys(&config).unwrap();
-        let said: Vec<_> = unknown.iter().map(|key| (key.to_string(), key.nearest.clone().unwrap_or_default())).collect();
+        let said: Vec<_> = unknown
+            .iter()
+            .map(|key| (key.to_string(), key.nearest.clone().unwrap_or_default()))
+            .collect();
         let secretive = "an unknown key, not repeated since it may be a piece of a secret,";
         assert_eq!(
             said,
             [
                 (secretive.to_owned(), String::new()),
-                ("unknown key `client_secert`".to_owned(), "client_secret".to_owned()),
+                (
+                    "unknown key `client_secert`".to_owned(),
+                    "client_secret".to_owned()
+                ),
                 ("unknown key `region`".to_owned(), String::new()),
                 ("unknown key `tag_key`".to_owned(), "tag_name".to_owned()),
                 ("unknown key `tag_nmae`".to_owned(), "tag_name".to_owned()),
@@ -272,17 +357,37 @@ mod tests {
     }
 
     #[test]
-    fn a_string_that_does_not_parse_is_told_so_in_go_discovers_words_unless_they_repeat_what_nobody_knows() {
+    fn a_string_that_does_not_parse_is_told_so_in_go_discovers_words_unless_they_repeat_what_nobody_knows()
+     {
         let of = |text: &str| message(registry().parse(text));
-        assert_eq!(of("provider=pretend tag_name"), format!("tag_name: missing '=' | {}", ConfigString::parse("a").unwrap_err().hint()));
-        assert!(of("provider=pretend client_secret=a=b").starts_with("client_secret: - equals in key's value"), "{}", of("client_secret=a=b"));
-        assert!(of("provider=pretend client_secret=a canary").starts_with("missing '=' (pair 3 of the join string) | "));
+        assert_eq!(
+            of("provider=pretend tag_name"),
+            format!(
+                "tag_name: missing '=' | {}",
+                ConfigString::parse("a").unwrap_err().hint()
+            )
+        );
+        assert!(
+            of("provider=pretend client_secret=a=b")
+                .starts_with("client_secret: - equals in key's value"),
+            "{}",
+            of("client_secret=a=b")
+        );
+        assert!(
+            of("provider=pretend client_secret=a canary")
+                .starts_with("missing '=' (pair 3 of the join string) | ")
+        );
     }
 
     #[test]
     fn building_asks_the_provider_that_is_named() {
         let context = Context::builder().env(Env::empty()).build().unwrap();
-        let error = registry().build(&ConfigString::parse("provider=pretend").unwrap(), &context).unwrap_err();
-        assert_eq!((error.provider(), error.to_string().as_str()), (Some("pretend"), "refused"));
+        let error = registry()
+            .build(&ConfigString::parse("provider=pretend").unwrap(), &context)
+            .unwrap_err();
+        assert_eq!(
+            (error.provider(), error.to_string().as_str()),
+            (Some("pretend"), "refused")
+        );
     }
 }

@@ -5,7 +5,10 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cloud_autojoin_core::{Address, Call, Discovery, Error, NothingMatched, Provider, Result, TransportError, TransportFailure};
+use cloud_autojoin_core::{
+    Address, Call, Discovery, Error, NothingMatched, Provider, Result, TransportError,
+    TransportFailure,
+};
 use futures::future::join_all;
 
 /// How much longer than the deadline a provider may take to notice it, before it is stopped.
@@ -38,7 +41,12 @@ pub struct Source {
 impl Source {
     /// A source that wasn't asked, because of `error`.
     pub fn failed(label: impl Into<String>, call: Call, error: Error) -> Self {
-        Self { label: label.into(), subject: None, call, answer: Err(error) }
+        Self {
+            label: label.into(),
+            subject: None,
+            call,
+            answer: Err(error),
+        }
     }
 }
 
@@ -51,30 +59,50 @@ pub async fn discover_within(provider: &dyn Provider, call: &Call) -> Result<Dis
     let asked = tokio::time::timeout(call.remaining() + GRACE, provider.discover(call));
     asked.await.unwrap_or_else(|_| {
         let target = format!("provider `{}`", provider.name());
-        let error = TransportError::new(format!("find {}", provider.subject()), target, TransportFailure::Deadline);
+        let error = TransportError::new(
+            format!("find {}", provider.subject()),
+            target,
+            TransportFailure::Deadline,
+        );
         Err(error.after(1, call.elapsed()).into())
     })
 }
 
-/// Asks all providers at once, each with a call of its own with the deadline and detail of `call`; a
-/// single one with `call` itself.
-/// A provider that couldn't be built comes as its label and its error; if one did and
-/// [`Require::All`] holds, nothing is sent to any.
-pub async fn discover_all(providers: Vec<Result<Box<dyn Provider>, (String, Error)>>, require: Require, call: &Call) -> Vec<Source> {
+/// Asks all providers at once, each with a call of its own with the deadline and detail of `call`;
+/// a single one with `call` itself. A provider that couldn't be built comes as its label and its
+/// error; if one did and [`Require::All`] holds, nothing is sent to any.
+pub async fn discover_all(
+    providers: Vec<Result<Box<dyn Provider>, (String, Error)>>,
+    require: Require,
+    call: &Call,
+) -> Vec<Source> {
     let is_hopeless = require == Require::All && providers.iter().any(Result::is_err);
     let is_single = providers.len() == 1;
     let ask = async |provider: Result<Box<dyn Provider>, (String, Error)>| {
-        let call = if is_single { call.clone() } else { Call::new(call.clock(), call.remaining()).with_detail(call.detail()) };
+        let call = if is_single {
+            call.clone()
+        } else {
+            Call::new(call.clock(), call.remaining()).with_detail(call.detail())
+        };
         match provider {
             Err((label, error)) => Some(Source::failed(label, call, error)),
             Ok(_) if is_hopeless => None,
             Ok(provider) => {
                 let answer = discover_within(provider.as_ref(), &call).await;
-                Some(Source { label: format!("provider `{}`", provider.name()), subject: Some(provider.subject()), call, answer })
+                Some(Source {
+                    label: format!("provider `{}`", provider.name()),
+                    subject: Some(provider.subject()),
+                    call,
+                    answer,
+                })
             }
         }
     };
-    join_all(providers.into_iter().map(ask)).await.into_iter().flatten().collect()
+    join_all(providers.into_iter().map(ask))
+        .await
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Several providers as one, for a caller that keeps asking one provider: all or nothing.
@@ -103,7 +131,11 @@ impl Provider for AllOf {
     }
 
     fn subject(&self) -> String {
-        self.providers.iter().map(|provider| provider.subject()).collect::<Vec<_>>().join(" and ")
+        self.providers
+            .iter()
+            .map(|provider| provider.subject())
+            .collect::<Vec<_>>()
+            .join(" and ")
     }
 
     /// The scopes of all; values of one name, such as two `subscription_id`, are put together.
@@ -123,7 +155,12 @@ impl Provider for AllOf {
 
     /// One provider without an address is an error of the whole, as one that fails.
     async fn discover(&self, call: &Call) -> Result<Discovery> {
-        let answers = join_all(self.providers.iter().map(|provider| provider.discover(call))).await;
+        let answers = join_all(
+            self.providers
+                .iter()
+                .map(|provider| provider.discover(call)),
+        )
+        .await;
         let mut all = Discovery::new(self.name(), self.subject(), call.detail());
         for answer in answers {
             let discovery = answer?;
@@ -167,7 +204,11 @@ pub fn union(sources: Vec<Source>, require: Require) -> Result<Union, SourcesErr
         return Err(SourcesError { failed, asked });
     }
     let addresses: BTreeSet<Address> = discoveries.iter().flat_map(Discovery::addresses).collect();
-    Ok(Union { addresses: addresses.into_iter().collect(), discoveries, failed })
+    Ok(Union {
+        addresses: addresses.into_iter().collect(),
+        discoveries,
+        failed,
+    })
 }
 
 /// Why several sources together have no answer.
@@ -185,12 +226,18 @@ impl SourcesError {
 
     /// Whether every one of them was asked and answered, and has no address.
     pub fn is_nothing_matched(&self) -> bool {
-        self.failed.iter().all(|(_, error)| matches!(error, Error::NothingMatched(_)))
+        self.failed
+            .iter()
+            .all(|(_, error)| matches!(error, Error::NothingMatched(_)))
     }
 
     /// What to do next: the hint of each.
     pub fn hint(&self) -> Option<String> {
-        let hints: Vec<String> = self.failed.iter().filter_map(|(label, error)| Some(format!("{label}: {}", error.hint()?))).collect();
+        let hints: Vec<String> = self
+            .failed
+            .iter()
+            .filter_map(|(label, error)| Some(format!("{label}: {}", error.hint()?)))
+            .collect();
         (!hints.is_empty()).then(|| hints.join("; "))
     }
 }
@@ -199,12 +246,22 @@ impl fmt::Display for SourcesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let others = self.asked - self.failed.len();
         for (index, (label, error)) in self.failed.iter().enumerate() {
-            write!(f, "{}{label}: {}", if index > 0 { "; " } else { "" }, error.chain())?;
+            write!(
+                f,
+                "{}{label}: {}",
+                if index > 0 { "; " } else { "" },
+                error.chain()
+            )?;
         }
         match others {
             0 => Ok(()),
-            1 => f.write_str("; the other source has addresses, and a part isn't printed as the whole"),
-            others => write!(f, "; the other {others} sources have addresses, and a part isn't printed as the whole"),
+            1 => f.write_str(
+                "; the other source has addresses, and a part isn't printed as the whole",
+            ),
+            others => write!(
+                f,
+                "; the other {others} sources have addresses, and a part isn't printed as the whole"
+            ),
         }
     }
 }
@@ -225,7 +282,11 @@ mod tests {
 
     /// Waits for as many others as the barrier has, and gives its addresses, or fails without any.
     #[derive(Debug)]
-    struct Pretend(Option<&'static [&'static str]>, Arc<Barrier>, Arc<AtomicUsize>);
+    struct Pretend(
+        Option<&'static [&'static str]>,
+        Arc<Barrier>,
+        Arc<AtomicUsize>,
+    );
 
     #[async_trait]
     impl Provider for Pretend {
@@ -238,13 +299,21 @@ mod tests {
         }
 
         fn scope(&self) -> Vec<(&'static str, String)> {
-            vec![("region", self.0.map_or_else(|| "none".to_owned(), |addresses| addresses.len().to_string()))]
+            vec![(
+                "region",
+                self.0.map_or_else(
+                    || "none".to_owned(),
+                    |addresses| addresses.len().to_string(),
+                ),
+            )]
         }
 
         async fn discover(&self, call: &Call) -> Result<Discovery> {
             self.2.fetch_add(1, Ordering::Relaxed);
             self.1.wait().await;
-            let addresses = self.0.ok_or_else(|| TransportError::new("list", "the cloud", TransportFailure::Connect))?;
+            let addresses = self.0.ok_or_else(|| {
+                TransportError::new("list", "the cloud", TransportFailure::Connect)
+            })?;
             let mut discovery = Discovery::new("pretend", "members", call.detail());
             for text in addresses {
                 let mut node = Node::new("node", *text, *text);
@@ -256,15 +325,28 @@ mod tests {
     }
 
     /// Asks sources that all wait for each other; returns the result and how many were asked.
-    async fn ask(sources: &[Option<&'static [&'static str]>], broken: bool, require: Require) -> (Result<Union, SourcesError>, usize) {
-        let (barrier, asked) = (Arc::new(Barrier::new(sources.len())), Arc::new(AtomicUsize::new(0)));
-        let provider = |addresses| Ok(Box::new(Pretend(addresses, Arc::clone(&barrier), Arc::clone(&asked))) as Box<dyn Provider>);
+    async fn ask(
+        sources: &[Option<&'static [&'static str]>],
+        broken: bool,
+        require: Require,
+    ) -> (Result<Union, SourcesError>, usize) {
+        let (barrier, asked) = (
+            Arc::new(Barrier::new(sources.len())),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        let provider = |addresses| {
+            Ok(
+                Box::new(Pretend(addresses, Arc::clone(&barrier), Arc::clone(&asked)))
+                    as Box<dyn Provider>,
+            )
+        };
         let mut providers: Vec<_> = sources.iter().copied().map(provider).collect();
         if broken {
             let error = ConfigError::new(Some("aws"), ConfigProblem::new("`region` is missing"));
             providers.push(Err(("provider `aws`".to_owned(), error.into())));
         }
-        let call = Call::new(&Clock::system(), Duration::from_secs(30)).with_detail(Detail::Addresses);
+        let call =
+            Call::new(&Clock::system(), Duration::from_secs(30)).with_detail(Detail::Addresses);
         let answers = discover_all(providers, require, &call).await;
         (union(answers, require), asked.load(Ordering::Relaxed))
     }
@@ -275,49 +357,120 @@ mod tests {
 
     #[tokio::test]
     async fn all_sources_are_asked_at_once_and_their_union_is_sorted_without_duplicates() {
-        let (found, asked) = ask(&[Some(&["10.0.0.10", "10.0.0.9"]), Some(&["10.0.0.9", "10.0.0.1"])], false, Require::All).await;
-        assert_eq!((printed(&found.unwrap()), asked), (vec!["10.0.0.1".to_owned(), "10.0.0.9".into(), "10.0.0.10".into()], 2));
+        let (found, asked) = ask(
+            &[
+                Some(&["10.0.0.10", "10.0.0.9"]),
+                Some(&["10.0.0.9", "10.0.0.1"]),
+            ],
+            false,
+            Require::All,
+        )
+        .await;
+        assert_eq!(
+            (printed(&found.unwrap()), asked),
+            (
+                vec!["10.0.0.1".to_owned(), "10.0.0.9".into(), "10.0.0.10".into()],
+                2
+            )
+        );
     }
 
     #[tokio::test]
     async fn one_source_that_fails_or_has_nothing_fails_the_whole() {
-        let error = ask(&[Some(&["10.0.0.1"]), None], false, Require::All).await.0.unwrap_err();
+        let error = ask(&[Some(&["10.0.0.1"]), None], false, Require::All)
+            .await
+            .0
+            .unwrap_err();
         let text = error.to_string();
-        assert!(!error.is_nothing_matched() && text.starts_with("provider `pretend`: cannot list"), "{text}");
-        assert!(text.contains("the other source has addresses") && !text.contains("10.0.0.1"), "{text}");
+        assert!(
+            !error.is_nothing_matched() && text.starts_with("provider `pretend`: cannot list"),
+            "{text}"
+        );
+        assert!(
+            text.contains("the other source has addresses") && !text.contains("10.0.0.1"),
+            "{text}"
+        );
         assert!(error.hint().unwrap().starts_with("provider `pretend`: "));
-        let error = ask(&[Some(&["10.0.0.1"]), Some(&[])], false, Require::All).await.0.unwrap_err();
-        assert!(error.is_nothing_matched() && error.to_string().contains("no address found for members"), "{error}");
-        assert!(!ask(&[None, Some(&[])], false, Require::All).await.0.unwrap_err().is_nothing_matched());
+        let error = ask(&[Some(&["10.0.0.1"]), Some(&[])], false, Require::All)
+            .await
+            .0
+            .unwrap_err();
+        assert!(
+            error.is_nothing_matched()
+                && error.to_string().contains("no address found for members"),
+            "{error}"
+        );
+        assert!(
+            !ask(&[None, Some(&[])], false, Require::All)
+                .await
+                .0
+                .unwrap_err()
+                .is_nothing_matched()
+        );
     }
 
     #[tokio::test]
     async fn any_source_is_enough_where_that_is_asked_for_and_the_others_are_reported() {
-        let found = ask(&[None, Some(&["10.0.0.1"]), Some(&[])], true, Require::Any).await.0.unwrap();
-        assert_eq!((printed(&found), found.failed.len()), (vec!["10.0.0.1".to_owned()], 3));
-        assert_eq!(ask(&[None, Some(&[])], false, Require::Any).await.0.unwrap_err().failed().len(), 2);
+        let found = ask(&[None, Some(&["10.0.0.1"]), Some(&[])], true, Require::Any)
+            .await
+            .0
+            .unwrap();
+        assert_eq!(
+            (printed(&found), found.failed.len()),
+            (vec!["10.0.0.1".to_owned()], 3)
+        );
+        assert_eq!(
+            ask(&[None, Some(&[])], false, Require::Any)
+                .await
+                .0
+                .unwrap_err()
+                .failed()
+                .len(),
+            2
+        );
     }
 
     #[tokio::test]
     async fn nothing_is_sent_where_one_of_all_can_not_be_built() {
         let (result, asked) = ask(&[Some(&["10.0.0.1"])], true, Require::All).await;
-        assert_eq!((result.unwrap_err().to_string().as_str(), asked), ("provider `aws`: `region` is missing", 0));
+        assert_eq!(
+            (result.unwrap_err().to_string().as_str(), asked),
+            ("provider `aws`: `region` is missing", 0)
+        );
     }
 
     #[tokio::test]
     async fn several_providers_as_one_are_all_or_nothing() {
         let combined = |sources: &[Option<&'static [&'static str]>]| {
             let barrier = Arc::new(Barrier::new(sources.len()));
-            let provider = |addresses: &Option<_>| Box::new(Pretend(*addresses, Arc::clone(&barrier), Arc::default())) as Box<dyn Provider>;
+            let provider = |addresses: &Option<_>| {
+                Box::new(Pretend(*addresses, Arc::clone(&barrier), Arc::default()))
+                    as Box<dyn Provider>
+            };
             AllOf::combine(sources.iter().map(provider).collect())
         };
         let call = Call::new(&Clock::system(), Duration::from_secs(30));
         let both = combined(&[Some(&["10.0.0.9"]), Some(&["10.0.0.1", "10.0.0.9"])]);
-        assert_eq!((both.subject().as_str(), both.scope()), ("members and members", vec![("region", "1, 2".to_owned())]));
+        assert_eq!(
+            (both.subject().as_str(), both.scope()),
+            ("members and members", vec![("region", "1, 2".to_owned())])
+        );
         let found = both.discover(&call).await.unwrap();
         assert_eq!((found.addresses().len(), found.examined()), (2, 3));
-        assert!(matches!(combined(&[Some(&["10.0.0.9"]), Some(&[])]).discover(&call).await.unwrap_err(), Error::NothingMatched(_)));
-        assert!(matches!(combined(&[Some(&["10.0.0.9"]), None]).discover(&call).await.unwrap_err(), Error::Transport(_)));
+        assert!(matches!(
+            combined(&[Some(&["10.0.0.9"]), Some(&[])])
+                .discover(&call)
+                .await
+                .unwrap_err(),
+            Error::NothingMatched(_)
+        ));
+        assert!(matches!(
+            combined(&[Some(&["10.0.0.9"]), None])
+                .discover(&call)
+                .await
+                .unwrap_err(),
+            Error::Transport(_)
+        ));
         assert_eq!(combined(&[Some(&["10.0.0.9"])]).name(), "pretend");
     }
 
@@ -325,7 +478,14 @@ mod tests {
     async fn a_provider_that_does_not_end_is_stopped_at_the_deadline() {
         let never = Pretend(Some(&[]), Arc::new(Barrier::new(2)), Arc::default());
         tokio::time::pause();
-        let error = discover_within(&never, &Call::new(&Clock::system(), Duration::from_secs(5))).await.unwrap_err();
-        assert!(error.to_string().contains("deadline passed before provider `pretend`"), "{error}");
+        let error = discover_within(&never, &Call::new(&Clock::system(), Duration::from_secs(5)))
+            .await
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("deadline passed before provider `pretend`"),
+            "{error}"
+        );
     }
 }

@@ -1,8 +1,13 @@
 //! The real command, run as an agent runs it: from outside, with an environment of its own.
 //!
-//! A part of `tests/cli` and `tests/secrets`, both of which start it against a simulator that runs beside it in the test's own runtime.
+//! A part of `tests/cli` and `tests/secrets`, both of which start it against a simulator that runs
+//! beside it in the test's own runtime.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "tests, each of which uses a part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "tests, each of which uses a part"
+)]
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Write as _};
@@ -36,7 +41,14 @@ impl Ended {
     /// Asserts all three at once.
     #[track_caller]
     pub(crate) fn is(&self, status: i32, stdout: &str, stderr: &str) {
-        assert_eq!(*self, Self { status: Some(status), stdout: stdout.to_owned(), stderr: stderr.to_owned() });
+        assert_eq!(
+            *self,
+            Self {
+                status: Some(status),
+                stdout: stdout.to_owned(),
+                stderr: stderr.to_owned()
+            }
+        );
     }
 
     /// Both outputs, for a search.
@@ -47,7 +59,11 @@ impl Ended {
 
 impl fmt::Debug for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "status {:?}\n--- stdout\n{}--- stderr\n{}---", self.status, self.stdout, self.stderr)
+        write!(
+            f,
+            "status {:?}\n--- stdout\n{}--- stderr\n{}---",
+            self.status, self.stdout, self.stderr
+        )
     }
 }
 
@@ -59,11 +75,18 @@ pub(crate) struct Command {
     replaced: Vec<(String, &'static str)>,
 }
 
-/// `discover` with these arguments. Where it would ask for instance metadata nobody answers, unless told: the machine that runs the tests may have a real service.
+/// `discover` with these arguments. Where it would ask for instance metadata nobody answers, unless
+/// told: the machine that runs the tests may have a real service.
 pub(crate) fn discover<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     Command {
-        arguments: arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect(),
-        environment: vec![("AZURE_POD_IDENTITY_AUTHORITY_HOST".into(), "http://127.0.0.1:9".into())],
+        arguments: arguments
+            .into_iter()
+            .map(|argument| argument.as_ref().to_owned())
+            .collect(),
+        environment: vec![(
+            "AZURE_POD_IDENTITY_AUTHORITY_HOST".into(),
+            "http://127.0.0.1:9".into(),
+        )],
         stdin: Vec::new(),
         replaced: Vec::new(),
     }
@@ -72,7 +95,8 @@ pub(crate) fn discover<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) 
 impl Command {
     /// With an environment variable.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
-        self.environment.push((name.into(), value.as_ref().to_owned()));
+        self.environment
+            .push((name.into(), value.as_ref().to_owned()));
         self
     }
 
@@ -82,31 +106,40 @@ impl Command {
         self
     }
 
-    /// Against `simulator`: its certificate is trusted, the application's secret is in the environment, and its ports are replaced by words in the outputs.
+    /// Against `simulator`: its certificate is trusted, the application's secret is in the
+    /// environment, and its ports are replaced by words in the outputs.
     pub(crate) fn against(mut self, simulator: &Simulator) -> Self {
         self = self.env("SSL_CERT_FILE", simulator.ca_file());
-        for (name, value) in [("ARM_TENANT_ID", TENANT_ID), ("ARM_CLIENT_ID", CLIENT_ID), ("ARM_CLIENT_SECRET", CLIENT_SECRET)] {
+        for (name, value) in [
+            ("ARM_TENANT_ID", TENANT_ID),
+            ("ARM_CLIENT_ID", CLIENT_ID),
+            ("ARM_CLIENT_SECRET", CLIENT_SECRET),
+        ] {
             self = self.env(name, value);
         }
         self.replace_ports(simulator)
     }
 
-    /// With the simulator's proxy in front of the clouds' own hosts, as an unchanged client would be run.
+    /// With the simulator's proxy in front of the clouds' own hosts, as an unchanged client would
+    /// be run.
     pub(crate) fn through_proxy(self, simulator: &Simulator) -> Self {
         self.env("HTTPS_PROXY", simulator.proxy_endpoint())
     }
 
     /// Replaces the ports of `simulator` by words in the outputs.
     pub(crate) fn replace_ports(mut self, simulator: &Simulator) -> Self {
-        for (endpoint, word) in
-            [(simulator.arm_endpoint(), "http://ARM"), (simulator.authority_host(), "https://ENTRA"), (simulator.metadata_endpoint(), "http://METADATA")]
-        {
+        for (endpoint, word) in [
+            (simulator.arm_endpoint(), "http://ARM"),
+            (simulator.authority_host(), "https://ENTRA"),
+            (simulator.metadata_endpoint(), "http://METADATA"),
+        ] {
             self.replaced.push((endpoint, word));
         }
         self
     }
 
-    /// Replaces a text that differs from run to run, such as the path of a temporary file, in the outputs.
+    /// Replaces a text that differs from run to run, such as the path of a temporary file, in the
+    /// outputs.
     pub(crate) fn replace(mut self, text: impl fmt::Display, by: &'static str) -> Self {
         self.replaced.push((text.to_string(), by));
         self
@@ -142,7 +175,11 @@ impl Command {
         let (output, ()) = tokio::join!(child.wait_with_output(), feed);
         let output = output.unwrap();
         let readable = |bytes: Vec<u8>| self.filtered(&String::from_utf8(bytes).unwrap());
-        Ended { status: output.status.code(), stdout: readable(output.stdout), stderr: readable(output.stderr) }
+        Ended {
+            status: output.status.code(),
+            stdout: readable(output.stdout),
+            stderr: readable(output.stderr),
+        }
     }
 
     fn filtered(&self, text: &str) -> String {
@@ -159,7 +196,12 @@ impl Command {
 /// provider changes no test.
 fn known_providers() -> String {
     let registry = cloud_autojoin::Registry::compiled_in();
-    registry.providers().iter().map(|spec| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ")
+    registry
+        .providers()
+        .iter()
+        .map(|spec| format!("`{}`", spec.name))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Deadlines that a test lets pass, each four times the one before.
@@ -172,7 +214,10 @@ const DEADLINES: [&str; 6] = ["250ms", "1s", "4s", "16s", "64s", "256s"];
 /// # Panics
 ///
 /// When the state isn't reached within minutes.
-pub(crate) async fn until_reached<T>(mut run: impl AsyncFnMut(&'static str) -> T, mut is_reached: impl FnMut(&T) -> bool) -> T {
+pub(crate) async fn until_reached<T>(
+    mut run: impl AsyncFnMut(&'static str) -> T,
+    mut is_reached: impl FnMut(&T) -> bool,
+) -> T {
     for deadline in DEADLINES {
         let ended = run(deadline).await;
         if is_reached(&ended) {
@@ -182,9 +227,13 @@ pub(crate) async fn until_reached<T>(mut run: impl AsyncFnMut(&'static str) -> T
     panic!("not reached within {}", DEADLINES[DEADLINES.len() - 1]);
 }
 
-/// Request ids and durations differ from run to run: `[request id ...]` loses its id, `3 tries in 1.2 s` and `   12 ms` their time.
+/// Request ids and durations differ from run to run: `[request id ...]` loses its id, `3 tries in
+/// 1.2 s` and `   12 ms` their time.
 pub(crate) fn without_guesses(text: &str) -> String {
-    let text = text.split_inclusive('\n').map(without_milliseconds).collect::<String>();
+    let text = text
+        .split_inclusive('\n')
+        .map(without_milliseconds)
+        .collect::<String>();
     let mut shown = String::new();
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("[request id ") {
@@ -201,11 +250,24 @@ pub(crate) fn without_guesses(text: &str) -> String {
     shown + rest
 }
 
-/// The line, with its end, and `N` for the number in front of ` ms` at its end; its blanks stay as many as one digit takes.
+/// The line, with its end, and `N` for the number in front of ` ms` at its end; its blanks stay as
+/// many as one digit takes.
 fn without_milliseconds(line: &str) -> String {
-    let digits = |text: &str| text.len() - text.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
-    match line.strip_suffix(" ms\n").map(|start| (start, digits(start))) {
-        Some((start, digits)) if digits > 0 => format!("{}{}N ms\n", &start[..start.len() - digits], " ".repeat(digits - 1)),
+    let digits = |text: &str| {
+        text.len()
+            - text
+                .trim_end_matches(|letter: char| letter.is_ascii_digit())
+                .len()
+    };
+    match line
+        .strip_suffix(" ms\n")
+        .map(|start| (start, digits(start)))
+    {
+        Some((start, digits)) if digits > 0 => format!(
+            "{}{}N ms\n",
+            &start[..start.len() - digits],
+            " ".repeat(digits - 1)
+        ),
         _ => line.to_owned(),
     }
 }

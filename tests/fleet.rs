@@ -1,4 +1,5 @@
-//! Five hundred watches that start at the same moment and ask one subscription behind Azure's documented limits: `benches/fleet.rs` for some minutes of virtual time.
+//! Five hundred watches that start at the same moment and ask one subscription behind Azure's
+//! documented limits: `benches/fleet.rs` for some minutes of virtual time.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -17,24 +18,68 @@ const WATCHES: u64 = 500;
 
 #[test]
 fn five_hundred_watches_all_join_and_do_not_hammer_a_subscription_that_throttles_them() {
-    let outcome = Fleet { watches: WATCHES, pace: Pace::default(), says_retry_after: true, before_and_after: (4 * MINUTE, 3 * MINUTE) }.run();
+    let outcome = Fleet {
+        watches: WATCHES,
+        pace: Pace::default(),
+        says_retry_after: true,
+        before_and_after: (4 * MINUTE, 3 * MINUTE),
+    }
+    .run();
     let joined = |part| part_done(&outcome.joined, WATCHES, part).expect("that many have joined");
-    println!("half joined after {:?}, all after {:?}; {:?}, then {:?}", joined(0.5), joined(1.0), outcome.before, outcome.after);
+    println!(
+        "half joined after {:?}, all after {:?}; {:?}, then {:?}",
+        joined(0.5),
+        joined(1.0),
+        outcome.before,
+        outcome.after
+    );
     assert!(joined(0.5) < MINUTE && joined(1.0) < 4 * MINUTE);
-    assert!(part_done(&outcome.seen, WATCHES, 0.5).is_some_and(|time| time < 2 * MINUTE), "a change is seen by half of them: {:?}", outcome.seen.len());
+    assert!(
+        part_done(&outcome.seen, WATCHES, 0.5).is_some_and(|time| time < 2 * MINUTE),
+        "a change is seen by half of them: {:?}",
+        outcome.seen.len()
+    );
     // All ask for three things in the first second, and 250 are let through.
-    assert!(outcome.before.throttled > 500 && outcome.before.throttled < 6_000, "{:?}", outcome.before);
+    assert!(
+        outcome.before.throttled > 500 && outcome.before.throttled < 6_000,
+        "{:?}",
+        outcome.before
+    );
     // And it becomes less: a fleet that is too large for its interval slows down.
-    assert!(outcome.after.throttled * 4 < outcome.after.requests, "{:?}", outcome.after);
+    assert!(
+        outcome.after.throttled * 4 < outcome.after.requests,
+        "{:?}",
+        outcome.after
+    );
 }
 
 #[test]
 fn a_fleet_within_the_limits_is_never_throttled_after_its_start() {
     let watches = 60;
-    let outcome = Fleet { watches, pace: Pace::default(), says_retry_after: true, before_and_after: (MINUTE, 10 * MINUTE) }.run();
-    assert!(part_done(&outcome.joined, watches, 1.0).is_some_and(|time| time < 2 * Duration::from_secs(1)), "{:?}", outcome.joined.last());
+    let outcome = Fleet {
+        watches,
+        pace: Pace::default(),
+        says_retry_after: true,
+        before_and_after: (MINUTE, 10 * MINUTE),
+    }
+    .run();
+    assert!(
+        part_done(&outcome.joined, watches, 1.0)
+            .is_some_and(|time| time < 2 * Duration::from_secs(1)),
+        "{:?}",
+        outcome.joined.last()
+    );
     assert_eq!(outcome.after.throttled, 0);
     // Two requests each every 30 s.
-    assert!((2_300..2_500).contains(&outcome.after.requests), "{:?}", outcome.after);
-    assert!(part_done(&outcome.seen, watches, 1.0).is_some_and(|time| time < 40 * Duration::from_secs(1)), "{:?}", outcome.seen.last());
+    assert!(
+        (2_300..2_500).contains(&outcome.after.requests),
+        "{:?}",
+        outcome.after
+    );
+    assert!(
+        part_done(&outcome.seen, watches, 1.0)
+            .is_some_and(|time| time < 40 * Duration::from_secs(1)),
+        "{:?}",
+        outcome.seen.last()
+    );
 }

@@ -1,6 +1,8 @@
-//! What is packaged agrees with the command: join strings, configurations and flags in `packaging/` and `examples/nomad-on-azure/` are judged by the real binary.
+//! What is packaged agrees with the command: join strings, configurations and flags in `packaging/`
+//! and `examples/nomad-on-azure/` are judged by the real binary.
 //!
-//! Nothing but the repository is needed. Terraform and systemd have checks of their own; `packaging/README.md` says which were run.
+//! Nothing but the repository is needed. Terraform and systemd have checks of their own;
+//! `packaging/README.md` says which were run.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -11,7 +13,8 @@ use std::process::{Command, Stdio};
 
 use saphyr::{LoadableYamlNode, Yaml};
 
-/// What stands for each variable of a template: a subscription, an identity and the name of a scale set may all be called so.
+/// What stands for each variable of a template: a subscription, an identity and the name of a scale
+/// set may all be called so.
 const PLACEHOLDER: &str = "11111111-2222-4333-8444-555555555555";
 
 fn root() -> PathBuf {
@@ -27,13 +30,19 @@ fn files(directory: &str) -> BTreeMap<String, String> {
             let entry = entry.unwrap();
             let path = room.join(entry.file_name());
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with(".terraform") || name.contains(".tfstate") || name.ends_with(".tfvars") {
+            if name.starts_with(".terraform")
+                || name.contains(".tfstate")
+                || name.ends_with(".tfvars")
+            {
                 continue;
             }
             if entry.file_type().unwrap().is_dir() {
                 rooms.push(path);
             } else {
-                found.insert(path.to_str().unwrap().to_owned(), fs::read_to_string(root().join(&path)).unwrap());
+                found.insert(
+                    path.to_str().unwrap().to_owned(),
+                    fs::read_to_string(root().join(&path)).unwrap(),
+                );
             }
         }
     }
@@ -60,18 +69,35 @@ fn filled(text: &str, value: impl Fn(&str) -> String) -> String {
     filled + rest
 }
 
-/// Every join string of a text, up to the quote, backtick or line's end that closes it. One with an ellipsis is no string but speaks of strings.
+/// Every join string of a text, up to the quote, backtick or line's end that closes it. One with an
+/// ellipsis is no string but speaks of strings.
 fn join_strings(text: &str) -> Vec<String> {
     let text = filled(text, |_| PLACEHOLDER.to_owned());
     let starts = text.match_indices("provider=").map(|(start, _)| start);
-    let whole = starts.map(|start| text[start..].split(['"', '`', '\'', '\n']).next().unwrap().trim().to_owned());
+    let whole = starts.map(|start| {
+        text[start..]
+            .split(['"', '`', '\'', '\n'])
+            .next()
+            .unwrap()
+            .trim()
+            .to_owned()
+    });
     whole.filter(|string| !string.contains("...")).collect()
 }
 
 /// Runs the command with an empty environment.
 fn discover(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_discover")).args(arguments).env_clear().stdin(Stdio::null()).output().unwrap();
-    (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    let output = Command::new(env!("CARGO_BIN_EXE_discover"))
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
 }
 
 /// Asserts that `discover watch --check` takes the configuration and has nothing to say.
@@ -82,54 +108,105 @@ fn assert_watch_takes(name: &str, configuration: &str) {
     // The directories of the machine that it is for, made here.
     let root = room.path().to_str().unwrap();
     let configuration = configuration.replace("\"/", &format!("\"{root}/"));
-    for path in configuration.split('"').filter(|text| text.starts_with(root)) {
+    for path in configuration
+        .split('"')
+        .filter(|text| text.starts_with(root))
+    {
         fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
     }
     fs::write(&file, &configuration).unwrap();
     let judged = discover(&["watch", "--check", "--config", file.to_str().unwrap()]);
-    assert_eq!(judged, (Some(0), "ok\n".to_owned(), String::new()), "{name}\n{configuration}");
+    assert_eq!(
+        judged,
+        (Some(0), "ok\n".to_owned(), String::new()),
+        "{name}\n{configuration}"
+    );
 }
 
 /// What Terraform puts in place of the templates' variables, its own variables replaced.
 fn cloud_init_variables() -> BTreeMap<String, String> {
-    let main: hcl::Body = hcl::from_str(&files("examples/nomad-on-azure")["examples/nomad-on-azure/main.tf"]).unwrap();
-    let locals = main.blocks().find(|block| block.identifier() == "locals").unwrap();
+    let main: hcl::Body =
+        hcl::from_str(&files("examples/nomad-on-azure")["examples/nomad-on-azure/main.tf"])
+            .unwrap();
+    let locals = main
+        .blocks()
+        .find(|block| block.identifier() == "locals")
+        .unwrap();
     let object = |name: &str| {
-        let attribute = locals.body().attributes().find(|attribute| attribute.key() == name).unwrap_or_else(|| panic!("main.tf has no local `{name}`"));
-        let hcl::Expression::Object(object) = attribute.expr() else { panic!("`{name}` is no object") };
-        object.iter().map(|(key, value)| (key.to_string(), value.clone())).collect::<BTreeMap<_, _>>()
+        let attribute = locals
+            .body()
+            .attributes()
+            .find(|attribute| attribute.key() == name)
+            .unwrap_or_else(|| panic!("main.tf has no local `{name}`"));
+        let hcl::Expression::Object(object) = attribute.expr() else {
+            panic!("`{name}` is no object")
+        };
+        object
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.clone()))
+            .collect::<BTreeMap<_, _>>()
     };
     let join_strings = object("join_strings");
     let value = |expression: &hcl::Expression| match expression {
-        hcl::Expression::TemplateExpr(template) => filled(&template.to_string().replace('"', ""), |_| PLACEHOLDER.to_owned()),
+        hcl::Expression::TemplateExpr(template) => {
+            filled(&template.to_string().replace('"', ""), |_| {
+                PLACEHOLDER.to_owned()
+            })
+        }
         other => panic!("{other:?} is no join string"),
     };
     let of_variable = |(name, expression): (String, hcl::Expression)| {
         let text = expression.to_string();
-        let join = text.strip_prefix("local.join_strings.").map(|key| value(&join_strings[key]));
+        let join = text
+            .strip_prefix("local.join_strings.")
+            .map(|key| value(&join_strings[key]));
         (name, join.unwrap_or_else(|| PLACEHOLDER.to_owned()))
     };
-    object("cloud_init_variables").into_iter().map(of_variable).collect()
+    object("cloud_init_variables")
+        .into_iter()
+        .map(of_variable)
+        .collect()
 }
 
 /// The templates as virtual machines get them.
 fn cloud_inits() -> BTreeMap<String, String> {
     let variables = cloud_init_variables();
     let fill = |(name, text): (String, String)| {
-        let text = filled(&text, |variable| variables.get(variable).unwrap_or_else(|| panic!("{name}: main.tf does not give `{variable}`")).clone());
+        let text = filled(&text, |variable| {
+            variables
+                .get(variable)
+                .unwrap_or_else(|| panic!("{name}: main.tf does not give `{variable}`"))
+                .clone()
+        });
         (name, text)
     };
-    files("examples/nomad-on-azure/cloud-init").into_iter().map(fill).collect()
+    files("examples/nomad-on-azure/cloud-init")
+        .into_iter()
+        .map(fill)
+        .collect()
 }
 
 /// The files that a cloud-init document writes.
 fn written(name: &str, document: &str) -> BTreeMap<String, String> {
-    assert!(document.starts_with("#cloud-config\n"), "{name}: cloud-init takes it for something else");
+    assert!(
+        document.starts_with("#cloud-config\n"),
+        "{name}: cloud-init takes it for something else"
+    );
     let documents = Yaml::load_from_str(document).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let [document] = &documents[..] else { panic!("{name} is {} documents", documents.len()) };
+    let [document] = &documents[..] else {
+        panic!("{name} is {} documents", documents.len())
+    };
     let files = document["write_files"].as_sequence().unwrap();
-    let text = |file: &Yaml<'_>, key: &str| file[key].as_str().unwrap_or_else(|| panic!("{name}: a file has no `{key}`")).to_owned();
-    files.iter().map(|file| (text(file, "path"), text(file, "content"))).collect()
+    let text = |file: &Yaml<'_>, key: &str| {
+        file[key]
+            .as_str()
+            .unwrap_or_else(|| panic!("{name}: a file has no `{key}`"))
+            .to_owned()
+    };
+    files
+        .iter()
+        .map(|file| (text(file, "path"), text(file, "content")))
+        .collect()
 }
 
 #[test]
@@ -153,7 +230,10 @@ fn every_configuration_that_is_packaged_is_one_that_the_sidecar_takes() {
         seen += 1;
     }
     for (name, document) in cloud_inits() {
-        for (path, content) in written(&name, &document).iter().filter(|(path, _)| path.ends_with(".toml")) {
+        for (path, content) in written(&name, &document)
+            .iter()
+            .filter(|(path, _)| path.ends_with(".toml"))
+        {
             assert_watch_takes(&format!("{name}, {path}"), content);
             seen += 1;
         }
@@ -170,28 +250,52 @@ fn the_cloud_init_of_every_set_is_yaml_and_runs_what_it_writes() {
         for (path, content) in files.iter().filter(|(path, _)| path.ends_with(".hcl")) {
             hcl::parse(content).unwrap_or_else(|error| panic!("{name}, {path}: {error}"));
         }
-        for file in document.split('@').skip(1).filter(|text| text.starts_with('/')) {
+        for file in document
+            .split('@')
+            .skip(1)
+            .filter(|text| text.starts_with('/'))
+        {
             let file = file.split(['"', ' ', '\n']).next().unwrap();
-            assert!(files.contains_key(file), "{name} speaks of {file} and does not write it");
+            assert!(
+                files.contains_key(file),
+                "{name} speaks of {file} and does not write it"
+            );
         }
         let parsed = Yaml::load_from_str(document).unwrap();
-        let [script] = &parsed[0]["runcmd"].as_sequence().unwrap()[..] else { panic!("{name}: one script, so that its first failure ends it") };
+        let [script] = &parsed[0]["runcmd"].as_sequence().unwrap()[..] else {
+            panic!("{name}: one script, so that its first failure ends it")
+        };
         let script = script.as_str().unwrap();
         assert!(script.starts_with("set -eu\n"), "{name}");
         let watched = files.contains_key("/etc/discover/consul.toml");
-        assert_eq!(watched, script.contains("discover-watch@consul.service"), "{name}: a sidecar without a configuration, or the other way round");
+        assert_eq!(
+            watched,
+            script.contains("discover-watch@consul.service"),
+            "{name}: a sidecar without a configuration, or the other way round"
+        );
         // Only the sidecar's unit makes the agent wait for it.
-        assert_eq!(watched, files.contains_key("/etc/systemd/system/consul.service.d/10-discover-watch.conf"), "{name}");
+        assert_eq!(
+            watched,
+            files.contains_key("/etc/systemd/system/consul.service.d/10-discover-watch.conf"),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn the_drop_in_of_the_example_is_the_one_that_is_packaged() {
-    let orders = |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+    let orders = |text: &str| {
+        text.lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let packaged = &files("packaging/systemd/agent.service.d")["packaging/systemd/agent.service.d/10-discover-watch.conf"];
     let of_consul = orders(&packaged.replace("%p", "consul"));
     for (name, document) in cloud_inits() {
-        if let Some(drop_in) = written(&name, &document).get("/etc/systemd/system/consul.service.d/10-discover-watch.conf") {
+        if let Some(drop_in) = written(&name, &document)
+            .get("/etc/systemd/system/consul.service.d/10-discover-watch.conf")
+        {
             assert_eq!(orders(drop_in), of_consul, "{name}");
         }
     }
@@ -199,20 +303,54 @@ fn the_drop_in_of_the_example_is_the_one_that_is_packaged() {
 
 #[test]
 fn the_role_in_terraform_is_the_least_that_its_join_strings_need() {
-    let main: hcl::Body = hcl::from_str(&files("examples/nomad-on-azure")["examples/nomad-on-azure/main.tf"]).unwrap();
-    let roles: Vec<_> = main.blocks().filter(|block| block.labels().first().is_some_and(|label| label.as_str() == "azurerm_role_definition")).collect();
-    let [role] = roles[..] else { panic!("{} roles", roles.len()) };
-    let permissions = role.body().blocks().find(|block| block.identifier() == "permissions").unwrap();
-    let attribute = permissions.body().attributes().find(|attribute| attribute.key() == "actions").unwrap();
-    let hcl::Expression::Array(actions) = attribute.expr() else { panic!("`actions` is no list") };
-    let given: BTreeSet<String> = actions.iter().map(|action| action.to_string().trim_matches('"').to_owned()).collect();
+    let main: hcl::Body =
+        hcl::from_str(&files("examples/nomad-on-azure")["examples/nomad-on-azure/main.tf"])
+            .unwrap();
+    let roles: Vec<_> = main
+        .blocks()
+        .filter(|block| {
+            block
+                .labels()
+                .first()
+                .is_some_and(|label| label.as_str() == "azurerm_role_definition")
+        })
+        .collect();
+    let [role] = roles[..] else {
+        panic!("{} roles", roles.len())
+    };
+    let permissions = role
+        .body()
+        .blocks()
+        .find(|block| block.identifier() == "permissions")
+        .unwrap();
+    let attribute = permissions
+        .body()
+        .attributes()
+        .find(|attribute| attribute.key() == "actions")
+        .unwrap();
+    let hcl::Expression::Array(actions) = attribute.expr() else {
+        panic!("`actions` is no list")
+    };
+    let given: BTreeSet<String> = actions
+        .iter()
+        .map(|action| action.to_string().trim_matches('"').to_owned())
+        .collect();
 
     let mut needed = BTreeSet::new();
-    for string in cloud_init_variables().values().filter(|value| value.starts_with("provider=")) {
+    for string in cloud_init_variables()
+        .values()
+        .filter(|value| value.starts_with("provider="))
+    {
         let (status, stdout, stderr) = discover(&["check", "--role", "--output", "json", string]);
         assert_eq!(status, Some(0), "{string}\n{stderr}");
         let role: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-        needed.extend(role["Actions"].as_array().unwrap().iter().map(|action| action.as_str().unwrap().to_owned()));
+        needed.extend(
+            role["Actions"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|action| action.as_str().unwrap().to_owned()),
+        );
     }
     assert!(!needed.is_empty());
     assert_eq!(given, needed);
@@ -221,7 +359,10 @@ fn the_role_in_terraform_is_the_least_that_its_join_strings_need() {
 #[test]
 fn every_terraform_file_parses() {
     let all = files("examples/nomad-on-azure");
-    let terraform: Vec<_> = all.iter().filter(|(name, _)| name.ends_with(".tf")).collect();
+    let terraform: Vec<_> = all
+        .iter()
+        .filter(|(name, _)| name.ends_with(".tf"))
+        .collect();
     assert!(terraform.len() >= 4);
     for (name, text) in terraform {
         hcl::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -235,10 +376,18 @@ fn every_flag_that_is_packaged_is_one_that_the_sidecar_has() {
     let mut seen = 0;
     for (name, text) in everything() {
         let text = text.replace("\\\n", " ");
-        for line in text.lines().filter(|line| !line.contains("discover-watch --")) {
-            let Some((_, arguments)) = line.split_once("discover watch ") else { continue };
+        for line in text
+            .lines()
+            .filter(|line| !line.contains("discover-watch --"))
+        {
+            let Some((_, arguments)) = line.split_once("discover watch ") else {
+                continue;
+            };
             let arguments = arguments.split(['`', '&', '|', ';']).next().unwrap();
-            for flag in arguments.split_whitespace().filter(|word| word.starts_with("--")) {
+            for flag in arguments
+                .split_whitespace()
+                .filter(|word| word.starts_with("--"))
+            {
                 assert!(has(flag), "{name}: `discover watch` has no {flag}: {line}");
                 seen += 1;
             }
@@ -249,11 +398,24 @@ fn every_flag_that_is_packaged_is_one_that_the_sidecar_has() {
 
 #[test]
 fn every_unit_is_shut_in_alike_and_tells_systemd_how_it_does() {
-    let units: BTreeMap<_, _> = files("packaging/systemd").into_iter().filter(|(name, _)| name.ends_with(".service")).collect();
+    let units: BTreeMap<_, _> = files("packaging/systemd")
+        .into_iter()
+        .filter(|(name, _)| name.ends_with(".service"))
+        .collect();
     assert_eq!(units.len(), 3);
     for (name, text) in units {
-        let says = |line: &str| assert!(text.lines().any(|present| present == line), "{name} does not say {line}");
-        for line in ["NoNewPrivileges=yes", "ProtectSystem=strict", "MemoryDenyWriteExecute=yes", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"] {
+        let says = |line: &str| {
+            assert!(
+                text.lines().any(|present| present == line),
+                "{name} does not say {line}"
+            )
+        };
+        for line in [
+            "NoNewPrivileges=yes",
+            "ProtectSystem=strict",
+            "MemoryDenyWriteExecute=yes",
+            "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+        ] {
             says(line);
         }
         says("SystemCallFilter=@system-service");
@@ -270,11 +432,19 @@ fn every_unit_is_shut_in_alike_and_tells_systemd_how_it_does() {
 
 #[test]
 fn the_debian_package_takes_files_that_are_there() {
-    let manifest: toml::Table = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap().parse().unwrap();
-    let assets = manifest["package"]["metadata"]["deb"]["assets"].as_array().unwrap();
+    let manifest: toml::Table =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+            .unwrap()
+            .parse()
+            .unwrap();
+    let assets = manifest["package"]["metadata"]["deb"]["assets"]
+        .as_array()
+        .unwrap();
     let mut units = BTreeSet::new();
     for asset in assets {
-        let [source, _, _] = &asset.as_array().unwrap()[..] else { panic!("{asset} is not source, target, mode") };
+        let [source, _, _] = &asset.as_array().unwrap()[..] else {
+            panic!("{asset} is not source, target, mode")
+        };
         let source = source.as_str().unwrap();
         // Built by a step that packaging/README.md tells.
         if source.starts_with("target/") || source.starts_with("../target/") {
@@ -282,9 +452,26 @@ fn the_debian_package_takes_files_that_are_there() {
         }
         // A pattern stands for a whole directory.
         let there = source.split('*').next().unwrap();
-        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(there).exists(), "{source} is not there");
-        units.extend(source.strip_prefix("../packaging/systemd/").filter(|unit| unit.ends_with(".service")).map(str::to_owned));
+        assert!(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(there).exists(),
+            "{source} is not there"
+        );
+        units.extend(
+            source
+                .strip_prefix("../packaging/systemd/")
+                .filter(|unit| unit.ends_with(".service"))
+                .map(str::to_owned),
+        );
     }
-    let written: BTreeSet<_> = files("packaging/systemd").into_keys().filter_map(|name| name.strip_prefix("packaging/systemd/").map(str::to_owned)).collect();
-    assert_eq!(units, written.into_iter().filter(|name| name.ends_with(".service")).collect());
+    let written: BTreeSet<_> = files("packaging/systemd")
+        .into_keys()
+        .filter_map(|name| name.strip_prefix("packaging/systemd/").map(str::to_owned))
+        .collect();
+    assert_eq!(
+        units,
+        written
+            .into_iter()
+            .filter(|name| name.ends_with(".service"))
+            .collect()
+    );
 }

@@ -1,7 +1,9 @@
-//! No secret reaches an output: not the client secret, not a token, whatever goes wrong and however much is to be said.
+//! No secret reaches an output: not the client secret, not a token, whatever goes wrong and however
+//! much is to be said.
 //!
-//! A canary stands for the client secret, in its right place and in every wrong one. Tokens are known by their beginning, which all tokens of the simulator (and of Entra ID) share.
-//! The one exception is `discover check --output json`, which is asked to repeat what it was given.
+//! A canary stands for the client secret, in its right place and in every wrong one. Tokens are
+//! known by their beginning, which all tokens of the simulator (and of Entra ID) share. The one
+//! exception is `discover check --output json`, which is asked to repeat what it was given.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -14,7 +16,9 @@ use cloud_autojoin_simulator::azure::world::{Named, World};
 use cloud_autojoin_simulator::azure::{Endpoint, Fault, FaultBody, Simulator};
 use tokio::task::JoinSet;
 
-use command::{CLIENT_ID, Command, Ended, NOMAD_CONSUL, TAGGED, TENANT_ID, UNIFORM, discover, until_reached};
+use command::{
+    CLIENT_ID, Command, Ended, NOMAD_CONSUL, TAGGED, TENANT_ID, UNIFORM, discover, until_reached,
+};
 
 /// A secret of the form that Entra ID makes, which no other text in an output has a piece of.
 const CANARY: &str = "Zx8Q~cAnArY.cAnArY-cAnArY_0123456789abcd";
@@ -25,9 +29,20 @@ const TOKEN: &str = "eyJ";
 /// A set, a tag and a Uniform set: the world, and what asks for it.
 fn questions() -> [(&'static str, String); 3] {
     [
-        ("nomad-consul", format!("subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers")),
-        ("uniform", format!("subscription_id={UNIFORM} resource_group=uniform vm_scale_set=vault")),
-        ("tagged", format!("subscription_id={TAGGED} tag_name=consul tag_value=server")),
+        (
+            "nomad-consul",
+            format!(
+                "subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers"
+            ),
+        ),
+        (
+            "uniform",
+            format!("subscription_id={UNIFORM} resource_group=uniform vm_scale_set=vault"),
+        ),
+        (
+            "tagged",
+            format!("subscription_id={TAGGED} tag_name=consul tag_value=server"),
+        ),
     ]
 }
 
@@ -53,15 +68,22 @@ const COMMANDS: [&[&str]; 6] = [
 ];
 
 fn command(words: &[&str], timeout: &str, string: &str, simulator: &Simulator) -> Command {
-    let string = format!("provider=azure {string} tenant_id={TENANT_ID} client_id={CLIENT_ID} client_secret={CANARY} {}", simulator.join_settings());
-    discover(words.iter().copied().chain(["--timeout", timeout, &string])).env("SSL_CERT_FILE", simulator.ca_file())
+    let string = format!(
+        "provider=azure {string} tenant_id={TENANT_ID} client_id={CLIENT_ID} client_secret={CANARY} {}",
+        simulator.join_settings()
+    );
+    discover(words.iter().copied().chain(["--timeout", timeout, &string]))
+        .env("SSL_CERT_FILE", simulator.ca_file())
 }
 
 #[track_caller]
 fn holds_no_secret(ended: &Ended, what: &str) {
     let everything = ended.everything();
     for secret in ["cAnArY", TOKEN] {
-        assert!(!everything.contains(secret), "{what}: an output holds `{secret}`\n{ended:?}");
+        assert!(
+            !everything.contains(secret),
+            "{what}: an output holds `{secret}`\n{ended:?}"
+        );
     }
 }
 
@@ -81,9 +103,17 @@ async fn under(faults: &[(&str, Fault)]) {
                 for (words, ended) in running.join_all().await {
                     let what = format!("{name} with {words:?} against {world}");
                     holds_no_secret(&ended, &what);
-                    assert!(ended.status.is_some_and(|status| status == 0 || status == 1), "{what}: {ended:?}");
+                    assert!(
+                        ended
+                            .status
+                            .is_some_and(|status| status == 0 || status == 1),
+                        "{what}: {ended:?}"
+                    );
                 }
-                simulator.requests().iter().any(|request| !request.faults.is_empty())
+                simulator
+                    .requests()
+                    .iter()
+                    .any(|request| !request.faults.is_empty())
             };
             until_reached(run, |is_met| *is_met).await;
         }
@@ -136,8 +166,14 @@ async fn no_secret_is_shown_when_the_wire_fails() {
 async fn no_secret_is_shown_when_answers_lead_elsewhere() {
     let arm = |fault: Fault| fault.endpoint(Endpoint::Arm);
     under(&[
-        ("redirect", arm(Fault::redirect("https://evil.example/subscriptions"))),
-        ("foreign next link", arm(Fault::next_link("https://evil.example/next"))),
+        (
+            "redirect",
+            arm(Fault::redirect("https://evil.example/subscriptions")),
+        ),
+        (
+            "foreign next link",
+            arm(Fault::next_link("https://evil.example/next")),
+        ),
         ("next link loop", arm(Fault::next_link_loop())),
         ("401 once", arm(Fault::unauthorized().times(1))),
     ])
@@ -156,7 +192,10 @@ async fn no_secret_is_shown_when_signing_in_fails() {
         ("body cut", token(Fault::cut_body())),
         ("JSON cut", token(Fault::cut_json())),
         ("hang", token(Fault::hang())),
-        ("redirect", token(Fault::redirect("https://evil.example/token"))),
+        (
+            "redirect",
+            token(Fault::redirect("https://evil.example/token")),
+        ),
         ("HTML", token(Fault::status(502).body(FaultBody::Html))),
     ])
     .await;
@@ -166,11 +205,16 @@ async fn no_secret_is_shown_when_signing_in_fails() {
 async fn a_secret_that_is_refused_is_not_shown() {
     for (world, string) in questions() {
         // The shipped world has another secret, so the canary is the wrong one.
-        let simulator = Simulator::start(World::shipped(world).unwrap()).await.unwrap();
+        let simulator = Simulator::start(World::shipped(world).unwrap())
+            .await
+            .unwrap();
         for words in COMMANDS {
             let ended = command(words, "60s", &string, &simulator).run().await;
             holds_no_secret(&ended, "a wrong secret");
-            assert!(ended.status == Some(1) && ended.everything().contains("AADSTS7000215"), "{ended:?}");
+            assert!(
+                ended.status == Some(1) && ended.everything().contains("AADSTS7000215"),
+                "{ended:?}"
+            );
         }
         simulator.finish();
     }
@@ -179,9 +223,16 @@ async fn a_secret_that_is_refused_is_not_shown() {
 #[tokio::test]
 async fn a_secret_of_the_environment_is_not_shown() {
     let simulator = start("nomad-consul").await;
-    let string = format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=consul tag_value=server {}", simulator.join_settings());
+    let string = format!(
+        "provider=azure subscription_id={NOMAD_CONSUL} tag_name=consul tag_value=server {}",
+        simulator.join_settings()
+    );
     for words in COMMANDS {
-        let ended = discover(words.iter().copied().chain([string.as_str()])).against(&simulator).env("ARM_CLIENT_SECRET", CANARY).run().await;
+        let ended = discover(words.iter().copied().chain([string.as_str()]))
+            .against(&simulator)
+            .env("ARM_CLIENT_SECRET", CANARY)
+            .run()
+            .await;
         holds_no_secret(&ended, "a secret of the environment");
         assert_eq!(ended.status, Some(3), "{ended:?}");
     }
@@ -198,13 +249,22 @@ async fn a_token_of_a_managed_identity_is_not_shown() {
         simulator.arm_endpoint()
     );
     for words in COMMANDS {
-        let ended = discover(words.iter().copied().chain([string.as_str()])).run().await;
+        let ended = discover(words.iter().copied().chain([string.as_str()]))
+            .run()
+            .await;
         holds_no_secret(&ended, "managed identity");
         assert_eq!(ended.status, Some(0), "{ended:?}");
     }
     simulator.add_fault(Fault::cut_json().endpoint(Endpoint::Metadata));
     for words in COMMANDS {
-        let ended = discover(words.iter().copied().chain(["--timeout=250ms", string.as_str()])).run().await;
+        let ended = discover(
+            words
+                .iter()
+                .copied()
+                .chain(["--timeout=250ms", string.as_str()]),
+        )
+        .run()
+        .await;
         holds_no_secret(&ended, "managed identity, cut");
         assert_eq!(ended.status, Some(1), "{ended:?}");
     }
@@ -233,30 +293,54 @@ async fn a_secret_in_a_wrong_place_is_not_shown() {
         format!("{start} \"{CANARY}"),
         format!("{start} client_secret={CANARY} client_secret={CANARY}"),
         format!("{start} client_secret={CANARY} secret_access_key=other"),
-        format!("{start} client_secret={CANARY} secret_access_key={CANARY}2 tenant_id={TENANT_ID} client_id={CLIENT_ID}"),
+        format!(
+            "{start} client_secret={CANARY} secret_access_key={CANARY}2 tenant_id={TENANT_ID} client_id={CLIENT_ID}"
+        ),
         format!("{CANARY} {start}"),
         CANARY.to_owned(),
         format!("provider={CANARY}"),
         format!("provider={CANARY} client_secret={CANARY}"),
         format!("client_secret={CANARY}"),
         format!("provider=azure client_secret={CANARY} tag_on={}", "disk"),
-        format!("provider=azure tag_name=a tag_value=b arm_endpoint=https://user:{CANARY}@arm.example"),
-        format!("provider=azure tag_name=a tag_value=b arm_endpoint=https://arm.example/?sig={CANARY}"),
-        format!("provider=azure tag_name=a tag_value=b authority_host=http://user:{CANARY}@login.example"),
+        format!(
+            "provider=azure tag_name=a tag_value=b arm_endpoint=https://user:{CANARY}@arm.example"
+        ),
+        format!(
+            "provider=azure tag_name=a tag_value=b arm_endpoint=https://arm.example/?sig={CANARY}"
+        ),
+        format!(
+            "provider=azure tag_name=a tag_value=b authority_host=http://user:{CANARY}@login.example"
+        ),
         format!("provider=azure tag_name=a tag_value=b audience=ftp://user:{CANARY}@login.example"),
     ];
     for string in &whole {
-        for words in COMMANDS.into_iter().chain([&["check"][..], &["check", "--strict"]]) {
-            let timeout = if words.contains(&"check") { None } else { Some("--timeout=250ms") };
-            let ended = discover(words.iter().copied().chain(timeout).chain(["--", string])).run().await;
+        for words in COMMANDS
+            .into_iter()
+            .chain([&["check"][..], &["check", "--strict"]])
+        {
+            let timeout = if words.contains(&"check") {
+                None
+            } else {
+                Some("--timeout=250ms")
+            };
+            let ended = discover(words.iter().copied().chain(timeout).chain(["--", string]))
+                .run()
+                .await;
             holds_no_secret(&ended, &format!("{words:?} {string}"));
             assert_ne!(ended.status, Some(2), "{ended:?}");
         }
     }
     // In pieces, as a shell leaves them.
-    for words in [vec!["provider=azure", "tag_name=a", CANARY], vec!["provider=azure", "client_secret=", CANARY], vec![CANARY, "=", "x"]] {
+    for words in [
+        vec!["provider=azure", "tag_name=a", CANARY],
+        vec!["provider=azure", "client_secret=", CANARY],
+        vec![CANARY, "=", "x"],
+    ] {
         for action in ["addrs", "explain", "check"] {
-            holds_no_secret(&discover([action].iter().chain(&words)).run().await, &format!("{action} {words:?}"));
+            holds_no_secret(
+                &discover([action].iter().chain(&words)).run().await,
+                &format!("{action} {words:?}"),
+            );
         }
     }
 }
@@ -285,21 +369,38 @@ async fn a_secret_in_a_wrong_place_of_the_command_line_is_not_shown() {
     ] {
         let ended = discover(words).run().await;
         holds_no_secret(&ended, &format!("{words:?}"));
-        assert_eq!((ended.status, ended.stdout.as_str()), (Some(2), ""), "{words:?}: {ended:?}");
+        assert_eq!(
+            (ended.status, ended.stdout.as_str()),
+            (Some(2), ""),
+            "{words:?}: {ended:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_secret_in_a_tag_of_the_cloud_is_the_clouds_affair_and_control_characters_in_it_are_not_printed() {
+async fn a_secret_in_a_tag_of_the_cloud_is_the_clouds_affair_and_control_characters_in_it_are_not_printed()
+ {
     let simulator = start("tagged").await;
     simulator.with_world(|world| {
-        let tags = [("consul".to_owned(), "\u{1b}[31mred\r\nnext".to_owned())].into_iter().collect();
-        world.set_tags(Named::NetworkInterface("front"), tags).unwrap();
+        let tags = [("consul".to_owned(), "\u{1b}[31mred\r\nnext".to_owned())]
+            .into_iter()
+            .collect();
+        world
+            .set_tags(Named::NetworkInterface("front"), tags)
+            .unwrap();
     });
-    for words in [&["addrs"][..], &["explain"], &["explain", "--output", "mermaid"], &["-vv", "addrs"]] {
+    for words in [
+        &["addrs"][..],
+        &["explain"],
+        &["explain", "--output", "mermaid"],
+        &["-vv", "addrs"],
+    ] {
         let string = format!("subscription_id={TAGGED} tag_name=consul tag_value=nothing");
         let ended = command(words, "60s", &string, &simulator).run().await;
-        assert!(!ended.everything().contains(['\u{1b}', '\r']), "{words:?}: {ended:?}");
+        assert!(
+            !ended.everything().contains(['\u{1b}', '\r']),
+            "{words:?}: {ended:?}"
+        );
     }
     simulator.finish();
 }
@@ -308,8 +409,21 @@ async fn a_secret_in_a_tag_of_the_cloud_is_the_clouds_affair_and_control_charact
 #[tokio::test]
 async fn a_secret_in_a_wrong_place_of_the_watch_is_not_shown() {
     let pair = format!("client_secret={CANARY}");
-    for flag in ["--interval", "--timeout", "--min", "--stable-for", "--max-shrink", "--listen", "--log", "--port", "--file", "--agent"] {
-        let ended = discover(["watch", "--check", flag, CANARY, "provider=azure"]).run().await;
+    for flag in [
+        "--interval",
+        "--timeout",
+        "--min",
+        "--stable-for",
+        "--max-shrink",
+        "--listen",
+        "--log",
+        "--port",
+        "--file",
+        "--agent",
+    ] {
+        let ended = discover(["watch", "--check", flag, CANARY, "provider=azure"])
+            .run()
+            .await;
         holds_no_secret(&ended, flag);
         assert_ne!(ended.status, Some(0), "{flag}: {ended:?}");
     }
@@ -323,7 +437,16 @@ async fn a_secret_in_a_wrong_place_of_the_watch_is_not_shown() {
         format!("provider={CANARY}"),
         CANARY.to_owned(),
     ] {
-        let ended = discover(["watch", "--check", "--file", "lines:/tmp/discover-not-written", "--", &string]).run().await;
+        let ended = discover([
+            "watch",
+            "--check",
+            "--file",
+            "lines:/tmp/discover-not-written",
+            "--",
+            &string,
+        ])
+        .run()
+        .await;
         holds_no_secret(&ended, &string);
         assert_ne!(ended.status, Some(2), "{string}: {ended:?}");
     }
@@ -333,21 +456,28 @@ async fn a_secret_in_a_wrong_place_of_the_watch_is_not_shown() {
 async fn no_secret_key_of_any_provider_is_shown_whatever_else_is_wrong() {
     let registry = cloud_autojoin::Registry::compiled_in();
     for spec in registry.providers() {
-        let secrets = spec.keys.iter().filter(|key| key.secret).flat_map(|key| key.names());
+        let secrets = spec
+            .keys
+            .iter()
+            .filter(|key| key.secret)
+            .flat_map(|key| key.names());
         for name in secrets {
             let right = format!("provider={} {name}={CANARY}", spec.name);
             let mistyped = format!("provider={} x{name}={CANARY}", spec.name);
             let unquoted = format!("provider={} {name}=a {CANARY}", spec.name);
             for string in [right, mistyped, unquoted] {
-                // An unknown key under `--strict`: the call ends before any provider, whose metadata
-                // service might be real on the machine that runs this, is asked.
+                // An unknown key under `--strict`: the call ends before any provider, whose
+                // metadata service might be real on the machine that runs this, is asked.
                 let string = format!("no_such_key=1 {string}");
                 for words in [&["-vv", "addrs", "--strict"][..], &["check"]] {
                     let ended = discover([words, &[string.as_str()]].concat()).run().await;
                     let shown = ended.everything();
                     // `check` accepts a string whose secret is all that its provider needs.
                     let is_checked = words[0] == "check" && ended.status == Some(0);
-                    assert!(is_checked || ended.status == Some(1), "{words:?} {name}: {ended:?}");
+                    assert!(
+                        is_checked || ended.status == Some(1),
+                        "{words:?} {name}: {ended:?}"
+                    );
                     assert!(!shown.contains(CANARY), "{words:?} {name}: {ended:?}");
                 }
             }

@@ -1,4 +1,5 @@
-//! Ten thousand questions, half of them in trouble: neither memory nor tasks nor open files grow. One test alone in its process, since it measures that.
+//! Ten thousand questions, half of them in trouble: neither memory nor tasks nor open files grow.
+//! One test alone in its process, since it measures that.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -7,9 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cloud_autojoin::{Address, ApiError, Call, Context, Detail, Discovery, Env, Exclusion, Node, Provider, RequestOutcome, RequestRecord, Result, Watch};
+use cloud_autojoin::{
+    Address, ApiError, Call, Context, Detail, Discovery, Env, Exclusion, Node, Provider,
+    RequestOutcome, RequestRecord, Result, Watch,
+};
 
-/// Forty nodes, of which another is new at each tenth question; now and then an error, nothing at all, or silence.
+/// Forty nodes, of which another is new at each tenth question; now and then an error, nothing at
+/// all, or silence.
 #[derive(Debug, Default)]
 struct Restless(AtomicU64);
 
@@ -25,7 +30,11 @@ impl Provider for Restless {
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let round = self.0.fetch_add(1, Ordering::SeqCst);
-        call.record(RequestRecord::new("list", "GET /", RequestOutcome::Status(200)));
+        call.record(RequestRecord::new(
+            "list",
+            "GET /",
+            RequestOutcome::Status(200),
+        ));
         let mut discovery = Discovery::new("restless", "anything", Detail::Addresses);
         match round % 8 {
             1 => return Err(ApiError::new("restless", "list", 503).into()),
@@ -39,7 +48,10 @@ impl Provider for Restless {
             if number % 4 == 0 {
                 node.excluded.push(Exclusion::NoAddress);
             } else {
-                node.addresses.push(Address::ip(std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into()).with_instance(format!("instance-{number}")));
+                node.addresses.push(
+                    Address::ip(std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into())
+                        .with_instance(format!("instance-{number}")),
+                );
             }
             discovery.record(node);
         }
@@ -50,15 +62,31 @@ impl Provider for Restless {
 /// Resident memory in KiB, open files, tasks alive.
 fn figures() -> (u64, usize, usize) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim().trim_end_matches(" kB").parse().unwrap();
-    (resident, std::fs::read_dir("/proc/self/fd").unwrap().count(), tokio::runtime::Handle::current().metrics().num_alive_tasks())
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    (
+        resident,
+        std::fs::read_dir("/proc/self/fd").unwrap().count(),
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks(),
+    )
 }
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_questions_leave_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let context = Context::builder().env(Env::empty()).build().unwrap();
-    let mut watch = Watch::builder(Box::new(Restless::default()) as Box<dyn Provider>, &context).last_good(folder.path().join("last.json")).seed(1).build();
+    let mut watch = Watch::builder(Box::new(Restless::default()) as Box<dyn Provider>, &context)
+        .last_good(folder.path().join("last.json"))
+        .seed(1)
+        .build();
     let status = watch.status();
     let mut after_warming_up = None;
     while status.read().counts.polls < 10_000 {
@@ -71,8 +99,23 @@ async fn ten_thousand_questions_leave_nothing_behind() {
     }
     watch.flush().await;
     let (before, after) = (after_warming_up.unwrap(), figures());
-    println!("KiB resident, open files, tasks: {before:?} after 1,000 questions, {after:?} after 10,000; {:?}", status.read().counts);
-    assert!(after.0 < before.0 + 1_024, "memory grew from {} to {} KiB", before.0, after.0);
-    assert_eq!((before.1, before.2), (after.1, after.2), "open files, tasks");
-    assert!(status.read().in_use.unwrap().addresses.len() < 200, "addresses that are gone do go");
+    println!(
+        "KiB resident, open files, tasks: {before:?} after 1,000 questions, {after:?} after 10,000; {:?}",
+        status.read().counts
+    );
+    assert!(
+        after.0 < before.0 + 1_024,
+        "memory grew from {} to {} KiB",
+        before.0,
+        after.0
+    );
+    assert_eq!(
+        (before.1, before.2),
+        (after.1, after.2),
+        "open files, tasks"
+    );
+    assert!(
+        status.read().in_use.unwrap().addresses.len() < 200,
+        "addresses that are gone do go"
+    );
 }

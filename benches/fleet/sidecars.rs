@@ -1,4 +1,5 @@
-//! Many watches and one subscription, over hours that take seconds: the real provider, HTTP client, schedule and guards.
+//! Many watches and one subscription, over hours that take seconds: the real provider, HTTP client,
+//! schedule and guards.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -45,7 +46,11 @@ pub(crate) fn part_done(times: &[Duration], count: u64, part: f64) -> Option<Dur
 impl Fleet {
     /// Lets the fleet run, on a paused clock.
     pub(crate) fn run(self) -> Outcome {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
         runtime.block_on(self.live())
     }
 
@@ -53,10 +58,16 @@ impl Fleet {
         let (before, after) = self.before_and_after;
         let clock = Clock::system();
         let start = clock.now();
-        let subscription = Arc::new(Subscription::new(World::shipped("nomad-consul").unwrap(), self.says_retry_after));
+        let subscription = Arc::new(Subscription::new(
+            World::shipped("nomad-consul").unwrap(),
+            self.says_retry_after,
+        ));
         let changes = Arc::new(Mutex::new(Vec::new()));
         for number in 0..self.watches {
-            tokio::spawn(follow(self.watch(number, &subscription), Arc::clone(&changes)));
+            tokio::spawn(follow(
+                self.watch(number, &subscription),
+                Arc::clone(&changes),
+            ));
         }
         clock.sleep(before).await;
         let traffic_before = subscription.traffic();
@@ -65,7 +76,8 @@ impl Fleet {
             world.replace_instance("consul-servers", &first).unwrap();
         });
         clock.sleep(after).await;
-        // Kinds of change: the first of a watch, and the one after the replacement. There is no other.
+        // Kinds of change: the first of a watch, and the one after the replacement. There is no
+        // other.
         let (mut joined, mut seen) = (Vec::new(), Vec::new());
         for (at, is_first) in changes.lock().unwrap().iter().copied() {
             let at: Instant = at;
@@ -77,17 +89,32 @@ impl Fleet {
         }
         joined.sort();
         seen.sort();
-        Outcome { joined, seen, before: traffic_before, after: subscription.traffic() - traffic_before }
+        Outcome {
+            joined,
+            seen,
+            before: traffic_before,
+            after: subscription.traffic() - traffic_before,
+        }
     }
 
     fn watch(&self, number: u64, subscription: &Arc<Subscription>) -> Watch {
-        let client = HttpClient::with_transport(Arc::clone(subscription) as _, HttpSettings::default());
-        let context = Context::builder().env(Env::empty()).http_client(client).build().unwrap();
+        let client =
+            HttpClient::with_transport(Arc::clone(subscription) as _, HttpSettings::default());
+        let context = Context::builder()
+            .env(Env::empty())
+            .http_client(client)
+            .build()
+            .unwrap();
         let registry = Registry::compiled_in();
         let join_string = "provider=azure subscription_id=22222222-2222-4222-8222-222222222222 resource_group=cluster vm_scale_set=consul-servers \
                            arm_endpoint=http://127.0.0.1:1 audience=https://management.azure.com/ metadata_endpoint=http://127.0.0.1:2";
-        let provider = registry.build(&registry.parse(join_string).unwrap(), &context).unwrap();
-        Watch::builder(provider, &context).pace(self.pace).seed(number).build()
+        let provider = registry
+            .build(&registry.parse(join_string).unwrap(), &context)
+            .unwrap();
+        Watch::builder(provider, &context)
+            .pace(self.pace)
+            .seed(number)
+            .build()
     }
 }
 

@@ -1,4 +1,5 @@
-//! One Azure subscription that many watches ask at once: the simulator's answers, behind the limits that Azure sets. No sockets, and time is tokio's.
+//! One Azure subscription that many watches ask at once: the simulator's answers, behind the limits
+//! that Azure sets. No sockets, and time is tokio's.
 
 use std::sync::{Mutex, RwLock};
 use std::time::Duration;
@@ -12,7 +13,8 @@ use cloud_autojoin_simulator::azure::{self, Operation};
 use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
-/// How long ARM takes for a list; token requests to the machine's own metadata service take no time.
+/// How long ARM takes for a list; token requests to the machine's own metadata service take no
+/// time.
 const LATENCY: Duration = Duration::from_millis(300);
 
 /// A bucket: so many requests at once, and so many more with each second.
@@ -26,7 +28,12 @@ struct Bucket {
 
 impl Bucket {
     fn new(most: f64, per_second: f64) -> Self {
-        Self { level: most, most, per_second, at: Instant::now() }
+        Self {
+            level: most,
+            most,
+            per_second,
+            at: Instant::now(),
+        }
     }
 
     fn per_minute(most: f64, per_minute: f64) -> Self {
@@ -42,9 +49,12 @@ impl Bucket {
     }
 }
 
-/// The limits, and what came. Azure Resource Manager: reads of one principal in one subscription 250 at once and 25 a second, of all principals fifteen times that. Compute: lists of virtual machines
-/// 900 at once and 300 a minute, reads of one scale set 36 and 12, of all sets 2400 and 800. Network: 10,000 reads in five minutes.
-/// (learn.microsoft.com: azure-resource-manager/management/request-limits-and-throttling, virtual-machines/compute-throttling-limits; networking limits of 2020.)
+/// The limits, and what came. Azure Resource Manager: reads of one principal in one subscription
+/// 250 at once and 25 a second, of all principals fifteen times that. Compute: lists of virtual
+/// machines 900 at once and 300 a minute, reads of one scale set 36 and 12, of all sets 2400 and
+/// 800. Network: 10,000 reads in five minutes. (learn.microsoft.com:
+/// azure-resource-manager/management/request-limits-and-throttling,
+/// virtual-machines/compute-throttling-limits; networking limits of 2020.)
 #[derive(Debug)]
 struct Limits {
     principal: Bucket,
@@ -67,12 +77,22 @@ impl Limits {
         }
     }
 
-    /// Takes one from each bucket that this request draws on, or from none and says how long to wait.
+    /// Takes one from each bucket that this request draws on, or from none and says how long to
+    /// wait.
     fn take(&mut self, operation: Operation, now: Instant) -> Result<(), Duration> {
-        let Self { principal, subscription, list_machines, read_scale_set, read_scale_sets, network } = self;
+        let Self {
+            principal,
+            subscription,
+            list_machines,
+            read_scale_set,
+            read_scale_sets,
+            network,
+        } = self;
         let mut drawn: Vec<&mut Bucket> = vec![principal, subscription];
         match operation {
-            Operation::ListVirtualMachines | Operation::ListGroupVirtualMachines => drawn.push(list_machines),
+            Operation::ListVirtualMachines | Operation::ListGroupVirtualMachines => {
+                drawn.push(list_machines)
+            }
             Operation::GetScaleSet => drawn.extend([read_scale_set, read_scale_sets]),
             Operation::ListGroupNetworkInterfaces
             | Operation::ListNetworkInterfaces
@@ -82,7 +102,11 @@ impl Limits {
             }
             other => panic!("no limit is modelled for {other:?}"),
         }
-        let wait = drawn.iter_mut().map(|bucket| bucket.wait(now)).max().unwrap_or_default();
+        let wait = drawn
+            .iter_mut()
+            .map(|bucket| bucket.wait(now))
+            .max()
+            .unwrap_or_default();
         if !wait.is_zero() {
             return Err(wait);
         }
@@ -104,7 +128,10 @@ impl std::ops::Sub for Traffic {
     type Output = Self;
 
     fn sub(self, before: Self) -> Self {
-        Self { requests: self.requests - before.requests, throttled: self.throttled - before.throttled }
+        Self {
+            requests: self.requests - before.requests,
+            throttled: self.throttled - before.throttled,
+        }
     }
 }
 
@@ -121,7 +148,13 @@ pub(crate) struct Subscription {
 
 impl Subscription {
     pub(crate) fn new(world: World, says_retry_after: bool) -> Self {
-        Self { world: world.into(), limits: Limits::new().into(), traffic: Mutex::default(), clock: Clock::system(), says_retry_after }
+        Self {
+            world: world.into(),
+            limits: Limits::new().into(),
+            traffic: Mutex::default(),
+            clock: Clock::system(),
+            says_retry_after,
+        }
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
@@ -142,14 +175,25 @@ impl Subscription {
             headers: HeaderMap::new(),
             body: bytes::Bytes::new(),
         };
-        let taken = self.limits.lock().unwrap().take(arm::operation(&asked), self.clock.now());
+        let taken = self
+            .limits
+            .lock()
+            .unwrap()
+            .take(arm::operation(&asked), self.clock.now());
         let mut traffic = self.traffic.lock().unwrap();
         traffic.requests += 1;
         if let Err(wait) = taken {
             traffic.throttled += 1;
-            let refusal = RawResponse::new(StatusCode::TOO_MANY_REQUESTS, r#"{"error":{"code":"TooManyRequests","message":"Too many requests."}}"#);
+            let refusal = RawResponse::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                r#"{"error":{"code":"TooManyRequests","message":"Too many requests."}}"#,
+            );
             let seconds = wait.as_secs() + 1;
-            return if self.says_retry_after { refusal.with_header(RETRY_AFTER, HeaderValue::from(seconds)) } else { refusal };
+            return if self.says_retry_after {
+                refusal.with_header(RETRY_AFTER, HeaderValue::from(seconds))
+            } else {
+                refusal
+            };
         }
         let world = self.world.read().unwrap();
         let reply = arm::answer(&world, &Caller::of(&world.principals()[0]), &asked);
@@ -159,14 +203,24 @@ impl Subscription {
 
 #[async_trait]
 impl Transport for Subscription {
-    async fn send(&self, request: &Request, _: cloud_autojoin_core::Instant) -> Result<RawResponse, TransportCause> {
+    async fn send(
+        &self,
+        request: &Request,
+        _: cloud_autojoin_core::Instant,
+    ) -> Result<RawResponse, TransportCause> {
         if request.url().path().starts_with("/metadata/identity") {
-            let metadata = request.headers().contains_key(HeaderName::from_static("metadata"));
+            let metadata = request
+                .headers()
+                .contains_key(HeaderName::from_static("metadata"));
             return Ok(match metadata {
-                true => RawResponse::new(StatusCode::OK, r#"{"access_token":"pretend","expires_in":"86400","token_type":"Bearer"}"#),
-                false => {
-                    RawResponse::new(StatusCode::BAD_REQUEST, r#"{"error":"invalid_request","error_description":"Required metadata header not specified"}"#)
-                }
+                true => RawResponse::new(
+                    StatusCode::OK,
+                    r#"{"access_token":"pretend","expires_in":"86400","token_type":"Bearer"}"#,
+                ),
+                false => RawResponse::new(
+                    StatusCode::BAD_REQUEST,
+                    r#"{"error":"invalid_request","error_description":"Required metadata header not specified"}"#,
+                ),
             });
         }
         self.clock.sleep(LATENCY).await;

@@ -38,15 +38,26 @@ fn one(asked: Asked, arguments: &Addrs, reporter: &Reporter) -> Result<String> {
         report_findings(&discovery, reporter);
     }
     let addresses = discovery.require_addresses()?;
-    Ok(output::addresses(arguments.output, provider, &subject, &addresses))
+    Ok(output::addresses(
+        arguments.output,
+        provider,
+        &subject,
+        &addresses,
+    ))
 }
 
 fn several(union: &Union, arguments: &Addrs, reporter: &Reporter) -> String {
-    union.discoveries.iter().for_each(|discovery| report_findings(discovery, reporter));
+    union
+        .discoveries
+        .iter()
+        .for_each(|discovery| report_findings(discovery, reporter));
     warn_of_failed(&union.failed, reporter);
     output::union(arguments.output, union)
 }
 
 fn report_findings(discovery: &Discovery, reporter: &Reporter) {
-    discovery.findings().iter().for_each(|finding| reporter.finding(finding));
+    discovery
+        .findings()
+        .iter()
+        .for_each(|finding| reporter.finding(finding));
 }

@@ -1,7 +1,8 @@
 //! The command line: what may be written, and what it means.
 //!
-//! The words and flags of go-discover's command are accepted as it accepts them (`-q`, `-q=false`, `-help`, one dash or two); the rest goes beyond it. `arguments/go.rs` has
-//! what is Go's, `usage.rs` says what is wrong with a command line.
+//! The words and flags of go-discover's command are accepted as it accepts them (`-q`, `-q=false`,
+//! `-help`, one dash or two); the rest goes beyond it. `arguments/go.rs` has what is Go's,
+//! `usage.rs` says what is wrong with a command line.
 
 use std::ffi::OsString;
 
@@ -175,7 +176,8 @@ Examples:
 
 Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage.")]
 pub(crate) struct Check {
-    /// The join string: KEY=VALUE ..., or @FILE; several of them; or - for the lines of standard input
+    /// The join string: KEY=VALUE ..., or @FILE; several of them; or - for the lines of standard
+    /// input
     #[arg(value_name = "KEY=VALUE|@FILE|-", required = true)]
     pub(crate) strings: Vec<OsString>,
 
@@ -198,7 +200,8 @@ pub(crate) struct Check {
 pub(crate) enum CheckFormat {
     /// For people, with secrets masked
     Text,
-    /// One JSON object a string, secrets and all; with --role the document of the cloud's own command line
+    /// One JSON object a string, secrets and all; with --role the document of the cloud's own
+    /// command line
     Json,
     /// With --role: a resource for Terraform
     Terraform,
@@ -283,10 +286,16 @@ impl Arguments {
     /// # Errors
     ///
     /// Help and version, which are asked for, and wrong usage: `usage.rs` prints all three.
-    pub(crate) fn parse_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+    pub(crate) fn parse_words(
+        words: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, clap::Error> {
         let mut words: Vec<OsString> = go::flags(words);
         // go-discover prints its help and exits with 0 when there is no word but flags.
-        if words.iter().skip(1).all(|word| word.as_encoded_bytes().starts_with(b"-")) {
+        if words
+            .iter()
+            .skip(1)
+            .all(|word| word.as_encoded_bytes().starts_with(b"-"))
+        {
             words.push("--help".into());
         }
         let matches = Self::command().try_get_matches_from(words)?;
@@ -299,13 +308,27 @@ mod tests {
     use super::*;
 
     fn parse(words: &[&str]) -> Result<Arguments, clap::Error> {
-        Arguments::parse_words(std::iter::once("discover").chain(words.iter().copied()).map(OsString::from))
+        Arguments::parse_words(
+            std::iter::once("discover")
+                .chain(words.iter().copied())
+                .map(OsString::from),
+        )
     }
 
     fn addrs(words: &[&str]) -> (bool, Vec<String>) {
         let arguments = parse(words).unwrap();
-        let Action::Addrs(addrs) = arguments.action else { panic!("not addrs") };
-        (arguments.quiet, addrs.question.words.into_iter().map(|word| word.into_string().unwrap()).collect())
+        let Action::Addrs(addrs) = arguments.action else {
+            panic!("not addrs")
+        };
+        (
+            arguments.quiet,
+            addrs
+                .question
+                .words
+                .into_iter()
+                .map(|word| word.into_string().unwrap())
+                .collect(),
+        )
     }
 
     #[test]
@@ -356,7 +379,10 @@ mod tests {
 
     #[test]
     fn the_words_of_a_join_string_are_kept_as_given() {
-        assert_eq!(addrs(&["addrs", "tag_value=a b", "x", "=", "y", "@file"]).1, ["tag_value=a b", "x", "=", "y", "@file"]);
+        assert_eq!(
+            addrs(&["addrs", "tag_value=a b", "x", "=", "y", "@file"]).1,
+            ["tag_value=a b", "x", "=", "y", "@file"]
+        );
         assert_eq!(addrs(&["addrs", "--", "-x=y"]).1, ["-x=y"]);
     }
 

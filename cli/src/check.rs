@@ -1,6 +1,7 @@
 //! `discover check`: judges join strings offline.
 //!
-//! `check/judgement.rs` finds out what is right and wrong with one, `check/text.rs` tells people; programs get JSON, one object a string. `check/role.rs` prints roles instead.
+//! `check/judgement.rs` finds out what is right and wrong with one, `check/text.rs` tells people;
+//! programs get JSON, one object a string. `check/role.rs` prints roles instead.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -45,7 +46,9 @@ pub(crate) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
         CheckFormat::Json => judgements.iter().map(output::json).collect(),
         CheckFormat::Text | CheckFormat::Terraform => text::of(&judgements),
     };
-    let is_fine = judgements.iter().all(|judgement| judgement.is_fine(arguments.strict, format == CheckFormat::Json));
+    let is_fine = judgements
+        .iter()
+        .all(|judgement| judgement.is_fine(arguments.strict, format == CheckFormat::Json));
     match output::print_page(&text, "judgement", reporter) {
         Status::Done if !is_fine => Status::Failed,
         status => status,
@@ -76,7 +79,10 @@ async fn judge_all(arguments: &Check) -> Result<Vec<Judgement>> {
 fn are_words_of_one(strings: &[OsString]) -> bool {
     let is_whole = |string: &&OsString| {
         let text = string.to_string_lossy();
-        text.starts_with('@') || text.split_whitespace().any(|word| word.starts_with("provider="))
+        text.starts_with('@')
+            || text
+                .split_whitespace()
+                .any(|word| word.starts_with("provider="))
     };
     !strings.iter().any(|string| string == "-") && strings.iter().filter(is_whole).count() <= 1
 }
@@ -94,7 +100,8 @@ async fn judge(words: &[OsString], registry: &Registry, context: &Context) -> Ju
     Judgement::of_words(&given, registry, context)
 }
 
-/// The lines of standard input, each a join string as it stands: a carriage return is part of it, and so is a `#`.
+/// The lines of standard input, each a join string as it stands: a carriage return is part of it,
+/// and so is a `#`.
 async fn lines_of_standard_input() -> Vec<Vec<u8>> {
     let mut bytes = Vec::new();
     // What cannot be read is judged as far as it came: a terminal that hangs up is an end of file.
@@ -104,5 +111,8 @@ async fn lines_of_standard_input() -> Vec<Vec<u8>> {
     } else if bytes.is_empty() {
         return Vec::new();
     }
-    bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+    bytes
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! `discover completions`: scripts by which shells complete the command, join strings too.
 //!
-//! clap's generator writes the scripts; what it can't express is added for each shell: words such as
-//! `tag_on=nic`, which shells take apart at `=` and `:`, and values such as `consul:/path`.
+//! clap's generator writes the scripts; what it can't express is added for each shell: words such
+//! as `tag_on=nic`, which shells take apart at `=` and `:`, and values such as `consul:/path`.
 
 use std::collections::HashSet;
 
@@ -21,11 +21,20 @@ use crate::report::Reporter;
 use crate::status::Status;
 
 /// The subcommands that take a join string, and the names of the arguments that it is given in.
-const JOIN_STRINGS: [(&str, &str); 4] = [("addrs", "words"), ("explain", "words"), ("check", "strings"), ("watch", "words")];
+const JOIN_STRINGS: [(&str, &str); 4] = [
+    ("addrs", "words"),
+    ("explain", "words"),
+    ("check", "strings"),
+    ("watch", "words"),
+];
 
 /// Runs the subcommand.
 pub(crate) fn run(arguments: &Completions, reporter: &Reporter) -> Status {
-    output::print_page(&script(arguments.shell, &Registry::compiled_in()), "completions", reporter)
+    output::print_page(
+        &script(arguments.shell, &Registry::compiled_in()),
+        "completions",
+        reporter,
+    )
 }
 
 fn script(shell: Shell, registry: &Registry) -> String {
@@ -53,21 +62,40 @@ struct JoinWord {
 
 impl JoinWord {
     fn all(registry: &Registry) -> Vec<Self> {
-        let providers = registry.providers().iter().map(|spec| Self { text: format!("provider={}", spec.name), help: spec.title });
-        let keys = registry.providers().iter().flat_map(|spec| spec.keys).flat_map(Self::of_key);
+        let providers = registry.providers().iter().map(|spec| Self {
+            text: format!("provider={}", spec.name),
+            help: spec.title,
+        });
+        let keys = registry
+            .providers()
+            .iter()
+            .flat_map(|spec| spec.keys)
+            .flat_map(Self::of_key);
         // Providers share keys such as `address_type`.
         let mut seen = HashSet::new();
-        providers.chain(keys).filter(|word| seen.insert(word.text.clone())).collect()
+        providers
+            .chain(keys)
+            .filter(|word| seen.insert(word.text.clone()))
+            .collect()
     }
 
-    /// The beginnings of pairs with this key, whole pairs where there are few values. A secret isn't
-    /// offered: it doesn't belong on a command line.
+    /// The beginnings of pairs with this key, whole pairs where there are few values. A secret
+    /// isn't offered: it doesn't belong on a command line.
     fn of_key(key: &'static KeySpec) -> Vec<Self> {
-        let word = |text| Self { text, help: key.doc };
+        let word = |text| Self {
+            text,
+            help: key.doc,
+        };
         match key.values {
             _ if key.secret => Vec::new(),
-            Values::OneOf(values) | Values::ListOf(values) => values.iter().map(|value| word(format!("{}={value}", key.name))).collect(),
-            Values::Boolean => ["true", "false"].iter().map(|value| word(format!("{}={value}", key.name))).collect(),
+            Values::OneOf(values) | Values::ListOf(values) => values
+                .iter()
+                .map(|value| word(format!("{}={value}", key.name)))
+                .collect(),
+            Values::Boolean => ["true", "false"]
+                .iter()
+                .map(|value| word(format!("{}={value}", key.name)))
+                .collect(),
             _ if key.placeholder.is_some() => vec![word(key.name.to_owned())],
             _ => vec![word(format!("{}=", key.name))],
         }
@@ -86,34 +114,70 @@ fn with_values(command: Command, registry: &Registry) -> Command {
     let hinted = |argument: Arg| {
         // A flag's action takes none; a positional that may be repeated does.
         let takes_values = argument.is_positional() || argument.get_action().takes_values();
-        let is_unknown = argument.get_value_hint() == ValueHint::Unknown && argument.get_possible_values().is_empty();
-        if takes_values && is_unknown { argument.value_hint(ValueHint::Other) } else { argument }
+        let is_unknown = argument.get_value_hint() == ValueHint::Unknown
+            && argument.get_possible_values().is_empty();
+        if takes_values && is_unknown {
+            argument.value_hint(ValueHint::Other)
+        } else {
+            argument
+        }
     };
-    let boolean = |argument: Arg| if argument.get_id() == "quiet" { argument.value_parser(["true", "false"]) } else { argument };
-    let subcommands: Vec<String> = command.get_subcommands().map(|subcommand| subcommand.get_name().to_owned()).collect();
+    let boolean = |argument: Arg| {
+        if argument.get_id() == "quiet" {
+            argument.value_parser(["true", "false"])
+        } else {
+            argument
+        }
+    };
+    let subcommands: Vec<String> = command
+        .get_subcommands()
+        .map(|subcommand| subcommand.get_name().to_owned())
+        .collect();
     let command = command
-        .mut_subcommand("providers", |providers| providers.mut_arg("name", |name| name.value_parser(PossibleValuesParser::new(names))))
-        .mut_subcommand("man", |man| man.mut_arg("subcommand", |name| name.value_parser(PossibleValuesParser::new(subcommands))));
-    command.mut_args(boolean).mut_subcommands(move |subcommand| subcommand.mut_args(hinted))
+        .mut_subcommand("providers", |providers| {
+            providers.mut_arg("name", |name| {
+                name.value_parser(PossibleValuesParser::new(names))
+            })
+        })
+        .mut_subcommand("man", |man| {
+            man.mut_arg("subcommand", |name| {
+                name.value_parser(PossibleValuesParser::new(subcommands))
+            })
+        });
+    command
+        .mut_args(boolean)
+        .mut_subcommands(move |subcommand| subcommand.mut_args(hinted))
 }
 
 /// The command line with the words of join strings as values. For scripts only: the parser of the
 /// command takes any word.
 fn with_join_words(command: Command, words: &[JoinWord]) -> Command {
-    let values: Vec<PossibleValue> = words.iter().map(|word| PossibleValue::new(word.text.clone())).collect();
-    JOIN_STRINGS.into_iter().filter(|(name, _)| command.find_subcommand(name).is_some()).collect::<Vec<_>>().into_iter().fold(
-        command,
-        |command, (name, argument)| {
+    let values: Vec<PossibleValue> = words
+        .iter()
+        .map(|word| PossibleValue::new(word.text.clone()))
+        .collect();
+    JOIN_STRINGS
+        .into_iter()
+        .filter(|(name, _)| command.find_subcommand(name).is_some())
+        .collect::<Vec<_>>()
+        .into_iter()
+        .fold(command, |command, (name, argument)| {
             let values = values.clone();
-            command.mut_subcommand(name, |subcommand| subcommand.mut_arg(argument, |argument| argument.value_parser(PossibleValuesParser::new(values))))
-        },
-    )
+            command.mut_subcommand(name, |subcommand| {
+                subcommand.mut_arg(argument, |argument| {
+                    argument.value_parser(PossibleValuesParser::new(values))
+                })
+            })
+        })
 }
 
 /// The options whose values are `KIND:...`, with their kinds: `--file` goes on with a path.
 fn kinds() -> [(&'static str, &'static [&'static str]); 2] {
     #[cfg(all(feature = "sidecar", unix))]
-    return [("--file", &cloud_autojoin_sidecar::FILE_KINDS), ("--agent", &cloud_autojoin_sidecar::AGENT_KINDS)];
+    return [
+        ("--file", &cloud_autojoin_sidecar::FILE_KINDS),
+        ("--agent", &cloud_autojoin_sidecar::AGENT_KINDS),
+    ];
     #[cfg(not(all(feature = "sidecar", unix)))]
     [("--file", &[]), ("--agent", &[])]
 }
@@ -125,30 +189,60 @@ mod tests {
     #[test]
     fn every_key_that_is_no_secret_is_offered_and_choices_are_whole() {
         let registry = Registry::compiled_in();
-        let words: Vec<String> = JoinWord::all(&registry).into_iter().map(|word| word.text).collect();
+        let words: Vec<String> = JoinWord::all(&registry)
+            .into_iter()
+            .map(|word| word.text)
+            .collect();
         for spec in registry.providers() {
             assert!(words.contains(&format!("provider={}", spec.name)));
             for key in spec.keys {
                 // A name may be secret for one provider and not for another.
-                let same_name = registry.providers().iter().flat_map(|spec| spec.keys).filter(|other| other.name == key.name);
+                let same_name = registry
+                    .providers()
+                    .iter()
+                    .flat_map(|spec| spec.keys)
+                    .filter(|other| other.name == key.name);
                 let is_offered = same_name.into_iter().any(|other| !other.secret);
-                let begins = |word: &String| word.starts_with(&format!("{}=", key.name)) || key.placeholder.is_some() && word.starts_with(key.name);
+                let begins = |word: &String| {
+                    word.starts_with(&format!("{}=", key.name))
+                        || key.placeholder.is_some() && word.starts_with(key.name)
+                };
                 assert_eq!(words.iter().any(begins), is_offered, "{}", key.name);
             }
         }
         const MODE: KeySpec = KeySpec::new("mode", "").values(Values::OneOf(&["a", "b"]));
         static KEY: KeySpec = MODE;
-        assert_eq!(JoinWord::of_key(&KEY).into_iter().map(|word| word.text).collect::<Vec<_>>(), ["mode=a", "mode=b"]);
+        assert_eq!(
+            JoinWord::of_key(&KEY)
+                .into_iter()
+                .map(|word| word.text)
+                .collect::<Vec<_>>(),
+            ["mode=a", "mode=b"]
+        );
     }
 
     #[test]
     fn what_each_shell_needs_finds_its_place_in_the_generated_script() {
         let registry = Registry::compiled_in();
         let zsh = script(Shell::Zsh, &registry);
-        assert_eq!(zsh.matches(":_discover_join_words'").count(), if cfg!(all(feature = "sidecar", unix)) { 4 } else { 3 });
+        assert_eq!(
+            zsh.matches(":_discover_join_words'").count(),
+            if cfg!(all(feature = "sidecar", unix)) {
+                4
+            } else {
+                3
+            }
+        );
         let bash = script(Shell::Bash, &registry);
-        assert!(!bash.contains("complete -F _discover ") && bash.contains("complete -F _discover_whole_words "));
+        assert!(
+            !bash.contains("complete -F _discover ")
+                && bash.contains("complete -F _discover_whole_words ")
+        );
         #[cfg(all(feature = "sidecar", unix))]
-        assert!(zsh.contains(":KIND\\:PATH:_discover_file'") && zsh.contains(":KIND[\\:URL]:_discover_agent'"), "{zsh}");
+        assert!(
+            zsh.contains(":KIND\\:PATH:_discover_file'")
+                && zsh.contains(":KIND[\\:URL]:_discover_agent'"),
+            "{zsh}"
+        );
     }
 }

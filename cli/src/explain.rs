@@ -1,9 +1,13 @@
-//! `discover explain`: asks the cloud as `discover addrs` does, and shows everything that was looked at and why it is in or out.
+//! `discover explain`: asks the cloud as `discover addrs` does, and shows everything that was
+//! looked at and why it is in or out.
 //!
-//! `explain/table.rs` is for people, `explain/mermaid.rs` draws, programs get JSON; `explain/suggestion.rs` has the join string that would have worked.
+//! `explain/table.rs` is for people, `explain/mermaid.rs` draws, programs get JSON;
+//! `explain/suggestion.rs` has the join string that would have worked.
 
 use cloud_autojoin::sources::{self, Source};
-use cloud_autojoin::{Detail, Discovery, Error, Exclusion, Finding, Node, NothingMatched, RequestRecord};
+use cloud_autojoin::{
+    Detail, Discovery, Error, Exclusion, Finding, Node, NothingMatched, RequestRecord,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,27 +22,52 @@ use crate::report::Reporter;
 use crate::status::Status;
 use crate::terminal::{Colour, Width};
 
-/// Runs the subcommand. What can be explained of a call that failed goes to standard output too; the error goes where errors go.
+/// Runs the subcommand. What can be explained of a call that failed goes to standard output too;
+/// the error goes where errors go.
 pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
-    if arguments.output == ExplainFormat::Mermaid && (arguments.only.is_some() || arguments.limit.is_some()) {
-        reporter.error("`--only` and `--limit` don't apply to `--output mermaid`", Some("leave them out, or use text or JSON"));
+    if arguments.output == ExplainFormat::Mermaid
+        && (arguments.only.is_some() || arguments.limit.is_some())
+    {
+        reporter.error(
+            "`--only` and `--limit` don't apply to `--output mermaid`",
+            Some("leave them out, or use text or JSON"),
+        );
         return Status::Usage;
     }
     let asked = question::ask(&arguments.question, Detail::Everything, reporter).await;
-    let rows = Rows { only: arguments.only, limit: arguments.limit };
-    let explanations: Vec<Explanation<'_>> = asked.iter().map(|asked| Explanation::of(asked, rows)).collect();
+    let rows = Rows {
+        only: arguments.only,
+        limit: arguments.limit,
+    };
+    let explanations: Vec<Explanation<'_>> = asked
+        .iter()
+        .map(|asked| Explanation::of(asked, rows))
+        .collect();
     let text = match arguments.output {
         ExplainFormat::Json => match explanations.as_slice() {
             [explanation] if asked[0].is_only => output::json(&Document::of(explanation)),
-            several => output::json(&Documents { sources: several.iter().map(Document::of).collect() }),
+            several => output::json(&Documents {
+                sources: several.iter().map(Document::of).collect(),
+            }),
         },
         ExplainFormat::Mermaid => {
-            let discoveries: Vec<&Discovery> = explanations.iter().filter_map(|explanation| explanation.discovery).collect();
-            if discoveries.is_empty() { String::new() } else { mermaid::of(&discoveries) }
+            let discoveries: Vec<&Discovery> = explanations
+                .iter()
+                .filter_map(|explanation| explanation.discovery)
+                .collect();
+            if discoveries.is_empty() {
+                String::new()
+            } else {
+                mermaid::of(&discoveries)
+            }
         }
         ExplainFormat::Text => {
             let (width, colour) = (Width::of_standard_output(), Colour::of_standard_output());
-            explanations.iter().map(|explanation| table::of(explanation, width, colour)).collect::<Vec<_>>().join("\n")
+            explanations
+                .iter()
+                .map(|explanation| table::of(explanation, width, colour))
+                .collect::<Vec<_>>()
+                .join("\n")
         }
     };
     let delivered = output::print_page(&text, "explanation", reporter);
@@ -94,7 +123,12 @@ struct Rows {
 
 impl Rows {
     fn has(self, node: &Node) -> bool {
-        let is_far = |reason: &Exclusion| matches!(reason, Exclusion::TagMissing { .. } | Exclusion::NotMember { .. } | Exclusion::NotAttached);
+        let is_far = |reason: &Exclusion| {
+            matches!(
+                reason,
+                Exclusion::TagMissing { .. } | Exclusion::NotMember { .. } | Exclusion::NotAttached
+            )
+        };
         match self.only {
             None => true,
             Some(Only::Matched) => node.is_match(),
@@ -171,11 +205,18 @@ struct Failure {
 
 impl<'a> Document<'a> {
     fn of(explanation: &'a Explanation<'a>) -> Self {
-        let failure = |error: &Error| Failure { message: error.chain(), hint: error.hint().map(Into::into) };
+        let failure = |error: &Error| Failure {
+            message: error.chain(),
+            hint: error.hint().map(Into::into),
+        };
         Self {
             subject: explanation.subject,
-            addresses: explanation.discovery.map(|discovery| discovery.addresses().iter().map(AddressRow::from).collect()),
-            discovery: explanation.discovery.map(|discovery| document(discovery, explanation.rows)),
+            addresses: explanation
+                .discovery
+                .map(|discovery| discovery.addresses().iter().map(AddressRow::from).collect()),
+            discovery: explanation
+                .discovery
+                .map(|discovery| document(discovery, explanation.rows)),
             requests: &explanation.requests,
             elapsed_ms: explanation.elapsed_ms,
             suggestion: explanation.suggestion.as_deref(),

@@ -35,7 +35,10 @@ fn main() -> ExitCode {
     };
     let reporter = Reporter::new(&arguments);
     // One call needs no second thread.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             reporter.error(&format!("cannot start: {error}"), None);
@@ -43,7 +46,8 @@ fn main() -> ExitCode {
         }
     };
     let status = runtime.block_on(run(&arguments, &reporter));
-    // A name that is still being looked up, or a file that is still being read, must not hold up the end.
+    // A name that is still being looked up, or a file that is still being read, must not hold up
+    // the end.
     runtime.shutdown_background();
     status.into()
 }
@@ -71,7 +75,10 @@ async fn interruptible(work: impl Future<Output = Status>) -> Status {
 
     let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
     // Without a handler the signal ends this process alone, as it always did.
-    let (Ok(mut on_interrupt), Ok(mut on_terminate)) = (signal(interrupt), signal(terminate)) else { return work.await };
+    let (Ok(mut on_interrupt), Ok(mut on_terminate)) = (signal(interrupt), signal(terminate))
+    else {
+        return work.await;
+    };
     tokio::select! {
         status = work => status,
         _ = on_interrupt.recv() => Status::Interrupted(interrupt.as_raw_value()),

@@ -33,8 +33,13 @@ pub(crate) fn run(arguments: &crate::arguments::Man, reporter: &Reporter) -> Sta
         Some(name) => match subcommands(&whole_command()).find(|known| known.get_name() == name) {
             Some(subcommand) => page_of(subcommand, &registry),
             None => {
-                let known: Vec<String> = subcommands(&whole_command()).map(|known| format!("`{}`", known.get_name())).collect();
-                reporter.error("there is no page for this subcommand", Some(&format!("known: {}", known.join(", "))));
+                let known: Vec<String> = subcommands(&whole_command())
+                    .map(|known| format!("`{}`", known.get_name()))
+                    .collect();
+                reporter.error(
+                    "there is no page for this subcommand",
+                    Some(&format!("known: {}", known.join(", "))),
+                );
                 return Status::Usage;
             }
         },
@@ -46,12 +51,17 @@ pub(crate) fn run(arguments: &crate::arguments::Man, reporter: &Reporter) -> Sta
 }
 
 fn write_all(directory: &Path, registry: &Registry) -> std::io::Result<()> {
-    let at = |path: &Path, error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let at = |path: &Path, error: std::io::Error| {
+        std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    };
     std::fs::create_dir_all(directory).map_err(|error| at(directory, error))?;
     let command = whole_command();
     let mut pages = vec![("discover.1".to_owned(), page(registry)?)];
     for subcommand in subcommands(&command) {
-        pages.push((format!("discover-{}.1", subcommand.get_name()), page_of(subcommand, registry)?));
+        pages.push((
+            format!("discover-{}.1", subcommand.get_name()),
+            page_of(subcommand, registry)?,
+        ));
     }
     for (name, page) in pages {
         let path = directory.join(name);
@@ -67,13 +77,17 @@ fn whole_command() -> Command {
 }
 
 fn subcommands(command: &Command) -> impl Iterator<Item = &Command> {
-    command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help")
+    command
+        .get_subcommands()
+        .filter(|subcommand| subcommand.get_name() != "help")
 }
 
 /// The page of one subcommand.
 fn page_of(subcommand: &Command, registry: &Registry) -> std::io::Result<Vec<u8>> {
     let name = format!("discover-{}", subcommand.get_name());
-    let man = Man::new(subcommand.clone().version(env!("CARGO_PKG_VERSION"))).title(&name).manual("cloud-autojoin");
+    let man = Man::new(subcommand.clone().version(env!("CARGO_PKG_VERSION")))
+        .title(&name)
+        .manual("cloud-autojoin");
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
@@ -93,20 +107,45 @@ fn page_of(subcommand: &Command, registry: &Registry) -> std::io::Result<Vec<u8>
 /// The sections that paragraphs of the help are: each has its heading as first words.
 const SECTIONS: [(&str, &str, &str); 4] = [
     ("Examples:", "EXAMPLES", ""),
-    ("Files:", "FILES", "@FILE, where a join string is taken: a file that holds one."),
-    ("Signals:", "SIGNALS", "SIGINT and SIGTERM end it at once, with the programs that it started."),
-    ("Exit status:", "EXIT STATUS", "0 done, 1 failed, 2 wrong usage."),
+    (
+        "Files:",
+        "FILES",
+        "@FILE, where a join string is taken: a file that holds one.",
+    ),
+    (
+        "Signals:",
+        "SIGNALS",
+        "SIGINT and SIGTERM end it at once, with the programs that it started.",
+    ),
+    (
+        "Exit status:",
+        "EXIT STATUS",
+        "0 done, 1 failed, 2 wrong usage.",
+    ),
 ];
 
 fn paragraphs(command: &Command) -> Vec<String> {
-    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    help.split("\n\n").filter(|paragraph| !paragraph.is_empty()).map(ToOwned::to_owned).collect()
+    let help = command
+        .get_after_help()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    help.split("\n\n")
+        .filter(|paragraph| !paragraph.is_empty())
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
 /// Notes, examples, files, signals and the exit status.
 fn sections(roff: &mut Roff, command: &Command) {
     let paragraphs = paragraphs(command);
-    let notes: Vec<&String> = paragraphs.iter().filter(|paragraph| !SECTIONS.iter().any(|(start, ..)| paragraph.starts_with(start))).collect();
+    let notes: Vec<&String> = paragraphs
+        .iter()
+        .filter(|paragraph| {
+            !SECTIONS
+                .iter()
+                .any(|(start, ..)| paragraph.starts_with(start))
+        })
+        .collect();
     if !notes.is_empty() {
         roff.control("SH", ["NOTES"]);
     }
@@ -115,7 +154,11 @@ fn sections(roff: &mut Roff, command: &Command) {
         roff.text([roman(note.clone())]);
     }
     for (start, heading, default) in SECTIONS {
-        let text = paragraphs.iter().find_map(|paragraph| paragraph.strip_prefix(start)).unwrap_or(default).trim_matches('\n');
+        let text = paragraphs
+            .iter()
+            .find_map(|paragraph| paragraph.strip_prefix(start))
+            .unwrap_or(default)
+            .trim_matches('\n');
         if text.is_empty() {
             continue;
         }
@@ -150,7 +193,9 @@ fn page(registry: &Registry) -> std::io::Result<Vec<u8>> {
     environment(&mut roff, registry);
     sections(&mut roff, &command);
     roff.control("SH", ["SEE ALSO"]);
-    let pages: Vec<String> = subcommands(&command).map(|subcommand| format!("discover-{}(1)", subcommand.get_name())).collect();
+    let pages: Vec<String> = subcommands(&command)
+        .map(|subcommand| format!("discover-{}(1)", subcommand.get_name()))
+        .collect();
     roff.text([roman(pages.join(", "))]);
     roff.to_writer(&mut page)?;
     man.render_version_section(&mut page)?;
@@ -158,20 +203,37 @@ fn page(registry: &Registry) -> std::io::Result<Vec<u8>> {
 }
 
 fn describe(roff: &mut Roff, command: &Command) {
-    roff.control("SH", [format!("DISCOVER {}", command.get_name().to_uppercase()).as_str()]);
+    roff.control(
+        "SH",
+        [format!("DISCOVER {}", command.get_name().to_uppercase()).as_str()],
+    );
     let mut usage = command.clone();
-    roff.text([italic(usage.render_usage().to_string().trim_start_matches("Usage: "))]);
+    roff.text([italic(
+        usage
+            .render_usage()
+            .to_string()
+            .trim_start_matches("Usage: "),
+    )]);
     roff.control("PP", []);
     if let Some(about) = command.get_long_about().or_else(|| command.get_about()) {
         roff.text([roman(format!("{about}."))]);
     }
     // Those of the whole command stand under OPTIONS.
-    for argument in command.get_arguments().filter(|argument| !argument.is_global_set() && argument.get_id() != "help" && !argument.is_hide_set()) {
+    for argument in command.get_arguments().filter(|argument| {
+        !argument.is_global_set() && argument.get_id() != "help" && !argument.is_hide_set()
+    }) {
         roff.control("TP", []);
         roff.text([bold(argument.to_string())]);
-        let mut text = argument.get_help().map(ToString::to_string).unwrap_or_default();
-        let values: Vec<String> =
-            argument.get_possible_values().iter().filter(|_| !argument.is_hide_possible_values_set()).map(|value| value.get_name().to_owned()).collect();
+        let mut text = argument
+            .get_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let values: Vec<String> = argument
+            .get_possible_values()
+            .iter()
+            .filter(|_| !argument.is_hide_possible_values_set())
+            .map(|value| value.get_name().to_owned())
+            .collect();
         // A flag's values are true and false.
         if argument.get_action().takes_values() && !values.is_empty() {
             text.push_str(&format!("; one of {}", values.join(", ")));
@@ -196,14 +258,21 @@ fn describe(roff: &mut Roff, command: &Command) {
 }
 
 fn keys(roff: &mut Roff, spec: &ProviderSpec) {
-    roff.control("SH", [format!("KEYS OF PROVIDER={}", spec.name.to_uppercase()).as_str()]);
+    roff.control(
+        "SH",
+        [format!("KEYS OF PROVIDER={}", spec.name.to_uppercase()).as_str()],
+    );
     roff.text([roman(format!("{}: {}.", spec.title, spec.summary))]);
     for key in spec.keys {
         roff.control("TP", []);
         roff.text([bold(key.label())]);
         roff.text([roman(providers::sentence(key))]);
     }
-    for paragraph in spec.notes.split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
+    for paragraph in spec
+        .notes
+        .split("\n\n")
+        .filter(|paragraph| !paragraph.is_empty())
+    {
         roff.control("PP", []);
         roff.text([roman(paragraph.to_owned())]);
     }
@@ -216,9 +285,15 @@ fn environment(roff: &mut Roff, registry: &Registry) {
             "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
             "the proxy between here and the cloud, and what is asked without it; instance metadata never goes through one",
         ),
-        ("SSL_CERT_FILE, SSL_CERT_DIR", "certificates of authorities to trust instead of the system's"),
+        (
+            "SSL_CERT_FILE, SSL_CERT_DIR",
+            "certificates of authorities to trust instead of the system's",
+        ),
         ("NO_COLOR", "no colour, on terminals too"),
-        ("COLUMNS", "how wide tables and texts are; without it the terminal's width, and in a pipe no line is broken"),
+        (
+            "COLUMNS",
+            "how wide tables and texts are; without it the terminal's width, and in a pipe no line is broken",
+        ),
     ] {
         roff.control("TP", []);
         roff.text([bold(names)]);
@@ -228,7 +303,10 @@ fn environment(roff: &mut Roff, registry: &Registry) {
         for key in spec.keys.iter().filter(|key| !key.env.is_empty()) {
             roff.control("TP", []);
             roff.text([bold(key.env.join(", "))]);
-            roff.text([roman(format!("provider={}: stands in for the key {}", spec.name, key.name))]);
+            roff.text([roman(format!(
+                "provider={}: stands in for the key {}",
+                spec.name, key.name
+            ))]);
         }
     }
 }
@@ -243,17 +321,37 @@ mod tests {
         let command = whole_command();
         for subcommand in subcommands(&command) {
             let page = String::from_utf8(page_of(subcommand, &registry).unwrap()).unwrap();
-            for section in ["NAME", "SYNOPSIS", "OPTIONS", "EXAMPLES", "FILES", "SIGNALS", "EXIT STATUS", "SEE ALSO"] {
+            for section in [
+                "NAME",
+                "SYNOPSIS",
+                "OPTIONS",
+                "EXAMPLES",
+                "FILES",
+                "SIGNALS",
+                "EXIT STATUS",
+                "SEE ALSO",
+            ] {
                 assert!(
-                    page.contains(&format!(".SH {section}\n")) || page.contains(&format!(".SH \"{section}\"\n")),
+                    page.contains(&format!(".SH {section}\n"))
+                        || page.contains(&format!(".SH \"{section}\"\n")),
                     "{section} of {}:\n{page}",
                     subcommand.get_name()
                 );
             }
             // Of each command line in the help its parser takes the flags.
-            for example in paragraphs(subcommand).iter().filter_map(|text| text.strip_prefix("Examples:")).flat_map(str::lines) {
-                let words = example.split_whitespace().take_while(|word| !["|", ">"].contains(word)).map(std::ffi::OsString::from);
-                assert!(example.is_empty() || Arguments::parse_words(words).is_ok(), "{example}");
+            for example in paragraphs(subcommand)
+                .iter()
+                .filter_map(|text| text.strip_prefix("Examples:"))
+                .flat_map(str::lines)
+            {
+                let words = example
+                    .split_whitespace()
+                    .take_while(|word| !["|", ">"].contains(word))
+                    .map(std::ffi::OsString::from);
+                assert!(
+                    example.is_empty() || Arguments::parse_words(words).is_ok(),
+                    "{example}"
+                );
             }
         }
     }
@@ -261,13 +359,30 @@ mod tests {
     #[test]
     fn the_page_has_every_subcommand_key_and_variable() {
         let registry = Registry::compiled_in();
-        let page = String::from_utf8(page(&registry).unwrap()).unwrap().replace("\\-", "-");
+        let page = String::from_utf8(page(&registry).unwrap())
+            .unwrap()
+            .replace("\\-", "-");
         for subcommand in Arguments::command().get_subcommands() {
-            assert!(page.contains(&format!(".SH \"DISCOVER {}\"", subcommand.get_name().to_uppercase())), "{}", subcommand.get_name());
+            assert!(
+                page.contains(&format!(
+                    ".SH \"DISCOVER {}\"",
+                    subcommand.get_name().to_uppercase()
+                )),
+                "{}",
+                subcommand.get_name()
+            );
         }
         for key in registry.providers().iter().flat_map(|spec| spec.keys) {
-            assert!(page.contains(&format!("\\fB{}\\fR", key.label())), "{}", key.name);
-            assert!(key.env.iter().all(|variable| page.contains(variable)), "{}", key.name);
+            assert!(
+                page.contains(&format!("\\fB{}\\fR", key.label())),
+                "{}",
+                key.name
+            );
+            assert!(
+                key.env.iter().all(|variable| page.contains(variable)),
+                "{}",
+                key.name
+            );
         }
     }
 }

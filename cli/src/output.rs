@@ -10,7 +10,8 @@ use crate::arguments::OutputFormat;
 use crate::report::Reporter;
 use crate::status::Status;
 
-/// Writes `text`, which is the `what` (`addresses`), to standard output. A closed pipe or a full disk is a failure: a reader that checks the exit code never takes a part for the whole.
+/// Writes `text`, which is the `what` (`addresses`), to standard output. A closed pipe or a full
+/// disk is a failure: a reader that checks the exit code never takes a part for the whole.
 pub(crate) fn deliver(text: &str, what: &str, reporter: &Reporter) -> Status {
     match print(text) {
         Ok(()) => Status::Done,
@@ -41,9 +42,18 @@ fn print(text: &str) -> io::Result<()> {
 }
 
 /// The addresses as standard output shows them, with the line end.
-pub(crate) fn addresses(format: OutputFormat, provider: &str, subject: &str, addresses: &[Address]) -> String {
+pub(crate) fn addresses(
+    format: OutputFormat,
+    provider: &str,
+    subject: &str,
+    addresses: &[Address],
+) -> String {
     match format {
-        OutputFormat::Json => json(&Answer { provider, subject, addresses: rows(addresses) }),
+        OutputFormat::Json => json(&Answer {
+            provider,
+            subject,
+            addresses: rows(addresses),
+        }),
         format => plain(format, addresses),
     }
 }
@@ -54,9 +64,20 @@ pub(crate) fn union(format: OutputFormat, union: &Union) -> String {
         return plain(format, &union.addresses);
     }
     let sources = union.discoveries.iter();
-    let sources = sources.map(|discovery| Answer { provider: discovery.provider(), subject: discovery.subject(), addresses: rows(&discovery.addresses()) });
-    let failed = union.failed.iter().map(|(source, error)| FailedSource { source, error: error.chain() });
-    json(&UnionDocument { addresses: rows(&union.addresses), sources: sources.collect(), failed: failed.collect() })
+    let sources = sources.map(|discovery| Answer {
+        provider: discovery.provider(),
+        subject: discovery.subject(),
+        addresses: rows(&discovery.addresses()),
+    });
+    let failed = union.failed.iter().map(|(source, error)| FailedSource {
+        source,
+        error: error.chain(),
+    });
+    json(&UnionDocument {
+        addresses: rows(&union.addresses),
+        sources: sources.collect(),
+        failed: failed.collect(),
+    })
 }
 
 fn plain(format: OutputFormat, addresses: &[Address]) -> String {
@@ -73,8 +94,11 @@ fn rows(addresses: &[Address]) -> Vec<AddressRow> {
 
 /// A value as one line of JSON, with the line end.
 pub(crate) fn json(value: &impl Serialize) -> String {
-    // Maps with text keys and plain values always serialise; if one ever does not, its reader finds that out here.
-    serde_json::to_string(value).unwrap_or_else(|error| serde_json::json!({ "error": error.to_string() }).to_string()) + "\n"
+    // Maps with text keys and plain values always serialise; if one ever does not, its reader finds
+    // that out here.
+    serde_json::to_string(value)
+        .unwrap_or_else(|error| serde_json::json!({ "error": error.to_string() }).to_string())
+        + "\n"
 }
 
 #[derive(Serialize)]
@@ -124,22 +148,34 @@ mod tests {
     use super::*;
 
     fn two() -> Vec<Address> {
-        vec![Address::ip("10.0.0.4".parse().unwrap()).with_instance("vm1").with_network_interface("nic1"), Address::name("a.example").with_port(8300)]
+        vec![
+            Address::ip("10.0.0.4".parse().unwrap())
+                .with_instance("vm1")
+                .with_network_interface("nic1"),
+            Address::name("a.example").with_port(8300),
+        ]
     }
 
     #[test]
     fn text_is_one_line_with_single_blanks() {
-        assert_eq!(addresses(OutputFormat::Text, "azure", "s", &two()), "10.0.0.4 a.example:8300\n");
+        assert_eq!(
+            addresses(OutputFormat::Text, "azure", "s", &two()),
+            "10.0.0.4 a.example:8300\n"
+        );
     }
 
     #[test]
     fn lines_has_one_address_a_line() {
-        assert_eq!(addresses(OutputFormat::Lines, "azure", "s", &two()), "10.0.0.4\na.example:8300\n");
+        assert_eq!(
+            addresses(OutputFormat::Lines, "azure", "s", &two()),
+            "10.0.0.4\na.example:8300\n"
+        );
     }
 
     #[test]
     fn json_says_where_each_address_came_from() {
-        let printed: serde_json::Value = serde_json::from_str(&addresses(OutputFormat::Json, "azure", "s", &two())).unwrap();
+        let printed: serde_json::Value =
+            serde_json::from_str(&addresses(OutputFormat::Json, "azure", "s", &two())).unwrap();
         assert_eq!(
             printed,
             serde_json::json!({"provider": "azure", "subject": "s", "addresses": [

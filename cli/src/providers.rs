@@ -17,7 +17,13 @@ pub(crate) fn run(arguments: &Providers, reporter: &Reporter) -> Status {
     let registry = Registry::compiled_in();
     let text = match &arguments.name {
         None => match arguments.output {
-            OutputFormat::Json => output::json(&registry.providers().iter().map(ProviderRow::from).collect::<Vec<_>>()),
+            OutputFormat::Json => output::json(
+                &registry
+                    .providers()
+                    .iter()
+                    .map(ProviderRow::from)
+                    .collect::<Vec<_>>(),
+            ),
             OutputFormat::Text | OutputFormat::Lines => list(&registry),
         },
         Some(name) => {
@@ -38,16 +44,37 @@ pub(crate) fn run(arguments: &Providers, reporter: &Reporter) -> Status {
 }
 
 fn list(registry: &Registry) -> String {
-    let width = registry.providers().iter().map(|spec| spec.name.len()).max().unwrap_or_default();
+    let width = registry
+        .providers()
+        .iter()
+        .map(|spec| spec.name.len())
+        .max()
+        .unwrap_or_default();
     let columns = Width::of_standard_output();
-    let line = |spec: &ProviderSpec| columns.wrapped_by(&format!("{:width$}  {}: {}", spec.name, spec.title, spec.summary), 0, width + 2) + "\n";
+    let line = |spec: &ProviderSpec| {
+        columns.wrapped_by(
+            &format!("{:width$}  {}: {}", spec.name, spec.title, spec.summary),
+            0,
+            width + 2,
+        ) + "\n"
+    };
     registry.providers().iter().map(line).collect()
 }
 
 fn one(spec: &ProviderSpec, width: Width) -> String {
-    let mut text = format!("{}: provider={}\n{}\n\nKeys:\n", spec.title, spec.name, width.wrapped_by(spec.summary, 0, 0));
+    let mut text = format!(
+        "{}: provider={}\n{}\n\nKeys:\n",
+        spec.title,
+        spec.name,
+        width.wrapped_by(spec.summary, 0, 0)
+    );
     for key in spec.keys {
-        let _ = writeln!(text, "  {}{}", key.label(), if key.required { " (required)" } else { "" });
+        let _ = writeln!(
+            text,
+            "  {}{}",
+            key.label(),
+            if key.required { " (required)" } else { "" }
+        );
         let _ = writeln!(text, "{}", width.wrapped_by(&sentence(key), 6, 6));
     }
     if !spec.notes.is_empty() {
@@ -101,7 +128,12 @@ struct KeyRow {
 
 impl From<&ProviderSpec> for ProviderRow {
     fn from(spec: &ProviderSpec) -> Self {
-        Self { name: spec.name, title: spec.title, summary: spec.summary, keys: spec.keys.iter().map(KeyRow::from).collect() }
+        Self {
+            name: spec.name,
+            title: spec.title,
+            summary: spec.summary,
+            keys: spec.keys.iter().map(KeyRow::from).collect(),
+        }
     }
 }
 

@@ -4,7 +4,9 @@
 use cloud_autojoin::file::FileKind;
 use cloud_autojoin::join_string::{self, JoinArgument};
 use cloud_autojoin::sources::{self, Require, Source, SourcesError};
-use cloud_autojoin::{Call, Clock, ConfigError, ConfigString, Context, Detail, Error, Provider, Registry, Result};
+use cloud_autojoin::{
+    Call, Clock, ConfigError, ConfigString, Context, Detail, Error, Provider, Registry, Result,
+};
 
 use crate::arguments::Question;
 use crate::report::Reporter;
@@ -33,28 +35,59 @@ pub(crate) async fn ask(question: &Question, detail: Detail, reporter: &Reporter
     let call = Call::new(&clock, question.timeout.0).with_detail(detail);
     match ask_all(question, &clock, &call, reporter).await {
         Ok(asked) => asked,
-        Err(error) => vec![Asked { source: Source::failed("the join string", call, error), config: None, is_only: true }],
+        Err(error) => vec![Asked {
+            source: Source::failed("the join string", call, error),
+            config: None,
+            is_only: true,
+        }],
     }
 }
 
-async fn ask_all(question: &Question, clock: &Clock, call: &Call, reporter: &Reporter) -> Result<Vec<Asked>> {
+async fn ask_all(
+    question: &Question,
+    clock: &Clock,
+    call: &Call,
+    reporter: &Reporter,
+) -> Result<Vec<Asked>> {
     let registry = Registry::compiled_in();
     let strings = join_string::read_all(&question.words, FileKind::Any, &registry, call).await?;
     let context = Context::builder().clock(clock.clone()).build()?;
     let is_only = strings.len() == 1;
     let (mut configs, mut providers) = (Vec::new(), Vec::new());
     for (config, given) in strings {
-        let label = registry.provider_of(&config).map_or_else(|_| "a join string".to_owned(), |spec| format!("provider `{}`", spec.name));
-        providers.push(build(&config, &given, &registry, &context, question.strict, reporter).map_err(|error| (label, error)));
+        let label = registry.provider_of(&config).map_or_else(
+            |_| "a join string".to_owned(),
+            |spec| format!("provider `{}`", spec.name),
+        );
+        providers.push(
+            build(
+                &config,
+                &given,
+                &registry,
+                &context,
+                question.strict,
+                reporter,
+            )
+            .map_err(|error| (label, error)),
+        );
         configs.push(config);
     }
-    // One that can't be built fails the whole before anything is sent; the others have no answer then.
+    // One that can't be built fails the whole before anything is sent; the others have no answer
+    // then.
     if question.require() == Require::All && providers.iter().any(Result::is_err) {
         let mut failed = providers.iter().map(Result::is_err);
         configs.retain(|_| failed.next().unwrap_or_default());
     }
     let sources = sources::discover_all(providers, question.require(), call).await;
-    Ok(sources.into_iter().zip(configs).map(|(source, config)| Asked { source, config: Some(config), is_only }).collect())
+    Ok(sources
+        .into_iter()
+        .zip(configs)
+        .map(|(source, config)| Asked {
+            source,
+            config: Some(config),
+            is_only,
+        })
+        .collect())
 }
 
 fn build(
@@ -66,32 +99,55 @@ fn build(
     reporter: &Reporter,
 ) -> Result<Box<dyn Provider>> {
     check_unknown_keys(registry, config, strict, reporter)?;
-    registry.build(config, context).map_err(|error| join_string::locate(error, config, given, registry))
+    registry
+        .build(config, context)
+        .map_err(|error| join_string::locate(error, config, given, registry))
 }
 
 /// Reports that several sources have no answer together.
 pub(crate) fn report_failed(error: &SourcesError, reporter: &Reporter) -> Status {
     reporter.error(&error.to_string(), error.hint().as_deref());
-    if error.is_nothing_matched() { Status::NothingMatched } else { Status::Failed }
+    if error.is_nothing_matched() {
+        Status::NothingMatched
+    } else {
+        Status::Failed
+    }
 }
 
 /// Warns of the sources that `--any` does without.
 pub(crate) fn warn_of_failed(failed: &[(String, Error)], reporter: &Reporter) {
     for (label, error) in failed {
-        let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-        reporter.warning(&format!("addresses are missing: {label}: {}{hint}", error.chain()));
+        let hint = error
+            .hint()
+            .map(|hint| format!("; {hint}"))
+            .unwrap_or_default();
+        reporter.warning(&format!(
+            "addresses are missing: {label}: {}{hint}",
+            error.chain()
+        ));
     }
 }
 
-/// Warns of keys that the provider does not know, or makes an error of them. Strings are shared with agents that ignore such keys, so the default is the warning.
-fn check_unknown_keys(registry: &Registry, config: &ConfigString, strict: bool, reporter: &Reporter) -> Result<()> {
+/// Warns of keys that the provider does not know, or makes an error of them. Strings are shared
+/// with agents that ignore such keys, so the default is the warning.
+fn check_unknown_keys(
+    registry: &Registry,
+    config: &ConfigString,
+    strict: bool,
+    reporter: &Reporter,
+) -> Result<()> {
     let provider = registry.provider_of(config)?.name;
     let problems = join_string::unknown_keys(registry, config)?;
     if strict {
-        return ConfigError::from_problems(Some(provider), problems).map_or(Ok(()), |error| Err(error.into()));
+        return ConfigError::from_problems(Some(provider), problems)
+            .map_or(Ok(()), |error| Err(error.into()));
     }
     for problem in problems {
-        reporter.warning(&format!("{} is ignored; {}", problem.message, problem.hint.unwrap_or_default()));
+        reporter.warning(&format!(
+            "{} is ignored; {}",
+            problem.message,
+            problem.hint.unwrap_or_default()
+        ));
     }
     Ok(())
 }

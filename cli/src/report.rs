@@ -25,40 +25,60 @@ impl Reporter {
             #[cfg(all(feature = "sidecar", unix))]
             (false, verbose) if arguments.log_format().is_some() => {
                 Self::start_daemon_log(arguments, verbose);
-                return Self { quiet: arguments.quiet };
+                return Self {
+                    quiet: arguments.quiet,
+                };
             }
             (false, 0) => LevelFilter::WARN,
             (false, 1) => LevelFilter::DEBUG,
             (false, _) => LevelFilter::TRACE,
         };
         if level != LevelFilter::OFF {
-            let ours = Targets::new().with_target("cloud_autojoin", level).with_default(level.min(LevelFilter::WARN));
+            let ours = Targets::new()
+                .with_target("cloud_autojoin", level)
+                .with_default(level.min(LevelFilter::WARN));
             let layer = tracing_subscriber::fmt::layer()
                 .with_writer(|| LogWriter::new(io::stderr()))
                 .with_ansi(Colour::on(io::stderr().is_terminal()).is_on())
                 .without_time()
                 .with_target(false);
             // A second subscriber cannot be there: this is the start of the process.
-            let _ = tracing_subscriber::registry().with(ours).with(layer).try_init();
+            let _ = tracing_subscriber::registry()
+                .with(ours)
+                .with(layer)
+                .try_init();
         }
-        Self { quiet: arguments.quiet }
+        Self {
+            quiet: arguments.quiet,
+        }
     }
 
     /// The log of the sidecar: what changed is said without being asked.
     #[cfg(all(feature = "sidecar", unix))]
     fn start_daemon_log(arguments: &Arguments, verbose: u8) {
-        let level = [LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE][usize::from(verbose.min(2))];
-        let ours = Targets::new().with_target("cloud_autojoin", level).with_default(LevelFilter::WARN);
+        let level = [LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE]
+            [usize::from(verbose.min(2))];
+        let ours = Targets::new()
+            .with_target("cloud_autojoin", level)
+            .with_default(LevelFilter::WARN);
         let layer = tracing_subscriber::fmt::layer().with_writer(|| LogWriter::new(io::stderr()));
         let log = tracing_subscriber::registry().with(ours);
         // A second subscriber cannot be there: this is the start of the process.
         let _ = match arguments.log_format() {
             // Events have a field `target` of their own, and an object has each key once.
-            Some(crate::arguments::LogFormat::Json) => log.with(layer.json().flatten_event(true).with_target(false)).try_init(),
+            Some(crate::arguments::LogFormat::Json) => log
+                .with(layer.json().flatten_event(true).with_target(false))
+                .try_init(),
             _ => {
-                let layer = layer.with_ansi(Colour::on(io::stderr().is_terminal()).is_on()).with_target(false);
+                let layer = layer
+                    .with_ansi(Colour::on(io::stderr().is_terminal()).is_on())
+                    .with_target(false);
                 // The journal adds the time.
-                if is_read_by_the_journal() { log.with(layer.without_time()).try_init() } else { log.with(layer).try_init() }
+                if is_read_by_the_journal() {
+                    log.with(layer.without_time()).try_init()
+                } else {
+                    log.with(layer).try_init()
+                }
             }
         };
     }
@@ -73,12 +93,14 @@ impl Reporter {
         Self { quiet: true }
     }
 
-    /// Reports why it failed. With `-q` this is one line, since go-netaddrs and the agents behind it quote it whole.
+    /// Reports why it failed. With `-q` this is one line, since go-netaddrs and the agents behind
+    /// it quote it whole.
     pub(crate) fn failure(&self, error: &Error) {
         self.error(&error.chain(), error.hint().as_deref());
     }
 
-    /// Reports why it failed where standard output has said so already: with `-q` only, for programs that read that line.
+    /// Reports why it failed where standard output has said so already: with `-q` only, for
+    /// programs that read that line.
     pub(crate) fn failure_for_quiet(&self, error: &Error) {
         if self.quiet {
             self.failure(error);
@@ -90,15 +112,26 @@ impl Reporter {
         let line = one_line(message);
         match hint.map(one_line) {
             None => write_line(&format!("{} {line}", label("discover:", Colour::RED))),
-            Some(hint) if self.quiet => write_line(&format!("{} {line}; {hint}", label("discover:", Colour::RED))),
-            Some(hint) => write_line(&format!("{} {line}\n{} {hint}", label("discover:", Colour::RED), label("hint:", Colour::GREEN))),
+            Some(hint) if self.quiet => write_line(&format!(
+                "{} {line}; {hint}",
+                label("discover:", Colour::RED)
+            )),
+            Some(hint) => write_line(&format!(
+                "{} {line}\n{} {hint}",
+                label("discover:", Colour::RED),
+                label("hint:", Colour::GREEN)
+            )),
         }
     }
 
     /// Says something that is good to know.
     pub(crate) fn note(&self, message: &str) {
         if !self.quiet {
-            write_line(&format!("{} {}", label("note:", Colour::GREEN), one_line(message)));
+            write_line(&format!(
+                "{} {}",
+                label("note:", Colour::GREEN),
+                one_line(message)
+            ));
         }
     }
 
@@ -113,7 +146,11 @@ impl Reporter {
     /// Reports what is not as it should be and does not stop the call.
     pub(crate) fn warning(&self, message: &str) {
         if !self.quiet {
-            write_line(&format!("{} {}", label("warning:", Colour::YELLOW), one_line(message)));
+            write_line(&format!(
+                "{} {}",
+                label("warning:", Colour::YELLOW),
+                one_line(message)
+            ));
         }
     }
 }
@@ -121,17 +158,31 @@ impl Reporter {
 /// Whether standard error goes to systemd's journal.
 #[cfg(all(feature = "sidecar", unix))]
 fn is_read_by_the_journal() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "says where the log goes, read before there is a context")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "says where the log goes, read before there is a context"
+    )]
     std::env::var_os("JOURNAL_STREAM").is_some()
 }
 
 /// The first word of a line, in colour on a terminal.
 fn label(word: &str, colour: &str) -> String {
-    if Colour::on(io::stderr().is_terminal()).is_on() { format!("{colour}{word}\x1b[0m") } else { word.to_owned() }
+    if Colour::on(io::stderr().is_terminal()).is_on() {
+        format!("{colour}{word}\x1b[0m")
+    } else {
+        word.to_owned()
+    }
 }
 
 fn one_line(text: &str) -> String {
-    printable(&text.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "))
+    printable(
+        &text
+            .split(['\n', '\r'])
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
 }
 
 fn write_line(text: &str) {

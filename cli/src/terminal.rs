@@ -19,7 +19,11 @@ impl<W: Write> LogWriter<W> {
 impl<W: Write> Write for LogWriter<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         // Lines come whole. Nearly all have no such character: their first bytes are these.
-        let text = line.iter().any(|byte| matches!(byte, 0xd8 | 0xe2)).then(|| str::from_utf8(line).ok()).flatten();
+        let text = line
+            .iter()
+            .any(|byte| matches!(byte, 0xd8 | 0xe2))
+            .then(|| str::from_utf8(line).ok())
+            .flatten();
         match text.filter(|text| text.contains(is_bidi_control)) {
             None => self.0.write_all(line)?,
             Some(text) => {
@@ -50,22 +54,34 @@ impl Width {
     /// `COLUMNS` if it's set, or those of the terminal. Without either, as in a pipe, lines aren't
     /// broken: a program that searches them would miss what is torn apart.
     pub(crate) fn of_standard_output() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "a convention between terminals and programs, read before there is a context")]
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a convention between terminals and programs, read before there is a context"
+        )]
+        let columns = std::env::var("COLUMNS")
+            .ok()
+            .and_then(|columns| columns.parse().ok())
+            .filter(|columns| *columns > 0);
         let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
-        Self(columns.or_else(terminal).map(|columns: u16| columns.max(40)))
+        Self(
+            columns
+                .or_else(terminal)
+                .map(|columns: u16| columns.max(40)),
+        )
     }
 
     pub(crate) fn columns(self) -> Option<u16> {
         self.0
     }
 
-    /// The text in lines of at most this width, broken at blanks; lines after the first are set in by two.
+    /// The text in lines of at most this width, broken at blanks; lines after the first are set in
+    /// by two.
     pub(crate) fn wrapped(self, text: &str) -> String {
         self.wrapped_by(text, 0, 2)
     }
 
-    /// The text in lines of at most this width; the first is set in by `first` blanks, the others by `rest`.
+    /// The text in lines of at most this width; the first is set in by `first` blanks, the others
+    /// by `rest`.
     pub(crate) fn wrapped_by(self, text: &str, first: usize, rest: usize) -> String {
         let text = printable(text);
         let columns = self.0.map_or(usize::MAX, usize::from);
@@ -73,7 +89,10 @@ impl Width {
         let mut used = 0;
         for word in text.split(' ') {
             let length = word.chars().count();
-            if used > 0 && used + 1 + length > columns.saturating_sub(if lines.contains('\n') { rest } else { first }) {
+            if used > 0
+                && used + 1 + length
+                    > columns.saturating_sub(if lines.contains('\n') { rest } else { first })
+            {
                 lines.push('\n');
                 lines.push_str(&" ".repeat(rest));
                 used = 0;
@@ -107,7 +126,10 @@ impl Colour {
 
     /// Colour if `terminal`, unless `NO_COLOR` is set.
     pub(crate) fn on(terminal: bool) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "a convention between terminals and programs, read before there is a context")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a convention between terminals and programs, read before there is a context"
+        )]
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self(terminal && !refused)
     }
@@ -149,17 +171,32 @@ mod tests {
 
     #[test]
     fn text_is_broken_at_blanks_and_set_in() {
-        assert_eq!(Width(Some(10)).wrapped("a bb ccc dddd eeeee"), "a bb ccc\n  dddd\n  eeeee");
-        assert_eq!(Width(Some(10)).wrapped("a-word-that-is-longer b"), "a-word-that-is-longer\n  b");
+        assert_eq!(
+            Width(Some(10)).wrapped("a bb ccc dddd eeeee"),
+            "a bb ccc\n  dddd\n  eeeee"
+        );
+        assert_eq!(
+            Width(Some(10)).wrapped("a-word-that-is-longer b"),
+            "a-word-that-is-longer\n  b"
+        );
         assert_eq!(Width(Some(80)).wrapped("short"), "short");
         assert_eq!(Width(None).wrapped(&"word ".repeat(99)), "word ".repeat(99));
-        assert_eq!(Width(Some(10)).wrapped_by("a bb ccc dddd", 2, 6), "  a bb ccc\n      dddd");
+        assert_eq!(
+            Width(Some(10)).wrapped_by("a bb ccc dddd", 2, 6),
+            "  a bb ccc\n      dddd"
+        );
     }
 
     #[test]
     fn colour_is_put_around_known_first_words_only() {
         let words = [("in", Colour::GREEN)];
-        assert_eq!(Colour(true).first_words("in  10.0.0.4\ninner\n in", &words), "\x1b[32min\x1b[0m  10.0.0.4\ninner\n in");
-        assert_eq!(Colour(false).first_words("in  10.0.0.4", &words), "in  10.0.0.4");
+        assert_eq!(
+            Colour(true).first_words("in  10.0.0.4\ninner\n in", &words),
+            "\x1b[32min\x1b[0m  10.0.0.4\ninner\n in"
+        );
+        assert_eq!(
+            Colour(false).first_words("in  10.0.0.4", &words),
+            "in  10.0.0.4"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What is printed when a command line asks for help, or makes no sense.
 //!
-//! A word that makes no sense may be a secret that lost its place, so it is repeated only when it reads like a word or a flag.
+//! A word that makes no sense may be a secret that lost its place, so it is repeated only when it
+//! reads like a word or a flag.
 
 use std::ffi::OsString;
 
@@ -26,43 +27,79 @@ pub(crate) fn report(mut error: clap::Error, words: &[OsString]) -> Status {
     }
     mask(&mut error);
     let (message, tip) = message_and_tip(&error.render().to_string());
-    let help = format!("`{} --help` says what may be written", with_subcommand(words));
+    let help = format!(
+        "`{} --help` says what may be written",
+        with_subcommand(words)
+    );
     if asks_for_quiet(words) {
         Reporter::silent().error(&message, Some(&help));
     } else {
-        Reporter::talkative().error(&message, Some(&tip.map_or_else(|| help.clone(), |tip| format!("{tip}; {help}"))));
+        Reporter::talkative().error(
+            &message,
+            Some(&tip.map_or_else(|| help.clone(), |tip| format!("{tip}; {help}"))),
+        );
     }
     Status::Usage
 }
 
 /// What clap says is wrong, on one line, and its tip if it has one; without the usage.
 fn message_and_tip(text: &str) -> (String, Option<String>) {
-    let paragraphs: Vec<String> =
-        text.split("\n\n").map(|paragraph| paragraph.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")).collect();
-    let message = paragraphs.first().map(|first| first.strip_prefix("error: ").unwrap_or(first).to_owned()).unwrap_or_default();
-    let tip = paragraphs.iter().find_map(|paragraph| paragraph.strip_prefix("tip: ").map(ToOwned::to_owned));
+    let paragraphs: Vec<String> = text
+        .split("\n\n")
+        .map(|paragraph| {
+            paragraph
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect();
+    let message = paragraphs
+        .first()
+        .map(|first| first.strip_prefix("error: ").unwrap_or(first).to_owned())
+        .unwrap_or_default();
+    let tip = paragraphs
+        .iter()
+        .find_map(|paragraph| paragraph.strip_prefix("tip: ").map(ToOwned::to_owned));
     (message, tip)
 }
 
 /// The command with the subcommand that `words` begin with, if they do.
 fn with_subcommand(words: &[OsString]) -> String {
-    let first = words.iter().skip(1).find_map(|word| word.to_str().filter(|word| !word.starts_with('-')));
+    let first = words
+        .iter()
+        .skip(1)
+        .find_map(|word| word.to_str().filter(|word| !word.starts_with('-')));
     let known = Arguments::command();
     match first.and_then(|name| known.find_subcommand(name)) {
-        Some(subcommand) if subcommand.get_name() != "help" => format!("discover {}", subcommand.get_name()),
+        Some(subcommand) if subcommand.get_name() != "help" => {
+            format!("discover {}", subcommand.get_name())
+        }
         _ => "discover".to_owned(),
     }
 }
 
-/// Whether the words have a `-q`. The command line as a whole was not understood, so this looks at the words alone.
+/// Whether the words have a `-q`. The command line as a whole was not understood, so this looks at
+/// the words alone.
 fn asks_for_quiet(words: &[OsString]) -> bool {
-    words.iter().skip(1).any(|word| word.to_str().is_some_and(|word| matches!(word, "-q" | "--q" | "-quiet" | "--quiet" | "-q=true" | "-q=1")))
+    words.iter().skip(1).any(|word| {
+        word.to_str().is_some_and(|word| {
+            matches!(
+                word,
+                "-q" | "--q" | "-quiet" | "--quiet" | "-q=true" | "-q=1"
+            )
+        })
+    })
 }
 
 fn mask(error: &mut clap::Error) {
     // Of other kinds the argument is clap's own text, as `--output <FORMAT>`.
     let argument = (error.kind() == ErrorKind::UnknownArgument).then_some(ContextKind::InvalidArg);
-    for kind in [ContextKind::InvalidSubcommand, ContextKind::InvalidValue].into_iter().chain(argument) {
+    for kind in [ContextKind::InvalidSubcommand, ContextKind::InvalidValue]
+        .into_iter()
+        .chain(argument)
+    {
         if let Some(ContextValue::String(text)) = error.get(kind)
             && !is_showable(text)
         {
@@ -74,7 +111,11 @@ fn mask(error: &mut clap::Error) {
 }
 
 fn is_showable(text: &str) -> bool {
-    text.len() <= 24 && text.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '-' || letter == '_') || text.len() <= 6
+    text.len() <= 24
+        && text
+            .chars()
+            .all(|letter| letter.is_ascii_alphabetic() || letter == '-' || letter == '_')
+        || text.len() <= 6
 }
 
 #[cfg(test)]
@@ -82,7 +123,12 @@ mod tests {
     use super::*;
 
     fn said(words: &[&str]) -> String {
-        let mut error = Arguments::parse_words(std::iter::once("discover").chain(words.iter().copied()).map(OsString::from)).unwrap_err();
+        let mut error = Arguments::parse_words(
+            std::iter::once("discover")
+                .chain(words.iter().copied())
+                .map(OsString::from),
+        )
+        .unwrap_err();
         mask(&mut error);
         message_and_tip(&error.render().to_string()).0
     }
@@ -90,13 +136,22 @@ mod tests {
     #[test]
     fn words_and_flags_are_repeated() {
         assert_eq!(said(&["adrs", "a=b"]), "unrecognized subcommand 'adrs'");
-        assert_eq!(said(&["addrs", "--ouput"]), "unexpected argument '--ouput' found");
-        assert_eq!(said(&["addrs", "--output", "xml"]), "invalid value 'xml' for '--output <FORMAT>' [possible values: text, lines, json]");
+        assert_eq!(
+            said(&["addrs", "--ouput"]),
+            "unexpected argument '--ouput' found"
+        );
+        assert_eq!(
+            said(&["addrs", "--output", "xml"]),
+            "invalid value 'xml' for '--output <FORMAT>' [possible values: text, lines, json]"
+        );
         assert_eq!(
             said(&["addrs", "--timeout", "soon"]),
             "invalid value 'soon' for '--timeout <DURATION>': must be a duration such as 30s, 1m30s, 1.5h, above zero"
         );
-        assert_eq!(said(&["-q=maybe"]), "invalid value 'maybe' for '--quiet[=<BOOL>]': must be true or false");
+        assert_eq!(
+            said(&["-q=maybe"]),
+            "invalid value 'maybe' for '--quiet[=<BOOL>]': must be true or false"
+        );
     }
 
     #[test]
@@ -112,7 +167,12 @@ mod tests {
             &["providers", "azure", canary],
             &["-q=Zx8Q~canary.cAnArY-0123456789"],
         ] {
-            let mut error = Arguments::parse_words(std::iter::once("discover").chain(words.iter().copied()).map(OsString::from)).unwrap_err();
+            let mut error = Arguments::parse_words(
+                std::iter::once("discover")
+                    .chain(words.iter().copied())
+                    .map(OsString::from),
+            )
+            .unwrap_err();
             assert_eq!(error.exit_code(), 2);
             mask(&mut error);
             let text = error.render().to_string();

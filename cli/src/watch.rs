@@ -1,7 +1,9 @@
 //! `discover watch`: runs the sidecar with the flags or a configuration file, until a signal.
 
 use cloud_autojoin::{ConfigProblem, Context};
-use cloud_autojoin_sidecar::{CheckDepth, CheckedConfig, Config, ConfigSource, Failure, ReloadSource};
+use cloud_autojoin_sidecar::{
+    CheckDepth, CheckedConfig, Config, ConfigSource, Failure, ReloadSource,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Watch;
@@ -20,7 +22,11 @@ pub(crate) async fn run(arguments: &Watch, reporter: &Reporter) -> Status {
             return Status::Failed;
         }
     };
-    let depth = if arguments.check { CheckDepth::Machine } else { CheckDepth::Text };
+    let depth = if arguments.check {
+        CheckDepth::Machine
+    } else {
+        CheckDepth::Text
+    };
     let checked = match read(arguments, depth, &context).await {
         Ok(checked) => checked,
         Err(problems) => {
@@ -50,17 +56,30 @@ pub(crate) async fn run(arguments: &Watch, reporter: &Reporter) -> Status {
 }
 
 async fn run_once(config: &Config, reporter: &Reporter) -> Status {
-    let Err(error) = cloud_autojoin_sidecar::run_once(config).await else { return Status::Done };
+    let Err(error) = cloud_autojoin_sidecar::run_once(config).await else {
+        return Status::Done;
+    };
     for failure in &error.failures {
         reporter.error(&failure.to_string(), failure.hint());
     }
-    if error.is_nothing_matched { Status::NothingMatched } else { Status::Failed }
+    if error.is_nothing_matched {
+        Status::NothingMatched
+    } else {
+        Status::Failed
+    }
 }
 
 /// Runs the sidecar until SIGTERM or SIGINT.
 async fn serve(arguments: &Watch, config: Config, context: Context) -> Result<(), Failure> {
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let reloads = Hangups { signal: listen(SignalKind::hangup())?, arguments, context };
+    let (mut terminate, mut interrupt) = (
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::interrupt())?,
+    );
+    let reloads = Hangups {
+        signal: listen(SignalKind::hangup())?,
+        arguments,
+        context,
+    };
     let listener = config.bind().await?;
     let shutdown = async move {
         tokio::select! {
@@ -94,7 +113,11 @@ impl ReloadSource for Hangups<'_> {
     }
 }
 
-async fn read(arguments: &Watch, depth: CheckDepth, context: &Context) -> Result<CheckedConfig, Vec<ConfigProblem>> {
+async fn read(
+    arguments: &Watch,
+    depth: CheckDepth,
+    context: &Context,
+) -> Result<CheckedConfig, Vec<ConfigProblem>> {
     let source = match &arguments.config {
         Some(file) => ConfigSource::read(file).await?,
         None => arguments.table()?.into(),

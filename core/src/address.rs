@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::net::IpAddr;
 
-/// Where a member is reached: an IP address, or a DNS name for providers whose answers are names (SRV).
+/// Where a member is reached: an IP address, or a DNS name for providers whose answers are names
+/// (SRV).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Host {
@@ -25,17 +26,19 @@ impl fmt::Display for Host {
 
 /// An address of a cluster member, with where it came from.
 ///
-/// `Display` prints what go-discover prints: `10.0.0.4`, `2001:db8::4`, and with a port `10.0.0.4:8301` or `[2001:db8::4]:8301` (go-discover leaves the
-/// brackets out there, which no reader can take apart).
+/// `Display` prints what go-discover prints: `10.0.0.4`, `2001:db8::4`, and with a port
+/// `10.0.0.4:8301` or `[2001:db8::4]:8301` (go-discover leaves the brackets out there, which no
+/// reader can take apart).
 ///
-/// Equality and order look at host and port only, so that a list of addresses sorts and deduplicates as its readers see it: IPv4 before IPv6 before names,
-/// each by value, then by port.
+/// Equality and order look at host and port only, so that a list of addresses sorts and
+/// deduplicates as its readers see it: IPv4 before IPv6 before names, each by value, then by port.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Address {
     /// The IP address or DNS name.
     pub host: Host,
-    /// The port, for the providers that know one (SRV, Kubernetes, mDNS); `None` means that the reader's default counts.
+    /// The port, for the providers that know one (SRV, Kubernetes, mDNS); `None` means that the
+    /// reader's default counts.
     pub port: Option<u16>,
     /// The name of the instance (virtual machine, pod, server) behind the address.
     pub instance: Option<String>,
@@ -46,12 +49,22 @@ pub struct Address {
 impl Address {
     /// An IP address without port or origin.
     pub fn ip(ip: IpAddr) -> Self {
-        Self { host: Host::Ip(ip), port: None, instance: None, network_interface: None }
+        Self {
+            host: Host::Ip(ip),
+            port: None,
+            instance: None,
+            network_interface: None,
+        }
     }
 
     /// A DNS name without port or origin.
     pub fn name(name: impl Into<String>) -> Self {
-        Self { host: Host::Name(name.into()), port: None, instance: None, network_interface: None }
+        Self {
+            host: Host::Name(name.into()),
+            port: None,
+            instance: None,
+            network_interface: None,
+        }
     }
 
     /// The same address with a port.
@@ -121,24 +134,42 @@ mod tests {
         assert_eq!(ip("10.0.0.4").to_string(), "10.0.0.4");
         assert_eq!(ip("10.0.0.4").with_port(8301).to_string(), "10.0.0.4:8301");
         assert_eq!(ip("2001:db8::4").to_string(), "2001:db8::4");
-        assert_eq!(Address::name("a.example.").with_port(8300).to_string(), "a.example.:8300");
+        assert_eq!(
+            Address::name("a.example.").with_port(8300).to_string(),
+            "a.example.:8300"
+        );
     }
 
     #[test]
     fn an_ipv6_address_with_a_port_stands_in_brackets() {
-        assert_eq!(ip("2001:db8::4").with_port(8301).to_string(), "[2001:db8::4]:8301");
+        assert_eq!(
+            ip("2001:db8::4").with_port(8301).to_string(),
+            "[2001:db8::4]:8301"
+        );
     }
 
     #[test]
     fn addresses_sort_by_number_with_ipv4_first_and_names_last() {
-        let mut addresses = [Address::name("a"), ip("2001:db8::4"), ip("10.0.0.10"), ip("10.0.0.9").with_port(1), ip("10.0.0.9")];
+        let mut addresses = [
+            Address::name("a"),
+            ip("2001:db8::4"),
+            ip("10.0.0.10"),
+            ip("10.0.0.9").with_port(1),
+            ip("10.0.0.9"),
+        ];
         addresses.sort();
         let printed: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-        assert_eq!(printed, ["10.0.0.9", "10.0.0.9:1", "10.0.0.10", "2001:db8::4", "a"]);
+        assert_eq!(
+            printed,
+            ["10.0.0.9", "10.0.0.9:1", "10.0.0.10", "2001:db8::4", "a"]
+        );
     }
 
     #[test]
     fn two_instances_with_one_address_count_as_one_address() {
-        assert_eq!(ip("10.0.0.4").with_instance("a"), ip("10.0.0.4").with_instance("b"));
+        assert_eq!(
+            ip("10.0.0.4").with_instance("a"),
+            ip("10.0.0.4").with_instance("b")
+        );
     }
 }

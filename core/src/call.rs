@@ -12,7 +12,8 @@ use crate::clock::{Clock, Instant, later};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Detail {
-    /// The nodes that matched, counts by reason for the others, and a few examples of each reason. Memory does not grow with the size of the subscription.
+    /// The nodes that matched, counts by reason for the others, and a few examples of each reason.
+    /// Memory does not grow with the size of the subscription.
     #[default]
     Addresses,
     /// Every node looked at, in or out: what `discover explain` prints.
@@ -21,7 +22,8 @@ pub enum Detail {
 
 /// One `discover` call: its deadline, the requests it made, and how much detail its answer keeps.
 ///
-/// The caller makes it, so that the requests can still be read when the call failed. Clones share the record; [`Call::within`] gives a clone with a nearer deadline.
+/// The caller makes it, so that the requests can still be read when the call failed. Clones share
+/// the record; [`Call::within`] gives a clone with a nearer deadline.
 #[derive(Debug, Clone)]
 pub struct Call {
     clock: Clock,
@@ -36,7 +38,14 @@ impl Call {
     /// A call that starts now and may take `timeout`.
     pub fn new(clock: &Clock, timeout: Duration) -> Self {
         let started = clock.now();
-        Self { clock: clock.clone(), started, deadline: later(started, timeout), detail: Detail::default(), throttle_retry: true, record: Arc::default() }
+        Self {
+            clock: clock.clone(),
+            started,
+            deadline: later(started, timeout),
+            detail: Detail::default(),
+            throttle_retry: true,
+            record: Arc::default(),
+        }
     }
 
     /// The same call with another [`Detail`].
@@ -46,7 +55,8 @@ impl Call {
         self
     }
 
-    /// The same call, in which a throttled request (status 429) is final at once: for a caller that asks again by itself later, and would only be in others' way now.
+    /// The same call, in which a throttled request (status 429) is final at once: for a caller that
+    /// asks again by itself later, and would only be in others' way now.
     #[must_use]
     pub fn without_throttle_retry(mut self) -> Self {
         self.throttle_retry = false;
@@ -91,17 +101,31 @@ impl Call {
         self.detail
     }
 
-    /// Writes down one request, here and in the log. The HTTP client does this; a provider that speaks another protocol calls it itself.
+    /// Writes down one request, here and in the log. The HTTP client does this; a provider that
+    /// speaks another protocol calls it itself.
     pub fn record(&self, request: RequestRecord) {
         let elapsed_ms = u64::try_from(request.elapsed.as_millis()).unwrap_or(u64::MAX);
-        let RequestRecord { operation, target, attempt, outcome, bytes, .. } = &request;
+        let RequestRecord {
+            operation,
+            target,
+            attempt,
+            outcome,
+            bytes,
+            ..
+        } = &request;
         tracing::debug!(operation, request = target, attempt, %outcome, bytes, elapsed_ms, "asked");
-        self.record.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+        self.record
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(request);
     }
 
     /// The requests made so far, in the order in which they ended.
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.record
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -129,8 +153,20 @@ pub struct RequestRecord {
 
 impl RequestRecord {
     /// A record of a first try that has just ended; set the rest by the fields.
-    pub fn new(operation: impl Into<String>, target: impl Into<String>, outcome: RequestOutcome) -> Self {
-        Self { operation: operation.into(), target: target.into(), attempt: 1, outcome, started: Duration::ZERO, elapsed: Duration::ZERO, bytes: 0 }
+    pub fn new(
+        operation: impl Into<String>,
+        target: impl Into<String>,
+        outcome: RequestOutcome,
+    ) -> Self {
+        Self {
+            operation: operation.into(),
+            target: target.into(),
+            attempt: 1,
+            outcome,
+            started: Duration::ZERO,
+            elapsed: Duration::ZERO,
+            bytes: 0,
+        }
     }
 }
 
@@ -157,6 +193,9 @@ impl fmt::Display for RequestOutcome {
     }
 }
 
-fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+fn milliseconds<S: serde::Serializer>(
+    duration: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

@@ -34,7 +34,9 @@ pub enum CertifiedKeyError {
 
 /// The crypto provider of the process, or ring if none is installed.
 pub(crate) fn crypto_provider() -> Arc<CryptoProvider> {
-    CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()))
+    CryptoProvider::get_default()
+        .cloned()
+        .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()))
 }
 
 /// Reads a certificate, its issuers and its private key from PEM sections in any order.
@@ -71,7 +73,9 @@ pub fn certified_key(
         };
         // A key that doesn't know its public key can't be compared: the first certificate is used.
         let leaf = match key.public_key() {
-            Some(public) => certificates.iter().position(|certificate| Fields::read(certificate).is_some_and(|fields| fields.public_key == public.as_ref())),
+            Some(public) => certificates.iter().position(|certificate| {
+                Fields::read(certificate).is_some_and(|fields| fields.public_key == public.as_ref())
+            }),
             None => Some(0),
         };
         match leaf {
@@ -101,7 +105,9 @@ fn issuer_of(certificate: &CertificateDer<'_>, candidates: &[CertificateDer<'_>]
     if fields.issuer == fields.subject {
         return None;
     }
-    candidates.iter().position(|candidate| Fields::read(candidate).is_some_and(|candidate| candidate.subject == fields.issuer))
+    candidates.iter().position(|candidate| {
+        Fields::read(candidate).is_some_and(|candidate| candidate.subject == fields.issuer)
+    })
 }
 
 /// The fields of a certificate (RFC 5280, section 4.1) that are needed here, as DER with their
@@ -123,7 +129,12 @@ impl<'a> Fields<'a> {
         }
         let mut sequence = || Element::next(&mut fields).filter(|element| element.tag == SEQUENCE);
         let _signature_algorithm = sequence()?;
-        Some(Self { issuer: sequence()?.whole, validity: sequence()?.content, subject: sequence()?.whole, public_key: sequence()?.whole })
+        Some(Self {
+            issuer: sequence()?.whole,
+            validity: sequence()?.content,
+            subject: sequence()?.whole,
+            public_key: sequence()?.whole,
+        })
     }
 }
 
@@ -131,7 +142,10 @@ impl<'a> Fields<'a> {
 pub(crate) fn is_valid_at(certificate: &CertificateDer<'_>, now: UnixTime) -> bool {
     let bounds = Fields::read(certificate).and_then(|fields| {
         let mut validity = fields.validity;
-        Some((unix_seconds(&Element::next(&mut validity)?)?, unix_seconds(&Element::next(&mut validity)?)?))
+        Some((
+            unix_seconds(&Element::next(&mut validity)?)?,
+            unix_seconds(&Element::next(&mut validity)?)?,
+        ))
     });
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     bounds.is_some_and(|(not_before, not_after)| (not_before..=not_after).contains(&now))
@@ -139,8 +153,15 @@ pub(crate) fn is_valid_at(certificate: &CertificateDer<'_>, now: UnixTime) -> bo
 
 /// The time of a `UTCTime` (`YYMMDDHHMMSSZ`) or `GeneralizedTime` (`YYYYMMDDHHMMSSZ`).
 fn unix_seconds(time: &Element<'_>) -> Option<i64> {
-    let digits = time.content.strip_suffix(b"Z").filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
-    let number = |digits: &[u8]| digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+    let digits = time
+        .content
+        .strip_suffix(b"Z")
+        .filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
+    let number = |digits: &[u8]| {
+        digits
+            .iter()
+            .fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
+    };
     let (year, rest) = match (time.tag, digits.len()) {
         (UTC_TIME, 12) => {
             let year = number(&digits[..2]);
@@ -149,13 +170,27 @@ fn unix_seconds(time: &Element<'_>) -> Option<i64> {
         (GENERALIZED_TIME, 14) => (number(&digits[..4]), &digits[4..]),
         _ => return None,
     };
-    let [month, day, hour, minute, second] = [0, 2, 4, 6, 8].map(|start| number(&rest[start..start + 2]));
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    let [month, day, hour, minute, second] =
+        [0, 2, 4, 6, 8].map(|start| number(&rest[start..start + 2]));
+    if !(1..=12).contains(&month)
+        || !(1..=31).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
         return None;
     }
     // Days in the proleptic Gregorian calendar, with years that begin in March.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day - 719_469;
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + (153 * month + 2) / 5
+        + day
+        - 719_469;
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
@@ -183,12 +218,18 @@ impl<'a> Element<'a> {
                 return None;
             }
             let (bytes, after) = rest.split_at_checked(count)?;
-            length = bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+            length = bytes
+                .iter()
+                .fold(0, |length, byte| length << 8 | usize::from(*byte));
             rest = after;
         }
         let (content, after) = rest.split_at_checked(length)?;
         *input = after;
-        Some(Self { tag, content, whole: &all[..all.len() - after.len()] })
+        Some(Self {
+            tag,
+            content,
+            whole: &all[..all.len() - after.len()],
+        })
     }
 
     fn of(self, tag: u8) -> Option<&'a [u8]> {
@@ -220,8 +261,11 @@ mod tests {
 
     #[test]
     fn the_certificate_of_the_key_leads_its_chain_in_whatever_order_the_file_has_them() {
-        let root = CertifiedIssuer::self_signed(authority("root"), KeyPair::generate().unwrap()).unwrap();
-        let issuer = CertifiedIssuer::signed_by(authority("issuer"), KeyPair::generate().unwrap(), &root).unwrap();
+        let root =
+            CertifiedIssuer::self_signed(authority("root"), KeyPair::generate().unwrap()).unwrap();
+        let issuer =
+            CertifiedIssuer::signed_by(authority("issuer"), KeyPair::generate().unwrap(), &root)
+                .unwrap();
         let key = KeyPair::generate().unwrap();
         let leaf = named("leaf").signed_by(&key, &issuer).unwrap();
         let other = rcgen::generate_simple_self_signed(["other".to_owned()]).unwrap();
@@ -230,41 +274,96 @@ mod tests {
             [&*key_pem, &issuer.pem(), &leaf_pem, &root.pem()],
             [&root.pem(), &issuer.pem(), &leaf_pem, &key_pem],
             [&leaf_pem, &root.pem(), &key_pem, &issuer.pem()],
-            [&issuer.pem(), &leaf_pem, &format!("{}{}", leaf_pem, root.pem()), &key_pem],
+            [
+                &issuer.pem(),
+                &leaf_pem,
+                &format!("{}{}", leaf_pem, root.pem()),
+                &key_pem,
+            ],
         ] {
             let certified = certified_key_from_pem(parts.concat().as_bytes()).unwrap();
-            assert_eq!(certified.cert, [leaf.der().clone(), issuer.der().clone(), root.der().clone()]);
+            assert_eq!(
+                certified.cert,
+                [leaf.der().clone(), issuer.der().clone(), root.der().clone()]
+            );
             certified.keys_match().unwrap();
         }
         // Another key with its certificate doesn't matter either.
-        let pem = [other.signing_key.serialize_pem(), issuer.pem(), key_pem.clone(), leaf_pem.clone()].concat();
-        assert_eq!(certified_key_from_pem(pem.as_bytes()).unwrap().cert[0], *leaf.der());
+        let pem = [
+            other.signing_key.serialize_pem(),
+            issuer.pem(),
+            key_pem.clone(),
+            leaf_pem.clone(),
+        ]
+        .concat();
+        assert_eq!(
+            certified_key_from_pem(pem.as_bytes()).unwrap().cert[0],
+            *leaf.der()
+        );
 
-        let refused = |parts: &[&str]| certified_key_from_pem(parts.concat().as_bytes()).unwrap_err();
+        let refused =
+            |parts: &[&str]| certified_key_from_pem(parts.concat().as_bytes()).unwrap_err();
         assert_eq!(refused(&[&key_pem]), CertifiedKeyError::NoCertificate);
         assert_eq!(refused(&[&leaf_pem]), CertifiedKeyError::NoPrivateKey);
-        assert_eq!(refused(&[&issuer.pem(), &key_pem]), CertifiedKeyError::KeyMismatch);
-        assert_eq!(refused(&[&leaf_pem, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]), CertifiedKeyError::UnsupportedKey);
-        assert_eq!(refused(&["-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"]), CertifiedKeyError::InvalidPem);
+        assert_eq!(
+            refused(&[&issuer.pem(), &key_pem]),
+            CertifiedKeyError::KeyMismatch
+        );
+        assert_eq!(
+            refused(&[
+                &leaf_pem,
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+            ]),
+            CertifiedKeyError::UnsupportedKey
+        );
+        assert_eq!(
+            refused(&["-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"]),
+            CertifiedKeyError::InvalidPem
+        );
     }
 
     #[test]
     fn the_validity_period_is_read_to_the_second() {
-        for (year, unix) in [(1999, 915_148_800), (2024, 1_704_067_200), (2049, 2_493_072_000), (2050, 2_524_608_000), (2400, 13_569_465_600_u64)] {
+        for (year, unix) in [
+            (1999, 915_148_800),
+            (2024, 1_704_067_200),
+            (2049, 2_493_072_000),
+            (2050, 2_524_608_000),
+            (2400, 13_569_465_600_u64),
+        ] {
             let mut params = named("host");
             params.not_before = rcgen::date_time_ymd(year, 1, 1);
             params.not_after = rcgen::date_time_ymd(year, 3, 1);
-            let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone();
-            let at = |seconds| is_valid_at(&certificate, UnixTime::since_unix_epoch(Duration::from_secs(seconds)));
+            let certificate = params
+                .self_signed(&KeyPair::generate().unwrap())
+                .unwrap()
+                .der()
+                .clone();
+            let at = |seconds| {
+                is_valid_at(
+                    &certificate,
+                    UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
+                )
+            };
             let days = if [2024, 2400].contains(&year) { 60 } else { 59 };
             let end = unix + days * 86_400;
-            assert_eq!([at(unix - 1), at(unix), at(end), at(end + 1)], [false, true, true, false], "{year}");
+            assert_eq!(
+                [at(unix - 1), at(unix), at(end), at(end + 1)],
+                [false, true, true, false],
+                "{year}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_certificate_has_no_fields() {
-        for bytes in [&b""[..], b"\x30", b"\x30\x85\x01\x01\x01\x01\x01", b"\x30\x82\xff\xff\x00", b"\x30\x04\x30\x02\x02\x05"] {
+        for bytes in [
+            &b""[..],
+            b"\x30",
+            b"\x30\x85\x01\x01\x01\x01\x01",
+            b"\x30\x82\xff\xff\x00",
+            b"\x30\x04\x30\x02\x02\x05",
+        ] {
             assert!(Fields::read(bytes).is_none());
         }
     }

@@ -1,4 +1,5 @@
-//! Time as the project sees it: moments for deadlines, wall-clock time for what a cloud says, and waiting.
+//! Time as the project sees it: moments for deadlines, wall-clock time for what a cloud says, and
+//! waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,8 +9,9 @@ pub use tokio::time::Instant;
 
 /// The clock of a [`Context`](crate::Context).
 ///
-/// It follows tokio's clock, so a test under tokio's paused clock controls it. Where a test has real sockets, which a paused clock would time out at once, [`Clock::auto_advancing`]
-/// waits for nothing: every wait moves the clock ahead and returns.
+/// It follows tokio's clock, so a test under tokio's paused clock controls it. Where a test has
+/// real sockets, which a paused clock would time out at once, [`Clock::auto_advancing`] waits for
+/// nothing: every wait moves the clock ahead and returns.
 #[derive(Debug, Clone)]
 pub struct Clock {
     /// A moment, and the wall-clock time then: where virtual time starts from.
@@ -21,18 +23,29 @@ pub struct Clock {
 impl Clock {
     /// The real clock, or tokio's paused one where that is on.
     pub fn system() -> Self {
-        Self { origin: (Instant::now(), SystemTime::now()), leapt: None, machine_time: SystemTime::now }
+        Self {
+            origin: (Instant::now(), SystemTime::now()),
+            leapt: None,
+            machine_time: SystemTime::now,
+        }
     }
 
     /// The same clock on a machine whose wall clock says what `machine_time` says.
     #[cfg(test)]
     pub(crate) fn with_wall(self, machine_time: fn() -> SystemTime) -> Self {
-        Self { machine_time, ..self }
+        Self {
+            machine_time,
+            ..self
+        }
     }
 
-    /// A clock whose [`Clock::sleep`] moves it ahead by the whole wait and returns at once: for tests with real sockets.
+    /// A clock whose [`Clock::sleep`] moves it ahead by the whole wait and returns at once: for
+    /// tests with real sockets.
     pub fn auto_advancing() -> Self {
-        Self { leapt: Some(Arc::default()), ..Self::system() }
+        Self {
+            leapt: Some(Arc::default()),
+            ..Self::system()
+        }
     }
 
     /// This moment.
@@ -58,14 +71,19 @@ impl Clock {
             #[expect(clippy::disallowed_methods, reason = "the one place that waits")]
             None => tokio::time::sleep(duration).await,
             Some(leapt) => {
-                leapt.fetch_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), Ordering::SeqCst);
+                leapt.fetch_add(
+                    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),
+                    Ordering::SeqCst,
+                );
                 tokio::task::yield_now().await;
             }
         }
     }
 
     fn leapt(&self) -> Duration {
-        self.leapt.as_ref().map_or(Duration::ZERO, |leapt| Duration::from_nanos(leapt.load(Ordering::SeqCst)))
+        self.leapt.as_ref().map_or(Duration::ZERO, |leapt| {
+            Duration::from_nanos(leapt.load(Ordering::SeqCst))
+        })
     }
 }
 
@@ -97,14 +115,20 @@ mod tests {
         let clock = Clock::system();
         let before = clock.wall();
         clock.sleep(Duration::from_secs(3600)).await;
-        assert_eq!(clock.wall().duration_since(before).ok(), Some(Duration::from_secs(3600)));
+        assert_eq!(
+            clock.wall().duration_since(before).ok(),
+            Some(Duration::from_secs(3600))
+        );
     }
 
     #[tokio::test]
     async fn a_correction_of_the_machines_clock_counts_at_once() {
         static PRECONNECT: AtomicU64 = AtomicU64::new(2 * 3600);
         let right = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let clock = Clock::system().with_wall(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + PRECONNECT.load(Ordering::SeqCst)));
+        let clock = Clock::system().with_wall(|| {
+            SystemTime::UNIX_EPOCH
+                + Duration::from_secs(1_800_000_000 + PRECONNECT.load(Ordering::SeqCst))
+        });
         assert_eq!(clock.wall(), right + Duration::from_secs(2 * 3600));
         PRECONNECT.store(0, Ordering::SeqCst);
         assert_eq!(clock.wall(), right);

@@ -23,7 +23,14 @@ const LINGER: Duration = Duration::from_millis(200);
 /// Variables that hold a secret, or speak for this process, and belong to no provider: tokens of
 /// the agents beside which this runs, and what the service manager sends to this process alone.
 /// Programs that a user names don't inherit them.
-pub const PRIVATE_VARIABLES: &[&str] = &["CONSUL_HTTP_TOKEN", "NOMAD_TOKEN", "VAULT_TOKEN", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+pub const PRIVATE_VARIABLES: &[&str] = &[
+    "CONSUL_HTTP_TOKEN",
+    "NOMAD_TOKEN",
+    "VAULT_TOKEN",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+];
 
 /// What a program left behind.
 #[derive(Clone)]
@@ -40,13 +47,19 @@ pub struct CommandOutput {
 impl CommandOutput {
     /// An output made by hand: for tests.
     pub fn new(status: i32, stdout: impl Into<Vec<u8>>, stderr: impl Into<String>) -> Self {
-        Self { status: Some(status), stdout: stdout.into(), stderr: stderr.into() }
+        Self {
+            status: Some(status),
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+        }
     }
 }
 
 impl fmt::Debug for CommandOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CommandOutput").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("CommandOutput")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,8 +72,14 @@ pub trait CommandRunner: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no such program, `TimedOut` after `limit`, and whatever else the system says.
-    async fn run(&self, program: &str, arguments: &[&str], limit: Duration) -> io::Result<CommandOutput>;
+    /// `NotFound` when there is no such program, `TimedOut` after `limit`, and whatever else the
+    /// system says.
+    async fn run(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        limit: Duration,
+    ) -> io::Result<CommandOutput>;
 
     /// Runs a program as [`CommandRunner::run`] does, with these environment variables beside the
     /// inherited ones. They may hold secrets, which an argument list must not.
@@ -68,8 +87,18 @@ pub trait CommandRunner: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// As [`CommandRunner::run`]; `Unsupported` from a runner that can't set variables.
-    async fn run_with_env(&self, program: &str, arguments: &[&str], env: &[(String, String)], limit: Duration) -> io::Result<CommandOutput> {
-        if env.is_empty() { self.run(program, arguments, limit).await } else { Err(io::ErrorKind::Unsupported.into()) }
+    async fn run_with_env(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        env: &[(String, String)],
+        limit: Duration,
+    ) -> io::Result<CommandOutput> {
+        if env.is_empty() {
+            self.run(program, arguments, limit).await
+        } else {
+            Err(io::ErrorKind::Unsupported.into())
+        }
     }
 
     /// The same, without these environment variables: for programs that a user names. By default
@@ -78,7 +107,13 @@ pub trait CommandRunner: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// As [`CommandRunner::run`].
-    async fn run_without_env(&self, variables: &[&str], program: &str, arguments: &[&str], limit: Duration) -> io::Result<CommandOutput> {
+    async fn run_without_env(
+        &self,
+        variables: &[&str],
+        program: &str,
+        arguments: &[&str],
+        limit: Duration,
+    ) -> io::Result<CommandOutput> {
         _ = variables;
         self.run(program, arguments, limit).await
     }
@@ -90,37 +125,76 @@ pub struct ProcessRunner;
 
 #[async_trait]
 impl CommandRunner for ProcessRunner {
-    async fn run(&self, program: &str, arguments: &[&str], limit: Duration) -> io::Result<CommandOutput> {
+    async fn run(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        limit: Duration,
+    ) -> io::Result<CommandOutput> {
         Self::collect(Command::new(program), arguments, limit).await
     }
 
-    async fn run_with_env(&self, program: &str, arguments: &[&str], env: &[(String, String)], limit: Duration) -> io::Result<CommandOutput> {
+    async fn run_with_env(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        env: &[(String, String)],
+        limit: Duration,
+    ) -> io::Result<CommandOutput> {
         let mut command = Command::new(program);
         command.envs(env.iter().map(|(name, value)| (name, value)));
         Self::collect(command, arguments, limit).await
     }
 
-    async fn run_without_env(&self, variables: &[&str], program: &str, arguments: &[&str], limit: Duration) -> io::Result<CommandOutput> {
+    async fn run_without_env(
+        &self,
+        variables: &[&str],
+        program: &str,
+        arguments: &[&str],
+        limit: Duration,
+    ) -> io::Result<CommandOutput> {
         let mut command = Command::new(program);
-        variables.iter().for_each(|name| _ = command.env_remove(name));
+        variables
+            .iter()
+            .for_each(|name| _ = command.env_remove(name));
         Self::collect(command, arguments, limit).await
     }
 }
 
 impl ProcessRunner {
     /// Runs `command` to its end.
-    async fn collect(mut command: Command, arguments: &[&str], limit: Duration) -> io::Result<CommandOutput> {
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    async fn collect(
+        mut command: Command,
+        arguments: &[&str],
+        limit: Duration,
+    ) -> io::Result<CommandOutput> {
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut group = ProcessGroup::spawn(&mut command)?;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let (from_stdout, from_stderr) = (group.child().stdout.take(), group.child().stderr.take());
         let ended = {
-            let gather = async { tokio::join!(gather(from_stdout, &mut stdout), gather(from_stderr, &mut stderr)) };
-            let linger = || async { _ = tokio::time::timeout(LINGER, std::future::pending::<()>()).await };
+            let gather = async {
+                tokio::join!(
+                    gather(from_stdout, &mut stdout),
+                    gather(from_stderr, &mut stderr)
+                )
+            };
+            let linger =
+                || async { _ = tokio::time::timeout(LINGER, std::future::pending::<()>()).await };
             tokio::time::timeout(limit, wait_and_gather(group.child().wait(), gather, linger)).await
         };
-        let Ok((status, _)) = ended else { return Err(io::ErrorKind::TimedOut.into()) };
-        Ok(CommandOutput { status: status?.code(), stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+        let Ok((status, _)) = ended else {
+            return Err(io::ErrorKind::TimedOut.into());
+        };
+        Ok(CommandOutput {
+            status: status?.code(),
+            stdout,
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        })
     }
 }
 
@@ -181,7 +255,12 @@ impl Drop for ProcessGroup {
     fn drop(&mut self) {
         // Without an id it has been waited for, and its number may be another's by now.
         #[cfg(unix)]
-        if let Some(pid) = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
+        if let Some(pid) = self
+            .0
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(rustix::process::Pid::from_raw)
+        {
             // It may be gone this very moment.
             let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
         }
@@ -196,35 +275,84 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_gives_its_status_and_both_outputs() {
-        let output = ProcessRunner.run("sh", &["-c", "echo out; echo err >&2; exit 3"], Duration::from_secs(30)).await.unwrap();
-        assert_eq!((output.status, output.stdout.as_slice(), output.stderr.as_str()), (Some(3), b"out\n".as_slice(), "err\n"));
+        let output = ProcessRunner
+            .run(
+                "sh",
+                &["-c", "echo out; echo err >&2; exit 3"],
+                Duration::from_secs(30),
+            )
+            .await
+            .unwrap();
+        assert_eq!(
+            (
+                output.status,
+                output.stdout.as_slice(),
+                output.stderr.as_str()
+            ),
+            (Some(3), b"out\n".as_slice(), "err\n")
+        );
     }
 
     /// `cargo test` sets `CARGO_PKG_NAME`.
     #[tokio::test]
     async fn a_program_runs_without_the_variables_that_are_kept_from_it() {
         let script = ["-c", "echo ${CARGO_PKG_NAME-none}"];
-        let with = ProcessRunner.run("/bin/sh", &script, Duration::from_secs(30)).await.unwrap();
-        let without = ProcessRunner.run_without_env(&["CARGO_PKG_NAME"], "/bin/sh", &script, Duration::from_secs(30)).await.unwrap();
-        assert_eq!((with.stdout.as_slice(), without.stdout.as_slice()), (b"cloud-autojoin-core\n".as_slice(), b"none\n".as_slice()));
+        let with = ProcessRunner
+            .run("/bin/sh", &script, Duration::from_secs(30))
+            .await
+            .unwrap();
+        let without = ProcessRunner
+            .run_without_env(
+                &["CARGO_PKG_NAME"],
+                "/bin/sh",
+                &script,
+                Duration::from_secs(30),
+            )
+            .await
+            .unwrap();
+        assert_eq!(
+            (with.stdout.as_slice(), without.stdout.as_slice()),
+            (b"cloud-autojoin-core\n".as_slice(), b"none\n".as_slice())
+        );
     }
 
     #[tokio::test]
     async fn a_program_gets_the_variables_given_beside_the_inherited_ones() {
         let env = [("AUTOJOIN_TEST".to_owned(), "a b".to_owned())];
-        let output = ProcessRunner.run_with_env("sh", &["-c", "echo $AUTOJOIN_TEST; test -n \"$PATH\""], &env, Duration::from_secs(30)).await.unwrap();
-        assert_eq!((output.status, output.stdout.as_slice()), (Some(0), b"a b\n".as_slice()));
+        let output = ProcessRunner
+            .run_with_env(
+                "sh",
+                &["-c", "echo $AUTOJOIN_TEST; test -n \"$PATH\""],
+                &env,
+                Duration::from_secs(30),
+            )
+            .await
+            .unwrap();
+        assert_eq!(
+            (output.status, output.stdout.as_slice()),
+            (Some(0), b"a b\n".as_slice())
+        );
     }
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_not_found() {
-        let error = ProcessRunner.run("no-such-program-anywhere", &[], Duration::from_secs(30)).await.unwrap_err();
+        let error = ProcessRunner
+            .run("no-such-program-anywhere", &[], Duration::from_secs(30))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
     #[tokio::test]
     async fn a_program_that_does_not_end_is_killed_at_the_limit() {
-        let error = ProcessRunner.run("sh", &["-c", "exec tail -f /dev/null"], Duration::from_millis(20)).await.unwrap_err();
+        let error = ProcessRunner
+            .run(
+                "sh",
+                &["-c", "exec tail -f /dev/null"],
+                Duration::from_millis(20),
+            )
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
@@ -237,10 +365,19 @@ mod tests {
 
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("alive");
-        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&path)
+                .status()
+                .unwrap()
+                .success()
+        );
         let mut alive = pipe::OpenOptions::new().open_receiver(&path).unwrap();
         // The child of the script holds the pipe open for as long as it lives.
-        let script = format!("(echo started; exec tail -f /dev/null) > {} & wait", path.display());
+        let script = format!(
+            "(echo started; exec tail -f /dev/null) > {} & wait",
+            path.display()
+        );
         let arguments = ["-c", script.as_str()];
         let run = ProcessRunner.run("sh", &arguments, Duration::from_secs(60));
         let mut started = [0; 8];
@@ -251,15 +388,23 @@ mod tests {
         assert_eq!(&started, b"started\n");
         // The end of the pipe is the end of the child; that it doesn't come is the fault.
         let mut rest = Vec::new();
-        tokio::time::timeout(Duration::from_secs(30), alive.read_to_end(&mut rest)).await.expect("the child still runs").unwrap();
+        tokio::time::timeout(Duration::from_secs(30), alive.read_to_end(&mut rest))
+            .await
+            .expect("the child still runs")
+            .unwrap();
     }
 
     /// A pipe without a writer is at its end, so it is looked at until there is one.
     #[cfg(unix)]
-    async fn read_when_written(pipe: &mut tokio::net::unix::pipe::Receiver, bytes: &mut [u8]) -> io::Result<()> {
+    async fn read_when_written(
+        pipe: &mut tokio::net::unix::pipe::Receiver,
+        bytes: &mut [u8],
+    ) -> io::Result<()> {
         loop {
             match pipe.read_exact(bytes).await {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => tokio::task::yield_now().await,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    tokio::task::yield_now().await
+                }
                 other => return other.map(drop),
             }
         }

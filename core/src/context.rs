@@ -1,6 +1,7 @@
 //! The outside world as a provider sees it: HTTP, environment, clock, commands.
 //!
-//! Nothing in `core` or a provider reads process state but through a [`Context`], so tests need none of it.
+//! Nothing in `core` or a provider reads process state but through a [`Context`], so tests need
+//! none of it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,7 +32,10 @@ impl Env {
     /// The value of a variable; one that is not UTF-8 counts as absent, an empty one is `Some("")`.
     pub fn var(&self, name: &str) -> Option<String> {
         match self {
-            #[expect(clippy::disallowed_methods, reason = "the one place that reads the process environment")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the one place that reads the process environment"
+            )]
             Self::Process => std::env::var(name).ok(),
             Self::Memory(variables) => variables.get(name).cloned(),
         }
@@ -45,7 +49,12 @@ impl Env {
 
 impl<K: Into<String>, V: Into<String>, const N: usize> From<[(K, V); N]> for Env {
     fn from(variables: [(K, V); N]) -> Self {
-        Self::Memory(Arc::new(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect()))
+        Self::Memory(Arc::new(
+            variables
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        ))
     }
 }
 
@@ -76,7 +85,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of this process: its environment, the real clock, the network with its proxies and CA certificates.
+    /// The context of this process: its environment, the real clock, the network with its proxies
+    /// and CA certificates.
     ///
     /// # Errors
     ///
@@ -87,7 +97,14 @@ impl Context {
 
     /// A context to be put together, starting from [`Context::from_process`].
     pub fn builder() -> ContextBuilder {
-        ContextBuilder { http: HttpSettings::default(), client: None, env: Env::Process, clock: None, commands: None, dns: None }
+        ContextBuilder {
+            http: HttpSettings::default(),
+            client: None,
+            env: Env::Process,
+            clock: None,
+            commands: None,
+            dns: None,
+        }
     }
 
     /// The HTTP client.
@@ -131,13 +148,20 @@ impl Context {
     /// The environment variables that a program named by the user doesn't inherit: secrets of the
     /// known providers, and [`PRIVATE_VARIABLES`].
     pub fn secret_variables(&self) -> &[&'static str] {
-        if self.secret_variables.is_empty() { PRIVATE_VARIABLES } else { &self.secret_variables }
+        if self.secret_variables.is_empty() {
+            PRIVATE_VARIABLES
+        } else {
+            &self.secret_variables
+        }
     }
 
     /// The same context with these [`Context::secret_variables`] beside [`PRIVATE_VARIABLES`]; a
     /// registry sets those of its providers.
     #[must_use]
-    pub fn with_secret_variables(mut self, variables: impl IntoIterator<Item = &'static str>) -> Self {
+    pub fn with_secret_variables(
+        mut self,
+        variables: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
         self.secret_variables = PRIVATE_VARIABLES.iter().copied().chain(variables).collect();
         self
     }
@@ -201,7 +225,8 @@ impl ContextBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Transport`](crate::Error::Transport) when no HTTP client can be made of the settings.
+    /// [`Error::Transport`](crate::Error::Transport) when no HTTP client can be made of the
+    /// settings.
     pub fn build(self) -> Result<Context> {
         Ok(Context {
             http: match self.client {

@@ -27,8 +27,8 @@ pub struct Node {
     /// What it is part of, outermost first: a scale set, then an instance.
     pub parents: Vec<Parent>,
     /// What else is known of it, in the cloud's own words and in the order in which it is to be
-    /// read: `("region", "fra1")`, `("status", "active")`. The first is the widest place it is in: a
-    /// resource group, a project, a namespace.
+    /// read: `("region", "fra1")`, `("status", "active")`. The first is the widest place it is in:
+    /// a resource group, a project, a namespace.
     #[serde(serialize_with = "as_object")]
     pub attributes: Vec<(&'static str, String)>,
     /// Its tags or labels, in the cloud's order, where they were part of the question.
@@ -53,15 +53,24 @@ pub struct Parent {
 impl Parent {
     /// A parent of this kind.
     pub fn new(kind: &'static str, name: impl Into<String>) -> Self {
-        Self { kind, name: name.into() }
+        Self {
+            kind,
+            name: name.into(),
+        }
     }
 }
 
-fn as_object<S: Serializer>(attributes: &[(&'static str, String)], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+fn as_object<S: Serializer>(
+    attributes: &[(&'static str, String)],
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_map(attributes.iter().map(|(name, value)| (name, value)))
 }
 
-fn as_text<S: Serializer>(addresses: &[Address], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+fn as_text<S: Serializer>(
+    addresses: &[Address],
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_seq(addresses.iter().map(ToString::to_string))
 }
 
@@ -89,12 +98,18 @@ impl Node {
 
     /// The name of the parent of this kind.
     pub fn parent(&self, kind: &str) -> Option<&str> {
-        self.parents.iter().find(|parent| parent.kind == kind).map(|parent| parent.name.as_str())
+        self.parents
+            .iter()
+            .find(|parent| parent.kind == kind)
+            .map(|parent| parent.name.as_str())
     }
 
     /// The value of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+        self.attributes
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether it gave an address.
@@ -111,14 +126,19 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// What to change in the join string so that it works, where that is known: keys with their new values; without a value the key is to be left out.
+    /// What to change in the join string so that it works, where that is known: keys with their new
+    /// values; without a value the key is to be left out.
     pub changes: Vec<(String, Option<String>)>,
 }
 
 impl Finding {
     /// A finding without advice.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, changes: Vec::new() }
+        Self {
+            message: message.into(),
+            hint: None,
+            changes: Vec::new(),
+        }
     }
 
     /// The same finding with a key of the join string that should have another value, or none.
@@ -138,7 +158,8 @@ impl Finding {
 
 /// The whole answer of a provider.
 ///
-/// Nothing matched is an answer too: a `Discovery` without addresses. [`Discovery::require_addresses`] makes an error of it for callers that need some.
+/// Nothing matched is an answer too: a `Discovery` without addresses.
+/// [`Discovery::require_addresses`] makes an error of it for callers that need some.
 #[derive(Debug, Clone, Serialize)]
 pub struct Discovery {
     provider: &'static str,
@@ -154,7 +175,8 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// An answer of `provider` about `subject` (``scale set `web` of resource group `prod` ``) with nothing in it yet.
+    /// An answer of `provider` about `subject` (``scale set `web` of resource group `prod` ``) with
+    /// nothing in it yet.
     pub fn new(provider: &'static str, subject: impl Into<String>, detail: Detail) -> Self {
         Self {
             provider,
@@ -205,7 +227,10 @@ impl Discovery {
         self.findings.extend(other.findings);
         if let Some(identity) = other.identity {
             let before = self.identity.take().filter(|before| *before != identity);
-            self.identity = Some(before.map_or_else(|| identity.clone(), |before| format!("{before}, {identity}")));
+            self.identity = Some(before.map_or_else(
+                || identity.clone(),
+                |before| format!("{before}, {identity}"),
+            ));
         }
     }
 
@@ -249,7 +274,8 @@ impl Discovery {
         &self.excluded
     }
 
-    /// The nodes kept: all that are in; of those that are out all or a few, by the [`Detail`] of the call. In the order in which the cloud gave them.
+    /// The nodes kept: all that are in; of those that are out all or a few, by the [`Detail`] of
+    /// the call. In the order in which the cloud gave them.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
@@ -261,7 +287,11 @@ impl Discovery {
 
     /// The addresses found: sorted (IPv4, IPv6, names; each by value), without duplicates.
     pub fn addresses(&self) -> Vec<Address> {
-        let mut addresses: Vec<Address> = self.nodes.iter().flat_map(|node| node.addresses.iter().cloned()).collect();
+        let mut addresses: Vec<Address> = self
+            .nodes
+            .iter()
+            .flat_map(|node| node.addresses.iter().cloned())
+            .collect();
         addresses.sort();
         addresses.dedup();
         addresses
@@ -271,34 +301,61 @@ impl Discovery {
     ///
     /// # Errors
     ///
-    /// [`Error::NothingMatched`](crate::Error::NothingMatched) with all that was looked at when there is none.
+    /// [`Error::NothingMatched`](crate::Error::NothingMatched) with all that was looked at when
+    /// there is none.
     pub fn require_addresses(self) -> Result<Vec<Address>> {
         let addresses = self.addresses();
-        if addresses.is_empty() { Err(NothingMatched::new(self).into()) } else { Ok(addresses) }
+        if addresses.is_empty() {
+            Err(NothingMatched::new(self).into())
+        } else {
+            Ok(addresses)
+        }
     }
 
     /// The advice of the first finding that has one.
     pub fn hint(&self) -> Option<&str> {
-        self.findings.iter().find_map(|finding| finding.hint.as_deref())
+        self.findings
+            .iter()
+            .find_map(|finding| finding.hint.as_deref())
     }
 
-    /// What was looked at and why it was left out, in one line: the findings, or the counts by reason.
+    /// What was looked at and why it was left out, in one line: the findings, or the counts by
+    /// reason.
     pub fn summary(&self) -> String {
-        let mut parts: Vec<String> = self.findings.iter().map(|finding| finding.message.clone()).collect();
+        let mut parts: Vec<String> = self
+            .findings
+            .iter()
+            .map(|finding| finding.message.clone())
+            .collect();
         if self.examined == 0 {
             if parts.is_empty() {
                 parts.push("nothing to look at".to_owned());
             }
         } else if self.matched == 0 {
-            let reasons: Vec<String> = self.excluded.iter().map(|(code, count)| format!("{count} {}", code.replace('_', " "))).collect();
-            parts.push(format!("looked at {}: {}", count_of(self.examined, self.nodes.first().map_or("node", |node| node.kind)), reasons.join(", ")));
+            let reasons: Vec<String> = self
+                .excluded
+                .iter()
+                .map(|(code, count)| format!("{count} {}", code.replace('_', " ")))
+                .collect();
+            parts.push(format!(
+                "looked at {}: {}",
+                count_of(
+                    self.examined,
+                    self.nodes.first().map_or("node", |node| node.kind)
+                ),
+                reasons.join(", ")
+            ));
         }
         parts.join("; ")
     }
 }
 
 fn count_of(count: usize, kind: &str) -> String {
-    if count == 1 { format!("1 {kind}") } else { format!("{count} {kind}s") }
+    if count == 1 {
+        format!("1 {kind}")
+    } else {
+        format!("{count} {kind}s")
+    }
 }
 
 #[cfg(test)]
@@ -310,7 +367,10 @@ mod tests {
 
     fn interface(name: &str, addresses: &[&str], excluded: &[Exclusion]) -> Node {
         let mut node = Node::new("network interface", format!("/{name}"), name);
-        node.addresses = addresses.iter().map(|text| Address::ip(text.parse().unwrap())).collect();
+        node.addresses = addresses
+            .iter()
+            .map(|text| Address::ip(text.parse().unwrap()))
+            .collect();
         node.excluded = excluded.to_vec();
         node
     }
@@ -320,7 +380,11 @@ mod tests {
         let mut discovery = Discovery::new("azure", "tag", Detail::Addresses);
         discovery.record(interface("b", &["10.0.0.10", "2001:db8::1"], &[]));
         discovery.record(interface("a", &["10.0.0.9", "10.0.0.10"], &[]));
-        let printed: Vec<_> = discovery.addresses().iter().map(ToString::to_string).collect();
+        let printed: Vec<_> = discovery
+            .addresses()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(printed, ["10.0.0.9", "10.0.0.10", "2001:db8::1"]);
     }
 
@@ -335,7 +399,16 @@ mod tests {
             one.add_finding(Finding::new(name));
             both.merge(one);
         }
-        assert_eq!((both.examined(), both.matched(), both.excluded()["not_primary"], both.nodes().len(), both.findings().len()), (4, 2, 2, 4, 2));
+        assert_eq!(
+            (
+                both.examined(),
+                both.matched(),
+                both.excluded()["not_primary"],
+                both.nodes().len(),
+                both.findings().len()
+            ),
+            (4, 2, 2, 4, 2)
+        );
         assert_eq!((both.addresses().len(), both.identity()), (1, Some("x, y")));
     }
 
@@ -343,16 +416,37 @@ mod tests {
     fn ten_thousand_left_out_nodes_are_counted_and_only_examples_kept() {
         let mut discovery = Discovery::new("azure", "tag", Detail::Addresses);
         for index in 0..10_000 {
-            discovery.record(interface(&index.to_string(), &[], &[Exclusion::TagMissing { tag: "consul".to_owned() }]));
+            discovery.record(interface(
+                &index.to_string(),
+                &[],
+                &[Exclusion::TagMissing {
+                    tag: "consul".to_owned(),
+                }],
+            ));
         }
-        assert_eq!((discovery.examined(), discovery.excluded()["tag_missing"], discovery.nodes().len()), (10_000, 10_000, EXAMPLES));
+        assert_eq!(
+            (
+                discovery.examined(),
+                discovery.excluded()["tag_missing"],
+                discovery.nodes().len()
+            ),
+            (10_000, 10_000, EXAMPLES)
+        );
     }
 
     #[test]
     fn every_reason_serialises_as_its_code_and_its_words() {
-        let reasons = [Exclusion::Other("a reason of its own".into()), Exclusion::NotRunning { state: "stopped".to_owned() }];
+        let reasons = [
+            Exclusion::Other("a reason of its own".into()),
+            Exclusion::NotRunning {
+                state: "stopped".to_owned(),
+            },
+        ];
         let text = serde_json::to_string(&reasons).unwrap();
-        assert_eq!(text, r#"[{"reason":"other","message":"a reason of its own"},{"reason":"not_running","message":"its instance is stopped"}]"#);
+        assert_eq!(
+            text,
+            r#"[{"reason":"other","message":"a reason of its own"},{"reason":"not_running","message":"its instance is stopped"}]"#
+        );
     }
 
     #[test]
@@ -368,8 +462,17 @@ mod tests {
     fn no_address_is_an_error_that_says_what_was_looked_at_and_what_to_do() {
         let mut discovery = Discovery::new("azure", "tag `consul` = `server`", Detail::Addresses);
         discovery.record(interface("a", &[], &[Exclusion::NoAddress]));
-        discovery.record(interface("b", &[], &[Exclusion::TagMissing { tag: "consul".to_owned() }]));
-        discovery.add_finding(Finding::new("the tag is set on the scale set `consul`").with_hint("add `tag_on=scale_set`"));
+        discovery.record(interface(
+            "b",
+            &[],
+            &[Exclusion::TagMissing {
+                tag: "consul".to_owned(),
+            }],
+        ));
+        discovery.add_finding(
+            Finding::new("the tag is set on the scale set `consul`")
+                .with_hint("add `tag_on=scale_set`"),
+        );
         let error = discovery.require_addresses().unwrap_err();
         assert!(matches!(error, Error::NothingMatched(_)));
         assert_eq!(

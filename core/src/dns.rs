@@ -25,7 +25,12 @@ pub struct SrvRecord {
 impl SrvRecord {
     /// A record with these four fields.
     pub fn new(priority: u16, weight: u16, port: u16, target: impl Into<String>) -> Self {
-        Self { priority, weight, port, target: target.into() }
+        Self {
+            priority,
+            weight,
+            port,
+            target: target.into(),
+        }
     }
 }
 

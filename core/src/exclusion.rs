@@ -100,13 +100,19 @@ impl fmt::Display for Exclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TagMissing { tag } => write!(f, "no tag `{tag}`"),
-            Self::TagDiffers { tag, wanted, found } => write!(f, "tag `{tag}` is `{found}`, not `{wanted}`"),
-            Self::TagElsewhere { tag, found_on } => write!(f, "tag `{tag}` is set on the {found_on}"),
+            Self::TagDiffers { tag, wanted, found } => {
+                write!(f, "tag `{tag}` is `{found}`, not `{wanted}`")
+            }
+            Self::TagElsewhere { tag, found_on } => {
+                write!(f, "tag `{tag}` is set on the {found_on}")
+            }
             Self::NoAddress => f.write_str("no private address yet"),
             Self::InstanceGone => f.write_str("its instance is gone"),
             Self::NotRunning { state } => write!(f, "its instance is {state}"),
             Self::OtherAddressType { found, wanted } => write!(f, "{found} is not {wanted}"),
-            Self::AddressBlock { block } => write!(f, "{block} is a block of addresses, not one address"),
+            Self::AddressBlock { block } => {
+                write!(f, "{block} is a block of addresses, not one address")
+            }
             Self::Incomplete { what } => write!(f, "the answer is incomplete: {what}"),
             Self::NotPrimary => f.write_str("not primary"),
             Self::NotAttached => f.write_str("attached to no instance"),

@@ -37,7 +37,9 @@ pub struct FileContents {
 
 impl std::fmt::Debug for FileContents {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FileContents").field("len", &self.bytes.len()).finish_non_exhaustive()
+        f.debug_struct("FileContents")
+            .field("len", &self.bytes.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -47,7 +49,12 @@ impl std::fmt::Debug for FileContents {
 ///
 /// `InvalidInput` when the path leads to something that `kind` excludes, `FileTooLarge` above
 /// `max_bytes`, `TimedOut` after `timeout`, and whatever the system reports.
-pub async fn read(path: impl Into<PathBuf>, kind: FileKind, max_bytes: u64, timeout: Duration) -> io::Result<FileContents> {
+pub async fn read(
+    path: impl Into<PathBuf>,
+    kind: FileKind,
+    max_bytes: u64,
+    timeout: Duration,
+) -> io::Result<FileContents> {
     let path = path.into();
     let task = tokio::task::spawn_blocking(move || read_blocking(&path, kind, max_bytes));
     match tokio::time::timeout(timeout, task).await {
@@ -62,10 +69,15 @@ pub async fn read(path: impl Into<PathBuf>, kind: FileKind, max_bytes: u64, time
 ///
 /// As [`read`], and `InvalidData` when it isn't UTF-8.
 pub async fn read_text(path: impl Into<PathBuf>, max_bytes: u64) -> io::Result<String> {
-    let bytes = read(path, FileKind::Regular, max_bytes, READ_TIMEOUT).await?.bytes;
+    let bytes = read(path, FileKind::Regular, max_bytes, READ_TIMEOUT)
+        .await?
+        .bytes;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        io::Error::new(io::ErrorKind::InvalidData, format!("not UTF-8 (after {at} bytes)"))
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("not UTF-8 (after {at} bytes)"),
+        )
     })
 }
 
@@ -74,12 +86,19 @@ fn read_blocking(path: &Path, kind: FileKind, max_bytes: u64) -> io::Result<File
     let metadata = file.metadata()?;
     if kind == FileKind::Regular && !metadata.is_file() {
         let found = describe(&metadata);
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{found}, not a regular file")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{found}, not a regular file"),
+        ));
     }
     let mut bytes = Vec::new();
-    file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    file.take(max_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {max_bytes} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("larger than {max_bytes} bytes"),
+        ));
     }
     Ok(FileContents { bytes, metadata })
 }
@@ -120,7 +139,11 @@ fn describe(metadata: &Metadata) -> &'static str {
 
 #[cfg(not(unix))]
 fn describe(metadata: &Metadata) -> &'static str {
-    if metadata.is_dir() { "a directory" } else { "a device" }
+    if metadata.is_dir() {
+        "a directory"
+    } else {
+        "a device"
+    }
 }
 
 #[cfg(test)]
@@ -136,9 +159,15 @@ mod tests {
         std::fs::write(&path, "abc").unwrap();
         assert_eq!(read_text(&path, 3).await.unwrap(), "abc");
         let error = read_text(&path, 2).await.unwrap_err();
-        assert_eq!((error.kind(), error.to_string().as_str()), (io::ErrorKind::FileTooLarge, "larger than 2 bytes"));
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (io::ErrorKind::FileTooLarge, "larger than 2 bytes")
+        );
         std::fs::write(&path, b"ab\xff").unwrap();
-        assert_eq!(read_text(&path, 3).await.unwrap_err().to_string(), "not UTF-8 (after 2 bytes)");
+        assert_eq!(
+            read_text(&path, 3).await.unwrap_err().to_string(),
+            "not UTF-8 (after 2 bytes)"
+        );
         let error = read_text(directory.path().join("b"), 3).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
@@ -149,13 +178,22 @@ mod tests {
     async fn a_named_pipe_a_directory_and_a_device_are_refused_at_once() {
         let directory = tempfile::tempdir().unwrap();
         let pipe = directory.path().join("pipe");
-        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap();
         assert!(made.success());
-        for (path, found) in [(pipe.as_path(), "a named pipe"), (directory.path(), "a directory"), (Path::new("/dev/zero"), "a device")] {
+        for (path, found) in [
+            (pipe.as_path(), "a named pipe"),
+            (directory.path(), "a directory"),
+            (Path::new("/dev/zero"), "a device"),
+        ] {
             let error = read_text(path, 8).await.unwrap_err();
             assert_eq!(error.to_string(), format!("{found}, not a regular file"));
         }
-        let zeros = read("/dev/zero", FileKind::Any, 8, READ_TIMEOUT).await.unwrap_err();
+        let zeros = read("/dev/zero", FileKind::Any, 8, READ_TIMEOUT)
+            .await
+            .unwrap_err();
         assert_eq!(zeros.kind(), io::ErrorKind::FileTooLarge);
     }
 
@@ -164,10 +202,24 @@ mod tests {
     async fn a_pipe_that_may_be_read_and_has_no_writer_ends_at_the_time_limit() {
         let directory = tempfile::tempdir().unwrap();
         let pipe = directory.path().join("pipe");
-        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let error = read(&pipe, FileKind::Any, 8, Duration::from_millis(20)).await.unwrap_err();
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let error = read(&pipe, FileKind::Any, 8, Duration::from_millis(20))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         // Lets the thread that waits for a writer end, which the runtime would wait for.
-        drop(std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap());
+        drop(
+            std::fs::OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(&pipe)
+                .unwrap(),
+        );
     }
 }

@@ -1,7 +1,9 @@
 //! The contract every provider of `cloud-autojoin` is written against.
 //!
-//! A [`ProviderSpec`] builds a [`Provider`] from a [`ConfigString`] and a [`Context`]; asked with a [`Call`], it gives a [`Discovery`]: the nodes that matched, those that did
-//! not and why. What every provider needs stands here once: addresses, errors, secrets, the HTTP client, credentials' token cache and chain.
+//! A [`ProviderSpec`] builds a [`Provider`] from a [`ConfigString`] and a [`Context`]; asked with a
+//! [`Call`], it gives a [`Discovery`]: the nodes that matched, those that did not and why. What
+//! every provider needs stands here once: addresses, errors, secrets, the HTTP client, credentials'
+//! token cache and chain.
 
 pub mod address;
 pub mod call;
@@ -27,7 +29,10 @@ pub use clock::{Clock, Instant};
 pub use config::{ConfigString, KeySpec};
 pub use context::{Context, Env};
 pub use discovery::{Discovery, Finding, Node, Parent};
-pub use error::{ApiError, ConfigError, ConfigProblem, CredentialError, DecodeError, Error, NothingMatched, Result, TransportError, TransportFailure};
+pub use error::{
+    ApiError, ConfigError, ConfigProblem, CredentialError, DecodeError, Error, NothingMatched,
+    Result, TransportError, TransportFailure,
+};
 pub use exclusion::Exclusion;
 pub use provider::{Provider, ProviderSpec};
 pub use role::{RoleDocument, RoleFormat};

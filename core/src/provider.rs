@@ -13,8 +13,9 @@ use crate::role::{CompareWithGoDiscover, WriteRole};
 
 /// A configured provider: everything it needs was checked when it was built.
 ///
-/// It may keep state between calls (a token, a connection, what it learned of the cloud), so a watcher asks the same value again and again. Dropping the future of
-/// [`Provider::discover`] stops its work.
+/// It may keep state between calls (a token, a connection, what it learned of the cloud), so a
+/// watcher asks the same value again and again. Dropping the future of [`Provider::discover`] stops
+/// its work.
 #[async_trait]
 pub trait Provider: fmt::Debug + Send + Sync {
     /// The name as written after `provider=`.
@@ -23,24 +24,25 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// What it will look for, in words: ``scale set `web` of resource group `prod` ``.
     fn subject(&self) -> String;
 
-    /// Where it looks, as far as that is known: what it resolved from join string and environment, and
-    /// from the machine once it has asked. Pairs of a name and a value, as
-    /// `("subscription_id", "...")`, without secrets. Results of another scope are never mixed with
-    /// those of this one: a watch keeps it with the last good answer. The default is empty.
+    /// Where it looks, as far as that is known: what it resolved from join string and environment,
+    /// and from the machine once it has asked. Pairs of a name and a value, as `("subscription_id",
+    /// "...")`, without secrets. Results of another scope are never mixed with those of this one: a
+    /// watch keeps it with the last good answer. The default is empty.
     fn scope(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
     /// Asks the cloud once.
     ///
-    /// The requests made are written into `call`, also when the answer is an error. Nothing matched is `Ok`, with no address in it.
+    /// The requests made are written into `call`, also when the answer is an error. Nothing matched
+    /// is `Ok`, with no address in it.
     ///
     /// # Errors
     ///
-    /// Any variant of [`Error`](crate::Error) but `NothingMatched`, which the caller makes. `Config`
-    /// is for what only a call can show, such as a program that doesn't exist; the rest of it is
-    /// found by [`ProviderSpec::build`]. A list of which a part could not be read is an error, never
-    /// a short list.
+    /// Any variant of [`Error`](crate::Error) but `NothingMatched`, which the caller makes.
+    /// `Config` is for what only a call can show, such as a program that doesn't exist; the rest of
+    /// it is found by [`ProviderSpec::build`]. A list of which a part could not be read is an
+    /// error, never a short list.
     async fn discover(&self, call: &Call) -> Result<Discovery>;
 }
 
@@ -48,7 +50,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
 /// and returns all problems with [`Options::check`] before it makes anything.
 pub type BuildProvider = fn(&mut Options<'_>, &Context) -> Result<Box<dyn Provider>>;
 
-/// A provider as the registry knows it: its name, its keys, and how one is built from a join string.
+/// A provider as the registry knows it: its name, its keys, and how one is built from a join
+/// string.
 ///
 /// Help, README, completions and the check of unknown keys all read this one table.
 #[derive(Clone, Copy)]
@@ -67,7 +70,8 @@ pub struct ProviderSpec {
     pub secret_env: &'static [&'static str],
     /// What else to know (permissions, environment), in paragraphs of plain text.
     pub notes: &'static str,
-    /// Makes one of its options, which were checked against `keys`; callers use [`ProviderSpec::build`].
+    /// Makes one of its options, which were checked against `keys`; callers use
+    /// [`ProviderSpec::build`].
     pub from_options: BuildProvider,
     /// Writes the least role that a join string needs, where the cloud has such a thing.
     pub role: Option<WriteRole>,
@@ -77,8 +81,23 @@ pub struct ProviderSpec {
 
 impl ProviderSpec {
     /// A provider with its name, its title, its keys and how it is built.
-    pub const fn new(name: &'static str, title: &'static str, keys: &'static [KeySpec], from_options: BuildProvider) -> Self {
-        Self { name, title, summary: "", keys, secret_env: &[], notes: "", from_options, role: None, go_discover: None }
+    pub const fn new(
+        name: &'static str,
+        title: &'static str,
+        keys: &'static [KeySpec],
+        from_options: BuildProvider,
+    ) -> Self {
+        Self {
+            name,
+            title,
+            summary: "",
+            keys,
+            secret_env: &[],
+            notes: "",
+            from_options,
+            role: None,
+            go_discover: None,
+        }
     }
 
     /// Builds a provider from a join string and the environment. Sends nothing.
@@ -87,13 +106,20 @@ impl ProviderSpec {
     ///
     /// [`Error::Config`](crate::Error::Config) with *all* problems of the string.
     pub fn build(&self, config: &ConfigString, context: &Context) -> Result<Box<dyn Provider>> {
-        (self.from_options)(&mut Options::new(self.name, self.keys, config, context.env()), context)
+        (self.from_options)(
+            &mut Options::new(self.name, self.keys, config, context.env()),
+            context,
+        )
     }
 
     /// Every environment variable that may hold a secret of this provider: `secret_env`, and
     /// those of secret keys.
     pub fn secret_variables(&self) -> impl Iterator<Item = &'static str> {
-        let of_keys = self.keys.iter().filter(|key| key.secret).flat_map(|key| key.env);
+        let of_keys = self
+            .keys
+            .iter()
+            .filter(|key| key.secret)
+            .flat_map(|key| key.env);
         of_keys.chain(self.secret_env).copied()
     }
 
@@ -135,6 +161,9 @@ impl ProviderSpec {
 
 impl fmt::Debug for ProviderSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProviderSpec").field("name", &self.name).field("keys", &self.keys.len()).finish_non_exhaustive()
+        f.debug_struct("ProviderSpec")
+            .field("name", &self.name)
+            .field("keys", &self.keys.len())
+            .finish_non_exhaustive()
     }
 }

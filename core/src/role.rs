@@ -20,14 +20,18 @@ pub enum RoleFormat {
 pub struct RoleDocument {
     /// The document, with its line end.
     pub text: String,
-    /// What to know before it is used, as placeholders to be filled in: sentences without a full stop.
+    /// What to know before it is used, as placeholders to be filled in: sentences without a full
+    /// stop.
     pub notes: Vec<String>,
 }
 
 impl RoleDocument {
     /// A document about which nothing needs to be known.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), notes: Vec::new() }
+        Self {
+            text: text.into(),
+            notes: Vec::new(),
+        }
     }
 
     /// The same document with one more note.

@@ -6,8 +6,9 @@ use zeroize::Zeroizing;
 
 /// A secret text, wiped from memory when it is dropped.
 ///
-/// It has no `Display` and no `Serialize`, and its `Debug` says nothing of the value, so it cannot reach a log, an error or a metric by accident. [`Secret::expose`]
-/// is the one way to the text; a search for `expose(` finds every place that uses one.
+/// It has no `Display` and no `Serialize`, and its `Debug` says nothing of the value, so it cannot
+/// reach a log, an error or a metric by accident. [`Secret::expose`] is the one way to the text; a
+/// search for `expose(` finds every place that uses one.
 ///
 /// ```
 /// let secret = cloud_autojoin_core::Secret::new("hunter2");

@@ -1,6 +1,8 @@
-//! Any bytes as any answer of Azure Resource Manager: no panic, no address twice, no secret in an error, and an end.
+//! Any bytes as any answer of Azure Resource Manager: no panic, no address twice, no secret in an
+//! error, and an end.
 //!
-//! The first byte chooses what is asked for and which request gets the bytes; `cloud_autojoin_fuzz::ask` has the rest.
+//! The first byte chooses what is asked for and which request gets the bytes;
+//! `cloud_autojoin_fuzz::ask` has the rest.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! parse -> print -> parse: no input makes the parser panic, and what it accepts survives being printed.
+//! parse -> print -> parse: no input makes the parser panic, and what it accepts survives being
+//! printed.
 
 #![no_main]
 

@@ -1,6 +1,8 @@
-//! `Retry-After` and its relatives, whatever stands in them: a wait or none, and never longer than a date can say.
+//! `Retry-After` and its relatives, whatever stands in them: a wait or none, and never longer than
+//! a date can say.
 //!
-//! The input is four header values, a line each: Retry-After, Date, retry-after-ms, x-ms-retry-after-ms.
+//! The input is four header values, a line each: Retry-After, Date, retry-after-ms,
+//! x-ms-retry-after-ms.
 
 #![no_main]
 

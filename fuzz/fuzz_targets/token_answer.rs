@@ -1,4 +1,5 @@
-//! Any bytes as any answer that should hold a token, or the challenge before one: Microsoft Entra ID, instance metadata.
+//! Any bytes as any answer that should hold a token, or the challenge before one: Microsoft Entra
+//! ID, instance metadata.
 
 #![no_main]
 

@@ -5,7 +5,8 @@
 use cloud_autojoin_simulator::azure::world::World;
 use libfuzzer_sys::fuzz_target;
 
-/// Whether a number of more than one digit stands outside of quotes: `instances = 99999999` is a wish for memory, not a mistake of the reader.
+/// Whether a number of more than one digit stands outside of quotes: `instances = 99999999` is a
+/// wish for memory, not a mistake of the reader.
 fn wishes_for_memory(input: &str) -> bool {
     let mut quote = None;
     let mut digits = 0;

@@ -1,7 +1,8 @@
 //! What the targets share: a provider whose every answer is made up, without a network.
 //!
-//! [`Answers`] stands where the wire would be. One kind of request gets the fuzzer's bytes, the others get what a well-behaved Azure would say, so that the
-//! bytes reach the decoder that they are meant for. Nothing here needs an entry point that programs do not have.
+//! [`Answers`] stands where the wire would be. One kind of request gets the fuzzer's bytes, the
+//! others get what a well-behaved Azure would say, so that the bytes reach the decoder that they
+//! are meant for. Nothing here needs an entry point that programs do not have.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -60,7 +61,8 @@ impl Kind {
         }
     }
 
-    /// What a well-behaved Azure says. Shapes: Azure REST API reference, Network 2024-05-01 and Compute 2024-07-01, shortened.
+    /// What a well-behaved Azure says. Shapes: Azure REST API reference, Network 2024-05-01 and
+    /// Compute 2024-07-01, shortened.
     fn usual(self) -> &'static str {
         match self {
             Self::Token => r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"t"}"#,
@@ -123,7 +125,8 @@ impl Transport for Answers {
 const STATUSES: [u16; 12] = [200, 200, 200, 200, 200, 400, 401, 403, 404, 409, 429, 503];
 
 thread_local! {
-    // Made once: a runtime costs a dozen system calls. It holds no driver of sockets, since nothing here has one.
+    // Made once: a runtime costs a dozen system calls. It holds no driver of sockets, since nothing
+    // here has one.
     static RUNTIME: Runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
 }
 
@@ -132,9 +135,11 @@ pub fn config(keys: &str) -> ConfigString {
     ConfigString::parse(&format!("provider=azure {keys}")).expect("written here")
 }
 
-/// Asks once, with the fuzzer's bytes as the answer to requests of one kind, and checks what must hold whatever an Azure says.
+/// Asks once, with the fuzzer's bytes as the answer to requests of one kind, and checks what must
+/// hold whatever an Azure says.
 ///
-/// The first byte of `input` chooses the status; then comes a header, up to a line end; the rest is the body.
+/// The first byte of `input` chooses the status; then comes a header, up to a line end; the rest is
+/// the body.
 pub fn ask(config: &ConfigString, kind: Kind, input: &[u8]) {
     let Some((first, rest)) = input.split_first() else { return };
     let (header, body) = rest.iter().position(|byte| *byte == b'\n').map_or((&[][..], rest), |end| (&rest[..end], &rest[end + 1..]));

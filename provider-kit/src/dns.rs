@@ -15,13 +15,23 @@ use hickory_resolver::proto::rr::RData;
 
 /// The resolver of `context`, or the system's.
 pub fn resolver(context: &Context) -> Arc<dyn DnsResolver> {
-    context.dns().map_or_else(|| Arc::new(SystemResolver) as Arc<dyn DnsResolver>, Arc::clone)
+    context.dns().map_or_else(
+        || Arc::new(SystemResolver) as Arc<dyn DnsResolver>,
+        Arc::clone,
+    )
 }
 
 /// The error for a query that failed in `operation` (`resolve `_consul._tcp.example``).
 pub fn error(provider: &'static str, operation: String, cause: DnsError) -> Error {
-    let failure = if cause.is_transient() { TransportFailure::Connect } else { TransportFailure::InvalidRequest };
-    TransportError::new(operation, "the name server", failure).of_provider(provider).with_cause(cause).into()
+    let failure = if cause.is_transient() {
+        TransportFailure::Connect
+    } else {
+        TransportFailure::InvalidRequest
+    };
+    TransportError::new(operation, "the name server", failure)
+        .of_provider(provider)
+        .with_cause(cause)
+        .into()
 }
 
 /// Resolves names as the system's configuration says: servers, search list, attempts. The
@@ -32,7 +42,11 @@ pub struct SystemResolver;
 
 impl SystemResolver {
     /// Runs a query within the call's deadline and records it.
-    async fn query<T>(call: &Call, operation: String, query: impl AsyncFnOnce(TokioResolver) -> Result<T, NetError>) -> Result<T, NetError> {
+    async fn query<T>(
+        call: &Call,
+        operation: String,
+        query: impl AsyncFnOnce(TokioResolver) -> Result<T, NetError>,
+    ) -> Result<T, NetError> {
         let started = call.elapsed();
         let result = match Self::configured() {
             Ok(resolver) => tokio_timeout(call, query(resolver)).await,
@@ -56,7 +70,10 @@ impl SystemResolver {
     }
 }
 
-async fn tokio_timeout<T>(call: &Call, query: impl Future<Output = Result<T, NetError>>) -> Result<T, NetError> {
+async fn tokio_timeout<T>(
+    call: &Call,
+    query: impl Future<Output = Result<T, NetError>>,
+) -> Result<T, NetError> {
     match tokio::time::timeout(call.remaining(), query).await {
         Ok(result) => result,
         Err(_) => Err(NetError::Timeout),
@@ -67,17 +84,27 @@ async fn tokio_timeout<T>(call: &Call, query: impl Future<Output = Result<T, Net
 impl DnsResolver for SystemResolver {
     async fn srv(&self, name: &str, call: &Call) -> Result<Vec<SrvRecord>, DnsError> {
         let query = async |resolver: TokioResolver| resolver.srv_lookup(name).await;
-        let lookup = Self::query(call, format!("SRV {name}"), query).await.map_err(|error| judge(name, "SRV", error))?;
+        let lookup = Self::query(call, format!("SRV {name}"), query)
+            .await
+            .map_err(|error| judge(name, "SRV", error))?;
         let records: Vec<SrvRecord> = lookup
             .answers()
             .iter()
             .filter_map(|record| match &record.data {
-                RData::SRV(srv) => Some(SrvRecord::new(srv.priority, srv.weight, srv.port, srv.target.to_utf8())),
+                RData::SRV(srv) => Some(SrvRecord::new(
+                    srv.priority,
+                    srv.weight,
+                    srv.port,
+                    srv.target.to_utf8(),
+                )),
                 _ => None,
             })
             .collect();
         if records.is_empty() {
-            return Err(DnsError::NoRecords { name: name.to_owned(), record: "SRV" });
+            return Err(DnsError::NoRecords {
+                name: name.to_owned(),
+                record: "SRV",
+            });
         }
         Ok(records)
     }
@@ -85,10 +112,15 @@ impl DnsResolver for SystemResolver {
     async fn addresses(&self, name: &str, call: &Call) -> Result<Vec<IpAddr>, DnsError> {
         let query = async |resolver: TokioResolver| resolver.lookup_ip(name).await;
         let record = "A or AAAA";
-        let lookup = Self::query(call, format!("A, AAAA {name}"), query).await.map_err(|error| judge(name, record, error))?;
+        let lookup = Self::query(call, format!("A, AAAA {name}"), query)
+            .await
+            .map_err(|error| judge(name, record, error))?;
         let addresses: Vec<IpAddr> = lookup.iter().collect();
         if addresses.is_empty() {
-            return Err(DnsError::NoRecords { name: name.to_owned(), record });
+            return Err(DnsError::NoRecords {
+                name: name.to_owned(),
+                record,
+            });
         }
         Ok(addresses)
     }
@@ -98,9 +130,19 @@ impl DnsResolver for SystemResolver {
 fn judge(name: &str, record: &'static str, error: NetError) -> DnsError {
     let name = name.to_owned();
     match error {
-        NetError::Dns(Refusal::NoRecordsFound(found)) if found.response_code == ResponseCode::NXDomain => DnsError::NoSuchName(name),
-        NetError::Dns(Refusal::NoRecordsFound(found)) if found.response_code == ResponseCode::NoError => DnsError::NoRecords { name, record },
-        NetError::Dns(Refusal::NoRecordsFound(found)) => DnsError::Refused(found.response_code.to_string()),
+        NetError::Dns(Refusal::NoRecordsFound(found))
+            if found.response_code == ResponseCode::NXDomain =>
+        {
+            DnsError::NoSuchName(name)
+        }
+        NetError::Dns(Refusal::NoRecordsFound(found))
+            if found.response_code == ResponseCode::NoError =>
+        {
+            DnsError::NoRecords { name, record }
+        }
+        NetError::Dns(Refusal::NoRecordsFound(found)) => {
+            DnsError::Refused(found.response_code.to_string())
+        }
         NetError::Dns(Refusal::ResponseCode(code)) => DnsError::Refused(code.to_string()),
         other => DnsError::Unreachable(io::Error::other(other)),
     }

@@ -37,4 +37,7 @@ pub mod testing;
 
 pub use api::{Api, ApiClient, ErrorBody, Pages};
 pub use cloud_autojoin_core::config::{KeySpec, Options, Values};
-pub use select::{AddressScope, AddressType, Instance, InstanceAddress, Interfaces, PowerState, Selection, TagFilter};
+pub use select::{
+    AddressScope, AddressType, Instance, InstanceAddress, Interfaces, PowerState, Selection,
+    TagFilter,
+};

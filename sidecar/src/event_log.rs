@@ -20,7 +20,11 @@ pub(crate) struct EventLogger {
 impl EventLogger {
     /// A logger for the watch of that name.
     pub(crate) fn new(watch: impl Into<Arc<str>>) -> Self {
-        Self { watch: watch.into(), held: None, findings: Vec::new() }
+        Self {
+            watch: watch.into(),
+            held: None,
+            findings: Vec::new(),
+        }
     }
 
     /// Logs an event.
@@ -40,7 +44,11 @@ impl EventLogger {
             Event::Failed(failure) => self.failed(failure),
             Event::Unchanged(discovery) => {
                 self.held = None;
-                tracing::debug!(watch = &*self.watch, addresses = discovery.addresses().len(), "unchanged");
+                tracing::debug!(
+                    watch = &*self.watch,
+                    addresses = discovery.addresses().len(),
+                    "unchanged"
+                );
                 self.found(discovery);
             }
             other => tracing::debug!(watch = &*self.watch, "{other:?}"),
@@ -52,17 +60,34 @@ impl EventLogger {
         let list = |addresses: &[Address]| (!addresses.is_empty()).then(|| list(addresses));
         let (joined, left) = (list(&change.joined), list(&change.left));
         match change.source {
-            AddressSource::LastGood { age, is_stale: true } => {
+            AddressSource::LastGood {
+                age,
+                is_stale: true,
+            } => {
                 let age_s = age.map(|age| age.as_secs());
                 let why = "older than `restore_max_age`, or of unknown age";
-                tracing::error!(watch, addresses, age_s, "using the last good answer of an earlier run, which is {why}");
+                tracing::error!(
+                    watch,
+                    addresses,
+                    age_s,
+                    "using the last good answer of an earlier run, which is {why}"
+                );
             }
             AddressSource::LastGood { age, .. } => {
                 let age_s = age.map(|age| age.as_secs());
-                tracing::warn!(watch, addresses, age_s, "using the last good answer of an earlier run");
+                tracing::warn!(
+                    watch,
+                    addresses,
+                    age_s,
+                    "using the last good answer of an earlier run"
+                );
             }
             _ if joined.is_none() && left.is_none() => {
-                tracing::info!(watch, addresses, "the addresses are those of the earlier run");
+                tracing::info!(
+                    watch,
+                    addresses,
+                    "the addresses are those of the earlier run"
+                );
             }
             _ => tracing::info!(watch, addresses, joined, left, "the addresses changed"),
         }
@@ -70,17 +95,33 @@ impl EventLogger {
 
     /// Warns of the findings of a result, once while they stay the same.
     fn found(&mut self, discovery: &Discovery) {
-        for finding in discovery.findings().iter().filter(|finding| !self.findings.contains(finding)) {
-            tracing::warn!(watch = &*self.watch, hint = finding.hint.as_deref(), "{}", finding.message);
+        for finding in discovery
+            .findings()
+            .iter()
+            .filter(|finding| !self.findings.contains(finding))
+        {
+            tracing::warn!(
+                watch = &*self.watch,
+                hint = finding.hint.as_deref(),
+                "{}",
+                finding.message
+            );
         }
         self.findings = discovery.findings().to_vec();
     }
 
     fn held_back(&mut self, held: &Held) {
         let (watch, would_be) = (&*self.watch, list(&held.would_be));
-        let is_known = self.held.as_ref().is_some_and(|(reason, would_be)| discriminant(reason) == discriminant(&held.reason) && *would_be == held.would_be);
+        let is_known = self.held.as_ref().is_some_and(|(reason, would_be)| {
+            discriminant(reason) == discriminant(&held.reason) && *would_be == held.would_be
+        });
         if is_known {
-            tracing::debug!(watch, would_be, "an answer is still held back: {}", held.reason);
+            tracing::debug!(
+                watch,
+                would_be,
+                "an answer is still held back: {}",
+                held.reason
+            );
         } else {
             tracing::warn!(watch, would_be, "an answer is held back: {}", held.reason);
             self.held = Some((held.reason, Arc::clone(&held.would_be)));
@@ -92,19 +133,34 @@ impl EventLogger {
     fn failed(&self, failure: &PollFailure) {
         let hint = failure.error.hint();
         let hint = hint.as_deref();
-        let (watch, consecutive, retry_in_s) = (&*self.watch, failure.consecutive, failure.retry_in.as_secs_f64());
+        let (watch, consecutive, retry_in_s) = (
+            &*self.watch,
+            failure.consecutive,
+            failure.retry_in.as_secs_f64(),
+        );
         let text = failure.error.chain();
         if consecutive.is_power_of_two() {
             tracing::warn!(watch, hint, consecutive, retry_in_s, "no answer: {text}");
         } else {
-            tracing::debug!(watch, hint, consecutive, retry_in_s, "still no answer: {text}");
+            tracing::debug!(
+                watch,
+                hint,
+                consecutive,
+                retry_in_s,
+                "still no answer: {text}"
+            );
         }
     }
 }
 
 /// Up to twenty addresses.
 fn list(addresses: &[Address]) -> String {
-    let mut text = addresses.iter().take(20).map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let mut text = addresses
+        .iter()
+        .take(20)
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ");
     if addresses.len() > 20 {
         text += &format!(" and {} more", addresses.len() - 20);
     }
@@ -145,7 +201,10 @@ mod tests {
         });
         let mut incomplete = Discovery::new("azure", "tag", Detail::Addresses);
         incomplete.add_finding(Finding::new("the answer is incomplete").with_hint("try again"));
-        let (incomplete, whole) = (Arc::new(incomplete), Arc::new(Discovery::new("azure", "tag", Detail::Addresses)));
+        let (incomplete, whole) = (
+            Arc::new(incomplete),
+            Arc::new(Discovery::new("azure", "tag", Detail::Addresses)),
+        );
         tracing::subscriber::with_default(log.with_ansi(false).finish(), || {
             let mut logger = EventLogger::new("servers");
             for discovery in [&incomplete, &incomplete, &whole, &incomplete] {
@@ -153,7 +212,14 @@ mod tests {
             }
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        assert_eq!(text.matches("WARN").count(), 2, "once, and again when it is back: {text}");
-        assert!(text.contains(r#"the answer is incomplete watch="servers" hint="try again""#), "{text}");
+        assert_eq!(
+            text.matches("WARN").count(),
+            2,
+            "once, and again when it is back: {text}"
+        );
+        assert!(
+            text.contains(r#"the answer is incomplete watch="servers" hint="try again""#),
+            "{text}"
+        );
     }
 }

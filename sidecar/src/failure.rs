@@ -18,7 +18,12 @@ pub struct Failure {
 impl Failure {
     /// A failure, as ``cannot write /etc/consul.d/join.hcl: no space left on device``.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, others: 0, is_expected_at_start: false }
+        Self {
+            message: message.into(),
+            hint: None,
+            others: 0,
+            is_expected_at_start: false,
+        }
     }
 
     /// Adds a hint.
@@ -79,7 +84,10 @@ impl std::error::Error for Failure {}
 
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
-        Self { hint: error.hint(), ..Self::new(error.to_string()) }
+        Self {
+            hint: error.hint(),
+            ..Self::new(error.to_string())
+        }
     }
 }
 
@@ -89,16 +97,26 @@ impl From<WriteError> for Failure {
 pub(crate) fn one_line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
     let mut folded = String::new();
-    for line in text.lines().map(|line| line.trim().trim_start_matches("* ")).filter(|line| !line.is_empty()) {
+    for line in text
+        .lines()
+        .map(|line| line.trim().trim_start_matches("* "))
+        .filter(|line| !line.is_empty())
+    {
         match folded.chars().next_back() {
             None => {}
             Some(':') => folded.push(' '),
             Some(_) => folded.push_str("; "),
         }
-        let words = line.split_whitespace().map(|word| word.rsplit_once("->").map_or(word, |(_, remote)| remote));
+        let words = line
+            .split_whitespace()
+            .map(|word| word.rsplit_once("->").map_or(word, |(_, remote)| remote));
         folded.push_str(&words.collect::<Vec<_>>().join(" "));
     }
-    folded.chars().filter(|letter| !cloud_autojoin::escape::is_terminal_control(*letter)).take(500).collect()
+    folded
+        .chars()
+        .filter(|letter| !cloud_autojoin::escape::is_terminal_control(*letter))
+        .take(500)
+        .collect()
 }
 
 #[cfg(test)]
@@ -108,9 +126,21 @@ mod tests {
     #[test]
     fn an_answer_of_several_lines_keeps_its_reasons_in_one() {
         let consul = "1 error occurred:\n\t* Failed to join 10.0.0.5:8301: read tcp 127.0.0.1:52874->10.0.0.5:8301: i/o timeout\n\n";
-        assert_eq!(one_line(consul.as_bytes()), "1 error occurred: Failed to join 10.0.0.5:8301: read tcp 10.0.0.5:8301: i/o timeout");
+        assert_eq!(
+            one_line(consul.as_bytes()),
+            "1 error occurred: Failed to join 10.0.0.5:8301: read tcp 10.0.0.5:8301: i/o timeout"
+        );
         let nomad = "2 errors occurred:\n\t* Failed to join 10.0.0.5: EOF\n\t* Failed to resolve a: no such host\n";
-        assert_eq!(one_line(nomad.as_bytes()), "2 errors occurred: Failed to join 10.0.0.5: EOF; Failed to resolve a: no such host");
-        assert_eq!((one_line(b"\x1b[31mPermission denied\r\n").as_str(), one_line(b" \n").as_str()), ("[31mPermission denied", ""));
+        assert_eq!(
+            one_line(nomad.as_bytes()),
+            "2 errors occurred: Failed to join 10.0.0.5: EOF; Failed to resolve a: no such host"
+        );
+        assert_eq!(
+            (
+                one_line(b"\x1b[31mPermission denied\r\n").as_str(),
+                one_line(b" \n").as_str()
+            ),
+            ("[31mPermission denied", "")
+        );
     }
 }

@@ -20,7 +20,12 @@ pub(super) struct Hook<'a> {
 }
 
 /// Logs every line of `output` until its end. The first line goes to `first` as well.
-pub(super) async fn copy(output: Option<impl AsyncRead + Unpin>, hook: Hook<'_>, level: Level, mut first: Option<&mut String>) {
+pub(super) async fn copy(
+    output: Option<impl AsyncRead + Unpin>,
+    hook: Hook<'_>,
+    level: Level,
+    mut first: Option<&mut String>,
+) {
     let Some(output) = output else { return };
     let mut output = BufReader::new(output);
     let (mut line, mut lines, mut cut) = (Vec::new(), 0_usize, false);
@@ -54,7 +59,11 @@ pub(super) async fn copy(output: Option<impl AsyncRead + Unpin>, hook: Hook<'_>,
         }
     }
     if lines > MAX_LINES {
-        log(hook, level, &format!("{} more lines of output are dropped", lines - MAX_LINES));
+        log(
+            hook,
+            level,
+            &format!("{} more lines of output are dropped", lines - MAX_LINES),
+        );
     }
 }
 

@@ -41,7 +41,9 @@ mod status_server;
 mod supervisor;
 mod systemd;
 
-pub use config::{AGENT_KINDS, CheckDepth, CheckedConfig, Config, ConfigSource, DEFAULT_LISTEN, FILE_KINDS};
+pub use config::{
+    AGENT_KINDS, CheckDepth, CheckedConfig, Config, ConfigSource, DEFAULT_LISTEN, FILE_KINDS,
+};
 pub use failure::Failure;
 pub use once::{OnceError, run_once};
 pub use supervisor::{ReloadSource, run};

@@ -70,7 +70,9 @@ impl OnChange {
     /// Its name for messages: the program alone, since arguments may hold secrets.
     pub(crate) fn shown(&self) -> String {
         match &self.action {
-            Action::Command(words) => format!("command {}", words.first().map_or("", String::as_str)),
+            Action::Command(words) => {
+                format!("command {}", words.first().map_or("", String::as_str))
+            }
             Action::Signal { pid_file, .. } => format!("signal to {}", pid_file.display()),
         }
     }
@@ -80,20 +82,39 @@ impl OnChange {
     /// # Errors
     ///
     /// The program can't be started, fails or times out; the process doesn't exist.
-    pub(crate) async fn run(&self, changed: AddressChange<'_>, clock: &Clock) -> Result<(), Failure> {
+    pub(crate) async fn run(
+        &self,
+        changed: AddressChange<'_>,
+        clock: &Clock,
+    ) -> Result<(), Failure> {
         match &self.action {
             Action::Command(words) => self.command(words, changed, clock).await,
             Action::Signal { signal, pid_file } => send(*signal, pid_file).await,
         }
     }
 
-    async fn command(&self, words: &[String], changed: AddressChange<'_>, clock: &Clock) -> Result<(), Failure> {
-        let Some((program, arguments)) = words.split_first() else { return Ok(()) };
+    async fn command(
+        &self,
+        words: &[String],
+        changed: AddressChange<'_>,
+        clock: &Clock,
+    ) -> Result<(), Failure> {
+        let Some((program, arguments)) = words.split_first() else {
+            return Ok(());
+        };
         let failed = |what: String| Failure::new(format!("command {program}: {what}"));
         let mut command = Command::new(program);
         command.args(arguments).env("DISCOVER_WATCH", changed.watch);
-        for (name, list) in [("DISCOVER_ADDRESSES", changed.addresses), ("DISCOVER_JOINED", changed.joined), ("DISCOVER_LEFT", changed.left)] {
-            let text = list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        for (name, list) in [
+            ("DISCOVER_ADDRESSES", changed.addresses),
+            ("DISCOVER_JOINED", changed.joined),
+            ("DISCOVER_LEFT", changed.left),
+        ] {
+            let text = list
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ");
             if text.len() <= LONGEST_VARIABLE {
                 command.env(name, text);
             } else {
@@ -103,12 +124,22 @@ impl OnChange {
         for name in secret_variables() {
             command.env_remove(name);
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut group = ProcessGroup::spawn(&mut command)
-            .map_err(|error| failed(format!("cannot be started: {error}")).with_hint("check the path of the program and its permissions"))?;
-        let lines: String = changed.addresses.iter().map(|address| format!("{address}\n")).collect();
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut group = ProcessGroup::spawn(&mut command).map_err(|error| {
+            failed(format!("cannot be started: {error}"))
+                .with_hint("check the path of the program and its permissions")
+        })?;
+        let lines: String = changed
+            .addresses
+            .iter()
+            .map(|address| format!("{address}\n"))
+            .collect();
         let child = group.child();
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = async move {
             if let Some(mut stdin) = stdin {
                 // A command may ignore its standard input.
@@ -116,23 +147,37 @@ impl OnChange {
             }
         };
         let shown = self.shown();
-        let hook = Hook { watch: changed.watch, action: &shown };
+        let hook = Hook {
+            watch: changed.watch,
+            action: &shown,
+        };
         let mut first = String::new();
-        let gather = async { tokio::join!(feed, hook_log::copy(stdout, hook, Level::INFO, None), hook_log::copy(stderr, hook, Level::WARN, Some(&mut first))) };
+        let gather = async {
+            tokio::join!(
+                feed,
+                hook_log::copy(stdout, hook, Level::INFO, None),
+                hook_log::copy(stderr, hook, Level::WARN, Some(&mut first))
+            )
+        };
         let ended = tokio::select! {
             ended = wait_and_gather(child.wait(), gather, || clock.sleep(LINGER)) => Some(ended.0),
             () = clock.sleep(self.timeout) => None,
         };
         let Some(status) = ended else {
             return Err(
-                failed(format!("killed after {} s", self.timeout.as_secs_f64())).with_hint("raise its `timeout`, or let it do its work in the background")
+                failed(format!("killed after {} s", self.timeout.as_secs_f64()))
+                    .with_hint("raise its `timeout`, or let it do its work in the background"),
             );
         };
         let status = status.map_err(|error| failed(error.to_string()))?;
         if status.success() {
             return Ok(());
         }
-        let said = if first.is_empty() { first } else { format!(", {first}") };
+        let said = if first.is_empty() {
+            first
+        } else {
+            format!(", {first}")
+        };
         Err(match (status.code(), status.signal()) {
             (Some(code), _) => failed(format!("exit status {code}{said}")),
             (None, Some(signal)) => failed(format!("ended by signal {signal}{said}")),
@@ -151,11 +196,24 @@ async fn send(signal: Signal, pid_file: &Path) -> Result<(), Failure> {
     let shown = pid_file.display();
     let text = file::read_text(pid_file, MAX_PID_FILE)
         .await
-        .map_err(|error| Failure::new(format!("cannot read the pid file {shown}: {error}")).with_hint("check that the agent runs and writes it"))?;
+        .map_err(|error| {
+            Failure::new(format!("cannot read the pid file {shown}: {error}"))
+                .with_hint("check that the agent runs and writes it")
+        })?;
     // 1 is the service manager, and lower numbers are process groups.
-    let pid = text.trim().parse().ok().filter(|pid| *pid > 1).and_then(Pid::from_raw);
+    let pid = text
+        .trim()
+        .parse()
+        .ok()
+        .filter(|pid| *pid > 1)
+        .and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| Failure::new(format!("there is no process number in {shown}")))?;
-    kill_process(pid, signal).map_err(|error| Failure::new(format!("cannot signal process {} of {shown}: {error}", pid.as_raw_nonzero())))
+    kill_process(pid, signal).map_err(|error| {
+        Failure::new(format!(
+            "cannot signal process {} of {shown}: {error}",
+            pid.as_raw_nonzero()
+        ))
+    })
 }
 
 /// The signal of that name, with or without `SIG`.
@@ -180,7 +238,12 @@ mod tests {
     #[test]
     fn the_variables_of_secret_keys_are_secret() {
         let secret: Vec<&str> = secret_variables().collect();
-        for name in ["ARM_CLIENT_SECRET", "AZURE_CLIENT_SECRET", "VAULT_TOKEN", "NOTIFY_SOCKET"] {
+        for name in [
+            "ARM_CLIENT_SECRET",
+            "AZURE_CLIENT_SECRET",
+            "VAULT_TOKEN",
+            "NOTIFY_SOCKET",
+        ] {
             assert!(secret.contains(&name), "{name}");
         }
         assert!(!secret.contains(&"ARM_CLIENT_ID"));

@@ -21,13 +21,27 @@ use super::runner::{newest_first, watch_of};
 ///
 /// The failures of all watches.
 pub async fn run_once(config: &Config) -> Result<(), OnceError> {
-    let outcomes = futures::future::join_all(config.watches.iter().map(|watch| once(watch, &config.context))).await;
+    let outcomes = futures::future::join_all(
+        config
+            .watches
+            .iter()
+            .map(|watch| once(watch, &config.context)),
+    )
+    .await;
     let mut merged: Option<OnceError> = None;
     for (watch, outcome) in config.watches.iter().zip(outcomes) {
         let Err(error) = outcome else { continue };
-        let merged = merged.get_or_insert(OnceError { is_nothing_matched: true, failures: Vec::new() });
+        let merged = merged.get_or_insert(OnceError {
+            is_nothing_matched: true,
+            failures: Vec::new(),
+        });
         merged.is_nothing_matched &= error.is_nothing_matched;
-        merged.failures.extend(error.failures.into_iter().map(|failure| failure.of(format!("watch `{}`", watch.name))));
+        merged.failures.extend(
+            error
+                .failures
+                .into_iter()
+                .map(|failure| failure.of(format!("watch `{}`", watch.name))),
+        );
     }
     merged.map_or(Ok(()), Err)
 }
@@ -53,7 +67,10 @@ impl std::error::Error for OnceError {}
 
 impl From<Failure> for OnceError {
     fn from(failure: Failure) -> Self {
-        Self { is_nothing_matched: false, failures: vec![failure] }
+        Self {
+            is_nothing_matched: false,
+            failures: vec![failure],
+        }
     }
 }
 
@@ -64,18 +81,30 @@ impl From<&Error> for OnceError {
             Some(hint) => failure.with_hint(hint),
             None => failure,
         };
-        Self { is_nothing_matched: matches!(error, Error::NothingMatched(_)), failures: vec![failure] }
+        Self {
+            is_nothing_matched: matches!(error, Error::NothingMatched(_)),
+            failures: vec![failure],
+        }
     }
 }
 
 async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> {
-    if let Some(directory) = config.last_good.as_deref().and_then(std::path::Path::parent)
+    if let Some(directory) = config
+        .last_good
+        .as_deref()
+        .and_then(std::path::Path::parent)
         && let Err(error) = tokio::fs::create_dir_all(directory).await
     {
-        tracing::warn!("cannot make {}: {error}; the last good answer is not kept over restarts", directory.display());
+        tracing::warn!(
+            "cannot make {}: {error}; the last good answer is not kept over restarts",
+            directory.display()
+        );
     }
     config.outputs.iter().for_each(Output::sweep);
-    let (mut watch, mut logger) = (watch_of(config, context), EventLogger::new(config.name.as_str()));
+    let (mut watch, mut logger) = (
+        watch_of(config, context),
+        EventLogger::new(config.name.as_str()),
+    );
     let mut why: Option<OnceError> = None;
     let mut has_last_good = false;
     let deadline = context.clock().now() + config.timeout;
@@ -99,7 +128,11 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> 
                 watch.flush().await;
                 return Ok(());
             }
-            Event::Held(held) => why = Some(Failure::new(format!("no answer that may be used: {}", held.reason)).into()),
+            Event::Held(held) => {
+                why = Some(
+                    Failure::new(format!("no answer that may be used: {}", held.reason)).into(),
+                )
+            }
             Event::Failed(failure) => {
                 let end = OnceError::from(&failure.error);
                 // An earlier result must not hide a configuration error.
@@ -120,10 +153,20 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> 
         write(config, &change).await?;
         has_last_good = true;
     }
-    let end = why.unwrap_or_else(|| Failure::new(format!("no answer within {} s", config.timeout.as_secs_f64())).into());
+    let end = why.unwrap_or_else(|| {
+        Failure::new(format!(
+            "no answer within {} s",
+            config.timeout.as_secs_f64()
+        ))
+        .into()
+    });
     if has_last_good {
         for failure in &end.failures {
-            tracing::warn!(watch = config.name, hint = failure.hint(), "the cloud gave no answer in time; the files hold the last good one: {failure}");
+            tracing::warn!(
+                watch = config.name,
+                hint = failure.hint(),
+                "the cloud gave no answer in time; the files hold the last good one: {failure}"
+            );
         }
         return Ok(());
     }
@@ -137,13 +180,29 @@ async fn write(config: &WatchConfig, change: &Change) -> Result<(), OnceError> {
     for output in &config.outputs {
         let (file, kind, addresses) = (output.path.display(), output.kind.name(), ordered.len());
         // Blocking is fine: nothing else runs.
-        match output.write(&View { watch: &config.name, provider, subject: &subject, addresses: &ordered }) {
-            Ok(Written::Replaced) => tracing::info!(watch = config.name, kind, %file, addresses, "written"),
-            Ok(Written::Unchanged) => tracing::info!(watch = config.name, kind, %file, addresses, "up to date already"),
+        match output.write(&View {
+            watch: &config.name,
+            provider,
+            subject: &subject,
+            addresses: &ordered,
+        }) {
+            Ok(Written::Replaced) => {
+                tracing::info!(watch = config.name, kind, %file, addresses, "written")
+            }
+            Ok(Written::Unchanged) => {
+                tracing::info!(watch = config.name, kind, %file, addresses, "up to date already")
+            }
             Err(failure) => failures.push(failure),
         }
     }
-    if failures.is_empty() { Ok(()) } else { Err(OnceError { is_nothing_matched: false, failures }) }
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(OnceError {
+            is_nothing_matched: false,
+            failures,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -46,8 +46,13 @@ impl AddressSnapshot {
     pub(crate) fn of(change: &Change, earlier: Option<&Self>) -> Self {
         let before = earlier.map_or_else(
             || {
-                let mut before: Vec<Address> =
-                    change.addresses.iter().filter(|address| !change.joined.contains(address)).chain(&change.left).cloned().collect();
+                let mut before: Vec<Address> = change
+                    .addresses
+                    .iter()
+                    .filter(|address| !change.joined.contains(address))
+                    .chain(&change.left)
+                    .cloned()
+                    .collect();
                 before.sort();
                 before.into()
             },
@@ -69,7 +74,9 @@ impl AddressSnapshot {
     /// them are current, or in that they are fresh.
     fn confirmed(&self, in_use: &InUse, is_confirmed: bool) -> Option<Self> {
         let fresh = self.fresh || is_confirmed;
-        let is_same = fresh == self.fresh && self.current == in_use.current && self.retained == in_use.retained;
+        let is_same = fresh == self.fresh
+            && self.current == in_use.current
+            && self.retained == in_use.retained;
         (!is_same).then(|| Self {
             generation: self.generation,
             addresses: Arc::clone(&self.addresses),
@@ -120,7 +127,11 @@ pub(crate) fn watch_of(config: &WatchConfig, context: &Context) -> Watch {
 
 impl WatchRunner {
     /// Starts the tasks.
-    pub(crate) fn start(config: WatchConfig, context: &Context, sidecar: &Arc<SidecarStatus>) -> Self {
+    pub(crate) fn start(
+        config: WatchConfig,
+        context: &Context,
+        sidecar: &Arc<SidecarStatus>,
+    ) -> Self {
         let watch = watch_of(&config, context);
         let clock = context.clock();
         let shared = Shared {
@@ -135,26 +146,58 @@ impl WatchRunner {
         let mut tasks = JoinSet::new();
         let (mut parts, mut files) = (Vec::new(), Vec::new());
         for output in config.outputs.iter().cloned() {
-            let part = PartStatus::new(PartType::File, output.kind.name(), output.path.display().to_string(), clock);
+            let part = PartStatus::new(
+                PartType::File,
+                output.kind.name(),
+                output.path.display().to_string(),
+                clock,
+            );
             let (done, seen) = watch::channel(0);
             parts.push(Arc::clone(&part));
             files.push(seen);
-            tasks.spawn(run_file(Arc::new(output), part, snapshot.clone(), done, shared.clone()));
+            tasks.spawn(run_file(
+                Arc::new(output),
+                part,
+                snapshot.clone(),
+                done,
+                shared.clone(),
+            ));
         }
         for agent in config.agents.iter().cloned() {
-            let part = PartStatus::new(PartType::Agent, agent.kind.name(), agent.client.shown(), clock);
+            let part = PartStatus::new(
+                PartType::Agent,
+                agent.kind.name(),
+                agent.client.shown(),
+                clock,
+            );
             parts.push(Arc::clone(&part));
             tasks.spawn(run_agent(agent, part, snapshot.clone(), shared.clone()));
         }
         for action in config.on_change.iter().cloned() {
             let part = PartStatus::new(PartType::OnChange, "on_change", action.shown(), clock);
             parts.push(Arc::clone(&part));
-            tasks.spawn(run_action(action, part, snapshot.clone(), files.clone(), shared.clone()));
+            tasks.spawn(run_action(
+                action,
+                part,
+                snapshot.clone(),
+                files.clone(),
+                shared.clone(),
+            ));
         }
-        let status = Arc::new(WatchStatus { name: config.name.clone(), identity: config.identity.clone(), polls: watch.status(), parts });
+        let status = Arc::new(WatchStatus {
+            name: config.name.clone(),
+            identity: config.identity.clone(),
+            polls: watch.status(),
+            parts,
+        });
         let poll_now = Arc::new(Notify::new());
         tasks.spawn(run_polls(watch, sender, shared, Arc::clone(&poll_now)));
-        Self { config: Arc::new(config), status, tasks, poll_now }
+        Self {
+            config: Arc::new(config),
+            status,
+            tasks,
+            poll_now,
+        }
     }
 
     /// Polls as soon as the budget allows, as [`Watch::refresh_soon`] does.
@@ -168,7 +211,10 @@ impl WatchRunner {
             Some(Err(error)) => format!(": {error}"),
             Some(Ok(())) | None => String::new(),
         };
-        Failure::new(format!("a task of watch `{}` ended unexpectedly{why}", self.config.name))
+        Failure::new(format!(
+            "a task of watch `{}` ended unexpectedly{why}",
+            self.config.name
+        ))
     }
 
     /// Stops the tasks and waits for them.
@@ -177,7 +223,12 @@ impl WatchRunner {
     }
 }
 
-async fn run_polls(mut watch: Watch, sender: Sender<Option<Arc<AddressSnapshot>>>, shared: Shared, poll_now: Arc<Notify>) {
+async fn run_polls(
+    mut watch: Watch,
+    sender: Sender<Option<Arc<AddressSnapshot>>>,
+    shared: Shared,
+    poll_now: Arc<Notify>,
+) {
     let mut logger = EventLogger::new(Arc::clone(&shared.name));
     loop {
         // `next` is cancel-safe.
@@ -191,7 +242,9 @@ async fn run_polls(mut watch: Watch, sender: Sender<Option<Arc<AddressSnapshot>>
         logger.log(&event);
         match event {
             Event::Changed(change) => {
-                sender.send_modify(|snapshot| *snapshot = Some(Arc::new(AddressSnapshot::of(&change, snapshot.as_deref()))));
+                sender.send_modify(|snapshot| {
+                    *snapshot = Some(Arc::new(AddressSnapshot::of(&change, snapshot.as_deref())))
+                });
             }
             Event::Unchanged(_) | Event::Held(_) => {
                 let is_confirmed = matches!(event, Event::Unchanged(_));
@@ -215,7 +268,11 @@ async fn run_polls(mut watch: Watch, sender: Sender<Option<Arc<AddressSnapshot>>
 }
 
 /// Waits for a new snapshot or for `pause`. False if the watch has ended.
-async fn wait(snapshot: &mut Receiver<Option<Arc<AddressSnapshot>>>, pause: Option<Duration>, clock: &Clock) -> bool {
+async fn wait(
+    snapshot: &mut Receiver<Option<Arc<AddressSnapshot>>>,
+    pause: Option<Duration>,
+    clock: &Clock,
+) -> bool {
     let timer = async {
         match pause {
             Some(pause) => clock.sleep(pause).await,
@@ -230,12 +287,23 @@ async fn wait(snapshot: &mut Receiver<Option<Arc<AddressSnapshot>>>, pause: Opti
 
 impl Shared {
     /// Records and logs the outcome of a part. Returns the delay until it is checked again.
-    fn record(&self, part: &PartStatus, outcome: Result<(bool, String), Failure>, failures: &mut u32) -> Duration {
+    fn record(
+        &self,
+        part: &PartStatus,
+        outcome: Result<(bool, String), Failure>,
+        failures: &mut u32,
+    ) -> Duration {
         let pause = match outcome {
             Ok((done, note)) => {
                 *failures = 0;
                 if part.note_success(done, note.as_str()) || done {
-                    tracing::info!(watch = &*self.name, part = part.kind, target = part.target, outcome = note, "kept up to date");
+                    tracing::info!(
+                        watch = &*self.name,
+                        part = part.kind,
+                        target = part.target,
+                        outcome = note,
+                        "kept up to date"
+                    );
                 }
                 self.interval
             }
@@ -244,13 +312,21 @@ impl Shared {
                 let notice = match part.note_failure(&failure) {
                     // A file or agent fails in the same way at each check; each run of a command is
                     // new.
-                    FailureNotice::Debug if part.part_type == PartType::OnChange => FailureNotice::Warn,
+                    FailureNotice::Debug if part.part_type == PartType::OnChange => {
+                        FailureNotice::Warn
+                    }
                     notice => notice,
                 };
                 match notice {
-                    FailureNotice::Warn => tracing::warn!(watch, part = part_kind, hint, "{failure}"),
-                    FailureNotice::Info => tracing::info!(watch, part = part_kind, "not yet: {failure}"),
-                    FailureNotice::Debug => tracing::debug!(watch, part = part_kind, "still: {failure}"),
+                    FailureNotice::Warn => {
+                        tracing::warn!(watch, part = part_kind, hint, "{failure}")
+                    }
+                    FailureNotice::Info => {
+                        tracing::info!(watch, part = part_kind, "not yet: {failure}")
+                    }
+                    FailureNotice::Debug => {
+                        tracing::debug!(watch, part = part_kind, "still: {failure}")
+                    }
                 }
                 *failures = failures.saturating_add(1);
                 let first = self.interval.min(Duration::from_secs(1));
@@ -265,7 +341,13 @@ impl Shared {
     }
 }
 
-async fn run_file(output: Arc<Output>, part: Arc<PartStatus>, mut snapshot: Receiver<Option<Arc<AddressSnapshot>>>, done: Sender<u64>, shared: Shared) {
+async fn run_file(
+    output: Arc<Output>,
+    part: Arc<PartStatus>,
+    mut snapshot: Receiver<Option<Arc<AddressSnapshot>>>,
+    done: Sender<u64>,
+    shared: Shared,
+) {
     let (mut failures, mut edits) = (0, ExternalEdits::default());
     let swept = Arc::clone(&output);
     // If this fails, a temporary file remains that nothing reads.
@@ -279,13 +361,19 @@ async fn run_file(output: Arc<Output>, part: Arc<PartStatus>, mut snapshot: Rece
                 let outcome = write(&output, &current, &shared).await;
                 let is_good = outcome.is_ok();
                 if let Ok(written) = &outcome
-                    && edits.note([Arc::clone(&current.current), Arc::clone(&current.retained)], *written)
+                    && edits.note(
+                        [Arc::clone(&current.current), Arc::clone(&current.retained)],
+                        *written,
+                    )
                 {
                     let (watch, path) = (&*shared.name, output.path.display());
                     tracing::warn!(watch, %path, "someone else changed or removed this file; it is restored: let one program write it");
                 }
                 let outcome = outcome.map(|written| match written {
-                    Written::Replaced => (true, format!("written, {} addresses", current.addresses.len())),
+                    Written::Replaced => (
+                        true,
+                        format!("written, {} addresses", current.addresses.len()),
+                    ),
                     Written::Unchanged => (false, "up to date".to_owned()),
                 });
                 let pause = shared.record(&part, outcome, &mut failures);
@@ -308,10 +396,29 @@ pub(crate) fn newest_first(current: &[Address], retained: &[Address]) -> Vec<Add
 }
 
 /// Updates a file, on a thread that may block.
-async fn write(output: &Arc<Output>, snapshot: &AddressSnapshot, shared: &Shared) -> Result<Written, Failure> {
-    let (output, addresses) = (Arc::clone(output), newest_first(&snapshot.current, &snapshot.retained));
-    let Shared { name, provider, subject, .. } = shared.clone();
-    let task = tokio::task::spawn_blocking(move || output.write(&View { watch: &name, provider, subject: &subject, addresses: &addresses }));
+async fn write(
+    output: &Arc<Output>,
+    snapshot: &AddressSnapshot,
+    shared: &Shared,
+) -> Result<Written, Failure> {
+    let (output, addresses) = (
+        Arc::clone(output),
+        newest_first(&snapshot.current, &snapshot.retained),
+    );
+    let Shared {
+        name,
+        provider,
+        subject,
+        ..
+    } = shared.clone();
+    let task = tokio::task::spawn_blocking(move || {
+        output.write(&View {
+            watch: &name,
+            provider,
+            subject: &subject,
+            addresses: &addresses,
+        })
+    });
     match task.await {
         Ok(written) => written,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -319,7 +426,12 @@ async fn write(output: &Arc<Output>, snapshot: &AddressSnapshot, shared: &Shared
     }
 }
 
-async fn run_agent(agent: Agent, part: Arc<PartStatus>, mut snapshot: Receiver<Option<Arc<AddressSnapshot>>>, shared: Shared) {
+async fn run_agent(
+    agent: Agent,
+    part: Arc<PartStatus>,
+    mut snapshot: Receiver<Option<Arc<AddressSnapshot>>>,
+    shared: Shared,
+) {
     let mut session = AgentSession::new(agent, Arc::new(TcpDialer), &shared.clock);
     let mut failures = 0;
     loop {
@@ -327,13 +439,23 @@ async fn run_agent(agent: Agent, part: Arc<PartStatus>, mut snapshot: Receiver<O
         let pause = match current {
             None => None,
             Some(current) => {
-                let peers = Peers { current: &current.current, retained: &current.retained, fresh: current.fresh };
-                let outcome = session.update(peers, &|| snapshot.has_changed().unwrap_or(true)).await.map(|outcome| match outcome {
-                    JoinOutcome::UpToDate => (false, "knows its peers".to_owned()),
-                    JoinOutcome::Waiting => (false, "waits for a fresh answer".to_owned()),
-                    JoinOutcome::Busy => (false, "waits until the agent has finished a join".to_owned()),
-                    JoinOutcome::Joined(peers) => (true, format!("joined {}", peers.join(" "))),
-                });
+                let peers = Peers {
+                    current: &current.current,
+                    retained: &current.retained,
+                    fresh: current.fresh,
+                };
+                let outcome = session
+                    .update(peers, &|| snapshot.has_changed().unwrap_or(true))
+                    .await
+                    .map(|outcome| match outcome {
+                        JoinOutcome::UpToDate => (false, "knows its peers".to_owned()),
+                        JoinOutcome::Waiting => (false, "waits for a fresh answer".to_owned()),
+                        JoinOutcome::Busy => (
+                            false,
+                            "waits until the agent has finished a join".to_owned(),
+                        ),
+                        JoinOutcome::Joined(peers) => (true, format!("joined {}", peers.join(" "))),
+                    });
                 Some(shared.record(&part, outcome, &mut failures))
             }
         };
@@ -355,7 +477,9 @@ async fn run_action(
     loop {
         let current = snapshot.borrow_and_update().clone();
         if let Some(current) = current {
-            let before = known.get_or_insert_with(|| Arc::clone(&current.before)).clone();
+            let before = known
+                .get_or_insert_with(|| Arc::clone(&current.before))
+                .clone();
             if *before != *current.addresses {
                 // Another change restarts the debounce.
                 tokio::select! {
@@ -393,10 +517,35 @@ async fn written(files: &mut [Receiver<u64>], generation: u64) {
     }
 }
 
-async fn run(action: &OnChange, part: &PartStatus, before: &[Address], snapshot: &AddressSnapshot, shared: &Shared) {
-    let joined: Vec<Address> = snapshot.addresses.iter().filter(|address| !before.contains(address)).cloned().collect();
-    let left: Vec<Address> = before.iter().filter(|address| !snapshot.addresses.contains(address)).cloned().collect();
-    let changed = AddressChange { watch: &shared.name, addresses: &snapshot.addresses, joined: &joined, left: &left };
-    let outcome = action.run(changed, &shared.clock).await.map(|()| (true, format!("run, {} joined, {} left", joined.len(), left.len())));
+async fn run(
+    action: &OnChange,
+    part: &PartStatus,
+    before: &[Address],
+    snapshot: &AddressSnapshot,
+    shared: &Shared,
+) {
+    let joined: Vec<Address> = snapshot
+        .addresses
+        .iter()
+        .filter(|address| !before.contains(address))
+        .cloned()
+        .collect();
+    let left: Vec<Address> = before
+        .iter()
+        .filter(|address| !snapshot.addresses.contains(address))
+        .cloned()
+        .collect();
+    let changed = AddressChange {
+        watch: &shared.name,
+        addresses: &snapshot.addresses,
+        joined: &joined,
+        left: &left,
+    };
+    let outcome = action.run(changed, &shared.clock).await.map(|()| {
+        (
+            true,
+            format!("run, {} joined, {} left", joined.len(), left.len()),
+        )
+    });
     shared.record(part, outcome, &mut 0);
 }

@@ -127,7 +127,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl SidecarStatus {
     /// A status without watches.
     pub(crate) fn new(clock: &Clock) -> Arc<Self> {
-        Arc::new(Self { clock: clock.clone(), watches: Mutex::default(), reloads: Mutex::default(), ready: AtomicBool::new(false), changed: Notify::new() })
+        Arc::new(Self {
+            clock: clock.clone(),
+            watches: Mutex::default(),
+            reloads: Mutex::default(),
+            ready: AtomicBool::new(false),
+            changed: Notify::new(),
+        })
     }
 
     /// The clock of all durations.
@@ -196,7 +202,12 @@ impl SidecarStatus {
 
 impl WatchStatus {
     fn is_ready(&self) -> bool {
-        self.polls.read().in_use.is_some() && self.parts.iter().filter(|part| part.part_type == PartType::File).all(|part| part.has_succeeded())
+        self.polls.read().in_use.is_some()
+            && self
+                .parts
+                .iter()
+                .filter(|part| part.part_type == PartType::File)
+                .all(|part| part.has_succeeded())
     }
 
     /// The status in one line.
@@ -204,14 +215,23 @@ impl WatchStatus {
         let status = self.polls.read();
         let mut line = match (&status.in_use, &status.held) {
             (Some(used), None) => format!("{}: {} addresses", self.name, used.addresses.len()),
-            (Some(used), Some(held)) => format!("{}: {} addresses, held: {}", self.name, used.addresses.len(), held.reason),
+            (Some(used), Some(held)) => format!(
+                "{}: {} addresses, held: {}",
+                self.name,
+                used.addresses.len(),
+                held.reason
+            ),
             (None, Some(held)) => format!("{}: held: {}", self.name, held.reason),
             (None, None) => format!("{}: no answer yet", self.name),
         };
         if status.consecutive_failures > 0 {
             line += &format!(", {} failures in a row", status.consecutive_failures);
         }
-        let failing = self.parts.iter().filter(|part| part.status().failing).count();
+        let failing = self
+            .parts
+            .iter()
+            .filter(|part| part.status().failing)
+            .count();
         if failing > 0 {
             line += &format!(", {failing} of {} outputs failing", self.parts.len());
         }
@@ -221,8 +241,19 @@ impl WatchStatus {
 
 impl PartStatus {
     /// A part without any outcome yet.
-    pub(crate) fn new(part_type: PartType, kind: &'static str, target: impl Into<String>, clock: &Clock) -> Arc<Self> {
-        Arc::new(Self { part_type, kind, target: target.into(), clock: clock.clone(), state: Mutex::default() })
+    pub(crate) fn new(
+        part_type: PartType,
+        kind: &'static str,
+        target: impl Into<String>,
+        clock: &Clock,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            part_type,
+            kind,
+            target: target.into(),
+            clock: clock.clone(),
+            state: Mutex::default(),
+        })
     }
 
     /// The current status.
@@ -235,7 +266,9 @@ impl PartStatus {
             succeeded_ago: state.last_good.map(ago),
             note: state.note,
             failing: state.failing_since.is_some(),
-            last_failure: state.last_failure.map(|(failure, moment)| (failure, ago(moment))),
+            last_failure: state
+                .last_failure
+                .map(|(failure, moment)| (failure, ago(moment))),
         }
     }
 
@@ -248,7 +281,11 @@ impl PartStatus {
     pub(crate) fn note_success(&self, done: bool, note: impl Into<String>) -> bool {
         let mut state = lock(&self.state);
         let counts = &mut state.counts;
-        *(if done { &mut counts.done } else { &mut counts.unchanged }) += 1;
+        *(if done {
+            &mut counts.done
+        } else {
+            &mut counts.unchanged
+        }) += 1;
         state.last_good = Some(self.clock.now());
         if done || state.note.is_empty() {
             state.note = note.into();
@@ -263,15 +300,28 @@ impl PartStatus {
         let mut state = lock(&self.state);
         state.counts.failed += 1;
         let now = self.clock.now();
-        let is_news = state.failing_since.is_none() || state.last_failure.as_ref().is_none_or(|(before, _)| !before.has_same_cause(failure));
+        let is_news = state.failing_since.is_none()
+            || state
+                .last_failure
+                .as_ref()
+                .is_none_or(|(before, _)| !before.has_same_cause(failure));
         let since = *state.failing_since.get_or_insert(now);
         state.last_failure = Some((failure.clone(), now));
-        let is_normal = failure.is_expected_at_start() && now.saturating_duration_since(since) < START_GRACE;
+        let is_normal =
+            failure.is_expected_at_start() && now.saturating_duration_since(since) < START_GRACE;
         if is_normal {
-            return if is_news { FailureNotice::Info } else { FailureNotice::Debug };
+            return if is_news {
+                FailureNotice::Info
+            } else {
+                FailureNotice::Debug
+            };
         }
         let has_warned = std::mem::replace(&mut state.has_warned, true);
-        if is_news || !has_warned { FailureNotice::Warn } else { FailureNotice::Debug }
+        if is_news || !has_warned {
+            FailureNotice::Warn
+        } else {
+            FailureNotice::Debug
+        }
     }
 }
 
@@ -284,15 +334,26 @@ mod tests {
     }
 
     fn part() -> Arc<PartStatus> {
-        PartStatus::new(PartType::Agent, "consul", "http://127.0.0.1:8500", &Clock::system())
+        PartStatus::new(
+            PartType::Agent,
+            "consul",
+            "http://127.0.0.1:8500",
+            &Clock::system(),
+        )
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_normal_at_a_start_is_a_warning_only_when_it_lasts() {
-        let (part, absent) = (part(), Failure::new("connection refused").expected_at_start());
+        let (part, absent) = (
+            part(),
+            Failure::new("connection refused").expected_at_start(),
+        );
         assert_eq!(part.note_failure(&absent), FailureNotice::Info);
         after(30).await;
-        assert_eq!(part.note_failure(&absent.clone().with_others(2)), FailureNotice::Debug);
+        assert_eq!(
+            part.note_failure(&absent.clone().with_others(2)),
+            FailureNotice::Debug
+        );
         after(40).await;
         assert_eq!(part.note_failure(&absent), FailureNotice::Warn);
         assert_eq!(part.note_failure(&absent), FailureNotice::Debug);
@@ -304,7 +365,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn any_other_failure_is_a_warning_once_for_each_cause() {
         let (part, refused) = (part(), Failure::new("status 403"));
-        let notices = [&refused, &refused, &Failure::new("status 500"), &refused].map(|failure| part.note_failure(failure));
-        assert_eq!(notices, [FailureNotice::Warn, FailureNotice::Debug, FailureNotice::Warn, FailureNotice::Warn]);
+        let notices = [&refused, &refused, &Failure::new("status 500"), &refused]
+            .map(|failure| part.note_failure(failure));
+        assert_eq!(
+            notices,
+            [
+                FailureNotice::Warn,
+                FailureNotice::Debug,
+                FailureNotice::Warn,
+                FailureNotice::Warn
+            ]
+        );
     }
 }

@@ -42,16 +42,27 @@ impl ReloadSource for () {
 /// # Errors
 ///
 /// A task ended unexpectedly: a sidecar of which a part has failed must not look alive.
-pub async fn run(config: Config, listener: Option<TcpListener>, mut reloads: impl ReloadSource, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
+pub async fn run(
+    config: Config,
+    listener: Option<TcpListener>,
+    mut reloads: impl ReloadSource,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Failure> {
     let context = config.context.clone();
     let status = SidecarStatus::new(context.clock());
     let server = match listener {
-        Some(listener) => {
-            Some(StatusServer::serve(listener, config.listen, &status).map_err(|error| Failure::new(format!("cannot serve the status: {error}")))?)
-        }
+        Some(listener) => Some(
+            StatusServer::serve(listener, config.listen, &status)
+                .map_err(|error| Failure::new(format!("cannot serve the status: {error}")))?,
+        ),
         None => None,
     };
-    let mut supervisor = Supervisor { status, context, runners: Vec::new(), server };
+    let mut supervisor = Supervisor {
+        status,
+        context,
+        runners: Vec::new(),
+        server,
+    };
     supervisor.apply(config.watches).await;
     let status = Arc::clone(&supervisor.status);
     let mut shutdown = std::pin::pin!(shutdown);
@@ -126,7 +137,10 @@ impl Supervisor {
         let mut before = std::mem::take(&mut self.runners);
         let mut reloads = Vec::new();
         for watch in watches {
-            match before.iter().position(|runner| runner.config.is_equivalent(&watch)) {
+            match before
+                .iter()
+                .position(|runner| runner.config.is_equivalent(&watch))
+            {
                 Some(index) => reloads.push(Reload::Keep(before.remove(index))),
                 None => reloads.push(Reload::Start(watch)),
             }
@@ -147,12 +161,21 @@ impl Supervisor {
                 }
             });
         }
-        self.status.set_watches(self.runners.iter().map(|runner| Arc::clone(&runner.status)).collect());
+        self.status.set_watches(
+            self.runners
+                .iter()
+                .map(|runner| Arc::clone(&runner.status))
+                .collect(),
+        );
     }
 
     /// Waits until a task ends unexpectedly.
     async fn task_ended(&mut self) -> Failure {
-        let mut tasks: Vec<BoxFuture<'_, Failure>> = self.runners.iter_mut().map(|runner| runner.task_ended().boxed()).collect();
+        let mut tasks: Vec<BoxFuture<'_, Failure>> = self
+            .runners
+            .iter_mut()
+            .map(|runner| runner.task_ended().boxed())
+            .collect();
         tasks.extend(self.server.as_mut().map(|server| server.ended().boxed()));
         futures::future::select_all(tasks).await.0
     }
@@ -200,7 +223,10 @@ fn create_state_directory(last_good: &Option<std::path::PathBuf>) {
     if let Some(directory) = last_good.as_deref().and_then(std::path::Path::parent)
         && let Err(error) = std::fs::create_dir_all(directory)
     {
-        tracing::warn!("cannot make {}: {error}; the last good answer is not kept over restarts", directory.display());
+        tracing::warn!(
+            "cannot make {}: {error}; the last good answer is not kept over restarts",
+            directory.display()
+        );
     }
 }
 

@@ -40,5 +40,7 @@ pub(crate) fn keepalive() {
 
 /// How often to reset the watchdog: at a third of its timeout.
 pub(crate) fn watchdog() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|timeout| timeout / 3).filter(|period| !period.is_zero())
+    sd_notify::watchdog_enabled()
+        .map(|timeout| timeout / 3)
+        .filter(|period| !period.is_zero())
 }

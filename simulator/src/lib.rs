@@ -3,11 +3,11 @@
 //! [`engine`] has what all of them share: endpoints on loopback ports, a forward proxy behind which
 //! unchanged clients find the services under their real names, faults, and the record of requests.
 //! [`azure`] is Azure Resource Manager, Microsoft Entra ID and instance metadata from a world of
-//! resources; [`scripted`] serves recorded responses for small clouds. `discover-sim` is the same for
-//! people.
+//! resources; [`scripted`] serves recorded responses for small clouds. `discover-sim` is the same
+//! for people.
 //!
-//! This crate depends on no production crate of the workspace, so that a mistake in one can't hide in
-//! the other.
+//! This crate depends on no production crate of the workspace, so that a mistake in one can't hide
+//! in the other.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -27,7 +27,8 @@ use command::{change, run, scripted, serve, worlds};
 
 /// Pretends to be a cloud, on this machine, from memory.
 ///
-/// A join string, an agent or the Azure CLI can be tried in it without an account: nothing leaves the machine.
+/// A join string, an agent or the Azure CLI can be tried in it without an account: nothing leaves
+/// the machine.
 #[derive(Debug, Parser)]
 #[command(name = "discover-sim", version, max_term_width = 100)]
 struct Arguments {
@@ -71,7 +72,10 @@ impl Failure {
 
 impl<Text: Into<String>> From<Text> for Failure {
     fn from(message: Text) -> Self {
-        Self { message: message.into(), hint: None }
+        Self {
+            message: message.into(),
+            hint: None,
+        }
     }
 }
 
@@ -80,7 +84,10 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage::report(&error),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}").into()),
     };
@@ -107,6 +114,13 @@ fn fail(failure: &Failure) -> ExitCode {
 
 /// Writes a failure to standard error as `discover` does: `discover-sim: ...`, then `hint: ...`.
 fn print_failure(failure: &Failure) {
-    let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!("hint: {hint}\n"));
-    let _ = write!(std::io::stderr(), "discover-sim: {}\n{hint}", failure.message);
+    let hint = failure
+        .hint
+        .as_ref()
+        .map_or_else(String::new, |hint| format!("hint: {hint}\n"));
+    let _ = write!(
+        std::io::stderr(),
+        "discover-sim: {}\n{hint}",
+        failure.message
+    );
 }

@@ -23,14 +23,26 @@ struct Stage {
 impl Stage {
     async fn with(fault: Fault) -> Self {
         let simulator = start().await;
-        let client = trusting(&simulator).no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = trusting(&simulator)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
         let token = token(&client, &simulator).await;
         simulator.add_fault(fault.operation(Operation::ListScaleSets));
-        Self { simulator, client, token }
+        Self {
+            simulator,
+            client,
+            token,
+        }
     }
 
     async fn send(&self) -> reqwest::Result<Response> {
-        self.client.get(scale_sets(&self.simulator.arm_endpoint())).bearer_auth(&self.token).send().await
+        self.client
+            .get(scale_sets(&self.simulator.arm_endpoint()))
+            .bearer_auth(&self.token)
+            .send()
+            .await
     }
 
     async fn ask(&self) -> Response {
@@ -52,36 +64,82 @@ fn chain(error: &dyn Error) -> String {
 #[tokio::test]
 async fn throttling_says_when_to_come_back_in_seconds_then_as_a_date_then_not_at_all() {
     let stage = Stage::with(Fault::status(429).retry_after(7).times(1)).await;
-    stage.simulator.add_fault(Fault::status(429).retry_after_date(60).times(1).endpoint(Endpoint::Arm));
-    stage.simulator.add_fault(Fault::status(429).times(1).endpoint(Endpoint::Arm));
+    stage.simulator.add_fault(
+        Fault::status(429)
+            .retry_after_date(60)
+            .times(1)
+            .endpoint(Endpoint::Arm),
+    );
+    stage
+        .simulator
+        .add_fault(Fault::status(429).times(1).endpoint(Endpoint::Arm));
     let first = stage.ask().await;
-    assert_eq!((first.status().as_u16(), first.headers()["retry-after"].to_str().unwrap()), (429, "7"));
-    assert_eq!(first.json::<Value>().await.unwrap()["error"]["code"], "SubscriptionRequestsThrottled");
+    assert_eq!(
+        (
+            first.status().as_u16(),
+            first.headers()["retry-after"].to_str().unwrap()
+        ),
+        (429, "7")
+    );
+    assert_eq!(
+        first.json::<Value>().await.unwrap()["error"]["code"],
+        "SubscriptionRequestsThrottled"
+    );
     let second = stage.ask().await;
-    let date = httpdate::parse_http_date(second.headers()["retry-after"].to_str().unwrap()).unwrap();
+    let date =
+        httpdate::parse_http_date(second.headers()["retry-after"].to_str().unwrap()).unwrap();
     let ahead = date.duration_since(std::time::SystemTime::now()).unwrap();
-    assert!(ahead <= Duration::from_secs(60) && ahead > Duration::from_secs(30), "{ahead:?}");
+    assert!(
+        ahead <= Duration::from_secs(60) && ahead > Duration::from_secs(30),
+        "{ahead:?}"
+    );
     let third = stage.ask().await;
     assert!(third.status() == 429 && !third.headers().contains_key("retry-after"));
     assert_eq!(stage.ask().await.status(), 200);
     let seen = stage.simulator.arm_requests();
-    assert_eq!(seen.iter().map(|request| request.faults.join(",")).collect::<Vec<_>>(), ["status 429", "status 429", "status 429", ""]);
+    assert_eq!(
+        seen.iter()
+            .map(|request| request.faults.join(","))
+            .collect::<Vec<_>>(),
+        ["status 429", "status 429", "status 429", ""]
+    );
 }
 
 #[tokio::test]
 async fn a_server_error_comes_as_json_html_text_or_nothing() {
     for (body, kind, words) in [
-        (FaultBody::Json, "application/json; charset=utf-8", "ServiceUnavailable"),
-        (FaultBody::Html, "text/html", "<h2>Our services aren't available right now</h2>"),
-        (FaultBody::Text("busy".to_owned()), "text/plain; charset=utf-8", "busy"),
+        (
+            FaultBody::Json,
+            "application/json; charset=utf-8",
+            "ServiceUnavailable",
+        ),
+        (
+            FaultBody::Html,
+            "text/html",
+            "<h2>Our services aren't available right now</h2>",
+        ),
+        (
+            FaultBody::Text("busy".to_owned()),
+            "text/plain; charset=utf-8",
+            "busy",
+        ),
         (FaultBody::Empty, "", ""),
     ] {
         let stage = Stage::with(Fault::status(503).body(body)).await;
         let answer = stage.ask().await;
         assert_eq!(answer.status(), 503);
-        assert_eq!(answer.headers().get("content-type").map_or("", |value| value.to_str().unwrap()), kind);
+        assert_eq!(
+            answer
+                .headers()
+                .get("content-type")
+                .map_or("", |value| value.to_str().unwrap()),
+            kind
+        );
         let text = answer.text().await.unwrap();
-        assert!(text.contains(words) && text.is_empty() == words.is_empty(), "{text}");
+        assert!(
+            text.contains(words) && text.is_empty() == words.is_empty(),
+            "{text}"
+        );
     }
 }
 
@@ -93,14 +151,28 @@ async fn a_hang_lasts_as_long_as_the_client_waits() {
     let seen = stage.simulator.arm_requests();
     assert_eq!((seen.len(), seen[0].status, seen[0].ended), (1, None, None));
     // It hangs alone: the next request on the same endpoint is answered.
-    assert_eq!(stage.client.get(interfaces(&stage.simulator.arm_endpoint())).bearer_auth(&stage.token).send().await.unwrap().status(), 200);
+    assert_eq!(
+        stage
+            .client
+            .get(interfaces(&stage.simulator.arm_endpoint()))
+            .bearer_auth(&stage.token)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
 }
 
 #[tokio::test]
 async fn a_reset_is_a_reset_and_no_orderly_end() {
     let stage = Stage::with(Fault::reset()).await;
     let error = stage.send().await.unwrap_err();
-    assert!(chain(&error).contains("Connection reset by peer"), "{}", chain(&error));
+    assert!(
+        chain(&error).contains("Connection reset by peer"),
+        "{}",
+        chain(&error)
+    );
     stage.simulator.clear_faults();
     assert_eq!(stage.ask().await.status(), 200);
 }
@@ -110,13 +182,23 @@ async fn a_reset_strikes_through_tls_too() {
     let simulator = start().await;
     simulator.add_fault(Fault::reset().operation(Operation::Token));
     let client = client(&simulator);
-    let error = client.post(format!("{}/{TENANT}/oauth2/v2.0/token", simulator.authority_host())).send().await.unwrap_err();
+    let error = client
+        .post(format!(
+            "{}/{TENANT}/oauth2/v2.0/token",
+            simulator.authority_host()
+        ))
+        .send()
+        .await
+        .unwrap_err();
     assert!(chain(&error).contains("reset"), "{}", chain(&error));
 }
 
 #[tokio::test]
 async fn a_cut_body_brings_its_first_half_and_then_an_error() {
-    for (fault, chunked) in [(Fault::cut_body(), false), (Fault::cut_chunked_body(), true)] {
+    for (fault, chunked) in [
+        (Fault::cut_body(), false),
+        (Fault::cut_chunked_body(), true),
+    ] {
         let stage = Stage::with(fault).await;
         let mut answer = stage.ask().await;
         assert_eq!(answer.status(), 200);
@@ -129,7 +211,11 @@ async fn a_cut_body_brings_its_first_half_and_then_an_error() {
                 Err(error) => break error,
             }
         };
-        assert!(came.starts_with(b"{\"value\""), "{}", String::from_utf8_lossy(&came));
+        assert!(
+            came.starts_with(b"{\"value\""),
+            "{}",
+            String::from_utf8_lossy(&came)
+        );
         assert!(error.is_body() || error.is_decode(), "{error:?}");
         assert_eq!(stage.simulator.arm_requests()[0].bytes, came.len());
     }
@@ -148,20 +234,40 @@ async fn cut_json_is_whole_http_and_half_json() {
 async fn a_redirect_names_its_target_and_has_no_page() {
     let stage = Stage::with(Fault::redirect("https://elsewhere.example/list")).await;
     let answer = stage.ask().await;
-    assert_eq!((answer.status().as_u16(), answer.headers()["location"].to_str().unwrap()), (307, "https://elsewhere.example/list"));
+    assert_eq!(
+        (
+            answer.status().as_u16(),
+            answer.headers()["location"].to_str().unwrap()
+        ),
+        (307, "https://elsewhere.example/list")
+    );
     assert!(answer.text().await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn pages_go_on_where_the_fault_says() {
     let stage = Stage::with(Fault::next_link("https://elsewhere.example/more").times(1)).await;
-    stage.simulator.add_fault(Fault::next_link_loop().endpoint(Endpoint::Arm));
+    stage
+        .simulator
+        .add_fault(Fault::next_link_loop().endpoint(Endpoint::Arm));
     let strayed: Value = stage.ask().await.json().await.unwrap();
     assert_eq!(strayed["nextLink"], "https://elsewhere.example/more");
     assert_eq!(strayed["value"].as_array().unwrap().len(), 2);
     let looped: Value = stage.ask().await.json().await.unwrap();
-    assert_eq!(looped["nextLink"], scale_sets(&stage.simulator.arm_endpoint()));
-    let again: Value = stage.client.get(looped["nextLink"].as_str().unwrap()).bearer_auth(&stage.token).send().await.unwrap().json().await.unwrap();
+    assert_eq!(
+        looped["nextLink"],
+        scale_sets(&stage.simulator.arm_endpoint())
+    );
+    let again: Value = stage
+        .client
+        .get(looped["nextLink"].as_str().unwrap())
+        .bearer_auth(&stage.token)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     assert_eq!(again, looped);
 }
 
@@ -170,7 +276,10 @@ async fn a_good_token_is_refused_once() {
     let stage = Stage::with(Fault::unauthorized().times(1)).await;
     let answer = stage.ask().await;
     assert!(answer.status() == 401 && answer.headers().contains_key("www-authenticate"));
-    assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], "ExpiredAuthenticationToken");
+    assert_eq!(
+        answer.json::<Value>().await.unwrap()["error"]["code"],
+        "ExpiredAuthenticationToken"
+    );
     assert_eq!(stage.ask().await.status(), 200);
 }
 
@@ -180,7 +289,10 @@ async fn a_thing_vanishes_between_two_requests() {
     assert_eq!(stage.ask().await.status(), 200);
     let answer = stage.ask().await;
     assert_eq!(answer.status(), 404);
-    assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], "ResourceNotFound");
+    assert_eq!(
+        answer.json::<Value>().await.unwrap()["error"]["code"],
+        "ResourceNotFound"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,7 +304,8 @@ async fn a_delay_comes_on_top_of_the_latency() {
     let first = begun.elapsed();
     stage.ask().await;
     assert!(
-        (30_000..30_100).contains(&first.as_millis()) && (10_000..10_100).contains(&(begun.elapsed() - first).as_millis()),
+        (30_000..30_100).contains(&first.as_millis())
+            && (10_000..10_100).contains(&(begun.elapsed() - first).as_millis()),
         "{first:?} {:?}",
         begun.elapsed()
     );
@@ -204,22 +317,51 @@ async fn the_token_endpoint_fails_as_entra_and_the_metadata_service_as_itself() 
     let client = client(&simulator);
     simulator.add_fault(Fault::status(503).operation(Operation::Token));
     simulator.add_fault(Fault::status(410).endpoint(Endpoint::Metadata));
-    let token = ask_token(&client, &simulator.authority_host(), TENANT, &[("client_secret", SECRET)]).await;
+    let token = ask_token(
+        &client,
+        &simulator.authority_host(),
+        TENANT,
+        &[("client_secret", SECRET)],
+    )
+    .await;
     assert_eq!(token.status(), 503);
-    assert_eq!(token.json::<Value>().await.unwrap()["error"], "temporarily_unavailable");
-    let metadata = client.get(format!("{}/metadata/instance?api-version=2021-03-01", simulator.metadata_endpoint())).send().await.unwrap();
+    assert_eq!(
+        token.json::<Value>().await.unwrap()["error"],
+        "temporarily_unavailable"
+    );
+    let metadata = client
+        .get(format!(
+            "{}/metadata/instance?api-version=2021-03-01",
+            simulator.metadata_endpoint()
+        ))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(metadata.status(), 410);
 }
 
 #[tokio::test]
 async fn faults_of_the_world_file_are_in_force_from_the_start() {
-    let text = format!("{WORLD}\n[[fault]]\nstatus = 504\noperation = \"list-scale-sets\"\ntimes = 1\n");
-    let simulator = Simulator::start(World::from_toml(&text).unwrap()).await.unwrap();
+    let text =
+        format!("{WORLD}\n[[fault]]\nstatus = 504\noperation = \"list-scale-sets\"\ntimes = 1\n");
+    let simulator = Simulator::start(World::from_toml(&text).unwrap())
+        .await
+        .unwrap();
     let client = client(&simulator);
     let token = token(&client, &simulator).await;
-    let status = async || client.get(scale_sets(&simulator.arm_endpoint())).bearer_auth(&token).send().await.unwrap().status();
+    let status = async || {
+        client
+            .get(scale_sets(&simulator.arm_endpoint()))
+            .bearer_auth(&token)
+            .send()
+            .await
+            .unwrap()
+            .status()
+    };
     assert_eq!(status().await, 504);
     assert_eq!(status().await, 200);
-    let wrong = World::from_toml(&format!("{WORLD}\n[[fault]]\naction = \"explode\"\n")).unwrap_err().to_string();
+    let wrong = World::from_toml(&format!("{WORLD}\n[[fault]]\naction = \"explode\"\n"))
+        .unwrap_err()
+        .to_string();
     assert!(wrong.contains("no action `explode`"), "{wrong}");
 }

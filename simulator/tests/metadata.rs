@@ -12,12 +12,24 @@ use support::*;
 const RESOURCE: &str = "https://management.azure.com/";
 
 async fn ask(client: &Client, simulator: &Simulator, query: &[(&str, &str)]) -> Response {
-    let url = format!("{}/metadata/identity/oauth2/token?api-version=2018-02-01", simulator.metadata_endpoint());
-    client.get(url).query(&[("resource", RESOURCE)]).query(query).header("Metadata", "true").send().await.unwrap()
+    let url = format!(
+        "{}/metadata/identity/oauth2/token?api-version=2018-02-01",
+        simulator.metadata_endpoint()
+    );
+    client
+        .get(url)
+        .query(&[("resource", RESOURCE)])
+        .query(query)
+        .header("Metadata", "true")
+        .send()
+        .await
+        .unwrap()
 }
 
 async fn opens_arm(client: &Client, simulator: &Simulator, answer: &Value) -> bool {
-    let request = client.get(scale_sets(&simulator.arm_endpoint())).bearer_auth(answer["access_token"].as_str().unwrap());
+    let request = client
+        .get(scale_sets(&simulator.arm_endpoint()))
+        .bearer_auth(answer["access_token"].as_str().unwrap());
     request.send().await.unwrap().status() == 200
 }
 
@@ -26,11 +38,32 @@ async fn the_machines_own_identity_is_the_default_and_numbers_are_strings() {
     let simulator = start().await;
     let client = client(&simulator);
     let answer: Value = ask(&client, &simulator, &[]).await.json().await.unwrap();
-    assert_eq!((&answer["client_id"], &answer["expires_in"], &answer["resource"]), (&json!(OWN_IDENTITY), &json!("86399"), &json!(RESOURCE)));
-    let (on, before) = (answer["expires_on"].as_str().unwrap().parse::<u64>().unwrap(), answer["not_before"].as_str().unwrap().parse::<u64>().unwrap());
+    assert_eq!(
+        (
+            &answer["client_id"],
+            &answer["expires_in"],
+            &answer["resource"]
+        ),
+        (&json!(OWN_IDENTITY), &json!("86399"), &json!(RESOURCE))
+    );
+    let (on, before) = (
+        answer["expires_on"]
+            .as_str()
+            .unwrap()
+            .parse::<u64>()
+            .unwrap(),
+        answer["not_before"]
+            .as_str()
+            .unwrap()
+            .parse::<u64>()
+            .unwrap(),
+    );
     assert_eq!(on - before, 86_399);
     assert!(opens_arm(&client, &simulator, &answer).await);
-    assert_eq!(simulator.requests()[0].principal.as_deref(), Some(OWN_IDENTITY));
+    assert_eq!(
+        simulator.requests()[0].principal.as_deref(),
+        Some(OWN_IDENTITY)
+    );
     assert_eq!(simulator.count(Operation::MetadataToken), 1);
     simulator.finish();
 }
@@ -39,17 +72,34 @@ async fn the_machines_own_identity_is_the_default_and_numbers_are_strings() {
 async fn an_identity_is_chosen_by_any_of_its_ids() {
     let simulator = start().await;
     let client = client(&simulator);
-    let resource_id = format!("/subscriptions/{SUBSCRIPTION}/RESOURCEGROUPS/nomad/providers/Microsoft.ManagedIdentity/userAssignedIdentities/lent");
-    for choice in
-        [("client_id", LENT_IDENTITY), ("object_id", "a1b2c3d4-1111-4000-8000-00000000000b"), ("msi_res_id", &resource_id), ("mi_res_id", &resource_id)]
-    {
-        let answer: Value = ask(&client, &simulator, &[choice]).await.json().await.unwrap();
+    let resource_id = format!(
+        "/subscriptions/{SUBSCRIPTION}/RESOURCEGROUPS/nomad/providers/Microsoft.ManagedIdentity/userAssignedIdentities/lent"
+    );
+    for choice in [
+        ("client_id", LENT_IDENTITY),
+        ("object_id", "a1b2c3d4-1111-4000-8000-00000000000b"),
+        ("msi_res_id", &resource_id),
+        ("mi_res_id", &resource_id),
+    ] {
+        let answer: Value = ask(&client, &simulator, &[choice])
+            .await
+            .json()
+            .await
+            .unwrap();
         assert_eq!(answer["client_id"], LENT_IDENTITY, "{choice:?}");
     }
     // An identity of the world that is not the machine's is as good as none.
-    let answer = ask(&client, &simulator, &[("client_id", "a1b2c3d4-0000-4000-8000-00000000000c")]).await;
+    let answer = ask(
+        &client,
+        &simulator,
+        &[("client_id", "a1b2c3d4-0000-4000-8000-00000000000c")],
+    )
+    .await;
     assert_eq!(answer.status(), 400);
-    assert_eq!(answer.json::<Value>().await.unwrap(), json!({ "error": "invalid_request", "error_description": "Identity not found" }));
+    assert_eq!(
+        answer.json::<Value>().await.unwrap(),
+        json!({ "error": "invalid_request", "error_description": "Identity not found" })
+    );
 }
 
 #[tokio::test]
@@ -64,29 +114,63 @@ async fn without_an_own_identity_only_a_single_lent_one_needs_no_choice() {
         });
     };
     identities(&["lent"]);
-    assert_eq!(ask(&client, &simulator, &[]).await.json::<Value>().await.unwrap()["client_id"], LENT_IDENTITY);
+    assert_eq!(
+        ask(&client, &simulator, &[])
+            .await
+            .json::<Value>()
+            .await
+            .unwrap()["client_id"],
+        LENT_IDENTITY
+    );
     identities(&["lent", "lent-too"]);
     let answer = ask(&client, &simulator, &[]).await;
     assert_eq!(answer.status(), 400);
-    assert!(answer.text().await.unwrap().contains("Multiple user assigned identities exist"));
+    assert!(
+        answer
+            .text()
+            .await
+            .unwrap()
+            .contains("Multiple user assigned identities exist")
+    );
     identities(&[]);
-    assert!(ask(&client, &simulator, &[]).await.text().await.unwrap().contains("Identity not found"));
+    assert!(
+        ask(&client, &simulator, &[])
+            .await
+            .text()
+            .await
+            .unwrap()
+            .contains("Identity not found")
+    );
 }
 
 #[tokio::test]
 async fn a_request_without_header_version_or_resource_is_refused() {
     let simulator = start().await;
     let client = client(&simulator);
-    let url = format!("{}/metadata/identity/oauth2/token", simulator.metadata_endpoint());
+    let url = format!(
+        "{}/metadata/identity/oauth2/token",
+        simulator.metadata_endpoint()
+    );
     let bare = client.get(&url).send().await.unwrap();
     assert_eq!(bare.status(), 400);
-    assert_eq!(bare.json::<Value>().await.unwrap(), json!({ "error": "invalid_request", "error_description": "Required metadata header not specified" }));
+    assert_eq!(
+        bare.json::<Value>().await.unwrap(),
+        json!({ "error": "invalid_request", "error_description": "Required metadata header not specified" })
+    );
     for (query, words) in [
         ("resource=x", "'api-version' is missing"),
         ("api-version=2018-02-01", "'resource' is missing"),
-        ("api-version=2018-02-01&resource=https://vault.azure.net", "AADSTS500011"),
+        (
+            "api-version=2018-02-01&resource=https://vault.azure.net",
+            "AADSTS500011",
+        ),
     ] {
-        let answer = client.get(format!("{url}?{query}")).header("metadata", "true").send().await.unwrap();
+        let answer = client
+            .get(format!("{url}?{query}"))
+            .header("metadata", "true")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 400);
         assert!(answer.text().await.unwrap().contains(words), "{words}");
     }
@@ -97,19 +181,66 @@ async fn the_instance_knows_its_flexible_set_by_id_and_its_uniform_set_by_name()
     let simulator = start().await;
     let client = client(&simulator);
     let ask = async |below: &str, query: &str| {
-        client.get(format!("{}/metadata/instance{below}?{query}", simulator.metadata_endpoint())).header("Metadata", "true").send().await.unwrap()
+        client
+            .get(format!(
+                "{}/metadata/instance{below}?{query}",
+                simulator.metadata_endpoint()
+            ))
+            .header("Metadata", "true")
+            .send()
+            .await
+            .unwrap()
     };
-    let compute: Value = ask("/compute", "api-version=2021-03-01").await.json().await.unwrap();
-    let id = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/nomad/providers/Microsoft.Compute/virtualMachineScaleSets/servers");
-    assert_eq!((&compute["virtualMachineScaleSet"]["id"], &compute["vmScaleSetName"]), (&json!(id), &json!("")));
-    assert_eq!(
-        (&compute["subscriptionId"], &compute["resourceGroupName"], &compute["azEnvironment"]),
-        (&json!(SUBSCRIPTION), &json!("nomad"), &json!("AzurePublicCloud"))
+    let compute: Value = ask("/compute", "api-version=2021-03-01")
+        .await
+        .json()
+        .await
+        .unwrap();
+    let id = format!(
+        "/subscriptions/{SUBSCRIPTION}/resourceGroups/nomad/providers/Microsoft.Compute/virtualMachineScaleSets/servers"
     );
-    let whole: Value = ask("", "api-version=2020-09-01").await.json().await.unwrap();
+    assert_eq!(
+        (
+            &compute["virtualMachineScaleSet"]["id"],
+            &compute["vmScaleSetName"]
+        ),
+        (&json!(id), &json!(""))
+    );
+    assert_eq!(
+        (
+            &compute["subscriptionId"],
+            &compute["resourceGroupName"],
+            &compute["azEnvironment"]
+        ),
+        (
+            &json!(SUBSCRIPTION),
+            &json!("nomad"),
+            &json!("AzurePublicCloud")
+        )
+    );
+    let whole: Value = ask("", "api-version=2020-09-01")
+        .await
+        .json()
+        .await
+        .unwrap();
     assert!(whole["compute"]["virtualMachineScaleSet"].is_null());
-    assert!(whole["network"]["interface"][0]["ipv4"]["ipAddress"][0]["privateIpAddress"].as_str().unwrap().starts_with("10."));
-    assert_eq!(ask("/compute/resourceGroupName", "api-version=2021-03-01&format=text").await.text().await.unwrap(), "nomad");
+    assert!(
+        whole["network"]["interface"][0]["ipv4"]["ipAddress"][0]["privateIpAddress"]
+            .as_str()
+            .unwrap()
+            .starts_with("10.")
+    );
+    assert_eq!(
+        ask(
+            "/compute/resourceGroupName",
+            "api-version=2021-03-01&format=text"
+        )
+        .await
+        .text()
+        .await
+        .unwrap(),
+        "nomad"
+    );
 
     simulator.with_world(|world| {
         let mut machine = world.machine().unwrap().clone();
@@ -117,8 +248,19 @@ async fn the_instance_knows_its_flexible_set_by_id_and_its_uniform_set_by_name()
         machine.instance = 1;
         world.set_machine(Some(machine)).unwrap();
     });
-    let compute: Value = ask("/compute", "api-version=2021-03-01").await.json().await.unwrap();
-    assert_eq!((&compute["virtualMachineScaleSet"]["id"], &compute["vmScaleSetName"], &compute["name"]), (&json!(""), &json!("clients"), &json!("clients_1")));
+    let compute: Value = ask("/compute", "api-version=2021-03-01")
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            &compute["virtualMachineScaleSet"]["id"],
+            &compute["vmScaleSetName"],
+            &compute["name"]
+        ),
+        (&json!(""), &json!("clients"), &json!("clients_1"))
+    );
     assert_eq!(ask("", "").await.status(), 400);
     assert_eq!(simulator.count(Operation::MetadataInstance), 5);
     simulator.finish();
@@ -128,11 +270,33 @@ async fn the_instance_knows_its_flexible_set_by_id_and_its_uniform_set_by_name()
 async fn app_service_wants_its_header() {
     let simulator = start().await;
     let client = client(&simulator);
-    let url = format!("{}?api-version=2019-08-01&resource={RESOURCE}", simulator.app_service_endpoint());
-    let wrong = client.get(&url).header("X-IDENTITY-HEADER", "wrong").send().await.unwrap();
+    let url = format!(
+        "{}?api-version=2019-08-01&resource={RESOURCE}",
+        simulator.app_service_endpoint()
+    );
+    let wrong = client
+        .get(&url)
+        .header("X-IDENTITY-HEADER", "wrong")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(wrong.status(), 401);
-    let answer: Value = client.get(&url).header("X-IDENTITY-HEADER", simulator.app_service_header()).send().await.unwrap().json().await.unwrap();
-    assert!(answer["expires_on"].as_str().unwrap().parse::<u64>().is_ok());
+    let answer: Value = client
+        .get(&url)
+        .header("X-IDENTITY-HEADER", simulator.app_service_header())
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert!(
+        answer["expires_on"]
+            .as_str()
+            .unwrap()
+            .parse::<u64>()
+            .is_ok()
+    );
     assert!(opens_arm(&client, &simulator, &answer).await);
 }
 
@@ -140,16 +304,45 @@ async fn app_service_wants_its_header() {
 async fn arc_wants_the_key_out_of_its_file_and_each_key_once() {
     let simulator = start().await;
     let client = client(&simulator);
-    let url = format!("{}?api-version=2020-06-01&resource={RESOURCE}", simulator.arc_endpoint());
-    let challenge = client.get(&url).header("Metadata", "true").send().await.unwrap();
+    let url = format!(
+        "{}?api-version=2020-06-01&resource={RESOURCE}",
+        simulator.arc_endpoint()
+    );
+    let challenge = client
+        .get(&url)
+        .header("Metadata", "true")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(challenge.status(), 401);
-    let file = challenge.headers()["www-authenticate"].to_str().unwrap().strip_prefix("Basic realm=").unwrap().to_owned();
-    assert!(file.ends_with(".key") && std::path::Path::new(&file).starts_with(simulator.arc_keys()));
+    let file = challenge.headers()["www-authenticate"]
+        .to_str()
+        .unwrap()
+        .strip_prefix("Basic realm=")
+        .unwrap()
+        .to_owned();
+    assert!(
+        file.ends_with(".key") && std::path::Path::new(&file).starts_with(simulator.arc_keys())
+    );
     let key = std::fs::read_to_string(file).unwrap();
-    let answered = async |key: &str| client.get(&url).header("Metadata", "true").header("Authorization", format!("Basic {key}")).send().await.unwrap();
+    let answered = async |key: &str| {
+        client
+            .get(&url)
+            .header("Metadata", "true")
+            .header("Authorization", format!("Basic {key}"))
+            .send()
+            .await
+            .unwrap()
+    };
     assert_eq!(answered("guess").await.status(), 401);
     let answer: Value = answered(&key).await.json().await.unwrap();
     assert!(opens_arm(&client, &simulator, &answer).await);
     assert_eq!(answered(&key).await.status(), 401);
-    assert!(simulator.requests().iter().filter(|request| request.endpoint == Endpoint::Metadata).all(|request| request.operation == Operation::MetadataToken));
+    assert!(
+        simulator
+            .requests()
+            .iter()
+            .filter(|request| request.endpoint == Endpoint::Metadata)
+            .all(|request| request.operation == Operation::MetadataToken)
+    );
 }

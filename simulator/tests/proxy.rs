@@ -12,12 +12,27 @@ use serde_json::Value;
 use support::*;
 
 fn proxied(simulator: &Simulator) -> Client {
-    trusting(simulator).proxy(Proxy::all(simulator.proxy_endpoint()).unwrap()).build().unwrap()
+    trusting(simulator)
+        .proxy(Proxy::all(simulator.proxy_endpoint()).unwrap())
+        .build()
+        .unwrap()
 }
 
 async fn cloud_token(client: &Client, login: &str, scope: &str) -> Result<String, Value> {
-    let answer: Value = ask_token(client, login, TENANT, &[("client_secret", SECRET), ("scope", scope)]).await.json().await.unwrap();
-    answer["access_token"].as_str().map(str::to_owned).ok_or(answer)
+    let answer: Value = ask_token(
+        client,
+        login,
+        TENANT,
+        &[("client_secret", SECRET), ("scope", scope)],
+    )
+    .await
+    .json()
+    .await
+    .unwrap();
+    answer["access_token"]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or(answer)
 }
 
 #[tokio::test]
@@ -25,26 +40,57 @@ async fn each_cloud_is_found_under_its_names_and_takes_its_own_tokens() {
     let simulator = start().await;
     let client = proxied(&simulator);
     let clouds = [
-        ("https://login.microsoftonline.com", "https://management.azure.com", "https://management.core.windows.net//.default"),
-        ("https://login.microsoftonline.us", "https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net/.default"),
-        ("https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn/.default"),
+        (
+            "https://login.microsoftonline.com",
+            "https://management.azure.com",
+            "https://management.core.windows.net//.default",
+        ),
+        (
+            "https://login.microsoftonline.us",
+            "https://management.usgovcloudapi.net",
+            "https://management.core.usgovcloudapi.net/.default",
+        ),
+        (
+            "https://login.chinacloudapi.cn",
+            "https://management.chinacloudapi.cn",
+            "https://management.core.chinacloudapi.cn/.default",
+        ),
     ];
     for (login, arm, scope) in clouds {
         let token = cloud_token(&client, login, scope).await.unwrap();
         for (_, other, _) in clouds {
-            let answer = client.get(interfaces(other)).bearer_auth(&token).send().await.unwrap();
+            let answer = client
+                .get(interfaces(other))
+                .bearer_auth(&token)
+                .send()
+                .await
+                .unwrap();
             assert_eq!(answer.status() == 200, other == arm, "{login} {other}");
             let body: Value = answer.json().await.unwrap();
             if other == arm {
-                assert!(body["nextLink"].as_str().unwrap().starts_with(&format!("{arm}/subscriptions/")), "{}", body["nextLink"]);
+                assert!(
+                    body["nextLink"]
+                        .as_str()
+                        .unwrap()
+                        .starts_with(&format!("{arm}/subscriptions/")),
+                    "{}",
+                    body["nextLink"]
+                );
             } else {
                 assert_eq!(body["error"]["code"], "InvalidAuthenticationTokenAudience");
             }
         }
     }
-    let refused = cloud_token(&client, "https://login.microsoftonline.us", SCOPE).await.unwrap_err();
+    let refused = cloud_token(&client, "https://login.microsoftonline.us", SCOPE)
+        .await
+        .unwrap_err();
     assert_eq!(refused["error_codes"][0], 500_011);
-    assert!(simulator.requests().iter().all(|request| request.proxied && request.version == Version::HTTP_2));
+    assert!(
+        simulator
+            .requests()
+            .iter()
+            .all(|request| request.proxied && request.version == Version::HTTP_2)
+    );
     assert_eq!(simulator.arm_requests().len(), 9);
     simulator.finish();
 }
@@ -53,33 +99,67 @@ async fn each_cloud_is_found_under_its_names_and_takes_its_own_tokens() {
 async fn requests_to_one_host_share_a_tunnel() {
     let simulator = start().await;
     let client = proxied(&simulator);
-    let token = cloud_token(&client, "https://login.microsoftonline.com", SCOPE).await.unwrap();
+    let token = cloud_token(&client, "https://login.microsoftonline.com", SCOPE)
+        .await
+        .unwrap();
     for _ in 0..3 {
-        client.get(scale_sets("https://management.azure.com")).bearer_auth(&token).send().await.unwrap().bytes().await.unwrap();
+        client
+            .get(scale_sets("https://management.azure.com"))
+            .bearer_auth(&token)
+            .send()
+            .await
+            .unwrap()
+            .bytes()
+            .await
+            .unwrap();
     }
-    let connections: Vec<u64> = simulator.arm_requests().iter().map(|request| request.connection).collect();
+    let connections: Vec<u64> = simulator
+        .arm_requests()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
     assert_eq!(connections, [connections[0]; 3]);
 }
 
 #[tokio::test]
 async fn a_client_without_http_2_is_served_over_http_1() {
     let simulator = start().await;
-    let client = trusting(&simulator).proxy(Proxy::all(simulator.proxy_endpoint()).unwrap()).http1_only().build().unwrap();
-    cloud_token(&client, "https://login.microsoftonline.com", SCOPE).await.unwrap();
+    let client = trusting(&simulator)
+        .proxy(Proxy::all(simulator.proxy_endpoint()).unwrap())
+        .http1_only()
+        .build()
+        .unwrap();
+    cloud_token(&client, "https://login.microsoftonline.com", SCOPE)
+        .await
+        .unwrap();
     assert_eq!(simulator.requests()[0].version, Version::HTTP_11);
 }
 
 #[tokio::test]
 async fn metadata_is_found_at_its_address() {
     let simulator = start().await;
-    let answer =
-        proxied(&simulator).get("http://169.254.169.254/metadata/instance/compute?api-version=2021-03-01").header("Metadata", "true").send().await.unwrap();
+    let answer = proxied(&simulator)
+        .get("http://169.254.169.254/metadata/instance/compute?api-version=2021-03-01")
+        .header("Metadata", "true")
+        .send()
+        .await
+        .unwrap();
     let compute: Value = answer.json().await.unwrap();
     assert_eq!(compute["subscriptionId"], SUBSCRIPTION);
     let seen = simulator.requests();
     assert_eq!(
-        (seen[0].endpoint, seen[0].operation, seen[0].proxied, seen[0].host.as_str()),
-        (Endpoint::Metadata, Operation::MetadataInstance, true, "169.254.169.254")
+        (
+            seen[0].endpoint,
+            seen[0].operation,
+            seen[0].proxied,
+            seen[0].host.as_str()
+        ),
+        (
+            Endpoint::Metadata,
+            Operation::MetadataInstance,
+            true,
+            "169.254.169.254"
+        )
     );
 }
 
@@ -87,19 +167,64 @@ async fn metadata_is_found_at_its_address() {
 async fn any_other_host_is_refused_and_on_record() {
     let simulator = start().await;
     let client = proxied(&simulator);
-    assert!(client.get("https://elsewhere.example/").send().await.is_err());
-    let answer = client.get("http://elsewhere.example/page?x=1").bearer_auth("stray").send().await.unwrap();
+    assert!(
+        client
+            .get("https://elsewhere.example/")
+            .send()
+            .await
+            .is_err()
+    );
+    let answer = client
+        .get("http://elsewhere.example/page?x=1")
+        .bearer_auth("stray")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 502);
     // ARM speaks no plain http, and the metadata service no TLS.
-    assert_eq!(client.get("http://management.azure.com/subscriptions").send().await.unwrap().status(), 502);
-    assert!(client.get("https://169.254.169.254/metadata/instance").send().await.is_err());
-    let straight = client_of_nothing(&simulator).get(format!("{}/direct", simulator.proxy_endpoint())).send().await.unwrap();
+    assert_eq!(
+        client
+            .get("http://management.azure.com/subscriptions")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        502
+    );
+    assert!(
+        client
+            .get("https://169.254.169.254/metadata/instance")
+            .send()
+            .await
+            .is_err()
+    );
+    let straight = client_of_nothing(&simulator)
+        .get(format!("{}/direct", simulator.proxy_endpoint()))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(straight.status(), 502);
     let unexpected = simulator.unexpected_requests();
-    let hosts: Vec<&str> = unexpected.iter().map(|request| request.host.as_str()).collect();
-    assert_eq!(hosts[..4], ["elsewhere.example:443", "elsewhere.example", "management.azure.com", "169.254.169.254:443"]);
+    let hosts: Vec<&str> = unexpected
+        .iter()
+        .map(|request| request.host.as_str())
+        .collect();
+    assert_eq!(
+        hosts[..4],
+        [
+            "elsewhere.example:443",
+            "elsewhere.example",
+            "management.azure.com",
+            "169.254.169.254:443"
+        ]
+    );
     assert_eq!(unexpected.len(), 5);
-    assert!(unexpected[1].bearer && unexpected.iter().all(|request| request.endpoint == Endpoint::Proxy && request.status.unwrap() == 502));
+    assert!(
+        unexpected[1].bearer
+            && unexpected.iter().all(
+                |request| request.endpoint == Endpoint::Proxy && request.status.unwrap() == 502
+            )
+    );
 }
 
 fn client_of_nothing(simulator: &Simulator) -> Client {
@@ -110,10 +235,19 @@ fn client_of_nothing(simulator: &Simulator) -> Client {
 async fn faults_strike_inside_a_tunnel() {
     let simulator = start().await;
     let client = proxied(&simulator);
-    let token = cloud_token(&client, "https://login.microsoftonline.com", SCOPE).await.unwrap();
+    let token = cloud_token(&client, "https://login.microsoftonline.com", SCOPE)
+        .await
+        .unwrap();
     simulator.add_fault(Fault::reset().endpoint(Endpoint::Arm).times(1));
     simulator.add_fault(Fault::cut_body().endpoint(Endpoint::Arm).times(1));
-    let ask = async || client.get(scale_sets("https://management.azure.com")).bearer_auth(&token).timeout(Duration::from_secs(60)).send().await;
+    let ask = async || {
+        client
+            .get(scale_sets("https://management.azure.com"))
+            .bearer_auth(&token)
+            .timeout(Duration::from_secs(60))
+            .send()
+            .await
+    };
     assert!(ask().await.is_err());
     assert!(ask().await.unwrap().bytes().await.is_err());
     assert_eq!(ask().await.unwrap().status(), 200);

@@ -21,15 +21,24 @@ enum Cause {
 
 impl WriteError {
     pub(super) fn io(path: &Path, error: io::Error) -> Self {
-        Self { path: path.to_owned(), cause: Cause::Io(error) }
+        Self {
+            path: path.to_owned(),
+            cause: Cause::Io(error),
+        }
     }
 
     pub(super) fn not_a_file(path: &Path) -> Self {
-        Self { path: path.to_owned(), cause: Cause::NotAFile }
+        Self {
+            path: path.to_owned(),
+            cause: Cause::NotAFile,
+        }
     }
 
     pub(super) fn owner(path: &Path, what: &'static str, id: u32) -> Self {
-        Self { path: path.to_owned(), cause: Cause::Owner { what, id } }
+        Self {
+            path: path.to_owned(),
+            cause: Cause::Owner { what, id },
+        }
     }
 
     /// The file, with symbolic links resolved.
@@ -43,7 +52,10 @@ impl WriteError {
             Cause::Io(error) => {
                 let text = error.to_string();
                 // tempfile adds the path that it tried, which differs each time.
-                text.split(" at path \"").next().unwrap_or_default().to_owned()
+                text.split(" at path \"")
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
             }
             Cause::NotAFile => "it exists and is not a regular file".to_owned(),
             Cause::Owner { what, id } => format!("its {what} {id} could not be kept"),
@@ -57,17 +69,30 @@ impl WriteError {
             Cause::Io(error) => error,
             Cause::NotAFile => return Some("name a regular file".to_owned()),
             Cause::Owner { what, .. } => {
-                return Some(format!("run the process as a user who may give files to that {what}, or change the file's {what}"));
+                return Some(format!(
+                    "run the process as a user who may give files to that {what}, or change the file's {what}"
+                ));
             }
         };
         Some(match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!("make room on the file system of {directory}"),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                format!("make room on the file system of {directory}")
+            }
             io::ErrorKind::NotFound => format!("make the directory {directory}"),
             io::ErrorKind::NotADirectory => format!("a part of {directory} is a file"),
-            io::ErrorKind::ReadOnlyFilesystem => format!("{directory} is mounted read-only, or is not in the unit's `ReadWritePaths`"),
-            io::ErrorKind::PermissionDenied => format!("give the user of this process the right to write in {directory}"),
-            io::ErrorKind::FileTooLarge => "raise the limit on the size of files (`ulimit -f`)".to_owned(),
-            io::ErrorKind::ResourceBusy => "a file that is itself a mount point can't be replaced: mount its directory instead".to_owned(),
+            io::ErrorKind::ReadOnlyFilesystem => format!(
+                "{directory} is mounted read-only, or is not in the unit's `ReadWritePaths`"
+            ),
+            io::ErrorKind::PermissionDenied => {
+                format!("give the user of this process the right to write in {directory}")
+            }
+            io::ErrorKind::FileTooLarge => {
+                "raise the limit on the size of files (`ulimit -f`)".to_owned()
+            }
+            io::ErrorKind::ResourceBusy => {
+                "a file that is itself a mount point can't be replaced: mount its directory instead"
+                    .to_owned()
+            }
             _ => return None,
         })
     }
@@ -75,7 +100,12 @@ impl WriteError {
 
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot write {}: {}; the old file stays", self.path.display(), self.reason())
+        write!(
+            f,
+            "cannot write {}: {}; the old file stays",
+            self.path.display(),
+            self.reason()
+        )
     }
 }
 

@@ -1,5 +1,5 @@
-//! What differs between operating systems. Elsewhere than on Unix files have neither owner nor mode,
-//! and nothing is swept.
+//! What differs between operating systems. Elsewhere than on Unix files have neither owner nor
+//! mode, and nothing is swept.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -13,19 +13,27 @@ pub(super) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
 
 /// Gives the new file to owner and group of the old one; an error is `owner` or `group` and its id.
 #[cfg(unix)]
-pub(super) fn keep_owner(file: &File, new: &Metadata, old: &Metadata) -> Result<(), (&'static str, u32)> {
+pub(super) fn keep_owner(
+    file: &File,
+    new: &Metadata,
+    old: &Metadata,
+) -> Result<(), (&'static str, u32)> {
     use std::os::unix::fs::{MetadataExt as _, fchown};
     if new.gid() != old.gid() {
         fchown(file, None, Some(old.gid())).map_err(|_| ("group", old.gid()))?;
     }
-    if new.uid() != old.uid() && fchown(file, Some(old.uid()), None).is_err() && old.mode() & 0o044 == 0 {
+    if new.uid() != old.uid()
+        && fchown(file, Some(old.uid()), None).is_err()
+        && old.mode() & 0o044 == 0
+    {
         // Only its owner could read it.
         return Err(("owner", old.uid()));
     }
     Ok(())
 }
 
-/// Locks a new file until it is closed, which keeps it from a sweep. `false` when a sweep was quicker.
+/// Locks a new file until it is closed, which keeps it from a sweep. `false` when a sweep was
+/// quicker.
 #[cfg(unix)]
 pub(super) fn lock(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
@@ -52,7 +60,9 @@ pub(super) fn remove_unlocked(path: &Path) {
     use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
     // Without blocking: the name may be that of a FIFO.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(file) = open(path, flags, Mode::empty()) else { return };
+    let Ok(file) = open(path, flags, Mode::empty()) else {
+        return;
+    };
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
         // Names are not reused, so what can't be removed does no harm.
         let _ = std::fs::remove_file(path);
@@ -63,7 +73,12 @@ pub(super) fn remove_unlocked(path: &Path) {
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     match File::open(directory)?.sync_all() {
         // Some file systems can't flush a directory.
-        Err(error) if [io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported].contains(&error.kind()) => Ok(()),
+        Err(error)
+            if [io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported]
+                .contains(&error.kind()) =>
+        {
+            Ok(())
+        }
         flushed => flushed,
     }
 }

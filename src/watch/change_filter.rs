@@ -38,7 +38,11 @@ pub(super) struct Addresses {
 impl Addresses {
     /// Nothing retained.
     fn of(all: Arc<[Address]>) -> Self {
-        Self { current: Arc::clone(&all), all, retained: Arc::default() }
+        Self {
+            current: Arc::clone(&all),
+            all,
+            retained: Arc::default(),
+        }
     }
 
     /// `current` and `retained` are sorted and have no address in common.
@@ -48,7 +52,11 @@ impl Addresses {
         }
         let mut all = [current, &retained].concat();
         all.sort();
-        Self { all: all.into(), current: current.into(), retained: retained.into() }
+        Self {
+            all: all.into(),
+            current: current.into(),
+            retained: retained.into(),
+        }
     }
 }
 
@@ -106,27 +114,53 @@ impl ChangeFilter {
             // It isn't trusted at all: what it lacks doesn't count as missing, and no candidate is
             // confirmed by it.
             self.candidate = None;
-            return Verdict::Held(HeldReason::BelowMin { found: result.len(), min }, None);
+            return Verdict::Held(
+                HeldReason::BelowMin {
+                    found: result.len(),
+                    min,
+                },
+                None,
+            );
         }
         let Some(in_use) = self.in_use.as_ref().map(|in_use| Arc::clone(&in_use.all)) else {
             self.in_use = Some(Addresses::of(result.into()));
-            return Verdict::Changed(Step { joined: result.to_vec(), left: Vec::new(), held: None });
+            return Verdict::Changed(Step {
+                joined: result.to_vec(),
+                left: Vec::new(),
+                held: None,
+            });
         };
         let joined = without(result, &in_use);
         let gone = without(&in_use, result);
-        self.missing.retain(|address, _| gone.binary_search(address).is_ok());
+        self.missing
+            .retain(|address, _| gone.binary_search(address).is_ok());
         for address in &gone {
-            self.missing.entry(address.clone()).or_insert(Missing { since: now, is_held: false });
+            self.missing.entry(address.clone()).or_insert(Missing {
+                since: now,
+                is_held: false,
+            });
         }
         if joined.is_empty() && gone.is_empty() {
             self.candidate = None;
-            if let Some(in_use) = self.in_use.as_mut().filter(|in_use| !in_use.retained.is_empty()) {
+            if let Some(in_use) = self
+                .in_use
+                .as_mut()
+                .filter(|in_use| !in_use.retained.is_empty())
+            {
                 *in_use = Addresses::of(Arc::clone(&in_use.all));
             }
             return Verdict::Unchanged;
         }
-        if let Some(stable_at) = self.stable_at(result, now).filter(|stable_at| *stable_at > now) {
-            return Verdict::Held(HeldReason::NotYetStable { remaining: stable_at - now }, Some(stable_at));
+        if let Some(stable_at) = self
+            .stable_at(result, now)
+            .filter(|stable_at| *stable_at > now)
+        {
+            return Verdict::Held(
+                HeldReason::NotYetStable {
+                    remaining: stable_at - now,
+                },
+                Some(stable_at),
+            );
         }
         let left = self.leaving(&gone, in_use.len(), now);
         for address in &left {
@@ -134,7 +168,8 @@ impl ChangeFilter {
             self.recent_arrivals.remove(address);
         }
         if self.guards.max_shrink.is_some() {
-            self.recent_arrivals.extend(joined.iter().map(|address| (address.clone(), now)));
+            self.recent_arrivals
+                .extend(joined.iter().map(|address| (address.clone(), now)));
         }
         let held = self.shrink_held(in_use.len() - left.len() + joined.len(), now);
         self.in_use = Some(Addresses::split(result, without(&gone, &left)));
@@ -150,7 +185,11 @@ impl ChangeFilter {
     /// Applies a result that is unrelated to the addresses in use: only `min` is checked.
     pub(super) fn apply_replacement(&mut self, result: &[Address], now: Instant) -> Verdict {
         let guards = self.guards;
-        self.guards = Guards { min: guards.min, stable_for: Duration::ZERO, max_shrink: None };
+        self.guards = Guards {
+            min: guards.min,
+            stable_for: Duration::ZERO,
+            max_shrink: None,
+        };
         let verdict = self.apply(result, now);
         self.guards = guards;
         verdict
@@ -173,16 +212,26 @@ impl ChangeFilter {
 
     /// Which of the missing addresses are removed now; sorted.
     fn leaving(&mut self, gone: &[Address], in_use: usize, now: Instant) -> Vec<Address> {
-        let Some(shrink) = self.guards.max_shrink else { return gone.to_vec() };
+        let Some(shrink) = self.guards.max_shrink else {
+            return gone.to_vec();
+        };
         let is_over = |since: Instant| now.duration_since(since) >= shrink.hold;
-        while self.recent_departures.front().is_some_and(|(at, _)| is_over(*at)) {
+        while self
+            .recent_departures
+            .front()
+            .is_some_and(|(at, _)| is_over(*at))
+        {
             self.recent_departures.pop_front();
         }
         self.recent_arrivals.retain(|_, since| !is_over(*since));
         // Recent arrivals don't count: otherwise replacing a whole cluster would remove all of its
         // old members as soon as the new ones are found.
         let base = in_use - self.recent_arrivals.len();
-        let already = self.recent_departures.iter().map(|(_, count)| count).sum::<usize>();
+        let already = self
+            .recent_departures
+            .iter()
+            .map(|(_, count)| count)
+            .sum::<usize>();
         let is_small = gone.len() <= share(shrink, base + already).saturating_sub(already);
         let (mut leaving, mut overdue) = (Vec::new(), Vec::new());
         for address in gone {
@@ -197,7 +246,12 @@ impl ChangeFilter {
             self.recent_departures.push_back((now, leaving.len()));
         }
         overdue.sort();
-        leaving.extend(overdue.into_iter().take(share(shrink, base)).map(|(_, address)| address.clone()));
+        leaving.extend(
+            overdue
+                .into_iter()
+                .take(share(shrink, base))
+                .map(|(_, address)| address.clone()),
+        );
         leaving.sort();
         leaving
     }
@@ -207,7 +261,14 @@ impl ChangeFilter {
         let oldest = self.missing.values().map(|missing| missing.since).min()?;
         let next = oldest + hold;
         let next_in = next.saturating_duration_since(now);
-        Some((HeldReason::ShrinksTooMuch { missing: self.missing.len(), of, next_in }, (next > now).then_some(next)))
+        Some((
+            HeldReason::ShrinksTooMuch {
+                missing: self.missing.len(),
+                of,
+                next_in,
+            },
+            (next > now).then_some(next),
+        ))
     }
 }
 
@@ -219,7 +280,11 @@ fn share(shrink: MaxShrink, count: usize) -> usize {
 
 /// Those of `these` that aren't in `those`, which is sorted. Keeps the order.
 fn without(these: &[Address], those: &[Address]) -> Vec<Address> {
-    these.iter().filter(|address| those.binary_search(address).is_err()).cloned().collect()
+    these
+        .iter()
+        .filter(|address| those.binary_search(address).is_err())
+        .cloned()
+        .collect()
 }
 
 #[cfg(test)]

@@ -112,10 +112,27 @@ impl fmt::Display for HeldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BelowMin { found, min } => write!(f, "{found} of at least {min} addresses"),
-            Self::NotYetStable { remaining } => write!(f, "to be seen unchanged for {} s more", seconds(*remaining)),
-            Self::ShrinksTooMuch { missing, of, next_in: Duration::ZERO } => write!(f, "{missing} of {of} addresses are missing and go step by step"),
-            Self::ShrinksTooMuch { missing, of, next_in } => {
-                write!(f, "{missing} of {of} addresses are missing and kept for {} s more", seconds(*next_in))
+            Self::NotYetStable { remaining } => {
+                write!(f, "to be seen unchanged for {} s more", seconds(*remaining))
+            }
+            Self::ShrinksTooMuch {
+                missing,
+                of,
+                next_in: Duration::ZERO,
+            } => write!(
+                f,
+                "{missing} of {of} addresses are missing and go step by step"
+            ),
+            Self::ShrinksTooMuch {
+                missing,
+                of,
+                next_in,
+            } => {
+                write!(
+                    f,
+                    "{missing} of {of} addresses are missing and kept for {} s more",
+                    seconds(*next_in)
+                )
             }
         }
     }

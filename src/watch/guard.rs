@@ -22,7 +22,11 @@ pub struct Guards {
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { min: 1, stable_for: Duration::ZERO, max_shrink: Some(MaxShrink::default()) }
+        Self {
+            min: 1,
+            stable_for: Duration::ZERO,
+            max_shrink: Some(MaxShrink::default()),
+        }
     }
 }
 

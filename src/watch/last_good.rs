@@ -40,8 +40,13 @@ pub(super) type Scope = BTreeMap<String, String>;
 
 /// The names whose values differ. A name that one side lacks is unknown there and doesn't differ.
 pub(super) fn differing(before: &Scope, now: &Scope) -> Vec<String> {
-    let differs = |(name, value): &(&String, &String)| now.get(*name).is_some_and(|now| now != *value);
-    before.iter().filter(differs).map(|(name, _)| name.clone()).collect()
+    let differs =
+        |(name, value): &(&String, &String)| now.get(*name).is_some_and(|now| now != *value);
+    before
+        .iter()
+        .filter(differs)
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -88,7 +93,12 @@ pub(super) struct Write {
 impl LastGood {
     /// The file of the watch called `identity`.
     pub(super) fn new(file: PathBuf, identity: String) -> Self {
-        Self { file: AtomicFile::new(file), identity, scope: Scope::new(), written: None }
+        Self {
+            file: AtomicFile::new(file),
+            identity,
+            scope: Scope::new(),
+            written: None,
+        }
     }
 
     /// Sets the scope in which addresses are found from now on.
@@ -105,43 +115,76 @@ impl LastGood {
     /// # Errors
     ///
     /// Why the file isn't used, such as fewer than `min` addresses.
-    pub(super) fn restore(&mut self, now: SystemTime, min: usize) -> Result<Option<Restored>, String> {
+    pub(super) fn restore(
+        &mut self,
+        now: SystemTime,
+        min: usize,
+    ) -> Result<Option<Restored>, String> {
         let shown = self.file.path().display();
         self.file.sweep();
         let text = match read(self.file.path()) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(format!("cannot read the last good answer `{shown}`: {error}")),
+            Err(error) => {
+                return Err(format!(
+                    "cannot read the last good answer `{shown}`: {error}"
+                ));
+            }
         };
-        let broken = |why: &dyn std::fmt::Display| format!("the last good answer `{shown}` is not used: {why}; it is replaced by the next good one");
+        let broken = |why: &dyn std::fmt::Display| {
+            format!(
+                "the last good answer `{shown}` is not used: {why}; it is replaced by the next good one"
+            )
+        };
         let record: Record = serde_json::from_str(&text).map_err(|error| broken(&error))?;
         if record.version != VERSION {
-            return Err(broken(&format_args!("its version is {}, not {VERSION}", record.version)));
+            return Err(broken(&format_args!(
+                "its version is {}, not {VERSION}",
+                record.version
+            )));
         }
         if record.identity != self.identity {
-            return Err(broken(&format_args!("it is of another watch, `{}`", record.identity)));
+            return Err(broken(&format_args!(
+                "it is of another watch, `{}`",
+                record.identity
+            )));
         }
         let differing = differing(&record.scope, &self.scope);
         if !differing.is_empty() {
-            return Err(broken(&format_args!("it is of another scope: {} differs", differing.join(", "))));
+            return Err(broken(&format_args!(
+                "it is of another scope: {} differs",
+                differing.join(", ")
+            )));
         }
-        let confirmed = humantime::parse_rfc3339(&record.confirmed).map_err(|error| broken(&format_args!("`confirmed`: {error}")))?;
+        let confirmed = humantime::parse_rfc3339(&record.confirmed)
+            .map_err(|error| broken(&format_args!("`confirmed`: {error}")))?;
         let mut addresses: Vec<Address> = record.addresses.into_iter().map(Address::from).collect();
         addresses.sort();
         addresses.dedup();
         let min = min.max(1);
         if addresses.len() < min {
-            return Err(broken(&format_args!("it has {} of at least {min} addresses", addresses.len())));
+            return Err(broken(&format_args!(
+                "it has {} of at least {min} addresses",
+                addresses.len()
+            )));
         }
         let addresses: Arc<[Address]> = addresses.into();
         self.written = Some((Arc::clone(&addresses), confirmed));
-        Ok(Some(Restored { addresses, age: now.duration_since(confirmed).ok(), scope: record.scope }))
+        Ok(Some(Restored {
+            addresses,
+            age: now.duration_since(confirmed).ok(),
+            scope: record.scope,
+        }))
     }
 
     /// The write that is due for `addresses`; `None` if the file has them already.
     pub(super) fn due(&self, addresses: &Arc<[Address]>, now: SystemTime) -> Option<Write> {
-        let is_written =
-            self.written.as_ref().is_some_and(|(written, confirmed)| written == addresses && now.duration_since(*confirmed).is_ok_and(|age| age < REFRESH));
+        let is_written = self.written.as_ref().is_some_and(|(written, confirmed)| {
+            written == addresses
+                && now
+                    .duration_since(*confirmed)
+                    .is_ok_and(|age| age < REFRESH)
+        });
         (!is_written).then(|| Write {
             file: self.file.clone(),
             identity: self.identity.clone(),
@@ -171,10 +214,17 @@ impl Write {
             confirmed: humantime::format_rfc3339_seconds(self.confirmed).to_string(),
             addresses: self.addresses.iter().map(Entry::from).collect(),
         };
-        let wrong = |error: &dyn std::fmt::Display| format!("cannot write the last good answer `{}`: {error}", self.file.path().display());
+        let wrong = |error: &dyn std::fmt::Display| {
+            format!(
+                "cannot write the last good answer `{}`: {error}",
+                self.file.path().display()
+            )
+        };
         let mut text = serde_json::to_vec_pretty(&record).map_err(|error| wrong(&error))?;
         text.push(b'\n');
-        self.file.write(&text).map_err(|error| wrong(&error.reason()))?;
+        self.file
+            .write(&text)
+            .map_err(|error| wrong(&error.reason()))?;
         Ok(self)
     }
 }
@@ -185,21 +235,38 @@ fn read(file: &Path) -> io::Result<String> {
         return Err(io::Error::other("not a file"));
     }
     let mut text = String::new();
-    fs::File::open(file)?.take(MAX_BYTES).read_to_string(&mut text)?;
+    fs::File::open(file)?
+        .take(MAX_BYTES)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 
 impl From<&Address> for Entry {
     fn from(address: &Address) -> Self {
-        let Address { host, port, instance, network_interface, .. } = address;
-        Self { host: host.to_string(), port: *port, instance: instance.clone(), network_interface: network_interface.clone() }
+        let Address {
+            host,
+            port,
+            instance,
+            network_interface,
+            ..
+        } = address;
+        Self {
+            host: host.to_string(),
+            port: *port,
+            instance: instance.clone(),
+            network_interface: network_interface.clone(),
+        }
     }
 }
 
 impl From<Entry> for Address {
     fn from(entry: Entry) -> Self {
-        let mut address = entry.host.parse::<IpAddr>().map_or_else(|_| Self::name(entry.host), Self::ip);
-        (address.port, address.instance, address.network_interface) = (entry.port, entry.instance, entry.network_interface);
+        let mut address = entry
+            .host
+            .parse::<IpAddr>()
+            .map_or_else(|_| Self::name(entry.host), Self::ip);
+        (address.port, address.instance, address.network_interface) =
+            (entry.port, entry.instance, entry.network_interface);
         address
     }
 }

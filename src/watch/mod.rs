@@ -30,7 +30,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_autojoin_core::{
-    Address, Call, Clock, Context, Detail, Discovery, Error, Instant, NothingMatched, Provider, Result, TransportError, TransportFailure,
+    Address, Call, Clock, Context, Detail, Discovery, Error, Instant, NothingMatched, Provider,
+    Result, TransportError, TransportFailure,
 };
 use futures::Stream;
 use futures::future::BoxFuture;
@@ -98,17 +99,39 @@ impl Watch {
     }
 
     fn new(builder: WatchBuilder) -> Self {
-        let WatchBuilder { provider, clock, pace, timeout, guards, detail, last_good, last_good_max_age, identity, seed } = builder;
+        let WatchBuilder {
+            provider,
+            clock,
+            pace,
+            timeout,
+            guards,
+            detail,
+            last_good,
+            last_good_max_age,
+            identity,
+            seed,
+        } = builder;
         let now = clock.now();
-        let mut schedule = Schedule::new(pace, seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed), now);
+        let mut schedule = Schedule::new(
+            pace,
+            seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
+            now,
+        );
         let due = schedule.first(now);
         let status = StatusReader::new(provider.as_ref(), &clock, due);
-        let identity = identity.unwrap_or_else(|| format!("{}: {}", provider.name(), provider.subject()));
-        let mut snapshots = SnapshotWriter::new(last_good.map(|file| LastGood::new(file, identity)));
+        let identity =
+            identity.unwrap_or_else(|| format!("{}: {}", provider.name(), provider.subject()));
+        let mut snapshots =
+            SnapshotWriter::new(last_good.map(|file| LastGood::new(file, identity)));
         snapshots.set_scope(scope_of(provider.as_ref()));
         let restored = snapshots.restore(clock.wall(), guards.min, &status);
         let restored_scope = restored.as_ref().map(|restored| restored.scope.clone());
-        let filter = ChangeFilter::new(guards, restored.as_ref().map(|restored| Arc::clone(&restored.addresses)));
+        let filter = ChangeFilter::new(
+            guards,
+            restored
+                .as_ref()
+                .map(|restored| Arc::clone(&restored.addresses)),
+        );
         Self {
             provider,
             clock,
@@ -139,7 +162,9 @@ impl Watch {
     /// Cancel-safe: the next call continues with the poll in flight.
     pub async fn next(&mut self) -> Event {
         if self.restored.is_some() {
-            let ends = *self.restore_at.get_or_insert_with(|| self.clock.now() + RESTORE_AFTER);
+            let ends = *self
+                .restore_at
+                .get_or_insert_with(|| self.clock.now() + RESTORE_AFTER);
             let left = ends.saturating_duration_since(self.clock.now());
             if left.is_zero() {
                 return Event::Changed(self.use_restored());
@@ -220,29 +245,49 @@ impl Watch {
     fn start_poll(&mut self) {
         self.schedule.note_poll(self.clock.now());
         self.status.change(|state| state.is_polling = true);
-        let call = Call::new(&self.clock, self.timeout).with_detail(self.detail).without_throttle_retry();
-        let (provider, limit, request) = (Arc::clone(&self.provider), self.timeout + GRACE, call.clone());
+        let call = Call::new(&self.clock, self.timeout)
+            .with_detail(self.detail)
+            .without_throttle_retry();
+        let (provider, limit, request) = (
+            Arc::clone(&self.provider),
+            self.timeout + GRACE,
+            call.clone(),
+        );
         let poll = async move {
-            tokio::time::timeout(limit, provider.discover(&request)).await.unwrap_or_else(|_| {
-                let name = provider.name();
-                Err(TransportError::new("get an answer", format!("provider `{name}`"), TransportFailure::Deadline).of_provider(name).into())
-            })
+            tokio::time::timeout(limit, provider.discover(&request))
+                .await
+                .unwrap_or_else(|_| {
+                    let name = provider.name();
+                    Err(TransportError::new(
+                        "get an answer",
+                        format!("provider `{name}`"),
+                        TransportFailure::Deadline,
+                    )
+                    .of_provider(name)
+                    .into())
+                })
         };
         self.in_flight = Some((call, Box::pin(poll)));
     }
 
     fn judge(&mut self, call: &Call, result: Result<Discovery>) -> Event {
         let end = self.status.change(|state| state.note_poll_end(call));
-        let stretch = self.schedule.note_poll_end(self.clock.now(), end.throttled && self.unsettled == 0);
+        let stretch = self
+            .schedule
+            .note_poll_end(self.clock.now(), end.throttled && self.unsettled == 0);
         self.status.change(|state| state.stretch = stretch);
         match result {
             Err(error) => self.failed(error, end),
             Ok(discovery) => {
                 let addresses = discovery.addresses();
                 let shown = Arc::new(discovery);
-                self.status.change(|state| state.discovery = Some(Arc::clone(&shown)));
+                self.status
+                    .change(|state| state.discovery = Some(Arc::clone(&shown)));
                 if addresses.is_empty() {
-                    let end = PollEnd { throttled: false, ..end };
+                    let end = PollEnd {
+                        throttled: false,
+                        ..end
+                    };
                     return self.failed(NothingMatched::new(Discovery::clone(&shown)).into(), end);
                 }
                 self.succeeded(shown, addresses.into())
@@ -252,15 +297,33 @@ impl Watch {
 
     fn succeeded(&mut self, discovery: Arc<Discovery>, addresses: Arc<[Address]>) -> Event {
         let now = self.clock.now();
-        let verdict = if self.is_of_another_scope() { self.filter.apply_replacement(&addresses, now) } else { self.filter.apply(&addresses, now) };
-        let held = |reason| Held { reason, would_be: Arc::clone(&addresses), discovery: Arc::clone(&discovery) };
+        let verdict = if self.is_of_another_scope() {
+            self.filter.apply_replacement(&addresses, now)
+        } else {
+            self.filter.apply(&addresses, now)
+        };
+        let held = |reason| Held {
+            reason,
+            would_be: Arc::clone(&addresses),
+            discovery: Arc::clone(&discovery),
+        };
         let (event, again) = match verdict {
             Verdict::Held(reason, again) => (Event::Held(held(reason)), again),
-            Verdict::Unchanged if self.has_reported => (Event::Unchanged(Arc::clone(&discovery)), None),
+            Verdict::Unchanged if self.has_reported => {
+                (Event::Unchanged(Arc::clone(&discovery)), None)
+            }
             Verdict::Unchanged => (self.changed(Vec::new(), Vec::new(), &discovery, None), None),
             Verdict::Changed(step) => {
                 let again = step.held.and_then(|(_, again)| again);
-                (self.changed(step.joined, step.left, &discovery, step.held.map(|(reason, _)| held(reason))), again)
+                (
+                    self.changed(
+                        step.joined,
+                        step.left,
+                        &discovery,
+                        step.held.map(|(reason, _)| held(reason)),
+                    ),
+                    again,
+                )
             }
         };
         let held_part = match &event {
@@ -270,7 +333,8 @@ impl Watch {
         };
         let is_held_back = matches!(event, Event::Held(_));
         let in_use = self.filter.in_use();
-        self.status.change(|state| state.note_result(in_use, held_part, !is_held_back, now));
+        self.status
+            .change(|state| state.note_result(in_use, held_part, !is_held_back, now));
         let due = match (&event, again) {
             (Event::Held(_), _) if self.filter.in_use().is_none() => {
                 self.unsettled = self.unsettled.saturating_add(1);
@@ -299,26 +363,52 @@ impl Watch {
     /// elsewhere.
     fn is_of_another_scope(&mut self) -> bool {
         let scope = scope_of(self.provider.as_ref());
-        let differing = self.restored_scope.as_ref().map(|before| differing(before, &scope)).unwrap_or_default();
+        let differing = self
+            .restored_scope
+            .as_ref()
+            .map(|before| differing(before, &scope))
+            .unwrap_or_default();
         self.snapshots.set_scope(scope);
         if !differing.is_empty() {
-            tracing::warn!("the last good answer is not used: it is of another scope: {} differs", differing.join(", "));
+            tracing::warn!(
+                "the last good answer is not used: it is of another scope: {} differs",
+                differing.join(", ")
+            );
         }
         !differing.is_empty()
     }
 
-    fn changed(&mut self, joined: Vec<Address>, left: Vec<Address>, discovery: &Arc<Discovery>, held: Option<Held>) -> Event {
-        Event::Changed(self.use_addresses(joined, left, AddressSource::Fresh, Some(Arc::clone(discovery)), held))
+    fn changed(
+        &mut self,
+        joined: Vec<Address>,
+        left: Vec<Address>,
+        discovery: &Arc<Discovery>,
+        held: Option<Held>,
+    ) -> Event {
+        Event::Changed(self.use_addresses(
+            joined,
+            left,
+            AddressSource::Fresh,
+            Some(Arc::clone(discovery)),
+            held,
+        ))
     }
 
     fn failed(&mut self, error: Error, end: PollEnd) -> Event {
         let now = self.clock.now();
         self.unsettled = self.unsettled.saturating_add(1);
-        let due = self.schedule.after_failure(now, &error, end, self.unsettled, !self.is_confirmed);
+        let due = self
+            .schedule
+            .after_failure(now, &error, end, self.unsettled, !self.is_confirmed);
         let consecutive = self.status.change(|state| state.note_failure(&error, now));
         self.settle_restored(true);
         self.set_due(due);
-        Event::Failed(PollFailure { transient: error.is_transient(), error, consecutive, retry_in: due.saturating_duration_since(now) })
+        Event::Failed(PollFailure {
+            transient: error.is_transient(),
+            error,
+            consecutive,
+            retry_in: due.saturating_duration_since(now),
+        })
     }
 
     /// Decides whether the last good result of an earlier run is used now, or not needed any more.
@@ -333,7 +423,13 @@ impl Watch {
     fn use_restored(&mut self) -> Change {
         let age = self.restored.take().and_then(|restored| restored.age);
         let is_stale = age.is_none_or(|age| age > self.last_good_max_age);
-        self.use_addresses(Vec::new(), Vec::new(), AddressSource::LastGood { age, is_stale }, None, None)
+        self.use_addresses(
+            Vec::new(),
+            Vec::new(),
+            AddressSource::LastGood { age, is_stale },
+            None,
+            None,
+        )
     }
 
     /// Reports the addresses of the filter as the ones to use from now on.
@@ -358,7 +454,8 @@ impl Watch {
             discovery,
             held,
         };
-        self.status.change(|state| state.note_change(addresses, source, now));
+        self.status
+            .change(|state| state.note_change(addresses, source, now));
         change
     }
 
@@ -369,7 +466,11 @@ impl Watch {
 }
 
 fn scope_of(provider: &dyn Provider) -> Scope {
-    provider.scope().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    provider
+        .scope()
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 impl Drop for Watch {
@@ -380,7 +481,11 @@ impl Drop for Watch {
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("provider", &self.provider).field("timeout", &self.timeout).field("schedule", &self.schedule).finish_non_exhaustive()
+        f.debug_struct("Watch")
+            .field("provider", &self.provider)
+            .field("timeout", &self.timeout)
+            .field("schedule", &self.schedule)
+            .finish_non_exhaustive()
     }
 }
 

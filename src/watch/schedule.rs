@@ -55,14 +55,20 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(30), jitter: 0.2, splay: Duration::ZERO, retry: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)) }
+        Self {
+            interval: Duration::from_secs(30),
+            jitter: 0.2,
+            splay: Duration::ZERO,
+            retry: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
+        }
     }
 }
 
 impl Pace {
     /// The minimum average time between two polls: `interval * (1 - jitter)`.
     pub fn period(&self) -> Duration {
-        self.least_interval().mul_f64(1.0 - self.jitter.clamp(0.0, 0.9))
+        self.least_interval()
+            .mul_f64(1.0 - self.jitter.clamp(0.0, 0.9))
     }
 
     fn least_interval(&self) -> Duration {
@@ -72,7 +78,9 @@ impl Pace {
     /// The most polls in any hour, whatever happens: `1 h / period + BURST + 1`; 161 by default.
     /// How many requests a poll takes depends on the provider.
     pub fn max_polls_per_hour(&self) -> u64 {
-        let regular = Duration::from_secs(3600).as_nanos().div_ceil(self.period().as_nanos().max(1));
+        let regular = Duration::from_secs(3600)
+            .as_nanos()
+            .div_ceil(self.period().as_nanos().max(1));
         u64::from(BURST) + 1 + u64::try_from(regular).unwrap_or(u64::MAX / 2)
     }
 }
@@ -103,7 +111,14 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn new(pace: Pace, random: fastrand::Rng, now: Instant) -> Self {
-        Self { pace, random, whole_at: now, not_before: now, is_throttled: false, stretch: (1.0, now) }
+        Self {
+            pace,
+            random,
+            whole_at: now,
+            not_before: now,
+            is_throttled: false,
+            stretch: (1.0, now),
+        }
     }
 
     /// When to poll for the first time.
@@ -120,9 +135,19 @@ impl Schedule {
     /// the interval from now on.
     pub(super) fn note_poll_end(&mut self, now: Instant, throttled: bool) -> f64 {
         let (stretch, since) = self.stretch;
-        let half_lives = now.saturating_duration_since(since).as_secs_f64() / STRETCH_HALF_LIFE.as_secs_f64();
+        let half_lives =
+            now.saturating_duration_since(since).as_secs_f64() / STRETCH_HALF_LIFE.as_secs_f64();
         let worn = (stretch * 0.5_f64.powf(half_lives)).max(1.0);
-        self.stretch = (if throttled { (worn * STRETCH).min(MAX_STRETCHED.div_duration_f64(self.pace.least_interval())).max(1.0) } else { worn }, now);
+        self.stretch = (
+            if throttled {
+                (worn * STRETCH)
+                    .min(MAX_STRETCHED.div_duration_f64(self.pace.least_interval()))
+                    .max(1.0)
+            } else {
+                worn
+            },
+            now,
+        );
         self.stretch.0
     }
 
@@ -149,8 +174,23 @@ impl Schedule {
 
     /// When to poll after the failure `error`, the `consecutive`-th, from 1. At the start, until
     /// the first success of this run, it polls within seconds as far as the budget allows.
-    pub(super) fn after_failure(&mut self, now: Instant, error: &Error, end: PollEnd, consecutive: u32, is_start: bool) -> Instant {
-        self.not_before = now + error.retry_after().unwrap_or_default().min(if end.throttled { MAX_RETRY_AFTER } else { MAX_OUTAGE_WAIT });
+    pub(super) fn after_failure(
+        &mut self,
+        now: Instant,
+        error: &Error,
+        end: PollEnd,
+        consecutive: u32,
+        is_start: bool,
+    ) -> Instant {
+        self.not_before = now
+            + error
+                .retry_after()
+                .unwrap_or_default()
+                .min(if end.throttled {
+                    MAX_RETRY_AFTER
+                } else {
+                    MAX_OUTAGE_WAIT
+                });
         self.is_throttled = end.throttled;
         if !error.is_transient() {
             // It needs intervention: an early retry wouldn't help, and repeated attempts with a
@@ -161,12 +201,20 @@ impl Schedule {
         }
         let retry = if end.throttled {
             // Other callers use the limit up: an early retry would only add to it.
-            Backoff::new(self.pace.interval.min(THROTTLED_SPREAD), self.pace.retry.bound(u32::MAX)).bound(consecutive.saturating_sub(1))
+            Backoff::new(
+                self.pace.interval.min(THROTTLED_SPREAD),
+                self.pace.retry.bound(u32::MAX),
+            )
+            .bound(consecutive.saturating_sub(1))
         } else {
             self.pace.retry.bound(consecutive.saturating_sub(1))
         };
         if is_start && !end.throttled {
-            let longest = if end.has_response { START_RESPONDING } else { START_UNREACHABLE };
+            let longest = if end.has_response {
+                START_RESPONDING
+            } else {
+                START_UNREACHABLE
+            };
             let wait = retry.min(longest);
             // Half of it is fixed, or the budget would be used up before anything had time to
             // start.
@@ -195,6 +243,9 @@ impl Schedule {
 
     fn within_budget(&self, wanted: Instant) -> Instant {
         let credit = self.pace.period().saturating_mul(BURST);
-        self.whole_at.checked_sub(credit).map_or(wanted, |allowed| allowed.max(wanted)).max(self.not_before)
+        self.whole_at
+            .checked_sub(credit)
+            .map_or(wanted, |allowed| allowed.max(wanted))
+            .max(self.not_before)
     }
 }

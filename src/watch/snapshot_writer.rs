@@ -18,15 +18,26 @@ pub(super) struct SnapshotWriter {
 
 impl SnapshotWriter {
     pub(super) fn new(last_good: Option<LastGood>) -> Self {
-        Self { last_good, writing: None }
+        Self {
+            last_good,
+            writing: None,
+        }
     }
 
     /// Reads the result of an earlier run, if it can be used. An error goes into the status.
-    pub(super) fn restore(&mut self, now: SystemTime, min: usize, status: &StatusReader) -> Option<Restored> {
-        self.last_good.as_mut()?.restore(now, min).unwrap_or_else(|error| {
-            note_error(status, error);
-            None
-        })
+    pub(super) fn restore(
+        &mut self,
+        now: SystemTime,
+        min: usize,
+        status: &StatusReader,
+    ) -> Option<Restored> {
+        self.last_good
+            .as_mut()?
+            .restore(now, min)
+            .unwrap_or_else(|error| {
+                note_error(status, error);
+                None
+            })
     }
 
     /// Sets the scope in which addresses are found from now on.
@@ -39,7 +50,9 @@ impl SnapshotWriter {
     /// Starts to write `addresses`, which are in use, unless the file has them. Does nothing while
     /// a write is in progress: the next result starts another.
     pub(super) fn save(&mut self, addresses: &Arc<[Address]>, now: SystemTime) {
-        let (Some(last_good), None) = (&self.last_good, &self.writing) else { return };
+        let (Some(last_good), None) = (&self.last_good, &self.writing) else {
+            return;
+        };
         if let Some(write) = last_good.due(addresses, now) {
             self.writing = Some(tokio::task::spawn_blocking(|| write.run()));
         }
@@ -51,7 +64,9 @@ impl SnapshotWriter {
 
     /// Waits for the write in progress. Cancel-safe.
     pub(super) async fn finish(&mut self, status: &StatusReader) {
-        let Some(writing) = &mut self.writing else { return };
+        let Some(writing) = &mut self.writing else {
+            return;
+        };
         let written = writing.await;
         self.writing = None;
         let written = written.unwrap_or_else(|error| match error.try_into_panic() {

@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cloud_autojoin_core::{Address, Call, Clock, Discovery, Error, Instant, Provider, RequestOutcome};
+use cloud_autojoin_core::{
+    Address, Call, Clock, Discovery, Error, Instant, Provider, RequestOutcome,
+};
 
 use super::change_filter::Addresses;
 use super::event::{AddressSource, Held};
@@ -49,7 +51,10 @@ impl StatusReader {
             last_good_error: None,
             counts: Counts::default(),
         };
-        Self { state: Arc::new(Mutex::new(state)), clock: clock.clone() }
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            clock: clock.clone(),
+        }
     }
 
     pub(super) fn change<Answer>(&self, act: impl FnOnce(&mut WatchState) -> Answer) -> Answer {
@@ -188,15 +193,29 @@ impl WatchState {
         self.last_took = Some(call.elapsed());
         self.counts.polls += 1;
         self.counts.requests += requests.len() as u64;
-        let throttled = requests.iter().filter(|request| request.outcome == RequestOutcome::Status(429)).count() as u64;
+        let throttled = requests
+            .iter()
+            .filter(|request| request.outcome == RequestOutcome::Status(429))
+            .count() as u64;
         self.counts.throttled += throttled;
-        let has_response = requests.iter().any(|request| matches!(request.outcome, RequestOutcome::Status(_)));
-        PollEnd { throttled: throttled > 0, has_response }
+        let has_response = requests
+            .iter()
+            .any(|request| matches!(request.outcome, RequestOutcome::Status(_)));
+        PollEnd {
+            throttled: throttled > 0,
+            has_response,
+        }
     }
 
     /// Records a result with addresses. `addresses` are in use now, `held` is what is held back,
     /// and `confirmed` says that the cloud confirms the addresses in use.
-    pub(super) fn note_result(&mut self, addresses: Option<&Addresses>, held: Option<Held>, confirmed: bool, now: Instant) {
+    pub(super) fn note_result(
+        &mut self,
+        addresses: Option<&Addresses>,
+        held: Option<Held>,
+        confirmed: bool,
+        now: Instant,
+    ) {
         self.consecutive_failures = 0;
         self.counts.good += 1;
         self.counts.held += u64::from(held.is_some());
@@ -211,13 +230,23 @@ impl WatchState {
     }
 
     /// Records that the addresses in use changed, or that there are some for the first time.
-    pub(super) fn note_change(&mut self, addresses: Addresses, source: AddressSource, now: Instant) {
+    pub(super) fn note_change(
+        &mut self,
+        addresses: Addresses,
+        source: AddressSource,
+        now: Instant,
+    ) {
         let age = match source {
             AddressSource::Fresh => Some(Duration::ZERO),
             AddressSource::LastGood { age, .. } => age,
         };
         self.counts.changes += 1;
-        self.in_use = Some(StateInUse { addresses, source, changed: now, confirmed: (now, age) });
+        self.in_use = Some(StateInUse {
+            addresses,
+            source,
+            changed: now,
+            confirmed: (now, age),
+        });
     }
 
     /// Records a failed or empty poll. Returns the number of consecutive ones.
@@ -230,7 +259,12 @@ impl WatchState {
         } else {
             self.counts.failed += 1;
         }
-        let shown = LastError { text: error.chain(), hint: error.hint().map(Cow::into_owned), transient: error.is_transient(), ago: Duration::ZERO };
+        let shown = LastError {
+            text: error.chain(),
+            hint: error.hint().map(Cow::into_owned),
+            transient: error.is_transient(),
+            ago: Duration::ZERO,
+        };
         self.last_error = Some((shown, now));
         self.consecutive_failures
     }
@@ -256,11 +290,18 @@ impl WatchState {
             in_use: self.in_use_at(now),
             discovery: self.discovery.clone(),
             held: self.held.clone(),
-            last_error: self.last_error.as_ref().map(|(error, at)| LastError { ago: ago(*at), ..error.clone() }),
+            last_error: self.last_error.as_ref().map(|(error, at)| LastError {
+                ago: ago(*at),
+                ..error.clone()
+            }),
             consecutive_failures: self.consecutive_failures,
             is_polling: self.is_polling,
             last_took: self.last_took,
-            next_attempt_in: if self.is_polling { Duration::ZERO } else { self.due.saturating_duration_since(now) },
+            next_attempt_in: if self.is_polling {
+                Duration::ZERO
+            } else {
+                self.due.saturating_duration_since(now)
+            },
             stretch: self.stretch,
             last_good_error: self.last_good_error.clone(),
             counts: self.counts,

@@ -18,21 +18,44 @@ async fn the_first_result_is_a_change_and_the_same_again_is_none() {
     let script = Script::new(|_| instances([1, 2, 3]));
     let mut watch = script.watch().build();
     let first = change(watch.next().await);
-    assert_eq!((&*first.addresses, &*first.joined, &*first.left), (&*addresses(1..=3), &*addresses(1..=3), &*addresses([])));
-    assert_eq!((first.source, first.discovery.unwrap().examined()), (AddressSource::Fresh, 4));
+    assert_eq!(
+        (&*first.addresses, &*first.joined, &*first.left),
+        (&*addresses(1..=3), &*addresses(1..=3), &*addresses([]))
+    );
+    assert_eq!(
+        (first.source, first.discovery.unwrap().examined()),
+        (AddressSource::Fresh, 4)
+    );
     assert_eq!(script.now(), Duration::ZERO, "nothing to wait for");
     assert!(matches!(watch.next().await, Event::Unchanged(discovery) if discovery.matched() == 3));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_replaced_instance_is_told_with_who_joined_and_who_left() {
-    let script = Script::new(|now| if now < MINUTE { instances([1, 2, 3]) } else { instances([1, 2, 4]) });
+    let script = Script::new(|now| {
+        if now < MINUTE {
+            instances([1, 2, 3])
+        } else {
+            instances([1, 2, 4])
+        }
+    });
     let mut watch = script.watch().build();
     let events = script.spend(&mut watch, 2 * MINUTE).await;
-    let changes: Vec<_> = events.into_iter().filter_map(|(at, event)| matches!(event, Event::Changed(_)).then(|| (at, change(event)))).collect();
-    let [_, (at, second)] = &changes[..] else { panic!("{changes:?}") };
-    assert_eq!((&*second.addresses, &*second.joined, &*second.left), (&*addresses([1, 2, 4]), &*addresses([4]), &*addresses([3])));
-    assert!(*at < MINUTE + 36 * SECOND, "seen after {at:?}, an interval of 30 s and a fifth after it happened at the latest");
+    let changes: Vec<_> = events
+        .into_iter()
+        .filter_map(|(at, event)| matches!(event, Event::Changed(_)).then(|| (at, change(event))))
+        .collect();
+    let [_, (at, second)] = &changes[..] else {
+        panic!("{changes:?}")
+    };
+    assert_eq!(
+        (&*second.addresses, &*second.joined, &*second.left),
+        (&*addresses([1, 2, 4]), &*addresses([4]), &*addresses([3]))
+    );
+    assert!(
+        *at < MINUTE + 36 * SECOND,
+        "seen after {at:?}, an interval of 30 s and a fifth after it happened at the latest"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,11 +71,21 @@ async fn addresses_that_only_a_guard_keeps_are_retained_and_current_again_when_t
     while script.now() < 4 * MINUTE {
         let event = watch.next().await;
         let in_use = watch.in_use().unwrap();
-        assert_eq!(*in_use.addresses, *watch.status().read().in_use.unwrap().addresses);
+        assert_eq!(
+            *in_use.addresses,
+            *watch.status().read().in_use.unwrap().addresses
+        );
         if let Event::Changed(change) = &event {
-            assert_eq!((&change.addresses, &change.current, &change.retained), (&in_use.addresses, &in_use.current, &in_use.retained));
+            assert_eq!(
+                (&change.addresses, &change.current, &change.retained),
+                (&in_use.addresses, &in_use.current, &in_use.retained)
+            );
         }
-        seen.push((in_use.addresses.to_vec(), in_use.current.to_vec(), in_use.retained.to_vec()));
+        seen.push((
+            in_use.addresses.to_vec(),
+            in_use.current.to_vec(),
+            in_use.retained.to_vec(),
+        ));
         seen.dedup();
     }
     let all = addresses(4..=9);
@@ -67,7 +100,13 @@ async fn addresses_that_only_a_guard_keeps_are_retained_and_current_again_when_t
 
 #[tokio::test(start_paused = true)]
 async fn members_that_are_replaced_stay_in_use_for_as_long_as_the_event_says() {
-    let script = Script::new(|now| if now < MINUTE { instances(4..=6) } else { instances([6, 14, 15]) });
+    let script = Script::new(|now| {
+        if now < MINUTE {
+            instances(4..=6)
+        } else {
+            instances([6, 14, 15])
+        }
+    });
     let mut watch = script.watch().build();
     let events = script.spend(&mut watch, 10 * MINUTE).await;
     let reason = |event: &Event| match event {
@@ -85,10 +124,21 @@ async fn members_that_are_replaced_stay_in_use_for_as_long_as_the_event_says() {
     let promised = *until.first().unwrap();
     let differs = |at: &Duration| at.abs_diff(promised) > SECOND;
     assert!(until.len() > 5 && !until.iter().any(differs), "{until:?}");
-    let (left_at, last) = events.iter().rfind(|(_, event)| matches!(event, Event::Changed(_))).unwrap();
-    let Event::Changed(last) = last else { panic!("{last:?}") };
-    assert_eq!((&*last.left, &*last.addresses), (&*addresses([4, 5]), &*addresses([6, 14, 15])));
-    assert!(*left_at >= promised && *left_at < promised + 5 * SECOND, "{left_at:?}, promised {promised:?}");
+    let (left_at, last) = events
+        .iter()
+        .rfind(|(_, event)| matches!(event, Event::Changed(_)))
+        .unwrap();
+    let Event::Changed(last) = last else {
+        panic!("{last:?}")
+    };
+    assert_eq!(
+        (&*last.left, &*last.addresses),
+        (&*addresses([4, 5]), &*addresses([6, 14, 15]))
+    );
+    assert!(
+        *left_at >= promised && *left_at < promised + 5 * SECOND,
+        "{left_at:?}, promised {promised:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,10 +146,27 @@ async fn polls_come_at_the_interval_plus_or_minus_the_jitter() {
     let script = Script::new(|_| instances([1]));
     let mut watch = script.watch().interval(MINUTE).jitter(0.25).build();
     script.spend(&mut watch, 10 * HOUR).await;
-    let waits: Vec<Duration> = script.polls().windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(waits.iter().all(|wait| (45 * SECOND..=75 * SECOND + SECOND / 100).contains(wait)), "{waits:?}");
-    assert!(waits.iter().any(|wait| *wait < 50 * SECOND) && waits.iter().any(|wait| *wait > 70 * SECOND), "{waits:?}");
-    assert!((570..630).contains(&waits.len()), "{} polls in ten hours", waits.len());
+    let waits: Vec<Duration> = script
+        .polls()
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .collect();
+    assert!(
+        waits
+            .iter()
+            .all(|wait| (45 * SECOND..=75 * SECOND + SECOND / 100).contains(wait)),
+        "{waits:?}"
+    );
+    assert!(
+        waits.iter().any(|wait| *wait < 50 * SECOND)
+            && waits.iter().any(|wait| *wait > 70 * SECOND),
+        "{waits:?}"
+    );
+    assert!(
+        (570..630).contains(&waits.len()),
+        "{} polls in ten hours",
+        waits.len()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,15 +178,31 @@ async fn the_first_poll_waits_a_part_of_the_splay() {
         first.extend(script.polls().first());
     }
     assert!(first.iter().all(|at| *at < MINUTE + SECOND));
-    assert!(first.iter().any(|at| *at < MINUTE / 4) && first.iter().any(|at| *at > 3 * MINUTE / 4), "{first:?}");
+    assert!(
+        first.iter().any(|at| *at < MINUTE / 4) && first.iter().any(|at| *at > 3 * MINUTE / 4),
+        "{first:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_after_of_a_throttled_poll_is_kept_even_on_refresh_soon() {
-    let script = Script::new(|now| if now < 5 * MINUTE { Reply::Status(429, Some(7 * MINUTE)) } else { instances([1]) });
+    let script = Script::new(|now| {
+        if now < 5 * MINUTE {
+            Reply::Status(429, Some(7 * MINUTE))
+        } else {
+            instances([1])
+        }
+    });
     let mut watch = script.watch().build();
-    let Event::Failed(failure) = watch.next().await else { panic!("no failure") };
-    assert!(failure.transient && failure.retry_in >= 7 * MINUTE && failure.retry_in <= 7 * MINUTE + 30 * SECOND, "{failure:?}");
+    let Event::Failed(failure) = watch.next().await else {
+        panic!("no failure")
+    };
+    assert!(
+        failure.transient
+            && failure.retry_in >= 7 * MINUTE
+            && failure.retry_in <= 7 * MINUTE + 30 * SECOND,
+        "{failure:?}"
+    );
     watch.refresh_soon();
     change(watch.next().await);
     assert!(script.polls()[1] >= 7 * MINUTE, "{:?}", script.polls());
@@ -132,13 +215,23 @@ async fn retry_after_is_limited_to_an_hour_when_throttled_and_to_minutes_when_fa
         let mut watch = script.watch().build();
         watch.next().await;
         watch.next().await;
-        assert!(script.polls()[1] >= after && script.polls()[1] < after + MINUTE, "{status}: {:?}", script.polls());
+        assert!(
+            script.polls()[1] >= after && script.polls()[1] < after + MINUTE,
+            "{status}: {:?}",
+            script.polls()
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn refresh_soon_skips_the_retry_after_of_a_failing_cloud() {
-    let script = Script::new(|now| if now.is_zero() { Reply::Status(503, Some(24 * HOUR)) } else { instances([1]) });
+    let script = Script::new(|now| {
+        if now.is_zero() {
+            Reply::Status(503, Some(24 * HOUR))
+        } else {
+            instances([1])
+        }
+    });
     let mut watch = script.watch().build();
     assert!(matches!(watch.next().await, Event::Failed(_)));
     tokio::time::advance(SECOND).await;
@@ -167,11 +260,25 @@ async fn refresh_soon_polls_now_and_within_the_budget() {
 
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_hangs_is_cancelled_and_polled_again() {
-    let script = Script::new(|now| if now.is_zero() { Reply::Hang } else { instances([1]) });
+    let script = Script::new(|now| {
+        if now.is_zero() {
+            Reply::Hang
+        } else {
+            instances([1])
+        }
+    });
     let mut watch = script.watch().timeout(20 * SECOND).build();
-    let Event::Failed(failure) = watch.next().await else { panic!("no failure") };
-    assert_eq!(failure.error.to_string(), "cannot get an answer: the deadline passed before provider `script` answered");
-    assert!(failure.transient && failure.error.provider() == Some("script"), "{failure:?}");
+    let Event::Failed(failure) = watch.next().await else {
+        panic!("no failure")
+    };
+    assert_eq!(
+        failure.error.to_string(),
+        "cannot get an answer: the deadline passed before provider `script` answered"
+    );
+    assert!(
+        failure.transient && failure.error.provider() == Some("script"),
+        "{failure:?}"
+    );
     assert_eq!((script.now().as_secs(), script.dropped()), (25, 1));
     change(watch.next().await);
 }
@@ -188,7 +295,10 @@ async fn dropping_the_future_at_any_moment_loses_neither_poll_nor_result() {
     }
     let polls = script.polls();
     assert!((14..18).contains(&polls.len()), "{polls:?}");
-    assert_eq!((script.dropped(), events.len()), (0, polls.len() - usize::from(watch.in_flight.is_some())));
+    assert_eq!(
+        (script.dropped(), events.len()),
+        (0, polls.len() - usize::from(watch.in_flight.is_some()))
+    );
     assert!(letters(&events).starts_with("C..."), "{}", letters(&events));
 }
 
@@ -196,7 +306,9 @@ async fn dropping_the_future_at_any_moment_loses_neither_poll_nor_result() {
 async fn dropping_the_watch_ends_the_poll_and_leaves_its_status() {
     let script = Script::new(|_| Reply::Hang);
     let mut watch = script.watch().build();
-    tokio::time::timeout(SECOND, watch.next()).await.unwrap_err();
+    tokio::time::timeout(SECOND, watch.next())
+        .await
+        .unwrap_err();
     let status = watch.status();
     assert!(status.read().is_polling);
     drop(watch);
@@ -215,54 +327,134 @@ async fn a_machine_that_slept_for_hours_polls_once_and_not_for_each_hour() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_yet_stable_is_looked_at_again_when_it_could_be() {
-    let script = Script::new(|now| if now < MINUTE { instances([1]) } else { instances([1, 2]) });
-    let guards = Guards { stable_for: 10 * SECOND, ..Guards::default() };
+    let script = Script::new(|now| {
+        if now < MINUTE {
+            instances([1])
+        } else {
+            instances([1, 2])
+        }
+    });
+    let guards = Guards {
+        stable_for: 10 * SECOND,
+        ..Guards::default()
+    };
     let mut watch = script.watch().guards(guards).build();
     let events = script.spend(&mut watch, 2 * MINUTE).await;
-    let held = events.iter().position(|(_, event)| matches!(event, Event::Held(_))).unwrap();
+    let held = events
+        .iter()
+        .position(|(_, event)| matches!(event, Event::Held(_)))
+        .unwrap();
     assert!(
         matches!(&events[held].1, Event::Held(held) if held.reason == HeldReason::NotYetStable { remaining: 10 * SECOND } && *held.would_be == *addresses([1, 2]))
     );
-    let (at, Event::Changed(_)) = &events[held + 1] else { panic!("{}", letters(&events)) };
+    let (at, Event::Changed(_)) = &events[held + 1] else {
+        panic!("{}", letters(&events))
+    };
     assert_eq!((*at - events[held].0).as_secs(), 10);
 }
 
 #[tokio::test(start_paused = true)]
 async fn fewer_than_the_minimum_are_held_and_polled_again_soon() {
-    let script = Script::new(|now| if now < 5 * SECOND { instances([1, 2]) } else { instances([1, 2, 3]) });
-    let guards = Guards { min: 3, ..Guards::default() };
+    let script = Script::new(|now| {
+        if now < 5 * SECOND {
+            instances([1, 2])
+        } else {
+            instances([1, 2, 3])
+        }
+    });
+    let guards = Guards {
+        min: 3,
+        ..Guards::default()
+    };
     let mut watch = script.watch().guards(guards).build();
     let events = script.spend(&mut watch, 25 * SECOND).await;
-    assert!(letters(&events).starts_with("HH") && letters(&events).trim_start_matches('H').starts_with('C'), "{}", letters(&events));
-    let Event::Held(held) = &events[0].1 else { panic!("not held") };
+    assert!(
+        letters(&events).starts_with("HH")
+            && letters(&events).trim_start_matches('H').starts_with('C'),
+        "{}",
+        letters(&events)
+    );
+    let Event::Held(held) = &events[0].1 else {
+        panic!("not held")
+    };
     assert_eq!(held.reason.to_string(), "2 of at least 3 addresses");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_status_says_who_is_in_and_out_what_went_wrong_and_when_it_goes_on() {
-    let script = Script::new(|now| if now < MINUTE { instances([1, 2]) } else { Reply::Status(503, None) });
+    let script = Script::new(|now| {
+        if now < MINUTE {
+            instances([1, 2])
+        } else {
+            Reply::Status(503, None)
+        }
+    });
     let mut watch = script.watch().build();
     let reader = watch.status();
     let before = reader.read();
-    assert_eq!((before.provider, before.subject.as_str(), before.in_use.is_none()), ("script", "scale set `consul`", true));
+    assert_eq!(
+        (
+            before.provider,
+            before.subject.as_str(),
+            before.in_use.is_none()
+        ),
+        ("script", "scale set `consul`", true)
+    );
     let events = script.spend(&mut watch, 3 * MINUTE).await;
 
     let status = reader.read();
     let in_use = status.in_use.unwrap();
-    let last_good_at = events.iter().rev().find(|(_, event)| matches!(event, Event::Unchanged(_))).unwrap().0;
+    let last_good_at = events
+        .iter()
+        .rev()
+        .find(|(_, event)| matches!(event, Event::Unchanged(_)))
+        .unwrap()
+        .0;
     assert_eq!(*in_use.addresses, *addresses([1, 2]));
-    assert_eq!((in_use.age, in_use.changed_ago, in_use.source), (Some(script.now() - last_good_at), script.now(), AddressSource::Fresh));
+    assert_eq!(
+        (in_use.age, in_use.changed_ago, in_use.source),
+        (
+            Some(script.now() - last_good_at),
+            script.now(),
+            AddressSource::Fresh
+        )
+    );
     let discovery = status.discovery.unwrap();
-    assert_eq!(discovery.nodes().iter().filter(|node| !node.is_match()).map(|node| node.excluded[0].clone()).collect::<Vec<_>>(), [Exclusion::NoAddress]);
+    assert_eq!(
+        discovery
+            .nodes()
+            .iter()
+            .filter(|node| !node.is_match())
+            .map(|node| node.excluded[0].clone())
+            .collect::<Vec<_>>(),
+        [Exclusion::NoAddress]
+    );
     let error = status.last_error.unwrap();
-    assert_eq!((error.text.as_str(), error.transient), ("cannot list instances: status 503", true));
+    assert_eq!(
+        (error.text.as_str(), error.transient),
+        ("cannot list instances: status 503", true)
+    );
     let (failed_at, failure) = events.last().map(|(at, event)| (*at, event)).unwrap();
-    let Event::Failed(failure) = failure else { panic!("{failure:?}") };
-    assert_eq!((status.consecutive_failures, error.ago), (failure.consecutive, script.now() - failed_at));
-    assert_eq!(failed_at + failure.retry_in, script.now() + status.next_attempt_in);
+    let Event::Failed(failure) = failure else {
+        panic!("{failure:?}")
+    };
+    assert_eq!(
+        (status.consecutive_failures, error.ago),
+        (failure.consecutive, script.now() - failed_at)
+    );
+    assert_eq!(
+        failed_at + failure.retry_in,
+        script.now() + status.next_attempt_in
+    );
     let counts = status.counts;
-    assert_eq!((counts.polls, counts.requests), (events.len() as u64, events.len() as u64));
-    assert_eq!((counts.good + counts.failed, counts.changes, counts.failed), (counts.polls, 1, u64::from(failure.consecutive)));
+    assert_eq!(
+        (counts.polls, counts.requests),
+        (events.len() as u64, events.len() as u64)
+    );
+    assert_eq!(
+        (counts.good + counts.failed, counts.changes, counts.failed),
+        (counts.polls, 1, u64::from(failure.consecutive))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -271,7 +463,12 @@ async fn throttled_requests_are_counted() {
     let mut watch = script.watch().build();
     script.spend(&mut watch, MINUTE).await;
     let counts = watch.status().read().counts;
-    assert!(counts.throttled > 2 && counts.throttled == counts.requests && counts.failed == counts.polls, "{counts:?}");
+    assert!(
+        counts.throttled > 2
+            && counts.throttled == counts.requests
+            && counts.failed == counts.polls,
+        "{counts:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,5 @@
-//! What is printed when the cloud answers: text, lines and JSON, with the string in one argument, in many, and in a file.
+//! What is printed when the cloud answers: text, lines and JSON, with the string in one argument,
+//! in many, and in a file.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -12,58 +13,112 @@ use tempfile::NamedTempFile;
 use crate::command::{NOMAD_CONSUL, TAGGED, UNIFORM, discover};
 
 async fn start(world: &str) -> Simulator {
-    Simulator::start(World::shipped(world).unwrap()).await.unwrap()
+    Simulator::start(World::shipped(world).unwrap())
+        .await
+        .unwrap()
 }
 
 fn flexible(simulator: &Simulator) -> String {
-    format!("provider=azure subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers {}", simulator.join_settings())
+    format!(
+        "provider=azure subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers {}",
+        simulator.join_settings()
+    )
 }
 
 #[tokio::test]
 async fn a_flexible_scale_set_gives_one_line_as_go_discover_prints_it() {
     let simulator = start("nomad-consul").await;
-    discover(["addrs", &flexible(&simulator)]).against(&simulator).run().await.is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
-    discover(["-q", "addrs", &flexible(&simulator)]).against(&simulator).run().await.is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
+    discover(["addrs", &flexible(&simulator)])
+        .against(&simulator)
+        .run()
+        .await
+        .is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
+    discover(["-q", "addrs", &flexible(&simulator)])
+        .against(&simulator)
+        .run()
+        .await
+        .is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
     simulator.finish();
 }
 
 #[tokio::test]
 async fn a_uniform_scale_set_and_tags_over_several_pages_give_the_same_form() {
     let simulator = start("uniform").await;
-    let text = format!("provider=azure subscription_id={UNIFORM} resource_group=uniform vm_scale_set=vault {}", simulator.join_settings());
-    discover(["addrs", &text]).against(&simulator).run().await.is(0, "10.0.2.4 10.0.2.5 10.0.2.6\n", "");
+    let text = format!(
+        "provider=azure subscription_id={UNIFORM} resource_group=uniform vm_scale_set=vault {}",
+        simulator.join_settings()
+    );
+    discover(["addrs", &text])
+        .against(&simulator)
+        .run()
+        .await
+        .is(0, "10.0.2.4 10.0.2.5 10.0.2.6\n", "");
     simulator.finish();
 
     let simulator = start("tagged").await;
-    let text = format!("provider=azure subscription_id={TAGGED} tag_name=consul tag_value=server {}", simulator.join_settings());
-    discover(["addrs", &text]).against(&simulator).run().await.is(0, "10.0.3.4 10.0.3.5 10.0.3.6 10.0.3.7 10.0.3.9\n", "");
+    let text = format!(
+        "provider=azure subscription_id={TAGGED} tag_name=consul tag_value=server {}",
+        simulator.join_settings()
+    );
+    discover(["addrs", &text])
+        .against(&simulator)
+        .run()
+        .await
+        .is(0, "10.0.3.4 10.0.3.5 10.0.3.6 10.0.3.7 10.0.3.9\n", "");
     simulator.finish();
 }
 
 #[tokio::test]
 async fn one_connection_to_each_host_is_enough() {
     let simulator = start("nomad-consul").await;
-    let text = format!("provider=azure subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers");
-    discover(["addrs", &text]).against(&simulator).through_proxy(&simulator).run().await.is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
+    let text = format!(
+        "provider=azure subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers"
+    );
+    discover(["addrs", &text])
+        .against(&simulator)
+        .through_proxy(&simulator)
+        .run()
+        .await
+        .is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
     let requests = simulator.requests();
     assert_eq!(requests.len(), 4, "{}", simulator.summary());
-    // Each has two numbers: one as it came to the proxy, one as the tunnel that it became. A fifth would be a connection that nothing came on.
-    assert_eq!(requests.iter().map(|request| request.connection).max(), Some(4), "{requests:?}");
+    // Each has two numbers: one as it came to the proxy, one as the tunnel that it became. A fifth
+    // would be a connection that nothing came on.
+    assert_eq!(
+        requests.iter().map(|request| request.connection).max(),
+        Some(4),
+        "{requests:?}"
+    );
     simulator.finish();
 }
 
 #[tokio::test]
 async fn lines_has_one_address_a_line() {
     let simulator = start("nomad-consul").await;
-    discover(["addrs", "--output", "lines", &flexible(&simulator)]).against(&simulator).run().await.is(0, "10.0.1.4\n10.0.1.5\n10.0.1.6\n", "");
+    discover(["addrs", "--output", "lines", &flexible(&simulator)])
+        .against(&simulator)
+        .run()
+        .await
+        .is(0, "10.0.1.4\n10.0.1.5\n10.0.1.6\n", "");
     simulator.finish();
 }
 
 #[tokio::test]
 async fn json_says_where_each_address_came_from() {
     let simulator = start("nomad-consul").await;
-    let ended = discover(["addrs", "-o", "json", &flexible(&simulator)]).against(&simulator).run().await;
-    assert_eq!((ended.status, ended.stderr.as_str(), ended.stdout.lines().count()), (Some(0), "", 1), "{ended:?}");
+    let ended = discover(["addrs", "-o", "json", &flexible(&simulator)])
+        .against(&simulator)
+        .run()
+        .await;
+    assert_eq!(
+        (
+            ended.status,
+            ended.stderr.as_str(),
+            ended.stdout.lines().count()
+        ),
+        (Some(0), "", 1),
+        "{ended:?}"
+    );
     let printed: Value = serde_json::from_str(&ended.stdout).unwrap();
     let rows: Vec<Value> = simulator.with_world(|world| {
         let group = &world.subscriptions()[0].resource_groups[0];
@@ -87,21 +142,34 @@ async fn json_says_where_each_address_came_from() {
 #[tokio::test]
 async fn the_string_may_be_one_argument_or_many_and_a_shell_may_have_taken_its_quotes() {
     let simulator = start("tagged").await;
-    let (arm, authority) =
-        (format!("audience=https://management.azure.com/ arm_endpoint={}", simulator.arm_endpoint()), format!("authority_host={}", simulator.authority_host()));
+    let (arm, authority) = (
+        format!(
+            "audience=https://management.azure.com/ arm_endpoint={}",
+            simulator.arm_endpoint()
+        ),
+        format!("authority_host={}", simulator.authority_host()),
+    );
     let subscription = format!("subscription_id={TAGGED}");
     let start = ["addrs", "provider=azure", &subscription, &arm, &authority];
     let said = "10.0.3.8\n";
     simulator.with_world(|world| {
-        let tags = [("role name".to_owned(), "consul = a b".to_owned())].into_iter().collect();
-        world.set_tags(Named::NetworkInterface("back"), tags).unwrap();
+        let tags = [("role name".to_owned(), "consul = a b".to_owned())]
+            .into_iter()
+            .collect();
+        world
+            .set_tags(Named::NetworkInterface("back"), tags)
+            .unwrap();
     });
     for words in [
         &["tag_name=role name", "tag_value=consul = a b"][..],
         &[r#"tag_name="role name""#, r#"tag_value="consul = a b""#],
         &[r#"tag_name="role name" tag_value="consul = a b""#],
     ] {
-        discover(start.iter().chain(words)).against(&simulator).run().await.is(0, said, "");
+        discover(start.iter().chain(words))
+            .against(&simulator)
+            .run()
+            .await
+            .is(0, said, "");
     }
     simulator.finish();
 }
@@ -117,7 +185,11 @@ async fn the_string_may_stand_in_a_file_with_comments_and_lines() {
     )
     .unwrap();
     let path = format!("@{}", file.path().display());
-    discover(["addrs", &path, "resource_group=cluster"]).against(&simulator).run().await.is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
+    discover(["addrs", &path, "resource_group=cluster"])
+        .against(&simulator)
+        .run()
+        .await
+        .is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
     discover(["-q", "addrs", &path]).against(&simulator).run().await.is(
         1,
         "",
@@ -134,15 +206,34 @@ async fn an_answer_with_a_hole_that_costs_no_machine_is_a_warning() {
         { "name": "second" },
     ] } }] });
     let body = FaultBody::Text(page.to_string());
-    simulator.add_fault(Fault::status(200).body(body).operation(Operation::ListNetworkInterfaces));
-    let text = format!("provider=azure subscription_id={TAGGED} tag_name=consul tag_value=server {}", simulator.join_settings());
+    simulator.add_fault(
+        Fault::status(200)
+            .body(body)
+            .operation(Operation::ListNetworkInterfaces),
+    );
+    let text = format!(
+        "provider=azure subscription_id={TAGGED} tag_name=consul tag_value=server {}",
+        simulator.join_settings()
+    );
     let warning = "warning: the answer for network interface `server-0` is incomplete, and an address of it may be missing: its IP configuration `second` has no \
         properties; it may be changing just now: try again; if it stays like this, repair or delete it\n";
-    discover(["addrs", &text]).against(&simulator).run().await.is(0, "10.0.3.4\n", warning);
-    discover(["-q", "addrs", &text]).against(&simulator).run().await.is(0, "10.0.3.4\n", "");
+    discover(["addrs", &text])
+        .against(&simulator)
+        .run()
+        .await
+        .is(0, "10.0.3.4\n", warning);
+    discover(["-q", "addrs", &text])
+        .against(&simulator)
+        .run()
+        .await
+        .is(0, "10.0.3.4\n", "");
     let ended = discover(["explain", &text]).against(&simulator).run().await;
     let said = ended.stdout.replace("\n  ", " ");
-    assert!(said.contains("noticed: the answer for network interface `server-0` is incomplete") && said.contains("repair or delete it"), "{said}");
+    assert!(
+        said.contains("noticed: the answer for network interface `server-0` is incomplete")
+            && said.contains("repair or delete it"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -154,7 +245,11 @@ async fn an_unknown_key_is_a_warning_and_the_addresses_are_printed_nevertheless(
         "10.0.1.4 10.0.1.5 10.0.1.6\n",
         "warning: unknown key `region` is ignored; `discover providers azure` lists the keys\nwarning: unknown key `resource_grup` is ignored; did you mean `resource_group`?\n",
     );
-    discover(["-q", "addrs", &text]).against(&simulator).run().await.is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
+    discover(["-q", "addrs", &text])
+        .against(&simulator)
+        .run()
+        .await
+        .is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
     simulator.finish();
 }
 
@@ -164,9 +259,20 @@ async fn addresses_that_cannot_be_written_are_a_failure() {
     let command = discover(["addrs", &flexible(&simulator)]).against(&simulator);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    command.run_into(Stdio::from(writer)).await.is(1, "", "discover: cannot print the addresses: Broken pipe (os error 32)\n");
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    command.run_into(Stdio::from(full)).await.is(1, "", "discover: cannot print the addresses: No space left on device (os error 28)\n");
+    command.run_into(Stdio::from(writer)).await.is(
+        1,
+        "",
+        "discover: cannot print the addresses: Broken pipe (os error 32)\n",
+    );
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    command.run_into(Stdio::from(full)).await.is(
+        1,
+        "",
+        "discover: cannot print the addresses: No space left on device (os error 28)\n",
+    );
     simulator.finish();
 }
 
@@ -178,19 +284,42 @@ async fn a_managed_identity_is_used_where_no_secret_is_given() {
         simulator.metadata_endpoint(),
         simulator.arm_endpoint()
     );
-    discover(["addrs", &text]).replace_ports(&simulator).run().await.is(0, "10.0.1.7 10.0.1.8 10.0.1.9\n", "");
-    assert!(simulator.requests().iter().all(|request| request.endpoint != Endpoint::Authority));
+    discover(["addrs", &text])
+        .replace_ports(&simulator)
+        .run()
+        .await
+        .is(0, "10.0.1.7 10.0.1.8 10.0.1.9\n", "");
+    assert!(
+        simulator
+            .requests()
+            .iter()
+            .all(|request| request.endpoint != Endpoint::Authority)
+    );
     simulator.finish();
 }
 
 #[tokio::test]
 async fn verbose_tells_of_each_request_on_standard_error_only() {
     let simulator = start("nomad-consul").await;
-    let ended = discover(["-v", "addrs", &flexible(&simulator)]).against(&simulator).run().await;
-    assert_eq!((ended.status, ended.stdout.as_str()), (Some(0), "10.0.1.4 10.0.1.5 10.0.1.6\n"), "{ended:?}");
-    let asked = |line: &&str| line.contains(" asked ") && line.contains("request=\"GET http://ARM/subscriptions/") && line.contains("outcome=status 200");
+    let ended = discover(["-v", "addrs", &flexible(&simulator)])
+        .against(&simulator)
+        .run()
+        .await;
+    assert_eq!(
+        (ended.status, ended.stdout.as_str()),
+        (Some(0), "10.0.1.4 10.0.1.5 10.0.1.6\n"),
+        "{ended:?}"
+    );
+    let asked = |line: &&str| {
+        line.contains(" asked ")
+            && line.contains("request=\"GET http://ARM/subscriptions/")
+            && line.contains("outcome=status 200")
+    };
     assert!(ended.stderr.lines().any(|line| asked(&line)), "{ended:?}");
-    let quiet = discover(["-q", "-vv", "addrs", &flexible(&simulator)]).against(&simulator).run().await;
+    let quiet = discover(["-q", "-vv", "addrs", &flexible(&simulator)])
+        .against(&simulator)
+        .run()
+        .await;
     quiet.is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
     simulator.finish();
 }

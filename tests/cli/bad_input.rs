@@ -1,4 +1,5 @@
-//! Join strings that cannot be right: each says what is wrong and what to write, exits with 1, prints nothing on standard output, and sends nothing.
+//! Join strings that cannot be right: each says what is wrong and what to write, exits with 1,
+//! prints nothing on standard output, and sends nothing.
 
 use std::io::Write;
 
@@ -16,13 +17,22 @@ fn file(contents: &[u8]) -> NamedTempFile {
     file
 }
 
-/// Runs `addrs` with a string that has `provider=azure` and a subscription already, and asserts what is said.
+/// Runs `addrs` with a string that has `provider=azure` and a subscription already, and asserts
+/// what is said.
 #[track_caller]
 fn azure(rest: &str, message: &str, hint: &str) -> impl Future<Output = ()> {
     let at = std::panic::Location::caller();
     let text = format!("provider=azure subscription_id={NOMAD_CONSUL} {rest}");
-    let hint = if hint.is_empty() { String::new() } else { format!("hint: {hint}\n") };
-    let expected = Ended { status: Some(1), stdout: String::new(), stderr: format!("discover: {message}\n{hint}") };
+    let hint = if hint.is_empty() {
+        String::new()
+    } else {
+        format!("hint: {hint}\n")
+    };
+    let expected = Ended {
+        status: Some(1),
+        stdout: String::new(),
+        stderr: format!("discover: {message}\n{hint}"),
+    };
     async move { assert_eq!(addrs(&[&text]).await, expected, "at {at}") }
 }
 
@@ -32,27 +42,64 @@ async fn no_string_at_all_is_told_to_name_a_provider() {
     addrs(&[]).await.is(1, "", said);
     addrs(&[""]).await.is(1, "", said);
     addrs(&["  ", ""]).await.is(1, "", said);
-    addrs(&["tag_name=consul tag_value=server"]).await.is(1, "", said);
-    addrs(&[r#"provider="" tag_name=consul"#]).await.is(1, "", said);
+    addrs(&["tag_name=consul tag_value=server"])
+        .await
+        .is(1, "", said);
+    addrs(&[r#"provider="" tag_name=consul"#])
+        .await
+        .is(1, "", said);
 }
 
 #[tokio::test]
 async fn an_unknown_provider_is_told_which_are_known() {
-    addrs(&["provider=azrue tag_name=a"]).await.is(1, "", "discover: unknown provider `azrue`\nhint: did you mean `azure`? known here: PROVIDERS\n");
-    addrs(&["provider=acme"]).await.is(1, "", "discover: unknown provider `acme`\nhint: known here: PROVIDERS\n");
+    addrs(&["provider=azrue tag_name=a"]).await.is(
+        1,
+        "",
+        "discover: unknown provider `azrue`\nhint: did you mean `azure`? known here: PROVIDERS\n",
+    );
+    addrs(&["provider=acme"]).await.is(
+        1,
+        "",
+        "discover: unknown provider `acme`\nhint: known here: PROVIDERS\n",
+    );
 }
 
 #[tokio::test]
 async fn a_string_that_asks_for_nothing_is_told_what_it_can_ask_for() {
-    azure("", "nothing is selected", "add `tag_name=... tag_value=...`, or `resource_group=... vm_scale_set=...`").await;
-    azure("resource_group=cluster", "`resource_group` alone selects nothing", "add `vm_scale_set=...`, or `tag_name=... tag_value=...`").await;
+    azure(
+        "",
+        "nothing is selected",
+        "add `tag_name=... tag_value=...`, or `resource_group=... vm_scale_set=...`",
+    )
+    .await;
+    azure(
+        "resource_group=cluster",
+        "`resource_group` alone selects nothing",
+        "add `vm_scale_set=...`, or `tag_name=... tag_value=...`",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn half_of_a_pair_names_the_other_half() {
-    azure("tag_name=consul", "`tag_value` is missing (`tag_name` is given)", "add `tag_value=...`").await;
-    azure("tag_value=server", "`tag_name` is missing (`tag_value` is given)", "add `tag_name=...`").await;
-    azure("vm_scale_set=consul-servers", "`resource_group` is missing (`vm_scale_set` is given)", "add `resource_group=...`").await;
+    azure(
+        "tag_name=consul",
+        "`tag_value` is missing (`tag_name` is given)",
+        "add `tag_value=...`",
+    )
+    .await;
+    azure(
+        "tag_value=server",
+        "`tag_name` is missing (`tag_value` is given)",
+        "add `tag_name=...`",
+    )
+    .await;
+    azure(
+        "vm_scale_set=consul-servers",
+        "`resource_group` is missing (`vm_scale_set` is given)",
+        "add `resource_group=...`",
+    )
+    .await;
     azure(
         "tag_name=a tag_value=b secret_access_key=c",
         "`tenant_id` is missing (`secret_access_key` is given); `client_id` is missing (`secret_access_key` is given)",
@@ -109,25 +156,59 @@ async fn all_problems_are_said_at_once() {
 
 #[tokio::test]
 async fn an_empty_value_that_something_needs_is_named() {
-    azure(r#"tag_name="" tag_value=b"#, "`tag_name` is empty: give it a value or leave it out", "add `tag_name=...`").await;
-    let ended = discover(["addrs", r#"provider=azure subscription_id="" tag_name=a tag_value=b"#]).env("ARM_SUBSCRIPTION_ID", NOMAD_CONSUL).run().await;
+    azure(
+        r#"tag_name="" tag_value=b"#,
+        "`tag_name` is empty: give it a value or leave it out",
+        "add `tag_name=...`",
+    )
+    .await;
+    let ended = discover([
+        "addrs",
+        r#"provider=azure subscription_id="" tag_name=a tag_value=b"#,
+    ])
+    .env("ARM_SUBSCRIPTION_ID", NOMAD_CONSUL)
+    .run()
+    .await;
     ended.is(1, "", "discover: `subscription_id` is empty: give it a value or leave it out\nhint: add `subscription_id=...`, or set `ARM_SUBSCRIPTION_ID`\n");
 }
 
 #[tokio::test]
 async fn a_subscription_that_is_no_guid_is_refused_wherever_it_stands() {
     let guid = "must be a GUID such as 00000000-0000-0000-0000-000000000000, or `self`, not \"production\"";
-    addrs(&["provider=azure subscription_id=production tag_name=a tag_value=b"]).await.is(1, "", &format!("discover: `subscription_id` {guid}\n"));
-    let ended = discover(["addrs", "provider=azure tag_name=a tag_value=b"]).env("ARM_SUBSCRIPTION_ID", "production").run().await;
-    ended.is(1, "", &format!("discover: environment variable `ARM_SUBSCRIPTION_ID` {guid}\n"));
+    addrs(&["provider=azure subscription_id=production tag_name=a tag_value=b"])
+        .await
+        .is(1, "", &format!("discover: `subscription_id` {guid}\n"));
+    let ended = discover(["addrs", "provider=azure tag_name=a tag_value=b"])
+        .env("ARM_SUBSCRIPTION_ID", "production")
+        .run()
+        .await;
+    ended.is(
+        1,
+        "",
+        &format!("discover: environment variable `ARM_SUBSCRIPTION_ID` {guid}\n"),
+    );
 }
 
 #[tokio::test]
 async fn tokens_are_not_sent_over_plain_http_to_another_machine() {
-    let message = |key: &str| format!("`{key}` must begin with https:// (http only to 127.0.0.1, ::1 or localhost), since a token is sent there");
+    let message = |key: &str| {
+        format!(
+            "`{key}` must begin with https:// (http only to 127.0.0.1, ::1 or localhost), since a token is sent there"
+        )
+    };
     for key in ["arm_endpoint", "authority_host"] {
-        azure(&format!("tag_name=a tag_value=b {key}=http://management.example"), &message(key), "").await;
-        azure(&format!("tag_name=a tag_value=b {key}=http://127.0.0.1.example:80"), &message(key), "").await;
+        azure(
+            &format!("tag_name=a tag_value=b {key}=http://management.example"),
+            &message(key),
+            "",
+        )
+        .await;
+        azure(
+            &format!("tag_name=a tag_value=b {key}=http://127.0.0.1.example:80"),
+            &message(key),
+            "",
+        )
+        .await;
     }
     azure(
         "tag_name=a tag_value=b metadata_endpoint=http://metadata.example",
@@ -140,15 +221,27 @@ async fn tokens_are_not_sent_over_plain_http_to_another_machine() {
 #[tokio::test]
 async fn what_does_not_parse_is_told_in_go_discovers_words() {
     let missing = r#"pairs are written key=value, one blank apart; a value with blanks goes in double quotes: key="a b" (single quotes do not count)"#;
-    addrs(&["provider=azure tag_name"]).await.is(1, "", &format!("discover: tag_name: missing '='\nhint: {missing}\n"));
+    addrs(&["provider=azure tag_name"]).await.is(
+        1,
+        "",
+        &format!("discover: tag_name: missing '='\nhint: {missing}\n"),
+    );
     // A word that is no key may be a piece of a secret.
-    addrs(&["provider=azure tag_value=a b"]).await.is(1, "", &format!("discover: missing '=' (pair 3 of the join string)\nhint: {missing}\n"));
+    addrs(&["provider=azure tag_value=a b"]).await.is(
+        1,
+        "",
+        &format!("discover: missing '=' (pair 3 of the join string)\nhint: {missing}\n"),
+    );
     addrs(&["provider=azure tag_value="]).await.is(
         1,
         "",
         "discover: tag_value: missing value\nhint: leave the key out, or write key=\"\" for an empty value\n",
     );
-    addrs(&["provider=azure tag_name=a tag_name=b"]).await.is(1, "", "discover: tag_name: duplicate key\nhint: keep one of the two\n");
+    addrs(&["provider=azure tag_name=a tag_name=b"]).await.is(
+        1,
+        "",
+        "discover: tag_name: duplicate key\nhint: keep one of the two\n",
+    );
     addrs(&["provider=azure secret_access_key=abc=="]).await.is(
         1,
         "",
@@ -176,9 +269,17 @@ async fn a_file_that_cannot_be_read_is_named() {
 
 #[tokio::test]
 async fn a_file_without_a_join_string_is_named() {
-    for contents in [&b""[..], b"\n\n", b"# provider=azure\n  # nothing else\n", b"\xef\xbb\xbf"] {
+    for contents in [
+        &b""[..],
+        b"\n\n",
+        b"# provider=azure\n  # nothing else\n",
+        b"\xef\xbb\xbf",
+    ] {
         let file = file(contents);
-        let ended = discover(["addrs".to_owned(), format!("@{}", file.path().display())]).replace(file.path().display(), "FILE").run().await;
+        let ended = discover(["addrs".to_owned(), format!("@{}", file.path().display())])
+            .replace(file.path().display(), "FILE")
+            .run()
+            .await;
         ended.is(1, "", "discover: there is no join string in FILE\nhint: write one into it, as provider=azure ...\n");
     }
 }
@@ -186,7 +287,10 @@ async fn a_file_without_a_join_string_is_named() {
 #[tokio::test]
 async fn a_file_that_is_not_utf8_is_named_with_the_place() {
     let file = file(b"provider=azure tag_name=\xff");
-    let ended = discover(["addrs".to_owned(), format!("@{}", file.path().display())]).replace(file.path().display(), "FILE").run().await;
+    let ended = discover(["addrs".to_owned(), format!("@{}", file.path().display())])
+        .replace(file.path().display(), "FILE")
+        .run()
+        .await;
     ended.is(1, "", "discover: the join string in FILE is not UTF-8 (after 24 bytes)\nhint: save the file as UTF-8\n");
 }
 
@@ -203,8 +307,21 @@ async fn a_file_that_has_no_end_is_refused() {
 async fn a_pipe_that_nobody_writes_to_ends_at_the_deadline() {
     let directory = tempfile::tempdir().unwrap();
     let pipe = directory.path().join("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let ended = discover(["addrs".to_owned(), "--timeout=100ms".to_owned(), format!("@{}", pipe.display())]).replace(pipe.display(), "PIPE").run().await;
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let ended = discover([
+        "addrs".to_owned(),
+        "--timeout=100ms".to_owned(),
+        format!("@{}", pipe.display()),
+    ])
+    .replace(pipe.display(), "PIPE")
+    .run()
+    .await;
     ended.is(1, "", "discover: cannot read the join string from PIPE: timed out\nhint: check that PIPE exists and that this user may read it\n");
 }
 
@@ -213,12 +330,23 @@ async fn a_pipe_that_nobody_writes_to_ends_at_the_deadline() {
 async fn words_that_are_not_utf8_are_refused() {
     use std::os::unix::ffi::OsStringExt;
     let word = std::ffi::OsString::from_vec(b"provider=\xff".to_vec());
-    discover([std::ffi::OsString::from("addrs"), word]).run().await.is(1, "", "discover: the join string is not UTF-8\nhint: write it in UTF-8\n");
+    discover([std::ffi::OsString::from("addrs"), word])
+        .run()
+        .await
+        .is(
+            1,
+            "",
+            "discover: the join string is not UTF-8\nhint: write it in UTF-8\n",
+        );
 }
 
 #[tokio::test]
 async fn quiet_keeps_one_line_with_the_error_and_what_to_do() {
-    discover(["-q", "addrs", "provider=azrue"]).run().await.is(1, "", "discover: unknown provider `azrue`; did you mean `azure`? known here: PROVIDERS\n");
+    discover(["-q", "addrs", "provider=azrue"]).run().await.is(
+        1,
+        "",
+        "discover: unknown provider `azrue`; did you mean `azure`? known here: PROVIDERS\n",
+    );
 }
 
 #[tokio::test]

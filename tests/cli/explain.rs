@@ -1,4 +1,5 @@
-//! `discover explain`: everything that was looked at, and what to do, for people, for programs, as a picture.
+//! `discover explain`: everything that was looked at, and what to do, for people, for programs, as
+//! a picture.
 
 use cloud_autojoin_simulator::azure::world::{Named, PowerState, World};
 use cloud_autojoin_simulator::azure::{Endpoint, Fault, Simulator};
@@ -7,12 +8,18 @@ use serde_json::{Value, json};
 use crate::command::{CLIENT_ID, Command, NOMAD_CONSUL, TAGGED, UNIFORM, discover};
 
 async fn start(world: &str) -> Simulator {
-    Simulator::start(World::shipped(world).unwrap()).await.unwrap()
+    Simulator::start(World::shipped(world).unwrap())
+        .await
+        .unwrap()
 }
 
-/// `discover explain` of this string in eighty columns. It finds the endpoints through the proxy, so that they do not stand in what is printed.
+/// `discover explain` of this string in eighty columns. It finds the endpoints through the proxy,
+/// so that they do not stand in what is printed.
 fn explain(simulator: &Simulator, format: &str, string: &str) -> Command {
-    discover(["explain", "-o", format, &format!("provider=azure {string}")]).against(simulator).through_proxy(simulator).env("COLUMNS", "80")
+    discover(["explain", "-o", format, &format!("provider=azure {string}")])
+        .against(simulator)
+        .through_proxy(simulator)
+        .env("COLUMNS", "80")
 }
 
 fn tagged(value: &str) -> String {
@@ -63,12 +70,19 @@ list the network interfaces of the subscription  200         N ms
 #[tokio::test]
 async fn no_line_is_broken_in_a_pipe() {
     let simulator = start("tagged").await;
-    let ended = discover(["explain", &format!("provider=azure {}", tagged("server"))]).against(&simulator).through_proxy(&simulator).run().await;
+    let ended = discover(["explain", &format!("provider=azure {}", tagged("server"))])
+        .against(&simulator)
+        .through_proxy(&simulator)
+        .run()
+        .await;
     for line in [
         "out  tag `consul` is `client`, not `server`  consul-client               consul-clientVMNic",
         "sign in as application `33333333-3333-4333-8333-333333333333`  200         N ms",
     ] {
-        assert!(ended.stdout.lines().any(|shown| shown == line), "{line}: {ended:?}");
+        assert!(
+            ended.stdout.lines().any(|shown| shown == line),
+            "{line}: {ended:?}"
+        );
     }
     simulator.finish();
 }
@@ -78,14 +92,36 @@ async fn resources_can_be_selected_and_limited() {
     let simulator = start("tagged").await;
     let explain = async |words: &[&str]| {
         let string = format!("provider=azure {}", tagged("server"));
-        let words = ["explain"].into_iter().chain(words.iter().copied()).chain([string.as_str()]);
-        discover(words).against(&simulator).through_proxy(&simulator).run().await
+        let words = ["explain"]
+            .into_iter()
+            .chain(words.iter().copied())
+            .chain([string.as_str()]);
+        discover(words)
+            .against(&simulator)
+            .through_proxy(&simulator)
+            .run()
+            .await
     };
     let verdicts = async |words: &[&str]| {
         let ended = explain(words).await;
-        assert!(ended.stdout.contains("\n5 of 8 network interfaces are in\n"), "{ended:?}");
-        let count = |verdict: &str| ended.stdout.lines().filter(|line| line.starts_with(verdict)).count();
-        (count("in "), count("out "), ended.stdout.contains("consul-clientVMNic"))
+        assert!(
+            ended
+                .stdout
+                .contains("\n5 of 8 network interfaces are in\n"),
+            "{ended:?}"
+        );
+        let count = |verdict: &str| {
+            ended
+                .stdout
+                .lines()
+                .filter(|line| line.starts_with(verdict))
+                .count()
+        };
+        (
+            count("in "),
+            count("out "),
+            ended.stdout.contains("consul-clientVMNic"),
+        )
     };
     assert_eq!(verdicts(&[]).await, (5, 3, true));
     assert_eq!(verdicts(&["--only", "matched"]).await, (5, 0, false));
@@ -93,12 +129,20 @@ async fn resources_can_be_selected_and_limited() {
     assert_eq!(verdicts(&["--only", "near"]).await, (0, 1, true));
     assert_eq!(verdicts(&["--limit", "6"]).await, (5, 1, false));
     let ended = explain(&["--limit", "6"]).await;
-    assert!(ended.stdout.contains("\nand 2 more: a larger `--limit` shows them, `--only` selects\n"), "{ended:?}");
+    assert!(
+        ended
+            .stdout
+            .contains("\nand 2 more: a larger `--limit` shows them, `--only` selects\n"),
+        "{ended:?}"
+    );
 
     let ended = explain(&["--only", "excluded", "--limit", "2", "-o", "json"]).await;
     let document: Value = serde_json::from_str(&ended.stdout).unwrap();
     let nodes = document["discovery"]["nodes"].as_array().unwrap();
-    assert!(nodes.len() == 2 && nodes.iter().all(|node| node["excluded"] != json!([])), "{document}");
+    assert!(
+        nodes.len() == 2 && nodes.iter().all(|node| node["excluded"] != json!([])),
+        "{document}"
+    );
     explain(&["--only", "near", "-o", "mermaid"]).await.is(
         2,
         "",
@@ -113,11 +157,27 @@ async fn a_string_that_finds_nothing_ends_with_the_cause_and_the_string_that_wor
     let tags = format!("subscription_id={NOMAD_CONSUL} tag_name=consul tag_value=server");
     let ended = explain(&simulator, "text", &tags).run().await;
     assert_eq!((ended.status, ended.stderr.as_str()), (Some(3), ""));
-    let (_, end) = ended.stdout.split_once("\n\nlikely cause: ").unwrap_or_else(|| panic!("{ended:?}"));
+    let (_, end) = ended
+        .stdout
+        .split_once("\n\nlikely cause: ")
+        .unwrap_or_else(|| panic!("{ended:?}"));
     assert!(end.starts_with("tag `consul` = `server` is set on the scale set `consul-servers`\nwhat to do: add `tag_on=scale_set`\n"), "{ended:?}");
-    let working = end.lines().last().and_then(|line| line.strip_prefix("try: ")).unwrap_or_else(|| panic!("{ended:?}"));
-    assert_eq!(working, format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=consul tag_on=scale_set tag_value=server"));
-    let ended = discover(["addrs", working]).against(&simulator).through_proxy(&simulator).run().await;
+    let working = end
+        .lines()
+        .last()
+        .and_then(|line| line.strip_prefix("try: "))
+        .unwrap_or_else(|| panic!("{ended:?}"));
+    assert_eq!(
+        working,
+        format!(
+            "provider=azure subscription_id={NOMAD_CONSUL} tag_name=consul tag_on=scale_set tag_value=server"
+        )
+    );
+    let ended = discover(["addrs", working])
+        .against(&simulator)
+        .through_proxy(&simulator)
+        .run()
+        .await;
     ended.is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
     simulator.finish();
 }
@@ -125,7 +185,9 @@ async fn a_string_that_finds_nothing_ends_with_the_cause_and_the_string_that_wor
 #[tokio::test]
 async fn a_mode_that_is_not_the_sets_own_is_noticed() {
     let simulator = start("uniform").await;
-    let string = format!("subscription_id={UNIFORM} resource_group=uniform vm_scale_set=vault orchestration_mode=flexible");
+    let string = format!(
+        "subscription_id={UNIFORM} resource_group=uniform vm_scale_set=vault orchestration_mode=flexible"
+    );
     let ended = explain(&simulator, "text", &string).run().await;
     assert_eq!(ended.status, Some(3), "{ended:?}");
     assert!(ended.stdout.ends_with(&format!("try: provider=azure resource_group=uniform subscription_id={UNIFORM} vm_scale_set=vault\n")), "{ended:?}");
@@ -135,9 +197,18 @@ async fn a_mode_that_is_not_the_sets_own_is_noticed() {
 #[tokio::test]
 async fn a_rule_that_leaves_everything_out_is_named() {
     let simulator = start("tagged").await;
-    let ended = explain(&simulator, "text", &format!("{} address_type=private_v6", tagged("server"))).run().await;
+    let ended = explain(
+        &simulator,
+        "text",
+        &format!("{} address_type=private_v6", tagged("server")),
+    )
+    .run()
+    .await;
     assert_eq!(ended.status, Some(3), "{ended:?}");
-    let (_, end) = ended.stdout.split_once("\n\nlikely cause: ").unwrap_or_else(|| panic!("{ended:?}"));
+    let (_, end) = ended
+        .stdout
+        .split_once("\n\nlikely cause: ")
+        .unwrap_or_else(|| panic!("{ended:?}"));
     assert_eq!(
         end,
         format!(
@@ -145,19 +216,45 @@ async fn a_rule_that_leaves_everything_out_is_named() {
              try: provider=azure subscription_id={TAGGED} tag_name=consul tag_value=server\n"
         )
     );
-    let ended = explain(&simulator, "text", &format!("{} address_type=public_v4", tagged("server"))).run().await;
-    assert!(ended.status == Some(3) && ended.stdout.contains("\nwhat to do: leave `address_type=public_v4` out\n"), "{ended:?}");
+    let ended = explain(
+        &simulator,
+        "text",
+        &format!("{} address_type=public_v4", tagged("server")),
+    )
+    .run()
+    .await;
+    assert!(
+        ended.status == Some(3)
+            && ended
+                .stdout
+                .contains("\nwhat to do: leave `address_type=public_v4` out\n"),
+        "{ended:?}"
+    );
     simulator.finish();
 
     let simulator = start("nomad-consul").await;
     simulator.with_world(|world| {
-        let names: Vec<_> = world.subscriptions()[0].resource_groups[0].members("consul-servers").map(|machine| machine.name.clone()).collect();
-        names.iter().for_each(|name| world.set_power_state(Named::VirtualMachine(name), PowerState::Deallocated).unwrap());
+        let names: Vec<_> = world.subscriptions()[0].resource_groups[0]
+            .members("consul-servers")
+            .map(|machine| machine.name.clone())
+            .collect();
+        names.iter().for_each(|name| {
+            world
+                .set_power_state(Named::VirtualMachine(name), PowerState::Deallocated)
+                .unwrap()
+        });
     });
-    let string = format!("subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers power_state=running");
+    let string = format!(
+        "subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers power_state=running"
+    );
     let ended = explain(&simulator, "text", &string).run().await;
     assert_eq!(ended.status, Some(3), "{ended:?}");
-    assert!(ended.stdout.contains("\nwhat to do: leave `power_state=running` out\n"), "{ended:?}");
+    assert!(
+        ended
+            .stdout
+            .contains("\nwhat to do: leave `power_state=running` out\n"),
+        "{ended:?}"
+    );
     simulator.finish();
 }
 
@@ -165,10 +262,21 @@ async fn a_rule_that_leaves_everything_out_is_named() {
 async fn quiet_keeps_one_line_of_what_was_not_found() {
     let simulator = start("tagged").await;
     let string = format!("provider=azure {}", tagged("servre"));
-    let ended = discover(["-q", "explain", &string]).against(&simulator).through_proxy(&simulator).run().await;
-    assert_eq!((ended.status, ended.stderr.lines().count()), (Some(3), 1), "{ended:?}");
+    let ended = discover(["-q", "explain", &string])
+        .against(&simulator)
+        .through_proxy(&simulator)
+        .run()
+        .await;
+    assert_eq!(
+        (ended.status, ended.stderr.lines().count()),
+        (Some(3), 1),
+        "{ended:?}"
+    );
     assert!(
-        ended.stderr.starts_with("discover: no address found for tag `consul` = `servre`") && ended.stderr.ends_with("; did you mean `server`?\n"),
+        ended
+            .stderr
+            .starts_with("discover: no address found for tag `consul` = `servre`")
+            && ended.stderr.ends_with("; did you mean `server`?\n"),
         "{ended:?}"
     );
     simulator.finish();
@@ -178,29 +286,69 @@ async fn quiet_keeps_one_line_of_what_was_not_found() {
 async fn programs_get_one_object_with_every_node_and_request() {
     let simulator = start("tagged").await;
     let ended = explain(&simulator, "json", &tagged("server")).run().await;
-    assert_eq!((ended.status, ended.stderr.as_str(), ended.stdout.lines().count()), (Some(0), "", 1), "{ended:?}");
+    assert_eq!(
+        (
+            ended.status,
+            ended.stderr.as_str(),
+            ended.stdout.lines().count()
+        ),
+        (Some(0), "", 1),
+        "{ended:?}"
+    );
     let mut document: Value = serde_json::from_str(&ended.stdout).unwrap();
     let nodes = document["discovery"]["nodes"].take();
     assert_eq!(nodes.as_array().map(Vec::len), Some(8));
-    let of = |name: &str| nodes.as_array().unwrap().iter().find(|node| node["name"] == name).cloned().unwrap();
-    let id = |name: &str| format!("/subscriptions/{TAGGED}/resourceGroups/machines/providers/Microsoft.Network/networkInterfaces/{name}");
+    let of = |name: &str| {
+        nodes
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|node| node["name"] == name)
+            .cloned()
+            .unwrap()
+    };
+    let id = |name: &str| {
+        format!(
+            "/subscriptions/{TAGGED}/resourceGroups/machines/providers/Microsoft.Network/networkInterfaces/{name}"
+        )
+    };
     assert_eq!(
         of("front"),
         json!({"kind": "network interface", "id": id("front"), "name": "front",
             "parents": [{"kind": "instance", "name": "consul-two-interfaces"}], "attributes": {"resource group": "machines"},
             "tags": [["consul", "server"]], "addresses": ["10.0.3.7"], "excluded": []})
     );
-    assert_eq!(of("consul-clientVMNic")["excluded"], json!([{"reason": "tag_differs", "message": "tag `consul` is `client`, not `server`"}]));
+    assert_eq!(
+        of("consul-clientVMNic")["excluded"],
+        json!([{"reason": "tag_differs", "message": "tag `consul` is `client`, not `server`"}])
+    );
 
     let requests = document["requests"].take();
-    let list = format!("GET https://management.azure.com/subscriptions/{TAGGED}/providers/Microsoft.Network/networkInterfaces?api-version=");
-    let asked: Vec<_> =
-        requests.as_array().unwrap().iter().map(|request| (request["outcome"].clone(), request["target"].as_str().unwrap().starts_with(&list))).collect();
-    assert_eq!(asked, [false, true, true, true, true].map(|of_arm| (json!({"status": 200}), of_arm)));
+    let list = format!(
+        "GET https://management.azure.com/subscriptions/{TAGGED}/providers/Microsoft.Network/networkInterfaces?api-version="
+    );
+    let asked: Vec<_> = requests
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|request| {
+            (
+                request["outcome"].clone(),
+                request["target"].as_str().unwrap().starts_with(&list),
+            )
+        })
+        .collect();
+    assert_eq!(
+        asked,
+        [false, true, true, true, true].map(|of_arm| (json!({"status": 200}), of_arm))
+    );
 
     document["elapsed_ms"].take();
     let rows = document["addresses"].take();
-    assert_eq!(rows[0], json!({"address": "10.0.3.4", "host": "10.0.3.4", "port": null, "instance": "consul-0", "network_interface": "consul-0VMNic"}));
+    assert_eq!(
+        rows[0],
+        json!({"address": "10.0.3.4", "host": "10.0.3.4", "port": null, "instance": "consul-0", "network_interface": "consul-0VMNic"})
+    );
     assert_eq!(
         document,
         json!({
@@ -267,7 +415,9 @@ list the network interfaces of the subscription  403         N ms
 "
     );
     assert!(
-        ended.stderr.starts_with("discover: cannot list the network interfaces of the subscription: status 403") && ended.stderr.contains("\nhint: "),
+        ended.stderr.starts_with(
+            "discover: cannot list the network interfaces of the subscription: status 403"
+        ) && ended.stderr.contains("\nhint: "),
         "{ended:?}"
     );
 
@@ -276,26 +426,56 @@ list the network interfaces of the subscription  403         N ms
     let ended = explain(&simulator, "json", &tagged("server")).run().await;
     let document: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(ended.status, Some(1));
-    assert_eq!((&document["discovery"], &document["addresses"], document["requests"].as_array().map(Vec::len)), (&Value::Null, &Value::Null, Some(2)));
-    assert!(document["error"]["message"].as_str().unwrap().starts_with("cannot list the network interfaces of the subscription: status 403"), "{document}");
+    assert_eq!(
+        (
+            &document["discovery"],
+            &document["addresses"],
+            document["requests"].as_array().map(Vec::len)
+        ),
+        (&Value::Null, &Value::Null, Some(2))
+    );
+    assert!(
+        document["error"]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("cannot list the network interfaces of the subscription: status 403"),
+        "{document}"
+    );
     simulator.finish();
 }
 
 #[tokio::test]
 async fn a_string_that_is_wrong_is_told_so_as_by_addrs() {
-    discover(["explain", "provider=azrue"]).run().await.is(1, "", "discover: unknown provider `azrue`\nhint: did you mean `azure`? known here: PROVIDERS\n");
+    discover(["explain", "provider=azrue"]).run().await.is(
+        1,
+        "",
+        "discover: unknown provider `azrue`\nhint: did you mean `azure`? known here: PROVIDERS\n",
+    );
 }
 
 #[tokio::test]
 async fn reasons_of_every_kind_reach_the_table() {
     let simulator = start("nomad-consul").await;
     simulator.with_world(|world| {
-        let names: Vec<_> = world.subscriptions()[0].resource_groups[0].members("consul-servers").map(|machine| machine.name.clone()).collect();
-        world.set_power_state(Named::VirtualMachine(&names[0]), PowerState::Deallocated).unwrap();
+        let names: Vec<_> = world.subscriptions()[0].resource_groups[0]
+            .members("consul-servers")
+            .map(|machine| machine.name.clone())
+            .collect();
+        world
+            .set_power_state(Named::VirtualMachine(&names[0]), PowerState::Deallocated)
+            .unwrap();
     });
-    let string = format!("subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers power_state=running");
+    let string = format!(
+        "subscription_id={NOMAD_CONSUL} resource_group=cluster vm_scale_set=consul-servers power_state=running"
+    );
     let ended = explain(&simulator, "text", &string).run().await;
     assert_eq!(ended.status, Some(0), "{ended:?}");
-    assert!(ended.stdout.contains("\n2 of 3 network interfaces are in\n") && ended.stdout.contains("deallocated"), "{ended:?}");
+    assert!(
+        ended
+            .stdout
+            .contains("\n2 of 3 network interfaces are in\n")
+            && ended.stdout.contains("deallocated"),
+        "{ended:?}"
+    );
     simulator.finish();
 }

@@ -1,12 +1,17 @@
-//! What is said when the cloud refuses, fails, hangs, or has nothing: one line that names it, and what to do next.
+//! What is said when the cloud refuses, fails, hangs, or has nothing: one line that names it, and
+//! what to do next.
 
 use cloud_autojoin_simulator::azure::world::{Principal, World};
 use cloud_autojoin_simulator::azure::{Endpoint, Fault, FaultBody, Simulator};
 
-use crate::command::{CLIENT_ID, Command, NOMAD_CONSUL, TAGGED, TENANT_ID, UNIFORM, discover, until_reached};
+use crate::command::{
+    CLIENT_ID, Command, NOMAD_CONSUL, TAGGED, TENANT_ID, UNIFORM, discover, until_reached,
+};
 
 async fn start(world: &str) -> Simulator {
-    Simulator::start(World::shipped(world).unwrap()).await.unwrap()
+    Simulator::start(World::shipped(world).unwrap())
+        .await
+        .unwrap()
 }
 
 /// `discover addrs` of this string against `simulator`.
@@ -15,7 +20,13 @@ fn addrs(simulator: &Simulator, string: &str) -> Command {
 }
 
 fn within(timeout: &str, simulator: &Simulator, string: &str) -> Command {
-    discover(["addrs", "--timeout", timeout, &format!("provider=azure {string} {}", simulator.join_settings())]).against(simulator)
+    discover([
+        "addrs",
+        "--timeout",
+        timeout,
+        &format!("provider=azure {string} {}", simulator.join_settings()),
+    ])
+    .against(simulator)
 }
 
 fn set(name: &str) -> String {
@@ -55,7 +66,9 @@ async fn a_missing_permission_names_the_action_and_where_to_grant_it() {
             &uniform,
             "list the network interfaces of scale set `vault`",
             "Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read",
-            format!("/subscriptions/{UNIFORM}/resourceGroups/uniform/providers/Microsoft.Compute/virtualMachineScaleSets/vault"),
+            format!(
+                "/subscriptions/{UNIFORM}/resourceGroups/uniform/providers/Microsoft.Compute/virtualMachineScaleSets/vault"
+            ),
             "resource group `uniform`",
         ),
         (
@@ -140,12 +153,21 @@ async fn a_set_group_or_subscription_that_is_not_there_is_named() {
              hint: no such scale set: resource group `cluster` of subscription `{NOMAD_CONSUL}` has no scale set `consul`; check `vm_scale_set` and `resource_group`\n"
         ),
     );
-    let tags = format!("subscription_id={NOMAD_CONSUL} resource_group=clusters tag_name=a tag_value=b");
+    let tags =
+        format!("subscription_id={NOMAD_CONSUL} resource_group=clusters tag_name=a tag_value=b");
     // Azure's index spells names of groups as it likes.
     let elsewhere = "; there is a scale set `consul-servers` in resource group `CLUSTER`";
     for (string, operation, elsewhere) in [
-        (set("consul-servers").replace("cluster", "clusters"), "list the virtual machines of scale set `consul-servers`", elsewhere),
-        (tags, "list the network interfaces of resource group `clusters`", ""),
+        (
+            set("consul-servers").replace("cluster", "clusters"),
+            "list the virtual machines of scale set `consul-servers`",
+            elsewhere,
+        ),
+        (
+            tags,
+            "list the network interfaces of resource group `clusters`",
+            "",
+        ),
     ] {
         addrs(&simulator, &string).run().await.is(
             1,
@@ -158,7 +180,10 @@ async fn a_set_group_or_subscription_that_is_not_there_is_named() {
     }
     let tags = format!("subscription_id={TAGGED} tag_name=a tag_value=b");
     for (string, operation) in [
-        (set("consul-servers").replace(NOMAD_CONSUL, TAGGED), "list the virtual machines of scale set `consul-servers`"),
+        (
+            set("consul-servers").replace(NOMAD_CONSUL, TAGGED),
+            "list the virtual machines of scale set `consul-servers`",
+        ),
         (tags, "list the network interfaces of the subscription"),
     ] {
         addrs(&simulator, &string).run().await.is(
@@ -184,8 +209,13 @@ async fn nothing_matched_exits_with_three_and_says_what_was_looked_at_and_the_li
          hint: add `tag_on=scale_set`\n",
     );
     simulator.with_world(|world| {
-        let members: Vec<_> = world.subscriptions()[0].resource_groups[0].members("consul-servers").map(|machine| machine.name.clone()).collect();
-        members.iter().for_each(|name| world.remove_instance("consul-servers", name).unwrap());
+        let members: Vec<_> = world.subscriptions()[0].resource_groups[0]
+            .members("consul-servers")
+            .map(|machine| machine.name.clone())
+            .collect();
+        members
+            .iter()
+            .for_each(|name| world.remove_instance("consul-servers", name).unwrap());
     });
     let empty = addrs(&simulator, &set("consul-servers")).run().await;
     empty.is(
@@ -197,7 +227,10 @@ async fn nothing_matched_exits_with_three_and_says_what_was_looked_at_and_the_li
     simulator.finish();
 
     let simulator = start("tagged").await;
-    let quiet = format!("provider=azure subscription_id={TAGGED} tag_name=consul tag_value=servre {}", simulator.join_settings());
+    let quiet = format!(
+        "provider=azure subscription_id={TAGGED} tag_name=consul tag_value=servre {}",
+        simulator.join_settings()
+    );
     discover(["-q", "addrs", &quiet]).against(&simulator).run().await.is(
         3,
         "",
@@ -237,24 +270,63 @@ async fn throttling_beyond_the_deadline_says_when_to_come_back() {
     simulator.add_fault(Fault::status(429).retry_after(90).endpoint(Endpoint::Arm));
     let ended = addrs(&simulator, &set("consul-servers")).run().await;
     assert_eq!((ended.status, ended.stdout.as_str()), (Some(1), ""));
-    assert!(ended.stderr.starts_with("discover: cannot list the virtual machines of scale set `consul-servers`: status 429 `"), "{ended:?}");
-    assert!(ended.stderr.ends_with(" [request id ID]\nhint: throttled: come back in 90 s\n"), "{ended:?}");
+    assert!(
+        ended.stderr.starts_with(
+            "discover: cannot list the virtual machines of scale set `consul-servers`: status 429 `"
+        ),
+        "{ended:?}"
+    );
+    assert!(
+        ended
+            .stderr
+            .ends_with(" [request id ID]\nhint: throttled: come back in 90 s\n"),
+        "{ended:?}"
+    );
     simulator.finish();
 }
 
 #[tokio::test]
 async fn an_error_is_one_line_also_when_the_cloud_answers_with_a_page_of_html() {
     let simulator = start("nomad-consul").await;
-    simulator.add_fault(Fault::status(503).body(FaultBody::Html).endpoint(Endpoint::Arm));
-    let string = format!("provider=azure {} {}", set("consul-servers"), simulator.join_settings());
+    simulator.add_fault(
+        Fault::status(503)
+            .body(FaultBody::Html)
+            .endpoint(Endpoint::Arm),
+    );
+    let string = format!(
+        "provider=azure {} {}",
+        set("consul-servers"),
+        simulator.join_settings()
+    );
     let run = async |deadline| {
-        let ended = discover(["-q", "addrs", "--timeout", deadline, &string]).against(&simulator).run().await;
-        assert_eq!((ended.status, ended.stdout.as_str(), ended.stderr.lines().count()), (Some(1), "", 1), "{ended:?}");
+        let ended = discover(["-q", "addrs", "--timeout", deadline, &string])
+            .against(&simulator)
+            .run()
+            .await;
+        assert_eq!(
+            (
+                ended.status,
+                ended.stdout.as_str(),
+                ended.stderr.lines().count()
+            ),
+            (Some(1), "", 1),
+            "{ended:?}"
+        );
         ended
     };
     let ended = until_reached(run, |ended| ended.stderr.contains("`: status 503")).await;
-    assert!(ended.stderr.starts_with("discover: cannot list the virtual machines of scale set `consul-servers`: status 503"), "{ended:?}");
-    assert!(ended.stderr.ends_with("; the service itself failed: try again in a while\n"), "{ended:?}");
+    assert!(
+        ended.stderr.starts_with(
+            "discover: cannot list the virtual machines of scale set `consul-servers`: status 503"
+        ),
+        "{ended:?}"
+    );
+    assert!(
+        ended
+            .stderr
+            .ends_with("; the service itself failed: try again in a while\n"),
+        "{ended:?}"
+    );
     simulator.finish();
 }
 
@@ -266,10 +338,22 @@ async fn a_page_that_is_lost_fails_the_call_and_no_short_list_is_printed() {
         simulator.clear_faults();
         simulator.add_fault(Fault::status(500).path_contains("skiptoken").skip(1));
         let ended = within(deadline, &simulator, &tags).run().await;
-        assert_eq!((ended.status, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+        assert_eq!(
+            (ended.status, ended.stdout.as_str()),
+            (Some(1), ""),
+            "{ended:?}"
+        );
         ended
     };
-    let ended = until_reached(run, |ended| ended.stderr.contains("subscription: status 500")).await;
-    assert!(ended.stderr.starts_with("discover: cannot list the network interfaces of the subscription: status 500"), "{ended:?}");
+    let ended = until_reached(run, |ended| {
+        ended.stderr.contains("subscription: status 500")
+    })
+    .await;
+    assert!(
+        ended.stderr.starts_with(
+            "discover: cannot list the network interfaces of the subscription: status 500"
+        ),
+        "{ended:?}"
+    );
     simulator.finish();
 }

@@ -40,15 +40,22 @@ fn flexible() -> World {
 /// The same set without instances.
 fn empty() -> World {
     let mut world = flexible();
-    let members: Vec<_> = world.subscriptions()[0].resource_groups[0].members("vault").map(|machine| machine.name.clone()).collect();
-    members.iter().for_each(|name| world.remove_instance("vault", name).unwrap());
+    let members: Vec<_> = world.subscriptions()[0].resource_groups[0]
+        .members("vault")
+        .map(|machine| machine.name.clone())
+        .collect();
+    members
+        .iter()
+        .for_each(|name| world.remove_instance("vault", name).unwrap());
     world
 }
 
 /// The Uniform set without instances.
 fn empty_uniform() -> World {
     let mut world = shipped("uniform");
-    ["0", "1", "2"].into_iter().for_each(|number| world.remove_instance("vault", number).unwrap());
+    ["0", "1", "2"]
+        .into_iter()
+        .for_each(|number| world.remove_instance("vault", number).unwrap());
     world
 }
 
@@ -57,7 +64,10 @@ fn with_a_gone_instance() -> World {
     let mut world = shipped("uniform");
     let instance = world.instance_mut("vault", 2).unwrap();
     instance.gone = true;
-    instance.network_interfaces.iter_mut().for_each(|interface| interface.primary = None);
+    instance
+        .network_interfaces
+        .iter_mut()
+        .for_each(|interface| interface.primary = None);
     world
 }
 
@@ -65,15 +75,44 @@ fn cases() -> Vec<Case> {
     let vault = format!("subscription_id={UNIFORM} resource_group=uniform vm_scale_set=vault");
     let tagged = format!("subscription_id={TAGGED} tag_name=consul tag_value=server");
     vec![
-        Case { string: tagged.clone(), worlds: vec![shipped("tagged")] },
-        Case { string: format!("{tagged} resource_group=machines"), worlds: vec![shipped("tagged")] },
-        Case { string: format!("{tagged} tag_on=nic,vm"), worlds: vec![shipped("tagged")] },
-        Case { string: format!("{tagged} power_state=running"), worlds: vec![shipped("tagged")] },
-        Case { string: format!("{vault} orchestration_mode=flexible"), worlds: vec![flexible(), empty()] },
-        Case { string: format!("{vault} orchestration_mode=uniform"), worlds: vec![with_a_gone_instance(), empty_uniform()] },
-        Case { string: vault, worlds: vec![flexible(), empty(), shipped("uniform"), empty_uniform(), with_a_gone_instance()] },
         Case {
-            string: format!("subscription_id={UNIFORM} tag_name=vault tag_value=server tag_on=scale_set"),
+            string: tagged.clone(),
+            worlds: vec![shipped("tagged")],
+        },
+        Case {
+            string: format!("{tagged} resource_group=machines"),
+            worlds: vec![shipped("tagged")],
+        },
+        Case {
+            string: format!("{tagged} tag_on=nic,vm"),
+            worlds: vec![shipped("tagged")],
+        },
+        Case {
+            string: format!("{tagged} power_state=running"),
+            worlds: vec![shipped("tagged")],
+        },
+        Case {
+            string: format!("{vault} orchestration_mode=flexible"),
+            worlds: vec![flexible(), empty()],
+        },
+        Case {
+            string: format!("{vault} orchestration_mode=uniform"),
+            worlds: vec![with_a_gone_instance(), empty_uniform()],
+        },
+        Case {
+            string: vault,
+            worlds: vec![
+                flexible(),
+                empty(),
+                shipped("uniform"),
+                empty_uniform(),
+                with_a_gone_instance(),
+            ],
+        },
+        Case {
+            string: format!(
+                "subscription_id={UNIFORM} tag_name=vault tag_value=server tag_on=scale_set"
+            ),
             worlds: vec![flexible(), shipped("uniform"), with_a_gone_instance()],
         },
         Case {
@@ -86,23 +125,41 @@ fn cases() -> Vec<Case> {
 }
 
 async fn role(string: &str) -> Value {
-    let ended = discover(["check", "--role", &format!("provider=azure {string}")]).run().await;
+    let ended = discover(["check", "--role", &format!("provider=azure {string}")])
+        .run()
+        .await;
     assert_eq!(ended.status, Some(0), "{ended:?}");
     serde_json::from_str(&ended.stdout).unwrap()
 }
 
 fn texts(value: &Value) -> Vec<String> {
-    value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|text| text.as_str().unwrap().to_owned())
+        .collect()
 }
 
-/// What the string finds in the world for an identity that has these actions over this scope and no others.
+/// What the string finds in the world for an identity that has these actions over this scope and no
+/// others.
 async fn with_actions(world: &World, string: &str, actions: &[String], scope: &str) -> Ended {
     let mut world = world.clone();
-    for principal in world.principals_mut().iter_mut().filter(|principal: &&mut Principal| principal.client_id == CLIENT_ID) {
+    for principal in world
+        .principals_mut()
+        .iter_mut()
+        .filter(|principal: &&mut Principal| principal.client_id == CLIENT_ID)
+    {
         (principal.actions, principal.scope) = (actions.to_vec(), scope.to_owned());
     }
     let simulator = Simulator::start(world).await.unwrap();
-    let ended = discover(["addrs", &format!("provider=azure {string} {}", simulator.join_settings())]).against(&simulator).run().await;
+    let ended = discover([
+        "addrs",
+        &format!("provider=azure {string} {}", simulator.join_settings()),
+    ])
+    .against(&simulator)
+    .run()
+    .await;
     simulator.finish();
     ended
 }
@@ -115,13 +172,24 @@ async fn the_role_is_enough_and_each_of_its_actions_is_needed() {
         assert_eq!(scopes.len(), 1, "{role}");
         for world in &worlds {
             let ended = with_actions(world, &string, &actions, &scopes[0]).await;
-            assert!(ended.status == Some(0) || (ended.status == Some(3) && ended.stderr.contains("is there")), "{string}: {ended:?}");
+            assert!(
+                ended.status == Some(0)
+                    || (ended.status == Some(3) && ended.stderr.contains("is there")),
+                "{string}: {ended:?}"
+            );
         }
         for action in &actions {
-            let others: Vec<String> = actions.iter().filter(|other| *other != action).cloned().collect();
+            let others: Vec<String> = actions
+                .iter()
+                .filter(|other| *other != action)
+                .cloned()
+                .collect();
             let mut named = false;
             for world in &worlds {
-                named |= with_actions(world, &string, &others, &scopes[0]).await.stderr.contains(&format!("`{action}`"));
+                named |= with_actions(world, &string, &others, &scopes[0])
+                    .await
+                    .stderr
+                    .contains(&format!("`{action}`"));
             }
             assert!(named, "{string} does not need {action}");
         }
@@ -147,11 +215,15 @@ async fn the_role_is_what_the_azure_command_line_takes() {
 
 #[tokio::test]
 async fn terraform_gets_the_same_role() {
-    let string = format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=consul tag_value=server");
-    discover(["check", "--role", "--output", "terraform", &string]).run().await.is(
-        0,
-        &format!(
-            "\
+    let string =
+        format!("provider=azure subscription_id={NOMAD_CONSUL} tag_name=consul tag_value=server");
+    discover(["check", "--role", "--output", "terraform", &string])
+        .run()
+        .await
+        .is(
+            0,
+            &format!(
+                "\
 resource \"azurerm_role_definition\" \"discover\" {{
   name        = \"discover tag consul = server on the network interface\"
   description = \"Reads what `discover` needs to resolve one join string, and nothing else\"
@@ -167,16 +239,27 @@ resource \"azurerm_role_definition\" \"discover\" {{
   assignable_scopes = [\"/subscriptions/{NOMAD_CONSUL}\"]
 }}
 "
-        ),
-        "",
-    );
+            ),
+            "",
+        );
 }
 
 #[tokio::test]
 async fn what_only_the_machine_knows_is_left_to_be_filled_in() {
-    let ended = discover(["check", "--role", "provider=azure resource_group=self vm_scale_set=self"]).run().await;
+    let ended = discover([
+        "check",
+        "--role",
+        "provider=azure resource_group=self vm_scale_set=self",
+    ])
+    .run()
+    .await;
     assert_eq!(ended.status, Some(0));
-    assert!(ended.stdout.contains("\"/subscriptions/SUBSCRIPTION_ID/resourceGroups/RESOURCE_GROUP\""), "{ended:?}");
+    assert!(
+        ended
+            .stdout
+            .contains("\"/subscriptions/SUBSCRIPTION_ID/resourceGroups/RESOURCE_GROUP\""),
+        "{ended:?}"
+    );
     assert_eq!(
         ended.stderr,
         "note: put the subscription in place of SUBSCRIPTION_ID: the join string leaves it to the machine it runs on\n\
@@ -187,15 +270,36 @@ async fn what_only_the_machine_knows_is_left_to_be_filled_in() {
 
 #[tokio::test]
 async fn a_role_is_for_one_string_that_is_right() {
-    discover(["check", "--role", "provider=azure tag_name=a"]).run().await.is(
-        1,
-        "",
-        "discover: `tag_value` is missing (`tag_name` is given)\nhint: add `tag_value=...`\n",
-    );
+    discover(["check", "--role", "provider=azure tag_name=a"])
+        .run()
+        .await
+        .is(
+            1,
+            "",
+            "discover: `tag_value` is missing (`tag_name` is given)\nhint: add `tag_value=...`\n",
+        );
     let said = "discover: `--role` takes one join string\nhint: name one `@FILE`, or write the string's words\n";
-    discover(["check", "--role", "provider=azure a=b", "provider=azure tag_name=a"]).run().await.is(2, "", said);
-    discover(["check", "--role", "-"]).run().await.is(2, "", said);
-    discover(["check", "--output", "terraform", "a=b"]).run().await.is(2, "", "discover: `--output terraform` is for roles\nhint: add `--role`\n");
+    discover([
+        "check",
+        "--role",
+        "provider=azure a=b",
+        "provider=azure tag_name=a",
+    ])
+    .run()
+    .await
+    .is(2, "", said);
+    discover(["check", "--role", "-"])
+        .run()
+        .await
+        .is(2, "", said);
+    discover(["check", "--output", "terraform", "a=b"])
+        .run()
+        .await
+        .is(
+            2,
+            "",
+            "discover: `--output terraform` is for roles\nhint: add `--role`\n",
+        );
     discover(["check", "--role", "--output", "text", "a=b"]).run().await.is(
         2,
         "",
@@ -206,11 +310,31 @@ async fn a_role_is_for_one_string_that_is_right() {
 #[tokio::test]
 async fn an_interface_of_a_replaced_instance_is_looked_for_with_the_same_role() {
     let mut world = flexible();
-    let first = world.subscriptions()[0].resource_groups[0].members("vault").next().unwrap().name.clone();
+    let first = world.subscriptions()[0].resource_groups[0]
+        .members("vault")
+        .next()
+        .unwrap()
+        .name
+        .clone();
     world.replace_instance("vault", &first).unwrap();
-    world.set_tags(Named::ScaleSet("vault"), [("vault".to_owned(), "server".to_owned())].into_iter().collect()).unwrap();
-    let string = format!("subscription_id={UNIFORM} resource_group=uniform vm_scale_set=vault orchestration_mode=flexible");
+    world
+        .set_tags(
+            Named::ScaleSet("vault"),
+            [("vault".to_owned(), "server".to_owned())]
+                .into_iter()
+                .collect(),
+        )
+        .unwrap();
+    let string = format!(
+        "subscription_id={UNIFORM} resource_group=uniform vm_scale_set=vault orchestration_mode=flexible"
+    );
     let role = role(&string).await;
-    let ended = with_actions(&world, &string, &texts(&role["Actions"]), &texts(&role["AssignableScopes"])[0]).await;
+    let ended = with_actions(
+        &world,
+        &string,
+        &texts(&role["Actions"]),
+        &texts(&role["AssignableScopes"])[0],
+    )
+    .await;
     ended.is(0, "10.0.2.5 10.0.2.6\n", "");
 }

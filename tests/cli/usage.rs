@@ -14,10 +14,17 @@ async fn the_version_is_printed_on_standard_output() {
 async fn help_goes_to_standard_output_and_exits_with_zero_however_it_is_asked_for() {
     let help = discover(["--help"]).run().await;
     assert_eq!(help.status, Some(0));
-    assert!(help.stdout.contains("Usage: discover [OPTIONS] <COMMAND>") && help.stderr.is_empty(), "{help:?}");
+    assert!(
+        help.stdout.contains("Usage: discover [OPTIONS] <COMMAND>") && help.stderr.is_empty(),
+        "{help:?}"
+    );
     for words in [&[][..], &["-help"], &["--h"], &["-q", "--help"], &["help"]] {
         let ended = discover(words).run().await;
-        assert_eq!((ended.status, &ended.stdout), (Some(0), &help.stdout), "{words:?}");
+        assert_eq!(
+            (ended.status, &ended.stdout),
+            (Some(0), &help.stdout),
+            "{words:?}"
+        );
     }
     let addrs = discover(["addrs", "--help"]).run().await;
     assert!(addrs.stdout.contains("Exit status: 0 addresses printed, 1 failed, 2 wrong usage, 3 asked and nothing matched."), "{addrs:?}");
@@ -25,8 +32,18 @@ async fn help_goes_to_standard_output_and_exits_with_zero_however_it_is_asked_fo
 
 #[tokio::test]
 async fn a_reader_that_closes_the_pipe_has_read_what_it_wanted() {
-    let mut commands: Vec<Vec<&str>> =
-        ["addrs", "explain", "check", "providers", "watch", "completions", "man"].into_iter().map(|name| vec![name, "--help"]).collect();
+    let mut commands: Vec<Vec<&str>> = [
+        "addrs",
+        "explain",
+        "check",
+        "providers",
+        "watch",
+        "completions",
+        "man",
+    ]
+    .into_iter()
+    .map(|name| vec![name, "--help"])
+    .collect();
     commands.extend([
         vec![],
         vec!["--help"],
@@ -41,15 +58,33 @@ async fn a_reader_that_closes_the_pipe_has_read_what_it_wanted() {
         drop(reader);
         discover(&words).run_into(writer.into()).await.is(0, "", "");
     }
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    discover(["--help"]).run_into(full.into()).await.is(1, "", "discover: cannot print the help: No space left on device (os error 28)\n");
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    discover(["--help"]).run_into(full.into()).await.is(
+        1,
+        "",
+        "discover: cannot print the help: No space left on device (os error 28)\n",
+    );
 }
 
 #[tokio::test]
 async fn wrong_usage_exits_with_two_and_leaves_standard_output_empty() {
-    for words in [&["-x"][..], &["-q=maybe", "addrs"], &["adrs", "a=b"], &["addrs", "--timeout", "0s"], &["addrs", "--output", "xml"], &["providers", "acme"]] {
+    for words in [
+        &["-x"][..],
+        &["-q=maybe", "addrs"],
+        &["adrs", "a=b"],
+        &["addrs", "--timeout", "0s"],
+        &["addrs", "--output", "xml"],
+        &["providers", "acme"],
+    ] {
         let ended = discover(words).run().await;
-        assert_eq!((ended.status, ended.stdout.as_str()), (Some(2), ""), "{words:?}: {ended:?}");
+        assert_eq!(
+            (ended.status, ended.stdout.as_str()),
+            (Some(2), ""),
+            "{words:?}: {ended:?}"
+        );
         assert!(!ended.stderr.is_empty());
     }
 }
@@ -70,7 +105,11 @@ async fn wrong_usage_reads_like_every_other_error() {
 
 #[tokio::test]
 async fn quiet_wrong_usage_is_one_line() {
-    discover(["-q", "adrs", "a=b"]).run().await.is(2, "", "discover: unrecognized subcommand 'adrs'; `discover --help` says what may be written\n");
+    discover(["-q", "adrs", "a=b"]).run().await.is(
+        2,
+        "",
+        "discover: unrecognized subcommand 'adrs'; `discover --help` says what may be written\n",
+    );
     discover(["-q", "addrs", "--timeout=0s"]).run().await.is(
         2,
         "",
@@ -80,18 +119,40 @@ async fn quiet_wrong_usage_is_one_line() {
 
 #[tokio::test]
 async fn an_unknown_provider_has_no_page_and_the_known_ones_are_listed() {
-    discover(["providers", "acme"]).run().await.is(2, "", "discover: unknown provider `acme`\nhint: known here: PROVIDERS\n");
+    discover(["providers", "acme"]).run().await.is(
+        2,
+        "",
+        "discover: unknown provider `acme`\nhint: known here: PROVIDERS\n",
+    );
 }
 
 #[tokio::test]
 async fn a_number_that_cannot_be_used_is_said_to_be_one_of_a_range() {
     for (words, said) in [
-        (["watch", "--min", "x"], "discover: invalid value 'x' for '--min <NUMBER>': must be a whole number from 1 to 100000\n"),
-        (["watch", "--min", "0"], "discover: invalid value '0' for '--min <NUMBER>': must be a whole number from 1 to 100000\n"),
-        (["watch", "--max-shrink", "300"], "discover: invalid value '300' for '--max-shrink <PERCENT>': must be a whole number from 0 to 100\n"),
-        (["explain", "--limit", "few"], "discover: invalid value 'few' for '--limit <NUMBER>': must be a whole number from 0 to 1000000\n"),
+        (
+            ["watch", "--min", "x"],
+            "discover: invalid value 'x' for '--min <NUMBER>': must be a whole number from 1 to 100000\n",
+        ),
+        (
+            ["watch", "--min", "0"],
+            "discover: invalid value '0' for '--min <NUMBER>': must be a whole number from 1 to 100000\n",
+        ),
+        (
+            ["watch", "--max-shrink", "300"],
+            "discover: invalid value '300' for '--max-shrink <PERCENT>': must be a whole number from 0 to 100\n",
+        ),
+        (
+            ["explain", "--limit", "few"],
+            "discover: invalid value 'few' for '--limit <NUMBER>': must be a whole number from 0 to 1000000\n",
+        ),
     ] {
-        let help = format!("hint: `discover {} --help` says what may be written\n", words[0]);
-        discover(words).run().await.is(2, "", &format!("{said}{help}"));
+        let help = format!(
+            "hint: `discover {} --help` says what may be written\n",
+            words[0]
+        );
+        discover(words)
+            .run()
+            .await
+            .is(2, "", &format!("{said}{help}"));
     }
 }

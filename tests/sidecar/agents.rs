@@ -1,11 +1,15 @@
 //! Agents of Consul and Nomad as they behave towards a caller, and the network between their peers.
 //!
-//! What real ones do was measured, and is done here in tokio's time, which tests can pause: an agent
-//! joins one address at a time, whoever calls; an address that swallows packets costs a Consul agent
-//! 10 s and a Nomad server 30 s; a join goes on after its caller has hung up. [`InMemory`] answers
-//! without a socket, so that a paused clock works; [`serve`] answers a real process.
+//! What real ones do was measured, and is done here in tokio's time, which tests can pause: an
+//! agent joins one address at a time, whoever calls; an address that swallows packets costs a
+//! Consul agent 10 s and a Nomad server 30 s; a join goes on after its caller has hung up.
+//! [`InMemory`] answers without a socket, so that a paused clock works; [`serve`] answers a real
+//! process.
 
-#![allow(dead_code, reason = "used in parts by the tests of the command and of the binary")]
+#![allow(
+    dead_code,
+    reason = "used in parts by the tests of the command and of the binary"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -63,7 +67,8 @@ impl Network {
         network
     }
 
-    /// Adds or changes a host. One that is changed loses its cluster, and stays known as failed in it.
+    /// Adds or changes a host. One that is changed loses its cluster, and stays known as failed in
+    /// it.
     pub(crate) fn set(&self, address: &str, host: Host) {
         let mut state = self.0.lock().unwrap();
         let address = address.parse().unwrap();
@@ -73,7 +78,11 @@ impl Network {
 
     /// Gives a host one more address, which no list of members shows.
     pub(crate) fn alias(&self, other: &str, address: &str) {
-        self.0.lock().unwrap().aliases.insert(other.parse().unwrap(), address.parse().unwrap());
+        self.0
+            .lock()
+            .unwrap()
+            .aliases
+            .insert(other.parse().unwrap(), address.parse().unwrap());
     }
 
     /// Makes a host leave the cluster: the others forget it.
@@ -115,7 +124,15 @@ impl Network {
         let state = self.0.lock().unwrap();
         let mut members = state.clusters.get(&address).cloned().unwrap_or_default();
         members.insert(address);
-        members.into_iter().map(|member| (member, member == address || state.hosts.get(&member) == Some(&Host::Live))).collect()
+        members
+            .into_iter()
+            .map(|member| {
+                (
+                    member,
+                    member == address || state.hosts.get(&member) == Some(&Host::Live),
+                )
+            })
+            .collect()
     }
 
     fn merge(&self, one: IpAddr, other: IpAddr) {
@@ -200,12 +217,20 @@ impl FakeAgent {
     /// What it was asked to change since the last time: `PUT /v1/agent/join/10.0.0.5`.
     pub(crate) fn puts(&self) -> Vec<String> {
         let requests = std::mem::take(&mut *self.requests.lock().unwrap());
-        requests.into_iter().filter(|request| request.starts_with("PUT ")).collect()
+        requests
+            .into_iter()
+            .filter(|request| request.starts_with("PUT "))
+            .collect()
     }
 
     /// The live members as it sees them.
     pub(crate) fn alive(&self) -> Vec<String> {
-        self.network.members(self.address).into_iter().filter(|(_, is_alive)| *is_alive).map(|(ip, _)| ip.to_string()).collect()
+        self.network
+            .members(self.address)
+            .into_iter()
+            .filter(|(_, is_alive)| *is_alive)
+            .map(|(ip, _)| ip.to_string())
+            .collect()
     }
 
     /// The most joins that were with it at a time, those included whose caller had hung up.
@@ -214,26 +239,45 @@ impl FakeAgent {
     }
 
     /// Answers a request; `None` while it doesn't run.
-    pub(crate) async fn answer(self: &Arc<Self>, method: &str, target: &str) -> Option<(u16, String)> {
+    pub(crate) async fn answer(
+        self: &Arc<Self>,
+        method: &str,
+        target: &str,
+    ) -> Option<(u16, String)> {
         if !*self.is_running.lock().unwrap() {
             return None;
         }
-        self.requests.lock().unwrap().push(format!("{method} {target}"));
+        self.requests
+            .lock()
+            .unwrap()
+            .push(format!("{method} {target}"));
         if let Some(refusal) = self.refusal.lock().unwrap().clone() {
             return Some(refusal);
         }
         let url = Url::parse(&format!("http://agent{target}")).unwrap();
-        let addresses: Vec<String> = url.query_pairs().filter(|(name, _)| name == "address").map(|(_, address)| address.into_owned()).collect();
+        let addresses: Vec<String> = url
+            .query_pairs()
+            .filter(|(name, _)| name == "address")
+            .map(|(_, address)| address.into_owned())
+            .collect();
         Some(match (method, url.path(), self.kind) {
             ("GET", "/v1/agent/members", Kind::Consul | Kind::NomadServer) => (200, self.members()),
-            ("GET", "/v1/agent/servers", Kind::NomadClient) => (200, json!(*self.servers.lock().unwrap()).to_string()),
+            ("GET", "/v1/agent/servers", Kind::NomadClient) => {
+                (200, json!(*self.servers.lock().unwrap()).to_string())
+            }
             ("PUT", "/v1/agent/servers", Kind::NomadClient) => self.replace_servers(addresses),
             ("PUT", "/v1/agent/join", Kind::NomadServer) => {
                 let (joined, error) = self.join(addresses).await;
-                (200, json!({"num_joined": joined, "error": error}).to_string())
+                (
+                    200,
+                    json!({"num_joined": joined, "error": error}).to_string(),
+                )
             }
             ("PUT", path, Kind::Consul) if path.starts_with("/v1/agent/join/") => {
-                let address = path["/v1/agent/join/".len()..].replace("%3A", ":").replace("%5B", "[").replace("%5D", "]");
+                let address = path["/v1/agent/join/".len()..]
+                    .replace("%3A", ":")
+                    .replace("%5B", "[")
+                    .replace("%5D", "]");
                 match self.join(vec![address]).await {
                     (0, error) => (500, error),
                     _ => (200, String::new()),
@@ -274,14 +318,27 @@ impl FakeAgent {
                 }
             }
             agent.joins.lock().unwrap().0 -= 1;
-            (joined, if joined > 0 { String::new() } else { format!("{} error occurred:\n{}\n\n", errors.len(), errors.join("\n")) })
+            (
+                joined,
+                if joined > 0 {
+                    String::new()
+                } else {
+                    format!(
+                        "{} error occurred:\n{}\n\n",
+                        errors.len(),
+                        errors.join("\n")
+                    )
+                },
+            )
         })
         .await
         .unwrap()
     }
 
     async fn join_one(&self, address: &str) -> Result<(), String> {
-        let ip: IpAddr = host_of(address).parse().map_err(|_| "no such host".to_owned())?;
+        let ip: IpAddr = host_of(address)
+            .parse()
+            .map_err(|_| "no such host".to_owned())?;
         let timeout = *self.dial_timeout.lock().unwrap();
         match self.network.host(ip) {
             Host::Live => {
@@ -297,14 +354,18 @@ impl FakeAgent {
             Host::Freezes => {
                 pause(timeout).await;
                 let port = 40_000 + self.requests.lock().unwrap().len();
-                Err(format!("read tcp {}:{port}->{address}: i/o timeout", self.address))
+                Err(format!(
+                    "read tcp {}:{port}->{address}: i/o timeout",
+                    self.address
+                ))
             }
         }
     }
 
     /// A client takes a list when one of it answers.
     fn replace_servers(&self, addresses: Vec<String>) -> (u16, String) {
-        let is_live = |address: &String| self.network.host(host_of(address).parse().unwrap()) == Host::Live;
+        let is_live =
+            |address: &String| self.network.host(host_of(address).parse().unwrap()) == Host::Live;
         if !addresses.iter().any(is_live) {
             return (400, "unable to reach any of the servers".to_owned());
         }
@@ -323,7 +384,10 @@ fn host_of(address: &str) -> &str {
 }
 
 async fn pause(duration: Duration) {
-    #[expect(clippy::disallowed_methods, reason = "stands for what an agent waits for; tests pause the clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "stands for what an agent waits for; tests pause the clock"
+    )]
     tokio::time::sleep(duration).await;
 }
 
@@ -335,9 +399,15 @@ pub(crate) struct InMemory(pub(crate) Arc<FakeAgent>);
 impl Transport for InMemory {
     async fn send(&self, request: &Request, _: Instant) -> Result<RawResponse, TransportCause> {
         let url = request.url();
-        let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let target = url.query().map_or_else(
+            || url.path().to_owned(),
+            |query| format!("{}?{query}", url.path()),
+        );
         match self.0.answer(request.method().as_str(), &target).await {
-            Some((status, body)) => Ok(RawResponse::new(StatusCode::from_u16(status).unwrap(), body)),
+            Some((status, body)) => Ok(RawResponse::new(
+                StatusCode::from_u16(status).unwrap(),
+                body,
+            )),
             None => Err(TransportCause::new(TransportFailure::Connect)),
         }
     }
@@ -355,13 +425,19 @@ pub(crate) async fn serve(agent: Arc<FakeAgent>) -> String {
                 let agent = Arc::clone(&agent);
                 async move {
                     let target = request.uri().path_and_query().unwrap().as_str().to_owned();
-                    let (status, body) = agent.answer(request.method().as_str(), &target).await.unwrap_or((503, String::new()));
+                    let (status, body) = agent
+                        .answer(request.method().as_str(), &target)
+                        .await
+                        .unwrap_or((503, String::new()));
                     let mut response = http::Response::new(Full::new(Bytes::from(body)));
                     *response.status_mut() = StatusCode::from_u16(status).unwrap();
                     Ok::<_, Infallible>(response)
                 }
             });
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service),
+            );
         }
     });
     url

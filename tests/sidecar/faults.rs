@@ -1,6 +1,8 @@
-//! Files that cannot be written: the error says so, the old file stays whole, and it recovers by itself.
+//! Files that cannot be written: the error says so, the old file stays whole, and it recovers by
+//! itself.
 //!
-//! Some need root, for a file system of their own or another user; without it they say that they were skipped.
+//! Some need root, for a file system of their own or another user; without it they say that they
+//! were skipped.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -29,7 +31,11 @@ impl SmallDisk {
     /// None where this process may not mount one.
     fn mount(at: &Path) -> Option<Self> {
         fs::create_dir(at).unwrap();
-        let mounted = is_root() && Self::run("mount", &["-t", "tmpfs", "-o", "size=64k", "tmpfs", at.to_str()?]);
+        let mounted = is_root()
+            && Self::run(
+                "mount",
+                &["-t", "tmpfs", "-o", "size=64k", "tmpfs", at.to_str()?],
+            );
         if !mounted {
             println!("skipped: this user may not mount a small file system");
         }
@@ -37,11 +43,17 @@ impl SmallDisk {
     }
 
     fn run(program: &str, arguments: &[&str]) -> bool {
-        std::process::Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+        std::process::Command::new(program)
+            .args(arguments)
+            .output()
+            .is_ok_and(|output| output.status.success())
     }
 
     fn remount(&self, how: &str) {
-        assert!(Self::run("mount", &["-o", &format!("remount,{how}"), self.0.to_str().unwrap()]));
+        assert!(Self::run(
+            "mount",
+            &["-o", &format!("remount,{how}"), self.0.to_str().unwrap()]
+        ));
     }
 }
 
@@ -54,7 +66,9 @@ impl Drop for SmallDisk {
 #[tokio::test]
 async fn a_full_disk_is_told_and_passes() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
-    let Some(disk) = SmallDisk::mount(&place.path("disk")) else { return };
+    let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
+        return;
+    };
     let target = disk.0.join("a");
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&simulator, &target)));
     file_says(&target, "10.0.1.4\n", &sidecar).await;
@@ -62,12 +76,31 @@ async fn a_full_disk_is_told_and_passes() {
     let filler = disk.0.join("filler");
     assert!(fs::write(&filler, vec![b'x'; 1 << 20]).is_err());
     simulator.with_world(|world| world.add_instance("servers").unwrap());
-    sidecar.says("No space left on device (os error 28); the old file stays").await;
+    sidecar
+        .says("No space left on device (os error 28); the old file stays")
+        .await;
     assert_eq!(fs::read_to_string(&target).unwrap(), "10.0.1.4\n");
-    assert!(sidecar.get("/").await.1.contains("make room on the file system of"));
-    assert!(sidecar.get("/metrics").await.1.contains("outcome=\"failed\"}"));
+    assert!(
+        sidecar
+            .get("/")
+            .await
+            .1
+            .contains("make room on the file system of")
+    );
+    assert!(
+        sidecar
+            .get("/metrics")
+            .await
+            .1
+            .contains("outcome=\"failed\"}")
+    );
     fs::remove_file(&filler).unwrap();
-    until("the file to be written", || fs::read_to_string(&target).unwrap().lines().count() == 2, || sidecar.log()).await;
+    until(
+        "the file to be written",
+        || fs::read_to_string(&target).unwrap().lines().count() == 2,
+        || sidecar.log(),
+    )
+    .await;
     // Nothing unfinished is left.
     assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 1);
     sidecar.stop().await;
@@ -77,12 +110,16 @@ async fn a_full_disk_is_told_and_passes() {
 #[tokio::test]
 async fn a_read_only_file_system_is_told_and_passes() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
-    let Some(disk) = SmallDisk::mount(&place.path("disk")) else { return };
+    let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
+        return;
+    };
     let target = disk.0.join("a");
     fs::write(&target, "old\n").unwrap();
     disk.remount("ro");
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&simulator, &target)));
-    sidecar.says("Read-only file system (os error 30); the old file stays").await;
+    sidecar
+        .says("Read-only file system (os error 30); the old file stays")
+        .await;
     assert_eq!(sidecar.get("/ready").await.0, 503);
     assert_eq!(fs::read_to_string(&target).unwrap(), "old\n");
     disk.remount("rw");
@@ -100,11 +137,21 @@ async fn a_directory_that_goes_and_comes_back_is_written_to_again() {
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&simulator, &target)));
     file_says(&target, "10.0.1.4\n", &sidecar).await;
     fs::rename(&directory, place.path("away")).unwrap();
-    sidecar.says(&format!("cannot write {}: No such file or directory (os error 2)", target.display())).await;
+    sidecar
+        .says(&format!(
+            "cannot write {}: No such file or directory (os error 2)",
+            target.display()
+        ))
+        .await;
     fs::create_dir(&directory).unwrap();
     file_says(&target, "10.0.1.4\n", &sidecar).await;
     // One failure that lasts is told once.
-    assert_eq!(sidecar.log().matches("cannot write").count(), 1, "{}", sidecar.log());
+    assert_eq!(
+        sidecar.log().matches("cannot write").count(),
+        1,
+        "{}",
+        sidecar.log()
+    );
     sidecar.stop().await;
     simulator.finish();
 }
@@ -120,7 +167,8 @@ async fn a_directory_that_the_user_may_not_write_in_is_told_and_passes() {
     fs::create_dir(&directory).unwrap();
     let target = directory.join("a");
     fs::write(&target, "old\n").unwrap();
-    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let open =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     open(place.root(), 0o755);
     open(&directory, 0o755);
     // The binary may stand where another user cannot go.
@@ -134,10 +182,21 @@ async fn a_directory_that_the_user_may_not_write_in_is_told_and_passes() {
             started.env(name, value);
         }
     }
-    started.arg("watch").arg("--config").arg(&file).uid(65_534).gid(65_534);
-    started.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).kill_on_drop(true);
+    started
+        .arg("watch")
+        .arg("--config")
+        .arg(&file)
+        .uid(65_534)
+        .gid(65_534);
+    started
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true);
     let sidecar = Sidecar::spawn(started);
-    sidecar.says("Permission denied (os error 13); the old file stays").await;
+    sidecar
+        .says("Permission denied (os error 13); the old file stays")
+        .await;
     assert_eq!(fs::read_to_string(&target).unwrap(), "old\n");
     // The directory alone is not enough: the group of root's file could not be kept.
     open(&directory, 0o777);

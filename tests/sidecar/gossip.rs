@@ -1,4 +1,5 @@
-//! Real gossip: three of HashiCorp's own agents (serf) find each other through files that the sidecar keeps, lose one, and find its successor without a restart.
+//! Real gossip: three of HashiCorp's own agents (serf) find each other through files that the
+//! sidecar keeps, lose one, and find its successor without a restart.
 //!
 //! Runs where `serf` is installed; elsewhere it says that it was skipped.
 
@@ -34,17 +35,31 @@ fn agent(address: &str, config: &std::path::Path) -> Agent {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    Agent { address: address.to_owned(), _child: child }
+    Agent {
+        address: address.to_owned(),
+        _child: child,
+    }
 }
 
 impl Agent {
     /// Who is alive, as this agent sees it.
     async fn sees(&self) -> Vec<String> {
         let rpc = format!("-rpc-addr={}:7373", self.address);
-        let output = Command::new(PROGRAM).args(["members", "-status=alive", "-format=json", &rpc]).kill_on_drop(true).output().await.unwrap();
+        let output = Command::new(PROGRAM)
+            .args(["members", "-status=alive", "-format=json", &rpc])
+            .kill_on_drop(true)
+            .output()
+            .await
+            .unwrap();
         let members: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let names = members["members"].as_array().into_iter().flatten().filter_map(|member| member["name"].as_str());
-        let mut names: Vec<String> = names.map(|name| name.trim_start_matches("at-").to_owned()).collect();
+        let names = members["members"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|member| member["name"].as_str());
+        let mut names: Vec<String> = names
+            .map(|name| name.trim_start_matches("at-").to_owned())
+            .collect();
         names.sort();
         names
     }
@@ -62,7 +77,10 @@ async fn all_see(agents: &[&Agent], wanted: &[&str], sidecar: &Sidecar) {
         }
         pause(std::time::Duration::from_millis(50)).await;
     }
-    panic!("wanted {wanted:?}, the agents see {seen:?}\n{}", sidecar.log());
+    panic!(
+        "wanted {wanted:?}, the agents see {seen:?}\n{}",
+        sidecar.log()
+    );
 }
 
 #[tokio::test]
@@ -71,11 +89,17 @@ async fn serf_agents_find_each_other_and_a_successor_through_the_sidecar() {
         println!("skipped: serf is not installed (apt-get install serf)");
         return;
     }
-    let (simulator, place) = (simulator(&["127.0.0.11", "127.0.0.12", "127.0.0.13"]).await, Place::new());
+    let (simulator, place) = (
+        simulator(&["127.0.0.11", "127.0.0.12", "127.0.0.13"]).await,
+        Place::new(),
+    );
     let config = place.path("serf.json");
     let template = place.write("serf.tmpl", "{\"retry_join\": {{ addresses | map(attribute=\"host\") | list | tojson }}, \"retry_interval\": \"200ms\"}\n");
     // Each new peer is told to one that is there already; serf brings it to the others.
-    let script = place.write("join", "exec /usr/bin/serf join -rpc-addr=127.0.0.11:7373 $DISCOVER_ADDRESSES\n");
+    let script = place.write(
+        "join",
+        "exec /usr/bin/serf join -rpc-addr=127.0.0.11:7373 $DISCOVER_ADDRESSES\n",
+    );
     let sidecar = Sidecar::start(&place.write(
         "watch.toml",
         &format!(
@@ -88,20 +112,39 @@ async fn serf_agents_find_each_other_and_a_successor_through_the_sidecar() {
         ),
     ));
     until("the configuration", || config.exists(), || sidecar.log()).await;
-    let (first, second, third) = (agent("127.0.0.11", &config), agent("127.0.0.12", &config), agent("127.0.0.13", &config));
-    all_see(&[&first, &second, &third], &["127.0.0.11", "127.0.0.12", "127.0.0.13"], &sidecar).await;
+    let (first, second, third) = (
+        agent("127.0.0.11", &config),
+        agent("127.0.0.12", &config),
+        agent("127.0.0.13", &config),
+    );
+    all_see(
+        &[&first, &second, &third],
+        &["127.0.0.11", "127.0.0.12", "127.0.0.13"],
+        &sidecar,
+    )
+    .await;
 
-    // The third is replaced: its machine dies, another comes with another address, and its agent knows nobody.
+    // The third is replaced: its machine dies, another comes with another address, and its agent
+    // knows nobody.
     drop(third);
     let empty = place.write("empty.json", "{}\n");
-    let members =
-        simulator.with_world(|world| world.subscriptions()[0].resource_groups[0].members("servers").map(|machine| machine.name.clone()).collect::<Vec<_>>());
+    let members = simulator.with_world(|world| {
+        world.subscriptions()[0].resource_groups[0]
+            .members("servers")
+            .map(|machine| machine.name.clone())
+            .collect::<Vec<_>>()
+    });
     let successor = simulator.with_world(|world| {
         world.replace_instance("servers", &members[2]).unwrap();
         let group = &world.subscriptions()[0].resource_groups[0];
         let machine = group.members("servers").last().unwrap();
-        let interface = group.network_interface(&machine.network_interfaces[0].name).unwrap();
-        interface.ip_configurations[0].private_address.unwrap().to_string()
+        let interface = group
+            .network_interface(&machine.network_interfaces[0].name)
+            .unwrap();
+        interface.ip_configurations[0]
+            .private_address
+            .unwrap()
+            .to_string()
     });
     assert_ne!(successor, "127.0.0.13");
     let fourth = agent(&successor, &empty);

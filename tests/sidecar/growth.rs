@@ -1,4 +1,5 @@
-//! Thousands of cycles: memory, descriptors and tasks stay what they were. The bench `sidecar` does 10,000 and measures an idle one.
+//! Thousands of cycles: memory, descriptors and tasks stay what they were. The bench `sidecar` does
+//! 10,000 and measures an idle one.
 
 use std::fs;
 use std::time::Duration;
@@ -12,14 +13,26 @@ const CYCLES: u64 = 2_000;
 /// Resident KiB, open descriptors, threads.
 fn size(pid: u32) -> (u64, usize, usize) {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim().trim_end_matches(" kB").parse().unwrap();
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
     let count = |what: &str| fs::read_dir(format!("/proc/{pid}/{what}")).unwrap().count();
     (resident, count("fd"), count("task"))
 }
 
 #[tokio::test]
 async fn thousands_of_cycles_leave_nothing_behind() {
-    let (simulator, place) = (Simulator::start(world_in("10.0.0.0/16", &["10.0.1.4", "10.0.1.5"])).await.unwrap(), Place::new());
+    let (simulator, place) = (
+        Simulator::start(world_in("10.0.0.0/16", &["10.0.1.4", "10.0.1.5"]))
+            .await
+            .unwrap(),
+        Place::new(),
+    );
     let target = place.path("a");
     let sidecar = Sidecar::start(&place.write(
         "watch.toml",
@@ -32,7 +45,10 @@ async fn thousands_of_cycles_leave_nothing_behind() {
     ));
     let questions = async || {
         let (_, metrics) = sidecar.get("/metrics").await;
-        metrics.lines().find_map(|line| line.strip_prefix("discover_watch_polls_total{watch=\"servers\"} ")).map_or(0, |count| count.parse::<u64>().unwrap())
+        metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("discover_watch_polls_total{watch=\"servers\"} "))
+            .map_or(0, |count| count.parse::<u64>().unwrap())
     };
     let work = async |until_count: u64| {
         let mut toggles = 0;
@@ -55,8 +71,17 @@ async fn thousands_of_cycles_leave_nothing_behind() {
         "{CYCLES} cycles, {toggles} changes there and back: resident {} -> {} KiB, descriptors {} -> {}, threads {} -> {}",
         before.0, after.0, before.1, after.1, before.2, after.2
     );
-    assert!(after.0 < before.0 + 2_048, "memory grows: {before:?} -> {after:?}");
-    assert!(after.1 <= before.1 + 4, "descriptors grow: {before:?} -> {after:?}");
-    assert!(after.2 <= before.2 + 4, "threads grow: {before:?} -> {after:?}");
+    assert!(
+        after.0 < before.0 + 2_048,
+        "memory grows: {before:?} -> {after:?}"
+    );
+    assert!(
+        after.1 <= before.1 + 4,
+        "descriptors grow: {before:?} -> {after:?}"
+    );
+    assert!(
+        after.2 <= before.2 + 4,
+        "threads grow: {before:?} -> {after:?}"
+    );
     sidecar.stop().await;
 }

@@ -21,13 +21,25 @@ const SUBSCRIPTION: &str = "22222222-2222-4222-8222-222222222222";
 
 /// A world with a Flexible set `servers` whose instances have these addresses.
 pub(crate) fn world(addresses: &[&str]) -> World {
-    let is_loopback = addresses.first().is_some_and(|address| address.starts_with("127."));
-    world_in(if is_loopback { "127.0.0.0/24" } else { "10.0.1.0/24" }, addresses)
+    let is_loopback = addresses
+        .first()
+        .is_some_and(|address| address.starts_with("127."));
+    world_in(
+        if is_loopback {
+            "127.0.0.0/24"
+        } else {
+            "10.0.1.0/24"
+        },
+        addresses,
+    )
 }
 
 /// The same with room for instances to come: addresses are not used twice.
 pub(crate) fn world_in(subnet: &str, addresses: &[&str]) -> World {
-    let instances: String = addresses.iter().map(|address| format!("[[resource_group.scale_set.instance]]\naddress = \"{address}\"\n")).collect();
+    let instances: String = addresses
+        .iter()
+        .map(|address| format!("[[resource_group.scale_set.instance]]\naddress = \"{address}\"\n"))
+        .collect();
     World::from_toml(&format!(
         r#"
 tenant_id = "11111111-1111-4111-8111-111111111111"
@@ -90,7 +102,8 @@ impl Place {
     }
 }
 
-/// The command, before it starts; nothing of this process' environment reaches it but the way to programs.
+/// The command, before it starts; nothing of this process' environment reaches it but the way to
+/// programs.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_discover"));
     command
@@ -100,7 +113,8 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         // Tests ask more often than the least interval allows.
         .env("DISCOVER_TEST_MIN_INTERVAL_MS", "1")
-        // Where it would ask for instance metadata nobody answers, unless the join string says where.
+        // Where it would ask for instance metadata nobody answers, unless the join string says
+        // where.
         .env("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -112,7 +126,11 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 /// Runs it to its end: status, standard output, standard error.
 pub(crate) async fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = command(arguments).output().await.unwrap();
-    (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
 }
 
 /// A sidecar at work.
@@ -151,20 +169,38 @@ impl Sidecar {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap(), signal).unwrap();
+        kill_process(
+            Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap(),
+            signal,
+        )
+        .unwrap();
     }
 
     /// Waits until the log has this.
     pub(crate) async fn says(&self, text: &str) {
-        until(&format!("the log to say {text:?}"), || self.log().contains(text), || self.log()).await;
+        until(
+            &format!("the log to say {text:?}"),
+            || self.log().contains(text),
+            || self.log(),
+        )
+        .await;
     }
 
     /// Where it serves its status: port 0 was asked for, and the log says which it got.
     pub(crate) async fn address(&self) -> String {
         self.says("serving the status").await;
         let log = self.log();
-        let line = log.lines().rfind(|line| line.contains("serving the status")).unwrap();
-        line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+        let line = log
+            .lines()
+            .rfind(|line| line.contains("serving the status"))
+            .unwrap();
+        line.split("address=")
+            .nth(1)
+            .unwrap()
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .to_owned()
     }
 
     /// Asks the status page: status and body.
@@ -195,19 +231,37 @@ impl Sidecar {
 /// One GET: status, head and body.
 pub(crate) async fn get(address: &str, path: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    stream
+        .write_all(
+            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")
+                .as_bytes(),
+        )
+        .await
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_owned(), body.to_owned())
+    (
+        head.split(' ').nth(1).unwrap().parse().unwrap(),
+        head.to_owned(),
+        body.to_owned(),
+    )
 }
 
 /// Waits for something to come, or tells how it stands. The limit is for a test that fails, not for
 /// a slow machine.
-pub(crate) async fn until(what: &str, mut there: impl FnMut() -> bool, stands: impl Fn() -> String) {
+pub(crate) async fn until(
+    what: &str,
+    mut there: impl FnMut() -> bool,
+    stands: impl Fn() -> String,
+) {
     let deadline = Instant::now() + Duration::from_secs(300);
     while !there() {
-        assert!(Instant::now() < deadline, "waited for {what}; it stands:\n{}", stands());
+        assert!(
+            Instant::now() < deadline,
+            "waited for {what}; it stands:\n{}",
+            stands()
+        );
         pause(Duration::from_millis(5)).await;
     }
 }
@@ -215,10 +269,16 @@ pub(crate) async fn until(what: &str, mut there: impl FnMut() -> bool, stands: i
 /// Waits for a file to say this.
 pub(crate) async fn file_says(path: &Path, text: &str, sidecar: &Sidecar) {
     let read = || fs::read_to_string(path).unwrap_or_default();
-    until(&format!("{} to say {text:?}", path.display()), || read() == text, || format!("{}\n--- log\n{}", read(), sidecar.log())).await;
+    until(
+        &format!("{} to say {text:?}", path.display()),
+        || read() == text,
+        || format!("{}\n--- log\n{}", read(), sidecar.log()),
+    )
+    .await;
 }
 
-/// Other processes work by the real clock, so these tests look again a moment later; none waits for a time to pass.
+/// Other processes work by the real clock, so these tests look again a moment later; none waits for
+/// a time to pass.
 pub(crate) async fn pause(duration: Duration) {
     #[expect(clippy::disallowed_methods, reason = "waits for another process")]
     tokio::time::sleep(duration).await;

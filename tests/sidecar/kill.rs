@@ -1,4 +1,5 @@
-//! Killed at any moment: every file that is read parses and is one of the answers that were given, and the next start goes on from the last good one.
+//! Killed at any moment: every file that is read parses and is one of the answers that were given,
+//! and the next start goes on from the last good one.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +20,10 @@ struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
 }
@@ -28,7 +32,12 @@ impl Dice {
 async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
     let world = world_in("10.0.0.0/16", &["10.0.1.4", "10.0.1.5", "10.0.1.6"]);
     let (simulator, place) = (Simulator::start(world).await.unwrap(), Place::new());
-    let (json, hcl, lines, state) = (place.path("join.json"), place.path("join.hcl"), place.path("lines"), place.path("state"));
+    let (json, hcl, lines, state) = (
+        place.path("join.json"),
+        place.path("join.hcl"),
+        place.path("lines"),
+        place.path("state"),
+    );
     let file = place.write(
         "watch.toml",
         &format!(
@@ -55,24 +64,47 @@ async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
         addresses.iter().map(ToString::to_string).collect()
     };
     let given: Arc<Mutex<BTreeSet<Vec<String>>>> = Arc::default();
-    given.lock().unwrap().insert(simulator.with_world(|world| addresses(world)));
+    given
+        .lock()
+        .unwrap()
+        .insert(simulator.with_world(|world| addresses(world)));
 
     // Reads all the time, as agents do.
     let done = Arc::new(AtomicBool::new(false));
     let reader = {
-        let (done, given, json, hcl, lines) = (Arc::clone(&done), Arc::clone(&given), json.clone(), hcl.clone(), lines.clone());
+        let (done, given, json, hcl, lines) = (
+            Arc::clone(&done),
+            Arc::clone(&given),
+            json.clone(),
+            hcl.clone(),
+            lines.clone(),
+        );
         std::thread::spawn(move || {
             let mut reads = 0_u64;
-            let is_given = |found: Vec<String>, text: &str| assert!(given.lock().unwrap().contains(&found), "nobody answered this:\n{text}");
+            let is_given = |found: Vec<String>, text: &str| {
+                assert!(
+                    given.lock().unwrap().contains(&found),
+                    "nobody answered this:\n{text}"
+                )
+            };
             while !done.load(Ordering::Relaxed) {
                 if let Ok(text) = fs::read_to_string(&json) {
-                    let read: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"));
-                    is_given(serde_json::from_value(read["retry_join"].clone()).unwrap(), &text);
+                    let read: serde_json::Value = serde_json::from_str(&text)
+                        .unwrap_or_else(|error| panic!("{error} in {text:?}"));
+                    is_given(
+                        serde_json::from_value(read["retry_join"].clone()).unwrap(),
+                        &text,
+                    );
                     reads += 1;
                 }
                 if let Ok(text) = fs::read_to_string(&hcl) {
-                    let read: serde_json::Value = hcl::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"));
-                    is_given(serde_json::from_value(read["server"]["server_join"]["retry_join"].clone()).unwrap(), &text);
+                    let read: serde_json::Value =
+                        hcl::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"));
+                    is_given(
+                        serde_json::from_value(read["server"]["server_join"]["retry_join"].clone())
+                            .unwrap(),
+                        &text,
+                    );
                 }
                 if let Ok(text) = fs::read_to_string(&lines) {
                     assert!(text.ends_with('\n'), "{text:?}");
@@ -88,8 +120,12 @@ async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
         // Under the lock: a reader that sees the new answer finds it in the list.
         let mut given = given.lock().unwrap();
         simulator.with_world(|world| {
-            // One more and back: the cloud's lists are read one after another, and whatever mixture of two moments is an answer of a third.
-            let members: Vec<String> = world.subscriptions()[0].resource_groups[0].members("servers").map(|machine| machine.name.clone()).collect();
+            // One more and back: the cloud's lists are read one after another, and whatever mixture
+            // of two moments is an answer of a third.
+            let members: Vec<String> = world.subscriptions()[0].resource_groups[0]
+                .members("servers")
+                .map(|machine| machine.name.clone())
+                .collect();
             match members.get(3) {
                 None => _ = world.add_instance("servers").unwrap(),
                 Some(fourth) => world.remove_instance("servers", fourth).unwrap(),
@@ -107,7 +143,10 @@ async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
             changes += 1;
             pause(Duration::from_micros(500 + dice.below(8_000))).await;
         }
-        assert!(!reader.is_finished(), "the reader saw what it should not, after {kill} kills");
+        assert!(
+            !reader.is_finished(),
+            "the reader saw what it should not, after {kill} kills"
+        );
         first_written |= json.exists();
         sidecar.kill().await;
     }
@@ -118,7 +157,9 @@ async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
     fs::remove_file(&json).unwrap();
     let sidecar = Sidecar::start(&file);
     crate::harness::until("the last good answer", || json.exists(), || sidecar.log()).await;
-    sidecar.says("using the last good answer of an earlier run").await;
+    sidecar
+        .says("using the last good answer of an earlier run")
+        .await;
     sidecar.stop().await;
     done.store(true, Ordering::Relaxed);
     let reads = reader.join().unwrap();

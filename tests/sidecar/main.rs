@@ -1,8 +1,13 @@
-//! The sidecar `discover watch` from outside: the real binary, its files, its status page, and the agents beside it.
+//! The sidecar `discover watch` from outside: the real binary, its files, its status page, and the
+//! agents beside it.
 //!
 //! One file a topic; `harness.rs` starts it. The cloud is the simulator.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests, which say what they skip and measure")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests, which say what they skip and measure"
+)]
 
 mod agents;
 mod daemon;

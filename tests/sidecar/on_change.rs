@@ -8,13 +8,18 @@ use rustix::process::{Signal, test_kill_process};
 use crate::harness::{Place, Sidecar, file_says, join, simulator, until};
 
 fn config(join: &str, more: &str) -> String {
-    format!("listen = \"127.0.0.1:0\"\n[[watch]]\nname = \"servers\"\njoin = \"{join}\"\ninterval = \"20ms\"\nmax_shrink = 100\n{more}")
+    format!(
+        "listen = \"127.0.0.1:0\"\n[[watch]]\nname = \"servers\"\njoin = \"{join}\"\ninterval = \"20ms\"\nmax_shrink = 100\n{more}"
+    )
 }
 
 /// A script that is run by `sh`.
 fn script(place: &Place, text: &str) -> String {
     let path = place.write("script", text);
-    format!("[[watch.on_change]]\ncommand = [\"sh\", \"{}\"]\ndebounce = \"1ms\"\n", path.display())
+    format!(
+        "[[watch.on_change]]\ncommand = [\"sh\", \"{}\"]\ndebounce = \"1ms\"\n",
+        path.display()
+    )
 }
 
 #[tokio::test]
@@ -26,13 +31,32 @@ async fn a_command_gets_the_addresses_and_what_changed_after_the_files_are_writt
         target.display(),
         told.display()
     );
-    let file = format!("[[watch.file]]\nkind = \"lines\"\npath = \"{}\"\n", target.display());
-    let sidecar = Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &(file + &script(&place, &text)))));
-    let first = "servers|10.0.1.4 10.0.1.5|10.0.1.4 10.0.1.5||10.0.1.4 10.0.1.5 |10.0.1.4 10.0.1.5 |\n";
+    let file = format!(
+        "[[watch.file]]\nkind = \"lines\"\npath = \"{}\"\n",
+        target.display()
+    );
+    let sidecar = Sidecar::start(&place.write(
+        "watch.toml",
+        &config(&join(&simulator), &(file + &script(&place, &text))),
+    ));
+    let first =
+        "servers|10.0.1.4 10.0.1.5|10.0.1.4 10.0.1.5||10.0.1.4 10.0.1.5 |10.0.1.4 10.0.1.5 |\n";
     file_says(&told, first, &sidecar).await;
-    let gone = simulator.with_world(|world| world.subscriptions()[0].resource_groups[0].members("servers").next().unwrap().name.clone());
+    let gone = simulator.with_world(|world| {
+        world.subscriptions()[0].resource_groups[0]
+            .members("servers")
+            .next()
+            .unwrap()
+            .name
+            .clone()
+    });
     simulator.with_world(|world| world.remove_instance("servers", &gone).unwrap());
-    file_says(&told, &format!("{first}servers|10.0.1.5||10.0.1.4|10.0.1.5 |10.0.1.5 |\n"), &sidecar).await;
+    file_says(
+        &told,
+        &format!("{first}servers|10.0.1.5||10.0.1.4|10.0.1.5 |10.0.1.5 |\n"),
+        &sidecar,
+    )
+    .await;
     sidecar.stop().await;
     simulator.finish();
 }
@@ -48,7 +72,9 @@ async fn a_command_that_fails_is_told_counted_and_in_nobodys_way() {
     );
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &more)));
     sidecar.says("command sh: exit status 3, out of luck").await;
-    sidecar.says("command /no/such/program: cannot be started: No such file or directory (os error 2)").await;
+    sidecar
+        .says("command /no/such/program: cannot be started: No such file or directory (os error 2)")
+        .await;
     file_says(&target, "10.0.1.4\n", &sidecar).await;
     let (_, metrics) = sidecar.get("/metrics").await;
     assert!(metrics.contains("discover_on_change_runs_total{watch=\"servers\",action=\"command sh\",outcome=\"failed\"} 1"), "{metrics}");
@@ -57,17 +83,27 @@ async fn a_command_that_fails_is_told_counted_and_in_nobodys_way() {
 }
 
 fn is_alive(pid_file: &Path) -> bool {
-    let pid = fs::read_to_string(pid_file).unwrap().trim().parse().unwrap();
+    let pid = fs::read_to_string(pid_file)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
     // A zombie that nobody waits for is dead.
     let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    test_kill_process(rustix::process::Pid::from_raw(pid).unwrap()).is_ok() && !state.contains(") Z ")
+    test_kill_process(rustix::process::Pid::from_raw(pid).unwrap()).is_ok()
+        && !state.contains(") Z ")
 }
 
 #[tokio::test]
 async fn a_command_that_takes_too_long_is_killed_with_all_it_started() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
     let pid = place.path("child.pid");
-    let text = format!("tail -f /dev/null & echo $! > {}.new; mv {}.new {}; wait\n", pid.display(), pid.display(), pid.display());
+    let text = format!(
+        "tail -f /dev/null & echo $! > {}.new; mv {}.new {}; wait\n",
+        pid.display(),
+        pid.display(),
+        pid.display()
+    );
     let more = script(&place, &text) + "timeout = \"500ms\"\n";
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &more)));
     sidecar.says("command sh: killed after 0.5 s").await;
@@ -80,8 +116,16 @@ async fn a_command_that_takes_too_long_is_killed_with_all_it_started() {
 async fn the_end_of_the_sidecar_is_the_end_of_its_command() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
     let pid = place.path("child.pid");
-    let text = format!("tail -f /dev/null & echo $! > {}.new; mv {}.new {}; wait\n", pid.display(), pid.display(), pid.display());
-    let sidecar = Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &script(&place, &text))));
+    let text = format!(
+        "tail -f /dev/null & echo $! > {}.new; mv {}.new {}; wait\n",
+        pid.display(),
+        pid.display(),
+        pid.display()
+    );
+    let sidecar = Sidecar::start(&place.write(
+        "watch.toml",
+        &config(&join(&simulator), &script(&place, &text)),
+    ));
     until("the command to start", || pid.exists(), || sidecar.log()).await;
     let (status, _, log) = sidecar.stop().await;
     assert_eq!(status, Some(0), "{log}");
@@ -112,7 +156,9 @@ async fn a_signal_reaches_the_process_of_the_pid_file() {
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &more)));
     file_says(&got, "usr1\n", &sidecar).await;
     assert!(agent.wait().await.unwrap().success());
-    sidecar.says("cannot read the pid file /nowhere/agent.pid: No such file or directory (os error 2)").await;
+    sidecar
+        .says("cannot read the pid file /nowhere/agent.pid: No such file or directory (os error 2)")
+        .await;
     sidecar.signal(Signal::TERM);
     assert_eq!(sidecar.stop_status().await, Some(0));
     simulator.finish();
@@ -120,20 +166,35 @@ async fn a_signal_reaches_the_process_of_the_pid_file() {
 
 /// What a hook doesn't need and must not get: every program that it starts could read it.
 /// `ARM_CLIENT_SECRET` would be used for the questions here; a unit test has it.
-const SECRETS: [&str; 6] = ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "IDENTITY_HEADER", "CONSUL_HTTP_TOKEN", "NOMAD_TOKEN", "VAULT_TOKEN"];
+const SECRETS: [&str; 6] = [
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "IDENTITY_HEADER",
+    "CONSUL_HTTP_TOKEN",
+    "NOMAD_TOKEN",
+    "VAULT_TOKEN",
+];
 
 #[tokio::test]
 async fn a_command_gets_no_secret_of_the_environment_and_its_output_goes_to_the_log() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
     let text = "echo \"kept: $KEPT, secrets: $(env | grep -c canary)\"\necho careful >&2\nprintf '\\033[31mred\\n'\nseq -f 'line %g.' 1 150\nexit 3\n";
-    let file = place.write("watch.toml", &config(&join(&simulator), &script(&place, text)));
+    let file = place.write(
+        "watch.toml",
+        &config(&join(&simulator), &script(&place, text)),
+    );
     let mut command = crate::harness::command(&["--config", file.to_str().unwrap()]);
     // The metadata service of the join string is there, so that none of these is used.
-    command.env("KEPT", "plain").envs(SECRETS.map(|name| (name, "canary")));
+    command
+        .env("KEPT", "plain")
+        .envs(SECRETS.map(|name| (name, "canary")));
     let sidecar = Sidecar::spawn(command);
     sidecar.says("exit status 3, careful").await;
     let log = sidecar.log();
-    let has = |text: &str| log.lines().any(|line| line.contains(text) && line.contains("action=\"command sh\""));
+    let has = |text: &str| {
+        log.lines()
+            .any(|line| line.contains(text) && line.contains("action=\"command sh\""))
+    };
     assert!(has("INFO kept: plain, secrets: 0 "), "{log}");
     assert!(has("WARN careful "), "{log}");
     assert!(has("INFO \\u{1b}[31mred "), "{log}");
@@ -147,10 +208,23 @@ async fn a_command_gets_no_secret_of_the_environment_and_its_output_goes_to_the_
 #[tokio::test]
 async fn each_run_of_a_command_that_fails_is_in_the_log() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
-    let sidecar = Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &script(&place, "exit 3\n"))));
-    let runs = || sidecar.log().matches("WARN command sh: exit status 3").count();
+    let sidecar = Sidecar::start(&place.write(
+        "watch.toml",
+        &config(&join(&simulator), &script(&place, "exit 3\n")),
+    ));
+    let runs = || {
+        sidecar
+            .log()
+            .matches("WARN command sh: exit status 3")
+            .count()
+    };
     for run in 1..=3 {
-        until("the failed run to be logged", || runs() == run, || sidecar.log()).await;
+        until(
+            "the failed run to be logged",
+            || runs() == run,
+            || sidecar.log(),
+        )
+        .await;
         simulator.with_world(|world| world.add_instance("servers").unwrap());
     }
     sidecar.stop().await;

@@ -17,8 +17,9 @@ impl fmt::Display for GoDuration {
     }
 }
 
-/// Turns the long flags that Go programs also take with one dash (`-help`), and `--h`, into the usual ones, and takes out the `--` that ends Go's flags. Only words before the
-/// subcommand: what follows may be part of a join string.
+/// Turns the long flags that Go programs also take with one dash (`-help`), and `--h`, into the
+/// usual ones, and takes out the `--` that ends Go's flags. Only words before the subcommand: what
+/// follows may be part of a join string.
 pub(super) fn flags(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut words = words.into_iter();
     let mut usual_words: Vec<OsString> = words.by_ref().take(1).collect();
@@ -41,8 +42,11 @@ fn usual(word: &str) -> Option<OsString> {
     if word == "--h" {
         return Some("--help".into());
     }
-    let name = word.strip_prefix('-').filter(|name| !name.starts_with('-'))?;
-    LONG.contains(&name.split('=').next()?).then(|| format!("--{name}").into())
+    let name = word
+        .strip_prefix('-')
+        .filter(|name| !name.starts_with('-'))?;
+    LONG.contains(&name.split('=').next()?)
+        .then(|| format!("--{name}").into())
 }
 
 const FLAG: KeySpec = KeySpec::new("flag", "");
@@ -51,7 +55,9 @@ const FLAG: KeySpec = KeySpec::new("flag", "");
 
 /// Reads one of Go's spellings of a boolean.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
-    Value::from_key(&FLAG, FLAG.name, text).boolean().map_err(|_| format!("must be {}", Values::Boolean))
+    Value::from_key(&FLAG, FLAG.name, text)
+        .boolean()
+        .map_err(|_| format!("must be {}", Values::Boolean))
 }
 
 /// Reads a Go duration above zero.
@@ -63,12 +69,18 @@ pub(super) fn duration(text: &str) -> Result<GoDuration, String> {
 }
 
 /// A parser of whole numbers from `least` to `most`.
-pub(super) fn whole_number<N>(least: N, most: N) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static
+pub(super) fn whole_number<N>(
+    least: N,
+    most: N,
+) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static
 where
     N: std::str::FromStr + PartialOrd + fmt::Display + Copy + Send + Sync + 'static,
 {
     move |text| {
-        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number| (least..=most).contains(number));
         number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
     }
 }

@@ -76,7 +76,8 @@ pub(crate) struct Watch {
     #[arg(long, value_name = "DURATION", conflicts_with = "config")]
     pub(crate) stable_for: Option<String>,
 
-    /// Let at most so many percent of the addresses go at once, the others after five minutes [default: 40]
+    /// Let at most so many percent of the addresses go at once, the others after five minutes
+    /// [default: 40]
     #[arg(long, value_name = "PERCENT", value_parser = whole_number(0_u8, 100), conflicts_with = "config")]
     pub(crate) max_shrink: Option<u8>,
 

@@ -11,13 +11,15 @@ use serde_json::{Map, Value};
 /// What is to be said of one join string.
 #[derive(Serialize)]
 pub(crate) struct Judgement {
-    /// The string as given, that of a file on one line. It may hold a secret, and so may `values` and `normalized`: they are for programs that gave the string.
+    /// The string as given, that of a file on one line. It may hold a secret, and so may `values`
+    /// and `normalized`: they are for programs that gave the string.
     input: String,
     values: Map<String, Value>,
     /// What the grammar says, in go-discover's words.
     error: Option<String>,
     normalized: Option<String>,
-    /// What else is wrong; absent where the provider is not known here, or not even the grammar is right.
+    /// What else is wrong; absent where the provider is not known here, or not even the grammar is
+    /// right.
     problems: Option<Vec<Remark>>,
     /// What is unwise, and wrong only where nothing but the right is allowed.
     warnings: Vec<Remark>,
@@ -49,18 +51,30 @@ pub(super) struct Remark {
 }
 
 fn none_if_empty<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    if text.is_empty() { serializer.serialize_none() } else { serializer.serialize_str(text) }
+    if text.is_empty() {
+        serializer.serialize_none()
+    } else {
+        serializer.serialize_str(text)
+    }
 }
 
 impl From<ConfigProblem> for Remark {
     fn from(problem: ConfigProblem) -> Self {
-        Self { key: problem.key.unwrap_or_default(), message: problem.message, hint: problem.hint }
+        Self {
+            key: problem.key.unwrap_or_default(),
+            message: problem.message,
+            hint: problem.hint,
+        }
     }
 }
 
 impl From<&Error> for Remark {
     fn from(error: &Error) -> Self {
-        Self { key: String::new(), message: error.to_string(), hint: error.hint().map(Into::into) }
+        Self {
+            key: String::new(),
+            message: error.to_string(),
+            hint: error.hint().map(Into::into),
+        }
     }
 }
 
@@ -95,7 +109,9 @@ impl Judgement {
     fn unparsed(input: String, error: &ParseError, refusal: Error) -> Self {
         let mut judgement = Self::refused(input, error.to_string(), Remark::from(&refusal));
         judgement.go_discover.push(match error.kind() {
-            ParseErrorKind::EscapesNotUtf8 | ParseErrorKind::InputNotUtf8 { .. } => "takes it, with bytes that spell no character".to_owned(),
+            ParseErrorKind::EscapesNotUtf8 | ParseErrorKind::InputNotUtf8 { .. } => {
+                "takes it, with bytes that spell no character".to_owned()
+            }
             _ => "fails with the same words".to_owned(),
         });
         judgement
@@ -103,7 +119,11 @@ impl Judgement {
 
     /// The judgement of a string that could not be read.
     pub(super) fn unreadable(word: &OsStr, error: &Error) -> Self {
-        Self::refused(word.to_string_lossy().into_owned(), error.to_string(), Remark::from(error))
+        Self::refused(
+            word.to_string_lossy().into_owned(),
+            error.to_string(),
+            Remark::from(error),
+        )
     }
 
     fn refused(input: String, error: String, refusal: Remark) -> Self {
@@ -115,14 +135,26 @@ impl Judgement {
             problems: None,
             warnings: Vec::new(),
             go_discover: Vec::new(),
-            shown: Shown { refusal: Some(refusal), ..Shown::default() },
+            shown: Shown {
+                refusal: Some(refusal),
+                ..Shown::default()
+            },
         }
     }
 
-    fn of_config(input: String, config: &ConfigString, given: &[JoinArgument], registry: &Registry, context: &Context) -> Self {
+    fn of_config(
+        input: String,
+        config: &ConfigString,
+        given: &[JoinArgument],
+        registry: &Registry,
+        context: &Context,
+    ) -> Self {
         let mut judgement = Self {
             input,
-            values: config.iter().map(|(key, value)| (key.to_owned(), Value::from(value))).collect(),
+            values: config
+                .iter()
+                .map(|(key, value)| (key.to_owned(), Value::from(value)))
+                .collect(),
             error: None,
             normalized: Some(config.to_string()),
             problems: None,
@@ -138,19 +170,32 @@ impl Judgement {
         judgement
     }
 
-    fn judge_by(&mut self, spec: &ProviderSpec, config: &ConfigString, given: &[JoinArgument], registry: &Registry, context: &Context) {
+    fn judge_by(
+        &mut self,
+        spec: &ProviderSpec,
+        config: &ConfigString,
+        given: &[JoinArgument],
+        registry: &Registry,
+        context: &Context,
+    ) {
         self.shown.string = Some(join_string::masked(config, spec, registry));
         self.problems = Some(match registry.build(config, context) {
             Ok(provider) => {
                 self.shown.subject = Some(provider.subject());
                 Vec::new()
             }
-            Err(Error::Config(error)) => {
-                error.problems().iter().cloned().map(|problem| Remark::from(join_string::located(problem, config, given, spec))).collect()
-            }
+            Err(Error::Config(error)) => error
+                .problems()
+                .iter()
+                .cloned()
+                .map(|problem| Remark::from(join_string::located(problem, config, given, spec)))
+                .collect(),
             Err(other) => vec![Remark::from(&other)],
         });
-        self.go_discover = spec.go_discover.map(|compare| compare(config, context)).unwrap_or_default();
+        self.go_discover = spec
+            .go_discover
+            .map(|compare| compare(config, context))
+            .unwrap_or_default();
         let unknown = join_string::unknown_keys(registry, config).unwrap_or_default();
         self.warnings.extend(unknown.into_iter().map(|mut problem| {
             problem.message.push_str(" is ignored");
@@ -159,10 +204,15 @@ impl Judgement {
         self.warnings.extend(open_secrets(spec, config, given));
     }
 
-    /// Whether nothing is wrong with it; by `strict` also nothing unwise. A string of a provider that is not known here is judged by its grammar, and whether that is enough is the caller's affair.
+    /// Whether nothing is wrong with it; by `strict` also nothing unwise. A string of a provider
+    /// that is not known here is judged by its grammar, and whether that is enough is the caller's
+    /// affair.
     pub(super) fn is_fine(&self, strict: bool, grammar_is_enough: bool) -> bool {
         let is_judged = grammar_is_enough || self.shown.refusal.is_none();
-        self.error.is_none() && self.problems().is_empty() && (!strict || self.warnings.is_empty()) && is_judged
+        self.error.is_none()
+            && self.problems().is_empty()
+            && (!strict || self.warnings.is_empty())
+            && is_judged
     }
 
     /// What is wrong beyond the grammar.
@@ -183,16 +233,22 @@ impl Judgement {
 
 /// Secrets that others may read, and how to keep them out.
 fn open_secrets(spec: &ProviderSpec, config: &ConfigString, given: &[JoinArgument]) -> Vec<Remark> {
-    let keys = spec
-        .keys
-        .iter()
-        .filter(|key| key.secret)
-        .filter_map(|key| Some((key, key.names().find(|name| config.get(name).is_some_and(|value| !value.is_empty()))?)));
+    let keys = spec.keys.iter().filter(|key| key.secret).filter_map(|key| {
+        Some((
+            key,
+            key.names()
+                .find(|name| config.get(name).is_some_and(|value| !value.is_empty()))?,
+        ))
+    });
     let judge = |(key, name): (&cloud_autojoin::KeySpec, &'static str)| {
         let source = given.iter().find(|given| given.text.contains(name));
         let problem = match source.and_then(|source| source.file.as_ref()) {
             None => {
-                let variable = key.env.first().map(|variable| format!("set `{variable}` instead, or ")).unwrap_or_default();
+                let variable = key
+                    .env
+                    .first()
+                    .map(|variable| format!("set `{variable}` instead, or "))
+                    .unwrap_or_default();
                 ConfigProblem::of_key(
                     name,
                     format!("the secret in `{name}` is in the open: arguments show in lists of processes, and agents log the strings they are configured with"),

@@ -1,6 +1,9 @@
 //! `discover check --role`: the least role that a join string needs.
 
-use cloud_autojoin::{Call, Clock, ConfigError, ConfigProblem, Registry, Result, RoleDocument, RoleFormat, join_string};
+use cloud_autojoin::{
+    Call, Clock, ConfigError, ConfigProblem, Registry, Result, RoleDocument, RoleFormat,
+    join_string,
+};
 
 use super::{READING, are_words_of_one, offline};
 use crate::arguments::{Check, CheckFormat};
@@ -14,12 +17,18 @@ pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
         None | Some(CheckFormat::Json) => RoleFormat::Native,
         Some(CheckFormat::Terraform) => RoleFormat::Terraform,
         Some(CheckFormat::Text) => {
-            reporter.error("a role is printed as JSON or for Terraform", Some("leave `--output text` out"));
+            reporter.error(
+                "a role is printed as JSON or for Terraform",
+                Some("leave `--output text` out"),
+            );
             return Status::Usage;
         }
     };
     if !are_words_of_one(&arguments.strings) {
-        reporter.error("`--role` takes one join string", Some("name one `@FILE`, or write the string's words"));
+        reporter.error(
+            "`--role` takes one join string",
+            Some("name one `@FILE`, or write the string's words"),
+        );
         return Status::Usage;
     }
     match write(arguments, format).await {
@@ -38,11 +47,18 @@ pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
 
 async fn write(arguments: &Check, format: RoleFormat) -> Result<RoleDocument> {
     let registry = Registry::compiled_in();
-    let (config, given) = join_string::read(&arguments.strings, &registry, &Call::new(&Clock::system(), READING)).await?;
+    let (config, given) = join_string::read(
+        &arguments.strings,
+        &registry,
+        &Call::new(&Clock::system(), READING),
+    )
+    .await?;
     let spec = registry.provider_of(&config)?;
     let Some(write) = spec.role else {
-        let problem = ConfigProblem::of_key("provider", format!("`{}` has no roles", spec.name)).with_hint("see its documentation for what it needs");
+        let problem = ConfigProblem::of_key("provider", format!("`{}` has no roles", spec.name))
+            .with_hint("see its documentation for what it needs");
         return Err(ConfigError::new(Some(spec.name), problem).into());
     };
-    write(&config, &offline::context()?, format).map_err(|error| join_string::locate(error, &config, &given, &registry))
+    write(&config, &offline::context()?, format)
+        .map_err(|error| join_string::locate(error, &config, &given, &registry))
 }

@@ -6,8 +6,19 @@ use super::judgement::{Judgement, Remark};
 
 /// All judgements.
 pub(super) fn of(judgements: &[Judgement]) -> String {
-    let number = |index: usize| if judgements.len() > 1 { format!("string {}: ", index + 1) } else { String::new() };
-    judgements.iter().enumerate().map(|(index, judgement)| one(&number(index), judgement)).collect::<Vec<_>>().join("\n")
+    let number = |index: usize| {
+        if judgements.len() > 1 {
+            format!("string {}: ", index + 1)
+        } else {
+            String::new()
+        }
+    };
+    judgements
+        .iter()
+        .enumerate()
+        .map(|(index, judgement)| one(&number(index), judgement))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn one(number: &str, judgement: &Judgement) -> String {
@@ -24,8 +35,14 @@ fn one(number: &str, judgement: &Judgement) -> String {
         }
     };
     shown.refusal.iter().for_each(|remark| say("error", remark));
-    judgement.problems().iter().for_each(|remark| say("error", remark));
-    judgement.warnings().iter().for_each(|remark| say("warning", remark));
+    judgement
+        .problems()
+        .iter()
+        .for_each(|remark| say("error", remark));
+    judgement
+        .warnings()
+        .iter()
+        .for_each(|remark| say("warning", remark));
     if let Some(subject) = &shown.subject {
         let _ = writeln!(text, "asks for: {subject}");
     }

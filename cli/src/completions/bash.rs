@@ -6,13 +6,32 @@ use std::fmt::Write as _;
 /// apart after it.
 pub(super) fn script(generated: &str) -> String {
     let mut kinds = String::new();
-    for (option, words) in super::kinds().into_iter().filter(|(_, words)| !words.is_empty()) {
-        let words: Vec<String> = words.iter().map(|word| if option == "--file" { format!("{word}:") } else { (*word).to_owned() }).collect();
+    for (option, words) in super::kinds()
+        .into_iter()
+        .filter(|(_, words)| !words.is_empty())
+    {
+        let words: Vec<String> = words
+            .iter()
+            .map(|word| {
+                if option == "--file" {
+                    format!("{word}:")
+                } else {
+                    (*word).to_owned()
+                }
+            })
+            .collect();
         let _ = writeln!(kinds, "        {option}) kinds=\"{}\" ;;", words.join(" "));
     }
     let wrapper = WRAPPER.replace("        KINDS\n", &kinds);
     match generated.find("\nif [[ \"${BASH_VERSINFO[0]}\" -eq 4") {
-        Some(end) => format!("{}{wrapper}{}", &generated[..end], generated[end..].replace("complete -F _discover ", "complete -F _discover_whole_words ")),
+        Some(end) => format!(
+            "{}{wrapper}{}",
+            &generated[..end],
+            generated[end..].replace(
+                "complete -F _discover ",
+                "complete -F _discover_whole_words "
+            )
+        ),
         None => generated.to_owned(),
     }
 }

@@ -9,8 +9,17 @@ use super::JoinWord;
 /// The command line with the colons in the names of values escaped, which the generator doesn't do.
 pub(super) fn with_escaped_names(command: Command) -> Command {
     let escaped = |argument: Arg| {
-        let names: Vec<String> = argument.get_value_names().unwrap_or_default().iter().map(|name| name.replace(':', "\\:")).collect();
-        if names.iter().any(|name| name.contains(':')) { argument.value_names(names) } else { argument }
+        let names: Vec<String> = argument
+            .get_value_names()
+            .unwrap_or_default()
+            .iter()
+            .map(|name| name.replace(':', "\\:"))
+            .collect();
+        if names.iter().any(|name| name.contains(':')) {
+            argument.value_names(names)
+        } else {
+            argument
+        }
     };
     command.mut_subcommands(move |subcommand| subcommand.mut_args(escaped))
 }
@@ -20,17 +29,27 @@ pub(super) fn script(generated: &str, words: &[JoinWord]) -> String {
     let mut script = String::new();
     for line in generated.lines() {
         let function = match line {
-            _ if line.starts_with("'*::words -- ") || line.starts_with("'*::strings -- ") => "_discover_join_words",
+            _ if line.starts_with("'*::words -- ") || line.starts_with("'*::strings -- ") => {
+                "_discover_join_words"
+            }
             _ if line.contains("--file=[") => "_discover_file",
             _ if line.contains("--agent=[") => "_discover_agent",
             _ => "",
         };
         match line.rsplit_once(':').filter(|_| !function.is_empty()) {
-            Some((start, end)) => _ = writeln!(script, "{start}:{function}'{}", end.split_once('\'').map_or("", |(_, end)| end)),
+            Some((start, end)) => {
+                _ = writeln!(
+                    script,
+                    "{start}:{function}'{}",
+                    end.split_once('\'').map_or("", |(_, end)| end)
+                )
+            }
             None => _ = writeln!(script, "{line}"),
         }
     }
-    let at = script.find("\nif [ \"$funcstack[1]\"").unwrap_or(script.len());
+    let at = script
+        .find("\nif [ \"$funcstack[1]\"")
+        .unwrap_or(script.len());
     script.insert_str(at, &functions(words));
     script
 }
@@ -38,7 +57,14 @@ pub(super) fn script(generated: &str, words: &[JoinWord]) -> String {
 fn functions(words: &[JoinWord]) -> String {
     let described = |open: bool| {
         let described = words.iter().filter(|word| word.is_open() == open);
-        described.map(|word| format!("        {}\n", quoted(&format!("{}:{}", word.text.replace(':', "\\:"), word.help)))).collect::<String>()
+        described
+            .map(|word| {
+                format!(
+                    "        {}\n",
+                    quoted(&format!("{}:{}", word.text.replace(':', "\\:"), word.help))
+                )
+            })
+            .collect::<String>()
     };
     let [(_, files), (_, agents)] = super::kinds();
     let files: Vec<String> = files.iter().map(|kind| format!("{kind}:")).collect();

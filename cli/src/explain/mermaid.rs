@@ -1,4 +1,5 @@
-//! A picture of an answer in Mermaid's language: parents -> node -> address. What is out is drawn with dashes, and its reason in place of the address.
+//! A picture of an answer in Mermaid's language: parents -> node -> address. What is out is drawn
+//! with dashes, and its reason in place of the address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,14 +13,21 @@ pub(super) fn of(discoveries: &[&Discovery]) -> String {
     for node in discoveries.iter().flat_map(|discovery| discovery.nodes()) {
         picture.draw(node);
     }
-    let mut text: String = discoveries.iter().map(|discovery| format!("%% {}\n", printable(discovery.subject()))).collect();
+    let mut text: String = discoveries
+        .iter()
+        .map(|discovery| format!("%% {}\n", printable(discovery.subject())))
+        .collect();
     text.push_str("flowchart LR\n");
     for (index, (shape, label)) in picture.things.iter().enumerate() {
         let (open, close) = shape.brackets();
         let _ = writeln!(text, "  n{index}{open}\"{}\"{close}", escaped(label));
     }
     for (from, to, is_match) in &picture.arrows {
-        let _ = writeln!(text, "  n{from} {} n{to}", if *is_match { "-->" } else { "-.->" });
+        let _ = writeln!(
+            text,
+            "  n{from} {} n{to}",
+            if *is_match { "-->" } else { "-.->" }
+        );
     }
     text
 }
@@ -65,8 +73,18 @@ impl Picture {
         let place = node.attributes.first().map_or("", |(_, value)| value);
         let mut last = None;
         for (index, parent) in node.parents.iter().enumerate() {
-            let shape = if index + 1 == node.parents.len() { Shape::Parent } else { Shape::Group };
-            last = Some(self.step(last, shape, &parent.name, format!("{place}/{}", parent.name), is_match));
+            let shape = if index + 1 == node.parents.len() {
+                Shape::Parent
+            } else {
+                Shape::Group
+            };
+            last = Some(self.step(
+                last,
+                shape,
+                &parent.name,
+                format!("{place}/{}", parent.name),
+                is_match,
+            ));
         }
         last = Some(self.step(last, Shape::Node, &node.name, node.id.clone(), is_match));
         for address in &node.addresses {
@@ -80,11 +98,21 @@ impl Picture {
     }
 
     /// Draws a thing, once by its identity, and the arrow to it.
-    fn step(&mut self, from: Option<usize>, shape: Shape, label: &str, identity: String, is_match: bool) -> usize {
-        let thing = *self.known.entry((shape, identity.to_lowercase())).or_insert_with(|| {
-            self.things.push((shape, label.to_owned()));
-            self.things.len() - 1
-        });
+    fn step(
+        &mut self,
+        from: Option<usize>,
+        shape: Shape,
+        label: &str,
+        identity: String,
+        is_match: bool,
+    ) -> usize {
+        let thing = *self
+            .known
+            .entry((shape, identity.to_lowercase()))
+            .or_insert_with(|| {
+                self.things.push((shape, label.to_owned()));
+                self.things.len() - 1
+            });
         if let Some(from) = from
             && self.drawn.insert((from, thing))
         {
@@ -118,13 +146,20 @@ mod tests {
     use super::*;
 
     fn interface(id: &str, instance: &str, scale_set: Option<&str>, address: Option<&str>) -> Node {
-        let mut node = Node::new("network interface", id, id.rsplit('/').next().unwrap_or_default());
-        node.parents.extend(scale_set.map(|name| Parent::new("scale set", name)));
+        let mut node = Node::new(
+            "network interface",
+            id,
+            id.rsplit('/').next().unwrap_or_default(),
+        );
+        node.parents
+            .extend(scale_set.map(|name| Parent::new("scale set", name)));
         node.parents.push(Parent::new("instance", instance));
         node.add_attribute("resource group", Some("prod".to_owned()));
         match address {
             Some(address) => node.addresses.push(Address::ip(address.parse().unwrap())),
-            None => node.excluded.push(Exclusion::TagMissing { tag: "role".to_owned() }),
+            None => node.excluded.push(Exclusion::TagMissing {
+                tag: "role".to_owned(),
+            }),
         }
         node
     }

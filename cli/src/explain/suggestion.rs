@@ -2,9 +2,13 @@
 
 use cloud_autojoin::{ConfigString, Discovery, Registry, join_string};
 
-/// The string with the changes of the most telling finding that has some, secrets masked; none if no finding has any.
+/// The string with the changes of the most telling finding that has some, secrets masked; none if
+/// no finding has any.
 pub(super) fn of(discovery: &Discovery, config: &ConfigString) -> Option<String> {
-    let finding = discovery.findings().iter().find(|finding| !finding.changes.is_empty())?;
+    let finding = discovery
+        .findings()
+        .iter()
+        .find(|finding| !finding.changes.is_empty())?;
     let mut config = config.clone();
     for (key, value) in &finding.changes {
         match value {
@@ -27,9 +31,14 @@ mod tests {
     use super::*;
 
     fn suggested(findings: impl IntoIterator<Item = Finding>) -> Option<String> {
-        let config = ConfigString::parse("provider=azure tag_on=nic tag_name=a tag_value=b client_secret=canary regoin=canary").unwrap();
+        let config = ConfigString::parse(
+            "provider=azure tag_on=nic tag_name=a tag_value=b client_secret=canary regoin=canary",
+        )
+        .unwrap();
         let mut discovery = Discovery::new("azure", "tag", Detail::Everything);
-        findings.into_iter().for_each(|finding| discovery.add_finding(finding));
+        findings
+            .into_iter()
+            .for_each(|finding| discovery.add_finding(finding));
         of(&discovery, &config)
     }
 
@@ -40,7 +49,10 @@ mod tests {
             Finding::new("elsewhere").with_change("tag_on", Some("scale_set")),
             Finding::new("last").with_change("tag_on", None),
         ];
-        assert_eq!(suggested(findings).as_deref(), Some("provider=azure client_secret=*** tag_name=a tag_on=scale_set tag_value=b"));
+        assert_eq!(
+            suggested(findings).as_deref(),
+            Some("provider=azure client_secret=*** tag_name=a tag_on=scale_set tag_value=b")
+        );
         assert_eq!(
             suggested([Finding::new("too much").with_change("tag_on", None)]).as_deref(),
             Some("provider=azure client_secret=*** tag_name=a tag_value=b")

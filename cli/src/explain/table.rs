@@ -1,17 +1,20 @@
-//! An explanation for people: what was asked, each thing looked at with its verdict, each request, and what to do.
+//! An explanation for people: what was asked, each thing looked at with its verdict, each request,
+//! and what to do.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use cloud_autojoin::escape::printable;
 use cloud_autojoin::{Discovery, Node, RequestOutcome, RequestRecord};
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width as ColumnWidth, presets};
+use comfy_table::{
+    Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width as ColumnWidth, presets,
+};
 
 use super::{Explanation, Rows};
 use crate::terminal::{Colour, Width};
 
-/// The explanation. Lines are at most `width` long if there is one, as far as what is in them can be
-/// broken.
+/// The explanation. Lines are at most `width` long if there is one, as far as what is in them can
+/// be broken.
 pub(super) fn of(explanation: &Explanation<'_>, width: Width, colour: Colour) -> String {
     let mut text = String::new();
     if let Some(subject) = explanation.subject {
@@ -19,7 +22,11 @@ pub(super) fn of(explanation: &Explanation<'_>, width: Width, colour: Colour) ->
     }
     if let Some(discovery) = explanation.discovery {
         if let Some(identity) = discovery.identity() {
-            let _ = writeln!(text, "{}", width.wrapped(&format!("signed in by {identity}")));
+            let _ = writeln!(
+                text,
+                "{}",
+                width.wrapped(&format!("signed in by {identity}"))
+            );
         }
         text.push_str(&nodes(discovery, explanation.rows, width, colour));
     }
@@ -63,21 +70,45 @@ fn columns(nodes: &[&Node]) -> Vec<Column> {
             columns.push(column);
         }
     };
-    let instances = nodes.iter().flat_map(|node| node.parents.last().map(|parent| parent.kind));
+    let instances = nodes
+        .iter()
+        .flat_map(|node| node.parents.last().map(|parent| parent.kind));
     instances.for_each(|kind| add(Column::Kind(kind)));
     nodes.iter().for_each(|node| add(Column::Kind(node.kind)));
-    nodes.iter().flat_map(|node| node.parents.iter().rev()).for_each(|parent| add(Column::Kind(parent.kind)));
-    nodes.iter().flat_map(|node| &node.attributes).for_each(|(name, _)| add(Column::Attribute(name)));
+    nodes
+        .iter()
+        .flat_map(|node| node.parents.iter().rev())
+        .for_each(|parent| add(Column::Kind(parent.kind)));
+    nodes
+        .iter()
+        .flat_map(|node| &node.attributes)
+        .for_each(|(name, _)| add(Column::Attribute(name)));
     columns
 }
 
-/// The things looked at: those that are in, by address, then the others in the order in which they were met.
+/// The things looked at: those that are in, by address, then the others in the order in which they
+/// were met.
 fn nodes(discovery: &Discovery, rows: Rows, width: Width, colour: Colour) -> String {
     let kinds: BTreeSet<&str> = discovery.nodes().iter().map(|node| node.kind).collect();
-    let kind = if kinds.len() == 1 { kinds.first().copied().unwrap_or("node") } else { "thing" };
-    let mut text = format!("{} of {} in\n", discovery.matched(), count(discovery.examined(), kind));
-    let mut nodes: Vec<&Node> = discovery.nodes().iter().filter(|node| rows.has(node)).collect();
-    nodes.sort_by(|one, other| (!one.is_match(), one.addresses.iter().min()).cmp(&(!other.is_match(), other.addresses.iter().min())));
+    let kind = if kinds.len() == 1 {
+        kinds.first().copied().unwrap_or("node")
+    } else {
+        "thing"
+    };
+    let mut text = format!(
+        "{} of {} in\n",
+        discovery.matched(),
+        count(discovery.examined(), kind)
+    );
+    let mut nodes: Vec<&Node> = discovery
+        .nodes()
+        .iter()
+        .filter(|node| rows.has(node))
+        .collect();
+    nodes.sort_by(|one, other| {
+        (!one.is_match(), one.addresses.iter().min())
+            .cmp(&(!other.is_match(), other.addresses.iter().min()))
+    });
     let more = nodes.len().saturating_sub(rows.limit());
     nodes.truncate(rows.limit());
     if nodes.is_empty() {
@@ -85,28 +116,65 @@ fn nodes(discovery: &Discovery, rows: Rows, width: Width, colour: Colour) -> Str
     }
 
     // What is the same for all is said once, above.
-    let (same, differing): (Vec<_>, Vec<_>) =
-        columns(&nodes).into_iter().partition(|column| nodes.len() > 1 && nodes.iter().all(|node| column.of(node).eq_ignore_ascii_case(column.of(nodes[0]))));
-    let same: Vec<String> =
-        same.into_iter().filter(|column| !column.of(nodes[0]).is_empty()).map(|column| format!("{} {}", column.title(), column.of(nodes[0]))).collect();
+    let (same, differing): (Vec<_>, Vec<_>) = columns(&nodes).into_iter().partition(|column| {
+        nodes.len() > 1
+            && nodes
+                .iter()
+                .all(|node| column.of(node).eq_ignore_ascii_case(column.of(nodes[0])))
+    });
+    let same: Vec<String> = same
+        .into_iter()
+        .filter(|column| !column.of(nodes[0]).is_empty())
+        .map(|column| format!("{} {}", column.title(), column.of(nodes[0])))
+        .collect();
     if !same.is_empty() {
-        let _ = writeln!(text, "{}", width.wrapped(&format!("all of them: {}", same.join(", "))));
+        let _ = writeln!(
+            text,
+            "{}",
+            width.wrapped(&format!("all of them: {}", same.join(", ")))
+        );
     }
     let mut table = plain_table(width);
-    table.set_header(["", "address"].into_iter().chain(differing.iter().map(Column::title)));
+    table.set_header(
+        ["", "address"]
+            .into_iter()
+            .chain(differing.iter().map(Column::title)),
+    );
     for node in &nodes {
         let reasons = node.excluded.iter().map(ToString::to_string);
-        let what: Vec<String> = node.addresses.iter().map(ToString::to_string).chain(reasons).map(|text| printable(&text)).collect();
+        let what: Vec<String> = node
+            .addresses
+            .iter()
+            .map(ToString::to_string)
+            .chain(reasons)
+            .map(|text| printable(&text))
+            .collect();
         table.add_row(
-            [if node.is_match() { "in" } else { "out" }.to_owned(), what.join("\n")]
-                .into_iter()
-                .chain(differing.iter().map(|column| printable(column.of(node)))),
+            [
+                if node.is_match() { "in" } else { "out" }.to_owned(),
+                what.join("\n"),
+            ]
+            .into_iter()
+            .chain(differing.iter().map(|column| printable(column.of(node)))),
         );
     }
     keep_names_whole(&mut table, width);
-    let _ = writeln!(text, "\n{}", colour.first_words(&trimmed(&table), &[("in", Colour::GREEN), ("out", Colour::YELLOW)]));
+    let _ = writeln!(
+        text,
+        "\n{}",
+        colour.first_words(
+            &trimmed(&table),
+            &[("in", Colour::GREEN), ("out", Colour::YELLOW)]
+        )
+    );
     if more > 0 {
-        let _ = writeln!(text, "{}", width.wrapped(&format!("and {more} more: a larger `--limit` shows them, `--only` selects")));
+        let _ = writeln!(
+            text,
+            "{}",
+            width.wrapped(&format!(
+                "and {more} more: a larger `--limit` shows them, `--only` selects"
+            ))
+        );
     }
     text
 }
@@ -116,24 +184,47 @@ fn keep_names_whole(table: &mut Table, width: Width) {
     const REASONS: u16 = 14;
     const PADDING: u16 = 2;
     let widths = table.column_max_content_widths();
-    let names: u16 = widths.iter().skip(2).map(|width| width.saturating_add(PADDING)).fold(0, u16::saturating_add);
+    let names: u16 = widths
+        .iter()
+        .skip(2)
+        .map(|width| width.saturating_add(PADDING))
+        .fold(0, u16::saturating_add);
     let verdict = widths.first().copied().unwrap_or_default() + PADDING;
-    if width.columns().is_none_or(|columns| names.saturating_add(verdict + REASONS) <= columns) {
-        table.column_iter_mut().skip(2).for_each(|column| _ = column.set_constraint(ColumnConstraint::ContentWidth));
+    if width
+        .columns()
+        .is_none_or(|columns| names.saturating_add(verdict + REASONS) <= columns)
+    {
+        table
+            .column_iter_mut()
+            .skip(2)
+            .for_each(|column| _ = column.set_constraint(ColumnConstraint::ContentWidth));
     }
 }
 
 fn requests(requests: &[RequestRecord], width: Width) -> String {
     let mut table = plain_table(width);
-    table.set_header([Cell::new("request"), Cell::new("status"), Cell::new("time").set_alignment(CellAlignment::Right)]);
+    table.set_header([
+        Cell::new("request"),
+        Cell::new("status"),
+        Cell::new("time").set_alignment(CellAlignment::Right),
+    ]);
     for request in requests {
-        let attempt = if request.attempt > 1 { format!(" (try {})", request.attempt) } else { String::new() };
+        let attempt = if request.attempt > 1 {
+            format!(" (try {})", request.attempt)
+        } else {
+            String::new()
+        };
         let outcome = match &request.outcome {
             RequestOutcome::Status(status) => status.to_string(),
             other => printable(&other.to_string()),
         };
-        let time = Cell::new(format!("{} ms", request.elapsed.as_millis())).set_alignment(CellAlignment::Right);
-        table.add_row([Cell::new(printable(&format!("{}{attempt}", request.operation))), Cell::new(outcome), time]);
+        let time = Cell::new(format!("{} ms", request.elapsed.as_millis()))
+            .set_alignment(CellAlignment::Right);
+        table.add_row([
+            Cell::new(printable(&format!("{}{attempt}", request.operation))),
+            Cell::new(outcome),
+            time,
+        ]);
     }
     if let Some(time) = table.column_mut(2) {
         time.set_constraint(ColumnConstraint::LowerBoundary(ColumnWidth::Fixed(10)));
@@ -144,15 +235,30 @@ fn requests(requests: &[RequestRecord], width: Width) -> String {
 /// The last lines: what was noticed, the most likely cause, and the string that would work.
 fn conclusion(explanation: &Explanation<'_>, width: Width) -> String {
     let mut text = String::new();
-    let found = explanation.discovery.is_some_and(|discovery| discovery.matched() > 0);
+    let found = explanation
+        .discovery
+        .is_some_and(|discovery| discovery.matched() > 0);
     let mut findings = explanation.findings().iter();
     let cause = if found { None } else { findings.next() };
     for finding in findings {
-        let hint = finding.hint.as_ref().filter(|_| found).map(|hint| format!("; {hint}")).unwrap_or_default();
-        let _ = writeln!(text, "{}", width.wrapped(&format!("noticed: {}{hint}", finding.message)));
+        let hint = finding
+            .hint
+            .as_ref()
+            .filter(|_| found)
+            .map(|hint| format!("; {hint}"))
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "{}",
+            width.wrapped(&format!("noticed: {}{hint}", finding.message))
+        );
     }
     if let Some(cause) = cause {
-        let _ = writeln!(text, "{}", width.wrapped(&format!("likely cause: {}", cause.message)));
+        let _ = writeln!(
+            text,
+            "{}",
+            width.wrapped(&format!("likely cause: {}", cause.message))
+        );
         if let Some(hint) = &cause.hint {
             let _ = writeln!(text, "{}", width.wrapped(&format!("what to do: {hint}")));
         }
@@ -160,14 +266,20 @@ fn conclusion(explanation: &Explanation<'_>, width: Width) -> String {
     if let Some(suggestion) = &explanation.suggestion {
         let _ = writeln!(text, "try: {}", printable(suggestion));
     }
-    if text.is_empty() { text } else { format!("\n{text}") }
+    if text.is_empty() {
+        text
+    } else {
+        format!("\n{text}")
+    }
 }
 
 fn plain_table(width: Width) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     match width.columns() {
-        Some(columns) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns),
+        Some(columns) => table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(columns),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
     table
@@ -175,9 +287,22 @@ fn plain_table(width: Width) -> Table {
 
 /// The table without the blanks that cells are filled up with at the end of lines.
 fn trimmed(table: &Table) -> String {
-    table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    table
+        .lines()
+        .map(|line| {
+            line.strip_prefix(' ')
+                .unwrap_or(&line)
+                .trim_end()
+                .to_owned()
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn count(count: usize, kind: &str) -> String {
-    if count == 1 { format!("1 {kind} is") } else { format!("{count} {kind}s are") }
+    if count == 1 {
+        format!("1 {kind} is")
+    } else {
+        format!("{count} {kind}s are")
+    }
 }

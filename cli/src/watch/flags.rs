@@ -27,36 +27,83 @@ impl Watch {
         if !join.is_empty() {
             watch.insert("join".to_owned(), join.into());
         }
-        for (key, text) in
-            [("interval", &self.interval), ("timeout", &self.timeout), ("stable_for", &self.stable_for), ("restore_max_age", &self.restore_max_age)]
-        {
-            watch.extend(text.as_ref().map(|text| (key.to_owned(), Value::from(text.as_str()))));
+        for (key, text) in [
+            ("interval", &self.interval),
+            ("timeout", &self.timeout),
+            ("stable_for", &self.stable_for),
+            ("restore_max_age", &self.restore_max_age),
+        ] {
+            watch.extend(
+                text.as_ref()
+                    .map(|text| (key.to_owned(), Value::from(text.as_str()))),
+            );
         }
-        watch.extend(self.min.map(|min| ("min".to_owned(), Value::from(i64::from(min)))));
-        watch.extend(self.max_shrink.map(|percent| ("max_shrink".to_owned(), Value::from(i64::from(percent)))));
-        let files = self.file.iter().filter_map(|text| self.file_table(text, &mut problems)).collect::<Vec<_>>();
-        let agents = self.agent.iter().filter_map(|text| self.agent_table(text, &mut problems)).collect::<Vec<_>>();
+        watch.extend(
+            self.min
+                .map(|min| ("min".to_owned(), Value::from(i64::from(min)))),
+        );
+        watch.extend(
+            self.max_shrink
+                .map(|percent| ("max_shrink".to_owned(), Value::from(i64::from(percent)))),
+        );
+        let files = self
+            .file
+            .iter()
+            .filter_map(|text| self.file_table(text, &mut problems))
+            .collect::<Vec<_>>();
+        let agents = self
+            .agent
+            .iter()
+            .filter_map(|text| self.agent_table(text, &mut problems))
+            .collect::<Vec<_>>();
         let on_change = self.on_change.iter().map(|text| {
             let words: Vec<Value> = text.split_whitespace().map(Value::from).collect();
-            Value::Table(Table::from_iter([("command".to_owned(), Value::Array(words))]))
+            Value::Table(Table::from_iter([(
+                "command".to_owned(),
+                Value::Array(words),
+            )]))
         });
-        for (key, tables) in [("file", files), ("agent", agents), ("on_change", on_change.collect())] {
+        for (key, tables) in [
+            ("file", files),
+            ("agent", agents),
+            ("on_change", on_change.collect()),
+        ] {
             if !tables.is_empty() {
                 watch.insert(key.to_owned(), Value::Array(tables));
             }
         }
-        let mut table =
-            Table::from_iter([("watch".to_owned(), Value::Array(vec![Value::Table(watch)])), ("listen".to_owned(), Value::from(self.listen.as_str()))]);
-        insert_path(&mut table, "state_directory", self.state_directory.as_ref(), &mut problems);
-        if problems.is_empty() { Ok(table) } else { Err(problems) }
+        let mut table = Table::from_iter([
+            ("watch".to_owned(), Value::Array(vec![Value::Table(watch)])),
+            ("listen".to_owned(), Value::from(self.listen.as_str())),
+        ]);
+        insert_path(
+            &mut table,
+            "state_directory",
+            self.state_directory.as_ref(),
+            &mut problems,
+        );
+        if problems.is_empty() {
+            Ok(table)
+        } else {
+            Err(problems)
+        }
     }
 
     fn file_table(&self, text: &str, problems: &mut Vec<ConfigProblem>) -> Option<Value> {
-        let Some((kind, path)) = text.split_once(':').filter(|(kind, path)| FILE_KINDS.contains(kind) && !path.is_empty()) else {
-            problems.push(ConfigProblem::new("`--file` must be KIND:PATH").with_hint(format!("known kinds: {}", FILE_KINDS.join(", "))));
+        let Some((kind, path)) = text
+            .split_once(':')
+            .filter(|(kind, path)| FILE_KINDS.contains(kind) && !path.is_empty())
+        else {
+            problems.push(
+                ConfigProblem::new("`--file` must be KIND:PATH")
+                    .with_hint(format!("known kinds: {}", FILE_KINDS.join(", "))),
+            );
             return None;
         };
-        let mut table = Table::from_iter([("kind".to_owned(), Value::from(kind)), ("path".to_owned(), Value::from(path))]);
+        let mut table = Table::from_iter([
+            ("kind".to_owned(), Value::from(kind)),
+            ("path".to_owned(), Value::from(path)),
+        ]);
         if let Some(port) = self.port.filter(|_| kind != "template") {
             table.insert("port".to_owned(), Value::from(i64::from(port)));
         }
@@ -67,9 +114,14 @@ impl Watch {
     }
 
     fn agent_table(&self, text: &str, problems: &mut Vec<ConfigProblem>) -> Option<Value> {
-        let (kind, url) = text.split_once(':').map_or((text, None), |(kind, url)| (kind, Some(url)));
+        let (kind, url) = text
+            .split_once(':')
+            .map_or((text, None), |(kind, url)| (kind, Some(url)));
         if !AGENT_KINDS.contains(&kind) {
-            problems.push(ConfigProblem::new("`--agent` must be KIND or KIND:URL").with_hint(format!("known kinds: {}", AGENT_KINDS.join(", "))));
+            problems.push(
+                ConfigProblem::new("`--agent` must be KIND or KIND:URL")
+                    .with_hint(format!("known kinds: {}", AGENT_KINDS.join(", "))),
+            );
             return None;
         }
         let mut table = Table::from_iter([("kind".to_owned(), Value::from(kind))]);
@@ -79,10 +131,17 @@ impl Watch {
     }
 }
 
-fn insert_path(table: &mut Table, key: &str, path: Option<&PathBuf>, problems: &mut Vec<ConfigProblem>) {
+fn insert_path(
+    table: &mut Table,
+    key: &str,
+    path: Option<&PathBuf>,
+    problems: &mut Vec<ConfigProblem>,
+) {
     let Some(path) = path else { return };
     match path.to_str() {
         Some(path) => _ = table.insert(key.to_owned(), Value::from(path)),
-        None => problems.push(ConfigProblem::new(format!("the path of `{key}` is not UTF-8"))),
+        None => problems.push(ConfigProblem::new(format!(
+            "the path of `{key}` is not UTF-8"
+        ))),
     }
 }

@@ -7,14 +7,22 @@ use super::escape::write_quoted;
 use super::{ConfigString, parser};
 
 /// Joins and parses; see `ConfigString::from_arguments`.
-pub(super) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<ConfigString, ParseError> {
+pub(super) fn parse(
+    arguments: impl IntoIterator<Item = String>,
+) -> Result<ConfigString, ParseError> {
     let arguments: Vec<String> = arguments.into_iter().collect();
     let error = match ConfigString::parse(&arguments.join(" ")) {
         Ok(config) => return Ok(config),
         Err(error) => error,
     };
-    // One argument is the whole join string: there is no second quoting to undo, and the plain error says most.
-    if arguments.iter().filter(|argument| !argument.trim().is_empty()).count() < 2 {
+    // One argument is the whole join string: there is no second quoting to undo, and the plain
+    // error says most.
+    if arguments
+        .iter()
+        .filter(|argument| !argument.trim().is_empty())
+        .count()
+        < 2
+    {
         return Err(error);
     }
     let mut text = String::new();
@@ -45,14 +53,19 @@ fn pair_taken_whole(argument: &str) -> Option<(&str, &str)> {
     (key_is_plain && value_is_plain && !holds_another_pair(start)).then_some((key, value))
 }
 
-/// Whether a word after a blank, followed by `=`, looks like the next key. A value such as `a b=c d` cannot be told
-/// from two pairs, and a wrong guess would move a secret into an option that is shown.
+/// Whether a word after a blank, followed by `=`, looks like the next key. A value such as `a b=c
+/// d` cannot be told from two pairs, and a wrong guess would move a secret into an option that is
+/// shown.
 fn holds_another_pair(value: &str) -> bool {
     value.match_indices('=').any(|(at, _)| {
         value[..at]
             .trim_end_matches(' ')
             .rsplit_once(' ')
-            .is_some_and(|(_, word)| word.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.')))
+            .is_some_and(|(_, word)| {
+                word.chars().all(|letter| {
+                    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.')
+                })
+            })
     })
 }
 
@@ -61,7 +74,8 @@ mod tests {
     use super::*;
 
     fn given(arguments: &[&str]) -> Result<ConfigString, String> {
-        parse(arguments.iter().map(|&argument| argument.to_owned())).map_err(|error| error.to_string())
+        parse(arguments.iter().map(|&argument| argument.to_owned()))
+            .map_err(|error| error.to_string())
     }
 
     fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Result<ConfigString, String> {
@@ -75,7 +89,10 @@ mod tests {
         assert_eq!(given(&["a=b c=d"]), both());
         assert_eq!(given(&["a", "=", "b", "", "c=", "d"]), both());
         assert_eq!(given(&[r#"a="x"#, r#"y""#]), pairs([("a", "x y")]));
-        assert_eq!(given(&["a=b c=d", "e=f"]), pairs([("a", "b"), ("c", "d"), ("e", "f")]));
+        assert_eq!(
+            given(&["a=b c=d", "e=f"]),
+            pairs([("a", "b"), ("c", "d"), ("e", "f")])
+        );
         assert_eq!(given(&[]), pairs([]));
         assert_eq!(given(&["", " "]), pairs([]));
     }
@@ -84,7 +101,11 @@ mod tests {
     fn a_value_that_the_shell_unquoted_stays_whole() {
         let whole = |value: &'static str| {
             let argument = format!("k={value}");
-            assert_eq!(given(&["a=b", &argument]), pairs([("a", "b"), ("k", value)]), "{value:?}");
+            assert_eq!(
+                given(&["a=b", &argument]),
+                pairs([("a", "b"), ("k", value)]),
+                "{value:?}"
+            );
         };
         whole("abc==");
         whole("b=c");
@@ -97,7 +118,10 @@ mod tests {
         whole("'a b'");
         whole("Host=x;User=y z");
         // Words in go-discover's own manner stand beside it.
-        assert_eq!(given(&["k=abc==", r#"t="a"#, r#"b""#, "x", "=", "y"]), pairs([("k", "abc=="), ("t", "a b"), ("x", "y")]));
+        assert_eq!(
+            given(&["k=abc==", r#"t="a"#, r#"b""#, "x", "=", "y"]),
+            pairs([("k", "abc=="), ("t", "a b"), ("x", "y")])
+        );
     }
 
     #[test]
@@ -110,7 +134,10 @@ mod tests {
             Err(r#"client_secret: - equals in key's value, enclosing double-quote needed client_secret="value-with-=-symbol""#.into())
         );
         // go-discover reads two pairs here, and so does this.
-        assert_eq!(given(&["a=b", "k=x y=z"]), pairs([("a", "b"), ("k", "x"), ("y", "z")]));
+        assert_eq!(
+            given(&["a=b", "k=x y=z"]),
+            pairs([("a", "b"), ("k", "x"), ("y", "z")])
+        );
     }
 
     #[test]
@@ -127,7 +154,11 @@ mod tests {
             (&["-q", "provider=aws"], "-q: missing '='"),
         ];
         for (arguments, message) in cases {
-            assert_eq!(given(arguments), Err((*message).to_owned()), "{arguments:?}");
+            assert_eq!(
+                given(arguments),
+                Err((*message).to_owned()),
+                "{arguments:?}"
+            );
         }
     }
 }

@@ -1,14 +1,16 @@
 //! What is wrong with a join string: [`ParseError`], in go-discover's words.
 //!
-//! Problems with the value of one option (no duration, no GUID, ...) are `ValueError`, in `value.rs`.
+//! Problems with the value of one option (no duration, no GUID, ...) are `ValueError`, in
+//! `value.rs`.
 
 use std::fmt;
 
 /// A join string that does not follow the grammar.
 ///
-/// `Display` is go-discover's text to the letter (without its `discover: ` in front), so that what people search for
-/// stays what they find. That text repeats a key, and when a secret was not quoted the "key" may be a piece of it:
-/// **print [`redacted`](Self::redacted) wherever the text is kept**. `Debug` does.
+/// `Display` is go-discover's text to the letter (without its `discover: ` in front), so that what
+/// people search for stays what they find. That text repeats a key, and when a secret was not
+/// quoted the "key" may be a piece of it: **print [`redacted`](Self::redacted) wherever the text is
+/// kept**. `Debug` does.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ParseError {
     kind: ParseErrorKind,
@@ -42,11 +44,12 @@ pub enum ParseErrorKind {
     UnterminatedEscape,
     /// Text in double quotes has an escape that a Go string literal does not know, or a line end.
     InvalidEscape,
-    /// Escapes in double quotes spell bytes that are not UTF-8 (`"\xff"`). go-discover takes them; no option of any
-    /// provider has a use for them.
+    /// Escapes in double quotes spell bytes that are not UTF-8 (`"\xff"`). go-discover takes them;
+    /// no option of any provider has a use for them.
     EscapesNotUtf8,
-    /// The input itself is not UTF-8. go-discover reads each such byte as U+FFFD, and so asks for a name that nobody
-    /// wrote. Only [`ConfigString::parse_bytes`](super::ConfigString::parse_bytes) can return this.
+    /// The input itself is not UTF-8. go-discover reads each such byte as U+FFFD, and so asks for a
+    /// name that nobody wrote. Only [`ConfigString::parse_bytes`](super::ConfigString::parse_bytes)
+    /// can return this.
     InputNotUtf8 {
         /// Number of good bytes before the first bad one.
         valid_up_to: usize,
@@ -55,7 +58,12 @@ pub enum ParseErrorKind {
 
 impl ParseError {
     pub(super) fn new(kind: ParseErrorKind, place: Place, key: &str, pair: usize) -> Self {
-        Self { kind, place, key: key.to_owned(), pair }
+        Self {
+            kind,
+            place,
+            key: key.to_owned(),
+            pair,
+        }
     }
 
     /// What is wrong.
@@ -63,8 +71,8 @@ impl ParseError {
         self.kind
     }
 
-    /// The key that the text names: the one being read, or the one before where the next has not begun; empty before
-    /// the first. May be a piece of a secret that was not quoted.
+    /// The key that the text names: the one being read, or the one before where the next has not
+    /// begun; empty before the first. May be a piece of a secret that was not quoted.
     pub fn key(&self) -> &str {
         &self.key
     }
@@ -74,7 +82,8 @@ impl ParseError {
         self.pair
     }
 
-    /// The same problem without a word of the input, for logs: `missing '=' (pair 3 of the join string)`.
+    /// The same problem without a word of the input, for logs: `missing '=' (pair 3 of the join
+    /// string)`.
     pub fn redacted(&self) -> impl fmt::Display + '_ {
         Redacted(self)
     }
@@ -82,16 +91,26 @@ impl ParseError {
     /// What to write instead.
     pub fn hint(&self) -> &'static str {
         match self.kind {
-            ParseErrorKind::EqualsInValue => r#"a value with `=` in it goes in double quotes: key="abc==" (in a shell: 'key="abc=="')"#,
+            ParseErrorKind::EqualsInValue => {
+                r#"a value with `=` in it goes in double quotes: key="abc==" (in a shell: 'key="abc=="')"#
+            }
             ParseErrorKind::MissingEquals => {
                 r#"pairs are written key=value, one blank apart; a value with blanks goes in double quotes: key="a b" (single quotes do not count)"#
             }
-            ParseErrorKind::MissingValue => r#"leave the key out, or write key="" for an empty value"#,
+            ParseErrorKind::MissingValue => {
+                r#"leave the key out, or write key="" for an empty value"#
+            }
             ParseErrorKind::DuplicateKey => "keep one of the two",
-            ParseErrorKind::UnbalancedQuotes => r#"close the double quote; a quote inside quotes is written \""#,
+            ParseErrorKind::UnbalancedQuotes => {
+                r#"close the double quote; a quote inside quotes is written \""#
+            }
             ParseErrorKind::UnterminatedEscape => r"a backslash inside quotes is written \\",
-            ParseErrorKind::InvalidEscape => r#"inside double quotes a backslash is written \\ and a quote \"; line ends are written \n"#,
-            ParseErrorKind::EscapesNotUtf8 => r"write the character itself, or its code point as \u00e9",
+            ParseErrorKind::InvalidEscape => {
+                r#"inside double quotes a backslash is written \\ and a quote \"; line ends are written \n"#
+            }
+            ParseErrorKind::EscapesNotUtf8 => {
+                r"write the character itself, or its code point as \u00e9"
+            }
             ParseErrorKind::InputNotUtf8 { .. } => "save the text as UTF-8",
         }
     }
@@ -124,7 +143,8 @@ impl fmt::Display for ParseError {
             (ParseErrorKind::EqualsInValue, _) => {
                 write!(f, r#"{key}: - {words} {key}="value-with-=-symbol""#)
             }
-            (ParseErrorKind::MissingEquals | ParseErrorKind::DuplicateKey, _) | (_, Place::Value) => {
+            (ParseErrorKind::MissingEquals | ParseErrorKind::DuplicateKey, _)
+            | (_, Place::Value) => {
                 write!(f, "{key}: {words}")
             }
             (_, Place::Key) => write!(f, "{key}: error with key=value pair {words}"),
@@ -144,14 +164,18 @@ struct Redacted<'a>(&'a ParseError);
 
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ParseError { kind, place, pair, .. } = self.0;
+        let ParseError {
+            kind, place, pair, ..
+        } = self.0;
         let words = kind.words();
         match (kind, place) {
             (ParseErrorKind::InputNotUtf8 { valid_up_to }, _) => {
                 write!(f, "{words} (after {valid_up_to} bytes)")
             }
             (_, _) if *pair == 0 => write!(f, "{words} (at the start of the join string)"),
-            (ParseErrorKind::MissingEquals | ParseErrorKind::DuplicateKey, _) | (ParseErrorKind::EqualsInValue, _) | (_, Place::Value) => {
+            (ParseErrorKind::MissingEquals | ParseErrorKind::DuplicateKey, _)
+            | (ParseErrorKind::EqualsInValue, _)
+            | (_, Place::Value) => {
                 write!(f, "{words} (pair {pair} of the join string)")
             }
             (_, Place::Key) => write!(f, "{words} (after pair {pair} of the join string)"),

@@ -1,7 +1,7 @@
 //! Quoted text, both ways: the escapes of a Go string literal.
 //!
-//! [`unquote`] reads what stands between the quotes, [`write_text`] writes a key or value so that it reads back as
-//! itself. Where the quotes begin and end is the business of `lexer.rs`.
+//! [`unquote`] reads what stands between the quotes, [`write_text`] writes a key or value so that
+//! it reads back as itself. Where the quotes begin and end is the business of `lexer.rs`.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -34,7 +34,9 @@ pub(super) fn unquote(inside: &str) -> Result<Cow<'_, str>, Malformed> {
         rest = one_escape(escape, &mut bytes).ok_or(Malformed::Escape)?;
     }
     bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Malformed::NotUtf8)
+    String::from_utf8(bytes)
+        .map(Cow::Owned)
+        .map_err(|_| Malformed::NotUtf8)
 }
 
 /// Reads one escape, given what follows the backslash, and returns what follows the escape.
@@ -79,11 +81,15 @@ fn number(text: &str, length: usize, radix: u32) -> Option<(u32, &str)> {
     Some((u32::from_str_radix(digits, radix).ok()?, rest))
 }
 
-/// Writes a key or value as go-discover writes it, in quotes also where go-discover's own output would not read back:
-/// empty text, and text with white space at an end.
+/// Writes a key or value as go-discover writes it, in quotes also where go-discover's own output
+/// would not read back: empty text, and text with white space at an end.
 pub(super) fn write_text(out: &mut impl Write, text: &str) -> fmt::Result {
     let bare = !text.is_empty() && text.trim() == text && !text.contains([' ', '"', '\\', '=']);
-    if bare { out.write_str(text) } else { write_quoted(out, text) }
+    if bare {
+        out.write_str(text)
+    } else {
+        write_quoted(out, text)
+    }
 }
 
 /// Writes text in double quotes, with Go's choice of escapes.
@@ -111,16 +117,23 @@ pub(super) fn write_quoted(out: &mut impl Write, text: &str) -> fmt::Result {
     out.write_char('"')
 }
 
-/// What Go prints as it is: letters, marks, numbers, punctuation, symbols, and of all white space the blank alone.
-/// Go 1.27 and this table may stand on different Unicode versions; an escape more or less reads back the same.
+/// What Go prints as it is: letters, marks, numbers, punctuation, symbols, and of all white space
+/// the blank alone. Go 1.27 and this table may stand on different Unicode versions; an escape more
+/// or less reads back the same.
 fn is_printable(character: char) -> bool {
     if character.is_ascii() {
         return matches!(character, ' '..='~');
     }
     let category = CodePointMapData::<GeneralCategory>::new().get(character);
-    [GeneralCategoryGroup::Letter, GeneralCategoryGroup::Mark, GeneralCategoryGroup::Number, GeneralCategoryGroup::Punctuation, GeneralCategoryGroup::Symbol]
-        .iter()
-        .any(|group| group.contains(category))
+    [
+        GeneralCategoryGroup::Letter,
+        GeneralCategoryGroup::Mark,
+        GeneralCategoryGroup::Number,
+        GeneralCategoryGroup::Punctuation,
+        GeneralCategoryGroup::Symbol,
+    ]
+    .iter()
+    .any(|group| group.contains(category))
 }
 
 #[cfg(test)]
@@ -192,8 +205,14 @@ mod tests {
             (r#"a"b\c"#, r#""a\"b\\c""#),
             ("\ta", r#""\ta""#),
             ("a\u{a0}", r#""a\u00a0""#),
-            ("\x07\x08\x0c\n\r\x0b\0\x1b\x7f =", r#""\a\b\f\n\r\v\x00\x1b\x7f =""#),
-            ("é e\u{301} \u{85}\u{ad}\u{200b}\u{feff}\u{3000}\u{e000}\u{10ffff}😀", "\"é e\u{301} \\u0085\\u00ad\\u200b\\ufeff\\u3000\\ue000\\U0010ffff😀\""),
+            (
+                "\x07\x08\x0c\n\r\x0b\0\x1b\x7f =",
+                r#""\a\b\f\n\r\v\x00\x1b\x7f =""#,
+            ),
+            (
+                "é e\u{301} \u{85}\u{ad}\u{200b}\u{feff}\u{3000}\u{e000}\u{10ffff}😀",
+                "\"é e\u{301} \\u0085\\u00ad\\u200b\\ufeff\\u3000\\ue000\\U0010ffff😀\"",
+            ),
         ];
         for (text, expected) in cases {
             let mut written = String::new();

@@ -1,7 +1,8 @@
-//! The options of a provider, described once: [`KeySpec`], and how a key is looked up in a table of them.
+//! The options of a provider, described once: [`KeySpec`], and how a key is looked up in a table of
+//! them.
 //!
-//! Parser, help, man page, README and tests read the same table. How the text of an option becomes a typed value is
-//! in [`value`](super::value).
+//! Parser, help, man page, README and tests read the same table. How the text of an option becomes
+//! a typed value is in [`value`](super::value).
 
 use std::fmt;
 
@@ -32,7 +33,8 @@ pub struct KeySpec {
     pub placeholder: Option<&'static str>,
     /// Other spellings, such as go-discover's where it differs.
     pub aliases: &'static [&'static str],
-    /// What people write instead by mistake, such as the word of another provider (`tag_key` for `tag_name`): not accepted, but answered with this key.
+    /// What people write instead by mistake, such as the word of another provider (`tag_key` for
+    /// `tag_name`): not accepted, but answered with this key.
     pub common_mistakes: &'static [&'static str],
     /// Environment variables that stand in when the key is absent, the first that is set wins.
     pub env: &'static [&'static str],
@@ -41,7 +43,8 @@ pub struct KeySpec {
     pub env_if_empty: bool,
     /// Whether the value must never be shown.
     pub secret: bool,
-    /// Whether every join string of the provider needs it. What is needed only beside another key is said in `doc`.
+    /// Whether every join string of the provider needs it. What is needed only beside another key
+    /// is said in `doc`.
     pub required: bool,
     /// What holds when it is not given, as it would be written.
     pub default: Option<&'static str>,
@@ -102,8 +105,13 @@ impl KeySpec {
         }
     }
 
-    /// All keys that begin with `prefix` and go on: `family("tag.", "NAME", ...)` is `tag.role`, `tag.zone`, ...
-    pub const fn family(prefix: &'static str, placeholder: &'static str, doc: &'static str) -> Self {
+    /// All keys that begin with `prefix` and go on: `family("tag.", "NAME", ...)` is `tag.role`,
+    /// `tag.zone`, ...
+    pub const fn family(
+        prefix: &'static str,
+        placeholder: &'static str,
+        doc: &'static str,
+    ) -> Self {
         let mut spec = Self::new(prefix, doc);
         spec.placeholder = Some(placeholder);
         spec
@@ -170,8 +178,8 @@ impl KeySpec {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
-    /// Whether the key is this option, by name, alias or, in a family, by its beginning. Case counts, as it does for
-    /// go-discover.
+    /// Whether the key is this option, by name, alias or, in a family, by its beginning. Case
+    /// counts, as it does for go-discover.
     pub fn matches(&self, key: &str) -> bool {
         match self.placeholder {
             None => self.names().any(|name| name == key),
@@ -179,10 +187,13 @@ impl KeySpec {
         }
     }
 
-    /// What a key of this family adds to the beginning: `role` for `tag.role`. None for other keys and single options.
+    /// What a key of this family adds to the beginning: `role` for `tag.role`. None for other keys
+    /// and single options.
     pub fn member<'a>(&self, key: &'a str) -> Option<&'a str> {
         self.placeholder?;
-        self.names().find_map(|prefix| key.strip_prefix(prefix)).filter(|member| !member.is_empty())
+        self.names()
+            .find_map(|prefix| key.strip_prefix(prefix))
+            .filter(|member| !member.is_empty())
     }
 
     /// The key as help prints it: `tag_name`, `tag.NAME`.
@@ -197,7 +208,9 @@ impl fmt::Display for Values {
             Self::Text => f.write_str("any text"),
             Self::Boolean => f.write_str("true or false"),
             Self::Duration => f.write_str("a duration such as 30s, 1m30s, 1.5h"),
-            Self::Number { min, max } if *max == u64::MAX => write!(f, "a whole number, {min} or more"),
+            Self::Number { min, max } if *max == u64::MAX => {
+                write!(f, "a whole number, {min} or more")
+            }
             Self::Number { min, max } => write!(f, "a whole number from {min} to {max}"),
             Self::List => f.write_str("a comma-separated list"),
             Self::OneOf(words) => write!(f, "one of {}", words.join(", ")),
@@ -205,7 +218,9 @@ impl fmt::Display for Values {
             Self::Guid => f.write_str("a GUID such as 00000000-0000-0000-0000-000000000000"),
             Self::GuidOr(word) => write!(f, "{}, or `{word}`", Self::Guid),
             Self::Url => f.write_str("a URL such as https://host.example/path"),
-            Self::Endpoint => f.write_str("an https URL with a host (http only to 127.0.0.1, ::1 or localhost)"),
+            Self::Endpoint => {
+                f.write_str("an https URL with a host (http only to 127.0.0.1, ::1 or localhost)")
+            }
         }
     }
 }
@@ -220,34 +235,57 @@ pub fn is_safe(table: &[KeySpec], key: &str) -> bool {
     key == PROVIDER || find(table, key).is_some_and(|spec| !spec.secret)
 }
 
-/// The option that was probably meant by an unknown key: one that it is a known mistake for, else the nearest; none if nothing is near ([`nearest_name`] says what is).
+/// The option that was probably meant by an unknown key: one that it is a known mistake for, else
+/// the nearest; none if nothing is near ([`nearest_name`] says what is).
 pub fn nearest<'a>(table: &'a [KeySpec], unknown: &str) -> Option<&'a KeySpec> {
     nearest_spelling(table, unknown).map(|(spec, _)| spec)
 }
 
-/// As [`nearest`], with the spelling that is near: the name or an alias, for a family as help prints it.
+/// As [`nearest`], with the spelling that is near: the name or an alias, for a family as help
+/// prints it.
 pub fn nearest_spelling<'a>(table: &'a [KeySpec], unknown: &str) -> Option<(&'a KeySpec, String)> {
-    if let Some(meant) = table.iter().find(|spec| spec.common_mistakes.contains(&unknown)) {
+    if let Some(meant) = table
+        .iter()
+        .find(|spec| spec.common_mistakes.contains(&unknown))
+    {
         return Some((meant, meant.label()));
     }
     let name = nearest_name(unknown, table.iter().flat_map(KeySpec::names))?;
-    let spec = table.iter().find(|spec| spec.names().any(|other| other == name))?;
+    let spec = table
+        .iter()
+        .find(|spec| spec.names().any(|other| other == name))?;
     let is_family = spec.placeholder.is_some() && spec.name == name;
-    Some((spec, if is_family { spec.label() } else { name.to_owned() }))
+    Some((
+        spec,
+        if is_family {
+            spec.label()
+        } else {
+            name.to_owned()
+        },
+    ))
 }
 
-/// The name that was probably meant by an unknown word, the first of those that are equally near; none if nothing is near.
+/// The name that was probably meant by an unknown word, the first of those that are equally near;
+/// none if nothing is near.
 ///
-/// Near is: at most a third of the longer spelling differs (swapped neighbours count once), or half of it when both
-/// begin or end with the same word, since people rather mistake a whole word (`tag_key`, `tag_name`) than mistype it.
-pub fn nearest_name<'a>(unknown: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// Near is: at most a third of the longer spelling differs (swapped neighbours count once), or half
+/// of it when both begin or end with the same word, since people rather mistake a whole word
+/// (`tag_key`, `tag_name`) than mistype it.
+pub fn nearest_name<'a>(
+    unknown: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let unknown = unknown.to_lowercase().replace('-', "_");
     names
         .into_iter()
         .filter_map(|name| {
             let distance = strsim::damerau_levenshtein(&unknown, name);
             let longer = unknown.chars().count().max(name.chars().count());
-            let allowed = if share_a_word(&unknown, name) { longer / 2 } else { longer / 3 };
+            let allowed = if share_a_word(&unknown, name) {
+                longer / 2
+            } else {
+                longer / 3
+            };
             (distance <= allowed).then_some((distance, name))
         })
         .min_by_key(|(distance, _)| *distance)
@@ -256,7 +294,8 @@ pub fn nearest_name<'a>(unknown: &str, names: impl IntoIterator<Item = &'a str>)
 
 /// Whether the first or the last words, between `_`, are the same.
 fn share_a_word(one: &str, other: &str) -> bool {
-    one.split('_').next() == other.split('_').next() || one.rsplit('_').next() == other.rsplit('_').next()
+    one.split('_').next() == other.split('_').next()
+        || one.rsplit('_').next() == other.rsplit('_').next()
 }
 
 #[cfg(test)]
@@ -266,7 +305,9 @@ mod tests {
     const TABLE: &[KeySpec] = &[
         KeySpec::new("tenant_id", "tenant"),
         KeySpec::new("client_id", "client").env(&["ARM_CLIENT_ID"]),
-        KeySpec::new("client_secret", "secret").aliases(&["secret_access_key"]).secret(),
+        KeySpec::new("client_secret", "secret")
+            .aliases(&["secret_access_key"])
+            .secret(),
         KeySpec::new("tag_name", "tag"),
         KeySpec::new("tag_value", "tag"),
         KeySpec::new("resource_group", "group"),
@@ -308,14 +349,24 @@ mod tests {
             ("", None),
         ];
         for (unknown, expected) in cases {
-            assert_eq!(nearest(TABLE, unknown).map(|spec| spec.name), expected, "{unknown:?}");
+            assert_eq!(
+                nearest(TABLE, unknown).map(|spec| spec.name),
+                expected,
+                "{unknown:?}"
+            );
         }
     }
 
     #[test]
     fn a_known_mistake_has_its_key_whatever_else_is_nearer() {
-        const CONFUSED: &[KeySpec] = &[KeySpec::new("tag_on", "place"), KeySpec::new("tag_name", "tag").common_mistakes(&["tag_key"])];
-        assert_eq!(nearest(CONFUSED, "tag_key").map(|spec| spec.name), Some("tag_name"));
+        const CONFUSED: &[KeySpec] = &[
+            KeySpec::new("tag_on", "place"),
+            KeySpec::new("tag_name", "tag").common_mistakes(&["tag_key"]),
+        ];
+        assert_eq!(
+            nearest(CONFUSED, "tag_key").map(|spec| spec.name),
+            Some("tag_name")
+        );
         assert!(find(CONFUSED, "tag_key").is_none());
     }
 

@@ -1,7 +1,8 @@
 //! Cuts a join string into tokens: text, `=`, or a fault.
 //!
-//! The rules are go-discover's, which are not a shell's: only U+0020 separates, only `"` quotes, a backslash is special
-//! inside quotes only. What the tokens mean is decided in `parser.rs`; how quotes are written is in `escape.rs`.
+//! The rules are go-discover's, which are not a shell's: only U+0020 separates, only `"` quotes, a
+//! backslash is special inside quotes only. What the tokens mean is decided in `parser.rs`; how
+//! quotes are written is in `escape.rs`.
 
 use std::borrow::Cow;
 
@@ -54,11 +55,15 @@ impl<'a> Lexer<'a> {
             }
         }
         self.rest = "";
-        Err(if escaped { Fault::UnterminatedEscape } else { Fault::UnbalancedQuotes })
+        Err(if escaped {
+            Fault::UnterminatedEscape
+        } else {
+            Fault::UnbalancedQuotes
+        })
     }
 
-    /// Reads up to the next blank or `=`. Trimmed, because tabs and line ends do not separate: a token made of them
-    /// alone is an empty text, not nothing.
+    /// Reads up to the next blank or `=`. Trimmed, because tabs and line ends do not separate: a
+    /// token made of them alone is an empty text, not nothing.
     fn bare(&mut self) -> Token<'a> {
         let end = self.rest.find([' ', '=']).unwrap_or(self.rest.len());
         let (text, rest) = self.rest.split_at(end);

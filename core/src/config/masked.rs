@@ -6,7 +6,8 @@ use super::{ConfigString, escape};
 
 /// A join string whose values are `***` unless their key is known to be safe.
 ///
-/// Made by [`ConfigString::masked`]. `Display` looks like a join string and is none: do not parse it.
+/// Made by [`ConfigString::masked`]. `Display` looks like a join string and is none: do not parse
+/// it.
 #[derive(Clone, Copy)]
 pub struct Masked<'a, F> {
     config: &'a ConfigString,
@@ -50,15 +51,27 @@ mod tests {
     use crate::config::KeySpec;
     use crate::config::key::is_safe;
 
-    const TABLE: &[KeySpec] = &[KeySpec::new("tag_name", "the tag"), KeySpec::new("client_secret", "the secret").aliases(&["secret_access_key"]).secret()];
+    const TABLE: &[KeySpec] = &[
+        KeySpec::new("tag_name", "the tag"),
+        KeySpec::new("client_secret", "the secret")
+            .aliases(&["secret_access_key"])
+            .secret(),
+    ];
 
     fn config() -> ConfigString {
-        ConfigString::new().with("tag_name", "a b").with("secret_access_key", "canary").with("client_secert", "canary").with("provider", "azure")
+        ConfigString::new()
+            .with("tag_name", "a b")
+            .with("secret_access_key", "canary")
+            .with("client_secert", "canary")
+            .with("provider", "azure")
     }
 
     #[test]
     fn debug_shows_keys_and_no_value() {
-        assert_eq!(format!("{:?}", config()), "ConfigString(provider=*** client_secert=*** secret_access_key=*** tag_name=***)");
+        assert_eq!(
+            format!("{:?}", config()),
+            "ConfigString(provider=*** client_secert=*** secret_access_key=*** tag_name=***)"
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Join strings: `provider=azure tag_name=role ...`, read exactly as go-discover reads them.
 //!
-//! [`ConfigString`] is the map a join string stands for. `lexer.rs` and `parser.rs` hold the grammar, `escape.rs` the
-//! quotes, [`error`] what can be wrong, `arguments.rs` the reading of a command line. [`key`] describes the options a
-//! provider takes and [`value`] turns their text into typed values; both are used by every provider.
+//! [`ConfigString`] is the map a join string stands for. `lexer.rs` and `parser.rs` hold the
+//! grammar, `escape.rs` the quotes, [`error`] what can be wrong, `arguments.rs` the reading of a
+//! command line. [`key`] describes the options a provider takes and [`value`] turns their text into
+//! typed values; both are used by every provider.
 
 mod arguments;
 pub mod error;
@@ -29,12 +30,14 @@ pub const PROVIDER: &str = "provider";
 
 /// A parsed join string: an ordered map from key to value.
 ///
-/// Keys are case sensitive, none is required or forbidden here, and values are plain text: what they mean is the
-/// provider's affair ([`ConfigString::value`]). Order is always `provider` first, then keys by bytes.
+/// Keys are case sensitive, none is required or forbidden here, and values are plain text: what
+/// they mean is the provider's affair ([`ConfigString::value`]). Order is always `provider` first,
+/// then keys by bytes.
 ///
-/// `Display` writes a join string that parses back to an equal value. It is go-discover's own output wherever that
-/// output parses back; empty keys and values and text with white space at an end, which go-discover drops or breaks,
-/// are written in quotes. **It shows secrets.** `Debug` shows keys only; [`masked`](Self::masked) is for people.
+/// `Display` writes a join string that parses back to an equal value. It is go-discover's own
+/// output wherever that output parses back; empty keys and values and text with white space at an
+/// end, which go-discover drops or breaks, are written in quotes. **It shows secrets.** `Debug`
+/// shows keys only; [`masked`](Self::masked) is for people.
 ///
 /// ```
 /// use cloud_autojoin_core::config::ConfigString;
@@ -58,15 +61,17 @@ impl ConfigString {
 
     /// Reads a join string by go-discover's grammar (v1.4.0).
     ///
-    /// Pairs are `key=value`, separated by U+0020 alone; blanks around `=` are allowed. Text in double quotes is a Go
-    /// string literal. Empty input, or white space only, is an empty map.
+    /// Pairs are `key=value`, separated by U+0020 alone; blanks around `=` are allowed. Text in
+    /// double quotes is a Go string literal. Empty input, or white space only, is an empty map.
     ///
     /// # Errors
     ///
-    /// The first problem found, in go-discover's words. Stricter in one point: escapes that spell bytes which are not
-    /// UTF-8 are refused ([`ParseErrorKind::EscapesNotUtf8`]).
+    /// The first problem found, in go-discover's words. Stricter in one point: escapes that spell
+    /// bytes which are not UTF-8 are refused ([`ParseErrorKind::EscapesNotUtf8`]).
     pub fn parse(input: &str) -> Result<Self, ParseError> {
-        Ok(Self { pairs: parser::parse(input)? })
+        Ok(Self {
+            pairs: parser::parse(input)?,
+        })
     }
 
     /// Reads a join string from bytes, such as a file's.
@@ -77,27 +82,34 @@ impl ConfigString {
     pub fn parse_bytes(input: &[u8]) -> Result<Self, ParseError> {
         let text = std::str::from_utf8(input).map_err(|error| {
             let valid_up_to = error.valid_up_to();
-            ParseError::new(ParseErrorKind::InputNotUtf8 { valid_up_to }, error::Place::Key, "", 0)
+            ParseError::new(
+                ParseErrorKind::InputNotUtf8 { valid_up_to },
+                error::Place::Key,
+                "",
+                0,
+            )
         })?;
         Self::parse(text)
     }
 
     /// Reads a join string from the arguments of a command line.
     ///
-    /// 1. The arguments are joined with one blank and parsed, as go-discover's command does. Whatever that accepts
-    ///    is the answer, so every command line of go-discover means the same here.
+    /// 1. The arguments are joined with one blank and parsed, as go-discover's command does.
+    ///    Whatever that accepts is the answer, so every command line of go-discover means the same
+    ///    here.
     /// 2. Otherwise, given two arguments or more, an argument is *taken whole* as one pair if
     ///    - by itself it does not parse;
-    ///    - it is `KEY=VALUE` (split at the first `=`) with a key that has neither blanks nor double quotes;
+    ///    - it is `KEY=VALUE` (split at the first `=`) with a key that has neither blanks nor
+    ///      double quotes;
     ///    - its value is not blank and starts with neither `"` nor `=`;
     ///    - and no word after a blank in its value looks like another key with its `=`.
     ///
-    ///    Such an argument is read as `KEY="VALUE"`, with every character of the value as it stands; the others stay,
-    ///    and all are joined and parsed once more.
+    ///    Such an argument is read as `KEY="VALUE"`, with every character of the value as it
+    ///    stands; the others stay, and all are joined and parsed once more.
     ///
-    /// So the quotes that a shell takes off need not be doubled: `client_secret=abc==` and `'tag_value=a b'` are
-    /// whole; `'tag_value=a b=c'` is two pairs, as it is for go-discover; a single argument is always the whole join
-    /// string.
+    /// So the quotes that a shell takes off need not be doubled: `client_secret=abc==` and
+    /// `'tag_value=a b'` are whole; `'tag_value=a b=c'` is two pairs, as it is for go-discover; a
+    /// single argument is always the whole join string.
     ///
     /// # Errors
     ///
@@ -106,7 +118,8 @@ impl ConfigString {
         arguments::parse(arguments)
     }
 
-    /// The provider's name; none if the key is absent or its value is empty (go-discover: `no provider`).
+    /// The provider's name; none if the key is absent or its value is empty (go-discover: `no
+    /// provider`).
     pub fn provider(&self) -> Option<&str> {
         self.get(PROVIDER).filter(|name| !name.is_empty())
     }
@@ -122,7 +135,9 @@ impl ConfigString {
     ///
     /// When the option stands there twice, under two of its names, with different values.
     pub fn value<'a>(&'a self, spec: &'a KeySpec) -> Result<Option<Value<'a>>, ValueError> {
-        let mut given = spec.names().filter_map(|name| Some((name, self.get(name)?)));
+        let mut given = spec
+            .names()
+            .filter_map(|name| Some((name, self.get(name)?)));
         let Some((name, text)) = given.next() else {
             return Ok(None);
         };
@@ -140,14 +155,19 @@ impl ConfigString {
 
     /// The keys that are not in the table of a provider, in order. `provider` is always known.
     pub fn unknown_keys<'a>(&'a self, table: &'a [KeySpec]) -> impl Iterator<Item = &'a str> + 'a {
-        self.iter().map(|(key, _)| key).filter(|&key| key != PROVIDER && key::find(table, key).is_none())
+        self.iter()
+            .map(|(key, _)| key)
+            .filter(|&key| key != PROVIDER && key::find(table, key).is_none())
     }
 
     /// Keys and values: `provider` first, then by the bytes of the key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let provider = self.pairs.get_key_value(PROVIDER);
         let others = self.pairs.iter().filter(|(key, _)| *key != PROVIDER);
-        provider.into_iter().chain(others).map(|(key, value)| (key.as_str(), value.as_str()))
+        provider
+            .into_iter()
+            .chain(others)
+            .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// Number of pairs.
@@ -165,7 +185,8 @@ impl ConfigString {
         self.pairs.insert(key.into(), value.into())
     }
 
-    /// Sets a key, in a chain: `ConfigString::new().with("provider", "azure").with("tag_name", "role")`.
+    /// Sets a key, in a chain: `ConfigString::new().with("provider", "azure").with("tag_name",
+    /// "role")`.
     #[must_use]
     pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.insert(key, value);
@@ -179,7 +200,8 @@ impl ConfigString {
 
     /// The join string with every value as `***`, save those whose key `is_safe` accepts.
     ///
-    /// A key that nobody knows must not be safe: it may be a misspelt secret. [`key::is_safe`] judges by a table.
+    /// A key that nobody knows must not be safe: it may be a misspelt secret. [`key::is_safe`]
+    /// judges by a table.
     pub fn masked<F: Fn(&str) -> bool>(&self, is_safe: F) -> Masked<'_, F> {
         Masked::new(self, is_safe)
     }
@@ -204,7 +226,9 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for ConfigString {
 
 impl<K: Into<String>, V: Into<String>> Extend<(K, V)> for ConfigString {
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
-        let pairs = pairs.into_iter().map(|(key, value)| (key.into(), value.into()));
+        let pairs = pairs
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()));
         self.pairs.extend(pairs);
     }
 }

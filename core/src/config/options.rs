@@ -18,8 +18,8 @@ use crate::secret::Secret;
 /// returns all of them together with [`Options::check`].
 ///
 /// A key is looked up in the join string under its name and its aliases, then in its environment
-/// variables. An empty value counts as absent, as it does for go-discover. In the join string it also
-/// keeps the variables out, unless the table says otherwise ([`KeySpec::env_if_empty`]).
+/// variables. An empty value counts as absent, as it does for go-discover. In the join string it
+/// also keeps the variables out, unless the table says otherwise ([`KeySpec::env_if_empty`]).
 ///
 /// ```
 /// use cloud_autojoin_core::config::{KeySpec, Options, Values};
@@ -49,8 +49,18 @@ impl<'a> Options<'a> {
     ///
     /// Keys that aren't in the table are no problem here: join strings are shared between programs,
     /// so callers warn of them.
-    pub fn new(provider: &'static str, keys: &'static [KeySpec], config: &'a ConfigString, env: &'a Env) -> Self {
-        let mut options = Self { provider, config, env, problems: Vec::new() };
+    pub fn new(
+        provider: &'static str,
+        keys: &'static [KeySpec],
+        config: &'a ConfigString,
+        env: &'a Env,
+    ) -> Self {
+        let mut options = Self {
+            provider,
+            config,
+            env,
+            problems: Vec::new(),
+        };
         for spec in keys {
             options.check_key(spec);
         }
@@ -59,7 +69,10 @@ impl<'a> Options<'a> {
 
     fn check_key(&mut self, spec: &'static KeySpec) {
         if spec.placeholder.is_some() {
-            let members: Vec<ValueError> = self.members(spec).filter_map(|(_, value)| value.check().err()).collect();
+            let members: Vec<ValueError> = self
+                .members(spec)
+                .filter_map(|(_, value)| value.check().err())
+                .collect();
             members.iter().for_each(|error| self.refuse(error));
             return;
         }
@@ -91,8 +104,19 @@ impl<'a> Options<'a> {
     /// The name that the value of a key is given under: the key as written, or the variable.
     pub fn given_as(&self, spec: &KeySpec) -> Option<&'static str> {
         let written = |name: &&str| self.config.get(name).is_some_and(|value| !value.is_empty());
-        let variable = || spec.env.iter().copied().find(|name| self.env.filled(name).is_some());
-        spec.names().find(written).or_else(|| if self.keeps_variables_out(spec) { None } else { variable() })
+        let variable = || {
+            spec.env
+                .iter()
+                .copied()
+                .find(|name| self.env.filled(name).is_some())
+        };
+        spec.names().find(written).or_else(|| {
+            if self.keeps_variables_out(spec) {
+                None
+            } else {
+                variable()
+            }
+        })
     }
 
     /// Any text.
@@ -117,26 +141,39 @@ impl<'a> Options<'a> {
 
     /// A whole number within the bounds of the table.
     pub fn number(&self, spec: &KeySpec) -> Option<u64> {
-        let super::Values::Number { min, max } = spec.values else { return None };
+        let super::Values::Number { min, max } = spec.values else {
+            return None;
+        };
         self.read(spec, |value| value.number(min, max))
     }
 
     /// A comma-separated list; absent is empty.
     pub fn list(&self, spec: &KeySpec) -> Vec<String> {
-        self.read(spec, |value| Ok(value.list()?.into_iter().map(str::to_owned).collect())).unwrap_or_default()
+        self.read(spec, |value| {
+            Ok(value.list()?.into_iter().map(str::to_owned).collect())
+        })
+        .unwrap_or_default()
     }
 
     /// One of the words of the table, as `of` maps it.
     pub fn word<T>(&self, spec: &KeySpec, of: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let super::Values::OneOf(words) = spec.values else { return None };
+        let super::Values::OneOf(words) = spec.values else {
+            return None;
+        };
         self.read(spec, |value| value.one_of(words)).and_then(of)
     }
 
     /// Some of the words of the table, as `of` maps them; absent is empty unless the table has a
     /// default.
     pub fn words<T>(&self, spec: &KeySpec, of: impl Fn(&str) -> Option<T>) -> Vec<T> {
-        let super::Values::ListOf(words) = spec.values else { return Vec::new() };
-        self.read(spec, |value| value.list_of(words)).unwrap_or_default().into_iter().filter_map(of).collect()
+        let super::Values::ListOf(words) = spec.values else {
+            return Vec::new();
+        };
+        self.read(spec, |value| value.list_of(words))
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(of)
+            .collect()
     }
 
     /// A GUID in lower case, or the word that the table accepts in its place.
@@ -157,7 +194,9 @@ impl<'a> Options<'a> {
     /// The members of a key family in the order of their keys: `(role, server)` for
     /// `tag.role=server`.
     pub fn family(&self, spec: &KeySpec) -> Vec<(String, String)> {
-        self.members(spec).filter_map(|(member, value)| Some((member.to_owned(), value.text().ok()?.to_owned()))).collect()
+        self.members(spec)
+            .filter_map(|(member, value)| Some((member.to_owned(), value.text().ok()?.to_owned())))
+            .collect()
     }
 
     /// Adds a problem that the table alone can't know, such as two keys that exclude each other.
@@ -167,7 +206,8 @@ impl<'a> Options<'a> {
 
     /// Drops the problems of a key whose value doesn't matter, because another key outranks it.
     pub fn ignore(&mut self, spec: &KeySpec) {
-        self.problems.retain(|problem| problem.key.as_deref() != Some(spec.name));
+        self.problems
+            .retain(|problem| problem.key.as_deref() != Some(spec.name));
     }
 
     /// The value of `result`, or nothing and its problem.
@@ -201,7 +241,8 @@ impl<'a> Options<'a> {
     pub fn finish<T>(&mut self, make: impl FnOnce() -> Option<T>) -> Result<T> {
         self.check()?;
         make().ok_or_else(|| {
-            let problem = ConfigProblem::new("an option is missing that the key table doesn't require");
+            let problem =
+                ConfigProblem::new("an option is missing that the key table doesn't require");
             ConfigError::new(Some(self.provider), problem).into()
         })
     }
@@ -233,25 +274,37 @@ impl<'a> Options<'a> {
         if self.keeps_variables_out(spec) {
             return Ok(None);
         }
-        let variable = spec.env.iter().find_map(|name| Some((*name, self.env.filled(name)?)));
+        let variable = spec
+            .env
+            .iter()
+            .find_map(|name| Some((*name, self.env.filled(name)?)));
         Ok(variable.map(|(name, text)| Value::from_variable(spec, name, text)))
     }
 
     /// The value of a key, or its default.
-    fn read<T>(&self, spec: &KeySpec, parse: impl Fn(&Value<'_>) -> Result<T, ValueError>) -> Option<T> {
+    fn read<T>(
+        &self,
+        spec: &KeySpec,
+        parse: impl Fn(&Value<'_>) -> Result<T, ValueError>,
+    ) -> Option<T> {
         match self.given(spec) {
             Ok(Some(value)) => parse(&value).ok(),
-            Ok(None) => spec.default.and_then(|text| parse(&Value::from_key(spec, spec.name, text)).ok()),
+            Ok(None) => spec
+                .default
+                .and_then(|text| parse(&Value::from_key(spec, spec.name, text)).ok()),
             Err(_) => None,
         }
     }
 
     fn members<'s>(&'s self, spec: &'s KeySpec) -> impl Iterator<Item = (&'s str, Value<'s>)> {
-        self.config.iter().filter_map(move |(key, text)| Some((spec.member(key)?, Value::from_key(spec, key, text))))
+        self.config.iter().filter_map(move |(key, text)| {
+            Some((spec.member(key)?, Value::from_key(spec, key, text)))
+        })
     }
 
     fn refuse(&mut self, error: &ValueError) {
-        self.problems.push(ConfigProblem::of_key(error.option(), error.to_string()));
+        self.problems
+            .push(ConfigProblem::of_key(error.option(), error.to_string()));
     }
 }
 
@@ -262,16 +315,27 @@ mod tests {
     use super::*;
     use crate::config::Values;
 
-    const TOKEN: KeySpec = KeySpec::new("token", "the token").env(&["TOKEN"]).secret().required();
-    const KIND: KeySpec = KeySpec::new("kind", "the kind").values(Values::OneOf(&["one", "two"])).default("one");
-    const COUNT: KeySpec = KeySpec::new("count", "how many").values(Values::Number { min: 1, max: 9 }).aliases(&["n"]);
+    const TOKEN: KeySpec = KeySpec::new("token", "the token")
+        .env(&["TOKEN"])
+        .secret()
+        .required();
+    const KIND: KeySpec = KeySpec::new("kind", "the kind")
+        .values(Values::OneOf(&["one", "two"]))
+        .default("one");
+    const COUNT: KeySpec = KeySpec::new("count", "how many")
+        .values(Values::Number { min: 1, max: 9 })
+        .aliases(&["n"]);
     const TAG: KeySpec = KeySpec::family("tag.", "NAME", "a tag");
     const KEYS: &[KeySpec] = &[TOKEN, KIND, COUNT, TAG];
 
     fn problems(text: &str, env: &Env) -> Vec<String> {
         let config = text.parse().unwrap();
         let options = Options::new("example", KEYS, &config, env);
-        options.problems.iter().map(|problem| problem.message.clone()).collect()
+        options
+            .problems
+            .iter()
+            .map(|problem| problem.message.clone())
+            .collect()
     }
 
     #[test]
@@ -279,8 +343,14 @@ mod tests {
         let found = problems(r#"kind=three count=10 tag.a="""#, &Env::empty());
         assert_eq!(found.len(), 4, "{found:?}");
         assert_eq!(found[0], "`token` is missing");
-        assert!(found[1].contains("`kind`") && found[1].contains("one, two"), "{found:?}");
-        assert!(found[2].contains("`count`") && found[2].contains("from 1 to 9"), "{found:?}");
+        assert!(
+            found[1].contains("`kind`") && found[1].contains("one, two"),
+            "{found:?}"
+        );
+        assert!(
+            found[2].contains("`count`") && found[2].contains("from 1 to 9"),
+            "{found:?}"
+        );
         assert!(found[3].contains("`tag.a`"), "{found:?}");
     }
 
@@ -298,26 +368,49 @@ mod tests {
         assert_eq!(read(""), ("from-env".into(), "one".into(), None, none()));
         assert_eq!(
             read("token=here kind=TWO n=3 tag.role=server tag.a=b"),
-            ("here".into(), "two".into(), Some(3), vec![("a".into(), "b".into()), ("role".into(), "server".into())])
+            (
+                "here".into(),
+                "two".into(),
+                Some(3),
+                vec![("a".into(), "b".into()), ("role".into(), "server".into())]
+            )
         );
     }
 
     #[test]
-    fn an_empty_value_counts_as_absent_and_keeps_the_variable_out_unless_the_table_says_otherwise() {
+    fn an_empty_value_counts_as_absent_and_keeps_the_variable_out_unless_the_table_says_otherwise()
+    {
         const ZONE: KeySpec = KeySpec::new("zone", "the zone").env(&["ZONE"]);
-        const REGION: KeySpec = KeySpec::new("region", "the region").env(&["REGION"]).env_if_empty();
+        const REGION: KeySpec = KeySpec::new("region", "the region")
+            .env(&["REGION"])
+            .env_if_empty();
         let env = Env::from([("TOKEN", "t"), ("ZONE", "z"), ("REGION", "r")]);
         let config = r#"token="" count="" zone="" region="" "#.parse().unwrap();
         let options = Options::new("example", &[TOKEN, COUNT, ZONE, REGION], &config, &env);
-        assert_eq!((options.text(&ZONE), options.text(&REGION).as_deref()), (None, Some("r")));
-        assert_eq!((options.given_as(&ZONE), options.given_as(&REGION)), (None, Some("REGION")));
-        let messages: Vec<_> = options.problems.iter().map(|problem| problem.message.as_str()).collect();
-        assert_eq!(messages, ["`token` is empty: give it a value or leave it out"]);
+        assert_eq!(
+            (options.text(&ZONE), options.text(&REGION).as_deref()),
+            (None, Some("r"))
+        );
+        assert_eq!(
+            (options.given_as(&ZONE), options.given_as(&REGION)),
+            (None, Some("REGION"))
+        );
+        let messages: Vec<_> = options
+            .problems
+            .iter()
+            .map(|problem| problem.message.as_str())
+            .collect();
+        assert_eq!(
+            messages,
+            ["`token` is empty: give it a value or leave it out"]
+        );
     }
 
     #[test]
     fn a_guid_may_have_a_word_in_its_place_and_a_key_that_is_outranked_is_not_judged() {
-        const PROJECT: KeySpec = KeySpec::new("project", "the project").env(&["PROJECT"]).values(Values::GuidOr("self"));
+        const PROJECT: KeySpec = KeySpec::new("project", "the project")
+            .env(&["PROJECT"])
+            .values(Values::GuidOr("self"));
         let guid = "AAAAAAAA-0000-4000-8000-000000000000";
         let env = Env::from([("PROJECT", guid)]);
         let read = |text: &str| {
@@ -335,9 +428,13 @@ mod tests {
 
     #[test]
     fn a_refused_secret_is_named_and_not_shown() {
-        const NUMBER: KeySpec = KeySpec::new("pin", "a pin").values(Values::Number { min: 1, max: 2 }).secret();
+        const NUMBER: KeySpec = KeySpec::new("pin", "a pin")
+            .values(Values::Number { min: 1, max: 2 })
+            .secret();
         let config = "pin=canary".parse().unwrap();
-        let error = Options::new("example", &[NUMBER], &config, &Env::empty()).check().unwrap_err();
+        let error = Options::new("example", &[NUMBER], &config, &Env::empty())
+            .check()
+            .unwrap_err();
         assert!(error.to_string().contains("`pin`") && !error.to_string().contains("canary"));
     }
 

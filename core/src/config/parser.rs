@@ -1,7 +1,8 @@
 //! Puts tokens together: key, `=`, value, key, ...
 //!
-//! The state is the key being read. Every error text is go-discover's (`error.rs`), and so is the order in which
-//! problems are noticed: a key is compared with the earlier ones as soon as it is read, before its `=`.
+//! The state is the key being read. Every error text is go-discover's (`error.rs`), and so is the
+//! order in which problems are noticed: a key is compared with the earlier ones as soon as it is
+//! read, before its `=`.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -38,7 +39,9 @@ pub(super) fn parse(input: &str) -> Result<BTreeMap<String, String>, ParseError>
         }
         match tokens.next() {
             Some(Ok(Token::Text(value))) => vacant.insert(value.into_owned()),
-            Some(Ok(Token::Equal)) | None => return Err(fail(ParseErrorKind::MissingValue, Place::Value)),
+            Some(Ok(Token::Equal)) | None => {
+                return Err(fail(ParseErrorKind::MissingValue, Place::Value));
+            }
             Some(Err(fault)) => return Err(fail(fault.into(), Place::Value)),
         };
     }

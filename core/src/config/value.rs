@@ -1,7 +1,8 @@
 //! From the text of an option to a typed value: truth values, durations, lists, GUIDs, URLs.
 //!
-//! A [`Value`] knows its option and where it was given, so each [`ValueError`] names both and what is accepted. The
-//! value itself is in the message unless the option is secret. `duration.rs` reads Go's durations.
+//! A [`Value`] knows its option and where it was given, so each [`ValueError`] names both and what
+//! is accepted. The value itself is in the message unless the option is secret. `duration.rs` reads
+//! Go's durations.
 
 mod duration;
 
@@ -33,12 +34,20 @@ enum Source<'a> {
 impl<'a> Value<'a> {
     /// A value from a join string, under the spelling of the key that was used there.
     pub fn from_key(spec: &'a KeySpec, key: &'a str, text: &'a str) -> Self {
-        Self { spec, source: Source::Key(Cow::Borrowed(key)), text: Cow::Borrowed(text) }
+        Self {
+            spec,
+            source: Source::Key(Cow::Borrowed(key)),
+            text: Cow::Borrowed(text),
+        }
     }
 
     /// A value from an environment variable.
     pub fn from_variable(spec: &'a KeySpec, variable: &'a str, text: String) -> Self {
-        Self { spec, source: Source::Variable(Cow::Borrowed(variable)), text: Cow::Owned(text) }
+        Self {
+            spec,
+            source: Source::Variable(Cow::Borrowed(variable)),
+            text: Cow::Owned(text),
+        }
     }
 
     /// The option.
@@ -95,7 +104,10 @@ impl<'a> Value<'a> {
         text.parse()
             .ok()
             // `parse` would take `+1`.
-            .filter(|number| text.starts_with(|first: char| first.is_ascii_digit()) && (min..=max).contains(number))
+            .filter(|number| {
+                text.starts_with(|first: char| first.is_ascii_digit())
+                    && (min..=max).contains(number)
+            })
             .ok_or_else(|| self.refused(Values::Number { min, max }))
     }
 
@@ -121,7 +133,8 @@ impl<'a> Value<'a> {
         word(words, self.text()?).ok_or_else(|| self.refused(Values::OneOf(words)))
     }
 
-    /// Some of the words between commas, in the words' own spelling and the order given; a repeated word counts once.
+    /// Some of the words between commas, in the words' own spelling and the order given; a repeated
+    /// word counts once.
     ///
     /// # Errors
     ///
@@ -129,7 +142,8 @@ impl<'a> Value<'a> {
     pub fn list_of(&self, words: &'static [&'static str]) -> Result<Vec<&'static str>, ValueError> {
         let mut chosen = Vec::new();
         for item in self.text()?.split(',') {
-            let word = word(words, item.trim()).ok_or_else(|| self.refused(Values::ListOf(words)))?;
+            let word =
+                word(words, item.trim()).ok_or_else(|| self.refused(Values::ListOf(words)))?;
             if !chosen.contains(&word) {
                 chosen.push(word);
             }
@@ -137,8 +151,8 @@ impl<'a> Value<'a> {
         Ok(chosen)
     }
 
-    /// A GUID, `8-4-4-4-12` hexadecimal digits, in lower case; or the word that the option accepts in
-    /// its place.
+    /// A GUID, `8-4-4-4-12` hexadecimal digits, in lower case; or the word that the option accepts
+    /// in its place.
     ///
     /// # Errors
     ///
@@ -150,9 +164,16 @@ impl<'a> Value<'a> {
         {
             return Ok(word.to_owned());
         }
-        let is_guid = text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
+        let is_guid = text.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+            && text
+                .bytes()
+                .all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
         if !is_guid {
-            let accepted = if matches!(self.spec.values, Values::GuidOr(_)) { self.spec.values } else { Values::Guid };
+            let accepted = if matches!(self.spec.values, Values::GuidOr(_)) {
+                self.spec.values
+            } else {
+                Values::Guid
+            };
             return Err(self.refused(accepted));
         }
         Ok(text.to_ascii_lowercase())
@@ -183,11 +204,15 @@ impl<'a> Value<'a> {
     fn any_url(&self, accepted: Values) -> Result<Url, ValueError> {
         let refused = || self.refused(accepted);
         let url = Url::parse(self.text()?).map_err(|_| refused())?;
-        let accepted = matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty() && url.password().is_none();
+        let accepted = matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none();
         accepted.then_some(url).ok_or_else(refused)
     }
 
-    /// Judges the text by what the option's table entry accepts, for a check without building anything.
+    /// Judges the text by what the option's table entry accepts, for a check without building
+    /// anything.
     ///
     /// # Errors
     ///
@@ -209,14 +234,19 @@ impl<'a> Value<'a> {
 
     /// The error that this option was also given as `other`, with another value.
     pub(super) fn contradicted_by(&self, other: &str) -> ValueError {
-        self.error(Problem::GivenTwice { other: other.to_owned() })
+        self.error(Problem::GivenTwice {
+            other: other.to_owned(),
+        })
     }
 
     fn refused(&self, accepted: Values) -> ValueError {
         // A URL with an `@` may hold a password, whatever the option is meant for.
         let is_url = matches!(accepted, Values::Url | Values::Endpoint);
         let hide = self.spec.secret || (is_url && self.text.contains('@'));
-        self.error(Problem::Refused { shown: (!hide).then(|| shown(&self.text)), accepted })
+        self.error(Problem::Refused {
+            shown: (!hide).then(|| shown(&self.text)),
+            accepted,
+        })
     }
 
     fn error(&self, problem: Problem) -> ValueError {
@@ -224,7 +254,9 @@ impl<'a> Value<'a> {
             option: self.spec.name,
             source: match &self.source {
                 Source::Key(key) => Source::Key(Cow::Owned(key.clone().into_owned())),
-                Source::Variable(variable) => Source::Variable(Cow::Owned(variable.clone().into_owned())),
+                Source::Variable(variable) => {
+                    Source::Variable(Cow::Owned(variable.clone().into_owned()))
+                }
             },
             problem,
         }
@@ -233,7 +265,9 @@ impl<'a> Value<'a> {
 
 impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Value").field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("Value")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }
 
@@ -248,9 +282,14 @@ pub struct ValueError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Problem {
     Empty,
-    Refused { shown: Option<String>, accepted: Values },
+    Refused {
+        shown: Option<String>,
+        accepted: Values,
+    },
     PlainHttp,
-    GivenTwice { other: String },
+    GivenTwice {
+        other: String,
+    },
 }
 
 impl ValueError {
@@ -290,7 +329,10 @@ impl fmt::Display for ValueError {
 impl std::error::Error for ValueError {}
 
 fn word(words: &'static [&'static str], text: &str) -> Option<&'static str> {
-    words.iter().copied().find(|word| word.eq_ignore_ascii_case(text))
+    words
+        .iter()
+        .copied()
+        .find(|word| word.eq_ignore_ascii_case(text))
 }
 
 /// A value in a message: in quotes, control characters escaped, and not endless.

@@ -21,17 +21,19 @@ pub trait Source<T = AccessToken>: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`SourceOutcome::NotConfigured`] when there is nothing here to ask, with the reason: the chain goes on.
-    /// [`SourceOutcome::Unreachable`] when what would be asked did not answer: the chain goes on, and when no
-    /// source has a credential the error is transient. [`SourceOutcome::Failed`] (`?` makes it of an
-    /// [`Error`](crate::Error)) when there is and it failed: the chain stops, since an operator who configured this source means this one.
+    /// [`SourceOutcome::NotConfigured`] when there is nothing here to ask, with the reason: the
+    /// chain goes on. [`SourceOutcome::Unreachable`] when what would be asked did not answer: the
+    /// chain goes on, and when no source has a credential the error is transient.
+    /// [`SourceOutcome::Failed`] (`?` makes it of an [`Error`](crate::Error)) when there is and it
+    /// failed: the chain stops, since an operator who configured this source means this one.
     async fn token(&self, scope: &str, call: &Call) -> Result<T, SourceOutcome>;
 }
 
 /// Nothing chosen yet.
 const NONE: usize = usize::MAX;
 
-/// Sources in the order in which they are asked. The first that gives a token is the one that is asked from then on.
+/// Sources in the order in which they are asked. The first that gives a token is the one that is
+/// asked from then on.
 #[derive(Debug)]
 pub struct Chain<T = AccessToken> {
     provider: &'static str,
@@ -43,7 +45,12 @@ pub struct Chain<T = AccessToken> {
 impl<T> Chain<T> {
     /// The chain of `provider` (`azure`), in the order in which its sources are asked.
     pub fn new(provider: &'static str, sources: Vec<Box<dyn Source<T>>>) -> Self {
-        Self { provider, sources, hint: None, chosen: AtomicUsize::new(NONE) }
+        Self {
+            provider,
+            sources,
+            hint: None,
+            chosen: AtomicUsize::new(NONE),
+        }
     }
 
     /// The same chain with what to do when no source is configured.
@@ -55,14 +62,17 @@ impl<T> Chain<T> {
 
     /// The name of the source that gave the last token.
     pub fn chosen(&self) -> Option<&'static str> {
-        self.sources.get(self.chosen.load(Ordering::Relaxed)).map(|source| source.name())
+        self.sources
+            .get(self.chosen.load(Ordering::Relaxed))
+            .map(|source| source.name())
     }
 
     /// Asks for a token for `scope`: the source that gave one before, else each in order.
     ///
     /// # Errors
     ///
-    /// With a report of every source asked: one is configured and failed (the last of the reports), or none is.
+    /// With a report of every source asked: one is configured and failed (the last of the reports),
+    /// or none is.
     pub async fn token(&self, scope: &str, call: &Call) -> Result<T, CredentialError> {
         let mut reports = Vec::new();
         let chosen = self.chosen.load(Ordering::Relaxed);
@@ -71,9 +81,19 @@ impl<T> Chain<T> {
                 Ok(token) => return Ok(token),
                 // Its configuration is gone: look afresh, from the first on.
                 Err(SourceOutcome::NotConfigured(_) | SourceOutcome::Unreachable(_)) => {
-                    _ = self.chosen.compare_exchange(chosen, NONE, Ordering::Relaxed, Ordering::Relaxed)
+                    _ = self.chosen.compare_exchange(
+                        chosen,
+                        NONE,
+                        Ordering::Relaxed,
+                        Ordering::Relaxed,
+                    )
                 }
-                Err(outcome) => return Err(self.failed(vec![SourceReport { source: source.name(), outcome }])),
+                Err(outcome) => {
+                    return Err(self.failed(vec![SourceReport {
+                        source: source.name(),
+                        outcome,
+                    }]));
+                }
             }
         }
         for (index, source) in self.sources.iter().enumerate() {
@@ -85,7 +105,10 @@ impl<T> Chain<T> {
                 Err(outcome) => {
                     let stop = matches!(outcome, SourceOutcome::Failed(_));
                     tracing::debug!(source = source.name(), stop, "no token");
-                    reports.push(SourceReport { source: source.name(), outcome });
+                    reports.push(SourceReport {
+                        source: source.name(),
+                        outcome,
+                    });
                     if stop {
                         return Err(self.failed(reports));
                     }
@@ -131,11 +154,19 @@ mod tests {
 
         async fn token(&self, _scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
             let answer = self.1.lock().unwrap().remove(0);
-            answer.map(|text| AccessToken::new(Secret::new(text), call.clock().wall() + Duration::from_secs(3600)))
+            answer.map(|text| {
+                AccessToken::new(
+                    Secret::new(text),
+                    call.clock().wall() + Duration::from_secs(3600),
+                )
+            })
         }
     }
 
-    fn source(name: &'static str, answers: Vec<Result<&'static str, SourceOutcome>>) -> Box<dyn Source> {
+    fn source(
+        name: &'static str,
+        answers: Vec<Result<&'static str, SourceOutcome>>,
+    ) -> Box<dyn Source> {
         Box::new(Scripted(name, Arc::new(Mutex::new(answers))))
     }
 
@@ -144,7 +175,9 @@ mod tests {
     }
 
     fn refused() -> Result<&'static str, SourceOutcome> {
-        let error = ApiError::new("azure", "get a token", 429).with_code(Some("invalid_client".to_owned())).with_retry_after(Some(Duration::from_secs(7)));
+        let error = ApiError::new("azure", "get a token", 429)
+            .with_code(Some("invalid_client".to_owned()))
+            .with_retry_after(Some(Duration::from_secs(7)));
         Err(Error::from(error).into())
     }
 
@@ -154,45 +187,106 @@ mod tests {
 
     async fn ask(chain: &Chain) -> Result<String, CredentialError> {
         let call = Call::new(&Clock::system(), Duration::from_secs(60));
-        chain.token("scope", &call).await.map(|token| token.secret().expose().to_owned())
+        chain
+            .token("scope", &call)
+            .await
+            .map(|token| token.secret().expose().to_owned())
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_first_configured_source_is_asked_from_then_on() {
-        let chain = Chain::new("azure", vec![source("a", vec![absent("no file")]), source("b", vec![Ok("1"), Ok("2")]), source("c", vec![])]);
+        let chain = Chain::new(
+            "azure",
+            vec![
+                source("a", vec![absent("no file")]),
+                source("b", vec![Ok("1"), Ok("2")]),
+                source("c", vec![]),
+            ],
+        );
         assert_eq!(chain.chosen(), None);
-        assert_eq!((ask(&chain).await.unwrap(), ask(&chain).await.unwrap()), ("1".to_owned(), "2".to_owned()));
+        assert_eq!(
+            (ask(&chain).await.unwrap(), ask(&chain).await.unwrap()),
+            ("1".to_owned(), "2".to_owned())
+        );
         assert_eq!(chain.chosen(), Some("b"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_configured_source_that_fails_stops_the_chain_and_is_the_cause() {
-        let chain = Chain::new("azure", vec![source("a", vec![absent("no file")]), source("b", vec![refused()]), source("c", vec![])]).with_hint("log in");
+        let chain = Chain::new(
+            "azure",
+            vec![
+                source("a", vec![absent("no file")]),
+                source("b", vec![refused()]),
+                source("c", vec![]),
+            ],
+        )
+        .with_hint("log in");
         let error = ask(&chain).await.unwrap_err();
         assert_eq!(error.to_string(), "the credential `b` failed");
-        assert_eq!(error.source().unwrap().to_string(), "cannot get a token: status 429 `invalid_client`");
-        assert_eq!(error.reports().iter().map(|report| report.source).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(
+            error.source().unwrap().to_string(),
+            "cannot get a token: status 429 `invalid_client`"
+        );
+        assert_eq!(
+            error
+                .reports()
+                .iter()
+                .map(|report| report.source)
+                .collect::<Vec<_>>(),
+            ["a", "b"]
+        );
         assert!(error.is_transient());
-        assert_eq!((error.retry_after(), error.hint().as_deref()), (Some(Duration::from_secs(7)), Some("throttled: come back in 7 s")));
+        assert_eq!(
+            (error.retry_after(), error.hint().as_deref()),
+            (
+                Some(Duration::from_secs(7)),
+                Some("throttled: come back in 7 s")
+            )
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_source_at_all_is_an_error_with_every_reason_and_the_hint() {
-        let chain = Chain::new("azure", vec![source("a", vec![absent("no file")]), source("b", vec![absent("no answer")])]).with_hint("log in");
+        let chain = Chain::new(
+            "azure",
+            vec![
+                source("a", vec![absent("no file")]),
+                source("b", vec![absent("no answer")]),
+            ],
+        )
+        .with_hint("log in");
         let error = ask(&chain).await.unwrap_err();
-        assert_eq!(error.to_string(), "no credential found: a: no file; b: no answer");
-        assert_eq!((error.is_transient(), error.hint().as_deref()), (false, Some("log in")));
+        assert_eq!(
+            error.to_string(),
+            "no credential found: a: no file; b: no answer"
+        );
+        assert_eq!(
+            (error.is_transient(), error.hint().as_deref()),
+            (false, Some("log in"))
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_source_that_was_not_reached_makes_the_error_transient_and_is_asked_in_each_call() {
         let unreachable = || Err(SourceOutcome::Unreachable("no service".to_owned()));
-        let chain =
-            Chain::new("azure", vec![source("a", vec![unreachable(), unreachable(), Ok("late")]), source("b", vec![absent("no program"), refused_for_good()])])
-                .with_hint("log in");
+        let chain = Chain::new(
+            "azure",
+            vec![
+                source("a", vec![unreachable(), unreachable(), Ok("late")]),
+                source("b", vec![absent("no program"), refused_for_good()]),
+            ],
+        )
+        .with_hint("log in");
         let error = ask(&chain).await.unwrap_err();
-        assert_eq!(error.to_string(), "no credential found: a: no service; b: no program");
-        assert_eq!((error.is_transient(), error.hint().as_deref()), (true, Some("log in")));
+        assert_eq!(
+            error.to_string(),
+            "no credential found: a: no service; b: no program"
+        );
+        assert_eq!(
+            (error.is_transient(), error.hint().as_deref()),
+            (true, Some("log in"))
+        );
         // The next source failed for good, and the first may still turn up.
         assert!(ask(&chain).await.unwrap_err().is_transient());
         assert_eq!(ask(&chain).await.unwrap(), "late");
@@ -200,7 +294,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_chosen_source_that_is_gone_makes_the_chain_look_afresh() {
-        let chain = Chain::new("azure", vec![source("a", vec![absent("no file"), Ok("late")]), source("b", vec![Ok("1"), absent("gone")])]);
+        let chain = Chain::new(
+            "azure",
+            vec![
+                source("a", vec![absent("no file"), Ok("late")]),
+                source("b", vec![Ok("1"), absent("gone")]),
+            ],
+        );
         assert_eq!(ask(&chain).await.unwrap(), "1");
         assert_eq!(ask(&chain).await.unwrap(), "late");
         assert_eq!(chain.chosen(), Some("a"));
@@ -208,9 +308,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_chosen_source_that_fails_is_not_replaced_by_another() {
-        let chain = Chain::new("azure", vec![source("a", vec![Ok("1"), refused(), Ok("2")]), source("b", vec![])]);
+        let chain = Chain::new(
+            "azure",
+            vec![
+                source("a", vec![Ok("1"), refused(), Ok("2")]),
+                source("b", vec![]),
+            ],
+        );
         assert_eq!(ask(&chain).await.unwrap(), "1");
-        assert_eq!(ask(&chain).await.unwrap_err().to_string(), "the credential `a` failed");
+        assert_eq!(
+            ask(&chain).await.unwrap_err().to_string(),
+            "the credential `a` failed"
+        );
         assert_eq!(ask(&chain).await.unwrap(), "2");
     }
 }

@@ -1,6 +1,8 @@
-//! What every provider needs of credentials: a chain of sources, and a cache of the tokens they give.
+//! What every provider needs of credentials: a chain of sources, and a cache of the tokens they
+//! give.
 //!
-//! `chain.rs` asks sources in order until one is configured; `token_cache.rs` asks once for many callers and renews in time. The sources themselves are the providers'.
+//! `chain.rs` asks sources in order until one is configured; `token_cache.rs` asks once for many
+//! callers and renews in time. The sources themselves are the providers'.
 //!
 //! ```
 //! use cloud_autojoin_core::credential::{AccessToken, Chain, TokenCache};

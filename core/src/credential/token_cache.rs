@@ -63,8 +63,10 @@ impl Expiring for AccessToken {
 
 /// The tokens of one credential, by scope; or the temporary keys of a cloud that signs requests.
 ///
-/// Many callers at once make one request; when it fails, those that waited for it share its error instead of asking in turn. A caller that gives up (its future is dropped) leaves
-/// the request to the next one. A token is renewed some minutes before its end by one caller while the others go on with the old one, and so does that caller when the renewal fails.
+/// Many callers at once make one request; when it fails, those that waited for it share its error
+/// instead of asking in turn. A caller that gives up (its future is dropped) leaves the request to
+/// the next one. A token is renewed some minutes before its end by one caller while the others go
+/// on with the old one, and so does that caller when the renewal fails.
 #[derive(Debug)]
 pub struct TokenCache<T = AccessToken> {
     slots: Mutex<BTreeMap<String, Arc<Slot<T>>>>,
@@ -87,20 +89,30 @@ struct State<T> {
 // Derived, it would need a token to have a default.
 impl<T> Default for TokenCache<T> {
     fn default() -> Self {
-        Self { slots: Mutex::default() }
+        Self {
+            slots: Mutex::default(),
+        }
     }
 }
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { flight: tokio::sync::Mutex::default(), state: Mutex::new(State { held: None, failures: 0, last_failure: None }) }
+        Self {
+            flight: tokio::sync::Mutex::default(),
+            state: Mutex::new(State {
+                held: None,
+                failures: 0,
+                last_failure: None,
+            }),
+        }
     }
 }
 
 #[derive(Debug, Clone)]
 struct Held<T> {
     token: T,
-    /// Measured by the monotonic clock from when it came: the wall clock may be corrected meanwhile.
+    /// Measured by the monotonic clock from when it came: the wall clock may be corrected
+    /// meanwhile.
     renew_at: Instant,
     ends_at: Instant,
 }
@@ -127,13 +139,15 @@ impl<T: Expiring> TokenCache<T> {
         Self::default()
     }
 
-    /// The token for `scope`: the one at hand, or the one that `fetch` gets. The [`Call`] given to `fetch` is `call`; for a renewal with a deadline at a quarter of what is left, so
-    /// that a silent identity service does not use up the time of a call that has a good token.
+    /// The token for `scope`: the one at hand, or the one that `fetch` gets. The [`Call`] given to
+    /// `fetch` is `call`; for a renewal with a deadline at a quarter of what is left, so that a
+    /// silent identity service does not use up the time of a call that has a good token.
     ///
     /// # Errors
     ///
-    /// [`Error::Credential`](crate::Error::Credential) when `fetch` failed, here or for the caller this one waited for; [`Error::Transport`](crate::Error::Transport) when
-    /// the deadline passed while another caller's request was under way.
+    /// [`Error::Credential`](crate::Error::Credential) when `fetch` failed, here or for the caller
+    /// this one waited for; [`Error::Transport`](crate::Error::Transport) when the deadline passed
+    /// while another caller's request was under way.
     pub async fn token<F, Fetch>(&self, scope: &str, call: &Call, fetch: F) -> Result<T>
     where
         F: FnOnce(Call) -> Fetch,
@@ -146,13 +160,24 @@ impl<T: Expiring> TokenCache<T> {
             Look::Missing(failures) => failures,
         };
         let Ok(_flight) = tokio::time::timeout(call.remaining(), slot.flight.lock()).await else {
-            return Err(TransportError::new("get a token", "the identity service", TransportFailure::Deadline).into());
+            return Err(TransportError::new(
+                "get a token",
+                "the identity service",
+                TransportFailure::Deadline,
+            )
+            .into());
         };
         match slot.look(call.clock()) {
             Look::Fresh(token) | Look::Due(token) => return Ok(token),
             Look::Missing(failures) if failures > seen_failures => {
-                // The one waited for failed. With at least as much time as this call has, its failure would be this call's too.
-                let failure = slot.state().last_failure.as_ref().filter(|(_, deadline)| *deadline >= call.deadline()).map(|(error, _)| error.clone());
+                // The one waited for failed. With at least as much time as this call has, its
+                // failure would be this call's too.
+                let failure = slot
+                    .state()
+                    .last_failure
+                    .as_ref()
+                    .filter(|(_, deadline)| *deadline >= call.deadline())
+                    .map(|(error, _)| error.clone());
                 if let Some(error) = failure {
                     return Err(error.into());
                 }
@@ -170,11 +195,21 @@ impl<T: Expiring> TokenCache<T> {
         }
     }
 
-    /// Forgets `token`, which the cloud refused (401). Where another one is at hand already, that one stays.
+    /// Forgets `token`, which the cloud refused (401). Where another one is at hand already, that
+    /// one stays.
     pub fn invalidate(&self, token: &T) {
-        for slot in self.slots.lock().unwrap_or_else(PoisonError::into_inner).values() {
+        for slot in self
+            .slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+        {
             let mut state = slot.state();
-            if state.held.as_ref().is_some_and(|held| held.token.is_same_secret(token)) {
+            if state
+                .held
+                .as_ref()
+                .is_some_and(|held| held.token.is_same_secret(token))
+            {
                 state.held = None;
             }
         }
@@ -197,17 +232,27 @@ impl<T: Expiring> Slot<T> {
     fn look(&self, clock: &Clock) -> Look<T> {
         let state = self.state();
         match &state.held {
-            Some(held) if held.is_good(clock) && clock.now() < held.renew_at => Look::Fresh(held.token.clone()),
+            Some(held) if held.is_good(clock) && clock.now() < held.renew_at => {
+                Look::Fresh(held.token.clone())
+            }
             Some(held) if held.is_good(clock) => Look::Due(held.token.clone()),
             _ => Look::Missing(state.failures),
         }
     }
 
     fn hold(&self, token: T, clock: &Clock) -> T {
-        let life = token.expires_at().duration_since(clock.wall()).unwrap_or_default().min(LONGEST_LIFE);
+        let life = token
+            .expires_at()
+            .duration_since(clock.wall())
+            .unwrap_or_default()
+            .min(LONGEST_LIFE);
         let now = clock.now();
         let renew_at = now + (life - RENEWAL_MARGIN.min(life / 2));
-        self.state().held = Some(Held { token: token.clone(), renew_at, ends_at: now + life });
+        self.state().held = Some(Held {
+            token: token.clone(),
+            renew_at,
+            ends_at: now + life,
+        });
         token
     }
 
@@ -217,7 +262,9 @@ impl<T: Expiring> Slot<T> {
         F: FnOnce(Call) -> Fetch,
         Fetch: Future<Output = Result<T, CredentialError>>,
     {
-        let Ok(_flight) = self.flight.try_lock() else { return Ok(token) };
+        let Ok(_flight) = self.flight.try_lock() else {
+            return Ok(token);
+        };
         if let Look::Fresh(renewed) = self.look(call.clock()) {
             return Ok(renewed);
         }
@@ -228,12 +275,19 @@ impl<T: Expiring> Slot<T> {
         let clock = call.clock();
         let mut state = self.state();
         let held = state.held.as_mut().filter(|held| held.token == token);
-        if clock.wall() >= token.expires_at() || held.as_ref().is_some_and(|held| !held.is_good(clock)) {
+        if clock.wall() >= token.expires_at()
+            || held.as_ref().is_some_and(|held| !held.is_good(clock))
+        {
             return Err(error.into());
         }
         tracing::debug!(%error, "the token is not renewed yet; the one at hand is still good");
         if let Some(held) = held {
-            held.renew_at = clock.now() + error.retry_after().unwrap_or_default().max(RENEWAL_PAUSE).min(RENEWAL_MARGIN);
+            held.renew_at = clock.now()
+                + error
+                    .retry_after()
+                    .unwrap_or_default()
+                    .max(RENEWAL_PAUSE)
+                    .min(RENEWAL_MARGIN);
         }
         Ok(token)
     }

@@ -45,10 +45,16 @@ impl ApiError {
     }
 
     /// The error for `response`, classified as it is, with its waits and attempts.
-    pub fn of_response(provider: &'static str, operation: impl Into<String>, response: &Response) -> Self {
+    pub fn of_response(
+        provider: &'static str,
+        operation: impl Into<String>,
+        response: &Response,
+    ) -> Self {
         let mut error = Self::new(provider, operation, response.status.as_u16());
         error.class = Some(response.class);
-        error.with_retry_after(response.retry_after).after(response.attempts, response.elapsed)
+        error
+            .with_retry_after(response.retry_after)
+            .after(response.attempts, response.elapsed)
     }
 
     /// The cloud's error code, as `AuthorizationFailed`.
@@ -151,7 +157,11 @@ impl ApiError {
     /// Whether the same request may work later: throttling, failures of the server, and what the
     /// provider knows to pass.
     pub fn is_transient(&self) -> bool {
-        self.transient || self.class.map_or(matches!(self.status, 408 | 429 | 500..), ResponseClass::is_transient)
+        self.transient
+            || self.class.map_or(
+                matches!(self.status, 408 | 429 | 500..),
+                ResponseClass::is_transient,
+            )
     }
 
     /// What the response means, where its service's classifier judged it.
@@ -165,14 +175,30 @@ impl ApiError {
             return Some(Cow::Borrowed(hint));
         }
         if let Some(permission) = &self.missing_permission {
-            return Some(Cow::Owned(format!("grant the action `{permission}` to this identity; a new grant takes some minutes to count")));
+            return Some(Cow::Owned(format!(
+                "grant the action `{permission}` to this identity; a new grant takes some minutes to count"
+            )));
         }
-        let status = if self.class == Some(ResponseClass::Throttled) { 429 } else { self.status };
+        let status = if self.class == Some(ResponseClass::Throttled) {
+            429
+        } else {
+            self.status
+        };
         match (status, self.retry_after) {
-            (429, Some(wait)) => Some(Cow::Owned(format!("throttled: come back in {} s", wait.as_secs_f64().ceil()))),
-            (429, None) => Some(Cow::Borrowed("throttled: ask less often, and spread the callers over time")),
-            (500.., Some(wait)) => Some(Cow::Owned(format!("the service asks to come back in {} s", wait.as_secs_f64().ceil()))),
-            (500.., None) => Some(Cow::Borrowed("the service itself failed: try again in a while")),
+            (429, Some(wait)) => Some(Cow::Owned(format!(
+                "throttled: come back in {} s",
+                wait.as_secs_f64().ceil()
+            ))),
+            (429, None) => Some(Cow::Borrowed(
+                "throttled: ask less often, and spread the callers over time",
+            )),
+            (500.., Some(wait)) => Some(Cow::Owned(format!(
+                "the service asks to come back in {} s",
+                wait.as_secs_f64().ceil()
+            ))),
+            (500.., None) => Some(Cow::Borrowed(
+                "the service itself failed: try again in a while",
+            )),
             _ => None,
         }
     }
@@ -206,7 +232,12 @@ impl fmt::Display for ApiError {
             write!(f, ": {message}")?;
         }
         if self.attempts > 1 {
-            write!(f, " ({} tries in {:.1} s)", self.attempts, self.elapsed.as_secs_f64())?;
+            write!(
+                f,
+                " ({} tries in {:.1} s)",
+                self.attempts,
+                self.elapsed.as_secs_f64()
+            )?;
         }
         if let Some(request_id) = &self.request_id {
             write!(f, " [request id {request_id}]")?;
@@ -229,18 +260,44 @@ pub struct DecodeError {
 
 impl DecodeError {
     /// A body that is not the JSON expected. The body itself is not kept: it may hold a token.
-    pub fn json(provider: &'static str, operation: impl Into<String>, cause: serde_json::Error) -> Self {
-        Self { provider, operation: operation.into(), detail: None, hint: None, cause: Some(cause.into()) }
+    pub fn json(
+        provider: &'static str,
+        operation: impl Into<String>,
+        cause: serde_json::Error,
+    ) -> Self {
+        Self {
+            provider,
+            operation: operation.into(),
+            detail: None,
+            hint: None,
+            cause: Some(cause.into()),
+        }
     }
 
     /// A body that its decoder refused; `cause` must not show values of the body.
     pub fn of_body(provider: &'static str, operation: impl Into<String>, cause: BoxError) -> Self {
-        Self { provider, operation: operation.into(), detail: None, hint: None, cause: Some(cause) }
+        Self {
+            provider,
+            operation: operation.into(),
+            detail: None,
+            hint: None,
+            cause: Some(cause),
+        }
     }
 
     /// A body that is well formed and still makes no sense, as `interface without id`.
-    pub fn new(provider: &'static str, operation: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { provider, operation: operation.into(), detail: Some(detail.into()), hint: None, cause: None }
+    pub fn new(
+        provider: &'static str,
+        operation: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            provider,
+            operation: operation.into(),
+            detail: Some(detail.into()),
+            hint: None,
+            cause: None,
+        }
     }
 
     /// What to do next, where more is known than that the answer is not the cloud's.
@@ -265,20 +322,30 @@ impl DecodeError {
         if let Some(hint) = &self.hint {
             return Cow::Borrowed(hint);
         }
-        Cow::Borrowed("a proxy or a wrong endpoint may have answered instead of the cloud; if not, this is a bug worth reporting")
+        Cow::Borrowed(
+            "a proxy or a wrong endpoint may have answered instead of the cloud; if not, this is a bug worth reporting",
+        )
     }
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {}: the answer does not read as documented", self.operation)?;
-        self.detail.as_ref().map_or(Ok(()), |detail| write!(f, " ({detail})"))
+        write!(
+            f,
+            "cannot {}: the answer does not read as documented",
+            self.operation
+        )?;
+        self.detail
+            .as_ref()
+            .map_or(Ok(()), |detail| write!(f, " ({detail})"))
     }
 }
 
 impl std::error::Error for DecodeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+        self.cause
+            .as_deref()
+            .map(|cause| cause as &(dyn std::error::Error + 'static))
     }
 }
 
@@ -288,9 +355,19 @@ mod tests {
 
     #[test]
     fn a_server_that_says_too_much_is_cut_short() {
-        let error = ApiError::new("azure", "list", 500).with_code(Some("c".repeat(1 << 20))).with_message(Some("é\n ".repeat(1 << 20)));
+        let error = ApiError::new("azure", "list", 500)
+            .with_code(Some("c".repeat(1 << 20)))
+            .with_message(Some("é\n ".repeat(1 << 20)));
         let length = |text: Option<&str>| text.unwrap_or_default().chars().count();
-        assert_eq!((length(error.code()), length(error.message())), (1004, 1004));
-        assert_eq!(ApiError::new("azure", "list", 500).with_message(Some(" a\r\n  b ".to_owned())).message(), Some("a b"));
+        assert_eq!(
+            (length(error.code()), length(error.message())),
+            (1004, 1004)
+        );
+        assert_eq!(
+            ApiError::new("azure", "list", 500)
+                .with_message(Some(" a\r\n  b ".to_owned()))
+                .message(),
+            Some("a b")
+        );
     }
 }

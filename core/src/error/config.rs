@@ -25,12 +25,20 @@ pub struct ConfigProblem {
 impl ConfigProblem {
     /// A problem with one key.
     pub fn of_key(key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { key: Some(key.into()), message: message.into(), hint: None }
+        Self {
+            key: Some(key.into()),
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// A problem with the string as a whole.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { key: None, message: message.into(), hint: None }
+        Self {
+            key: None,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// The same problem with what to do about it.
@@ -42,14 +50,21 @@ impl ConfigProblem {
 }
 
 impl ConfigError {
-    /// The error for `problems`, in the order in which they are to be read; `None` when there is none.
+    /// The error for `problems`, in the order in which they are to be read; `None` when there is
+    /// none.
     pub fn from_problems(provider: Option<&str>, problems: Vec<ConfigProblem>) -> Option<Self> {
-        (!problems.is_empty()).then(|| Self { provider: provider.map(str::to_owned), problems })
+        (!problems.is_empty()).then(|| Self {
+            provider: provider.map(str::to_owned),
+            problems,
+        })
     }
 
     /// The error for one problem.
     pub fn new(provider: Option<&str>, problem: ConfigProblem) -> Self {
-        Self { provider: provider.map(str::to_owned), problems: vec![problem] }
+        Self {
+            provider: provider.map(str::to_owned),
+            problems: vec![problem],
+        }
     }
 
     /// The provider named in the string, if that much was readable.
@@ -64,7 +79,11 @@ impl ConfigError {
 
     /// The hints of all problems that have one.
     pub fn hint(&self) -> Option<Cow<'_, str>> {
-        let hints: Vec<&str> = self.problems.iter().filter_map(|problem| problem.hint.as_deref()).collect();
+        let hints: Vec<&str> = self
+            .problems
+            .iter()
+            .filter_map(|problem| problem.hint.as_deref())
+            .collect();
         match hints.as_slice() {
             [] => None,
             [one] => Some(Cow::Borrowed(one)),

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use super::Error;
 
-/// How one source of credentials fared. Clones share the cause: callers that waited for one token request share its failure.
+/// How one source of credentials fared. Clones share the cause: callers that waited for one token
+/// request share its failure.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SourceOutcome {
-    /// The source is not configured here, for the reason given (`AZURE_TENANT_ID is not set`): the next one was asked.
+    /// The source is not configured here, for the reason given (`AZURE_TENANT_ID is not set`): the
+    /// next one was asked.
     NotConfigured(String),
-    /// The source could not be reached, for the reason given: the next one was asked. It may be there
-    /// later, as the metadata service of a machine that is starting.
+    /// The source could not be reached, for the reason given: the next one was asked. It may be
+    /// there later, as the metadata service of a machine that is starting.
     Unreachable(String),
     /// The source is configured and failed: the chain stops here.
     Failed(Arc<dyn std::error::Error + Send + Sync + 'static>),
@@ -46,18 +48,28 @@ pub struct SourceReport {
 impl SourceReport {
     /// A source that is not configured, and why.
     pub fn not_configured(source: &'static str, reason: impl Into<String>) -> Self {
-        Self { source, outcome: SourceOutcome::NotConfigured(reason.into()) }
+        Self {
+            source,
+            outcome: SourceOutcome::NotConfigured(reason.into()),
+        }
     }
 
     /// A source that is configured and failed.
-    pub fn failed(source: &'static str, cause: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>) -> Self {
-        Self { source, outcome: SourceOutcome::failed(cause) }
+    pub fn failed(
+        source: &'static str,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
+    ) -> Self {
+        Self {
+            source,
+            outcome: SourceOutcome::failed(cause),
+        }
     }
 }
 
 /// No credential: every source that was asked, in order, with its outcome.
 ///
-/// When a configured source failed it is the last of the list and the `source()` of this error; when all were absent the message lists each with its reason.
+/// When a configured source failed it is the last of the list and the `source()` of this error;
+/// when all were absent the message lists each with its reason.
 #[derive(Debug, Clone)]
 pub struct CredentialError {
     provider: &'static str,
@@ -68,7 +80,11 @@ pub struct CredentialError {
 impl CredentialError {
     /// The error for the sources asked, in order.
     pub fn new(provider: &'static str, reports: Vec<SourceReport>) -> Self {
-        Self { provider, reports, hint: None }
+        Self {
+            provider,
+            reports,
+            hint: None,
+        }
     }
 
     /// The same error with what to do about it.
@@ -88,15 +104,23 @@ impl CredentialError {
         &self.reports
     }
 
-    fn failed(&self) -> Option<(&'static str, &(dyn std::error::Error + Send + Sync + 'static))> {
-        self.reports.iter().find_map(|report| match &report.outcome {
-            SourceOutcome::Failed(cause) => Some((report.source, cause.as_ref())),
-            SourceOutcome::NotConfigured(_) | SourceOutcome::Unreachable(_) => None,
-        })
+    fn failed(
+        &self,
+    ) -> Option<(
+        &'static str,
+        &(dyn std::error::Error + Send + Sync + 'static),
+    )> {
+        self.reports
+            .iter()
+            .find_map(|report| match &report.outcome {
+                SourceOutcome::Failed(cause) => Some((report.source, cause.as_ref())),
+                SourceOutcome::NotConfigured(_) | SourceOutcome::Unreachable(_) => None,
+            })
     }
 
     fn cause(&self) -> Option<&Error> {
-        self.failed().and_then(|(_, cause)| cause.downcast_ref::<Error>())
+        self.failed()
+            .and_then(|(_, cause)| cause.downcast_ref::<Error>())
     }
 
     /// Whether waiting may help: the failed source may work later, or one that could not be reached
@@ -107,7 +131,9 @@ impl CredentialError {
 
     /// Whether a source could not be reached.
     pub fn has_unreachable_source(&self) -> bool {
-        self.reports.iter().any(|report| matches!(report.outcome, SourceOutcome::Unreachable(_)))
+        self.reports
+            .iter()
+            .any(|report| matches!(report.outcome, SourceOutcome::Unreachable(_)))
     }
 
     /// How long the identity service asks callers to wait.
@@ -117,7 +143,10 @@ impl CredentialError {
 
     /// What to do next.
     pub fn hint(&self) -> Option<Cow<'_, str>> {
-        self.hint.as_deref().map(Cow::Borrowed).or_else(|| self.cause().and_then(Error::hint))
+        self.hint
+            .as_deref()
+            .map(Cow::Borrowed)
+            .or_else(|| self.cause().and_then(Error::hint))
     }
 }
 
@@ -131,7 +160,9 @@ impl fmt::Display for CredentialError {
             if index > 0 {
                 f.write_str("; ")?;
             }
-            if let SourceOutcome::NotConfigured(reason) | SourceOutcome::Unreachable(reason) = &report.outcome {
+            if let SourceOutcome::NotConfigured(reason) | SourceOutcome::Unreachable(reason) =
+                &report.outcome
+            {
                 write!(f, "{}: {reason}", report.source)?;
             }
         }
@@ -141,6 +172,7 @@ impl fmt::Display for CredentialError {
 
 impl std::error::Error for CredentialError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.failed().map(|(_, cause)| cause as &(dyn std::error::Error + 'static))
+        self.failed()
+            .map(|(_, cause)| cause as &(dyn std::error::Error + 'static))
     }
 }

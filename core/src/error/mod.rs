@@ -1,6 +1,7 @@
 //! What can go wrong, sorted by what the operator does next.
 //!
-//! Each variant's payload stands in its own file next door. One message per level: `Display` says this level only, `source()` gives the next, and a printer joins them.
+//! Each variant's payload stands in its own file next door. One message per level: `Display` says
+//! this level only, `source()` gives the next, and a printer joins them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -22,8 +23,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call gave no addresses.
 ///
-/// The variants answer "what do I do now?": correct the string; correct the identity; try again, or look at the network; read what the cloud said; report a bug; look at what was found instead.
-/// The payloads are boxed, so an `Error` is two words.
+/// The variants answer "what do I do now?": correct the string; correct the identity; try again, or
+/// look at the network; read what the cloud said; report a bug; look at what was found instead. The
+/// payloads are boxed, so an `Error` is two words.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -60,7 +62,8 @@ impl Error {
         }
     }
 
-    /// Whether the same call may well succeed later without anybody's help: throttling, outages, cut connections, rights that have not arrived yet.
+    /// Whether the same call may well succeed later without anybody's help: throttling, outages,
+    /// cut connections, rights that have not arrived yet.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Config(_) | Self::Decode(_) => false,
@@ -76,11 +79,14 @@ impl Error {
         match self {
             Self::Api(error) => error.retry_after(),
             Self::Credential(error) => error.retry_after(),
-            Self::Config(_) | Self::Transport(_) | Self::Decode(_) | Self::NothingMatched(_) => None,
+            Self::Config(_) | Self::Transport(_) | Self::Decode(_) | Self::NothingMatched(_) => {
+                None
+            }
         }
     }
 
-    /// The error and its causes on one line, outermost first, a cause that repeats the end of what is there left out. Without the hint.
+    /// The error and its causes on one line, outermost first, a cause that repeats the end of what
+    /// is there left out. Without the hint.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);

@@ -7,7 +7,8 @@ use crate::discovery::Discovery;
 
 /// Everything was asked and answered, and no address came of it.
 ///
-/// Its message says what was looked at, how much of it, and why it was left out; [`NothingMatched::discovery`] has it all.
+/// Its message says what was looked at, how much of it, and why it was left out;
+/// [`NothingMatched::discovery`] has it all.
 #[derive(Debug)]
 pub struct NothingMatched {
     discovery: Discovery,
@@ -37,7 +38,12 @@ impl NothingMatched {
 
 impl fmt::Display for NothingMatched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no address found for {}: {}", self.discovery.subject(), self.discovery.summary())
+        write!(
+            f,
+            "no address found for {}: {}",
+            self.discovery.subject(),
+            self.discovery.summary()
+        )
     }
 }
 

@@ -47,8 +47,13 @@ pub struct TransportError {
 }
 
 impl TransportError {
-    /// An error of the operation (`list network interfaces`) against `target` (scheme, host and port, no more).
-    pub fn new(operation: impl Into<String>, target: impl Into<String>, failure: TransportFailure) -> Self {
+    /// An error of the operation (`list network interfaces`) against `target` (scheme, host and
+    /// port, no more).
+    pub fn new(
+        operation: impl Into<String>,
+        target: impl Into<String>,
+        failure: TransportFailure,
+    ) -> Self {
         Self {
             provider: None,
             operation: operation.into(),
@@ -85,7 +90,10 @@ impl TransportError {
 
     /// The same error with its cause.
     #[must_use]
-    pub fn with_cause(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>) -> Self {
+    pub fn with_cause(
+        mut self,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
+    ) -> Self {
         self.cause = Some(cause.into());
         self
     }
@@ -120,7 +128,10 @@ impl TransportError {
     /// Whether the same request may work later.
     pub fn is_transient(&self) -> bool {
         match self.failure {
-            TransportFailure::Connect | TransportFailure::IdleTimeout | TransportFailure::Truncated | TransportFailure::Deadline => true,
+            TransportFailure::Connect
+            | TransportFailure::IdleTimeout
+            | TransportFailure::Truncated
+            | TransportFailure::Deadline => true,
             TransportFailure::ProxyStatus(status) => matches!(status, 408 | 429 | 500 | 502..=504),
             TransportFailure::Tls
             | TransportFailure::TooLarge
@@ -137,22 +148,32 @@ impl TransportError {
             return Some(Cow::Borrowed(hint));
         }
         Some(Cow::Borrowed(match self.failure {
-            TransportFailure::Connect => "check name resolution, the route and the proxy settings (`HTTPS_PROXY`, `NO_PROXY`) of this machine",
-            TransportFailure::ProxyStatus(407) => "give the user and password of the proxy in its URL, as http://USER:PASSWORD@HOST:PORT",
+            TransportFailure::Connect => {
+                "check name resolution, the route and the proxy settings (`HTTPS_PROXY`, `NO_PROXY`) of this machine"
+            }
+            TransportFailure::ProxyStatus(407) => {
+                "give the user and password of the proxy in its URL, as http://USER:PASSWORD@HOST:PORT"
+            }
             TransportFailure::ProxyStatus(500..) => {
                 "check that the proxy can resolve and reach this host, or list the host in `NO_PROXY` if there is another way to it"
             }
-            TransportFailure::ProxyStatus(_) => "allow this host at the proxy, or list it in `NO_PROXY` if there is another way to it",
+            TransportFailure::ProxyStatus(_) => {
+                "allow this host at the proxy, or list it in `NO_PROXY` if there is another way to it"
+            }
             TransportFailure::Tls => {
                 "check this machine's clock and its CA certificates (`SSL_CERT_FILE` names another bundle); a proxy that opens TLS needs its CA there"
             }
-            TransportFailure::IdleTimeout => "try again; a longer `--timeout` also lets each try wait longer",
+            TransportFailure::IdleTimeout => {
+                "try again; a longer `--timeout` also lets each try wait longer"
+            }
             TransportFailure::Truncated => "the other side or a proxy between gave up: try again",
             TransportFailure::Deadline => "try again, or allow more time with `--timeout`",
             TransportFailure::Redirected | TransportFailure::CrossOriginLink => {
                 "the credential was not sent there; check the endpoint in the join string and any proxy between"
             }
-            TransportFailure::TooLarge | TransportFailure::PaginationLimit => "narrow the selection",
+            TransportFailure::TooLarge | TransportFailure::PaginationLimit => {
+                "narrow the selection"
+            }
             TransportFailure::InvalidRequest => return None,
         }))
     }
@@ -160,25 +181,52 @@ impl TransportError {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operation, target, .. } = self;
+        let Self {
+            operation, target, ..
+        } = self;
         match self.failure {
             TransportFailure::Connect => write!(f, "cannot {operation}: no connection to {target}"),
-            TransportFailure::ProxyStatus(status) => write!(f, "cannot {operation}: the proxy answered status {status} for {target}"),
+            TransportFailure::ProxyStatus(status) => write!(
+                f,
+                "cannot {operation}: the proxy answered status {status} for {target}"
+            ),
             TransportFailure::Tls => write!(f, "cannot {operation}: no TLS connection to {target}"),
-            TransportFailure::IdleTimeout => write!(f, "cannot {operation}: {target} sent nothing for too long"),
-            TransportFailure::Truncated => write!(f, "cannot {operation}: {target} cut the answer short"),
-            TransportFailure::Deadline => write!(f, "cannot {operation}: the deadline passed before {target} answered"),
-            TransportFailure::TooLarge => write!(f, "cannot {operation}: the answer of {target} is too large"),
+            TransportFailure::IdleTimeout => {
+                write!(f, "cannot {operation}: {target} sent nothing for too long")
+            }
+            TransportFailure::Truncated => {
+                write!(f, "cannot {operation}: {target} cut the answer short")
+            }
+            TransportFailure::Deadline => write!(
+                f,
+                "cannot {operation}: the deadline passed before {target} answered"
+            ),
+            TransportFailure::TooLarge => {
+                write!(f, "cannot {operation}: the answer of {target} is too large")
+            }
             TransportFailure::Redirected => write!(f, "cannot {operation}: {target} redirects"),
-            TransportFailure::CrossOriginLink => write!(f, "cannot {operation}: the next page's link leaves {target}"),
-            TransportFailure::PaginationLimit => write!(f, "cannot {operation}: the pages of {target} do not end"),
-            TransportFailure::InvalidRequest => write!(f, "cannot {operation}: no request to {target} could be made"),
+            TransportFailure::CrossOriginLink => write!(
+                f,
+                "cannot {operation}: the next page's link leaves {target}"
+            ),
+            TransportFailure::PaginationLimit => {
+                write!(f, "cannot {operation}: the pages of {target} do not end")
+            }
+            TransportFailure::InvalidRequest => write!(
+                f,
+                "cannot {operation}: no request to {target} could be made"
+            ),
         }?;
         if let Some(detail) = &self.detail {
             write!(f, " ({detail})")?;
         }
         if self.attempts > 1 {
-            write!(f, ", {} tries in {:.1} s", self.attempts, self.elapsed.as_secs_f64())?;
+            write!(
+                f,
+                ", {} tries in {:.1} s",
+                self.attempts,
+                self.elapsed.as_secs_f64()
+            )?;
         }
         Ok(())
     }
@@ -186,6 +234,8 @@ impl fmt::Display for TransportError {
 
 impl std::error::Error for TransportError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+        self.cause
+            .as_deref()
+            .map(|cause| cause as &(dyn std::error::Error + 'static))
     }
 }

@@ -55,7 +55,10 @@ pub enum BodyError {
 }
 
 /// Decodes a good answer by `decode`; others are final as they are.
-pub(super) fn judge<T>(raw: &RawResponse, decode: impl Fn(&[u8]) -> Result<T, BodyError>) -> DecodeAttempt<Option<Result<T, BoxError>>> {
+pub(super) fn judge<T>(
+    raw: &RawResponse,
+    decode: impl Fn(&[u8]) -> Result<T, BodyError>,
+) -> DecodeAttempt<Option<Result<T, BoxError>>> {
     if !raw.status.is_success() || raw.status == http::StatusCode::NO_CONTENT {
         return DecodeAttempt::Final(None);
     }
@@ -72,18 +75,23 @@ pub(super) fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyErr
     if has_too_many_values(body) {
         return Err(BodyError::TooManyValues);
     }
-    decode_unlimited(body).map_err(
-        |error: serde_json::Error| {
-            if error.is_eof() { BodyError::Truncated(error.into()) } else { BodyError::Invalid(without_values(&error).into()) }
-        },
-    )
+    decode_unlimited(body).map_err(|error: serde_json::Error| {
+        if error.is_eof() {
+            BodyError::Truncated(error.into())
+        } else {
+            BodyError::Invalid(without_values(&error).into())
+        }
+    })
 }
 
-/// The same error without quoted text: serde shows the value it did not expect, and in an answer with a token that value may be the token.
+/// The same error without quoted text: serde shows the value it did not expect, and in an answer
+/// with a token that value may be the token.
 fn without_values(error: &serde_json::Error) -> serde_json::Error {
     let text = error.to_string();
     match (text.find('"'), text.rfind('"')) {
-        (Some(start), Some(end)) if start < end => serde_json::Error::custom(format!("{}...{}", &text[..=start], &text[end..])),
+        (Some(start), Some(end)) if start < end => {
+            serde_json::Error::custom(format!("{}...{}", &text[..=start], &text[end..]))
+        }
         _ => serde_json::Error::custom(text),
     }
 }
@@ -97,32 +105,56 @@ mod tests {
     use super::*;
 
     fn judged(status: u16, body: &str) -> DecodeAttempt<Option<Result<Vec<u8>, BoxError>>> {
-        judge(&RawResponse::new(StatusCode::from_u16(status).unwrap(), body.to_owned()), decode_json)
+        judge(
+            &RawResponse::new(StatusCode::from_u16(status).unwrap(), body.to_owned()),
+            decode_json,
+        )
     }
 
     #[test]
     fn good_json_is_decoded_and_json_that_ends_early_is_told_from_other_nonsense() {
-        assert!(matches!(judged(200, "[1,2]"), DecodeAttempt::Final(Some(Ok(numbers))) if numbers == [1, 2]));
+        assert!(
+            matches!(judged(200, "[1,2]"), DecodeAttempt::Final(Some(Ok(numbers))) if numbers == [1, 2])
+        );
         for cut in ["", "[1,", "[1,2", "[\"a"] {
-            assert!(matches!(judged(200, cut), DecodeAttempt::Truncated(_)), "{cut}");
+            assert!(
+                matches!(judged(200, cut), DecodeAttempt::Truncated(_)),
+                "{cut}"
+            );
         }
-        assert!(matches!(judged(200, "\u{feff}[1,2]"), DecodeAttempt::Final(Some(Ok(numbers))) if numbers == [1, 2]));
-        assert!(matches!(judged(200, "\u{feff}[1,"), DecodeAttempt::Truncated(_)));
+        assert!(
+            matches!(judged(200, "\u{feff}[1,2]"), DecodeAttempt::Final(Some(Ok(numbers))) if numbers == [1, 2])
+        );
+        assert!(matches!(
+            judged(200, "\u{feff}[1,"),
+            DecodeAttempt::Truncated(_)
+        ));
         for nonsense in ["<html>", "[1]]", "{}"] {
-            assert!(matches!(judged(200, nonsense), DecodeAttempt::Final(Some(Err(_)))), "{nonsense}");
+            assert!(
+                matches!(judged(200, nonsense), DecodeAttempt::Final(Some(Err(_)))),
+                "{nonsense}"
+            );
         }
     }
 
     #[test]
     fn other_answers_are_not_decoded() {
         for status in [204, 400, 401, 503] {
-            assert!(matches!(judged(status, "[1"), DecodeAttempt::Final(None)), "{status}");
+            assert!(
+                matches!(judged(status, "[1"), DecodeAttempt::Final(None)),
+                "{status}"
+            );
         }
     }
 
     #[test]
     fn an_error_does_not_show_the_value_it_did_not_expect_and_still_says_where() {
-        let DecodeAttempt::Final(Some(Err(error))) = judged(200, r#"["canary \"x"]"#) else { panic!("decoded") };
-        assert_eq!(error.to_string(), r#"invalid type: string "...", expected u8 at line 1 column 13"#);
+        let DecodeAttempt::Final(Some(Err(error))) = judged(200, r#"["canary \"x"]"#) else {
+            panic!("decoded")
+        };
+        assert_eq!(
+            error.to_string(),
+            r#"invalid type: string "...", expected u8 at line 1 column 13"#
+        );
     }
 }

@@ -21,8 +21,8 @@ pub trait Authorizer: fmt::Debug + Send + Sync {
     /// [`Error::Credential`](crate::Error::Credential) when there is no credential to do it with.
     async fn authorize(&self, request: &mut Request, call: &Call) -> Result<()>;
 
-    /// Drops the credential that authorised `refused`, which the service refused as expired. One that
-    /// has replaced it meanwhile is kept: of several requests at once each may be refused.
+    /// Drops the credential that authorised `refused`, which the service refused as expired. One
+    /// that has replaced it meanwhile is kept: of several requests at once each may be refused.
     ///
     /// Returns whether another attempt can get a new one; `false`, the default, for a credential
     /// that never changes.

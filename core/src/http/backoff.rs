@@ -3,9 +3,11 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-/// Waits that double from try to try, each one a random part of its bound, so that a fleet that was throttled together does not come back together.
+/// Waits that double from try to try, each one a random part of its bound, so that a fleet that was
+/// throttled together does not come back together.
 ///
-/// The wait before retry `n` (from 0) lies evenly between zero and `initial * 2^n`, which never exceeds `max`.
+/// The wait before retry `n` (from 0) lies evenly between zero and `initial * 2^n`, which never
+/// exceeds `max`.
 ///
 /// With this full jitter the waits of a request may add up to almost nothing. Where retries must
 /// go on for a documented time, [`Backoff::with_min_ratio`] gives every wait a lower bound, and
@@ -21,10 +23,16 @@ pub struct Backoff {
 impl Backoff {
     /// A backoff whose first wait is at most `initial` and whose every wait is at most `max`.
     pub const fn new(initial: Duration, max: Duration) -> Self {
-        Self { initial, max, min_ratio: 0.0, random }
+        Self {
+            initial,
+            max,
+            min_ratio: 0.0,
+            random,
+        }
     }
 
-    /// The same backoff with another source of random numbers, which are at least 0 and less than 1: tests give a fixed one.
+    /// The same backoff with another source of random numbers, which are at least 0 and less than
+    /// 1: tests give a fixed one.
     #[must_use]
     pub const fn with_random(mut self, random: fn() -> f64) -> Self {
         self.random = random;
@@ -41,7 +49,9 @@ impl Backoff {
 
     /// The longest wait before retry `retry`, counted from 0.
     pub fn bound(&self, retry: u32) -> Duration {
-        self.initial.saturating_mul(1_u32.checked_shl(retry).unwrap_or(u32::MAX)).min(self.max)
+        self.initial
+            .saturating_mul(1_u32.checked_shl(retry).unwrap_or(u32::MAX))
+            .min(self.max)
     }
 
     /// A wait before retry `retry`, counted from 0.
@@ -57,7 +67,9 @@ impl Backoff {
 
     /// What the waits before `retries` retries add up to at least.
     pub fn min_total(&self, retries: u32) -> Duration {
-        (0..retries).map(|retry| self.min_wait(retry)).fold(Duration::ZERO, Duration::saturating_add)
+        (0..retries)
+            .map(|retry| self.min_wait(retry))
+            .fold(Duration::ZERO, Duration::saturating_add)
     }
 }
 
@@ -68,10 +80,14 @@ impl Default for Backoff {
     }
 }
 
-/// A number from 0 to 1. The standard library seeds its hashers from the system, which is random enough to spread waits.
+/// A number from 0 to 1. The standard library seeds its hashers from the system, which is random
+/// enough to spread waits.
 fn random() -> f64 {
     let bits = RandomState::new().build_hasher().finish() >> 11;
-    #[expect(clippy::cast_precision_loss, reason = "53 bits are what an f64 holds exactly")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "53 bits are what an f64 holds exactly"
+    )]
     let fraction = bits as f64 / (1_u64 << 53) as f64;
     fraction
 }
@@ -85,7 +101,9 @@ mod tests {
     #[test]
     fn bounds_double_up_to_the_maximum_and_never_overflow() {
         let backoff = Backoff::default();
-        let bounds: Vec<u128> = (0..8).map(|retry| backoff.bound(retry).as_millis()).collect();
+        let bounds: Vec<u128> = (0..8)
+            .map(|retry| backoff.bound(retry).as_millis())
+            .collect();
         assert_eq!(bounds, [250, 500, 1000, 2000, 4000, 8000, 8000, 8000]);
         assert_eq!(backoff.bound(u32::MAX), Duration::from_secs(8));
     }
@@ -95,19 +113,31 @@ mod tests {
         let backoff = Backoff::default();
         assert_eq!(backoff.with_random(|| 0.0).wait(3), Duration::ZERO);
         assert_eq!(backoff.with_random(|| 0.5).wait(3), 1000 * MILLISECOND);
-        assert_eq!(backoff.with_random(|| 0.25).wait(0), Duration::from_micros(62_500));
+        assert_eq!(
+            backoff.with_random(|| 0.25).wait(0),
+            Duration::from_micros(62_500)
+        );
     }
 
     #[test]
     fn waits_with_a_minimum_ratio_never_add_up_to_less_than_the_guaranteed_total() {
-        let backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(25)).with_min_ratio(0.875);
+        let backoff =
+            Backoff::new(Duration::from_secs(2), Duration::from_secs(25)).with_min_ratio(0.875);
         assert_eq!(backoff.min_total(6), Duration::from_secs(70));
         for random in [|| 0.0, random] {
-            let total: Duration = (0..6).map(|retry| backoff.with_random(random).wait(retry)).sum();
+            let total: Duration = (0..6)
+                .map(|retry| backoff.with_random(random).wait(retry))
+                .sum();
             assert!((70..80).contains(&total.as_secs()), "{total:?}");
         }
         assert_eq!(Backoff::default().min_total(6), Duration::ZERO);
-        assert_eq!(Backoff::default().with_min_ratio(0.5).with_random(|| 0.5).wait(3), 1500 * MILLISECOND);
+        assert_eq!(
+            Backoff::default()
+                .with_min_ratio(0.5)
+                .with_random(|| 0.5)
+                .wait(3),
+            1500 * MILLISECOND
+        );
     }
 
     #[test]
@@ -115,7 +145,13 @@ mod tests {
         let backoff = Backoff::default();
         let waits: Vec<Duration> = (0..1000).map(|_| backoff.wait(2)).collect();
         assert!(waits.iter().all(|wait| *wait < 1000 * MILLISECOND));
-        let low = waits.iter().filter(|wait| **wait < 500 * MILLISECOND).count();
-        assert!((350..650).contains(&low), "{low} of 1000 waits are in the lower half");
+        let low = waits
+            .iter()
+            .filter(|wait| **wait < 500 * MILLISECOND)
+            .count();
+        assert!(
+            (350..650).contains(&low),
+            "{low} of 1000 waits are in the lower half"
+        );
     }
 }

@@ -15,7 +15,8 @@ pub enum ResponseClass {
     Success,
     /// The service failed in a way that passes: the request is retried.
     Retryable,
-    /// The caller sends too many requests: the request is retried after the time the service asks for.
+    /// The caller sends too many requests: the request is retried after the time the service asks
+    /// for.
     Throttled,
     /// The credential expired or was revoked: it is refreshed once.
     ExpiredCredential,

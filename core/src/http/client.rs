@@ -1,4 +1,5 @@
-//! Sends a request until it has a final answer: tries, waits, the deadline, and the record of it all.
+//! Sends a request until it has a final answer: tries, waits, the deadline, and the record of it
+//! all.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +13,9 @@ use url::Url;
 use super::answer::{BodyError, DecodeAttempt, JsonResponse, decode_json, judge};
 use super::reqwest_transport::ReqwestTransport;
 use super::transport::{RawResponse, Transport, TransportCause};
-use super::{HttpSettings, MAX_JSON_VALUES, MAX_OUTAGE_WAIT, Request, Response, ResponseClass, origin_of};
+use super::{
+    HttpSettings, MAX_JSON_VALUES, MAX_OUTAGE_WAIT, Request, Response, ResponseClass, origin_of,
+};
 use crate::call::{Call, RequestOutcome, RequestRecord};
 use crate::clock::Instant;
 use crate::error::{DecodeError, Error, Result, TransportError, TransportFailure};
@@ -31,12 +34,18 @@ impl HttpClient {
     ///
     /// [`Error::Transport`] when the settings hold a user agent or a CA bundle that cannot be used.
     pub fn new(settings: HttpSettings) -> Result<Self> {
-        Ok(Self::with_transport(Arc::new(ReqwestTransport::new(settings.clone())?), settings))
+        Ok(Self::with_transport(
+            Arc::new(ReqwestTransport::new(settings.clone())?),
+            settings,
+        ))
     }
 
     /// A client over another transport. Of the settings only the retry policy counts then.
     pub fn with_transport(transport: Arc<dyn Transport>, settings: HttpSettings) -> Self {
-        Self { transport, settings: Arc::new(settings) }
+        Self {
+            transport,
+            settings: Arc::new(settings),
+        }
     }
 
     /// What sends its requests, for tests that put faults in between.
@@ -49,16 +58,18 @@ impl HttpClient {
         &self.settings
     }
 
-    /// Opens a connection to the origin of `url` ahead of the first request to it, within the deadline of `call`, so that its handshakes go on beside something else. Nothing is sent on it,
-    /// and one that cannot be opened is no error: the request will meet the same. Does nothing without TLS, or where there was a connection before.
+    /// Opens a connection to the origin of `url` ahead of the first request to it, within the
+    /// deadline of `call`, so that its handshakes go on beside something else. Nothing is sent on
+    /// it, and one that cannot be opened is no error: the request will meet the same. Does nothing
+    /// without TLS, or where there was a connection before.
     pub async fn connect(&self, url: &Url, call: &Call) {
         if url.scheme() == "https" {
             _ = tokio::time::timeout(call.remaining(), self.transport.connect(url)).await;
         }
     }
 
-    /// Loads the certificate authorities of this machine again at the next connection, and opens new
-    /// connections from now on. Requests that are under way are not disturbed.
+    /// Loads the certificate authorities of this machine again at the next connection, and opens
+    /// new connections from now on. Requests that are under way are not disturbed.
     ///
     /// A renewed authority needs no such call: files that changed are read again when a server
     /// can't be verified. This is for authorities that were removed.
@@ -66,25 +77,40 @@ impl HttpClient {
         self.transport.reload_trust();
     }
 
-    /// Sends `request` until it has a final answer, whatever its status, and writes every try into `call`.
+    /// Sends `request` until it has a final answer, whatever its status, and writes every try into
+    /// `call`.
     ///
-    /// What is tried again is the [`RetryPolicy`](super::RetryPolicy)'s matter: the request's own or the client's. Between tries it waits for the longer of what the server asks
-    /// for and the backoff; a server that fails without throttling is granted [`MAX_OUTAGE_WAIT`]. A throttled request of a [yielding](Call::without_throttle_retry) call is not tried again. Where the deadline is nearer than that, the last answer or failure is final at once, so its `retry_after` still says when to come back.
+    /// What is tried again is the [`RetryPolicy`](super::RetryPolicy)'s matter: the request's own
+    /// or the client's. Between tries it waits for the longer of what the server asks for and the
+    /// backoff; a server that fails without throttling is granted [`MAX_OUTAGE_WAIT`]. A throttled
+    /// request of a [yielding](Call::without_throttle_retry) call is not tried again. Where the
+    /// deadline is nearer than that, the last answer or failure is final at once, so its
+    /// `retry_after` still says when to come back.
     ///
     /// # Errors
     ///
-    /// [`Error::Transport`] when no whole answer came: the last failure; `Deadline` when the call's deadline passed during a try; `Redirected` for an answer that sends elsewhere.
+    /// [`Error::Transport`] when no whole answer came: the last failure; `Deadline` when the call's
+    /// deadline passed during a try; `Redirected` for an answer that sends elsewhere.
     pub async fn send(&self, request: &Request, call: &Call) -> Result<Response> {
-        let (response, ()) = self.run(request, call, |_| DecodeAttempt::Final(())).await?;
+        let (response, ()) = self
+            .run(request, call, |_| DecodeAttempt::Final(()))
+            .await?;
         Ok(response)
     }
 
-    /// Sends `request` like [`HttpClient::send`] and decodes the JSON of a good answer. JSON that ends early counts as a cut answer and is tried again.
+    /// Sends `request` like [`HttpClient::send`] and decodes the JSON of a good answer. JSON that
+    /// ends early counts as a cut answer and is tried again.
     ///
     /// # Errors
     ///
-    /// [`Error::Transport`] as [`HttpClient::send`], and `Cut` when the JSON still ends early at the last try; [`Error::Decode`] of `provider` when it is not what `T` expects.
-    pub async fn json<T: DeserializeOwned>(&self, provider: &'static str, request: &Request, call: &Call) -> Result<JsonResponse<T>> {
+    /// [`Error::Transport`] as [`HttpClient::send`], and `Cut` when the JSON still ends early at
+    /// the last try; [`Error::Decode`] of `provider` when it is not what `T` expects.
+    pub async fn json<T: DeserializeOwned>(
+        &self,
+        provider: &'static str,
+        request: &Request,
+        call: &Call,
+    ) -> Result<JsonResponse<T>> {
         self.decode(provider, request, call, decode_json).await
     }
 
@@ -100,15 +126,22 @@ impl HttpClient {
         call: &Call,
         decode: impl Fn(&[u8]) -> Result<T, BodyError>,
     ) -> Result<JsonResponse<T>> {
-        let (mut response, decoded) = self.run(request, call, |raw| judge(raw, &decode)).await.map_err(|error| match error {
-            Error::Transport(error) => error.of_provider(provider).into(),
-            other => other,
-        })?;
+        let (mut response, decoded) = self
+            .run(request, call, |raw| judge(raw, &decode))
+            .await
+            .map_err(|error| match error {
+                Error::Transport(error) => error.of_provider(provider).into(),
+                other => other,
+            })?;
         match decoded {
             None => Ok(JsonResponse::Failure(response)),
             // A service may refuse with a good status. Its words are in the body.
-            Some(_) if response.class != ResponseClass::Success => Ok(JsonResponse::Failure(response)),
-            Some(Err(cause)) => Err(DecodeError::of_body(provider, request.operation(), cause).into()),
+            Some(_) if response.class != ResponseClass::Success => {
+                Ok(JsonResponse::Failure(response))
+            }
+            Some(Err(cause)) => {
+                Err(DecodeError::of_body(provider, request.operation(), cause).into())
+            }
             Some(Ok(value)) => {
                 response.body.clear();
                 Ok(JsonResponse::Success(value, response))
@@ -116,7 +149,12 @@ impl HttpClient {
         }
     }
 
-    async fn run<T>(&self, request: &Request, call: &Call, judge: impl Fn(&RawResponse) -> DecodeAttempt<T>) -> Result<(Response, T)> {
+    async fn run<T>(
+        &self,
+        request: &Request,
+        call: &Call,
+        judge: impl Fn(&RawResponse) -> DecodeAttempt<T>,
+    ) -> Result<(Response, T)> {
         let policy = request.own_retry().unwrap_or(&self.settings.retry);
         let started = call.elapsed();
         let mut before: Option<AttemptFailure> = None;
@@ -125,28 +163,54 @@ impl HttpClient {
         loop {
             attempt += 1;
             let authorized = authorize(request, call).await?;
-            let tried = self.try_once(authorized.as_ref().unwrap_or(request), call, attempt, &judge).await;
+            let tried = self
+                .try_once(
+                    authorized.as_ref().unwrap_or(request),
+                    call,
+                    attempt,
+                    &judge,
+                )
+                .await;
             let (class, again, asked) = match &tried {
                 Ok((raw, _)) => {
                     let class = request.classifier().classify(raw);
-                    let longest = if class == ResponseClass::Throttled { Duration::MAX } else { MAX_OUTAGE_WAIT };
-                    let asked = request.classifier().retry_after(raw, call.clock().wall()).map(|wait| wait.min(longest));
-                    let again =
-                        if class == ResponseClass::Throttled { call.retries_throttling() } else { class.is_transient() || policy.also_retries(raw.status) };
+                    let longest = if class == ResponseClass::Throttled {
+                        Duration::MAX
+                    } else {
+                        MAX_OUTAGE_WAIT
+                    };
+                    let asked = request
+                        .classifier()
+                        .retry_after(raw, call.clock().wall())
+                        .map(|wait| wait.min(longest));
+                    let again = if class == ResponseClass::Throttled {
+                        call.retries_throttling()
+                    } else {
+                        class.is_transient() || policy.also_retries(raw.status)
+                    };
                     (class, again, asked)
                 }
-                Err(cause) => (ResponseClass::Retryable, policy.retries_failure(cause.failure), None),
+                Err(cause) => (
+                    ResponseClass::Retryable,
+                    policy.retries_failure(cause.failure),
+                    None,
+                ),
             };
             if class == ResponseClass::ExpiredCredential
                 && !refreshed
                 && let Some(authorizer) = request.authorizer()
-                && authorizer.refresh(authorized.as_ref().unwrap_or(request)).await
+                && authorizer
+                    .refresh(authorized.as_ref().unwrap_or(request))
+                    .await
             {
                 refreshed = true;
                 continue;
             }
             if again && attempt <= policy.max_retries() {
-                let wait = policy.backoff().wait(attempt - 1).max(asked.unwrap_or_default());
+                let wait = policy
+                    .backoff()
+                    .wait(attempt - 1)
+                    .max(asked.unwrap_or_default());
                 if wait < call.remaining() {
                     let met = match tried {
                         Ok((raw, _)) => AttemptFailure::Status(raw.status),
@@ -159,14 +223,34 @@ impl HttpClient {
                 }
             }
             let elapsed = call.elapsed().saturating_sub(started);
-            let failed = |failure| TransportError::new(request.operation(), origin_of(request.url()), failure).after(attempt, elapsed);
+            let failed = |failure| {
+                TransportError::new(request.operation(), origin_of(request.url()), failure)
+                    .after(attempt, elapsed)
+            };
             return match tried {
                 Ok((raw, _)) if raw.status.is_redirection() => {
-                    Err(failed(TransportFailure::Redirected).with_detail(redirect_target(request.url(), &raw)).into())
+                    Err(failed(TransportFailure::Redirected)
+                        .with_detail(redirect_target(request.url(), &raw))
+                        .into())
                 }
                 Ok((raw, value)) => {
-                    let RawResponse { status, headers, body } = raw;
-                    Ok((Response { status, headers, body, attempts: attempt, elapsed, retry_after: asked, class }, value))
+                    let RawResponse {
+                        status,
+                        headers,
+                        body,
+                    } = raw;
+                    Ok((
+                        Response {
+                            status,
+                            headers,
+                            body,
+                            attempts: attempt,
+                            elapsed,
+                            retry_after: asked,
+                            class,
+                        },
+                        value,
+                    ))
                 }
                 Err(cause) => Err(finish(failed(cause.failure), cause, before)),
             };
@@ -194,8 +278,13 @@ impl HttpClient {
         let bytes = answer.as_ref().map_or(0, |raw| raw.body.len() as u64);
         let judged = answer.and_then(|raw| match judge(&raw) {
             DecodeAttempt::Final(value) => Ok((raw, value)),
-            DecodeAttempt::Truncated(cause) => Err(TransportCause::new(TransportFailure::Truncated).with_detail("the body ends early").with_cause(cause)),
-            DecodeAttempt::TooManyValues => Err(TransportCause::new(TransportFailure::TooLarge).with_detail(format!("the limit is {MAX_JSON_VALUES} values"))),
+            DecodeAttempt::Truncated(cause) => {
+                Err(TransportCause::new(TransportFailure::Truncated)
+                    .with_detail("the body ends early")
+                    .with_cause(cause))
+            }
+            DecodeAttempt::TooManyValues => Err(TransportCause::new(TransportFailure::TooLarge)
+                .with_detail(format!("the limit is {MAX_JSON_VALUES} values"))),
         });
         let outcome = match &judged {
             Ok((raw, _)) => RequestOutcome::Status(raw.status.as_u16()),
@@ -208,7 +297,9 @@ impl HttpClient {
 
 /// `request` as its authoriser leaves it, within the deadline; `None` when it has none.
 async fn authorize(request: &Request, call: &Call) -> Result<Option<Request>> {
-    let Some(authorizer) = request.authorizer() else { return Ok(None) };
+    let Some(authorizer) = request.authorizer() else {
+        return Ok(None);
+    };
     let mut authorized = request.clone();
     authorizer.authorize(&mut authorized, call).await?;
     Ok(Some(authorized))
@@ -234,9 +325,14 @@ fn note_retry(request: &Request, attempt: u32, wait: Duration, met: &AttemptFail
     tracing::debug!(operation = request.operation(), url = request.shown_url(), attempt, wait_ms, %met, "trying again");
 }
 
-/// The error for `cause`. One that came of the deadline says what the try before it had met, which is the more telling half.
+/// The error for `cause`. One that came of the deadline says what the try before it had met, which
+/// is the more telling half.
 fn finish(error: TransportError, cause: TransportCause, before: Option<AttemptFailure>) -> Error {
-    let TransportCause { failure, mut detail, cause: mut inner } = cause;
+    let TransportCause {
+        failure,
+        mut detail,
+        cause: mut inner,
+    } = cause;
     if let (TransportFailure::Deadline, Some(before)) = (failure, before) {
         detail = Some(format!("the try before met: {before}"));
         if let AttemptFailure::Failure(before) = before {
@@ -255,9 +351,16 @@ fn finish(error: TransportError, cause: TransportCause, before: Option<AttemptFa
 
 /// Where a redirect leads, without anything secret.
 fn redirect_target(url: &Url, raw: &RawResponse) -> String {
-    let location = raw.headers.get(LOCATION).and_then(|value| value.to_str().ok()).and_then(|location| url.join(location).ok());
+    let location = raw
+        .headers
+        .get(LOCATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|location| url.join(location).ok());
     let status = raw.status.as_u16();
-    location.map_or_else(|| format!("status {status} without a place"), |location| format!("status {status} to {}", origin_of(&location)))
+    location.map_or_else(
+        || format!("status {status} without a place"),
+        |location| format!("status {status} to {}", origin_of(&location)),
+    )
 }
 
 /// The entry of one try in the record; a try that is dropped midway is written down too.
@@ -271,7 +374,10 @@ impl<'a> Entry<'a> {
         let target = format!("{} {}", request.method(), request.shown_url());
         let mut record = RequestRecord::new(request.operation(), target, RequestOutcome::Cancelled);
         (record.attempt, record.started) = (attempt, call.elapsed());
-        Self { call, record: Some(record) }
+        Self {
+            call,
+            record: Some(record),
+        }
     }
 
     fn finish(mut self, outcome: RequestOutcome, bytes: u64) {

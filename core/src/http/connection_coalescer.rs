@@ -2,8 +2,8 @@
 //!
 //! hyper's pool opens a connection for every request that finds none, and learns from the handshake
 //! only that one would have served them all (HTTP/2). Here simultaneous requests to one origin wait
-//! for the first connection. Over HTTP/2 it serves all of them; over HTTP/1.1 each of the others then
-//! opens its own.
+//! for the first connection. Over HTTP/2 it serves all of them; over HTTP/1.1 each of the others
+//! then opens its own.
 //!
 //! A connection can also be opened ahead of its first request, so that its handshakes run while a
 //! token is fetched. hyper opens connections for requests only, so a request is made up whose
@@ -66,12 +66,14 @@ impl ConnectionCoalescer {
         Arc::ptr_eq(&self.state, &other.state)
     }
 
-    /// Opens a connection by `request` without sending it. Does nothing when a connection was opened
-    /// before or is being opened.
+    /// Opens a connection by `request` without sending it. Does nothing when a connection was
+    /// opened before or is being opened.
     pub(super) async fn preconnect(&self, request: impl Future) {
-        let Ok(state) = Arc::clone(&self.state).try_lock_owned() else { return };
-        // After the first connection the pool may hold one, and the request would be sent on it. While
-        // the state is locked here, none can get there.
+        let Ok(state) = Arc::clone(&self.state).try_lock_owned() else {
+            return;
+        };
+        // After the first connection the pool may hold one, and the request would be sent on it.
+        // While the state is locked here, none can get there.
         if state.last.is_some() || state.kept.is_some() {
             return;
         }
@@ -81,7 +83,8 @@ impl ConnectionCoalescer {
 
 impl fmt::Debug for ConnectionCoalescer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectionCoalescer").finish_non_exhaustive()
+        f.debug_struct("ConnectionCoalescer")
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,7 +92,10 @@ impl<S> Layer<S> for ConnectionCoalescer {
     type Service = Connector<S>;
 
     fn layer(&self, inner: S) -> Connector<S> {
-        Connector { coalescer: self.clone(), inner }
+        Connector {
+            coalescer: self.clone(),
+            inner,
+        }
     }
 }
 
@@ -136,7 +142,10 @@ where
         let inner = std::mem::replace(&mut self.inner, next);
         let coalescer = self.coalescer.clone();
         // hyper calls the connector while the request is polled, so this is the request's own task.
-        let ahead = PRECONNECT.try_with(|state| state.lock().unwrap_or_else(PoisonError::into_inner).take()).ok().flatten();
+        let ahead = PRECONNECT
+            .try_with(|state| state.lock().unwrap_or_else(PoisonError::into_inner).take())
+            .ok()
+            .flatten();
         Box::pin(async move {
             match ahead {
                 Some(state) => preconnect_one(inner, origin, state).await,
@@ -147,7 +156,11 @@ where
 }
 
 /// Connects and keeps the connection; always fails, so that the request isn't sent.
-async fn preconnect_one<S, Origin>(mut inner: S, origin: Origin, mut state: OwnedMutexGuard<ConnectState>) -> Result<S::Response, BoxError>
+async fn preconnect_one<S, Origin>(
+    mut inner: S,
+    origin: Origin,
+    mut state: OwnedMutexGuard<ConnectState>,
+) -> Result<S::Response, BoxError>
 where
     S: Service<Origin, Error = BoxError>,
     S::Response: Send + 'static,
@@ -157,14 +170,24 @@ where
     Err("the connection was opened ahead".into())
 }
 
-async fn connect<S, Origin>(mut inner: S, origin: Origin, coalescer: ConnectionCoalescer) -> Result<S::Response, BoxError>
+async fn connect<S, Origin>(
+    mut inner: S,
+    origin: Origin,
+    coalescer: ConnectionCoalescer,
+) -> Result<S::Response, BoxError>
 where
     S: Service<Origin, Error = BoxError>,
     S::Response: Connection + Send + 'static,
 {
     let mut state = coalescer.state.lock().await;
-    let kept = state.kept.take().filter(|(_, since)| since.elapsed() < KEPT_FOR);
-    let connection = match (kept.and_then(|(connection, _)| connection.downcast::<S::Response>().ok()), state.last) {
+    let kept = state
+        .kept
+        .take()
+        .filter(|(_, since)| since.elapsed() < KEPT_FOR);
+    let connection = match (
+        kept.and_then(|(connection, _)| connection.downcast::<S::Response>().ok()),
+        state.last,
+    ) {
         (Some(connection), _) => *connection,
         (None, Some(Protocol::Http1)) => {
             drop(state);
@@ -173,12 +196,17 @@ where
         (None, Some(Protocol::Http2(since))) if since.elapsed() < ARRIVAL => {
             drop(state);
             // The pool hands the shared connection to the request and forgets this attempt.
-            _ = tokio::time::timeout(ARRIVAL.saturating_sub(since.elapsed()), pending::<()>()).await;
+            _ = tokio::time::timeout(ARRIVAL.saturating_sub(since.elapsed()), pending::<()>())
+                .await;
             return Err(SharedConnectionLost.into());
         }
         (None, _) => inner.call(origin).await?,
     };
-    state.last = Some(if connection.connected().is_negotiated_h2() { Protocol::Http2(Instant::now()) } else { Protocol::Http1 });
+    state.last = Some(if connection.connected().is_negotiated_h2() {
+        Protocol::Http2(Instant::now())
+    } else {
+        Protocol::Http1
+    });
     Ok(connection)
 }
 
@@ -201,7 +229,11 @@ mod tests {
 
     impl Connection for Pretend {
         fn connected(&self) -> Connected {
-            if self.0 { Connected::new().negotiated_h2() } else { Connected::new() }
+            if self.0 {
+                Connected::new().negotiated_h2()
+            } else {
+                Connected::new()
+            }
         }
     }
 
@@ -226,7 +258,10 @@ mod tests {
 
     fn connector(http_2: bool) -> (Connector<Counting>, Arc<AtomicUsize>) {
         let count = Arc::new(AtomicUsize::new(0));
-        (ConnectionCoalescer::default().layer(Counting(http_2, Arc::clone(&count))), count)
+        (
+            ConnectionCoalescer::default().layer(Counting(http_2, Arc::clone(&count))),
+            count,
+        )
     }
 
     #[tokio::test(start_paused = true)]
@@ -234,10 +269,14 @@ mod tests {
         let (mut connector, count) = connector(true);
         connector.call(()).await.unwrap();
         let started = Instant::now();
-        // Nobody takes this request off the connector's hands, as the pool does once it has the connection.
+        // Nobody takes this request off the connector's hands, as the pool does once it has the
+        // connection.
         let error = connector.call(()).await.unwrap_err();
         assert!(error.is::<SharedConnectionLost>(), "{error}");
-        assert_eq!((started.elapsed() >= ARRIVAL, count.load(Ordering::SeqCst)), (true, 1));
+        assert_eq!(
+            (started.elapsed() >= ARRIVAL, count.load(Ordering::SeqCst)),
+            (true, 1)
+        );
         connector.call(()).await.unwrap();
         assert_eq!(count.load(Ordering::SeqCst), 2);
     }
@@ -249,7 +288,10 @@ mod tests {
         for _ in 0..3 {
             connector.call(()).await.unwrap();
         }
-        assert_eq!((started.elapsed(), count.load(Ordering::SeqCst)), (Duration::ZERO, 3));
+        assert_eq!(
+            (started.elapsed(), count.load(Ordering::SeqCst)),
+            (Duration::ZERO, 3)
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -257,7 +299,9 @@ mod tests {
         for (later, connections) in [(KEPT_FOR / 2, 1), (KEPT_FOR, 2)] {
             let (mut connector, count) = connector(true);
             let coalescer = connector.coalescer.clone();
-            coalescer.preconnect(async { assert!(connector.call(()).await.is_err()) }).await;
+            coalescer
+                .preconnect(async { assert!(connector.call(()).await.is_err()) })
+                .await;
             tokio::time::advance(later).await;
             connector.call(()).await.unwrap();
             assert_eq!(count.load(Ordering::SeqCst), connections);
@@ -268,9 +312,15 @@ mod tests {
     async fn a_broken_connection_is_found_in_the_error_of_the_request() {
         let coalescer = ConnectionCoalescer::default();
         coalescer.state.lock().await.last = Some(Protocol::Http2(Instant::now()));
-        let builder = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(TlsConfig::without_roots().unwrap());
+        let builder = reqwest::Client::builder()
+            .no_proxy()
+            .tls_backend_preconfigured(TlsConfig::without_roots().unwrap());
         let client = builder.connector_layer(coalescer).build().unwrap();
-        let error = client.get("https://host.invalid/").send().await.unwrap_err();
+        let error = client
+            .get("https://host.invalid/")
+            .send()
+            .await
+            .unwrap_err();
         assert!(is_caused_by::<SharedConnectionLost>(&error), "{error:?}");
     }
 }

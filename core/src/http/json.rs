@@ -14,14 +14,17 @@ pub const MAX_JSON_VALUES: usize = 2_000_000;
 /// It isn't JSON, not what `T` expects, or has more than [`MAX_JSON_VALUES`].
 pub fn decode_json<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
     if has_too_many_values(body) {
-        return Err(serde_json::Error::custom(format_args!("more than {MAX_JSON_VALUES} values")));
+        return Err(serde_json::Error::custom(format_args!(
+            "more than {MAX_JSON_VALUES} values"
+        )));
     }
     decode_unlimited(body)
 }
 
 pub(super) fn decode_unlimited<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
     let body = without_bom(body);
-    // Looked at as a whole once, it need not be looked at again text by text. Bytes that are no text may stand where nobody reads.
+    // Looked at as a whole once, it need not be looked at again text by text. Bytes that are no
+    // text may stand where nobody reads.
     match std::str::from_utf8(body) {
         Ok(text) => serde_json::from_str(text),
         Err(_) => serde_json::from_slice(body),
@@ -36,9 +39,14 @@ pub fn without_bom(text: &[u8]) -> &[u8] {
 /// Whether there are more than [`MAX_JSON_VALUES`]. Each but the first follows a comma or opens a
 /// list or an object; those inside of texts count too, which makes this cheap.
 pub(super) fn has_too_many_values(body: &[u8]) -> bool {
-    // A value takes at least two bytes with its separator, so bodies below 4 MB, which are most pages,
-    // are not scanned.
-    body.len() / 2 > MAX_JSON_VALUES && body.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() > MAX_JSON_VALUES
+    // A value takes at least two bytes with its separator, so bodies below 4 MB, which are most
+    // pages, are not scanned.
+    body.len() / 2 > MAX_JSON_VALUES
+        && body
+            .iter()
+            .filter(|byte| matches!(byte, b',' | b'[' | b'{'))
+            .count()
+            > MAX_JSON_VALUES
 }
 
 #[cfg(test)]
@@ -47,15 +55,24 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_is_skipped() {
-        assert_eq!(decode_json::<Vec<u8>>(b"\xEF\xBB\xBF[1,2]").ok(), Some(vec![1, 2]));
+        assert_eq!(
+            decode_json::<Vec<u8>>(b"\xEF\xBB\xBF[1,2]").ok(),
+            Some(vec![1, 2])
+        );
         assert!(decode_json::<Vec<u8>>(b"\xEF\xBB\xBF").is_err_and(|error| error.is_eof()));
     }
 
     #[test]
     fn a_list_without_end_is_refused_before_it_takes_memory() {
         let list = |items: usize| format!("[{}{{}}]", "{},".repeat(items - 1));
-        let error = decode_json::<Vec<serde_json::Map<String, serde_json::Value>>>(list(2_000_000).as_bytes()).map(|_| ());
-        assert_eq!(error.map_err(|error| error.to_string()), Err("more than 2000000 values".to_owned()));
+        let error = decode_json::<Vec<serde_json::Map<String, serde_json::Value>>>(
+            list(2_000_000).as_bytes(),
+        )
+        .map(|_| ());
+        assert_eq!(
+            error.map_err(|error| error.to_string()),
+            Err("more than 2000000 values".to_owned())
+        );
         let values = decode_json::<Vec<serde::de::IgnoredAny>>(list(900_000).as_bytes());
         assert_eq!(values.map(|values| values.len()).ok(), Some(900_000));
     }
@@ -63,6 +80,11 @@ mod tests {
     #[test]
     fn a_long_text_is_no_list() {
         let text = format!("\"{}\"", "x".repeat(5_000_000));
-        assert_eq!(decode_json::<String>(text.as_bytes()).map(|text| text.len()).ok(), Some(5_000_000));
+        assert_eq!(
+            decode_json::<String>(text.as_bytes())
+                .map(|text| text.len())
+                .ok(),
+            Some(5_000_000)
+        );
     }
 }

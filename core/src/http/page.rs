@@ -1,6 +1,7 @@
 //! Where the next link of a page leads: within one origin.
 //!
-//! A credential goes with every page, so a link that a server gives is followed only to the origin the list was asked from.
+//! A credential goes with every page, so a link that a server gives is followed only to the origin
+//! the list was asked from.
 
 use url::Url;
 
@@ -20,10 +21,15 @@ pub enum NextLink {
 impl NextLink {
     /// Reads the link that stands on `page`. Relative links are taken from there.
     ///
-    /// Scheme, host (without case) and effective port must be those of `page`: `https://h:443/` is `https://h/`. A link with user information is foreign wherever it leads.
+    /// Scheme, host (without case) and effective port must be those of `page`: `https://h:443/` is
+    /// `https://h/`. A link with user information is foreign wherever it leads.
     pub fn resolve(page: &Url, link: Option<&str>) -> Self {
-        let Some(link) = link.map(str::trim).filter(|link| !link.is_empty()) else { return Self::End };
-        let Ok(mut url) = page.join(link) else { return Self::Foreign("the link is no URL".to_owned()) };
+        let Some(link) = link.map(str::trim).filter(|link| !link.is_empty()) else {
+            return Self::End;
+        };
+        let Ok(mut url) = page.join(link) else {
+            return Self::Foreign("the link is no URL".to_owned());
+        };
         if page.origin() != url.origin() {
             return Self::Foreign(format!("the link names {}", origin_of(&url)));
         }
@@ -55,7 +61,10 @@ mod tests {
     use super::*;
 
     fn resolve(link: &str) -> NextLink {
-        NextLink::resolve(&"https://management.example/list?a=1".parse().unwrap(), Some(link))
+        NextLink::resolve(
+            &"https://management.example/list?a=1".parse().unwrap(),
+            Some(link),
+        )
     }
 
     fn page(url: &str) -> NextLink {
@@ -64,32 +73,66 @@ mod tests {
 
     #[test]
     fn links_to_the_same_origin_are_followed_however_it_is_written() {
-        assert_eq!(resolve("https://management.example:443/list?b=2"), page("https://management.example/list?b=2"));
-        assert_eq!(resolve("HTTPS://Management.EXAMPLE/list?b=2#x"), page("https://management.example/list?b=2"));
-        assert_eq!(resolve("/list?b=2"), page("https://management.example/list?b=2"));
+        assert_eq!(
+            resolve("https://management.example:443/list?b=2"),
+            page("https://management.example/list?b=2")
+        );
+        assert_eq!(
+            resolve("HTTPS://Management.EXAMPLE/list?b=2#x"),
+            page("https://management.example/list?b=2")
+        );
+        assert_eq!(
+            resolve("/list?b=2"),
+            page("https://management.example/list?b=2")
+        );
         assert_eq!(resolve("?b=2"), page("https://management.example/list?b=2"));
     }
 
     #[test]
     fn an_absent_or_empty_link_is_the_end() {
-        assert_eq!(NextLink::resolve(&"https://h.example/".parse().unwrap(), None), NextLink::End);
+        assert_eq!(
+            NextLink::resolve(&"https://h.example/".parse().unwrap(), None),
+            NextLink::End
+        );
         assert_eq!((resolve(""), resolve(" ")), (NextLink::End, NextLink::End));
     }
 
     #[test]
     fn links_elsewhere_are_foreign_and_say_where_they_lead() {
         for (link, detail) in [
-            ("https://evil.example/list", "the link names https://evil.example"),
+            (
+                "https://evil.example/list",
+                "the link names https://evil.example",
+            ),
             ("//evil.example/list", "the link names https://evil.example"),
-            ("http://management.example/list", "the link names http://management.example"),
-            ("https://management.example:8443/list", "the link names https://management.example:8443"),
-            ("https://management.example.evil.example/", "the link names https://management.example.evil.example"),
-            ("https://management.example@evil.example/", "the link names https://evil.example"),
-            ("https://user:canary@management.example/list", "the link carries user information"),
+            (
+                "http://management.example/list",
+                "the link names http://management.example",
+            ),
+            (
+                "https://management.example:8443/list",
+                "the link names https://management.example:8443",
+            ),
+            (
+                "https://management.example.evil.example/",
+                "the link names https://management.example.evil.example",
+            ),
+            (
+                "https://management.example@evil.example/",
+                "the link names https://evil.example",
+            ),
+            (
+                "https://user:canary@management.example/list",
+                "the link carries user information",
+            ),
             ("data:canary", "the link names data:"),
             ("https://", "the link is no URL"),
         ] {
-            assert_eq!(resolve(link), NextLink::Foreign(detail.to_owned()), "{link}");
+            assert_eq!(
+                resolve(link),
+                NextLink::Foreign(detail.to_owned()),
+                "{link}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The certificate authorities of a machine that judges certificates itself (Windows, macOS and relatives, Android): stands in for `system_roots.rs` there.
+//! The certificate authorities of a machine that judges certificates itself (Windows, macOS and
+//! relatives, Android): stands in for `system_roots.rs` there.
 
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use rustls::crypto::CryptoProvider;
 /// # Errors
 ///
 /// The platform's own.
-pub(super) fn system_verifier(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+pub(super) fn system_verifier(
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     Ok(Arc::new(rustls_platform_verifier::Verifier::new(provider)?))
 }

@@ -57,7 +57,12 @@ impl Proxy {
 /// Its place and its variable, without credentials.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the proxy {}://{}", self.url.scheme(), self.url.host_str().unwrap_or_default())?;
+        write!(
+            f,
+            "the proxy {}://{}",
+            self.url.scheme(),
+            self.url.host_str().unwrap_or_default()
+        )?;
         if let Some(port) = self.url.port() {
             write!(f, ":{port}")?;
         }
@@ -77,13 +82,20 @@ impl Proxies {
         let setting = |variables: [&'static str; 4]| {
             variables.into_iter().find_map(|variable| {
                 let url = parse(&env.filled(variable)?);
-                Some(Setting { variable, proxy: url.map(|url| Proxy { variable, url }) })
+                Some(Setting {
+                    variable,
+                    proxy: url.map(|url| Proxy { variable, url }),
+                })
             })
         };
         Self {
             https: setting(["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
             http: setting(["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]),
-            exceptions: Exceptions::new(&env.filled("no_proxy").or_else(|| env.filled("NO_PROXY")).unwrap_or_default()),
+            exceptions: Exceptions::new(
+                &env.filled("no_proxy")
+                    .or_else(|| env.filled("NO_PROXY"))
+                    .unwrap_or_default(),
+            ),
             is_cgi: env.filled("REQUEST_METHOD").is_some(),
         }
     }
@@ -95,17 +107,24 @@ impl Proxies {
     /// What is wrong with the variable that counts, without its value, which may hold a password.
     pub(super) fn find(&self, url: &Url) -> Result<Option<Proxy>, String> {
         let is_http = url.scheme() == "http";
-        let Some(setting) = (if is_http { &self.http } else { &self.https }) else { return Ok(None) };
+        let Some(setting) = (if is_http { &self.http } else { &self.https }) else {
+            return Ok(None);
+        };
         if self.exceptions.contain(url) {
             return Ok(None);
         }
         let variable = setting.variable;
         if is_http && self.is_cgi {
-            return Err(format!("`{variable}` is not used while `REQUEST_METHOD` is set, since a CGI program's client could choose it"));
+            return Err(format!(
+                "`{variable}` is not used while `REQUEST_METHOD` is set, since a CGI program's client could choose it"
+            ));
         }
         match &setting.proxy {
             Some(proxy) => Ok(Some(proxy.clone())),
-            None => Err(format!("the value of `{variable}` is not the URL of a proxy, as http://HOST:PORT; its scheme may be {}", SCHEMES.join(", "))),
+            None => Err(format!(
+                "the value of `{variable}` is not the URL of a proxy, as http://HOST:PORT; its scheme may be {}",
+                SCHEMES.join(", ")
+            )),
         }
     }
 
@@ -115,11 +134,15 @@ impl Proxies {
     }
 }
 
-/// The status with which the proxy of `client` refuses a tunnel to `target`. hyper doesn't report it
-/// when a tunnel fails, so the proxy is asked once more, in a request of its own.
+/// The status with which the proxy of `client` refuses a tunnel to `target`. hyper doesn't report
+/// it when a tunnel fails, so the proxy is asked once more, in a request of its own.
 pub(super) async fn refusal(client: &reqwest::Client, target: &Url) -> Option<StatusCode> {
     // A `CONNECT` request to an http URL goes to the proxy as it is.
-    let target = format!("http://{}:{}/", target.host_str()?, target.port_or_known_default()?);
+    let target = format!(
+        "http://{}:{}/",
+        target.host_str()?,
+        target.port_or_known_default()?
+    );
     let answer = client.request(Method::CONNECT, target).send().await.ok()?;
     Some(answer.status()).filter(|status| !status.is_success())
 }
@@ -127,9 +150,16 @@ pub(super) async fn refusal(client: &reqwest::Client, target: &Url) -> Option<St
 /// A URL, or `HOST:PORT` of an http proxy.
 fn parse(value: &str) -> Option<Url> {
     let value = value.trim();
-    let url = if value.contains("://") { Url::parse(value) } else { Url::parse(&format!("http://{value}")) }.ok()?;
+    let url = if value.contains("://") {
+        Url::parse(value)
+    } else {
+        Url::parse(&format!("http://{value}"))
+    }
+    .ok()?;
     // reqwest would ignore a proxy whose URL isn't also an `http::Uri`.
-    let is_usable = SCHEMES.contains(&url.scheme()) && url.host_str().is_some_and(|host| !host.is_empty()) && url.as_str().parse::<http::Uri>().is_ok();
+    let is_usable = SCHEMES.contains(&url.scheme())
+        && url.host_str().is_some_and(|host| !host.is_empty())
+        && url.as_str().parse::<http::Uri>().is_ok();
     is_usable.then_some(url)
 }
 
@@ -163,7 +193,9 @@ impl Exceptions {
             } else {
                 let (host, port) = split_host_port(&entry).unwrap_or((&entry, ""));
                 if let Ok(address) = host.parse::<IpAddr>() {
-                    exceptions.addresses.push((address.to_canonical(), port.to_owned()));
+                    exceptions
+                        .addresses
+                        .push((address.to_canonical(), port.to_owned()));
                 } else if !host.is_empty() {
                     exceptions.domains.push(Domain::new(host, port));
                 }
@@ -176,21 +208,38 @@ impl Exceptions {
         if self.everything {
             return true;
         }
-        let port = url.port_or_known_default().map(|port| port.to_string()).unwrap_or_default();
+        let port = url
+            .port_or_known_default()
+            .map(|port| port.to_string())
+            .unwrap_or_default();
         let matches = |wanted: &str| wanted.is_empty() || wanted == port;
         let address = match url.host() {
-            Some(Host::Domain(name)) => return self.domains.iter().any(|domain| domain.contains(name) && matches(&domain.port)),
+            Some(Host::Domain(name)) => {
+                return self
+                    .domains
+                    .iter()
+                    .any(|domain| domain.contains(name) && matches(&domain.port));
+            }
             Some(Host::Ipv4(address)) => IpAddr::from(address),
             Some(Host::Ipv6(address)) => IpAddr::from(address).to_canonical(),
             None => return false,
         };
-        self.networks.iter().any(|network| network.contains(&address)) || self.addresses.iter().any(|(known, port)| *known == address && matches(port))
+        self.networks
+            .iter()
+            .any(|network| network.contains(&address))
+            || self
+                .addresses
+                .iter()
+                .any(|(known, port)| *known == address && matches(port))
     }
 }
 
 impl Domain {
     fn new(host: &str, port: &str) -> Self {
-        let host = host.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(host);
+        let host = host
+            .strip_prefix('*')
+            .filter(|rest| rest.starts_with('.'))
+            .unwrap_or(host);
         let (itself, name) = match host.strip_prefix('.') {
             Some(name) => (false, name),
             None => (true, host),
@@ -199,7 +248,11 @@ impl Domain {
             Ok(Host::Domain(ascii)) if !name.is_ascii() => ascii,
             _ => name.to_owned(),
         };
-        Self { suffix: format!(".{ascii}"), itself, port: port.to_owned() }
+        Self {
+            suffix: format!(".{ascii}"),
+            itself,
+            port: port.to_owned(),
+        }
     }
 
     fn contains(&self, name: &str) -> bool {
@@ -223,38 +276,132 @@ mod tests {
     use super::*;
 
     fn find(variables: &[(&str, &str)], url: &str) -> Result<Option<String>, String> {
-        let env = Env::Memory(std::sync::Arc::new(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()));
+        let env = Env::Memory(std::sync::Arc::new(
+            variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        ));
         let found = Proxies::new(&env).find(&Url::parse(url).unwrap())?;
         Ok(found.map(|proxy| proxy.url().to_string()))
     }
 
     fn is_exception(list: &str, url: &str) -> bool {
-        find(&[("HTTPS_PROXY", "proxy:3128"), ("HTTP_PROXY", "proxy:3128"), ("NO_PROXY", list)], url).unwrap().is_none()
+        find(
+            &[
+                ("HTTPS_PROXY", "proxy:3128"),
+                ("HTTP_PROXY", "proxy:3128"),
+                ("NO_PROXY", list),
+            ],
+            url,
+        )
+        .unwrap()
+        .is_none()
     }
 
     #[test]
     fn no_proxy_has_the_forms_that_go_documents() {
         for (list, exceptions, others) in [
-            ("azure.com", &["https://azure.com", "https://management.azure.com", "http://a.b.azure.com:81"][..], &["https://notazure.com"][..]),
-            (".azure.com", &["https://management.azure.com"], &["https://azure.com", "https://notazure.com"]),
-            ("*.azure.com", &["https://management.azure.com", "https://a.b.azure.com"], &["https://azure.com", "https://notazure.com"]),
-            ("azure.com:443", &["https://azure.com", "https://management.azure.com:443"], &["http://azure.com", "https://azure.com:8443"]),
-            (".azure.com:8443", &["https://a.azure.com:8443"], &["https://a.azure.com", "https://azure.com:8443"]),
-            ("*.azure.com:80", &["http://a.azure.com"], &["https://a.azure.com", "http://azure.com"]),
-            ("azure.com:", &["https://azure.com", "http://azure.com:81"], &[]),
+            (
+                "azure.com",
+                &[
+                    "https://azure.com",
+                    "https://management.azure.com",
+                    "http://a.b.azure.com:81",
+                ][..],
+                &["https://notazure.com"][..],
+            ),
+            (
+                ".azure.com",
+                &["https://management.azure.com"],
+                &["https://azure.com", "https://notazure.com"],
+            ),
+            (
+                "*.azure.com",
+                &["https://management.azure.com", "https://a.b.azure.com"],
+                &["https://azure.com", "https://notazure.com"],
+            ),
+            (
+                "azure.com:443",
+                &["https://azure.com", "https://management.azure.com:443"],
+                &["http://azure.com", "https://azure.com:8443"],
+            ),
+            (
+                ".azure.com:8443",
+                &["https://a.azure.com:8443"],
+                &["https://a.azure.com", "https://azure.com:8443"],
+            ),
+            (
+                "*.azure.com:80",
+                &["http://a.azure.com"],
+                &["https://a.azure.com", "http://azure.com"],
+            ),
+            (
+                "azure.com:",
+                &["https://azure.com", "http://azure.com:81"],
+                &[],
+            ),
             ("AZURE.com", &["https://management.Azure.COM"], &[]),
-            ("bücher.example", &["https://bücher.example", "https://a.xn--bcher-kva.example"], &[]),
-            ("*", &["https://azure.com", "http://10.0.0.4", "https://[2001:db8::1]"], &[]),
+            (
+                "bücher.example",
+                &["https://bücher.example", "https://a.xn--bcher-kva.example"],
+                &[],
+            ),
+            (
+                "*",
+                &[
+                    "https://azure.com",
+                    "http://10.0.0.4",
+                    "https://[2001:db8::1]",
+                ],
+                &[],
+            ),
             ("a.example,*", &["https://azure.com"], &[]),
-            ("10.0.0.4", &["https://10.0.0.4", "http://10.0.0.4:81", "https://[::ffff:10.0.0.4]"], &["https://10.0.0.5", "https://10.0.0.4.example"]),
-            ("10.0.0.4:443", &["https://10.0.0.4"], &["http://10.0.0.4", "https://10.0.0.4:8443"]),
-            ("10.1.2.3/8", &["https://10.200.0.1", "http://10.0.0.1:81"], &["https://11.0.0.1", "https://10.example"]),
-            ("2001:db8::1", &["https://[2001:db8::1]", "http://[2001:db8:0::1]:81"], &["https://[2001:db8::2]"]),
-            ("[2001:db8::1]:443", &["https://[2001:db8::1]"], &["http://[2001:db8::1]"]),
-            ("2001:db8::/32", &["https://[2001:db8:1::1]"], &["https://[2001:db9::1]", "https://10.0.0.4"]),
-            (" a.example , ,b.example ", &["https://a.example", "https://c.b.example"], &["https://c.example"]),
+            (
+                "10.0.0.4",
+                &[
+                    "https://10.0.0.4",
+                    "http://10.0.0.4:81",
+                    "https://[::ffff:10.0.0.4]",
+                ],
+                &["https://10.0.0.5", "https://10.0.0.4.example"],
+            ),
+            (
+                "10.0.0.4:443",
+                &["https://10.0.0.4"],
+                &["http://10.0.0.4", "https://10.0.0.4:8443"],
+            ),
+            (
+                "10.1.2.3/8",
+                &["https://10.200.0.1", "http://10.0.0.1:81"],
+                &["https://11.0.0.1", "https://10.example"],
+            ),
+            (
+                "2001:db8::1",
+                &["https://[2001:db8::1]", "http://[2001:db8:0::1]:81"],
+                &["https://[2001:db8::2]"],
+            ),
+            (
+                "[2001:db8::1]:443",
+                &["https://[2001:db8::1]"],
+                &["http://[2001:db8::1]"],
+            ),
+            (
+                "2001:db8::/32",
+                &["https://[2001:db8:1::1]"],
+                &["https://[2001:db9::1]", "https://10.0.0.4"],
+            ),
+            (
+                " a.example , ,b.example ",
+                &["https://a.example", "https://c.b.example"],
+                &["https://c.example"],
+            ),
             // Entries without a host, and what no host is called, match nothing.
-            (",:443,*azure.com,a:b:c,azure.*,10.0.0.0/33", &[], &["https://azure.com", "https://10.0.0.4", "https://a"]),
+            (
+                ",:443,*azure.com,a:b:c,azure.*,10.0.0.0/33",
+                &[],
+                &["https://azure.com", "https://10.0.0.4", "https://a"],
+            ),
         ] {
             for url in exceptions {
                 assert!(is_exception(list, url), "{list} doesn't have {url}");
@@ -276,14 +423,31 @@ mod tests {
             ("no_proxy", ""),
             ("NO_PROXY", "b.example"),
         ];
-        assert_eq!(find(&all, "http://a.example").unwrap().unwrap(), "http://lower/");
-        assert_eq!(find(&all, "https://a.example").unwrap().unwrap(), "http://lower:1/");
+        assert_eq!(
+            find(&all, "http://a.example").unwrap().unwrap(),
+            "http://lower/"
+        );
+        assert_eq!(
+            find(&all, "https://a.example").unwrap().unwrap(),
+            "http://lower:1/"
+        );
         assert_eq!(find(&all, "https://b.example").unwrap(), None);
-        let upper = [("https_proxy", ""), ("HTTPS_PROXY", "upper"), ("no_proxy", "a.example"), ("NO_PROXY", "b.example")];
-        assert_eq!(find(&upper, "https://b.example").unwrap().unwrap(), "http://upper/");
+        let upper = [
+            ("https_proxy", ""),
+            ("HTTPS_PROXY", "upper"),
+            ("no_proxy", "a.example"),
+            ("NO_PROXY", "b.example"),
+        ];
+        assert_eq!(
+            find(&upper, "https://b.example").unwrap().unwrap(),
+            "http://upper/"
+        );
         assert_eq!(find(&upper, "https://a.example").unwrap(), None);
         assert_eq!(find(&upper, "http://b.example").unwrap(), None);
-        assert_eq!(find(&all[..1], "https://a.example").unwrap().unwrap(), "http://all/");
+        assert_eq!(
+            find(&all[..1], "https://a.example").unwrap().unwrap(),
+            "http://all/"
+        );
         assert_eq!(find(&[], "https://a.example").unwrap(), None);
     }
 
@@ -295,38 +459,85 @@ mod tests {
             ("user:p%40ss@proxy:3128", "http://user:p%40ss@proxy:3128/"),
             (" https://proxy ", "https://proxy/"),
             ("socks5://proxy", "socks5://proxy"),
-            ("socks5h://user:password@proxy:1", "socks5h://user:password@proxy:1"),
+            (
+                "socks5h://user:password@proxy:1",
+                "socks5h://user:password@proxy:1",
+            ),
             ("http://[2001:db8::1]:3128", "http://[2001:db8::1]:3128/"),
         ] {
-            assert_eq!(find(&[("HTTPS_PROXY", value)], "https://a.example").unwrap().unwrap(), url);
+            assert_eq!(
+                find(&[("HTTPS_PROXY", value)], "https://a.example")
+                    .unwrap()
+                    .unwrap(),
+                url
+            );
         }
     }
 
     #[test]
     fn an_unusable_value_is_an_error_that_names_the_variable_alone() {
-        for value in ["http://", "ftp://canary@proxy", "http://user:canary@proxy:99999", "canary proxy", "://canary", "http://pro xy", "user:canary@"] {
+        for value in [
+            "http://",
+            "ftp://canary@proxy",
+            "http://user:canary@proxy:99999",
+            "canary proxy",
+            "://canary",
+            "http://pro xy",
+            "user:canary@",
+        ] {
             let error = find(&[("https_proxy", value)], "https://a.example").unwrap_err();
-            assert!(error.starts_with("the value of `https_proxy` is not the URL of a proxy, as http://HOST:PORT;"), "{value}: {error}");
+            assert!(
+                error.starts_with(
+                    "the value of `https_proxy` is not the URL of a proxy, as http://HOST:PORT;"
+                ),
+                "{value}: {error}"
+            );
             assert!(!error.contains("canary"), "{error}");
             // It doesn't matter where it doesn't count.
-            assert_eq!(find(&[("https_proxy", value), ("NO_PROXY", "a.example")], "https://a.example"), Ok(None));
-            assert_eq!(find(&[("https_proxy", value)], "http://a.example"), Ok(None));
+            assert_eq!(
+                find(
+                    &[("https_proxy", value), ("NO_PROXY", "a.example")],
+                    "https://a.example"
+                ),
+                Ok(None)
+            );
+            assert_eq!(
+                find(&[("https_proxy", value)], "http://a.example"),
+                Ok(None)
+            );
         }
     }
 
     #[test]
     fn a_cgi_program_takes_no_proxy_for_http_from_its_environment() {
-        let variables = [("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "canary"), ("HTTPS_PROXY", "proxy")];
+        let variables = [
+            ("REQUEST_METHOD", "GET"),
+            ("HTTP_PROXY", "canary"),
+            ("HTTPS_PROXY", "proxy"),
+        ];
         let error = find(&variables, "http://a.example").unwrap_err();
-        assert!(error.starts_with("`HTTP_PROXY` is not used while `REQUEST_METHOD` is set") && !error.contains("canary"), "{error}");
+        assert!(
+            error.starts_with("`HTTP_PROXY` is not used while `REQUEST_METHOD` is set")
+                && !error.contains("canary"),
+            "{error}"
+        );
         assert!(find(&variables, "https://a.example").unwrap().is_some());
     }
 
     #[test]
     fn credentials_are_not_shown() {
-        let proxies = Proxies::new(&Env::from([("HTTPS_PROXY", "http://user:canary@proxy:3128")]));
-        let proxy = proxies.find(&Url::parse("https://a.example").unwrap()).unwrap().unwrap();
-        assert_eq!(proxy.to_string(), "the proxy http://proxy:3128 from `HTTPS_PROXY`");
+        let proxies = Proxies::new(&Env::from([(
+            "HTTPS_PROXY",
+            "http://user:canary@proxy:3128",
+        )]));
+        let proxy = proxies
+            .find(&Url::parse("https://a.example").unwrap())
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            proxy.to_string(),
+            "the proxy http://proxy:3128 from `HTTPS_PROXY`"
+        );
         assert!(!format!("{proxies:?} {proxy:?}").contains("canary"));
     }
 }

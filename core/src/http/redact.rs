@@ -10,16 +10,29 @@ use url::Url;
 pub fn shown_url(url: &Url, shown_parameters: &[&str]) -> String {
     let mut shown = origin_of(url);
     shown.push_str(url.path());
-    let Some(query) = url.query() else { return shown };
+    let Some(query) = url.query() else {
+        return shown;
+    };
     for (index, parameter) in query.split('&').enumerate() {
         shown.push(if index == 0 { '?' } else { '&' });
-        let (name, value) = parameter.split_once('=').map_or((None, parameter), |(name, value)| (Some(name.replace("%24", "$")), value));
+        let (name, value) = parameter
+            .split_once('=')
+            .map_or((None, parameter), |(name, value)| {
+                (Some(name.replace("%24", "$")), value)
+            });
         // A parameter without a name is all value.
         let Some(name) = name else {
             shown.push_str("...");
             continue;
         };
-        let value = if shown_parameters.iter().any(|parameter| parameter.eq_ignore_ascii_case(&name)) { value } else { "..." };
+        let value = if shown_parameters
+            .iter()
+            .any(|parameter| parameter.eq_ignore_ascii_case(&name))
+        {
+            value
+        } else {
+            "..."
+        };
         _ = write!(shown, "{name}={value}");
     }
     shown
@@ -28,7 +41,11 @@ pub fn shown_url(url: &Url, shown_parameters: &[&str]) -> String {
 /// Scheme, host and port (where it is not the scheme's own): what an error may say of a target.
 pub fn origin_of(url: &Url) -> String {
     let origin = url.origin();
-    if origin.is_tuple() { origin.ascii_serialization() } else { format!("{}:", url.scheme()) }
+    if origin.is_tuple() {
+        origin.ascii_serialization()
+    } else {
+        format!("{}:", url.scheme())
+    }
 }
 
 #[cfg(test)]
@@ -44,17 +61,28 @@ mod tests {
     #[test]
     fn what_may_be_secret_is_left_out_and_what_was_asked_stays() {
         assert_eq!(
-            shown("https://user:canary@h.example:443/a/b?api-version=2024-05-01&$skiptoken=canary#canary"),
+            shown(
+                "https://user:canary@h.example:443/a/b?api-version=2024-05-01&$skiptoken=canary#canary"
+            ),
             "https://h.example/a/b?api-version=2024-05-01&$skiptoken=..."
         );
-        assert_eq!(shown("http://127.0.0.1:8080/x?%24Filter=a%20eq%20b&sig=canary&canary"), "http://127.0.0.1:8080/x?$Filter=a%20eq%20b&sig=...&...");
+        assert_eq!(
+            shown("http://127.0.0.1:8080/x?%24Filter=a%20eq%20b&sig=canary&canary"),
+            "http://127.0.0.1:8080/x?$Filter=a%20eq%20b&sig=...&..."
+        );
         assert_eq!(shown("https://h.example"), "https://h.example/");
-        assert_eq!(shown("https://h.example/?=canary"), "https://h.example/?=...");
+        assert_eq!(
+            shown("https://h.example/?=canary"),
+            "https://h.example/?=..."
+        );
     }
 
     #[test]
     fn the_origin_has_no_path_and_no_user() {
-        assert_eq!(origin_of(&Url::parse("https://canary@h.example:8443/canary?canary").unwrap()), "https://h.example:8443");
+        assert_eq!(
+            origin_of(&Url::parse("https://canary@h.example:8443/canary?canary").unwrap()),
+            "https://h.example:8443"
+        );
         assert_eq!(origin_of(&Url::parse("data:canary").unwrap()), "data:");
     }
 }

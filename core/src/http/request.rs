@@ -29,7 +29,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// A `GET` of `url`; `operation` says in words what it is for, as `list network interfaces`, so that it reads well after "cannot".
+    /// A `GET` of `url`; `operation` says in words what it is for, as `list network interfaces`, so
+    /// that it reads well after "cannot".
     pub fn get(operation: impl Into<String>, url: Url) -> Self {
         Self {
             operation: operation.into(),
@@ -46,7 +47,11 @@ impl Request {
 
     /// A `POST` of `body` to `url`.
     pub fn post(operation: impl Into<String>, url: Url, body: impl Into<Bytes>) -> Self {
-        Self { method: Method::POST, body: Some(body.into()), ..Self::get(operation, url) }
+        Self {
+            method: Method::POST,
+            body: Some(body.into()),
+            ..Self::get(operation, url)
+        }
     }
 
     /// The same request with another method.
@@ -63,15 +68,18 @@ impl Request {
         self
     }
 
-    /// The same request with `Authorization: Bearer ...`. A token that cannot stand in a header is sent as an empty one, which the server refuses.
+    /// The same request with `Authorization: Bearer ...`. A token that cannot stand in a header is
+    /// sent as an empty one, which the server refuses.
     #[must_use]
     pub fn bearer(self, token: &Secret) -> Self {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+            .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
         value.set_sensitive(true);
         self.header(AUTHORIZATION, value)
     }
 
-    /// The same request, whose responses `classifier` judges instead of [`ByStatus`](super::ByStatus).
+    /// The same request, whose responses `classifier` judges instead of
+    /// [`ByStatus`](super::ByStatus).
     #[must_use]
     pub fn classified_by(mut self, classifier: &'static dyn ResponseClassifier) -> Self {
         self.classifier = Some(classifier);
@@ -172,7 +180,11 @@ impl Request {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("operation", &self.operation).field("method", &self.method).field("url", &self.shown_url()).finish_non_exhaustive()
+        f.debug_struct("Request")
+            .field("operation", &self.operation)
+            .field("method", &self.method)
+            .field("url", &self.shown_url())
+            .finish_non_exhaustive()
     }
 }
 
@@ -201,6 +213,10 @@ pub struct Response {
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Response").field("status", &self.status).field("bytes", &self.body.len()).field("attempts", &self.attempts).finish_non_exhaustive()
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("bytes", &self.body.len())
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
     }
 }

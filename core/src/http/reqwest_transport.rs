@@ -1,10 +1,10 @@
 //! The transport over the network: reqwest with rustls.
 //!
-//! Each origin has a client of its own, made at its first request: `connection_coalescer.rs` must know
-//! where a connection leads, and `proxy.rs` whether a proxy is used. All of them share one TLS
-//! configuration (`tls_config.rs`), made at the first TLS connection: the metadata services are plain
-//! http, and requests to them don't load a hundred CA certificates. `route.rs` decides between proxy
-//! and direct connection.
+//! Each origin has a client of its own, made at its first request: `connection_coalescer.rs` must
+//! know where a connection leads, and `proxy.rs` whether a proxy is used. All of them share one TLS
+//! configuration (`tls_config.rs`), made at the first TLS connection: the metadata services are
+//! plain http, and requests to them don't load a hundred CA certificates. `route.rs` decides
+//! between proxy and direct connection.
 //!
 //! A request that times out takes the client of its origin with it, and so the connection: over
 //! HTTP/2 a connection may look healthy (it acknowledges PINGs) and never answer a request again.
@@ -71,10 +71,20 @@ impl ReqwestTransport {
         }
         let trust = TlsConfig::new(&settings)?;
         let server_name = match &settings.server_name {
-            Some(name) => Some(ServerName::new(name).ok_or_else(|| unusable("the server name is not a DNS name"))?),
+            Some(name) => Some(
+                ServerName::new(name)
+                    .ok_or_else(|| unusable("the server name is not a DNS name"))?,
+            ),
             None => None,
         };
-        Ok(Self { settings, trust, server_name, proxies: OnceLock::new(), tls: Mutex::default(), clients: Mutex::default() })
+        Ok(Self {
+            settings,
+            trust,
+            server_name,
+            proxies: OnceLock::new(),
+            tls: Mutex::default(),
+            clients: Mutex::default(),
+        })
     }
 
     /// The client for the origin of `url`.
@@ -86,16 +96,33 @@ impl ReqwestTransport {
         }
         let coalescer = ConnectionCoalescer::default();
         let proxy = self.proxy(url)?;
-        let client = self.builder(url, proxy.as_ref())?.connector_layer(coalescer.clone()).build().map_err(classify)?;
-        Ok(clients.entry(origin).insert_entry(OriginClient { client, coalescer, proxy }).get().clone())
+        let client = self
+            .builder(url, proxy.as_ref())?
+            .connector_layer(coalescer.clone())
+            .build()
+            .map_err(classify)?;
+        Ok(clients
+            .entry(origin)
+            .insert_entry(OriginClient {
+                client,
+                coalescer,
+                proxy,
+            })
+            .get()
+            .clone())
     }
 
     /// The proxy that requests to `url` go through.
     fn proxy(&self, url: &Url) -> Result<Option<Proxy>, TransportCause> {
-        if Route::of(url) != Route::Proxied || !self.settings.proxy_from_environment || self.server_name.is_some() {
+        if Route::of(url) != Route::Proxied
+            || !self.settings.proxy_from_environment
+            || self.server_name.is_some()
+        {
             return Ok(None);
         }
-        self.proxies().find(url).map_err(|detail| TransportCause::new(TransportFailure::InvalidRequest).with_detail(detail))
+        self.proxies().find(url).map_err(|detail| {
+            TransportCause::new(TransportFailure::InvalidRequest).with_detail(detail)
+        })
     }
 
     fn proxies(&self) -> &Proxies {
@@ -115,7 +142,10 @@ impl ReqwestTransport {
     fn forget(&self, url: &Url, origin_client: &OriginClient) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let origin = origin_of(url);
-        if clients.get(&origin).is_some_and(|current| current.coalescer.is_same(&origin_client.coalescer)) {
+        if clients
+            .get(&origin)
+            .is_some_and(|current| current.coalescer.is_same(&origin_client.coalescer))
+        {
             clients.remove(&origin);
         }
     }
@@ -129,16 +159,39 @@ impl ReqwestTransport {
     }
 
     /// A client builder for the origin of `url`.
-    fn builder(&self, url: &Url, proxy: Option<&Proxy>) -> Result<reqwest::ClientBuilder, TransportCause> {
+    fn builder(
+        &self,
+        url: &Url,
+        proxy: Option<&Proxy>,
+    ) -> Result<reqwest::ClientBuilder, TransportCause> {
         let route = Route::of(url);
         // A proxy may speak TLS whatever the host behind it does.
-        let tls = if route == Route::DirectPlain { TlsConfig::without_roots() } else { self.tls() }
-            .map_err(|cause| TransportCause::new(TransportFailure::Tls).with_detail("the CA certificates of this machine cannot be used").with_cause(cause))?;
-        let HttpSettings { user_agent, connect_timeout, idle_timeout, first_byte_timeout, ping_interval, proxy_from_environment, .. } = &self.settings;
+        let tls = if route == Route::DirectPlain {
+            TlsConfig::without_roots()
+        } else {
+            self.tls()
+        }
+        .map_err(|cause| {
+            TransportCause::new(TransportFailure::Tls)
+                .with_detail("the CA certificates of this machine cannot be used")
+                .with_cause(cause)
+        })?;
+        let HttpSettings {
+            user_agent,
+            connect_timeout,
+            idle_timeout,
+            first_byte_timeout,
+            ping_interval,
+            proxy_from_environment,
+            ..
+        } = &self.settings;
         let mut builder = reqwest::Client::builder()
             .user_agent(user_agent)
-            // The first-byte limit counts from the start: a connection that does not come to be must end before it, or it would look like a silent server.
-            .connect_timeout((*connect_timeout).min(first_byte_timeout.unwrap_or(*idle_timeout) * 19 / 20))
+            // The first-byte limit counts from the start: a connection that does not come to be
+            // must end before it, or it would look like a silent server.
+            .connect_timeout(
+                (*connect_timeout).min(first_byte_timeout.unwrap_or(*idle_timeout) * 19 / 20),
+            )
             .http2_keep_alive_interval(*ping_interval)
             .http2_keep_alive_timeout(*ping_interval)
             .http2_keep_alive_while_idle(true)
@@ -147,11 +200,20 @@ impl ReqwestTransport {
             .tls_backend_preconfigured(tls)
             // Every try is the client's own, so that the record has them all.
             .retry(reqwest::retry::never());
-        // Windows and macOS have proxy settings beside the variables, which reqwest reads by itself.
+        // Windows and macOS have proxy settings beside the variables, which reqwest reads by
+        // itself.
         let has_settings = cfg!(any(windows, target_vendor = "apple"));
         builder = match proxy {
-            Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.url().clone()).map_err(classify)?),
-            None if has_settings && route == Route::Proxied && *proxy_from_environment && self.proxies().are_unset() => builder,
+            Some(proxy) => {
+                builder.proxy(reqwest::Proxy::all(proxy.url().clone()).map_err(classify)?)
+            }
+            None if has_settings
+                && route == Route::Proxied
+                && *proxy_from_environment
+                && self.proxies().are_unset() =>
+            {
+                builder
+            }
             None => builder.no_proxy(),
         };
         if self.server_name.is_some()
@@ -163,31 +225,55 @@ impl ReqwestTransport {
     }
 
     /// `cause`, completed with the proxy's part in it.
-    async fn explain_proxy_failure(&self, cause: TransportCause, origin_client: &OriginClient, url: &Url) -> TransportCause {
-        let (Some(proxy), TransportFailure::Connect) = (&origin_client.proxy, cause.failure) else { return cause };
-        let error = cause.cause.as_deref().and_then(|cause| cause.downcast_ref::<reqwest::Error>());
+    async fn explain_proxy_failure(
+        &self,
+        cause: TransportCause,
+        origin_client: &OriginClient,
+        url: &Url,
+    ) -> TransportCause {
+        let (Some(proxy), TransportFailure::Connect) = (&origin_client.proxy, cause.failure) else {
+            return cause;
+        };
+        let error = cause
+            .cause
+            .as_deref()
+            .and_then(|cause| cause.downcast_ref::<reqwest::Error>());
         // A proxy that could be reached, and answered.
-        let is_refusal = error.is_some_and(|error| !error.is_timeout() && !is_caused_by::<io::Error>(error));
+        let is_refusal =
+            error.is_some_and(|error| !error.is_timeout() && !is_caused_by::<io::Error>(error));
         if is_refusal
             && url.scheme() == "https"
             && proxy.is_http()
-            && let Ok(Ok(client)) = self.builder(url, Some(proxy)).map(reqwest::ClientBuilder::build)
-            && let Ok(Some(status)) = tokio::time::timeout(self.settings.idle_timeout, proxy::refusal(&client, url)).await
+            && let Ok(Ok(client)) = self
+                .builder(url, Some(proxy))
+                .map(reqwest::ClientBuilder::build)
+            && let Ok(Some(status)) =
+                tokio::time::timeout(self.settings.idle_timeout, proxy::refusal(&client, url)).await
         {
-            return TransportCause::new(TransportFailure::ProxyStatus(status.as_u16())).with_detail(proxy.to_string());
+            return TransportCause::new(TransportFailure::ProxyStatus(status.as_u16()))
+                .with_detail(proxy.to_string());
         }
         cause.with_detail(format!("through {proxy}"))
     }
 
     /// How long a request that starts now waits for the first byte.
     fn first_byte_timeout(&self, deadline: Instant) -> Duration {
-        let HttpSettings { first_byte_timeout, idle_timeout, .. } = &self.settings;
-        first_byte_timeout.unwrap_or_else(|| (deadline.saturating_duration_since(Instant::now()) / 3).max(*idle_timeout))
+        let HttpSettings {
+            first_byte_timeout,
+            idle_timeout,
+            ..
+        } = &self.settings;
+        first_byte_timeout.unwrap_or_else(|| {
+            (deadline.saturating_duration_since(Instant::now()) / 3).max(*idle_timeout)
+        })
     }
 
     async fn read(&self, mut response: reqwest::Response) -> Result<RawResponse, TransportCause> {
         let limit = self.settings.max_body;
-        let too_large = || TransportCause::new(TransportFailure::TooLarge).with_detail(format!("the limit is {limit} bytes"));
+        let too_large = || {
+            TransportCause::new(TransportFailure::TooLarge)
+                .with_detail(format!("the limit is {limit} bytes"))
+        };
         let length = response.content_length().unwrap_or(0);
         if length > limit as u64 {
             return Err(too_large());
@@ -200,18 +286,35 @@ impl ReqwestTransport {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(RawResponse { status: response.status(), headers: std::mem::take(response.headers_mut()), body: body.into() })
+        Ok(RawResponse {
+            status: response.status(),
+            headers: std::mem::take(response.headers_mut()),
+            body: body.into(),
+        })
     }
 }
 
 #[async_trait]
 impl Transport for ReqwestTransport {
-    async fn send(&self, request: &Request, deadline: Instant) -> Result<RawResponse, TransportCause> {
+    async fn send(
+        &self,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<RawResponse, TransportCause> {
         let origin_client = self.origin_client(request.url())?;
-        let mut in_flight = InFlight { wire: self, url: request.url(), origin_client: &origin_client, deadline, timed_out: None };
+        let mut in_flight = InFlight {
+            wire: self,
+            url: request.url(),
+            origin_client: &origin_client,
+            deadline,
+            timed_out: None,
+        };
         let named = self.named(request.url());
         let send = || {
-            let builder = origin_client.client.request(request.method().clone(), named.as_ref().clone()).headers(request.headers().clone());
+            let builder = origin_client
+                .client
+                .request(request.method().clone(), named.as_ref().clone())
+                .headers(request.headers().clone());
             match request.body() {
                 Some(body) => builder.body(body.clone()),
                 None => builder,
@@ -226,21 +329,35 @@ impl Transport for ReqwestTransport {
         };
         let answer = match within(self.first_byte_timeout(deadline), head).await {
             Ok(response) => self.read(response).await,
-            Err(cause) => Err(self.explain_proxy_failure(cause, &origin_client, request.url()).await),
+            Err(cause) => Err(self
+                .explain_proxy_failure(cause, &origin_client, request.url())
+                .await),
         };
-        in_flight.timed_out = Some(matches!(&answer, Err(cause) if cause.failure == TransportFailure::IdleTimeout));
+        in_flight.timed_out =
+            Some(matches!(&answer, Err(cause) if cause.failure == TransportFailure::IdleTimeout));
         answer
     }
 
     async fn connect(&self, url: &Url) {
         if let Ok(origin_client) = self.origin_client(url) {
-            origin_client.coalescer.preconnect(origin_client.client.get(self.named(url).into_owned()).send()).await;
+            origin_client
+                .coalescer
+                .preconnect(
+                    origin_client
+                        .client
+                        .get(self.named(url).into_owned())
+                        .send(),
+                )
+                .await;
         }
     }
 
     fn reload_trust(&self) {
         *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 }
 
@@ -257,17 +374,24 @@ struct InFlight<'a> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         // One that is dropped early was no longer needed: nothing is wrong with its connection.
-        if self.timed_out.unwrap_or_else(|| Instant::now() + DEADLINE_SLACK >= self.deadline) {
+        if self
+            .timed_out
+            .unwrap_or_else(|| Instant::now() + DEADLINE_SLACK >= self.deadline)
+        {
             self.wire.forget(self.url, self.origin_client);
         }
     }
 }
 
 /// The result of `answer` within `limit`.
-async fn within<T>(limit: Duration, answer: impl Future<Output = reqwest::Result<T>>) -> Result<T, TransportCause> {
+async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = reqwest::Result<T>>,
+) -> Result<T, TransportCause> {
     match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer.map_err(classify),
-        Err(_) => Err(TransportCause::new(TransportFailure::IdleTimeout).with_detail(format!("{:.1} s", limit.as_secs_f64()))),
+        Err(_) => Err(TransportCause::new(TransportFailure::IdleTimeout)
+            .with_detail(format!("{:.1} s", limit.as_secs_f64()))),
     }
 }
 
@@ -275,7 +399,11 @@ fn classify(error: reqwest::Error) -> TransportCause {
     let failure = if error.is_builder() {
         TransportFailure::InvalidRequest
     } else if error.is_connect() {
-        if is_caused_by::<rustls::Error>(&error) { TransportFailure::Tls } else { TransportFailure::Connect }
+        if is_caused_by::<rustls::Error>(&error) {
+            TransportFailure::Tls
+        } else {
+            TransportFailure::Connect
+        }
     } else if error.is_timeout() {
         TransportFailure::IdleTimeout
     } else {
@@ -297,8 +425,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_byte_has_a_third_of_the_time_left_and_at_least_the_idle_timeout() {
-        let wire = |first_byte_timeout| ReqwestTransport::new(HttpSettings { first_byte_timeout, ..HttpSettings::default() }).unwrap();
-        let limit = |wire: &ReqwestTransport, left| wire.first_byte_timeout(Instant::now() + Duration::from_secs(left)).as_secs();
+        let wire = |first_byte_timeout| {
+            ReqwestTransport::new(HttpSettings {
+                first_byte_timeout,
+                ..HttpSettings::default()
+            })
+            .unwrap()
+        };
+        let limit = |wire: &ReqwestTransport, left| {
+            wire.first_byte_timeout(Instant::now() + Duration::from_secs(left))
+                .as_secs()
+        };
         for (left, expected) in [(300, 100), (60, 20), (30, 10), (12, 10), (0, 10)] {
             assert_eq!(limit(&wire(None), left), expected, "{left} s left");
         }
@@ -309,21 +446,37 @@ mod tests {
     fn settings_that_no_request_could_be_made_with_are_refused_at_once() {
         let refused = |settings| ReqwestTransport::new(settings).unwrap_err().to_string();
         assert_eq!(
-            refused(HttpSettings { user_agent: "a\nb".to_owned(), ..HttpSettings::default() }),
+            refused(HttpSettings {
+                user_agent: "a\nb".to_owned(),
+                ..HttpSettings::default()
+            }),
             "cannot set up HTTP: no request to any host could be made (the user agent cannot stand in a header)"
         );
         assert_eq!(
-            refused(HttpSettings { certificate_authorities: vec![b"not PEM".to_vec()], ..HttpSettings::default() }),
+            refused(HttpSettings {
+                certificate_authorities: vec![b"not PEM".to_vec()],
+                ..HttpSettings::default()
+            }),
             "cannot set up HTTP: no request to any host could be made (a CA bundle has no certificate in it)"
         );
         assert_eq!(
-            refused(HttpSettings { client_identity: Some(Secret::new("canary")), ..HttpSettings::default() }),
+            refused(HttpSettings {
+                client_identity: Some(Secret::new("canary")),
+                ..HttpSettings::default()
+            }),
             "cannot set up HTTP: no request to any host could be made (the client certificate and its key cannot be used: no certificate in it)"
         );
         let (one, other) = (certified(), certified());
-        let mixed = Secret::new(format!("{}{}", one.cert.pem(), other.signing_key.serialize_pem()));
+        let mixed = Secret::new(format!(
+            "{}{}",
+            one.cert.pem(),
+            other.signing_key.serialize_pem()
+        ));
         assert_eq!(
-            refused(HttpSettings { client_identity: Some(mixed), ..HttpSettings::default() }),
+            refused(HttpSettings {
+                client_identity: Some(mixed),
+                ..HttpSettings::default()
+            }),
             "cannot set up HTTP: no request to any host could be made (the client certificate and its key cannot be used: none of its certificates belongs to its private key)"
         );
     }

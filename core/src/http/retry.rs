@@ -12,10 +12,13 @@ use crate::error::TransportFailure;
 /// when it is over: a `Retry-After` of a day on one 503 must not silence a caller for that long.
 pub const MAX_OUTAGE_WAIT: Duration = Duration::from_secs(5 * 60);
 
-/// What is tried again, and when. The default: at most 4 retries, [`Backoff::default`] between them.
+/// What is tried again, and when. The default: at most 4 retries, [`Backoff::default`] between
+/// them.
 ///
-/// Tried again are connections that did not come to be, answers that stalled or were cut short, and the statuses 408, 429 and from 500 on but 501 and 505, which waiting does
-/// not change. The method does not matter: every `POST` here (token requests, queries) may be repeated. Waits end with the call's deadline.
+/// Tried again are connections that did not come to be, answers that stalled or were cut short, and
+/// the statuses 408, 429 and from 500 on but 501 and 505, which waiting does not change. The method
+/// does not matter: every `POST` here (token requests, queries) may be repeated. Waits end with the
+/// call's deadline.
 #[derive(Debug, Clone)]
 pub struct RetryPolicy {
     max_retries: u32,
@@ -27,7 +30,10 @@ pub struct RetryPolicy {
 impl RetryPolicy {
     /// Nothing is tried again.
     pub fn none() -> Self {
-        Self { max_retries: 0, ..Self::default() }
+        Self {
+            max_retries: 0,
+            ..Self::default()
+        }
     }
 
     /// The same policy with at most so many tries after the first.
@@ -44,7 +50,8 @@ impl RetryPolicy {
         self
     }
 
-    /// The same policy, which tries these statuses again too: an instance metadata service answers 404 and 410 while it is being updated.
+    /// The same policy, which tries these statuses again too: an instance metadata service answers
+    /// 404 and 410 while it is being updated.
     #[must_use]
     pub fn also(mut self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
         self.more_statuses.extend(statuses);
@@ -90,7 +97,9 @@ impl RetryPolicy {
         match failure {
             TransportFailure::Connect => self.retries_connect,
             TransportFailure::IdleTimeout | TransportFailure::Truncated => true,
-            TransportFailure::ProxyStatus(status) => StatusCode::from_u16(status).is_ok_and(|status| self.retries_status(status)),
+            TransportFailure::ProxyStatus(status) => {
+                StatusCode::from_u16(status).is_ok_and(|status| self.retries_status(status))
+            }
             _ => false,
         }
     }
@@ -98,17 +107,30 @@ impl RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_retries: 4, backoff: Backoff::default(), more_statuses: Vec::new(), retries_connect: true }
+        Self {
+            max_retries: 4,
+            backoff: Backoff::default(),
+            more_statuses: Vec::new(),
+            retries_connect: true,
+        }
     }
 }
 
-/// How long the server asks to wait: `retry-after-ms` or `x-ms-retry-after-ms` in milliseconds, else `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3).
+/// How long the server asks to wait: `retry-after-ms` or `x-ms-retry-after-ms` in milliseconds,
+/// else `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3).
 ///
-/// A date is compared with the answer's own `Date`, so a wrong clock on this machine does not matter, or with `now` where there is none; a date in the past is no wait at all.
-/// What is none of these (negative numbers, words) counts as absent.
+/// A date is compared with the answer's own `Date`, so a wrong clock on this machine does not
+/// matter, or with `now` where there is none; a date in the past is no wait at all. What is none of
+/// these (negative numbers, words) counts as absent.
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    const MILLISECONDS: [HeaderName; 2] = [HeaderName::from_static("retry-after-ms"), HeaderName::from_static("x-ms-retry-after-ms")];
-    if let Some(milliseconds) = MILLISECONDS.iter().find_map(|name| whole_number(text(headers, name)?)) {
+    const MILLISECONDS: [HeaderName; 2] = [
+        HeaderName::from_static("retry-after-ms"),
+        HeaderName::from_static("x-ms-retry-after-ms"),
+    ];
+    if let Some(milliseconds) = MILLISECONDS
+        .iter()
+        .find_map(|name| whole_number(text(headers, name)?))
+    {
         return Some(Duration::from_millis(milliseconds));
     }
     let value = text(headers, &RETRY_AFTER)?;
@@ -116,7 +138,9 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     let date = httpdate::parse_http_date(value).ok()?;
-    let now = text(headers, &DATE).and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(now);
+    let now = text(headers, &DATE)
+        .and_then(|date| httpdate::parse_http_date(date).ok())
+        .unwrap_or(now);
     Some(date.duration_since(now).unwrap_or_default())
 }
 
@@ -126,7 +150,10 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 
 /// Digits only: `parse` would take a sign too.
 fn whole_number(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
 }
 
 #[cfg(test)]
@@ -138,12 +165,23 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_str(value).unwrap(),
+                )
+            })
+            .collect()
     }
 
     fn asked(pairs: &[(&'static str, &str)]) -> Option<Duration> {
         // 1994-11-15T08:12:31Z
-        retry_after(&headers(pairs), SystemTime::UNIX_EPOCH + Duration::from_secs(784_887_151))
+        retry_after(
+            &headers(pairs),
+            SystemTime::UNIX_EPOCH + Duration::from_secs(784_887_151),
+        )
     }
 
     #[test]
@@ -152,34 +190,75 @@ mod tests {
         assert_eq!(asked(&[]), None);
         assert_eq!(asked(&[("retry-after", "17")]), seconds(17));
         assert_eq!(asked(&[("retry-after", " 0 ")]), seconds(0));
-        assert_eq!(asked(&[("retry-after", "Tue, 15 Nov 1994 08:12:41 GMT")]), seconds(10));
-        assert_eq!(asked(&[("retry-after", "Tue, 15 Nov 1994 08:12:11 GMT")]), seconds(0));
-        assert_eq!(asked(&[("retry-after-ms", "1500"), ("retry-after", "9")]), Some(Duration::from_millis(1500)));
-        assert_eq!(asked(&[("x-ms-retry-after-ms", "250")]), Some(Duration::from_millis(250)));
-        assert_eq!(asked(&[("retry-after-ms", "soon"), ("retry-after", "9")]), seconds(9));
+        assert_eq!(
+            asked(&[("retry-after", "Tue, 15 Nov 1994 08:12:41 GMT")]),
+            seconds(10)
+        );
+        assert_eq!(
+            asked(&[("retry-after", "Tue, 15 Nov 1994 08:12:11 GMT")]),
+            seconds(0)
+        );
+        assert_eq!(
+            asked(&[("retry-after-ms", "1500"), ("retry-after", "9")]),
+            Some(Duration::from_millis(1500))
+        );
+        assert_eq!(
+            asked(&[("x-ms-retry-after-ms", "250")]),
+            Some(Duration::from_millis(250))
+        );
+        assert_eq!(
+            asked(&[("retry-after-ms", "soon"), ("retry-after", "9")]),
+            seconds(9)
+        );
     }
 
     #[test]
     fn nonsense_counts_as_absent() {
-        for value in ["-1", "+5", "1.5", "", "soon", "1e3", "99999999999999999999999"] {
+        for value in [
+            "-1",
+            "+5",
+            "1.5",
+            "",
+            "soon",
+            "1e3",
+            "99999999999999999999999",
+        ] {
             assert_eq!(asked(&[("retry-after", value)]), None, "{value}");
         }
     }
 
     #[test]
     fn a_date_is_measured_by_the_servers_clock_where_it_tells_its_time() {
-        let ahead = [("date", "Fri, 01 Jan 2010 00:00:00 GMT"), ("retry-after", "Fri, 01 Jan 2010 00:00:30 GMT")];
-        let behind = [("date", "Mon, 01 Jan 1990 00:00:00 GMT"), ("retry-after", "Mon, 01 Jan 1990 00:00:30 GMT")];
-        assert_eq!((asked(&ahead), asked(&behind)), (Some(Duration::from_secs(30)), Some(Duration::from_secs(30))));
+        let ahead = [
+            ("date", "Fri, 01 Jan 2010 00:00:00 GMT"),
+            ("retry-after", "Fri, 01 Jan 2010 00:00:30 GMT"),
+        ];
+        let behind = [
+            ("date", "Mon, 01 Jan 1990 00:00:00 GMT"),
+            ("retry-after", "Mon, 01 Jan 1990 00:00:30 GMT"),
+        ];
+        assert_eq!(
+            (asked(&ahead), asked(&behind)),
+            (Some(Duration::from_secs(30)), Some(Duration::from_secs(30)))
+        );
     }
 
     #[test]
     fn failures_that_waiting_can_mend_are_tried_again_and_no_others() {
         let policy = RetryPolicy::default();
-        let tried_again: Vec<u16> = (100..=599).filter(|status| policy.retries_status(StatusCode::from_u16(*status).unwrap())).collect();
-        let expected: Vec<u16> = [408, 429].into_iter().chain((500..=599).filter(|status| ![501, 505].contains(status))).collect();
+        let tried_again: Vec<u16> = (100..=599)
+            .filter(|status| policy.retries_status(StatusCode::from_u16(*status).unwrap()))
+            .collect();
+        let expected: Vec<u16> = [408, 429]
+            .into_iter()
+            .chain((500..=599).filter(|status| ![501, 505].contains(status)))
+            .collect();
         assert_eq!(tried_again, expected);
-        assert!(policy.also([StatusCode::NOT_FOUND, StatusCode::GONE]).retries_status(StatusCode::GONE));
+        assert!(
+            policy
+                .also([StatusCode::NOT_FOUND, StatusCode::GONE])
+                .retries_status(StatusCode::GONE)
+        );
     }
 
     #[test]
@@ -187,6 +266,9 @@ mod tests {
         let policy = RetryPolicy::default();
         assert!(policy.retries_failure(TransportFailure::Connect));
         let policy = policy.without_connect_retries();
-        assert!(!policy.retries_failure(TransportFailure::Connect) && policy.retries_failure(TransportFailure::IdleTimeout));
+        assert!(
+            !policy.retries_failure(TransportFailure::Connect)
+                && policy.retries_failure(TransportFailure::IdleTimeout)
+        );
     }
 }

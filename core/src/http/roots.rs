@@ -25,15 +25,32 @@ impl Roots {
     /// # Errors
     ///
     /// There is no certificate left.
-    pub(super) fn new(certificates: Vec<CertificateDer<'static>>, provider: &Arc<CryptoProvider>) -> Result<Self, Error> {
+    pub(super) fn new(
+        certificates: Vec<CertificateDer<'static>>,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, Error> {
         let mut anchors = RootCertStore::empty();
-        let (_, malformed) = anchors.add_parsable_certificates(certificates.iter().map(|certificate| CertificateDer::from(&**certificate)));
+        let (_, malformed) = anchors.add_parsable_certificates(
+            certificates
+                .iter()
+                .map(|certificate| CertificateDer::from(&**certificate)),
+        );
         if malformed > 0 {
-            tracing::debug!(malformed, "CA certificates that can't be parsed are skipped");
+            tracing::debug!(
+                malformed,
+                "CA certificates that can't be parsed are skipped"
+            );
         }
-        let issued = WebPkiServerVerifier::builder_with_provider(Arc::new(anchors), Arc::clone(provider)).build();
-        let issued = issued.map_err(|_| Error::General("there are no certificate authorities on this machine".to_owned()))?;
-        Ok(Self { issued, certificates })
+        let issued =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(anchors), Arc::clone(provider))
+                .build();
+        let issued = issued.map_err(|_| {
+            Error::General("there are no certificate authorities on this machine".to_owned())
+        })?;
+        Ok(Self {
+            issued,
+            certificates,
+        })
     }
 }
 
@@ -46,10 +63,19 @@ impl ServerCertVerifier for Roots {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified = self.issued.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        // A certificate that is itself trusted needs no issuer, as in Go and OpenSSL. webpki refuses
-        // those that are marked as authorities, which is what `openssl req -x509` makes.
-        if verified.is_err() && self.certificates.contains(end_entity) && is_valid_at(end_entity, now) {
+        let verified = self.issued.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        // A certificate that is itself trusted needs no issuer, as in Go and OpenSSL. webpki
+        // refuses those that are marked as authorities, which is what `openssl req -x509` makes.
+        if verified.is_err()
+            && self.certificates.contains(end_entity)
+            && is_valid_at(end_entity, now)
+        {
             verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
             return Ok(ServerCertVerified::assertion());
         }
@@ -62,7 +88,8 @@ impl ServerCertVerifier for Roots {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.issued.verify_tls12_signature(message, certificate, signature)
+        self.issued
+            .verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -71,7 +98,8 @@ impl ServerCertVerifier for Roots {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.issued.verify_tls13_signature(message, certificate, signature)
+        self.issued
+            .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -108,7 +136,12 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -117,7 +150,12 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

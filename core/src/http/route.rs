@@ -1,12 +1,23 @@
-//! Which way a request takes: through the proxies of the environment, or past them; with TLS or without.
+//! Which way a request takes: through the proxies of the environment, or past them; with TLS or
+//! without.
 
 use url::{Host, Url};
 
-/// Metadata services that are not at link-local addresses: Azure's platform address, Alibaba's, EC2's and GCE's over IPv6. They answer this machine only, and never a proxy.
-const METADATA_ADDRESSES: [&str; 4] = ["168.63.129.16", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254"];
+/// Metadata services that are not at link-local addresses: Azure's platform address, Alibaba's,
+/// EC2's and GCE's over IPv6. They answer this machine only, and never a proxy.
+const METADATA_ADDRESSES: [&str; 4] = [
+    "168.63.129.16",
+    "100.100.100.200",
+    "fd00:ec2::254",
+    "fd20:ce::254",
+];
 
 /// The same by name.
-const METADATA_NAMES: [&str; 3] = ["metadata.google.internal", "metadata.goog", "metadata.tencentyun.com"];
+const METADATA_NAMES: [&str; 3] = [
+    "metadata.google.internal",
+    "metadata.goog",
+    "metadata.tencentyun.com",
+];
 
 /// The way to the host of a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +40,15 @@ impl Route {
     }
 }
 
-/// Whether the URL names this machine, its link or a metadata service, where a proxy has no business.
+/// Whether the URL names this machine, its link or a metadata service, where a proxy has no
+/// business.
 fn stays_here(url: &Url) -> bool {
     let address = match url.host() {
         Some(Host::Domain(name)) => {
             let name = name.strip_suffix('.').unwrap_or(name);
-            return name == "localhost" || name.ends_with(".localhost") || METADATA_NAMES.contains(&name);
+            return name == "localhost"
+                || name.ends_with(".localhost")
+                || METADATA_NAMES.contains(&name);
         }
         Some(Host::Ipv4(address)) => address.into(),
         Some(Host::Ipv6(address)) => std::net::IpAddr::from(address).to_canonical(),
@@ -44,7 +58,11 @@ fn stays_here(url: &Url) -> bool {
         std::net::IpAddr::V4(address) => address.is_link_local(),
         std::net::IpAddr::V6(address) => address.is_unicast_link_local(),
     };
-    address.is_loopback() || link_local || METADATA_ADDRESSES.iter().any(|known| known.parse() == Ok(address))
+    address.is_loopback()
+        || link_local
+        || METADATA_ADDRESSES
+            .iter()
+            .any(|known| known.parse() == Ok(address))
 }
 
 #[cfg(test)]
@@ -76,16 +94,32 @@ mod tests {
             "metadata.google.internal",
             "metadata.tencentyun.com",
         ] {
-            assert_eq!(route(&format!("http://{host}/x")), Route::DirectPlain, "{host}");
+            assert_eq!(
+                route(&format!("http://{host}/x")),
+                Route::DirectPlain,
+                "{host}"
+            );
             assert_eq!(route(&format!("https://{host}/x")), Route::Direct, "{host}");
         }
     }
 
     #[test]
     fn everything_else_goes_through_the_proxy_of_the_environment() {
-        for host in ["management.azure.com", "10.0.0.4", "localhost.example", "notlocalhost", "169.253.0.1", "[2001:db8::1]", "127.0.0.1.example"] {
+        for host in [
+            "management.azure.com",
+            "10.0.0.4",
+            "localhost.example",
+            "notlocalhost",
+            "169.253.0.1",
+            "[2001:db8::1]",
+            "127.0.0.1.example",
+        ] {
             assert_eq!(route(&format!("http://{host}/x")), Route::Proxied, "{host}");
-            assert_eq!(route(&format!("https://{host}/x")), Route::Proxied, "{host}");
+            assert_eq!(
+                route(&format!("https://{host}/x")),
+                Route::Proxied,
+                "{host}"
+            );
         }
     }
 }

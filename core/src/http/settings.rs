@@ -11,7 +11,8 @@ use crate::secret::Secret;
 pub struct HttpSettings {
     /// The `User-Agent` of every request; default `cloud-autojoin/VERSION`.
     pub user_agent: String,
-    /// How long a connection may take, name resolution and TLS included; default 10 s. At most 95 % of `idle_timeout`, so that a dead route is told from a silent server.
+    /// How long a connection may take, name resolution and TLS included; default 10 s. At most 95 %
+    /// of `idle_timeout`, so that a dead route is told from a silent server.
     pub connect_timeout: Duration,
     /// How long a request waits without a byte; default 10 s. For the first byte of an answer see
     /// `first_byte_timeout`.
@@ -28,16 +29,17 @@ pub struct HttpSettings {
     pub max_body: usize,
     /// What is tried again, and when.
     pub retry: RetryPolicy,
-    /// Whether the proxies of the environment are used; default yes. `https_proxy`, `http_proxy` and
-    /// `no_proxy` have the meaning that Go gives them, in lower case or, after that, in upper case;
-    /// `all_proxy` is the last resort. A value that is not the URL of a proxy is an error for the
-    /// requests it would apply to. Loopback and link-local addresses (the metadata services) never
-    /// go through a proxy.
+    /// Whether the proxies of the environment are used; default yes. `https_proxy`, `http_proxy`
+    /// and `no_proxy` have the meaning that Go gives them, in lower case or, after that, in upper
+    /// case; `all_proxy` is the last resort. A value that is not the URL of a proxy is an error for
+    /// the requests it would apply to. Loopback and link-local addresses (the metadata services)
+    /// never go through a proxy.
     pub proxy_from_environment: bool,
-    /// PEM certificates to trust instead of the system's: authorities, and servers' own; default none, which means the system's (or `SSL_CERT_FILE`'s, `SSL_CERT_DIR`'s).
+    /// PEM certificates to trust instead of the system's: authorities, and servers' own; default
+    /// none, which means the system's (or `SSL_CERT_FILE`'s, `SSL_CERT_DIR`'s).
     pub certificate_authorities: Vec<Vec<u8>>,
-    /// The certificate to show to servers that ask for one and its private key in PEM, with its issuers where the server needs them, in any
-    /// order; default none.
+    /// The certificate to show to servers that ask for one and its private key in PEM, with its
+    /// issuers where the server needs them, in any order; default none.
     pub client_identity: Option<Secret>,
     /// The DNS name that TLS asks servers for (SNI) and checks their certificates against, in place
     /// of the URL's host; default none. Such requests go through no proxy.

@@ -1,9 +1,9 @@
-//! The certificate authorities of a Unix machine, in the places of OpenSSL and Go: a bundle file and
-//! directories of single files.
+//! The certificate authorities of a Unix machine, in the places of OpenSSL and Go: a bundle file
+//! and directories of single files.
 //!
 //! `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the machine's places. Without them the directories
-//! mostly repeat the bundle: on Debian, reading them too means 140 more files and twice the time for
-//! no further authority. So they are read only if the bundle doesn't verify a server.
+//! mostly repeat the bundle: on Debian, reading them too means 140 more files and twice the time
+//! for no further authority. So they are read only if the bundle doesn't verify a server.
 //!
 //! That is also when files that have changed since are read again, within the same handshake, so
 //! that a rotated authority costs no failed request.
@@ -25,8 +25,13 @@ use super::roots::Roots;
 /// # Errors
 ///
 /// There is no authority at all.
-pub(super) fn system_verifier(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
-    Ok(Arc::new(SystemVerifier::new(Places::of_process(), provider)?))
+pub(super) fn system_verifier(
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+    Ok(Arc::new(SystemVerifier::new(
+        Places::of_process(),
+        provider,
+    )?))
 }
 
 /// Where certificate authorities are.
@@ -40,14 +45,30 @@ struct Places {
 
 impl Places {
     fn of_process() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "paths need not be UTF-8, as core's `Env` wants them")]
-        let [file, directories] = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|variable| std::env::var_os(variable).filter(|value| !value.is_empty()));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "paths need not be UTF-8, as core's `Env` wants them"
+        )]
+        let [file, directories] = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+            .map(|variable| std::env::var_os(variable).filter(|value| !value.is_empty()));
         if file.is_none() && directories.is_none() {
             let found = openssl_probe::probe();
-            return Self { bundle: found.cert_file, directories: found.cert_dir, is_bundle_enough: true };
+            return Self {
+                bundle: found.cert_file,
+                directories: found.cert_dir,
+                is_bundle_enough: true,
+            };
         }
-        let directories = directories.map(|paths| std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()).collect());
-        Self { bundle: file.map(PathBuf::from), directories: directories.unwrap_or_default(), is_bundle_enough: false }
+        let directories = directories.map(|paths| {
+            std::env::split_paths(&paths)
+                .filter(|path| !path.as_os_str().is_empty())
+                .collect()
+        });
+        Self {
+            bundle: file.map(PathBuf::from),
+            directories: directories.unwrap_or_default(),
+            is_bundle_enough: false,
+        }
     }
 
     /// Reads the bundle and the directories.
@@ -62,8 +83,19 @@ impl Places {
     }
 
     fn stamps(&self) -> Vec<Stamp> {
-        let entries = self.directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
-        let mut stamps: Vec<_> = self.bundle.iter().cloned().chain(entries.map(|entry| entry.path())).map(Stamp::of).collect();
+        let entries = self
+            .directories
+            .iter()
+            .filter_map(|directory| std::fs::read_dir(directory).ok())
+            .flatten()
+            .flatten();
+        let mut stamps: Vec<_> = self
+            .bundle
+            .iter()
+            .cloned()
+            .chain(entries.map(|entry| entry.path()))
+            .map(Stamp::of)
+            .collect();
         stamps.sort_unstable();
         stamps
     }
@@ -88,7 +120,12 @@ struct Stamp {
 impl Stamp {
     fn of(path: PathBuf) -> Self {
         let state = std::fs::metadata(&path).ok().map(|file| {
-            let times = [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()];
+            let times = [
+                file.mtime(),
+                file.mtime_nsec(),
+                file.ctime(),
+                file.ctime_nsec(),
+            ];
             (file.dev(), file.ino(), file.size(), times)
         });
         Self { path, state }
@@ -118,7 +155,14 @@ impl SystemVerifier {
             Some(roots) => roots,
             None => places.load(&provider)?,
         };
-        Ok(Self { places, provider, current: Mutex::new(Arc::new(Loaded { roots, stamps: None })) })
+        Ok(Self {
+            places,
+            provider,
+            current: Mutex::new(Arc::new(Loaded {
+                roots,
+                stamps: None,
+            })),
+        })
     }
 
     fn current(&self) -> Arc<Loaded> {
@@ -133,9 +177,13 @@ impl SystemVerifier {
             if used.stamps.as_ref() == Some(&stamps) {
                 return None;
             }
-            // A file that is being written may be unusable for a moment: the next failure tries again.
+            // A file that is being written may be unusable for a moment: the next failure tries
+            // again.
             let roots = self.places.load(&self.provider).ok()?;
-            *current = Arc::new(Loaded { roots, stamps: Some(stamps) });
+            *current = Arc::new(Loaded {
+                roots,
+                stamps: Some(stamps),
+            });
         }
         Some(Arc::clone(&current))
     }
@@ -150,10 +198,22 @@ impl ServerCertVerifier for SystemVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verify = |loaded: &Loaded| loaded.roots.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verify = |loaded: &Loaded| {
+            loaded.roots.verify_server_cert(
+                end_entity,
+                intermediates,
+                server_name,
+                ocsp_response,
+                now,
+            )
+        };
         let current = self.current();
-        // Any error: an authority that was renewed under its old name isn't unknown to the old bundle.
-        verify(&current).or_else(|error| self.reload(&current).map_or(Err(error), |fresh| verify(&fresh)))
+        // Any error: an authority that was renewed under its old name isn't unknown to the old
+        // bundle.
+        verify(&current).or_else(|error| {
+            self.reload(&current)
+                .map_or(Err(error), |fresh| verify(&fresh))
+        })
     }
 
     // Signatures don't depend on what is trusted.
@@ -163,7 +223,9 @@ impl ServerCertVerifier for SystemVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.current().roots.verify_tls12_signature(message, certificate, signature)
+        self.current()
+            .roots
+            .verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -172,7 +234,9 @@ impl ServerCertVerifier for SystemVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.current().roots.verify_tls13_signature(message, certificate, signature)
+        self.current()
+            .roots
+            .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -199,7 +263,12 @@ mod tests {
 
     fn signed_by(authority: &Authority) -> CertificateDer<'static> {
         let key = KeyPair::generate().unwrap();
-        CertificateParams::new(vec!["host.example".to_owned()]).unwrap().signed_by(&key, authority).unwrap().der().clone()
+        CertificateParams::new(vec!["host.example".to_owned()])
+            .unwrap()
+            .signed_by(&key, authority)
+            .unwrap()
+            .der()
+            .clone()
     }
 
     /// A bundle file and a directory of a pretend machine.
@@ -215,19 +284,38 @@ mod tests {
 
         /// Replaces a file as package managers do.
         fn write(&self, name: &str, authorities: &[&Authority]) {
-            let text: String = authorities.iter().map(|authority| authority.pem()).collect();
+            let text: String = authorities
+                .iter()
+                .map(|authority| authority.pem())
+                .collect();
             std::fs::write(self.0.path().join("new"), text).unwrap();
             std::fs::rename(self.0.path().join("new"), self.0.path().join(name)).unwrap();
         }
 
         fn verifier(&self, is_bundle_enough: bool) -> Result<SystemVerifier, Error> {
-            let places = Places { bundle: Some(self.0.path().join("bundle.pem")), directories: vec![self.0.path().join("certs")], is_bundle_enough };
+            let places = Places {
+                bundle: Some(self.0.path().join("bundle.pem")),
+                directories: vec![self.0.path().join("certs")],
+                is_bundle_enough,
+            };
             SystemVerifier::new(places, Arc::new(rustls::crypto::ring::default_provider()))
         }
     }
 
-    fn check(trust: &SystemVerifier, certificate: &CertificateDer<'_>, name: &str) -> Result<(), Error> {
-        trust.verify_server_cert(certificate, &[], &ServerName::try_from(name.to_owned()).unwrap(), &[], UnixTime::now()).map(|_| ())
+    fn check(
+        trust: &SystemVerifier,
+        certificate: &CertificateDer<'_>,
+        name: &str,
+    ) -> Result<(), Error> {
+        trust
+            .verify_server_cert(
+                certificate,
+                &[],
+                &ServerName::try_from(name.to_owned()).unwrap(),
+                &[],
+                UnixTime::now(),
+            )
+            .map(|_| ())
     }
 
     #[test]
@@ -300,7 +388,9 @@ mod tests {
     #[test]
     fn a_server_certificate_that_is_an_entry_of_the_bundle_is_trusted() {
         let server = authority();
-        let trust = Machine::new(&[&authority(), &server]).verifier(true).unwrap();
+        let trust = Machine::new(&[&authority(), &server])
+            .verifier(true)
+            .unwrap();
         check(&trust, server.der(), "host.example").unwrap();
         check(&trust, server.der(), "other.example").unwrap_err();
         check(&trust, authority().der(), "host.example").unwrap_err();

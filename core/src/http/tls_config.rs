@@ -41,23 +41,39 @@ impl TlsConfig {
         for bundle in &settings.certificate_authorities {
             let before = given.len();
             for certificate in CertificateDer::pem_slice_iter(bundle) {
-                let certificate = certificate.map_err(|cause| unusable("a CA bundle is not PEM").with_cause(cause))?;
+                let certificate = certificate
+                    .map_err(|cause| unusable("a CA bundle is not PEM").with_cause(cause))?;
                 RootCertStore::empty()
                     .add(certificate.clone())
-                    .map_err(|cause| unusable("a CA bundle has a certificate in it that cannot be read").with_cause(cause))?;
+                    .map_err(|cause| {
+                        unusable("a CA bundle has a certificate in it that cannot be read")
+                            .with_cause(cause)
+                    })?;
                 given.push(certificate);
             }
             if given.len() == before {
                 return Err(unusable("a CA bundle has no certificate in it").into());
             }
         }
-        let given = (!given.is_empty()).then(|| Roots::new(given, &crypto_provider())).transpose();
-        let given = given.map_err(|cause| unusable("the CA bundles cannot be used").with_cause(cause))?;
-        let client_certificate = settings.client_identity.as_ref().map(ClientCertificate::new).transpose()?;
-        Ok(Self { given: given.map(Arc::new), client_certificate, insecure_skip_verify: settings.insecure_skip_verify })
+        let given = (!given.is_empty())
+            .then(|| Roots::new(given, &crypto_provider()))
+            .transpose();
+        let given =
+            given.map_err(|cause| unusable("the CA bundles cannot be used").with_cause(cause))?;
+        let client_certificate = settings
+            .client_identity
+            .as_ref()
+            .map(ClientCertificate::new)
+            .transpose()?;
+        Ok(Self {
+            given: given.map(Arc::new),
+            client_certificate,
+            insecure_skip_verify: settings.insecure_skip_verify,
+        })
     }
 
-    /// The rustls configuration. Reads the certificate authorities of the machine if none are given.
+    /// The rustls configuration. Reads the certificate authorities of the machine if none are
+    /// given.
     ///
     /// # Errors
     ///
@@ -65,11 +81,15 @@ impl TlsConfig {
     pub(super) fn client_config(&self) -> Result<ClientConfig, rustls::Error> {
         let builder = builder()?;
         let verifier = match &self.given {
-            _ if self.insecure_skip_verify => Arc::new(AnyCertificate::new(Arc::clone(builder.crypto_provider()))) as _,
+            _ if self.insecure_skip_verify => {
+                Arc::new(AnyCertificate::new(Arc::clone(builder.crypto_provider()))) as _
+            }
             Some(given) => Arc::clone(given) as _,
             None => system_verifier(Arc::clone(builder.crypto_provider()))?,
         };
-        let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+        let builder = builder
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
         let mut config = self.with_client_auth(builder);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
@@ -81,12 +101,19 @@ impl TlsConfig {
     ///
     /// None with ciphers that can be used at all.
     pub(super) fn without_roots() -> Result<ClientConfig, rustls::Error> {
-        Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+        Ok(builder()?
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth())
     }
 
-    fn with_client_auth(&self, builder: ConfigBuilder<ClientConfig, WantsClientCert>) -> ClientConfig {
+    fn with_client_auth(
+        &self,
+        builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    ) -> ClientConfig {
         match &self.client_certificate {
-            Some(ClientCertificate(resolver)) => builder.with_client_cert_resolver(Arc::clone(resolver) as _),
+            Some(ClientCertificate(resolver)) => {
+                builder.with_client_cert_resolver(Arc::clone(resolver) as _)
+            }
             None => builder.with_no_client_auth(),
         }
     }
@@ -98,8 +125,11 @@ struct ClientCertificate(Arc<SingleCertAndKey>);
 
 impl ClientCertificate {
     fn new(pem: &Secret) -> Result<Self> {
-        let key = certified_key_from_pem(pem.expose().as_bytes())
-            .map_err(|cause| unusable(&format!("the client certificate and its key cannot be used: {cause}")))?;
+        let key = certified_key_from_pem(pem.expose().as_bytes()).map_err(|cause| {
+            unusable(&format!(
+                "the client certificate and its key cannot be used: {cause}"
+            ))
+        })?;
         Ok(Self(Arc::new(key.into())))
     }
 }
@@ -111,5 +141,6 @@ impl std::fmt::Debug for ClientCertificate {
 }
 
 pub(super) fn unusable(detail: &str) -> TransportError {
-    TransportError::new("set up HTTP", "any host", TransportFailure::InvalidRequest).with_detail(detail)
+    TransportError::new("set up HTTP", "any host", TransportFailure::InvalidRequest)
+        .with_detail(detail)
 }

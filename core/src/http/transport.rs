@@ -1,6 +1,8 @@
-//! The wire, behind a trait: one try of one request, the whole answer or the reason why there is none.
+//! The wire, behind a trait: one try of one request, the whole answer or the reason why there is
+//! none.
 //!
-//! `reqwest_transport.rs` next door is the real one (reqwest); tests put a pretend one here. Retries, deadlines and records are the client's.
+//! `reqwest_transport.rs` next door is the real one (reqwest); tests put a pretend one here.
+//! Retries, deadlines and records are the client's.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -18,7 +20,8 @@ use crate::error::TransportFailure;
 
 /// Something that sends a request once.
 ///
-/// It follows no redirects, limits the size of the answer and the time without a byte, and does not try again. Dropping the future gives up the request.
+/// It follows no redirects, limits the size of the answer and the time without a byte, and does not
+/// try again. Dropping the future gives up the request.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends `request` once and reads the whole answer, decompressed. The caller drops the future
@@ -27,9 +30,14 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// Why no whole answer came.
-    async fn send(&self, request: &Request, deadline: Instant) -> Result<RawResponse, TransportCause>;
+    async fn send(
+        &self,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<RawResponse, TransportCause>;
 
-    /// Opens a connection to the origin of `url` for the request that comes next, and sends nothing on it. One that cannot be opened is not told: the request will meet the same.
+    /// Opens a connection to the origin of `url` for the request that comes next, and sends nothing
+    /// on it. One that cannot be opened is not told: the request will meet the same.
     ///
     /// Does nothing unless a transport says otherwise, or where there was a connection before.
     async fn connect(&self, url: &Url) {
@@ -56,7 +64,11 @@ pub struct RawResponse {
 impl RawResponse {
     /// An answer with this status and body, and no headers.
     pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: HeaderMap::new(), body: body.into() }
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body: body.into(),
+        }
     }
 
     /// The same answer with one more header.
@@ -69,11 +81,15 @@ impl RawResponse {
 
 impl fmt::Debug for RawResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawResponse").field("status", &self.status).field("bytes", &self.body.len()).finish_non_exhaustive()
+        f.debug_struct("RawResponse")
+            .field("status", &self.status)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
 
-/// Why a try got no whole answer. Neither the detail nor the cause may hold a URL: its query may be secret.
+/// Why a try got no whole answer. Neither the detail nor the cause may hold a URL: its query may be
+/// secret.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct TransportCause {
@@ -88,7 +104,11 @@ pub struct TransportCause {
 impl TransportCause {
     /// A failure of this kind.
     pub fn new(failure: TransportFailure) -> Self {
-        Self { failure, detail: None, cause: None }
+        Self {
+            failure,
+            detail: None,
+            cause: None,
+        }
     }
 
     /// The same failure with one more fact.
@@ -100,7 +120,10 @@ impl TransportCause {
 
     /// The same failure with what the layer below said.
     #[must_use]
-    pub fn with_cause(mut self, cause: impl Into<Box<dyn StdError + Send + Sync + 'static>>) -> Self {
+    pub fn with_cause(
+        mut self,
+        cause: impl Into<Box<dyn StdError + Send + Sync + 'static>>,
+    ) -> Self {
         self.cause = Some(cause.into());
         self
     }
@@ -111,7 +134,9 @@ impl fmt::Display for TransportCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.failure {
             TransportFailure::Connect => "no connection",
-            TransportFailure::ProxyStatus(status) => return write!(f, "the proxy answered status {status}"),
+            TransportFailure::ProxyStatus(status) => {
+                return write!(f, "the proxy answered status {status}");
+            }
             TransportFailure::Tls => "no TLS connection",
             TransportFailure::IdleTimeout => "no byte for too long",
             TransportFailure::Truncated => "cut short",
@@ -136,14 +161,18 @@ impl fmt::Display for TransportCause {
     }
 }
 
-/// Whether an error of type `E` stands anywhere among the causes. `io::Error` hides what it wraps from `source()`, so that is looked into by itself.
+/// Whether an error of type `E` stands anywhere among the causes. `io::Error` hides what it wraps
+/// from `source()`, so that is looked into by itself.
 pub(super) fn is_caused_by<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if error.is::<E>() {
             return true;
         }
-        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        if let Some(inner) = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
             return is_caused_by::<E>(inner);
         }
         next = error.source();
@@ -157,7 +186,10 @@ mod tests {
 
     #[test]
     fn a_cause_is_found_inside_an_io_error() {
-        let inside = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError));
+        let inside = io::Error::other(io::Error::new(
+            io::ErrorKind::InvalidData,
+            rustls::Error::DecryptError,
+        ));
         assert!(is_caused_by::<rustls::Error>(&inside));
         assert!(!is_caused_by::<rustls::Error>(&io::Error::other("refused")));
     }

@@ -30,27 +30,43 @@ struct Counting {
 }
 
 impl Counting {
-    /// Speaks `protocols`, in the order of its preference; closes the first `broken` connections as soon as their handshake is done; answers when so many requests are `together`.
+    /// Speaks `protocols`, in the order of its preference; closes the first `broken` connections as
+    /// soon as their handshake is done; answers when so many requests are `together`.
     async fn start(protocols: &[&[u8]], broken: usize, together: usize) -> Self {
         let certified = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
         let provider = Arc::new(crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-        let mut config = builder.with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
+        let builder = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth();
+        let mut config = builder
+            .with_single_cert(vec![certified.cert.der().clone()], key)
+            .unwrap();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
-        let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let url = format!(
+            "https://localhost:{}/",
+            listener.local_addr().unwrap().port()
+        );
+        let (connections, requests) =
+            (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let counts = (Arc::clone(&connections), Arc::clone(&requests));
         let barrier = Arc::new(Barrier::new(together));
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let number = counts.0.fetch_add(1, Ordering::SeqCst);
-                let (acceptor, requests, barrier) = (acceptor.clone(), Arc::clone(&counts.1), Arc::clone(&barrier));
+                let (acceptor, requests, barrier) = (
+                    acceptor.clone(),
+                    Arc::clone(&counts.1),
+                    Arc::clone(&barrier),
+                );
                 tokio::spawn(async move {
-                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let Ok(stream) = acceptor.accept(stream).await else {
+                        return;
+                    };
                     if number < broken {
                         return;
                     }
@@ -62,12 +78,21 @@ impl Counting {
                             Ok::<_, Infallible>(hyper::Response::new(Empty::<Bytes>::new()))
                         }
                     });
-                    _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), answer).await;
+                    _ = Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), answer)
+                        .await;
                 });
             }
         });
-        let client = client(|settings| settings.certificate_authorities = vec![certified.cert.pem().into_bytes()]);
-        Self { url, client, connections, requests }
+        let client = client(|settings| {
+            settings.certificate_authorities = vec![certified.cert.pem().into_bytes()]
+        });
+        Self {
+            url,
+            client,
+            connections,
+            requests,
+        }
     }
 
     async fn send(&self) -> Result<Response> {
@@ -75,12 +100,17 @@ impl Counting {
     }
 
     async fn connect(&self) {
-        self.client.connect(&self.url.parse().unwrap(), &call()).await;
+        self.client
+            .connect(&self.url.parse().unwrap(), &call())
+            .await;
     }
 
     /// Connections accepted, requests answered.
     fn counts(&self) -> (usize, usize) {
-        (self.connections.load(Ordering::SeqCst), self.requests.load(Ordering::SeqCst))
+        (
+            self.connections.load(Ordering::SeqCst),
+            self.requests.load(Ordering::SeqCst),
+        )
     }
 }
 
@@ -142,19 +172,33 @@ async fn a_connection_that_breaks_before_its_first_request_is_replaced() {
             server.connect().await;
         }
         let (first, second, third) = tokio::join!(server.send(), server.send(), server.send());
-        assert!(first.is_ok() && second.is_ok() && third.is_ok(), "{first:?} {second:?} {third:?}");
+        assert!(
+            first.is_ok() && second.is_ok() && third.is_ok(),
+            "{first:?} {second:?} {third:?}"
+        );
         let (connections, requests) = server.counts();
-        assert!(connections >= 2 && requests == 3, "{connections} connections, {requests} requests");
+        assert!(
+            connections >= 2 && requests == 3,
+            "{connections} connections, {requests} requests"
+        );
     }
 }
 
 #[tokio::test]
 async fn opening_ahead_where_nobody_listens_is_no_error_and_the_request_says_it() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    let url = format!(
+        "https://localhost:{}/",
+        listener.local_addr().unwrap().port()
+    );
     drop(listener);
     let client = client(|_| {});
     client.connect(&url.parse().unwrap(), &call()).await;
     let error = client.send(&request(&url), &call()).await.unwrap_err();
-    assert!(error.to_string().contains("no connection to https://localhost:"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("no connection to https://localhost:"),
+        "{error}"
+    );
 }

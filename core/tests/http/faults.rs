@@ -17,20 +17,39 @@ fn whole() -> Deed {
 }
 
 fn outcomes(call: &Call) -> Vec<RequestOutcome> {
-    call.requests().into_iter().map(|record| record.outcome).collect()
+    call.requests()
+        .into_iter()
+        .map(|record| record.outcome)
+        .collect()
 }
 
-/// Asks a server that does `deed` first and is well again after it; gives how long the clock says it took.
+/// Asks a server that does `deed` first and is well again after it; gives how long the clock says
+/// it took.
 async fn asked_again_after(deed: Deed) -> Duration {
     // Real time passes while nothing comes, and a machine under load is slow to send what comes.
     let idle_timeout = Duration::from_secs(if matches!(deed, Deed::Hang(_)) { 3 } else { 60 });
     let server = Server::start([deed, whole()]).await;
     let (call, client) = (call(), client(|settings| impatient(settings, idle_timeout)));
-    let JsonResponse::Success(value, response) = client.json::<Value>("azure", &request(&server.url("/list?sig=canary")), &call).await.unwrap() else {
+    let JsonResponse::Success(value, response) = client
+        .json::<Value>("azure", &request(&server.url("/list?sig=canary")), &call)
+        .await
+        .unwrap()
+    else {
         panic!("no value")
     };
-    assert_eq!((value.to_string().as_str(), response.attempts, server.heard().len()), (WHOLE, 2, 2));
-    let targets: Vec<_> = call.requests().into_iter().map(|record| (record.attempt, record.target)).collect();
+    assert_eq!(
+        (
+            value.to_string().as_str(),
+            response.attempts,
+            server.heard().len()
+        ),
+        (WHOLE, 2, 2)
+    );
+    let targets: Vec<_> = call
+        .requests()
+        .into_iter()
+        .map(|record| (record.attempt, record.target))
+        .collect();
     let target = format!("GET {}", server.url("/list?sig=..."));
     assert_eq!(targets, [(1, target.clone()), (2, target)]);
     assert_eq!(outcomes(&call)[1], RequestOutcome::Status(200));
@@ -40,10 +59,17 @@ async fn asked_again_after(deed: Deed) -> Duration {
 /// Asks a server that does nothing but `deed`, five times over.
 async fn asked_in_vain(deed: impl Fn() -> Deed) -> (TransportFailure, u32, String) {
     let deeds: Vec<Deed> = std::iter::repeat_with(deed).take(5).collect();
-    let idle_timeout = Duration::from_secs(if matches!(deeds[0], Deed::Hang(_)) { 1 } else { 60 });
+    let idle_timeout = Duration::from_secs(if matches!(deeds[0], Deed::Hang(_)) {
+        1
+    } else {
+        60
+    });
     let server = Server::start(deeds).await;
     let client = client(|settings| impatient(settings, idle_timeout));
-    let error = client.json::<Value>("azure", &request(&server.url("/list?sig=canary")), &call()).await.unwrap_err();
+    let error = client
+        .json::<Value>("azure", &request(&server.url("/list?sig=canary")), &call())
+        .await
+        .unwrap_err();
     assert_eq!(server.heard().len(), 5);
     let (failure, tries, text) = told(error);
     (failure, tries, text.replace(&server.url(""), "http://HOST"))
@@ -51,29 +77,71 @@ async fn asked_in_vain(deed: impl Fn() -> Deed) -> (TransportFailure, u32, Strin
 
 #[tokio::test]
 async fn failures_of_the_server_are_asked_again() {
-    for status in ["408 Request Timeout", "429 Too Many Requests", "500 Internal Server Error", "502 Bad Gateway", "504 Gateway Timeout"] {
+    for status in [
+        "408 Request Timeout",
+        "429 Too Many Requests",
+        "500 Internal Server Error",
+        "502 Bad Gateway",
+        "504 Gateway Timeout",
+    ] {
         asked_again_after(answer(status, "", r#"{"error":{"code":"Oops"}}"#)).await;
     }
-    asked_again_after(answer("503 Service Unavailable", "content-type: text/html\r\n", "<html>Our services aren't available right now</html>")).await;
+    asked_again_after(answer(
+        "503 Service Unavailable",
+        "content-type: text/html\r\n",
+        "<html>Our services aren't available right now</html>",
+    ))
+    .await;
 }
 
 #[tokio::test]
 async fn a_throttled_caller_waits_as_long_as_it_is_told() {
-    let waited = asked_again_after(answer("429 Too Many Requests", "retry-after: 17\r\n", "{}")).await;
+    let waited =
+        asked_again_after(answer("429 Too Many Requests", "retry-after: 17\r\n", "{}")).await;
     assert!((17..20).contains(&waited.as_secs()), "{waited:?}");
     let date = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(30));
-    let waited = asked_again_after(answer("503 Service Unavailable", &format!("retry-after: {date}\r\n"), "{}")).await;
+    let waited = asked_again_after(answer(
+        "503 Service Unavailable",
+        &format!("retry-after: {date}\r\n"),
+        "{}",
+    ))
+    .await;
     assert!((28..33).contains(&waited.as_secs()), "{waited:?}");
 }
 
 #[tokio::test]
 async fn the_last_failure_of_the_server_comes_back_whole() {
-    let server =
-        Server::start(std::iter::repeat_with(|| answer("503 Service Unavailable", "retry-after: 3\r\nx-ms-request-id: 7\r\n", "<html>")).take(5)).await;
+    let server = Server::start(
+        std::iter::repeat_with(|| {
+            answer(
+                "503 Service Unavailable",
+                "retry-after: 3\r\nx-ms-request-id: 7\r\n",
+                "<html>",
+            )
+        })
+        .take(5),
+    )
+    .await;
     let call = call();
-    let response = client(|_| {}).send(&request(&server.url("/")), &call).await.unwrap();
-    assert_eq!((response.status.as_u16(), response.attempts, response.retry_after), (503, 5, Some(Duration::from_secs(3))));
-    assert_eq!((&*response.body, response.headers["x-ms-request-id"].as_bytes()), (b"<html>".as_slice(), b"7".as_slice()));
+    let response = client(|_| {})
+        .send(&request(&server.url("/")), &call)
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            response.status.as_u16(),
+            response.attempts,
+            response.retry_after
+        ),
+        (503, 5, Some(Duration::from_secs(3)))
+    );
+    assert_eq!(
+        (
+            &*response.body,
+            response.headers["x-ms-request-id"].as_bytes()
+        ),
+        (b"<html>".as_slice(), b"7".as_slice())
+    );
     assert!(response.elapsed >= Duration::from_secs(12));
     assert_eq!(outcomes(&call), vec![RequestOutcome::Status(503); 5]);
 }
@@ -83,7 +151,10 @@ async fn a_reset_connection_is_asked_again_and_is_an_error_in_the_end() {
     asked_again_after(Deed::Reset).await;
     let (failure, tries, text) = asked_in_vain(|| Deed::Reset).await;
     assert_eq!((failure, tries), (TransportFailure::Truncated, 5));
-    assert!(text.starts_with("cannot list things: http://HOST cut the answer short, 5 tries in "), "{text}");
+    assert!(
+        text.starts_with("cannot list things: http://HOST cut the answer short, 5 tries in "),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -92,7 +163,12 @@ async fn a_cut_body_is_asked_again_and_is_an_error_in_the_end() {
     asked_again_after(cut()).await;
     assert_eq!(asked_in_vain(cut).await.0, TransportFailure::Truncated);
 
-    let chunked = || Deed::Write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n11\r\n{\"value\":[1,2,3]}\r\n".to_vec());
+    let chunked = || {
+        Deed::Write(
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n11\r\n{\"value\":[1,2,3]}\r\n"
+                .to_vec(),
+        )
+    };
     asked_again_after(chunked()).await;
     assert_eq!(asked_in_vain(chunked).await.0, TransportFailure::Truncated);
 
@@ -110,25 +186,46 @@ async fn json_cut_where_http_does_not_notice_is_asked_again_and_is_an_error_in_t
     asked_again_after(cut()).await;
     let (failure, tries, text) = asked_in_vain(cut).await;
     assert_eq!((failure, tries), (TransportFailure::Truncated, 5));
-    assert!(text.ends_with(": EOF while parsing a list at line 1 column 13"), "{text}");
+    assert!(
+        text.ends_with(": EOF while parsing a list at line 1 column 13"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn a_silent_server_is_given_up_and_asked_again() {
     asked_again_after(Deed::Hang(Vec::new())).await;
-    asked_again_after(Deed::Hang(bytes_of(WHOLE.len(), "", &WHOLE.as_bytes()[..9]))).await;
+    asked_again_after(Deed::Hang(bytes_of(
+        WHOLE.len(),
+        "",
+        &WHOLE.as_bytes()[..9],
+    )))
+    .await;
     let (failure, tries, text) = asked_in_vain(|| Deed::Hang(Vec::new())).await;
     assert_eq!((failure, tries), (TransportFailure::IdleTimeout, 5));
-    assert!(text.starts_with("cannot list things: http://HOST sent nothing for too long (1.0 s), 5 tries in "), "{text}");
+    assert!(
+        text.starts_with(
+            "cannot list things: http://HOST sent nothing for too long (1.0 s), 5 tries in "
+        ),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn a_silent_server_does_not_outlast_the_deadline() {
     let server = Server::start([Deed::Hang(bytes_of(99, "", b"{"))]).await;
     let call = Call::new(&Clock::system(), Duration::from_millis(100));
-    let (failure, tries, _) = told(client(|_| {}).send(&request(&server.url("/")), &call).await.unwrap_err());
+    let (failure, tries, _) = told(
+        client(|_| {})
+            .send(&request(&server.url("/")), &call)
+            .await
+            .unwrap_err(),
+    );
     assert_eq!((failure, tries), (TransportFailure::Deadline, 1));
-    assert_eq!(outcomes(&call), [RequestOutcome::Failed("the deadline passed".to_owned())]);
+    assert_eq!(
+        outcomes(&call),
+        [RequestOutcome::Failed("the deadline passed".to_owned())]
+    );
 }
 
 #[tokio::test]
@@ -136,21 +233,46 @@ async fn a_refused_connection_is_asked_again_and_is_an_error_in_the_end() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/?sig=canary", listener.local_addr().unwrap());
     drop(listener);
-    let (failure, tries, text) = told(client(|_| {}).send(&request(&url), &call()).await.unwrap_err());
+    let (failure, tries, text) = told(
+        client(|_| {})
+            .send(&request(&url), &call())
+            .await
+            .unwrap_err(),
+    );
     assert_eq!((failure, tries), (TransportFailure::Connect, 5));
-    assert!(text.contains("no connection to http://127.0.0.1:") && text.contains("refused"), "{text}");
+    assert!(
+        text.contains("no connection to http://127.0.0.1:") && text.contains("refused"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn a_redirect_to_another_host_is_an_error_and_nothing_is_sent_there() {
     let elsewhere = Server::start([whole()]).await;
-    for status in ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"] {
+    for status in [
+        "301 Moved Permanently",
+        "302 Found",
+        "303 See Other",
+        "307 Temporary Redirect",
+        "308 Permanent Redirect",
+    ] {
         let place = elsewhere.url("/stolen?canary");
         let server = Server::start([answer(status, &format!("location: {place}\r\n"), "")]).await;
-        let post = Request::post("get a token", server.url("/").parse().unwrap(), "client_secret=canary");
+        let post = Request::post(
+            "get a token",
+            server.url("/").parse().unwrap(),
+            "client_secret=canary",
+        );
         let (failure, tries, text) = told(client(|_| {}).send(&post, &call()).await.unwrap_err());
         assert_eq!((failure, tries), (TransportFailure::Redirected, 1));
-        assert!(text.ends_with(&format!("redirects (status {} to {})", &status[..3], elsewhere.url(""))), "{text}");
+        assert!(
+            text.ends_with(&format!(
+                "redirects (status {} to {})",
+                &status[..3],
+                elsewhere.url("")
+            )),
+            "{text}"
+        );
         assert_eq!(server.heard().len(), 1);
     }
     assert_eq!(elsewhere.heard(), Vec::<String>::new());
@@ -169,44 +291,92 @@ async fn an_answer_of_any_size_is_read_up_to_the_limit_only() {
     };
     // Refused on its word: nothing of it is waited for.
     let announced = Deed::Hang(bytes_of(LIMIT + 1, "", b""));
-    for deed in [honest(), announced, endless(), answer("200 OK", "content-encoding: gzip\r\n", bomb)] {
+    for deed in [
+        honest(),
+        announced,
+        endless(),
+        answer("200 OK", "content-encoding: gzip\r\n", bomb),
+    ] {
         let server = Server::start([deed]).await;
-        let (failure, tries, text) = told(client(|settings| settings.max_body = LIMIT).send(&request(&server.url("/")), &call()).await.unwrap_err());
+        let (failure, tries, text) = told(
+            client(|settings| settings.max_body = LIMIT)
+                .send(&request(&server.url("/")), &call())
+                .await
+                .unwrap_err(),
+        );
         assert_eq!((failure, tries), (TransportFailure::TooLarge, 1));
-        assert!(text.ends_with("is too large (the limit is 100000 bytes)"), "{text}");
+        assert!(
+            text.ends_with("is too large (the limit is 100000 bytes)"),
+            "{text}"
+        );
     }
     let server = Server::start([answer("200 OK", "", vec![b' '; LIMIT])]).await;
-    let response = client(|settings| settings.max_body = LIMIT).send(&request(&server.url("/")), &call()).await.unwrap();
+    let response = client(|settings| settings.max_body = LIMIT)
+        .send(&request(&server.url("/")), &call())
+        .await
+        .unwrap();
     assert_eq!(response.body.len(), LIMIT);
 }
 
 #[tokio::test]
 async fn compressed_answers_are_asked_for_and_unpacked() {
-    let server = Server::start([answer("200 OK", "content-encoding: gzip\r\n", gzip(WHOLE.as_bytes()))]).await;
+    let server = Server::start([answer(
+        "200 OK",
+        "content-encoding: gzip\r\n",
+        gzip(WHOLE.as_bytes()),
+    )])
+    .await;
     let call = call();
-    let response = client(|settings| settings.user_agent = "tester/1".to_owned()).send(&request(&server.url("/a?b=c")), &call).await.unwrap();
+    let response = client(|settings| settings.user_agent = "tester/1".to_owned())
+        .send(&request(&server.url("/a?b=c")), &call)
+        .await
+        .unwrap();
     assert_eq!(&*response.body, WHOLE.as_bytes());
     assert_eq!(call.requests()[0].bytes, WHOLE.len() as u64);
     let heard = server.heard().remove(0).to_ascii_lowercase();
-    for line in ["get /a?b=c http/1.1", "user-agent: tester/1", "accept-encoding: gzip", "authorization: bearer canary"] {
-        assert!(heard.lines().any(|heard| heard == line), "{line} is not in {heard}");
+    for line in [
+        "get /a?b=c http/1.1",
+        "user-agent: tester/1",
+        "accept-encoding: gzip",
+        "authorization: bearer canary",
+    ] {
+        assert!(
+            heard.lines().any(|heard| heard == line),
+            "{line} is not in {heard}"
+        );
     }
 }
 
 #[tokio::test]
 async fn the_body_of_a_post_is_sent_again_whole() {
     let server = Server::start([answer("503 Service Unavailable", "", ""), whole()]).await;
-    let post = Request::post("get a token", server.url("/token").parse().unwrap(), "grant_type=x&client_secret=canary");
+    let post = Request::post(
+        "get a token",
+        server.url("/token").parse().unwrap(),
+        "grant_type=x&client_secret=canary",
+    );
     client(|_| {}).send(&post, &call()).await.unwrap();
     for heard in server.heard() {
-        assert!(heard.starts_with("POST /token ") && heard.ends_with("\r\n\r\ngrant_type=x&client_secret=canary"), "{heard}");
+        assert!(
+            heard.starts_with("POST /token ")
+                && heard.ends_with("\r\n\r\ngrant_type=x&client_secret=canary"),
+            "{heard}"
+        );
     }
 }
 
 #[tokio::test]
 async fn html_with_a_good_status_is_an_error_and_not_an_empty_list() {
-    let server = Server::start([answer("200 OK", "", "<html>canary, please log in to this network</html>")]).await;
-    let error = client(|_| {}).json::<Value>("azure", &request(&server.url("/")), &call()).await.unwrap_err();
+    let server = Server::start([answer(
+        "200 OK",
+        "",
+        "<html>canary, please log in to this network</html>",
+    )])
+    .await;
+    let error = client(|_| {})
+        .json::<Value>("azure", &request(&server.url("/")), &call())
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Decode(_)), "{error:?}");
     assert!(!format!("{error:?}").contains("canary"));
 }
@@ -228,15 +398,28 @@ impl std::io::Write for Log {
 async fn each_retry_is_one_line_of_the_log_and_no_line_holds_a_secret() {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE).with_writer(move || writer.clone()).with_ansi(false).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .finish();
     let guard = tracing::subscriber::set_default(subscriber);
     asked_again_after(answer("503 Service Unavailable", "", "canary")).await;
     drop(guard);
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let lines: Vec<_> = text.lines().filter(|line| line.contains("trying again")).collect();
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("trying again"))
+        .collect();
     assert_eq!(lines.len(), 1, "{text}");
-    for part in ["DEBUG cloud_autojoin_core::http", "operation=\"list things\"", "/list?sig=...\"", "attempt=1", "wait_ms=", "met=status 503"] {
+    for part in [
+        "DEBUG cloud_autojoin_core::http",
+        "operation=\"list things\"",
+        "/list?sig=...\"",
+        "attempt=1",
+        "wait_ms=",
+        "met=status 503",
+    ] {
         assert!(lines[0].contains(part), "{part} is not in {}", lines[0]);
     }
     assert!(!text.contains("canary"), "{text}");

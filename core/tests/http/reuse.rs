@@ -60,12 +60,20 @@ impl Server {
         let certified = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
         let provider = Arc::new(crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let mut config = builder.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
+        let builder = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let mut config = builder
+            .with_no_client_auth()
+            .with_single_cert(vec![certified.cert.der().clone()], key)
+            .unwrap();
         config.alpn_protocols = vec![b"h2".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        let url = format!(
+            "https://localhost:{}/",
+            listener.local_addr().unwrap().port()
+        );
         let (connections, silent) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let (end, ends) = watch::channel(None);
         let (count, notify) = (Arc::clone(&connections), Arc::clone(&silent));
@@ -74,15 +82,31 @@ impl Server {
                 let (stream, _) = listener.accept().await.unwrap();
                 let number = count.fetch_add(1, Ordering::SeqCst);
                 // Only the first connection is ended.
-                let ends = if number == 0 { ends.clone() } else { watch::channel(None).1 };
-                tokio::spawn(serve(stream, acceptor.clone(), move |request| rule(number, request), Arc::clone(&notify), ends));
+                let ends = if number == 0 {
+                    ends.clone()
+                } else {
+                    watch::channel(None).1
+                };
+                tokio::spawn(serve(
+                    stream,
+                    acceptor.clone(),
+                    move |request| rule(number, request),
+                    Arc::clone(&notify),
+                    ends,
+                ));
             }
         });
         let client = client(|settings| {
             settings.certificate_authorities = vec![certified.cert.pem().into_bytes()];
             change(settings);
         });
-        Self { url, client, connections, silent, end }
+        Self {
+            url,
+            client,
+            connections,
+            silent,
+            end,
+        }
     }
 
     async fn send(&self) -> Result<Response> {
@@ -94,12 +118,20 @@ impl Server {
     }
 }
 
-async fn serve(stream: TcpStream, acceptor: TlsAcceptor, rule: impl Fn(usize) -> Deed + Send + 'static, silent: Arc<Notify>, mut ends: Receiver<Option<End>>) {
+async fn serve(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    rule: impl Fn(usize) -> Deed + Send + 'static,
+    silent: Arc<Notify>,
+    mut ends: Receiver<Option<End>>,
+) {
     // A connection that is dropped midway is reset.
     stream.set_zero_linger().unwrap();
     let stream = stream.into_std().unwrap();
     let beside = stream.try_clone().unwrap();
-    let Ok(stream) = acceptor.accept(TcpStream::from_std(stream).unwrap()).await else { return };
+    let Ok(stream) = acceptor.accept(TcpStream::from_std(stream).unwrap()).await else {
+        return;
+    };
     let (requests, reset) = (AtomicUsize::new(0), Arc::new(Notify::new()));
     let (resets, closed) = (Arc::clone(&reset), Arc::clone(&silent));
     let service = service_fn(move |_: hyper::Request<Incoming>| {
@@ -121,7 +153,9 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, rule: impl Fn(usize) ->
             Ok::<_, Infallible>(hyper::Response::new(Empty::<Bytes>::new()))
         }
     });
-    let mut connection = std::pin::pin!(http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service));
+    let mut connection = std::pin::pin!(
+        http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service)
+    );
     loop {
         tokio::select! {
             _ = &mut connection => return,
@@ -147,23 +181,44 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, rule: impl Fn(usize) ->
 
 /// Answers everything but what comes second on the first connection, and all that follows there.
 fn silent_from_the_second_on(connection: usize, request: usize) -> Deed {
-    if connection == 0 && request > 0 { Deed::Silence } else { Deed::Answer }
+    if connection == 0 && request > 0 {
+        Deed::Silence
+    } else {
+        Deed::Answer
+    }
 }
 
 #[tokio::test]
 async fn a_connection_that_is_silent_for_too_long_is_not_used_again() {
-    let server = Server::start(silent_from_the_second_on, |settings| settings.first_byte_timeout = Some(Duration::from_millis(500))).await;
+    let server = Server::start(silent_from_the_second_on, |settings| {
+        settings.first_byte_timeout = Some(Duration::from_millis(500))
+    })
+    .await;
     server.send().await.unwrap();
     let response = server.send().await.unwrap();
-    assert!(response.attempts > 1 && server.connections() > 1, "{} tries, {} connections", response.attempts, server.connections());
+    assert!(
+        response.attempts > 1 && server.connections() > 1,
+        "{} tries, {} connections",
+        response.attempts,
+        server.connections()
+    );
 }
 
 #[tokio::test]
 async fn a_connection_that_is_silent_until_the_deadline_is_not_used_again() {
-    let server = Server::start(silent_from_the_second_on, |settings| settings.retry = RetryPolicy::none()).await;
+    let server = Server::start(silent_from_the_second_on, |settings| {
+        settings.retry = RetryPolicy::none()
+    })
+    .await;
     server.send().await.unwrap();
     let brief = Call::new(&Clock::system(), Duration::from_millis(100));
-    let error = transport_error(server.client.send(&request(&server.url), &brief).await.unwrap_err());
+    let error = transport_error(
+        server
+            .client
+            .send(&request(&server.url), &brief)
+            .await
+            .unwrap_err(),
+    );
     assert_eq!(error.failure(), TransportFailure::Deadline);
     server.send().await.unwrap();
     assert_eq!(server.connections(), 2);
@@ -171,7 +226,17 @@ async fn a_connection_that_is_silent_until_the_deadline_is_not_used_again() {
 
 #[tokio::test]
 async fn a_request_that_is_no_longer_needed_leaves_its_connection_in_use() {
-    let server = Server::start(|_, request| if request == 1 { Deed::Silence } else { Deed::Answer }, |_| {}).await;
+    let server = Server::start(
+        |_, request| {
+            if request == 1 {
+                Deed::Silence
+            } else {
+                Deed::Answer
+            }
+        },
+        |_| {},
+    )
+    .await;
     server.send().await.unwrap();
     tokio::select! {
         answer = server.send() => panic!("{answer:?}"),
@@ -183,18 +248,37 @@ async fn a_request_that_is_no_longer_needed_leaves_its_connection_in_use() {
 
 #[tokio::test]
 async fn a_connection_that_is_reset_under_a_request_is_replaced() {
-    let server = Server::start(|connection, request| if (connection, request) == (0, 1) { Deed::Reset } else { Deed::Answer }, |_| {}).await;
+    let server = Server::start(
+        |connection, request| {
+            if (connection, request) == (0, 1) {
+                Deed::Reset
+            } else {
+                Deed::Answer
+            }
+        },
+        |_| {},
+    )
+    .await;
     server.send().await.unwrap();
-    assert_eq!((server.send().await.unwrap().attempts, server.connections()), (2, 2));
+    assert_eq!(
+        (server.send().await.unwrap().attempts, server.connections()),
+        (2, 2)
+    );
 }
 
 #[tokio::test]
 async fn a_connection_that_is_dead_is_closed_before_the_next_request() {
-    let server = Server::start(|_, _| Deed::Answer, |settings| settings.ping_interval = Duration::from_millis(500)).await;
+    let server = Server::start(
+        |_, _| Deed::Answer,
+        |settings| settings.ping_interval = Duration::from_millis(500),
+    )
+    .await;
     server.send().await.unwrap();
     server.end.send(Some(End::Freeze)).unwrap();
     // The limit is for a test that fails.
-    tokio::time::timeout(Duration::from_secs(60), server.silent.notified()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), server.silent.notified())
+        .await
+        .unwrap();
     server.send().await.unwrap();
     assert!(server.connections() > 1);
 }

@@ -23,14 +23,19 @@ pub(crate) enum Deed {
 /// An answer with a length.
 pub(crate) fn answer(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Deed {
     let body = body.as_ref();
-    let mut bytes = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n", body.len()).into_bytes();
+    let mut bytes = format!(
+        "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
     bytes.extend_from_slice(body);
     Deed::Write(bytes)
 }
 
 /// The bytes of an answer that says it has `length` bytes and has these.
 pub(crate) fn bytes_of(length: usize, headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("HTTP/1.1 200 OK\r\n{headers}content-length: {length}\r\n\r\n").into_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 200 OK\r\n{headers}content-length: {length}\r\n\r\n").into_bytes();
     bytes.extend_from_slice(body);
     bytes
 }
@@ -49,7 +54,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Does `deeds` one after the other, one for each connection; one too many is answered with 418.
+    /// Does `deeds` one after the other, one for each connection; one too many is answered with
+    /// 418.
     pub(crate) async fn start(deeds: impl IntoIterator<Item = Deed>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -62,7 +68,9 @@ impl Server {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let text = read_request(&mut stream).await;
                 ears.lock().unwrap().push(text);
-                let deed = deeds.pop_front().unwrap_or_else(|| answer("418 I'm a teapot", "", "one request too many"));
+                let deed = deeds
+                    .pop_front()
+                    .unwrap_or_else(|| answer("418 I'm a teapot", "", "one request too many"));
                 open.extend(act(stream, deed).await);
             }
         });
@@ -118,7 +126,15 @@ pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Strin
             }
             continue;
         };
-        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+        let length = head
+            .lines()
+            .find_map(|line| {
+                line.to_ascii_lowercase()
+                    .strip_prefix("content-length: ")?
+                    .parse()
+                    .ok()
+            })
+            .unwrap_or(0);
         if body.len() >= length || count == 0 {
             return text;
         }
@@ -155,7 +171,8 @@ pub(crate) fn transport_error(error: Error) -> TransportError {
     }
 }
 
-/// The failure, the number of tries, and the whole chain of the error in one line, which holds no canary.
+/// The failure, the number of tries, and the whole chain of the error in one line, which holds no
+/// canary.
 pub(crate) fn told(error: Error) -> (TransportFailure, u32, String) {
     let error = transport_error(error);
     let mut text = error.to_string();
@@ -164,6 +181,9 @@ pub(crate) fn told(error: Error) -> (TransportFailure, u32, String) {
         text = format!("{text}: {source}");
         next = source.source();
     }
-    assert!(!format!("{text} {error:?}").contains("canary"), "{text} {error:?}");
+    assert!(
+        !format!("{text} {error:?}").contains("canary"),
+        "{text} {error:?}"
+    );
     (error.failure(), error.attempts(), text)
 }

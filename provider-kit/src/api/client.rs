@@ -4,7 +4,9 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use cloud_autojoin_core::error::ApiError;
-use cloud_autojoin_core::http::{Authorizer, HttpClient, JsonResponse, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_core::http::{
+    Authorizer, HttpClient, JsonResponse, Request, Response, ResponseClass, ResponseClassifier,
+};
 use cloud_autojoin_core::{Call, Context, Error, Result};
 use futures::future::{Either, select};
 use http::HeaderMap;
@@ -49,7 +51,12 @@ pub struct ApiClient {
 impl ApiClient {
     /// A client for the API at `endpoint`, without a credential.
     pub fn new(context: &Context, api: &'static dyn Api, endpoint: Url) -> Self {
-        Self { http: context.http().clone(), api, endpoint, authorizer: None }
+        Self {
+            http: context.http().clone(),
+            api,
+            endpoint,
+            authorizer: None,
+        }
     }
 
     /// The same client over `http`: one with a CA or a client certificate of its own
@@ -81,7 +88,8 @@ impl ApiClient {
     ///
     /// `operation` says what it is for and reads well after "cannot": `list droplets`.
     pub fn get(&self, operation: &str, path: &[&str], query: &[(&str, &str)]) -> Request {
-        Request::get(operation, self.url(path, query)).header(ACCEPT, HeaderValue::from_static("application/json"))
+        Request::get(operation, self.url(path, query))
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
     }
 
     /// The URL of `path` below the endpoint.
@@ -113,20 +121,31 @@ impl ApiClient {
     /// # Errors
     ///
     /// As [`ApiClient::json`].
-    pub async fn json_with_headers<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<(T, HeaderMap)> {
+    pub async fn json_with_headers<T: DeserializeOwned>(
+        &self,
+        request: Request,
+        call: &Call,
+    ) -> Result<(T, HeaderMap)> {
         let request = self.prepare(request);
         let answer = self.http.json(self.api.provider(), &request, call).await?;
         self.value_and_headers(&request, answer)
     }
 
-    /// Sends `request` and decodes the JSON of its response, or hands an error response back: for an
-    /// API that names in a refusal what to request instead. [`ApiClient::value`] makes the error.
+    /// Sends `request` and decodes the JSON of its response, or hands an error response back: for
+    /// an API that names in a refusal what to request instead. [`ApiClient::value`] makes the
+    /// error.
     ///
     /// # Errors
     ///
     /// As [`ApiClient::json`], but for error responses.
-    pub async fn answer<T: DeserializeOwned>(&self, request: &Request, call: &Call) -> Result<JsonResponse<T>> {
-        self.http.json(self.api.provider(), &self.prepare(request.clone()), call).await
+    pub async fn answer<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        call: &Call,
+    ) -> Result<JsonResponse<T>> {
+        self.http
+            .json(self.api.provider(), &self.prepare(request.clone()), call)
+            .await
     }
 
     /// The value of the answer to `request`.
@@ -146,7 +165,10 @@ impl ApiClient {
     #[cfg(feature = "xml")]
     pub async fn xml<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
         let request = self.prepare(request);
-        let answer = self.http.decode(self.api.provider(), &request, call, super::xml::decode).await?;
+        let answer = self
+            .http
+            .decode(self.api.provider(), &request, call, super::xml::decode)
+            .await?;
         self.value(&request, answer)
     }
 
@@ -158,7 +180,11 @@ impl ApiClient {
     pub async fn send(&self, request: Request, call: &Call) -> Result<Response> {
         let request = self.prepare(request);
         let response = self.http.send(&request, call).await?;
-        if response.class == ResponseClass::Success { Ok(response) } else { Err(self.error(&request, &response)) }
+        if response.class == ResponseClass::Success {
+            Ok(response)
+        } else {
+            Err(self.error(&request, &response))
+        }
     }
 
     /// The pages of the list that `first` begins.
@@ -176,17 +202,27 @@ impl ApiClient {
     }
 
     fn prepare(&self, request: Request) -> Request {
-        let request = request.classified_by(self.api).showing(self.api.shown_parameters());
+        let request = request
+            .classified_by(self.api)
+            .showing(self.api.shown_parameters());
         match &self.authorizer {
             Some(authorizer) => request.authorized_by(Arc::clone(authorizer)),
             None => request,
         }
     }
 
-    fn value_and_headers<T>(&self, request: &Request, answer: JsonResponse<T>) -> Result<(T, HeaderMap)> {
+    fn value_and_headers<T>(
+        &self,
+        request: &Request,
+        answer: JsonResponse<T>,
+    ) -> Result<(T, HeaderMap)> {
         match answer {
-            JsonResponse::Success(value, response) if response.class == ResponseClass::Success => Ok((value, response.headers)),
-            JsonResponse::Success(_, response) | JsonResponse::Failure(response) => Err(self.error(request, &response)),
+            JsonResponse::Success(value, response) if response.class == ResponseClass::Success => {
+                Ok((value, response.headers))
+            }
+            JsonResponse::Success(_, response) | JsonResponse::Failure(response) => {
+                Err(self.error(request, &response))
+            }
         }
     }
 
@@ -202,6 +238,8 @@ impl ApiClient {
 
 impl std::fmt::Debug for ApiClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ApiClient").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
+        f.debug_struct("ApiClient")
+            .field("endpoint", &self.endpoint.as_str())
+            .finish_non_exhaustive()
     }
 }

@@ -17,21 +17,29 @@ pub struct ErrorBody {
 }
 
 impl ErrorBody {
-    /// Reads a JSON body; `code`, `message` and `request_id` are JSON pointers (RFC 6901), the first
-    /// that leads to a string or number counts.
+    /// Reads a JSON body; `code`, `message` and `request_id` are JSON pointers (RFC 6901), the
+    /// first that leads to a string or number counts.
     ///
     /// A body that isn't JSON, such as a proxy's HTML page, gives nothing: it isn't the cloud's.
     pub fn from_json(body: &[u8], code: &[&str], message: &[&str], request_id: &[&str]) -> Self {
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-        let Ok(body) = serde_json::from_slice::<Value>(body) else { return Self::default() };
-        let find = |pointers: &[&str]| {
-            pointers.iter().find_map(|pointer| match body.pointer(pointer)? {
-                Value::String(text) if !text.is_empty() => Some(text.clone()),
-                Value::Number(number) => Some(number.to_string()),
-                _ => None,
-            })
+        let Ok(body) = serde_json::from_slice::<Value>(body) else {
+            return Self::default();
         };
-        Self { code: find(code), message: find(message).map(cut), request_id: find(request_id) }
+        let find = |pointers: &[&str]| {
+            pointers
+                .iter()
+                .find_map(|pointer| match body.pointer(pointer)? {
+                    Value::String(text) if !text.is_empty() => Some(text.clone()),
+                    Value::Number(number) => Some(number.to_string()),
+                    _ => None,
+                })
+        };
+        Self {
+            code: find(code),
+            message: find(message).map(cut),
+            request_id: find(request_id),
+        }
     }
 
     /// Reads the text of the first element of each name from an XML body, wherever it is.
@@ -40,7 +48,9 @@ impl ErrorBody {
         use quick_xml::events::Event;
 
         let mut found = Self::default();
-        let Ok(body) = std::str::from_utf8(body) else { return found };
+        let Ok(body) = std::str::from_utf8(body) else {
+            return found;
+        };
         let mut reader = quick_xml::Reader::from_str(body.trim_start_matches('\u{feff}'));
         let mut element = String::new();
         while let Ok(event) = reader.read_event() {
@@ -85,15 +95,36 @@ mod tests {
     #[test]
     fn code_message_and_request_id_are_read_from_where_the_cloud_puts_them() {
         let body = br#"{"errors":[{"reason":"Invalid Token","code":401}],"id":"x"}"#;
-        let found = ErrorBody::from_json(body, &["/errors/0/code"], &["/message", "/errors/0/reason"], &["/id"]);
+        let found = ErrorBody::from_json(
+            body,
+            &["/errors/0/code"],
+            &["/message", "/errors/0/reason"],
+            &["/id"],
+        );
         let text = |text: &str| Some(text.to_owned());
-        assert_eq!(found, ErrorBody { code: text("401"), message: text("Invalid Token"), request_id: text("x") });
+        assert_eq!(
+            found,
+            ErrorBody {
+                code: text("401"),
+                message: text("Invalid Token"),
+                request_id: text("x")
+            }
+        );
     }
 
     #[test]
     fn a_body_that_is_not_the_clouds_says_nothing() {
-        for body in ["<html>Bad Gateway</html>", "", "[]", "null", "{\"message\":{}}"] {
-            assert_eq!(ErrorBody::from_json(body.as_bytes(), &["/id"], &["/message"], &[]), ErrorBody::default());
+        for body in [
+            "<html>Bad Gateway</html>",
+            "",
+            "[]",
+            "null",
+            "{\"message\":{}}",
+        ] {
+            assert_eq!(
+                ErrorBody::from_json(body.as_bytes(), &["/id"], &["/message"], &[]),
+                ErrorBody::default()
+            );
         }
     }
 
@@ -103,15 +134,27 @@ mod tests {
         let body =
             b"<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>not allowed</Message></Error></Errors><RequestID>r-1</RequestID></Response>";
         let text = |text: &str| Some(text.to_owned());
-        let expected = ErrorBody { code: text("UnauthorizedOperation"), message: text("not allowed"), request_id: text("r-1") };
-        assert_eq!(ErrorBody::from_xml(body, "Code", "Message", &["RequestId", "RequestID"]), expected);
-        assert_eq!(ErrorBody::from_xml(b"<html>", "Code", "Message", &[]), ErrorBody::default());
+        let expected = ErrorBody {
+            code: text("UnauthorizedOperation"),
+            message: text("not allowed"),
+            request_id: text("r-1"),
+        };
+        assert_eq!(
+            ErrorBody::from_xml(body, "Code", "Message", &["RequestId", "RequestID"]),
+            expected
+        );
+        assert_eq!(
+            ErrorBody::from_xml(b"<html>", "Code", "Message", &[]),
+            ErrorBody::default()
+        );
     }
 
     #[test]
     fn a_long_message_is_cut_between_characters() {
         let body = format!("{{\"message\":\"{}\"}}", "ä".repeat(2000));
-        let message = ErrorBody::from_json(body.as_bytes(), &[], &["/message"], &[]).message.unwrap_or_default();
+        let message = ErrorBody::from_json(body.as_bytes(), &[], &["/message"], &[])
+            .message
+            .unwrap_or_default();
         assert_eq!(message.chars().count(), MAX_MESSAGE + 3);
     }
 }

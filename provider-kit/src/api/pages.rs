@@ -81,15 +81,17 @@ impl<'a> Pages<'a> {
     ///
     /// As [`ApiClient::json`]. A list of which a page failed is an error, never a short list.
     pub async fn next_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
-        let Some(request) = self.next.take() else { return Ok(None) };
+        let Some(request) = self.next.take() else {
+            return Ok(None);
+        };
         self.current = Some(request.clone());
         let (page, headers) = self.client.json_with_headers(request, self.call).await?;
         self.headers = headers;
         Ok(Some(page))
     }
 
-    /// The number in a header of the page that [`Pages::next_json`] returned last: the length of the
-    /// whole list, for services that say it there.
+    /// The number in a header of the page that [`Pages::next_json`] returned last: the length of
+    /// the whole list, for services that say it there.
     pub fn header_number(&self, name: &str) -> Option<u64> {
         self.headers.get(name)?.to_str().ok()?.trim().parse().ok()
     }
@@ -101,7 +103,9 @@ impl<'a> Pages<'a> {
     /// As [`Pages::next_json`].
     #[cfg(feature = "xml")]
     pub async fn next_xml<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
-        let Some(request) = self.next.take() else { return Ok(None) };
+        let Some(request) = self.next.take() else {
+            return Ok(None);
+        };
         self.current = Some(request.clone());
         self.client.xml(request, self.call).await.map(Some)
     }
@@ -113,11 +117,15 @@ impl<'a> Pages<'a> {
     /// [`Error::Transport`](cloud_autojoin_core::Error::Transport) for a link to another origin,
     /// which would receive the credential, and for a page that was requested before.
     pub fn follow_link(&mut self, link: Option<&str>) -> Result<()> {
-        let Some(current) = &self.current else { return Ok(()) };
+        let Some(current) = &self.current else {
+            return Ok(());
+        };
         match NextLink::resolve(current.url(), link) {
             NextLink::End => Ok(()),
             NextLink::Page(url) => self.follow_request(current.clone().with_url(url)),
-            NextLink::Foreign(detail) => Err(self.failed(TransportFailure::CrossOriginLink, detail)),
+            NextLink::Foreign(detail) => {
+                Err(self.failed(TransportFailure::CrossOriginLink, detail))
+            }
         }
     }
 
@@ -128,12 +136,22 @@ impl<'a> Pages<'a> {
     ///
     /// For a page that was requested before.
     pub fn follow_query(&mut self, name: &str, value: Option<impl ToString>) -> Result<()> {
-        let value = value.map(|value| value.to_string()).filter(|value| !value.is_empty());
-        let (Some(current), Some(value)) = (&self.current, value) else { return Ok(()) };
+        let value = value
+            .map(|value| value.to_string())
+            .filter(|value| !value.is_empty());
+        let (Some(current), Some(value)) = (&self.current, value) else {
+            return Ok(());
+        };
         let mut url = current.url().clone();
-        let others: Vec<(String, String)> =
-            url.query_pairs().filter(|(key, _)| key != name).map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
-        url.query_pairs_mut().clear().extend_pairs(others).append_pair(name, &value);
+        let others: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(key, _)| key != name)
+            .map(|(key, value)| (key.into_owned(), value.into_owned()))
+            .collect();
+        url.query_pairs_mut()
+            .clear()
+            .extend_pairs(others)
+            .append_pair(name, &value);
         self.follow_request(current.clone().with_url(url))
     }
 
@@ -160,7 +178,14 @@ impl<'a> Pages<'a> {
     }
 
     fn failed(&self, failure: TransportFailure, detail: String) -> cloud_autojoin_core::Error {
-        let (operation, origin) = self.current.as_ref().map_or(("list", String::new()), |request| (request.operation(), origin_of(request.url())));
-        TransportError::new(operation, origin, failure).with_detail(detail).into()
+        let (operation, origin) = self
+            .current
+            .as_ref()
+            .map_or(("list", String::new()), |request| {
+                (request.operation(), origin_of(request.url()))
+            });
+        TransportError::new(operation, origin, failure)
+            .with_detail(detail)
+            .into()
     }
 }

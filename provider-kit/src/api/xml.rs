@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 
 /// Decodes a body. Text of the body is in no error. It may have as many tags as JSON has values.
 pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyError> {
-    if body.len() > MAX_JSON_VALUES && body.iter().filter(|byte| **byte == b'<').count() > MAX_JSON_VALUES {
+    if body.len() > MAX_JSON_VALUES
+        && body.iter().filter(|byte| **byte == b'<').count() > MAX_JSON_VALUES
+    {
         return Err(BodyError::TooManyValues);
     }
     let Ok(text) = std::str::from_utf8(body) else {
@@ -16,7 +18,9 @@ pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyError> {
     quick_xml::de::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| match error {
         DeError::UnexpectedEof => truncated(),
         DeError::InvalidXml(Error::IllFormed(_)) => truncated(),
-        DeError::InvalidXml(Error::Syntax(SyntaxError::UnclosedTag | SyntaxError::UnclosedComment | SyntaxError::UnclosedCData)) => truncated(),
+        DeError::InvalidXml(Error::Syntax(
+            SyntaxError::UnclosedTag | SyntaxError::UnclosedComment | SyntaxError::UnclosedCData,
+        )) => truncated(),
         _ => BodyError::Invalid("the body isn't the XML expected".into()),
     })
 }
@@ -39,13 +43,20 @@ mod tests {
 
     #[test]
     fn xml_is_decoded_and_a_truncated_body_differs_from_another_format() {
-        let body = "\u{feff}<?xml version=\"1.0\"?><list><item>a</item><item>b</item><other/></list>";
+        let body =
+            "\u{feff}<?xml version=\"1.0\"?><list><item>a</item><item>b</item><other/></list>";
         assert_eq!(decode::<List>(body.as_bytes()).unwrap().item, ["a", "b"]);
         for cut in ["<list><item>a</item>", "<list><item>a</it", "<list><ite"] {
-            assert!(matches!(decode::<List>(cut.as_bytes()), Err(BodyError::Truncated(_))), "{cut}");
+            assert!(
+                matches!(decode::<List>(cut.as_bytes()), Err(BodyError::Truncated(_))),
+                "{cut}"
+            );
         }
         assert!(decode::<List>(b"not xml").is_err());
         let endless = format!("<list>{}</list>", "<item/>".repeat(MAX_JSON_VALUES));
-        assert!(matches!(decode::<List>(endless.as_bytes()), Err(BodyError::TooManyValues)));
+        assert!(matches!(
+            decode::<List>(endless.as_bytes()),
+            Err(BodyError::TooManyValues)
+        ));
     }
 }

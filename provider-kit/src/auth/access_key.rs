@@ -33,25 +33,46 @@ impl AccessKey {
     /// The key as what a [`Source`] gives.
     pub fn into_access_token(self, expires_at: SystemTime) -> AccessToken {
         let token = self.session_token.as_ref().map(Secret::expose);
-        let packed = serde_json::to_string(&(&self.id, self.secret.expose(), token)).unwrap_or_default();
+        let packed =
+            serde_json::to_string(&(&self.id, self.secret.expose(), token)).unwrap_or_default();
         AccessToken::new(Secret::new(packed), expires_at)
     }
 
     fn of_access_token(token: &AccessToken) -> Option<Self> {
-        let (id, secret, token): (String, String, Option<String>) = serde_json::from_str(token.secret().expose()).ok()?;
-        Some(Self { id, secret: Secret::new(secret), session_token: token.map(Secret::new) })
+        let (id, secret, token): (String, String, Option<String>) =
+            serde_json::from_str(token.secret().expose()).ok()?;
+        Some(Self {
+            id,
+            secret: Secret::new(secret),
+            session_token: token.map(Secret::new),
+        })
     }
 }
 
 impl AccessKey {
     /// The key that these keys of the join string or the environment give; one half without the
     /// other is a problem.
-    pub fn from_options(options: &mut Options<'_>, id: &KeySpec, secret: &KeySpec, session_token: &KeySpec) -> Option<Self> {
+    pub fn from_options(
+        options: &mut Options<'_>,
+        id: &KeySpec,
+        secret: &KeySpec,
+        session_token: &KeySpec,
+    ) -> Option<Self> {
         let token = options.secret(session_token);
         match (options.text(id), options.secret(secret)) {
-            (Some(id), Some(secret)) => return Some(Self { id, secret, session_token: token }),
-            (Some(_), None) => options.add_missing(secret, Some(&format!("`{}` is given", id.name))),
-            (None, Some(_)) => options.add_missing(id, Some(&format!("`{}` is given", secret.name))),
+            (Some(id), Some(secret)) => {
+                return Some(Self {
+                    id,
+                    secret,
+                    session_token: token,
+                });
+            }
+            (Some(_), None) => {
+                options.add_missing(secret, Some(&format!("`{}` is given", id.name)))
+            }
+            (None, Some(_)) => {
+                options.add_missing(id, Some(&format!("`{}` is given", secret.name)))
+            }
             (None, None) => {}
         }
         None
@@ -82,7 +103,10 @@ impl Source for GivenKey {
 
     async fn token(&self, _: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
         const DAY: Duration = Duration::from_secs(24 * 3600);
-        let key = self.key.clone().ok_or_else(|| SourceOutcome::NotConfigured(self.missing.to_owned()))?;
+        let key = self
+            .key
+            .clone()
+            .ok_or_else(|| SourceOutcome::NotConfigured(self.missing.to_owned()))?;
         Ok(key.into_access_token(call.clock().wall() + DAY))
     }
 }
@@ -104,16 +128,30 @@ pub struct SigningAuthorizer {
 impl SigningAuthorizer {
     /// Signs by `sign` with the keys of `chain`.
     pub fn new(provider: &'static str, chain: Chain, sign: SignRequest) -> Self {
-        Self { provider, chain, cache: TokenCache::new(), sign, used: Mutex::default() }
+        Self {
+            provider,
+            chain,
+            cache: TokenCache::new(),
+            sign,
+            used: Mutex::default(),
+        }
     }
 }
 
 #[async_trait]
 impl Authorizer for SigningAuthorizer {
     async fn authorize(&self, request: &mut Request, call: &Call) -> Result<()> {
-        let token = self.cache.token("", call, async |call| self.chain.token("", &call).await).await?;
+        let token = self
+            .cache
+            .token("", call, async |call| self.chain.token("", &call).await)
+            .await?;
         let Some(key) = AccessKey::of_access_token(&token) else {
-            return Err(DecodeError::new(self.provider, "get an access key", "the source gave no access key").into());
+            return Err(DecodeError::new(
+                self.provider,
+                "get an access key",
+                "the source gave no access key",
+            )
+            .into());
         };
         (self.sign)(request, &key, call.clock().wall());
         *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some((token, key.id));
@@ -123,10 +161,20 @@ impl Authorizer for SigningAuthorizer {
     async fn refresh(&self, refused: &Request) -> bool {
         // The id of the key is in the query or in the header. Another key may be in use by now.
         let is_of = |id: &str| {
-            let header = refused.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-            header.is_some_and(|text| text.contains(id)) || refused.url().query_pairs().any(|(_, value)| value == id)
+            let header = refused
+                .headers()
+                .get(AUTHORIZATION)
+                .and_then(|value| value.to_str().ok());
+            header.is_some_and(|text| text.contains(id))
+                || refused.url().query_pairs().any(|(_, value)| value == id)
         };
-        if let Some((token, _)) = self.used.lock().unwrap_or_else(PoisonError::into_inner).as_ref().filter(|(_, id)| is_of(id)) {
+        if let Some((token, _)) = self
+            .used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .filter(|(_, id)| is_of(id))
+        {
             self.cache.invalidate(token);
         }
         self.chain.chosen() != Some(GivenKey::NAME)
@@ -140,7 +188,9 @@ impl Authorizer for SigningAuthorizer {
 
 impl fmt::Debug for SigningAuthorizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningAuthorizer").field("chain", &self.chain).finish_non_exhaustive()
+        f.debug_struct("SigningAuthorizer")
+            .field("chain", &self.chain)
+            .finish_non_exhaustive()
     }
 }
 
@@ -167,23 +217,38 @@ mod tests {
 
         async fn token(&self, _: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
             let id = format!("ID{}", self.0.fetch_add(1, Ordering::Relaxed));
-            let key = AccessKey { id, secret: Secret::new("s"), session_token: Some(Secret::new("t\"")) };
+            let key = AccessKey {
+                id,
+                secret: Secret::new("s"),
+                session_token: Some(Secret::new("t\"")),
+            };
             Ok(key.into_access_token(call.clock().wall() + Duration::from_secs(3600)))
         }
     }
 
     fn sign(request: &mut Request, key: &AccessKey, _: SystemTime) {
-        let text = format!("{}:{}:{}", key.id, key.secret.expose(), key.session_token.as_ref().map_or("", Secret::expose));
+        let text = format!(
+            "{}:{}:{}",
+            key.id,
+            key.secret.expose(),
+            key.session_token.as_ref().map_or("", Secret::expose)
+        );
         request.set_header(AUTHORIZATION, HeaderValue::from_str(&text).unwrap());
     }
 
     fn authorizer(key: Option<AccessKey>) -> SigningAuthorizer {
-        let sources: Vec<Box<dyn Source>> = vec![Box::new(GivenKey::new(key, "`key` isn't set")), Box::new(Numbered::default())];
+        let sources: Vec<Box<dyn Source>> = vec![
+            Box::new(GivenKey::new(key, "`key` isn't set")),
+            Box::new(Numbered::default()),
+        ];
         SigningAuthorizer::new("example", Chain::new("example", sources), sign)
     }
 
     async fn signed(authorizer: &SigningAuthorizer) -> String {
-        sent(authorizer).await.headers()[AUTHORIZATION].to_str().unwrap().to_owned()
+        sent(authorizer).await.headers()[AUTHORIZATION]
+            .to_str()
+            .unwrap()
+            .to_owned()
     }
 
     async fn sent(authorizer: &SigningAuthorizer) -> Request {
@@ -195,15 +260,28 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_key_that_is_given_is_used_and_never_changes() {
-        let authorizer = authorizer(Some(AccessKey { id: "AK".into(), secret: Secret::new("s"), session_token: None }));
+        let authorizer = authorizer(Some(AccessKey {
+            id: "AK".into(),
+            secret: Secret::new("s"),
+            session_token: None,
+        }));
         assert_eq!(signed(&authorizer).await, "AK:s:");
-        assert_eq!((authorizer.refresh(&sent(&authorizer).await).await, authorizer.identity().as_deref()), (false, Some("access key `AK`")));
+        assert_eq!(
+            (
+                authorizer.refresh(&sent(&authorizer).await).await,
+                authorizer.identity().as_deref()
+            ),
+            (false, Some("access key `AK`"))
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_temporary_key_is_kept_until_the_service_refuses_it() {
         let authorizer = authorizer(None);
-        assert_eq!((signed(&authorizer).await, signed(&authorizer).await), ("ID0:s:t\"".to_owned(), "ID0:s:t\"".to_owned()));
+        assert_eq!(
+            (signed(&authorizer).await, signed(&authorizer).await),
+            ("ID0:s:t\"".to_owned(), "ID0:s:t\"".to_owned())
+        );
         let refused = sent(&authorizer).await;
         for _ in 0..2 {
             // The key that has replaced the refused one is kept.

@@ -26,7 +26,13 @@ impl BearerAuthorizer {
     /// Tokens of `chain` for `scope` (`https://www.googleapis.com/auth/compute.readonly`; empty for
     /// a service that has no scopes).
     pub fn new(provider: &'static str, chain: Chain, scope: impl Into<String>) -> Self {
-        Self { provider, chain, cache: TokenCache::new(), scope: scope.into(), header: None }
+        Self {
+            provider,
+            chain,
+            cache: TokenCache::new(),
+            scope: scope.into(),
+            header: None,
+        }
     }
 
     /// Sends the token alone in this header, as `X-Auth-Token: TOKEN`.
@@ -36,13 +42,18 @@ impl BearerAuthorizer {
         self
     }
 
-    /// The token at hand, or one of the chain. Requests that are made for it are recorded in `call`.
+    /// The token at hand, or one of the chain. Requests that are made for it are recorded in
+    /// `call`.
     ///
     /// # Errors
     ///
     /// [`Error::Credential`](cloud_autojoin_core::Error::Credential) with every source asked.
     pub async fn token(&self, call: &Call) -> Result<AccessToken> {
-        self.cache.token(&self.scope, call, async |call| self.chain.token(&self.scope, &call).await).await
+        self.cache
+            .token(&self.scope, call, async |call| {
+                self.chain.token(&self.scope, &call).await
+            })
+            .await
     }
 }
 
@@ -51,9 +62,18 @@ impl Authorizer for BearerAuthorizer {
     async fn authorize(&self, request: &mut Request, call: &Call) -> Result<()> {
         let token = self.token(call).await?;
         let text = token.secret().expose();
-        let value = if self.header.is_some() { HeaderValue::from_str(text) } else { HeaderValue::from_str(&format!("Bearer {text}")) };
+        let value = if self.header.is_some() {
+            HeaderValue::from_str(text)
+        } else {
+            HeaderValue::from_str(&format!("Bearer {text}"))
+        };
         let Ok(mut value) = value else {
-            return Err(DecodeError::new(self.provider, "get a token", "it holds characters that a token can't have").into());
+            return Err(DecodeError::new(
+                self.provider,
+                "get a token",
+                "it holds characters that a token can't have",
+            )
+            .into());
         };
         value.set_sensitive(true);
         request.set_header(self.header.clone().unwrap_or(AUTHORIZATION), value);
@@ -62,9 +82,18 @@ impl Authorizer for BearerAuthorizer {
 
     async fn refresh(&self, refused: &Request) -> bool {
         let header = self.header.as_ref().unwrap_or(&AUTHORIZATION);
-        if let Some(text) = refused.headers().get(header).and_then(|value| value.to_str().ok()) {
-            let text = if self.header.is_some() { text } else { text.trim_start_matches("Bearer ") };
-            self.cache.invalidate(&AccessToken::new(Secret::new(text), UNIX_EPOCH));
+        if let Some(text) = refused
+            .headers()
+            .get(header)
+            .and_then(|value| value.to_str().ok())
+        {
+            let text = if self.header.is_some() {
+                text
+            } else {
+                text.trim_start_matches("Bearer ")
+            };
+            self.cache
+                .invalidate(&AccessToken::new(Secret::new(text), UNIX_EPOCH));
         }
         true
     }
@@ -76,7 +105,10 @@ impl Authorizer for BearerAuthorizer {
 
 impl fmt::Debug for BearerAuthorizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BearerAuthorizer").field("chain", &self.chain).field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("BearerAuthorizer")
+            .field("chain", &self.chain)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,13 +136,24 @@ mod tests {
         }
 
         async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
-            let text = format!("{scope}-{}{}", self.0.fetch_add(1, Ordering::Relaxed), self.1);
-            Ok(AccessToken::new(Secret::new(text), call.clock().wall() + Duration::from_secs(3600)))
+            let text = format!(
+                "{scope}-{}{}",
+                self.0.fetch_add(1, Ordering::Relaxed),
+                self.1
+            );
+            Ok(AccessToken::new(
+                Secret::new(text),
+                call.clock().wall() + Duration::from_secs(3600),
+            ))
         }
     }
 
     fn authorizer(end: &'static str) -> BearerAuthorizer {
-        BearerAuthorizer::new("example", Chain::new("example", vec![Box::new(Numbered(AtomicU32::new(1), end))]), "scope")
+        BearerAuthorizer::new(
+            "example",
+            Chain::new("example", vec![Box::new(Numbered(AtomicU32::new(1), end))]),
+            "scope",
+        )
     }
 
     async fn authorized(authorizer: &BearerAuthorizer) -> Result<Request> {
@@ -132,14 +175,21 @@ mod tests {
         let authorizer = authorizer("");
         assert_eq!(authorizer.identity(), None);
         for _ in 0..2 {
-            assert_eq!(sent(&authorizer, "authorization").await.unwrap(), "Bearer scope-1");
+            assert_eq!(
+                sent(&authorizer, "authorization").await.unwrap(),
+                "Bearer scope-1"
+            );
         }
         assert_eq!(authorizer.identity().as_deref(), Some("numbered"));
         let refused = authorized(&authorizer).await.unwrap();
-        // Each of two requests at once is refused; the second refusal is no reason for a third token.
+        // Each of two requests at once is refused; the second refusal is no reason for a third
+        // token.
         for _ in 0..2 {
             assert!(authorizer.refresh(&refused).await);
-            assert_eq!(sent(&authorizer, "authorization").await.unwrap(), "Bearer scope-2");
+            assert_eq!(
+                sent(&authorizer, "authorization").await.unwrap(),
+                "Bearer scope-2"
+            );
         }
     }
 
@@ -147,13 +197,19 @@ mod tests {
     async fn a_header_of_its_own_holds_the_token_alone() {
         let authorizer = authorizer("").with_header(HeaderName::from_static("x-auth-token"));
         assert_eq!(sent(&authorizer, "x-auth-token").await.unwrap(), "scope-1");
-        assert!(authorizer.refresh(&authorized(&authorizer).await.unwrap()).await);
+        assert!(
+            authorizer
+                .refresh(&authorized(&authorizer).await.unwrap())
+                .await
+        );
         assert_eq!(sent(&authorizer, "x-auth-token").await.unwrap(), "scope-2");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_token_that_no_header_can_hold_is_an_error_without_the_token() {
-        let error = sent(&authorizer("\ncanary"), "authorization").await.unwrap_err();
+        let error = sent(&authorizer("\ncanary"), "authorization")
+            .await
+            .unwrap_err();
         assert!(matches!(error, Error::Decode(_)));
         assert!(!format!("{error:?} {}", error.chain()).contains("canary"));
     }

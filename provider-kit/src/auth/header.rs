@@ -52,10 +52,17 @@ impl StaticHeader {
         match HeaderValue::from_str(value) {
             Ok(mut value) => {
                 value.set_sensitive(true);
-                Ok(Arc::new(Self { name, value, identity: format!("`{key}`") }))
+                Ok(Arc::new(Self {
+                    name,
+                    value,
+                    identity: format!("`{key}`"),
+                }))
             }
-            Err(_) => Err(ConfigProblem::of_key(key, format!("`{key}` holds characters that a token can't have"))
-                .with_hint("remove line breaks and control characters from it")),
+            Err(_) => Err(ConfigProblem::of_key(
+                key,
+                format!("`{key}` holds characters that a token can't have"),
+            )
+            .with_hint("remove line breaks and control characters from it")),
         }
     }
 }
@@ -74,6 +81,8 @@ impl Authorizer for StaticHeader {
 
 impl fmt::Debug for StaticHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StaticHeader").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("StaticHeader")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

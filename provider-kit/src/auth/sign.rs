@@ -16,12 +16,17 @@ pub fn sha1_hex(data: &[u8]) -> String {
 
 /// HMAC-SHA256 of `data`.
 pub fn hmac_sha256(key: &[u8], data: &[u8]) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data).as_ref().to_vec()
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data)
+        .as_ref()
+        .to_vec()
 }
 
 /// HMAC-SHA1 of `data` in base64.
 pub fn hmac_sha1_base64(key: &[u8], data: &[u8]) -> String {
-    STANDARD.encode(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key), data))
+    STANDARD.encode(hmac::sign(
+        &hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key),
+        data,
+    ))
 }
 
 /// Lower-case hexadecimal.
@@ -37,9 +42,18 @@ mod tests {
     #[test]
     fn codes_are_those_of_the_rfcs() {
         let data = b"what do ya want for nothing?";
-        assert_eq!(hex(&hmac_sha256(b"Jefe", data)), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-        assert_eq!(hmac_sha1_base64(b"Jefe", data), "7/zfauXrL6LSdBbV8YTfnCWafHk=");
+        assert_eq!(
+            hex(&hmac_sha256(b"Jefe", data)),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        assert_eq!(
+            hmac_sha1_base64(b"Jefe", data),
+            "7/zfauXrL6LSdBbV8YTfnCWafHk="
+        );
         assert_eq!(sha1_hex(b""), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
-        assert_eq!(sha256_hex(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            sha256_hex(b""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
     }
 }

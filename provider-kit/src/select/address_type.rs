@@ -11,7 +11,8 @@ pub enum AddressScope {
     Public,
 }
 
-/// Defines an enum whose variants are words of the join string, with `WORDS`, `from_word` and `word`.
+/// Defines an enum whose variants are words of the join string, with `WORDS`, `from_word` and
+/// `word`.
 #[macro_export]
 macro_rules! words {
     (
@@ -115,8 +116,13 @@ mod tests {
         let (v4, v6) = ("10.0.0.4".parse().unwrap(), "2001:db8::4".parse().unwrap());
         let included = |word: &str| {
             let kind = AddressType::from_word(word).unwrap();
-            [(v4, AddressScope::Private), (v6, AddressScope::Private), (v4, AddressScope::Public), (v6, AddressScope::Public)]
-                .map(|(ip, scope)| kind.includes(ip, scope))
+            [
+                (v4, AddressScope::Private),
+                (v6, AddressScope::Private),
+                (v4, AddressScope::Public),
+                (v6, AddressScope::Public),
+            ]
+            .map(|(ip, scope)| kind.includes(ip, scope))
         };
         assert_eq!(included("private"), [true, true, false, false]);
         assert_eq!(included("private_v4"), [true, false, false, false]);
@@ -129,7 +135,10 @@ mod tests {
     #[test]
     fn every_word_is_the_word_of_its_value() {
         for word in AddressType::WORDS {
-            assert_eq!(AddressType::from_word(word).map(AddressType::word), Some(*word));
+            assert_eq!(
+                AddressType::from_word(word).map(AddressType::word),
+                Some(*word)
+            );
         }
         assert_eq!(PowerState::from_word("stopped"), None);
     }

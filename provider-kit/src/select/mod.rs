@@ -54,7 +54,16 @@ pub struct InstanceAddress {
 impl Instance {
     /// An instance of this kind, without addresses.
     pub fn new(kind: &'static str, id: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { kind, id: id.into(), name: name.into(), state: None, attributes: Vec::new(), tags: Vec::new(), addresses: Vec::new(), excluded: None }
+        Self {
+            kind,
+            id: id.into(),
+            name: name.into(),
+            state: None,
+            attributes: Vec::new(),
+            tags: Vec::new(),
+            addresses: Vec::new(),
+            excluded: None,
+        }
     }
 
     /// Sets the power state.
@@ -78,7 +87,13 @@ impl Instance {
     /// send empty strings and names while an instance is being created.
     pub fn add_address(&mut self, text: &str, scope: AddressScope) {
         if let Ok(ip) = text.trim().parse() {
-            self.addresses.push(InstanceAddress { ip, scope, interface: None, is_primary: true, port: None });
+            self.addresses.push(InstanceAddress {
+                ip,
+                scope,
+                interface: None,
+                is_primary: true,
+                port: None,
+            });
         }
     }
 }
@@ -123,10 +138,19 @@ impl Selection {
 
     fn select_addresses(&self, node: &mut Node, addresses: Vec<InstanceAddress>) {
         for address in addresses {
-            let InstanceAddress { ip, scope, interface, is_primary, port } = address;
+            let InstanceAddress {
+                ip,
+                scope,
+                interface,
+                is_primary,
+                port,
+            } = address;
             if !self.address_type.includes(ip, scope) {
                 let wanted = self.address_type.word().to_owned();
-                node.excluded.push(Exclusion::OtherAddressType { found: ip.to_string(), wanted });
+                node.excluded.push(Exclusion::OtherAddressType {
+                    found: ip.to_string(),
+                    wanted,
+                });
             } else if self.interfaces == Interfaces::Primary && !is_primary {
                 node.excluded.push(Exclusion::NotPrimary);
             } else {
@@ -160,7 +184,10 @@ mod tests {
     fn apply(selection: &Selection) -> (Vec<String>, Vec<String>) {
         let node = selection.apply(instance());
         let text = |reason: &Exclusion| reason.to_string();
-        (node.addresses.iter().map(ToString::to_string).collect(), node.excluded.iter().map(text).collect())
+        (
+            node.addresses.iter().map(ToString::to_string).collect(),
+            node.excluded.iter().map(text).collect(),
+        )
     }
 
     #[test]
@@ -172,16 +199,34 @@ mod tests {
 
     #[test]
     fn every_reason_against_an_instance_is_given() {
-        let selection = Selection { tags: TagFilter::new([("role", "client"), ("zone", "1")]), power_state: PowerState::Running, ..Selection::default() };
+        let selection = Selection {
+            tags: TagFilter::new([("role", "client"), ("zone", "1")]),
+            power_state: PowerState::Running,
+            ..Selection::default()
+        };
         let (addresses, excluded) = apply(&selection);
         assert!(addresses.is_empty());
-        assert_eq!(excluded, ["tag `role` is `server`, not `client`", "no tag `zone`", "its instance is off"]);
+        assert_eq!(
+            excluded,
+            [
+                "tag `role` is `server`, not `client`",
+                "no tag `zone`",
+                "its instance is off"
+            ]
+        );
     }
 
     #[test]
     fn the_widest_place_is_the_first_attribute() {
-        let node = Selection::default().apply(instance().with_attribute("region", "fra1").with_attribute("zone", ""));
-        assert_eq!(node.attributes, [("region", "fra1".to_owned()), ("status", "off".to_owned())]);
+        let node = Selection::default().apply(
+            instance()
+                .with_attribute("region", "fra1")
+                .with_attribute("zone", ""),
+        );
+        assert_eq!(
+            node.attributes,
+            [("region", "fra1".to_owned()), ("status", "off".to_owned())]
+        );
     }
 
     #[test]

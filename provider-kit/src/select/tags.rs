@@ -15,13 +15,20 @@ pub struct TagFilter {
 
 impl TagFilter {
     /// Every one of these tags must have its value.
-    pub fn new<N: Into<String>, V: Into<String>>(conditions: impl IntoIterator<Item = (N, V)>) -> Self {
-        let conditions = conditions.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self { conditions: conditions.collect(), has_wildcards: false }
+    pub fn new<N: Into<String>, V: Into<String>>(
+        conditions: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let conditions = conditions
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        Self {
+            conditions: conditions.collect(),
+            has_wildcards: false,
+        }
     }
 
-    /// The same filter, in whose values `*` stands for any characters and `?` for one or none, as in
-    /// the filters of AWS; `\` makes the character after it a plain one.
+    /// The same filter, in whose values `*` stands for any characters and `?` for one or none, as
+    /// in the filters of AWS; `\` makes the character after it a plain one.
     #[must_use]
     pub fn with_wildcards(mut self) -> Self {
         self.has_wildcards = true;
@@ -30,12 +37,21 @@ impl TagFilter {
 
     /// The tag of the keys `key` and `value`, then the members of `family`; at least one of them is
     /// required.
-    pub fn from_options(options: &mut Options<'_>, key: &KeySpec, value: &KeySpec, family: &KeySpec) -> Self {
+    pub fn from_options(
+        options: &mut Options<'_>,
+        key: &KeySpec,
+        value: &KeySpec,
+        family: &KeySpec,
+    ) -> Self {
         let mut tags = options.family(family);
         match (options.text(key), options.text(value)) {
             (Some(name), Some(wanted)) => tags.insert(0, (name, wanted)),
-            (Some(_), None) => options.add_missing(value, Some(&format!("`{}` is given", key.name))),
-            (None, Some(_)) => options.add_missing(key, Some(&format!("`{}` is given", value.name))),
+            (Some(_), None) => {
+                options.add_missing(value, Some(&format!("`{}` is given", key.name)))
+            }
+            (None, Some(_)) => {
+                options.add_missing(key, Some(&format!("`{}` is given", value.name)))
+            }
             (None, None) if tags.is_empty() => options.add_missing(key, None),
             (None, None) => {}
         }
@@ -55,11 +71,18 @@ impl TagFilter {
     /// Every condition that `tags` don't meet, with what is there instead.
     pub fn mismatches(&self, tags: &[(String, String)]) -> Vec<Exclusion> {
         let mismatch = |(name, wanted): &(String, String)| {
-            let found = tags.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+            let found = tags
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value);
             match found {
                 Some(value) if value == wanted && !self.has_wildcards => None,
                 Some(value) if self.has_wildcards && matches_pattern(wanted, value) => None,
-                Some(value) => Some(Exclusion::TagDiffers { tag: name.clone(), wanted: wanted.clone(), found: value.clone() }),
+                Some(value) => Some(Exclusion::TagDiffers {
+                    tag: name.clone(),
+                    wanted: wanted.clone(),
+                    found: value.clone(),
+                }),
                 None => Some(Exclusion::TagMissing { tag: name.clone() }),
             }
         };
@@ -67,8 +90,8 @@ impl TagFilter {
     }
 }
 
-/// Whether `text` matches a pattern of `*`, `?` and `\`; in time proportional to the product of their
-/// lengths, whatever the pattern.
+/// Whether `text` matches a pattern of `*`, `?` and `\`; in time proportional to the product of
+/// their lengths, whatever the pattern.
 fn matches_pattern(pattern: &str, text: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
     // Whether the pattern so far matches so many characters of the text.
@@ -78,10 +101,18 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
     while let Some(character) = pattern.next() {
         match character {
             '*' => (0..text.len()).for_each(|at| matched[at + 1] |= matched[at]),
-            '?' => (0..text.len()).rev().for_each(|at| matched[at + 1] |= matched[at]),
+            '?' => (0..text.len())
+                .rev()
+                .for_each(|at| matched[at + 1] |= matched[at]),
             _ => {
-                let plain = if character == '\\' { pattern.next().unwrap_or(character) } else { character };
-                (0..text.len()).rev().for_each(|at| matched[at + 1] = matched[at] && text[at] == plain);
+                let plain = if character == '\\' {
+                    pattern.next().unwrap_or(character)
+                } else {
+                    character
+                };
+                (0..text.len())
+                    .rev()
+                    .for_each(|at| matched[at + 1] = matched[at] && text[at] == plain);
                 matched[0] = false;
             }
         }
@@ -104,7 +135,9 @@ impl TagNearMisses {
         const MAX: usize = 100;
         for (wanted_name, wanted_value) in filter.conditions() {
             for (name, value) in tags {
-                let is_near = (folded(name) == folded(wanted_name) || folded(value) == folded(wanted_value)) && (name, value) != (wanted_name, wanted_value);
+                let is_near = (folded(name) == folded(wanted_name)
+                    || folded(value) == folded(wanted_value))
+                    && (name, value) != (wanted_name, wanted_value);
                 let key = (wanted_name.clone(), name.clone(), value.clone());
                 if is_near && (self.found.len() < MAX || self.found.contains_key(&key)) {
                     *self.found.entry(key).or_default() += 1;
@@ -117,12 +150,20 @@ impl TagNearMisses {
     /// holds the value of a tag.
     pub fn finding(&self, key_of: impl Fn(&str) -> String) -> Option<Finding> {
         let ((wanted, name, value), count) = self.found.iter().max_by_key(|(_, count)| **count)?;
-        let instances = if *count == 1 { "1 instance has".to_owned() } else { format!("{count} instances have") };
+        let instances = if *count == 1 {
+            "1 instance has".to_owned()
+        } else {
+            format!("{count} instances have")
+        };
         let finding = Finding::new(format!("{instances} the tag `{name}` = `{value}`"));
         Some(if name == wanted {
-            finding.with_hint(format!("set `{}={value}`", key_of(wanted))).with_change(key_of(wanted), Some(value))
+            finding
+                .with_hint(format!("set `{}={value}`", key_of(wanted)))
+                .with_change(key_of(wanted), Some(value))
         } else {
-            finding.with_hint(format!("check the name of the tag: `{wanted}` is asked for"))
+            finding.with_hint(format!(
+                "check the name of the tag: `{wanted}` is asked for"
+            ))
         })
     }
 }
@@ -138,30 +179,64 @@ mod tests {
     use super::*;
 
     fn tags(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
     fn all_tags_must_hold_exactly() {
         let filter = TagFilter::new([("role", "server"), ("dc", "1")]);
-        assert_eq!(filter.mismatches(&tags(&[("dc", "1"), ("role", "server")])), []);
-        assert_eq!(filter.mismatches(&tags(&[("Role", "server"), ("dc", "2")])).len(), 2);
+        assert_eq!(
+            filter.mismatches(&tags(&[("dc", "1"), ("role", "server")])),
+            []
+        );
+        assert_eq!(
+            filter
+                .mismatches(&tags(&[("Role", "server"), ("dc", "2")]))
+                .len(),
+            2
+        );
     }
 
     #[test]
     fn wildcards_stand_for_other_characters_where_the_cloud_has_them() {
-        let matches = |pattern: &str, value: &str| TagFilter::new([("role", pattern)]).with_wildcards().mismatches(&tags(&[("role", value)])).is_empty();
-        for (pattern, value) in
-            [("ser*", "server"), ("*", ""), ("*v*r", "server"), ("s?rver", "server"), ("server?", "server"), ("\\*a\\\\", "*a\\"), ("ä?", "äö")]
-        {
+        let matches = |pattern: &str, value: &str| {
+            TagFilter::new([("role", pattern)])
+                .with_wildcards()
+                .mismatches(&tags(&[("role", value)]))
+                .is_empty()
+        };
+        for (pattern, value) in [
+            ("ser*", "server"),
+            ("*", ""),
+            ("*v*r", "server"),
+            ("s?rver", "server"),
+            ("server?", "server"),
+            ("\\*a\\\\", "*a\\"),
+            ("ä?", "äö"),
+        ] {
             assert!(matches(pattern, value), "{pattern} {value}");
         }
-        for (pattern, value) in [("ser*", "Server"), ("s?ver", "server"), ("", "x"), ("\\*", "x"), ("*v", "server"), ("server", "serve")] {
+        for (pattern, value) in [
+            ("ser*", "Server"),
+            ("s?ver", "server"),
+            ("", "x"),
+            ("\\*", "x"),
+            ("*v", "server"),
+            ("server", "serve"),
+        ] {
             assert!(!matches(pattern, value), "{pattern} {value}");
         }
         assert!(matches(&"*a".repeat(200), &"a".repeat(2000)));
         // Without wildcards they are characters as others are.
-        assert_eq!(TagFilter::new([("role", "ser*")]).mismatches(&tags(&[("role", "server")])).len(), 1);
+        assert_eq!(
+            TagFilter::new([("role", "ser*")])
+                .mismatches(&tags(&[("role", "server")]))
+                .len(),
+            1
+        );
     }
 
     #[test]
@@ -172,14 +247,20 @@ mod tests {
             misses.observe(&filter, &tags(&[("role", value)]));
         }
         let finding = misses.finding(|name| format!("tag.{name}")).unwrap();
-        assert_eq!(finding.message, "2 instances have the tag `role` = `servers`");
+        assert_eq!(
+            finding.message,
+            "2 instances have the tag `role` = `servers`"
+        );
         assert_eq!(finding.hint.as_deref(), Some("set `tag.role=servers`"));
     }
 
     #[test]
     fn unrelated_tags_are_no_near_misses() {
         let mut misses = TagNearMisses::default();
-        misses.observe(&TagFilter::new([("role", "server")]), &tags(&[("name", "web")]));
+        misses.observe(
+            &TagFilter::new([("role", "server")]),
+            &tags(&[("name", "web")]),
+        );
         assert!(misses.finding(str::to_owned).is_none());
     }
 }

@@ -1,6 +1,9 @@
 //! The tests of the conformance suite that speak to a server. Their names say what must hold.
 
-#![allow(missing_docs, reason = "the names of the functions are the documentation")]
+#![allow(
+    missing_docs,
+    reason = "the names of the functions are the documentation"
+)]
 
 use cloud_autojoin_core::{Error, TransportFailure};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -15,14 +18,27 @@ pub async fn all_pages_are_read_with_the_promised_requests(conformance: Conforma
     assert_eq!(outcome.addresses(), harness.conformance.addresses);
     let requests = harness.requested().await;
     for exchange in &harness.conformance.exchanges {
-        let count = requests.iter().filter(|request| wiremock::Match::matches(&Shape(exchange.clone()), request)).count();
+        let count = requests
+            .iter()
+            .filter(|request| wiremock::Match::matches(&Shape(exchange.clone()), request))
+            .count();
         assert_eq!(count, 1, "requests for {exchange:?}: {requests:#?}");
     }
-    assert_eq!(requests.len(), harness.conformance.exchanges.len(), "{requests:#?}");
+    assert_eq!(
+        requests.len(),
+        harness.conformance.exchanges.len(),
+        "{requests:#?}"
+    );
     for request in requests {
         assert_no_secret(request.url.as_str());
-        let agent = request.headers.get("user-agent").map(|value| value.to_str().unwrap_or_default().trim());
-        assert!(agent.is_some_and(|agent| !agent.is_empty()), "every request has a user agent");
+        let agent = request
+            .headers
+            .get("user-agent")
+            .map(|value| value.to_str().unwrap_or_default().trim());
+        assert!(
+            agent.is_some_and(|agent| !agent.is_empty()),
+            "every request has a user agent"
+        );
     }
 }
 
@@ -35,11 +51,20 @@ pub async fn every_excluded_resource_has_its_reason(conformance: Conformance) {
         let node = node.unwrap_or_else(|| panic!("`{name}` was examined: {nodes:#?}"));
         assert!(node.addresses.is_empty(), "`{name}` has addresses");
         let reasons: Vec<String> = node.excluded.iter().map(ToString::to_string).collect();
-        assert!(reasons.join("; ").contains(reason), "`{name}`: {reasons:?} has no `{reason}`");
+        assert!(
+            reasons.join("; ").contains(reason),
+            "`{name}`: {reasons:?} has no `{reason}`"
+        );
     }
     for node in nodes {
-        assert!(node.is_match() || !node.excluded.is_empty(), "no reason for {node:?}");
-        assert!(!node.kind.is_empty() && !node.id.is_empty(), "{node:?} has a kind and an id");
+        assert!(
+            node.is_match() || !node.excluded.is_empty(),
+            "no reason for {node:?}"
+        );
+        assert!(
+            !node.kind.is_empty() && !node.id.is_empty(),
+            "{node:?} has a kind and an id"
+        );
     }
 }
 
@@ -59,7 +84,10 @@ pub async fn a_provider_can_be_asked_again(conformance: Conformance) {
     let first = harness.ask(provider.as_ref(), &context).await;
     let second = harness.ask(provider.as_ref(), &context).await;
     assert_eq!(first.addresses(), second.addresses());
-    assert!(second.requests <= first.requests, "a second call makes no more requests");
+    assert!(
+        second.requests <= first.requests,
+        "a second call makes no more requests"
+    );
 }
 
 pub async fn a_page_that_leads_back_is_an_error(conformance: Conformance) {
@@ -71,10 +99,22 @@ pub async fn a_page_that_leads_back_is_an_error(conformance: Conformance) {
     let (pages, before) = paged(&harness.conformance.exchanges);
     harness.mount(before).await;
     let reply = harness.reply(&pages[0]);
-    let any = Exchange { query: Default::default(), body_parts: Vec::new(), absent_body_parts: Vec::new(), ..pages[0].clone() };
-    Mock::given(Shape(any)).respond_with(reply).with_priority(2).mount(&harness.server).await;
+    let any = Exchange {
+        query: Default::default(),
+        body_parts: Vec::new(),
+        absent_body_parts: Vec::new(),
+        ..pages[0].clone()
+    };
+    Mock::given(Shape(any))
+        .respond_with(reply)
+        .with_priority(2)
+        .mount(&harness.server)
+        .await;
     let outcome = harness.discover().await;
-    assert_eq!(transport_failure(&outcome), TransportFailure::PaginationLimit);
+    assert_eq!(
+        transport_failure(&outcome),
+        TransportFailure::PaginationLimit
+    );
 }
 
 pub async fn a_link_to_another_host_is_an_error_and_gets_no_credential(conformance: Conformance) {
@@ -92,8 +132,17 @@ pub async fn a_link_to_another_host_is_an_error_and_gets_no_credential(conforman
     }
     harness.mount(&[first]).await;
     let outcome = harness.discover().await;
-    assert_eq!(transport_failure(&outcome), TransportFailure::CrossOriginLink);
-    assert!(foreign.received_requests().await.unwrap_or_default().is_empty());
+    assert_eq!(
+        transport_failure(&outcome),
+        TransportFailure::CrossOriginLink
+    );
+    assert!(
+        foreign
+            .received_requests()
+            .await
+            .unwrap_or_default()
+            .is_empty()
+    );
 }
 
 pub async fn a_redirect_is_an_error_and_gets_no_credential(conformance: Conformance) {
@@ -104,14 +153,26 @@ pub async fn a_redirect_is_an_error_and_gets_no_credential(conformance: Conforma
     harness.refuse(harness.last_exchange(), &redirect, 10).await;
     let outcome = harness.discover().await;
     assert_eq!(transport_failure(&outcome), TransportFailure::Redirected);
-    assert!(foreign.received_requests().await.unwrap_or_default().is_empty());
+    assert!(
+        foreign
+            .received_requests()
+            .await
+            .unwrap_or_default()
+            .is_empty()
+    );
 }
 
 pub async fn a_page_that_fails_fails_the_whole_list(conformance: Conformance) {
     let harness = Harness::serving(conformance).await;
-    harness.refuse(harness.last_exchange(), &Refusal::new(500, "{}"), 100).await;
+    harness
+        .refuse(harness.last_exchange(), &Refusal::new(500, "{}"), 100)
+        .await;
     let outcome = harness.discover().await;
-    assert!(matches!(outcome.error(), Error::Api(_)), "{:?}", outcome.error());
+    assert!(
+        matches!(outcome.error(), Error::Api(_)),
+        "{:?}",
+        outcome.error()
+    );
     assert!(outcome.error().is_transient());
 }
 
@@ -121,23 +182,42 @@ pub async fn throttling_is_waited_for(conformance: Conformance) {
     harness.refuse(harness.last_exchange(), &refusal, 1).await;
     let outcome = harness.discover().await;
     assert_eq!(outcome.addresses(), harness.conformance.addresses);
-    assert!(outcome.elapsed >= wait, "waited {:?}, not {wait:?}", outcome.elapsed);
+    assert!(
+        outcome.elapsed >= wait,
+        "waited {:?}, not {wait:?}",
+        outcome.elapsed
+    );
 }
 
 pub async fn throttling_without_end_is_a_transient_error(conformance: Conformance) {
     let harness = Harness::serving(conformance).await;
     let (refusal, _) = harness.conformance.throttled.clone();
-    harness.refuse(harness.last_exchange(), &refusal, 1000).await;
+    harness
+        .refuse(harness.last_exchange(), &refusal, 1000)
+        .await;
     let outcome = harness.discover().await;
-    assert!(matches!(outcome.error(), Error::Api(_)), "{:?}", outcome.error());
+    assert!(
+        matches!(outcome.error(), Error::Api(_)),
+        "{:?}",
+        outcome.error()
+    );
     assert!(outcome.error().is_transient(), "{:?}", outcome.error());
-    assert!(outcome.error().hint().is_some_and(|hint| hint.contains("throttled")), "{:?}", outcome.error().hint());
+    assert!(
+        outcome
+            .error()
+            .hint()
+            .is_some_and(|hint| hint.contains("throttled")),
+        "{:?}",
+        outcome.error().hint()
+    );
 }
 
 pub async fn server_errors_are_retried(conformance: Conformance) {
     let harness = Harness::serving(conformance).await;
     for status in [500, 502, 503, 504] {
-        harness.refuse(harness.last_exchange(), &Refusal::new(status, "{}"), 1).await;
+        harness
+            .refuse(harness.last_exchange(), &Refusal::new(status, "{}"), 1)
+            .await;
     }
     let outcome = harness.discover().await;
     assert_eq!(outcome.addresses(), harness.conformance.addresses);
@@ -145,7 +225,8 @@ pub async fn server_errors_are_retried(conformance: Conformance) {
 
 pub async fn an_html_error_page_is_not_repeated(conformance: Conformance) {
     let harness = Harness::serving(conformance).await;
-    let page = Refusal::new(502, "<html><body>Bad Gateway</body></html>").with_header("content-type", "text/html");
+    let page = Refusal::new(502, "<html><body>Bad Gateway</body></html>")
+        .with_header("content-type", "text/html");
     harness.refuse(harness.last_exchange(), &page, 100).await;
     let outcome = harness.discover().await;
     let text = outcome.error().chain();
@@ -153,17 +234,29 @@ pub async fn an_html_error_page_is_not_repeated(conformance: Conformance) {
 }
 
 pub async fn a_reset_connection_is_retried(conformance: Conformance) {
-    let harness = Harness::serving(conformance).await.with_faults([Fault::Reset, Fault::Reset]);
-    assert_eq!(harness.discover().await.addresses(), harness.conformance.addresses);
+    let harness = Harness::serving(conformance)
+        .await
+        .with_faults([Fault::Reset, Fault::Reset]);
+    assert_eq!(
+        harness.discover().await.addresses(),
+        harness.conformance.addresses
+    );
 }
 
 pub async fn a_truncated_body_is_retried(conformance: Conformance) {
-    let harness = Harness::serving(conformance).await.with_faults([Fault::Truncated]);
-    assert_eq!(harness.discover().await.addresses(), harness.conformance.addresses);
+    let harness = Harness::serving(conformance)
+        .await
+        .with_faults([Fault::Truncated]);
+    assert_eq!(
+        harness.discover().await.addresses(),
+        harness.conformance.addresses
+    );
 }
 
 pub async fn a_silent_server_ends_with_the_deadline(conformance: Conformance) {
-    let harness = Harness::serving(conformance).await.with_faults([Fault::Silence]);
+    let harness = Harness::serving(conformance)
+        .await
+        .with_faults([Fault::Silence]);
     tokio::time::pause();
     let outcome = harness.discover().await;
     tokio::time::resume();
@@ -177,24 +270,45 @@ pub async fn a_refused_credential_is_explained(conformance: Conformance) {
     harness.refuse(harness.last_exchange(), &refusal, 100).await;
     let outcome = harness.discover().await;
     let error = outcome.error();
-    assert!(matches!(error, Error::Api(_) | Error::Credential(_)), "{error:?}");
+    assert!(
+        matches!(error, Error::Api(_) | Error::Credential(_)),
+        "{error:?}"
+    );
     assert!(!error.is_transient(), "{error:?}");
-    assert!(error.hint().is_some(), "a hint names the credential: {error:?}");
-    assert!(outcome.requests <= 2 * harness.conformance.exchanges.len() + 2, "a refused credential is sent at most twice");
+    assert!(
+        error.hint().is_some(),
+        "a hint names the credential: {error:?}"
+    );
+    assert!(
+        outcome.requests <= 2 * harness.conformance.exchanges.len() + 2,
+        "a refused credential is sent at most twice"
+    );
 }
 
 pub async fn a_missing_permission_is_named(conformance: Conformance) {
-    let Some((refusal, permission)) = conformance.denied.clone() else { return };
+    let Some((refusal, permission)) = conformance.denied.clone() else {
+        return;
+    };
     let harness = Harness::serving(conformance).await;
     harness.refuse(harness.last_exchange(), &refusal, 100).await;
     let outcome = harness.discover().await;
-    let text = format!("{} {}", outcome.error().chain(), outcome.error().hint().unwrap_or_default());
-    assert!(text.contains(permission), "`{permission}` isn't named: {text}");
+    let text = format!(
+        "{} {}",
+        outcome.error().chain(),
+        outcome.error().hint().unwrap_or_default()
+    );
+    assert!(
+        text.contains(permission),
+        "`{permission}` isn't named: {text}"
+    );
 }
 
 pub async fn a_body_over_the_limit_is_an_error(conformance: Conformance) {
     let harness = Harness::serving(conformance).await.with_max_body(10);
-    assert_eq!(transport_failure(&harness.discover().await), TransportFailure::TooLarge);
+    assert_eq!(
+        transport_failure(&harness.discover().await),
+        TransportFailure::TooLarge
+    );
 }
 
 pub async fn a_byte_order_mark_is_skipped(mut conformance: Conformance) {
@@ -202,15 +316,27 @@ pub async fn a_byte_order_mark_is_skipped(mut conformance: Conformance) {
         exchange.reply.insert(0, '\u{feff}');
     }
     let harness = Harness::serving(conformance).await;
-    assert_eq!(harness.discover().await.addresses(), harness.conformance.addresses);
+    assert_eq!(
+        harness.discover().await.addresses(),
+        harness.conformance.addresses
+    );
 }
 
 pub async fn a_body_that_is_not_the_documented_format_is_a_decode_error(conformance: Conformance) {
     let text = format!("a captive portal {CANARY}");
-    for body in [format!("\"{text}\""), format!("<html>{text}</html>"), text.clone(), "[[1]]".to_owned()] {
+    for body in [
+        format!("\"{text}\""),
+        format!("<html>{text}</html>"),
+        text.clone(),
+        "[[1]]".to_owned(),
+    ] {
         let harness = Harness::serving(conformance.clone()).await;
         let reply = ResponseTemplate::new(200).set_body_raw(body.clone(), "text/html");
-        Mock::given(Shape(harness.last_exchange().clone())).respond_with(reply).with_priority(1).mount(&harness.server).await;
+        Mock::given(Shape(harness.last_exchange().clone()))
+            .respond_with(reply)
+            .with_priority(1)
+            .mount(&harness.server)
+            .await;
         let outcome = harness.discover().await;
         let error = outcome.error();
         assert!(matches!(error, Error::Decode(_)), "{body}: {error:?}");
@@ -236,7 +362,9 @@ fn transport_failure(outcome: &Outcome) -> TransportFailure {
     let error = outcome.error();
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<Error>());
     match (error, cause) {
-        (Error::Transport(error), _) | (Error::Credential(_), Some(Error::Transport(error))) => error.failure(),
+        (Error::Transport(error), _) | (Error::Credential(_), Some(Error::Transport(error))) => {
+            error.failure()
+        }
         (other, _) => panic!("a transport error, not {other:?}"),
     }
 }
@@ -244,7 +372,9 @@ fn transport_failure(outcome: &Outcome) -> TransportFailure {
 /// The exchanges of the paged list, which come last and share a path, and those before them.
 fn paged(exchanges: &[Exchange]) -> (&[Exchange], &[Exchange]) {
     let last = exchanges.last().expect("at least one exchange");
-    let first = exchanges.iter().position(|exchange| (exchange.method, &exchange.path) == (last.method, &last.path));
+    let first = exchanges
+        .iter()
+        .position(|exchange| (exchange.method, &exchange.path) == (last.method, &last.path));
     let (before, pages) = exchanges.split_at(first.unwrap_or_default());
     (pages, before)
 }

@@ -62,7 +62,11 @@ pub struct Refusal {
 impl Refusal {
     /// A response with this status and body.
     pub fn new(status: u16, body: &'static str) -> Self {
-        Self { status, headers: Vec::new(), body }
+        Self {
+            status,
+            headers: Vec::new(),
+            body,
+        }
     }
 
     /// The same response with one more header.
@@ -74,7 +78,11 @@ impl Refusal {
 
     pub(super) fn template(&self) -> ResponseTemplate {
         let template = ResponseTemplate::new(self.status).set_body_string(self.body);
-        self.headers.iter().fold(template, |template, (name, value)| template.insert_header(*name, value.as_str()))
+        self.headers
+            .iter()
+            .fold(template, |template, (name, value)| {
+                template.insert_header(*name, value.as_str())
+            })
     }
 }
 
@@ -108,7 +116,10 @@ impl Exchange {
 
     /// A `POST` to this path.
     pub fn post(path: impl Into<String>, reply: impl Into<String>) -> Self {
-        Self { method: "POST", ..Self::get(path, reply) }
+        Self {
+            method: "POST",
+            ..Self::get(path, reply)
+        }
     }
 
     /// The same exchange with another method.

@@ -28,14 +28,25 @@ pub(super) struct FaultTransport {
 
 impl FaultTransport {
     pub(super) fn new(inner: Arc<dyn Transport>, faults: impl IntoIterator<Item = Fault>) -> Self {
-        Self { inner, faults: Mutex::new(faults.into_iter().collect()) }
+        Self {
+            inner,
+            faults: Mutex::new(faults.into_iter().collect()),
+        }
     }
 }
 
 #[async_trait]
 impl Transport for FaultTransport {
-    async fn send(&self, request: &Request, deadline: Instant) -> Result<RawResponse, TransportCause> {
-        let fault = self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    async fn send(
+        &self,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<RawResponse, TransportCause> {
+        let fault = self
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front();
         match fault {
             None => self.inner.send(request, deadline).await,
             Some(Fault::Reset) => Err(TransportCause::new(TransportFailure::Truncated)),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloud_autojoin_core::http::{HttpClient, HttpSettings};
-use cloud_autojoin_core::{Call, Clock, ConfigString, Context, Detail, Discovery, Env, Error, Provider};
+use cloud_autojoin_core::{
+    Call, Clock, ConfigString, Context, Detail, Discovery, Env, Error, Provider,
+};
 use wiremock::{Match, Mock, MockServer, Request, ResponseTemplate};
 
 use super::faults::FaultTransport;
@@ -28,7 +30,13 @@ impl Harness {
     /// A server that answers nothing yet.
     pub async fn start(conformance: Conformance) -> Self {
         let server = MockServer::start().await;
-        Self { conformance, server, faults: Vec::new(), max_body: None, detail: Detail::Addresses }
+        Self {
+            conformance,
+            server,
+            faults: Vec::new(),
+            max_body: None,
+            detail: Detail::Addresses,
+        }
     }
 
     /// A server that answers the exchanges of a successful discovery.
@@ -41,22 +49,40 @@ impl Harness {
     /// Answers these exchanges; each response as often as it is requested.
     pub async fn mount(&self, exchanges: &[Exchange]) {
         for exchange in exchanges {
-            Mock::given(Shape(exchange.clone())).respond_with(self.reply(exchange)).with_priority(5).mount(&self.server).await;
+            Mock::given(Shape(exchange.clone()))
+                .respond_with(self.reply(exchange))
+                .with_priority(5)
+                .mount(&self.server)
+                .await;
         }
     }
 
     /// Refuses the request of `exchange` so many times, before what else is mounted for it.
     pub async fn refuse(&self, exchange: &Exchange, refusal: &Refusal, times: u64) {
-        Mock::given(Shape(exchange.clone())).respond_with(refusal.template()).up_to_n_times(times).with_priority(1).mount(&self.server).await;
+        Mock::given(Shape(exchange.clone()))
+            .respond_with(refusal.template())
+            .up_to_n_times(times)
+            .with_priority(1)
+            .mount(&self.server)
+            .await;
     }
 
     /// The response of an exchange.
     pub fn reply(&self, exchange: &Exchange) -> ResponseTemplate {
         let body = exchange.reply.replace("ENDPOINT", &self.server.uri());
-        let kind = if body.starts_with('<') { "text/xml" } else { "application/json" };
+        let kind = if body.starts_with('<') {
+            "text/xml"
+        } else {
+            "application/json"
+        };
         let template = ResponseTemplate::new(200).set_body_raw(body, kind);
         let uri = self.server.uri();
-        exchange.reply_headers.iter().fold(template, |template, (name, value)| template.insert_header(*name, value.replace("ENDPOINT", &uri).as_str()))
+        exchange
+            .reply_headers
+            .iter()
+            .fold(template, |template, (name, value)| {
+                template.insert_header(*name, value.replace("ENDPOINT", &uri).as_str())
+            })
     }
 
     /// Does these faults to the next requests.
@@ -82,7 +108,10 @@ impl Harness {
 
     /// The join string against this server.
     pub fn config(&self) -> ConfigString {
-        let join = self.conformance.join.replace("ENDPOINT", &self.server.uri());
+        let join = self
+            .conformance
+            .join
+            .replace("ENDPOINT", &self.server.uri());
         ConfigString::parse(&join).expect("the conformance join string parses")
     }
 
@@ -90,7 +119,9 @@ impl Harness {
     pub fn env(&self) -> Env {
         let uri = self.server.uri();
         let variables = self.conformance.env.iter();
-        variables.map(|(name, value)| ((*name).to_owned(), value.replace("ENDPOINT", &uri))).collect()
+        variables
+            .map(|(name, value)| ((*name).to_owned(), value.replace("ENDPOINT", &uri)))
+            .collect()
     }
 
     /// A context with the faults, the environment and a clock that waits for nothing.
@@ -110,7 +141,8 @@ impl Harness {
     /// Builds the provider.
     pub fn provider(&self, context: &Context) -> Box<dyn Provider> {
         let provider = self.conformance.spec.build(&self.config(), context);
-        let provider = provider.unwrap_or_else(|error| panic!("the join string builds: {}", error.chain()));
+        let provider =
+            provider.unwrap_or_else(|error| panic!("the join string builds: {}", error.chain()));
         assert_no_secret(&format!("{provider:?} {}", provider.subject()));
         provider
     }
@@ -130,20 +162,34 @@ impl Harness {
             assert_no_secret(&format!("{record:?}"));
         }
         match &result {
-            Ok(discovery) => assert_no_secret(&serde_json::to_string(discovery).expect("a discovery serialises")),
-            Err(error) => assert_no_secret(&format!("{error:?} {} {:?}", error.chain(), error.hint())),
+            Ok(discovery) => {
+                assert_no_secret(&serde_json::to_string(discovery).expect("a discovery serialises"))
+            }
+            Err(error) => {
+                assert_no_secret(&format!("{error:?} {} {:?}", error.chain(), error.hint()))
+            }
         }
-        Outcome { result, elapsed: call.elapsed(), requests: call.requests().len() }
+        Outcome {
+            result,
+            elapsed: call.elapsed(),
+            requests: call.requests().len(),
+        }
     }
 
     /// The URLs that were requested, in order.
     pub async fn requested(&self) -> Vec<Request> {
-        self.server.received_requests().await.expect("the server records")
+        self.server
+            .received_requests()
+            .await
+            .expect("the server records")
     }
 
     /// The first request of the list proper: what faults are put on.
     pub fn last_exchange(&self) -> &Exchange {
-        self.conformance.exchanges.last().expect("at least one exchange")
+        self.conformance
+            .exchanges
+            .last()
+            .expect("at least one exchange")
     }
 }
 
@@ -160,12 +206,18 @@ pub struct Outcome {
 impl Outcome {
     /// The addresses as they are printed.
     pub fn addresses(&self) -> Vec<String> {
-        self.discovery().addresses().iter().map(ToString::to_string).collect()
+        self.discovery()
+            .addresses()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// The discovery.
     pub fn discovery(&self) -> &Discovery {
-        self.result.as_ref().unwrap_or_else(|error| panic!("a discovery, not: {}", error.chain()))
+        self.result
+            .as_ref()
+            .unwrap_or_else(|error| panic!("a discovery, not: {}", error.chain()))
     }
 
     /// The error.
@@ -187,16 +239,32 @@ pub(super) struct Shape(pub(super) Exchange);
 
 impl Match for Shape {
     fn matches(&self, request: &Request) -> bool {
-        let Exchange { method, path, query, headers, body_parts, absent_body_parts, .. } = &self.0;
+        let Exchange {
+            method,
+            path,
+            query,
+            headers,
+            body_parts,
+            absent_body_parts,
+            ..
+        } = &self.0;
         let has = |name: &str, value: &Option<String>| match value {
-            Some(value) => request.url.query_pairs().any(|(known, found)| known == name && found == *value),
+            Some(value) => request
+                .url
+                .query_pairs()
+                .any(|(known, found)| known == name && found == *value),
             None => !request.url.query_pairs().any(|(known, _)| known == name),
         };
         let body = String::from_utf8_lossy(&request.body);
         request.method.as_str() == *method
             && request.url.path() == path
             && query.iter().all(|(name, value)| has(name, value))
-            && headers.iter().all(|(name, value)| request.headers.get(*name).is_some_and(|found| found == value.as_str()))
+            && headers.iter().all(|(name, value)| {
+                request
+                    .headers
+                    .get(*name)
+                    .is_some_and(|found| found == value.as_str())
+            })
             && body_parts.iter().all(|part| body.contains(part))
             && !absent_body_parts.iter().any(|part| body.contains(part))
     }

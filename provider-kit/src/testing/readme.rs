@@ -9,9 +9,18 @@ use cloud_autojoin_core::config::{KeySpec, Values};
 pub fn key_table(spec: &ProviderSpec) -> String {
     let mut table = "| key | meaning | default | environment |\n|---|---|---|---|\n".to_owned();
     for key in spec.keys {
-        let name = if key.required { format!("`{}` (required)", key.label()) } else { format!("`{}`", key.label()) };
+        let name = if key.required {
+            format!("`{}` (required)", key.label())
+        } else {
+            format!("`{}`", key.label())
+        };
         let default = key.default.map(code).unwrap_or_default();
-        let _ = writeln!(table, "| {name} | {} | {default} | {} |", meaning(key), list(key.env));
+        let _ = writeln!(
+            table,
+            "| {name} | {} | {default} | {} |",
+            meaning(key),
+            list(key.env)
+        );
     }
     table
 }
@@ -19,17 +28,26 @@ pub fn key_table(spec: &ProviderSpec) -> String {
 /// Fails unless the part between `<!-- keys -->` and `<!-- end -->` is the key table; says what to
 /// put there.
 pub fn assert_current(spec: &ProviderSpec, readme: &str) {
-    let between = readme.split_once("<!-- keys -->\n").and_then(|(_, rest)| rest.split_once("<!-- end -->"));
+    let between = readme
+        .split_once("<!-- keys -->\n")
+        .and_then(|(_, rest)| rest.split_once("<!-- end -->"));
     let (current, _) = between.expect("README.md has `<!-- keys -->` and `<!-- end -->`");
     let table = key_table(spec);
-    assert!(current == table, "put this between the markers of {}'s README.md:\n{table}", spec.name);
+    assert!(
+        current == table,
+        "put this between the markers of {}'s README.md:\n{table}",
+        spec.name
+    );
 }
 
 fn meaning(key: &KeySpec) -> String {
     let mut text = key.doc.replace('|', "\\|");
     if !matches!(key.values, Values::Text) {
         // A bare URL is no link in rustdoc.
-        let values = key.values.to_string().replace("https://host.example/path", "`https://host.example/path`");
+        let values = key
+            .values
+            .to_string()
+            .replace("https://host.example/path", "`https://host.example/path`");
         let _ = write!(text, "; {values}");
     }
     if !key.aliases.is_empty() {
@@ -46,5 +64,9 @@ fn code(text: &str) -> String {
 }
 
 fn list(texts: &[&str]) -> String {
-    texts.iter().map(|text| code(text)).collect::<Vec<_>>().join(", ")
+    texts
+        .iter()
+        .map(|text| code(text))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -1,7 +1,9 @@
 //! The API's JSON and errors (ECS, version 2014-05-26).
 
 use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_core::http::{
+    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+};
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::Deserialize;
 
@@ -59,9 +61,13 @@ impl Api for AliyunApi {
             ResponseClass::ExpiredCredential if code.starts_with("Signature") => {
                 error.with_hint("check `access_key_secret`: it isn't the secret of this access key")
             }
-            ResponseClass::ExpiredCredential => error.with_hint("check the access key: Alibaba Cloud doesn't know it, or it expired or is disabled"),
+            ResponseClass::ExpiredCredential => error.with_hint(
+                "check the access key: Alibaba Cloud doesn't know it, or it expired or is disabled",
+            ),
             ResponseClass::PermissionDenied => error.with_missing_permission(PERMISSION),
-            _ if code.starts_with("InvalidRegionId") => error.with_hint("check `region`; `aliyun ecs DescribeRegions` lists them"),
+            _ if code.starts_with("InvalidRegionId") => {
+                error.with_hint("check `region`; `aliyun ecs DescribeRegions` lists them")
+            }
             _ => error,
         }
     }

@@ -24,21 +24,34 @@ fn sign_with_nonce(request: &mut Request, key: &AccessKey, now: SystemTime, nonc
     add("SignatureMethod", "HMAC-SHA1".to_owned());
     add("SignatureNonce", nonce);
     add("SignatureVersion", "1.0".to_owned());
-    add("Timestamp", humantime::format_rfc3339_seconds(now).to_string());
+    add(
+        "Timestamp",
+        humantime::format_rfc3339_seconds(now).to_string(),
+    );
     if let Some(token) = &key.session_token {
         add("SecurityToken", token.expose().to_owned());
     }
-    let pairs: Vec<String> = parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let pairs: Vec<String> = parameters
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+        .collect();
     let text = format!("GET&%2F&{}", encode(&pairs.join("&")));
     let signing_key = Secret::new(format!("{}&", key.secret.expose()));
-    parameters.insert("Signature".to_owned(), hmac_sha1_base64(signing_key.expose().as_bytes(), text.as_bytes()));
+    parameters.insert(
+        "Signature".to_owned(),
+        hmac_sha1_base64(signing_key.expose().as_bytes(), text.as_bytes()),
+    );
     url.query_pairs_mut().clear().extend_pairs(&parameters);
     request.set_url(url);
 }
 
 /// Percent-encodes as RFC 3986 does, which differs from HTML forms in three characters.
 fn encode(text: &str) -> String {
-    byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20").replace('*', "%2A").replace("%7E", "~")
+    byte_serialize(text.as_bytes())
+        .collect::<String>()
+        .replace('+', "%20")
+        .replace('*', "%2A")
+        .replace("%7E", "~")
 }
 
 #[cfg(test)]
@@ -49,12 +62,23 @@ mod tests {
 
     use super::*;
 
-    /// Two requests of go-discover's client, which the vendor's `aliyun-python-sdk-core` signs alike.
+    /// Two requests of go-discover's client, which the vendor's `aliyun-python-sdk-core` signs
+    /// alike.
     #[test]
     fn signatures_are_those_of_the_vendors_sdk() {
         for (tag, value, nonce, expected) in [
-            ("consul", "server.test", "fhWFrF39YPMK4b5MXdcqThDkMWO0BOLx", "IdDcpg93zw5DILzZtHKLC8pHR9k="),
-            ("k e~y", "v*l+ü=&", "k7Qym27rlKnQjfe55Rk1_d2N0gLqrdjC", "6rbQaRG1J9OYSyuw6nfzHU+9YLU="),
+            (
+                "consul",
+                "server.test",
+                "fhWFrF39YPMK4b5MXdcqThDkMWO0BOLx",
+                "IdDcpg93zw5DILzZtHKLC8pHR9k=",
+            ),
+            (
+                "k e~y",
+                "v*l+ü=&",
+                "k7Qym27rlKnQjfe55Rk1_d2N0gLqrdjC",
+                "6rbQaRG1J9OYSyuw6nfzHU+9YLU=",
+            ),
         ] {
             let mut url = url::Url::parse("https://ecs-cn-hangzhou.aliyuncs.com").unwrap();
             url.query_pairs_mut().extend_pairs([
@@ -67,23 +91,44 @@ mod tests {
                 ("Tag.1.Value", value),
             ]);
             let mut request = Request::get("list", url);
-            let key = AccessKey { id: "AKIDEXAMPLE".into(), secret: Secret::new("SECRETEXAMPLE"), session_token: None };
+            let key = AccessKey {
+                id: "AKIDEXAMPLE".into(),
+                secret: Secret::new("SECRETEXAMPLE"),
+                session_token: None,
+            };
             let now = humantime::parse_rfc3339("2026-11-22T23:02:20Z").unwrap();
             sign_with_nonce(&mut request, &key, now, nonce.to_owned());
-            let signature = request.url().query_pairs().find(|(name, _)| name == "Signature").unwrap().1.into_owned();
+            let signature = request
+                .url()
+                .query_pairs()
+                .find(|(name, _)| name == "Signature")
+                .unwrap()
+                .1
+                .into_owned();
             assert_eq!(signature, expected, "{tag}");
         }
     }
 
     #[test]
     fn every_attempt_has_another_nonce() {
-        let key = AccessKey { id: "A".into(), secret: Secret::new("S"), session_token: Some(Secret::new("T")) };
+        let key = AccessKey {
+            id: "A".into(),
+            secret: Secret::new("S"),
+            session_token: Some(Secret::new("T")),
+        };
         let signed = || {
             let mut request = Request::get("list", "https://api.example/?A=b".parse().unwrap());
-            sign(&mut request, &key, SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+            sign(
+                &mut request,
+                &key,
+                SystemTime::UNIX_EPOCH + Duration::from_secs(1),
+            );
             request.url().to_string()
         };
         assert_ne!(signed(), signed());
-        assert!(signed().contains("SecurityToken=T&") && signed().contains("Timestamp=1970-01-01T00%3A00%3A01Z"));
+        assert!(
+            signed().contains("SecurityToken=T&")
+                && signed().contains("Timestamp=1970-01-01T00%3A00%3A01Z")
+        );
     }
 }

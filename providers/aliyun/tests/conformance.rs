@@ -14,7 +14,10 @@ use serde_json::{Value, json};
 cloud_autojoin_provider_kit::conformance!(aliyun);
 
 fn instance(id: u32, status: &str, tags: &[(&str, &str)], network: &Value) -> Value {
-    let tags: Vec<Value> = tags.iter().map(|(key, value)| json!({"TagKey": key, "TagValue": value})).collect();
+    let tags: Vec<Value> = tags
+        .iter()
+        .map(|(key, value)| json!({"TagKey": key, "TagValue": value}))
+        .collect();
     let mut instance = json!({
         "InstanceId": format!("i-bp{id}"), "InstanceName": format!("ecs-{id}"), "Status": status, "RegionId": "cn-beijing", "ZoneId": "cn-beijing-g",
         "InstanceType": "ecs.g5.large", "CreationTime": "2026-12-10T04:04Z", "Tags": {"Tag": tags},
@@ -64,13 +67,22 @@ const TAGS: &[(&str, &str)] = &[("consul", "server"), ("env", "prod")];
 fn aliyun() -> Conformance {
     let mut unknown_type = classic("10.0.0.7");
     unknown_type["InstanceNetworkType"] = json!("VPC");
-    let signed = |exchange: Exchange| exchange.with_query("AccessKeyId", "AKIDEXAMPLE").with_query("Tag.2.Key", "env").with_query("Tag.2.Value", "prod");
+    let signed = |exchange: Exchange| {
+        exchange
+            .with_query("AccessKeyId", "AKIDEXAMPLE")
+            .with_query("Tag.2.Key", "env")
+            .with_query("Tag.2.Value", "prod")
+    };
     let first = [
         instance(1, "Running", TAGS, &vpc("172.17.0.9")),
         instance(2, "Stopped", TAGS, &vpc("172.17.0.8")),
         instance(3, "Running", &TAGS[..1], &vpc("172.17.0.3")),
     ];
-    let last = [instance(4, "Running", TAGS, &classic("10.0.0.9")), instance(5, "Running", TAGS, &json!({})), instance(6, "Running", TAGS, &unknown_type)];
+    let last = [
+        instance(4, "Running", TAGS, &classic("10.0.0.9")),
+        instance(5, "Running", TAGS, &json!({})),
+        instance(6, "Running", TAGS, &unknown_type),
+    ];
     Conformance {
         spec: SPEC,
         readme: include_str!("../README.md"),
@@ -83,12 +95,28 @@ fn aliyun() -> Conformance {
         ],
         paging: Paging::Token,
         addresses: &["10.0.0.7", "10.0.0.9", "172.17.0.9"],
-        excluded: &[("ecs-2", "its instance is Stopped"), ("ecs-3", "no tag `env`"), ("ecs-5", "no private address yet")],
+        excluded: &[
+            ("ecs-2", "its instance is Stopped"),
+            ("ecs-3", "no tag `env`"),
+            ("ecs-5", "no private address yet"),
+        ],
         nothing: vec![signed(list(page(&[], "")))],
-        throttled: (refusal(400, r#"{"RequestId":"R","Code":"Throttling.User","Message":"Request was denied due to user flow control."}"#), Duration::ZERO),
-        unauthorized: refusal(404, r#"{"RequestId":"R","Code":"InvalidAccessKeyId.NotFound","Message":"Specified access key is not found."}"#),
+        throttled: (
+            refusal(
+                400,
+                r#"{"RequestId":"R","Code":"Throttling.User","Message":"Request was denied due to user flow control."}"#,
+            ),
+            Duration::ZERO,
+        ),
+        unauthorized: refusal(
+            404,
+            r#"{"RequestId":"R","Code":"InvalidAccessKeyId.NotFound","Message":"Specified access key is not found."}"#,
+        ),
         denied: Some((
-            refusal(403, r#"{"RequestId":"R","Code":"Forbidden.RAM","Message":"User not authorized to operate on the specified resource."}"#),
+            refusal(
+                403,
+                r#"{"RequestId":"R","Code":"Forbidden.RAM","Message":"User not authorized to operate on the specified resource."}"#,
+            ),
             "ecs:DescribeInstances",
         )),
     }
@@ -98,14 +126,22 @@ fn aliyun() -> Conformance {
 fn role() -> Conformance {
     const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
     let key = json!({"AccessKeyId": "STS.A", "AccessKeySecret": "c4n4ry-secret", "SecurityToken": "sts-token", "Expiration": "2037-01-01T00:00:00Z", "Code": "Success"});
-    let signed =
-        list(page(&[instance(1, "Running", TAGS, &vpc("172.17.0.9"))], "")).with_query("AccessKeyId", "STS.A").with_query("SecurityToken", "sts-token");
+    let signed = list(page(
+        &[instance(1, "Running", TAGS, &vpc("172.17.0.9"))],
+        "",
+    ))
+    .with_query("AccessKeyId", "STS.A")
+    .with_query("SecurityToken", "sts-token");
     Conformance {
         join: "provider=aliyun region=cn-beijing tag_key=consul tag_value=server endpoint=ENDPOINT metadata_endpoint=ENDPOINT",
         exchanges: vec![
-            Exchange::get("/latest/api/token", "session-1").with_method("PUT").with_header("x-aliyun-ecs-metadata-token-ttl-seconds", "300"),
-            Exchange::get(ROLES, "consul-role").with_header("x-aliyun-ecs-metadata-token", "session-1"),
-            Exchange::get(format!("{ROLES}consul-role"), key.to_string()).with_header("x-aliyun-ecs-metadata-token", "session-1"),
+            Exchange::get("/latest/api/token", "session-1")
+                .with_method("PUT")
+                .with_header("x-aliyun-ecs-metadata-token-ttl-seconds", "300"),
+            Exchange::get(ROLES, "consul-role")
+                .with_header("x-aliyun-ecs-metadata-token", "session-1"),
+            Exchange::get(format!("{ROLES}consul-role"), key.to_string())
+                .with_header("x-aliyun-ecs-metadata-token", "session-1"),
             signed,
         ],
         ..aliyun()
@@ -116,11 +152,20 @@ fn role() -> Conformance {
 async fn the_key_of_the_ram_role_is_used_where_none_is_given_and_renewed_once_it_is_refused() {
     let harness = Harness::serving(role()).await;
     assert_eq!(harness.discover().await.addresses(), ["172.17.0.9"]);
-    let expired = refusal(400, r#"{"Code":"InvalidSecurityToken.Expired","Message":"Specified SecurityToken is expired."}"#);
+    let expired = refusal(
+        400,
+        r#"{"Code":"InvalidSecurityToken.Expired","Message":"Specified SecurityToken is expired."}"#,
+    );
     harness.refuse(harness.last_exchange(), &expired, 1).await;
     let outcome = harness.discover().await;
-    assert_eq!((outcome.addresses(), outcome.requests), (vec!["172.17.0.9".to_owned()], 8));
-    assert_eq!(outcome.discovery().identity(), Some("role of the instance `STS.A`"));
+    assert_eq!(
+        (outcome.addresses(), outcome.requests),
+        (vec!["172.17.0.9".to_owned()], 8)
+    );
+    assert_eq!(
+        outcome.discovery().identity(),
+        Some("role of the instance `STS.A`")
+    );
 }
 
 #[tokio::test]
@@ -128,8 +173,16 @@ async fn without_key_and_role_every_source_has_its_reason() {
     let mut conformance = role();
     conformance.exchanges.remove(1);
     let outcome = Harness::serving(conformance).await.discover().await;
-    let text = format!("{} {}", outcome.error().chain(), outcome.error().hint().unwrap_or_default());
-    for part in ["`access_key_id` and `access_key_secret` aren't set", "no role is attached to the instance", "ecs:DescribeInstances"] {
+    let text = format!(
+        "{} {}",
+        outcome.error().chain(),
+        outcome.error().hint().unwrap_or_default()
+    );
+    for part in [
+        "`access_key_id` and `access_key_secret` aren't set",
+        "no role is attached to the instance",
+        "ecs:DescribeInstances",
+    ] {
         assert!(text.contains(part), "{text}");
     }
 }
@@ -137,30 +190,71 @@ async fn without_key_and_role_every_source_has_its_reason() {
 #[tokio::test]
 async fn public_addresses_are_elastic_and_public_ones() {
     let join = "provider=aliyun region=cn-beijing tag_key=consul tag_value=server tag.env=prod access_key_id=AKIDEXAMPLE access_key_secret=c4n4ry address_type=public endpoint=ENDPOINT";
-    let outcome = Harness::serving(Conformance { join, ..aliyun() }).await.discover().await;
-    assert_eq!(outcome.addresses(), ["203.0.113.7", "203.0.113.8", "2001:db8::7"]);
+    let outcome = Harness::serving(Conformance { join, ..aliyun() })
+        .await
+        .discover()
+        .await;
+    assert_eq!(
+        outcome.addresses(),
+        ["203.0.113.7", "203.0.113.8", "2001:db8::7"]
+    );
 }
 
 #[tokio::test]
 async fn every_region_is_listed_and_a_failure_of_one_is_an_error() {
-    let join =
-        "provider=aliyun region=cn-beijing,eu-central-1 tag_key=consul tag_value=server access_key_id=AKIDEXAMPLE access_key_secret=c4n4ry endpoint=ENDPOINT";
+    let join = "provider=aliyun region=cn-beijing,eu-central-1 tag_key=consul tag_value=server access_key_id=AKIDEXAMPLE access_key_secret=c4n4ry endpoint=ENDPOINT";
     let other = |reply| list(reply).with_query("RegionId", "eu-central-1");
-    let exchanges =
-        vec![list(page(&[instance(1, "Running", TAGS, &vpc("172.17.0.9"))], "")), other(page(&[instance(2, "Running", TAGS, &vpc("172.18.0.9"))], ""))];
-    let harness = Harness::serving(Conformance { join, exchanges, ..aliyun() }).await;
-    assert_eq!(harness.discover().await.addresses(), ["172.17.0.9", "172.18.0.9"]);
-    let unknown = refusal(404, r#"{"Code":"InvalidRegionId.NotFound","Message":"The specified RegionId does not exist."}"#);
+    let exchanges = vec![
+        list(page(
+            &[instance(1, "Running", TAGS, &vpc("172.17.0.9"))],
+            "",
+        )),
+        other(page(
+            &[instance(2, "Running", TAGS, &vpc("172.18.0.9"))],
+            "",
+        )),
+    ];
+    let harness = Harness::serving(Conformance {
+        join,
+        exchanges,
+        ..aliyun()
+    })
+    .await;
+    assert_eq!(
+        harness.discover().await.addresses(),
+        ["172.17.0.9", "172.18.0.9"]
+    );
+    let unknown = refusal(
+        404,
+        r#"{"Code":"InvalidRegionId.NotFound","Message":"The specified RegionId does not exist."}"#,
+    );
     harness.refuse(harness.last_exchange(), &unknown, 9).await;
-    assert!(harness.discover().await.error().hint().is_some_and(|hint| hint.contains("`region`")));
+    assert!(
+        harness
+            .discover()
+            .await
+            .error()
+            .hint()
+            .is_some_and(|hint| hint.contains("`region`"))
+    );
 }
 
 #[tokio::test]
 async fn half_a_key_half_a_tag_and_a_region_that_is_no_name_are_problems() {
-    let config = ConfigString::parse("provider=aliyun region=a/b,cn-beijing tag_key=a access_key_id=a").unwrap_or_default();
+    let config =
+        ConfigString::parse("provider=aliyun region=a/b,cn-beijing tag_key=a access_key_id=a")
+            .unwrap_or_default();
     let context = Harness::start(aliyun()).await.context();
-    let error = SPEC.build(&config, &context).err().map(|error| error.to_string()).unwrap_or_default();
-    for part in ["`region` isn't the id of a region", "`tag_value` is missing", "`access_key_secret` is missing"] {
+    let error = SPEC
+        .build(&config, &context)
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default();
+    for part in [
+        "`region` isn't the id of a region",
+        "`tag_value` is missing",
+        "`access_key_secret` is missing",
+    ] {
         assert!(error.contains(part), "{error}");
     }
 }

@@ -17,7 +17,8 @@ pub(crate) const VERSION: &str = "2016-11-15";
 /// The most instances the API gives in one page.
 const PAGE_SIZE: &str = "1000";
 
-const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
+const FORM: HeaderValue =
+    HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
 
 /// A request of the Query protocol.
 pub(crate) fn query(client: &ApiClient, operation: String, fields: &[(&str, &str)]) -> Request {
@@ -29,15 +30,26 @@ pub(crate) fn query(client: &ApiClient, operation: String, fields: &[(&str, &str
 ///
 /// The service filters by tags and state, unless everything examined is to be kept: then the
 /// instances that it would leave out are wanted too.
-pub(crate) async fn list(client: &ApiClient, region: &str, conditions: &Conditions, call: &Call) -> Result<Vec<Node>> {
-    let mut fields = vec![("Action".to_owned(), "DescribeInstances".to_owned()), ("Version".to_owned(), VERSION.to_owned())];
+pub(crate) async fn list(
+    client: &ApiClient,
+    region: &str,
+    conditions: &Conditions,
+    call: &Call,
+) -> Result<Vec<Node>> {
+    let mut fields = vec![
+        ("Action".to_owned(), "DescribeInstances".to_owned()),
+        ("Version".to_owned(), VERSION.to_owned()),
+    ];
     fields.push(("MaxResults".to_owned(), PAGE_SIZE.to_owned()));
     if call.detail() != Detail::Everything {
         fields.extend(filters(conditions));
     }
     let operation = format!("list instances of `{region}`");
     let request = |fields: &[(String, String)]| {
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let fields: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         query(client, operation.clone(), &fields)
     };
     let mut pages = client.pages(request(&fields), call);
@@ -48,17 +60,34 @@ pub(crate) async fn list(client: &ApiClient, region: &str, conditions: &Conditio
             fields.push(("NextToken".to_owned(), token));
             pages.follow_request(request(&fields))?;
         }
-        let instances = page.reservations.item.into_iter().flat_map(|reservation| reservation.instances.item);
+        let instances = page
+            .reservations
+            .item
+            .into_iter()
+            .flat_map(|reservation| reservation.instances.item);
         nodes.extend(instances.map(|instance| conditions.node(instance, region)));
     }
     Ok(nodes)
 }
 
 fn filters(conditions: &Conditions) -> Vec<(String, String)> {
-    let tags = conditions.selection.tags.conditions().iter().map(|(name, value)| (format!("tag:{name}"), value.clone()));
-    let running = (conditions.selection.power_state == PowerState::Running).then(|| ("instance-state-name".to_owned(), "running".to_owned()));
+    let tags = conditions
+        .selection
+        .tags
+        .conditions()
+        .iter()
+        .map(|(name, value)| (format!("tag:{name}"), value.clone()));
+    let running = (conditions.selection.power_state == PowerState::Running)
+        .then(|| ("instance-state-name".to_owned(), "running".to_owned()));
     let filters = tags.chain(running).enumerate();
-    filters.flat_map(|(index, (name, value))| [(format!("Filter.{}.Name", index + 1), name), (format!("Filter.{}.Value.1", index + 1), value)]).collect()
+    filters
+        .flat_map(|(index, (name, value))| {
+            [
+                (format!("Filter.{}.Name", index + 1), name),
+                (format!("Filter.{}.Value.1", index + 1), value),
+            ]
+        })
+        .collect()
 }
 
 /// A page of the list.

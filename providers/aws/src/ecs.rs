@@ -30,9 +30,22 @@ pub(crate) struct Tasks {
 }
 
 /// The running tasks of `region` with their addresses or the reason why they have none.
-pub(crate) async fn list(client: &ApiClient, region: &str, wanted: &Tasks, call: &Call) -> Result<Vec<Node>> {
-    let clusters = if wanted.clusters.is_empty() { list_all(client, "ListClusters", region, &json!({}), call).await? } else { wanted.clusters.clone() };
-    let families: Vec<Option<&String>> = if wanted.families.is_empty() { vec![None] } else { wanted.families.iter().map(Some).collect() };
+pub(crate) async fn list(
+    client: &ApiClient,
+    region: &str,
+    wanted: &Tasks,
+    call: &Call,
+) -> Result<Vec<Node>> {
+    let clusters = if wanted.clusters.is_empty() {
+        list_all(client, "ListClusters", region, &json!({}), call).await?
+    } else {
+        wanted.clusters.clone()
+    };
+    let families: Vec<Option<&String>> = if wanted.families.is_empty() {
+        vec![None]
+    } else {
+        wanted.families.iter().map(Some).collect()
+    };
     let mut nodes = Vec::new();
     for cluster in &clusters {
         for family in &families {
@@ -43,8 +56,15 @@ pub(crate) async fn list(client: &ApiClient, region: &str, wanted: &Tasks, call:
             let tasks = list_all(client, "ListTasks", cluster, &query, call).await?;
             for tasks in tasks.chunks(MAX_DESCRIBED) {
                 let query = json!({"cluster": cluster, "tasks": tasks, "include": ["TAGS"]});
-                let described: Described = client.json(request(client, "DescribeTasks", cluster, &query), call).await?;
-                nodes.extend(described.tasks.into_iter().map(|task| node(task, region, &wanted.selection)));
+                let described: Described = client
+                    .json(request(client, "DescribeTasks", cluster, &query), call)
+                    .await?;
+                nodes.extend(
+                    described
+                        .tasks
+                        .into_iter()
+                        .map(|task| node(task, region, &wanted.selection)),
+                );
                 nodes.extend(described.failures.into_iter().map(missing));
             }
         }
@@ -53,7 +73,13 @@ pub(crate) async fn list(client: &ApiClient, region: &str, wanted: &Tasks, call:
 }
 
 /// Every ARN of a list, page by page.
-async fn list_all(client: &ApiClient, action: &str, place: &str, query: &Value, call: &Call) -> Result<Vec<String>> {
+async fn list_all(
+    client: &ApiClient,
+    action: &str,
+    place: &str,
+    query: &Value,
+    call: &Call,
+) -> Result<Vec<String>> {
     let mut pages = client.pages(request(client, action, place, query), call);
     let mut arns = Vec::new();
     while let Some(page) = pages.next_json::<ArnPage>().await? {
@@ -74,8 +100,15 @@ fn request(client: &ApiClient, action: &str, place: &str, query: &Value) -> Requ
         _ => "describe tasks of",
     };
     let target = HeaderValue::from_str(&format!("AmazonEC2ContainerServiceV20141113.{action}"));
-    let mut request = Request::post(format!("{words} `{place}`"), client.endpoint().clone(), query.to_string())
-        .header(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
+    let mut request = Request::post(
+        format!("{words} `{place}`"),
+        client.endpoint().clone(),
+        query.to_string(),
+    )
+    .header(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/x-amz-json-1.1"),
+    );
     if let Ok(target) = target {
         request.set_header(TARGET, target);
     }
@@ -86,19 +119,40 @@ fn request(client: &ApiClient, action: &str, place: &str, query: &Value) -> Requ
 fn node(task: Task, region: &str, selection: &Selection) -> Node {
     let name = last_part(&task.task_arn).to_owned();
     let is_running = task.desired_status == "RUNNING";
-    let status = if is_running { task.last_status } else { task.desired_status };
+    let status = if is_running {
+        task.last_status
+    } else {
+        task.desired_status
+    };
     let mut found = Instance::new("task", task.task_arn, name)
         .with_state(status, is_running)
         .with_attribute("region", region)
         .with_attribute("cluster", last_part(&task.cluster_arn))
         .with_attribute("task definition", last_part(&task.task_definition_arn))
         .with_attribute("launch type", task.launch_type.unwrap_or_default())
-        .with_attribute("availability zone", task.availability_zone.unwrap_or_default());
-    found.tags = task.tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
-    let details = task.attachments.iter().flat_map(|attachment| &attachment.details);
-    match details.filter(|detail| detail.name == PRIVATE_IPV4).find_map(|detail| detail.value.as_deref()) {
+        .with_attribute(
+            "availability zone",
+            task.availability_zone.unwrap_or_default(),
+        );
+    found.tags = task
+        .tags
+        .into_iter()
+        .map(|tag| (tag.key, tag.value))
+        .collect();
+    let details = task
+        .attachments
+        .iter()
+        .flat_map(|attachment| &attachment.details);
+    match details
+        .filter(|detail| detail.name == PRIVATE_IPV4)
+        .find_map(|detail| detail.value.as_deref())
+    {
         Some(ip) => found.add_address(ip, AddressScope::Private),
-        None if !task.attachments.iter().any(|attachment| attachment.kind == INTERFACE) => {
+        None if !task
+            .attachments
+            .iter()
+            .any(|attachment| attachment.kind == INTERFACE) =>
+        {
             found.excluded = Some(no_interface(task.container_instance_arn.as_deref()))
         }
         None => {}
@@ -116,7 +170,11 @@ fn no_interface(container_instance: Option<&str>) -> Exclusion {
 
 fn missing(failure: Failure) -> Node {
     let mut node = Node::new("task", failure.arn.clone(), last_part(&failure.arn));
-    node.excluded.push(if failure.reason == "MISSING" { Exclusion::Vanished } else { Exclusion::Other(failure.reason.into()) });
+    node.excluded.push(if failure.reason == "MISSING" {
+        Exclusion::Vanished
+    } else {
+        Exclusion::Other(failure.reason.into())
+    });
     node
 }
 

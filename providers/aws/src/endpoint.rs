@@ -62,26 +62,46 @@ impl Endpoints {
         if let (Some(url), Service::Ec2 | Service::Ecs) = (&self.given, service) {
             return Ok(url.clone());
         }
-        let own = format!("AWS_ENDPOINT_URL_{}", service.name().trim_start_matches("portal.").to_uppercase());
-        if let Some((name, text)) = [own.as_str(), "AWS_ENDPOINT_URL"].iter().find_map(|name| Some((*name, env.filled(name)?))) {
+        let own = format!(
+            "AWS_ENDPOINT_URL_{}",
+            service.name().trim_start_matches("portal.").to_uppercase()
+        );
+        if let Some((name, text)) = [own.as_str(), "AWS_ENDPOINT_URL"]
+            .iter()
+            .find_map(|name| Some((*name, env.filled(name)?)))
+        {
             let value = cloud_autojoin_core::config::Value::from_key(&ENDPOINT, name, &text);
             return value.endpoint().map_err(|_| {
-                let problem = ConfigProblem::new(format!("`{name}` must be an https URL, or an http URL of this machine"));
+                let problem = ConfigProblem::new(format!(
+                    "`{name}` must be an https URL, or an http URL of this machine"
+                ));
                 ConfigError::new(Some(NAME), problem).into()
             });
         }
-        let is_label = !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        let url = is_label.then(|| Url::parse(&self.url(service, region)).ok()).flatten();
+        let is_label = !region.is_empty()
+            && region
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        let url = is_label
+            .then(|| Url::parse(&self.url(service, region)).ok())
+            .flatten();
         url.ok_or_else(|| not_a_region(region))
     }
 
     fn url(&self, service: Service, region: &str) -> String {
-        let known = PARTITIONS.iter().rfind(|(prefix, ..)| region.starts_with(prefix));
+        let known = PARTITIONS
+            .iter()
+            .rfind(|(prefix, ..)| region.starts_with(prefix));
         let (_, domain, dual_stack) = known.unwrap_or(&PARTITIONS[0]);
         let domain = if self.dual_stack { dual_stack } else { domain };
         // In GovCloud the plain endpoints of EC2 and STS are the FIPS endpoints.
-        let is_fips_already = region.starts_with("us-gov-") && service != Service::Ecs && !self.dual_stack;
-        let fips = if self.fips && !is_fips_already { "-fips" } else { "" };
+        let is_fips_already =
+            region.starts_with("us-gov-") && service != Service::Ecs && !self.dual_stack;
+        let fips = if self.fips && !is_fips_already {
+            "-fips"
+        } else {
+            ""
+        };
         format!("https://{}{fips}.{region}.{domain}/", service.name())
     }
 }
@@ -93,7 +113,8 @@ pub(crate) fn region_of_zone(text: &str) -> Option<&str> {
 }
 
 fn not_a_region(region: &str) -> Error {
-    let problem = ConfigProblem::of_key(REGION.name, format!("`{region}` isn't a region")).with_hint("write the region's code, such as `eu-west-1`");
+    let problem = ConfigProblem::of_key(REGION.name, format!("`{region}` isn't a region"))
+        .with_hint("write the region's code, such as `eu-west-1`");
     ConfigError::new(Some(NAME), problem).into()
 }
 
@@ -104,24 +125,91 @@ mod tests {
     use super::*;
 
     fn endpoint(service: Service, region: &str, fips: bool, dual_stack: bool) -> String {
-        let endpoints = Endpoints { given: None, fips, dual_stack };
-        endpoints.of(service, region, &Env::empty()).unwrap().to_string()
+        let endpoints = Endpoints {
+            given: None,
+            fips,
+            dual_stack,
+        };
+        endpoints
+            .of(service, region, &Env::empty())
+            .unwrap()
+            .to_string()
     }
 
     #[test]
     fn each_partition_has_its_domain() {
         use Service::{Ec2, Ecs, Sts};
         let cases = [
-            (Ec2, "eu-west-1", false, false, "https://ec2.eu-west-1.amazonaws.com/"),
-            (Ecs, "eu-west-1", true, false, "https://ecs-fips.eu-west-1.amazonaws.com/"),
-            (Ec2, "eu-west-1", false, true, "https://ec2.eu-west-1.api.aws/"),
-            (Ec2, "us-east-1", true, true, "https://ec2-fips.us-east-1.api.aws/"),
-            (Sts, "cn-north-1", false, false, "https://sts.cn-north-1.amazonaws.com.cn/"),
-            (Ec2, "cn-north-1", false, true, "https://ec2.cn-north-1.api.amazonwebservices.com.cn/"),
-            (Ec2, "us-gov-west-1", true, false, "https://ec2.us-gov-west-1.amazonaws.com/"),
-            (Ecs, "us-gov-west-1", true, false, "https://ecs-fips.us-gov-west-1.amazonaws.com/"),
-            (Ec2, "us-isob-east-1", false, false, "https://ec2.us-isob-east-1.sc2s.sgov.gov/"),
-            (Ec2, "eusc-de-east-1", false, false, "https://ec2.eusc-de-east-1.amazonaws.eu/"),
+            (
+                Ec2,
+                "eu-west-1",
+                false,
+                false,
+                "https://ec2.eu-west-1.amazonaws.com/",
+            ),
+            (
+                Ecs,
+                "eu-west-1",
+                true,
+                false,
+                "https://ecs-fips.eu-west-1.amazonaws.com/",
+            ),
+            (
+                Ec2,
+                "eu-west-1",
+                false,
+                true,
+                "https://ec2.eu-west-1.api.aws/",
+            ),
+            (
+                Ec2,
+                "us-east-1",
+                true,
+                true,
+                "https://ec2-fips.us-east-1.api.aws/",
+            ),
+            (
+                Sts,
+                "cn-north-1",
+                false,
+                false,
+                "https://sts.cn-north-1.amazonaws.com.cn/",
+            ),
+            (
+                Ec2,
+                "cn-north-1",
+                false,
+                true,
+                "https://ec2.cn-north-1.api.amazonwebservices.com.cn/",
+            ),
+            (
+                Ec2,
+                "us-gov-west-1",
+                true,
+                false,
+                "https://ec2.us-gov-west-1.amazonaws.com/",
+            ),
+            (
+                Ecs,
+                "us-gov-west-1",
+                true,
+                false,
+                "https://ecs-fips.us-gov-west-1.amazonaws.com/",
+            ),
+            (
+                Ec2,
+                "us-isob-east-1",
+                false,
+                false,
+                "https://ec2.us-isob-east-1.sc2s.sgov.gov/",
+            ),
+            (
+                Ec2,
+                "eusc-de-east-1",
+                false,
+                false,
+                "https://ec2.eusc-de-east-1.amazonaws.eu/",
+            ),
         ];
         for (service, region, fips, dual_stack, expected) in cases {
             assert_eq!(endpoint(service, region, fips, dual_stack), expected);
@@ -130,22 +218,55 @@ mod tests {
 
     #[test]
     fn the_endpoint_of_the_join_string_is_not_that_of_the_token_service() {
-        let endpoints = Endpoints { given: Some("https://vpce.example/".parse().unwrap()), ..Endpoints::default() };
-        let env = Env::from([("AWS_ENDPOINT_URL_STS", "https://sts.example"), ("AWS_ENDPOINT_URL", "https://all.example")]);
-        let of = |service| endpoints.of(service, "eu-west-1", &env).unwrap().to_string();
-        assert_eq!((of(Service::Ec2), of(Service::Sts)), ("https://vpce.example/".into(), "https://sts.example/".into()));
-        let of = |service| Endpoints::default().of(service, "eu-west-1", &env).unwrap().to_string();
+        let endpoints = Endpoints {
+            given: Some("https://vpce.example/".parse().unwrap()),
+            ..Endpoints::default()
+        };
+        let env = Env::from([
+            ("AWS_ENDPOINT_URL_STS", "https://sts.example"),
+            ("AWS_ENDPOINT_URL", "https://all.example"),
+        ]);
+        let of = |service| {
+            endpoints
+                .of(service, "eu-west-1", &env)
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(
+            (of(Service::Ec2), of(Service::Sts)),
+            (
+                "https://vpce.example/".into(),
+                "https://sts.example/".into()
+            )
+        );
+        let of = |service| {
+            Endpoints::default()
+                .of(service, "eu-west-1", &env)
+                .unwrap()
+                .to_string()
+        };
         assert_eq!(of(Service::Ecs), "https://all.example/");
     }
 
     #[test]
     fn no_credential_goes_to_a_host_that_a_region_or_a_variable_makes_up() {
         for region in ["evil.example/", "a.b", "EU", ""] {
-            assert!(Endpoints::default().of(Service::Ec2, region, &Env::empty()).is_err(), "{region}");
+            assert!(
+                Endpoints::default()
+                    .of(Service::Ec2, region, &Env::empty())
+                    .is_err(),
+                "{region}"
+            );
         }
         let env = Env::from([("AWS_ENDPOINT_URL", "http://evil.example")]);
-        let error = Endpoints::default().of(Service::Ec2, "eu-west-1", &env).unwrap_err();
-        assert!(error.chain().contains("AWS_ENDPOINT_URL"), "{}", error.chain());
+        let error = Endpoints::default()
+            .of(Service::Ec2, "eu-west-1", &env)
+            .unwrap_err();
+        assert!(
+            error.chain().contains("AWS_ENDPOINT_URL"),
+            "{}",
+            error.chain()
+        );
     }
 
     #[test]

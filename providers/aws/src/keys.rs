@@ -3,10 +3,16 @@
 use cloud_autojoin_provider_kit::select::Interfaces;
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
-pub(crate) const TAG_KEY: KeySpec = KeySpec::new("tag_key", "the name of the tag that instances or tasks must have").common_mistakes(&["tag_name"]);
+pub(crate) const TAG_KEY: KeySpec = KeySpec::new(
+    "tag_key",
+    "the name of the tag that instances or tasks must have",
+)
+.common_mistakes(&["tag_name"]);
 
-pub(crate) const TAG_VALUE: KeySpec =
-    KeySpec::new("tag_value", "the value of the tag `tag_key`; empty by default. For EC2, `*` and `?` stand for other characters, unless `\\` is before them");
+pub(crate) const TAG_VALUE: KeySpec = KeySpec::new(
+    "tag_value",
+    "the value of the tag `tag_key`; empty by default. For EC2, `*` and `?` stand for other characters, unless `\\` is before them",
+);
 
 pub(crate) const TAG: KeySpec = keys::TAG;
 
@@ -17,7 +23,9 @@ pub(crate) const REGION: KeySpec = KeySpec::new(
 .values(Values::List)
 .env(&["AWS_REGION", "AWS_DEFAULT_REGION"]);
 
-pub(crate) const ADDRESS_TYPE: KeySpec = keys::ADDRESS_TYPE.aliases(&["addr_type"]).default("private_v4");
+pub(crate) const ADDRESS_TYPE: KeySpec = keys::ADDRESS_TYPE
+    .aliases(&["addr_type"])
+    .default("private_v4");
 pub(crate) const POWER_STATE: KeySpec = keys::POWER_STATE.default("running");
 
 pub(crate) const INTERFACES: KeySpec = KeySpec::new(
@@ -26,24 +34,49 @@ pub(crate) const INTERFACES: KeySpec = KeySpec::new(
 )
 .values(Values::OneOf(Interfaces::WORDS));
 
-pub(crate) const SERVICE: KeySpec =
-    KeySpec::new("service", "whether EC2 instances or ECS tasks are looked for").values(Values::OneOf(&["ec2", "ecs"])).default("ec2");
+pub(crate) const SERVICE: KeySpec = KeySpec::new(
+    "service",
+    "whether EC2 instances or ECS tasks are looked for",
+)
+.values(Values::OneOf(&["ec2", "ecs"]))
+.default("ec2");
 
-pub(crate) const ECS_CLUSTER: KeySpec =
-    KeySpec::new("ecs_cluster", "names or ARNs of the clusters whose tasks are looked for, with `service=ecs`; all by default").values(Values::List);
+pub(crate) const ECS_CLUSTER: KeySpec = KeySpec::new(
+    "ecs_cluster",
+    "names or ARNs of the clusters whose tasks are looked for, with `service=ecs`; all by default",
+)
+.values(Values::List);
 
-pub(crate) const ECS_FAMILY: KeySpec =
-    KeySpec::new("ecs_family", "families of task definitions whose tasks are looked for, with `service=ecs`; all by default").values(Values::List);
+pub(crate) const ECS_FAMILY: KeySpec = KeySpec::new(
+    "ecs_family",
+    "families of task definitions whose tasks are looked for, with `service=ecs`; all by default",
+)
+.values(Values::List);
 
-pub(crate) const ACCESS_KEY_ID: KeySpec = KeySpec::new("access_key_id", "the id of an access key, beside `secret_access_key`").secret();
-pub(crate) const SECRET_ACCESS_KEY: KeySpec = KeySpec::new("secret_access_key", "the secret of the access key").secret();
-pub(crate) const SESSION_TOKEN: KeySpec = KeySpec::new("session_token", "the session token of a temporary access key").secret();
+pub(crate) const ACCESS_KEY_ID: KeySpec = KeySpec::new(
+    "access_key_id",
+    "the id of an access key, beside `secret_access_key`",
+)
+.secret();
+pub(crate) const SECRET_ACCESS_KEY: KeySpec =
+    KeySpec::new("secret_access_key", "the secret of the access key").secret();
+pub(crate) const SESSION_TOKEN: KeySpec = KeySpec::new(
+    "session_token",
+    "the session token of a temporary access key",
+)
+.secret();
 
 pub(crate) const USE_FIPS: KeySpec =
-    KeySpec::new("use_fips_endpoint", "whether the FIPS endpoints are used").values(Values::Boolean).env(&["AWS_USE_FIPS_ENDPOINT"]);
+    KeySpec::new("use_fips_endpoint", "whether the FIPS endpoints are used")
+        .values(Values::Boolean)
+        .env(&["AWS_USE_FIPS_ENDPOINT"]);
 
-pub(crate) const USE_DUAL_STACK: KeySpec =
-    KeySpec::new("use_dualstack_endpoint", "whether the endpoints with IPv6 are used").values(Values::Boolean).env(&["AWS_USE_DUALSTACK_ENDPOINT"]);
+pub(crate) const USE_DUAL_STACK: KeySpec = KeySpec::new(
+    "use_dualstack_endpoint",
+    "whether the endpoints with IPv6 are used",
+)
+.values(Values::Boolean)
+.env(&["AWS_USE_DUALSTACK_ENDPOINT"]);
 
 pub(crate) const ENDPOINT: KeySpec = keys::ENDPOINT;
 

@@ -30,10 +30,17 @@ impl SharedFiles {
     /// A file that the environment names and that can't be read, with its path.
     pub(crate) async fn read(context: &Context) -> Result<Self, String> {
         let mut files = Self::default();
-        for (variable, name) in [("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")] {
+        for (variable, name) in [
+            ("AWS_CONFIG_FILE", "config"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        ] {
             let named = context.env().filled(variable);
             let is_named = named.is_some();
-            let Some(path) = named.or_else(|| Some(format!("{}/.aws/{name}", Self::home(context)?))) else { continue };
+            let Some(path) =
+                named.or_else(|| Some(format!("{}/.aws/{name}", Self::home(context)?)))
+            else {
+                continue;
+            };
             match file::read_text(&path, MAX_FILE).await {
                 Ok(text) => files.add(&text, name == "config"),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -46,14 +53,19 @@ impl SharedFiles {
 
     /// The name of the profile that is used, and whether the environment names it.
     pub(crate) fn chosen(context: &Context) -> (String, bool) {
-        let named = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].iter().find_map(|name| context.env().filled(name));
+        let named = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]
+            .iter()
+            .find_map(|name| context.env().filled(name));
         let is_named = named.is_some();
         (named.unwrap_or_else(|| "default".to_owned()), is_named)
     }
 
     /// What to say of a profile that isn't there.
     pub(crate) fn missing(&self, name: &str) -> String {
-        let because = self.unreadable.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+        let because = self
+            .unreadable
+            .as_ref()
+            .map_or_else(String::new, |reason| format!(" ({reason})"));
         format!("no profile `{name}` in the shared files{because}")
     }
 
@@ -67,7 +79,9 @@ impl SharedFiles {
 
     /// The home directory.
     pub(crate) fn home(context: &Context) -> Option<String> {
-        ["HOME", "USERPROFILE"].iter().find_map(|name| context.env().filled(name))
+        ["HOME", "USERPROFILE"]
+            .iter()
+            .find_map(|name| context.env().filled(name))
     }
 
     /// Adds the sections of one file; its values replace those there are.
@@ -81,9 +95,18 @@ impl SharedFiles {
                 continue;
             }
             if let Some(header) = line.strip_prefix('[') {
-                section = self.section(header.split(']').next().unwrap_or_default().trim(), is_config);
-            } else if let (Some(section), Some((name, value))) = (&mut section, line.split_once('=')) {
-                let value = [" #", " ;", "\t#", "\t;"].iter().filter_map(|mark| value.find(mark)).min().map_or(value, |end| &value[..end]);
+                section = self.section(
+                    header.split(']').next().unwrap_or_default().trim(),
+                    is_config,
+                );
+            } else if let (Some(section), Some((name, value))) =
+                (&mut section, line.split_once('='))
+            {
+                let value = [" #", " ;", "\t#", "\t;"]
+                    .iter()
+                    .filter_map(|mark| value.find(mark))
+                    .min()
+                    .map_or(value, |end| &value[..end]);
                 section.insert(name.trim().to_lowercase(), value.trim().to_owned());
             }
         }
@@ -91,7 +114,9 @@ impl SharedFiles {
 
     /// In `config` profiles but `default` have the word `profile` before their name.
     fn section(&mut self, header: &str, is_config: bool) -> Option<&mut Section> {
-        let (kind, name) = header.split_once([' ', '\t']).map_or(("", header), |(kind, name)| (kind, name.trim()));
+        let (kind, name) = header
+            .split_once([' ', '\t'])
+            .map_or(("", header), |(kind, name)| (kind, name.trim()));
         let sections = match kind {
             "sso-session" if is_config => &mut self.sso_sessions,
             "profile" if is_config => &mut self.profiles,
@@ -116,13 +141,28 @@ mod tests {
              [profile dev]\nrole_arn = arn:aws:iam::1:role/a\n[dev]\nrole_arn = ignored\n[sso-session corp]\nsso_region=us-east-1\n",
             true,
         );
-        files.add("[default]\naws_access_key_id = AKID\naws_secret_access_key = a=b#c\n", false);
+        files.add(
+            "[default]\naws_access_key_id = AKID\naws_secret_access_key = a=b#c\n",
+            false,
+        );
         let default = files.profile("default").unwrap();
-        assert_eq!((default["region"].as_str(), default["aws_access_key_id"].as_str()), ("eu-west-1", "AKID"));
+        assert_eq!(
+            (
+                default["region"].as_str(),
+                default["aws_access_key_id"].as_str()
+            ),
+            ("eu-west-1", "AKID")
+        );
         assert_eq!(default["aws_secret_access_key"], "a=b#c");
         assert!(!default.contains_key("max_concurrent_requests"));
-        assert_eq!(files.profile("dev").unwrap()["role_arn"], "arn:aws:iam::1:role/a");
+        assert_eq!(
+            files.profile("dev").unwrap()["role_arn"],
+            "arn:aws:iam::1:role/a"
+        );
         assert!(files.profile("corp").is_none());
-        assert_eq!(files.sso_session("corp").unwrap()["sso_region"], "us-east-1");
+        assert_eq!(
+            files.sso_session("corp").unwrap()["sso_region"],
+            "us-east-1"
+        );
     }
 }

@@ -22,7 +22,10 @@ pub(crate) struct Regions {
 
 impl Regions {
     pub(crate) fn new(given: Vec<String>) -> Self {
-        Self { given, found: OnceCell::new() }
+        Self {
+            given,
+            found: OnceCell::new(),
+        }
     }
 
     pub(crate) fn given(&self) -> &[String] {
@@ -38,9 +41,21 @@ impl Regions {
     pub(crate) async fn get(&self, context: &Context, call: &Call) -> Result<&[String]> {
         let find = async || {
             let mut regions: Vec<String> = Vec::new();
-            let given = if self.given.is_empty() { vec![profile_region(context).await.unwrap_or_else(|| SELF.to_owned())] } else { self.given.clone() };
+            let given = if self.given.is_empty() {
+                vec![
+                    profile_region(context)
+                        .await
+                        .unwrap_or_else(|| SELF.to_owned()),
+                ]
+            } else {
+                self.given.clone()
+            };
             for region in given {
-                let region = if region == SELF { own_region(context, call).await? } else { region };
+                let region = if region == SELF {
+                    own_region(context, call).await?
+                } else {
+                    region
+                };
                 if !regions.contains(&region) {
                     regions.push(region);
                 }
@@ -55,25 +70,37 @@ impl Regions {
 async fn profile_region(context: &Context) -> Option<String> {
     let files = SharedFiles::read(context).await.ok()?;
     let (profile, _) = SharedFiles::chosen(context);
-    files.profile(&profile)?.get("region").filter(|region| !region.is_empty()).cloned()
+    files
+        .profile(&profile)?
+        .get("region")
+        .filter(|region| !region.is_empty())
+        .cloned()
 }
 
 /// The region of the ECS task or the instance this runs on.
 async fn own_region(context: &Context, call: &Call) -> Result<String> {
     let (source, result) = match context.env().filled("ECS_CONTAINER_METADATA_URI_V4") {
         Some(base) => ("task metadata", task_region(&base, context, call).await),
-        None => ("instance metadata", InstanceMetadata::new(context).region(call).await),
+        None => (
+            "instance metadata",
+            InstanceMetadata::new(context).region(call).await,
+        ),
     };
     let hint = "add `region=...`, or set AWS_REGION";
     result.map_err(|outcome| match outcome {
         SourceOutcome::NotConfigured(reason) => {
-            let problem = ConfigProblem::of_key(REGION.name, format!("`region` is not given, and this machine has none: {reason}"));
+            let problem = ConfigProblem::of_key(
+                REGION.name,
+                format!("`region` is not given, and this machine has none: {reason}"),
+            );
             ConfigError::new(Some(NAME), problem.with_hint(hint)).into()
         }
         outcome => {
             let mut report = SourceReport::not_configured(source, "");
             report.outcome = outcome;
-            cloud_autojoin_core::CredentialError::new(NAME, vec![report]).with_hint(hint).into()
+            cloud_autojoin_core::CredentialError::new(NAME, vec![report])
+                .with_hint(hint)
+                .into()
         }
     })
 }

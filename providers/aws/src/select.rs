@@ -19,11 +19,26 @@ pub(crate) struct Conditions {
 impl Conditions {
     /// The instance as a node, with its addresses or the reasons why it has none.
     pub(crate) fn node(&self, instance: Ec2Instance, region: &str) -> Node {
-        let tags: Vec<(String, String)> = instance.tag_set.item.into_iter().map(|tag| (tag.key, tag.value)).collect();
-        let name = tags.iter().find(|(key, value)| key == "Name" && !value.is_empty()).map_or(&instance.instance_id, |(_, value)| value).clone();
+        let tags: Vec<(String, String)> = instance
+            .tag_set
+            .item
+            .into_iter()
+            .map(|tag| (tag.key, tag.value))
+            .collect();
+        let name = tags
+            .iter()
+            .find(|(key, value)| key == "Name" && !value.is_empty())
+            .map_or(&instance.instance_id, |(_, value)| value)
+            .clone();
         let mut found = Instance::new("instance", instance.instance_id, name)
             .with_attribute("region", region)
-            .with_attribute("availability zone", instance.placement.and_then(|placement| placement.availability_zone).unwrap_or_default())
+            .with_attribute(
+                "availability zone",
+                instance
+                    .placement
+                    .and_then(|placement| placement.availability_zone)
+                    .unwrap_or_default(),
+            )
             .with_attribute("VPC", instance.vpc_id.unwrap_or_default());
         if let Some(state) = instance.instance_state {
             let is_running = state.name == "running";
@@ -31,19 +46,52 @@ impl Conditions {
         }
         found.tags = tags;
         let interfaces = instance.network_interface_set.item;
-        let primary = interfaces.iter().find(|interface| is_primary(interface)).and_then(|interface| interface.network_interface_id.clone());
-        add(&mut found, instance.private_ip_address.as_deref(), AddressScope::Private, primary.as_deref(), true);
-        add(&mut found, instance.ip_address.as_deref(), AddressScope::Public, primary.as_deref(), true);
+        let primary = interfaces
+            .iter()
+            .find(|interface| is_primary(interface))
+            .and_then(|interface| interface.network_interface_id.clone());
+        add(
+            &mut found,
+            instance.private_ip_address.as_deref(),
+            AddressScope::Private,
+            primary.as_deref(),
+            true,
+        );
+        add(
+            &mut found,
+            instance.ip_address.as_deref(),
+            AddressScope::Public,
+            primary.as_deref(),
+            true,
+        );
         for interface in &interfaces {
-            let (id, is_primary) = (interface.network_interface_id.as_deref(), is_primary(interface));
+            let (id, is_primary) = (
+                interface.network_interface_id.as_deref(),
+                is_primary(interface),
+            );
             if self.all_ipv4 && !is_primary {
                 // Not the secondary addresses: on a Kubernetes node those are the pods'.
-                add(&mut found, interface.private_ip_address.as_deref(), AddressScope::Private, id, false);
-                let public = interface.association.as_ref().and_then(|association| association.public_ip.as_deref());
+                add(
+                    &mut found,
+                    interface.private_ip_address.as_deref(),
+                    AddressScope::Private,
+                    id,
+                    false,
+                );
+                let public = interface
+                    .association
+                    .as_ref()
+                    .and_then(|association| association.public_ip.as_deref());
                 add(&mut found, public, AddressScope::Public, id, false);
             }
             for address in &interface.ipv6_addresses_set.item {
-                add(&mut found, Some(&address.ipv6_address), scope_of_ipv6(&address.ipv6_address), id, is_primary);
+                add(
+                    &mut found,
+                    Some(&address.ipv6_address),
+                    scope_of_ipv6(&address.ipv6_address),
+                    id,
+                    is_primary,
+                );
             }
         }
         self.selection.apply(found)
@@ -51,12 +99,27 @@ impl Conditions {
 }
 
 fn is_primary(interface: &NetworkInterface) -> bool {
-    interface.attachment.as_ref().is_some_and(|attachment| attachment.device_index == Some(0))
+    interface
+        .attachment
+        .as_ref()
+        .is_some_and(|attachment| attachment.device_index == Some(0))
 }
 
-fn add(instance: &mut Instance, text: Option<&str>, scope: AddressScope, interface: Option<&str>, is_primary: bool) {
+fn add(
+    instance: &mut Instance,
+    text: Option<&str>,
+    scope: AddressScope,
+    interface: Option<&str>,
+    is_primary: bool,
+) {
     if let Some(ip) = text.and_then(|text| text.trim().parse().ok()) {
-        instance.addresses.push(InstanceAddress { ip, scope, interface: interface.map(str::to_owned), is_primary, port: None });
+        instance.addresses.push(InstanceAddress {
+            ip,
+            scope,
+            interface: interface.map(str::to_owned),
+            is_primary,
+            port: None,
+        });
     }
 }
 
@@ -70,5 +133,8 @@ fn scope_of_ipv6(text: &str) -> AddressScope {
 
 /// Which interfaces count for the word of the join string, and whether further IPv4 addresses do.
 pub(crate) fn interfaces(given: Option<Interfaces>) -> (Interfaces, bool) {
-    (given.unwrap_or(Interfaces::All), given == Some(Interfaces::All))
+    (
+        given.unwrap_or(Interfaces::All),
+        given == Some(Interfaces::All),
+    )
 }

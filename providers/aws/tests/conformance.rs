@@ -20,14 +20,38 @@ struct Ec2 {
 
 const TAGS: &[(&str, &str)] = &[("consul", "server-1"), ("dc", "1")];
 
-fn instance(id: u32, state: &'static str, tags: &'static [(&'static str, &'static str)], private: &'static str) -> Ec2 {
-    Ec2 { id, state, tags, private, more: "" }
+fn instance(
+    id: u32,
+    state: &'static str,
+    tags: &'static [(&'static str, &'static str)],
+    private: &'static str,
+) -> Ec2 {
+    Ec2 {
+        id,
+        state,
+        tags,
+        private,
+        more: "",
+    }
 }
 
 fn item(instance: &Ec2) -> String {
-    let Ec2 { id, state, tags, private, more } = instance;
-    let tags: String = tags.iter().map(|(key, value)| format!("<item><key>{key}</key><value>{value}</value></item>")).collect();
-    let private = if private.is_empty() { String::new() } else { format!("<privateIpAddress>{private}</privateIpAddress>") };
+    let Ec2 {
+        id,
+        state,
+        tags,
+        private,
+        more,
+    } = instance;
+    let tags: String = tags
+        .iter()
+        .map(|(key, value)| format!("<item><key>{key}</key><value>{value}</value></item>"))
+        .collect();
+    let private = if private.is_empty() {
+        String::new()
+    } else {
+        format!("<privateIpAddress>{private}</privateIpAddress>")
+    };
     format!(
         "<item><reservationId>r-{id}</reservationId><ownerId>123456789012</ownerId><groupSet/><instancesSet><item>\
          <instanceId>i-{id}</instanceId><imageId>ami-1</imageId><instanceState><code>16</code><name>{state}</name></instanceState>\
@@ -41,7 +65,11 @@ fn item(instance: &Ec2) -> String {
 
 fn page(instances: &[Ec2], next: &str) -> String {
     let items: String = instances.iter().map(item).collect();
-    let next = if next.is_empty() { String::new() } else { format!("<nextToken>{next}</nextToken>") };
+    let next = if next.is_empty() {
+        String::new()
+    } else {
+        format!("<nextToken>{next}</nextToken>")
+    };
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
          <requestId>8f7724cf-496f-496e-8fe3-example</requestId><reservationSet>{items}</reservationSet>{next}</DescribeInstancesResponse>"
@@ -49,17 +77,31 @@ fn page(instances: &[Ec2], next: &str) -> String {
 }
 
 fn list(reply: String) -> Exchange {
-    Exchange::post("/", reply).with_body_part("Action=DescribeInstances&Version=2016-11-15&MaxResults=1000").with_header("x-amz-security-token", "c4n4ry-token")
+    Exchange::post("/", reply)
+        .with_body_part("Action=DescribeInstances&Version=2016-11-15&MaxResults=1000")
+        .with_header("x-amz-security-token", "c4n4ry-token")
 }
 
 fn aws() -> Conformance {
     let second_interface = "<item><networkInterfaceId>eni-x</networkInterfaceId><privateIpAddress>10.0.9.9</privateIpAddress><attachment><deviceIndex>1</deviceIndex></attachment></item>";
     let first = [
-        Ec2 { more: second_interface, ..instance(1, "running", TAGS, "10.0.0.10") },
+        Ec2 {
+            more: second_interface,
+            ..instance(1, "running", TAGS, "10.0.0.10")
+        },
         instance(2, "stopped", TAGS, "10.0.0.2"),
-        instance(3, "running", &[("consul", "client"), ("dc", "1")], "10.0.0.3"),
+        instance(
+            3,
+            "running",
+            &[("consul", "client"), ("dc", "1")],
+            "10.0.0.3",
+        ),
     ];
-    let last = [instance(4, "running", &[("consul", "server-2")], "10.0.0.4"), instance(5, "running", TAGS, ""), instance(6, "running", TAGS, "10.0.0.9")];
+    let last = [
+        instance(4, "running", &[("consul", "server-2")], "10.0.0.4"),
+        instance(5, "running", TAGS, ""),
+        instance(6, "running", TAGS, "10.0.0.9"),
+    ];
     Conformance {
         spec: SPEC,
         readme: include_str!("../README.md"),

@@ -26,8 +26,16 @@ struct Process(&'static str);
 
 #[async_trait]
 impl CommandRunner for Process {
-    async fn run(&self, program: &str, arguments: &[&str], _: Duration) -> std::io::Result<CommandOutput> {
-        assert_eq!((program, arguments), ("sh", ["-c", "keys --for me"].as_slice()));
+    async fn run(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        _: Duration,
+    ) -> std::io::Result<CommandOutput> {
+        assert_eq!(
+            (program, arguments),
+            ("sh", ["-c", "keys --for me"].as_slice())
+        );
         Ok(CommandOutput::new(0, self.0, ""))
     }
 }
@@ -44,8 +52,17 @@ struct Cloud {
 impl Cloud {
     async fn start() -> Self {
         let (server, files) = (MockServer::start().await, TempDir::new().unwrap());
-        Mock::given(body_string_contains("Action=DescribeInstances")).respond_with(ResponseTemplate::new(200).set_body_string(INSTANCES)).mount(&server).await;
-        let mut cloud = Self { server, files, env: Vec::new(), clock: Clock::auto_advancing(), printed: "" };
+        Mock::given(body_string_contains("Action=DescribeInstances"))
+            .respond_with(ResponseTemplate::new(200).set_body_string(INSTANCES))
+            .mount(&server)
+            .await;
+        let mut cloud = Self {
+            server,
+            files,
+            env: Vec::new(),
+            clock: Clock::auto_advancing(),
+            printed: "",
+        };
         for name in ["AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT"] {
             cloud.env.push((name.to_owned(), cloud.server.uri()));
         }
@@ -53,13 +70,18 @@ impl Cloud {
     }
 
     fn set(&mut self, name: &str, value: &str) {
-        self.env.push((name.to_owned(), value.replace("SERVER", &self.server.uri())));
+        self.env
+            .push((name.to_owned(), value.replace("SERVER", &self.server.uri())));
     }
 
     fn file(&self, name: &str, text: &str) -> String {
         let path = self.files.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap_or_else(|| Path::new("/"))).unwrap();
-        std::fs::write(&path, text.replace("DIRECTORY", self.files.path().to_str().unwrap())).unwrap();
+        std::fs::write(
+            &path,
+            text.replace("DIRECTORY", self.files.path().to_str().unwrap()),
+        )
+        .unwrap();
         path.to_str().unwrap().to_owned()
     }
 
@@ -72,33 +94,58 @@ impl Cloud {
     }
 
     async fn answer(&self, mock: MockBuilder, status: u16, body: &str) {
-        mock.respond_with(ResponseTemplate::new(status).set_body_string(body)).mount(&self.server).await;
+        mock.respond_with(ResponseTemplate::new(status).set_body_string(body))
+            .mount(&self.server)
+            .await;
     }
 
     /// The instance metadata service, with the keys of a role.
     async fn metadata(&self, keys: &str) {
-        let session = ResponseTemplate::new(200).set_body_string("session").insert_header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
-        let put = Mock::given(method("PUT")).and(path("/latest/api/token")).and(header("x-aws-ec2-metadata-token-ttl-seconds", "21600"));
+        let session = ResponseTemplate::new(200)
+            .set_body_string("session")
+            .insert_header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
+        let put = Mock::given(method("PUT"))
+            .and(path("/latest/api/token"))
+            .and(header("x-aws-ec2-metadata-token-ttl-seconds", "21600"));
         put.respond_with(session).mount(&self.server).await;
-        let get = |at: &str| Mock::given(method("GET")).and(path(at)).and(header("x-aws-ec2-metadata-token", "session"));
+        let get = |at: &str| {
+            Mock::given(method("GET"))
+                .and(path(at))
+                .and(header("x-aws-ec2-metadata-token", "session"))
+        };
         self.answer(get(ROLE), 200, "web").await;
         self.answer(get(&format!("{ROLE}web")), 200, keys).await;
-        self.answer(get("/latest/dynamic/instance-identity/document"), 200, r#"{"region":"eu-south-1"}"#).await;
+        self.answer(
+            get("/latest/dynamic/instance-identity/document"),
+            200,
+            r#"{"region":"eu-south-1"}"#,
+        )
+        .await;
     }
 
     fn context(&self) -> Context {
         let env: Env = self.env.iter().cloned().collect();
-        Context::builder().env(env).clock(self.clock.clone()).commands(Arc::new(Process(self.printed))).build().unwrap()
+        Context::builder()
+            .env(env)
+            .clock(self.clock.clone())
+            .commands(Arc::new(Process(self.printed)))
+            .build()
+            .unwrap()
     }
 
     fn provider(&self, region: &str) -> (Box<dyn Provider>, Context) {
         let context = self.context();
-        let config = ConfigString::parse(&format!("provider=aws tag_key=consul tag_value=server {region}")).unwrap();
+        let config = ConfigString::parse(&format!(
+            "provider=aws tag_key=consul tag_value=server {region}"
+        ))
+        .unwrap();
         (SPEC.build(&config, &context).unwrap(), context)
     }
 
     async fn ask(&self, provider: &dyn Provider) -> Result<Discovery, Error> {
-        provider.discover(&Call::new(&self.clock, Duration::from_secs(60))).await
+        provider
+            .discover(&Call::new(&self.clock, Duration::from_secs(60)))
+            .await
     }
 
     async fn discover(&self, region: &str) -> Result<Discovery, Error> {
@@ -115,8 +162,16 @@ impl Cloud {
     async fn signed(&self) -> Vec<String> {
         let mut signed = Vec::new();
         for request in self.server.received_requests().await.unwrap() {
-            let Some(value) = request.headers.get("authorization").and_then(|value| value.to_str().ok()) else { continue };
-            let Some(scope) = value.strip_prefix("AWS4-HMAC-SHA256 Credential=") else { continue };
+            let Some(value) = request
+                .headers
+                .get("authorization")
+                .and_then(|value| value.to_str().ok())
+            else {
+                continue;
+            };
+            let Some(scope) = value.strip_prefix("AWS4-HMAC-SHA256 Credential=") else {
+                continue;
+            };
             let parts: Vec<&str> = scope.split('/').collect();
             signed.push(format!("{} {} {}", parts[0], parts[2], parts[3]));
         }
@@ -124,12 +179,20 @@ impl Cloud {
     }
 
     async fn requests(&self) -> Vec<String> {
-        self.server.received_requests().await.unwrap().iter().map(|request| format!("{} {}", request.method, request.url.path())).collect()
+        self.server
+            .received_requests()
+            .await
+            .unwrap()
+            .iter()
+            .map(|request| format!("{} {}", request.method, request.url.path()))
+            .collect()
     }
 }
 
 fn keys(id: &str, token_name: &str, expiration: &str) -> String {
-    format!(r#"{{"Code":"Success","Version":1,"AccessKeyId":"{id}","SecretAccessKey":"secret","{token_name}":"token","Expiration":"{expiration}"}}"#)
+    format!(
+        r#"{{"Code":"Success","Version":1,"AccessKeyId":"{id}","SecretAccessKey":"secret","{token_name}":"token","Expiration":"{expiration}"}}"#
+    )
 }
 
 fn assumed(action: &str, id: &str) -> String {
@@ -142,11 +205,19 @@ fn assumed(action: &str, id: &str) -> String {
 #[tokio::test]
 async fn keys_of_the_environment_sign_with_their_session_token() {
     let mut cloud = Cloud::start().await;
-    for (name, value) in [("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_SESSION_TOKEN", "token"), ("AWS_REGION", "eu-west-3")] {
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", "AKIDENV"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_SESSION_TOKEN", "token"),
+        ("AWS_REGION", "eu-west-3"),
+    ] {
         cloud.set(name, value);
     }
     let discovery = cloud.discover("").await.unwrap();
-    assert_eq!((discovery.identity(), discovery.addresses().len()), (Some("environment"), 1));
+    assert_eq!(
+        (discovery.identity(), discovery.addresses().len()),
+        (Some("environment"), 1)
+    );
     assert_eq!(cloud.signed().await, ["AKIDENV eu-west-3 ec2"]);
     let request = &cloud.server.received_requests().await.unwrap()[0];
     assert_eq!(request.headers["x-amz-security-token"], "token");
@@ -158,8 +229,11 @@ async fn a_web_identity_assumes_its_role_by_the_token_in_its_file() {
     let token = cloud.file("token", "jwt\n");
     cloud.set("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
     cloud.set("AWS_ROLE_ARN", "arn:aws:iam::1:role/pod");
-    let sts = Mock::given(body_string_contains("Action=AssumeRoleWithWebIdentity")).and(body_string_contains("WebIdentityToken=jwt"));
-    cloud.answer(sts, 200, &assumed("AssumeRoleWithWebIdentity", "ASIAWEB")).await;
+    let sts = Mock::given(body_string_contains("Action=AssumeRoleWithWebIdentity"))
+        .and(body_string_contains("WebIdentityToken=jwt"));
+    cloud
+        .answer(sts, 200, &assumed("AssumeRoleWithWebIdentity", "ASIAWEB"))
+        .await;
     let discovery = cloud.discover("region=eu-west-1,eu-west-2").await.unwrap();
     assert_eq!(discovery.identity(), Some("web identity"));
     // One token serves both regions; its request carries no signature.
@@ -177,31 +251,64 @@ async fn a_profile_assumes_its_role_with_the_keys_of_another() {
         "[base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = secret\n",
     );
     cloud.set("AWS_PROFILE", "dev");
-    let sts = Mock::given(body_string_contains("Action=AssumeRole&")).and(body_string_contains("ExternalId=ext"));
-    cloud.answer(sts, 200, &assumed("AssumeRole", "ASIADEV")).await;
-    assert_eq!(cloud.discover("").await.unwrap().identity(), Some("shared profile"));
-    assert_eq!(cloud.signed().await, ["AKIDBASE ap-south-1 sts", "ASIADEV ap-south-1 ec2"]);
+    let sts = Mock::given(body_string_contains("Action=AssumeRole&"))
+        .and(body_string_contains("ExternalId=ext"));
+    cloud
+        .answer(sts, 200, &assumed("AssumeRole", "ASIADEV"))
+        .await;
+    assert_eq!(
+        cloud.discover("").await.unwrap().identity(),
+        Some("shared profile")
+    );
+    assert_eq!(
+        cloud.signed().await,
+        ["AKIDBASE ap-south-1 sts", "ASIADEV ap-south-1 ec2"]
+    );
 }
 
 #[tokio::test]
 async fn a_role_that_may_not_be_assumed_ends_the_chain_and_names_the_permission() {
     let mut cloud = Cloud::start().await;
     cloud.shared("[default]\nrole_arn = arn:aws:iam::1:role/dev\nsource_profile = default\naws_access_key_id = AKIDSELF\naws_secret_access_key = secret\n", "");
-    cloud.metadata(&keys("ASIAIMDS", "Token", "2099-01-01T00:00:00Z")).await;
+    cloud
+        .metadata(&keys("ASIAIMDS", "Token", "2099-01-01T00:00:00Z"))
+        .await;
     let refusal = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized</Message></Error></ErrorResponse>";
-    cloud.answer(Mock::given(body_string_contains("Action=AssumeRole")), 403, refusal).await;
+    cloud
+        .answer(
+            Mock::given(body_string_contains("Action=AssumeRole")),
+            403,
+            refusal,
+        )
+        .await;
     let text = cloud.refused().await;
-    for part in ["the credential `shared profile` failed", "AccessDenied", "sts:AssumeRole", "role/dev"] {
+    for part in [
+        "the credential `shared profile` failed",
+        "AccessDenied",
+        "sts:AssumeRole",
+        "role/dev",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert!(!cloud.requests().await.contains(&"PUT /latest/api/token".to_owned()), "the next source is not asked");
+    assert!(
+        !cloud
+            .requests()
+            .await
+            .contains(&"PUT /latest/api/token".to_owned()),
+        "the next source is not asked"
+    );
 }
 
 #[tokio::test]
 async fn profiles_that_lead_in_a_circle_are_an_error() {
     let mut cloud = Cloud::start().await;
     cloud.shared("[default]\nrole_arn = a\nsource_profile = b\n[profile b]\nrole_arn = b\nsource_profile = default\n", "");
-    assert!(cloud.refused().await.contains("`default`, `b` lead in a circle"));
+    assert!(
+        cloud
+            .refused()
+            .await
+            .contains("`default`, `b` lead in a circle")
+    );
     cloud.set("AWS_PROFILE", "typo");
     assert!(cloud.refused().await.contains("no profile `typo`"));
 }
@@ -210,16 +317,28 @@ async fn profiles_that_lead_in_a_circle_are_an_error() {
 #[tokio::test]
 async fn shared_files_that_cannot_be_read_end_the_chain_only_where_the_environment_names_them() {
     let mut cloud = Cloud::start().await;
-    cloud.metadata(&keys("ASIAIMDS", "Token", "2099-01-01T00:00:00Z")).await;
+    cloud
+        .metadata(&keys("ASIAIMDS", "Token", "2099-01-01T00:00:00Z"))
+        .await;
     cloud.file(".aws/config/a-directory", "");
     let home = cloud.files.path().to_str().unwrap().to_owned();
     cloud.set("HOME", &home);
     cloud.discover("region=eu-west-1").await.unwrap();
     assert_eq!(cloud.signed().await, ["ASIAIMDS eu-west-1 ec2"]);
     cloud.set("AWS_EC2_METADATA_DISABLED", "true");
-    assert!(cloud.refused().await.contains("no profile `default` in the shared files (cannot read"));
+    assert!(
+        cloud
+            .refused()
+            .await
+            .contains("no profile `default` in the shared files (cannot read")
+    );
     cloud.set("AWS_CONFIG_FILE", &format!("{home}/.aws/config"));
-    assert!(cloud.refused().await.contains("the credential `shared profile` failed: cannot read"));
+    assert!(
+        cloud
+            .refused()
+            .await
+            .contains("the credential `shared profile` failed: cannot read")
+    );
 }
 
 #[tokio::test]
@@ -231,7 +350,10 @@ async fn a_program_of_the_profile_prints_its_keys() {
     assert_eq!(cloud.signed().await, ["ASIAPROC eu-west-1 ec2"]);
     cloud.printed = "canary";
     let text = cloud.refused().await;
-    assert!(text.contains("`credential_process` doesn't print") && !text.contains("canary"), "{text}");
+    assert!(
+        text.contains("`credential_process` doesn't print") && !text.contains("canary"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -241,14 +363,23 @@ async fn a_login_of_iam_identity_center_gives_the_keys_of_its_role_until_it_is_o
     assert!(cloud.refused().await.contains("aws sso login"));
     // The name of the file is the SHA-1 of `corp`.
     let name = ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
-    cloud.file(name, r#"{"startUrl":"x","accessToken":"login","expiresAt":"2099-01-01T00:00:00UTC"}"#);
-    let get = Mock::given(path("/federation/credentials")).and(header("x-amz-sso_bearer_token", "login"));
-    let get = get.and(wiremock::matchers::query_param("account_id", "123")).and(wiremock::matchers::query_param("role_name", "Dev"));
+    cloud.file(
+        name,
+        r#"{"startUrl":"x","accessToken":"login","expiresAt":"2099-01-01T00:00:00UTC"}"#,
+    );
+    let get =
+        Mock::given(path("/federation/credentials")).and(header("x-amz-sso_bearer_token", "login"));
+    let get = get
+        .and(wiremock::matchers::query_param("account_id", "123"))
+        .and(wiremock::matchers::query_param("role_name", "Dev"));
     let keys = r#"{"roleCredentials":{"accessKeyId":"ASIASSO","secretAccessKey":"secret","sessionToken":"t","expiration":18446744073709551615}}"#;
     cloud.answer(get, 200, keys).await;
     cloud.discover("region=eu-west-1").await.unwrap();
     assert_eq!(cloud.signed().await, ["ASIASSO eu-west-1 ec2"]);
-    cloud.file(name, r#"{"accessToken":"login","expiresAt":"2020-01-01T00:00:00Z"}"#);
+    cloud.file(
+        name,
+        r#"{"accessToken":"login","expiresAt":"2020-01-01T00:00:00Z"}"#,
+    );
     assert!(cloud.refused().await.contains("aws sso login"));
 }
 
@@ -256,25 +387,46 @@ async fn a_login_of_iam_identity_center_gives_the_keys_of_its_role_until_it_is_o
 async fn a_container_gives_the_keys_of_its_role_for_the_token_in_its_file() {
     let mut cloud = Cloud::start().await;
     let token = cloud.file("eks-token", "eks\n");
-    cloud.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "SERVER/v1/credentials");
+    cloud.set(
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "SERVER/v1/credentials",
+    );
     cloud.set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &token);
     let get = Mock::given(path("/v1/credentials")).and(header("authorization", "eks"));
-    cloud.answer(get, 200, &keys("ASIAPOD", "Token", "2099-01-01T00:00:00Z")).await;
-    assert_eq!(cloud.discover("region=eu-west-1").await.unwrap().identity(), Some("container credentials"));
+    cloud
+        .answer(get, 200, &keys("ASIAPOD", "Token", "2099-01-01T00:00:00Z"))
+        .await;
+    assert_eq!(
+        cloud.discover("region=eu-west-1").await.unwrap().identity(),
+        Some("container credentials")
+    );
     assert_eq!(cloud.signed().await, ["ASIAPOD eu-west-1 ec2"]);
     cloud.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://evil.example/");
-    assert!(cloud.refused().await.contains("`AWS_CONTAINER_CREDENTIALS_FULL_URI` must be"));
+    assert!(
+        cloud
+            .refused()
+            .await
+            .contains("`AWS_CONTAINER_CREDENTIALS_FULL_URI` must be")
+    );
 }
 
 #[tokio::test]
 async fn an_instance_gives_region_and_keys_of_its_role_which_are_renewed_before_they_end() {
     let cloud = Cloud::start().await;
-    let end = humantime::format_rfc3339_seconds(cloud.clock.wall() + Duration::from_secs(3600)).to_string();
+    let end = humantime::format_rfc3339_seconds(cloud.clock.wall() + Duration::from_secs(3600))
+        .to_string();
     cloud.metadata(&keys("ASIAIMDS", "Token", &end)).await;
     let (provider, _) = cloud.provider("");
     cloud.ask(provider.as_ref()).await.unwrap();
     assert_eq!(cloud.signed().await, ["ASIAIMDS eu-south-1 ec2"]);
-    let asked = async || cloud.requests().await.iter().filter(|request| request.ends_with("/web")).count();
+    let asked = async || {
+        cloud
+            .requests()
+            .await
+            .iter()
+            .filter(|request| request.ends_with("/web"))
+            .count()
+    };
     cloud.ask(provider.as_ref()).await.unwrap();
     assert_eq!(asked().await, 1);
     cloud.clock.sleep(Duration::from_secs(56 * 60)).await;
@@ -285,12 +437,35 @@ async fn an_instance_gives_region_and_keys_of_its_role_which_are_renewed_before_
 #[tokio::test]
 async fn keys_that_are_refused_as_expired_are_replaced_once() {
     let cloud = Cloud::start().await;
-    cloud.metadata(&keys("ASIAIMDS", "Token", "2099-01-01T00:00:00Z")).await;
+    cloud
+        .metadata(&keys("ASIAIMDS", "Token", "2099-01-01T00:00:00Z"))
+        .await;
     let refusal = "<Response><Errors><Error><Code>RequestExpired</Code><Message>Request has expired.</Message></Error></Errors></Response>";
-    let first = Mock::given(header_exists("authorization")).respond_with(ResponseTemplate::new(400).set_body_string(refusal));
-    first.up_to_n_times(1).with_priority(1).mount(&cloud.server).await;
-    assert_eq!(cloud.discover("region=eu-west-1").await.unwrap().addresses().len(), 1);
-    assert_eq!(cloud.requests().await.iter().filter(|request| request.ends_with("/web")).count(), 2);
+    let first = Mock::given(header_exists("authorization"))
+        .respond_with(ResponseTemplate::new(400).set_body_string(refusal));
+    first
+        .up_to_n_times(1)
+        .with_priority(1)
+        .mount(&cloud.server)
+        .await;
+    assert_eq!(
+        cloud
+            .discover("region=eu-west-1")
+            .await
+            .unwrap()
+            .addresses()
+            .len(),
+        1
+    );
+    assert_eq!(
+        cloud
+            .requests()
+            .await
+            .iter()
+            .filter(|request| request.ends_with("/web"))
+            .count(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -312,22 +487,42 @@ async fn without_any_credential_every_source_has_its_reason() {
 #[tokio::test]
 async fn an_instance_metadata_service_that_is_silent_or_off_is_explained() {
     let mut cloud = Cloud::start().await;
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    cloud.set("AWS_EC2_METADATA_SERVICE_ENDPOINT", &format!("http://{closed}"));
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    cloud.set(
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+        &format!("http://{closed}"),
+    );
     let error = cloud.discover("region=eu-west-1").await.unwrap_err();
-    assert!(error.is_transient() && error.chain().contains("hop limit"), "{}", error.chain());
+    assert!(
+        error.is_transient() && error.chain().contains("hop limit"),
+        "{}",
+        error.chain()
+    );
     let error = cloud.discover("").await.unwrap_err();
-    assert!(error.is_transient() && error.hint().unwrap().contains("region="), "{}", error.chain());
+    assert!(
+        error.is_transient() && error.hint().unwrap().contains("region="),
+        "{}",
+        error.chain()
+    );
     cloud.set("AWS_EC2_METADATA_DISABLED", "true");
     let error = cloud.discover("").await.unwrap_err();
-    assert!(matches!(error, Error::Config(_)) && error.chain().contains("AWS_EC2_METADATA_DISABLED"), "{}", error.chain());
+    assert!(
+        matches!(error, Error::Config(_)) && error.chain().contains("AWS_EC2_METADATA_DISABLED"),
+        "{}",
+        error.chain()
+    );
 }
 
 #[tokio::test]
 async fn the_region_self_is_that_of_the_machine_whatever_the_environment_says() {
     let mut cloud = Cloud::start().await;
     cloud.set("AWS_REGION", "eu-west-1");
-    cloud.metadata(&keys("ASIAIMDS", "Token", "2099-01-01T00:00:00Z")).await;
+    cloud
+        .metadata(&keys("ASIAIMDS", "Token", "2099-01-01T00:00:00Z"))
+        .await;
     cloud.discover("region=self").await.unwrap();
     assert_eq!(cloud.signed().await, ["ASIAIMDS eu-south-1 ec2"]);
 }
@@ -335,11 +530,17 @@ async fn the_region_self_is_that_of_the_machine_whatever_the_environment_says() 
 #[tokio::test]
 async fn in_an_ecs_task_the_region_is_that_of_the_task() {
     let mut cloud = Cloud::start().await;
-    for (name, value) in [("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("ECS_CONTAINER_METADATA_URI_V4", "SERVER/v4/id")] {
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", "AKIDENV"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("ECS_CONTAINER_METADATA_URI_V4", "SERVER/v4/id"),
+    ] {
         cloud.set(name, value);
     }
     let task = r#"{"Cluster":"default","TaskARN":"arn:aws-cn:ecs:cn-north-1:111122223333:task/default/158d1c8083dd49d6b527399fd6414f5c"}"#;
-    cloud.answer(Mock::given(path("/v4/id/task")), 200, task).await;
+    cloud
+        .answer(Mock::given(path("/v4/id/task")), 200, task)
+        .await;
     cloud.discover("").await.unwrap();
     assert_eq!(cloud.signed().await, ["AKIDENV cn-north-1 ec2"]);
 }

@@ -29,7 +29,12 @@ fn task(name: &str, desired: &str, tags: Value, address: Option<&str>) -> Value 
 }
 
 fn exchange(action: &str, part: &str, reply: Value) -> Exchange {
-    Exchange::post("/", reply.to_string()).with_header("x-amz-target", format!("AmazonEC2ContainerServiceV20141113.{action}")).with_body_part(part)
+    Exchange::post("/", reply.to_string())
+        .with_header(
+            "x-amz-target",
+            format!("AmazonEC2ContainerServiceV20141113.{action}"),
+        )
+        .with_body_part(part)
 }
 
 fn ecs() -> Conformance {
@@ -37,11 +42,21 @@ fn ecs() -> Conformance {
     let tasks = [
         task("t1", "RUNNING", tags(), Some("10.0.0.10")),
         task("t2", "STOPPED", tags(), Some("10.0.0.2")),
-        task("t3", "RUNNING", json!([{"key": "consul", "value": "server*"}]), Some("10.0.0.3")),
+        task(
+            "t3",
+            "RUNNING",
+            json!([{"key": "consul", "value": "server*"}]),
+            Some("10.0.0.3"),
+        ),
         task("t4", "RUNNING", tags(), None),
         task("t5", "RUNNING", tags(), Some("10.0.0.9")),
     ];
-    let arns = |names: &[&str]| names.iter().map(|name| arn("task", &format!("blue/{name}"))).collect::<Vec<_>>();
+    let arns = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| arn("task", &format!("blue/{name}")))
+            .collect::<Vec<_>>()
+    };
     let failures = json!([{"arn": arn("task", "blue/t6"), "reason": "MISSING"}]);
     Conformance {
         spec: SPEC,
@@ -50,13 +65,40 @@ fn ecs() -> Conformance {
                secret_access_key=c4n4ry-secret session_token=c4n4ry-token endpoint=ENDPOINT",
         env: &[],
         exchanges: vec![
-            exchange("ListClusters", "{}", json!({"clusterArns": [arn("cluster", "green")], "nextToken": "second"})),
-            exchange("ListClusters", r#""nextToken":"second""#, json!({"clusterArns": [], "nextToken": "third"})),
-            exchange("ListClusters", r#""nextToken":"third""#, json!({"clusterArns": [arn("cluster", "blue")]})),
+            exchange(
+                "ListClusters",
+                "{}",
+                json!({"clusterArns": [arn("cluster", "green")], "nextToken": "second"}),
+            ),
+            exchange(
+                "ListClusters",
+                r#""nextToken":"second""#,
+                json!({"clusterArns": [], "nextToken": "third"}),
+            ),
+            exchange(
+                "ListClusters",
+                r#""nextToken":"third""#,
+                json!({"clusterArns": [arn("cluster", "blue")]}),
+            ),
             exchange("ListTasks", "cluster/green", json!({"taskArns": []})),
-            exchange("ListTasks", "cluster/blue", json!({"taskArns": arns(&["t1", "t2", "t3"]), "nextToken": "second"})).without_body_part("nextToken"),
-            exchange("ListTasks", r#""nextToken":"second""#, json!({"taskArns": arns(&["t4", "t5", "t6"])})).with_body_part("cluster/blue"),
-            exchange("DescribeTasks", r#""include":["TAGS"]"#, json!({"tasks": tasks, "failures": failures})).with_body_part("cluster/blue"),
+            exchange(
+                "ListTasks",
+                "cluster/blue",
+                json!({"taskArns": arns(&["t1", "t2", "t3"]), "nextToken": "second"}),
+            )
+            .without_body_part("nextToken"),
+            exchange(
+                "ListTasks",
+                r#""nextToken":"second""#,
+                json!({"taskArns": arns(&["t4", "t5", "t6"])}),
+            )
+            .with_body_part("cluster/blue"),
+            exchange(
+                "DescribeTasks",
+                r#""include":["TAGS"]"#,
+                json!({"tasks": tasks, "failures": failures}),
+            )
+            .with_body_part("cluster/blue"),
         ],
         paging: Paging::Token,
         addresses: &["10.0.0.9", "10.0.0.10"],
@@ -67,43 +109,87 @@ fn ecs() -> Conformance {
             ("t6", "deleted between list and get"),
         ],
         nothing: vec![exchange("ListClusters", "", json!({"clusterArns": []}))],
-        throttled: (Refusal::new(400, r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#), Duration::ZERO),
+        throttled: (
+            Refusal::new(
+                400,
+                r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#,
+            ),
+            Duration::ZERO,
+        ),
         unauthorized: Refusal::new(
             400,
             r#"{"__type":"com.amazon.coral.service#UnrecognizedClientException","message":"The security token included in the request is invalid."}"#,
         ),
-        denied: Some((Refusal::new(400, r#"{"__type":"AccessDeniedException","Message":"User is not authorized"}"#), "ecs:DescribeTasks")),
+        denied: Some((
+            Refusal::new(
+                400,
+                r#"{"__type":"AccessDeniedException","Message":"User is not authorized"}"#,
+            ),
+            "ecs:DescribeTasks",
+        )),
     }
 }
 
 #[tokio::test]
 async fn a_hundred_tasks_are_described_at_once_of_each_cluster_and_family_that_is_named() {
     let server = MockServer::start().await;
-    let target = |action: &str| Mock::given(header("x-amz-target", format!("AmazonEC2ContainerServiceV20141113.{action}").as_str()));
+    let target = |action: &str| {
+        Mock::given(header(
+            "x-amz-target",
+            format!("AmazonEC2ContainerServiceV20141113.{action}").as_str(),
+        ))
+    };
     let list = |request: &Request| {
         let query: Value = request.body_json().unwrap();
-        let count = if query["family"] == "consul" && query["cluster"] == "blue" { 101 } else { 1 };
-        let arns: Vec<String> = (0..count).map(|number| format!("{}-{}/{number}", query["cluster"], query["family"])).collect();
+        let count = if query["family"] == "consul" && query["cluster"] == "blue" {
+            101
+        } else {
+            1
+        };
+        let arns: Vec<String> = (0..count)
+            .map(|number| format!("{}-{}/{number}", query["cluster"], query["family"]))
+            .collect();
         ResponseTemplate::new(200).set_body_json(json!({"taskArns": arns}))
     };
     let describe = |request: &Request| {
         let query: Value = request.body_json().unwrap();
         let arns = query["tasks"].as_array().unwrap();
         assert!(arns.len() <= 100);
-        let address = |arn: &Value| format!("10.0.{}.{}", arn.as_str().unwrap().len(), arn.as_str().unwrap().rsplit('/').next().unwrap());
-        let tasks: Vec<Value> = arns.iter().map(|arn| task("t", "RUNNING", json!([]), Some(&address(arn)))).collect();
+        let address = |arn: &Value| {
+            format!(
+                "10.0.{}.{}",
+                arn.as_str().unwrap().len(),
+                arn.as_str().unwrap().rsplit('/').next().unwrap()
+            )
+        };
+        let tasks: Vec<Value> = arns
+            .iter()
+            .map(|arn| task("t", "RUNNING", json!([]), Some(&address(arn))))
+            .collect();
         ResponseTemplate::new(200).set_body_json(json!({"tasks": tasks}))
     };
     target("ListTasks").respond_with(list).mount(&server).await;
-    target("DescribeTasks").respond_with(describe).mount(&server).await;
-    let context = Context::builder().env(Env::empty()).clock(Clock::auto_advancing()).build().unwrap();
+    target("DescribeTasks")
+        .respond_with(describe)
+        .mount(&server)
+        .await;
+    let context = Context::builder()
+        .env(Env::empty())
+        .clock(Clock::auto_advancing())
+        .build()
+        .unwrap();
     let join = format!(
         "provider=aws service=ecs ecs_cluster=blue,green ecs_family=consul,nomad region=eu-west-1 access_key_id=a secret_access_key=s endpoint={}",
         server.uri()
     );
-    let provider = SPEC.build(&ConfigString::parse(&join).unwrap(), &context).unwrap();
+    let provider = SPEC
+        .build(&ConfigString::parse(&join).unwrap(), &context)
+        .unwrap();
     let call = Call::new(context.clock(), Duration::from_secs(60));
     let discovery = provider.discover(&call).await.unwrap();
     assert_eq!((discovery.matched(), call.requests().len()), (104, 4 + 5));
-    assert_eq!(discovery.subject(), "tasks with family `consul`, `nomad` of cluster `blue`, `green` in region `eu-west-1`");
+    assert_eq!(
+        discovery.subject(),
+        "tasks with family `consul`, `nomad` of cluster `blue`, `green` in region `eu-west-1`"
+    );
 }

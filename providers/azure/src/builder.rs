@@ -74,7 +74,10 @@ impl AzureBuilder {
     /// [`Error::Config`](cloud_autojoin_core::Error::Config) with every problem of the string and
     /// the variables it falls back to.
     pub fn from_config(config: &ConfigString, context: &Context) -> Result<Self> {
-        Self::from_options(&mut Options::new(PROVIDER_NAME, KEYS, config, context.env()), context)
+        Self::from_options(
+            &mut Options::new(PROVIDER_NAME, KEYS, config, context.env()),
+            context,
+        )
     }
 
     /// As [`AzureBuilder::from_config`], of options that were checked against the key table.
@@ -84,11 +87,19 @@ impl AzureBuilder {
             options.add_missing(&SUBSCRIPTION_ID, None);
         }
         let builder = Self {
-            subscription_id: options.guid(&SUBSCRIPTION_ID).filter(|_| options.is_given(&SUBSCRIPTION_ID)),
+            subscription_id: options
+                .guid(&SUBSCRIPTION_ID)
+                .filter(|_| options.is_given(&SUBSCRIPTION_ID)),
             selection: selection::read(options),
-            address_type: options.word(&ADDRESS_TYPE, AddressType::from_word).unwrap_or_default(),
-            interfaces: options.word(&INTERFACES, Interfaces::from_word).unwrap_or_default(),
-            power_state: options.word(&POWER_STATE, PowerState::from_word).unwrap_or_default(),
+            address_type: options
+                .word(&ADDRESS_TYPE, AddressType::from_word)
+                .unwrap_or_default(),
+            interfaces: options
+                .word(&INTERFACES, Interfaces::from_word)
+                .unwrap_or_default(),
+            power_state: options
+                .word(&POWER_STATE, PowerState::from_word)
+                .unwrap_or_default(),
             identity: identity::read(options),
             cloud: endpoints::cloud(options),
             metadata_endpoint: endpoints::metadata(options),
@@ -101,9 +112,18 @@ impl AzureBuilder {
     /// the default.
     #[must_use]
     pub fn subscription_id(mut self, subscription_id: impl Into<String>) -> Self {
-        match Value::from_key(&SUBSCRIPTION_ID, SUBSCRIPTION_ID.name, &subscription_id.into()).guid() {
+        match Value::from_key(
+            &SUBSCRIPTION_ID,
+            SUBSCRIPTION_ID.name,
+            &subscription_id.into(),
+        )
+        .guid()
+        {
             Ok(id) => self.subscription_id = Some(id),
-            Err(error) => self.problems.push(ConfigProblem::of_key(SUBSCRIPTION_ID.name, error.to_string())),
+            Err(error) => self.problems.push(ConfigProblem::of_key(
+                SUBSCRIPTION_ID.name,
+                error.to_string(),
+            )),
         }
         self
     }
@@ -173,7 +193,11 @@ impl AzureBuilder {
         if let Some(error) = ConfigError::from_problems(Some(PROVIDER_NAME), problems) {
             return Err(error.into());
         }
-        let Some(selection) = self.selection else { return Err(ConfigError::new(Some(PROVIDER_NAME), selection::nothing_selected()).into()) };
+        let Some(selection) = self.selection else {
+            return Err(
+                ConfigError::new(Some(PROVIDER_NAME), selection::nothing_selected()).into(),
+            );
+        };
         let self_references = self_references(self.subscription_id.as_deref(), &selection);
         let config = AzureConfig {
             subscription_id: self.subscription_id.unwrap_or_else(|| SELF.to_owned()),
@@ -188,21 +212,44 @@ impl AzureBuilder {
             _ => None,
         };
         let tenant_id = tenant_id.or_else(|| self.context.env().filled("AZURE_TENANT_ID"));
-        let credentials = Credentials::new(self.identity, &self.cloud, &self.metadata_endpoint, &self.context);
-        Ok(Azure::new(config, self_references, self.context, self.cloud, credentials, self.metadata_endpoint, tenant_id))
+        let credentials = Credentials::new(
+            self.identity,
+            &self.cloud,
+            &self.metadata_endpoint,
+            &self.context,
+        );
+        Ok(Azure::new(
+            config,
+            self_references,
+            self.context,
+            self.cloud,
+            credentials,
+            self.metadata_endpoint,
+            tenant_id,
+        ))
     }
 }
 
 /// Which values are to be read from the metadata of the machine this runs on.
 fn self_references(subscription_id: Option<&str>, selection: &Selection) -> SelfReferences {
     let (resource_group, scale_set) = match selection {
-        Selection::Tag { resource_groups, .. } => (resource_groups.iter().any(|group| group == SELF), false),
-        Selection::ScaleSet { resource_group, name, .. } => (resource_group == SELF, name == SELF),
+        Selection::Tag {
+            resource_groups, ..
+        } => (resource_groups.iter().any(|group| group == SELF), false),
+        Selection::ScaleSet {
+            resource_group,
+            name,
+            ..
+        } => (resource_group == SELF, name == SELF),
     };
     let subscription = match subscription_id {
         None => Some(SelfSubscription::NotGiven),
         Some(SELF) => Some(SelfSubscription::AskedFor),
         Some(_) => None,
     };
-    SelfReferences { subscription, resource_group, scale_set }
+    SelfReferences {
+        subscription,
+        resource_group,
+        scale_set,
+    }
 }

@@ -25,7 +25,12 @@ impl Cloud {
     /// The endpoints of a cloud that Microsoft runs.
     pub fn of(environment: Environment) -> Self {
         let (authority, resource_manager, audience) = environment.endpoints();
-        Self { environment, authority: origin(authority), resource_manager: origin(resource_manager), audience: audience.to_owned() }
+        Self {
+            environment,
+            authority: origin(authority),
+            resource_manager: origin(resource_manager),
+            audience: audience.to_owned(),
+        }
     }
 
     /// The scope to ask the v2.0 token endpoint for: the audience's `.default`.
@@ -75,7 +80,11 @@ impl Environment {
     pub fn from_word(word: &str) -> Option<Self> {
         match word {
             "public" | "AzureCloud" | "AzurePublicCloud" | "AzurePublic" => Some(Self::Public),
-            "usgovernment" | "usgov" | "AzureUSGovernment" | "AzureUSGovernmentCloud" | "AzureGovernment" => Some(Self::UsGovernment),
+            "usgovernment"
+            | "usgov"
+            | "AzureUSGovernment"
+            | "AzureUSGovernmentCloud"
+            | "AzureGovernment" => Some(Self::UsGovernment),
             "china" | "AzureChinaCloud" | "AzureChina" => Some(Self::China),
             _ => None,
         }
@@ -84,7 +93,10 @@ impl Environment {
     /// The cloud whose authority this is, by its host; none for a foreign one.
     pub fn of_authority(authority: &Url) -> Option<Self> {
         match authority.host_str()? {
-            "login.microsoftonline.com" | "login.windows.net" | "login.microsoft.com" | "sts.windows.net" => Some(Self::Public),
+            "login.microsoftonline.com"
+            | "login.windows.net"
+            | "login.microsoft.com"
+            | "sts.windows.net" => Some(Self::Public),
             "login.microsoftonline.us" | "login.usgovcloudapi.net" => Some(Self::UsGovernment),
             "login.chinacloudapi.cn" | "login.partner.microsoftonline.cn" => Some(Self::China),
             _ => None,
@@ -96,7 +108,9 @@ impl Environment {
     pub(crate) fn has_resource_manager(self, url: &Url) -> bool {
         let own = origin(self.endpoints().1);
         match (url.host_str(), own.host_str()) {
-            (Some(host), Some(own)) => host.strip_suffix(own).is_some_and(|region| region.is_empty() || region.ends_with('.')),
+            (Some(host), Some(own)) => host
+                .strip_suffix(own)
+                .is_some_and(|region| region.is_empty() || region.ends_with('.')),
             _ => false,
         }
     }
@@ -118,9 +132,21 @@ impl Environment {
     /// one.
     fn endpoints(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Public => ("https://login.microsoftonline.com", "https://management.azure.com", "https://management.azure.com/"),
-            Self::UsGovernment => ("https://login.microsoftonline.us", "https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net/"),
-            Self::China => ("https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn/"),
+            Self::Public => (
+                "https://login.microsoftonline.com",
+                "https://management.azure.com",
+                "https://management.azure.com/",
+            ),
+            Self::UsGovernment => (
+                "https://login.microsoftonline.us",
+                "https://management.usgovcloudapi.net",
+                "https://management.core.usgovcloudapi.net/",
+            ),
+            Self::China => (
+                "https://login.chinacloudapi.cn",
+                "https://management.chinacloudapi.cn",
+                "https://management.core.chinacloudapi.cn/",
+            ),
         }
     }
 }
@@ -140,7 +166,10 @@ pub(crate) fn is_near(url: &Url) -> bool {
     }
 }
 
-#[expect(clippy::expect_used, reason = "the constants of this file, each read by a test")]
+#[expect(
+    clippy::expect_used,
+    reason = "the constants of this file, each read by a test"
+)]
 fn origin(text: &'static str) -> Url {
     Url::parse(text).expect("a constant URL parses")
 }
@@ -154,27 +183,55 @@ mod tests {
     #[test]
     fn each_cloud_has_its_own_three_endpoints() {
         let table = [
-            (Environment::Public, "login.microsoftonline.com", "management.azure.com", "https://management.azure.com/.default"),
-            (Environment::UsGovernment, "login.microsoftonline.us", "management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net/.default"),
-            (Environment::China, "login.chinacloudapi.cn", "management.chinacloudapi.cn", "https://management.core.chinacloudapi.cn/.default"),
+            (
+                Environment::Public,
+                "login.microsoftonline.com",
+                "management.azure.com",
+                "https://management.azure.com/.default",
+            ),
+            (
+                Environment::UsGovernment,
+                "login.microsoftonline.us",
+                "management.usgovcloudapi.net",
+                "https://management.core.usgovcloudapi.net/.default",
+            ),
+            (
+                Environment::China,
+                "login.chinacloudapi.cn",
+                "management.chinacloudapi.cn",
+                "https://management.core.chinacloudapi.cn/.default",
+            ),
         ];
         for (environment, authority, resource_manager, scope) in table {
             let cloud = Cloud::of(environment);
             assert_eq!(cloud.authority.host_str(), Some(authority));
             assert_eq!(cloud.resource_manager.host_str(), Some(resource_manager));
             assert_eq!(cloud.scope(), scope);
-            assert_eq!(Environment::of_authority(&cloud.authority), Some(environment));
-            assert_eq!(Environment::from_word(environment.word()), Some(environment));
+            assert_eq!(
+                Environment::of_authority(&cloud.authority),
+                Some(environment)
+            );
+            assert_eq!(
+                Environment::from_word(environment.word()),
+                Some(environment)
+            );
         }
     }
 
     #[test]
     fn a_resource_manager_is_known_by_its_host_and_not_by_a_part_of_it() {
         let has = |text: &str| Environment::Public.has_resource_manager(&Url::parse(text).unwrap());
-        assert!(has("https://management.azure.com") && has("https://MANAGEMENT.azure.com:443") && has("https://westeurope.management.azure.com"));
-        for foreign in
-            ["https://management.azure.com.evil.example", "https://evilmanagement.azure.com", "https://management.chinacloudapi.cn", "http://127.0.0.1:9"]
-        {
+        assert!(
+            has("https://management.azure.com")
+                && has("https://MANAGEMENT.azure.com:443")
+                && has("https://westeurope.management.azure.com")
+        );
+        for foreign in [
+            "https://management.azure.com.evil.example",
+            "https://evilmanagement.azure.com",
+            "https://management.chinacloudapi.cn",
+            "http://127.0.0.1:9",
+        ] {
             assert!(!has(foreign), "{foreign}");
         }
     }

@@ -46,26 +46,45 @@ fn is_key(key: &str) -> bool {
 }
 
 fn value(config: &ConfigString, context: &Context, key: &str) -> String {
-    let variable = KEYS.iter().find(|(known, _)| *known == key).and_then(|(_, variable)| *variable);
-    config.get(key).map(str::to_owned).or_else(|| context.env().var(variable?)).unwrap_or_default()
+    let variable = KEYS
+        .iter()
+        .find(|(known, _)| *known == key)
+        .and_then(|(_, variable)| *variable);
+    config
+        .get(key)
+        .map(str::to_owned)
+        .or_else(|| context.env().var(variable?))
+        .unwrap_or_default()
 }
 
 /// How it would end, and what it would do otherwise than this provider on the way.
 fn outcome(value: &dyn Fn(&str) -> String) -> Vec<String> {
     let has = |key| !value(key).is_empty();
     if !has("subscription_id") {
-        return vec!["fails: `subscription_id not provided as argument or environment variable`".to_owned()];
+        return vec![
+            "fails: `subscription_id not provided as argument or environment variable`".to_owned(),
+        ];
     }
     let tags = (has("tag_name"), has("tag_value"));
     let set = (has("resource_group"), has("vm_scale_set"));
-    if !matches!((tags, set), ((true, true), (false, false)) | ((false, false), (true, true))) {
+    if !matches!(
+        (tags, set),
+        ((true, true), (false, false)) | ((false, false), (true, true))
+    ) {
         return vec!["fails: `unclear configuration. use (tag name and value) or (resouce_group and vm_scale_set)`".to_owned()];
     }
-    if let Some(key) = ["subscription_id", "resource_group", "vm_scale_set"].into_iter().find(|key| value(key) == SELF) {
-        return vec![format!("fails: takes the word `{SELF}` in `{key}` for a name")];
+    if let Some(key) = ["subscription_id", "resource_group", "vm_scale_set"]
+        .into_iter()
+        .find(|key| value(key) == SELF)
+    {
+        return vec![format!(
+            "fails: takes the word `{SELF}` in `{key}` for a name"
+        )];
     }
     let mut said = Vec::new();
-    let is_application = ["tenant_id", "client_id", "secret_access_key"].into_iter().all(has);
+    let is_application = ["tenant_id", "client_id", "secret_access_key"]
+        .into_iter()
+        .all(has);
     if !is_application && has("client_id") {
         said.push("does not tell the managed identity which one `client_id` chooses: it needs `AZURE_CLIENT_ID` for that".to_owned());
     }
@@ -87,7 +106,10 @@ mod tests {
 
     fn said(string: &str, env: Env) -> Vec<String> {
         let context = Context::builder().env(env).build().unwrap();
-        compare(&ConfigString::parse(&format!("provider=azure {string}")).unwrap(), &context)
+        compare(
+            &ConfigString::parse(&format!("provider=azure {string}")).unwrap(),
+            &context,
+        )
     }
 
     const SUBSCRIPTION: &str = "subscription_id=00000000-0000-0000-0000-000000000001";
@@ -96,34 +118,74 @@ mod tests {
     fn every_combination_of_tags_and_scale_set_but_two_is_unclear_to_it() {
         for combination in 0..16_u32 {
             let keys = ["tag_name", "tag_value", "resource_group", "vm_scale_set"];
-            let string: Vec<String> = keys.iter().enumerate().filter(|(bit, _)| combination & (1 << bit) != 0).map(|(_, key)| format!("{key}=x")).collect();
-            let said = said(&format!("{SUBSCRIPTION} {}", string.join(" ")), Env::empty());
-            assert_eq!(said[0].starts_with("fails: `unclear configuration"), !matches!(combination, 0b0011 | 0b1100), "{string:?}: {said:?}");
+            let string: Vec<String> = keys
+                .iter()
+                .enumerate()
+                .filter(|(bit, _)| combination & (1 << bit) != 0)
+                .map(|(_, key)| format!("{key}=x"))
+                .collect();
+            let said = said(
+                &format!("{SUBSCRIPTION} {}", string.join(" ")),
+                Env::empty(),
+            );
+            assert_eq!(
+                said[0].starts_with("fails: `unclear configuration"),
+                !matches!(combination, 0b0011 | 0b1100),
+                "{string:?}: {said:?}"
+            );
         }
     }
 
     #[test]
     fn it_takes_variables_for_absent_keys_and_not_for_empty_ones() {
-        let env = || Env::from([("ARM_SUBSCRIPTION_ID", "00000000-0000-0000-0000-000000000001")]);
-        assert!(said("tag_name=a tag_value=b", env())[0].starts_with("takes every network interface"));
-        assert!(said("tag_name=a tag_value=b", Env::empty())[0].starts_with("fails: `subscription_id not provided"));
-        assert!(said(r#"subscription_id="" tag_name=a tag_value=b"#, env())[0].starts_with("fails: `subscription_id not provided"));
+        let env = || {
+            Env::from([(
+                "ARM_SUBSCRIPTION_ID",
+                "00000000-0000-0000-0000-000000000001",
+            )])
+        };
+        assert!(
+            said("tag_name=a tag_value=b", env())[0].starts_with("takes every network interface")
+        );
+        assert!(
+            said("tag_name=a tag_value=b", Env::empty())[0]
+                .starts_with("fails: `subscription_id not provided")
+        );
+        assert!(
+            said(r#"subscription_id="" tag_name=a tag_value=b"#, env())[0]
+                .starts_with("fails: `subscription_id not provided")
+        );
     }
 
     #[test]
     fn keys_it_does_not_know_are_named_and_those_nobody_knows_are_not() {
-        let said = said(&format!("{SUBSCRIPTION} tag_name=a tag_value=b tag_on=vm tag.x=y client_secret=z canary=1"), Env::empty());
+        let said = said(
+            &format!(
+                "{SUBSCRIPTION} tag_name=a tag_value=b tag_on=vm tag.x=y client_secret=z canary=1"
+            ),
+            Env::empty(),
+        );
         assert_eq!(said[0], "ignores `client_secret`, `tag.x`, `tag_on`");
     }
 
     #[test]
     fn its_words_for_an_own_name_and_for_a_chosen_identity() {
         assert_eq!(
-            said(&format!("{SUBSCRIPTION} resource_group=self vm_scale_set=self"), Env::empty()),
+            said(
+                &format!("{SUBSCRIPTION} resource_group=self vm_scale_set=self"),
+                Env::empty()
+            ),
             ["fails: takes the word `self` in `resource_group` for a name"]
         );
         let set = format!("{SUBSCRIPTION} resource_group=a vm_scale_set=b client_id=c");
         assert!(said(&set, Env::empty())[0].contains("needs `AZURE_CLIENT_ID`"));
-        assert_eq!(said(&format!("{set} tenant_id=d secret_access_key=e"), Env::empty()).len(), 1);
+        assert_eq!(
+            said(
+                &format!("{set} tenant_id=d secret_access_key=e"),
+                Env::empty()
+            )
+            .len(),
+            1
+        );
     }
 }

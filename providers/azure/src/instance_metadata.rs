@@ -93,7 +93,10 @@ impl Compute {
     /// The name of the scale set: of a Flexible instance by the id, of a Uniform one by the name.
     fn scale_set(&self) -> Option<&str> {
         let of_id = self.virtual_machine_scale_set.id.rsplit('/').next();
-        [of_id, Some(self.vm_scale_set_name.as_str())].into_iter().flatten().find(|name| !name.is_empty())
+        [of_id, Some(self.vm_scale_set_name.as_str())]
+            .into_iter()
+            .flatten()
+            .find(|name| !name.is_empty())
     }
 }
 
@@ -104,24 +107,39 @@ impl Compute {
 /// [`Error::Transport`], which is transient, when the service is not there: at boot it may be late.
 /// [`Error::Api`] when the service fails or another server answers. [`Error::Config`] when the
 /// machine is in no scale set.
-pub(crate) async fn resolve(config: &AzureConfig, references: SelfReferences, endpoint: &Url, context: &Context, call: &Call) -> Result<AzureConfig> {
+pub(crate) async fn resolve(
+    config: &AzureConfig,
+    references: SelfReferences,
+    endpoint: &Url,
+    context: &Context,
+    call: &Call,
+) -> Result<AzureConfig> {
     let compute = read(references, endpoint, context, call).await?;
     let mut config = config.clone();
     if references.subscription.is_some() {
-        config.subscription_id = filled(&compute.subscription_id, "subscription_id")?.to_ascii_lowercase();
+        config.subscription_id =
+            filled(&compute.subscription_id, "subscription_id")?.to_ascii_lowercase();
     }
     match &mut config.selection {
-        Selection::Tag { resource_groups, .. } => {
+        Selection::Tag {
+            resource_groups, ..
+        } => {
             for group in resource_groups.iter_mut().filter(|group| *group == SELF) {
                 filled(&compute.resource_group_name, "resource_group")?.clone_into(group);
             }
         }
-        Selection::ScaleSet { resource_group, name, .. } => {
+        Selection::ScaleSet {
+            resource_group,
+            name,
+            ..
+        } => {
             if references.resource_group {
                 filled(&compute.resource_group_name, "resource_group")?.clone_into(resource_group);
             }
             if references.scale_set {
-                let its_set = compute.scale_set().ok_or_else(|| no_scale_set(&compute.name))?;
+                let its_set = compute
+                    .scale_set()
+                    .ok_or_else(|| no_scale_set(&compute.name))?;
                 its_set.clone_into(name);
             }
         }
@@ -130,49 +148,88 @@ pub(crate) async fn resolve(config: &AzureConfig, references: SelfReferences, en
 }
 
 /// Asks the service, which has the time of the call: there is no other source for these values.
-async fn read(references: SelfReferences, endpoint: &Url, context: &Context, call: &Call) -> Result<Compute> {
+async fn read(
+    references: SelfReferences,
+    endpoint: &Url,
+    context: &Context,
+    call: &Call,
+) -> Result<Compute> {
     let mut url = endpoint.clone();
     url.set_path(PATH);
-    url.query_pairs_mut().append_pair("api-version", API_VERSION).append_pair("format", "json");
-    let request = Request::get(OPERATION, url).header(METADATA.0, METADATA.1).classified_by(&ServiceResponses).showing(SHOWN_PARAMETERS).retry(retry_policy());
-    match context.http().json::<Instance>(PROVIDER_NAME, &request, call).await {
+    url.query_pairs_mut()
+        .append_pair("api-version", API_VERSION)
+        .append_pair("format", "json");
+    let request = Request::get(OPERATION, url)
+        .header(METADATA.0, METADATA.1)
+        .classified_by(&ServiceResponses)
+        .showing(SHOWN_PARAMETERS)
+        .retry(retry_policy());
+    match context
+        .http()
+        .json::<Instance>(PROVIDER_NAME, &request, call)
+        .await
+    {
         Ok(JsonResponse::Success(instance, _)) => Ok(instance.compute),
-        Ok(JsonResponse::Failure(response)) if is_service(&response) => Err(refusal(OPERATION, API_VERSION, &response).into()),
-        Ok(JsonResponse::Failure(response)) => Err(not_the_service(references, endpoint, &response).into()),
-        Err(Error::Transport(error)) => Err(error.with_hint(hint(references, "the metadata service of this machine may not be up yet; outside Azure ")).into()),
+        Ok(JsonResponse::Failure(response)) if is_service(&response) => {
+            Err(refusal(OPERATION, API_VERSION, &response).into())
+        }
+        Ok(JsonResponse::Failure(response)) => {
+            Err(not_the_service(references, endpoint, &response).into())
+        }
+        Err(Error::Transport(error)) => Err(error
+            .with_hint(hint(
+                references,
+                "the metadata service of this machine may not be up yet; outside Azure ",
+            ))
+            .into()),
         Err(error) => Err(error),
     }
 }
 
 fn filled<'a>(value: &'a str, key: &str) -> Result<&'a str> {
     if value.is_empty() {
-        let problem =
-            ConfigProblem::of_key(key, format!("`{key}` is that of this machine, and its metadata do not tell it")).with_hint(format!("add `{key}=...`"));
+        let problem = ConfigProblem::of_key(
+            key,
+            format!("`{key}` is that of this machine, and its metadata do not tell it"),
+        )
+        .with_hint(format!("add `{key}=...`"));
         return Err(ConfigError::new(Some(PROVIDER_NAME), problem).into());
     }
     Ok(value)
 }
 
 fn no_scale_set(machine: &str) -> Error {
-    let problem = ConfigProblem::of_key("vm_scale_set", format!("`vm_scale_set` is `self`, and this machine (`{machine}`) is in no scale set"))
-        .with_hint("name the scale set, or look for a tag");
+    let problem = ConfigProblem::of_key(
+        "vm_scale_set",
+        format!("`vm_scale_set` is `self`, and this machine (`{machine}`) is in no scale set"),
+    )
+    .with_hint("name the scale set, or look for a tag");
     ConfigError::new(Some(PROVIDER_NAME), problem).into()
 }
 
 /// The error for an answer of another server at the address.
 fn not_the_service(references: SelfReferences, endpoint: &Url, response: &Response) -> ApiError {
     let error = ApiError::new(PROVIDER_NAME, OPERATION, response.status.as_u16())
-        .with_message(Some(format!("what answers at {} is not the instance metadata service of Azure", origin_of(endpoint))))
+        .with_message(Some(format!(
+            "what answers at {} is not the instance metadata service of Azure",
+            origin_of(endpoint)
+        )))
         .with_hint(hint(references, "outside Azure "))
         .after(response.attempts, response.elapsed);
-    if response.class.is_transient() { error.transient() } else { error }
+    if response.class.is_transient() {
+        error.transient()
+    } else {
+        error
+    }
 }
 
 /// What to write where there is no such service, after `outside`, which says when.
 fn hint(references: SelfReferences, outside: &str) -> String {
     let (key, reason) = references.first();
     match references.subscription {
-        Some(SelfSubscription::NotGiven) => format!("{reason}; {outside}add `subscription_id=...`, or set `ARM_SUBSCRIPTION_ID`"),
+        Some(SelfSubscription::NotGiven) => {
+            format!("{reason}; {outside}add `subscription_id=...`, or set `ARM_SUBSCRIPTION_ID`")
+        }
         _ => format!("{reason}; {outside}add `{key}=...`"),
     }
 }
@@ -184,16 +241,30 @@ mod tests {
     use super::*;
 
     fn scale_set(json: &str) -> Option<String> {
-        serde_json::from_str::<Instance>(json).unwrap().compute.scale_set().map(str::to_owned)
+        serde_json::from_str::<Instance>(json)
+            .unwrap()
+            .compute
+            .scale_set()
+            .map(str::to_owned)
     }
 
     #[test]
     fn the_scale_set_is_told_by_name_or_by_id() {
         let flexible = r#"{"compute":{"vmScaleSetName":"","virtualMachineScaleSet":{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/flex"}}}"#;
         assert_eq!(scale_set(flexible).as_deref(), Some("flex"));
-        assert_eq!(scale_set(r#"{"compute":{"vmScaleSetName":"uni","virtualMachineScaleSet":{"id":""}}}"#).as_deref(), Some("uni"));
-        assert_eq!(scale_set(r#"{"compute":{"vmScaleSetName":"uni"}}"#).as_deref(), Some("uni"));
-        assert_eq!(scale_set(r#"{"compute":{"vmScaleSetName":"","virtualMachineScaleSet":{"id":""}}}"#), None);
+        assert_eq!(
+            scale_set(r#"{"compute":{"vmScaleSetName":"uni","virtualMachineScaleSet":{"id":""}}}"#)
+                .as_deref(),
+            Some("uni")
+        );
+        assert_eq!(
+            scale_set(r#"{"compute":{"vmScaleSetName":"uni"}}"#).as_deref(),
+            Some("uni")
+        );
+        assert_eq!(
+            scale_set(r#"{"compute":{"vmScaleSetName":"","virtualMachineScaleSet":{"id":""}}}"#),
+            None
+        );
     }
 
     #[test]

@@ -12,11 +12,13 @@ pub const PROVIDER_NAME: &str = "azure";
 /// The word for "of the machine this runs on".
 pub(crate) const SELF: &str = "self";
 
-pub(crate) const SUBSCRIPTION_ID: KeySpec =
-    KeySpec::new("subscription_id", "the subscription to look in; `self`, the default, is that of the machine this runs on")
-        .env(&["ARM_SUBSCRIPTION_ID", "AZURE_SUBSCRIPTION_ID"])
-        .values(Values::GuidOr(SELF))
-        .default(SELF);
+pub(crate) const SUBSCRIPTION_ID: KeySpec = KeySpec::new(
+    "subscription_id",
+    "the subscription to look in; `self`, the default, is that of the machine this runs on",
+)
+.env(&["ARM_SUBSCRIPTION_ID", "AZURE_SUBSCRIPTION_ID"])
+.values(Values::GuidOr(SELF))
+.default(SELF);
 
 pub(crate) const RESOURCE_GROUP: KeySpec = KeySpec::new(
     "resource_group",
@@ -38,10 +40,16 @@ pub(crate) const ORCHESTRATION_MODE: KeySpec = KeySpec::new(
 .values(Values::OneOf(&["auto", "uniform", "flexible"]))
 .default("auto");
 
-pub(crate) const TAG_NAME: KeySpec =
-    KeySpec::new("tag_name", "the name of a tag, compared without case as Azure does; needs `tag_value`").common_mistakes(&["tag_key", "tag"]);
+pub(crate) const TAG_NAME: KeySpec = KeySpec::new(
+    "tag_name",
+    "the name of a tag, compared without case as Azure does; needs `tag_value`",
+)
+.common_mistakes(&["tag_key", "tag"]);
 
-pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the value that the tag `tag_name` must have, compared exactly");
+pub(crate) const TAG_VALUE: KeySpec = KeySpec::new(
+    "tag_value",
+    "the value that the tag `tag_name` must have, compared exactly",
+);
 
 pub(crate) const TAG: KeySpec = keys::TAG;
 
@@ -62,26 +70,42 @@ pub(crate) const LOOKUP: KeySpec = KeySpec::new(
 
 pub(crate) const ADDRESS_TYPE: KeySpec = keys::ADDRESS_TYPE;
 
-pub(crate) const INTERFACES: KeySpec = KeySpec::new("interfaces", "whether every network interface of an instance counts, or the primary one only")
-    .values(Values::OneOf(Interfaces::WORDS))
-    .default("all");
+pub(crate) const INTERFACES: KeySpec = KeySpec::new(
+    "interfaces",
+    "whether every network interface of an instance counts, or the primary one only",
+)
+.values(Values::OneOf(Interfaces::WORDS))
+.default("all");
 
 pub(crate) const POWER_STATE: KeySpec = keys::POWER_STATE;
 
-pub(crate) const TENANT_ID: KeySpec = KeySpec::new("tenant_id", "the Microsoft Entra tenant of the identity: a GUID or a domain").env(&["ARM_TENANT_ID"]);
+pub(crate) const TENANT_ID: KeySpec = KeySpec::new(
+    "tenant_id",
+    "the Microsoft Entra tenant of the identity: a GUID or a domain",
+)
+.env(&["ARM_TENANT_ID"]);
 
 pub(crate) const CLIENT_ID: KeySpec =
     KeySpec::new("client_id", "the application to sign in as; without a client secret, the user-assigned managed identity or the workload identity to use")
         .env(&["ARM_CLIENT_ID"]);
 
-pub(crate) const CLIENT_SECRET: KeySpec = KeySpec::new("secret_access_key", "the client secret of the application; needs `tenant_id` and `client_id`")
-    .aliases(&["client_secret"])
-    .env(&["ARM_CLIENT_SECRET"])
-    .secret();
+pub(crate) const CLIENT_SECRET: KeySpec = KeySpec::new(
+    "secret_access_key",
+    "the client secret of the application; needs `tenant_id` and `client_id`",
+)
+.aliases(&["client_secret"])
+.env(&["ARM_CLIENT_SECRET"])
+.secret();
 
-pub(crate) const IDENTITY_OBJECT_ID: KeySpec = KeySpec::new("identity_object_id", "the managed identity to use, by the object id of its principal");
+pub(crate) const IDENTITY_OBJECT_ID: KeySpec = KeySpec::new(
+    "identity_object_id",
+    "the managed identity to use, by the object id of its principal",
+);
 
-pub(crate) const IDENTITY_RESOURCE_ID: KeySpec = KeySpec::new("identity_resource_id", "the user-assigned managed identity to use, by its resource id");
+pub(crate) const IDENTITY_RESOURCE_ID: KeySpec = KeySpec::new(
+    "identity_resource_id",
+    "the user-assigned managed identity to use, by its resource id",
+);
 
 /// The words are those of `AZURE_TOKEN_CREDENTIALS` in the Azure SDKs, without the sources that
 /// don't exist here (PowerShell, Visual Studio Code, brokers).
@@ -101,19 +125,24 @@ pub(crate) const TOKEN_CREDENTIALS: KeySpec = KeySpec::new(
     "AzureDeveloperCLICredential",
 ]));
 
-pub(crate) const ENVIRONMENT: KeySpec = KeySpec::new("environment", "the cloud: `public`, `usgovernment`, `china`, or a name other tools use for one of them")
-    .env(&["ARM_ENVIRONMENT"])
-    .values(Values::OneOf(Environment::WORDS))
-    .default("public");
+pub(crate) const ENVIRONMENT: KeySpec = KeySpec::new(
+    "environment",
+    "the cloud: `public`, `usgovernment`, `china`, or a name other tools use for one of them",
+)
+.env(&["ARM_ENVIRONMENT"])
+.values(Values::OneOf(Environment::WORDS))
+.default("public");
 
 pub(crate) const ARM_ENDPOINT: KeySpec =
     KeySpec::new("arm_endpoint", "another Azure Resource Manager than the cloud's own, for Azure Stack and simulators; needs `audience`")
         .values(Values::Endpoint);
 
-pub(crate) const AUTHORITY_HOST: KeySpec =
-    KeySpec::new("authority_host", "another Microsoft Entra ID than the cloud's own; one of no known cloud needs `audience`")
-        .env(&["AZURE_AUTHORITY_HOST"])
-        .values(Values::Endpoint);
+pub(crate) const AUTHORITY_HOST: KeySpec = KeySpec::new(
+    "authority_host",
+    "another Microsoft Entra ID than the cloud's own; one of no known cloud needs `audience`",
+)
+.env(&["AZURE_AUTHORITY_HOST"])
+.values(Values::Endpoint);
 
 pub(crate) const AUDIENCE: KeySpec = KeySpec::new(
     "audience",
@@ -126,8 +155,11 @@ pub(crate) const METADATA_ENDPOINT: KeySpec =
         .env(&["AZURE_POD_IDENTITY_AUTHORITY_HOST"])
         .values(Values::Url);
 
-pub(crate) const TELEMETRY_OPT_IN: KeySpec =
-    KeySpec::new("msft_telemetry_opt_in", "accepted for go-discover's strings and without effect: no telemetry is sent").env(&["OPT_IN_MSFT_TELEMETRY"]);
+pub(crate) const TELEMETRY_OPT_IN: KeySpec = KeySpec::new(
+    "msft_telemetry_opt_in",
+    "accepted for go-discover's strings and without effect: no telemetry is sent",
+)
+.env(&["OPT_IN_MSFT_TELEMETRY"]);
 
 /// Every key: what is selected, which addresses of it, the identity, the endpoints.
 pub const KEYS: &[KeySpec] = &[
@@ -168,23 +200,39 @@ mod tests {
         let names: Vec<_> = KEYS.iter().flat_map(KeySpec::names).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
         let variables: Vec<_> = KEYS.iter().flat_map(|spec| spec.env).collect();
-        assert_eq!(variables.iter().collect::<BTreeSet<_>>().len(), variables.len());
+        assert_eq!(
+            variables.iter().collect::<BTreeSet<_>>().len(),
+            variables.len()
+        );
     }
 
     #[test]
     fn every_key_of_go_discover_is_known_with_its_variable() {
         for (name, variable) in crate::go_discover::KEYS {
             let spec = KEYS.iter().find(|spec| spec.matches(name));
-            assert_eq!(spec.map(|spec| spec.env.first().copied()), Some(variable), "{name}");
+            assert_eq!(
+                spec.map(|spec| spec.env.first().copied()),
+                Some(variable),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn documentation_is_one_line_without_a_full_stop_and_defaults_are_accepted() {
         for spec in KEYS {
-            assert!(!spec.doc.is_empty() && !spec.doc.ends_with('.') && !spec.doc.contains('\n'), "{}", spec.name);
+            assert!(
+                !spec.doc.is_empty() && !spec.doc.ends_with('.') && !spec.doc.contains('\n'),
+                "{}",
+                spec.name
+            );
             if let Some(default) = spec.default {
-                assert_eq!(cloud_autojoin_core::config::Value::from_key(spec, spec.name, default).check(), Ok(()), "{}", spec.name);
+                assert_eq!(
+                    cloud_autojoin_core::config::Value::from_key(spec, spec.name, default).check(),
+                    Ok(()),
+                    "{}",
+                    spec.name
+                );
             }
         }
     }

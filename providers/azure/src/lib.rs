@@ -43,5 +43,7 @@ Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read; Microsoft.Comput
 A client secret in a join string can be seen by whoever lists processes or reads logs: keep it in ARM_CLIENT_SECRET or in a file (`@FILE`), or use a managed identity.";
 
 fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    Ok(Box::new(AzureBuilder::from_options(options, context)?.build()?))
+    Ok(Box::new(
+        AzureBuilder::from_options(options, context)?.build()?,
+    ))
 }

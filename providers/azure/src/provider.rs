@@ -58,8 +58,21 @@ impl Azure {
         let credentials = Arc::new(credentials);
         let arm = ArmClient::new(&context, &cloud, Arc::clone(&credentials) as _);
         let caches = Caches::new(context.clock().clone());
-        let session = Session { context, cloud, metadata_endpoint, tenant_id, resolved: Mutex::default(), credentials, arm, caches };
-        Self { config, self_references, session: Arc::new(session) }
+        let session = Session {
+            context,
+            cloud,
+            metadata_endpoint,
+            tenant_id,
+            resolved: Mutex::default(),
+            credentials,
+            arm,
+            caches,
+        };
+        Self {
+            config,
+            self_references,
+            session: Arc::new(session),
+        }
     }
 
     /// What is selected. Where the join string says `self`, that word is kept.
@@ -89,17 +102,30 @@ impl Provider for Azure {
     }
 
     fn scope(&self) -> Vec<(&'static str, String)> {
-        let Session { cloud, tenant_id, resolved, .. } = &*self.session;
+        let Session {
+            cloud,
+            tenant_id,
+            resolved,
+            ..
+        } = &*self.session;
         let mut scope = vec![
             ("environment", cloud.environment.word().to_owned()),
             ("authority_host", cloud.authority.to_string()),
             ("arm_endpoint", cloud.resource_manager.to_string()),
         ];
-        scope.extend(tenant_id.clone().map(|tenant| ("tenant_id", tenant.to_ascii_lowercase())));
+        scope.extend(
+            tenant_id
+                .clone()
+                .map(|tenant| ("tenant_id", tenant.to_ascii_lowercase())),
+        );
         if self.self_references.subscription.is_none() {
             scope.push(("subscription_id", self.config.subscription_id.clone()));
         }
-        if let Some((subscription, selection)) = resolved.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        if let Some((subscription, selection)) = resolved
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+        {
             if self.self_references.subscription.is_some() {
                 scope.push(("subscription_id", subscription));
             }
@@ -110,14 +136,30 @@ impl Provider for Azure {
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         // The connection to ARM is opened while the token is fetched.
-        self.session.arm.connecting(call, self.sign_in_and_run(call)).await
+        self.session
+            .arm
+            .connecting(call, self.sign_in_and_run(call))
+            .await
     }
 }
 
 impl Azure {
     async fn sign_in_and_run(&self, call: &Call) -> Result<Discovery> {
-        let Session { context, metadata_endpoint, resolved, credentials, arm, caches, .. } = &*self.session;
-        let query = |config| Query { config, arm, caches, call };
+        let Session {
+            context,
+            metadata_endpoint,
+            resolved,
+            credentials,
+            arm,
+            caches,
+            ..
+        } = &*self.session;
+        let query = |config| Query {
+            config,
+            arm,
+            caches,
+            call,
+        };
         // One token, and not one for each of the requests that follow side by side.
         let sign_in = credentials.token(call);
         if self.self_references.is_empty() {
@@ -126,7 +168,13 @@ impl Azure {
         }
         // Neither waits for the other. Without a metadata service both fail, and that it knows
         // nothing of this machine says more than that it has no token.
-        let resolve = instance_metadata::resolve(&self.config, self.self_references, metadata_endpoint, context, call);
+        let resolve = instance_metadata::resolve(
+            &self.config,
+            self.self_references,
+            metadata_endpoint,
+            context,
+            call,
+        );
         let (config, signed_in) = match select(pin!(resolve), pin!(sign_in)).await {
             Either::Left((config, signing_in)) => (config?, signing_in.await),
             Either::Right((signed_in, resolving)) => (resolving.await?, signed_in),
@@ -134,7 +182,9 @@ impl Azure {
         credentials.note_metadata_service();
         match signed_in {
             // The service returned the metadata, slowly: it is there, and its token is waited for.
-            Err(Error::Credential(error)) if error.has_unreachable_source() => credentials.token(call).await?,
+            Err(Error::Credential(error)) if error.has_unreachable_source() => {
+                credentials.token(call).await?
+            }
             signed_in => signed_in?,
         };
         let now = (config.subscription_id.clone(), config.selection.to_string());
@@ -147,6 +197,9 @@ impl Azure {
 
 impl fmt::Debug for Azure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Azure").field("config", &self.config).field("cloud", &self.session.cloud).finish_non_exhaustive()
+        f.debug_struct("Azure")
+            .field("config", &self.config)
+            .field("cloud", &self.session.cloud)
+            .finish_non_exhaustive()
     }
 }

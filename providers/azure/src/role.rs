@@ -28,15 +28,26 @@ struct Permission {
 /// # Errors
 ///
 /// As [`AzureBuilder::from_config`].
-pub(crate) fn write(config: &ConfigString, context: &Context, format: RoleFormat) -> Result<RoleDocument> {
+pub(crate) fn write(
+    config: &ConfigString,
+    context: &Context,
+    format: RoleFormat,
+) -> Result<RoleDocument> {
     let azure = AzureBuilder::from_config(config, context)?.build()?;
     let role = Role::of(azure.config());
     let mut document = RoleDocument::new(match format {
         RoleFormat::Terraform => role.terraform(),
         _ => role.json(),
     });
-    for (word, what) in [(OWN_SUBSCRIPTION, "subscription"), (OWN_GROUP, "resource group")] {
-        if role.scopes.iter().any(|scope| scope.split('/').any(|part| part == word)) {
+    for (word, what) in [
+        (OWN_SUBSCRIPTION, "subscription"),
+        (OWN_GROUP, "resource group"),
+    ] {
+        if role
+            .scopes
+            .iter()
+            .any(|scope| scope.split('/').any(|part| part == word))
+        {
             document = document.with_note(format!("put the {what} in place of {word}: the join string leaves it to the machine it runs on"));
         }
     }
@@ -58,17 +69,40 @@ impl Role {
     fn of(config: &AzureConfig) -> Self {
         let subject: String = config.selection.to_string().replace('`', "");
         let (groups, either_mode) = match &config.selection {
-            Selection::Tag { resource_groups, .. } => (resource_groups.clone(), false),
-            Selection::ScaleSet { resource_group, orchestration_mode, .. } => (vec![resource_group.clone()], orchestration_mode.is_none()),
+            Selection::Tag {
+                resource_groups, ..
+            } => (resource_groups.clone(), false),
+            Selection::ScaleSet {
+                resource_group,
+                orchestration_mode,
+                ..
+            } => (vec![resource_group.clone()], orchestration_mode.is_none()),
         };
-        let own = |name: &str, word: &str| if name == SELF { word.to_owned() } else { name.to_owned() };
-        let subscription = format!("/subscriptions/{}", own(&config.subscription_id, OWN_SUBSCRIPTION));
-        let mut scopes: Vec<String> = groups.iter().map(|group| format!("{subscription}/resourceGroups/{}", own(group, OWN_GROUP))).collect();
+        let own = |name: &str, word: &str| {
+            if name == SELF {
+                word.to_owned()
+            } else {
+                name.to_owned()
+            }
+        };
+        let subscription = format!(
+            "/subscriptions/{}",
+            own(&config.subscription_id, OWN_SUBSCRIPTION)
+        );
+        let mut scopes: Vec<String> = groups
+            .iter()
+            .map(|group| format!("{subscription}/resourceGroups/{}", own(group, OWN_GROUP)))
+            .collect();
         if scopes.is_empty() {
             scopes.push(subscription);
         }
         // Azure takes up to 512 characters.
-        Self { name: format!("discover {subject}").chars().take(256).collect(), permissions: permissions(config), scopes, either_mode }
+        Self {
+            name: format!("discover {subject}").chars().take(256).collect(),
+            permissions: permissions(config),
+            scopes,
+            either_mode,
+        }
     }
 
     fn description(&self) -> &'static str {
@@ -77,7 +111,11 @@ impl Role {
 
     /// What `az role definition create --role-definition @FILE` takes.
     fn json(&self) -> String {
-        let actions: Vec<&str> = self.permissions.iter().map(|permission| permission.action.as_str()).collect();
+        let actions: Vec<&str> = self
+            .permissions
+            .iter()
+            .map(|permission| permission.action.as_str())
+            .collect();
         let document = json!({
             "Name": self.name,
             "IsCustom": true,
@@ -94,8 +132,17 @@ impl Role {
     /// A resource of the provider `hashicorp/azurerm`.
     fn terraform(&self) -> String {
         let scopes: Vec<String> = self.scopes.iter().map(|scope| quoted(scope)).collect();
-        let actions: String =
-            self.permissions.iter().map(|permission| format!("      # {}\n      {},\n", permission.reason, quoted(&permission.action))).collect();
+        let actions: String = self
+            .permissions
+            .iter()
+            .map(|permission| {
+                format!(
+                    "      # {}\n      {},\n",
+                    permission.reason,
+                    quoted(&permission.action)
+                )
+            })
+            .collect();
         format!(
             "resource \"azurerm_role_definition\" \"discover\" {{\n  name        = {}\n  description = {}\n  scope       = {}\n\n  permissions {{\n    actions = [\n{actions}    ]\n  }}\n\n  \
              assignable_scopes = [{}]\n}}\n",
@@ -109,23 +156,46 @@ impl Role {
 
 /// A string of HCL, in which `${` and `%{` begin a template.
 fn quoted(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "$${").replace("%{", "%%{");
-    format!("\"{}\"", escaped.replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t"))
+    let escaped = text
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace("${", "$${")
+        .replace("%{", "%%{");
+    format!(
+        "\"{}\"",
+        escaped
+            .replace('\n', "\\n")
+            .replace('\r', "\\r")
+            .replace('\t', "\\t")
+    )
 }
 
 /// The actions, each once, the most needed first.
 fn permissions(config: &AzureConfig) -> Vec<Permission> {
-    let mut wanted = Wanted { requests: ArmRequests::new(&crate::Cloud::default().resource_manager, ""), permissions: Vec::new() };
+    let mut wanted = Wanted {
+        requests: ArmRequests::new(&crate::Cloud::default().resource_manager, ""),
+        permissions: Vec::new(),
+    };
     match &config.selection {
-        Selection::ScaleSet { orchestration_mode, tags, .. } => {
-            let tag_on_set = tags.as_ref().is_some_and(|tags| tags.may_be_on(TagPlace::ScaleSet));
+        Selection::ScaleSet {
+            orchestration_mode,
+            tags,
+            ..
+        } => {
+            let tag_on_set = tags
+                .as_ref()
+                .is_some_and(|tags| tags.may_be_on(TagPlace::ScaleSet));
             if *orchestration_mode != Some(OrchestrationMode::Uniform) {
                 wanted.flexible(config);
             }
             if *orchestration_mode != Some(OrchestrationMode::Flexible) {
                 wanted.uniform(config);
             }
-            wanted.scale_set(if tag_on_set { "the tags of the scale set" } else { "to tell a scale set without instances from one that is not there" });
+            wanted.scale_set(if tag_on_set {
+                "the tags of the scale set"
+            } else {
+                "to tell a scale set without instances from one that is not there"
+            });
         }
         Selection::Tag { tags, .. } => {
             if tags.may_be_on(TagPlace::ScaleSet) {
@@ -154,7 +224,11 @@ struct Wanted {
 impl Wanted {
     fn add(&mut self, request: &Request, reason: &'static str) {
         let action = action(request);
-        if self.permissions.iter().all(|permission| permission.action != action) {
+        if self
+            .permissions
+            .iter()
+            .all(|permission| permission.action != action)
+        {
             self.permissions.push(Permission { action, reason });
         }
     }
@@ -166,9 +240,15 @@ impl Wanted {
     }
 
     fn uniform(&mut self, config: &AzureConfig) {
-        let (interfaces, instances) = (self.requests.scale_set_network_interfaces("", ""), self.requests.scale_set_instances("", "", false));
+        let (interfaces, instances) = (
+            self.requests.scale_set_network_interfaces("", ""),
+            self.requests.scale_set_instances("", "", false),
+        );
         self.add(&interfaces, "the network interfaces of a Uniform scale set");
-        self.add(&instances, "its instances, to leave out those that are gone");
+        self.add(
+            &instances,
+            "its instances, to leave out those that are gone",
+        );
         if config.address_type.is_public() {
             let public = self.requests.scale_set_public_addresses("", "");
             self.add(&public, "their public addresses");
@@ -208,12 +288,23 @@ mod tests {
 
     fn role(string: &str, format: RoleFormat) -> RoleDocument {
         let context = Context::builder().env(Env::empty()).build().unwrap();
-        write(&ConfigString::parse(&format!("provider=azure {string}")).unwrap(), &context, format).unwrap()
+        write(
+            &ConfigString::parse(&format!("provider=azure {string}")).unwrap(),
+            &context,
+            format,
+        )
+        .unwrap()
     }
 
     fn actions(string: &str) -> Vec<String> {
-        let document: serde_json::Value = serde_json::from_str(&role(string, RoleFormat::Native).text).unwrap();
-        document["Actions"].as_array().unwrap().iter().map(|action| action.as_str().unwrap().replace("Microsoft.", "")).collect()
+        let document: serde_json::Value =
+            serde_json::from_str(&role(string, RoleFormat::Native).text).unwrap();
+        document["Actions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|action| action.as_str().unwrap().replace("Microsoft.", ""))
+            .collect()
     }
 
     const SUBSCRIPTION: &str = "subscription_id=00000000-0000-0000-0000-000000000001";
@@ -221,13 +312,38 @@ mod tests {
     #[test]
     fn each_selection_has_its_own_actions() {
         for (string, expected) in [
-            ("tag_name=a tag_value=b", &["Network/networkInterfaces/read"][..]),
-            ("tag_name=a tag_value=b tag_on=vm", &["Compute/virtualMachines/read", "Network/networkInterfaces/read"]),
-            ("tag_name=a tag_value=b power_state=running", &["Network/networkInterfaces/read", "Compute/virtualMachines/read"]),
-            ("tag_name=a tag_value=b address_type=public_v4", &["Network/networkInterfaces/read", "Network/publicIPAddresses/read"]),
+            (
+                "tag_name=a tag_value=b",
+                &["Network/networkInterfaces/read"][..],
+            ),
+            (
+                "tag_name=a tag_value=b tag_on=vm",
+                &[
+                    "Compute/virtualMachines/read",
+                    "Network/networkInterfaces/read",
+                ],
+            ),
+            (
+                "tag_name=a tag_value=b power_state=running",
+                &[
+                    "Network/networkInterfaces/read",
+                    "Compute/virtualMachines/read",
+                ],
+            ),
+            (
+                "tag_name=a tag_value=b address_type=public_v4",
+                &[
+                    "Network/networkInterfaces/read",
+                    "Network/publicIPAddresses/read",
+                ],
+            ),
             (
                 "resource_group=g vm_scale_set=s orchestration_mode=flexible",
-                &["Compute/virtualMachines/read", "Network/networkInterfaces/read", "Compute/virtualMachineScaleSets/read"],
+                &[
+                    "Compute/virtualMachines/read",
+                    "Network/networkInterfaces/read",
+                    "Compute/virtualMachineScaleSets/read",
+                ],
             ),
             (
                 "resource_group=g vm_scale_set=s orchestration_mode=uniform address_type=public_v4",
@@ -239,7 +355,11 @@ mod tests {
                 ],
             ),
         ] {
-            assert_eq!(actions(&format!("{SUBSCRIPTION} {string}")), expected, "{string}");
+            assert_eq!(
+                actions(&format!("{SUBSCRIPTION} {string}")),
+                expected,
+                "{string}"
+            );
         }
     }
 
@@ -251,16 +371,34 @@ mod tests {
             (document["AssignableScopes"].clone(), role.notes.len())
         };
         let subscription = "/subscriptions/00000000-0000-0000-0000-000000000001";
-        assert_eq!(scopes(&format!("{SUBSCRIPTION} tag_name=a tag_value=b")), (json!([subscription]), 0));
-        let groups = json!([format!("{subscription}/resourceGroups/g"), format!("{subscription}/resourceGroups/h")]);
-        assert_eq!(scopes(&format!("{SUBSCRIPTION} tag_name=a tag_value=b resource_group=g,h")), (groups, 0));
+        assert_eq!(
+            scopes(&format!("{SUBSCRIPTION} tag_name=a tag_value=b")),
+            (json!([subscription]), 0)
+        );
+        let groups = json!([
+            format!("{subscription}/resourceGroups/g"),
+            format!("{subscription}/resourceGroups/h")
+        ]);
+        assert_eq!(
+            scopes(&format!(
+                "{SUBSCRIPTION} tag_name=a tag_value=b resource_group=g,h"
+            )),
+            (groups, 0)
+        );
         let own = json!(["/subscriptions/SUBSCRIPTION_ID/resourceGroups/RESOURCE_GROUP"]);
-        assert_eq!(scopes("resource_group=self vm_scale_set=self orchestration_mode=flexible"), (own, 2));
+        assert_eq!(
+            scopes("resource_group=self vm_scale_set=self orchestration_mode=flexible"),
+            (own, 2)
+        );
     }
 
     #[test]
     fn terraform_has_the_same_role_with_the_reasons_and_no_templates() {
-        let text = role(&format!(r#"{SUBSCRIPTION} tag_name=a tag_value="${{x}}\"%{{y}}""#), RoleFormat::Terraform).text;
+        let text = role(
+            &format!(r#"{SUBSCRIPTION} tag_name=a tag_value="${{x}}\"%{{y}}""#),
+            RoleFormat::Terraform,
+        )
+        .text;
         assert_eq!(
             text,
             "resource \"azurerm_role_definition\" \"discover\" {\n  name        = \"discover tag a = $${x}\\\"%%{y} on the network interface\"\n  \

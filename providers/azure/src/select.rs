@@ -72,12 +72,21 @@ pub enum Selection {
 impl Selection {
     /// Everything with these tags in the whole subscription, looked up by listing.
     pub fn tags(tags: Tags) -> Self {
-        Self::Tag { tags, resource_groups: Vec::new(), lookup: Lookup::default() }
+        Self::Tag {
+            tags,
+            resource_groups: Vec::new(),
+            lookup: Lookup::default(),
+        }
     }
 
     /// The instances of a scale set, whose orchestration mode is read off Azure's answers.
     pub fn scale_set(resource_group: impl Into<String>, name: impl Into<String>) -> Self {
-        Self::ScaleSet { resource_group: resource_group.into(), name: name.into(), orchestration_mode: None, tags: None }
+        Self::ScaleSet {
+            resource_group: resource_group.into(),
+            name: name.into(),
+            orchestration_mode: None,
+            tags: None,
+        }
     }
 }
 
@@ -85,7 +94,11 @@ impl fmt::Display for Selection {
     /// The selection in words: ``scale set `web` of resource group `prod` ``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tag { tags, resource_groups, .. } => {
+            Self::Tag {
+                tags,
+                resource_groups,
+                ..
+            } => {
                 tags.fmt(f)?;
                 for (index, group) in resource_groups.iter().enumerate() {
                     f.write_str(match index {
@@ -97,9 +110,15 @@ impl fmt::Display for Selection {
                 }
                 Ok(())
             }
-            Self::ScaleSet { resource_group, name, tags, .. } => {
+            Self::ScaleSet {
+                resource_group,
+                name,
+                tags,
+                ..
+            } => {
                 write!(f, "scale set `{name}` of resource group `{resource_group}`")?;
-                tags.as_ref().map_or(Ok(()), |tags| write!(f, " with {tags}"))
+                tags.as_ref()
+                    .map_or(Ok(()), |tags| write!(f, " with {tags}"))
             }
         }
     }
@@ -119,7 +138,10 @@ pub struct Tags {
 impl Tags {
     /// Tags that must all be set on the network interface.
     pub fn on_network_interface(conditions: Vec<TagCondition>) -> Self {
-        Self { conditions, places: vec![TagPlace::NetworkInterface] }
+        Self {
+            conditions,
+            places: vec![TagPlace::NetworkInterface],
+        }
     }
 
     /// The same tags in other places.
@@ -137,13 +159,21 @@ impl Tags {
 
 impl fmt::Display for Tags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.conditions.len() == 1 { "tag " } else { "tags " })?;
+        f.write_str(if self.conditions.len() == 1 {
+            "tag "
+        } else {
+            "tags "
+        })?;
         for (index, condition) in self.conditions.iter().enumerate() {
             f.write_str(if index > 0 { " and " } else { "" })?;
             condition.fmt(f)?;
         }
         for (index, place) in self.places.iter().enumerate() {
-            write!(f, "{}{place}", if index > 0 { " or the " } else { " on the " })?;
+            write!(
+                f,
+                "{}{place}",
+                if index > 0 { " or the " } else { " on the " }
+            )?;
         }
         Ok(())
     }
@@ -162,7 +192,10 @@ pub struct TagCondition {
 impl TagCondition {
     /// The condition that the tag `name` has this value.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { name: name.into(), value: value.into() }
+        Self {
+            name: name.into(),
+            value: value.into(),
+        }
     }
 }
 
@@ -257,13 +290,33 @@ mod tests {
             resource_groups: resource_groups.iter().map(ToString::to_string).collect(),
             lookup: Lookup::List,
         };
-        assert_eq!(select(&[]).to_string(), "tag `consul` = `server` on the network interface");
-        assert_eq!(select(&["a"]).to_string(), "tag `consul` = `server` on the network interface in resource group `a`");
-        assert_eq!(select(&["a", "b"]).to_string(), "tag `consul` = `server` on the network interface in resource groups `a`, `b`");
+        assert_eq!(
+            select(&[]).to_string(),
+            "tag `consul` = `server` on the network interface"
+        );
+        assert_eq!(
+            select(&["a"]).to_string(),
+            "tag `consul` = `server` on the network interface in resource group `a`"
+        );
+        assert_eq!(
+            select(&["a", "b"]).to_string(),
+            "tag `consul` = `server` on the network interface in resource groups `a`, `b`"
+        );
 
-        let both = Tags::on_network_interface(vec![TagCondition::new("consul", "server"), TagCondition::new("zone", "1")])
-            .with_places(vec![TagPlace::Instance, TagPlace::ScaleSet]);
-        let set = Selection::ScaleSet { resource_group: "prod".to_owned(), name: "web".to_owned(), orchestration_mode: None, tags: Some(both) };
-        assert_eq!(set.to_string(), "scale set `web` of resource group `prod` with tags `consul` = `server` and `zone` = `1` on the instance or the scale set");
+        let both = Tags::on_network_interface(vec![
+            TagCondition::new("consul", "server"),
+            TagCondition::new("zone", "1"),
+        ])
+        .with_places(vec![TagPlace::Instance, TagPlace::ScaleSet]);
+        let set = Selection::ScaleSet {
+            resource_group: "prod".to_owned(),
+            name: "web".to_owned(),
+            orchestration_mode: None,
+            tags: Some(both),
+        };
+        assert_eq!(
+            set.to_string(),
+            "scale set `web` of resource group `prod` with tags `consul` = `server` and `zone` = `1` on the instance or the scale set"
+        );
     }
 }

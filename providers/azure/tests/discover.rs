@@ -1,6 +1,12 @@
 //! The provider against the simulator: worlds in, addresses and errors out, requests counted.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used, clippy::field_reassign_with_default, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::field_reassign_with_default,
+    reason = "tests"
+)]
 
 #[path = "discover/support.rs"]
 mod support;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_core::http::{
+    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+};
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use http::HeaderMap;
 use serde::Deserialize;
@@ -19,8 +21,12 @@ impl ResponseClassifier for ConsulApi {
         let says = |words: &str| String::from_utf8_lossy(&response.body).contains(words);
         match class {
             // A list that lacks what the token may not read is a partial one.
-            ResponseClass::Success if is_filtered(&response.headers) => ResponseClass::PermissionDenied,
-            ResponseClass::PermissionDenied if says("ACL not found") => ResponseClass::ExpiredCredential,
+            ResponseClass::Success if is_filtered(&response.headers) => {
+                ResponseClass::PermissionDenied
+            }
+            ResponseClass::PermissionDenied if says("ACL not found") => {
+                ResponseClass::ExpiredCredential
+            }
             ResponseClass::Retryable if says("No path to datacenter") => ResponseClass::NotFound,
             _ => class,
         }
@@ -29,7 +35,9 @@ impl ResponseClassifier for ConsulApi {
 
 /// Whether ACLs hid a part of the answer.
 fn is_filtered(headers: &HeaderMap) -> bool {
-    headers.get("x-consul-results-filtered-by-acls").is_some_and(|value| value == "true")
+    headers
+        .get("x-consul-results-filtered-by-acls")
+        .is_some_and(|value| value == "true")
 }
 
 impl Api for ConsulApi {
@@ -40,8 +48,12 @@ impl Api for ConsulApi {
     fn error_body(&self, response: &Response) -> ErrorBody {
         let text = String::from_utf8_lossy(&response.body);
         let text = text.trim();
-        let message = (!text.is_empty() && !text.starts_with(['<', '{', '['])).then(|| text.to_owned());
-        ErrorBody { message, ..ErrorBody::default() }
+        let message =
+            (!text.is_empty() && !text.starts_with(['<', '{', '['])).then(|| text.to_owned());
+        ErrorBody {
+            message,
+            ..ErrorBody::default()
+        }
     }
 
     fn explain(&self, error: ApiError, _: &Request, response: &Response) -> ApiError {

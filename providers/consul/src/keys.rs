@@ -12,13 +12,19 @@ pub(crate) const ENDPOINT: KeySpec =
         .env(&["CONSUL_HTTP_ADDR"])
         .default("http://127.0.0.1:8500");
 
-pub(crate) const TOKEN: KeySpec = KeySpec::new("token", "the ACL token").env(&["CONSUL_HTTP_TOKEN"]).secret();
+pub(crate) const TOKEN: KeySpec = KeySpec::new("token", "the ACL token")
+    .env(&["CONSUL_HTTP_TOKEN"])
+    .secret();
 
 pub(crate) const TAG: KeySpec =
     KeySpec::new("tag", "the service tags that instances must have; of several, separated by commas, all; case doesn't count").values(Values::List);
 
-pub(crate) const PASSING: KeySpec =
-    KeySpec::new("passing", "whether only instances are returned whose health checks all pass").values(Values::Boolean).default("false");
+pub(crate) const PASSING: KeySpec = KeySpec::new(
+    "passing",
+    "whether only instances are returned whose health checks all pass",
+)
+.values(Values::Boolean)
+.default("false");
 
 pub(crate) const ADDRESS_TYPE: KeySpec = KeySpec::new(
     "address_type",
@@ -27,14 +33,39 @@ pub(crate) const ADDRESS_TYPE: KeySpec = KeySpec::new(
 .values(Values::OneOf(AddressSource::WORDS))
 .default("service");
 
-pub(crate) const PORT: KeySpec = KeySpec::new("port", "the port to return with each address: a number, or `service` for the service's own; none by default");
+pub(crate) const PORT: KeySpec = KeySpec::new(
+    "port",
+    "the port to return with each address: a number, or `service` for the service's own; none by default",
+);
 
-pub(crate) const DATACENTER: KeySpec =
-    KeySpec::new("datacenter", "the datacenters to look in, separated by commas; the agent's own by default").values(Values::List);
+pub(crate) const DATACENTER: KeySpec = KeySpec::new(
+    "datacenter",
+    "the datacenters to look in, separated by commas; the agent's own by default",
+)
+.values(Values::List);
 
-pub(crate) const NAMESPACE: KeySpec = KeySpec::new("namespace", "the namespace of the service (Consul Enterprise)").env(&["CONSUL_NAMESPACE"]);
+pub(crate) const NAMESPACE: KeySpec = KeySpec::new(
+    "namespace",
+    "the namespace of the service (Consul Enterprise)",
+)
+.env(&["CONSUL_NAMESPACE"]);
 
-pub(crate) const PARTITION: KeySpec = KeySpec::new("partition", "the admin partition of the service (Consul Enterprise)").env(&["CONSUL_PARTITION"]);
+pub(crate) const PARTITION: KeySpec = KeySpec::new(
+    "partition",
+    "the admin partition of the service (Consul Enterprise)",
+)
+.env(&["CONSUL_PARTITION"]);
 
 /// Every key, in the order in which it is to be read.
-pub const KEYS: &[KeySpec] = &[SERVICE, ENDPOINT, TOKEN, TAG, PASSING, ADDRESS_TYPE, PORT, DATACENTER, NAMESPACE, PARTITION];
+pub const KEYS: &[KeySpec] = &[
+    SERVICE,
+    ENDPOINT,
+    TOKEN,
+    TAG,
+    PASSING,
+    ADDRESS_TYPE,
+    PORT,
+    DATACENTER,
+    NAMESPACE,
+    PARTITION,
+];

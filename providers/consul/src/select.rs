@@ -50,25 +50,53 @@ impl Conditions {
     /// The node for an instance: with its address, or with every reason against it.
     pub(crate) fn node(&self, entry: Entry) -> Node {
         let chosen = self.address_of(&entry);
-        let Entry { node: host, service, checks } = entry;
-        let mut node = Node::new("service instance", format!("{}/{}", host.node, service.id), host.node.clone());
+        let Entry {
+            node: host,
+            service,
+            checks,
+        } = entry;
+        let mut node = Node::new(
+            "service instance",
+            format!("{}/{}", host.node, service.id),
+            host.node.clone(),
+        );
         node.add_attribute("datacenter", Some(host.datacenter));
         node.add_attribute("service id", Some(service.id));
-        node.add_attribute("status", Some(if checks.iter().all(|check| check.status == "passing") { "passing" } else { "failing" }.to_owned()));
+        node.add_attribute(
+            "status",
+            Some(
+                if checks.iter().all(|check| check.status == "passing") {
+                    "passing"
+                } else {
+                    "failing"
+                }
+                .to_owned(),
+            ),
+        );
         let tags = service.tags.unwrap_or_default();
         // Consul compares tags without case.
-        for wanted in self.tags.iter().filter(|wanted| !tags.iter().any(|tag| tag.to_lowercase() == wanted.to_lowercase())) {
-            node.excluded.push(Exclusion::TagMissing { tag: wanted.clone() });
+        for wanted in self.tags.iter().filter(|wanted| {
+            !tags
+                .iter()
+                .any(|tag| tag.to_lowercase() == wanted.to_lowercase())
+        }) {
+            node.excluded.push(Exclusion::TagMissing {
+                tag: wanted.clone(),
+            });
         }
         node.tags = tags.into_iter().map(|tag| (tag, String::new())).collect();
         if self.passing {
             let failing = checks.into_iter().filter(|check| check.status != "passing");
-            node.excluded.extend(failing.map(|check| Exclusion::Other(format!("its check `{}` is {}", check.id, check.status).into())));
+            node.excluded.extend(failing.map(|check| {
+                Exclusion::Other(format!("its check `{}` is {}", check.id, check.status).into())
+            }));
         }
         if node.excluded.is_empty() {
             match chosen {
                 Some(address) => node.addresses.push(address.with_instance(host.node)),
-                None => node.excluded.push(Exclusion::Other(self.without_address().into())),
+                None => node
+                    .excluded
+                    .push(Exclusion::Other(self.without_address().into())),
             }
         }
         node
@@ -78,12 +106,24 @@ impl Conditions {
     fn address_of(&self, entry: &Entry) -> Option<Address> {
         let (node, service) = (&entry.node, &entry.service);
         let tagged = |tag: &str| {
-            let of_service = service.tagged_addresses.as_ref().and_then(|addresses| addresses.get(tag));
-            let of_service = of_service.map(|tagged| (tagged.address.as_str(), tagged.port)).filter(|(text, _)| !text.is_empty());
-            of_service.or_else(|| Some((node.tagged_addresses.as_ref()?.get(tag)?.as_str(), service.port)))
+            let of_service = service
+                .tagged_addresses
+                .as_ref()
+                .and_then(|addresses| addresses.get(tag));
+            let of_service = of_service
+                .map(|tagged| (tagged.address.as_str(), tagged.port))
+                .filter(|(text, _)| !text.is_empty());
+            of_service.or_else(|| {
+                Some((
+                    node.tagged_addresses.as_ref()?.get(tag)?.as_str(),
+                    service.port,
+                ))
+            })
         };
         let (text, port) = match self.address {
-            AddressSource::Service if service.address.is_empty() => (node.address.as_str(), service.port),
+            AddressSource::Service if service.address.is_empty() => {
+                (node.address.as_str(), service.port)
+            }
             AddressSource::Service => (service.address.as_str(), service.port),
             AddressSource::Node => (node.address.as_str(), service.port),
             AddressSource::Lan => tagged("lan")?,

@@ -68,11 +68,21 @@ fn consul() -> Conformance {
         ],
         nothing: vec![list("[]".to_owned())],
         throttled: (
-            Refusal::new(429, "Your IP is issuing too many concurrent connections, please rate limit your calls").with_header("retry-after", "2"),
+            Refusal::new(
+                429,
+                "Your IP is issuing too many concurrent connections, please rate limit your calls",
+            )
+            .with_header("retry-after", "2"),
             Duration::from_secs(2),
         ),
         unauthorized: Refusal::new(403, "ACL not found"),
-        denied: Some((Refusal::new(403, "Permission denied: token with AccessorID '2f0d' lacks permission 'service:read' on \"nomad\""), "service:read")),
+        denied: Some((
+            Refusal::new(
+                403,
+                "Permission denied: token with AccessorID '2f0d' lacks permission 'service:read' on \"nomad\"",
+            ),
+            "service:read",
+        )),
     }
 }
 
@@ -88,14 +98,25 @@ mod more {
 
     /// Gives every request the same response, and keeps its URL.
     #[derive(Debug)]
-    struct Canned(u16, &'static [(&'static str, &'static str)], String, Mutex<Vec<String>>);
+    struct Canned(
+        u16,
+        &'static [(&'static str, &'static str)],
+        String,
+        Mutex<Vec<String>>,
+    );
 
     #[async_trait]
     impl Transport for Canned {
         async fn send(&self, request: &Request, _: Instant) -> Result<RawResponse, TransportCause> {
             self.3.lock().unwrap().push(request.url().to_string());
-            let mut response = RawResponse::new(http::StatusCode::from_u16(self.0).unwrap(), self.2.clone());
-            response.headers.extend(self.1.iter().map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap())));
+            let mut response =
+                RawResponse::new(http::StatusCode::from_u16(self.0).unwrap(), self.2.clone());
+            response.headers.extend(self.1.iter().map(|(name, value)| {
+                (
+                    name.parse::<http::HeaderName>().unwrap(),
+                    value.parse().unwrap(),
+                )
+            }));
             Ok(response)
         }
 
@@ -104,12 +125,28 @@ mod more {
         fn reload_trust(&self) {}
     }
 
-    async fn discover(join: &str, env: Env, canned: Canned) -> (Result<Discovery, Error>, Vec<String>) {
+    async fn discover(
+        join: &str,
+        env: Env,
+        canned: Canned,
+    ) -> (Result<Discovery, Error>, Vec<String>) {
         let canned = Arc::new(canned);
-        let client = HttpClient::with_transport(Arc::clone(&canned) as Arc<dyn Transport>, HttpSettings::default());
-        let context = Context::builder().env(env).clock(Clock::auto_advancing()).http_client(client).build().unwrap();
+        let client = HttpClient::with_transport(
+            Arc::clone(&canned) as Arc<dyn Transport>,
+            HttpSettings::default(),
+        );
+        let context = Context::builder()
+            .env(env)
+            .clock(Clock::auto_advancing())
+            .http_client(client)
+            .build()
+            .unwrap();
         let result = match SPEC.build(&join.parse().unwrap(), &context) {
-            Ok(provider) => provider.discover(&Call::new(context.clock(), Duration::from_secs(30))).await,
+            Ok(provider) => {
+                provider
+                    .discover(&Call::new(context.clock(), Duration::from_secs(30)))
+                    .await
+            }
             Err(error) => Err(error),
         };
         let urls = canned.3.lock().unwrap().clone();
@@ -121,71 +158,182 @@ mod more {
     }
 
     async fn addresses(join: &str) -> Vec<String> {
-        discover(join, Env::empty(), good()).await.0.unwrap().addresses().iter().map(ToString::to_string).collect()
+        discover(join, Env::empty(), good())
+            .await
+            .0
+            .unwrap()
+            .addresses()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[tokio::test]
     async fn instances_in_any_health_are_returned_by_default_without_port() {
-        let all = ["10.1.10.1", "10.1.10.3", "10.1.10.4", "10.1.20.2", "member.example"];
+        let all = [
+            "10.1.10.1",
+            "10.1.10.3",
+            "10.1.10.4",
+            "10.1.20.2",
+            "member.example",
+        ];
         assert_eq!(addresses("provider=consul service=nomad").await, all);
     }
 
     #[tokio::test]
     async fn the_address_is_the_one_that_is_asked_for() {
-        let node = addresses("provider=consul service=nomad tag=prod address_type=node port=8301").await;
-        assert_eq!(node, ["10.1.10.1:8301", "10.1.10.2:8301", "10.1.10.4:8301", "10.1.10.5:8301", "10.1.10.6:8301"]);
-        let wan = addresses("provider=consul service=nomad tag=prod address_type=wan port=service").await;
+        let node =
+            addresses("provider=consul service=nomad tag=prod address_type=node port=8301").await;
+        assert_eq!(
+            node,
+            [
+                "10.1.10.1:8301",
+                "10.1.10.2:8301",
+                "10.1.10.4:8301",
+                "10.1.10.5:8301",
+                "10.1.10.6:8301"
+            ]
+        );
+        let wan =
+            addresses("provider=consul service=nomad tag=prod address_type=wan port=service").await;
         assert_eq!(wan, ["198.18.1.1:4647", "198.18.1.4:4647", "198.18.2.2:80"]);
-        assert_eq!(addresses("provider=consul service=nomad address_type=lan").await.len(), 6);
+        assert_eq!(
+            addresses("provider=consul service=nomad address_type=lan")
+                .await
+                .len(),
+            6
+        );
     }
 
     #[tokio::test]
     async fn every_datacenter_is_asked() {
-        let (_, urls) = discover("provider=consul service=a/b datacenter=dc1,dc2 partition=p", Env::empty(), good()).await;
+        let (_, urls) = discover(
+            "provider=consul service=a/b datacenter=dc1,dc2 partition=p",
+            Env::empty(),
+            good(),
+        )
+        .await;
         let base = "http://127.0.0.1:8500/v1/health/service/a%2Fb";
-        assert_eq!(urls, [format!("{base}?dc=dc1&partition=p"), format!("{base}?dc=dc2&partition=p")]);
+        assert_eq!(
+            urls,
+            [
+                format!("{base}?dc=dc1&partition=p"),
+                format!("{base}?dc=dc2&partition=p")
+            ]
+        );
     }
 
     #[tokio::test]
     async fn an_address_without_scheme_is_read_as_consul_reads_it() {
         let asked = async |env: &[(&str, &str)], join: &str| {
-            let env: Env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let env: Env = env
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
             let (result, urls) = discover(join, env, good()).await;
-            result.map(|_| urls[0].clone()).map_err(|error| error.to_string())
+            result
+                .map(|_| urls[0].clone())
+                .map_err(|error| error.to_string())
         };
         let of = "provider=consul service=a";
-        assert_eq!(asked(&[("CONSUL_HTTP_ADDR", "consul.test:8500")], of).await.unwrap(), "http://consul.test:8500/v1/health/service/a");
-        let tls = [("CONSUL_HTTP_ADDR", "consul.test:8501"), ("CONSUL_HTTP_SSL", "true"), ("CONSUL_HTTP_TOKEN", CANARY)];
-        assert_eq!(asked(&tls, of).await.unwrap(), "https://consul.test:8501/v1/health/service/a");
-        assert_eq!(asked(&[], "provider=consul service=a address=10.0.0.1:85").await.unwrap(), "http://10.0.0.1:85/v1/health/service/a");
+        assert_eq!(
+            asked(&[("CONSUL_HTTP_ADDR", "consul.test:8500")], of)
+                .await
+                .unwrap(),
+            "http://consul.test:8500/v1/health/service/a"
+        );
+        let tls = [
+            ("CONSUL_HTTP_ADDR", "consul.test:8501"),
+            ("CONSUL_HTTP_SSL", "true"),
+            ("CONSUL_HTTP_TOKEN", CANARY),
+        ];
+        assert_eq!(
+            asked(&tls, of).await.unwrap(),
+            "https://consul.test:8501/v1/health/service/a"
+        );
+        assert_eq!(
+            asked(&[], "provider=consul service=a address=10.0.0.1:85")
+                .await
+                .unwrap(),
+            "http://10.0.0.1:85/v1/health/service/a"
+        );
         for refused in ["http://consul.test:8500", "consul.test:8500"] {
-            let error = asked(&[("CONSUL_HTTP_ADDR", refused), ("CONSUL_HTTP_TOKEN", CANARY)], of).await.unwrap_err();
-            assert!(error.contains("`endpoint`") && !error.contains(CANARY), "{error}");
+            let error = asked(
+                &[("CONSUL_HTTP_ADDR", refused), ("CONSUL_HTTP_TOKEN", CANARY)],
+                of,
+            )
+            .await
+            .unwrap_err();
+            assert!(
+                error.contains("`endpoint`") && !error.contains(CANARY),
+                "{error}"
+            );
         }
-        assert!(asked(&[("CONSUL_HTTP_ADDR", "unix:///run/consul.sock")], of).await.unwrap_err().contains("Unix socket"));
+        assert!(
+            asked(&[("CONSUL_HTTP_ADDR", "unix:///run/consul.sock")], of)
+                .await
+                .unwrap_err()
+                .contains("Unix socket")
+        );
     }
 
     #[tokio::test]
     async fn a_list_with_hidden_instances_is_an_error_that_names_the_permission() {
-        let filtered = Canned(200, &[("x-consul-results-filtered-by-acls", "true")], instances(), Mutex::default());
-        let error = discover("provider=consul service=nomad", Env::empty(), filtered).await.0.unwrap_err();
+        let filtered = Canned(
+            200,
+            &[("x-consul-results-filtered-by-acls", "true")],
+            instances(),
+            Mutex::default(),
+        );
+        let error = discover("provider=consul service=nomad", Env::empty(), filtered)
+            .await
+            .0
+            .unwrap_err();
         let text = format!("{} {}", error.chain(), error.hint().unwrap_or_default());
-        assert!(matches!(error, Error::Api(_)) && text.contains("hidden") && text.contains("`node:read`"), "{text}");
+        assert!(
+            matches!(error, Error::Api(_))
+                && text.contains("hidden")
+                && text.contains("`node:read`"),
+            "{text}"
+        );
     }
 
     #[tokio::test]
     async fn an_unknown_datacenter_is_final_and_named() {
-        let unknown = Canned(500, &[], "No path to datacenter".to_owned(), Mutex::default());
-        let (result, urls) = discover("provider=consul service=nomad datacenter=dc9", Env::empty(), unknown).await;
+        let unknown = Canned(
+            500,
+            &[],
+            "No path to datacenter".to_owned(),
+            Mutex::default(),
+        );
+        let (result, urls) = discover(
+            "provider=consul service=nomad datacenter=dc9",
+            Env::empty(),
+            unknown,
+        )
+        .await;
         let error = result.unwrap_err();
-        assert!(!error.is_transient() && error.hint().unwrap().contains("`datacenter`"), "{}", error.chain());
+        assert!(
+            !error.is_transient() && error.hint().unwrap().contains("`datacenter`"),
+            "{}",
+            error.chain()
+        );
         assert_eq!(urls.len(), 1);
     }
 
     #[test]
     fn the_policy_names_the_service() {
         let context = Context::builder().env(Env::empty()).build().unwrap();
-        let role = SPEC.role.unwrap()(&"provider=consul service=nomad".parse().unwrap(), &context, RoleFormat::Native).unwrap();
-        assert!(role.text.contains("service \"nomad\"") && role.text.contains("node_prefix \"\""), "{}", role.text);
+        let role = SPEC.role.unwrap()(
+            &"provider=consul service=nomad".parse().unwrap(),
+            &context,
+            RoleFormat::Native,
+        )
+        .unwrap();
+        assert!(
+            role.text.contains("service \"nomad\"") && role.text.contains("node_prefix \"\""),
+            "{}",
+            role.text
+        );
     }
 }

@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_core::http::{
+    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+};
 use cloud_autojoin_provider_kit::api::retry_after_or_reset;
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::Deserialize;
@@ -32,7 +34,8 @@ impl Api for DigitalOceanApi {
 
     fn explain(&self, error: ApiError, _: &Request, response: &Response) -> ApiError {
         match response.class {
-            ResponseClass::ExpiredCredential => error.with_hint("check `api_token`: DigitalOcean doesn't know it, or it was revoked"),
+            ResponseClass::ExpiredCredential => error
+                .with_hint("check `api_token`: DigitalOcean doesn't know it, or it was revoked"),
             ResponseClass::PermissionDenied => error.with_missing_permission("droplet:read"),
             _ => error,
         }

@@ -1,7 +1,9 @@
 //! From options to the one request there is: `GET /v2/droplets`, page by page.
 
 use async_trait::async_trait;
-use cloud_autojoin_core::{Call, ConfigString, Context, Discovery, Finding, Provider, Result, RoleDocument, RoleFormat};
+use cloud_autojoin_core::{
+    Call, ConfigString, Context, Discovery, Finding, Provider, Result, RoleDocument, RoleFormat,
+};
 use cloud_autojoin_provider_kit::auth::StaticHeader;
 use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options, PowerState, Selection};
 
@@ -25,18 +27,32 @@ pub struct DigitalOcean {
 
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let token = options.secret(&API_TOKEN).map(|token| StaticHeader::bearer(API_TOKEN.name, &token));
+    let token = options
+        .secret(&API_TOKEN)
+        .map(|token| StaticHeader::bearer(API_TOKEN.name, &token));
     let authorizer = token.and_then(|header| options.accept(header));
-    let conditions = Conditions { tags: options.list(&TAG_NAME), regions: options.list(&REGION) };
+    let conditions = Conditions {
+        tags: options.list(&TAG_NAME),
+        regions: options.list(&REGION),
+    };
     let selection = Selection {
-        address_type: options.word(&ADDRESS_TYPE, AddressType::from_word).unwrap_or_default(),
-        power_state: options.word(&POWER_STATE, PowerState::from_word).unwrap_or_default(),
+        address_type: options
+            .word(&ADDRESS_TYPE, AddressType::from_word)
+            .unwrap_or_default(),
+        power_state: options
+            .word(&POWER_STATE, PowerState::from_word)
+            .unwrap_or_default(),
         ..Selection::default()
     };
     let endpoint = options.endpoint(&ENDPOINT);
     options.finish(|| {
-        let client = ApiClient::new(context, &DigitalOceanApi, endpoint?).with_authorizer(authorizer?);
-        Some(Box::new(DigitalOcean { client, conditions, selection }) as Box<dyn Provider>)
+        let client =
+            ApiClient::new(context, &DigitalOceanApi, endpoint?).with_authorizer(authorizer?);
+        Some(Box::new(DigitalOcean {
+            client,
+            conditions,
+            selection,
+        }) as Box<dyn Provider>)
     })
 }
 
@@ -48,7 +64,11 @@ impl Provider for DigitalOcean {
 
     fn subject(&self) -> String {
         let Conditions { tags, regions } = &self.conditions;
-        let place = if regions.is_empty() { String::new() } else { format!(" in region `{}`", regions.join("`, `")) };
+        let place = if regions.is_empty() {
+            String::new()
+        } else {
+            format!(" in region `{}`", regions.join("`, `"))
+        };
         format!("droplets with tag `{}`{place}", tags.join("` and `"))
     }
 
@@ -56,7 +76,11 @@ impl Provider for DigitalOcean {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
         let tag = self.conditions.tags.first().map_or("", String::as_str);
         let query = [("per_page", PAGE_SIZE), ("tag_name", tag)];
-        let mut pages = self.client.pages(self.client.get("list droplets", &["v2", "droplets"], &query), call);
+        let mut pages = self.client.pages(
+            self.client
+                .get("list droplets", &["v2", "droplets"], &query),
+            call,
+        );
         while let Some(page) = pages.next_json::<DropletPage>().await? {
             pages.follow_link(page.next())?;
             for droplet in page.droplets {
@@ -65,7 +89,9 @@ impl Provider for DigitalOcean {
         }
         if discovery.examined() == 0 {
             discovery.add_finding(
-                Finding::new(format!("no droplet has the tag `{tag}`")).with_hint("check `tag_name`; `doctl compute tag list` shows the tags of the account"),
+                Finding::new(format!("no droplet has the tag `{tag}`")).with_hint(
+                    "check `tag_name`; `doctl compute tag list` shows the tags of the account",
+                ),
             );
         }
         if let Some(identity) = self.client.identity() {
@@ -77,7 +103,8 @@ impl Provider for DigitalOcean {
 
 /// The scopes of a token that can do this and nothing else.
 pub(crate) fn role(_: &ConfigString, _: &Context, _: RoleFormat) -> Result<RoleDocument> {
-    Ok(RoleDocument::new("droplet:read\n").with_note("these are the custom scopes of a personal access token, one a line"))
+    Ok(RoleDocument::new("droplet:read\n")
+        .with_note("these are the custom scopes of a personal access token, one a line"))
 }
 
 /// What go-discover does differently with the same string.
@@ -86,7 +113,10 @@ pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Ve
     if config.get(API_TOKEN.name).is_none() {
         differences.push("reads the token from `api_token` only".to_owned());
     }
-    if config.get(TAG_NAME.name).is_some_and(|tags| tags.contains(',')) {
+    if config
+        .get(TAG_NAME.name)
+        .is_some_and(|tags| tags.contains(','))
+    {
         differences.push("takes `tag_name` as the name of one tag".to_owned());
     }
     differences

@@ -18,14 +18,26 @@ impl Conditions {
         let region = droplet.region.map(|region| region.slug).unwrap_or_default();
         let is_active = droplet.status == "active";
         let excluded = self.mismatch(&droplet.tags, &region);
-        let mut instance =
-            Instance::new("droplet", droplet.id.to_string(), droplet.name).with_state(droplet.status, is_active).with_attribute("region", region);
+        let mut instance = Instance::new("droplet", droplet.id.to_string(), droplet.name)
+            .with_state(droplet.status, is_active)
+            .with_attribute("region", region);
         instance.excluded = excluded;
-        instance.tags = droplet.tags.into_iter().map(|tag| (tag, String::new())).collect();
-        let Networks { v4, v6 } = droplet.networks.unwrap_or(Networks { v4: vec![], v6: vec![] });
+        instance.tags = droplet
+            .tags
+            .into_iter()
+            .map(|tag| (tag, String::new()))
+            .collect();
+        let Networks { v4, v6 } = droplet.networks.unwrap_or(Networks {
+            v4: vec![],
+            v6: vec![],
+        });
         for Network { ip_address, scope } in v4.into_iter().chain(v6) {
             let is_private = scope == "private";
-            let scope = if is_private { AddressScope::Private } else { AddressScope::Public };
+            let scope = if is_private {
+                AddressScope::Private
+            } else {
+                AddressScope::Public
+            };
             instance.add_address(&ip_address, scope);
         }
         instance
@@ -33,9 +45,14 @@ impl Conditions {
 
     fn mismatch(&self, tags: &[String], region: &str) -> Option<Exclusion> {
         if let Some(missing) = self.tags.iter().find(|wanted| !tags.contains(wanted)) {
-            return Some(Exclusion::TagMissing { tag: missing.clone() });
+            return Some(Exclusion::TagMissing {
+                tag: missing.clone(),
+            });
         }
-        let is_elsewhere = !self.regions.is_empty() && !self.regions.iter().any(|slug| slug == region);
-        is_elsewhere.then(|| Exclusion::NotMember { of: format!("region `{}`", self.regions.join("`, `")) })
+        let is_elsewhere =
+            !self.regions.is_empty() && !self.regions.iter().any(|slug| slug == region);
+        is_elsewhere.then(|| Exclusion::NotMember {
+            of: format!("region `{}`", self.regions.join("`, `")),
+        })
     }
 }

@@ -23,7 +23,8 @@ fn droplet(id: u64, status: &str, region: &str, tags: &[&str], v4: &[(&str, &str
 }
 
 fn page(droplets: &[Value], next: Option<u32>) -> String {
-    let next = next.map(|page| format!("ENDPOINT/v2/droplets?page={page}&per_page=200&tag_name=consul"));
+    let next =
+        next.map(|page| format!("ENDPOINT/v2/droplets?page={page}&per_page=200&tag_name=consul"));
     let pages = next.map_or_else(|| json!({}), |next| json!({"next": next, "last": next}));
     json!({"droplets": droplets, "links": {"pages": pages}, "meta": {"total": 5}}).to_string()
 }
@@ -36,18 +37,46 @@ fn list(reply: String) -> Exchange {
 }
 
 fn digitalocean() -> Conformance {
-    let reset = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() + 9;
+    let reset = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+        + 9;
     let first = [
-        droplet(1, "active", "fra1", &["consul", "prod"], &[("10.0.0.9", "private"), ("203.0.113.1", "public")]),
-        droplet(2, "off", "fra1", &["consul", "prod"], &[("10.0.0.8", "private")]),
-        droplet(3, "active", "nyc3", &["consul", "prod"], &[("10.0.0.3", "private")]),
+        droplet(
+            1,
+            "active",
+            "fra1",
+            &["consul", "prod"],
+            &[("10.0.0.9", "private"), ("203.0.113.1", "public")],
+        ),
+        droplet(
+            2,
+            "off",
+            "fra1",
+            &["consul", "prod"],
+            &[("10.0.0.8", "private")],
+        ),
+        droplet(
+            3,
+            "active",
+            "nyc3",
+            &["consul", "prod"],
+            &[("10.0.0.3", "private")],
+        ),
     ];
     let mut new = droplet(5, "new", "fra1", &["consul", "prod"], &[]);
     new.as_object_mut().map(|new| new.remove("networks"));
     let last = [
         droplet(4, "active", "fra1", &["consul"], &[("10.0.0.4", "private")]),
         new,
-        droplet(6, "active", "ams3", &["prod", "consul"], &[("10.0.0.10", "private"), ("10.1.0.10", "private")]),
+        droplet(
+            6,
+            "active",
+            "ams3",
+            &["prod", "consul"],
+            &[("10.0.0.10", "private"), ("10.1.0.10", "private")],
+        ),
     ];
     Conformance {
         spec: SPEC,
@@ -61,13 +90,30 @@ fn digitalocean() -> Conformance {
         ],
         paging: Paging::Link,
         addresses: &["10.0.0.8", "10.0.0.9", "10.0.0.10", "10.1.0.10"],
-        excluded: &[("droplet-3", "not part of region `fra1`, `ams3`"), ("droplet-4", "no tag `prod`"), ("droplet-5", "no private address yet")],
+        excluded: &[
+            ("droplet-3", "not part of region `fra1`, `ams3`"),
+            ("droplet-4", "no tag `prod`"),
+            ("droplet-5", "no private address yet"),
+        ],
         nothing: vec![list(page(&[], None))],
         throttled: (
-            Refusal::new(429, r#"{"id":"too_many_requests","message":"API rate limit exceeded."}"#).with_header("ratelimit-reset", reset.to_string()),
+            Refusal::new(
+                429,
+                r#"{"id":"too_many_requests","message":"API rate limit exceeded."}"#,
+            )
+            .with_header("ratelimit-reset", reset.to_string()),
             Duration::from_secs(7),
         ),
-        unauthorized: Refusal::new(401, r#"{"id":"unauthorized","message":"Unable to authenticate you"}"#),
-        denied: Some((Refusal::new(403, r#"{"id":"forbidden","message":"You are not authorized to perform this operation"}"#), "droplet:read")),
+        unauthorized: Refusal::new(
+            401,
+            r#"{"id":"unauthorized","message":"Unable to authenticate you"}"#,
+        ),
+        denied: Some((
+            Refusal::new(
+                403,
+                r#"{"id":"forbidden","message":"You are not authorized to perform this operation"}"#,
+            ),
+            "droplet:read",
+        )),
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloud_autojoin_core::dns::{DnsError, DnsResolver};
-use cloud_autojoin_core::{Address, Call, Context, Discovery, Exclusion, Finding, Node, Provider, Result};
+use cloud_autojoin_core::{
+    Address, Call, Context, Discovery, Exclusion, Finding, Node, Provider, Result,
+};
 use cloud_autojoin_provider_kit::{Options, dns};
 
 use crate::keys;
@@ -57,8 +59,17 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     names.sort();
     names.dedup();
     let family = options.word(&keys::FAMILY, Family::from_word);
-    let port = options.number(&keys::PORT).and_then(|port| u16::try_from(port).ok());
-    options.finish(|| Some(Box::new(Dns { names, family: family?, port, dns: dns::resolver(context) }) as Box<dyn Provider>))
+    let port = options
+        .number(&keys::PORT)
+        .and_then(|port| u16::try_from(port).ok());
+    options.finish(|| {
+        Some(Box::new(Dns {
+            names,
+            family: family?,
+            port,
+            dns: dns::resolver(context),
+        }) as Box<dyn Provider>)
+    })
 }
 
 #[async_trait]
@@ -78,9 +89,11 @@ impl Provider for Dns {
                 Ok(addresses) => discovery.record(self.node(name, addresses)),
                 Err(error @ (DnsError::NoSuchName(_) | DnsError::NoRecords { .. })) => {
                     let mut node = Node::new("DNS name", name, name);
-                    node.excluded.push(Exclusion::Other(error.to_string().into()));
+                    node.excluded
+                        .push(Exclusion::Other(error.to_string().into()));
                     discovery.record(node);
-                    let hint = "check `name`; a name without a final dot goes through the search list";
+                    let hint =
+                        "check `name`; a name without a final dot goes through the search list";
                     discovery.add_finding(Finding::new(error.to_string()).with_hint(hint));
                 }
                 Err(error) => return Err(dns::error(NAME, format!("resolve `{name}`"), error)),
@@ -100,8 +113,15 @@ impl Dns {
                 address.port = self.port;
                 node.addresses.push(address);
             } else {
-                let wanted = if self.family == Family::V4 { "IPv4" } else { "IPv6" };
-                node.excluded.push(Exclusion::OtherAddressType { found: ip.to_string(), wanted: wanted.to_owned() });
+                let wanted = if self.family == Family::V4 {
+                    "IPv4"
+                } else {
+                    "IPv6"
+                };
+                node.excluded.push(Exclusion::OtherAddressType {
+                    found: ip.to_string(),
+                    wanted: wanted.to_owned(),
+                });
             }
         }
         node
@@ -110,6 +130,10 @@ impl Dns {
 
 impl fmt::Debug for Dns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dns").field("names", &self.names).field("family", &self.family).field("port", &self.port).finish_non_exhaustive()
+        f.debug_struct("Dns")
+            .field("names", &self.names)
+            .field("family", &self.family)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }

@@ -8,8 +8,11 @@ pub(crate) const COMMAND: KeySpec = KeySpec::new(
 )
 .required();
 
-pub(crate) const TIMEOUT: KeySpec =
-    KeySpec::new("timeout", "how long the program may run before it is killed; the whole call's timeout by default").values(Values::Duration);
+pub(crate) const TIMEOUT: KeySpec = KeySpec::new(
+    "timeout",
+    "how long the program may run before it is killed; the whole call's timeout by default",
+)
+.values(Values::Duration);
 
 pub(crate) const PASS_ENV: KeySpec =
     KeySpec::new("pass_env", "environment variables that hold a secret and are passed to the program all the same, such as `HCLOUD_TOKEN`")

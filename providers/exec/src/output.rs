@@ -29,7 +29,8 @@ pub(crate) fn addresses(operation: &str, stdout: &[u8]) -> Result<Vec<Address>, 
 fn address(text: &str) -> Option<Address> {
     match text.split_once('%') {
         None => text.parse().ok().map(Address::ip),
-        Some((ip, zone)) => (ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6()) && !zone.is_empty()).then(|| Address::name(text)),
+        Some((ip, zone)) => (ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6()) && !zone.is_empty())
+            .then(|| Address::name(text)),
     }
 }
 

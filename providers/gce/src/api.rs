@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_core::http::{
+    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+};
 use cloud_autojoin_core::{ApiError, Result};
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use http::StatusCode;
@@ -16,8 +18,11 @@ pub(crate) const LIST_GROUPS: &str = "list managed instance groups";
 pub(crate) const LIST_MEMBERS: &str = "list the instances of a managed instance group";
 
 /// The permissions of the operations.
-pub(crate) const PERMISSIONS: [(&str, &str); 3] =
-    [(LIST_INSTANCES, "compute.instances.list"), (LIST_GROUPS, "compute.instanceGroupManagers.list"), (LIST_MEMBERS, "compute.instanceGroupManagers.get")];
+pub(crate) const PERMISSIONS: [(&str, &str); 3] = [
+    (LIST_INSTANCES, "compute.instances.list"),
+    (LIST_GROUPS, "compute.instanceGroupManagers.list"),
+    (LIST_MEMBERS, "compute.instanceGroupManagers.get"),
+];
 
 /// What is particular about the Compute Engine API.
 pub(crate) struct ComputeApi;
@@ -29,7 +34,12 @@ impl ResponseClassifier for ComputeApi {
         if response.status != StatusCode::FORBIDDEN {
             return class;
         }
-        let throttled = ["rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"];
+        let throttled = [
+            "rateLimitExceeded",
+            "userRateLimitExceeded",
+            "quotaExceeded",
+            "RATE_LIMIT_EXCEEDED",
+        ];
         match error_body(&response.body).code {
             Some(reason) if throttled.contains(&reason.as_str()) => ResponseClass::Throttled,
             _ => class,
@@ -47,7 +57,11 @@ impl Api for ComputeApi {
     }
 
     fn explain(&self, error: ApiError, request: &Request, response: &Response) -> ApiError {
-        let says = |words: &str| error.message().is_some_and(|message| message.contains(words));
+        let says = |words: &str| {
+            error
+                .message()
+                .is_some_and(|message| message.contains(words))
+        };
         match response.class {
             ResponseClass::ExpiredCredential => error.with_hint("check the credentials: Google Cloud doesn't know the token, or the account was disabled"),
             ResponseClass::PermissionDenied if matches!(error.code(), Some("accessNotConfigured" | "SERVICE_DISABLED")) => {
@@ -69,7 +83,12 @@ impl Api for ComputeApi {
 }
 
 fn error_body(body: &[u8]) -> ErrorBody {
-    ErrorBody::from_json(body, &["/error/errors/0/reason", "/error/status", "/error/code"], &["/error/message"], &[])
+    ErrorBody::from_json(
+        body,
+        &["/error/errors/0/reason", "/error/status", "/error/code"],
+        &["/error/message"],
+        &[],
+    )
 }
 
 /// A page of an aggregated list: what `T` lists, by the place it is in (`zones/us-east1-b`).
@@ -87,7 +106,11 @@ pub(crate) struct AggregatedPage<T> {
 /// What is in one place.
 #[derive(Deserialize)]
 pub(crate) struct Scoped<T> {
-    #[serde(alias = "instances", alias = "instanceGroupManagers", default = "Vec::new")]
+    #[serde(
+        alias = "instances",
+        alias = "instanceGroupManagers",
+        default = "Vec::new"
+    )]
     pub(crate) list: Vec<T>,
     warning: Option<Warning>,
 }
@@ -103,7 +126,10 @@ struct Warning {
 impl Warning {
     /// Whether something is missing from the list. Most warnings say that a place has no resources.
     fn is_partial(&self) -> bool {
-        matches!(self.code.as_str(), "UNREACHABLE" | "PARTIAL_SUCCESS" | "LIST_OVERHEAD_QUOTA_EXCEED")
+        matches!(
+            self.code.as_str(),
+            "UNREACHABLE" | "PARTIAL_SUCCESS" | "LIST_OVERHEAD_QUOTA_EXCEED"
+        )
     }
 }
 
@@ -113,17 +139,33 @@ impl<T> AggregatedPage<T> {
     /// # Errors
     ///
     /// With the place and the API's own words.
-    pub(crate) fn require_complete(&self, operation: &str, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
+    pub(crate) fn require_complete(
+        &self,
+        operation: &str,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<()> {
         let failed = |code: &str, message: String| {
-            let error = ApiError::new(NAME, operation, 200).with_code(Some(code.to_owned())).with_message(Some(message)).transient();
+            let error = ApiError::new(NAME, operation, 200)
+                .with_code(Some(code.to_owned()))
+                .with_message(Some(message))
+                .transient();
             Err(error.with_hint("a part of Google Cloud doesn't answer: try again in a while, or leave the zone out with `zone_pattern`").into())
         };
         let places = self.items.iter().filter(|(place, _)| is_wanted(place));
         let partial = |(place, scoped): (_, &Scoped<T>)| {
-            let warning = scoped.warning.as_ref().filter(|warning| warning.is_partial())?;
-            Some((warning.code.clone(), format!("{place}: {}", warning.message)))
+            let warning = scoped
+                .warning
+                .as_ref()
+                .filter(|warning| warning.is_partial())?;
+            Some((
+                warning.code.clone(),
+                format!("{place}: {}", warning.message),
+            ))
         };
-        if let Some((code, message)) = places.map(|(place, scoped)| (place.as_str(), scoped)).find_map(partial) {
+        if let Some((code, message)) = places
+            .map(|(place, scoped)| (place.as_str(), scoped))
+            .find_map(partial)
+        {
             return failed(&code, message);
         }
         if let Some(place) = self.unreachables.iter().find(|place| is_wanted(place)) {
@@ -131,7 +173,10 @@ impl<T> AggregatedPage<T> {
         }
         match &self.warning {
             // With the places that are missing listed, each was judged above.
-            Some(warning) if warning.is_partial() && (self.unreachables.is_empty() && !self.has_scoped_warning()) => {
+            Some(warning)
+                if warning.is_partial()
+                    && (self.unreachables.is_empty() && !self.has_scoped_warning()) =>
+            {
                 failed(&warning.code, warning.message.clone())
             }
             _ => Ok(()),
@@ -139,7 +184,10 @@ impl<T> AggregatedPage<T> {
     }
 
     fn has_scoped_warning(&self) -> bool {
-        self.items.values().filter_map(|scoped| scoped.warning.as_ref()).any(Warning::is_partial)
+        self.items
+            .values()
+            .filter_map(|scoped| scoped.warning.as_ref())
+            .any(Warning::is_partial)
     }
 }
 

@@ -5,29 +5,55 @@ use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 /// The value of a list that stands for the place of this instance.
 pub(crate) const SELF: &str = "self";
 
-pub(crate) const PROJECT_NAME: KeySpec =
-    KeySpec::new("project_name", "the id of the project; by default the one of this instance, as its metadata server says")
-        .common_mistakes(&["project", "project_id"]);
+pub(crate) const PROJECT_NAME: KeySpec = KeySpec::new(
+    "project_name",
+    "the id of the project; by default the one of this instance, as its metadata server says",
+)
+.common_mistakes(&["project", "project_id"]);
 
-pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the network tag that instances must have; of several, separated by commas, all")
-    .values(Values::List)
-    .common_mistakes(&["tag_name", "tag"]);
+pub(crate) const TAG_VALUE: KeySpec = KeySpec::new(
+    "tag_value",
+    "the network tag that instances must have; of several, separated by commas, all",
+)
+.values(Values::List)
+.common_mistakes(&["tag_name", "tag"]);
 
-pub(crate) const LABEL_KEY: KeySpec = KeySpec::new("label_key", "the label that must have the value of `label_value`").common_mistakes(&["tag_key"]);
+pub(crate) const LABEL_KEY: KeySpec = KeySpec::new(
+    "label_key",
+    "the label that must have the value of `label_value`",
+)
+.common_mistakes(&["tag_key"]);
 
-pub(crate) const LABEL_VALUE: KeySpec = KeySpec::new("label_value", "the value of the label `label_key`");
+pub(crate) const LABEL_VALUE: KeySpec =
+    KeySpec::new("label_value", "the value of the label `label_key`");
 
-pub(crate) const LABEL: KeySpec = KeySpec::family("tag.", "NAME", "the value of the label `NAME`; every label that is given must match");
+pub(crate) const LABEL: KeySpec = KeySpec::family(
+    "tag.",
+    "NAME",
+    "the value of the label `NAME`; every label that is given must match",
+);
 
-pub(crate) const INSTANCE_GROUP: KeySpec =
-    KeySpec::new("instance_group", "the managed instance group that instances must be in, zonal or regional; `self` is the group of this instance");
+pub(crate) const INSTANCE_GROUP: KeySpec = KeySpec::new(
+    "instance_group",
+    "the managed instance group that instances must be in, zonal or regional; `self` is the group of this instance",
+);
 
-pub(crate) const ZONE_PATTERN: KeySpec =
-    KeySpec::new("zone_pattern", "a regular expression (RE2) that the whole name of the zone must match, such as `us-(west|east).*`");
+pub(crate) const ZONE_PATTERN: KeySpec = KeySpec::new(
+    "zone_pattern",
+    "a regular expression (RE2) that the whole name of the zone must match, such as `us-(west|east).*`",
+);
 
-pub(crate) const ZONE: KeySpec = KeySpec::new("zone", "the zones to look in; `self` is the zone of this instance; all by default").values(Values::List);
+pub(crate) const ZONE: KeySpec = KeySpec::new(
+    "zone",
+    "the zones to look in; `self` is the zone of this instance; all by default",
+)
+.values(Values::List);
 
-pub(crate) const REGION: KeySpec = KeySpec::new("region", "the regions to look in; `self` is the region of this instance; all by default").values(Values::List);
+pub(crate) const REGION: KeySpec = KeySpec::new(
+    "region",
+    "the regions to look in; `self` is the region of this instance; all by default",
+)
+.values(Values::List);
 
 pub(crate) const CREDENTIALS_FILE: KeySpec = KeySpec::new(
     "credentials_file",

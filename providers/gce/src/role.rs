@@ -15,15 +15,29 @@ const DESCRIPTION: &str = "Lists what a join string needs, and nothing else";
 /// # Errors
 ///
 /// As building the provider.
-pub(crate) fn write(config: &ConfigString, context: &Context, format: RoleFormat) -> Result<RoleDocument> {
+pub(crate) fn write(
+    config: &ConfigString,
+    context: &Context,
+    format: RoleFormat,
+) -> Result<RoleDocument> {
     let mut options = Options::new(NAME, KEYS, config, context.env());
     let settings = Settings::read(&mut options);
     options.check()?;
-    let count = if settings.group.is_some() { PERMISSIONS.len() } else { 1 };
-    let permissions = || PERMISSIONS[..count].iter().map(|(_, permission)| permission);
+    let count = if settings.group.is_some() {
+        PERMISSIONS.len()
+    } else {
+        1
+    };
+    let permissions = || {
+        PERMISSIONS[..count]
+            .iter()
+            .map(|(_, permission)| permission)
+    };
     let text = match format {
         RoleFormat::Terraform => {
-            let list: Vec<String> = permissions().map(|permission| format!("\"{permission}\"")).collect();
+            let list: Vec<String> = permissions()
+                .map(|permission| format!("\"{permission}\""))
+                .collect();
             format!(
                 "resource \"google_project_iam_custom_role\" \"discover\" {{\n  role_id     = \"cloudAutojoinDiscover\"\n  title       = \"{TITLE}\"\n  \
                  description = \"{DESCRIPTION}\"\n  permissions = [{}]\n}}\n",
@@ -31,11 +45,17 @@ pub(crate) fn write(config: &ConfigString, context: &Context, format: RoleFormat
             )
         }
         _ => {
-            let list: String = permissions().map(|permission| format!("- {permission}\n")).collect();
-            format!("title: {TITLE}\ndescription: {DESCRIPTION}\nstage: GA\nincludedPermissions:\n{list}")
+            let list: String = permissions()
+                .map(|permission| format!("- {permission}\n"))
+                .collect();
+            format!(
+                "title: {TITLE}\ndescription: {DESCRIPTION}\nstage: GA\nincludedPermissions:\n{list}"
+            )
         }
     };
     let project = settings.project.unwrap_or_else(|| "PROJECT_ID".to_owned());
-    let note = format!("create it with `gcloud iam roles create cloudAutojoinDiscover --project={project} --file=FILE` and grant it on the project");
+    let note = format!(
+        "create it with `gcloud iam roles create cloudAutojoinDiscover --project={project} --file=FILE` and grant it on the project"
+    );
     Ok(RoleDocument::new(text).with_note(note))
 }

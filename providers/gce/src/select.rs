@@ -29,23 +29,39 @@ pub(crate) struct Places {
 /// Compiles `zone_pattern`, which must match the whole name of a zone, as the API takes it.
 pub(crate) fn zone_pattern(pattern: &str) -> Result<Regex, String> {
     let whole = format!("^(?:{pattern})$");
-    let compiled = RegexBuilder::new(&whole).unicode(false).size_limit(1 << 20).build();
+    let compiled = RegexBuilder::new(&whole)
+        .unicode(false)
+        .size_limit(1 << 20)
+        .build();
     compiled.map_err(|error| {
         let text = error.to_string();
-        text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+        text.lines()
+            .last()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned()
     })
 }
 
 impl Places {
     /// Whether the place of this instance has to be known.
     pub(crate) fn names_self(&self) -> bool {
-        self.zones.iter().chain(&self.regions).any(|place| place == SELF)
+        self.zones
+            .iter()
+            .chain(&self.regions)
+            .any(|place| place == SELF)
     }
 
     /// The same places with `zone` in place of `self`.
     pub(crate) fn seen_from(mut self, zone: &str) -> Self {
-        self.zones.iter_mut().filter(|place| *place == SELF).for_each(|place| *place = zone.to_owned());
-        self.regions.iter_mut().filter(|place| *place == SELF).for_each(|place| *place = region_of(zone).to_owned());
+        self.zones
+            .iter_mut()
+            .filter(|place| *place == SELF)
+            .for_each(|place| *place = zone.to_owned());
+        self.regions
+            .iter_mut()
+            .filter(|place| *place == SELF)
+            .for_each(|place| *place = region_of(zone).to_owned());
         self
     }
 
@@ -54,20 +70,27 @@ impl Places {
     pub(crate) fn include(&self, place: &str) -> bool {
         match place.rsplit('/').next() {
             Some(zone) if place.contains("zones/") => self.mismatch(zone).is_none(),
-            Some(region) => self.regions.is_empty() || self.regions.iter().any(|wanted| wanted == region),
+            Some(region) => {
+                self.regions.is_empty() || self.regions.iter().any(|wanted| wanted == region)
+            }
             None => true,
         }
     }
 
     fn mismatch(&self, zone: &str) -> Option<Exclusion> {
         let excluded = |of: String| Some(Exclusion::NotMember { of });
-        if self.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(zone.as_bytes())) {
+        if self
+            .pattern
+            .as_ref()
+            .is_some_and(|pattern| !pattern.is_match(zone.as_bytes()))
+        {
             return excluded("the zones of `zone_pattern`".to_owned());
         }
         if !self.zones.is_empty() && !self.zones.iter().any(|wanted| wanted == zone) {
             return excluded(format!("zone `{}`", self.zones.join("`, `")));
         }
-        if !self.regions.is_empty() && !self.regions.iter().any(|wanted| wanted == region_of(zone)) {
+        if !self.regions.is_empty() && !self.regions.iter().any(|wanted| wanted == region_of(zone))
+        {
             return excluded(format!("region `{}`", self.regions.join("`, `")));
         }
         None
@@ -82,11 +105,17 @@ fn region_of(zone: &str) -> &str {
 /// The filter of the API for these network tags and labels; empty without any.
 pub(crate) fn filter(tags: &[String], labels: &[(String, String)]) -> String {
     let tags = tags.iter().map(|tag| format!("tags.items:{}", quoted(tag)));
-    let labels = labels.iter().map(|(key, value)| format!("labels.{key}={}", quoted(value)));
+    let labels = labels
+        .iter()
+        .map(|(key, value)| format!("labels.{key}={}", quoted(value)));
     let conditions: Vec<String> = tags.chain(labels).collect();
     match conditions.as_slice() {
         [one] => one.clone(),
-        several => several.iter().map(|condition| format!("({condition})")).collect::<Vec<_>>().join(" AND "),
+        several => several
+            .iter()
+            .map(|condition| format!("({condition})"))
+            .collect::<Vec<_>>()
+            .join(" AND "),
     }
 }
 
@@ -100,12 +129,22 @@ pub(crate) type Members = HashSet<(String, String)>;
 
 impl Conditions {
     /// The instance of `place` in neutral words, excluded if it doesn't meet the conditions.
-    pub(crate) fn instance(&self, project: &str, place: &str, instance: api::Instance, group: Option<(&str, &Members)>) -> Instance {
+    pub(crate) fn instance(
+        &self,
+        project: &str,
+        place: &str,
+        instance: api::Instance,
+        group: Option<(&str, &Members)>,
+    ) -> Instance {
         let zone = place.rsplit('/').next().unwrap_or_default();
         let excluded = self.mismatch(zone, &instance, place, group);
         let is_running = instance.status == "RUNNING";
         // The name identifies an instance in its zone, should the API leave out the id.
-        let id = if instance.id.is_empty() { format!("{place}/instances/{}", instance.name) } else { instance.id };
+        let id = if instance.id.is_empty() {
+            format!("{place}/instances/{}", instance.name)
+        } else {
+            instance.id
+        };
         let mut neutral = Instance::new("instance", id, instance.name)
             .with_state(instance.status, is_running)
             .with_attribute("project", project)
@@ -114,27 +153,62 @@ impl Conditions {
         neutral.excluded = excluded;
         neutral.tags = instance.labels.into_iter().collect();
         for (index, interface) in instance.network_interfaces.into_iter().enumerate() {
-            let external = interface.access_configs.into_iter().filter_map(|config| config.nat_ip);
-            let external = external.chain(interface.ipv6_access_configs.into_iter().filter_map(|config| config.external_ipv6));
-            let internal = interface.network_ip.into_iter().chain(interface.ipv6_address);
-            let addresses = internal.map(|text| (text, AddressScope::Private)).chain(external.map(|text| (text, AddressScope::Public)));
-            neutral.addresses.extend(addresses.filter_map(|(text, scope)| {
-                let ip = text.trim().parse().ok()?;
-                let name = Some(interface.name.clone()).filter(|name| !name.is_empty());
-                Some(InstanceAddress { ip, scope, interface: name, is_primary: index == 0, port: None })
-            }));
+            let external = interface
+                .access_configs
+                .into_iter()
+                .filter_map(|config| config.nat_ip);
+            let external = external.chain(
+                interface
+                    .ipv6_access_configs
+                    .into_iter()
+                    .filter_map(|config| config.external_ipv6),
+            );
+            let internal = interface
+                .network_ip
+                .into_iter()
+                .chain(interface.ipv6_address);
+            let addresses = internal
+                .map(|text| (text, AddressScope::Private))
+                .chain(external.map(|text| (text, AddressScope::Public)));
+            neutral
+                .addresses
+                .extend(addresses.filter_map(|(text, scope)| {
+                    let ip = text.trim().parse().ok()?;
+                    let name = Some(interface.name.clone()).filter(|name| !name.is_empty());
+                    Some(InstanceAddress {
+                        ip,
+                        scope,
+                        interface: name,
+                        is_primary: index == 0,
+                        port: None,
+                    })
+                }));
         }
         neutral
     }
 
-    fn mismatch(&self, zone: &str, instance: &api::Instance, place: &str, group: Option<(&str, &Members)>) -> Option<Exclusion> {
+    fn mismatch(
+        &self,
+        zone: &str,
+        instance: &api::Instance,
+        place: &str,
+        group: Option<(&str, &Members)>,
+    ) -> Option<Exclusion> {
         if let Some((name, members)) = group
             && !members.contains(&(place.to_owned(), instance.name.clone()))
         {
-            return Some(Exclusion::NotMember { of: format!("instance group `{name}`") });
+            return Some(Exclusion::NotMember {
+                of: format!("instance group `{name}`"),
+            });
         }
-        if let Some(missing) = self.tags.iter().find(|wanted| !instance.tags.items.contains(wanted)) {
-            return Some(Exclusion::Other(format!("no network tag `{missing}`").into()));
+        if let Some(missing) = self
+            .tags
+            .iter()
+            .find(|wanted| !instance.tags.items.contains(wanted))
+        {
+            return Some(Exclusion::Other(
+                format!("no network tag `{missing}`").into(),
+            ));
         }
         self.places.mismatch(zone)
     }
@@ -148,7 +222,10 @@ mod tests {
 
     fn filter_of(tags: &[&str], labels: &[(&str, &str)]) -> String {
         let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
-        let labels: Vec<(String, String)> = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let labels: Vec<(String, String)> = labels
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
         filter(&tags, &labels)
     }
 
@@ -156,19 +233,30 @@ mod tests {
     fn the_filter_is_that_of_go_discover() {
         assert_eq!(filter_of(&["t"], &[]), r#"tags.items:"t""#);
         assert_eq!(filter_of(&[], &[("k", "v")]), r#"labels.k="v""#);
-        assert_eq!(filter_of(&["t"], &[("k", "v")]), r#"(tags.items:"t") AND (labels.k="v")"#);
+        assert_eq!(
+            filter_of(&["t"], &[("k", "v")]),
+            r#"(tags.items:"t") AND (labels.k="v")"#
+        );
         assert_eq!(filter_of(&[], &[]), "");
     }
 
     #[test]
     fn a_value_cannot_leave_its_string() {
-        assert_eq!(filter_of(&[], &[("k", r#"x" OR labels.k:"*\"#)]), r#"labels.k="x\" OR labels.k:\"*\\""#);
+        assert_eq!(
+            filter_of(&[], &[("k", r#"x" OR labels.k:"*\"#)]),
+            r#"labels.k="x\" OR labels.k:\"*\\""#
+        );
     }
 
     #[test]
     fn a_zone_pattern_matches_the_whole_name() {
-        let matches = |pattern: &str, zone: &str| zone_pattern(pattern).unwrap().is_match(zone.as_bytes());
-        assert!(matches("us-east1-.*", "us-east1-b") && matches("us-(west|east)1-b", "us-east1-b") && matches(r"us-east\d-[a-c]", "us-east1-b"));
+        let matches =
+            |pattern: &str, zone: &str| zone_pattern(pattern).unwrap().is_match(zone.as_bytes());
+        assert!(
+            matches("us-east1-.*", "us-east1-b")
+                && matches("us-(west|east)1-b", "us-east1-b")
+                && matches(r"us-east\d-[a-c]", "us-east1-b")
+        );
         assert!(!matches("us-east1", "us-east1-b") && !matches("a|us-east1-", "us-east1-b"));
         // The example of go-discover's help isn't valid RE2 either.
         assert!(!zone_pattern("(?west|east).*").unwrap_err().is_empty());
@@ -179,13 +267,28 @@ mod tests {
     fn places_are_zones_and_regions_as_lists_and_as_those_of_this_instance() {
         let places = |zones: &[&str], regions: &[&str]| {
             let list = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
-            Places { pattern: None, zones: list(zones), regions: list(regions) }.seen_from("europe-west1-c")
+            Places {
+                pattern: None,
+                zones: list(zones),
+                regions: list(regions),
+            }
+            .seen_from("europe-west1-c")
         };
-        let included =
-            |places: Places| ["zones/europe-west1-c", "zones/europe-west1-b", "zones/us-east1-b", "regions/us-east1"].map(|place| places.include(place));
+        let included = |places: Places| {
+            [
+                "zones/europe-west1-c",
+                "zones/europe-west1-b",
+                "zones/us-east1-b",
+                "regions/us-east1",
+            ]
+            .map(|place| places.include(place))
+        };
         assert_eq!(included(places(&[], &[])), [true; 4]);
         assert_eq!(included(places(&["self"], &[])), [true, false, false, true]);
         assert_eq!(included(places(&[], &["self"])), [true, true, false, false]);
-        assert_eq!(included(places(&[], &["us-east1", "europe-west1"])), [true; 4]);
+        assert_eq!(
+            included(places(&[], &["us-east1", "europe-west1"])),
+            [true; 4]
+        );
     }
 }

@@ -17,13 +17,25 @@ const LIST: &str = "/compute/v1/projects/example-project/aggregated/instances";
 
 /// An instance as the API sends it; of each interface the internal address, the external one and
 /// the internal IPv6 address.
-fn instance(name: &str, status: &str, tags: &[&str], role: &str, interfaces: &[(&str, Option<&str>, Option<&str>)]) -> Value {
-    let interface = |(index, (internal, external, ipv6)): (usize, &(&str, Option<&str>, Option<&str>))| {
+fn instance(
+    name: &str,
+    status: &str,
+    tags: &[&str],
+    role: &str,
+    interfaces: &[(&str, Option<&str>, Option<&str>)],
+) -> Value {
+    let interface = |(index, (internal, external, ipv6)): (
+        usize,
+        &(&str, Option<&str>, Option<&str>),
+    )| {
         let mut interface = json!({
             "name": format!("nic{index}"), "networkIP": internal, "ipv6Address": ipv6,
             "accessConfigs": external.map(|address| json!({"natIP": address})).into_iter().collect::<Vec<_>>(),
         });
-        interface.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        interface
+            .as_object_mut()
+            .unwrap()
+            .retain(|_, value| !value.is_null());
         interface
     };
     json!({
@@ -54,27 +66,73 @@ fn list(reply: String) -> Exchange {
 
 fn token() -> Exchange {
     let token = json!({"access_token": format!("{CANARY}-token"), "expires_in": 3599, "token_type": "Bearer"});
-    Exchange::get("/computeMetadata/v1/instance/service-accounts/default/token", token.to_string())
-        .with_header("metadata-flavor", "Google")
-        .with_reply_header("metadata-flavor", "Google")
+    Exchange::get(
+        "/computeMetadata/v1/instance/service-accounts/default/token",
+        token.to_string(),
+    )
+    .with_header("metadata-flavor", "Google")
+    .with_reply_header("metadata-flavor", "Google")
 }
 
 fn gce() -> Conformance {
     let first = [
-        instance("consul-a", "RUNNING", &["consul", "http"], "server", &[("10.0.0.9", Some("203.0.113.9"), None), ("10.9.0.9", None, None)]),
-        instance("stopped", "TERMINATED", &["consul"], "server", &[("10.0.0.8", None, None)]),
-        instance("client", "RUNNING", &["consul"], "client", &[("10.0.0.3", None, None)]),
-        instance("untagged", "RUNNING", &["consul-old"], "server", &[("10.0.0.4", None, None)]),
+        instance(
+            "consul-a",
+            "RUNNING",
+            &["consul", "http"],
+            "server",
+            &[
+                ("10.0.0.9", Some("203.0.113.9"), None),
+                ("10.9.0.9", None, None),
+            ],
+        ),
+        instance(
+            "stopped",
+            "TERMINATED",
+            &["consul"],
+            "server",
+            &[("10.0.0.8", None, None)],
+        ),
+        instance(
+            "client",
+            "RUNNING",
+            &["consul"],
+            "client",
+            &[("10.0.0.3", None, None)],
+        ),
+        instance(
+            "untagged",
+            "RUNNING",
+            &["consul-old"],
+            "server",
+            &[("10.0.0.4", None, None)],
+        ),
     ];
     let second = [
-        instance("consul-b", "RUNNING", &["consul"], "server", &[("10.0.0.10", None, Some("fd20::10"))]),
+        instance(
+            "consul-b",
+            "RUNNING",
+            &["consul"],
+            "server",
+            &[("10.0.0.10", None, Some("fd20::10"))],
+        ),
         instance("new", "PROVISIONING", &["consul"], "server", &[]),
     ];
-    let elsewhere = [instance("elsewhere", "RUNNING", &["consul"], "server", &[("10.0.1.7", None, None)])];
+    let elsewhere = [instance(
+        "elsewhere",
+        "RUNNING",
+        &["consul"],
+        "server",
+        &[("10.0.1.7", None, None)],
+    )];
     let lists = [
         list(page(&[("us-east1-b", &first)], Some("CiQ="))).without_query("pageToken"),
         list(page(&[], Some("CiY="))).with_query("pageToken", "CiQ="),
-        list(page(&[("us-east1-c", &second), ("europe-west1-b", &elsewhere)], None)).with_query("pageToken", "CiY="),
+        list(page(
+            &[("us-east1-c", &second), ("europe-west1-b", &elsewhere)],
+            None,
+        ))
+        .with_query("pageToken", "CiY="),
     ];
     Conformance {
         spec: SPEC,

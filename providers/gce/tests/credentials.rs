@@ -26,14 +26,29 @@ const JOIN: &str = "project_name=p tag_value=consul";
 async fn start() -> MockServer {
     let server = MockServer::start().await;
     answer(&server, "GET", LIST, one_instance()).await;
-    answer(&server, "POST", "/token", json!({"access_token": "exchanged", "expires_in": 3600, "token_type": "Bearer"})).await;
+    answer(
+        &server,
+        "POST",
+        "/token",
+        json!({"access_token": "exchanged", "expires_in": 3600, "token_type": "Bearer"}),
+    )
+    .await;
     let impersonated = json!({"accessToken": "impersonated", "expireTime": "2026-11-27T20:00:00Z"});
-    answer(&server, "POST", "/v1/projects/-/serviceAccounts/reader@p.example:generateAccessToken", impersonated).await;
+    answer(
+        &server,
+        "POST",
+        "/v1/projects/-/serviceAccounts/reader@p.example:generateAccessToken",
+        impersonated,
+    )
+    .await;
     server
 }
 
 fn impersonation_url(server: &MockServer) -> String {
-    format!("{}/v1/projects/-/serviceAccounts/reader@p.example:generateAccessToken", server.uri())
+    format!(
+        "{}/v1/projects/-/serviceAccounts/reader@p.example:generateAccessToken",
+        server.uri()
+    )
 }
 
 /// Resolves the join string with this credentials file, and gives the requests.
@@ -41,7 +56,12 @@ async fn with_file(server: &MockServer, credentials: &Value) -> Result<Vec<Reque
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("credentials.json");
     std::fs::write(&file, credentials.to_string()).unwrap();
-    let found = addresses(server, &format!("{JOIN} credentials_file={}", file.display()), &[]).await?;
+    let found = addresses(
+        server,
+        &format!("{JOIN} credentials_file={}", file.display()),
+        &[],
+    )
+    .await?;
     assert_eq!(found, ["10.0.0.1"]);
     Ok(server.received_requests().await.unwrap())
 }
@@ -51,7 +71,10 @@ fn form(request: &Request) -> BTreeMap<String, String> {
 }
 
 fn authorization(request: &Request) -> &str {
-    request.headers.get("authorization").map_or("", |value| value.to_str().unwrap())
+    request
+        .headers
+        .get("authorization")
+        .map_or("", |value| value.to_str().unwrap())
 }
 
 fn reason(error: &Error) -> String {
@@ -68,18 +91,48 @@ async fn the_key_of_a_service_account_signs_an_assertion() {
     });
     let requests = with_file(&server, &credentials).await.unwrap();
     let form = form(&requests[0]);
-    assert_eq!(form["grant_type"], "urn:ietf:params:oauth:grant-type:jwt-bearer");
+    assert_eq!(
+        form["grant_type"],
+        "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    );
     let (signed, signature) = form["assertion"].rsplit_once('.').unwrap();
-    let part = |index| -> Value { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(signed.split('.').nth(index).unwrap()).unwrap()).unwrap() };
+    let part = |index| -> Value {
+        serde_json::from_slice(
+            &URL_SAFE_NO_PAD
+                .decode(signed.split('.').nth(index).unwrap())
+                .unwrap(),
+        )
+        .unwrap()
+    };
     assert_eq!(part(0), json!({"alg": "RS256", "typ": "JWT", "kid": "k1"}));
     let claims: Value = part(1);
-    assert_eq!((&claims["iss"], &claims["aud"]), (&json!("discover@p.example"), &json!(token_uri)));
-    assert_eq!(claims["scope"], "https://www.googleapis.com/auth/compute.readonly");
-    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 3600);
-    let der = STANDARD.decode(KEY.lines().filter(|line| !line.starts_with('-')).collect::<String>()).unwrap();
+    assert_eq!(
+        (&claims["iss"], &claims["aud"]),
+        (&json!("discover@p.example"), &json!(token_uri))
+    );
+    assert_eq!(
+        claims["scope"],
+        "https://www.googleapis.com/auth/compute.readonly"
+    );
+    assert_eq!(
+        claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(),
+        3600
+    );
+    let der = STANDARD
+        .decode(
+            KEY.lines()
+                .filter(|line| !line.starts_with('-'))
+                .collect::<String>(),
+        )
+        .unwrap();
     let key = RsaKeyPair::from_pkcs8(&der).unwrap();
     let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key().as_ref());
-    public.verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
+    public
+        .verify(
+            signed.as_bytes(),
+            &URL_SAFE_NO_PAD.decode(signature).unwrap(),
+        )
+        .unwrap();
     assert_eq!(authorization(&requests[1]), "Bearer exchanged");
 }
 
@@ -89,18 +142,30 @@ async fn a_user_sends_the_refresh_token() {
     let token_uri = format!("{}/token", server.uri());
     let credentials = json!({"type": "authorized_user", "client_id": "id", "client_secret": "s", "refresh_token": "r", "token_uri": token_uri});
     let requests = with_file(&server, &credentials).await.unwrap();
-    let expected = [("grant_type", "refresh_token"), ("client_id", "id"), ("client_secret", "s"), ("refresh_token", "r")];
-    assert_eq!(form(&requests[0]), expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    let expected = [
+        ("grant_type", "refresh_token"),
+        ("client_id", "id"),
+        ("client_secret", "s"),
+        ("refresh_token", "r"),
+    ];
+    assert_eq!(
+        form(&requests[0]),
+        expected
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
+    );
 }
 
 #[tokio::test]
 async fn a_user_of_workforce_federation_authenticates_the_client_in_the_header() {
     let server = start().await;
     let token_url = format!("{}/token", server.uri());
-    let credentials =
-        json!({"type": "external_account_authorized_user", "client_id": "id", "client_secret": "s", "refresh_token": "r", "token_url": token_url});
+    let credentials = json!({"type": "external_account_authorized_user", "client_id": "id", "client_secret": "s", "refresh_token": "r", "token_url": token_url});
     let requests = with_file(&server, &credentials).await.unwrap();
-    assert_eq!(authorization(&requests[0]), format!("Basic {}", STANDARD.encode("id:s")));
+    assert_eq!(
+        authorization(&requests[0]),
+        format!("Basic {}", STANDARD.encode("id:s"))
+    );
     assert!(!form(&requests[0]).contains_key("client_secret"));
 }
 
@@ -117,11 +182,19 @@ async fn an_external_account_exchanges_the_token_of_a_file() {
     let directory = TempDir::new().unwrap();
     let token = directory.path().join("token");
     std::fs::write(&token, "subject\n").unwrap();
-    let requests = with_file(&server, &external_account(&server, &json!({"file": token}))).await.unwrap();
+    let requests = with_file(&server, &external_account(&server, &json!({"file": token})))
+        .await
+        .unwrap();
     let form = form(&requests[0]);
     assert_eq!(form["subject_token"], "subject");
-    assert_eq!(form["grant_type"], "urn:ietf:params:oauth:grant-type:token-exchange");
-    assert_eq!(form["scope"], "https://www.googleapis.com/auth/compute.readonly");
+    assert_eq!(
+        form["grant_type"],
+        "urn:ietf:params:oauth:grant-type:token-exchange"
+    );
+    assert_eq!(
+        form["scope"],
+        "https://www.googleapis.com/auth/compute.readonly"
+    );
     assert_eq!(authorization(&requests[1]), "Bearer exchanged");
 }
 
@@ -129,29 +202,36 @@ async fn an_external_account_exchanges_the_token_of_a_file() {
 async fn an_external_account_exchanges_the_token_of_a_url_and_impersonates() {
     let server = start().await;
     answer(&server, "GET", "/identity", json!({"id_token": "subject"})).await;
-    let source =
-        json!({"url": format!("{}/identity", server.uri()), "headers": {"x-proof": "1"}, "format": {"type": "json", "subject_token_field_name": "id_token"}});
+    let source = json!({"url": format!("{}/identity", server.uri()), "headers": {"x-proof": "1"}, "format": {"type": "json", "subject_token_field_name": "id_token"}});
     let mut credentials = external_account(&server, &source);
     credentials["service_account_impersonation_url"] = json!(impersonation_url(&server));
     let requests = with_file(&server, &credentials).await.unwrap();
     assert_eq!(requests[0].headers.get("x-proof").unwrap(), "1");
     assert_eq!(form(&requests[1])["subject_token"], "subject");
-    assert_eq!(form(&requests[1])["scope"], "https://www.googleapis.com/auth/cloud-platform");
+    assert_eq!(
+        form(&requests[1])["scope"],
+        "https://www.googleapis.com/auth/cloud-platform"
+    );
     assert_eq!(authorization(&requests[2]), "Bearer exchanged");
-    assert_eq!(requests[2].body_json::<Value>().unwrap()["scope"], json!(["https://www.googleapis.com/auth/compute.readonly"]));
+    assert_eq!(
+        requests[2].body_json::<Value>().unwrap()["scope"],
+        json!(["https://www.googleapis.com/auth/compute.readonly"])
+    );
     assert_eq!(authorization(&requests[3]), "Bearer impersonated");
 }
 
 #[tokio::test]
 async fn a_service_account_is_impersonated_as_another_identity() {
     let server = start().await;
-    let user =
-        json!({"type": "authorized_user", "client_id": "id", "client_secret": "s", "refresh_token": "r", "token_uri": format!("{}/token", server.uri())});
+    let user = json!({"type": "authorized_user", "client_id": "id", "client_secret": "s", "refresh_token": "r", "token_uri": format!("{}/token", server.uri())});
     let credentials = json!({
         "type": "impersonated_service_account", "service_account_impersonation_url": impersonation_url(&server), "source_credentials": user, "delegates": ["d"],
     });
     let requests = with_file(&server, &credentials).await.unwrap();
-    assert_eq!(requests[1].body_json::<Value>().unwrap()["delegates"], json!(["d"]));
+    assert_eq!(
+        requests[1].body_json::<Value>().unwrap()["delegates"],
+        json!(["d"])
+    );
     assert_eq!(authorization(&requests[2]), "Bearer impersonated");
 }
 
@@ -160,22 +240,46 @@ async fn a_file_that_cannot_be_used_says_why_and_repeats_nothing_of_it() {
     let server = start().await;
     let secret = "c4n4ry";
     let cases = [
-        (json!({"type": "unknown", "private_key": secret}), "its type `unknown` isn't one of service_account, "),
-        (json!({"type": "service_account", "client_email": "e", "private_key": [secret]}), "another form than documented"),
-        (json!({"type": "service_account", "private_key": secret}), "missing field `client_email`"),
-        (json!({"type": "service_account", "client_email": "e", "private_key": secret}), "key of the service account `e`: it isn't PEM"),
+        (
+            json!({"type": "unknown", "private_key": secret}),
+            "its type `unknown` isn't one of service_account, ",
+        ),
+        (
+            json!({"type": "service_account", "client_email": "e", "private_key": [secret]}),
+            "another form than documented",
+        ),
+        (
+            json!({"type": "service_account", "private_key": secret}),
+            "missing field `client_email`",
+        ),
+        (
+            json!({"type": "service_account", "client_email": "e", "private_key": secret}),
+            "key of the service account `e`: it isn't PEM",
+        ),
         (
             json!({"type": "service_account", "client_email": "e", "private_key": KEY, "token_uri": "http://token.example/"}),
             "cannot use the credentials file: ",
         ),
-        (external_account(&server, &json!({"environment_id": "aws1", "url": "http://127.0.0.1/"})), "the credential source `aws1` isn't supported"),
-        (external_account(&server, &json!({"executable": {"command": secret}})), "`executable or certificate` isn't supported"),
+        (
+            external_account(
+                &server,
+                &json!({"environment_id": "aws1", "url": "http://127.0.0.1/"}),
+            ),
+            "the credential source `aws1` isn't supported",
+        ),
+        (
+            external_account(&server, &json!({"executable": {"command": secret}})),
+            "`executable or certificate` isn't supported",
+        ),
     ];
     for (credentials, expected) in cases {
         let error = with_file(&server, &credentials).await.unwrap_err();
         let text = reason(&error);
         assert!(text.contains(expected), "{text}");
-        assert!(!text.contains(secret) && !error.is_transient() && error.hint().is_some(), "{text}");
+        assert!(
+            !text.contains(secret) && !error.is_transient() && error.hint().is_some(),
+            "{text}"
+        );
     }
     assert_eq!(server.received_requests().await.unwrap().len(), 0);
 }
@@ -183,12 +287,21 @@ async fn a_file_that_cannot_be_used_says_why_and_repeats_nothing_of_it() {
 #[tokio::test]
 async fn a_refused_grant_is_explained() {
     let server = MockServer::start().await;
-    let refusal = wiremock::ResponseTemplate::new(400).set_body_json(json!({"error": "invalid_grant", "error_description": "Invalid JWT Signature."}));
-    wiremock::Mock::given(wiremock::matchers::path("/token")).respond_with(refusal).mount(&server).await;
-    let user =
-        json!({"type": "authorized_user", "client_id": "id", "client_secret": "s", "refresh_token": "r", "token_uri": format!("{}/token", server.uri())});
+    let refusal = wiremock::ResponseTemplate::new(400).set_body_json(
+        json!({"error": "invalid_grant", "error_description": "Invalid JWT Signature."}),
+    );
+    wiremock::Mock::given(wiremock::matchers::path("/token"))
+        .respond_with(refusal)
+        .mount(&server)
+        .await;
+    let user = json!({"type": "authorized_user", "client_id": "id", "client_secret": "s", "refresh_token": "r", "token_uri": format!("{}/token", server.uri())});
     let text = reason(&with_file(&server, &user).await.unwrap_err());
-    assert!(text.contains("`credentials file` failed") && text.contains("Invalid JWT Signature") && text.contains("was deleted"), "{text}");
+    assert!(
+        text.contains("`credentials file` failed")
+            && text.contains("Invalid JWT Signature")
+            && text.contains("was deleted"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -202,13 +315,31 @@ async fn the_file_of_the_environment_and_of_gcloud_are_found() {
     let given = directory.path().join("given.json");
     std::fs::write(&given, user("given")).unwrap();
     std::fs::create_dir_all(directory.path().join(".config/gcloud")).unwrap();
-    std::fs::write(directory.path().join(".config/gcloud/application_default_credentials.json"), user("gcloud")).unwrap();
+    std::fs::write(
+        directory
+            .path()
+            .join(".config/gcloud/application_default_credentials.json"),
+        user("gcloud"),
+    )
+    .unwrap();
     let home = directory.path().to_str().unwrap();
     addresses(&server, JOIN, &[("HOME", home)]).await.unwrap();
-    addresses(&server, JOIN, &[("HOME", home), ("GOOGLE_APPLICATION_CREDENTIALS", given.to_str().unwrap())]).await.unwrap();
+    addresses(
+        &server,
+        JOIN,
+        &[
+            ("HOME", home),
+            ("GOOGLE_APPLICATION_CREDENTIALS", given.to_str().unwrap()),
+        ],
+    )
+    .await
+    .unwrap();
     let requests = server.received_requests().await.unwrap();
-    let refreshed: Vec<String> =
-        requests.iter().filter(|request| request.url.path() == "/token").map(|request| form(request)["refresh_token"].clone()).collect();
+    let refreshed: Vec<String> = requests
+        .iter()
+        .filter(|request| request.url.path() == "/token")
+        .map(|request| form(request)["refresh_token"].clone())
+        .collect();
     assert_eq!(refreshed, ["gcloud", "given"]);
 }
 
@@ -217,41 +348,95 @@ async fn the_metadata_server_gives_project_and_token() {
     let server = start().await;
     with_token(&server).await;
     metadata(&server, "project/project-id", "p").await;
-    assert_eq!(addresses(&server, "tag_value=consul", &[]).await.unwrap(), ["10.0.0.1"]);
+    assert_eq!(
+        addresses(&server, "tag_value=consul", &[]).await.unwrap(),
+        ["10.0.0.1"]
+    );
     let requests = server.received_requests().await.unwrap();
     assert_eq!(requests.len(), 3);
-    assert!(requests[..2].iter().all(|request| request.headers.get("metadata-flavor").is_some_and(|flavor| flavor == "Google")));
+    assert!(requests[..2].iter().all(|request| {
+        request
+            .headers
+            .get("metadata-flavor")
+            .is_some_and(|flavor| flavor == "Google")
+    }));
     assert_eq!(authorization(&requests[2]), "Bearer t");
 }
 
 #[tokio::test]
 async fn another_server_in_place_of_the_metadata_server_gets_no_belief() {
     let server = start().await;
-    answer(&server, "GET", "/computeMetadata/v1/instance/service-accounts/default/token", json!({"access_token": "t", "expires_in": 3599})).await;
+    answer(
+        &server,
+        "GET",
+        "/computeMetadata/v1/instance/service-accounts/default/token",
+        json!({"access_token": "t", "expires_in": 3599}),
+    )
+    .await;
     let error = addresses(&server, JOIN, &[]).await.unwrap_err();
     let text = reason(&error);
-    assert!(text.contains("is not the metadata server of Google Cloud") && text.contains("neither `credentials_file` nor"), "{text}");
-    assert!(text.contains("`gcloud auth application-default login`") && !error.is_transient(), "{text}");
-    let text = reason(&addresses(&server, "tag_value=consul", &[]).await.unwrap_err());
-    assert!(text.contains("cannot read the project of this instance") && text.contains("add `project_name=...`"), "{text}");
+    assert!(
+        text.contains("is not the metadata server of Google Cloud")
+            && text.contains("neither `credentials_file` nor"),
+        "{text}"
+    );
+    assert!(
+        text.contains("`gcloud auth application-default login`") && !error.is_transient(),
+        "{text}"
+    );
+    let text = reason(
+        &addresses(&server, "tag_value=consul", &[])
+            .await
+            .unwrap_err(),
+    );
+    assert!(
+        text.contains("cannot read the project of this instance")
+            && text.contains("add `project_name=...`"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn without_a_metadata_server_every_source_is_named_and_waiting_may_help() {
     let server = start().await;
     // A port of this machine that nothing listens on.
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let error = addresses(&server, JOIN, &[("GCE_METADATA_HOST", &closed), ("HOME", "/nonexistent")]).await.unwrap_err();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
+    let error = addresses(
+        &server,
+        JOIN,
+        &[("GCE_METADATA_HOST", &closed), ("HOME", "/nonexistent")],
+    )
+    .await
+    .unwrap_err();
     let text = reason(&error);
-    assert!(text.contains("there is no `/nonexistent/.config/gcloud/application_default_credentials.json`"), "{text}");
-    assert!(text.contains(&format!("no metadata server at http://{closed}")) && error.is_transient(), "{text}");
+    assert!(
+        text.contains(
+            "there is no `/nonexistent/.config/gcloud/application_default_credentials.json`"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("no metadata server at http://{closed}")) && error.is_transient(),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn an_instance_without_a_service_account_says_so() {
     let server = start().await;
     let reply = wiremock::ResponseTemplate::new(404).insert_header("metadata-flavor", "Google");
-    wiremock::Mock::given(wiremock::matchers::path_regex("^/computeMetadata/.*")).respond_with(reply).mount(&server).await;
+    wiremock::Mock::given(wiremock::matchers::path_regex("^/computeMetadata/.*"))
+        .respond_with(reply)
+        .mount(&server)
+        .await;
     let text = reason(&addresses(&server, JOIN, &[]).await.unwrap_err());
-    assert!(text.contains("this instance has no service account") && text.contains("attach a service account"), "{text}");
+    assert!(
+        text.contains("this instance has no service account")
+            && text.contains("attach a service account"),
+        "{text}"
+    );
 }

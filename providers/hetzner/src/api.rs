@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_core::http::{
+    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+};
 use cloud_autojoin_provider_kit::api::retry_after_or_reset;
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::Deserialize;
@@ -32,9 +34,14 @@ impl Api for HetznerApi {
 
     fn explain(&self, error: ApiError, _: &Request, response: &Response) -> ApiError {
         match (response.class, error.code()) {
-            (ResponseClass::ExpiredCredential, _) => error.with_hint("check `api_token`: Hetzner Cloud doesn't know it, or it was deleted"),
-            (ResponseClass::PermissionDenied, _) => error.with_missing_permission("Read").with_hint("use a token with the permission `Read` of this project"),
-            (_, Some("invalid_input")) => error.with_hint("check the syntax of `label_selector`, such as `role=consul` or `role in (a,b)`"),
+            (ResponseClass::ExpiredCredential, _) => error
+                .with_hint("check `api_token`: Hetzner Cloud doesn't know it, or it was deleted"),
+            (ResponseClass::PermissionDenied, _) => error
+                .with_missing_permission("Read")
+                .with_hint("use a token with the permission `Read` of this project"),
+            (_, Some("invalid_input")) => error.with_hint(
+                "check the syntax of `label_selector`, such as `role=consul` or `role in (a,b)`",
+            ),
             _ => error,
         }
     }
@@ -100,7 +107,10 @@ pub(crate) struct Server {
 impl Server {
     /// The name of its location, `fsn1`.
     pub(crate) fn location(&self) -> &str {
-        let location = self.location.as_ref().or_else(|| self.datacenter.as_ref()?.location.as_ref());
+        let location = self
+            .location
+            .as_ref()
+            .or_else(|| self.datacenter.as_ref()?.location.as_ref());
         location.map_or("", |location| &location.name)
     }
 }

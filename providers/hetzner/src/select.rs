@@ -16,8 +16,8 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
-    /// The server as an instance, excluded if it doesn't meet the conditions. `network` is the id of
-    /// the network.
+    /// The server as an instance, excluded if it doesn't meet the conditions. `network` is the id
+    /// of the network.
     pub(crate) fn instance(&self, server: Server, network: Option<u64>) -> Instance {
         let is_running = server.status == "running";
         let mut instance = Instance::new("server", server.id.to_string(), server.name.clone())
@@ -32,7 +32,11 @@ impl Conditions {
         if let Some(ipv4) = server.public_net.ipv4 {
             instance.add_address(&ipv4.ip, AddressScope::Public);
         }
-        if let Some(address) = server.public_net.ipv6.and_then(|ipv6| first_address(&ipv6.ip)) {
+        if let Some(address) = server
+            .public_net
+            .ipv6
+            .and_then(|ipv6| first_address(&ipv6.ip))
+        {
             instance.add_address(&address.to_string(), AddressScope::Public);
         }
         instance.tags = server.labels.into_iter().collect();
@@ -40,12 +44,26 @@ impl Conditions {
     }
 
     fn mismatch(&self, server: &Server, network: Option<u64>) -> Option<Exclusion> {
-        if !self.locations.is_empty() && !self.locations.iter().any(|location| location == server.location()) {
-            return Some(Exclusion::NotMember { of: format!("location `{}`", self.locations.join("`, `")) });
+        if !self.locations.is_empty()
+            && !self
+                .locations
+                .iter()
+                .any(|location| location == server.location())
+        {
+            return Some(Exclusion::NotMember {
+                of: format!("location `{}`", self.locations.join("`, `")),
+            });
         }
-        let is_attached = |id| server.private_net.iter().any(|private| private.network == id);
+        let is_attached = |id| {
+            server
+                .private_net
+                .iter()
+                .any(|private| private.network == id)
+        };
         let is_elsewhere = network.is_some_and(|id| !is_attached(id));
-        is_elsewhere.then(|| Exclusion::NotMember { of: format!("network `{}`", self.network.as_deref().unwrap_or_default()) })
+        is_elsewhere.then(|| Exclusion::NotMember {
+            of: format!("network `{}`", self.network.as_deref().unwrap_or_default()),
+        })
     }
 }
 
@@ -64,7 +82,10 @@ mod tests {
     #[test]
     fn a_server_has_the_first_address_of_its_block() {
         let address = |block| first_address(block).map(|address| address.to_string());
-        assert_eq!(address("2001:db8:1:2::/64").as_deref(), Some("2001:db8:1:2::1"));
+        assert_eq!(
+            address("2001:db8:1:2::/64").as_deref(),
+            Some("2001:db8:1:2::1")
+        );
         assert_eq!((address(""), address("10.0.0.0/8")), (None, None));
     }
 }

@@ -6,7 +6,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloud_autojoin_hetzner::SPEC;
-use cloud_autojoin_provider_kit::testing::{CANARY, Conformance, Exchange, Harness, Paging, Refusal};
+use cloud_autojoin_provider_kit::testing::{
+    CANARY, Conformance, Exchange, Harness, Paging, Refusal,
+};
 use serde_json::{Value, json};
 
 cloud_autojoin_provider_kit::conformance!(hetzner);
@@ -41,24 +43,42 @@ fn list(reply: String) -> Exchange {
 
 fn networks(ids: &[u64]) -> Exchange {
     let networks: Vec<Value> = ids.iter().map(|id| json!({"id": id, "name": "internal", "ip_range": "10.0.0.0/16", "servers": [1, 2]})).collect();
-    let reply = json!({"networks": networks, "meta": {"pagination": {"page": 1, "next_page": null}}}).to_string();
-    Exchange::get("/v1/networks", reply).with_query("name", "internal").with_header("authorization", format!("Bearer {CANARY}-token"))
+    let reply =
+        json!({"networks": networks, "meta": {"pagination": {"page": 1, "next_page": null}}})
+            .to_string();
+    Exchange::get("/v1/networks", reply)
+        .with_query("name", "internal")
+        .with_header("authorization", format!("Bearer {CANARY}-token"))
 }
 
 fn hetzner() -> Conformance {
-    let reset = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() + 9;
+    let reset = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+        + 9;
     let mut old = server(5, "running", "nbg1", &[(7, "10.0.0.10")]);
     if let Some(old) = old.as_object_mut() {
         let location = old.remove("location");
-        old.insert("datacenter".into(), json!({"name": "nbg1-dc3", "location": location}));
-        old.insert("public_net".into(), json!({"ipv4": null, "ipv6": null, "floating_ips": []}));
+        old.insert(
+            "datacenter".into(),
+            json!({"name": "nbg1-dc3", "location": location}),
+        );
+        old.insert(
+            "public_net".into(),
+            json!({"ipv4": null, "ipv6": null, "floating_ips": []}),
+        );
     }
     let first = [
         server(1, "running", "fsn1", &[(7, "10.0.0.9"), (8, "192.168.0.9")]),
         server(2, "off", "fsn1", &[(7, "10.0.0.8")]),
         server(3, "running", "hel1", &[(7, "10.0.0.3")]),
     ];
-    let last = [server(4, "running", "fsn1", &[(8, "192.168.0.4")]), old, server(6, "initializing", "fsn1", &[(7, "")])];
+    let last = [
+        server(4, "running", "fsn1", &[(8, "192.168.0.4")]),
+        old,
+        server(6, "initializing", "fsn1", &[(7, "")]),
+    ];
     Conformance {
         spec: SPEC,
         readme: include_str!("../README.md"),
@@ -91,19 +111,34 @@ fn hetzner() -> Conformance {
 }
 
 async fn addresses(join: &'static str) -> Vec<String> {
-    Harness::serving(Conformance { join, ..hetzner() }).await.discover().await.addresses()
+    Harness::serving(Conformance { join, ..hetzner() })
+        .await
+        .discover()
+        .await
+        .addresses()
 }
 
 #[tokio::test]
 async fn public_addresses_are_the_ipv4_address_and_the_first_of_the_ipv6_block() {
     let join = "provider=hetzner api_token=c4n4ry-token label_selector=\"role=consul,env in (prod,stage)\" power_state=running address_type=public location=fsn1 endpoint=ENDPOINT/v1";
-    assert_eq!(addresses(join).await, ["203.0.113.1", "203.0.113.4", "2001:db8:0:1::1", "2001:db8:0:4::1"]);
+    assert_eq!(
+        addresses(join).await,
+        [
+            "203.0.113.1",
+            "203.0.113.4",
+            "2001:db8:0:1::1",
+            "2001:db8:0:4::1"
+        ]
+    );
 }
 
 #[tokio::test]
 async fn without_a_network_the_addresses_of_every_network_are_returned() {
     let join = "provider=hetzner api_token=c4n4ry-token label_selector=\"role=consul,env in (prod,stage)\" location=fsn1 endpoint=ENDPOINT";
-    assert_eq!(addresses(join).await, ["10.0.0.8", "10.0.0.9", "192.168.0.4", "192.168.0.9"]);
+    assert_eq!(
+        addresses(join).await,
+        ["10.0.0.8", "10.0.0.9", "192.168.0.4", "192.168.0.9"]
+    );
 }
 
 #[tokio::test]
@@ -112,5 +147,12 @@ async fn a_network_that_does_not_exist_is_named() {
     conformance.exchanges[0] = networks(&[]);
     let outcome = Harness::serving(conformance).await.discover().await;
     assert_eq!(outcome.addresses(), [""; 0]);
-    assert!(outcome.discovery().summary().contains("the project has no network `internal`"), "{}", outcome.discovery().summary());
+    assert!(
+        outcome
+            .discovery()
+            .summary()
+            .contains("the project has no network `internal`"),
+        "{}",
+        outcome.discovery().summary()
+    );
 }

@@ -22,7 +22,11 @@ impl Api for KubernetesApi {
     /// A `Status` object; its id in the audit log is in a header.
     fn error_body(&self, response: &Response) -> ErrorBody {
         let mut body = ErrorBody::from_json(&response.body, &["/reason"], &["/message"], &[]);
-        body.request_id = response.headers.get("audit-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        body.request_id = response
+            .headers
+            .get("audit-id")
+            .and_then(|id| id.to_str().ok())
+            .map(str::to_owned);
         body
     }
 
@@ -38,9 +42,15 @@ impl Api for KubernetesApi {
 
 /// The permission that a list needs, `pods list in namespace x`.
 fn permission(request: &Request) -> String {
-    let segments: Vec<&str> = request.url().path_segments().map(Iterator::collect).unwrap_or_default();
+    let segments: Vec<&str> = request
+        .url()
+        .path_segments()
+        .map(Iterator::collect)
+        .unwrap_or_default();
     match segments.as_slice() {
-        [.., "namespaces", namespace, resource] => format!("{resource} list in namespace {namespace}"),
+        [.., "namespaces", namespace, resource] => {
+            format!("{resource} list in namespace {namespace}")
+        }
         _ => "list".to_owned(),
     }
 }

@@ -24,7 +24,10 @@ impl Kubeconfig {
         for path in paths {
             let directory = path.parent().unwrap_or_else(|| Path::new(""));
             match read_text(path, MAX_SECRET_FILE).await {
-                Ok(text) => merged.get_or_insert_with(Self::default).add(&text, directory).map_err(|error| format!("{}: {error}", path.display()))?,
+                Ok(text) => merged
+                    .get_or_insert_with(Self::default)
+                    .add(&text, directory)
+                    .map_err(|error| format!("{}: {error}", path.display()))?,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(format!("{}: {error}", path.display())),
             }
@@ -34,20 +37,34 @@ impl Kubeconfig {
 
     /// Adds what a file has. The error repeats none of it but names: it may be a token.
     fn add(&mut self, text: &str, directory: &Path) -> Result<(), String> {
-        let documents = Yaml::load_from_str(text).map_err(|error| format!("line {} isn't valid YAML", error.marker().line()))?;
+        let documents = Yaml::load_from_str(text)
+            .map_err(|error| format!("line {} isn't valid YAML", error.marker().line()))?;
         let values = match documents.first().map(json) {
             Some(Value::Object(values)) => values,
             None | Some(Value::Null) => Map::new(),
             Some(_) => return Err("it isn't a kubeconfig".to_owned()),
         };
-        let file = Entry { values, directory: directory.to_owned() };
+        let file = Entry {
+            values,
+            directory: directory.to_owned(),
+        };
         if self.current_context.is_none() {
             self.current_context = file.text("current-context")?.map(str::to_owned);
         }
-        for (list, kind) in [("clusters", "cluster"), ("contexts", "context"), ("users", "user")] {
+        for (list, kind) in [
+            ("clusters", "cluster"),
+            ("contexts", "context"),
+            ("users", "user"),
+        ] {
             for entry in file.objects(list)? {
-                let name = entry.text("name")?.ok_or_else(|| format!("an entry of `{list}` has no name"))?.to_owned();
-                let values = entry.object(kind)?.unwrap_or_else(|| Entry { values: Map::new(), ..entry.clone() });
+                let name = entry
+                    .text("name")?
+                    .ok_or_else(|| format!("an entry of `{list}` has no name"))?
+                    .to_owned();
+                let values = entry.object(kind)?.unwrap_or_else(|| Entry {
+                    values: Map::new(),
+                    ..entry.clone()
+                });
                 self.entries.entry((kind, name)).or_insert(values);
             }
         }
@@ -57,8 +74,16 @@ impl Kubeconfig {
     /// The entry of this name.
     pub(crate) fn find(&self, kind: &'static str, name: &str) -> Result<&Entry, String> {
         self.entries.get(&(kind, name.to_owned())).ok_or_else(|| {
-            let known: Vec<&str> = self.entries.keys().filter(|(of, _)| *of == kind).map(|(_, name)| name.as_str()).collect();
-            format!("there is no {kind} `{name}`; it has `{}`", known.join("`, `"))
+            let known: Vec<&str> = self
+                .entries
+                .keys()
+                .filter(|(of, _)| *of == kind)
+                .map(|(_, name)| name.as_str())
+                .collect();
+            format!(
+                "there is no {kind} `{name}`; it has `{}`",
+                known.join("`, `")
+            )
         })
     }
 }
@@ -92,30 +117,52 @@ impl Entry {
     pub(crate) fn program(&self, name: &str) -> Result<String, String> {
         let program = self.text(name)?.unwrap_or_default();
         let is_path = program.contains(std::path::is_separator);
-        Ok(if is_path { self.directory.join(program).to_string_lossy().into_owned() } else { program.to_owned() })
+        Ok(if is_path {
+            self.directory.join(program).to_string_lossy().into_owned()
+        } else {
+            program.to_owned()
+        })
     }
 
     pub(crate) fn object(&self, name: &str) -> Result<Option<Self>, String> {
         match self.values.get(name) {
             None => Ok(None),
-            Some(Value::Object(values)) => Ok(Some(Self { values: values.clone(), directory: self.directory.clone() })),
+            Some(Value::Object(values)) => Ok(Some(Self {
+                values: values.clone(),
+                directory: self.directory.clone(),
+            })),
             Some(_) => Err(format!("`{name}` has another type than a kubeconfig's")),
         }
     }
 
     pub(crate) fn objects(&self, name: &str) -> Result<Vec<Self>, String> {
-        let items = self.values.get(name).map_or(Some(&[][..]), |value| value.as_array().map(Vec::as_slice));
-        let entry = |item: &Value| Some(Self { values: item.as_object()?.clone(), directory: self.directory.clone() });
-        items.and_then(|items| items.iter().map(entry).collect()).ok_or_else(|| format!("`{name}` has another type than a kubeconfig's"))
+        let items = self
+            .values
+            .get(name)
+            .map_or(Some(&[][..]), |value| value.as_array().map(Vec::as_slice));
+        let entry = |item: &Value| {
+            Some(Self {
+                values: item.as_object()?.clone(),
+                directory: self.directory.clone(),
+            })
+        };
+        items
+            .and_then(|items| items.iter().map(entry).collect())
+            .ok_or_else(|| format!("`{name}` has another type than a kubeconfig's"))
     }
 
-    /// A PEM text, given as base64 in `NAME-data` or in the file `NAME`; the data come first, as for
-    /// kubectl.
+    /// A PEM text, given as base64 in `NAME-data` or in the file `NAME`; the data come first, as
+    /// for kubectl.
     pub(crate) async fn pem(&self, name: &str) -> Result<Option<String>, String> {
         if let Some(data) = self.text(&format!("{name}-data"))? {
             let packed: String = data.split_whitespace().collect();
-            let text = STANDARD.decode(packed).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            return text.map(Some).ok_or_else(|| format!("`{name}-data` isn't base64 of PEM"));
+            let text = STANDARD
+                .decode(packed)
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok());
+            return text
+                .map(Some)
+                .ok_or_else(|| format!("`{name}-data` isn't base64 of PEM"));
         }
         match self.path(name)? {
             Some(path) => read(&path).await.map(Some),
@@ -126,7 +173,9 @@ impl Entry {
 
 /// A small file, with its path in the error.
 pub(crate) async fn read(path: &Path) -> Result<String, String> {
-    read_text(path, MAX_SECRET_FILE).await.map_err(|error| format!("{}: {error}", path.display()))
+    read_text(path, MAX_SECRET_FILE)
+        .await
+        .map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The same value in JSON, without entries that are null: Go writes empty lists so.
@@ -138,8 +187,13 @@ fn json(yaml: &Yaml<'_>) -> Value {
         Yaml::Value(Scalar::FloatingPoint(number)) => Value::from(number.into_inner()),
         Yaml::Sequence(items) => items.iter().map(json).collect(),
         Yaml::Mapping(entries) => {
-            let entries = entries.iter().filter_map(|(name, value)| Some((name.as_str()?.to_owned(), json(value))));
-            entries.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>().into()
+            let entries = entries
+                .iter()
+                .filter_map(|(name, value)| Some((name.as_str()?.to_owned(), json(value))));
+            entries
+                .filter(|(_, value)| !value.is_null())
+                .collect::<Map<_, _>>()
+                .into()
         }
         Yaml::Tagged(_, value) => json(value),
         _ => Value::Null,

@@ -6,13 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::TokenCache;
 use cloud_autojoin_core::http::{HttpClient, ResponseClass};
-use cloud_autojoin_core::{Call, ConfigProblem, ConfigString, Context, Discovery, Error, Finding, Node, Provider, Result};
+use cloud_autojoin_core::{
+    Call, ConfigProblem, ConfigString, Context, Discovery, Error, Finding, Node, Provider, Result,
+};
 use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options};
 use serde::de::DeserializeOwned;
 
 use crate::api::{EndpointSlice, KubernetesApi, List, Pod};
 use crate::credential::{ExecCredential, KubernetesAuthorizer};
-use crate::keys::{ADDRESS_TYPE, CONTEXT, ENDPOINT, FIELD_SELECTOR, HOST_NETWORK, KUBECONFIG, LABEL_SELECTOR, NAMESPACE, PORT, READY, SERVICE, TOKEN};
+use crate::keys::{
+    ADDRESS_TYPE, CONTEXT, ENDPOINT, FIELD_SELECTOR, HOST_NETWORK, KUBECONFIG, LABEL_SELECTOR,
+    NAMESPACE, PORT, READY, SERVICE, TOKEN,
+};
 use crate::select::{Conditions, NOT_READY};
 use crate::source::{Connection, Sources, Tls};
 
@@ -47,10 +52,13 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
             ..Sources::of_environment(context.env())
         },
         service: options.text(&SERVICE),
-        selectors: [("labelSelector", &LABEL_SELECTOR), ("fieldSelector", &FIELD_SELECTOR)]
-            .into_iter()
-            .filter_map(|(name, key)| Some((name, options.text(key)?)))
-            .collect(),
+        selectors: [
+            ("labelSelector", &LABEL_SELECTOR),
+            ("fieldSelector", &FIELD_SELECTOR),
+        ]
+        .into_iter()
+        .filter_map(|(name, key)| Some((name, options.text(key)?)))
+        .collect(),
         conditions: Conditions {
             namespace: options.text(&NAMESPACE).unwrap_or_default(),
             needs_ready: options.boolean(&READY),
@@ -61,12 +69,26 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         exec: Arc::default(),
         client: Mutex::default(),
     };
-    let excluded = [(provider.service.is_some(), &SERVICE, [&LABEL_SELECTOR, &FIELD_SELECTOR, &HOST_NETWORK].as_slice())];
-    let excluded = excluded.into_iter().chain([(provider.sources.endpoint.is_some(), &ENDPOINT, [&KUBECONFIG, &CONTEXT].as_slice())]);
+    let excluded = [(
+        provider.service.is_some(),
+        &SERVICE,
+        [&LABEL_SELECTOR, &FIELD_SELECTOR, &HOST_NETWORK].as_slice(),
+    )];
+    let excluded = excluded.into_iter().chain([(
+        provider.sources.endpoint.is_some(),
+        &ENDPOINT,
+        [&KUBECONFIG, &CONTEXT].as_slice(),
+    )]);
     for (_, other, keys) in excluded.filter(|(is_given, ..)| *is_given) {
         let config = options.config();
-        for key in keys.iter().filter(|key| config.get(key.name).is_some_and(|value| !value.is_empty())) {
-            let problem = ConfigProblem::of_key(key.name, format!("`{}` and `{}` exclude each other", key.name, other.name));
+        for key in keys
+            .iter()
+            .filter(|key| config.get(key.name).is_some_and(|value| !value.is_empty()))
+        {
+            let problem = ConfigProblem::of_key(
+                key.name,
+                format!("`{}` and `{}` exclude each other", key.name, other.name),
+            );
             options.add_problem(problem.with_hint(format!("leave out `{}`", key.name)));
         }
     }
@@ -84,25 +106,48 @@ impl Provider for Kubernetes {
         if let Some(service) = &self.service {
             return format!("endpoints of service `{service}` in namespace `{namespace}`");
         }
-        let selectors: Vec<String> = self.selectors.iter().map(|(name, selector)| format!(" with {name} `{selector}`")).collect();
+        let selectors: Vec<String> = self
+            .selectors
+            .iter()
+            .map(|(name, selector)| format!(" with {name} `{selector}`"))
+            .collect();
         format!("pods{} in namespace `{namespace}`", selectors.join(" and"))
     }
 
     fn scope(&self) -> Vec<(&'static str, String)> {
-        let Sources { endpoint, kubeconfig, context, .. } = &self.sources;
+        let Sources {
+            endpoint,
+            kubeconfig,
+            context,
+            ..
+        } = &self.sources;
         let server = endpoint.as_ref().map(ToString::to_string);
-        let texts =
-            [(ENDPOINT.name, &server), (KUBECONFIG.name, kubeconfig), (CONTEXT.name, context), (NAMESPACE.name, &Some(self.conditions.namespace.clone()))];
-        texts.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+        let texts = [
+            (ENDPOINT.name, &server),
+            (KUBECONFIG.name, kubeconfig),
+            (CONTEXT.name, context),
+            (NAMESPACE.name, &Some(self.conditions.namespace.clone())),
+        ];
+        texts
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.clone()?)))
+            .collect()
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut connection = self.sources.connect().await?;
-        let authorizer = KubernetesAuthorizer { login: connection.login.clone(), context: self.context.clone(), cache: Arc::clone(&self.exec) };
+        let authorizer = KubernetesAuthorizer {
+            login: connection.login.clone(),
+            context: self.context.clone(),
+            cache: Arc::clone(&self.exec),
+        };
         if let Some(credential) = authorizer.exec_credential(call).await? {
-            connection.tls.client_identity = credential.client_identity.or(connection.tls.client_identity);
+            connection.tls.client_identity = credential
+                .client_identity
+                .or(connection.tls.client_identity);
         }
-        let client = ApiClient::new(&self.context, &KubernetesApi, connection.server.clone()).with_http(self.http(&connection.tls)?);
+        let client = ApiClient::new(&self.context, &KubernetesApi, connection.server.clone())
+            .with_http(self.http(&connection.tls)?);
         let client = client.with_authorizer(Arc::new(authorizer));
         let discovery = match self.list(&client, call).await {
             // The snapshot that the pages belong to was compacted away: a new list has a new one.
@@ -143,11 +188,32 @@ impl Kubernetes {
 
     async fn list(&self, client: &ApiClient, call: &Call) -> Result<Discovery> {
         match &self.service {
-            None => self.pages(client, &["api", "v1"], "pods", &self.selectors, call, |pod: Pod| vec![self.conditions.pod(pod)]).await,
+            None => {
+                self.pages(
+                    client,
+                    &["api", "v1"],
+                    "pods",
+                    &self.selectors,
+                    call,
+                    |pod: Pod| vec![self.conditions.pod(pod)],
+                )
+                .await
+            }
             Some(service) => {
-                let selector = [("labelSelector", format!("kubernetes.io/service-name={service}"))];
+                let selector = [(
+                    "labelSelector",
+                    format!("kubernetes.io/service-name={service}"),
+                )];
                 let nodes = |slice: EndpointSlice| self.conditions.slice(slice);
-                self.pages(client, &["apis", "discovery.k8s.io", "v1"], "endpointslices", &selector, call, nodes).await
+                self.pages(
+                    client,
+                    &["apis", "discovery.k8s.io", "v1"],
+                    "endpointslices",
+                    &selector,
+                    call,
+                    nodes,
+                )
+                .await
             }
         }
     }
@@ -164,11 +230,25 @@ impl Kubernetes {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
         let namespace = self.conditions.namespace.as_str();
         let path = [group, &["namespaces", namespace, resource]].concat();
-        let query: Vec<(&str, &str)> = selectors.iter().map(|(name, value)| (*name, value.as_str())).chain([("limit", PAGE_SIZE)]).collect();
-        let mut pages = client.pages(client.get(&format!("list {resource} in namespace `{namespace}`"), &path, &query), call);
+        let query: Vec<(&str, &str)> = selectors
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain([("limit", PAGE_SIZE)])
+            .collect();
+        let mut pages = client.pages(
+            client.get(
+                &format!("list {resource} in namespace `{namespace}`"),
+                &path,
+                &query,
+            ),
+            call,
+        );
         while let Some(page) = pages.next_json::<List<T>>().await? {
             pages.follow_query("continue", page.metadata.continue_token)?;
-            page.items.into_iter().flat_map(&nodes).for_each(|node| discovery.record(node));
+            page.items
+                .into_iter()
+                .flat_map(&nodes)
+                .for_each(|node| discovery.record(node));
         }
         Ok(discovery)
     }
@@ -185,24 +265,49 @@ impl Kubernetes {
                 None => finding.with_hint("check `namespace`, the selectors and `service`: `kubectl get pods,endpointslices --all-namespaces --show-labels`"),
             });
         } else if discovery.matched() == 0 {
-            let is_waiting = |node: &Node| node.excluded.iter().any(|reason| reason.to_string().starts_with(NOT_READY));
+            let is_waiting = |node: &Node| {
+                node.excluded
+                    .iter()
+                    .any(|reason| reason.to_string().starts_with(NOT_READY))
+            };
             if discovery.nodes().iter().any(is_waiting) {
-                let finding = Finding::new("what matches isn't ready").with_hint("set `ready=false` if pods wait for each other before they are ready");
+                let finding = Finding::new("what matches isn't ready").with_hint(
+                    "set `ready=false` if pods wait for each other before they are ready",
+                );
                 discovery.add_finding(finding.with_change(READY.name, Some("false")));
             }
         }
         if connection.tls.insecure {
-            let finding = Finding::new(format!("the certificate of {} isn't verified (`insecure-skip-tls-verify`)", connection.server));
-            discovery.add_finding(finding.with_hint("set `certificate-authority` in the kubeconfig"));
+            let finding = Finding::new(format!(
+                "the certificate of {} isn't verified (`insecure-skip-tls-verify`)",
+                connection.server
+            ));
+            discovery
+                .add_finding(finding.with_hint("set `certificate-authority` in the kubeconfig"));
         }
     }
 }
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, context: &Context) -> Vec<String> {
-    let ignored = [&CONTEXT, &SERVICE, &READY, &PORT, &ADDRESS_TYPE, &ENDPOINT, &TOKEN];
-    let ignored: Vec<&str> = ignored.iter().map(|key| key.name).filter(|key| config.get(key).is_some()).collect();
-    let mut differences: Vec<String> = (!ignored.is_empty()).then(|| format!("ignores `{}`", ignored.join("`, `"))).into_iter().collect();
+    let ignored = [
+        &CONTEXT,
+        &SERVICE,
+        &READY,
+        &PORT,
+        &ADDRESS_TYPE,
+        &ENDPOINT,
+        &TOKEN,
+    ];
+    let ignored: Vec<&str> = ignored
+        .iter()
+        .map(|key| key.name)
+        .filter(|key| config.get(key).is_some())
+        .collect();
+    let mut differences: Vec<String> = (!ignored.is_empty())
+        .then(|| format!("ignores `{}`", ignored.join("`, `")))
+        .into_iter()
+        .collect();
     if config.get(KUBECONFIG.name).is_some() {
         differences.push("asks the pod's own cluster when the kubeconfig can't be used".to_owned());
     } else if context.env().filled("KUBECONFIG").is_some() {
@@ -213,6 +318,8 @@ pub(crate) fn compare_with_go_discover(config: &ConfigString, context: &Context)
 
 impl fmt::Debug for Kubernetes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kubernetes").field("subject", &self.subject()).finish_non_exhaustive()
+        f.debug_struct("Kubernetes")
+            .field("subject", &self.subject())
+            .finish_non_exhaustive()
     }
 }

@@ -7,10 +7,28 @@ use crate::keys::{NAMESPACE, SERVICE};
 /// A Role with the one verb that is used, bound to a service account.
 pub(crate) fn role(config: &ConfigString, _: &Context, format: RoleFormat) -> Result<RoleDocument> {
     let filled = |key: &str| config.get(key).filter(|value| !value.is_empty());
-    let (group, resource) = if filled(SERVICE.name).is_some() { ("discovery.k8s.io", "endpointslices") } else { ("", "pods") };
+    let (group, resource) = if filled(SERVICE.name).is_some() {
+        ("discovery.k8s.io", "endpointslices")
+    } else {
+        ("", "pods")
+    };
     // A JSON string is one in YAML and, without `$` and `%`, in HCL: no text can break out.
-    let namespace = serde_json::Value::from(filled(NAMESPACE.name).unwrap_or("default").replace(['$', '%'], "")).to_string();
-    let template = if format == RoleFormat::Terraform { include_str!("role.tf") } else { include_str!("role.yaml") };
-    let text = template.replace("GROUP", group).replace("RESOURCE", resource).replace("NAMESPACE", &namespace);
-    Ok(RoleDocument::new(text).with_note("the subject is the service account `default`: put in the one that the pods run as"))
+    let namespace = serde_json::Value::from(
+        filled(NAMESPACE.name)
+            .unwrap_or("default")
+            .replace(['$', '%'], ""),
+    )
+    .to_string();
+    let template = if format == RoleFormat::Terraform {
+        include_str!("role.tf")
+    } else {
+        include_str!("role.yaml")
+    };
+    let text = template
+        .replace("GROUP", group)
+        .replace("RESOURCE", resource)
+        .replace("NAMESPACE", &namespace);
+    Ok(RoleDocument::new(text).with_note(
+        "the subject is the service account `default`: put in the one that the pods run as",
+    ))
 }

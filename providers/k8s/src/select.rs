@@ -10,7 +10,10 @@ use crate::api::{Endpoint, EndpointSlice, Pod};
 
 /// The annotation that names a pod's port, and the one that go-discover's help text has in its
 /// place.
-const PORT_ANNOTATIONS: [&str; 2] = ["consul.hashicorp.com/auto-join-port", "hashicorp/consul-auto-join-port"];
+const PORT_ANNOTATIONS: [&str; 2] = [
+    "consul.hashicorp.com/auto-join-port",
+    "hashicorp/consul-auto-join-port",
+];
 
 /// What of the listed pods or endpoints is wanted.
 #[derive(Debug, Default)]
@@ -29,17 +32,27 @@ pub(crate) const NOT_READY: &str = "not ready";
 impl Conditions {
     /// The node for a pod.
     pub(crate) fn pod(&self, pod: Pod) -> Node {
-        let Pod { metadata, spec, status } = pod;
+        let Pod {
+            metadata,
+            spec,
+            status,
+        } = pod;
         let mut node = Node::new("pod", metadata.uid, metadata.name);
         node.add_attribute("namespace", Some(self.namespace.clone()));
         node.add_attribute("phase", Some(status.phase.clone()));
         node.add_attribute("node", spec.node_name);
         if status.phase != "Running" {
-            node.excluded.push(Exclusion::NotRunning { state: status.phase.clone() });
+            node.excluded.push(Exclusion::NotRunning {
+                state: status.phase.clone(),
+            });
             return node;
         }
         // A pod without the condition counts as ready.
-        if let Some(ready) = status.conditions.iter().find(|condition| condition.kind == "Ready" && condition.status != "True") {
+        if let Some(ready) = status
+            .conditions
+            .iter()
+            .find(|condition| condition.kind == "Ready" && condition.status != "True")
+        {
             node.add_attribute("ready", Some(ready.status.clone()));
             if self.needs_ready {
                 let reason = ready.reason.as_deref().filter(|reason| !reason.is_empty());
@@ -47,22 +60,58 @@ impl Conditions {
                 return node;
             }
         }
-        let ports = spec.containers.iter().flat_map(|container| &container.ports);
+        let ports = spec
+            .containers
+            .iter()
+            .flat_map(|container| &container.ports);
         let port_of = |name: &str| {
-            let mut ports = ports.clone().filter(|port| port.name == name).map(|port| if self.host_network { port.host_port } else { port.container_port });
+            let mut ports = ports.clone().filter(|port| port.name == name).map(|port| {
+                if self.host_network {
+                    port.host_port
+                } else {
+                    port.container_port
+                }
+            });
             ports.find(|port| *port != 0)
         };
-        let annotation = || PORT_ANNOTATIONS.iter().find_map(|name| metadata.annotations.get(*name).filter(|port| !port.is_empty()));
-        let port = match self.port.as_ref().or_else(annotation).map(|wanted| port(wanted, port_of)).transpose() {
+        let annotation = || {
+            PORT_ANNOTATIONS.iter().find_map(|name| {
+                metadata
+                    .annotations
+                    .get(*name)
+                    .filter(|port| !port.is_empty())
+            })
+        };
+        let port = match self
+            .port
+            .as_ref()
+            .or_else(annotation)
+            .map(|wanted| port(wanted, port_of))
+            .transpose()
+        {
             Ok(port) => port,
             Err(wanted) => {
-                let what = if self.host_network { "host port" } else { "port" };
-                node.excluded.push(no_port(&wanted, &format!("the pod has no {what} of that name")));
+                let what = if self.host_network {
+                    "host port"
+                } else {
+                    "port"
+                };
+                node.excluded.push(no_port(
+                    &wanted,
+                    &format!("the pod has no {what} of that name"),
+                ));
                 return node;
             }
         };
-        let (primary, all) = if self.host_network { (&status.host_ip, &status.host_ips) } else { (&status.pod_ip, &status.pod_ips) };
-        let others = all.iter().map(|address| &address.ip).filter(|ip| self.address_type.is_some() && *ip != primary);
+        let (primary, all) = if self.host_network {
+            (&status.host_ip, &status.host_ips)
+        } else {
+            (&status.pod_ip, &status.pod_ips)
+        };
+        let others = all
+            .iter()
+            .map(|address| &address.ip)
+            .filter(|ip| self.address_type.is_some() && *ip != primary);
         self.add_addresses(&mut node, std::iter::once(primary).chain(others), port);
         node.tags = metadata.labels.into_iter().collect();
         node
@@ -70,14 +119,39 @@ impl Conditions {
 
     /// The nodes for the endpoints of a slice.
     pub(crate) fn slice(&self, slice: EndpointSlice) -> Vec<Node> {
-        let EndpointSlice { metadata, address_type, endpoints, ports } = slice;
+        let EndpointSlice {
+            metadata,
+            address_type,
+            endpoints,
+            ports,
+        } = slice;
         let ports = ports.unwrap_or_default();
-        let port_of = |name: &str| ports.iter().find(|port| port.name == name && port.container_port != 0).map(|port| port.container_port);
-        let port = self.port.as_ref().map(|wanted| port(wanted, port_of)).transpose();
+        let port_of = |name: &str| {
+            ports
+                .iter()
+                .find(|port| port.name == name && port.container_port != 0)
+                .map(|port| port.container_port)
+        };
+        let port = self
+            .port
+            .as_ref()
+            .map(|wanted| port(wanted, port_of))
+            .transpose();
         let node = |endpoint: Endpoint| {
-            let first = endpoint.addresses.first().map_or("", String::as_str).to_owned();
-            let name = endpoint.target_ref.map(|pod| pod.name).or(endpoint.hostname);
-            let mut node = Node::new("endpoint", format!("{}/{first}", metadata.name), name.unwrap_or(first));
+            let first = endpoint
+                .addresses
+                .first()
+                .map_or("", String::as_str)
+                .to_owned();
+            let name = endpoint
+                .target_ref
+                .map(|pod| pod.name)
+                .or(endpoint.hostname);
+            let mut node = Node::new(
+                "endpoint",
+                format!("{}/{first}", metadata.name),
+                name.unwrap_or(first),
+            );
             node.add_attribute("namespace", Some(self.namespace.clone()));
             node.add_attribute("endpoint slice", Some(metadata.name.clone()));
             node.add_attribute("node", endpoint.node_name);
@@ -87,23 +161,39 @@ impl Conditions {
                 return node;
             }
             match &port {
-                Err(wanted) => node.excluded.push(no_port(wanted, "the service has no port of that name")),
+                Err(wanted) => node
+                    .excluded
+                    .push(no_port(wanted, "the service has no port of that name")),
                 Ok(port) if address_type == "FQDN" => {
                     node.addresses = endpoint.addresses.into_iter().map(Address::name).collect();
-                    node.addresses.iter_mut().for_each(|address| address.port = *port);
+                    node.addresses
+                        .iter_mut()
+                        .for_each(|address| address.port = *port);
                 }
                 Ok(port) => self.add_addresses(&mut node, endpoint.addresses.iter(), *port),
             }
             node
         };
-        endpoints.unwrap_or_default().into_iter().map(node).collect()
+        endpoints
+            .unwrap_or_default()
+            .into_iter()
+            .map(node)
+            .collect()
     }
 
-    fn add_addresses<'a>(&self, node: &mut Node, addresses: impl Iterator<Item = &'a String>, port: Option<u16>) {
+    fn add_addresses<'a>(
+        &self,
+        node: &mut Node,
+        addresses: impl Iterator<Item = &'a String>,
+        port: Option<u16>,
+    ) {
         for ip in addresses.filter_map(|text| text.parse::<IpAddr>().ok()) {
             match self.address_type {
                 Some(wanted) if !wanted.includes(ip, AddressScope::Private) => {
-                    node.excluded.push(Exclusion::OtherAddressType { found: ip.to_string(), wanted: wanted.word().to_owned() });
+                    node.excluded.push(Exclusion::OtherAddressType {
+                        found: ip.to_string(),
+                        wanted: wanted.word().to_owned(),
+                    });
                 }
                 _ => {
                     let mut address = Address::ip(ip).with_instance(node.name.clone());
@@ -124,17 +214,25 @@ fn not_ready(reason: Option<&str>) -> Exclusion {
 }
 
 fn no_port(wanted: &str, reason: &str) -> Exclusion {
-    Exclusion::Other(format!("port `{wanted}`: {reason}, and it isn't a number from 1 to 65535").into())
+    Exclusion::Other(
+        format!("port `{wanted}`: {reason}, and it isn't a number from 1 to 65535").into(),
+    )
 }
 
 /// The port that `wanted` names or is; `wanted` itself if there is none.
 fn port(wanted: &str, of_name: impl Fn(&str) -> Option<u16>) -> Result<u16, String> {
-    of_name(wanted).or_else(|| number(wanted)).ok_or_else(|| wanted.to_owned())
+    of_name(wanted)
+        .or_else(|| number(wanted))
+        .ok_or_else(|| wanted.to_owned())
 }
 
 /// A port as go-discover reads numbers, by Go's syntax for literals: `8301`, `0x206d`, `8_301`.
 fn number(text: &str) -> Option<u16> {
-    let digits = text.strip_prefix('+').unwrap_or(text).replace('_', "").to_ascii_lowercase();
+    let digits = text
+        .strip_prefix('+')
+        .unwrap_or(text)
+        .replace('_', "")
+        .to_ascii_lowercase();
     let (digits, radix) = match digits.as_bytes() {
         [b'0', b'x', ..] => (&digits[2..], 16),
         [b'0', b'o', ..] => (&digits[2..], 8),
@@ -143,7 +241,9 @@ fn number(text: &str) -> Option<u16> {
         _ => (digits.as_str(), 10),
     };
     let is_number = !digits.starts_with(['+', '-']);
-    u16::from_str_radix(digits, radix).ok().filter(|port| is_number && *port != 0)
+    u16::from_str_radix(digits, radix)
+        .ok()
+        .filter(|port| is_number && *port != 0)
 }
 
 #[cfg(test)]

@@ -5,24 +5,39 @@ use serde_json::{Value, json};
 use super::*;
 
 fn conditions(host_network: bool) -> Conditions {
-    Conditions { namespace: "default".to_owned(), needs_ready: true, host_network, ..Conditions::default() }
+    Conditions {
+        namespace: "default".to_owned(),
+        needs_ready: true,
+        host_network,
+        ..Conditions::default()
+    }
 }
 
 fn pod(annotation: Option<&str>, ports: Value, status: Value) -> Pod {
-    let annotations = annotation.map_or_else(|| json!({}), |port| json!({"consul.hashicorp.com/auto-join-port": port}));
+    let annotations = annotation.map_or_else(
+        || json!({}),
+        |port| json!({"consul.hashicorp.com/auto-join-port": port}),
+    );
     let pod = json!({"metadata": {"name": "p", "annotations": annotations}, "spec": {"containers": [{"name": "a"}, {"name": "b", "ports": ports}]}, "status": status});
     serde_json::from_value(pod).unwrap()
 }
 
 fn running(more: Value) -> Value {
     let mut status = json!({"phase": "Running", "podIP": "10.0.0.2", "hostIP": "192.0.2.2"});
-    status.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    status
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     status
 }
 
 fn addresses(conditions: &Conditions, pod: Pod) -> Vec<String> {
     let node = conditions.pod(pod);
-    assert_eq!(node.addresses.is_empty(), !node.excluded.is_empty(), "{node:?}");
+    assert_eq!(
+        node.addresses.is_empty(),
+        !node.excluded.is_empty(),
+        "{node:?}"
+    );
     node.addresses.iter().map(ToString::to_string).collect()
 }
 
@@ -31,24 +46,104 @@ fn addresses(conditions: &Conditions, pod: Pod) -> Vec<String> {
 fn pods_are_selected_as_go_discover_selects_them() {
     let port = json!([{"name": "admin", "containerPort": 8300}, {"name": "http", "containerPort": 8500, "hostPort": 80}]);
     let none = || json!([]);
-    let condition = |kind: &str, status: &str| running(json!({"conditions": [{"type": kind, "status": status}]}));
+    let condition = |kind: &str, status: &str| {
+        running(json!({"conditions": [{"type": kind, "status": status}]}))
+    };
     for (case, host_network, pod, expected) in [
-        ("simple", false, pod(None, none(), running(json!({}))), Some("10.0.0.2")),
-        ("host network", true, pod(None, none(), running(json!({}))), Some("192.0.2.2")),
-        ("pending", false, pod(None, none(), json!({"phase": "Pending", "podIP": "10.0.0.2"})), None),
-        ("ready", false, pod(None, none(), condition("Ready", "True")), Some("10.0.0.2")),
-        ("not ready", false, pod(None, none(), condition("Ready", "Unknown")), None),
-        ("other condition", false, pod(None, none(), condition("PodScheduled", "Unknown")), Some("10.0.0.2")),
-        ("named port", false, pod(Some("http"), port.clone(), running(json!({}))), Some("10.0.0.2:8500")),
-        ("named port, host network", true, pod(Some("http"), port.clone(), running(json!({}))), Some("192.0.2.2:80")),
-        ("number", false, pod(Some("4600"), port.clone(), running(json!({}))), Some("10.0.0.2:4600")),
-        ("number, host network", true, pod(Some("4600"), port.clone(), running(json!({}))), Some("192.0.2.2:4600")),
-        ("name without host port", true, pod(Some("admin"), port, running(json!({}))), None),
-        ("empty annotation", false, pod(Some(""), none(), running(json!({}))), Some("10.0.0.2")),
-        ("no address", false, pod(None, none(), json!({"phase": "Running"})), None),
-        ("IPv6", false, pod(Some("8500"), none(), running(json!({"podIP": "fd00::1"}))), Some("[fd00::1]:8500")),
+        (
+            "simple",
+            false,
+            pod(None, none(), running(json!({}))),
+            Some("10.0.0.2"),
+        ),
+        (
+            "host network",
+            true,
+            pod(None, none(), running(json!({}))),
+            Some("192.0.2.2"),
+        ),
+        (
+            "pending",
+            false,
+            pod(
+                None,
+                none(),
+                json!({"phase": "Pending", "podIP": "10.0.0.2"}),
+            ),
+            None,
+        ),
+        (
+            "ready",
+            false,
+            pod(None, none(), condition("Ready", "True")),
+            Some("10.0.0.2"),
+        ),
+        (
+            "not ready",
+            false,
+            pod(None, none(), condition("Ready", "Unknown")),
+            None,
+        ),
+        (
+            "other condition",
+            false,
+            pod(None, none(), condition("PodScheduled", "Unknown")),
+            Some("10.0.0.2"),
+        ),
+        (
+            "named port",
+            false,
+            pod(Some("http"), port.clone(), running(json!({}))),
+            Some("10.0.0.2:8500"),
+        ),
+        (
+            "named port, host network",
+            true,
+            pod(Some("http"), port.clone(), running(json!({}))),
+            Some("192.0.2.2:80"),
+        ),
+        (
+            "number",
+            false,
+            pod(Some("4600"), port.clone(), running(json!({}))),
+            Some("10.0.0.2:4600"),
+        ),
+        (
+            "number, host network",
+            true,
+            pod(Some("4600"), port.clone(), running(json!({}))),
+            Some("192.0.2.2:4600"),
+        ),
+        (
+            "name without host port",
+            true,
+            pod(Some("admin"), port, running(json!({}))),
+            None,
+        ),
+        (
+            "empty annotation",
+            false,
+            pod(Some(""), none(), running(json!({}))),
+            Some("10.0.0.2"),
+        ),
+        (
+            "no address",
+            false,
+            pod(None, none(), json!({"phase": "Running"})),
+            None,
+        ),
+        (
+            "IPv6",
+            false,
+            pod(Some("8500"), none(), running(json!({"podIP": "fd00::1"}))),
+            Some("[fd00::1]:8500"),
+        ),
     ] {
-        assert_eq!(addresses(&conditions(host_network), pod), expected.into_iter().collect::<Vec<_>>(), "{case}");
+        assert_eq!(
+            addresses(&conditions(host_network), pod),
+            expected.into_iter().collect::<Vec<_>>(),
+            "{case}"
+        );
     }
 }
 
@@ -84,24 +179,43 @@ fn a_port_is_a_number_as_go_writes_it_within_the_range_of_ports() {
 fn the_port_key_wins_over_the_annotations_and_the_documented_annotation_comes_last() {
     let with = |annotations: Value, key: Option<&str>| {
         let pod = json!({"metadata": {"name": "p", "annotations": annotations}, "status": running(json!({}))});
-        let conditions = Conditions { port: key.map(str::to_owned), ..conditions(false) };
+        let conditions = Conditions {
+            port: key.map(str::to_owned),
+            ..conditions(false)
+        };
         addresses(&conditions, serde_json::from_value(pod).unwrap())
     };
-    let both = json!({"hashicorp/consul-auto-join-port": "1", "consul.hashicorp.com/auto-join-port": "2"});
+    let both =
+        json!({"hashicorp/consul-auto-join-port": "1", "consul.hashicorp.com/auto-join-port": "2"});
     assert_eq!(with(both.clone(), None), ["10.0.0.2:2"]);
     assert_eq!(with(both, Some("3")), ["10.0.0.2:3"]);
-    assert_eq!(with(json!({"hashicorp/consul-auto-join-port": "1"}), None), ["10.0.0.2:1"]);
+    assert_eq!(
+        with(json!({"hashicorp/consul-auto-join-port": "1"}), None),
+        ["10.0.0.2:1"]
+    );
 }
 
 #[test]
 fn address_types_are_the_primary_address_or_the_families() {
-    let both = running(json!({"podIPs": [{"ip": "10.0.0.2"}, {"ip": "fd00::2"}], "hostIPs": [{"ip": "192.0.2.2"}, {"ip": "2001:db8::2"}]}));
+    let both = running(
+        json!({"podIPs": [{"ip": "10.0.0.2"}, {"ip": "fd00::2"}], "hostIPs": [{"ip": "192.0.2.2"}, {"ip": "2001:db8::2"}]}),
+    );
     let of = |address_type, host_network| {
-        let node = Conditions { address_type, ..conditions(host_network) }.pod(pod(None, json!([]), both.clone()));
-        node.addresses.iter().map(ToString::to_string).collect::<Vec<_>>()
+        let node = Conditions {
+            address_type,
+            ..conditions(host_network)
+        }
+        .pod(pod(None, json!([]), both.clone()));
+        node.addresses
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
     };
     assert_eq!(of(None, false), ["10.0.0.2"]);
-    assert_eq!(of(Some(AddressType::Private), false), ["10.0.0.2", "fd00::2"]);
+    assert_eq!(
+        of(Some(AddressType::Private), false),
+        ["10.0.0.2", "fd00::2"]
+    );
     assert_eq!(of(Some(AddressType::PrivateV4), false), ["10.0.0.2"]);
     assert_eq!(of(Some(AddressType::PrivateV6), false), ["fd00::2"]);
     assert_eq!(of(Some(AddressType::PrivateV6), true), ["2001:db8::2"]);
@@ -110,6 +224,12 @@ fn address_types_are_the_primary_address_or_the_families() {
 #[test]
 fn pods_that_are_not_ready_are_returned_on_request() {
     let waiting = running(json!({"conditions": [{"type": "Ready", "status": "False"}]}));
-    let conditions = Conditions { needs_ready: false, ..conditions(false) };
-    assert_eq!(addresses(&conditions, pod(None, json!([]), waiting)), ["10.0.0.2"]);
+    let conditions = Conditions {
+        needs_ready: false,
+        ..conditions(false)
+    };
+    assert_eq!(
+        addresses(&conditions, pod(None, json!([]), waiting)),
+        ["10.0.0.2"]
+    );
 }

@@ -1,5 +1,5 @@
-//! Where the API server is and how to log in: from the keys of the join string, a kubeconfig, or the
-//! service account that a pod has.
+//! Where the API server is and how to log in: from the keys of the join string, a kubeconfig, or
+//! the service account that a pod has.
 
 use std::path::PathBuf;
 
@@ -69,9 +69,22 @@ pub(crate) struct Sources {
 impl Sources {
     /// The sources of `env`, without those of the join string.
     pub(crate) fn of_environment(env: &Env) -> Self {
-        let service = env.filled("KUBERNETES_SERVICE_HOST").zip(env.filled("KUBERNETES_SERVICE_PORT"));
-        let home = env.filled("HOME").or_else(|| env.filled("USERPROFILE")).map(PathBuf::from);
-        Self { endpoint: None, token: None, kubeconfig: None, context: None, home, service, service_account: SERVICE_ACCOUNT.into() }
+        let service = env
+            .filled("KUBERNETES_SERVICE_HOST")
+            .zip(env.filled("KUBERNETES_SERVICE_PORT"));
+        let home = env
+            .filled("HOME")
+            .or_else(|| env.filled("USERPROFILE"))
+            .map(PathBuf::from);
+        Self {
+            endpoint: None,
+            token: None,
+            kubeconfig: None,
+            context: None,
+            home,
+            service,
+            service_account: SERVICE_ACCOUNT.into(),
+        }
     }
 
     /// The first source that is configured. One that is configured and can't be used is an error,
@@ -80,7 +93,13 @@ impl Sources {
         // Only with `token`: another server must not get the kubeconfig's credential.
         if let Some(server) = &self.endpoint {
             let login = self.token.clone().map_or(Login::Nothing, Login::Token);
-            return Ok(Connection { source: "`endpoint`".to_owned(), server: server.clone(), namespace: None, tls: Tls::default(), login });
+            return Ok(Connection {
+                source: "`endpoint`".to_owned(),
+                server: server.clone(),
+                namespace: None,
+                tls: Tls::default(),
+                login,
+            });
         }
         let mut reports = Vec::new();
         let is_explicit = self.kubeconfig.is_some() || self.context.is_some();
@@ -89,7 +108,10 @@ impl Sources {
             Ok(Err(reason)) if !is_explicit => {
                 reports.push(SourceReport::not_configured("kubeconfig", reason));
                 match &self.service {
-                    Some((host, port)) => self.service_account_connection(host, port).await.map_err(|reason| SourceReport::failed("service account", reason)),
+                    Some((host, port)) => self
+                        .service_account_connection(host, port)
+                        .await
+                        .map_err(|reason| SourceReport::failed("service account", reason)),
                     None => Err(SourceReport::not_configured(
                         "service account",
                         "`KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` are not set: not in a pod",
@@ -116,27 +138,67 @@ impl Sources {
             (Ok(rest), Some(home)) => home.join(rest),
             _ => path,
         };
-        std::env::split_paths(list).filter(|path| !path.as_os_str().is_empty()).map(expand).collect()
+        std::env::split_paths(list)
+            .filter(|path| !path.as_os_str().is_empty())
+            .map(expand)
+            .collect()
     }
 
     /// The connection; or why there is none, which `Err` is not.
-    async fn kubeconfig_connection(&self, paths: &[PathBuf]) -> Result<Result<Connection, String>, String> {
-        let shown = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-        let Some(config) = Kubeconfig::read(paths).await? else { return Ok(Err(format!("there is no file {shown}"))) };
-        let Some(name) = self.context.as_ref().or(config.current_context.as_ref()) else {
-            return Ok(Err(format!("{shown} has no current context: set `context`")));
+    async fn kubeconfig_connection(
+        &self,
+        paths: &[PathBuf],
+    ) -> Result<Result<Connection, String>, String> {
+        let shown = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", ");
+        let Some(config) = Kubeconfig::read(paths).await? else {
+            return Ok(Err(format!("there is no file {shown}")));
         };
-        connection(&config, name, &shown).await.map(Ok).map_err(|error| format!("{shown}: {error}"))
+        let Some(name) = self.context.as_ref().or(config.current_context.as_ref()) else {
+            return Ok(Err(format!(
+                "{shown} has no current context: set `context`"
+            )));
+        };
+        connection(&config, name, &shown)
+            .await
+            .map(Ok)
+            .map_err(|error| format!("{shown}: {error}"))
     }
 
-    async fn service_account_connection(&self, host: &str, port: &str) -> Result<Connection, String> {
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        let server = Url::parse(&format!("https://{host}:{port}")).map_err(|_| "`KUBERNETES_SERVICE_HOST` isn't a host")?;
+    async fn service_account_connection(
+        &self,
+        host: &str,
+        port: &str,
+    ) -> Result<Connection, String> {
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.to_owned()
+        };
+        let server = Url::parse(&format!("https://{host}:{port}"))
+            .map_err(|_| "`KUBERNETES_SERVICE_HOST` isn't a host")?;
         let file = |name: &str| self.service_account.join(name);
-        read(&file("token")).await.map_err(|error| format!("{error}; does the pod set `automountServiceAccountToken: false`?"))?;
-        let tls = Tls { authority: Some(read(&file("ca.crt")).await?.into_bytes()), ..Tls::default() };
-        let namespace = read(&file("namespace")).await.ok().map(|text| text.trim().to_owned());
-        Ok(Connection { source: "service account".to_owned(), server, namespace, tls, login: Login::TokenFile(file("token")) })
+        read(&file("token")).await.map_err(|error| {
+            format!("{error}; does the pod set `automountServiceAccountToken: false`?")
+        })?;
+        let tls = Tls {
+            authority: Some(read(&file("ca.crt")).await?.into_bytes()),
+            ..Tls::default()
+        };
+        let namespace = read(&file("namespace"))
+            .await
+            .ok()
+            .map(|text| text.trim().to_owned());
+        Ok(Connection {
+            source: "service account".to_owned(),
+            server,
+            namespace,
+            tls,
+            login: Login::TokenFile(file("token")),
+        })
     }
 }
 
@@ -145,25 +207,55 @@ async fn connection(config: &Kubeconfig, name: &str, shown: &str) -> Result<Conn
     let context = config.find("context", name)?;
     let cluster = config.find("cluster", context.text("cluster")?.unwrap_or_default())?;
     let anonymous = Entry::default();
-    let user = context.text("user")?.map_or(Ok(&anonymous), |user| config.find("user", user))?;
-    let unsupported = ["auth-provider", "username", "as", "as-groups", "as-uid", "as-user-extra"];
-    if let Some(name) = unsupported.iter().find(|name| user.values.contains_key(**name)) {
-        return Err(format!("`{name}` isn't supported: use a token, a client certificate or an `exec` plugin"));
+    let user = context
+        .text("user")?
+        .map_or(Ok(&anonymous), |user| config.find("user", user))?;
+    let unsupported = [
+        "auth-provider",
+        "username",
+        "as",
+        "as-groups",
+        "as-uid",
+        "as-user-extra",
+    ];
+    if let Some(name) = unsupported
+        .iter()
+        .find(|name| user.values.contains_key(**name))
+    {
+        return Err(format!(
+            "`{name}` isn't supported: use a token, a client certificate or an `exec` plugin"
+        ));
     }
     if cluster.text("proxy-url")?.is_some() {
         return Err("`proxy-url` isn't supported: set `HTTPS_PROXY`".to_owned());
     }
     let server = cluster.text("server")?.unwrap_or_default();
-    let server = if server.contains("://") { server.to_owned() } else { format!("https://{server}") };
-    let server = Value::from_key(&ENDPOINT, "server", &server).endpoint().map_err(|_| "the cluster's `server` isn't an https URL")?;
-    let client_identity = match (user.pem("client-certificate").await?, user.pem("client-key").await?) {
+    let server = if server.contains("://") {
+        server.to_owned()
+    } else {
+        format!("https://{server}")
+    };
+    let server = Value::from_key(&ENDPOINT, "server", &server)
+        .endpoint()
+        .map_err(|_| "the cluster's `server` isn't an https URL")?;
+    let client_identity = match (
+        user.pem("client-certificate").await?,
+        user.pem("client-key").await?,
+    ) {
         (Some(certificate), Some(key)) => Some(Secret::new(format!("{certificate}\n{key}\n"))),
         (None, None) => None,
         _ => return Err("a client certificate and its key need each other".to_owned()),
     };
     let authority = cluster.pem("certificate-authority").await?;
-    let (server_name, insecure) = (cluster.text("tls-server-name")?.map(str::to_owned), cluster.is_true("insecure-skip-tls-verify"));
-    let login = match (user.path("tokenFile")?, user.text("token")?, user.object("exec")?) {
+    let (server_name, insecure) = (
+        cluster.text("tls-server-name")?.map(str::to_owned),
+        cluster.is_true("insecure-skip-tls-verify"),
+    );
+    let login = match (
+        user.path("tokenFile")?,
+        user.text("token")?,
+        user.object("exec")?,
+    ) {
         (Some(path), ..) => Login::TokenFile(path),
         (_, Some(token), _) => Login::Token(Secret::new(token)),
         (.., Some(exec)) => {
@@ -173,9 +265,20 @@ async fn connection(config: &Kubeconfig, name: &str, shown: &str) -> Result<Conn
         }
         _ => Login::Nothing,
     };
-    let tls = Tls { authority: authority.map(String::into_bytes), client_identity, server_name, insecure };
+    let tls = Tls {
+        authority: authority.map(String::into_bytes),
+        client_identity,
+        server_name,
+        insecure,
+    };
     let namespace = context.text("namespace")?.map(str::to_owned);
-    Ok(Connection { source: format!("context `{name}` of {shown}"), server, namespace, tls, login })
+    Ok(Connection {
+        source: format!("context `{name}` of {shown}"),
+        server,
+        namespace,
+        tls,
+        login,
+    })
 }
 
 #[cfg(test)]

@@ -52,7 +52,9 @@ fn k8s() -> Conformance {
         pod("c", "Running", "False", json!("10.0.0.3"), ""),
     ];
     let mut starting = pod("e", "Running", "True", json!("10.0.0.5"), "");
-    starting["status"].as_object_mut().map(|status| (status.remove("podIP"), status.remove("podIPs")));
+    starting["status"]
+        .as_object_mut()
+        .map(|status| (status.remove("podIP"), status.remove("podIPs")));
     let last = [
         pod("d", "Running", "True", json!("fd00::8"), "8500"),
         starting,

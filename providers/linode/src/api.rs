@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_core::http::{
+    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+};
 use cloud_autojoin_provider_kit::api::retry_after_or_reset;
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::Deserialize;
@@ -16,7 +18,13 @@ pub(crate) struct LinodeApi;
 impl ResponseClassifier for LinodeApi {
     /// Status 400 passes where Linode is busy, and where its load balancer answers in HTML.
     fn classify(&self, response: &RawResponse) -> ResponseClass {
-        let is_busy = || response.body.starts_with(b"<") || response.body.windows(12).any(|text| text == b"Linode busy.");
+        let is_busy = || {
+            response.body.starts_with(b"<")
+                || response
+                    .body
+                    .windows(12)
+                    .any(|text| text == b"Linode busy.")
+        };
         match response.status.as_u16() {
             400 if is_busy() => ResponseClass::Retryable,
             _ => ResponseClass::of_status(response.status),
@@ -34,13 +42,22 @@ impl Api for LinodeApi {
     }
 
     fn error_body(&self, response: &Response) -> ErrorBody {
-        ErrorBody::from_json(&response.body, &["/errors/0/field"], &["/errors/0/reason"], &[])
+        ErrorBody::from_json(
+            &response.body,
+            &["/errors/0/field"],
+            &["/errors/0/reason"],
+            &[],
+        )
     }
 
     fn explain(&self, error: ApiError, request: &Request, response: &Response) -> ApiError {
         match response.class {
-            ResponseClass::ExpiredCredential => error.with_hint("check `api_token`: Linode doesn't know it, or it expired or was revoked"),
-            ResponseClass::PermissionDenied if request.operation() == LIST_VPC_ADDRESSES => error.with_missing_permission("ips:read_only"),
+            ResponseClass::ExpiredCredential => error.with_hint(
+                "check `api_token`: Linode doesn't know it, or it expired or was revoked",
+            ),
+            ResponseClass::PermissionDenied if request.operation() == LIST_VPC_ADDRESSES => {
+                error.with_missing_permission("ips:read_only")
+            }
             ResponseClass::PermissionDenied => error.with_missing_permission("linodes:read_only"),
             _ => error,
         }

@@ -25,16 +25,27 @@ impl Conditions {
     pub(crate) fn instance(&self, linode: api::Instance, vpc: Option<&VpcAddresses>) -> Instance {
         let is_running = linode.status == "running";
         let excluded = self.mismatch(&linode);
-        let mut instance =
-            Instance::new("Linode", linode.id.to_string(), linode.label).with_state(linode.status, is_running).with_attribute("region", linode.region);
+        let mut instance = Instance::new("Linode", linode.id.to_string(), linode.label)
+            .with_state(linode.status, is_running)
+            .with_attribute("region", linode.region);
         instance.excluded = excluded;
-        instance.tags = linode.tags.into_iter().map(|tag| (tag, String::new())).collect();
+        instance.tags = linode
+            .tags
+            .into_iter()
+            .map(|tag| (tag, String::new()))
+            .collect();
         if let Some(vpc) = vpc {
             let addresses = vpc.get(&linode.id).map_or(&[][..], Vec::as_slice);
             // Those of another configuration profile count for a Linode that is off.
             let has_active = addresses.iter().any(|address| address.active);
-            for address in addresses.iter().filter(|address| address.active == has_active) {
-                instance.add_address(address.address.as_deref().unwrap_or_default(), AddressScope::Private);
+            for address in addresses
+                .iter()
+                .filter(|address| address.active == has_active)
+            {
+                instance.add_address(
+                    address.address.as_deref().unwrap_or_default(),
+                    AddressScope::Private,
+                );
             }
             return instance;
         }
@@ -43,7 +54,10 @@ impl Conditions {
                 instance.add_address(address, scope);
             }
         }
-        let slaac = linode.ipv6.as_deref().and_then(|address| address.split('/').next()?.parse::<Ipv6Addr>().ok());
+        let slaac = linode
+            .ipv6
+            .as_deref()
+            .and_then(|address| address.split('/').next()?.parse::<Ipv6Addr>().ok());
         if let Some(slaac) = slaac {
             instance.add_address(&link_local(slaac).to_string(), AddressScope::Private);
             instance.add_address(&slaac.to_string(), AddressScope::Public);
@@ -53,12 +67,21 @@ impl Conditions {
 
     fn mismatch(&self, linode: &api::Instance) -> Option<Exclusion> {
         // The service compares the tag of `X-Filter` without case.
-        let has = |wanted: &String| linode.tags.iter().any(|tag| tag.eq_ignore_ascii_case(wanted));
+        let has = |wanted: &String| {
+            linode
+                .tags
+                .iter()
+                .any(|tag| tag.eq_ignore_ascii_case(wanted))
+        };
         if let Some(missing) = self.tags.iter().find(|wanted| !has(wanted)) {
-            return Some(Exclusion::TagMissing { tag: missing.clone() });
+            return Some(Exclusion::TagMissing {
+                tag: missing.clone(),
+            });
         }
         let is_elsewhere = !self.regions.is_empty() && !self.regions.contains(&linode.region);
-        is_elsewhere.then(|| Exclusion::NotMember { of: format!("region `{}`", self.regions.join("`, `")) })
+        is_elsewhere.then(|| Exclusion::NotMember {
+            of: format!("region `{}`", self.regions.join("`, `")),
+        })
     }
 }
 
@@ -66,13 +89,19 @@ impl Conditions {
 /// outside of their VPC or VLAN.
 fn scope_of(address: &str) -> Option<AddressScope> {
     match address.parse().ok()? {
-        IpAddr::V4(v4) if v4.to_bits() >> 15 == Ipv4Addr::new(192, 168, 128, 0).to_bits() >> 15 => Some(AddressScope::Private),
+        IpAddr::V4(v4) if v4.to_bits() >> 15 == Ipv4Addr::new(192, 168, 128, 0).to_bits() >> 15 => {
+            Some(AddressScope::Private)
+        }
         IpAddr::V4(v4) => (!v4.is_private()).then_some(AddressScope::Public),
         IpAddr::V6(_) => None,
     }
 }
 
-/// The link-local address of the interface with this SLAAC address: both end in the same identifier.
+/// The link-local address of the interface with this SLAAC address: both end in the same
+/// identifier.
 fn link_local(slaac: Ipv6Addr) -> Ipv6Addr {
-    Ipv6Addr::from_bits(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0).to_bits() | slaac.to_bits() & u128::from(u64::MAX))
+    Ipv6Addr::from_bits(
+        Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0).to_bits()
+            | slaac.to_bits() & u128::from(u64::MAX),
+    )
 }

@@ -36,21 +36,33 @@ pub(crate) struct Answers {
 impl Answers {
     /// Nothing yet, about `service` (`_consul._tcp.local.`).
     pub(crate) fn new(service: &Name) -> Self {
-        Self { service: service.to_lowercase(), instances: BTreeMap::new(), details: BTreeMap::new(), hosts: BTreeMap::new() }
+        Self {
+            service: service.to_lowercase(),
+            instances: BTreeMap::new(),
+            details: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+        }
     }
 
     /// Takes in a packet. Records about anything else, and packets that aren't answers, change
     /// nothing; what is before a record that can't be read counts.
     pub(crate) fn read(&mut self, packet: &[u8]) {
         let mut decoder = BinDecoder::new(packet);
-        let Ok(Header { metadata, counts, .. }) = Header::read(&mut decoder) else { return };
+        let Ok(Header {
+            metadata, counts, ..
+        }) = Header::read(&mut decoder)
+        else {
+            return;
+        };
         if metadata.message_type != MessageType::Response || metadata.op_code != OpCode::Query {
             return;
         }
         if (0..counts.queries).any(|_| Query::read(&mut decoder).is_err()) {
             return;
         }
-        let count = u32::from(counts.answers) + u32::from(counts.authorities) + u32::from(counts.additionals);
+        let count = u32::from(counts.answers)
+            + u32::from(counts.authorities)
+            + u32::from(counts.additionals);
         for _ in 0..count {
             match Record::read(&mut decoder) {
                 Ok(record) if record.dns_class == DNSClass::IN => self.take(&record),
@@ -77,11 +89,14 @@ impl Answers {
                 }
             }
             RData::SRV(srv) if !is_gone && self.service.zone_of(&name) => {
-                self.details.entry(name).or_default().target = Some((srv.target.to_lowercase(), srv.port));
+                self.details.entry(name).or_default().target =
+                    Some((srv.target.to_lowercase(), srv.port));
             }
             RData::TXT(txt) if !is_gone && self.service.zone_of(&name) => {
                 let strings = txt.txt_data.iter().filter(|text| !text.is_empty());
-                self.details.entry(name).or_default().txt = strings.map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+                self.details.entry(name).or_default().txt = strings
+                    .map(|text| String::from_utf8_lossy(text).into_owned())
+                    .collect();
             }
             RData::A(ip) => self.host(name, ip.0.into(), is_gone),
             RData::AAAA(ip) => self.host(name, ip.0.into(), is_gone),
@@ -102,8 +117,13 @@ impl Answers {
     pub(crate) fn instances(&self) -> impl Iterator<Item = (&Name, Instance, Vec<IpAddr>)> {
         self.instances.keys().map(|name| {
             let instance = self.details.get(name).cloned().unwrap_or_default();
-            let addresses = instance.target.as_ref().and_then(|(host, _)| self.hosts.get(host));
-            let addresses = addresses.map(|addresses| addresses.iter().copied().collect()).unwrap_or_default();
+            let addresses = instance
+                .target
+                .as_ref()
+                .and_then(|(host, _)| self.hosts.get(host));
+            let addresses = addresses
+                .map(|addresses| addresses.iter().copied().collect())
+                .unwrap_or_default();
             (name, instance, addresses)
         })
     }

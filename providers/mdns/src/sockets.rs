@@ -31,12 +31,19 @@ pub(crate) struct Sockets {
 impl Sockets {
     /// Opens the sockets of one interface, or of the one the system chooses. A family that isn't
     /// there is left out; its reason is in `failed`.
-    pub(crate) fn open(&mut self, interface: Option<&Interface>, failed: &mut Vec<(String, io::Error)>) {
+    pub(crate) fn open(
+        &mut self,
+        interface: Option<&Interface>,
+        failed: &mut Vec<(String, io::Error)>,
+    ) {
         for group in [IpAddr::V4(GROUP_V4), IpAddr::V6(GROUP_V6)] {
-            let place = interface.map_or_else(String::new, |interface| format!(" on {}", interface.name));
+            let place =
+                interface.map_or_else(String::new, |interface| format!(" on {}", interface.name));
             let label = format!("{}{place}", SocketAddr::new(group, PORT));
             match sender(group, interface) {
-                Ok(socket) => self.senders.push((socket, SocketAddr::new(group, PORT), label)),
+                Ok(socket) => self
+                    .senders
+                    .push((socket, SocketAddr::new(group, PORT), label)),
                 Err(error) => failed.push((label, error)),
             }
             // Responders answer the sender alone; this one hears announcements beside that, where
@@ -59,7 +66,12 @@ impl Sockets {
 
     /// Waits for the next packet of any socket, and returns its length.
     pub(crate) async fn receive(&self, buffer: &mut [u8]) -> usize {
-        let all = || self.senders.iter().map(|(socket, ..)| socket).chain(&self.listeners);
+        let all = || {
+            self.senders
+                .iter()
+                .map(|(socket, ..)| socket)
+                .chain(&self.listeners)
+        };
         poll_fn(|context| {
             for socket in all() {
                 let mut read = ReadBuf::new(buffer);
@@ -102,15 +114,26 @@ fn listener(group: IpAddr, interface: Option<&Interface>) -> io::Result<UdpSocke
     match group {
         IpAddr::V4(group) => {
             // Bound to the group: unicast packets to the port are for who owns it.
-            let local = if cfg!(unix) { group } else { Ipv4Addr::UNSPECIFIED };
+            let local = if cfg!(unix) {
+                group
+            } else {
+                Ipv4Addr::UNSPECIFIED
+            };
             socket.bind(&SocketAddr::from((local, PORT)).into())?;
             match interface {
-                Some(interface) => socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(interface.index))?,
+                Some(interface) => socket.join_multicast_v4_n(
+                    &group,
+                    &InterfaceIndexOrAddress::Index(interface.index),
+                )?,
                 None => socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED)?,
             }
         }
         IpAddr::V6(group) => {
-            let local = if cfg!(unix) { group } else { Ipv6Addr::UNSPECIFIED };
+            let local = if cfg!(unix) {
+                group
+            } else {
+                Ipv6Addr::UNSPECIFIED
+            };
             socket.bind(&SocketAddr::from((local, PORT)).into())?;
             socket.join_multicast_v6(&group, interface.map_or(0, |interface| interface.index))?;
         }
@@ -119,7 +142,11 @@ fn listener(group: IpAddr, interface: Option<&Interface>) -> io::Result<UdpSocke
 }
 
 fn open(group: IpAddr, interface: Option<&Interface>) -> io::Result<Socket> {
-    let domain = if group.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
+    let domain = if group.is_ipv4() {
+        Domain::IPV4
+    } else {
+        Domain::IPV6
+    };
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     if domain == Domain::IPV6 {

@@ -12,7 +12,9 @@ use cloud_autojoin_provider_kit::testing::readme;
 async fn discover(join: &str) -> Result<Discovery, Error> {
     let context = Context::builder().env(Env::empty()).build().unwrap();
     let provider = SPEC.build(&join.parse().unwrap(), &context)?;
-    provider.discover(&Call::new(context.clock(), Duration::from_secs(30))).await
+    provider
+        .discover(&Call::new(context.clock(), Duration::from_secs(30)))
+        .await
 }
 
 async fn problems(join: &str) -> String {
@@ -25,10 +27,26 @@ async fn problems_of_the_string_are_reported_together() {
     for key in ["`service`", "`timeout`", "`v4`", "`v6`"] {
         assert!(text.contains(key), "{key}: {text}");
     }
-    assert!(problems("provider=mdns service=a v4=false v6=false").await.contains("both false"));
-    assert!(problems("provider=mdns service=a timeout=-1s").await.contains("`timeout`"));
-    assert!(problems("provider=mdns service=a..b").await.contains("no DNS name"));
-    assert!(problems("provider=mdns service=a interface=../x").await.contains("`../x`"));
+    assert!(
+        problems("provider=mdns service=a v4=false v6=false")
+            .await
+            .contains("both false")
+    );
+    assert!(
+        problems("provider=mdns service=a timeout=-1s")
+            .await
+            .contains("`timeout`")
+    );
+    assert!(
+        problems("provider=mdns service=a..b")
+            .await
+            .contains("no DNS name")
+    );
+    assert!(
+        problems("provider=mdns service=a interface=../x")
+            .await
+            .contains("`../x`")
+    );
 }
 
 #[test]
@@ -73,18 +91,37 @@ mod responder {
         let mut buffer = [0; 9000];
         loop {
             let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
-            let Ok(question) = Message::from_bytes(&buffer[..length]) else { continue };
-            let mut answer = Message::new(question.metadata.id, MessageType::Response, OpCode::Query);
+            let Ok(question) = Message::from_bytes(&buffer[..length]) else {
+                continue;
+            };
+            let mut answer =
+                Message::new(question.metadata.id, MessageType::Response, OpCode::Query);
             let record = |owner: &Name, data: RData| Record::from_rdata(owner.clone(), 10, data);
             for query in &question.queries {
-                let host = || name(&query.name.to_ascii().replace("node", "host").replace(&format!(".{service}."), ".local"));
+                let host = || {
+                    name(
+                        &query
+                            .name
+                            .to_ascii()
+                            .replace("node", "host")
+                            .replace(&format!(".{service}."), ".local"),
+                    )
+                };
                 match query.query_type {
                     RecordType::PTR if query.name == name(service) => {
                         for number in 1..=3 {
-                            answer.add_answer(record(&query.name, RData::PTR(PTR(name(&format!("node{number}.{service}"))))));
+                            answer.add_answer(record(
+                                &query.name,
+                                RData::PTR(PTR(name(&format!("node{number}.{service}")))),
+                            ));
                         }
                     }
-                    RecordType::SRV => _ = answer.add_answer(record(&query.name, RData::SRV(SRV::new(0, 0, 1234, host())))),
+                    RecordType::SRV => {
+                        _ = answer.add_answer(record(
+                            &query.name,
+                            RData::SRV(SRV::new(0, 0, 1234, host())),
+                        ))
+                    }
                     RecordType::A => {
                         let number = query.name.to_ascii().as_bytes()[4] - b'0';
                         answer.add_answer(record(&query.name, RData::A(A::new(127, 0, 0, number))));
@@ -93,8 +130,14 @@ mod responder {
                 }
             }
             if !answer.answers.is_empty() {
-                answer.add_additional(record(&name("_x._tcp.local"), RData::PTR(PTR(name("y._x._tcp.local")))));
-                socket.send_to(&answer.to_vec().unwrap(), from).await.unwrap();
+                answer.add_additional(record(
+                    &name("_x._tcp.local"),
+                    RData::PTR(PTR(name("y._x._tcp.local"))),
+                ));
+                socket
+                    .send_to(&answer.to_vec().unwrap(), from)
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -106,7 +149,10 @@ mod responder {
             let socket = open().ok()?;
             socket.send_to(b"", (GROUP, 5353)).await.ok()?;
             let mut empty = [0; 1];
-            tokio::time::timeout(Duration::from_secs(5), socket.recv_from(&mut empty)).await.ok()?.ok()?;
+            tokio::time::timeout(Duration::from_secs(5), socket.recv_from(&mut empty))
+                .await
+                .ok()?
+                .ok()?;
             Some(socket)
         };
         let Some(socket) = reachable.await else {
@@ -114,13 +160,19 @@ mod responder {
             return;
         };
         let (service_label, domain) = service.rsplit_once('.').unwrap();
-        let join = format!("provider=mdns service={service_label} domain={domain}. timeout=300ms interface=lo");
+        let join = format!(
+            "provider=mdns service={service_label} domain={domain}. timeout=300ms interface=lo"
+        );
         let ask = async {
             // A slow machine may need more than one call.
             loop {
                 let found = discover(&join).await.unwrap();
                 if found.matched() == 3 {
-                    return found.addresses().iter().map(ToString::to_string).collect::<Vec<_>>();
+                    return found
+                        .addresses()
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect::<Vec<_>>();
                 }
             }
         };

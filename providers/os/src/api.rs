@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_core::http::{
+    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+};
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -20,7 +22,11 @@ pub(crate) struct OpenStackApi;
 impl ResponseClassifier for OpenStackApi {
     /// Older clouds answer too many requests with 413.
     fn classify(&self, response: &RawResponse) -> ResponseClass {
-        if response.status.as_u16() == 413 { ResponseClass::Throttled } else { ResponseClass::of_status(response.status) }
+        if response.status.as_u16() == 413 {
+            ResponseClass::Throttled
+        } else {
+            ResponseClass::of_status(response.status)
+        }
     }
 }
 
@@ -32,13 +38,18 @@ impl Api for OpenStackApi {
     /// `{"forbidden": {"code": 403, "message": "..."}}`: the name of the only member is the code.
     fn error_body(&self, response: &Response) -> ErrorBody {
         let body: Option<Map<String, Value>> = serde_json::from_slice(&response.body).ok();
-        let Some((kind, _)) = body.as_ref().and_then(|body| body.iter().next()) else { return ErrorBody::default() };
+        let Some((kind, _)) = body.as_ref().and_then(|body| body.iter().next()) else {
+            return ErrorBody::default();
+        };
         let (code, message) = (format!("/{kind}/title"), format!("/{kind}/message"));
         let mut found = ErrorBody::from_json(&response.body, &[&code], &[&message], &[]);
         if kind != "error" && found.message.is_some() {
             found.code = Some(kind.clone());
         }
-        let request_id = response.headers.get("x-openstack-request-id").and_then(|value| value.to_str().ok());
+        let request_id = response
+            .headers
+            .get("x-openstack-request-id")
+            .and_then(|value| value.to_str().ok());
         found.request_id = request_id.map(str::to_owned);
         found
     }
@@ -131,8 +142,14 @@ impl ServerPage {
     /// know its own.
     pub(crate) fn next_marker(&self) -> Option<String> {
         let next = self.servers_links.iter().find(|link| link.rel == "next")?;
-        let url = Url::options().base_url(Url::parse("http://nova/").ok().as_ref()).parse(&next.href).ok()?;
-        let marker = url.query_pairs().find(|(name, _)| name == "marker").map(|(_, marker)| marker.into_owned());
+        let url = Url::options()
+            .base_url(Url::parse("http://nova/").ok().as_ref())
+            .parse(&next.href)
+            .ok()?;
+        let marker = url
+            .query_pairs()
+            .find(|(name, _)| name == "marker")
+            .map(|(_, marker)| marker.into_owned());
         // A link without a marker goes on after the last server of this page.
         marker.or_else(|| self.servers.last().map(|server| server.id.clone()))
     }

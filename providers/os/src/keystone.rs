@@ -9,7 +9,10 @@ use cloud_autojoin_core::credential::{AccessToken, Source};
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
 use cloud_autojoin_core::http::{HttpClient, Request, RetryPolicy};
-use cloud_autojoin_core::{Call, ConfigError, ConfigProblem, Context, DecodeError, Error, Result, Secret, TransportError, TransportFailure};
+use cloud_autojoin_core::{
+    Call, ConfigError, ConfigProblem, Context, DecodeError, Error, Result, Secret, TransportError,
+    TransportFailure,
+};
 use cloud_autojoin_provider_kit::ApiClient;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
@@ -41,7 +44,10 @@ impl Session {
     /// The regions to look in.
     pub(crate) fn regions(&self) -> Vec<String> {
         let given = self.settings.get(&REGION).unwrap_or("RegionOne");
-        given.split(',').map(|region| region.trim().to_owned()).collect()
+        given
+            .split(',')
+            .map(|region| region.trim().to_owned())
+            .collect()
     }
 
     /// The URL of the compute service in `region`.
@@ -50,45 +56,90 @@ impl Session {
     ///
     /// The catalog has none; names the regions that have one.
     pub(crate) fn compute(&self, region: &str) -> Result<Url> {
-        let interface = self.settings.get(&INTERFACE).unwrap_or("public").to_ascii_lowercase();
-        let services = self.catalog.iter().filter(|service| service.kind == "compute");
-        let endpoints: Vec<_> = services.flat_map(|service| &service.endpoints).filter(|endpoint| endpoint.interface == interface).collect();
+        let interface = self
+            .settings
+            .get(&INTERFACE)
+            .unwrap_or("public")
+            .to_ascii_lowercase();
+        let services = self
+            .catalog
+            .iter()
+            .filter(|service| service.kind == "compute");
+        let endpoints: Vec<_> = services
+            .flat_map(|service| &service.endpoints)
+            .filter(|endpoint| endpoint.interface == interface)
+            .collect();
         if let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.is_in(region)) {
-            return endpoint.url.parse().map_err(|_| DecodeError::new(NAME, "find the compute service", "its URL in the catalog is none").into());
+            return endpoint.url.parse().map_err(|_| {
+                DecodeError::new(
+                    NAME,
+                    "find the compute service",
+                    "its URL in the catalog is none",
+                )
+                .into()
+            });
         }
-        let mut known: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.region_id.as_str()).collect();
+        let mut known: Vec<&str> = endpoints
+            .iter()
+            .map(|endpoint| endpoint.region_id.as_str())
+            .collect();
         known.sort_unstable();
         known.dedup();
         let hint = match known.as_slice() {
-            [] if self.catalog.is_empty() => "the token has no catalog: give the project with `project_id` or `project_name`".to_owned(),
+            [] if self.catalog.is_empty() => {
+                "the token has no catalog: give the project with `project_id` or `project_name`"
+                    .to_owned()
+            }
             [] => "check `interface`: the catalog has no compute service there".to_owned(),
             known => format!("set `region` to one of `{}`", known.join("`, `")),
         };
-        let detail = format!("the catalog has none in region `{region}` with interface `{interface}`");
-        Err(TransportError::new("list servers", "the compute service", TransportFailure::InvalidRequest)
-            .of_provider(NAME)
-            .with_detail(detail)
-            .with_hint(hint)
-            .into())
+        let detail =
+            format!("the catalog has none in region `{region}` with interface `{interface}`");
+        Err(TransportError::new(
+            "list servers",
+            "the compute service",
+            TransportFailure::InvalidRequest,
+        )
+        .of_provider(NAME)
+        .with_detail(detail)
+        .with_hint(hint)
+        .into())
     }
 }
 
 impl Keystone {
     /// Keystone as the join string and the environment name it; `cloud` is to be looked up in
     /// `clouds.yaml`.
-    pub(crate) fn new(context: &Context, given: Settings, cloud: Option<String>, metadata: Url) -> Arc<Self> {
-        Arc::new(Self { context: context.clone(), given, cloud, metadata, session: Mutex::default() })
+    pub(crate) fn new(
+        context: &Context,
+        given: Settings,
+        cloud: Option<String>,
+        metadata: Url,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            context: context.clone(),
+            given,
+            cloud,
+            metadata,
+            session: Mutex::default(),
+        })
     }
 
     /// What the last token came with.
     pub(crate) fn session(&self) -> Option<Arc<Session>> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     async fn authenticate(&self, call: &Call) -> Result<AccessToken> {
         let mut settings = self.given.clone();
         if let Some(cloud) = &self.cloud {
-            settings.fill_from_clouds_yaml(cloud, self.context.env()).await.map_err(|reason| unusable(ConfigProblem::of_key(CLOUD.name, reason)))?;
+            settings
+                .fill_from_clouds_yaml(cloud, self.context.env())
+                .await
+                .map_err(|reason| unusable(ConfigProblem::of_key(CLOUD.name, reason)))?;
         }
         let known = self.session();
         let http = match &known {
@@ -103,29 +154,57 @@ impl Keystone {
         }
         let url = tokens_url(&settings).map_err(unusable)?;
         let body = settings.auth_body().map_err(unusable)?;
-        let request = Request::post("get a token", url.clone(), body.to_string()).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let request = Request::post("get a token", url.clone(), body.to_string())
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let client = ApiClient::new(&self.context, &OpenStackApi, url).with_http(http.clone());
-        let (response, headers) = client.json_with_headers::<TokenResponse>(request, call).await?;
-        let token = headers.get("x-subject-token").and_then(|value| value.to_str().ok());
-        let token = token.ok_or_else(|| DecodeError::new(NAME, "get a token", "no `X-Subject-Token`"))?;
+        let (response, headers) = client
+            .json_with_headers::<TokenResponse>(request, call)
+            .await?;
+        let token = headers
+            .get("x-subject-token")
+            .and_then(|value| value.to_str().ok());
+        let token =
+            token.ok_or_else(|| DecodeError::new(NAME, "get a token", "no `X-Subject-Token`"))?;
         let lifetime = Duration::from_secs(3600);
-        let expires_at = humantime::parse_rfc3339(&response.token.expires_at).unwrap_or_else(|_| call.clock().wall() + lifetime);
-        let project = response.token.project.map(|project| project.id).unwrap_or_default();
-        let session = Session { http, project, settings, catalog: response.token.catalog };
+        let expires_at = humantime::parse_rfc3339(&response.token.expires_at)
+            .unwrap_or_else(|_| call.clock().wall() + lifetime);
+        let project = response
+            .token
+            .project
+            .map(|project| project.id)
+            .unwrap_or_default();
+        let session = Session {
+            http,
+            project,
+            settings,
+            catalog: response.token.catalog,
+        };
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(session));
         Ok(AccessToken::new(Secret::new(token), expires_at))
     }
 
     /// The context's client, unless the cloud has its own authorities or none to be verified.
     async fn http_client(&self, settings: &Settings) -> Result<HttpClient> {
-        let insecure = settings.get(&INSECURE).is_some_and(|text| matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True"));
+        let insecure = settings
+            .get(&INSECURE)
+            .is_some_and(|text| matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True"));
         let mut authorities = Vec::new();
         if let Some(path) = settings.get(&CACERT) {
             let pem = read_text(path, MAX_SECRET_FILE).await;
-            authorities.push(pem.map_err(|error| unusable(ConfigProblem::of_key(CACERT.name, format!("cannot read `{path}`: {error}"))))?.into_bytes());
+            authorities.push(
+                pem.map_err(|error| {
+                    unusable(ConfigProblem::of_key(
+                        CACERT.name,
+                        format!("cannot read `{path}`: {error}"),
+                    ))
+                })?
+                .into_bytes(),
+            );
         }
         if insecure {
-            tracing::warn!("`insecure` is set: certificates of the cloud aren't verified, and anyone on the network path can read the credentials");
+            tracing::warn!(
+                "`insecure` is set: certificates of the cloud aren't verified, and anyone on the network path can read the credentials"
+            );
         }
         if !insecure && authorities.is_empty() {
             return Ok(self.context.http().clone());
@@ -145,7 +224,9 @@ impl Keystone {
         const OPERATION: &str = "read the project of this server from the metadata service";
         const ADVICE: &str = "add `project_id=...` or `project_name=...`: without them the project is the one of this server";
         let client = ApiClient::new(&self.context, &OpenStackApi, self.metadata.clone());
-        let request = client.get(OPERATION, &["openstack", "latest", "meta_data.json"], &[]).retry(RetryPolicy::default().without_connect_retries());
+        let request = client
+            .get(OPERATION, &["openstack", "latest", "meta_data.json"], &[])
+            .retry(RetryPolicy::default().without_connect_retries());
         match client.json::<Metadata>(request, call).await {
             Ok(metadata) => Ok(metadata.project_id),
             Err(Error::Transport(error)) => Err(error.with_hint(ADVICE).into()),
@@ -159,14 +240,19 @@ impl Keystone {
 /// The URL that gives tokens. Without a version, and with the v2.0 that OpenStack removed in 2018,
 /// it is that of v3.
 fn tokens_url(settings: &Settings) -> Result<Url, ConfigProblem> {
-    let text = settings.get(&AUTH_URL).ok_or_else(|| ConfigProblem::of_key(AUTH_URL.name, "`auth_url` is missing in `clouds.yaml`"))?;
+    let text = settings.get(&AUTH_URL).ok_or_else(|| {
+        ConfigProblem::of_key(AUTH_URL.name, "`auth_url` is missing in `clouds.yaml`")
+    })?;
     let no_url = || ConfigProblem::of_key(AUTH_URL.name, "`auth_url` is no URL of http or https");
     let mut url: Url = text.parse().map_err(|_| no_url())?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(no_url());
     }
     let path = url.path().trim_end_matches('/');
-    let base = path.strip_suffix("/v3").or_else(|| path.strip_suffix("/v2.0")).unwrap_or(path);
+    let base = path
+        .strip_suffix("/v3")
+        .or_else(|| path.strip_suffix("/v2.0"))
+        .unwrap_or(path);
     let path = format!("{base}/v3/auth/tokens");
     url.set_path(&path);
     Ok(url)
@@ -183,7 +269,11 @@ pub(crate) struct TokenSource(pub(crate) Arc<Keystone>);
 #[async_trait]
 impl Source for TokenSource {
     fn name(&self) -> &'static str {
-        if self.0.cloud.is_some() { "clouds.yaml" } else { self.0.given.method() }
+        if self.0.cloud.is_some() {
+            "clouds.yaml"
+        } else {
+            self.0.given.method()
+        }
     }
 
     async fn token(&self, _: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
@@ -193,7 +283,10 @@ impl Source for TokenSource {
 
 impl fmt::Debug for Keystone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keystone").field("given", &self.given).field("cloud", &self.cloud).finish_non_exhaustive()
+        f.debug_struct("Keystone")
+            .field("given", &self.given)
+            .field("cloud", &self.cloud)
+            .finish_non_exhaustive()
     }
 }
 
@@ -210,7 +303,12 @@ mod tests {
     #[test]
     fn the_version_of_the_url_may_be_missing_or_old() {
         let (env, tokens) = (Env::empty(), "https://k.example/identity/v3/auth/tokens");
-        for base in ["https://k.example/identity", "https://k.example/identity/", "https://k.example/identity/v3/", "https://k.example/identity/v2.0"] {
+        for base in [
+            "https://k.example/identity",
+            "https://k.example/identity/",
+            "https://k.example/identity/v3/",
+            "https://k.example/identity/v2.0",
+        ] {
             let config = format!("auth_url={base}").parse().unwrap();
             let settings = Settings::read(&Options::new("os", KEYS, &config, &env));
             assert_eq!(tokens_url(&settings).unwrap().as_str(), tokens, "{base}");

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::Chain;
 use cloud_autojoin_core::http::Authorizer as _;
-use cloud_autojoin_core::{Call, ConfigString, Context, Detail, Discovery, Finding, Provider, Result, RoleDocument, RoleFormat};
+use cloud_autojoin_core::{
+    Call, ConfigString, Context, Detail, Discovery, Finding, Provider, Result, RoleDocument,
+    RoleFormat,
+};
 use cloud_autojoin_provider_kit::auth::BearerAuthorizer;
 use cloud_autojoin_provider_kit::select::{TagFilter, TagNearMisses};
 use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options, PowerState, Selection};
@@ -14,7 +17,8 @@ use url::Url;
 
 use crate::api::{OpenStackApi, PERMISSION, ServerPage};
 use crate::keys::{
-    ADDRESS_TYPE, AUTH_URL, CLOUD, ENDPOINT, INSECURE, KEYS, METADATA_ENDPOINT, NETWORK, POWER_STATE, PROJECT_ID, REGION, TAG, TAG_KEY, TAG_VALUE,
+    ADDRESS_TYPE, AUTH_URL, CLOUD, ENDPOINT, INSECURE, KEYS, METADATA_ENDPOINT, NETWORK,
+    POWER_STATE, PROJECT_ID, REGION, TAG, TAG_KEY, TAG_VALUE,
 };
 use crate::keystone::{Keystone, Session, TokenSource};
 use crate::select::instance;
@@ -46,30 +50,51 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         (Some(key), Some(value)) => tags.insert(0, (key, value)),
         (Some(_), None) => options.add_missing(&TAG_VALUE, Some("`tag_key` is given")),
         (None, Some(_)) => options.add_missing(&TAG_KEY, Some("`tag_value` is given")),
-        (None, None) if tags.is_empty() => options.add_missing(&TAG_KEY, Some("it says which servers to find, with `tag_value`")),
+        (None, None) if tags.is_empty() => options.add_missing(
+            &TAG_KEY,
+            Some("it says which servers to find, with `tag_value`"),
+        ),
         (None, None) => {}
     }
     let selection = Selection {
         tags: TagFilter::new(tags),
-        address_type: options.word(&ADDRESS_TYPE, AddressType::from_word).unwrap_or_default(),
-        power_state: options.word(&POWER_STATE, PowerState::from_word).unwrap_or_default(),
+        address_type: options
+            .word(&ADDRESS_TYPE, AddressType::from_word)
+            .unwrap_or_default(),
+        power_state: options
+            .word(&POWER_STATE, PowerState::from_word)
+            .unwrap_or_default(),
         ..Selection::default()
     };
     let settings = Settings::read(options);
     // As in OpenStack's own client, what is given here counts more than the file.
-    let cloud = options.text(&CLOUD).filter(|_| !options.is_given(&AUTH_URL) || options.config().get(CLOUD.name).is_some());
+    let cloud = options
+        .text(&CLOUD)
+        .filter(|_| !options.is_given(&AUTH_URL) || options.config().get(CLOUD.name).is_some());
     if cloud.is_none() {
         if !options.is_given(&AUTH_URL) {
             options.add_missing(&AUTH_URL, Some("`cloud` isn't given either"));
         }
         options.accept(settings.auth_body());
     }
-    let (networks, endpoint, metadata) = (options.list(&NETWORK), options.url(&ENDPOINT), options.url(&METADATA_ENDPOINT));
+    let (networks, endpoint, metadata) = (
+        options.list(&NETWORK),
+        options.url(&ENDPOINT),
+        options.url(&METADATA_ENDPOINT),
+    );
     options.finish(|| {
         let keystone = Keystone::new(context, settings, cloud, metadata?);
         let chain = Chain::new(NAME, vec![Box::new(TokenSource(Arc::clone(&keystone)))]);
         let authorizer = Arc::new(BearerAuthorizer::new(NAME, chain, "").with_header(X_AUTH_TOKEN));
-        Some(Box::new(OpenStack { context: context.clone(), keystone, authorizer, endpoint, networks, selection, has_tag_pair }) as Box<dyn Provider>)
+        Some(Box::new(OpenStack {
+            context: context.clone(),
+            keystone,
+            authorizer,
+            endpoint,
+            networks,
+            selection,
+            has_tag_pair,
+        }) as Box<dyn Provider>)
     })
 }
 
@@ -80,13 +105,25 @@ impl Provider for OpenStack {
     }
 
     fn subject(&self) -> String {
-        let tags: Vec<String> = self.selection.tags.conditions().iter().map(|(key, value)| format!("`{key}` = `{value}`")).collect();
+        let tags: Vec<String> = self
+            .selection
+            .tags
+            .conditions()
+            .iter()
+            .map(|(key, value)| format!("`{key}` = `{value}`"))
+            .collect();
         format!("servers with metadata {}", tags.join(" and "))
     }
 
     fn scope(&self) -> Vec<(&'static str, String)> {
-        let project = self.keystone.session().map(|session| session.project.clone());
-        project.map(|project| (PROJECT_ID.name, project)).into_iter().collect()
+        let project = self
+            .keystone
+            .session()
+            .map(|session| session.project.clone());
+        project
+            .map(|project| (PROJECT_ID.name, project))
+            .into_iter()
+            .collect()
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
@@ -94,7 +131,9 @@ impl Provider for OpenStack {
         let mut near_misses = TagNearMisses::default();
         // The catalog comes with the token.
         self.authorizer.token(call).await?;
-        let Some(session) = self.keystone.session() else { return Ok(discovery) };
+        let Some(session) = self.keystone.session() else {
+            return Ok(discovery);
+        };
         if let Some(identity) = self.authorizer.identity() {
             discovery.set_identity(identity);
         }
@@ -102,10 +141,21 @@ impl Provider for OpenStack {
         let endpoints = match &self.endpoint {
             Some(endpoint) => vec![(regions.join(","), endpoint.clone())],
             // All of them first: with one region missing there is no whole list.
-            None => regions.iter().map(|region| Ok((region.clone(), session.compute(region)?))).collect::<Result<_>>()?,
+            None => regions
+                .iter()
+                .map(|region| Ok((region.clone(), session.compute(region)?)))
+                .collect::<Result<_>>()?,
         };
         for (region, endpoint) in endpoints {
-            self.list(&region, endpoint, &session, &mut discovery, &mut near_misses, call).await?;
+            self.list(
+                &region,
+                endpoint,
+                &session,
+                &mut discovery,
+                &mut near_misses,
+                call,
+            )
+            .await?;
         }
         if discovery.matched() == 0 {
             discovery.add_finding(self.nothing_matched(&discovery, &near_misses, &regions));
@@ -124,11 +174,21 @@ impl OpenStack {
         near_misses: &mut TagNearMisses,
         call: &Call,
     ) -> Result<()> {
-        let client = ApiClient::new(&self.context, &OpenStackApi, endpoint).with_http(session.http.clone()).with_authorizer(self.authorizer.clone());
+        let client = ApiClient::new(&self.context, &OpenStackApi, endpoint)
+            .with_http(session.http.clone())
+            .with_authorizer(self.authorizer.clone());
         // To explain why servers don't match, all are listed.
-        let only_active = self.selection.power_state == PowerState::Running && call.detail() != Detail::Everything;
-        let query: &[(&str, &str)] = if only_active { &[("status", "ACTIVE")] } else { &[] };
-        let mut pages = client.pages(client.get("list servers", &["servers", "detail"], query), call);
+        let only_active = self.selection.power_state == PowerState::Running
+            && call.detail() != Detail::Everything;
+        let query: &[(&str, &str)] = if only_active {
+            &[("status", "ACTIVE")]
+        } else {
+            &[]
+        };
+        let mut pages = client.pages(
+            client.get("list servers", &["servers", "detail"], query),
+            call,
+        );
         while let Some(page) = pages.next_json::<ServerPage>().await? {
             pages.follow_query("marker", page.next_marker())?;
             for server in page.servers {
@@ -140,14 +200,34 @@ impl OpenStack {
         Ok(())
     }
 
-    fn nothing_matched(&self, discovery: &Discovery, near_misses: &TagNearMisses, regions: &[String]) -> Finding {
-        let first = self.selection.tags.conditions().first().map(|(key, _)| key.as_str());
+    fn nothing_matched(
+        &self,
+        discovery: &Discovery,
+        near_misses: &TagNearMisses,
+        regions: &[String],
+    ) -> Finding {
+        let first = self
+            .selection
+            .tags
+            .conditions()
+            .first()
+            .map(|(key, _)| key.as_str());
         let is_pair = |key: &str| self.has_tag_pair && Some(key) == first;
-        let key_of = |key: &str| if is_pair(key) { TAG_VALUE.name.to_owned() } else { format!("{}{key}", TAG.name) };
+        let key_of = |key: &str| {
+            if is_pair(key) {
+                TAG_VALUE.name.to_owned()
+            } else {
+                format!("{}{key}", TAG.name)
+            }
+        };
         if let Some(finding) = near_misses.finding(key_of) {
             return finding;
         }
-        let running = if self.selection.power_state == PowerState::Running { "running " } else { "" };
+        let running = if self.selection.power_state == PowerState::Running {
+            "running "
+        } else {
+            ""
+        };
         match discovery.examined() {
             0 => Finding::new(format!("the project has no {running}servers in region `{}`", regions.join("`, `")))
                 .with_hint("check the project and `region`; `openstack server list` shows the servers of the project"),
@@ -162,12 +242,21 @@ impl OpenStack {
 /// # Errors
 ///
 /// As building the provider.
-pub(crate) fn role(config: &ConfigString, context: &Context, _: RoleFormat) -> Result<RoleDocument> {
-    build(&mut Options::new(NAME, KEYS, config, context.env()), context)?;
+pub(crate) fn role(
+    config: &ConfigString,
+    context: &Context,
+    _: RoleFormat,
+) -> Result<RoleDocument> {
+    build(
+        &mut Options::new(NAME, KEYS, config, context.env()),
+        context,
+    )?;
     let text = format!(
         "# policy.yaml of Nova: its default, which a member of the project with the role `reader` meets\n\"{PERMISSION}\": \"rule:project_reader_or_admin\"\n"
     );
-    Ok(RoleDocument::new(text).with_note("assign the role with `openstack role add --user USER --project PROJECT reader`"))
+    Ok(RoleDocument::new(text).with_note(
+        "assign the role with `openstack role add --user USER --project PROJECT reader`",
+    ))
 }
 
 /// What go-discover does differently with the same string.
@@ -176,13 +265,21 @@ pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Ve
     if config.get(POWER_STATE.name) != Some("any") {
         differences.push("go-discover lists stopped and failed servers, too".to_owned());
     }
-    if config.get(INSECURE.name).is_some_and(|text| !text.is_empty()) {
-        differences.push("go-discover verifies no certificate whatever the value of `insecure` is".to_owned());
+    if config
+        .get(INSECURE.name)
+        .is_some_and(|text| !text.is_empty())
+    {
+        differences.push(
+            "go-discover verifies no certificate whatever the value of `insecure` is".to_owned(),
+        );
     }
     if config.get("username").is_some() {
         differences.push("go-discover ignores `username`".to_owned());
     }
-    if config.get(REGION.name).is_some_and(|regions| regions.contains(',')) {
+    if config
+        .get(REGION.name)
+        .is_some_and(|regions| regions.contains(','))
+    {
         differences.push("go-discover takes `region` as one region".to_owned());
     }
     differences

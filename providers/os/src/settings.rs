@@ -11,8 +11,9 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
 
 use crate::keys::{
-    APP_ID, APP_NAME, APP_SECRET, CLOUD_KEYS, DOMAIN_ID, DOMAIN_NAME, INSECURE, PASSWORD, PROJECT_DOMAIN_ID, PROJECT_DOMAIN_NAME, PROJECT_ID, PROJECT_NAME,
-    TOKEN, USER_DOMAIN_ID, USER_DOMAIN_NAME, USER_NAME,
+    APP_ID, APP_NAME, APP_SECRET, CLOUD_KEYS, DOMAIN_ID, DOMAIN_NAME, INSECURE, PASSWORD,
+    PROJECT_DOMAIN_ID, PROJECT_DOMAIN_NAME, PROJECT_ID, PROJECT_NAME, TOKEN, USER_DOMAIN_ID,
+    USER_DOMAIN_NAME, USER_NAME,
 };
 
 /// The values of the keys that `clouds.yaml` may have, too.
@@ -23,7 +24,11 @@ impl Settings {
     /// The values of the join string and the environment.
     pub(crate) fn read(options: &Options<'_>) -> Self {
         let given = CLOUD_KEYS.iter().filter(|(key, _)| options.is_given(key));
-        Self(given.filter_map(|(key, _)| Some((key.name, options.secret(key)?))).collect())
+        Self(
+            given
+                .filter_map(|(key, _)| Some((key.name, options.secret(key)?)))
+                .collect(),
+        )
     }
 
     /// The value of a key.
@@ -33,7 +38,9 @@ impl Settings {
 
     /// The first of these keys that has a value, with its place in the list.
     fn first(&self, keys: &[&KeySpec]) -> Option<(usize, &str)> {
-        keys.iter().enumerate().find_map(|(index, key)| Some((index, self.get(key)?)))
+        keys.iter()
+            .enumerate()
+            .find_map(|(index, key)| Some((index, self.get(key)?)))
     }
 
     /// What authenticates, in Keystone's words.
@@ -47,7 +54,8 @@ impl Settings {
 
     /// Whether the project has to be known, and isn't.
     pub(crate) fn needs_project(&self) -> bool {
-        self.method() != "application credential" && self.first(&[&PROJECT_ID, &PROJECT_NAME]).is_none()
+        self.method() != "application credential"
+            && self.first(&[&PROJECT_ID, &PROJECT_NAME]).is_none()
     }
 
     pub(crate) fn set_project(&mut self, id: String) {
@@ -64,9 +72,13 @@ impl Settings {
             let secret = self.required(&APP_SECRET, "an application credential is given")?;
             let credential = match self.get(&APP_ID) {
                 Some(id) => json!({"id": id, "secret": secret}),
-                None => json!({"name": self.get(&APP_NAME), "secret": secret, "user": self.user()?}),
+                None => {
+                    json!({"name": self.get(&APP_NAME), "secret": secret, "user": self.user()?})
+                }
             };
-            return Ok(json!({"auth": {"identity": {"methods": ["application_credential"], "application_credential": credential}}}));
+            return Ok(
+                json!({"auth": {"identity": {"methods": ["application_credential"], "application_credential": credential}}}),
+            );
         }
         let identity = match (self.get(&PASSWORD), self.get(&TOKEN)) {
             (Some(password), _) => {
@@ -77,7 +89,9 @@ impl Settings {
             (None, Some(token)) => json!({"methods": ["token"], "token": {"id": token}}),
             (None, None) => {
                 let message = "no credential is given: `password`, `token` and `application_credential_id` are missing";
-                return Err(ConfigProblem::of_key(PASSWORD.name, message).with_hint("source an openrc file, or set `cloud=...` to a cloud of clouds.yaml"));
+                return Err(ConfigProblem::of_key(PASSWORD.name, message).with_hint(
+                    "source an openrc file, or set `cloud=...` to a cloud of clouds.yaml",
+                ));
             }
         };
         let mut body = json!({"auth": {"identity": identity}});
@@ -88,12 +102,19 @@ impl Settings {
     }
 
     fn user(&self) -> Result<Value, ConfigProblem> {
-        let name = self.required(&USER_NAME, "a password or the name of an application credential is given")?;
-        match self.domain(&[&USER_DOMAIN_ID, &DOMAIN_ID], &[&USER_DOMAIN_NAME, &DOMAIN_NAME]) {
+        let name = self.required(
+            &USER_NAME,
+            "a password or the name of an application credential is given",
+        )?;
+        match self.domain(
+            &[&USER_DOMAIN_ID, &DOMAIN_ID],
+            &[&USER_DOMAIN_NAME, &DOMAIN_NAME],
+        ) {
             Some(domain) => Ok(json!({"name": name, "domain": domain})),
-            None => {
-                Err(missing(&DOMAIN_NAME, "a user name is unique within a domain only").with_hint("add `domain_name=...`, which is `Default` in most clouds"))
-            }
+            None => Err(
+                missing(&DOMAIN_NAME, "a user name is unique within a domain only")
+                    .with_hint("add `domain_name=...`, which is `Default` in most clouds"),
+            ),
         }
     }
 
@@ -102,10 +123,16 @@ impl Settings {
         if let Some(id) = self.get(&PROJECT_ID) {
             return Ok(Some(json!({"project": {"id": id}})));
         }
-        let domain = self.domain(&[&PROJECT_DOMAIN_ID, &DOMAIN_ID, &USER_DOMAIN_ID], &[&PROJECT_DOMAIN_NAME, &DOMAIN_NAME, &USER_DOMAIN_NAME]);
+        let domain = self.domain(
+            &[&PROJECT_DOMAIN_ID, &DOMAIN_ID, &USER_DOMAIN_ID],
+            &[&PROJECT_DOMAIN_NAME, &DOMAIN_NAME, &USER_DOMAIN_NAME],
+        );
         match (self.get(&PROJECT_NAME), domain) {
-            (Some(name), Some(domain)) => Ok(Some(json!({"project": {"name": name, "domain": domain}}))),
-            (Some(_), None) => Err(missing(&DOMAIN_NAME, "`project_name` is given").with_hint("add `domain_name=...`, or give `project_id`")),
+            (Some(name), Some(domain)) => {
+                Ok(Some(json!({"project": {"name": name, "domain": domain}})))
+            }
+            (Some(_), None) => Err(missing(&DOMAIN_NAME, "`project_name` is given")
+                .with_hint("add `domain_name=...`, or give `project_id`")),
             (None, _) => Ok(None),
         }
     }
@@ -121,7 +148,8 @@ impl Settings {
     }
 
     fn required(&self, key: &KeySpec, because: &str) -> Result<&str, ConfigProblem> {
-        self.get(key).ok_or_else(|| missing(key, because).with_hint(format!("add `{}=...`", key.name)))
+        self.get(key)
+            .ok_or_else(|| missing(key, because).with_hint(format!("add `{}=...`", key.name)))
     }
 
     /// Fills in what the cloud of this name has in `clouds.yaml`.
@@ -129,23 +157,43 @@ impl Settings {
     /// # Errors
     ///
     /// There is no such file or no such cloud in it; the text repeats no value.
-    pub(crate) async fn fill_from_clouds_yaml(&mut self, cloud: &str, env: &Env) -> Result<(), String> {
+    pub(crate) async fn fill_from_clouds_yaml(
+        &mut self,
+        cloud: &str,
+        env: &Env,
+    ) -> Result<(), String> {
         let (path, text) = read_clouds_yaml(env).await?;
-        let documents = Yaml::load_from_str(&text).map_err(|error| format!("`{path}`: line {} isn't valid YAML", error.marker().line()))?;
-        let clouds = documents.first().and_then(|document| document.as_mapping_get("clouds"));
+        let documents = Yaml::load_from_str(&text).map_err(|error| {
+            format!("`{path}`: line {} isn't valid YAML", error.marker().line())
+        })?;
+        let clouds = documents
+            .first()
+            .and_then(|document| document.as_mapping_get("clouds"));
         let Some(found) = clouds.and_then(|clouds| clouds.as_mapping_get(cloud)) else {
-            let known = clouds.and_then(Yaml::as_mapping).into_iter().flatten().filter_map(|(name, _)| name.as_str());
-            return Err(format!("`{path}` has no cloud `{cloud}`; it has `{}`", known.collect::<Vec<_>>().join("`, `")));
+            let known = clouds
+                .and_then(Yaml::as_mapping)
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, _)| name.as_str());
+            return Err(format!(
+                "`{path}` has no cloud `{cloud}`; it has `{}`",
+                known.collect::<Vec<_>>().join("`, `")
+            ));
         };
         for (key, name) in CLOUD_KEYS {
-            let value = found.as_mapping_get("auth").and_then(|auth| auth.as_mapping_get(name)).or_else(|| found.as_mapping_get(name));
+            let value = found
+                .as_mapping_get("auth")
+                .and_then(|auth| auth.as_mapping_get(name))
+                .or_else(|| found.as_mapping_get(name));
             if let Some(value) = value.and_then(text_of) {
                 self.0.entry(key.name).or_insert(value);
             }
         }
         // The file says the opposite.
         if found.as_mapping_get("verify").and_then(Yaml::as_bool) == Some(false) {
-            self.0.entry(INSECURE.name).or_insert_with(|| Secret::new("true"));
+            self.0
+                .entry(INSECURE.name)
+                .or_insert_with(|| Secret::new("true"));
         }
         Ok(())
     }
@@ -161,7 +209,9 @@ async fn read_clouds_yaml(env: &Env) -> Result<(String, String), String> {
     if let Some(given) = env.filled("OS_CLIENT_CONFIG_FILE") {
         paths = vec![given];
     } else {
-        let config = env.filled("XDG_CONFIG_HOME").or_else(|| env.filled("HOME").map(|home| format!("{home}/.config")));
+        let config = env
+            .filled("XDG_CONFIG_HOME")
+            .or_else(|| env.filled("HOME").map(|home| format!("{home}/.config")));
         paths.extend(config.map(|config| format!("{config}/openstack/clouds.yaml")));
         paths.push("/etc/openstack/clouds.yaml".to_owned());
     }
@@ -200,7 +250,9 @@ mod tests {
 
     fn body(join: &str) -> Result<Value, String> {
         let (config, env) = (join.parse().unwrap(), Env::empty());
-        Settings::read(&Options::new("os", KEYS, &config, &env)).auth_body().map_err(|problem| problem.message)
+        Settings::read(&Options::new("os", KEYS, &config, &env))
+            .auth_body()
+            .map_err(|problem| problem.message)
     }
 
     fn auth(method: &str, identity: &Value, scope: Option<&Value>) -> Value {
@@ -215,12 +267,29 @@ mod tests {
     fn the_request_for_a_token_is_that_of_go_discover() {
         let user = json!({"user": {"name": "u", "domain": {"name": "Default"}, "password": "p"}});
         let scoped = auth("password", &user, Some(&json!({"project": {"id": "P"}})));
-        assert_eq!(body("user_name=u password=p domain_name=Default project_id=P").unwrap(), scoped);
-        assert_eq!(body("username=u password=p domain_name=Default project_id=P project_name=PN token=t").unwrap(), scoped);
+        assert_eq!(
+            body("user_name=u password=p domain_name=Default project_id=P").unwrap(),
+            scoped
+        );
+        assert_eq!(
+            body("username=u password=p domain_name=Default project_id=P project_name=PN token=t")
+                .unwrap(),
+            scoped
+        );
         let user = json!({"user": {"name": "u", "domain": {"id": "default"}, "password": "p"}});
         let project = json!({"project": {"name": "PN", "domain": {"id": "default"}}});
-        assert_eq!(body("user_name=u password=p domain_id=default project_name=PN").unwrap(), auth("password", &user, Some(&project)));
-        assert_eq!(body("token=t project_id=P").unwrap(), auth("token", &json!({"id": "t"}), Some(&json!({"project": {"id": "P"}}))));
+        assert_eq!(
+            body("user_name=u password=p domain_id=default project_name=PN").unwrap(),
+            auth("password", &user, Some(&project))
+        );
+        assert_eq!(
+            body("token=t project_id=P").unwrap(),
+            auth(
+                "token",
+                &json!({"id": "t"}),
+                Some(&json!({"project": {"id": "P"}}))
+            )
+        );
     }
 
     #[test]
@@ -234,10 +303,18 @@ mod tests {
     #[test]
     fn an_application_credential_has_its_project_and_may_be_named() {
         let identity = json!({"id": "a", "secret": "s"});
-        assert_eq!(body("application_credential_id=a application_credential_secret=s project_id=P").unwrap(), auth("application_credential", &identity, None));
-        let identity = json!({"name": "a", "secret": "s", "user": {"name": "u", "domain": {"id": "d"}}});
+        assert_eq!(
+            body("application_credential_id=a application_credential_secret=s project_id=P")
+                .unwrap(),
+            auth("application_credential", &identity, None)
+        );
+        let identity =
+            json!({"name": "a", "secret": "s", "user": {"name": "u", "domain": {"id": "d"}}});
         let join = "application_credential_name=a application_credential_secret=s user_name=u domain_id=d password=p";
-        assert_eq!(body(join).unwrap(), auth("application_credential", &identity, None));
+        assert_eq!(
+            body(join).unwrap(),
+            auth("application_credential", &identity, None)
+        );
     }
 
     #[test]
@@ -245,9 +322,18 @@ mod tests {
         for (join, expected) in [
             ("project_id=P", "no credential is given"),
             ("password=p project_id=P", "`user_name` is missing"),
-            ("user_name=u password=p project_id=P", "`domain_name` is missing (a user name"),
-            ("token=t project_name=PN", "`domain_name` is missing (`project_name`"),
-            ("application_credential_id=a", "`application_credential_secret` is missing"),
+            (
+                "user_name=u password=p project_id=P",
+                "`domain_name` is missing (a user name",
+            ),
+            (
+                "token=t project_name=PN",
+                "`domain_name` is missing (`project_name`",
+            ),
+            (
+                "application_credential_id=a",
+                "`application_credential_secret` is missing",
+            ),
         ] {
             let message = body(join).unwrap_err();
             assert!(message.starts_with(expected), "{join}: {message}");

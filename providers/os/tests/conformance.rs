@@ -1,7 +1,7 @@
 //! OpenStack in the conformance suite.
 //!
-//! The responses are written after the API references of Keystone (v3) and Nova (v2.1), with ids and
-//! addresses replaced.
+//! The responses are written after the API references of Keystone (v3) and Nova (v2.1), with ids
+//! and addresses replaced.
 
 use std::time::Duration;
 
@@ -31,9 +31,12 @@ fn token() -> Exchange {
 }
 
 fn server(name: &str, status: &str, role: &str, addresses: &[(&str, &str)]) -> Value {
-    let address =
-        |(address, kind): &(&str, &str)| json!({"addr": address, "version": 4, "OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": "fa:16:3e:00:00:01"});
-    let networks = if addresses.is_empty() { json!({}) } else { json!({"private": addresses.iter().map(address).collect::<Vec<_>>()}) };
+    let address = |(address, kind): &(&str, &str)| json!({"addr": address, "version": 4, "OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": "fa:16:3e:00:00:01"});
+    let networks = if addresses.is_empty() {
+        json!({})
+    } else {
+        json!({"private": addresses.iter().map(address).collect::<Vec<_>>()})
+    };
     json!({"id": format!("id-{name}"), "name": name, "status": status, "metadata": {"consul": role}, "addresses": networks, "OS-EXT-AZ:availability_zone": "nova"})
 }
 
@@ -48,19 +51,34 @@ fn page(servers: &[Value], marker: Option<&str>) -> String {
 }
 
 fn list(reply: String) -> Exchange {
-    Exchange::get("/compute/v2.1/servers/detail", reply).with_header("x-auth-token", format!("{CANARY}-token"))
+    Exchange::get("/compute/v2.1/servers/detail", reply)
+        .with_header("x-auth-token", format!("{CANARY}-token"))
 }
 
 fn os() -> Conformance {
     let first = [
-        server("server-a", "ACTIVE", "server", &[("10.0.0.9", "fixed"), ("203.0.113.9", "floating"), ("fd00::9", "fixed")]),
+        server(
+            "server-a",
+            "ACTIVE",
+            "server",
+            &[
+                ("10.0.0.9", "fixed"),
+                ("203.0.113.9", "floating"),
+                ("fd00::9", "fixed"),
+            ],
+        ),
         server("stopped", "SHUTOFF", "server", &[("10.0.0.8", "fixed")]),
         server("client", "ACTIVE", "client", &[("10.0.0.7", "fixed")]),
     ];
     let last = [
         server("server-b", "ACTIVE", "server", &[("10.0.0.10", "fixed")]),
         server("new", "ACTIVE", "server", &[]),
-        server("floating", "ACTIVE", "server", &[("203.0.113.10", "floating")]),
+        server(
+            "floating",
+            "ACTIVE",
+            "server",
+            &[("203.0.113.10", "floating")],
+        ),
     ];
     Conformance {
         spec: SPEC,

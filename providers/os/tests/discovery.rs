@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use cloud_autojoin_core::{Call, Clock, ConfigString, Context, Detail, Discovery, Env, Error, Result};
+use cloud_autojoin_core::{
+    Call, Clock, ConfigString, Context, Detail, Discovery, Env, Error, Result,
+};
 use cloud_autojoin_os::SPEC;
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
@@ -16,31 +18,72 @@ const USER: &str = "user_name=u password=p domain_name=Default";
 async fn start() -> MockServer {
     let server = MockServer::start().await;
     let endpoint = |interface: &str, region: &str| json!({"interface": interface, "region_id": region, "region": region, "url": format!("{}/{region}/{interface}", server.uri())});
-    let endpoints = [endpoint("public", "RegionOne"), endpoint("internal", "RegionOne"), endpoint("public", "two")];
+    let endpoints = [
+        endpoint("public", "RegionOne"),
+        endpoint("internal", "RegionOne"),
+        endpoint("public", "two"),
+    ];
     let token = json!({"token": {"expires_at": "2099-01-01T00:00:00Z", "project": {"id": "P"}, "catalog": [{"type": "compute", "endpoints": endpoints}]}});
-    let reply = ResponseTemplate::new(201).set_body_json(token).insert_header("x-subject-token", "T");
-    Mock::given(method("POST")).and(path("/v3/auth/tokens")).respond_with(reply).mount(&server).await;
-    for (at, address) in [("/RegionOne/public", "10.0.0.1"), ("/RegionOne/internal", "10.0.0.2"), ("/two/public", "10.0.0.3")] {
+    let reply = ResponseTemplate::new(201)
+        .set_body_json(token)
+        .insert_header("x-subject-token", "T");
+    Mock::given(method("POST"))
+        .and(path("/v3/auth/tokens"))
+        .respond_with(reply)
+        .mount(&server)
+        .await;
+    for (at, address) in [
+        ("/RegionOne/public", "10.0.0.1"),
+        ("/RegionOne/internal", "10.0.0.2"),
+        ("/two/public", "10.0.0.3"),
+    ] {
         let fixed = |address: &str| json!([{"addr": address, "OS-EXT-IPS:type": "fixed"}, {"addr": "203.0.113.1", "OS-EXT-IPS:type": "floating"}]);
         let found = json!({"id": address, "name": address, "status": "ACTIVE", "metadata": {"role": "Server"}, "addresses": {"front": fixed(address), "back": fixed("10.9.0.9")}});
         let reply = ResponseTemplate::new(200).set_body_json(json!({"servers": [found]}));
-        Mock::given(method("GET")).and(path(format!("{at}/servers/detail"))).respond_with(reply).mount(&server).await;
+        Mock::given(method("GET"))
+            .and(path(format!("{at}/servers/detail")))
+            .respond_with(reply)
+            .mount(&server)
+            .await;
     }
     server
 }
 
-async fn discover_with(server: &MockServer, join: &str, env: &[(&str, &str)], detail: Detail) -> Result<Discovery> {
-    let variables = env.iter().map(|(name, value)| ((*name).to_owned(), value.replace("SERVER", &server.uri())));
-    let context = Context::builder().env(variables.collect::<Env>()).clock(Clock::auto_advancing()).build()?;
+async fn discover_with(
+    server: &MockServer,
+    join: &str,
+    env: &[(&str, &str)],
+    detail: Detail,
+) -> Result<Discovery> {
+    let variables = env
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.replace("SERVER", &server.uri())));
+    let context = Context::builder()
+        .env(variables.collect::<Env>())
+        .clock(Clock::auto_advancing())
+        .build()?;
     // Never the real metadata service.
-    let join = format!("provider=os metadata_endpoint=SERVER {join}").replace("SERVER", &server.uri());
+    let join =
+        format!("provider=os metadata_endpoint=SERVER {join}").replace("SERVER", &server.uri());
     let provider = SPEC.build(&ConfigString::parse(&join).unwrap(), &context)?;
-    provider.discover(&Call::new(context.clock(), Duration::from_secs(60)).with_detail(detail)).await
+    provider
+        .discover(&Call::new(context.clock(), Duration::from_secs(60)).with_detail(detail))
+        .await
 }
 
 async fn addresses(server: &MockServer, join: &str, env: &[(&str, &str)]) -> Result<Vec<String>> {
-    let discovery = discover_with(server, &format!("tag_key=role tag_value=Server network=front {join}"), env, Detail::Addresses).await?;
-    Ok(discovery.addresses().iter().map(ToString::to_string).collect())
+    let discovery = discover_with(
+        server,
+        &format!("tag_key=role tag_value=Server network=front {join}"),
+        env,
+        Detail::Addresses,
+    )
+    .await?;
+    Ok(discovery
+        .addresses()
+        .iter()
+        .map(ToString::to_string)
+        .collect())
 }
 
 fn reason(error: &Error) -> String {
@@ -50,7 +93,12 @@ fn reason(error: &Error) -> String {
 /// The body of the request for a token.
 async fn token_request(server: &MockServer) -> Value {
     let requests = server.received_requests().await.unwrap();
-    requests.iter().find(|request| request.url.path() == "/v3/auth/tokens").unwrap().body_json().unwrap()
+    requests
+        .iter()
+        .find(|request| request.url.path() == "/v3/auth/tokens")
+        .unwrap()
+        .body_json()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -66,7 +114,10 @@ async fn the_variables_of_an_openrc_file_are_enough() {
         ("OS_REGION_NAME", "two"),
     ];
     assert_eq!(addresses(&server, "", &env).await.unwrap(), ["10.0.0.3"]);
-    assert_eq!(token_request(&server).await["auth"]["scope"], json!({"project": {"name": "cluster", "domain": {"id": "default"}}}));
+    assert_eq!(
+        token_request(&server).await["auth"]["scope"],
+        json!({"project": {"name": "cluster", "domain": {"id": "default"}}})
+    );
 }
 
 #[tokio::test]
@@ -80,16 +131,33 @@ async fn a_cloud_of_clouds_yaml_has_what_is_not_given() {
         server.uri()
     );
     std::fs::write(&file, text).unwrap();
-    let env = [("OS_CLIENT_CONFIG_FILE", file.to_str().unwrap()), ("OS_CLOUD", "prod")];
+    let env = [
+        ("OS_CLIENT_CONFIG_FILE", file.to_str().unwrap()),
+        ("OS_CLOUD", "prod"),
+    ];
     assert_eq!(addresses(&server, "", &env).await.unwrap(), ["10.0.0.2"]);
-    assert_eq!(token_request(&server).await["auth"]["identity"]["application_credential"], json!({"id": "a", "secret": "12345"}));
-    assert_eq!(addresses(&server, "region=two interface=public", &env).await.unwrap(), ["10.0.0.3"]);
+    assert_eq!(
+        token_request(&server).await["auth"]["identity"]["application_credential"],
+        json!({"id": "a", "secret": "12345"})
+    );
+    assert_eq!(
+        addresses(&server, "region=two interface=public", &env)
+            .await
+            .unwrap(),
+        ["10.0.0.3"]
+    );
 
     let text = reason(&addresses(&server, "cloud=test", &env).await.unwrap_err());
-    assert!(text.contains("has no cloud `test`; it has `prod`"), "{text}");
+    assert!(
+        text.contains("has no cloud `test`; it has `prod`"),
+        "{text}"
+    );
     std::fs::write(&file, "clouds: [c4n4ry").unwrap();
     let text = reason(&addresses(&server, "cloud=prod", &env).await.unwrap_err());
-    assert!(text.contains("isn't valid YAML") && !text.contains("c4n4ry"), "{text}");
+    assert!(
+        text.contains("isn't valid YAML") && !text.contains("c4n4ry"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -97,11 +165,25 @@ async fn several_regions_are_one_answer_and_a_missing_one_is_named() {
     let server = start().await;
     let join = format!("auth_url=SERVER {USER} project_id=P");
     assert_eq!(addresses(&server, &join, &[]).await.unwrap(), ["10.0.0.1"]);
-    assert_eq!(addresses(&server, &format!("{join} region=RegionOne,two"), &[]).await.unwrap(), ["10.0.0.1", "10.0.0.3"]);
-    let error = addresses(&server, &format!("{join} region=RegionOne,three"), &[]).await.unwrap_err();
+    assert_eq!(
+        addresses(&server, &format!("{join} region=RegionOne,two"), &[])
+            .await
+            .unwrap(),
+        ["10.0.0.1", "10.0.0.3"]
+    );
+    let error = addresses(&server, &format!("{join} region=RegionOne,three"), &[])
+        .await
+        .unwrap_err();
     let text = reason(&error);
-    assert!(text.contains("the catalog has none in region `three` with interface `public`") && !error.is_transient(), "{text}");
-    assert!(text.contains("set `region` to one of `RegionOne`, `two`"), "{text}");
+    assert!(
+        text.contains("the catalog has none in region `three` with interface `public`")
+            && !error.is_transient(),
+        "{text}"
+    );
+    assert!(
+        text.contains("set `region` to one of `RegionOne`, `two`"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -109,11 +191,22 @@ async fn the_project_is_by_default_that_of_this_server() {
     let server = start().await;
     let join = format!("auth_url=SERVER {USER}");
     let error = addresses(&server, &join, &[]).await.unwrap_err();
-    assert!(reason(&error).contains("add `project_id=...` or `project_name=...`"), "{}", reason(&error));
-    let metadata = ResponseTemplate::new(200).set_body_json(json!({"uuid": "s", "project_id": "own"}));
-    Mock::given(path("/openstack/latest/meta_data.json")).respond_with(metadata).mount(&server).await;
+    assert!(
+        reason(&error).contains("add `project_id=...` or `project_name=...`"),
+        "{}",
+        reason(&error)
+    );
+    let metadata =
+        ResponseTemplate::new(200).set_body_json(json!({"uuid": "s", "project_id": "own"}));
+    Mock::given(path("/openstack/latest/meta_data.json"))
+        .respond_with(metadata)
+        .mount(&server)
+        .await;
     assert_eq!(addresses(&server, &join, &[]).await.unwrap(), ["10.0.0.1"]);
-    assert_eq!(token_request(&server).await["auth"]["scope"], json!({"project": {"id": "own"}}));
+    assert_eq!(
+        token_request(&server).await["auth"]["scope"],
+        json!({"project": {"id": "own"}})
+    );
 }
 
 #[tokio::test]
@@ -121,27 +214,70 @@ async fn networks_floating_addresses_and_an_endpoint_can_be_chosen() {
     let server = start().await;
     let join = format!("tag.role=Server auth_url=SERVER {USER} project_id=P");
     let found = async |options: &str| {
-        let discovery = discover_with(&server, &format!("{join} {options}"), &[], Detail::Everything).await.unwrap();
-        discovery.addresses().iter().map(ToString::to_string).collect::<Vec<_>>()
+        let discovery = discover_with(
+            &server,
+            &format!("{join} {options}"),
+            &[],
+            Detail::Everything,
+        )
+        .await
+        .unwrap();
+        discovery
+            .addresses()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
     };
     assert_eq!(found("").await, ["10.0.0.1", "10.9.0.9"]);
     assert_eq!(found("network=back").await, ["10.9.0.9"]);
-    assert_eq!(found("network=front address_type=public_v4").await, ["203.0.113.1"]);
-    assert_eq!(found("network=front endpoint=SERVER/two/public region=RegionOne,two").await, ["10.0.0.3"]);
-    let discovery = discover_with(&server, &format!("{join} network=other"), &[], Detail::Everything).await.unwrap();
-    assert_eq!(discovery.nodes()[0].excluded[0].to_string(), "not part of network `other`");
-    assert_eq!(discovery.nodes()[0].attributes[..2], [("project", "P".to_owned()), ("region", "RegionOne".to_owned())]);
+    assert_eq!(
+        found("network=front address_type=public_v4").await,
+        ["203.0.113.1"]
+    );
+    assert_eq!(
+        found("network=front endpoint=SERVER/two/public region=RegionOne,two").await,
+        ["10.0.0.3"]
+    );
+    let discovery = discover_with(
+        &server,
+        &format!("{join} network=other"),
+        &[],
+        Detail::Everything,
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        discovery.nodes()[0].excluded[0].to_string(),
+        "not part of network `other`"
+    );
+    assert_eq!(
+        discovery.nodes()[0].attributes[..2],
+        [
+            ("project", "P".to_owned()),
+            ("region", "RegionOne".to_owned())
+        ]
+    );
 }
 
 #[tokio::test]
 async fn only_active_servers_are_requested_unless_all_are_to_be_explained() {
     let server = start().await;
     let join = format!("tag.role=Server auth_url=SERVER {USER} project_id=P");
-    for (options, detail) in [("", Detail::Addresses), ("power_state=any", Detail::Addresses), ("", Detail::Everything)] {
-        discover_with(&server, &format!("{join} {options}"), &[], detail).await.unwrap();
+    for (options, detail) in [
+        ("", Detail::Addresses),
+        ("power_state=any", Detail::Addresses),
+        ("", Detail::Everything),
+    ] {
+        discover_with(&server, &format!("{join} {options}"), &[], detail)
+            .await
+            .unwrap();
     }
     let requests = server.received_requests().await.unwrap();
-    let queries: Vec<&str> = requests.iter().filter(|request| request.method == "GET").map(|request| request.url.query().unwrap_or_default()).collect();
+    let queries: Vec<&str> = requests
+        .iter()
+        .filter(|request| request.method == "GET")
+        .map(|request| request.url.query().unwrap_or_default())
+        .collect();
     assert_eq!(queries, ["status=ACTIVE", "", ""]);
 }
 
@@ -149,7 +285,9 @@ async fn only_active_servers_are_requested_unless_all_are_to_be_explained() {
 async fn metadata_that_almost_matches_is_suggested() {
     let server = start().await;
     let join = format!("tag_key=role tag_value=server auth_url=SERVER {USER} project_id=P");
-    let discovery = discover_with(&server, &join, &[], Detail::Addresses).await.unwrap();
+    let discovery = discover_with(&server, &join, &[], Detail::Addresses)
+        .await
+        .unwrap();
     assert_eq!(discovery.hint(), Some("set `tag_value=Server`"));
 }
 
@@ -157,17 +295,40 @@ async fn metadata_that_almost_matches_is_suggested() {
 async fn a_refused_password_is_explained() {
     let server = MockServer::start().await;
     let body = json!({"error": {"code": 401, "message": "The request you have made requires authentication.", "title": "Unauthorized"}});
-    Mock::given(path("/v3/auth/tokens")).respond_with(ResponseTemplate::new(401).set_body_json(body)).mount(&server).await;
-    let error = addresses(&server, &format!("auth_url=SERVER {USER} project_id=P"), &[]).await.unwrap_err();
+    Mock::given(path("/v3/auth/tokens"))
+        .respond_with(ResponseTemplate::new(401).set_body_json(body))
+        .mount(&server)
+        .await;
+    let error = addresses(
+        &server,
+        &format!("auth_url=SERVER {USER} project_id=P"),
+        &[],
+    )
+    .await
+    .unwrap_err();
     let text = reason(&error);
-    assert!(text.starts_with("the credential `password` failed: ") && text.contains("check user, password and domain") && !error.is_transient(), "{text}");
+    assert!(
+        text.starts_with("the credential `password` failed: ")
+            && text.contains("check user, password and domain")
+            && !error.is_transient(),
+        "{text}"
+    );
     assert_eq!(server.received_requests().await.unwrap().len(), 1);
 }
 
 fn problems(join: &str) -> Vec<String> {
     let context = Context::builder().env(Env::empty()).build().unwrap();
-    let Err(Error::Config(error)) = SPEC.build(&ConfigString::parse(&format!("provider=os {join}")).unwrap(), &context) else { panic!("{join} builds") };
-    error.problems().iter().map(|problem| problem.message.clone()).collect()
+    let Err(Error::Config(error)) = SPEC.build(
+        &ConfigString::parse(&format!("provider=os {join}")).unwrap(),
+        &context,
+    ) else {
+        panic!("{join} builds")
+    };
+    error
+        .problems()
+        .iter()
+        .map(|problem| problem.message.clone())
+        .collect()
 }
 
 #[test]
@@ -175,8 +336,14 @@ fn every_problem_of_a_join_string_is_reported() {
     let found = problems("user_name=u insecure=maybe");
     assert_eq!(found.len(), 4, "{found:?}");
     assert!(
-        found[0].contains("`insecure`") && found[1].contains("`tag_key`") && found[2].contains("`auth_url`") && found[3].contains("no credential"),
+        found[0].contains("`insecure`")
+            && found[1].contains("`tag_key`")
+            && found[2].contains("`auth_url`")
+            && found[3].contains("no credential"),
         "{found:?}"
     );
-    assert_eq!(problems("cloud=prod tag_key=a"), ["`tag_value` is missing (`tag_key` is given)"]);
+    assert_eq!(
+        problems("cloud=prod tag_key=a"),
+        ["`tag_value` is missing (`tag_key` is given)"]
+    );
 }

@@ -17,7 +17,10 @@ pub const SPEC: ProviderSpec = ProviderSpec::new(NAME, "Packet (Equinix Metal)",
     .with_go_discover(compare_with_go_discover);
 
 fn build(options: &mut Options<'_>, _: &Context) -> Result<Box<dyn Provider>> {
-    let problem = ConfigProblem::of_key("provider", "`packet`: Equinix Metal, formerly Packet, ended on 2026-06-30");
+    let problem = ConfigProblem::of_key(
+        "provider",
+        "`packet`: Equinix Metal, formerly Packet, ended on 2026-06-30",
+    );
     options.add_problem(problem.with_hint(
         "use the provider of the cloud that the machines have moved to, `provider=dns` or `provider=srv` for names of your own, or \
          `provider=exec` for a program that prints addresses; `discover providers` lists all",

@@ -22,7 +22,11 @@ impl Api for ScalewayApi {
     }
 
     fn explain(&self, error: ApiError, request: &Request, response: &Response) -> ApiError {
-        let permission = if request.operation() == LIST_ADDRESSES { "IPAMReadOnly" } else { "InstancesReadOnly" };
+        let permission = if request.operation() == LIST_ADDRESSES {
+            "IPAMReadOnly"
+        } else {
+            "InstancesReadOnly"
+        };
         match response.class {
             ResponseClass::ExpiredCredential => error.with_hint("check `token`: it must be the secret key of an API key that hasn't expired"),
             ResponseClass::PermissionDenied => {

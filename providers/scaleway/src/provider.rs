@@ -1,7 +1,10 @@
 //! From options to the servers of each zone and, beside them, the addresses of each region.
 
 use async_trait::async_trait;
-use cloud_autojoin_core::{Call, ConfigProblem, ConfigString, Context, Discovery, Finding, Provider, Result, RoleDocument, RoleFormat};
+use cloud_autojoin_core::{
+    Call, ConfigProblem, ConfigString, Context, Discovery, Finding, Provider, Result, RoleDocument,
+    RoleFormat,
+};
 use cloud_autojoin_provider_kit::auth::StaticHeader;
 use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options, PowerState, Selection};
 use futures::future::try_join_all;
@@ -31,24 +34,44 @@ pub struct Scaleway {
 
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let token = options.secret(&TOKEN).map(|token| StaticHeader::header(TOKEN.name, HeaderName::from_static("x-auth-token"), &token));
+    let token = options.secret(&TOKEN).map(|token| {
+        StaticHeader::header(TOKEN.name, HeaderName::from_static("x-auth-token"), &token)
+    });
     let authorizer = token.and_then(|header| options.accept(header));
-    let zones: Vec<_> = options.list(&REGION).into_iter().filter_map(|text| options.accept(zone(&text))).collect();
+    let zones: Vec<_> = options
+        .list(&REGION)
+        .into_iter()
+        .filter_map(|text| options.accept(zone(&text)))
+        .collect();
     let tags = options.list(&TAG_NAME);
     let selection = Selection {
-        address_type: options.word(&ADDRESS_TYPE, AddressType::from_word).unwrap_or_default(),
-        power_state: options.word(&POWER_STATE, PowerState::from_word).unwrap_or_default(),
+        address_type: options
+            .word(&ADDRESS_TYPE, AddressType::from_word)
+            .unwrap_or_default(),
+        power_state: options
+            .word(&POWER_STATE, PowerState::from_word)
+            .unwrap_or_default(),
         ..Selection::default()
     };
     // `SCW_COMPUTE_API` of go-discover's client has the path in it.
     let endpoint = options.endpoint(&ENDPOINT).map(|mut url| {
-        let base = url.path().split("/instance/v1").next().unwrap_or_default().to_owned();
+        let base = url
+            .path()
+            .split("/instance/v1")
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         url.set_path(&base);
         url
     });
     options.finish(|| {
         let client = ApiClient::new(context, &ScalewayApi, endpoint?).with_authorizer(authorizer?);
-        Some(Box::new(Scaleway { client, zones, tags, selection }) as Box<dyn Provider>)
+        Some(Box::new(Scaleway {
+            client,
+            zones,
+            tags,
+            selection,
+        }) as Box<dyn Provider>)
     })
 }
 
@@ -59,13 +82,23 @@ fn zone(text: &str) -> Result<String, ConfigProblem> {
         "ams1" => "nl-ams-1",
         other => other,
     };
-    let is_word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_word =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     let is_zone = match zone.split('-').collect::<Vec<_>>()[..] {
-        [country, city, number] => is_word(country) && is_word(city) && number.parse::<u8>().is_ok(),
+        [country, city, number] => {
+            is_word(country) && is_word(city) && number.parse::<u8>().is_ok()
+        }
         _ => false,
     };
-    let problem = || ConfigProblem::of_key(REGION.name, "`region` isn't a zone").with_hint("write zones such as `fr-par-1`, separated by commas");
-    if is_zone { Ok(zone.to_owned()) } else { Err(problem()) }
+    let problem = || {
+        ConfigProblem::of_key(REGION.name, "`region` isn't a zone")
+            .with_hint("write zones such as `fr-par-1`, separated by commas")
+    };
+    if is_zone {
+        Ok(zone.to_owned())
+    } else {
+        Err(problem())
+    }
 }
 
 #[async_trait]
@@ -75,7 +108,11 @@ impl Provider for Scaleway {
     }
 
     fn subject(&self) -> String {
-        format!("instances with tag `{}` in zone `{}`", self.tags.join("` and `"), self.zones.join("`, `"))
+        format!(
+            "instances with tag `{}` in zone `{}`",
+            self.tags.join("` and `"),
+            self.zones.join("`, `")
+        )
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
@@ -84,7 +121,10 @@ impl Provider for Scaleway {
         let (servers, addresses) = futures::try_join!(servers, self.private_addresses(call))?;
         for (zone, servers) in self.zones.iter().zip(servers) {
             for server in servers {
-                discovery.record(self.selection.apply(select::instance(server, zone, &self.tags, &addresses)));
+                discovery.record(
+                    self.selection
+                        .apply(select::instance(server, zone, &self.tags, &addresses)),
+                );
             }
         }
         if discovery.examined() == 0 {
@@ -102,12 +142,21 @@ impl Scaleway {
     async fn servers(&self, zone: &str, call: &Call) -> Result<Vec<Server>> {
         let tag = self.tags.first().map_or("", String::as_str);
         let query = [("tags", tag), ("per_page", &PAGE_SIZE.to_string())];
-        let mut pages = self.client.pages(self.client.get("list instances", &["instance", "v1", "zones", zone, "servers"], &query), call);
+        let mut pages = self.client.pages(
+            self.client.get(
+                "list instances",
+                &["instance", "v1", "zones", zone, "servers"],
+                &query,
+            ),
+            call,
+        );
         let mut servers = Vec::new();
         let mut page = 1;
         while let Some(ServerPage { servers: found }) = pages.next_json().await? {
             let is_full = found.len() as u64 >= PAGE_SIZE;
-            let has_next = pages.header_number("x-total-count").map_or(is_full, |total| page * PAGE_SIZE < total);
+            let has_next = pages
+                .header_number("x-total-count")
+                .map_or(is_full, |total| page * PAGE_SIZE < total);
             page += 1;
             pages.follow_query("page", has_next.then_some(page))?;
             servers.extend(found);
@@ -122,10 +171,22 @@ impl Scaleway {
         if self.selection.address_type.is_public() {
             return Ok(addresses);
         }
-        let mut regions: Vec<&str> = self.zones.iter().filter_map(|zone| Some(zone.rsplit_once('-')?.0)).collect();
+        let mut regions: Vec<&str> = self
+            .zones
+            .iter()
+            .filter_map(|zone| Some(zone.rsplit_once('-')?.0))
+            .collect();
         regions.sort_unstable();
         regions.dedup();
-        for (nic, address) in try_join_all(regions.into_iter().map(|region| self.addresses_of(region, call))).await?.into_iter().flatten() {
+        for (nic, address) in try_join_all(
+            regions
+                .into_iter()
+                .map(|region| self.addresses_of(region, call)),
+        )
+        .await?
+        .into_iter()
+        .flatten()
+        {
             addresses.entry(nic).or_default().push(address);
         }
         Ok(addresses)
@@ -133,8 +194,19 @@ impl Scaleway {
 
     /// Network interfaces of a region with an address each.
     async fn addresses_of(&self, region: &str, call: &Call) -> Result<Vec<(String, String)>> {
-        let query = [("resource_type", "instance_private_nic"), ("attached", "true"), ("page_size", &PAGE_SIZE.to_string())];
-        let mut pages = self.client.pages(self.client.get(LIST_ADDRESSES, &["ipam", "v1", "regions", region, "ips"], &query), call);
+        let query = [
+            ("resource_type", "instance_private_nic"),
+            ("attached", "true"),
+            ("page_size", &PAGE_SIZE.to_string()),
+        ];
+        let mut pages = self.client.pages(
+            self.client.get(
+                LIST_ADDRESSES,
+                &["ipam", "v1", "regions", region, "ips"],
+                &query,
+            ),
+            call,
+        );
         let mut addresses = Vec::new();
         let mut page = 1;
         while let Some(IpPage { ips, total_count }) = pages.next_json().await? {
@@ -154,21 +226,31 @@ impl Scaleway {
 
 /// The permission sets of an IAM policy.
 pub(crate) fn role(config: &ConfigString, _: &Context, _: RoleFormat) -> Result<RoleDocument> {
-    let is_public = config.get(ADDRESS_TYPE.name).is_some_and(|word| word.starts_with("public"));
+    let is_public = config
+        .get(ADDRESS_TYPE.name)
+        .is_some_and(|word| word.starts_with("public"));
     let ipam = if is_public { "" } else { "IPAMReadOnly\n" };
-    Ok(RoleDocument::new(format!("InstancesReadOnly\n{ipam}")).with_note("these are the permission sets of an IAM policy, one a line"))
+    Ok(RoleDocument::new(format!("InstancesReadOnly\n{ipam}"))
+        .with_note("these are the permission sets of an IAM policy, one a line"))
 }
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let mut differences = vec!["go-discover returns an empty address for an instance of today's kind".to_owned()];
-    if config.get(REGION.name).is_some_and(|region| !matches!(region, "" | "par1" | "ams1")) {
+    let mut differences =
+        vec!["go-discover returns an empty address for an instance of today's kind".to_owned()];
+    if config
+        .get(REGION.name)
+        .is_some_and(|region| !matches!(region, "" | "par1" | "ams1"))
+    {
         differences.push("go-discover knows the regions `par1` and `ams1` only".to_owned());
     }
     if config.get(TOKEN.name).is_none() {
         differences.push("go-discover reads the token from `token` only".to_owned());
     }
-    if config.get(TAG_NAME.name).is_some_and(|tags| tags.contains(',')) {
+    if config
+        .get(TAG_NAME.name)
+        .is_some_and(|tags| tags.contains(','))
+    {
         differences.push("go-discover takes `tag_name` as the name of one tag".to_owned());
     }
     differences

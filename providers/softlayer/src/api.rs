@@ -1,7 +1,9 @@
 //! The API's JSON and errors (REST, version 3).
 
 use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_core::http::{
+    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+};
 use cloud_autojoin_provider_kit::{AddressScope, Api, ErrorBody, Instance};
 use serde::Deserialize;
 
@@ -19,7 +21,12 @@ impl ResponseClassifier for SoftLayerApi {
     fn classify(&self, response: &RawResponse) -> ResponseClass {
         match ResponseClass::of_status(response.status) {
             ResponseClass::Success => ResponseClass::Success,
-            _ if error_body(&response.body).code.is_some_and(|code| code.contains("RateLimit")) => ResponseClass::Throttled,
+            _ if error_body(&response.body)
+                .code
+                .is_some_and(|code| code.contains("RateLimit")) =>
+            {
+                ResponseClass::Throttled
+            }
             other => other,
         }
     }
@@ -85,16 +92,39 @@ struct Tag {
 
 impl From<Guest> for Instance {
     fn from(guest: Guest) -> Self {
-        let name = [guest.hostname, guest.domain].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
+        let name = [guest.hostname, guest.domain]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(".");
         let mut instance = Self::new("virtual guest", guest.id.to_string(), name);
         if let Some(PowerState { key_name }) = guest.power_state {
             let is_running = key_name == "RUNNING";
             instance = instance.with_state(key_name, is_running);
         }
-        instance = instance.with_attribute("datacenter", guest.datacenter.map(|datacenter| datacenter.name).unwrap_or_default());
-        instance.tags = guest.tag_references.into_iter().filter_map(|reference| Some((reference.tag?.name, String::new()))).collect();
-        instance.add_address(guest.primary_backend_ip_address.as_deref().unwrap_or_default(), AddressScope::Private);
-        instance.add_address(guest.primary_ip_address.as_deref().unwrap_or_default(), AddressScope::Public);
+        instance = instance.with_attribute(
+            "datacenter",
+            guest
+                .datacenter
+                .map(|datacenter| datacenter.name)
+                .unwrap_or_default(),
+        );
+        instance.tags = guest
+            .tag_references
+            .into_iter()
+            .filter_map(|reference| Some((reference.tag?.name, String::new())))
+            .collect();
+        instance.add_address(
+            guest
+                .primary_backend_ip_address
+                .as_deref()
+                .unwrap_or_default(),
+            AddressScope::Private,
+        );
+        instance.add_address(
+            guest.primary_ip_address.as_deref().unwrap_or_default(),
+            AddressScope::Public,
+        );
         instance
     }
 }

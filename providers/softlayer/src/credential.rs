@@ -19,11 +19,17 @@ impl ConfigFile {
     /// Reads the file of the user. One that isn't there is an empty one with the reason.
     pub(crate) async fn read(context: &Context) -> Self {
         let Some(home) = context.env().filled("HOME") else {
-            return Self { problem: Some("`HOME` isn't set".to_owned()), ..Self::default() };
+            return Self {
+                problem: Some("`HOME` isn't set".to_owned()),
+                ..Self::default()
+            };
         };
         match read_text(Path::new(&home).join(".softlayer"), MAX_SECRET_FILE).await {
             Ok(text) => Self::parse(&text),
-            Err(error) => Self { problem: Some(error.to_string()), ..Self::default() },
+            Err(error) => Self {
+                problem: Some(error.to_string()),
+                ..Self::default()
+            },
         }
     }
 
@@ -35,7 +41,12 @@ impl ConfigFile {
                 is_ours = section.trim_end_matches(']').trim() == "softlayer";
                 continue;
             }
-            let Some((key, value)) = line.split_once(['=', ':']).filter(|_| is_ours && !line.starts_with(['#', ';'])) else { continue };
+            let Some((key, value)) = line
+                .split_once(['=', ':'])
+                .filter(|_| is_ours && !line.starts_with(['#', ';']))
+            else {
+                continue;
+            };
             let value = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
             match key.trim() {
                 "username" => file.username = value,
@@ -45,7 +56,8 @@ impl ConfigFile {
             }
         }
         if file.username.is_none() || file.api_key.is_none() {
-            file.problem = Some("its section `[softlayer]` has no `username` and `api_key`".to_owned());
+            file.problem =
+                Some("its section `[softlayer]` has no `username` and `api_key`".to_owned());
         }
         file
     }
@@ -60,8 +72,21 @@ mod tests {
         let file = ConfigFile::parse(
             "[a]\nusername = no\n\n[softlayer]\n# api_key = no\nusername = me\napi_key=k\nendpoint_url = https://a.example/xmlrpc/v3.1/\ntimeout = 0\n",
         );
-        assert_eq!((file.username.as_deref(), file.api_key.as_ref().map(Secret::expose)), (Some("me"), Some("k")));
-        assert_eq!((file.endpoint.as_deref(), file.problem), (Some("https://a.example/xmlrpc/v3.1/"), None));
-        assert!(ConfigFile::parse("[softlayer]\nusername = me\napi_key =\n").problem.is_some());
+        assert_eq!(
+            (
+                file.username.as_deref(),
+                file.api_key.as_ref().map(Secret::expose)
+            ),
+            (Some("me"), Some("k"))
+        );
+        assert_eq!(
+            (file.endpoint.as_deref(), file.problem),
+            (Some("https://a.example/xmlrpc/v3.1/"), None)
+        );
+        assert!(
+            ConfigFile::parse("[softlayer]\nusername = me\napi_key =\n")
+                .problem
+                .is_some()
+        );
     }
 }

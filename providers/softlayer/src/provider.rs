@@ -41,18 +41,34 @@ pub struct SoftLayer {
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
     let (username, api_key) = (options.text(&USERNAME), options.secret(&API_KEY));
-    let header = username.as_ref().zip(api_key.as_ref()).map(|(user, key)| StaticHeader::basic(API_KEY.name, user, key));
+    let header = username
+        .as_ref()
+        .zip(api_key.as_ref())
+        .map(|(user, key)| StaticHeader::basic(API_KEY.name, user, key));
     let given = header.and_then(|header| options.accept(header));
     let selection = Selection {
-        address_type: options.word(&ADDRESS_TYPE, AddressType::from_word).unwrap_or_default(),
-        power_state: options.word(&POWER_STATE, PowerState::from_word).unwrap_or_default(),
+        address_type: options
+            .word(&ADDRESS_TYPE, AddressType::from_word)
+            .unwrap_or_default(),
+        power_state: options
+            .word(&POWER_STATE, PowerState::from_word)
+            .unwrap_or_default(),
         ..Selection::default()
     };
     let (tag, datacenter) = (options.text(&TAG_VALUE), options.text(&DATACENTER));
     let endpoint = options.endpoint(&ENDPOINT).map(rest);
     options.finish(|| {
         let context = context.clone();
-        Some(Box::new(SoftLayer { context, given, username, api_key, endpoint, tag: tag?, datacenter, selection }) as Box<dyn Provider>)
+        Some(Box::new(SoftLayer {
+            context,
+            given,
+            username,
+            api_key,
+            endpoint,
+            tag: tag?,
+            datacenter,
+            selection,
+        }) as Box<dyn Provider>)
     })
 }
 
@@ -70,7 +86,11 @@ impl Provider for SoftLayer {
     }
 
     fn subject(&self) -> String {
-        let place = self.datacenter.as_ref().map(|datacenter| format!(" in datacenter `{datacenter}`")).unwrap_or_default();
+        let place = self
+            .datacenter
+            .as_ref()
+            .map(|datacenter| format!(" in datacenter `{datacenter}`"))
+            .unwrap_or_default();
         format!("virtual guests with tag `{}`{place}", self.tag)
     }
 
@@ -80,17 +100,30 @@ impl Provider for SoftLayer {
         let (mask, filter) = (("objectMask", MASK), self.filter());
         let limit = |offset: u64| format!("{offset},{PAGE_SIZE}");
         let query = [mask, ("objectFilter", &filter), ("resultLimit", &limit(0))];
-        let mut pages = client.pages(client.get("list virtual guests", &["SoftLayer_Account", "getVirtualGuests.json"], &query), call);
+        let mut pages = client.pages(
+            client.get(
+                "list virtual guests",
+                &["SoftLayer_Account", "getVirtualGuests.json"],
+                &query,
+            ),
+            call,
+        );
         let mut offset = 0;
         while let Some(guests) = pages.next_json::<Vec<Guest>>().await? {
             let is_full = guests.len() as u64 >= PAGE_SIZE;
             offset += PAGE_SIZE;
-            let has_next = pages.header_number("softlayer-total-items").map_or(is_full, |total| offset < total);
+            let has_next = pages
+                .header_number("softlayer-total-items")
+                .map_or(is_full, |total| offset < total);
             pages.follow_query("resultLimit", has_next.then(|| limit(offset)))?;
-            guests.into_iter().for_each(|guest| discovery.record(self.selection.apply(guest.into())));
+            guests
+                .into_iter()
+                .for_each(|guest| discovery.record(self.selection.apply(guest.into())));
         }
         if discovery.examined() == 0 {
-            let finding = Finding::new("no virtual guest in the datacenter has the tag, or the user may not see any");
+            let finding = Finding::new(
+                "no virtual guest in the datacenter has the tag, or the user may not see any",
+            );
             discovery.add_finding(finding.with_hint(
                 "check `tag_value` and `datacenter`, and that the user has the permission `View Virtual Server Details`: without it the list is empty",
             ));
@@ -105,15 +138,27 @@ impl Provider for SoftLayer {
 impl SoftLayer {
     /// A client with the credential that is given, else with that of the configuration file.
     async fn client(&self) -> Result<ApiClient> {
-        let file = if self.given.is_none() || self.endpoint.is_none() { ConfigFile::read(&self.context).await } else { ConfigFile::default() };
+        let file = if self.given.is_none() || self.endpoint.is_none() {
+            ConfigFile::read(&self.context).await
+        } else {
+            ConfigFile::default()
+        };
         let credential = match &self.given {
             Some(given) => Arc::clone(given),
             None => self.of_file(&file)?,
         };
         // Only https: the file isn't checked as the key is.
-        let of_file = || file.endpoint.as_deref().and_then(|text| Url::parse(text).ok()).filter(|url| url.scheme() == "https").map(rest);
+        let of_file = || {
+            file.endpoint
+                .as_deref()
+                .and_then(|text| Url::parse(text).ok())
+                .filter(|url| url.scheme() == "https")
+                .map(rest)
+        };
         let default = || Url::parse(DEFAULT_ENDPOINT).ok();
-        let Some(endpoint) = self.endpoint.clone().or_else(of_file).or_else(default) else { return Err(no_credential("no endpoint").into()) };
+        let Some(endpoint) = self.endpoint.clone().or_else(of_file).or_else(default) else {
+            return Err(no_credential("no endpoint").into());
+        };
         Ok(ApiClient::new(&self.context, &SoftLayerApi, endpoint).with_authorizer(credential))
     }
 
@@ -121,11 +166,17 @@ impl SoftLayer {
     fn of_file(&self, file: &ConfigFile) -> Result<Arc<StaticHeader>, CredentialError> {
         let user = self.username.as_ref().or(file.username.as_ref());
         let key = self.api_key.as_ref().or(file.api_key.as_ref());
-        let (Some(user), Some(key)) = (user, key) else { return Err(no_credential(file.problem.as_deref().unwrap_or("it is incomplete"))) };
-        StaticHeader::basic("~/.softlayer", user, key).map_err(|problem| no_credential(&problem.message))
+        let (Some(user), Some(key)) = (user, key) else {
+            return Err(no_credential(
+                file.problem.as_deref().unwrap_or("it is incomplete"),
+            ));
+        };
+        StaticHeader::basic("~/.softlayer", user, key)
+            .map_err(|problem| no_credential(&problem.message))
     }
 
-    /// Values go to the service as they are, which takes `~ ! < > *` at their beginning as operators.
+    /// Values go to the service as they are, which takes `~ ! < > *` at their beginning as
+    /// operators.
     fn filter(&self) -> String {
         let mut guests = json!({"tagReferences": {"tag": {"name": {"operation": self.tag}}}});
         if let Some(datacenter) = &self.datacenter {
@@ -136,9 +187,15 @@ impl SoftLayer {
 }
 
 fn no_credential(reason: &str) -> CredentialError {
-    let given = SourceReport::not_configured("join string and environment", "`username` and `api_key` aren't both set");
-    CredentialError::new(NAME, vec![given, SourceReport::not_configured("~/.softlayer", reason)])
-        .with_hint("set `username` and `api_key`, or SL_USERNAME and SL_API_KEY")
+    let given = SourceReport::not_configured(
+        "join string and environment",
+        "`username` and `api_key` aren't both set",
+    );
+    CredentialError::new(
+        NAME,
+        vec![given, SourceReport::not_configured("~/.softlayer", reason)],
+    )
+    .with_hint("set `username` and `api_key`, or SL_USERNAME and SL_API_KEY")
 }
 
 /// What go-discover does differently with the same string.
@@ -148,7 +205,9 @@ pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Ve
         differences.push("go-discover finds nothing without `datacenter`".to_owned());
     }
     if config.get(ADDRESS_TYPE.name).is_some() || config.get(POWER_STATE.name).is_some() {
-        differences.push("go-discover returns the private addresses of guests in any power state".to_owned());
+        differences.push(
+            "go-discover returns the private addresses of guests in any power state".to_owned(),
+        );
     }
     differences
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloud_autojoin_core::dns::{DnsError, DnsResolver, SrvRecord};
-use cloud_autojoin_core::{Address, Call, ConfigString, Context, Discovery, Exclusion, Finding, Node, Provider, Result};
+use cloud_autojoin_core::{
+    Address, Call, ConfigString, Context, Discovery, Exclusion, Finding, Node, Provider, Result,
+};
 use cloud_autojoin_provider_kit::{Options, dns};
 
 use crate::keys::{DOMAIN, PROTO, RESOLVE, SERVICE};
@@ -23,11 +25,18 @@ pub struct Srv {
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
     let label = |text: String| text.strip_prefix('_').unwrap_or(&text).to_owned();
-    let (service, proto) = (options.text(&SERVICE).map(label), options.text(&PROTO).map(label));
+    let (service, proto) = (
+        options.text(&SERVICE).map(label),
+        options.text(&PROTO).map(label),
+    );
     let (domain, resolve) = (options.text(&DOMAIN), options.boolean(&RESOLVE));
     options.finish(|| {
         let name = format!("_{}._{}.{}", service?, proto?, domain?);
-        Some(Box::new(Srv { name, resolve, dns: dns::resolver(context) }) as Box<dyn Provider>)
+        Some(Box::new(Srv {
+            name,
+            resolve,
+            dns: dns::resolver(context),
+        }) as Box<dyn Provider>)
     })
 }
 
@@ -63,12 +72,23 @@ impl Provider for Srv {
 impl Srv {
     /// The node for one record, with its name or its addresses.
     async fn node(&self, record: SrvRecord, call: &Call) -> Result<Node> {
-        let SrvRecord { priority, weight, port, target, .. } = record;
+        let SrvRecord {
+            priority,
+            weight,
+            port,
+            target,
+            ..
+        } = record;
         let mut node = Node::new("SRV record", format!("{target}:{port}"), target.clone());
-        node.attributes = vec![("priority", priority.to_string()), ("weight", weight.to_string())];
+        node.attributes = vec![
+            ("priority", priority.to_string()),
+            ("weight", weight.to_string()),
+        ];
         // RFC 2782: a target of "." means that the service is not available.
         if target == "." || port == 0 {
-            node.excluded.push(Exclusion::Other("the record says that the service isn't available".into()));
+            node.excluded.push(Exclusion::Other(
+                "the record says that the service isn't available".into(),
+            ));
             return Ok(node);
         }
         if !self.resolve {
@@ -77,11 +97,16 @@ impl Srv {
         }
         match self.dns.addresses(&target, call).await {
             Ok(addresses) => {
-                let address = |ip| Address::ip(ip).with_port(port).with_instance(target.clone());
+                let address = |ip| {
+                    Address::ip(ip)
+                        .with_port(port)
+                        .with_instance(target.clone())
+                };
                 node.addresses = addresses.into_iter().map(address).collect();
             }
             Err(error @ (DnsError::NoSuchName(_) | DnsError::NoRecords { .. })) => {
-                node.excluded.push(Exclusion::Other(error.to_string().into()));
+                node.excluded
+                    .push(Exclusion::Other(error.to_string().into()));
             }
             Err(error) => return Err(dns::error(NAME, format!("resolve `{target}`"), error)),
         }
@@ -95,7 +120,10 @@ pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Ve
     if config.get(RESOLVE.name).is_some() {
         differences.push("ignores `resolve` and returns names".to_owned());
     }
-    if [SERVICE.name, PROTO.name].iter().any(|key| config.get(key).is_some_and(|text| text.starts_with('_'))) {
+    if [SERVICE.name, PROTO.name]
+        .iter()
+        .any(|key| config.get(key).is_some_and(|text| text.starts_with('_')))
+    {
         differences.push("doubles an underscore that is given".to_owned());
     }
     differences
@@ -103,6 +131,9 @@ pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Ve
 
 impl fmt::Debug for Srv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Srv").field("name", &self.name).field("resolve", &self.resolve).finish_non_exhaustive()
+        f.debug_struct("Srv")
+            .field("name", &self.name)
+            .field("resolve", &self.resolve)
+            .finish_non_exhaustive()
     }
 }

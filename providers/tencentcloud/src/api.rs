@@ -1,7 +1,9 @@
 //! The API's JSON and errors (CVM, version 2017-03-12).
 
 use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_core::http::{
+    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+};
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::Deserialize;
 
@@ -33,8 +35,16 @@ impl ResponseClassifier for TencentApi {
     /// Errors come with status 200, so their code decides.
     fn classify(&self, response: &RawResponse) -> ResponseClass {
         let class = ResponseClass::of_status(response.status);
-        let body = response.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&response.body);
-        let Some(error) = serde_json::from_slice::<Outcome>(body).ok().and_then(|outcome| outcome.response.error) else { return class };
+        let body = response
+            .body
+            .strip_prefix(b"\xEF\xBB\xBF")
+            .unwrap_or(&response.body);
+        let Some(error) = serde_json::from_slice::<Outcome>(body)
+            .ok()
+            .and_then(|outcome| outcome.response.error)
+        else {
+            return class;
+        };
         let begins_with = |words: &[&str]| words.iter().any(|word| error.code.starts_with(word));
         if begins_with(&["RequestLimitExceeded", "LimitExceeded"]) {
             ResponseClass::Throttled
@@ -56,7 +66,12 @@ impl Api for TencentApi {
     }
 
     fn error_body(&self, response: &Response) -> ErrorBody {
-        ErrorBody::from_json(&response.body, &["/Response/Error/Code"], &["/Response/Error/Message"], &["/Response/RequestId"])
+        ErrorBody::from_json(
+            &response.body,
+            &["/Response/Error/Code"],
+            &["/Response/Error/Message"],
+            &["/Response/RequestId"],
+        )
     }
 
     fn explain(&self, error: ApiError, _: &Request, response: &Response) -> ApiError {

@@ -3,24 +3,52 @@
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
 pub(crate) const REGION: KeySpec =
-    KeySpec::new("region", "the regions to look in, such as `ap-guangzhou`").env(&["TENCENTCLOUD_REGION"]).values(Values::List).required();
+    KeySpec::new("region", "the regions to look in, such as `ap-guangzhou`")
+        .env(&["TENCENTCLOUD_REGION"])
+        .values(Values::List)
+        .required();
 
-pub(crate) const TAG_KEY: KeySpec = KeySpec::new("tag_key", "the key of the tag that instances must have").common_mistakes(&["tag_name"]);
+pub(crate) const TAG_KEY: KeySpec =
+    KeySpec::new("tag_key", "the key of the tag that instances must have")
+        .common_mistakes(&["tag_name"]);
 pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the value of the tag `tag_key`");
 pub(crate) const TAG: KeySpec = keys::TAG;
 
-pub(crate) const ACCESS_KEY_ID: KeySpec =
-    KeySpec::new("access_key_id", "the `SecretId` of the access key; that of the instance's CAM role by default").env(&["TENCENTCLOUD_SECRET_ID"]);
-pub(crate) const ACCESS_KEY_SECRET: KeySpec = KeySpec::new("access_key_secret", "the `SecretKey` of the access key").env(&["TENCENTCLOUD_SECRET_KEY"]).secret();
+pub(crate) const ACCESS_KEY_ID: KeySpec = KeySpec::new(
+    "access_key_id",
+    "the `SecretId` of the access key; that of the instance's CAM role by default",
+)
+.env(&["TENCENTCLOUD_SECRET_ID"]);
+pub(crate) const ACCESS_KEY_SECRET: KeySpec =
+    KeySpec::new("access_key_secret", "the `SecretKey` of the access key")
+        .env(&["TENCENTCLOUD_SECRET_KEY"])
+        .secret();
 pub(crate) const SECURITY_TOKEN: KeySpec =
-    KeySpec::new("security_token", "the token of a temporary access key").env(&["TENCENTCLOUD_SECURITY_TOKEN", "TENCENTCLOUD_TOKEN"]).secret();
+    KeySpec::new("security_token", "the token of a temporary access key")
+        .env(&["TENCENTCLOUD_SECURITY_TOKEN", "TENCENTCLOUD_TOKEN"])
+        .secret();
 
 pub(crate) const ADDRESS_TYPE: KeySpec = keys::ADDRESS_TYPE.default("private_v4");
 pub(crate) const POWER_STATE: KeySpec = keys::POWER_STATE.default("running");
 pub(crate) const ENDPOINT: KeySpec = keys::ENDPOINT.default("https://cvm.tencentcloudapi.com");
-pub(crate) const METADATA_ENDPOINT: KeySpec =
-    KeySpec::new("metadata_endpoint", "another instance metadata service than the cloud's own").values(Values::Url).default("http://metadata.tencentyun.com");
+pub(crate) const METADATA_ENDPOINT: KeySpec = KeySpec::new(
+    "metadata_endpoint",
+    "another instance metadata service than the cloud's own",
+)
+.values(Values::Url)
+.default("http://metadata.tencentyun.com");
 
 /// Every key, in the order in which it is to be read.
-pub const KEYS: &[KeySpec] =
-    &[REGION, TAG_KEY, TAG_VALUE, TAG, ACCESS_KEY_ID, ACCESS_KEY_SECRET, SECURITY_TOKEN, ADDRESS_TYPE, POWER_STATE, ENDPOINT, METADATA_ENDPOINT];
+pub const KEYS: &[KeySpec] = &[
+    REGION,
+    TAG_KEY,
+    TAG_VALUE,
+    TAG,
+    ACCESS_KEY_ID,
+    ACCESS_KEY_SECRET,
+    SECURITY_TOKEN,
+    ADDRESS_TYPE,
+    POWER_STATE,
+    ENDPOINT,
+    METADATA_ENDPOINT,
+];

@@ -24,20 +24,38 @@ pub(crate) fn sign(request: &mut Request, key: &AccessKey, now: SystemTime) {
     let url = request.url();
     let host = &url[Position::BeforeHost..Position::AfterPort];
     let body = sha256_hex(request.body().map_or(&[][..], |body| body));
-    let canonical = format!("POST\n{}\n\ncontent-type:{CONTENT_TYPE}\nhost:{host}\n\ncontent-type;host\n{body}", url.path());
+    let canonical = format!(
+        "POST\n{}\n\ncontent-type:{CONTENT_TYPE}\nhost:{host}\n\ncontent-type;host\n{body}",
+        url.path()
+    );
     let scope = format!("{date}/cvm/tc3_request");
-    let text = format!("{ALGORITHM}\n{timestamp}\n{scope}\n{}", sha256_hex(canonical.as_bytes()));
+    let text = format!(
+        "{ALGORITHM}\n{timestamp}\n{scope}\n{}",
+        sha256_hex(canonical.as_bytes())
+    );
 
     let secret = Secret::new(format!("TC3{}", key.secret.expose()));
-    let signing_key =
-        ["cvm", "tc3_request"].iter().fold(hmac_sha256(secret.expose().as_bytes(), date.as_bytes()), |key, part| hmac_sha256(&key, part.as_bytes()));
+    let signing_key = ["cvm", "tc3_request"].iter().fold(
+        hmac_sha256(secret.expose().as_bytes(), date.as_bytes()),
+        |key, part| hmac_sha256(&key, part.as_bytes()),
+    );
     let signature = hex(&hmac_sha256(&signing_key, text.as_bytes()));
-    let authorization = format!("{ALGORITHM} Credential={}/{scope}, SignedHeaders=content-type;host, Signature={signature}", key.id);
+    let authorization = format!(
+        "{ALGORITHM} Credential={}/{scope}, SignedHeaders=content-type;host, Signature={signature}",
+        key.id
+    );
 
-    request.set_header(HeaderName::from_static("x-tc-timestamp"), HeaderValue::from(timestamp));
+    request.set_header(
+        HeaderName::from_static("x-tc-timestamp"),
+        HeaderValue::from(timestamp),
+    );
     set_secret(request, AUTHORIZATION, &authorization);
     if let Some(token) = &key.session_token {
-        set_secret(request, HeaderName::from_static("x-tc-token"), token.expose());
+        set_secret(
+            request,
+            HeaderName::from_static("x-tc-token"),
+            token.expose(),
+        );
     }
 }
 
@@ -56,9 +74,21 @@ mod tests {
     use super::*;
 
     fn signed(body: &'static str, session_token: Option<&str>) -> Request {
-        let mut request = Request::post("list", "https://cvm.tencentcloudapi.com/".parse().unwrap(), body);
-        let key = AccessKey { id: "AKIDEXAMPLE".into(), secret: Secret::new("SECRETEXAMPLE"), session_token: session_token.map(Secret::new) };
-        sign(&mut request, &key, humantime::parse_rfc3339("2026-11-22T23:02:20Z").unwrap());
+        let mut request = Request::post(
+            "list",
+            "https://cvm.tencentcloudapi.com/".parse().unwrap(),
+            body,
+        );
+        let key = AccessKey {
+            id: "AKIDEXAMPLE".into(),
+            secret: Secret::new("SECRETEXAMPLE"),
+            session_token: session_token.map(Secret::new),
+        };
+        sign(
+            &mut request,
+            &key,
+            humantime::parse_rfc3339("2026-11-22T23:02:20Z").unwrap(),
+        );
         request
     }
 
@@ -78,7 +108,13 @@ mod tests {
         ] {
             let request = signed(body, None);
             assert_eq!(request.headers()["x-tc-timestamp"], "1795388540");
-            assert!(request.headers()[AUTHORIZATION].to_str().unwrap().ends_with(signature), "{body}");
+            assert!(
+                request.headers()[AUTHORIZATION]
+                    .to_str()
+                    .unwrap()
+                    .ends_with(signature),
+                "{body}"
+            );
         }
     }
 

@@ -14,7 +14,10 @@ cloud_autojoin_provider_kit::conformance!(tencentcloud);
 const TAGS: &[(&str, &str)] = &[("consul", "server"), ("env", "prod")];
 
 fn instance(id: u32, state: &str, tags: &[(&str, &str)], private: Option<&str>) -> Value {
-    let tags: Vec<Value> = tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    let tags: Vec<Value> = tags
+        .iter()
+        .map(|(key, value)| json!({"Key": key, "Value": value}))
+        .collect();
     json!({
         "InstanceId": format!("ins-{id}"), "InstanceName": format!("cvm-{id}"), "InstanceState": state, "InstanceType": "S5.MEDIUM4",
         "Placement": {"Zone": "ap-guangzhou-3", "ProjectId": 0, "HostId": null}, "VirtualPrivateCloud": {"VpcId": "vpc-1", "SubnetId": "subnet-1"},
@@ -40,21 +43,38 @@ fn list(offset: u64, reply: String) -> Exchange {
 const JOIN: &str = "provider=tencentcloud region=ap-guangzhou tag_key=consul tag_value=server tag.env=prod access_key_id=AKIDEXAMPLE access_key_secret=c4n4ry endpoint=ENDPOINT";
 
 fn tencentcloud() -> Conformance {
-    let first =
-        [instance(1, "RUNNING", TAGS, Some("10.0.0.9")), instance(2, "STOPPED", TAGS, Some("10.0.0.8")), instance(3, "RUNNING", &TAGS[..1], Some("10.0.0.3"))];
-    let last = [instance(4, "RUNNING", TAGS, None), instance(5, "RUNNING", TAGS, Some("10.0.0.10"))];
+    let first = [
+        instance(1, "RUNNING", TAGS, Some("10.0.0.9")),
+        instance(2, "STOPPED", TAGS, Some("10.0.0.8")),
+        instance(3, "RUNNING", &TAGS[..1], Some("10.0.0.3")),
+    ];
+    let last = [
+        instance(4, "RUNNING", TAGS, None),
+        instance(5, "RUNNING", TAGS, Some("10.0.0.10")),
+    ];
     Conformance {
         spec: SPEC,
         readme: include_str!("../README.md"),
         join: JOIN,
         env: &[],
-        exchanges: vec![list(0, page(&first, 205)), list(100, page(&[], 205)), list(200, page(&last, 205))],
+        exchanges: vec![
+            list(0, page(&first, 205)),
+            list(100, page(&[], 205)),
+            list(200, page(&last, 205)),
+        ],
         paging: Paging::Number,
         addresses: &["10.0.0.9", "10.0.0.10"],
-        excluded: &[("cvm-2", "its instance is STOPPED"), ("cvm-3", "no tag `env`"), ("cvm-4", "no private address yet")],
+        excluded: &[
+            ("cvm-2", "its instance is STOPPED"),
+            ("cvm-3", "no tag `env`"),
+            ("cvm-4", "no private address yet"),
+        ],
         nothing: vec![list(0, page(&[], 0))],
         throttled: (
-            Refusal::new(200, r#"{"Response":{"Error":{"Code":"RequestLimitExceeded","Message":"Your request frequency is too high"},"RequestId":"R"}}"#),
+            Refusal::new(
+                200,
+                r#"{"Response":{"Error":{"Code":"RequestLimitExceeded","Message":"Your request frequency is too high"},"RequestId":"R"}}"#,
+            ),
             Duration::ZERO,
         ),
         unauthorized: Refusal::new(
@@ -62,7 +82,10 @@ fn tencentcloud() -> Conformance {
             r#"{"Response":{"Error":{"Code":"AuthFailure.SecretIdNotFound","Message":"The SecretId is not found"},"RequestId":"R"}}"#,
         ),
         denied: Some((
-            Refusal::new(200, r#"{"Response":{"Error":{"Code":"UnauthorizedOperation","Message":"you are not authorized"},"RequestId":"R"}}"#),
+            Refusal::new(
+                200,
+                r#"{"Response":{"Error":{"Code":"UnauthorizedOperation","Message":"you are not authorized"},"RequestId":"R"}}"#,
+            ),
             "cvm:DescribeInstances",
         )),
     }
@@ -72,10 +95,20 @@ fn tencentcloud() -> Conformance {
 async fn an_error_with_status_200_is_in_the_clouds_words() {
     let harness = Harness::serving(tencentcloud()).await;
     let body = r#"{"Response":{"Error":{"Code":"UnsupportedRegion","Message":"The region is not supported"},"RequestId":"R-1"}}"#;
-    harness.refuse(harness.last_exchange(), &Refusal::new(200, body), 9).await;
+    harness
+        .refuse(harness.last_exchange(), &Refusal::new(200, body), 9)
+        .await;
     let outcome = harness.discover().await;
-    let text = format!("{} {}", outcome.error().chain(), outcome.error().hint().unwrap_or_default());
-    for part in ["`UnsupportedRegion`: The region is not supported", "[request id R-1]", "`region`"] {
+    let text = format!(
+        "{} {}",
+        outcome.error().chain(),
+        outcome.error().hint().unwrap_or_default()
+    );
+    for part in [
+        "`UnsupportedRegion`: The region is not supported",
+        "[request id R-1]",
+        "`region`",
+    ] {
         assert!(text.contains(part), "{text}");
     }
 }
@@ -83,8 +116,20 @@ async fn an_error_with_status_200_is_in_the_clouds_words() {
 #[tokio::test]
 async fn an_internal_error_with_status_200_is_retried() {
     let harness = Harness::serving(tencentcloud()).await;
-    harness.refuse(harness.last_exchange(), &Refusal::new(200, r#"{"Response":{"Error":{"Code":"InternalError","Message":"m"},"RequestId":"R"}}"#), 2).await;
-    assert_eq!(harness.discover().await.addresses(), tencentcloud().addresses);
+    harness
+        .refuse(
+            harness.last_exchange(),
+            &Refusal::new(
+                200,
+                r#"{"Response":{"Error":{"Code":"InternalError","Message":"m"},"RequestId":"R"}}"#,
+            ),
+            2,
+        )
+        .await;
+    assert_eq!(
+        harness.discover().await.addresses(),
+        tencentcloud().addresses
+    );
 }
 
 #[tokio::test]
@@ -97,23 +142,45 @@ async fn the_key_of_the_cam_role_is_used_where_none_is_given_and_renewed_once_it
         exchanges: vec![
             Exchange::get(ROLES, "consul-role"),
             Exchange::get(format!("{ROLES}consul-role"), key.to_string()),
-            list(0, page(&[instance(1, "RUNNING", TAGS, Some("10.0.0.9"))], 1)).with_header("x-tc-token", "c4n4ry-token"),
+            list(
+                0,
+                page(&[instance(1, "RUNNING", TAGS, Some("10.0.0.9"))], 1),
+            )
+            .with_header("x-tc-token", "c4n4ry-token"),
         ],
         ..tencentcloud()
     };
     let harness = Harness::serving(conformance).await;
     assert_eq!(harness.discover().await.addresses(), ["10.0.0.9"]);
-    let expired = Refusal::new(200, r#"{"Response":{"Error":{"Code":"AuthFailure.TokenFailure","Message":"token error"},"RequestId":"R"}}"#);
+    let expired = Refusal::new(
+        200,
+        r#"{"Response":{"Error":{"Code":"AuthFailure.TokenFailure","Message":"token error"},"RequestId":"R"}}"#,
+    );
     harness.refuse(harness.last_exchange(), &expired, 1).await;
     let outcome = harness.discover().await;
-    assert_eq!((outcome.addresses(), outcome.requests), (vec!["10.0.0.9".to_owned()], 6));
-    assert_eq!(outcome.discovery().identity(), Some("role of the instance `AKIDTMP`"));
+    assert_eq!(
+        (outcome.addresses(), outcome.requests),
+        (vec!["10.0.0.9".to_owned()], 6)
+    );
+    assert_eq!(
+        outcome.discovery().identity(),
+        Some("role of the instance `AKIDTMP`")
+    );
 }
 
 #[tokio::test]
 async fn public_addresses_are_those_of_both_families() {
     let join = "provider=tencentcloud region=ap-guangzhou tag_key=consul tag_value=server tag.env=prod access_key_id=A access_key_secret=c4n4ry \
                 address_type=public endpoint=ENDPOINT";
-    let outcome = Harness::serving(Conformance { join, ..tencentcloud() }).await.discover().await;
-    assert_eq!(outcome.addresses(), ["203.0.113.1", "203.0.113.5", "2001:db8::1", "2001:db8::5"]);
+    let outcome = Harness::serving(Conformance {
+        join,
+        ..tencentcloud()
+    })
+    .await
+    .discover()
+    .await;
+    assert_eq!(
+        outcome.addresses(),
+        ["203.0.113.1", "203.0.113.5", "2001:db8::1", "2001:db8::5"]
+    );
 }

@@ -21,16 +21,32 @@ const MAX_MESSAGE: usize = 256 * 1024;
 
 /// Signs `data` with the key of this fingerprint, at the agent behind `socket`.
 #[cfg(unix)]
-pub(crate) async fn sign(socket: &str, fingerprint: &Fingerprint, data: &[u8]) -> io::Result<Signature> {
-    sign_over(tokio::net::UnixStream::connect(socket).await?, fingerprint, data).await
+pub(crate) async fn sign(
+    socket: &str,
+    fingerprint: &Fingerprint,
+    data: &[u8],
+) -> io::Result<Signature> {
+    sign_over(
+        tokio::net::UnixStream::connect(socket).await?,
+        fingerprint,
+        data,
+    )
+    .await
 }
 
 #[cfg(not(unix))]
 pub(crate) async fn sign(_: &str, _: &Fingerprint, _: &[u8]) -> io::Result<Signature> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "SSH agents are used on Unix only"))
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "SSH agents are used on Unix only",
+    ))
 }
 
-async fn sign_over(mut agent: impl AsyncRead + AsyncWrite + Unpin, fingerprint: &Fingerprint, data: &[u8]) -> io::Result<Signature> {
+async fn sign_over(
+    mut agent: impl AsyncRead + AsyncWrite + Unpin,
+    fingerprint: &Fingerprint,
+    data: &[u8],
+) -> io::Result<Signature> {
     let identities = ask(&mut agent, REQUEST_IDENTITIES, &[], IDENTITIES_ANSWER).await?;
     let mut rest = identities.as_slice();
     let count = take_number(&mut rest)?;
@@ -41,7 +57,12 @@ async fn sign_over(mut agent: impl AsyncRead + AsyncWrite + Unpin, fingerprint: 
             found = Some(blob);
         }
     }
-    let blob = found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("none of the agent's {count} keys has this fingerprint")))?;
+    let blob = found.ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("none of the agent's {count} keys has this fingerprint"),
+        )
+    })?;
     let mut body = Vec::new();
     put_string(&mut body, blob);
     put_string(&mut body, data);
@@ -54,13 +75,27 @@ async fn sign_over(mut agent: impl AsyncRead + AsyncWrite + Unpin, fingerprint: 
         b"ecdsa-sha2-nistp256" => ("ecdsa-sha256", der_of(bytes)?),
         b"ecdsa-sha2-nistp384" => ("ecdsa-sha384", der_of(bytes)?),
         b"ecdsa-sha2-nistp521" => ("ecdsa-sha512", der_of(bytes)?),
-        _ => return Err(io::Error::new(io::ErrorKind::Unsupported, "the key is neither RSA nor ECDSA")),
+        _ => {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the key is neither RSA nor ECDSA",
+            ));
+        }
     };
-    Ok(Signature { algorithm, bytes, key: Fingerprint::md5_of(blob) })
+    Ok(Signature {
+        algorithm,
+        bytes,
+        key: Fingerprint::md5_of(blob),
+    })
 }
 
 /// Sends one message and returns the body of the answer.
-async fn ask(agent: &mut (impl AsyncRead + AsyncWrite + Unpin), kind: u8, body: &[u8], expected: u8) -> io::Result<Vec<u8>> {
+async fn ask(
+    agent: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    kind: u8,
+    body: &[u8],
+    expected: u8,
+) -> io::Result<Vec<u8>> {
     let mut message = Vec::new();
     let mut content = vec![kind];
     content.extend(body);
@@ -72,11 +107,21 @@ async fn ask(agent: &mut (impl AsyncRead + AsyncWrite + Unpin), kind: u8, body: 
     }
     let mut answer = vec![0; length];
     agent.read_exact(&mut answer).await?;
-    if answer.remove(0) == expected { Ok(answer) } else { Err(io::Error::new(io::ErrorKind::PermissionDenied, "the agent refuses")) }
+    if answer.remove(0) == expected {
+        Ok(answer)
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "the agent refuses",
+        ))
+    }
 }
 
 fn invalid() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the agent's answer makes no sense")
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the agent's answer makes no sense",
+    )
 }
 
 fn put_string(message: &mut Vec<u8>, bytes: &[u8]) {
@@ -154,15 +199,37 @@ mod tests {
             let mut asked = vec![0; 5];
             agent.read_exact(&mut asked).await.unwrap();
             assert_eq!(asked, [0, 0, 0, 1, REQUEST_IDENTITIES]);
-            agent.write_all(&answer(IDENTITIES_ANSWER, vec![b"blob", b"comment"], true)).await.unwrap();
+            agent
+                .write_all(&answer(IDENTITIES_ANSWER, vec![b"blob", b"comment"], true))
+                .await
+                .unwrap();
             let length = agent.read_u32().await.unwrap() as usize;
             let mut asked = vec![0; length];
             agent.read_exact(&mut asked).await.unwrap();
-            assert_eq!(asked, b"\x0d\x00\x00\x00\x04blob\x00\x00\x00\x04data\x00\x00\x00\x02");
-            agent.write_all(&answer(SIGN_RESPONSE, vec![b"\x00\x00\x00\x0crsa-sha2-256\x00\x00\x00\x03sig"], false)).await.unwrap();
+            assert_eq!(
+                asked,
+                b"\x0d\x00\x00\x00\x04blob\x00\x00\x00\x04data\x00\x00\x00\x02"
+            );
+            agent
+                .write_all(&answer(
+                    SIGN_RESPONSE,
+                    vec![b"\x00\x00\x00\x0crsa-sha2-256\x00\x00\x00\x03sig"],
+                    false,
+                ))
+                .await
+                .unwrap();
         });
-        let signature = sign_over(ours, &Fingerprint::parse(&Fingerprint::md5_of(b"blob")).unwrap(), b"data").await.unwrap();
-        assert_eq!((signature.algorithm, signature.bytes.as_slice()), ("rsa-sha256", &b"sig"[..]));
+        let signature = sign_over(
+            ours,
+            &Fingerprint::parse(&Fingerprint::md5_of(b"blob")).unwrap(),
+            b"data",
+        )
+        .await
+        .unwrap();
+        assert_eq!(
+            (signature.algorithm, signature.bytes.as_slice()),
+            ("rsa-sha256", &b"sig"[..])
+        );
         serving.await.unwrap();
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_core::http::{
+    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+};
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,7 +21,10 @@ impl ResponseClassifier for CloudApi {
         if class == ResponseClass::Success {
             return class;
         }
-        match ErrorBody::from_json(&response.body, &["/code"], &[], &[]).code.as_deref() {
+        match ErrorBody::from_json(&response.body, &["/code"], &[], &[])
+            .code
+            .as_deref()
+        {
             Some("RequestThrottled") => ResponseClass::Throttled,
             Some("InvalidCredentials") => ResponseClass::ExpiredCredential,
             Some("NotAuthorized") => ResponseClass::PermissionDenied,

@@ -3,23 +3,52 @@
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
 /// The words of `address_type`.
-pub(crate) const ADDRESS_TYPES: &[&str] = &["primary", "private_v4", "public_v4", "private", "public"];
+pub(crate) const ADDRESS_TYPES: &[&str] =
+    &["primary", "private_v4", "public_v4", "private", "public"];
 
-pub(crate) const ACCOUNT: KeySpec = KeySpec::new("account", "the name of the account").env(&["TRITON_ACCOUNT", "SDC_ACCOUNT"]).required();
-pub(crate) const URL: KeySpec =
-    KeySpec::new("url", "the URL of CloudAPI, such as `https://us-central-1.api.mnx.io`").env(&["TRITON_URL", "SDC_URL"]).values(Values::Endpoint).required();
-pub(crate) const KEY_ID: KeySpec =
-    KeySpec::new("key_id", "the fingerprint of the SSH key, MD5 or SHA256 (with `key_file`: MD5)").env(&["TRITON_KEY_ID", "SDC_KEY_ID"]).required();
-pub(crate) const KEY_FILE: KeySpec =
-    KeySpec::new("key_file", "a file with the private key in PEM, without a passphrase; the SSH agent's key by default").env(&["TRITON_KEY_FILE"]);
+pub(crate) const ACCOUNT: KeySpec = KeySpec::new("account", "the name of the account")
+    .env(&["TRITON_ACCOUNT", "SDC_ACCOUNT"])
+    .required();
+pub(crate) const URL: KeySpec = KeySpec::new(
+    "url",
+    "the URL of CloudAPI, such as `https://us-central-1.api.mnx.io`",
+)
+.env(&["TRITON_URL", "SDC_URL"])
+.values(Values::Endpoint)
+.required();
+pub(crate) const KEY_ID: KeySpec = KeySpec::new(
+    "key_id",
+    "the fingerprint of the SSH key, MD5 or SHA256 (with `key_file`: MD5)",
+)
+.env(&["TRITON_KEY_ID", "SDC_KEY_ID"])
+.required();
+pub(crate) const KEY_FILE: KeySpec = KeySpec::new(
+    "key_file",
+    "a file with the private key in PEM, without a passphrase; the SSH agent's key by default",
+)
+.env(&["TRITON_KEY_FILE"]);
 
-pub(crate) const TAG_KEY: KeySpec = KeySpec::new("tag_key", "the name of the tag that machines must have").common_mistakes(&["tag_name"]);
+pub(crate) const TAG_KEY: KeySpec =
+    KeySpec::new("tag_key", "the name of the tag that machines must have")
+        .common_mistakes(&["tag_name"]);
 pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the value of the tag `tag_key`");
 pub(crate) const TAG: KeySpec = keys::TAG;
 
 pub(crate) const ADDRESS_TYPE: KeySpec =
-    KeySpec::new("address_type", "which addresses of a machine are returned").values(Values::OneOf(ADDRESS_TYPES)).default("primary");
+    KeySpec::new("address_type", "which addresses of a machine are returned")
+        .values(Values::OneOf(ADDRESS_TYPES))
+        .default("primary");
 pub(crate) const POWER_STATE: KeySpec = keys::POWER_STATE;
 
 /// Every key, in the order in which it is to be read.
-pub const KEYS: &[KeySpec] = &[ACCOUNT, URL, KEY_ID, KEY_FILE, TAG_KEY, TAG_VALUE, TAG, ADDRESS_TYPE, POWER_STATE];
+pub const KEYS: &[KeySpec] = &[
+    ACCOUNT,
+    URL,
+    KEY_ID,
+    KEY_FILE,
+    TAG_KEY,
+    TAG_VALUE,
+    TAG,
+    ADDRESS_TYPE,
+    POWER_STATE,
+];

@@ -12,11 +12,14 @@ pub use keys::KEYS;
 pub use provider::VSphere;
 
 /// vSphere as the registry knows it.
-pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "VMware vSphere", KEYS, provider::build)
-    .with_summary("finds virtual machines by tag and gives the addresses that VMware Tools reports")
-    .with_notes(
-        "The user needs the role Read-only on the vCenter Server, propagated to its children. \
+pub const SPEC: ProviderSpec =
+    ProviderSpec::new(provider::NAME, "VMware vSphere", KEYS, provider::build)
+        .with_summary(
+            "finds virtual machines by tag and gives the addresses that VMware Tools reports",
+        )
+        .with_notes(
+            "The user needs the role Read-only on the vCenter Server, propagated to its children. \
              Keep the password in VSPHERE_PASSWORD or in a file (`@FILE`).",
-    )
-    .with_role(provider::role)
-    .with_go_discover(provider::compare_with_go_discover);
+        )
+        .with_role(provider::role)
+        .with_go_discover(provider::compare_with_go_discover);

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use cloud_autojoin_core::config::Value;
 use cloud_autojoin_core::http::{Request, RetryPolicy};
 use cloud_autojoin_core::{
-    ApiError, Call, ConfigProblem, ConfigString, Context, DecodeError, Discovery, Finding, Provider, Result, RoleDocument, RoleFormat, Secret,
+    ApiError, Call, ConfigProblem, ConfigString, Context, DecodeError, Discovery, Finding,
+    Provider, Result, RoleDocument, RoleFormat, Secret,
 };
 use cloud_autojoin_provider_kit::auth::StaticHeader;
 use cloud_autojoin_provider_kit::{ApiClient, Options, PowerState, keys};
@@ -16,7 +17,10 @@ use http::Method;
 use http::header::{HeaderName, HeaderValue};
 use url::Url;
 
-use crate::keys::{ADDRESS_TYPE, CATEGORY_NAME, DATACENTER, FOLDER, HOST, INSECURE_SSL, PASSWORD, POWER_STATE, TAG, TAG_NAME, TIMEOUT, USER};
+use crate::keys::{
+    ADDRESS_TYPE, CATEGORY_NAME, DATACENTER, FOLDER, HOST, INSECURE_SSL, PASSWORD, POWER_STATE,
+    TAG, TAG_NAME, TIMEOUT, USER,
+};
 use crate::rest::{Tagging, Unknown, VSphereApi, Wrapped};
 use crate::select::Conditions;
 use crate::soap::Session;
@@ -44,34 +48,60 @@ pub struct VSphere {
 
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let server = options.text(&HOST).and_then(|host| options.accept(server_url(&host)));
+    let server = options
+        .text(&HOST)
+        .and_then(|host| options.accept(server_url(&host)));
     let (user, password) = (options.text(&USER), options.secret(&PASSWORD));
     let tag = options.text(&CATEGORY_NAME).zip(options.text(&TAG_NAME));
     let further = options.family(&TAG);
     let conditions = Conditions {
         datacenters: options.list(&DATACENTER),
         folder: options.text(&FOLDER),
-        address_type: options.word(&ADDRESS_TYPE, |word| Some(word.to_owned())).unwrap_or_default(),
-        power_state: options.word(&POWER_STATE, PowerState::from_word).unwrap_or_default(),
+        address_type: options
+            .word(&ADDRESS_TYPE, |word| Some(word.to_owned()))
+            .unwrap_or_default(),
+        power_state: options
+            .word(&POWER_STATE, PowerState::from_word)
+            .unwrap_or_default(),
     };
     let timeout = options.duration(&TIMEOUT);
     let is_insecure = options.boolean(&INSECURE_SSL);
     options.check()?;
-    let http = if is_insecure { context.http_with(|settings| settings.insecure_skip_verify = true)? } else { context.http().clone() };
+    let http = if is_insecure {
+        context.http_with(|settings| settings.insecure_skip_verify = true)?
+    } else {
+        context.http().clone()
+    };
     options.finish(|| {
         let client = ApiClient::new(context, &VSphereApi, server?).with_http(http);
         let tags = tag.into_iter().chain(further).collect();
-        Some(Box::new(VSphere { client, user: user?, password: password?, tags, conditions, timeout: timeout?, is_insecure }) as Box<dyn Provider>)
+        Some(Box::new(VSphere {
+            client,
+            user: user?,
+            password: password?,
+            tags,
+            conditions,
+            timeout: timeout?,
+            is_insecure,
+        }) as Box<dyn Provider>)
     })
 }
 
 /// `HOST` or `HOST:PORT`; a URL too, as where go-discover pastes it between `https://` and `/sdk`.
 fn server_url(host: &str) -> Result<Url, ConfigProblem> {
-    let text = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
-    let url = Value::from_key(&keys::ENDPOINT, HOST.name, &text).endpoint().ok();
-    url.filter(|url| url.path() == "/" && url.query().is_none() && url.username().is_empty()).ok_or_else(|| {
-        ConfigProblem::of_key(HOST.name, format!("`{}` isn't a host", HOST.name)).with_hint("write `host=vcenter.example` or `host=vcenter.example:8443`")
-    })
+    let text = if host.contains("://") {
+        host.to_owned()
+    } else {
+        format!("https://{host}")
+    };
+    let url = Value::from_key(&keys::ENDPOINT, HOST.name, &text)
+        .endpoint()
+        .ok();
+    url.filter(|url| url.path() == "/" && url.query().is_none() && url.username().is_empty())
+        .ok_or_else(|| {
+            ConfigProblem::of_key(HOST.name, format!("`{}` isn't a host", HOST.name))
+                .with_hint("write `host=vcenter.example` or `host=vcenter.example:8443`")
+        })
 }
 
 #[async_trait]
@@ -81,7 +111,11 @@ impl Provider for VSphere {
     }
 
     fn subject(&self) -> String {
-        let tags: Vec<String> = self.tags.iter().map(|(category, tag)| format!("tag `{tag}` of category `{category}`")).collect();
+        let tags: Vec<String> = self
+            .tags
+            .iter()
+            .map(|(category, tag)| format!("tag `{tag}` of category `{category}`"))
+            .collect();
         format!("virtual machines with {}", tags.join(" and "))
     }
 
@@ -93,7 +127,10 @@ impl Provider for VSphere {
         let call = &call.within(self.timeout);
         // One after the other: two refused logins at once count twice towards locking the account.
         let rest = self.login(call).await?;
-        let (attached, soap) = tokio::join!(self.attached(&rest, call), Session::login(&self.client, &self.user, &self.password, call));
+        let (attached, soap) = tokio::join!(
+            self.attached(&rest, call),
+            Session::login(&self.client, &self.user, &self.password, call)
+        );
         let found = match (attached, &soap) {
             (Ok(attached), Ok(soap)) => self.read(attached, soap, call).await,
             (Err(error), _) => Err(error),
@@ -118,19 +155,44 @@ impl VSphere {
     /// A client with a session of the tagging API.
     async fn login(&self, call: &Call) -> Result<ApiClient> {
         let operation = "log in to the tagging API";
-        let refused = |_| DecodeError::new(NAME, operation, "user, password or session id hold characters that a header can't have");
-        let basic = StaticHeader::basic(PASSWORD.name, &self.user, &self.password).map_err(refused)?;
+        let refused = |_| {
+            DecodeError::new(
+                NAME,
+                operation,
+                "user, password or session id hold characters that a header can't have",
+            )
+        };
+        let basic =
+            StaticHeader::basic(PASSWORD.name, &self.user, &self.password).map_err(refused)?;
         let request = session_request(&self.client, operation).with_method(Method::POST);
-        let request = request.header(HeaderName::from_static("vmware-use-header-authn"), HeaderValue::from_static("true"));
-        let session: Wrapped<String> = self.client.clone().with_authorizer(basic).json(request, call).await?;
-        Ok(self.client.clone().with_authorizer(StaticHeader::header(PASSWORD.name, SESSION, &Secret::new(session.value)).map_err(refused)?))
+        let request = request.header(
+            HeaderName::from_static("vmware-use-header-authn"),
+            HeaderValue::from_static("true"),
+        );
+        let session: Wrapped<String> = self
+            .client
+            .clone()
+            .with_authorizer(basic)
+            .json(request, call)
+            .await?;
+        Ok(self.client.clone().with_authorizer(
+            StaticHeader::header(PASSWORD.name, SESSION, &Secret::new(session.value))
+                .map_err(refused)?,
+        ))
     }
 
     /// The ids of the machines with each of the tags.
-    async fn attached(&self, rest: &ApiClient, call: &Call) -> Result<Result<Vec<Vec<String>>, Unknown>> {
+    async fn attached(
+        &self,
+        rest: &ApiClient,
+        call: &Call,
+    ) -> Result<Result<Vec<Vec<String>>, Unknown>> {
         let mut attached = Vec::new();
         for (category, tag) in &self.tags {
-            match (Tagging { client: rest, call }).attached(category, tag).await? {
+            match (Tagging { client: rest, call })
+                .attached(category, tag)
+                .await?
+            {
                 Ok(machines) => attached.push(machines),
                 Err(unknown) => return Ok(Err(unknown)),
             }
@@ -138,24 +200,41 @@ impl VSphere {
         Ok(Ok(attached))
     }
 
-    async fn read(&self, attached: Result<Vec<Vec<String>>, Unknown>, soap: &Session<'_>, call: &Call) -> Result<Discovery> {
+    async fn read(
+        &self,
+        attached: Result<Vec<Vec<String>>, Unknown>,
+        soap: &Session<'_>,
+        call: &Call,
+    ) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
         discovery.set_identity(format!("user `{}`", self.user));
         let mut attached = match attached {
             Ok(attached) => attached.into_iter(),
             Err(Unknown { what, known }) => {
-                let known = if known.is_empty() { "none".to_owned() } else { format!("`{}`", known.join("`, `")) };
-                discovery.add_finding(Finding::new(what).with_hint(format!("check `category_name` and `tag_name`; this user sees {known}")));
+                let known = if known.is_empty() {
+                    "none".to_owned()
+                } else {
+                    format!("`{}`", known.join("`, `"))
+                };
+                discovery.add_finding(Finding::new(what).with_hint(format!(
+                    "check `category_name` and `tag_name`; this user sees {known}"
+                )));
                 return Ok(self.with_warning(discovery));
             }
         };
         let machines = attached.next().unwrap_or_default();
         let tags = self.tags.iter().skip(1).map(|(_, tag)| tag.clone());
-        let further: Vec<(String, HashSet<String>)> = tags.zip(attached.map(|machines| machines.into_iter().collect())).collect();
+        let further: Vec<(String, HashSet<String>)> = tags
+            .zip(attached.map(|machines| machines.into_iter().collect()))
+            .collect();
         let objects = soap.read(&machines, call).await?;
         for id in &machines {
             if let Some(path) = objects.get(id).and_then(|machine| machine.unreadable()) {
-                let error = ApiError::new(NAME, format!("read `{path}` of virtual machine `{id}`"), 403);
+                let error = ApiError::new(
+                    NAME,
+                    format!("read `{path}` of virtual machine `{id}`"),
+                    403,
+                );
                 return Err(error.with_missing_permission("System.Read").into());
             }
             discovery.record(self.conditions.node(id, &objects, &further));
@@ -169,8 +248,11 @@ impl VSphere {
 
     fn with_warning(&self, mut discovery: Discovery) -> Discovery {
         if self.is_insecure {
-            let finding = Finding::new("the server's certificate isn't verified (`insecure_ssl=true`)");
-            discovery.add_finding(finding.with_hint("trust the CA of vCenter (`SSL_CERT_FILE`) instead"));
+            let finding =
+                Finding::new("the server's certificate isn't verified (`insecure_ssl=true`)");
+            discovery.add_finding(
+                finding.with_hint("trust the CA of vCenter (`SSL_CERT_FILE`) instead"),
+            );
         }
         discovery
     }
@@ -188,25 +270,49 @@ async fn logout(client: &ApiClient, call: &Call) {
 
 /// How the least role is granted: it exists on every vCenter Server.
 pub(crate) fn role(config: &ConfigString, _: &Context, format: RoleFormat) -> Result<RoleDocument> {
-    let user = config.get(USER.name).filter(|user| !user.is_empty()).unwrap_or("USER@DOMAIN");
+    let user = config
+        .get(USER.name)
+        .filter(|user| !user.is_empty())
+        .unwrap_or("USER@DOMAIN");
     let text = if format == RoleFormat::Terraform {
-        include_str!("role.tf").replace("USER", &serde_json::Value::from(user.replace(['$', '%'], "")).to_string())
+        include_str!("role.tf").replace(
+            "USER",
+            &serde_json::Value::from(user.replace(['$', '%'], "")).to_string(),
+        )
     } else {
-        format!("govc permissions.set -principal '{}' -role ReadOnly -propagate=true /\n", user.replace('\'', ""))
+        format!(
+            "govc permissions.set -principal '{}' -role ReadOnly -propagate=true /\n",
+            user.replace('\'', "")
+        )
     };
     Ok(RoleDocument::new(text).with_note("Read-only on the datacenters alone isn't enough: tags belong to the root of the vCenter Server"))
 }
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let is_given = |key: &&str| config.get(key).is_some() || *key == TAG.name && config.iter().any(|(key, _)| TAG.matches(key));
-    let ignored: Vec<&str> = [TAG.name, DATACENTER.name, FOLDER.name, ADDRESS_TYPE.name, POWER_STATE.name].into_iter().filter(is_given).collect();
+    let is_given = |key: &&str| {
+        config.get(key).is_some()
+            || *key == TAG.name && config.iter().any(|(key, _)| TAG.matches(key))
+    };
+    let ignored: Vec<&str> = [
+        TAG.name,
+        DATACENTER.name,
+        FOLDER.name,
+        ADDRESS_TYPE.name,
+        POWER_STATE.name,
+    ]
+    .into_iter()
+    .filter(is_given)
+    .collect();
     let ignored = (!ignored.is_empty()).then(|| format!("ignores `{}`", ignored.join("`, `")));
     ignored.into_iter().collect()
 }
 
 impl fmt::Debug for VSphere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VSphere").field("endpoint", &self.client.endpoint().as_str()).field("tags", &self.tags).finish_non_exhaustive()
+        f.debug_struct("VSphere")
+            .field("endpoint", &self.client.endpoint().as_str())
+            .field("tags", &self.tags)
+            .finish_non_exhaustive()
     }
 }

@@ -20,7 +20,12 @@ pub(crate) struct Conditions {
 
 impl Conditions {
     /// The node for the machine `id`; `further` are more tags, with the machines that have them.
-    pub(crate) fn node(&self, id: &str, objects: &Objects, further: &[(String, HashSet<String>)]) -> Node {
+    pub(crate) fn node(
+        &self,
+        id: &str,
+        objects: &Objects,
+        further: &[(String, HashSet<String>)],
+    ) -> Node {
         let Some(machine) = objects.get(id) else {
             let mut node = Node::new("virtual machine", id, id);
             node.excluded.push(Exclusion::Vanished);
@@ -33,18 +38,30 @@ impl Conditions {
         node.add_attribute("folder", Some(folder.clone()));
         node.add_attribute("power state", Some(state.to_owned()));
         if !self.datacenters.is_empty() && !self.datacenters.contains(&datacenter) {
-            node.excluded.push(Exclusion::NotMember { of: format!("datacenter `{}`", self.datacenters.join("`, `")) });
+            node.excluded.push(Exclusion::NotMember {
+                of: format!("datacenter `{}`", self.datacenters.join("`, `")),
+            });
         }
-        if let Some(wanted) = self.folder.as_deref().map(|wanted| wanted.trim_matches('/'))
+        if let Some(wanted) = self
+            .folder
+            .as_deref()
+            .map(|wanted| wanted.trim_matches('/'))
             && folder != wanted
             && !folder.starts_with(&format!("{wanted}/"))
         {
-            node.excluded.push(Exclusion::NotMember { of: format!("folder `{wanted}`") });
+            node.excluded.push(Exclusion::NotMember {
+                of: format!("folder `{wanted}`"),
+            });
         }
-        let missing = further.iter().filter(|(_, machines)| !machines.contains(id));
-        node.excluded.extend(missing.map(|(tag, _)| Exclusion::TagMissing { tag: tag.clone() }));
+        let missing = further
+            .iter()
+            .filter(|(_, machines)| !machines.contains(id));
+        node.excluded
+            .extend(missing.map(|(tag, _)| Exclusion::TagMissing { tag: tag.clone() }));
         if self.power_state == PowerState::Running && state != "poweredOn" {
-            node.excluded.push(Exclusion::NotRunning { state: state.to_owned() });
+            node.excluded.push(Exclusion::NotRunning {
+                state: state.to_owned(),
+            });
         }
         if node.excluded.is_empty() {
             self.select_addresses(&mut node, machine);
@@ -54,15 +71,25 @@ impl Conditions {
 
     fn select_addresses(&self, node: &mut Node, machine: &Object) {
         if machine.interfaces().is_empty() {
-            node.excluded.push(Exclusion::Other("VMware Tools reports no network interface: are they running?".into()));
+            node.excluded.push(Exclusion::Other(
+                "VMware Tools reports no network interface: are they running?".into(),
+            ));
             return;
         }
         for interface in machine.interfaces() {
-            for ip in interface.addresses().filter_map(|text| text.parse::<IpAddr>().ok()) {
+            for ip in interface
+                .addresses()
+                .filter_map(|text| text.parse::<IpAddr>().ok())
+            {
                 if is_local(ip) {
-                    node.excluded.push(Exclusion::Other(format!("{ip} is reachable from its own link only").into()));
+                    node.excluded.push(Exclusion::Other(
+                        format!("{ip} is reachable from its own link only").into(),
+                    ));
                 } else if !includes(&self.address_type, ip) {
-                    node.excluded.push(Exclusion::OtherAddressType { found: ip.to_string(), wanted: self.address_type.clone() });
+                    node.excluded.push(Exclusion::OtherAddressType {
+                        found: ip.to_string(),
+                        wanted: self.address_type.clone(),
+                    });
                 } else {
                     let mut address = Address::ip(ip).with_instance(node.name.clone());
                     address.network_interface = interface.network.clone();
@@ -80,8 +107,13 @@ impl Conditions {
 fn location(machine: &Object, objects: &Objects) -> (String, String) {
     let mut folders = Vec::new();
     let mut seen = HashSet::new();
-    let mut next = machine.text("parent").or_else(|| machine.text("parentVApp"));
-    while let Some(object) = next.filter(|id| seen.insert(*id)).and_then(|id| objects.get(id)) {
+    let mut next = machine
+        .text("parent")
+        .or_else(|| machine.text("parentVApp"));
+    while let Some(object) = next
+        .filter(|id| seen.insert(*id))
+        .and_then(|id| objects.get(id))
+    {
         let name = object.text("name").unwrap_or_default();
         match object.obj.kind.as_str() {
             "Datacenter" => {
@@ -128,7 +160,16 @@ mod tests {
     #[test]
     fn addresses_that_nothing_else_reaches_are_left_out() {
         let local = |text: &str| is_local(text.parse().unwrap());
-        for text in ["127.0.0.1", "169.254.1.1", "fe80::1", "::1", "224.0.0.1", "ff02::1", "0.0.0.0", "::"] {
+        for text in [
+            "127.0.0.1",
+            "169.254.1.1",
+            "fe80::1",
+            "::1",
+            "224.0.0.1",
+            "ff02::1",
+            "0.0.0.0",
+            "::",
+        ] {
             assert!(local(text), "{text}");
         }
         for text in ["10.0.0.1", "fd30::1", "2001:db8::1", "203.0.113.1"] {
@@ -138,8 +179,19 @@ mod tests {
 
     #[test]
     fn address_types_are_ranges_and_families() {
-        let all = ["10.0.0.1", "100.64.0.1", "fd30::1", "203.0.113.1", "2001:db8::1"];
-        let of = |word: &str| all.iter().copied().filter(|text| includes(word, text.parse().unwrap())).collect::<Vec<_>>();
+        let all = [
+            "10.0.0.1",
+            "100.64.0.1",
+            "fd30::1",
+            "203.0.113.1",
+            "2001:db8::1",
+        ];
+        let of = |word: &str| {
+            all.iter()
+                .copied()
+                .filter(|text| includes(word, text.parse().unwrap()))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(of("any"), all);
         assert_eq!(of("any_v6"), ["fd30::1", "2001:db8::1"]);
         assert_eq!(of("private"), ["10.0.0.1", "100.64.0.1", "fd30::1"]);

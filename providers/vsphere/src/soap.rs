@@ -15,7 +15,13 @@ use crate::provider::NAME;
 const CHUNK: usize = 500;
 
 /// What is read of a virtual machine.
-const PROPERTIES: [&str; 5] = ["name", "parent", "parentVApp", "runtime.powerState", "guest.net"];
+const PROPERTIES: [&str; 5] = [
+    "name",
+    "parent",
+    "parentVApp",
+    "runtime.powerState",
+    "guest.net",
+];
 
 const OPERATION: &str = "read virtual machines";
 
@@ -27,16 +33,29 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(crate) async fn login(client: &'a ApiClient, user: &str, password: &Secret, call: &Call) -> Result<Self> {
+    pub(crate) async fn login(
+        client: &'a ApiClient,
+        user: &str,
+        password: &Secret,
+        call: &Call,
+    ) -> Result<Self> {
         let operation = "log in to vCenter";
         let (user, password) = (escape(user), escape(password.expose()));
         let body = format!(
             r#"<Login xmlns="urn:vim25"><_this type="SessionManager">SessionManager</_this><userName>{user}</userName><password>{password}</password></Login>"#
         );
         let response = client.send(request(client, operation, &body), call).await?;
-        let cookies = response.headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok()?.split(';').next());
-        let cookie = cookies.into_iter().find(|cookie| cookie.starts_with("vmware_soap_session=")).and_then(|cookie| HeaderValue::from_str(cookie).ok());
-        let mut cookie = cookie.ok_or_else(|| DecodeError::new(NAME, operation, "the answer has no session cookie"))?;
+        let cookies = response
+            .headers
+            .get_all(SET_COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok()?.split(';').next());
+        let cookie = cookies
+            .into_iter()
+            .find(|cookie| cookie.starts_with("vmware_soap_session="))
+            .and_then(|cookie| HeaderValue::from_str(cookie).ok());
+        let mut cookie = cookie
+            .ok_or_else(|| DecodeError::new(NAME, operation, "the answer has no session cookie"))?;
         cookie.set_sensitive(true);
         Ok(Self { client, cookie })
     }
@@ -44,7 +63,9 @@ impl<'a> Session<'a> {
     /// Ends the session, which vCenter would keep for half an hour. That it fails changes nothing.
     pub(crate) async fn logout(&self, call: &Call) {
         let body = r#"<Logout xmlns="urn:vim25"><_this type="SessionManager">SessionManager</_this></Logout>"#;
-        let request = self.request("log out of vCenter", body).retry(RetryPolicy::none());
+        let request = self
+            .request("log out of vCenter", body)
+            .retry(RetryPolicy::none());
         _ = self.client.send(request, call).await;
     }
 
@@ -53,7 +74,9 @@ impl<'a> Session<'a> {
     pub(crate) async fn read(&self, ids: &[String], call: &Call) -> Result<Objects> {
         let mut objects = Objects::default();
         for ids in ids.chunks(CHUNK) {
-            let mut pages = self.client.pages(self.request(OPERATION, &retrieve(ids)), call);
+            let mut pages = self
+                .client
+                .pages(self.request(OPERATION, &retrieve(ids)), call);
             while let Some(page) = pages.next_xml::<Envelope>().await? {
                 let page = page.body.response.returnval.unwrap_or_default();
                 if let Some(token) = page.token {
@@ -63,7 +86,11 @@ impl<'a> Session<'a> {
                     );
                     pages.follow_request(self.request(OPERATION, &body))?;
                 }
-                objects.0.extend(page.objects.into_iter().map(|object| (object.obj.id.clone(), object)));
+                objects.0.extend(
+                    page.objects
+                        .into_iter()
+                        .map(|object| (object.obj.id.clone(), object)),
+                );
             }
         }
         Ok(objects)
@@ -80,12 +107,19 @@ const COLLECTOR: &str = r#"<_this type="PropertyCollector">propertyCollector</_t
 fn retrieve(ids: &[String]) -> String {
     let up = r#"<selectSet xsi:type="TraversalSpec"><name>up</name><type>ManagedEntity</type><path>parent</path><skip>false</skip><selectSet><name>up</name></selectSet></selectSet>"#;
     let app = r#"<selectSet xsi:type="TraversalSpec"><type>VirtualMachine</type><path>parentVApp</path><skip>false</skip><selectSet><name>up</name></selectSet></selectSet>"#;
-    let paths: String = PROPERTIES.iter().map(|path| format!("<pathSet>{path}</pathSet>")).collect();
+    let paths: String = PROPERTIES
+        .iter()
+        .map(|path| format!("<pathSet>{path}</pathSet>"))
+        .collect();
     let mut body = format!(
         r#"<RetrievePropertiesEx xmlns="urn:vim25">{COLLECTOR}<specSet><propSet><type>VirtualMachine</type>{paths}</propSet><propSet><type>ManagedEntity</type><pathSet>name</pathSet><pathSet>parent</pathSet></propSet>"#
     );
     for id in ids {
-        _ = write!(body, r#"<objectSet><obj type="VirtualMachine">{}</obj><skip>false</skip>{up}{app}</objectSet>"#, escape(id));
+        _ = write!(
+            body,
+            r#"<objectSet><obj type="VirtualMachine">{}</obj><skip>false</skip>{up}{app}</objectSet>"#,
+            escape(id)
+        );
     }
     body + "<reportMissingObjectsInResults>true</reportMissingObjectsInResults></specSet><options/></RetrievePropertiesEx>"
 }
@@ -95,14 +129,22 @@ fn request(client: &ApiClient, operation: &str, body: &str) -> Request {
         r#"<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"#
     );
     Request::post(operation, client.url(&["sdk"], &[]), envelope)
-        .header(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"))
+        .header(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/xml; charset=utf-8"),
+        )
         // The version of the API: tags came with 6.0.
-        .header(HeaderName::from_static("soapaction"), HeaderValue::from_static("urn:vim25/6.0"))
+        .header(
+            HeaderName::from_static("soapaction"),
+            HeaderValue::from_static("urn:vim25/6.0"),
+        )
 }
 
 /// Text as the content of an element.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 /// Objects by their ids.
@@ -123,7 +165,10 @@ struct Envelope {
 
 #[derive(Deserialize)]
 struct Body {
-    #[serde(rename = "RetrievePropertiesExResponse", alias = "ContinueRetrievePropertiesExResponse")]
+    #[serde(
+        rename = "RetrievePropertiesExResponse",
+        alias = "ContinueRetrievePropertiesExResponse"
+    )]
     response: Retrieved,
 }
 
@@ -151,7 +196,10 @@ pub(crate) struct Object {
 
 impl Object {
     fn value(&self, name: &str) -> Option<&Value> {
-        self.properties.iter().find(|property| property.name == name).map(|property| &property.val)
+        self.properties
+            .iter()
+            .find(|property| property.name == name)
+            .map(|property| &property.val)
     }
 
     /// The text of a property; of a reference, its id.
@@ -161,7 +209,8 @@ impl Object {
 
     /// The network interfaces that VMware Tools reports.
     pub(crate) fn interfaces(&self) -> &[Interface] {
-        self.value("guest.net").map_or(&[], |value| &value.interfaces)
+        self.value("guest.net")
+            .map_or(&[], |value| &value.interfaces)
     }
 
     /// A property that this user may not read.
@@ -207,7 +256,10 @@ pub(crate) struct Interface {
 
 impl Interface {
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
-        self.ip_config.iter().flat_map(|config| &config.addresses).map(|address| address.ip.as_str())
+        self.ip_config
+            .iter()
+            .flat_map(|config| &config.addresses)
+            .map(|address| address.ip.as_str())
     }
 }
 

@@ -38,19 +38,34 @@ fn rest(exchange: Exchange) -> Exchange {
 }
 
 fn get(path: &str, value: Value) -> Exchange {
-    rest(Exchange::get(format!("{CIS}/tagging/{path}"), json!({ "value": value }).to_string()))
+    rest(Exchange::get(
+        format!("{CIS}/tagging/{path}"),
+        json!({ "value": value }).to_string(),
+    ))
 }
 
 fn post(path: &str, action: &str, value: Value) -> Exchange {
-    rest(Exchange::post(format!("{CIS}/tagging/{path}"), json!({ "value": value }).to_string()).with_query("~action", action))
+    rest(
+        Exchange::post(
+            format!("{CIS}/tagging/{path}"),
+            json!({ "value": value }).to_string(),
+        )
+        .with_query("~action", action),
+    )
 }
 
 fn soap(method: &str, response: &str) -> Exchange {
     let reply = format!(
         r#"<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><{method}Response xmlns="urn:vim25">{response}</{method}Response></soapenv:Body></soapenv:Envelope>"#
     );
-    let exchange = Exchange::post("/sdk", reply).with_body_part(format!("<{method} xmlns=\"urn:vim25\">")).with_header("soapaction", "urn:vim25/6.0");
-    if method == "Login" { exchange } else { exchange.with_header("cookie", format!("vmware_soap_session={SESSION}")) }
+    let exchange = Exchange::post("/sdk", reply)
+        .with_body_part(format!("<{method} xmlns=\"urn:vim25\">"))
+        .with_header("soapaction", "urn:vim25/6.0");
+    if method == "Login" {
+        exchange
+    } else {
+        exchange.with_header("cookie", format!("vmware_soap_session={SESSION}"))
+    }
 }
 
 fn property(name: &str, kind: &str, value: &str) -> String {
@@ -59,7 +74,15 @@ fn property(name: &str, kind: &str, value: &str) -> String {
 
 fn object(kind: &str, id: &str, name: &str, parent: Option<(&str, &str)>, more: &str) -> String {
     let name = property("name", "xsi:type=\"xsd:string\"", name);
-    let parent = parent.map(|(kind, id)| property("parent", &format!("type=\"{kind}\" xsi:type=\"ManagedObjectReference\""), id)).unwrap_or_default();
+    let parent = parent
+        .map(|(kind, id)| {
+            property(
+                "parent",
+                &format!("type=\"{kind}\" xsi:type=\"ManagedObjectReference\""),
+                id,
+            )
+        })
+        .unwrap_or_default();
     format!("<objects><obj type=\"{kind}\">{id}</obj>{name}{parent}{more}</objects>")
 }
 
@@ -71,20 +94,43 @@ fn machine(id: &str, folder: &str, state: &str, addresses: &[&str]) -> String {
     let nic = format!(
         "<GuestNicInfo><network>VM Network</network><ipAddress>unused</ipAddress><connected>true</connected><deviceConfigId>4000</deviceConfigId><ipConfig>{addresses}</ipConfig></GuestNicInfo>"
     );
-    let nics = if addresses.is_empty() { String::new() } else { nic };
-    let more =
-        property("runtime.powerState", "xsi:type=\"VirtualMachinePowerState\"", state) + &property("guest.net", "xsi:type=\"ArrayOfGuestNicInfo\"", &nics);
-    object("VirtualMachine", id, &format!("web-{id}"), Some(("Folder", folder)), &more)
+    let nics = if addresses.is_empty() {
+        String::new()
+    } else {
+        nic
+    };
+    let more = property(
+        "runtime.powerState",
+        "xsi:type=\"VirtualMachinePowerState\"",
+        state,
+    ) + &property("guest.net", "xsi:type=\"ArrayOfGuestNicInfo\"", &nics);
+    object(
+        "VirtualMachine",
+        id,
+        &format!("web-{id}"),
+        Some(("Folder", folder)),
+        &more,
+    )
 }
 
 fn sessions() -> Vec<Exchange> {
     let basic = "Basic dXNlckBkb21haW46YzRuNHJ5LTwmPg==";
     vec![
-        Exchange::post(format!("{CIS}/session"), json!({ "value": SESSION }).to_string()).with_header("authorization", basic),
+        Exchange::post(
+            format!("{CIS}/session"),
+            json!({ "value": SESSION }).to_string(),
+        )
+        .with_header("authorization", basic),
         rest(Exchange::get(format!("{CIS}/session"), "").with_method("DELETE")),
-        soap("Login", "<returnval><key>k</key><userName>user</userName></returnval>")
-            .with_body_part("<userName>user@domain</userName><password>c4n4ry-&lt;&amp;&gt;</password>")
-            .with_reply_header("set-cookie", format!("vmware_soap_session={SESSION}; HttpOnly")),
+        soap(
+            "Login",
+            "<returnval><key>k</key><userName>user</userName></returnval>",
+        )
+        .with_body_part("<userName>user@domain</userName><password>c4n4ry-&lt;&amp;&gt;</password>")
+        .with_reply_header(
+            "set-cookie",
+            format!("vmware_soap_session={SESSION}; HttpOnly"),
+        ),
         soap("Logout", ""),
     ]
 }
@@ -92,32 +138,75 @@ fn sessions() -> Vec<Exchange> {
 fn tags(attached: Value) -> Vec<Exchange> {
     vec![
         get("category", json!(["urn:c:1:GLOBAL", "urn:c:2:GLOBAL"])),
-        get("category/id:urn:c:1:GLOBAL", json!({"id": "urn:c:1:GLOBAL", "name": "other", "cardinality": "MULTIPLE"})),
-        get("category/id:urn:c:2:GLOBAL", json!({"id": "urn:c:2:GLOBAL", "name": "cluster", "cardinality": "MULTIPLE"})),
-        post("tag/id:urn:c:2:GLOBAL", "list-tags-for-category", json!(["urn:t:1:GLOBAL", "urn:t:2:GLOBAL"]))
-            .with_body_part(r#"{"category_id":"urn:c:2:GLOBAL"}"#),
-        get("tag/id:urn:t:1:GLOBAL", json!({"id": "urn:t:1:GLOBAL", "name": "consul", "category_id": "urn:c:2:GLOBAL"})),
-        get("tag/id:urn:t:2:GLOBAL", json!({"id": "urn:t:2:GLOBAL", "name": "other", "category_id": "urn:c:2:GLOBAL"})),
-        post("tag-association/id:urn:t:1:GLOBAL", "list-attached-objects", attached),
+        get(
+            "category/id:urn:c:1:GLOBAL",
+            json!({"id": "urn:c:1:GLOBAL", "name": "other", "cardinality": "MULTIPLE"}),
+        ),
+        get(
+            "category/id:urn:c:2:GLOBAL",
+            json!({"id": "urn:c:2:GLOBAL", "name": "cluster", "cardinality": "MULTIPLE"}),
+        ),
+        post(
+            "tag/id:urn:c:2:GLOBAL",
+            "list-tags-for-category",
+            json!(["urn:t:1:GLOBAL", "urn:t:2:GLOBAL"]),
+        )
+        .with_body_part(r#"{"category_id":"urn:c:2:GLOBAL"}"#),
+        get(
+            "tag/id:urn:t:1:GLOBAL",
+            json!({"id": "urn:t:1:GLOBAL", "name": "consul", "category_id": "urn:c:2:GLOBAL"}),
+        ),
+        get(
+            "tag/id:urn:t:2:GLOBAL",
+            json!({"id": "urn:t:2:GLOBAL", "name": "other", "category_id": "urn:c:2:GLOBAL"}),
+        ),
+        post(
+            "tag-association/id:urn:t:1:GLOBAL",
+            "list-attached-objects",
+            attached,
+        ),
     ]
 }
 
 fn vsphere() -> Conformance {
     let ids = ["vm-1", "vm-2", "vm-3", "vm-4", "vm-5", "vm-6"];
-    let mut attached: Vec<Value> = ids.iter().map(|id| json!({"type": "VirtualMachine", "id": id})).collect();
+    let mut attached: Vec<Value> = ids
+        .iter()
+        .map(|id| json!({"type": "VirtualMachine", "id": id}))
+        .collect();
     attached.push(json!({"type": "Folder", "id": "group-9"}));
     let objects = [
-        machine("vm-1", "group-3", "poweredOn", &["10.30.0.10", "fd30::1", "fe80::1", "169.254.1.1"]),
+        machine(
+            "vm-1",
+            "group-3",
+            "poweredOn",
+            &["10.30.0.10", "fd30::1", "fe80::1", "169.254.1.1"],
+        ),
         machine("vm-2", "group-3", "poweredOn", &[]),
         machine("vm-3", "group-3", "poweredOn", &["fe80::3"]),
         machine("vm-4", "group-2", "poweredOn", &["10.30.0.4"]),
         machine("vm-5", "group-3", "poweredOff", &["10.30.0.5"]),
         object("Folder", "group-3", "prod", Some(("Folder", "group-2")), ""),
-        object("Folder", "group-2", "vm", Some(("Datacenter", "datacenter-1")), ""),
-        object("Datacenter", "datacenter-1", "DC0", Some(("Folder", "group-d1")), ""),
+        object(
+            "Folder",
+            "group-2",
+            "vm",
+            Some(("Datacenter", "datacenter-1")),
+            "",
+        ),
+        object(
+            "Datacenter",
+            "datacenter-1",
+            "DC0",
+            Some(("Folder", "group-d1")),
+            "",
+        ),
         object("Folder", "group-d1", "Datacenters", None, ""),
     ];
-    let read = soap("RetrievePropertiesEx", &format!("<returnval>{}</returnval>", objects.concat()));
+    let read = soap(
+        "RetrievePropertiesEx",
+        &format!("<returnval>{}</returnval>", objects.concat()),
+    );
     Conformance {
         spec: SPEC,
         readme: include_str!("../README.md"),
@@ -134,10 +223,27 @@ fn vsphere() -> Conformance {
             ("vm-6", "gone"),
         ],
         nothing: [sessions(), tags(json!([]))].concat(),
-        throttled: (Refusal::new(429, "").with_header("retry-after", "7"), Duration::from_secs(7)),
-        unauthorized: Refusal::new(500, fault!("The session is not authenticated.", "NotAuthenticatedFault", "")),
+        throttled: (
+            Refusal::new(429, "").with_header("retry-after", "7"),
+            Duration::from_secs(7),
+        ),
+        unauthorized: Refusal::new(
+            500,
+            fault!(
+                "The session is not authenticated.",
+                "NotAuthenticatedFault",
+                ""
+            ),
+        ),
         denied: Some((
-            Refusal::new(500, fault!("Permission to perform this operation was denied.", "NoPermissionFault", "<privilegeId>System.Read</privilegeId>")),
+            Refusal::new(
+                500,
+                fault!(
+                    "Permission to perform this operation was denied.",
+                    "NoPermissionFault",
+                    "<privilegeId>System.Read</privilegeId>"
+                ),
+            ),
             "System.Read",
         )),
     }

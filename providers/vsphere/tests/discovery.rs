@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use cloud_autojoin_core::{Call, Clock, ConfigString, Context, Detail, Discovery, Env, Error, RoleFormat};
+use cloud_autojoin_core::{
+    Call, Clock, ConfigString, Context, Detail, Discovery, Env, Error, RoleFormat,
+};
 use cloud_autojoin_vsphere::SPEC;
 use serde_json::{Value, json};
 use wiremock::matchers::{body_string_contains, method, path, query_param};
@@ -12,29 +14,49 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 const CIS: &str = "/rest/com/vmware/cis";
 
 fn context() -> Context {
-    Context::builder().env(Env::empty()).clock(Clock::auto_advancing()).build().unwrap()
+    Context::builder()
+        .env(Env::empty())
+        .clock(Clock::auto_advancing())
+        .build()
+        .unwrap()
 }
 
 async fn discover(server: &MockServer, more: &str) -> Result<Discovery, Error> {
-    let join = format!("provider=vsphere host={} user=u password=p category_name=cluster tag_name=consul {more}", server.uri());
+    let join = format!(
+        "provider=vsphere host={} user=u password=p category_name=cluster tag_name=consul {more}",
+        server.uri()
+    );
     let context = context();
     let provider = SPEC.build(&ConfigString::parse(&join).unwrap(), &context)?;
-    provider.discover(&Call::new(context.clock(), Duration::from_secs(60)).with_detail(Detail::Everything)).await
+    provider
+        .discover(
+            &Call::new(context.clock(), Duration::from_secs(60)).with_detail(Detail::Everything),
+        )
+        .await
 }
 
 fn envelope(body: &str) -> ResponseTemplate {
-    let envelope =
-        format!(r#"<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"#);
+    let envelope = format!(
+        r#"<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"#
+    );
     ResponseTemplate::new(200).set_body_raw(envelope, "text/xml")
 }
 
 async fn soap(server: &MockServer, method: &str, reply: ResponseTemplate) {
-    Mock::given(path("/sdk")).and(body_string_contains(format!("<{method} "))).respond_with(reply).mount(server).await;
+    Mock::given(path("/sdk"))
+        .and(body_string_contains(format!("<{method} ")))
+        .respond_with(reply)
+        .mount(server)
+        .await;
 }
 
 async fn rest(server: &MockServer, verb: &str, at: &str, value: Value) {
     let reply = ResponseTemplate::new(200).set_body_json(json!({ "value": value }));
-    Mock::given(method(verb)).and(path(format!("{CIS}/{at}"))).respond_with(reply).mount(server).await;
+    Mock::given(method(verb))
+        .and(path(format!("{CIS}/{at}")))
+        .respond_with(reply)
+        .mount(server)
+        .await;
 }
 
 /// A vCenter with the tags `consul` and `blue`, attached to these machines.
@@ -43,21 +65,47 @@ async fn vcenter(consul: Value, blue: Value) -> MockServer {
     rest(&server, "POST", "session", json!("s")).await;
     rest(&server, "DELETE", "session", json!(null)).await;
     rest(&server, "GET", "tagging/category", json!(["c"])).await;
-    rest(&server, "GET", "tagging/category/id:c", json!({"id": "c", "name": "cluster"})).await;
-    rest(&server, "POST", "tagging/tag/id:c", json!(["consul", "blue"])).await;
+    rest(
+        &server,
+        "GET",
+        "tagging/category/id:c",
+        json!({"id": "c", "name": "cluster"}),
+    )
+    .await;
+    rest(
+        &server,
+        "POST",
+        "tagging/tag/id:c",
+        json!(["consul", "blue"]),
+    )
+    .await;
     for (tag, attached) in [("consul", consul), ("blue", blue)] {
-        rest(&server, "GET", &format!("tagging/tag/id:{tag}"), json!({"id": tag, "name": tag})).await;
+        rest(
+            &server,
+            "GET",
+            &format!("tagging/tag/id:{tag}"),
+            json!({"id": tag, "name": tag}),
+        )
+        .await;
         let reply = ResponseTemplate::new(200).set_body_json(json!({ "value": attached }));
-        let attached = Mock::given(path(format!("{CIS}/tagging/tag-association/id:{tag}"))).and(query_param("~action", "list-attached-objects"));
+        let attached = Mock::given(path(format!("{CIS}/tagging/tag-association/id:{tag}")))
+            .and(query_param("~action", "list-attached-objects"));
         attached.respond_with(reply).mount(&server).await;
     }
-    soap(&server, "Login", envelope("<LoginResponse/>").insert_header("set-cookie", "vmware_soap_session=s; HttpOnly")).await;
+    soap(
+        &server,
+        "Login",
+        envelope("<LoginResponse/>").insert_header("set-cookie", "vmware_soap_session=s; HttpOnly"),
+    )
+    .await;
     soap(&server, "Logout", envelope("<LogoutResponse/>")).await;
     server
 }
 
 fn machines(ids: &[&str]) -> Value {
-    ids.iter().map(|id| json!({"type": "VirtualMachine", "id": id})).collect()
+    ids.iter()
+        .map(|id| json!({"type": "VirtualMachine", "id": id}))
+        .collect()
 }
 
 fn machine(id: &str, ip: &str) -> String {
@@ -67,23 +115,39 @@ fn machine(id: &str, ip: &str) -> String {
 }
 
 fn addresses(discovery: &Discovery) -> Vec<String> {
-    discovery.addresses().iter().map(ToString::to_string).collect()
+    discovery
+        .addresses()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 async fn logouts(server: &MockServer) -> usize {
     let requests = server.received_requests().await.unwrap();
-    let is_logout = |request: &&wiremock::Request| request.method.as_str() == "DELETE" || String::from_utf8_lossy(&request.body).contains("<Logout ");
+    let is_logout = |request: &&wiremock::Request| {
+        request.method.as_str() == "DELETE"
+            || String::from_utf8_lossy(&request.body).contains("<Logout ")
+    };
     requests.iter().filter(is_logout).count()
 }
 
 #[tokio::test]
 async fn properties_that_come_in_parts_are_read_to_the_end() {
     let server = vcenter(machines(&["vm-1", "vm-2"]), json!(null)).await;
-    let first = format!("<RetrievePropertiesExResponse><returnval><token>1</token>{}</returnval></RetrievePropertiesExResponse>", machine("vm-1", "10.0.0.1"));
-    let rest = format!("<ContinueRetrievePropertiesExResponse><returnval>{}</returnval></ContinueRetrievePropertiesExResponse>", machine("vm-2", "10.0.0.2"));
+    let first = format!(
+        "<RetrievePropertiesExResponse><returnval><token>1</token>{}</returnval></RetrievePropertiesExResponse>",
+        machine("vm-1", "10.0.0.1")
+    );
+    let rest = format!(
+        "<ContinueRetrievePropertiesExResponse><returnval>{}</returnval></ContinueRetrievePropertiesExResponse>",
+        machine("vm-2", "10.0.0.2")
+    );
     soap(&server, "RetrievePropertiesEx", envelope(&first)).await;
     soap(&server, "ContinueRetrievePropertiesEx", envelope(&rest)).await;
-    assert_eq!(addresses(&discover(&server, "").await.unwrap()), ["10.0.0.1", "10.0.0.2"]);
+    assert_eq!(
+        addresses(&discover(&server, "").await.unwrap()),
+        ["10.0.0.1", "10.0.0.2"]
+    );
     assert_eq!(logouts(&server).await, 2);
 }
 
@@ -102,13 +166,29 @@ async fn every_further_tag_must_be_attached() {
 async fn an_unknown_tag_is_answered_with_those_there_are() {
     let server = vcenter(json!(null), json!(null)).await;
     let found = discover(&server, "tag.cluster=green").await.unwrap();
-    assert_eq!(found.findings()[0].message, "there is no tag `green` in category `cluster`");
-    assert!(found.hint().unwrap().contains("this user sees `consul`, `blue`"), "{:?}", found.hint());
+    assert_eq!(
+        found.findings()[0].message,
+        "there is no tag `green` in category `cluster`"
+    );
+    assert!(
+        found
+            .hint()
+            .unwrap()
+            .contains("this user sees `consul`, `blue`"),
+        "{:?}",
+        found.hint()
+    );
     let found = discover(&server, "tag.colour=green").await.unwrap();
-    assert_eq!(found.findings()[0].message, "there is no tag category `colour`");
+    assert_eq!(
+        found.findings()[0].message,
+        "there is no tag category `colour`"
+    );
     // A tag that is there and attached to nothing.
     let found = discover(&server, "").await.unwrap();
-    assert_eq!(found.findings()[0].message, "the tag is attached to no virtual machine");
+    assert_eq!(
+        found.findings()[0].message,
+        "the tag is attached to no virtual machine"
+    );
 }
 
 #[tokio::test]
@@ -118,36 +198,77 @@ async fn a_machine_that_can_not_be_read_is_an_error_with_the_permission_and_ends
     soap(&server, "RetrievePropertiesEx", envelope(&format!("<RetrievePropertiesExResponse><returnval>{object}</returnval></RetrievePropertiesExResponse>")))
         .await;
     let error = discover(&server, "").await.unwrap_err();
-    assert!(error.chain().contains("read `guest.net` of virtual machine `vm-1`"), "{}", error.chain());
-    assert!(error.hint().unwrap().contains("System.Read"), "{:?}", error.hint());
+    assert!(
+        error
+            .chain()
+            .contains("read `guest.net` of virtual machine `vm-1`"),
+        "{}",
+        error.chain()
+    );
+    assert!(
+        error.hint().unwrap().contains("System.Read"),
+        "{:?}",
+        error.hint()
+    );
     assert_eq!(logouts(&server).await, 2);
 }
 
 #[tokio::test]
 async fn a_refused_password_is_sent_once() {
     let server = MockServer::start().await;
-    Mock::given(path(format!("{CIS}/session"))).respond_with(ResponseTemplate::new(401)).mount(&server).await;
+    Mock::given(path(format!("{CIS}/session")))
+        .respond_with(ResponseTemplate::new(401))
+        .mount(&server)
+        .await;
     let error = discover(&server, "").await.unwrap_err();
-    assert!(error.hint().unwrap().contains("`user`"), "{:?}", error.hint());
+    assert!(
+        error.hint().unwrap().contains("`user`"),
+        "{:?}",
+        error.hint()
+    );
     assert_eq!(server.received_requests().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_host_is_no_path_and_an_insecure_one_is_warned_of() {
-    for host in ["vc.example/ui", "http://vc.example", "ftp://vc.example", "user@vc.example"] {
-        let join = format!("provider=vsphere host={host} user=u password=p category_name=c tag_name=t");
-        let error = SPEC.build(&ConfigString::parse(&join).unwrap(), &context()).unwrap_err();
+    for host in [
+        "vc.example/ui",
+        "http://vc.example",
+        "ftp://vc.example",
+        "user@vc.example",
+    ] {
+        let join =
+            format!("provider=vsphere host={host} user=u password=p category_name=c tag_name=t");
+        let error = SPEC
+            .build(&ConfigString::parse(&join).unwrap(), &context())
+            .unwrap_err();
         assert!(error.to_string().contains("`host` isn't a host"), "{error}");
     }
     let server = vcenter(json!(null), json!(null)).await;
     let found = discover(&server, "insecure_ssl=true").await.unwrap();
-    assert!(found.findings().last().unwrap().message.contains("isn't verified"), "{:?}", found.findings());
+    assert!(
+        found
+            .findings()
+            .last()
+            .unwrap()
+            .message
+            .contains("isn't verified"),
+        "{:?}",
+        found.findings()
+    );
 }
 
 #[test]
 fn the_role_is_granted_to_the_user_of_the_string() {
     let config = ConfigString::parse(r#"provider=vsphere user="DOM\\discover""#).unwrap();
-    let write = |format| (SPEC.role.unwrap())(&config, &context(), format).unwrap().text;
-    assert_eq!(write(RoleFormat::Native), "govc permissions.set -principal 'DOM\\discover' -role ReadOnly -propagate=true /\n");
+    let write = |format| {
+        (SPEC.role.unwrap())(&config, &context(), format)
+            .unwrap()
+            .text
+    };
+    assert_eq!(
+        write(RoleFormat::Native),
+        "govc permissions.set -principal 'DOM\\discover' -role ReadOnly -propagate=true /\n"
+    );
     assert!(write(RoleFormat::Terraform).contains(r#"user_or_group = "DOM\\discover""#));
 }

@@ -17,7 +17,10 @@ use crate::failure::Failure;
 
 /// Longer than any deadline of a call: an agent sends nothing while it works on a join.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
-const _: () = assert!(IDLE_TIMEOUT.as_secs() > super::WAN_JOIN_TIMEOUT.as_secs(), "a join would be cut short");
+const _: () = assert!(
+    IDLE_TIMEOUT.as_secs() > super::WAN_JOIN_TIMEOUT.as_secs(),
+    "a join would be cut short"
+);
 
 /// The largest response that is read: a list of 10,000 members has about 10 MiB.
 const MAX_BODY: usize = 64 << 20;
@@ -53,13 +56,23 @@ struct TlsMaterial {
 impl AgentClient {
     /// A client of the API at `url`, which takes its token in `token_header`.
     pub(crate) fn new(url: Url, token_header: HeaderName, files: ClientFiles) -> Self {
-        Self { url, server_name: None, token_header, files, http: Arc::default() }
+        Self {
+            url,
+            server_name: None,
+            token_header,
+            files,
+            http: Arc::default(),
+        }
     }
 
     /// The DNS name in the agent's certificate, if it isn't the URL's host.
     #[must_use]
     pub(crate) fn with_server_name(self, server_name: Option<String>) -> Self {
-        Self { server_name, http: Arc::default(), ..self }
+        Self {
+            server_name,
+            http: Arc::default(),
+            ..self
+        }
     }
 
     /// The configured name in its certificate.
@@ -76,7 +89,13 @@ impl AgentClient {
     /// Uses this HTTP client.
     #[cfg(test)]
     pub(super) fn with_http_client(self, client: HttpClient) -> Self {
-        *self.http.lock().unwrap_or_else(PoisonError::into_inner) = Some((TlsMaterial { authorities: None, client_certificate: None }, client));
+        *self.http.lock().unwrap_or_else(PoisonError::into_inner) = Some((
+            TlsMaterial {
+                authorities: None,
+                client_certificate: None,
+            },
+            client,
+        ));
         self
     }
 
@@ -100,7 +119,14 @@ impl AgentClient {
     /// # Errors
     ///
     /// A file can't be read, or there was no complete response.
-    pub(super) async fn send(&self, operation: &str, method: Method, path: &str, query: &[(&str, &str)], call: &Call) -> Result<Response, Failure> {
+    pub(super) async fn send(
+        &self,
+        operation: &str,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        call: &Call,
+    ) -> Result<Response, Failure> {
         let mut url = self.url.clone();
         // `path` is encoded already.
         url.set_path(&format!("{}{path}", self.url.path().trim_end_matches('/')));
@@ -112,7 +138,10 @@ impl AgentClient {
             request = request.header(self.token_header.clone(), token);
         }
         let client = self.http_client().await?;
-        client.send(&request, call).await.map_err(|error| transport(&error))
+        client
+            .send(&request, call)
+            .await
+            .map_err(|error| transport(&error))
     }
 
     /// Reads the token and the certificates as a request would, without sending one.
@@ -126,26 +155,39 @@ impl AgentClient {
     }
 
     async fn token(&self) -> Result<Option<HeaderValue>, Failure> {
-        let Some(file) = &self.files.token else { return Ok(None) };
+        let Some(file) = &self.files.token else {
+            return Ok(None);
+        };
         let token = Secret::new(text(file).await?.expose().trim());
         let mut value = HeaderValue::from_str(token.expose())
             .ok()
             .filter(|value| !value.is_empty())
-            .ok_or_else(|| Failure::new(format!("there is no token in {}", file.display())).with_hint("write the token alone into it"))?;
+            .ok_or_else(|| {
+                Failure::new(format!("there is no token in {}", file.display()))
+                    .with_hint("write the token alone into it")
+            })?;
         value.set_sensitive(true);
         Ok(Some(value))
     }
 
     /// An HTTP client for the current files; the previous one if they are unchanged.
     async fn http_client(&self) -> Result<HttpClient, Failure> {
-        let ClientFiles { authorities, certificate, .. } = &self.files;
+        let ClientFiles {
+            authorities,
+            certificate,
+            ..
+        } = &self.files;
         let trust = TlsMaterial {
             authorities: match authorities {
                 Some(file) => Some(text(file).await?),
                 None => None,
             },
             client_certificate: match certificate {
-                Some((certificate, key)) => Some(Secret::new(format!("{}\n{}", text(certificate).await?.expose(), text(key).await?.expose()))),
+                Some((certificate, key)) => Some(Secret::new(format!(
+                    "{}\n{}",
+                    text(certificate).await?.expose(),
+                    text(key).await?.expose()
+                ))),
                 None => None,
             },
         };
@@ -161,7 +203,11 @@ impl AgentClient {
         settings.max_body = MAX_BODY;
         // An agent is near: proxies are for the cloud.
         settings.proxy_from_environment = false;
-        settings.certificate_authorities = trust.authorities.iter().map(|pem| pem.expose().as_bytes().to_vec()).collect();
+        settings.certificate_authorities = trust
+            .authorities
+            .iter()
+            .map(|pem| pem.expose().as_bytes().to_vec())
+            .collect();
         settings.client_identity = trust.client_certificate.clone();
         settings.server_name = self.server_name.clone();
         let client = HttpClient::new(settings).map_err(|error| transport(&error))?;
@@ -172,7 +218,17 @@ impl AgentClient {
 
 impl PartialEq for AgentClient {
     fn eq(&self, other: &Self) -> bool {
-        (&self.url, &self.server_name, &self.token_header, &self.files) == (&other.url, &other.server_name, &other.token_header, &other.files)
+        (
+            &self.url,
+            &self.server_name,
+            &self.token_header,
+            &self.files,
+        ) == (
+            &other.url,
+            &other.server_name,
+            &other.token_header,
+            &other.files,
+        )
     }
 }
 
@@ -180,15 +236,22 @@ impl Eq for AgentClient {}
 
 impl fmt::Debug for AgentClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AgentClient").field("url", &self.shown()).field("files", &self.files).finish_non_exhaustive()
+        f.debug_struct("AgentClient")
+            .field("url", &self.shown())
+            .field("files", &self.files)
+            .finish_non_exhaustive()
     }
 }
 
 async fn text(path: &Path) -> Result<Secret, Failure> {
     let cannot = |error: &dyn fmt::Display| {
-        Failure::new(format!("cannot read {}: {error}", path.display())).with_hint("check that the file is there and that the sidecar's user may read it")
+        Failure::new(format!("cannot read {}: {error}", path.display()))
+            .with_hint("check that the file is there and that the sidecar's user may read it")
     };
-    file::read_text(path, MAX_SECRET_FILE).await.map(Secret::new).map_err(|error| cannot(&error))
+    file::read_text(path, MAX_SECRET_FILE)
+        .await
+        .map(Secret::new)
+        .map_err(|error| cannot(&error))
 }
 
 fn transport(error: &Error) -> Failure {
@@ -197,7 +260,9 @@ fn transport(error: &Error) -> Failure {
     if let Error::Transport(error) = error {
         match error.failure() {
             TransportFailure::Connect => {
-                return failure.with_hint("check that the agent runs and that its `url` is right").expected_at_start();
+                return failure
+                    .with_hint("check that the agent runs and that its `url` is right")
+                    .expected_at_start();
             }
             TransportFailure::Tls => {
                 return failure.with_hint(

@@ -24,13 +24,28 @@ struct Member {
     status: i64,
 }
 
-pub(super) async fn members(agent: &Agent, is_wan: bool, clock: &Clock) -> Result<Members, Failure> {
-    let response = agent.get("read its members", "/v1/agent/members", scope(is_wan), clock).await?;
-    let list: Vec<Member> =
-        decode_json(&response.body).map_err(|error| Failure::new(format!("its list of members is not what Consul's documents say: {error}")))?;
+pub(super) async fn members(
+    agent: &Agent,
+    is_wan: bool,
+    clock: &Clock,
+) -> Result<Members, Failure> {
+    let response = agent
+        .get(
+            "read its members",
+            "/v1/agent/members",
+            scope(is_wan),
+            clock,
+        )
+        .await?;
+    let list: Vec<Member> = decode_json(&response.body).map_err(|error| {
+        Failure::new(format!(
+            "its list of members is not what Consul's documents say: {error}"
+        ))
+    })?;
     if list.is_empty() {
         // An agent is a member itself: an empty list means that the token can't read members.
-        return Err(Failure::new("its list of members is empty").with_hint("give `token_file` a token with `node:read`"));
+        return Err(Failure::new("its list of members is empty")
+            .with_hint("give `token_file` a token with `node:read`"));
     }
     let mut members = Members::default();
     for member in list {
@@ -43,9 +58,17 @@ pub(super) async fn members(agent: &Agent, is_wan: bool, clock: &Clock) -> Resul
     Ok(members)
 }
 
-pub(super) async fn join(agent: &Agent, is_wan: bool, address: &str, clock: &Clock) -> Result<(), Failure> {
+pub(super) async fn join(
+    agent: &Agent,
+    is_wan: bool,
+    address: &str,
+    clock: &Clock,
+) -> Result<(), Failure> {
     let path = format!("/v1/agent/join/{}", utf8_percent_encode(address, IN_PATH));
-    agent.put(&format!("join {address}"), &path, scope(is_wan), clock).await.map(drop)
+    agent
+        .put(&format!("join {address}"), &path, scope(is_wan), clock)
+        .await
+        .map(drop)
 }
 
 /// The hint for a refusal.
@@ -55,7 +78,9 @@ pub(super) fn hint(status: u16, said: &str) -> Option<&'static str> {
             "check the token in `token_file`; before the cluster has a leader Consul knows no token but the one in its own `acl.tokens.agent_recovery`: put that one into \
              `token_file`, or let the agents find each other through a join file (`[[watch.file]]` of kind `consul`)",
         ),
-        401 | 403 => Some("give `token_file` a token with `agent:write` on the agent's own node, and `node:read` to see its members"),
+        401 | 403 => Some(
+            "give `token_file` a token with `agent:write` on the agent's own node, and `node:read` to see its members",
+        ),
         _ => None,
     }
 }

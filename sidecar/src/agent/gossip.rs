@@ -61,7 +61,13 @@ struct Choice {
 
 impl GossipPool {
     pub(super) fn new(dialer: Arc<dyn Dialer>) -> Self {
-        Self { dialer, joined: BTreeSet::new(), alive: BTreeSet::new(), failed: BTreeMap::new(), busy_until: None }
+        Self {
+            dialer,
+            joined: BTreeSet::new(),
+            alive: BTreeSet::new(),
+            failed: BTreeMap::new(),
+            busy_until: None,
+        }
     }
 
     /// Joins the agent to the peers it lacks, until `is_outdated` returns true.
@@ -78,7 +84,10 @@ impl GossipPool {
         let mut attempted = BTreeSet::new();
         let (mut failed_blind, mut has_tried_all) = (false, false);
         while !self.is_busy(clock) && !is_outdated() {
-            let Some(choice) = self.choose(agent, peers, &members, &attempted, clock, !failed_blind).await else {
+            let Some(choice) = self
+                .choose(agent, peers, &members, &attempted, clock, !failed_blind)
+                .await
+            else {
                 has_tried_all = true;
                 break;
             };
@@ -104,12 +113,19 @@ impl GossipPool {
             attempted.insert(form);
         }
         let absent = self.absent(agent, peers.current, &members);
-        let forms: BTreeSet<&str> = absent.iter().map(|candidate| candidate.form.as_str()).collect();
+        let forms: BTreeSet<&str> = absent
+            .iter()
+            .map(|candidate| candidate.form.as_str())
+            .collect();
         self.failed.retain(|form, _| forms.contains(form.as_str()));
         match self.failure(&absent, has_tried_all) {
             Some(failure) => {
                 if !joined.is_empty() {
-                    tracing::info!(agent = agent.client.shown(), joined = joined.join(" "), "joined some peers");
+                    tracing::info!(
+                        agent = agent.client.shown(),
+                        joined = joined.join(" "),
+                        "joined some peers"
+                    );
                 }
                 Err(failure)
             }
@@ -131,24 +147,48 @@ impl GossipPool {
             AgentKind::Consul { wan } => consul::members(agent, wan, clock).await,
             AgentKind::NomadServer | AgentKind::NomadClient => nomad::members(agent, clock).await,
         };
-        let has_lost = members.as_ref().is_ok_and(|members| !self.alive.is_subset(members.alive()));
+        let has_lost = members
+            .as_ref()
+            .is_ok_and(|members| !self.alive.is_subset(members.alive()));
         if members.is_err() || has_lost {
             self.joined.clear();
         }
-        self.alive = members.as_ref().map(|members| members.alive().clone()).unwrap_or_default();
+        self.alive = members
+            .as_ref()
+            .map(|members| members.alive().clone())
+            .unwrap_or_default();
         members
     }
 
     /// Those of `peers` that aren't members, neither by themselves nor by another address of their
     /// instance. Untried ones come first, then those with the oldest attempt.
     fn absent(&self, agent: &Agent, peers: &[Address], members: &Members) -> Vec<Candidate> {
-        let is_known = |peer: &Address| members.has_alive(peer) || self.joined.contains(&form_of(agent, peer));
-        let instances: BTreeSet<&str> = peers.iter().filter(|peer| is_known(peer)).filter_map(|peer| peer.instance.as_deref()).collect();
-        let port = agent.port.or_else(|| members.usual_port()).unwrap_or_else(|| agent.kind.gossip_port());
+        let is_known =
+            |peer: &Address| members.has_alive(peer) || self.joined.contains(&form_of(agent, peer));
+        let instances: BTreeSet<&str> = peers
+            .iter()
+            .filter(|peer| is_known(peer))
+            .filter_map(|peer| peer.instance.as_deref())
+            .collect();
+        let port = agent
+            .port
+            .or_else(|| members.usual_port())
+            .unwrap_or_else(|| agent.kind.gossip_port());
         let mut absent: Vec<Candidate> = peers
             .iter()
-            .filter(|peer| !is_known(peer) && !members.has(peer) && peer.instance.as_deref().is_none_or(|instance| !instances.contains(instance)))
-            .map(|peer| Candidate { form: form_of(agent, peer), host: peer.host.clone(), port: peer.port.unwrap_or(port) })
+            .filter(|peer| {
+                !is_known(peer)
+                    && !members.has(peer)
+                    && peer
+                        .instance
+                        .as_deref()
+                        .is_none_or(|instance| !instances.contains(instance))
+            })
+            .map(|peer| Candidate {
+                form: form_of(agent, peer),
+                host: peer.host.clone(),
+                port: peer.port.unwrap_or(port),
+            })
             .collect();
         absent.sort_by_key(|candidate| self.failed.get(&candidate.form).map(|failed| failed.at));
         absent
@@ -174,12 +214,18 @@ impl GossipPool {
         let current = open(peers.current);
         let (reachable, refused) = self.reachable(&current, clock).await;
         if let Some(candidate) = reachable {
-            return Some(Choice { candidate, is_reachable: true });
+            return Some(Choice {
+                candidate,
+                is_reachable: true,
+            });
         }
         if members.is_alone()
             && let (Some(candidate), _) = self.reachable(&open(peers.retained), clock).await
         {
-            return Some(Choice { candidate, is_reachable: true });
+            return Some(Choice {
+                candidate,
+                is_reachable: true,
+            });
         }
         if !may_be_blind {
             return None;
@@ -188,42 +234,93 @@ impl GossipPool {
         // better peer, or where the agent may have another network than this process.
         let is_worth_it = members.is_alone() || !agent.client.is_on_this_machine();
         let now = clock.now();
-        let is_due = |candidate: &&Candidate| self.failed.get(&candidate.form).is_none_or(|failed| failed.due <= now);
+        let is_due = |candidate: &&Candidate| {
+            self.failed
+                .get(&candidate.form)
+                .is_none_or(|failed| failed.due <= now)
+        };
         let silent = current.iter().filter(|_| is_worth_it);
         let candidate = refused.iter().chain(silent).find(is_due)?.clone();
-        Some(Choice { candidate, is_reachable: false })
+        Some(Choice {
+            candidate,
+            is_reachable: false,
+        })
     }
 
     /// The first that accepts a connection, and those that refuse one. A peer that has accepted and
     /// failed to join is left alone until it is due again.
-    async fn reachable(&self, candidates: &[Candidate], clock: &Clock) -> (Option<Candidate>, Vec<Candidate>) {
+    async fn reachable(
+        &self,
+        candidates: &[Candidate],
+        clock: &Clock,
+    ) -> (Option<Candidate>, Vec<Candidate>) {
         let now = clock.now();
-        let is_resting = |candidate: &&Candidate| self.failed.get(&candidate.form).is_some_and(|failed| failed.was_reachable && failed.due > now);
-        let ready: Vec<&Candidate> = candidates.iter().filter(|candidate| !is_resting(candidate)).collect();
-        let targets: Vec<(&Host, u16)> = ready.iter().map(|candidate| (&candidate.host, candidate.port)).collect();
+        let is_resting = |candidate: &&Candidate| {
+            self.failed
+                .get(&candidate.form)
+                .is_some_and(|failed| failed.was_reachable && failed.due > now)
+        };
+        let ready: Vec<&Candidate> = candidates
+            .iter()
+            .filter(|candidate| !is_resting(candidate))
+            .collect();
+        let targets: Vec<(&Host, u16)> = ready
+            .iter()
+            .map(|candidate| (&candidate.host, candidate.port))
+            .collect();
         let probed = probe(self.dialer.as_ref(), &targets, clock).await;
         let of = |index: usize| ready[index].clone();
-        (probed.reachable.map(of), probed.refused.into_iter().map(of).collect())
+        (
+            probed.reachable.map(of),
+            probed.refused.into_iter().map(of).collect(),
+        )
     }
 
     fn note_failure(&mut self, form: String, failure: Failure, was_reachable: bool, now: Instant) {
         // The agents of machines that start together aren't all there at once.
-        let failure = if was_reachable { failure } else { failure.expected_at_start() };
-        let attempts = self.failed.get(&form).map_or(1, |before| before.attempts.saturating_add(1));
+        let failure = if was_reachable {
+            failure
+        } else {
+            failure.expected_at_start()
+        };
+        let attempts = self
+            .failed
+            .get(&form)
+            .map_or(1, |before| before.attempts.saturating_add(1));
         // Never at once: half of the delay is fixed.
         let wait = RETRY.bound(attempts - 1) / 2 + RETRY.wait(attempts - 1) / 2;
-        self.failed.insert(form, FailedJoin { failure, attempts, at: now, due: now + wait, was_reachable });
+        self.failed.insert(
+            form,
+            FailedJoin {
+                failure,
+                attempts,
+                at: now,
+                due: now + wait,
+                was_reachable,
+            },
+        );
     }
 
     /// Why peers are missing: the first by address, and how many more there are.
     fn failure(&self, absent: &[Candidate], has_tried_all: bool) -> Option<Failure> {
-        let first =
-            absent.iter().filter(|candidate| has_tried_all || self.failed.contains_key(&candidate.form)).min_by(|one, other| one.form.cmp(&other.form))?;
-        let failure = self.failed.get(&first.form).map(|failed| failed.failure.clone()).unwrap_or_else(|| {
-            Failure::new(format!("cannot join {}: it does not accept connections on port {}", first.form, first.port))
-                .with_hint("check that the peer runs, and that firewalls let its gossip port through")
+        let first = absent
+            .iter()
+            .filter(|candidate| has_tried_all || self.failed.contains_key(&candidate.form))
+            .min_by(|one, other| one.form.cmp(&other.form))?;
+        let failure = self
+            .failed
+            .get(&first.form)
+            .map(|failed| failed.failure.clone())
+            .unwrap_or_else(|| {
+                Failure::new(format!(
+                    "cannot join {}: it does not accept connections on port {}",
+                    first.form, first.port
+                ))
+                .with_hint(
+                    "check that the peer runs, and that firewalls let its gossip port through",
+                )
                 .expected_at_start()
-        });
+            });
         Some(failure.with_others(absent.len() - 1))
     }
 }

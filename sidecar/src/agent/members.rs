@@ -30,7 +30,9 @@ impl Members {
     /// itself. The port counts where the address has one of its own. A name never is a member: only
     /// the agent can resolve it.
     pub(super) fn has(&self, address: &Address) -> bool {
-        let Host::Ip(ip) = &address.host else { return false };
+        let Host::Ip(ip) = &address.host else {
+            return false;
+        };
         let ip = ip.to_canonical();
         match address.port {
             Some(port) => self.places.contains(&(ip, port)),
@@ -40,9 +42,13 @@ impl Members {
 
     /// Whether an address is that of a member that is alive.
     pub(super) fn has_alive(&self, address: &Address) -> bool {
-        let Host::Ip(ip) = &address.host else { return false };
+        let Host::Ip(ip) = &address.host else {
+            return false;
+        };
         let ip = ip.to_canonical();
-        self.alive.iter().any(|(alive, port)| *alive == ip && (address.port.is_none() || address.port == *port))
+        self.alive
+            .iter()
+            .any(|(alive, port)| *alive == ip && (address.port.is_none() || address.port == *port))
     }
 
     /// The members that are alive.
@@ -61,6 +67,9 @@ impl Members {
         for (_, port) in &self.places {
             *counts.entry(*port).or_default() += 1;
         }
-        counts.into_iter().max_by_key(|(_, count)| *count).map(|(port, _)| port)
+        counts
+            .into_iter()
+            .max_by_key(|(_, count)| *count)
+            .map(|(port, _)| port)
     }
 }

@@ -128,18 +128,58 @@ pub(crate) struct Peers<'a> {
 
 impl Agent {
     /// Sends a request that reads the agent's state.
-    async fn get(&self, operation: &str, path: &str, query: &[(&str, &str)], clock: &Clock) -> Result<Response, Failure> {
-        self.send(operation, Method::GET, path, query, &Call::new(clock, READ_TIMEOUT)).await
+    async fn get(
+        &self,
+        operation: &str,
+        path: &str,
+        query: &[(&str, &str)],
+        clock: &Clock,
+    ) -> Result<Response, Failure> {
+        self.send(
+            operation,
+            Method::GET,
+            path,
+            query,
+            &Call::new(clock, READ_TIMEOUT),
+        )
+        .await
     }
 
     /// Sends a request that changes the agent's peers.
-    async fn put(&self, operation: &str, path: &str, query: &[(&str, &str)], clock: &Clock) -> Result<Response, Failure> {
-        self.send(operation, Method::PUT, path, query, &Call::new(clock, self.kind.join_timeout())).await
+    async fn put(
+        &self,
+        operation: &str,
+        path: &str,
+        query: &[(&str, &str)],
+        clock: &Clock,
+    ) -> Result<Response, Failure> {
+        self.send(
+            operation,
+            Method::PUT,
+            path,
+            query,
+            &Call::new(clock, self.kind.join_timeout()),
+        )
+        .await
     }
 
-    async fn send(&self, operation: &str, method: Method, path: &str, query: &[(&str, &str)], call: &Call) -> Result<Response, Failure> {
-        let response = self.client.send(operation, method, path, query, call).await?;
-        if response.status == StatusCode::OK { Ok(response) } else { Err(self.refusal(operation, &response)) }
+    async fn send(
+        &self,
+        operation: &str,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        call: &Call,
+    ) -> Result<Response, Failure> {
+        let response = self
+            .client
+            .send(operation, method, path, query, call)
+            .await?;
+        if response.status == StatusCode::OK {
+            Ok(response)
+        } else {
+            Err(self.refusal(operation, &response))
+        }
     }
 
     /// The failure for an unsuccessful response.
@@ -173,7 +213,11 @@ pub(crate) struct AgentSession {
 impl AgentSession {
     /// A new session.
     pub(crate) fn new(agent: Agent, dialer: Arc<dyn Dialer>, clock: &Clock) -> Self {
-        Self { agent, gossip: GossipPool::new(dialer), clock: clock.clone() }
+        Self {
+            agent,
+            gossip: GossipPool::new(dialer),
+            clock: clock.clone(),
+        }
     }
 
     /// Joins the agent to the peers it lacks. Stops early when `is_outdated` returns true.
@@ -181,12 +225,28 @@ impl AgentSession {
     /// # Errors
     ///
     /// It can't be reached, or refuses. Peers that could be joined are joined.
-    pub(crate) async fn update(&mut self, peers: Peers<'_>, is_outdated: &(dyn Fn() -> bool + Sync)) -> Result<JoinOutcome, Failure> {
-        let Self { agent, gossip, clock } = self;
+    pub(crate) async fn update(
+        &mut self,
+        peers: Peers<'_>,
+        is_outdated: &(dyn Fn() -> bool + Sync),
+    ) -> Result<JoinOutcome, Failure> {
+        let Self {
+            agent,
+            gossip,
+            clock,
+        } = self;
         let outcome = match agent.kind {
-            AgentKind::Consul { .. } | AgentKind::NomadServer => gossip.update(agent, peers, clock, is_outdated).await,
+            AgentKind::Consul { .. } | AgentKind::NomadServer => {
+                gossip.update(agent, peers, clock, is_outdated).await
+            }
             AgentKind::NomadClient => nomad::update_client(agent, peers, clock).await,
         };
-        outcome.map_err(|failure| failure.of(format!("{} agent {}", agent.kind.name(), agent.client.shown())))
+        outcome.map_err(|failure| {
+            failure.of(format!(
+                "{} agent {}",
+                agent.kind.name(),
+                agent.client.shown()
+            ))
+        })
     }
 }

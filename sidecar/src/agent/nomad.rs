@@ -42,9 +42,14 @@ struct JoinAnswer {
 }
 
 pub(super) async fn members(agent: &Agent, clock: &Clock) -> Result<Members, Failure> {
-    let response = agent.get("read its members", "/v1/agent/members", &[], clock).await?;
-    let list: ServerMembers =
-        decode_json(&response.body).map_err(|error| Failure::new(format!("its list of members is not what Nomad's documents say: {error}")))?;
+    let response = agent
+        .get("read its members", "/v1/agent/members", &[], clock)
+        .await?;
+    let list: ServerMembers = decode_json(&response.body).map_err(|error| {
+        Failure::new(format!(
+            "its list of members is not what Nomad's documents say: {error}"
+        ))
+    })?;
     let mut members = Members::default();
     for member in list.members.unwrap_or_default() {
         if member.status != "left"
@@ -57,37 +62,84 @@ pub(super) async fn members(agent: &Agent, clock: &Clock) -> Result<Members, Fai
 }
 
 pub(super) async fn join(agent: &Agent, address: &str, clock: &Clock) -> Result<(), Failure> {
-    let response = agent.put(&format!("join {address}"), "/v1/agent/join", &[("address", address)], clock).await?;
-    let answer: JoinAnswer =
-        decode_json(&response.body).map_err(|error| Failure::new(format!("its answer to a join is not what Nomad's documents say: {error}")))?;
+    let response = agent
+        .put(
+            &format!("join {address}"),
+            "/v1/agent/join",
+            &[("address", address)],
+            clock,
+        )
+        .await?;
+    let answer: JoinAnswer = decode_json(&response.body).map_err(|error| {
+        Failure::new(format!(
+            "its answer to a join is not what Nomad's documents say: {error}"
+        ))
+    })?;
     if let Some(warning) = answer.warning.filter(|warning| !warning.is_empty()) {
-        tracing::warn!(agent = agent.client.shown(), warning = one_line(warning.as_bytes()), "the agent joined with a warning");
+        tracing::warn!(
+            agent = agent.client.shown(),
+            warning = one_line(warning.as_bytes()),
+            "the agent joined with a warning"
+        );
     }
     match answer.error.filter(|error| !error.is_empty()) {
-        Some(error) => Err(Failure::new(format!("cannot join {address}: {}", one_line(error.as_bytes())))),
-        None if answer.num_joined == 0 => Err(Failure::new(format!("cannot join {address}: it joined none and does not say why"))),
+        Some(error) => Err(Failure::new(format!(
+            "cannot join {address}: {}",
+            one_line(error.as_bytes())
+        ))),
+        None if answer.num_joined == 0 => Err(Failure::new(format!(
+            "cannot join {address}: it joined none and does not say why"
+        ))),
         None => Ok(()),
     }
 }
 
-pub(super) async fn update_client(agent: &Agent, peers: Peers<'_>, clock: &Clock) -> Result<JoinOutcome, Failure> {
-    let response = agent.get("read its servers", "/v1/agent/servers", &[], clock).await?;
-    let known: Option<Vec<String>> =
-        decode_json(&response.body).map_err(|error| Failure::new(format!("its list of servers is not what Nomad's documents say: {error}")))?;
+pub(super) async fn update_client(
+    agent: &Agent,
+    peers: Peers<'_>,
+    clock: &Clock,
+) -> Result<JoinOutcome, Failure> {
+    let response = agent
+        .get("read its servers", "/v1/agent/servers", &[], clock)
+        .await?;
+    let known: Option<Vec<String>> = decode_json(&response.body).map_err(|error| {
+        Failure::new(format!(
+            "its list of servers is not what Nomad's documents say: {error}"
+        ))
+    })?;
     let known = known.unwrap_or_default();
     // Retained addresses may be dead: a client that knows only those has lost its servers.
-    let servers = if peers.current.is_empty() { peers.retained } else { peers.current };
-    if known.iter().any(|server| servers.iter().any(|peer| is_host(server, &peer.host))) {
+    let servers = if peers.current.is_empty() {
+        peers.retained
+    } else {
+        peers.current
+    };
+    if known
+        .iter()
+        .any(|server| servers.iter().any(|peer| is_host(server, &peer.host)))
+    {
         return Ok(JoinOutcome::UpToDate);
     }
     if !peers.fresh {
         return Ok(JoinOutcome::Waiting);
     }
-    let servers: Vec<String> =
-        servers.iter().map(|peer| address_format::with_port(&peer.host, peer.port.or(agent.port).unwrap_or(nomad::CLIENT_PORT))).collect();
-    let query: Vec<(&str, &str)> = servers.iter().map(|server| ("address", server.as_str())).collect();
+    let servers: Vec<String> = servers
+        .iter()
+        .map(|peer| {
+            address_format::with_port(
+                &peer.host,
+                peer.port.or(agent.port).unwrap_or(nomad::CLIENT_PORT),
+            )
+        })
+        .collect();
+    let query: Vec<(&str, &str)> = servers
+        .iter()
+        .map(|server| ("address", server.as_str()))
+        .collect();
     // 400 when not one of them answers, and the old list stays.
-    agent.put("give it new servers", "/v1/agent/servers", &query, clock).await?;
+    agent
+        .put("give it new servers", "/v1/agent/servers", &query, clock)
+        .await?;
     Ok(JoinOutcome::Joined(servers))
 }
 
@@ -105,10 +157,15 @@ pub(super) fn hint(status: u16) -> Option<&'static str> {
 /// Whether `server`, as a client lists it (`10.0.0.4:4647`), is on this host.
 fn is_host(server: &str, host: &Host) -> bool {
     let name = server.rsplit_once(':').map_or(server, |(name, _)| name);
-    let ip = server.parse().map(|place: SocketAddr| place.ip()).or_else(|_| server.parse::<IpAddr>());
+    let ip = server
+        .parse()
+        .map(|place: SocketAddr| place.ip())
+        .or_else(|_| server.parse::<IpAddr>());
     match (host, ip) {
         (Host::Ip(host), Ok(ip)) => host.to_canonical() == ip.to_canonical(),
-        (Host::Name(host), _) => host.trim_end_matches('.').eq_ignore_ascii_case(name.trim_end_matches('.')),
+        (Host::Name(host), _) => host
+            .trim_end_matches('.')
+            .eq_ignore_ascii_case(name.trim_end_matches('.')),
         _ => false,
     }
 }

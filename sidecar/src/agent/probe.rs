@@ -68,10 +68,19 @@ pub(super) struct Probed {
 /// Looks for the first of `targets` that accepts a connection. They are tried in this order, the
 /// next as soon as the one before has failed or is late.
 pub(super) async fn probe(dialer: &dyn Dialer, targets: &[(&Host, u16)], clock: &Clock) -> Probed {
-    let stagger = STAGGER.min(ALL_STARTED / u32::try_from(targets.len().max(1)).unwrap_or(u32::MAX));
-    let (mut probed, mut attempts, mut waiting) = (Probed::default(), FuturesUnordered::new(), targets.iter().enumerate());
+    let stagger =
+        STAGGER.min(ALL_STARTED / u32::try_from(targets.len().max(1)).unwrap_or(u32::MAX));
+    let (mut probed, mut attempts, mut waiting) = (
+        Probed::default(),
+        FuturesUnordered::new(),
+        targets.iter().enumerate(),
+    );
     loop {
-        let next = if attempts.len() < MAX_CONCURRENT { waiting.next() } else { None };
+        let next = if attempts.len() < MAX_CONCURRENT {
+            waiting.next()
+        } else {
+            None
+        };
         let is_started = next.is_some();
         if let Some((index, (host, port))) = next {
             attempts.push(async move {
@@ -84,7 +93,11 @@ pub(super) async fn probe(dialer: &dyn Dialer, targets: &[(&Host, u16)], clock: 
         }
         let pause = async {
             // No attempt was started: none is left, or the limit is reached.
-            if is_started { clock.sleep(stagger).await } else { std::future::pending().await }
+            if is_started {
+                clock.sleep(stagger).await
+            } else {
+                std::future::pending().await
+            }
         };
         tokio::select! {
             done = attempts.next() => match done {

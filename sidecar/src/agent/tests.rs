@@ -45,7 +45,10 @@ impl Pretend {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heard: Arc<Mutex<Vec<String>>> = Arc::default();
-        let answers: BTreeMap<_, _> = answers.iter().map(|(asked, status, body)| ((*asked).to_owned(), (*status, (*body).to_owned()))).collect();
+        let answers: BTreeMap<_, _> = answers
+            .iter()
+            .map(|(asked, status, body)| ((*asked).to_owned(), (*status, (*body).to_owned())))
+            .collect();
         let answers = Arc::new(Mutex::new(answers));
         let (ears, table) = (Arc::clone(&heard), Arc::clone(&answers));
         let task = tokio::spawn(async move {
@@ -54,19 +57,37 @@ impl Pretend {
                 let (ears, table) = (Arc::clone(&ears), Arc::clone(&table));
                 let service = service_fn(move |request: Request<Incoming>| {
                     let asked = format!("{} {}", request.method(), request.uri());
-                    let token = ["x-consul-token", "x-nomad-token"].iter().find_map(|name| request.headers().get(*name));
-                    ears.lock().unwrap().push(token.map_or_else(|| asked.clone(), |token| format!("{asked} [{}]", token.to_str().unwrap())));
-                    let (status, body) = table.lock().unwrap().get(&asked).cloned().unwrap_or_else(|| (404, "no such thing".to_owned()));
+                    let token = ["x-consul-token", "x-nomad-token"]
+                        .iter()
+                        .find_map(|name| request.headers().get(*name));
+                    ears.lock().unwrap().push(token.map_or_else(
+                        || asked.clone(),
+                        |token| format!("{asked} [{}]", token.to_str().unwrap()),
+                    ));
+                    let (status, body) = table
+                        .lock()
+                        .unwrap()
+                        .get(&asked)
+                        .cloned()
+                        .unwrap_or_else(|| (404, "no such thing".to_owned()));
                     async move {
                         let mut response = Response::new(Full::new(Bytes::from(body)));
                         *response.status_mut() = StatusCode::from_u16(status).unwrap();
                         Ok::<_, Infallible>(response)
                     }
                 });
-                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service),
+                );
             }
         });
-        Self { url, heard, answers, task }
+        Self {
+            url,
+            heard,
+            answers,
+            task,
+        }
     }
 
     fn heard(&self) -> Vec<String> {
@@ -74,13 +95,31 @@ impl Pretend {
     }
 
     fn set(&self, asked: &str, status: u16, body: &str) {
-        self.answers.lock().unwrap().insert(asked.to_owned(), (status, body.to_owned()));
+        self.answers
+            .lock()
+            .unwrap()
+            .insert(asked.to_owned(), (status, body.to_owned()));
     }
 
     fn agent(&self, kind: AgentKind, token: Option<PathBuf>) -> Agent {
-        let header = if matches!(kind, AgentKind::Consul { .. }) { "x-consul-token" } else { "x-nomad-token" };
-        let files = ClientFiles { token, ..ClientFiles::default() };
-        Agent { kind, client: AgentClient::new(self.url.parse().unwrap(), HeaderName::from_static(header), files), port: None }
+        let header = if matches!(kind, AgentKind::Consul { .. }) {
+            "x-consul-token"
+        } else {
+            "x-nomad-token"
+        };
+        let files = ClientFiles {
+            token,
+            ..ClientFiles::default()
+        };
+        Agent {
+            kind,
+            client: AgentClient::new(
+                self.url.parse().unwrap(),
+                HeaderName::from_static(header),
+                files,
+            ),
+            port: None,
+        }
     }
 
     /// The errors of this agent name its port.
@@ -90,7 +129,10 @@ impl Pretend {
 }
 
 fn ips(texts: &[&str]) -> Vec<Address> {
-    texts.iter().map(|text| Address::ip(text.parse().unwrap())).collect()
+    texts
+        .iter()
+        .map(|text| Address::ip(text.parse().unwrap()))
+        .collect()
 }
 
 /// Every peer accepts connections.
@@ -106,7 +148,16 @@ impl Dialer for Open {
 
 /// One update of an agent that nothing is remembered of.
 async fn update(agent: &Agent, current: &[Address]) -> Result<JoinOutcome, Failure> {
-    AgentSession::new(agent.clone(), Arc::new(Open), &Clock::system()).update(Peers { current, retained: &[], fresh: true }, &|| false).await
+    AgentSession::new(agent.clone(), Arc::new(Open), &Clock::system())
+        .update(
+            Peers {
+                current,
+                retained: &[],
+                fresh: true,
+            },
+            &|| false,
+        )
+        .await
 }
 
 const CONSUL: AgentKind = AgentKind::Consul { wan: false };
@@ -120,58 +171,133 @@ fn consul_members(members: &[(&str, i64)]) -> String {
 #[tokio::test]
 async fn consul_is_given_only_peers_that_are_no_members_and_asked_again_after_each() {
     let pretend = Pretend::start(&[
-        ("GET /v1/agent/members", 200, &consul_members(&[("10.0.0.4", 1), ("10.0.0.5", 4), ("10.0.0.6", 3), ("2001:db8::7", 1)])),
+        (
+            "GET /v1/agent/members",
+            200,
+            &consul_members(&[
+                ("10.0.0.4", 1),
+                ("10.0.0.5", 4),
+                ("10.0.0.6", 3),
+                ("2001:db8::7", 1),
+            ]),
+        ),
         ("PUT /v1/agent/join/10.0.0.6", 200, ""),
         ("PUT /v1/agent/join/2001%3Adb8%3A%3A8", 200, ""),
     ])
     .await;
     let agent = pretend.agent(CONSUL, None);
-    let peers = ips(&["10.0.0.4", "10.0.0.5", "10.0.0.6", "2001:db8::7", "2001:db8::8"]);
-    assert_eq!(update(&agent, &peers).await, Ok(JoinOutcome::Joined(vec!["10.0.0.6".to_owned(), "2001:db8::8".to_owned()])));
+    let peers = ips(&[
+        "10.0.0.4",
+        "10.0.0.5",
+        "10.0.0.6",
+        "2001:db8::7",
+        "2001:db8::8",
+    ]);
+    assert_eq!(
+        update(&agent, &peers).await,
+        Ok(JoinOutcome::Joined(vec![
+            "10.0.0.6".to_owned(),
+            "2001:db8::8".to_owned()
+        ]))
+    );
     let members = "GET /v1/agent/members";
-    assert_eq!(pretend.heard(), [members, "PUT /v1/agent/join/10.0.0.6", members, "PUT /v1/agent/join/2001%3Adb8%3A%3A8", members]);
+    assert_eq!(
+        pretend.heard(),
+        [
+            members,
+            "PUT /v1/agent/join/10.0.0.6",
+            members,
+            "PUT /v1/agent/join/2001%3Adb8%3A%3A8",
+            members
+        ]
+    );
 
     // All there: nothing is joined.
-    pretend.set(members, 200, &consul_members(&[("10.0.0.4", 1), ("10.0.0.6", 1)]));
-    assert_eq!(update(&agent, &ips(&["10.0.0.4", "10.0.0.6"])).await, Ok(JoinOutcome::UpToDate));
+    pretend.set(
+        members,
+        200,
+        &consul_members(&[("10.0.0.4", 1), ("10.0.0.6", 1)]),
+    );
+    assert_eq!(
+        update(&agent, &ips(&["10.0.0.4", "10.0.0.6"])).await,
+        Ok(JoinOutcome::UpToDate)
+    );
     assert_eq!(pretend.heard(), [members]);
 }
 
 #[tokio::test]
 async fn a_peer_with_a_port_is_a_member_only_at_that_port_and_the_wan_is_another_pool() {
     let pretend = Pretend::start(&[
-        ("GET /v1/agent/members?wan=1", 200, &consul_members(&[("10.0.0.4", 1), ("2001:db8::7", 1)])),
+        (
+            "GET /v1/agent/members?wan=1",
+            200,
+            &consul_members(&[("10.0.0.4", 1), ("2001:db8::7", 1)]),
+        ),
         ("PUT /v1/agent/join/10.0.0.4%3A9000?wan=1", 200, ""),
-        ("PUT /v1/agent/join/%5B2001%3Adb8%3A%3A7%5D%3A9000?wan=1", 200, ""),
+        (
+            "PUT /v1/agent/join/%5B2001%3Adb8%3A%3A7%5D%3A9000?wan=1",
+            200,
+            "",
+        ),
     ])
     .await;
     let agent = pretend.agent(AgentKind::Consul { wan: true }, None);
-    let peers: Vec<Address> = ips(&["10.0.0.4", "2001:db8::7"]).into_iter().map(|peer| peer.with_port(9000)).collect();
-    assert_eq!(update(&agent, &peers).await, Ok(JoinOutcome::Joined(vec!["10.0.0.4:9000".to_owned(), "[2001:db8::7]:9000".to_owned()])));
+    let peers: Vec<Address> = ips(&["10.0.0.4", "2001:db8::7"])
+        .into_iter()
+        .map(|peer| peer.with_port(9000))
+        .collect();
+    assert_eq!(
+        update(&agent, &peers).await,
+        Ok(JoinOutcome::Joined(vec![
+            "10.0.0.4:9000".to_owned(),
+            "[2001:db8::7]:9000".to_owned()
+        ]))
+    );
 }
 
 #[tokio::test]
 async fn one_peer_that_refuses_does_not_keep_the_others_out() {
     let refused = "rpc error: 1 error occurred:\n\t* Failed to join 10.0.0.5: dial tcp 10.0.0.5:8301: connect: connection refused";
     let pretend = Pretend::start(&[
-        ("GET /v1/agent/members", 200, &consul_members(&[("10.0.0.4", 1)])),
+        (
+            "GET /v1/agent/members",
+            200,
+            &consul_members(&[("10.0.0.4", 1)]),
+        ),
         ("PUT /v1/agent/join/10.0.0.5", 500, refused),
         ("PUT /v1/agent/join/10.0.0.6", 200, ""),
     ])
     .await;
-    let failure = update(&pretend.agent(CONSUL, None), &ips(&["10.0.0.4", "10.0.0.5", "10.0.0.6"])).await.unwrap_err();
+    let failure = update(
+        &pretend.agent(CONSUL, None),
+        &ips(&["10.0.0.4", "10.0.0.5", "10.0.0.6"]),
+    )
+    .await
+    .unwrap_err();
     assert_eq!(
         pretend.without_port(&failure),
         "consul agent URL: cannot join 10.0.0.5: status 500, rpc error: 1 error occurred: Failed to join 10.0.0.5: dial tcp 10.0.0.5:8301: connect: connection refused"
     );
-    assert!(pretend.heard().contains(&"PUT /v1/agent/join/10.0.0.6".to_owned()));
+    assert!(
+        pretend
+            .heard()
+            .contains(&"PUT /v1/agent/join/10.0.0.6".to_owned())
+    );
 }
 
 #[tokio::test]
 async fn a_refusal_says_which_right_is_missing() {
     let pretend = Pretend::start(&[
-        ("GET /v1/agent/members", 200, &consul_members(&[("10.0.0.4", 1)])),
-        ("PUT /v1/agent/join/10.0.0.5", 403, "Permission denied: token with AccessorID 'x' lacks permission 'agent:write' on \"n\""),
+        (
+            "GET /v1/agent/members",
+            200,
+            &consul_members(&[("10.0.0.4", 1)]),
+        ),
+        (
+            "PUT /v1/agent/join/10.0.0.5",
+            403,
+            "Permission denied: token with AccessorID 'x' lacks permission 'agent:write' on \"n\"",
+        ),
     ])
     .await;
     let agent = pretend.agent(CONSUL, None);
@@ -186,7 +312,10 @@ async fn a_refusal_says_which_right_is_missing() {
     let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
     assert_eq!(
         (pretend.without_port(&failure).as_str(), failure.hint()),
-        ("consul agent URL: its list of members is empty", Some("give `token_file` a token with `node:read`"))
+        (
+            "consul agent URL: its list of members is empty",
+            Some("give `token_file` a token with `node:read`")
+        )
     );
 }
 
@@ -197,30 +326,75 @@ async fn the_token_is_read_at_each_use_and_never_shown() {
     let pretend = Pretend::start(&[("GET /v1/agent/members", 403, "Permission denied")]).await;
     let agent = pretend.agent(CONSUL, Some(token.clone()));
     let missing = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
-    assert_eq!(pretend.without_port(&missing), format!("consul agent URL: cannot read {}: No such file or directory (os error 2)", token.display()));
+    assert_eq!(
+        pretend.without_port(&missing),
+        format!(
+            "consul agent URL: cannot read {}: No such file or directory (os error 2)",
+            token.display()
+        )
+    );
     for secret in ["canary-1", "canary-2"] {
         fs::write(&token, format!("{secret}\n")).unwrap();
         let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
-        assert_eq!(pretend.heard(), [format!("GET /v1/agent/members [{secret}]")]);
+        assert_eq!(
+            pretend.heard(),
+            [format!("GET /v1/agent/members [{secret}]")]
+        );
         assert!(!format!("{failure} {failure:?} {agent:?}").contains("canary"));
     }
     fs::write(&token, "\n").unwrap();
-    assert!(update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err().to_string().contains("there is no token in"));
+    assert!(
+        update(&agent, &ips(&["10.0.0.5"]))
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("there is no token in")
+    );
 }
 
 #[tokio::test]
 async fn consul_without_a_leader_and_nomad_say_what_helps_against_a_refused_token() {
     let pretend = Pretend::start(&[
-        ("GET /v1/agent/members", 200, &consul_members(&[("10.0.0.4", 1)])),
-        ("PUT /v1/agent/join/10.0.0.5", 403, "rpc error making call: ACL not found"),
+        (
+            "GET /v1/agent/members",
+            200,
+            &consul_members(&[("10.0.0.4", 1)]),
+        ),
+        (
+            "PUT /v1/agent/join/10.0.0.5",
+            403,
+            "rpc error making call: ACL not found",
+        ),
     ])
     .await;
-    let failure = update(&pretend.agent(CONSUL, None), &ips(&["10.0.0.5"])).await.unwrap_err();
-    assert!(failure.hint().unwrap().contains("before the cluster has a leader"), "{failure:?}");
-    assert!(failure.hint().unwrap().contains("`acl.tokens.agent_recovery`"), "{failure:?}");
+    let failure = update(&pretend.agent(CONSUL, None), &ips(&["10.0.0.5"]))
+        .await
+        .unwrap_err();
+    assert!(
+        failure
+            .hint()
+            .unwrap()
+            .contains("before the cluster has a leader"),
+        "{failure:?}"
+    );
+    assert!(
+        failure
+            .hint()
+            .unwrap()
+            .contains("`acl.tokens.agent_recovery`"),
+        "{failure:?}"
+    );
     pretend.set("GET /v1/agent/members", 403, "ACL token not found");
-    let failure = update(&pretend.agent(AgentKind::NomadServer, None), &ips(&["10.0.0.5"])).await.unwrap_err();
-    assert!(failure.hint().unwrap().contains("only a join file"), "{failure:?}");
+    let failure = update(
+        &pretend.agent(AgentKind::NomadServer, None),
+        &ips(&["10.0.0.5"]),
+    )
+    .await
+    .unwrap_err();
+    assert!(
+        failure.hint().unwrap().contains("only a join file"),
+        "{failure:?}"
+    );
 }
 
 #[tokio::test]
@@ -229,36 +403,79 @@ async fn a_nomad_server_joins_one_peer_a_call_and_its_body_counts_not_its_status
     let members = r#"{"ServerName": "n", "ServerRegion": "global", "ServerDC": "dc1", "Members": [
         {"Name": "a.global", "Addr": "10.0.0.4", "Port": 4648, "Status": "alive", "Tags": {}},
         {"Name": "b.global", "Addr": "10.0.0.5", "Port": 4648, "Status": "left", "Tags": {}}]}"#;
-    let (first, second) = ("PUT /v1/agent/join?address=10.0.0.5", "PUT /v1/agent/join?address=%5B2001%3Adb8%3A%3A6%5D%3A4648");
+    let (first, second) = (
+        "PUT /v1/agent/join?address=10.0.0.5",
+        "PUT /v1/agent/join?address=%5B2001%3Adb8%3A%3A6%5D%3A4648",
+    );
     let joined = r#"{"num_joined": 1, "error": ""}"#;
-    let pretend = Pretend::start(&[("GET /v1/agent/members", 200, members), (first, 200, joined), (second, 200, joined)]).await;
+    let pretend = Pretend::start(&[
+        ("GET /v1/agent/members", 200, members),
+        (first, 200, joined),
+        (second, 200, joined),
+    ])
+    .await;
     let agent = pretend.agent(AgentKind::NomadServer, None);
     let peers = ips(&["10.0.0.4", "10.0.0.5", "2001:db8::6"]);
-    assert_eq!(update(&agent, &peers).await, Ok(JoinOutcome::Joined(vec!["10.0.0.5".to_owned(), "[2001:db8::6]:4648".to_owned()])));
+    assert_eq!(
+        update(&agent, &peers).await,
+        Ok(JoinOutcome::Joined(vec![
+            "10.0.0.5".to_owned(),
+            "[2001:db8::6]:4648".to_owned()
+        ]))
+    );
     let read = "GET /v1/agent/members";
     assert_eq!(pretend.heard(), [read, first, read, second, read]);
 
     for (body, said) in [
-        (r#"{"num_joined": 0, "error": "1 error(s) occurred:\n* Failed to join 10.0.0.5: EOF"}"#, "1 error(s) occurred: Failed to join 10.0.0.5: EOF"),
-        (r#"{"num_joined": 0}"#, "it joined none and does not say why"),
+        (
+            r#"{"num_joined": 0, "error": "1 error(s) occurred:\n* Failed to join 10.0.0.5: EOF"}"#,
+            "1 error(s) occurred: Failed to join 10.0.0.5: EOF",
+        ),
+        (
+            r#"{"num_joined": 0}"#,
+            "it joined none and does not say why",
+        ),
     ] {
         pretend.set(first, 200, body);
         let failure = update(&agent, &peers).await.unwrap_err();
-        assert_eq!(pretend.without_port(&failure), format!("nomad-server agent URL: cannot join 10.0.0.5: {said}"));
+        assert_eq!(
+            pretend.without_port(&failure),
+            format!("nomad-server agent URL: cannot join 10.0.0.5: {said}")
+        );
     }
     pretend.set(first, 200, "not JSON");
     let failure = update(&agent, &peers).await.unwrap_err();
-    assert!(failure.to_string().contains("its answer to a join is not what Nomad's documents say: "), "{failure}");
+    assert!(
+        failure
+            .to_string()
+            .contains("its answer to a join is not what Nomad's documents say: "),
+        "{failure}"
+    );
     pretend.set(read, 501, "server is not enabled");
     let failure = update(&agent, &peers).await.unwrap_err();
-    assert_eq!(pretend.without_port(&failure), "nomad-server agent URL: cannot read its members: status 501, server is not enabled");
-    assert_eq!(failure.hint(), Some("the agent has another role than this `kind` says"));
+    assert_eq!(
+        pretend.without_port(&failure),
+        "nomad-server agent URL: cannot read its members: status 501, server is not enabled"
+    );
+    assert_eq!(
+        failure.hint(),
+        Some("the agent has another role than this `kind` says")
+    );
 }
 
 #[tokio::test]
 async fn a_nomad_client_gets_servers_only_when_it_has_lost_all_servers_and_only_what_is_fresh() {
-    let order = "PUT /v1/agent/servers?address=10.0.0.4%3A4647&address=%5B2001%3Adb8%3A%3A5%5D%3A4647";
-    let pretend = Pretend::start(&[("GET /v1/agent/servers", 200, r#"["10.0.0.9:4647", "10.0.0.4:4647"]"#), (order, 200, "")]).await;
+    let order =
+        "PUT /v1/agent/servers?address=10.0.0.4%3A4647&address=%5B2001%3Adb8%3A%3A5%5D%3A4647";
+    let pretend = Pretend::start(&[
+        (
+            "GET /v1/agent/servers",
+            200,
+            r#"["10.0.0.9:4647", "10.0.0.4:4647"]"#,
+        ),
+        (order, 200, ""),
+    ])
+    .await;
     let agent = pretend.agent(AgentKind::NomadClient, None);
     let peers = ips(&["10.0.0.4", "2001:db8::5"]);
     assert_eq!(update(&agent, &peers).await, Ok(JoinOutcome::UpToDate));
@@ -268,28 +485,58 @@ async fn a_nomad_client_gets_servers_only_when_it_has_lost_all_servers_and_only_
 
     for lost in [r#"["10.0.0.8:4647", "10.0.0.9:4647"]"#, "[]", "null"] {
         pretend.set("GET /v1/agent/servers", 200, lost);
-        let stale =
-            AgentSession::new(agent.clone(), Arc::new(Open), &Clock::system()).update(Peers { current: &peers, retained: &[], fresh: false }, &|| false).await;
+        let stale = AgentSession::new(agent.clone(), Arc::new(Open), &Clock::system())
+            .update(
+                Peers {
+                    current: &peers,
+                    retained: &[],
+                    fresh: false,
+                },
+                &|| false,
+            )
+            .await;
         assert_eq!(stale, Ok(JoinOutcome::Waiting));
         assert_eq!(pretend.heard(), ["GET /v1/agent/servers"]);
-        assert_eq!(update(&agent, &peers).await, Ok(JoinOutcome::Joined(vec!["10.0.0.4:4647".to_owned(), "[2001:db8::5]:4647".to_owned()])));
+        assert_eq!(
+            update(&agent, &peers).await,
+            Ok(JoinOutcome::Joined(vec![
+                "10.0.0.4:4647".to_owned(),
+                "[2001:db8::5]:4647".to_owned()
+            ]))
+        );
         assert_eq!(pretend.heard(), ["GET /v1/agent/servers", order]);
     }
     pretend.set(order, 400, "unable to reach any of the servers");
     let failure = update(&agent, &peers).await.unwrap_err();
-    assert_eq!(pretend.without_port(&failure), "nomad-client agent URL: cannot give it new servers: status 400, unable to reach any of the servers");
+    assert_eq!(
+        pretend.without_port(&failure),
+        "nomad-client agent URL: cannot give it new servers: status 400, unable to reach any of the servers"
+    );
 }
 
 #[tokio::test]
 async fn an_agent_that_is_away_or_fails_is_a_failure_in_words() {
-    let pretend = Pretend::start(&[("GET /v1/agent/members", 500, "No cluster leader\u{1b}[31m\nmore")]).await;
+    let pretend = Pretend::start(&[(
+        "GET /v1/agent/members",
+        500,
+        "No cluster leader\u{1b}[31m\nmore",
+    )])
+    .await;
     let agent = pretend.agent(CONSUL, None);
     let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
-    assert_eq!(pretend.without_port(&failure), "consul agent URL: cannot read its members: status 500, No cluster leader[31m; more");
+    assert_eq!(
+        pretend.without_port(&failure),
+        "consul agent URL: cannot read its members: status 500, No cluster leader[31m; more"
+    );
 
     let url = pretend.url.clone();
     drop(pretend);
     tokio::task::yield_now().await;
     let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
-    assert!(failure.to_string().starts_with(&format!("consul agent {url}: cannot read its members: ")), "{failure}");
+    assert!(
+        failure
+            .to_string()
+            .starts_with(&format!("consul agent {url}: cannot read its members: ")),
+        "{failure}"
+    );
 }

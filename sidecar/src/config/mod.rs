@@ -17,7 +17,10 @@ use cloud_autojoin::config::key::is_safe;
 use cloud_autojoin::file::FileKind;
 use cloud_autojoin::sources::AllOf;
 use cloud_autojoin::watch::{DEFAULT_LAST_GOOD_MAX_AGE, Guards, MaxShrink, Pace};
-use cloud_autojoin::{Call, ConfigProblem, ConfigString, Context, DEFAULT_TIMEOUT, Error, Provider, Registry, join_string};
+use cloud_autojoin::{
+    Call, ConfigProblem, ConfigString, Context, DEFAULT_TIMEOUT, Error, Provider, Registry,
+    join_string,
+};
 
 use tokio::net::TcpListener;
 
@@ -74,13 +77,19 @@ impl Config {
     ///
     /// The address can't be bound.
     pub async fn bind(&self) -> Result<Option<TcpListener>, Failure> {
-        let Some(address) = self.listen else { return Ok(None) };
-        TcpListener::bind(address).await.map(Some).map_err(|error| cannot_listen(address, &error))
+        let Some(address) = self.listen else {
+            return Ok(None);
+        };
+        TcpListener::bind(address)
+            .await
+            .map(Some)
+            .map_err(|error| cannot_listen(address, &error))
     }
 }
 
 pub(crate) fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot listen on {address}: {error}")).with_hint("choose another address with `listen`, or `none`")
+    Failure::new(format!("cannot listen on {address}: {error}"))
+        .with_hint("choose another address with `listen`, or `none`")
 }
 
 /// A watch: what is polled, and what is done with the results.
@@ -148,7 +157,10 @@ impl WatchConfig {
 
 impl fmt::Debug for WatchConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WatchConfig").field("name", &self.name).field("identity", &self.identity).finish_non_exhaustive()
+        f.debug_struct("WatchConfig")
+            .field("name", &self.name)
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
     }
 }
 
@@ -179,22 +191,45 @@ impl ConfigSource {
     /// # Errors
     ///
     /// All problems.
-    pub async fn check(self, depth: CheckDepth, context: &Context) -> Result<CheckedConfig, Vec<ConfigProblem>> {
+    pub async fn check(
+        self,
+        depth: CheckDepth,
+        context: &Context,
+    ) -> Result<CheckedConfig, Vec<ConfigProblem>> {
         check(self, depth, context).await
     }
 }
 
-async fn check(source: ConfigSource, depth: CheckDepth, context: &Context) -> Result<CheckedConfig, Vec<ConfigProblem>> {
+async fn check(
+    source: ConfigSource,
+    depth: CheckDepth,
+    context: &Context,
+) -> Result<CheckedConfig, Vec<ConfigProblem>> {
     let ConfigSource { table, origin } = source;
     let mut problems = Problems::of(origin);
-    let mut section = Section::new("", Node { table, path: String::new() }, &mut problems);
+    let mut section = Section::new(
+        "",
+        Node {
+            table,
+            path: String::new(),
+        },
+        &mut problems,
+    );
     let listen = listen(&mut section);
     // systemd separates several directories by colons.
-    let of_unit = || context.env().filled("STATE_DIRECTORY").and_then(|paths| paths.split(':').next().map(PathBuf::from));
+    let of_unit = || {
+        context
+            .env()
+            .filled("STATE_DIRECTORY")
+            .and_then(|paths| paths.split(':').next().map(PathBuf::from))
+    };
     let state_directory = section.path("state_directory").or_else(of_unit);
     let nodes = section.tables("watch");
     if nodes.is_empty() {
-        section.problem("there is nothing to watch", Some("write `[[watch]]` with `join = \"provider=...\"`".to_owned()));
+        section.problem(
+            "there is nothing to watch",
+            Some("write `[[watch]]` with `join = \"provider=...\"`".to_owned()),
+        );
     }
     if depth == CheckDepth::Machine {
         preflight::listen(&mut section, listen).await;
@@ -205,23 +240,47 @@ async fn check(source: ConfigSource, depth: CheckDepth, context: &Context) -> Re
     let mut watches = Vec::new();
     for (index, node) in nodes.into_iter().enumerate() {
         let path = node.path.clone();
-        let checker = WatchChecker { context, depth, state_directory: state_directory.as_deref(), only: count == 1, index };
-        watches.extend(checker.watch(node, &mut problems).await.map(|watch| (path, watch)));
+        let checker = WatchChecker {
+            context,
+            depth,
+            state_directory: state_directory.as_deref(),
+            only: count == 1,
+            index,
+        };
+        watches.extend(
+            checker
+                .watch(node, &mut problems)
+                .await
+                .map(|watch| (path, watch)),
+        );
     }
     reject_duplicates(&watches, &mut problems);
     let warnings = problems.into_result()?;
     let watches = watches.into_iter().map(|(_, watch)| watch).collect();
-    Ok(CheckedConfig { config: Config { context: context.clone(), listen, watches }, warnings })
+    Ok(CheckedConfig {
+        config: Config {
+            context: context.clone(),
+            listen,
+            watches,
+        },
+        warnings,
+    })
 }
 
 fn listen(section: &mut Section<'_>) -> Option<SocketAddr> {
-    let text = section.text("listen").unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+    let text = section
+        .text("listen")
+        .unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
     if text == "none" {
         return None;
     }
     let address = text.parse().ok();
     if address.is_none() {
-        section.problem_at("listen", "`listen` must be an address with a port, as 127.0.0.1:8510, or none", None);
+        section.problem_at(
+            "listen",
+            "`listen` must be an address with a port, as 127.0.0.1:8510, or none",
+            None,
+        );
     }
     address
 }
@@ -231,16 +290,35 @@ fn reject_duplicates(watches: &[(String, WatchConfig)], problems: &mut Problems)
     let (mut names, mut paths, mut agents) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
     for (path, watch) in watches {
         if !names.insert(&watch.name) {
-            problems.add("", path, format!("two watches are called `{}`", watch.name), Some("give each a `name`".to_owned()));
+            problems.add(
+                "",
+                path,
+                format!("two watches are called `{}`", watch.name),
+                Some("give each a `name`".to_owned()),
+            );
         }
         for output in &watch.outputs {
             if !paths.insert(&output.path) {
-                problems.add("", path, format!("{} is written twice", output.path.display()), Some("give each file a path of its own".to_owned()));
+                problems.add(
+                    "",
+                    path,
+                    format!("{} is written twice", output.path.display()),
+                    Some("give each file a path of its own".to_owned()),
+                );
             }
         }
         for agent in &watch.agents {
             if agents.contains(&agent) {
-                problems.add("", path, format!("the {} agent {} is there twice", agent.kind.name(), agent.client.shown()), None);
+                problems.add(
+                    "",
+                    path,
+                    format!(
+                        "the {} agent {} is there twice",
+                        agent.kind.name(),
+                        agent.client.shown()
+                    ),
+                    None,
+                );
             }
             agents.push(agent);
         }
@@ -267,11 +345,19 @@ impl WatchChecker<'_> {
         }
         let words = section.required_texts("join");
         let interval = self.interval(&mut section);
-        let timeout = section.duration("timeout", false).unwrap_or(DEFAULT_TIMEOUT);
+        let timeout = section
+            .duration("timeout", false)
+            .unwrap_or(DEFAULT_TIMEOUT);
         let splay = section.duration("splay", true).unwrap_or_default();
-        let restore_max_age = section.duration("restore_max_age", false).unwrap_or(DEFAULT_LAST_GOOD_MAX_AGE);
+        let restore_max_age = section
+            .duration("restore_max_age", false)
+            .unwrap_or(DEFAULT_LAST_GOOD_MAX_AGE);
         let guards = guards(&mut section);
-        let tables = [section.tables("file"), section.tables("agent"), section.tables("on_change")];
+        let tables = [
+            section.tables("file"),
+            section.tables("agent"),
+            section.tables("on_change"),
+        ];
         let part = section.part().to_owned();
         let join = match words {
             Some(words) => self.join(words, &mut section).await,
@@ -279,35 +365,82 @@ impl WatchChecker<'_> {
         };
         let [files, agents, on_change] = tables;
         if files.is_empty() && agents.is_empty() && on_change.is_empty() {
-            section.problem("nothing is done with its answers", Some("write a `[[watch.file]]`, a `[[watch.agent]]` or a `[[watch.on_change]]`".to_owned()));
+            section.problem(
+                "nothing is done with its answers",
+                Some(
+                    "write a `[[watch.file]]`, a `[[watch.agent]]` or a `[[watch.on_change]]`"
+                        .to_owned(),
+                ),
+            );
         }
         section.finish();
         let at = |what: &str, index: usize| format!("{part}, {what} {}", index + 1);
-        let check = (self.depth == CheckDepth::Machine).then_some(Preflight { context: self.context, watch: name.as_deref().unwrap_or_default() });
+        let check = (self.depth == CheckDepth::Machine).then_some(Preflight {
+            context: self.context,
+            watch: name.as_deref().unwrap_or_default(),
+        });
         let mut outputs = Vec::new();
         for (index, node) in files.into_iter().enumerate() {
-            outputs.extend(part::output(Section::new(at("file", index), node, problems), check).await);
+            outputs
+                .extend(part::output(Section::new(at("file", index), node, problems), check).await);
         }
         let mut agent_list = Vec::new();
         for (index, node) in agents.into_iter().enumerate() {
-            agent_list.extend(part::agent(Section::new(at("agent", index), node, problems), self.context.env(), check).await);
+            agent_list.extend(
+                part::agent(
+                    Section::new(at("agent", index), node, problems),
+                    self.context.env(),
+                    check,
+                )
+                .await,
+            );
         }
         let agents = agent_list;
         let on_change = on_change.into_iter().enumerate();
-        let on_change = on_change.filter_map(|(index, node)| part::on_change(Section::new(at("on_change", index), node, problems), check)).collect();
+        let on_change = on_change
+            .filter_map(|(index, node)| {
+                part::on_change(Section::new(at("on_change", index), node, problems), check)
+            })
+            .collect();
         let (name, (join, identity, provider)) = (name?, join?);
-        let last_good = self.state_directory.map(|directory| directory.join(format!("{name}.json")));
-        Some(WatchConfig { name, join, identity, provider, interval, timeout, splay, restore_max_age, guards, last_good, outputs, agents, on_change })
+        let last_good = self
+            .state_directory
+            .map(|directory| directory.join(format!("{name}.json")));
+        Some(WatchConfig {
+            name,
+            join,
+            identity,
+            provider,
+            interval,
+            timeout,
+            splay,
+            restore_max_age,
+            guards,
+            last_good,
+            outputs,
+            agents,
+            on_change,
+        })
     }
 
     /// The interval of polls. Some clouds allow only a few reads a minute for all machines
     /// together.
     fn interval(&self, section: &mut Section<'_>) -> Duration {
-        let Some(interval) = section.duration("interval", false) else { return Pace::default().interval };
-        let of_tests = self.context.env().filled(TEST_MIN_INTERVAL).and_then(|text| text.parse().ok().map(Duration::from_millis));
+        let Some(interval) = section.duration("interval", false) else {
+            return Pace::default().interval;
+        };
+        let of_tests = self
+            .context
+            .env()
+            .filled(TEST_MIN_INTERVAL)
+            .and_then(|text| text.parse().ok().map(Duration::from_millis));
         if interval < of_tests.unwrap_or(MIN_INTERVAL) {
             let hint = "30s, the default, is enough for most clusters".to_owned();
-            section.problem_at("interval", format!("`interval` must be at least {} s", MIN_INTERVAL.as_secs()), Some(hint));
+            section.problem_at(
+                "interval",
+                format!("`interval` must be at least {} s", MIN_INTERVAL.as_secs()),
+                Some(hint),
+            );
         } else if interval < LOW_INTERVAL && of_tests.is_none() {
             let low = LOW_INTERVAL.as_secs();
             section.warn_at("interval", format!("`interval` is below {low} s: with many machines the cloud will answer 429 (too many requests)"));
@@ -318,38 +451,88 @@ impl WatchChecker<'_> {
     fn name(&self, section: &mut Section<'_>) -> Option<String> {
         let name = section.text("name");
         if name.is_none() && !self.only {
-            section.problem("`name` is missing", Some("each of several watches needs one".to_owned()));
+            section.problem(
+                "`name` is missing",
+                Some("each of several watches needs one".to_owned()),
+            );
         }
-        let name = name.unwrap_or_else(|| if self.only { "peers".to_owned() } else { format!("watch-{}", self.index + 1) });
+        let name = name.unwrap_or_else(|| {
+            if self.only {
+                "peers".to_owned()
+            } else {
+                format!("watch-{}", self.index + 1)
+            }
+        });
         // It is used as a file name and a label.
-        let is_plain = name.len() <= 64 && !name.starts_with('.') && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
+        let is_plain = name.len() <= 64
+            && !name.starts_with('.')
+            && name
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
         if !is_plain {
-            section.problem_at("name", "`name` must be at most 64 letters, digits, `-`, `_` and `.`", None);
+            section.problem_at(
+                "name",
+                "`name` must be at most 64 letters, digits, `-`, `_` and `.`",
+                None,
+            );
             return None;
         }
         Some(name)
     }
 
-    async fn join(&self, words: Vec<String>, section: &mut Section<'_>) -> Option<(Vec<ConfigString>, String, Arc<dyn Provider>)> {
+    async fn join(
+        &self,
+        words: Vec<String>,
+        section: &mut Section<'_>,
+    ) -> Option<(Vec<ConfigString>, String, Arc<dyn Provider>)> {
         let registry = Registry::compiled_in();
         let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
         let call = Call::new(self.context.clock(), READ_TIMEOUT);
-        let strings = join_string::read_all(&words, FileKind::Regular, &registry, &call).await.map_err(|error| add(section, &error)).ok()?;
+        let strings = join_string::read_all(&words, FileKind::Regular, &registry, &call)
+            .await
+            .map_err(|error| add(section, &error))
+            .ok()?;
         let count = strings.len();
         let (mut joins, mut identities, mut providers) = (Vec::new(), Vec::new(), Vec::new());
         for (join, given) in strings {
-            let Ok(spec) = registry.provider_of(&join).map_err(|error| add(section, &error)) else { continue };
+            let Ok(spec) = registry
+                .provider_of(&join)
+                .map_err(|error| add(section, &error))
+            else {
+                continue;
+            };
             for unknown in join_string::unknown_keys(&registry, &join).unwrap_or_default() {
-                section.warn_at("join", format!("{} is ignored; {}", unknown.message, unknown.hint.unwrap_or_default()));
+                section.warn_at(
+                    "join",
+                    format!(
+                        "{} is ignored; {}",
+                        unknown.message,
+                        unknown.hint.unwrap_or_default()
+                    ),
+                );
             }
             let located = |error| join_string::locate(error, &join, &given, &registry);
-            let Ok(provider) = registry.build(&join, self.context).map_err(|error| add(section, &located(error))) else { continue };
+            let Ok(provider) = registry
+                .build(&join, self.context)
+                .map_err(|error| add(section, &located(error)))
+            else {
+                continue;
+            };
             providers.push(provider);
-            identities.push(join.masked(|key| key == "provider" || is_safe(spec.keys, key)).to_string());
+            identities.push(
+                join.masked(|key| key == "provider" || is_safe(spec.keys, key))
+                    .to_string(),
+            );
             joins.push(join);
         }
         // A part of the sources isn't watched as the whole; the problems are reported.
-        (providers.len() == count).then(|| (joins, identities.join(" "), AllOf::combine(providers).into()))
+        (providers.len() == count).then(|| {
+            (
+                joins,
+                identities.join(" "),
+                AllOf::combine(providers).into(),
+            )
+        })
     }
 }
 
@@ -374,8 +557,12 @@ fn guards(section: &mut Section<'_>) -> Guards {
     if let Some(stable_for) = section.duration("stable_for", true) {
         guards.stable_for = stable_for;
     }
-    let percent = section.number("max_shrink", 0_u8, 100).unwrap_or(usual.percent);
-    let hold = section.duration("max_shrink_hold", false).unwrap_or(usual.hold);
+    let percent = section
+        .number("max_shrink", 0_u8, 100)
+        .unwrap_or(usual.percent);
+    let hold = section
+        .duration("max_shrink_hold", false)
+        .unwrap_or(usual.hold);
     guards.max_shrink = (percent < 100).then(|| MaxShrink::new(percent, hold));
     guards
 }

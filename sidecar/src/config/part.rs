@@ -16,7 +16,15 @@ use crate::output::template::Template;
 use crate::output::{Kind, Output, Syntax, file_sd, nomad, syntax_of};
 
 /// The kinds of files, in the order of the documentation.
-pub const FILE_KINDS: [&str; 7] = ["consul", "nomad-server", "nomad-client", "vault", "lines", "file_sd", "template"];
+pub const FILE_KINDS: [&str; 7] = [
+    "consul",
+    "nomad-server",
+    "nomad-client",
+    "vault",
+    "lines",
+    "file_sd",
+    "template",
+];
 
 /// The kinds of agents.
 pub const AGENT_KINDS: [&str; 3] = ["consul", "nomad-server", "nomad-client"];
@@ -35,7 +43,10 @@ const DEBOUNCE: Duration = Duration::from_secs(1);
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads `[[watch.file]]`.
-pub(super) async fn output(mut section: Section<'_>, check: Option<Preflight<'_>>) -> Option<Output> {
+pub(super) async fn output(
+    mut section: Section<'_>,
+    check: Option<Preflight<'_>>,
+) -> Option<Output> {
     let kind = section.required_text("kind");
     let path = section.required_text("path").map(PathBuf::from);
     let port = section.number("port", 1_u16, u16::MAX);
@@ -118,7 +129,12 @@ pub(super) async fn output(mut section: Section<'_>, check: Option<Preflight<'_>
             }
         }
     });
-    let output = kind.zip(path).map(|(kind, path)| Output { kind, path, port, mode });
+    let output = kind.zip(path).map(|(kind, path)| Output {
+        kind,
+        path,
+        port,
+        mode,
+    });
     if let (Some(output), Some(check)) = (&output, check) {
         check.output(&mut section, output);
     }
@@ -127,7 +143,9 @@ pub(super) async fn output(mut section: Section<'_>, check: Option<Preflight<'_>
 }
 
 fn mode(section: &mut Section<'_>) -> u32 {
-    let Some(text) = section.text("mode") else { return MODE };
+    let Some(text) = section.text("mode") else {
+        return MODE;
+    };
     match u32::from_str_radix(&text, 8) {
         Ok(mode) if mode <= 0o777 => mode,
         _ => {
@@ -143,43 +161,80 @@ async fn read_template(section: &mut Section<'_>, path: &Path) -> Option<Templat
         Ok(source) => Template::new(&name, source).map_err(|failure| failure.to_string()),
         Err(error) => Err(format!("cannot read the template {name}: {error}")),
     };
-    template.map_err(|message| section.problem_at("template", message, None)).ok()
+    template
+        .map_err(|message| section.problem_at("template", message, None))
+        .ok()
 }
 
 /// Reads `[[watch.agent]]`.
-pub(super) async fn agent(mut section: Section<'_>, env: &Env, check: Option<Preflight<'_>>) -> Option<Agent> {
+pub(super) async fn agent(
+    mut section: Section<'_>,
+    env: &Env,
+    check: Option<Preflight<'_>>,
+) -> Option<Agent> {
     let kind = section.required_text("kind");
     let wan = section.boolean("wan");
     let kind = kind.and_then(|kind| match kind.as_str() {
-        "consul" => Some(AgentKind::Consul { wan: wan.unwrap_or(false) }),
+        "consul" => Some(AgentKind::Consul {
+            wan: wan.unwrap_or(false),
+        }),
         "nomad-server" => Some(AgentKind::NomadServer),
         "nomad-client" => Some(AgentKind::NomadClient),
         _ => {
-            section.problem_at("kind", "unknown `kind` of agent", Some(format!("known: {}", AGENT_KINDS.join(", "))));
+            section.problem_at(
+                "kind",
+                "unknown `kind` of agent",
+                Some(format!("known: {}", AGENT_KINDS.join(", "))),
+            );
             None
         }
     });
     if wan.is_some() && kind.is_some_and(|kind| !matches!(kind, AgentKind::Consul { .. })) {
-        section.problem_at("wan", "`wan` means nothing for this `kind`", Some("it belongs to consul".to_owned()));
+        section.problem_at(
+            "wan",
+            "`wan` means nothing for this `kind`",
+            Some("it belongs to consul".to_owned()),
+        );
     }
     let url = section.text("url");
     let port = section.number("port", 1_u16, u16::MAX);
-    let mut files = ClientFiles { token: section.path("token_file"), authorities: section.path("ca_file"), certificate: None };
+    let mut files = ClientFiles {
+        token: section.path("token_file"),
+        authorities: section.path("ca_file"),
+        certificate: None,
+    };
     match (section.path("certificate_file"), section.path("key_file")) {
         (Some(certificate), Some(key)) => files.certificate = Some((certificate, key)),
         (None, None) => {}
-        (Some(_), None) => section.problem("`key_file` is missing (`certificate_file` is given)", None),
-        (None, Some(_)) => section.problem("`certificate_file` is missing (`key_file` is given)", None),
+        (Some(_), None) => {
+            section.problem("`key_file` is missing (`certificate_file` is given)", None)
+        }
+        (None, Some(_)) => {
+            section.problem("`certificate_file` is missing (`key_file` is given)", None)
+        }
     }
-    let url = kind.and_then(|kind| agent_url(&mut section, url.as_deref().unwrap_or_else(|| kind.default_url())));
+    let url = kind.and_then(|kind| {
+        agent_url(
+            &mut section,
+            url.as_deref().unwrap_or_else(|| kind.default_url()),
+        )
+    });
     let given = section.text("server_name");
-    let server_name = kind.zip(url.as_ref()).and_then(|(kind, url)| server_name(&mut section, given, kind, url, env));
+    let server_name = kind
+        .zip(url.as_ref())
+        .and_then(|(kind, url)| server_name(&mut section, given, kind, url, env));
     let agent = kind.zip(url).map(|(kind, url)| {
         let token_header = match kind {
             AgentKind::Consul { .. } => HeaderName::from_static("x-consul-token"),
-            AgentKind::NomadServer | AgentKind::NomadClient => HeaderName::from_static("x-nomad-token"),
+            AgentKind::NomadServer | AgentKind::NomadClient => {
+                HeaderName::from_static("x-nomad-token")
+            }
         };
-        Agent { kind, client: AgentClient::new(url, token_header, files).with_server_name(server_name), port }
+        Agent {
+            kind,
+            client: AgentClient::new(url, token_header, files).with_server_name(server_name),
+            port,
+        }
     });
     if let (Some(agent), Some(check)) = (&agent, check) {
         check.agent(&mut section, agent).await;
@@ -189,18 +244,32 @@ pub(super) async fn agent(mut section: Section<'_>, env: &Env, check: Option<Pre
 }
 
 /// The name in the agent's certificate: `server_name`, or the variable of the agent's own tools.
-fn server_name(section: &mut Section<'_>, given: Option<String>, kind: AgentKind, url: &Url, env: &Env) -> Option<String> {
+fn server_name(
+    section: &mut Section<'_>,
+    given: Option<String>,
+    kind: AgentKind,
+    url: &Url,
+    env: &Env,
+) -> Option<String> {
     let variable = match kind {
         AgentKind::Consul { .. } => "CONSUL_TLS_SERVER_NAME",
         AgentKind::NomadServer | AgentKind::NomadClient => "NOMAD_TLS_SERVER_NAME",
     };
     if url.scheme() != "https" {
         if given.is_some() {
-            section.problem_at("server_name", "`server_name` means nothing without TLS", Some("give `url` the scheme https".to_owned()));
+            section.problem_at(
+                "server_name",
+                "`server_name` means nothing without TLS",
+                Some("give `url` the scheme https".to_owned()),
+            );
         }
         return None;
     }
-    let source = if given.is_some() { "server_name" } else { variable };
+    let source = if given.is_some() {
+        "server_name"
+    } else {
+        variable
+    };
     let name = given.or_else(|| env.filled(variable))?;
     if !matches!(Host::parse(&name), Ok(Host::Domain(_))) {
         section.problem_at(
@@ -214,12 +283,18 @@ fn server_name(section: &mut Section<'_>, given: Option<String>, kind: AgentKind
 }
 
 fn agent_url(section: &mut Section<'_>, text: &str) -> Option<Url> {
-    let Some(url) = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host() && url.query().is_none()) else {
+    let Some(url) = Url::parse(text).ok().filter(|url| {
+        ["http", "https"].contains(&url.scheme()) && url.has_host() && url.query().is_none()
+    }) else {
         section.problem_at("url", "`url` must be a URL as http://127.0.0.1:8500", None);
         return None;
     };
     if !url.username().is_empty() || url.password().is_some() {
-        section.problem_at("url", "`url` must hold no user and no password", Some("give the token in `token_file`".to_owned()));
+        section.problem_at(
+            "url",
+            "`url` must hold no user and no password",
+            Some("give the token in `token_file`".to_owned()),
+        );
         return None;
     }
     let is_here = match url.host() {
@@ -229,25 +304,38 @@ fn agent_url(section: &mut Section<'_>, text: &str) -> Option<Url> {
         None => false,
     };
     if url.scheme() == "http" && !is_here {
-        section.problem_at("url", "`url` must be https: plain http is for agents on this machine", None);
+        section.problem_at(
+            "url",
+            "`url` must be https: plain http is for agents on this machine",
+            None,
+        );
         return None;
     }
     Some(url)
 }
 
 /// Reads `[[watch.on_change]]`.
-pub(super) fn on_change(mut section: Section<'_>, check: Option<Preflight<'_>>) -> Option<OnChange> {
+pub(super) fn on_change(
+    mut section: Section<'_>,
+    check: Option<Preflight<'_>>,
+) -> Option<OnChange> {
     let command = section.texts("command");
     let signal = section.text("signal");
     let pid_file = section.path("pid_file");
     let debounce = section.duration("debounce", true).unwrap_or(DEBOUNCE);
-    let timeout = section.duration("timeout", false).unwrap_or(COMMAND_TIMEOUT);
+    let timeout = section
+        .duration("timeout", false)
+        .unwrap_or(COMMAND_TIMEOUT);
     let action = match (command, signal, pid_file) {
         (Some(command), None, None) => Some(Action::Command(command)),
         (None, Some(signal), Some(pid_file)) => match signal_of(&signal) {
             Some(signal) => Some(Action::Signal { signal, pid_file }),
             None => {
-                section.problem_at("signal", "`signal` must be one of HUP, INT, USR1, USR2, TERM, QUIT, WINCH, CONT", None);
+                section.problem_at(
+                    "signal",
+                    "`signal` must be one of HUP, INT, USR1, USR2, TERM, QUIT, WINCH, CONT",
+                    None,
+                );
                 None
             }
         },
@@ -256,15 +344,27 @@ pub(super) fn on_change(mut section: Section<'_>, check: Option<Preflight<'_>>) 
             None
         }
         (None, None, Some(_)) => {
-            section.problem("`signal` is missing (`pid_file` is given)", Some("write `signal = \"HUP\"`".to_owned()));
+            section.problem(
+                "`signal` is missing (`pid_file` is given)",
+                Some("write `signal = \"HUP\"`".to_owned()),
+            );
             None
         }
         (None, None, None) => {
-            section.problem("there is nothing to do on change", Some("write `command = [\"PROGRAM\", \"ARGUMENT\"]`, or `signal` and `pid_file`".to_owned()));
+            section.problem(
+                "there is nothing to do on change",
+                Some(
+                    "write `command = [\"PROGRAM\", \"ARGUMENT\"]`, or `signal` and `pid_file`"
+                        .to_owned(),
+                ),
+            );
             None
         }
         (Some(_), _, _) => {
-            section.problem("`command` and `signal` are two actions", Some("give each a table of its own".to_owned()));
+            section.problem(
+                "`command` and `signal` are two actions",
+                Some("give each a table of its own".to_owned()),
+            );
             None
         }
     };
@@ -272,5 +372,9 @@ pub(super) fn on_change(mut section: Section<'_>, check: Option<Preflight<'_>>) 
         check.command(&mut section, words);
     }
     section.finish();
-    Some(OnChange { action: action?, debounce, timeout })
+    Some(OnChange {
+        action: action?,
+        debounce,
+        timeout,
+    })
 }

@@ -29,17 +29,36 @@ impl Preflight<'_> {
             add(section, "path", &failure);
         }
         let addresses: Vec<Address> = (4..7).map(sample).collect();
-        let view = View { watch: self.watch, provider: "azure", subject: "sample addresses", addresses: &addresses };
-        let key = if matches!(output.kind, Kind::Vault { .. } | Kind::Template(_)) { "template" } else { "path" };
+        let view = View {
+            watch: self.watch,
+            provider: "azure",
+            subject: "sample addresses",
+            addresses: &addresses,
+        };
+        let key = if matches!(output.kind, Kind::Vault { .. } | Kind::Template(_)) {
+            "template"
+        } else {
+            "path"
+        };
         match output.render(&view) {
             // It may select real instances by name.
-            Ok(text) if text.trim().is_empty() => section.warn_at(key, "the template makes an empty file of sample addresses"),
+            Ok(text) if text.trim().is_empty() => {
+                section.warn_at(key, "the template makes an empty file of sample addresses")
+            }
             Ok(text) => {
                 if let Err(failure) = output.verify(&view, &text) {
-                    add(section, key, &named(&failure, "the file made of sample addresses is wrong"));
+                    add(
+                        section,
+                        key,
+                        &named(&failure, "the file made of sample addresses is wrong"),
+                    );
                 }
             }
-            Err(failure) => add(section, key, &named(&failure, "cannot make the file of sample addresses")),
+            Err(failure) => add(
+                section,
+                key,
+                &named(&failure, "cannot make the file of sample addresses"),
+            ),
         }
     }
 
@@ -57,19 +76,29 @@ impl Preflight<'_> {
         if program.contains('/') {
             let path = Path::new(program);
             if !path.exists() {
-                section.problem_at("command", format!("there is no program {program}"), Some("check its path".to_owned()));
+                section.problem_at(
+                    "command",
+                    format!("there is no program {program}"),
+                    Some("check its path".to_owned()),
+                );
             } else if !is_program(path) {
                 section.problem_at(
                     "command",
                     format!("{program} can't be executed"),
-                    Some(format!("name a program; make a script one with `chmod +x {program}`")),
+                    Some(format!(
+                        "name a program; make a script one with `chmod +x {program}`"
+                    )),
                 );
             }
             return;
         }
         let search = self.context.env().filled("PATH").unwrap_or_default();
         if !std::env::split_paths(&search).any(|directory| is_program(&directory.join(program))) {
-            section.problem_at("command", format!("there is no program {program} on PATH"), Some("give its whole path".to_owned()));
+            section.problem_at(
+                "command",
+                format!("there is no program {program} on PATH"),
+                Some("give its whole path".to_owned()),
+            );
         }
     }
 }
@@ -79,7 +108,11 @@ pub(super) async fn listen(section: &mut Section<'_>, listen: Option<SocketAddr>
     let Some(address) = listen else { return };
     match TcpListener::bind(address).await {
         Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
-            section.problem_at("listen", format!("cannot listen on {address}: {error}"), Some("choose another address, or `none`".to_owned()));
+            section.problem_at(
+                "listen",
+                format!("cannot listen on {address}: {error}"),
+                Some("choose another address, or `none`".to_owned()),
+            );
         }
         _ => {}
     }
@@ -88,13 +121,23 @@ pub(super) async fn listen(section: &mut Section<'_>, listen: Option<SocketAddr>
 /// Checks that the directory exists or can be created.
 pub(super) fn state_directory(section: &mut Section<'_>, directory: Option<&Path>) {
     let Some(directory) = directory else { return };
-    let Some(present) = directory.ancestors().find(|ancestor| ancestor.exists()) else { return };
+    let Some(present) = directory.ancestors().find(|ancestor| ancestor.exists()) else {
+        return;
+    };
     let shown = directory.display();
     if !present.is_dir() {
-        section.problem_at("state_directory", format!("cannot make {shown}: {} is no directory", present.display()), None);
+        section.problem_at(
+            "state_directory",
+            format!("cannot make {shown}: {} is no directory", present.display()),
+            None,
+        );
     } else if let Err(error) = access(present, Access::WRITE_OK | Access::EXEC_OK) {
         let hint = format!("give this user the right to write in {}", present.display());
-        section.problem_at("state_directory", format!("cannot write in {shown}: {}", io::Error::from(error)), Some(hint));
+        section.problem_at(
+            "state_directory",
+            format!("cannot write in {shown}: {}", io::Error::from(error)),
+            Some(hint),
+        );
     }
 }
 

@@ -23,12 +23,21 @@ pub(crate) struct Problems {
 impl Problems {
     /// None yet, of a configuration from there.
     pub(crate) fn of(origin: Option<Origin>) -> Self {
-        Self { origin, ..Self::default() }
+        Self {
+            origin,
+            ..Self::default()
+        }
     }
 
     /// Adds a problem of a part (`watch 2, file 1`; the empty one is the whole), of the key or
     /// table at `path`.
-    pub(crate) fn add(&mut self, part: &str, path: &str, message: impl Display, hint: Option<String>) {
+    pub(crate) fn add(
+        &mut self,
+        part: &str,
+        path: &str,
+        message: impl Display,
+        hint: Option<String>,
+    ) {
         let problem = ConfigProblem::new(self.located(part, path, message));
         self.errors.push(match hint {
             Some(hint) => problem.with_hint(hint),
@@ -43,13 +52,24 @@ impl Problems {
     }
 
     fn located(&self, part: &str, path: &str, message: impl Display) -> String {
-        let prefix = self.origin.as_ref().map_or_else(String::new, |origin| origin.prefix(path));
-        if part.is_empty() { format!("{prefix}{message}") } else { format!("{prefix}{part}: {message}") }
+        let prefix = self
+            .origin
+            .as_ref()
+            .map_or_else(String::new, |origin| origin.prefix(path));
+        if part.is_empty() {
+            format!("{prefix}{message}")
+        } else {
+            format!("{prefix}{part}: {message}")
+        }
     }
 
     /// The warnings, or all problems.
     pub(crate) fn into_result(self) -> Result<Vec<String>, Vec<ConfigProblem>> {
-        if self.errors.is_empty() { Ok(self.warnings) } else { Err(self.errors) }
+        if self.errors.is_empty() {
+            Ok(self.warnings)
+        } else {
+            Err(self.errors)
+        }
     }
 }
 
@@ -72,7 +92,12 @@ const DURATION: KeySpec = KeySpec::new("duration", "").values(Values::Duration);
 impl<'p> Section<'p> {
     /// The table of this part.
     pub(crate) fn new(part: impl Into<String>, node: Node, problems: &'p mut Problems) -> Self {
-        Self { part: part.into(), node, known: Vec::new(), problems }
+        Self {
+            part: part.into(),
+            node,
+            known: Vec::new(),
+            problems,
+        }
     }
 
     /// Names the part from now on.
@@ -82,17 +107,20 @@ impl<'p> Section<'p> {
 
     /// Adds a problem of the whole table.
     pub(crate) fn problem(&mut self, message: impl Display, hint: Option<String>) {
-        self.problems.add(&self.part, &self.node.path, message, hint);
+        self.problems
+            .add(&self.part, &self.node.path, message, hint);
     }
 
     /// Adds a problem of a key.
     pub(crate) fn problem_at(&mut self, key: &str, message: impl Display, hint: Option<String>) {
-        self.problems.add(&self.part, &join(&self.node.path, key), message, hint);
+        self.problems
+            .add(&self.part, &join(&self.node.path, key), message, hint);
     }
 
     /// Warns of a key.
     pub(crate) fn warn_at(&mut self, key: &str, message: impl Display) {
-        self.problems.warn(&self.part, &join(&self.node.path, key), message);
+        self.problems
+            .warn(&self.part, &join(&self.node.path, key), message);
     }
 
     /// The name of the part.
@@ -139,10 +167,14 @@ impl<'p> Section<'p> {
         let value = self.take(key)?;
         let texts = match value {
             Value::String(text) => Some(vec![text]),
-            Value::Array(list) => list.into_iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>(),
+            Value::Array(list) => list
+                .into_iter()
+                .map(|value| value.as_str().map(str::to_owned))
+                .collect::<Option<Vec<_>>>(),
             _ => None,
         };
-        let texts = texts.filter(|texts| !texts.is_empty() && texts.iter().all(|text| !text.is_empty()));
+        let texts =
+            texts.filter(|texts| !texts.is_empty() && texts.iter().all(|text| !text.is_empty()));
         if texts.is_none() {
             self.wrong(key, "a text or a list of texts");
         }
@@ -161,9 +193,10 @@ impl<'p> Section<'p> {
     pub(crate) fn map(&mut self, key: &'static str) -> Vec<(String, String)> {
         match self.take(key) {
             None => Vec::new(),
-            Some(Value::Table(table)) if table.values().all(Value::is_str) => {
-                table.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect()
-            }
+            Some(Value::Table(table)) if table.values().all(Value::is_str) => table
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
+                .collect(),
             Some(_) => {
                 self.wrong(key, "a table of texts");
                 Vec::new()
@@ -183,9 +216,17 @@ impl<'p> Section<'p> {
     }
 
     /// A whole number from `least` to `most`.
-    pub(crate) fn number<N: TryFrom<i64> + Display + Copy + PartialOrd>(&mut self, key: &'static str, least: N, most: N) -> Option<N> {
+    pub(crate) fn number<N: TryFrom<i64> + Display + Copy + PartialOrd>(
+        &mut self,
+        key: &'static str,
+        least: N,
+        most: N,
+    ) -> Option<N> {
         let value = self.take(key)?;
-        let number = value.as_integer().and_then(|number| N::try_from(number).ok()).filter(|number| (least..=most).contains(number));
+        let number = value
+            .as_integer()
+            .and_then(|number| N::try_from(number).ok())
+            .filter(|number| (least..=most).contains(number));
         if number.is_none() {
             self.wrong(key, &format!("a whole number from {least} to {most}"));
         }
@@ -195,9 +236,19 @@ impl<'p> Section<'p> {
     /// A duration such as `30s`; zero is allowed if `zero`.
     pub(crate) fn duration(&mut self, key: &'static str, zero: bool) -> Option<Duration> {
         let value = self.take(key)?;
-        let duration = value.as_str().and_then(|text| KeyValue::from_key(&DURATION, key, text).duration().ok()).filter(|duration| zero || !duration.is_zero());
+        let duration = value
+            .as_str()
+            .and_then(|text| KeyValue::from_key(&DURATION, key, text).duration().ok())
+            .filter(|duration| zero || !duration.is_zero());
         if duration.is_none() {
-            self.wrong(key, &format!("{}{}", Values::Duration, if zero { "" } else { ", above zero" }));
+            self.wrong(
+                key,
+                &format!(
+                    "{}{}",
+                    Values::Duration,
+                    if zero { "" } else { ", above zero" }
+                ),
+            );
         }
         duration
     }
@@ -208,23 +259,50 @@ impl<'p> Section<'p> {
         let tables = match self.take(key) {
             None => return Vec::new(),
             Some(Value::Table(table)) => return vec![Node { table, path }],
-            Some(Value::Array(list)) => list.into_iter().map(|value| if let Value::Table(table) = value { Some(table) } else { None }).collect(),
+            Some(Value::Array(list)) => list
+                .into_iter()
+                .map(|value| {
+                    if let Value::Table(table) = value {
+                        Some(table)
+                    } else {
+                        None
+                    }
+                })
+                .collect(),
             Some(_) => None,
         };
         let Some(tables): Option<Vec<Table>> = tables else {
             self.wrong(key, "a table, written as `[[...]]`");
             return Vec::new();
         };
-        tables.into_iter().enumerate().map(|(index, table)| Node { table, path: join(&path, &index.to_string()) }).collect()
+        tables
+            .into_iter()
+            .enumerate()
+            .map(|(index, table)| Node {
+                table,
+                path: join(&path, &index.to_string()),
+            })
+            .collect()
     }
 
     /// Reports unknown keys.
     pub(crate) fn finish(mut self) {
         for key in std::mem::take(&mut self.node.table).keys() {
             let near = nearest_name(key, self.known.iter().copied());
-            let shown = near.is_some() || (key.len() <= 24 && key.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '_'));
-            let message = if shown { format!("unknown key `{key}`") } else { "unknown key".to_owned() };
-            let hint = near.map_or_else(|| format!("known here: {}", self.known.join(", ")), |near| format!("did you mean `{near}`?"));
+            let shown = near.is_some()
+                || (key.len() <= 24
+                    && key
+                        .chars()
+                        .all(|letter| letter.is_ascii_alphabetic() || letter == '_'));
+            let message = if shown {
+                format!("unknown key `{key}`")
+            } else {
+                "unknown key".to_owned()
+            };
+            let hint = near.map_or_else(
+                || format!("known here: {}", self.known.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
             self.problem_at(key, message, Some(hint));
         }
     }

@@ -29,7 +29,10 @@ pub(super) struct Origin {
 
 impl From<Table> for ConfigSource {
     fn from(table: Table) -> Self {
-        Self { table, origin: None }
+        Self {
+            table,
+            origin: None,
+        }
     }
 }
 
@@ -58,15 +61,27 @@ impl ConfigSource {
         // A byte order mark isn't part of the first key.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let not_toml = |error: toml::de::Error| {
-            let line = error.span().map_or(1, |span| LineIndex::new(text).line_of(span.start));
-            let what = error.message().lines().next().unwrap_or_default().to_owned();
-            vec![ConfigProblem::new(format!("{file}:{line}: not TOML: {what}"))]
+            let line = error
+                .span()
+                .map_or(1, |span| LineIndex::new(text).line_of(span.start));
+            let what = error
+                .message()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            vec![ConfigProblem::new(format!(
+                "{file}:{line}: not TOML: {what}"
+            ))]
         };
         let spanned = DeTable::parse(text).map_err(not_toml)?;
         let table = text.parse().map_err(not_toml)?;
         let mut lines = BTreeMap::new();
         add_table(spanned.get_ref(), "", &LineIndex::new(text), &mut lines);
-        Ok(Self { table, origin: Some(Origin { file, lines }) })
+        Ok(Self {
+            table,
+            origin: Some(Origin { file, lines }),
+        })
     }
 }
 
@@ -88,10 +103,19 @@ impl Origin {
 
 /// The path of a key or an element in the table or list of that path.
 pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
-fn add_table(table: &DeTable<'_>, path: &str, index: &LineIndex, lines: &mut BTreeMap<String, usize>) {
+fn add_table(
+    table: &DeTable<'_>,
+    path: &str,
+    index: &LineIndex,
+    lines: &mut BTreeMap<String, usize>,
+) {
     for (key, value) in table {
         let path = join(path, key.get_ref());
         lines.insert(path.clone(), index.line_of(key.span().start));
@@ -99,7 +123,12 @@ fn add_table(table: &DeTable<'_>, path: &str, index: &LineIndex, lines: &mut BTr
     }
 }
 
-fn add_value(value: &Spanned<DeValue<'_>>, path: &str, index: &LineIndex, lines: &mut BTreeMap<String, usize>) {
+fn add_value(
+    value: &Spanned<DeValue<'_>>,
+    path: &str,
+    index: &LineIndex,
+    lines: &mut BTreeMap<String, usize>,
+) {
     match value.get_ref() {
         DeValue::Table(table) => add_table(table, path, index, lines),
         DeValue::Array(list) => {
@@ -133,8 +162,7 @@ mod tests {
 
     #[test]
     fn each_key_and_table_has_its_line() {
-        let text =
-            "listen = \"none\"\n\n[[watch]]\njoin = [\n  \"a\",\n  \"b\"]\n# a comment\n[[watch.file]]\nkind = \"lines\"\n[[watch]]\nfile = { path = \"x\" }\n";
+        let text = "listen = \"none\"\n\n[[watch]]\njoin = [\n  \"a\",\n  \"b\"]\n# a comment\n[[watch.file]]\nkind = \"lines\"\n[[watch]]\nfile = { path = \"x\" }\n";
         let source = ConfigSource::parse(Path::new("watch.toml"), text).unwrap();
         let origin = source.origin.unwrap();
         for (path, line) in [
@@ -147,7 +175,11 @@ mod tests {
             ("watch.1.file.path", 11),
             ("watch.1.join", 10),
         ] {
-            assert_eq!(origin.prefix(path), format!("watch.toml:{line}: "), "{path}");
+            assert_eq!(
+                origin.prefix(path),
+                format!("watch.toml:{line}: "),
+                "{path}"
+            );
         }
         assert_eq!(origin.prefix("nothing"), "watch.toml: ");
     }

@@ -29,7 +29,10 @@ pub(crate) fn with_port(host: &Host, port: u16) -> String {
 
 /// `https://10.0.0.4:8200`, `https://[2001:db8::4]:8200`.
 pub(crate) fn url(scheme: &str, address: &Address, port: u16) -> String {
-    format!("{scheme}://{}", with_port(&address.host, address.port.unwrap_or(port)))
+    format!(
+        "{scheme}://{}",
+        with_port(&address.host, address.port.unwrap_or(port))
+    )
 }
 
 #[cfg(test)]

@@ -30,7 +30,12 @@ mod tests {
 
     #[test]
     fn a_change_by_someone_else_is_news_once_until_the_addresses_change() {
-        let of = |last: u8| [Arc::from([Address::ip([10, 0, 0, last].into())]), Arc::from([])];
+        let of = |last: u8| {
+            [
+                Arc::from([Address::ip([10, 0, 0, last].into())]),
+                Arc::from([]),
+            ]
+        };
         let mut edits = ExternalEdits::default();
         for (address, written, is_news) in [
             (4, Written::Replaced, false),
@@ -41,7 +46,11 @@ mod tests {
             (5, Written::Replaced, false),
             (5, Written::Replaced, true),
         ] {
-            assert_eq!(edits.note(of(address), written), is_news, "{address} {written:?}");
+            assert_eq!(
+                edits.note(of(address), written),
+                is_news,
+                "{address} {written:?}"
+            );
         }
     }
 }

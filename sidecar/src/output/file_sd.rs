@@ -14,7 +14,11 @@ pub(crate) type Labels = std::collections::BTreeMap<String, String>;
 
 /// Whether every version of Prometheus accepts this label name.
 pub(crate) fn is_label_name(name: &str) -> bool {
-    !name.starts_with(|first: char| first.is_ascii_digit()) && !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    !name.starts_with(|first: char| first.is_ascii_digit())
+        && !name.is_empty()
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
 /// A target group.
@@ -26,25 +30,46 @@ pub(crate) struct Group {
 
 /// The groups of `addresses`, found by the watch named `watch`. `port` is that of addresses without
 /// one.
-pub(crate) fn groups(watch: &str, addresses: &[Address], port: Option<u16>, labels: &Labels) -> Vec<Group> {
+pub(crate) fn groups(
+    watch: &str,
+    addresses: &[Address],
+    port: Option<u16>,
+    labels: &Labels,
+) -> Vec<Group> {
     let group = |address: &Address| {
         let mut labels = labels.clone();
         labels.insert("__meta_discover_watch".to_owned(), watch.to_owned());
-        for (name, value) in [("instance", &address.instance), ("network_interface", &address.network_interface)] {
+        for (name, value) in [
+            ("instance", &address.instance),
+            ("network_interface", &address.network_interface),
+        ] {
             if let Some(value) = value {
                 labels.insert(format!("__meta_discover_{name}"), value.clone());
             }
         }
-        Group { targets: vec![address.port.or(port).map_or_else(|| address.host.to_string(), |port| address_format::with_port(&address.host, port))], labels }
+        Group {
+            targets: vec![address.port.or(port).map_or_else(
+                || address.host.to_string(),
+                |port| address_format::with_port(&address.host, port),
+            )],
+            labels,
+        }
     };
     addresses.iter().map(group).collect()
 }
 
 pub(super) fn render(groups: &[Group]) -> Result<String, Failure> {
-    serde_json::to_string_pretty(groups).map(|text| text + "\n").map_err(|error| Failure::new(format!("cannot write JSON: {error}")))
+    serde_json::to_string_pretty(groups)
+        .map(|text| text + "\n")
+        .map_err(|error| Failure::new(format!("cannot write JSON: {error}")))
 }
 
 pub(super) fn verify(groups: &[Group], text: &str) -> Result<(), Failure> {
-    let read: Vec<Group> = serde_json::from_str(text).map_err(|error| Failure::new(format!("what was written does not parse: {error}")))?;
-    if read == groups { Ok(()) } else { Err(Failure::new("what was written does not hold the addresses")) }
+    let read: Vec<Group> = serde_json::from_str(text)
+        .map_err(|error| Failure::new(format!("what was written does not parse: {error}")))?;
+    if read == groups {
+        Ok(())
+    } else {
+        Err(Failure::new("what was written does not hold the addresses"))
+    }
 }

@@ -7,7 +7,10 @@ use super::address_format;
 use crate::failure::Failure;
 
 pub(super) fn render(addresses: &[Address], port: Option<u16>) -> String {
-    addresses.iter().map(|address| line(address, port) + "\n").collect()
+    addresses
+        .iter()
+        .map(|address| line(address, port) + "\n")
+        .collect()
 }
 
 fn line(address: &Address, port: Option<u16>) -> String {
@@ -18,7 +21,10 @@ fn line(address: &Address, port: Option<u16>) -> String {
 }
 
 pub(super) fn verify(addresses: &[Address], port: Option<u16>, text: &str) -> Result<(), Failure> {
-    if text.lines().eq(addresses.iter().map(|address| line(address, port))) {
+    if text
+        .lines()
+        .eq(addresses.iter().map(|address| line(address, port)))
+    {
         Ok(())
     } else {
         Err(Failure::new("what was written does not hold the addresses"))

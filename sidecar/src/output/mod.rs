@@ -111,13 +111,25 @@ impl Output {
         }
         match &self.kind {
             Kind::Consul(syntax) => consul::render(*syntax, &self.forms(view, consul::PORT)),
-            Kind::Nomad(role, syntax) => nomad::render(*role, *syntax, &self.forms(view, role.port())),
-            Kind::Vault { syntax, template, scheme, stanza } => {
+            Kind::Nomad(role, syntax) => {
+                nomad::render(*role, *syntax, &self.forms(view, role.port()))
+            }
+            Kind::Vault {
+                syntax,
+                template,
+                scheme,
+                stanza,
+            } => {
                 let stanzas = vault::stanzas(*syntax, view.addresses, scheme, self.port, stanza)?;
                 template.render(view, Some(&stanzas))
             }
             Kind::Lines => Ok(lines::render(view.addresses, self.port)),
-            Kind::FileSd { labels } => file_sd::render(&file_sd::groups(view.watch, view.addresses, self.port, labels)),
+            Kind::FileSd { labels } => file_sd::render(&file_sd::groups(
+                view.watch,
+                view.addresses,
+                self.port,
+                labels,
+            )),
             Kind::Template(template) => template.render(view, None),
         }
     }
@@ -130,11 +142,20 @@ impl Output {
     pub(crate) fn verify(&self, view: &View<'_>, text: &str) -> Result<(), Failure> {
         match &self.kind {
             Kind::Consul(syntax) => consul::verify(*syntax, &self.forms(view, consul::PORT), text),
-            Kind::Nomad(role, syntax) => nomad::verify(*role, *syntax, &self.forms(view, role.port()), text),
-            Kind::Vault { syntax, scheme, .. } => vault::verify(*syntax, view.addresses, scheme, self.port, text),
+            Kind::Nomad(role, syntax) => {
+                nomad::verify(*role, *syntax, &self.forms(view, role.port()), text)
+            }
+            Kind::Vault { syntax, scheme, .. } => {
+                vault::verify(*syntax, view.addresses, scheme, self.port, text)
+            }
             Kind::Lines => lines::verify(view.addresses, self.port, text),
-            Kind::FileSd { labels } => file_sd::verify(&file_sd::groups(view.watch, view.addresses, self.port, labels), text),
-            Kind::Template(_) if text.trim().is_empty() => Err(Failure::new("the template makes an empty file")),
+            Kind::FileSd { labels } => file_sd::verify(
+                &file_sd::groups(view.watch, view.addresses, self.port, labels),
+                text,
+            ),
+            Kind::Template(_) if text.trim().is_empty() => {
+                Err(Failure::new("the template makes an empty file"))
+            }
             Kind::Template(_) => match syntax_of(&self.path) {
                 Some(syntax) => retry_join::parse(syntax, text).map(drop),
                 None => Ok(()),
@@ -150,8 +171,10 @@ impl Output {
     pub(crate) fn write(&self, view: &View<'_>) -> Result<Written, Failure> {
         let text = self.render(view).map_err(|failure| self.failure(failure))?;
         self.file().write_verified(text.as_bytes(), |read| {
-            let read = std::str::from_utf8(read).map_err(|_| Failure::new("what was written is not UTF-8"))?;
-            self.verify(view, read).map_err(|failure| self.failure(failure))
+            let read = std::str::from_utf8(read)
+                .map_err(|_| Failure::new("what was written is not UTF-8"))?;
+            self.verify(view, read)
+                .map_err(|failure| self.failure(failure))
         })
     }
 
@@ -162,7 +185,11 @@ impl Output {
     /// It can't be written.
     pub(crate) fn check_access(&self) -> Result<(), Failure> {
         self.file().check_access().map_err(|error| {
-            let failure = Failure::new(format!("cannot write {}: {}", error.path().display(), error.reason()));
+            let failure = Failure::new(format!(
+                "cannot write {}: {}",
+                error.path().display(),
+                error.reason()
+            ));
             match error.hint() {
                 Some(hint) => failure.with_hint(hint),
                 None => failure,
@@ -176,7 +203,9 @@ impl Output {
     }
 
     fn file(&self) -> AtomicFile {
-        AtomicFile::new(&self.path).with_mode(self.mode).keeping_owner()
+        AtomicFile::new(&self.path)
+            .with_mode(self.mode)
+            .keeping_owner()
     }
 
     fn failure(&self, failure: Failure) -> Failure {
@@ -188,7 +217,10 @@ impl Output {
     }
 
     fn forms(&self, view: &View<'_>, reader_default: u16) -> Vec<String> {
-        view.addresses.iter().map(|address| address_format::in_file(address, self.port, reader_default)).collect()
+        view.addresses
+            .iter()
+            .map(|address| address_format::in_file(address, self.port, reader_default))
+            .collect()
     }
 }
 

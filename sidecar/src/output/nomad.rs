@@ -43,6 +43,11 @@ pub(super) fn render(role: Role, syntax: Syntax, addresses: &[String]) -> Result
     retry_join::render(syntax, role.path(), addresses)
 }
 
-pub(super) fn verify(role: Role, syntax: Syntax, addresses: &[String], text: &str) -> Result<(), Failure> {
+pub(super) fn verify(
+    role: Role,
+    syntax: Syntax,
+    addresses: &[String],
+    text: &str,
+) -> Result<(), Failure> {
     retry_join::verify(syntax, role.path(), addresses, text)
 }

@@ -69,8 +69,13 @@ impl Template {
     ///
     /// It doesn't compile.
     pub(crate) fn new(name: impl Into<String>, source: impl Into<String>) -> Result<Self, Failure> {
-        let template = Self { name: name.into(), source: source.into() };
-        environment().template_from_named_str(&template.name, &template.source).map_err(|error| template.failure(&error))?;
+        let template = Self {
+            name: name.into(),
+            source: source.into(),
+        };
+        environment()
+            .template_from_named_str(&template.name, &template.source)
+            .map_err(|error| template.failure(&error))?;
         Ok(template)
     }
 
@@ -79,16 +84,41 @@ impl Template {
     /// # Errors
     ///
     /// It uses an undefined value.
-    pub(super) fn render(&self, view: &View<'_>, retry_join: Option<&str>) -> Result<String, Failure> {
-        let View { watch, provider, subject, addresses } = *view;
-        let context = TemplateContext { addresses: addresses.iter().map(Row::of).collect(), watch, provider, subject, retry_join };
-        environment().render_named_str(&self.name, &self.source, Serde(context)).map_err(|error| self.failure(&error))
+    pub(super) fn render(
+        &self,
+        view: &View<'_>,
+        retry_join: Option<&str>,
+    ) -> Result<String, Failure> {
+        let View {
+            watch,
+            provider,
+            subject,
+            addresses,
+        } = *view;
+        let context = TemplateContext {
+            addresses: addresses.iter().map(Row::of).collect(),
+            watch,
+            provider,
+            subject,
+            retry_join,
+        };
+        environment()
+            .render_named_str(&self.name, &self.source, Serde(context))
+            .map_err(|error| self.failure(&error))
     }
 
     fn failure(&self, error: &minijinja::Error) -> Failure {
-        let place = error.line().map_or_else(String::new, |line| format!(" (line {line})"));
-        let detail = error.detail().map_or_else(String::new, |detail| format!(": {detail}"));
-        Failure::new(format!("the template {}{place} does not work: {}{detail}", self.name, error.kind()))
+        let place = error
+            .line()
+            .map_or_else(String::new, |line| format!(" (line {line})"));
+        let detail = error
+            .detail()
+            .map_or_else(String::new, |detail| format!(": {detail}"));
+        Failure::new(format!(
+            "the template {}{place} does not work: {}{detail}",
+            self.name,
+            error.kind()
+        ))
     }
 }
 

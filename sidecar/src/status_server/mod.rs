@@ -12,7 +12,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderValue,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -44,8 +47,9 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The page has its own style and nothing else: no script, image, form or frame.
-const POLICY: HeaderValue =
-    HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
 
 /// A running status server; dropping it ends the server.
 #[derive(Debug)]
@@ -61,7 +65,11 @@ impl StatusServer {
     /// # Errors
     ///
     /// The address can't be bound. `current` goes on as it was.
-    pub(crate) async fn change(current: &mut Option<Self>, wanted: Option<SocketAddr>, status: &Arc<SidecarStatus>) -> Result<(), Failure> {
+    pub(crate) async fn change(
+        current: &mut Option<Self>,
+        wanted: Option<SocketAddr>,
+        status: &Arc<SidecarStatus>,
+    ) -> Result<(), Failure> {
         let before = current.as_ref().and_then(|server| server.configured);
         if before == wanted {
             return Ok(());
@@ -72,7 +80,9 @@ impl StatusServer {
         };
         let opened = match (Self::open(address, status).await, before) {
             // 127.0.0.1:8510 and 0.0.0.0:8510 exclude each other, so the old one is closed first.
-            (Err(error), Some(before)) if error.kind() == io::ErrorKind::AddrInUse && before.port() == address.port() => {
+            (Err(error), Some(before))
+                if error.kind() == io::ErrorKind::AddrInUse && before.port() == address.port() =>
+            {
                 if let Some(old) = current.take() {
                     old.stop().await;
                 }
@@ -96,13 +106,20 @@ impl StatusServer {
     }
 
     /// Serves on `listener`, which was bound for the address `configured`.
-    pub(crate) fn serve(listener: TcpListener, configured: Option<SocketAddr>, status: &Arc<SidecarStatus>) -> io::Result<Self> {
+    pub(crate) fn serve(
+        listener: TcpListener,
+        configured: Option<SocketAddr>,
+        status: &Arc<SidecarStatus>,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         if !address.ip().is_loopback() {
             tracing::warn!(%address, "the status is shown beyond this machine, to everyone who can reach this address");
         }
         tracing::info!(%address, "serving the status");
-        Ok(Self { configured, task: tokio::spawn(serve(listener, address.ip(), Arc::clone(status))) })
+        Ok(Self {
+            configured,
+            task: tokio::spawn(serve(listener, address.ip(), Arc::clone(status))),
+        })
     }
 
     /// Stops it and waits until the address is free.
@@ -115,7 +132,10 @@ impl StatusServer {
 impl StatusServer {
     /// Waits until the server ends unexpectedly, by a panic or a bug.
     pub(crate) async fn ended(&mut self) -> Failure {
-        let why = (&mut self.task).await.err().map_or_else(String::new, |error| format!(": {error}"));
+        let why = (&mut self.task)
+            .await
+            .err()
+            .map_or_else(String::new, |error| format!(": {error}"));
         Failure::new(format!("the status listener ended unexpectedly{why}"))
     }
 }
@@ -147,15 +167,27 @@ async fn serve(listener: TcpListener, bound_to: IpAddr, status: Arc<SidecarStatu
         {
             oldest.abort();
         }
-        oldest_first.push_back(connections.spawn(connection(stream, bound_to, Arc::clone(&status))));
+        oldest_first.push_back(connections.spawn(connection(
+            stream,
+            bound_to,
+            Arc::clone(&status),
+        )));
     }
 }
 
 /// Serves one request.
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, bound_to: IpAddr, status: Arc<SidecarStatus>) {
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    bound_to: IpAddr,
+    status: Arc<SidecarStatus>,
+) {
     let clock = status.clock().clone();
     let service = service_fn(move |request| {
-        let answer = if is_rebound(&request, bound_to) { misdirected() } else { respond(&request, &status) };
+        let answer = if is_rebound(&request, bound_to) {
+            misdirected()
+        } else {
+            respond(&request, &status)
+        };
         async move { Ok::<_, Infallible>(answer) }
     });
     let serving = http1::Builder::new()
@@ -177,41 +209,69 @@ fn is_rebound<Body>(request: &Request<Body>, bound_to: IpAddr) -> bool {
     if !bound_to.is_loopback() {
         return false;
     }
-    let in_header = request.headers().get(HOST).map(|host| Authority::try_from(host.as_bytes()).ok());
+    let in_header = request
+        .headers()
+        .get(HOST)
+        .map(|host| Authority::try_from(host.as_bytes()).ok());
     let in_uri = request.uri().authority().cloned().map(Some);
-    [in_header, in_uri].into_iter().flatten().any(|host| host.is_none_or(|host| !is_local_name(host.host())))
+    [in_header, in_uri]
+        .into_iter()
+        .flatten()
+        .any(|host| host.is_none_or(|host| !is_local_name(host.host())))
 }
 
 fn is_local_name(host: &str) -> bool {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
     bare.parse::<IpAddr>().is_ok() || host.eq_ignore_ascii_case("localhost")
 }
 
 fn misdirected() -> Response<Full<Bytes>> {
-    let text = "this listener is bound to loopback and answers to `localhost` and to IP addresses alone\n";
+    let text =
+        "this listener is bound to loopback and answers to `localhost` and to IP addresses alone\n";
     reply(StatusCode::MISDIRECTED_REQUEST, TEXT, text)
 }
 
 fn respond<Body>(request: &Request<Body>, status: &SidecarStatus) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut refusal = reply(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n");
-        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        refusal
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refusal;
     }
     match request.uri().path() {
         "/" => match page::render(status) {
             Ok(page) => reply(StatusCode::OK, HTML, page),
-            Err(error) => reply(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+            Err(error) => reply(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                TEXT,
+                format!("{error}\n"),
+            ),
         },
         "/live" => reply(StatusCode::OK, TEXT, "live\n"),
         "/ready" if status.is_ready() => reply(StatusCode::OK, TEXT, "ready\n"),
-        "/ready" => reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("not ready: {}\n", status.line())),
+        "/ready" => reply(
+            StatusCode::SERVICE_UNAVAILABLE,
+            TEXT,
+            format!("not ready: {}\n", status.line()),
+        ),
         "/metrics" => match metrics::render(status) {
             Ok(text) => reply(StatusCode::OK, metrics::CONTENT_TYPE, text),
-            Err(error) => reply(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+            Err(error) => reply(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                TEXT,
+                format!("{error}\n"),
+            ),
         },
         "/addresses" => addresses(status, request.uri().query()),
-        _ => reply(StatusCode::NOT_FOUND, TEXT, "there are /, /live, /ready, /metrics and /addresses\n"),
+        _ => reply(
+            StatusCode::NOT_FOUND,
+            TEXT,
+            "there are /, /live, /ready, /metrics and /addresses\n",
+        ),
     }
 }
 
@@ -225,29 +285,55 @@ fn addresses(status: &SidecarStatus, query: Option<&str>) -> Response<Full<Bytes
         match (&*name, value.parse()) {
             ("watch", _) => only = Some(value.into_owned()),
             ("port", Ok(number)) => port = Some(number),
-            _ => return reply(StatusCode::BAD_REQUEST, TEXT, "`watch=NAME` and `port=NUMBER` are known\n"),
+            _ => {
+                return reply(
+                    StatusCode::BAD_REQUEST,
+                    TEXT,
+                    "`watch=NAME` and `port=NUMBER` are known\n",
+                );
+            }
         }
     }
     let watches = status.watches();
     let mut groups = Vec::new();
     let mut found = false;
-    for watch in watches.iter().filter(|watch| only.as_ref().is_none_or(|only| *only == watch.name)) {
+    for watch in watches
+        .iter()
+        .filter(|watch| only.as_ref().is_none_or(|only| *only == watch.name))
+    {
         found = true;
         let Some(used) = watch.polls.read().in_use else {
-            return reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("watch {}\n", watch.line()));
+            return reply(
+                StatusCode::SERVICE_UNAVAILABLE,
+                TEXT,
+                format!("watch {}\n", watch.line()),
+            );
         };
-        groups.extend(file_sd::groups(&watch.name, &used.addresses, port, &file_sd::Labels::new()));
+        groups.extend(file_sd::groups(
+            &watch.name,
+            &used.addresses,
+            port,
+            &file_sd::Labels::new(),
+        ));
     }
     if !found {
         return reply(StatusCode::NOT_FOUND, TEXT, "no such watch\n");
     }
     match serde_json::to_string(&groups) {
         Ok(text) => reply(StatusCode::OK, JSON, text + "\n"),
-        Err(error) => reply(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+        Err(error) => reply(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            TEXT,
+            format!("{error}\n"),
+        ),
     }
 }
 
-fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+fn reply(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -276,9 +362,18 @@ mod tests {
         let (mut client, server) = tokio::io::duplex(64);
         let clock = Clock::auto_advancing();
         let started = clock.now();
-        client.write_all(b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
-        let serving = connection(server, IpAddr::from([127, 0, 0, 1]), SidecarStatus::new(&clock));
-        tokio::time::timeout(CONNECTION_TIMEOUT, serving).await.expect("the connection is still open");
+        client
+            .write_all(b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await
+            .unwrap();
+        let serving = connection(
+            server,
+            IpAddr::from([127, 0, 0, 1]),
+            SidecarStatus::new(&clock),
+        );
+        tokio::time::timeout(CONNECTION_TIMEOUT, serving)
+            .await
+            .expect("the connection is still open");
         assert!(clock.now() - started >= CONNECTION_TIMEOUT);
     }
 
@@ -294,26 +389,56 @@ mod tests {
             idle.push(TcpStream::connect(address).await.unwrap());
         }
         let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        client
+            .write_all(b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await
+            .unwrap();
         let mut answer = String::new();
         let reading = client.read_to_string(&mut answer);
-        tokio::time::timeout(CONNECTION_TIMEOUT / 2, reading).await.expect("no answer").unwrap();
+        tokio::time::timeout(CONNECTION_TIMEOUT / 2, reading)
+            .await
+            .expect("no answer")
+            .unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         serving.abort();
     }
 
     #[test]
     fn a_name_of_someone_else_is_refused_on_loopback_alone() {
-        let request = |host: Option<&str>| host.map_or_else(Request::builder, |host| Request::builder().header(HOST, host)).body(()).unwrap();
+        let request = |host: Option<&str>| {
+            host.map_or_else(Request::builder, |host| {
+                Request::builder().header(HOST, host)
+            })
+            .body(())
+            .unwrap()
+        };
         let (loopback, any) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0]));
-        for host in [None, Some("localhost"), Some("LOCALHOST:8510"), Some("127.0.0.1:8510"), Some("[::1]:8510"), Some("10.0.0.4")] {
+        for host in [
+            None,
+            Some("localhost"),
+            Some("LOCALHOST:8510"),
+            Some("127.0.0.1:8510"),
+            Some("[::1]:8510"),
+            Some("10.0.0.4"),
+        ] {
             assert!(!is_rebound(&request(host), loopback), "{host:?}");
         }
-        for host in ["evil.example", "evil.example:8510", "localhost.evil.example", "", "127.0.0.1.evil.example", "a b"] {
+        for host in [
+            "evil.example",
+            "evil.example:8510",
+            "localhost.evil.example",
+            "",
+            "127.0.0.1.evil.example",
+            "a b",
+        ] {
             assert!(is_rebound(&request(Some(host)), loopback), "{host:?}");
             assert!(!is_rebound(&request(Some(host)), any), "{host:?}");
         }
-        let absolute = Request::builder().uri("http://evil.example/").header(HOST, "localhost").body(()).unwrap();
+        let absolute = Request::builder()
+            .uri("http://evil.example/")
+            .header(HOST, "localhost")
+            .body(())
+            .unwrap();
         assert!(is_rebound(&absolute, loopback));
     }
 
@@ -321,22 +446,45 @@ mod tests {
     async fn only_the_host_of_the_listener_can_change() {
         let status = status();
         // A port that was free a moment ago.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let at = |host: [u8; 4]| Some(SocketAddr::from((host, port)));
         let mut server = None;
-        StatusServer::change(&mut server, at([127, 0, 0, 1]), &status).await.unwrap();
-        StatusServer::change(&mut server, at([0, 0, 0, 0]), &status).await.unwrap();
-        StatusServer::change(&mut server, at([127, 0, 0, 1]), &status).await.unwrap();
+        StatusServer::change(&mut server, at([127, 0, 0, 1]), &status)
+            .await
+            .unwrap();
+        StatusServer::change(&mut server, at([0, 0, 0, 0]), &status)
+            .await
+            .unwrap();
+        StatusServer::change(&mut server, at([127, 0, 0, 1]), &status)
+            .await
+            .unwrap();
         // An address that isn't this machine's is refused, and the old one stays in use.
-        StatusServer::change(&mut server, at([192, 0, 2, 1]), &status).await.unwrap_err();
-        TcpStream::connect((IpAddr::from([127, 0, 0, 1]), port)).await.unwrap();
+        StatusServer::change(&mut server, at([192, 0, 2, 1]), &status)
+            .await
+            .unwrap_err();
+        TcpStream::connect((IpAddr::from([127, 0, 0, 1]), port))
+            .await
+            .unwrap();
         // So is one that someone else has.
         let other = std::net::TcpListener::bind(("127.0.0.2", port)).unwrap();
-        StatusServer::change(&mut server, at([0, 0, 0, 0]), &status).await.unwrap_err();
+        StatusServer::change(&mut server, at([0, 0, 0, 0]), &status)
+            .await
+            .unwrap_err();
         drop(other);
-        TcpStream::connect((IpAddr::from([127, 0, 0, 1]), port)).await.unwrap();
-        assert_eq!(server.as_ref().map(|server| server.configured), Some(at([127, 0, 0, 1])));
-        StatusServer::change(&mut server, None, &status).await.unwrap();
+        TcpStream::connect((IpAddr::from([127, 0, 0, 1]), port))
+            .await
+            .unwrap();
+        assert_eq!(
+            server.as_ref().map(|server| server.configured),
+            Some(at([127, 0, 0, 1]))
+        );
+        StatusServer::change(&mut server, None, &status)
+            .await
+            .unwrap();
         assert!(server.is_none());
     }
 }

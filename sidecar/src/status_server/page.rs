@@ -98,7 +98,11 @@ pub(super) fn render(status: &SidecarStatus) -> Result<String, Error> {
         ready: status.is_ready(),
         version: env!("CARGO_PKG_VERSION"),
         problems: status.reloads().problems,
-        watches: status.watches().iter().map(|watch| watch_row(watch)).collect(),
+        watches: status
+            .watches()
+            .iter()
+            .map(|watch| watch_row(watch))
+            .collect(),
     };
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -108,30 +112,58 @@ pub(super) fn render(status: &SidecarStatus) -> Result<String, Error> {
 
 fn watch_row(watch: &WatchStatus) -> WatchRow {
     let status = watch.polls.read();
-    let next = if status.is_polling { "polling now".to_owned() } else { format!("polls again in {}", seconds(status.next_attempt_in)) };
+    let next = if status.is_polling {
+        "polling now".to_owned()
+    } else {
+        format!("polls again in {}", seconds(status.next_attempt_in))
+    };
     let (mut out, mut out_total, mut findings) = (Vec::new(), 0, Vec::new());
     if let Some(discovery) = &status.discovery {
         out_total = discovery.excluded().values().sum();
-        let excluded = discovery.nodes().iter().filter(|node| !node.is_match()).take(ROWS);
-        out.extend(excluded.map(|node| OutRow {
-            kind: node.kind,
-            name: node.name.clone(),
-            why: node.excluded.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        let excluded = discovery
+            .nodes()
+            .iter()
+            .filter(|node| !node.is_match())
+            .take(ROWS);
+        out.extend(excluded.map(|node| {
+            OutRow {
+                kind: node.kind,
+                name: node.name.clone(),
+                why: node
+                    .excluded
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            }
         }));
-        findings.extend(discovery.findings().iter().map(|finding| match &finding.hint {
-            Some(hint) => format!("{} (hint: {hint})", finding.message),
-            None => finding.message.clone(),
-        }));
+        findings.extend(
+            discovery
+                .findings()
+                .iter()
+                .map(|finding| match &finding.hint {
+                    Some(hint) => format!("{} (hint: {hint})", finding.message),
+                    None => finding.message.clone(),
+                }),
+        );
     }
     let used = status.in_use.map(|used| UsedRow {
         addresses: used.addresses.iter().take(ROWS).map(address_row).collect(),
-        age: used.age.map_or_else(|| "at an unknown time".to_owned(), ago),
+        age: used
+            .age
+            .map_or_else(|| "at an unknown time".to_owned(), ago),
         changed: ago(used.changed_ago),
         last_good: used.source != AddressSource::Fresh,
     });
     let held = status.held.map(|held| HeldRow {
         reason: held.reason.to_string(),
-        would_be: held.would_be.iter().take(ROWS).map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        would_be: held
+            .would_be
+            .iter()
+            .take(ROWS)
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" "),
     });
     WatchRow {
         name: watch.name.clone(),
@@ -142,7 +174,11 @@ fn watch_row(watch: &WatchStatus) -> WatchRow {
         used,
         held,
         failures: status.consecutive_failures,
-        error: status.last_error.map(|error| ErrorRow { text: error.text, hint: error.hint, ago: ago(error.ago) }),
+        error: status.last_error.map(|error| ErrorRow {
+            text: error.text,
+            hint: error.hint,
+            ago: ago(error.ago),
+        }),
         last_good_error: status.last_good_error,
         out,
         out_total,
@@ -170,7 +206,11 @@ fn part_row(part: &PartStatus) -> PartRow {
         kind: part.kind,
         target: part.target.clone(),
         failing: status.failing,
-        failure: status.last_failure.map(|(failure, when)| ErrorRow { text: failure.to_string(), hint: failure.hint().map(str::to_owned), ago: ago(when) }),
+        failure: status.last_failure.map(|(failure, when)| ErrorRow {
+            text: failure.to_string(),
+            hint: failure.hint().map(str::to_owned),
+            ago: ago(when),
+        }),
         good: status.succeeded_ago.map(ago),
         note: status.note,
     }

@@ -3,8 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use cloud_autojoin::http::{HttpClient, HttpSettings, RawResponse, Request, Transport, TransportCause};
-use cloud_autojoin::{Call, Clock, Discovery, Env, Instant, Provider, Result as Outcome, TransportFailure};
+use cloud_autojoin::http::{
+    HttpClient, HttpSettings, RawResponse, Request, Transport, TransportCause,
+};
+use cloud_autojoin::{
+    Call, Clock, Discovery, Env, Instant, Provider, Result as Outcome, TransportFailure,
+};
 
 use tokio::sync::oneshot;
 
@@ -36,30 +40,55 @@ async fn configuration(directory: &std::path::Path, context: &Context) -> Config
          [[watch.file]]\nkind = \"lines\"\npath = \"{}\"\n",
         directory.join("a").display()
     );
-    ConfigSource::from(text.parse::<toml::Table>().unwrap()).check(CheckDepth::Text, context).await.unwrap().config
+    ConfigSource::from(text.parse::<toml::Table>().unwrap())
+        .check(CheckDepth::Text, context)
+        .await
+        .unwrap()
+        .config
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_task_that_panics_ends_the_daemon_with_an_error() {
     let directory = tempfile::tempdir().unwrap();
-    let context = Context::builder().env(Env::empty()).clock(Clock::system()).build().unwrap();
+    let context = Context::builder()
+        .env(Env::empty())
+        .clock(Clock::system())
+        .build()
+        .unwrap();
     let mut config = configuration(directory.path(), &context).await;
     config.watches[0].provider = Arc::new(Panicking);
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), run(config, None, (), std::future::pending()));
+    let ended = tokio::time::timeout(
+        std::time::Duration::from_secs(60),
+        run(config, None, (), std::future::pending()),
+    );
     let failure = ended.await.unwrap().unwrap_err().to_string();
-    assert!(failure.starts_with("a task of watch `peers` ended unexpectedly: ") && failure.contains("panicked"), "{failure}");
+    assert!(
+        failure.starts_with("a task of watch `peers` ended unexpectedly: ")
+            && failure.contains("panicked"),
+        "{failure}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_listener_that_ends_ends_the_daemon_with_an_error() {
     let status = SidecarStatus::new(&Clock::system());
     let mut server = None;
-    StatusServer::change(&mut server, "127.0.0.1:0".parse().ok(), &status).await.unwrap();
+    StatusServer::change(&mut server, "127.0.0.1:0".parse().ok(), &status)
+        .await
+        .unwrap();
     server.as_ref().unwrap().task.abort();
     let context = Context::builder().env(Env::empty()).build().unwrap();
-    let mut supervisor = Supervisor { status, context, runners: Vec::new(), server };
+    let mut supervisor = Supervisor {
+        status,
+        context,
+        runners: Vec::new(),
+        server,
+    };
     let failure = supervisor.task_ended().await.to_string();
-    assert!(failure.starts_with("the status listener ended unexpectedly: "), "{failure}");
+    assert!(
+        failure.starts_with("the status listener ended unexpectedly: "),
+        "{failure}"
+    );
 }
 
 /// Sends nothing and counts how often trust is reloaded.
@@ -96,11 +125,21 @@ impl ReloadSource for OneHangup {
 #[tokio::test(start_paused = true)]
 async fn a_hangup_reloads_trust_even_if_the_new_configuration_is_wrong() {
     let reloads = Arc::new(Reloads::default());
-    let context =
-        Context::builder().env(Env::empty()).http_client(HttpClient::with_transport(Arc::clone(&reloads) as _, HttpSettings::default())).build().unwrap();
+    let context = Context::builder()
+        .env(Env::empty())
+        .http_client(HttpClient::with_transport(
+            Arc::clone(&reloads) as _,
+            HttpSettings::default(),
+        ))
+        .build()
+        .unwrap();
     let directory = tempfile::tempdir().unwrap();
     let config = configuration(directory.path(), &context).await;
     let (read, is_read) = oneshot::channel();
-    run(config, None, OneHangup(Some(read)), async move { is_read.await.unwrap() }).await.unwrap();
+    run(config, None, OneHangup(Some(read)), async move {
+        is_read.await.unwrap()
+    })
+    .await
+    .unwrap();
     assert_eq!(reloads.0.load(Ordering::SeqCst), 1);
 }

@@ -12,7 +12,8 @@ use crate::Failure;
 /// Which simulator is changed.
 #[derive(Debug, Args)]
 struct Running {
-    /// The control address of the simulator [default: DISCOVER_SIM_CONTROL, which `run` sets for its command]
+    /// The control address of the simulator [default: DISCOVER_SIM_CONTROL, which `run` sets for
+    /// its command]
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = control::parse_address)]
     control: Option<SocketAddr>,
 }
@@ -30,15 +31,21 @@ impl Running {
         if let Some(address) = self.control {
             return Ok(address);
         }
-        #[expect(clippy::disallowed_methods, reason = "this program has no `Env`: it knows no production crate")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this program has no `Env`: it knows no production crate"
+        )]
         let text = std::env::var(VARIABLE).map_err(|_| {
-            Failure::from("it isn't known which simulator to change").with_hint(format!("name its control address: `--control 127.0.0.1:PORT` or {VARIABLE}"))
+            Failure::from("it isn't known which simulator to change").with_hint(format!(
+                "name its control address: `--control 127.0.0.1:PORT` or {VARIABLE}"
+            ))
         })?;
         control::parse_address(&text).map_err(|problem| format!("{VARIABLE} {problem}").into())
     }
 }
 
-/// Adds an instance to a scale set of a running simulator and prints its name, or its number in a Uniform set.
+/// Adds an instance to a scale set of a running simulator and prints its name, or its number in a
+/// Uniform set.
 #[derive(Debug, Args)]
 pub(crate) struct Add {
     /// The scale set
@@ -49,7 +56,11 @@ pub(crate) struct Add {
 
 impl Add {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
-        self.running.apply(Change::Add { scale_set: self.scale_set }).await
+        self.running
+            .apply(Change::Add {
+                scale_set: self.scale_set,
+            })
+            .await
     }
 }
 
@@ -66,11 +77,17 @@ pub(crate) struct Remove {
 
 impl Remove {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
-        self.running.apply(Change::Remove { scale_set: self.scale_set, instance: self.instance }).await
+        self.running
+            .apply(Change::Remove {
+                scale_set: self.scale_set,
+                instance: self.instance,
+            })
+            .await
     }
 }
 
-/// Replaces an instance of a scale set of a running simulator and prints the new one's name, or its number in a Uniform set.
+/// Replaces an instance of a scale set of a running simulator and prints the new one's name, or its
+/// number in a Uniform set.
 #[derive(Debug, Args)]
 pub(crate) struct Replace {
     /// The scale set
@@ -83,7 +100,12 @@ pub(crate) struct Replace {
 
 impl Replace {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
-        self.running.apply(Change::Replace { scale_set: self.scale_set, instance: self.instance }).await
+        self.running
+            .apply(Change::Replace {
+                scale_set: self.scale_set,
+                instance: self.instance,
+            })
+            .await
     }
 }
 
@@ -91,7 +113,11 @@ impl Replace {
 #[derive(Debug, Args)]
 pub(crate) struct Fault {
     /// The fault, as `run --fault` takes it: `status=429,retry-after=2,times=1`
-    #[arg(value_name = "KEY=VALUE,...", required_unless_present = "clear", conflicts_with = "clear")]
+    #[arg(
+        value_name = "KEY=VALUE,...",
+        required_unless_present = "clear",
+        conflicts_with = "clear"
+    )]
     fault: Option<String>,
     /// End all faults, those of the world too
     #[arg(long)]
@@ -102,6 +128,11 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
-        self.running.apply(self.fault.map_or(Change::ClearFaults {}, |fault| Change::Fault { fault })).await
+        self.running
+            .apply(
+                self.fault
+                    .map_or(Change::ClearFaults {}, |fault| Change::Fault { fault }),
+            )
+            .await
     }
 }

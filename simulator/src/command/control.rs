@@ -49,13 +49,26 @@ enum Reply {
 ///
 /// It is no `ADDRESS:PORT`, or not on loopback.
 pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text.parse().map_err(|_| "must be an IP address and a port, such as 127.0.0.1:7070".to_owned())?;
-    if address.ip().is_loopback() { Ok(address) } else { Err("must be a loopback address: anyone who reaches it may change the simulator".to_owned()) }
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| "must be an IP address and a port, such as 127.0.0.1:7070".to_owned())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("must be a loopback address: anyone who reaches it may change the simulator".to_owned())
+    }
 }
 
 /// Opens the control address and applies each change with `apply` until the runtime ends.
-pub(crate) async fn open(address: SocketAddr, apply: impl Fn(Change) -> Result<String, String> + Send + Sync + 'static) -> Result<SocketAddr, Failure> {
-    let problem = |error: io::Error| Failure::from(format!("cannot listen on the control address {address}: {error}"));
+pub(crate) async fn open(
+    address: SocketAddr,
+    apply: impl Fn(Change) -> Result<String, String> + Send + Sync + 'static,
+) -> Result<SocketAddr, Failure> {
+    let problem = |error: io::Error| {
+        Failure::from(format!(
+            "cannot listen on the control address {address}: {error}"
+        ))
+    };
     let listener = TcpListener::bind(address).await.map_err(problem)?;
     let bound = listener.local_addr().map_err(problem)?;
     let apply = Arc::new(apply);
@@ -69,9 +82,14 @@ pub(crate) async fn open(address: SocketAddr, apply: impl Fn(Change) -> Result<S
     Ok(bound)
 }
 
-async fn reply(mut stream: TcpStream, apply: impl Fn(Change) -> Result<String, String>) -> io::Result<()> {
+async fn reply(
+    mut stream: TcpStream,
+    apply: impl Fn(Change) -> Result<String, String>,
+) -> io::Result<()> {
     let mut line = String::new();
-    BufReader::new((&mut stream).take(MAX_LINE)).read_line(&mut line).await?;
+    BufReader::new((&mut stream).take(MAX_LINE))
+        .read_line(&mut line)
+        .await?;
     let change = serde_json::from_str(&line).map_err(|error| format!("not a change: {error}"));
     let reply = match change.and_then(apply) {
         Ok(text) => Reply::Done(text),
@@ -85,7 +103,8 @@ async fn reply(mut stream: TcpStream, apply: impl Fn(Change) -> Result<String, S
 /// Sends a change to the simulator at `address`; returns what it replies.
 pub(crate) async fn send(address: SocketAddr, change: &Change) -> Result<String, Failure> {
     let problem = |error: io::Error| {
-        Failure::from(format!("cannot reach a simulator at {address}: {error}")).with_hint("`discover-sim serve` prints its control address when it starts")
+        Failure::from(format!("cannot reach a simulator at {address}: {error}"))
+            .with_hint("`discover-sim serve` prints its control address when it starts")
     };
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
@@ -93,7 +112,9 @@ pub(crate) async fn send(address: SocketAddr, change: &Change) -> Result<String,
         line.push(b'\n');
         stream.write_all(&line).await?;
         let mut text = String::new();
-        BufReader::new(stream.take(MAX_LINE)).read_line(&mut text).await?;
+        BufReader::new(stream.take(MAX_LINE))
+            .read_line(&mut text)
+            .await?;
         serde_json::from_str(&text).map_err(io::Error::from)
     };
     match tokio::time::timeout(Duration::from_secs(10), exchange).await {
@@ -113,14 +134,24 @@ mod tests {
         for accepted in ["127.0.0.1:0", "127.0.0.2:7070", "[::1]:7070"] {
             assert!(parse_address(accepted).is_ok(), "{accepted}");
         }
-        for refused in ["0.0.0.0:7070", "[::]:7070", "192.0.2.7:7070", "localhost:7070", "127.0.0.1"] {
+        for refused in [
+            "0.0.0.0:7070",
+            "[::]:7070",
+            "192.0.2.7:7070",
+            "localhost:7070",
+            "127.0.0.1",
+        ] {
             assert!(parse_address(refused).is_err(), "{refused}");
         }
     }
 
     #[tokio::test]
     async fn what_is_no_change_is_refused() {
-        let address = open(parse_address("127.0.0.1:0").unwrap(), |_| panic!("nothing to apply")).await.unwrap();
+        let address = open(parse_address("127.0.0.1:0").unwrap(), |_| {
+            panic!("nothing to apply")
+        })
+        .await
+        .unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"POST / HTTP/1.1\r\n").await.unwrap();
         let mut text = String::new();

@@ -10,18 +10,30 @@ pub(crate) fn join_string(simulator: &Simulator) -> String {
     if let Some(principal) = application(simulator) {
         pairs.push(("tenant_id", principal.tenant_id));
         pairs.push(("client_id", principal.client_id));
-        pairs.push(("secret_access_key", principal.client_secret.unwrap_or_default()));
+        pairs.push((
+            "secret_access_key",
+            principal.client_secret.unwrap_or_default(),
+        ));
     }
     simulator.with_world(|world| {
         for subscription in world.subscriptions() {
-            if let Some((group, set)) = subscription.resource_groups.iter().find_map(|group| Some((group, group.scale_sets.first()?))) {
+            if let Some((group, set)) = subscription
+                .resource_groups
+                .iter()
+                .find_map(|group| Some((group, group.scale_sets.first()?)))
+            {
                 pairs.push(("subscription_id", subscription.id.clone()));
                 pairs.push(("resource_group", group.name.clone()));
                 pairs.push(("vm_scale_set", set.name.clone()));
                 return;
             }
-            let mut interfaces = subscription.resource_groups.iter().flat_map(|group| &group.network_interfaces);
-            if let Some((name, value)) = interfaces.find_map(|interface| interface.tags.first_key_value()) {
+            let mut interfaces = subscription
+                .resource_groups
+                .iter()
+                .flat_map(|group| &group.network_interfaces);
+            if let Some((name, value)) =
+                interfaces.find_map(|interface| interface.tags.first_key_value())
+            {
                 pairs.push(("subscription_id", subscription.id.clone()));
                 pairs.push(("tag_name", name.clone()));
                 pairs.push(("tag_value", value.clone()));
@@ -29,7 +41,10 @@ pub(crate) fn join_string(simulator: &Simulator) -> String {
             }
         }
     });
-    let written: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={}", quoted(value))).collect();
+    let written: Vec<String> = pairs
+        .iter()
+        .map(|(key, value)| format!("{key}={}", quoted(value)))
+        .collect();
     format!("{} {}", written.join(" "), simulator.join_settings())
 }
 

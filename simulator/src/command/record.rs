@@ -7,18 +7,29 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 
-/// Writes `{"requests": [...], "sequential_depth": {...}, "bytes": N}`; times are in milliseconds since the start.
+/// Writes `{"requests": [...], "sequential_depth": {...}, "bytes": N}`; times are in milliseconds
+/// since the start.
 pub(crate) fn write<S: Service>(simulator: &Simulator<S>, path: &Path) -> Result<(), Failure> {
     let requests = simulator.requests();
-    let services = S::Endpoint::ALL.iter().filter(|endpoint| **endpoint != S::Endpoint::PROXY);
-    let depth: Value = services.map(|endpoint| (endpoint.to_string(), json!(simulator.sequential_depth(*endpoint)))).collect();
+    let services = S::Endpoint::ALL
+        .iter()
+        .filter(|endpoint| **endpoint != S::Endpoint::PROXY);
+    let depth: Value = services
+        .map(|endpoint| {
+            (
+                endpoint.to_string(),
+                json!(simulator.sequential_depth(*endpoint)),
+            )
+        })
+        .collect();
     let record = json!({
         "requests": requests.iter().map(one).collect::<Vec<_>>(),
         "sequential_depth": depth,
         "sequential_depth_of_all": simulator.sequential_depth_of_all(),
         "bytes": requests.iter().map(|request| request.bytes).sum::<usize>(),
     });
-    std::fs::write(path, format!("{record}\n")).map_err(|error| format!("cannot write {}: {error}", path.display()).into())
+    std::fs::write(path, format!("{record}\n"))
+        .map_err(|error| format!("cannot write {}: {error}", path.display()).into())
 }
 
 fn one<E: Endpoint, O: Operation>(request: &SeenRequest<E, O>) -> Value {

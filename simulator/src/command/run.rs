@@ -18,9 +18,11 @@ use crate::Failure;
 
 /// Runs a command in a pretend cloud and says afterwards, on standard error, what it asked.
 ///
-/// The command finds the cloud under its real names, through HTTPS_PROXY and SSL_CERT_FILE; the endpoints themselves are in DISCOVER_SIM_ARM_ENDPOINT,
-/// DISCOVER_SIM_AUTHORITY_HOST, DISCOVER_SIM_METADATA_ENDPOINT, DISCOVER_SIM_PROXY and DISCOVER_SIM_CA_FILE. DISCOVER_SIM_CONTROL is the address
-/// at which `add`, `remove`, `replace` and `fault` change it. The exit status is the command's.
+/// The command finds the cloud under its real names, through HTTPS_PROXY and SSL_CERT_FILE; the
+/// endpoints themselves are in DISCOVER_SIM_ARM_ENDPOINT, DISCOVER_SIM_AUTHORITY_HOST,
+/// DISCOVER_SIM_METADATA_ENDPOINT, DISCOVER_SIM_PROXY and DISCOVER_SIM_CA_FILE.
+/// DISCOVER_SIM_CONTROL is the address at which `add`, `remove`, `replace` and `fault` change it.
+/// The exit status is the command's.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Run {
@@ -36,7 +38,12 @@ pub(crate) struct Run {
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
     command: Vec<OsString>,
 }
 
@@ -44,11 +51,22 @@ pub(crate) struct Run {
 pub(crate) async fn run(run: Run) -> Result<ExitCode, Failure> {
     let started = run.options.start().await?;
     let mut variables: Vec<(String, OsString)> = Vec::new();
-    variables.extend(environment::azure_endpoints(&started.simulator).into_iter().map(|(name, value)| (name.to_owned(), value)));
+    variables.extend(
+        environment::azure_endpoints(&started.simulator)
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value)),
+    );
     if run.credentials {
         variables.extend(environment::credentials(&started.simulator)?);
     }
-    command(&started, &run.command, variables, run.quiet, run.record.as_deref()).await
+    command(
+        &started,
+        &run.command,
+        variables,
+        run.quiet,
+        run.record.as_deref(),
+    )
+    .await
 }
 
 /// Runs a command against a simulator, with these variables beside those of the proxy.
@@ -59,18 +77,29 @@ pub(crate) async fn command<S: Service>(
     quiet: bool,
     record: Option<&Path>,
 ) -> Result<ExitCode, Failure> {
-    let Some((program, arguments)) = words.split_first() else { return Err("no command".into()) };
+    let Some((program, arguments)) = words.split_first() else {
+        return Err("no command".into());
+    };
     let mut command = Command::new(program);
     command.args(arguments).kill_on_drop(true);
     for name in environment::REMOVED {
         command.env_remove(name);
     }
-    command.envs(environment::proxy(simulator)).envs(variables).env(control::VARIABLE, control.to_string());
-    // A terminal sends its interrupt to the command as well: it ends the command, and the summary still comes.
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    command
+        .envs(environment::proxy(simulator))
+        .envs(variables)
+        .env(control::VARIABLE, control.to_string());
+    // A terminal sends its interrupt to the command as well: it ends the command, and the summary
+    // still comes.
+    let (mut interrupt, mut terminate) = (
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+    );
     let mut child = match command.spawn() {
         Ok(child) => child,
-        Err(error) => return Err(format!("cannot run `{}`: {error}", program.to_string_lossy()).into()),
+        Err(error) => {
+            return Err(format!("cannot run `{}`: {error}", program.to_string_lossy()).into());
+        }
     };
     let status = loop {
         tokio::select! {
@@ -96,7 +125,11 @@ pub(crate) fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Fa
 
 /// The summary, and each request that was not expected.
 fn print_summary<S: Service>(simulator: &Simulator<S>) {
-    let mut text = format!("discover-sim: {} requests\n{}", simulator.requests().len(), simulator.summary());
+    let mut text = format!(
+        "discover-sim: {} requests\n{}",
+        simulator.requests().len(),
+        simulator.summary()
+    );
     for request in simulator.unexpected_requests() {
         text.push_str(&format!("discover-sim: unexpected: {request}\n"));
     }
@@ -105,6 +138,8 @@ fn print_summary<S: Service>(simulator: &Simulator<S>) {
 
 /// The command's own status; as a shell writes it when a signal ended it.
 fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    let code = status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }

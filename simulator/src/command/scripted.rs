@@ -15,18 +15,25 @@ use crate::Failure;
 
 /// Serves the responses of a script to a command, or until interrupted.
 ///
-/// The command finds the services under their real names, through HTTPS_PROXY and SSL_CERT_FILE. A client whose endpoint can be set finds all of them
-/// at DISCOVER_SIM_SERVICE_ENDPOINT. The exit status is the command's.
+/// The command finds the services under their real names, through HTTPS_PROXY and SSL_CERT_FILE. A
+/// client whose endpoint can be set finds all of them at DISCOVER_SIM_SERVICE_ENDPOINT. The exit
+/// status is the command's.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Scripted {
     /// A script that comes with the program (digitalocean), a TOML file, or a directory of them
     script: String,
-    /// Breaks responses, as `run --fault` does; endpoint is `service` or `proxy`, operation a name of the script
+    /// Breaks responses, as `run --fault` does; endpoint is `service` or `proxy`, operation a name
+    /// of the script
     #[arg(long = "fault", value_name = "KEY=VALUE,...")]
     faults: Vec<Fault>,
     /// The port of the services; by default the system chooses
-    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
     service_port: u16,
     #[command(flatten)]
     shared: Shared,
@@ -49,16 +56,32 @@ pub(crate) async fn scripted(scripted: Scripted) -> Result<ExitCode, Failure> {
     let script = read(&scripted.script)?;
     let join_string = script.join_string().map(ToOwned::to_owned);
     let builder = Simulator::builder(script).port(Endpoint::Service, scripted.service_port);
-    let builder = scripted.faults.into_iter().fold(builder, SimulatorBuilder::fault);
+    let builder = scripted
+        .faults
+        .into_iter()
+        .fold(builder, SimulatorBuilder::fault);
     let started = scripted.shared.start(builder, apply_fault).await?;
     let simulator = &started.simulator;
     let service = simulator.url(Endpoint::Service);
     if !scripted.command.is_empty() {
         let variables = vec![("DISCOVER_SIM_SERVICE_ENDPOINT".to_owned(), service.into())];
-        return run::command(&started, &scripted.command, variables, scripted.quiet, scripted.record.as_deref()).await;
+        return run::command(
+            &started,
+            &scripted.command,
+            variables,
+            scripted.quiet,
+            scripted.record.as_deref(),
+        )
+        .await;
     }
-    let (proxy, file, control) = (simulator.proxy_endpoint(), simulator.ca_file().display(), started.control);
-    let join = join_string.as_ref().map_or_else(String::new, |text| format!("A join string:\n{text}\n\n"));
+    let (proxy, file, control) = (
+        simulator.proxy_endpoint(),
+        simulator.ca_file().display(),
+        started.control,
+    );
+    let join = join_string
+        .as_ref()
+        .map_or_else(String::new, |text| format!("A join string:\n{text}\n\n"));
     let greeting = format!(
         "services   {service}\n\
          proxy      {proxy}\n\
@@ -83,6 +106,8 @@ fn read(name: &str) -> Result<Script, Failure> {
     let script = Script::shipped(name).unwrap_or_else(|| Script::read(Path::new(name)));
     script.map_err(|error| {
         let known = Script::shipped_names().collect::<Vec<_>>().join(", ");
-        with_causes(&error).with_hint(format!("scripts that ship: {known}; simulator/README.md describes every key of one"))
+        with_causes(&error).with_hint(format!(
+            "scripts that ship: {known}; simulator/README.md describes every key of one"
+        ))
     })
 }

@@ -29,7 +29,13 @@ pub(crate) struct Serve {
 pub(crate) async fn serve(serve: Serve) -> Result<ExitCode, Failure> {
     let started = serve.options.start().await?;
     let ready = ready(&started);
-    until_interrupted(&started, &greeting(&started), serve.ready_file.as_deref(), &ready).await
+    until_interrupted(
+        &started,
+        &greeting(&started),
+        serve.ready_file.as_deref(),
+        &ready,
+    )
+    .await
 }
 
 /// Prints `greeting`, writes `ready` to its file, and serves until SIGINT or SIGTERM.
@@ -39,7 +45,10 @@ pub(crate) async fn until_interrupted<S: Service>(
     ready_file: Option<&Path>,
     ready: &Value,
 ) -> Result<ExitCode, Failure> {
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+    );
     let _ = std::io::stdout().write_all(greeting.as_bytes());
     if let Some(path) = ready_file {
         write_ready(ready, path)?;
@@ -48,7 +57,12 @@ pub(crate) async fn until_interrupted<S: Service>(
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    let _ = write!(std::io::stderr(), "discover-sim: {} requests\n{}", simulator.requests().len(), simulator.summary());
+    let _ = write!(
+        std::io::stderr(),
+        "discover-sim: {} requests\n{}",
+        simulator.requests().len(),
+        simulator.summary()
+    );
     if let Some(path) = ready_file {
         let _ = std::fs::remove_file(path);
     }
@@ -93,8 +107,12 @@ fn ready(Started { simulator, control }: &Started<Azure>) -> Value {
 
 /// Whole or not at all: a script that waits for the file may read it at once.
 fn write_ready(ready: &Value, path: &Path) -> Result<(), Failure> {
-    let problem = |error: std::io::Error| Failure::from(format!("cannot write {}: {error}", path.display()));
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let problem =
+        |error: std::io::Error| Failure::from(format!("cannot write {}: {error}", path.display()));
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(problem)?;
     writeln!(file, "{ready:#}").map_err(problem)?;
     file.persist(path).map_err(|error| problem(error.error))?;

@@ -7,7 +7,8 @@ use cloud_autojoin_simulator::azure::world::World;
 
 use crate::Failure;
 
-/// Lists the worlds that come with the program, or prints one as the TOML that it is: a good start for one's own.
+/// Lists the worlds that come with the program, or prints one as the TOML that it is: a good start
+/// for one's own.
 #[derive(Debug, Args)]
 pub(crate) struct Worlds {
     /// The world to print
@@ -17,7 +18,11 @@ pub(crate) struct Worlds {
 /// Lists or prints.
 pub(crate) fn worlds(worlds: &Worlds) -> Result<(), Failure> {
     let text = match &worlds.name {
-        Some(name) => World::shipped_text(name).map_err(|error| Failure::from(error.to_string()).with_hint("`discover-sim worlds` lists them"))?.to_owned(),
+        Some(name) => World::shipped_text(name)
+            .map_err(|error| {
+                Failure::from(error.to_string()).with_hint("`discover-sim worlds` lists them")
+            })?
+            .to_owned(),
         None => World::shipped_names().map(line).collect(),
     };
     // A reader that has seen enough (`| head`) is no failure.
@@ -28,5 +33,11 @@ pub(crate) fn worlds(worlds: &Worlds) -> Result<(), Failure> {
 /// The name and the first line of the file, which says what the world is for.
 fn line(name: &str) -> String {
     let text = World::shipped_text(name).unwrap_or_default();
-    format!("{name:<14} {}\n", text.lines().next().unwrap_or_default().trim_start_matches(['#', ' ']))
+    format!(
+        "{name:<14} {}\n",
+        text.lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches(['#', ' '])
+    )
 }

@@ -30,7 +30,10 @@ impl ReplyBody {
     /// The first half of `bytes`.
     pub(crate) fn cut(mut bytes: Bytes) -> Self {
         bytes.truncate(bytes.len() / 2);
-        Self::Cut { first: Some(bytes), pending: 4 }
+        Self::Cut {
+            first: Some(bytes),
+            pending: 4,
+        }
     }
 }
 
@@ -38,7 +41,10 @@ impl Body for ReplyBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut *self {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Cut { first, pending } => {

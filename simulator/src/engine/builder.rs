@@ -64,7 +64,11 @@ pub struct SimulatorBuilder<S: Service> {
 
 impl<S: Service> std::fmt::Debug for SimulatorBuilder<S> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("SimulatorBuilder").field("endpoints", &self.endpoints).field("ports", &self.ports).finish_non_exhaustive()
+        formatter
+            .debug_struct("SimulatorBuilder")
+            .field("endpoints", &self.endpoints)
+            .field("ports", &self.ports)
+            .finish_non_exhaustive()
     }
 }
 
@@ -131,7 +135,11 @@ impl<S: Service> SimulatorBuilder<S> {
     /// A port is taken, or a file can't be written.
     pub async fn start(mut self) -> Result<Simulator<S>, StartError> {
         let clock = self.clock;
-        let temporary = TempDir::with_prefix("discover-sim-").map_err(|source| StartError::File { path: std::env::temp_dir(), source })?;
+        let temporary =
+            TempDir::with_prefix("discover-sim-").map_err(|source| StartError::File {
+                path: std::env::temp_dir(),
+                source,
+            })?;
         self.service.prepare(temporary.path());
         let service = Arc::new(self.service);
         let problem = |path: &Path| {
@@ -139,25 +147,38 @@ impl<S: Service> SimulatorBuilder<S> {
             |source| StartError::File { path, source }
         };
         let (directory, key) = match &self.directory {
-            None => (temporary.path(), KeyPair::generate().map_err(|error| StartError::Tls(error.into()))?),
+            None => (
+                temporary.path(),
+                KeyPair::generate().map_err(|error| StartError::Tls(error.into()))?,
+            ),
             Some(directory) => {
                 std::fs::create_dir_all(directory).map_err(problem(directory))?;
                 let file = directory.join("ca.key");
-                (directory.as_path(), key_file::read_or_create(&file).map_err(problem(&file))?)
+                (
+                    directory.as_path(),
+                    key_file::read_or_create(&file).map_err(problem(&file))?,
+                )
             }
         };
         let ca_file = directory.join("ca.pem");
         let routed = Arc::clone(&service);
         let has_host = move |host: &str| routed.route(Scheme::Https, host).is_some();
-        let authority = Arc::new(Authority::new(clock, key, has_host).map_err(|error| StartError::Tls(error.into()))?);
-        let acceptor = authority.acceptor().map_err(|error| StartError::Tls(error.into()))?;
+        let authority = Arc::new(
+            Authority::new(clock, key, has_host).map_err(|error| StartError::Tls(error.into()))?,
+        );
+        let acceptor = authority
+            .acceptor()
+            .map_err(|error| StartError::Tls(error.into()))?;
         std::fs::write(&ca_file, authority.pem()).map_err(problem(&ca_file))?;
 
         let state = Arc::new(State {
             clock,
             service,
             faults: Faults::default(),
-            latency: Mutex::new(Latency { every: self.latency, by_operation: std::collections::HashMap::new() }),
+            latency: Mutex::new(Latency {
+                every: self.latency,
+                by_operation: std::collections::HashMap::new(),
+            }),
             record: Record::default(),
             authority,
             acceptor,
@@ -167,11 +188,23 @@ impl<S: Service> SimulatorBuilder<S> {
         for fault in self.faults {
             state.faults.add(fault);
         }
-        let mut simulator = Simulator { state, addresses: BTreeMap::new(), ca_file, strict: self.strict, _temporary: temporary };
+        let mut simulator = Simulator {
+            state,
+            addresses: BTreeMap::new(),
+            ca_file,
+            strict: self.strict,
+            _temporary: temporary,
+        };
         for endpoint in self.endpoints {
             let port = self.ports.get(&endpoint).copied().unwrap_or_default();
-            let problem = |source| StartError::Endpoint { endpoint: endpoint.to_string(), port, source };
-            let address = endpoint::open(&simulator.state, endpoint, port).await.map_err(problem)?;
+            let problem = |source| StartError::Endpoint {
+                endpoint: endpoint.to_string(),
+                port,
+                source,
+            };
+            let address = endpoint::open(&simulator.state, endpoint, port)
+                .await
+                .map_err(problem)?;
             simulator.addresses.insert(endpoint, address);
         }
         Ok(simulator)

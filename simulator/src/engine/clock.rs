@@ -18,7 +18,11 @@ pub(crate) struct Clock {
 impl Clock {
     /// A clock that is started now.
     pub(crate) fn start() -> Self {
-        Self { wall: SystemTime::now(), started: Instant::now(), machine_time: SystemTime::now }
+        Self {
+            wall: SystemTime::now(),
+            started: Instant::now(),
+            machine_time: SystemTime::now,
+        }
     }
 
     /// Time since the clock was started.
@@ -28,12 +32,18 @@ impl Clock {
 
     /// The present wall time. A correction of the machine's clock counts from then on.
     pub(crate) fn now(&self) -> SystemTime {
-        if is_real_time() { (self.machine_time)() } else { self.wall + self.offset() }
+        if is_real_time() {
+            (self.machine_time)()
+        } else {
+            self.wall + self.offset()
+        }
     }
 
     /// The present time in whole seconds since 1970-01-01T00:00:00Z.
     pub(crate) fn unix_seconds(&self) -> u64 {
-        self.now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+        self.now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |elapsed| elapsed.as_secs())
     }
 
     /// The present year.
@@ -44,7 +54,10 @@ impl Clock {
     /// The present time as `2021-11-17 23:25:07Z`.
     pub(crate) fn timestamp(&self) -> String {
         let (date, time) = civil(self.unix_seconds());
-        format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}Z", date.0, date.1, date.2, time.0, time.1, time.2)
+        format!(
+            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}Z",
+            date.0, date.1, date.2, time.0, time.1, time.2
+        )
     }
 
     /// A time in unix seconds as `10/16/2018 6:09:32 PM`.
@@ -67,13 +80,28 @@ fn is_real_time() -> bool {
 /// Gregorian calendar.
 fn civil(unix_seconds: u64) -> ((u64, u64, u64), (u64, u64, u64)) {
     let (mut days, rest) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970;
     while days >= if leap(year) { 366 } else { 365 } {
         days -= if leap(year) { 366 } else { 365 };
         year += 1;
     }
-    let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let lengths = [
+        31,
+        if leap(year) { 29 } else { 28 },
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
     let mut month = 1;
     for length in lengths {
         if days < length {
@@ -82,7 +110,10 @@ fn civil(unix_seconds: u64) -> ((u64, u64, u64), (u64, u64, u64)) {
         days -= length;
         month += 1;
     }
-    ((year, month, days + 1), (rest / 3600, rest % 3600 / 60, rest % 60))
+    (
+        (year, month, days + 1),
+        (rest / 3600, rest % 3600 / 60, rest % 60),
+    )
 }
 
 #[cfg(test)]
@@ -92,7 +123,10 @@ mod tests {
     #[tokio::test]
     async fn a_correction_of_the_machines_clock_counts_at_once() {
         let machine_time = || UNIX_EPOCH + Duration::from_secs(1_637_191_507);
-        let clock = Clock { machine_time, ..Clock::start() };
+        let clock = Clock {
+            machine_time,
+            ..Clock::start()
+        };
         assert_eq!(clock.timestamp(), "2021-11-17 23:25:07Z");
     }
 
@@ -101,7 +135,10 @@ mod tests {
         let clock = Clock::start();
         let before = clock.now();
         tokio::time::advance(Duration::from_secs(3600)).await;
-        assert_eq!(clock.now().duration_since(before).ok(), Some(Duration::from_secs(3600)));
+        assert_eq!(
+            clock.now().duration_since(before).ok(),
+            Some(Duration::from_secs(3600))
+        );
     }
 
     #[test]

@@ -41,7 +41,13 @@ mod tests {
     use super::*;
 
     fn reply(body: String) -> Reply<()> {
-        Reply { operation: (), status: StatusCode::OK, headers: HeaderMap::new(), body: body.into(), compressed: Some(Arc::default()) }
+        Reply {
+            operation: (),
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: body.into(),
+            compressed: Some(Arc::default()),
+        }
     }
 
     #[test]
@@ -50,7 +56,9 @@ mod tests {
         let first = compressed(&long).unwrap();
         assert_eq!(first.as_ptr(), compressed(&long.clone()).unwrap().as_ptr());
         let mut text = String::new();
-        flate2::read::GzDecoder::new(&first[..]).read_to_string(&mut text).unwrap();
+        flate2::read::GzDecoder::new(&first[..])
+            .read_to_string(&mut text)
+            .unwrap();
         assert_eq!(text, "interface ".repeat(500));
         assert!(compressed(&reply("short".to_owned())).is_none());
     }

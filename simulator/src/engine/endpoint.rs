@@ -38,7 +38,11 @@ pub(super) struct Connection<E> {
 
 /// Opens an endpoint on 127.0.0.1; port 0 lets the system choose. Connections are served until the
 /// simulator ends.
-pub(crate) async fn open<S: Service>(state: &Arc<State<S>>, endpoint: S::Endpoint, port: u16) -> io::Result<SocketAddr> {
+pub(crate) async fn open<S: Service>(
+    state: &Arc<State<S>>,
+    endpoint: S::Endpoint,
+    port: u16,
+) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let address = listener.local_addr()?;
     let within = Arc::downgrade(state);
@@ -56,12 +60,23 @@ async fn accept<S: Service>(state: Weak<State<S>>, listener: TcpListener, endpoi
         let Some(state) = state.upgrade() else { return };
         let reset = Arc::new(ResetSwitch::default());
         let socket = Socket::new(stream, Arc::clone(&reset));
-        let connection = Connection { number: state.number_connection(), endpoint, host: None, scheme: endpoint.scheme(), proxied: false, reset };
+        let connection = Connection {
+            number: state.number_connection(),
+            endpoint,
+            host: None,
+            scheme: endpoint.scheme(),
+            proxied: false,
+            reset,
+        };
         state.spawn(handshake(Arc::clone(&state), connection, socket));
     }
 }
 
-async fn handshake<S: Service>(state: Arc<State<S>>, connection: Connection<S::Endpoint>, socket: Socket) {
+async fn handshake<S: Service>(
+    state: Arc<State<S>>,
+    connection: Connection<S::Endpoint>,
+    socket: Socket,
+) {
     if connection.scheme == Scheme::Http {
         return serve(state, connection, TokioIo::new(socket)).await;
     }
@@ -72,15 +87,25 @@ async fn handshake<S: Service>(state: Arc<State<S>>, connection: Connection<S::E
 }
 
 /// Serves HTTP/1.1 or HTTP/2 on one connection until it ends or is reset.
-pub(super) async fn serve<S, Stream>(state: Arc<State<S>>, connection: Connection<S::Endpoint>, stream: Stream)
-where
+pub(super) async fn serve<S, Stream>(
+    state: Arc<State<S>>,
+    connection: Connection<S::Endpoint>,
+    stream: Stream,
+) where
     S: Service,
     Stream: Read + Write + Unpin + Send + 'static,
 {
     let connection = Arc::new(connection);
     let mut builder = Builder::new(Tasks(Arc::downgrade(&state)));
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
-    builder.http2().timer(TokioTimer::new()).adaptive_window(true).max_concurrent_streams(1000);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .adaptive_window(true)
+        .max_concurrent_streams(1000);
     let within = Arc::clone(&connection);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (state, connection) = (Arc::clone(&state), Arc::clone(&within));

@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, USER_AGENT, VARY};
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, USER_AGENT, VARY,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -32,18 +34,37 @@ pub(super) async fn exchange<S: Service>(
 ) -> Result<Response<ReplyBody>, Infallible> {
     let begun = Instant::now();
     let is_proxy = connection.endpoint == S::Endpoint::PROXY;
-    let upgrade = (request.method() == Method::CONNECT && is_proxy).then(|| hyper::upgrade::on(&mut request));
+    let upgrade =
+        (request.method() == Method::CONNECT && is_proxy).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
     let host = match parts.uri.authority() {
         Some(authority) => authority.to_string(),
-        None => parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned(),
+        None => parts
+            .headers
+            .get(HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default()
+            .to_owned(),
     };
     if let Some(upgrade) = upgrade {
-        return Ok(proxy::connect(&state, &connection, &host, upgrade, parts.version));
+        return Ok(proxy::connect(
+            &state,
+            &connection,
+            &host,
+            upgrade,
+            parts.version,
+        ));
     }
-    let named_host = if is_proxy { parts.uri.host().map(ToOwned::to_owned) } else { connection.host.clone() };
+    let named_host = if is_proxy {
+        parts.uri.host().map(ToOwned::to_owned)
+    } else {
+        connection.host.clone()
+    };
     let endpoint = match &named_host {
-        Some(host) if is_proxy => state.service.route(Scheme::Http, host).unwrap_or(connection.endpoint),
+        Some(host) if is_proxy => state
+            .service
+            .route(Scheme::Http, host)
+            .unwrap_or(connection.endpoint),
         _ => connection.endpoint,
     };
     let number = state.record.arrived(
@@ -62,7 +83,10 @@ pub(super) async fn exchange<S: Service>(
         state.clock.offset(),
     );
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
-        let reply = Reply::unexpected(StatusCode::BAD_REQUEST, "the body is longer than any request needs, or was cut");
+        let reply = Reply::unexpected(
+            StatusCode::BAD_REQUEST,
+            "the body is longer than any request needs, or was cut",
+        );
         return Ok(finish(&state, number, &reply, &parts.headers));
     };
     let scheme = parts.uri.scheme_str().unwrap_or(connection.scheme.as_str());
@@ -70,15 +94,28 @@ pub(super) async fn exchange<S: Service>(
         method: parts.method,
         origin: format!("{scheme}://{host}"),
         path: parts.uri.path().to_owned(),
-        query: url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect(),
+        query: url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+            .into_owned()
+            .collect(),
         headers: parts.headers,
         body: body.to_bytes(),
     };
-    let target = parts.uri.path_and_query().map_or_else(|| message.path.clone(), ToString::to_string);
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or_else(|| message.path.clone(), ToString::to_string);
     let Handled { reply, principal } = handle(&state.record, &message, &target, || {
-        if endpoint == S::Endpoint::PROXY { proxy::refuse(&host).into() } else { state.service.handle(endpoint, named_host.as_deref(), &message) }
+        if endpoint == S::Endpoint::PROXY {
+            proxy::refuse(&host).into()
+        } else {
+            state
+                .service
+                .handle(endpoint, named_host.as_deref(), &message)
+        }
     });
-    state.record.understood(number, reply.operation.clone(), principal);
+    state
+        .record
+        .understood(number, reply.operation.clone(), principal);
 
     let actions = state.faults.take(endpoint, &reply.operation, &target);
     let mut wait = state.latency(&reply.operation);
@@ -91,14 +128,24 @@ pub(super) async fn exchange<S: Service>(
     if !wait.is_zero() {
         tokio::time::sleep_until(begun + wait).await;
     }
-    let Some(action) = actions.last().filter(|action| !matches!(action, FaultAction::Delay(_))) else {
+    let Some(action) = actions
+        .last()
+        .filter(|action| !matches!(action, FaultAction::Delay(_)))
+    else {
         return Ok(finish(&state, number, &reply, &message.headers));
     };
     let url = format!("{}{target}", message.origin);
-    let context = FaultContext { endpoint, url: &url, path: &message.path, clock: state.clock };
+    let context = FaultContext {
+        endpoint,
+        url: &url,
+        path: &message.path,
+        clock: state.clock,
+    };
     Ok(match apply(&*state.service, reply, action, context) {
         FaultedReply::Whole(reply) => finish(&state, number, &reply, &message.headers),
-        FaultedReply::CutBody { reply, chunked } => cut(&state, number, reply, chunked, parts.version),
+        FaultedReply::CutBody { reply, chunked } => {
+            cut(&state, number, reply, chunked, parts.version)
+        }
         FaultedReply::Hang => std::future::pending().await,
         FaultedReply::Reset => {
             connection.reset.pull();
@@ -108,7 +155,12 @@ pub(super) async fn exchange<S: Service>(
 }
 
 /// Calls the service; a panic there is put on record and answered with 500.
-fn handle<E, O: Operation>(record: &Record<E, O>, request: &Request, target: &str, service: impl FnOnce() -> Handled<O>) -> Handled<O> {
+fn handle<E, O: Operation>(
+    record: &Record<E, O>,
+    request: &Request,
+    target: &str,
+    service: impl FnOnce() -> Handled<O>,
+) -> Handled<O> {
     // Services only read, so nothing is left half changed.
     catch_unwind(AssertUnwindSafe(service)).unwrap_or_else(|payload| {
         let message = panic_text(&*payload);
@@ -118,8 +170,18 @@ fn handle<E, O: Operation>(record: &Record<E, O>, request: &Request, target: &st
 }
 
 /// Puts the reply on record and hands it over.
-pub(super) fn finish<S: Service>(state: &State<S>, number: usize, reply: &Reply<S::Operation>, asked: &HeaderMap) -> Response<ReplyBody> {
-    let accepts = text(asked, ACCEPT_ENCODING).split(',').any(|coding| coding.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("gzip")));
+pub(super) fn finish<S: Service>(
+    state: &State<S>,
+    number: usize,
+    reply: &Reply<S::Operation>,
+    asked: &HeaderMap,
+) -> Response<ReplyBody> {
+    let accepts = text(asked, ACCEPT_ENCODING).split(',').any(|coding| {
+        coding
+            .split(';')
+            .next()
+            .is_some_and(|name| name.trim().eq_ignore_ascii_case("gzip"))
+    });
     let compressed = if accepts { compressed(reply) } else { None };
     let mut headers = reply.headers.clone();
     if compressed.is_some() {
@@ -129,12 +191,25 @@ pub(super) fn finish<S: Service>(state: &State<S>, number: usize, reply: &Reply<
     let body = compressed.unwrap_or_else(|| reply.body.clone());
     let (status, bytes) = (reply.status, body.len());
     let response = respond(state, status, headers, ReplyBody::whole(body));
-    state.record.answered(number, status, bytes, state.clock.offset());
+    state
+        .record
+        .answered(number, status, bytes, state.clock.offset());
     response
 }
 
-fn cut<S: Service>(state: &State<S>, number: usize, reply: Reply<S::Operation>, chunked: bool, version: Version) -> Response<ReplyBody> {
-    let Reply { status, mut headers, body, .. } = reply;
+fn cut<S: Service>(
+    state: &State<S>,
+    number: usize,
+    reply: Reply<S::Operation>,
+    chunked: bool,
+    version: Version,
+) -> Response<ReplyBody> {
+    let Reply {
+        status,
+        mut headers,
+        body,
+        ..
+    } = reply;
     if !chunked || version == Version::HTTP_2 {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
@@ -144,11 +219,18 @@ fn cut<S: Service>(state: &State<S>, number: usize, reply: Reply<S::Operation>, 
         ReplyBody::Whole(_) => 0,
     };
     let response = respond(state, status, headers, body);
-    state.record.answered(number, status, bytes, state.clock.offset());
+    state
+        .record
+        .answered(number, status, bytes, state.clock.offset());
     response
 }
 
-fn respond<S: Service>(state: &State<S>, status: StatusCode, headers: HeaderMap, body: ReplyBody) -> Response<ReplyBody> {
+fn respond<S: Service>(
+    state: &State<S>,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: ReplyBody,
+) -> Response<ReplyBody> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -164,7 +246,10 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 fn text(headers: &HeaderMap, name: HeaderName) -> &str {
     debug_assert!(name != AUTHORIZATION, "no secret goes on record");
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -183,7 +268,9 @@ mod tests {
             headers: HeaderMap::new(),
             body: Bytes::new(),
         };
-        let handled = handle(&record, &request, "/instances?page=1", || panic!("no such thing"));
+        let handled = handle(&record, &request, "/instances?page=1", || {
+            panic!("no such thing")
+        });
         assert_eq!(handled.reply.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(record.panics(), ["GET /instances?page=1: no such thing"]);
     }

@@ -14,7 +14,12 @@ use rcgen::KeyPair;
 ///
 /// The file can't be read or written, holds no key, or is open to other users.
 pub(crate) fn read_or_create(path: &Path) -> io::Result<KeyPair> {
-    let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    let mut file = match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
         Ok(mut file) => {
             let key = KeyPair::generate().map_err(io::Error::other)?;
             file.write_all(key.serialize_pem().as_bytes())?;
@@ -25,12 +30,20 @@ pub(crate) fn read_or_create(path: &Path) -> io::Result<KeyPair> {
     };
     let mode = file.metadata()?.permissions().mode();
     if mode & 0o077 != 0 {
-        let message = format!("other users may use this private key (mode {:o}): `chmod 600` it, or delete it", mode & 0o777);
+        let message = format!(
+            "other users may use this private key (mode {:o}): `chmod 600` it, or delete it",
+            mode & 0o777
+        );
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     let mut pem = String::new();
     file.read_to_string(&mut pem)?;
-    KeyPair::from_pem(&pem).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it holds no private key in PEM: delete it to get a new one"))
+    KeyPair::from_pem(&pem).map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it holds no private key in PEM: delete it to get a new one",
+        )
+    })
 }
 
 #[cfg(test)]
@@ -44,8 +57,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ca.key");
         let made = read_or_create(&path).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(read_or_create(&path).unwrap().serialize_pem(), made.serialize_pem());
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(
+            read_or_create(&path).unwrap().serialize_pem(),
+            made.serialize_pem()
+        );
     }
 
     #[test]
@@ -55,9 +74,17 @@ mod tests {
         read_or_create(&path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         let error = read_or_create(&path).unwrap_err().to_string();
-        assert_eq!(error, "other users may use this private key (mode 640): `chmod 600` it, or delete it");
+        assert_eq!(
+            error,
+            "other users may use this private key (mode 640): `chmod 600` it, or delete it"
+        );
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::fs::write(&path, "no key").unwrap();
-        assert!(read_or_create(&path).unwrap_err().to_string().contains("delete it to get a new one"));
+        assert!(
+            read_or_create(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("delete it to get a new one")
+        );
     }
 }

@@ -29,7 +29,10 @@ pub struct Request {
 impl Request {
     /// The first value of the query parameter `name`, compared without case.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.query
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The header `name` as text; a value that is not visible ASCII counts as absent.
@@ -57,20 +60,41 @@ pub struct Reply<O> {
 
 impl<O: Operation> Reply<O> {
     /// A reply with a body of this type.
-    pub(crate) fn new(operation: O, status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn new(
+        operation: O,
+        status: StatusCode,
+        content_type: &'static str,
+        body: impl Into<Bytes>,
+    ) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        Self { operation, status, headers, body: body.into(), compressed: None }
+        Self {
+            operation,
+            status,
+            headers,
+            body: body.into(),
+            compressed: None,
+        }
     }
 
     /// A JSON reply.
     pub(crate) fn json(operation: O, status: StatusCode, body: &serde_json::Value) -> Self {
-        Self::new(operation, status, "application/json; charset=utf-8", body.to_string())
+        Self::new(
+            operation,
+            status,
+            "application/json; charset=utf-8",
+            body.to_string(),
+        )
     }
 
     /// The reply to a request that nothing here serves.
     pub(crate) fn unexpected(status: StatusCode, message: &str) -> Self {
-        Self::new(O::unexpected(), status, "text/plain; charset=utf-8", format!("discover-sim: {message}\n"))
+        Self::new(
+            O::unexpected(),
+            status,
+            "text/plain; charset=utf-8",
+            format!("discover-sim: {message}\n"),
+        )
     }
 }
 
@@ -85,7 +109,10 @@ pub struct Handled<O> {
 
 impl<O> From<Reply<O>> for Handled<O> {
     fn from(reply: Reply<O>) -> Self {
-        Self { reply, principal: None }
+        Self {
+            reply,
+            principal: None,
+        }
     }
 }
 

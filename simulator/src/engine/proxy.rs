@@ -62,7 +62,11 @@ pub(super) fn connect<S: Service>(
     let within = Arc::clone(state);
     state.spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
-        if let Ok(stream) = within.acceptor.accept(hyper_util::rt::TokioIo::new(upgraded)).await {
+        if let Ok(stream) = within
+            .acceptor
+            .accept(hyper_util::rt::TokioIo::new(upgraded))
+            .await
+        {
             serve(within, tunnel, hyper_util::rt::TokioIo::new(stream)).await;
         }
     });

@@ -114,7 +114,14 @@ impl<E, O> Inner<E, O> {
 
 impl<E, O> Default for Record<E, O> {
     fn default() -> Self {
-        Self { inner: Mutex::new(Inner { requests: Vec::new(), panics: Vec::new(), events: 0, first: 0 }) }
+        Self {
+            inner: Mutex::new(Inner {
+                requests: Vec::new(),
+                panics: Vec::new(),
+                events: 0,
+                first: 0,
+            }),
+        }
     }
 }
 
@@ -130,7 +137,18 @@ impl<E, O> Record<E, O> {
     {
         let mut inner = self.lock();
         let order = inner.event();
-        let Arrival { endpoint, proxied, connection, version, method, host, path, query, user_agent, bearer } = arrival;
+        let Arrival {
+            endpoint,
+            proxied,
+            connection,
+            version,
+            method,
+            host,
+            path,
+            query,
+            user_agent,
+            bearer,
+        } = arrival;
         inner.requests.push(SeenRequest {
             endpoint,
             proxied,
@@ -170,7 +188,13 @@ impl<E, O> Record<E, O> {
     }
 
     /// Notes that the answer is handed over.
-    pub(crate) fn answered(&self, number: usize, status: StatusCode, bytes: usize, ended: Duration) {
+    pub(crate) fn answered(
+        &self,
+        number: usize,
+        status: StatusCode,
+        bytes: usize,
+        ended: Duration,
+    ) {
         let mut inner = self.lock();
         let order = inner.event();
         if let Some(request) = inner.at(number) {
@@ -212,8 +236,12 @@ impl<E, O> Record<E, O> {
 /// answered.
 ///
 /// A request without an answer can only be the last of a chain.
-pub(crate) fn sequential_depth<'a, E: 'a, O: 'a>(requests: impl Iterator<Item = &'a SeenRequest<E, O>>) -> usize {
-    let mut spans: Vec<(u64, u64)> = requests.map(|request| (request.order.0, request.order.1.unwrap_or(u64::MAX))).collect();
+pub(crate) fn sequential_depth<'a, E: 'a, O: 'a>(
+    requests: impl Iterator<Item = &'a SeenRequest<E, O>>,
+) -> usize {
+    let mut spans: Vec<(u64, u64)> = requests
+        .map(|request| (request.order.0, request.order.1.unwrap_or(u64::MAX)))
+        .collect();
     // Intervals taken by their end: the greedy choice gives the most that do not overlap.
     spans.sort_by_key(|&(_, end)| end);
     let mut depth = 0;
@@ -238,15 +266,38 @@ pub(crate) fn summary<E: Endpoint, O: Operation>(requests: &[SeenRequest<E, O>])
     }
     let mut rows: BTreeMap<(E, &O), Row> = BTreeMap::new();
     for request in requests {
-        let row = rows.entry((request.endpoint, &request.operation)).or_default();
+        let row = rows
+            .entry((request.endpoint, &request.operation))
+            .or_default();
         row.count += 1;
         row.bytes += request.bytes;
-        *row.statuses.entry(request.status.map_or_else(|| "no answer".to_owned(), |status| status.as_u16().to_string())).or_default() += 1;
+        *row.statuses
+            .entry(request.status.map_or_else(
+                || "no answer".to_owned(),
+                |status| status.as_u16().to_string(),
+            ))
+            .or_default() += 1;
     }
     let mut text = String::new();
-    for ((endpoint, operation), Row { count, bytes, statuses }) in rows {
-        let statuses: Vec<String> = statuses.into_iter().map(|(status, times)| format!("{status} x{times}")).collect();
-        text.push_str(&format!("{count:>5}  {:<10} {:<34} {bytes:>9} bytes  {}\n", endpoint.to_string(), operation.to_string(), statuses.join(", ")));
+    for (
+        (endpoint, operation),
+        Row {
+            count,
+            bytes,
+            statuses,
+        },
+    ) in rows
+    {
+        let statuses: Vec<String> = statuses
+            .into_iter()
+            .map(|(status, times)| format!("{status} x{times}"))
+            .collect();
+        text.push_str(&format!(
+            "{count:>5}  {:<10} {:<34} {bytes:>9} bytes  {}\n",
+            endpoint.to_string(),
+            operation.to_string(),
+            statuses.join(", ")
+        ));
     }
     text
 }
@@ -304,12 +355,22 @@ mod tests {
     #[test]
     fn summary_counts_by_operation_and_status() {
         let record = Record::<Endpoint, Operation>::default();
-        for status in [StatusCode::OK, StatusCode::OK, StatusCode::TOO_MANY_REQUESTS] {
+        for status in [
+            StatusCode::OK,
+            StatusCode::OK,
+            StatusCode::TOO_MANY_REQUESTS,
+        ] {
             let number = record.arrived(arrival("/"), Duration::ZERO);
             record.understood(number, Operation::List, None);
             record.answered(number, status, 10, Duration::ZERO);
         }
         let text = summary(&record.requests());
-        assert!(text.contains("3  api") && text.contains("list") && text.contains("30 bytes") && text.contains("200 x2, 429 x1"), "{text}");
+        assert!(
+            text.contains("3  api")
+                && text.contains("list")
+                && text.contains("30 bytes")
+                && text.contains("200 x2, 429 x1"),
+            "{text}"
+        );
     }
 }

@@ -35,7 +35,12 @@ pub trait Service: Send + Sync + Sized + 'static {
 
     /// Replies to a request. `host` is the one that a client of the forward proxy named; without it
     /// the request came to the endpoint itself.
-    fn handle(&self, endpoint: Self::Endpoint, host: Option<&str>, request: &Request) -> Handled<Self::Operation>;
+    fn handle(
+        &self,
+        endpoint: Self::Endpoint,
+        host: Option<&str>,
+        request: &Request,
+    ) -> Handled<Self::Operation>;
 
     /// The JSON body that the service writes for a failure with this status.
     fn error_body(&self, status: StatusCode, context: FaultContext<'_, Self::Endpoint>) -> Value;
@@ -60,7 +65,9 @@ pub trait Service: Send + Sync + Sized + 'static {
 }
 
 /// Where clients reach a service: a port of its own each.
-pub trait Endpoint: Copy + Eq + Ord + Hash + Debug + Display + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Endpoint:
+    Copy + Eq + Ord + Hash + Debug + Display + Serialize + DeserializeOwned + Send + Sync + 'static
+{
     /// All of them.
     const ALL: &'static [Self];
     /// The forward proxy, behind which the services have their real host names.
@@ -71,7 +78,9 @@ pub trait Endpoint: Copy + Eq + Ord + Hash + Debug + Display + Serialize + Deser
 }
 
 /// What a client may ask of a service. Tests count by it, faults are aimed by it.
-pub trait Operation: Clone + Eq + Ord + Hash + Debug + Display + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Operation:
+    Clone + Eq + Ord + Hash + Debug + Display + Serialize + DeserializeOwned + Send + Sync + 'static
+{
     /// A request that the service doesn't know.
     fn unexpected() -> Self;
 }

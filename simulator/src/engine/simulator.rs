@@ -25,7 +25,11 @@ pub struct Simulator<S: Service> {
 
 impl<S: Service> std::fmt::Debug for Simulator<S> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Simulator").field("addresses", &self.addresses).field("ca_file", &self.ca_file).finish_non_exhaustive()
+        formatter
+            .debug_struct("Simulator")
+            .field("addresses", &self.addresses)
+            .field("ca_file", &self.ca_file)
+            .finish_non_exhaustive()
     }
 }
 
@@ -47,7 +51,11 @@ impl<S: Service> Simulator<S> {
             super::service::Scheme::Http => "127.0.0.1",
             super::service::Scheme::Https => "localhost",
         };
-        format!("{}://{host}:{}", endpoint.scheme().as_str(), self.port(endpoint))
+        format!(
+            "{}://{host}:{}",
+            endpoint.scheme().as_str(),
+            self.port(endpoint)
+        )
     }
 
     /// `http://127.0.0.1:PORT` for `HTTPS_PROXY` and `HTTP_PROXY`: the services have their real
@@ -80,12 +88,21 @@ impl<S: Service> Simulator<S> {
     /// Makes every reply from now on take this long, by tokio's clock; operations with a latency of
     /// their own keep it.
     pub fn set_latency(&self, latency: Duration) {
-        self.state.latency.lock().unwrap_or_else(PoisonError::into_inner).every = latency;
+        self.state
+            .latency
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .every = latency;
     }
 
     /// Makes replies to `operation` from now on take this long.
     pub fn set_latency_of(&self, operation: S::Operation, latency: Duration) {
-        self.state.latency.lock().unwrap_or_else(PoisonError::into_inner).by_operation.insert(operation, latency);
+        self.state
+            .latency
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_operation
+            .insert(operation, latency);
     }
 
     /// All requests since the start or the last [`Simulator::reset_record`], in the order of
@@ -96,12 +113,18 @@ impl<S: Service> Simulator<S> {
 
     /// How often `operation` was requested, retries and refused requests included.
     pub fn count(&self, operation: S::Operation) -> usize {
-        self.requests().iter().filter(|request| request.operation == operation).count()
+        self.requests()
+            .iter()
+            .filter(|request| request.operation == operation)
+            .count()
     }
 
     /// The requests that the service doesn't know, and those for hosts that aren't simulated.
     pub fn unexpected_requests(&self) -> Vec<SeenRequest<S::Endpoint, S::Operation>> {
-        self.requests().into_iter().filter(|request| request.operation == S::Operation::unexpected()).collect()
+        self.requests()
+            .into_iter()
+            .filter(|request| request.operation == S::Operation::unexpected())
+            .collect()
     }
 
     /// The length of the longest chain of requests to `endpoint` each of which arrived after the
@@ -111,7 +134,11 @@ impl<S: Service> Simulator<S> {
     /// Without latency requests that were sent in parallel may be answered one after another; with
     /// some, which costs no time under the paused clock, this is what a client waits for.
     pub fn sequential_depth(&self, endpoint: S::Endpoint) -> usize {
-        record::sequential_depth(self.requests().iter().filter(|request| request.endpoint == endpoint))
+        record::sequential_depth(
+            self.requests()
+                .iter()
+                .filter(|request| request.endpoint == endpoint),
+        )
     }
 
     /// The same over all endpoints: what a client waits for from beginning to end.
@@ -145,17 +172,38 @@ impl<S: Service> Simulator<S> {
 
     fn unexpected_report(&self) -> Option<String> {
         self.state.reap_tasks();
-        let panics = self.state.record.panics().into_iter().map(|words| format!("  panic: {words}"));
-        let unexpected = self.unexpected_requests().into_iter().map(|request| format!("  unexpected: {request}"));
+        let panics = self
+            .state
+            .record
+            .panics()
+            .into_iter()
+            .map(|words| format!("  panic: {words}"));
+        let unexpected = self
+            .unexpected_requests()
+            .into_iter()
+            .map(|request| format!("  unexpected: {request}"));
         let lines: Vec<String> = panics.chain(unexpected).collect();
-        (!lines.is_empty()).then(|| format!("the simulator saw what it should not:\n{}", lines.join("\n")))
+        (!lines.is_empty()).then(|| {
+            format!(
+                "the simulator saw what it should not:\n{}",
+                lines.join("\n")
+            )
+        })
     }
 }
 
 impl<S: Service> Drop for Simulator<S> {
     fn drop(&mut self) {
-        let report = if self.strict { self.unexpected_report() } else { None };
-        self.state.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+        let report = if self.strict {
+            self.unexpected_report()
+        } else {
+            None
+        };
+        self.state
+            .tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .abort_all();
         if let Some(report) = report.filter(|_| !std::thread::panicking()) {
             panic!("{report}");
         }

@@ -45,7 +45,11 @@ impl<S: Service> State<S> {
     /// How long a reply to `operation` takes.
     pub(crate) fn latency(&self, operation: &S::Operation) -> Duration {
         let latency = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
-        latency.by_operation.get(operation).copied().unwrap_or(latency.every)
+        latency
+            .by_operation
+            .get(operation)
+            .copied()
+            .unwrap_or(latency.every)
     }
 
     /// The number of a new connection, from 1.
@@ -78,6 +82,9 @@ impl<S: Service> State<S> {
 
 /// The message of a panic.
 pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic without a message".to_owned())
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panic without a message".to_owned())
 }

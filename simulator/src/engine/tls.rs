@@ -6,7 +6,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -42,20 +45,37 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 impl Authority {
     /// An authority with this key for the hosts that `allows` accepts, and for the loopback names.
-    pub(crate) fn new(clock: Clock, key: KeyPair, allows: impl Fn(&str) -> bool + Send + Sync + 'static) -> Result<Self, TlsError> {
+    pub(crate) fn new(
+        clock: Clock,
+        key: KeyPair,
+        allows: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Result<Self, TlsError> {
         let year = i32::try_from(clock.year()).unwrap_or(2025);
         let years = (year - 1, year + 1);
         let mut parameters = CertificateParams::new(Vec::<String>::new())?;
-        parameters.distinguished_name.push(DnType::CommonName, "discover-sim, a simulated cloud");
+        parameters
+            .distinguished_name
+            .push(DnType::CommonName, "discover-sim, a simulated cloud");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        parameters.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::CrlSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
         // A short life on purpose: a client that was told to trust it for good should not do so for
         // long.
         parameters.not_before = date_time_ymd(years.0, 1, 1);
         parameters.not_after = date_time_ymd(years.1, 12, 31);
         let pem = parameters.self_signed(&key)?.pem();
         let issuer = Issuer::new(parameters, key);
-        Ok(Self { issuer, pem, key: KeyPair::generate()?, years, allows: Box::new(allows), signed: Mutex::default() })
+        Ok(Self {
+            issuer,
+            pem,
+            key: KeyPair::generate()?,
+            years,
+            allows: Box::new(allows),
+            signed: Mutex::default(),
+        })
     }
 
     /// The authority's certificate.
@@ -80,7 +100,11 @@ impl Authority {
         if let Some(known) = signed.get(host) {
             return Ok(Arc::clone(known));
         }
-        let names = if host == LOOPBACK[0] { LOOPBACK.map(str::to_owned).to_vec() } else { vec![host.to_owned()] };
+        let names = if host == LOOPBACK[0] {
+            LOOPBACK.map(str::to_owned).to_vec()
+        } else {
+            vec![host.to_owned()]
+        };
         let mut parameters = CertificateParams::new(names)?;
         parameters.distinguished_name.push(DnType::CommonName, host);
         parameters.use_authority_key_identifier_extension = true;
@@ -91,7 +115,10 @@ impl Authority {
         let certificate = parameters.signed_by(&self.key, &self.issuer)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
         let key = rustls::crypto::ring::sign::any_supported_type(&key)?;
-        let made = Arc::new(CertifiedKey::new(vec![CertificateDer::from(certificate)], key));
+        let made = Arc::new(CertifiedKey::new(
+            vec![CertificateDer::from(certificate)],
+            key,
+        ));
         signed.insert(host.to_owned(), Arc::clone(&made));
         Ok(made)
     }
@@ -109,7 +136,10 @@ struct ByHost(Arc<Authority>);
 
 impl ResolvesServerCert for ByHost {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let host = hello.server_name().unwrap_or(LOOPBACK[0]).to_ascii_lowercase();
+        let host = hello
+            .server_name()
+            .unwrap_or(LOOPBACK[0])
+            .to_ascii_lowercase();
         if host != LOOPBACK[0] && !(self.0.allows)(&host) {
             return None;
         }

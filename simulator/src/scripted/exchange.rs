@@ -91,25 +91,42 @@ impl Exchange {
     ///
     /// What is wrong with the plan.
     pub(super) fn new(plan: ExchangePlan, body_of_file: Option<String>) -> Result<Self, String> {
-        let method = plan.method.parse().map_err(|_| format!("`method` is `{}`, which is no HTTP method", plan.method))?;
-        let status = StatusCode::from_u16(plan.status).map_err(|_| format!("`status` is {}; an HTTP status is from 100 to 999", plan.status))?;
+        let method = plan
+            .method
+            .parse()
+            .map_err(|_| format!("`method` is `{}`, which is no HTTP method", plan.method))?;
+        let status = StatusCode::from_u16(plan.status).map_err(|_| {
+            format!(
+                "`status` is {}; an HTTP status is from 100 to 999",
+                plan.status
+            )
+        })?;
         if !plan.path.starts_with('/') {
             return Err(format!("`path` is `{}`; it starts with `/`", plan.path));
         }
         let body = match (plan.body, body_of_file) {
-            (Some(_), Some(_)) => return Err("`body` and `body_file` exclude each other".to_owned()),
+            (Some(_), Some(_)) => {
+                return Err("`body` and `body_file` exclude each other".to_owned());
+            }
             (body, of_file) => body.or(of_file).unwrap_or_default(),
         };
         let mut response_headers = HeaderMap::new();
         if !body.is_empty() {
-            response_headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+            response_headers.insert(
+                http::header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json; charset=utf-8"),
+            );
         }
         for (name, value) in &plan.response_headers {
-            let problem = || format!("`response_headers`: `{name}` is no HTTP header, or has no value of one");
+            let problem = || {
+                format!("`response_headers`: `{name}` is no HTTP header, or has no value of one")
+            };
             let name: HeaderName = name.parse().map_err(|_| problem())?;
             response_headers.insert(name, value.parse().map_err(|_| problem())?);
         }
-        let operation = plan.operation.unwrap_or_else(|| format!("{method} {}", plan.path));
+        let operation = plan
+            .operation
+            .unwrap_or_else(|| format!("{method} {}", plan.path));
         Ok(Self {
             operation: Operation::from(operation),
             method,
@@ -138,11 +155,26 @@ impl Exchange {
             && self.method == request.method
             && self.path == request.path
             && self.query.iter().all(has_parameter)
-            && self.request_headers.iter().all(|(name, value)| request.header(name) == Some(value))
+            && self
+                .request_headers
+                .iter()
+                .all(|(name, value)| request.header(name) == Some(value))
     }
 
     pub(super) fn reply(&self, request: &Request) -> Reply<Operation> {
-        let body = if self.has_origin { String::from_utf8_lossy(&self.body).replace(ORIGIN, &request.origin).into() } else { self.body.clone() };
-        Reply { operation: self.operation.clone(), status: self.status, headers: self.response_headers.clone(), body, compressed: None }
+        let body = if self.has_origin {
+            String::from_utf8_lossy(&self.body)
+                .replace(ORIGIN, &request.origin)
+                .into()
+        } else {
+            self.body.clone()
+        };
+        Reply {
+            operation: self.operation.clone(),
+            status: self.status,
+            headers: self.response_headers.clone(),
+            body,
+            compressed: None,
+        }
     }
 }

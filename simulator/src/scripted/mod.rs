@@ -106,13 +106,26 @@ impl Service for Script {
     type Operation = Operation;
 
     fn route(&self, _: Scheme, host: &str) -> Option<Endpoint> {
-        self.exchanges.iter().any(|exchange| exchange.has_host(host)).then_some(Endpoint::Service)
+        self.exchanges
+            .iter()
+            .any(|exchange| exchange.has_host(host))
+            .then_some(Endpoint::Service)
     }
 
     fn handle(&self, _: Endpoint, host: Option<&str>, request: &Request) -> Handled<Operation> {
-        let found = self.exchanges.iter().find(|exchange| exchange.matches(host, request));
+        let found = self
+            .exchanges
+            .iter()
+            .find(|exchange| exchange.matches(host, request));
         let reply = found.map(|exchange| exchange.reply(request));
-        reply.unwrap_or_else(|| Reply::unexpected(StatusCode::NOT_FOUND, "no exchange of the script matches this request")).into()
+        reply
+            .unwrap_or_else(|| {
+                Reply::unexpected(
+                    StatusCode::NOT_FOUND,
+                    "no exchange of the script matches this request",
+                )
+            })
+            .into()
     }
 
     fn error_body(&self, status: StatusCode, _: FaultContext<'_, Endpoint>) -> Value {

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use super::exchange::{Exchange, ExchangePlan};
 
 /// The scripts that ship: `simulator/scripts/*.toml`, in the program itself.
-const SHIPPED: &[(&str, &str)] = &[("digitalocean", include_str!("../../scripts/digitalocean.toml"))];
+const SHIPPED: &[(&str, &str)] = &[(
+    "digitalocean",
+    include_str!("../../scripts/digitalocean.toml"),
+)];
 
 /// Why there is no script.
 #[derive(Debug, thiserror::Error)]
@@ -79,26 +82,41 @@ impl Script {
     ///
     /// A file can't be read or isn't a script.
     pub fn read(path: &Path) -> Result<Self, ScriptError> {
-        let problem = |source| ScriptError::Read { path: path.to_owned(), source };
+        let problem = |source| ScriptError::Read {
+            path: path.to_owned(),
+            source,
+        };
         let mut files = Vec::new();
         if path.is_dir() {
             for entry in std::fs::read_dir(path).map_err(problem)? {
                 let file = entry.map_err(problem)?.path();
-                if file.extension().is_some_and(|extension| extension == "toml") {
+                if file
+                    .extension()
+                    .is_some_and(|extension| extension == "toml")
+                {
                     files.push(file);
                 }
             }
             files.sort();
             if files.is_empty() {
-                return Err(ScriptError::Empty { path: path.to_owned() });
+                return Err(ScriptError::Empty {
+                    path: path.to_owned(),
+                });
             }
         } else {
             files.push(path.to_owned());
         }
         let mut script = Self::default();
         for file in files {
-            let text = std::fs::read_to_string(&file).map_err(|source| ScriptError::Read { path: file.clone(), source })?;
-            script.add(&file.display().to_string(), &text, file.parent().unwrap_or_else(|| Path::new("")))?;
+            let text = std::fs::read_to_string(&file).map_err(|source| ScriptError::Read {
+                path: file.clone(),
+                source,
+            })?;
+            script.add(
+                &file.display().to_string(),
+                &text,
+                file.parent().unwrap_or_else(|| Path::new("")),
+            )?;
         }
         Ok(script)
     }
@@ -110,15 +128,27 @@ impl Script {
 
     /// Adds the exchanges of one file.
     fn add(&mut self, origin: &str, text: &str, directory: &Path) -> Result<(), ScriptError> {
-        let invalid = |problem: String| ScriptError::Invalid { origin: origin.to_owned(), problem };
+        let invalid = |problem: String| ScriptError::Invalid {
+            origin: origin.to_owned(),
+            problem,
+        };
         let plan: ScriptPlan = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
         for (index, plan) in plan.exchange.into_iter().enumerate() {
             let body = plan.body_file.as_ref().map(|file| directory.join(file));
-            let body = body.map(|path| std::fs::read_to_string(&path).map_err(|source| ScriptError::Read { path, source })).transpose()?;
-            self.exchanges.push(Exchange::new(plan, body).map_err(|problem| invalid(format!("exchange {}: {problem}", index + 1)))?);
+            let body = body
+                .map(|path| {
+                    std::fs::read_to_string(&path)
+                        .map_err(|source| ScriptError::Read { path, source })
+                })
+                .transpose()?;
+            self.exchanges.push(
+                Exchange::new(plan, body)
+                    .map_err(|problem| invalid(format!("exchange {}: {problem}", index + 1)))?,
+            );
         }
         if let Some(body) = plan.error_body {
-            serde_json::from_str::<Value>(&fill(&body, StatusCode::OK)).map_err(|error| invalid(format!("`error_body` is no JSON: {error}")))?;
+            serde_json::from_str::<Value>(&fill(&body, StatusCode::OK))
+                .map_err(|error| invalid(format!("`error_body` is no JSON: {error}")))?;
             self.error_body = Some(body);
         }
         self.join_string = plan.join_string.or_else(|| self.join_string.take());
@@ -127,13 +157,17 @@ impl Script {
 
     /// The body of a failure with this status.
     pub(super) fn error_body(&self, status: StatusCode) -> Value {
-        let written = self.error_body.as_deref().and_then(|body| serde_json::from_str(&fill(body, status)).ok());
+        let written = self
+            .error_body
+            .as_deref()
+            .and_then(|body| serde_json::from_str(&fill(body, status)).ok());
         written.unwrap_or_else(|| json!({ "status": status.as_u16(), "message": reason(status) }))
     }
 }
 
 fn fill(body: &str, status: StatusCode) -> String {
-    body.replace("{status}", status.as_str()).replace("{reason}", reason(status))
+    body.replace("{status}", status.as_str())
+        .replace("{reason}", reason(status))
 }
 
 fn reason(status: StatusCode) -> &'static str {

@@ -1,5 +1,9 @@
 //! A small world, a client that trusts the simulator, and the requests that real clients send.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its part; these are tests")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test binary uses its part; these are tests"
+)]
 
 use std::time::Duration;
 
@@ -89,31 +93,60 @@ pub(crate) fn client(simulator: &Simulator) -> Client {
 pub(crate) fn trusting(simulator: &Simulator) -> ClientBuilder {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let authority = reqwest::Certificate::from_pem(simulator.ca_pem().as_bytes()).unwrap();
-    Client::builder().tls_certs_only([authority]).timeout(Duration::from_secs(3600))
+    Client::builder()
+        .tls_certs_only([authority])
+        .timeout(Duration::from_secs(3600))
 }
 
 /// Asks for a token with these fields beside the usual ones.
-pub(crate) async fn ask_token(client: &Client, authority: &str, tenant: &str, fields: &[(&str, &str)]) -> Response {
-    let mut form = vec![("grant_type", "client_credentials"), ("client_id", CLIENT), ("scope", SCOPE)];
+pub(crate) async fn ask_token(
+    client: &Client,
+    authority: &str,
+    tenant: &str,
+    fields: &[(&str, &str)],
+) -> Response {
+    let mut form = vec![
+        ("grant_type", "client_credentials"),
+        ("client_id", CLIENT),
+        ("scope", SCOPE),
+    ];
     for field in fields {
         form.retain(|(name, _)| *name != field.0);
         form.push(*field);
     }
-    client.post(format!("{authority}/{tenant}/oauth2/v2.0/token")).form(&form).send().await.unwrap()
+    client
+        .post(format!("{authority}/{tenant}/oauth2/v2.0/token"))
+        .form(&form)
+        .send()
+        .await
+        .unwrap()
 }
 
 /// A good token for the application.
 pub(crate) async fn token(client: &Client, simulator: &Simulator) -> String {
-    let answer: Value = ask_token(client, &simulator.authority_host(), TENANT, &[("client_secret", SECRET)]).await.json().await.unwrap();
+    let answer: Value = ask_token(
+        client,
+        &simulator.authority_host(),
+        TENANT,
+        &[("client_secret", SECRET)],
+    )
+    .await
+    .json()
+    .await
+    .unwrap();
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
 /// The list of the subscription's interfaces, first page.
 pub(crate) fn interfaces(origin: &str) -> String {
-    format!("{origin}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Network/networkInterfaces?api-version=2024-05-01")
+    format!(
+        "{origin}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Network/networkInterfaces?api-version=2024-05-01"
+    )
 }
 
 /// The list of the subscription's scale sets.
 pub(crate) fn scale_sets(origin: &str) -> String {
-    format!("{origin}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute/virtualMachineScaleSets?api-version=2024-07-01")
+    format!(
+        "{origin}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute/virtualMachineScaleSets?api-version=2024-07-01"
+    )
 }

@@ -7,24 +7,50 @@ use super::*;
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn addresses(numbers: impl IntoIterator<Item = u8>) -> Vec<Address> {
-    numbers.into_iter().map(|number| Address::ip([10, 0, 0, number].into())).collect()
+    numbers
+        .into_iter()
+        .map(|number| Address::ip([10, 0, 0, number].into()))
+        .collect()
 }
 
 fn guards(min: usize, stable_for: Duration, max_shrink: Option<MaxShrink>) -> Guards {
-    Guards { min, stable_for, max_shrink }
+    Guards {
+        min,
+        stable_for,
+        max_shrink,
+    }
 }
 
 /// A filter with `count` addresses in use, and the time at which they were seen.
 fn filter(count: u8, guards: Guards) -> (ChangeFilter, Instant) {
-    (ChangeFilter::new(guards, Some(addresses(1..=count).into())), Instant::now())
+    (
+        ChangeFilter::new(guards, Some(addresses(1..=count).into())),
+        Instant::now(),
+    )
 }
 
 fn step(joined: impl IntoIterator<Item = u8>, left: impl IntoIterator<Item = u8>) -> Verdict {
-    Verdict::Changed(Step { joined: addresses(joined), left: addresses(left), held: None })
+    Verdict::Changed(Step {
+        joined: addresses(joined),
+        left: addresses(left),
+        held: None,
+    })
 }
 
-fn shrinks(missing: usize, of: usize, next_in: Duration, again: Option<Instant>) -> (HeldReason, Option<Instant>) {
-    (HeldReason::ShrinksTooMuch { missing, of, next_in }, again)
+fn shrinks(
+    missing: usize,
+    of: usize,
+    next_in: Duration,
+    again: Option<Instant>,
+) -> (HeldReason, Option<Instant>) {
+    (
+        HeldReason::ShrinksTooMuch {
+            missing,
+            of,
+            next_in,
+        },
+        again,
+    )
 }
 
 fn in_use(filter: &ChangeFilter) -> Vec<Address> {
@@ -35,7 +61,10 @@ fn in_use(filter: &ChangeFilter) -> Vec<Address> {
 fn the_first_answer_counts_at_once_if_it_is_large_enough() {
     let mut filter = ChangeFilter::new(guards(2, MINUTE, None), None);
     let now = Instant::now();
-    assert_eq!(filter.apply(&addresses([1]), now), Verdict::Held(HeldReason::BelowMin { found: 1, min: 2 }, None));
+    assert_eq!(
+        filter.apply(&addresses([1]), now),
+        Verdict::Held(HeldReason::BelowMin { found: 1, min: 2 }, None)
+    );
     assert!(filter.in_use().is_none());
     assert_eq!(filter.apply(&addresses([1, 2]), now), step([1, 2], []));
     assert_eq!(filter.apply(&addresses([1, 2]), now), Verdict::Unchanged);
@@ -44,7 +73,10 @@ fn the_first_answer_counts_at_once_if_it_is_large_enough() {
 #[test]
 fn an_answer_without_addresses_replaces_nothing_whatever_the_guards() {
     let (mut filter, now) = filter(3, guards(0, Duration::ZERO, None));
-    assert_eq!(filter.apply(&[], now), Verdict::Held(HeldReason::BelowMin { found: 0, min: 1 }, None));
+    assert_eq!(
+        filter.apply(&[], now),
+        Verdict::Held(HeldReason::BelowMin { found: 0, min: 1 }, None)
+    );
     assert_eq!(in_use(&filter), addresses(1..=3));
 }
 
@@ -59,11 +91,23 @@ fn one_replaced_instance_is_one_step() {
 fn a_change_counts_when_it_was_seen_unchanged_for_long_enough() {
     let (mut filter, start) = filter(3, guards(1, MINUTE, None));
     let not_yet = |remaining, at| Verdict::Held(HeldReason::NotYetStable { remaining }, Some(at));
-    assert_eq!(filter.apply(&addresses(1..=4), start), not_yet(MINUTE, start + MINUTE));
-    assert_eq!(filter.apply(&addresses(1..=4), start + MINUTE / 2), not_yet(MINUTE / 2, start + MINUTE));
+    assert_eq!(
+        filter.apply(&addresses(1..=4), start),
+        not_yet(MINUTE, start + MINUTE)
+    );
+    assert_eq!(
+        filter.apply(&addresses(1..=4), start + MINUTE / 2),
+        not_yet(MINUTE / 2, start + MINUTE)
+    );
     // Another change: from the beginning.
-    assert_eq!(filter.apply(&addresses(1..=5), start + MINUTE), not_yet(MINUTE, start + 2 * MINUTE));
-    assert_eq!(filter.apply(&addresses(1..=5), start + 2 * MINUTE), step([4, 5], []));
+    assert_eq!(
+        filter.apply(&addresses(1..=5), start + MINUTE),
+        not_yet(MINUTE, start + 2 * MINUTE)
+    );
+    assert_eq!(
+        filter.apply(&addresses(1..=5), start + 2 * MINUTE),
+        step([4, 5], [])
+    );
 }
 
 #[test]
@@ -72,7 +116,13 @@ fn a_change_that_went_away_in_between_is_seen_anew() {
         let (mut filter, start) = filter(3, guards(2, MINUTE, None));
         filter.apply(&addresses(1..=4), start);
         filter.apply(&between, start + MINUTE / 2);
-        assert!(matches!(filter.apply(&addresses(1..=4), start + MINUTE), Verdict::Held(HeldReason::NotYetStable { .. }, _)), "{between:?}");
+        assert!(
+            matches!(
+                filter.apply(&addresses(1..=4), start + MINUTE),
+                Verdict::Held(HeldReason::NotYetStable { .. }, _)
+            ),
+            "{between:?}"
+        );
     }
 }
 
@@ -80,9 +130,15 @@ fn a_change_that_went_away_in_between_is_seen_anew() {
 fn a_half_empty_answer_loses_nothing_and_passes_when_the_whole_one_is_back() {
     let (mut filter, start) = filter(10, Guards::default());
     let (reason, again) = shrinks(5, 10, 5 * MINUTE, Some(start + 5 * MINUTE));
-    assert_eq!(filter.apply(&addresses(1..=5), start), Verdict::Held(reason, again));
+    assert_eq!(
+        filter.apply(&addresses(1..=5), start),
+        Verdict::Held(reason, again)
+    );
     assert_eq!(in_use(&filter), addresses(1..=10));
-    assert_eq!(filter.apply(&addresses(1..=10), start + MINUTE), Verdict::Unchanged);
+    assert_eq!(
+        filter.apply(&addresses(1..=10), start + MINUTE),
+        Verdict::Unchanged
+    );
     // The next one is held for the whole time again.
     assert!(
         matches!(filter.apply(&addresses(1..=5), start + 5 * MINUTE), Verdict::Held(HeldReason::ShrinksTooMuch { next_in, .. }, _) if next_in == 5 * MINUTE)
@@ -102,7 +158,14 @@ fn a_large_shrink_that_stays_is_taken_in_steps_after_the_hold() {
         now += MINUTE;
     }
     assert_eq!(sizes, [6, 4, 3, 2]);
-    assert_eq!(held, [shrinks(4, 6, Duration::ZERO, None), shrinks(2, 4, Duration::ZERO, None), shrinks(1, 3, Duration::ZERO, None)]);
+    assert_eq!(
+        held,
+        [
+            shrinks(4, 6, Duration::ZERO, None),
+            shrinks(2, 4, Duration::ZERO, None),
+            shrinks(1, 3, Duration::ZERO, None)
+        ]
+    );
     assert_eq!(filter.apply(&left, now), Verdict::Unchanged);
     assert_eq!(in_use(&filter), left);
 }
@@ -111,7 +174,14 @@ fn a_large_shrink_that_stays_is_taken_in_steps_after_the_hold() {
 fn new_addresses_are_used_at_once_while_departures_are_held() {
     let (mut filter, start) = filter(3, Guards::default());
     let held = Some(shrinks(3, 6, 5 * MINUTE, Some(start + 5 * MINUTE)));
-    assert_eq!(filter.apply(&addresses(4..=6), start), Verdict::Changed(Step { joined: addresses(4..=6), left: vec![], held }));
+    assert_eq!(
+        filter.apply(&addresses(4..=6), start),
+        Verdict::Changed(Step {
+            joined: addresses(4..=6),
+            left: vec![],
+            held
+        })
+    );
     assert_eq!(in_use(&filter), addresses(1..=6));
 }
 
@@ -121,13 +191,20 @@ fn newcomers_do_not_let_more_of_the_old_ones_go() {
     filter.apply(&addresses([3, 11, 12]), start);
     for minute in 1..5 {
         let (reason, again) = shrinks(2, 5, MINUTE * (5 - minute), Some(start + 5 * MINUTE));
-        assert_eq!(filter.apply(&addresses([3, 11, 12]), start + MINUTE * minute), Verdict::Held(reason, again));
+        assert_eq!(
+            filter.apply(&addresses([3, 11, 12]), start + MINUTE * minute),
+            Verdict::Held(reason, again)
+        );
     }
     // Whatever joins meanwhile, what was held stays for the whole hold.
     let many = [addresses([3]), addresses(11..=40)].concat();
     assert_eq!(filter.apply(&many, start + 299 * MINUTE / 60), {
         let held = Some(shrinks(2, 33, MINUTE / 60, Some(start + 5 * MINUTE)));
-        Verdict::Changed(Step { joined: addresses(13..=40), left: vec![], held })
+        Verdict::Changed(Step {
+            joined: addresses(13..=40),
+            left: vec![],
+            held,
+        })
     });
     assert_eq!(filter.apply(&many, start + 5 * MINUTE), step([], [1, 2]));
 }
@@ -135,13 +212,22 @@ fn newcomers_do_not_let_more_of_the_old_ones_go() {
 #[test]
 fn addresses_that_have_just_joined_are_no_reason_to_drop_the_old_ones() {
     let (mut filter, start) = filter(3, Guards::default());
-    assert_eq!(filter.apply(&addresses([1, 2, 3, 11, 12]), start), step([11, 12], []));
+    assert_eq!(
+        filter.apply(&addresses([1, 2, 3, 11, 12]), start),
+        step([11, 12], [])
+    );
     let (reason, again) = shrinks(2, 5, 5 * MINUTE, Some(start + 6 * MINUTE));
-    assert_eq!(filter.apply(&addresses([3, 11, 12]), start + MINUTE), Verdict::Held(reason, again));
+    assert_eq!(
+        filter.apply(&addresses([3, 11, 12]), start + MINUTE),
+        Verdict::Held(reason, again)
+    );
     // One that joined long ago counts.
     let (mut filter, _) = self::filter(3, Guards::default());
     filter.apply(&addresses([1, 2, 3, 11, 12]), start);
-    assert_eq!(filter.apply(&addresses([3, 11, 12]), start + 5 * MINUTE), step([], [1, 2]));
+    assert_eq!(
+        filter.apply(&addresses([3, 11, 12]), start + 5 * MINUTE),
+        step([], [1, 2])
+    );
 }
 
 #[test]
@@ -149,8 +235,14 @@ fn what_is_held_is_not_let_go_early_when_some_of_it_comes_back() {
     let (mut filter, start) = filter(10, Guards::default());
     filter.apply(&addresses(1..=5), start);
     // Four would be within the share, but they are held already.
-    assert!(matches!(filter.apply(&addresses(1..=6), start + MINUTE), Verdict::Held(HeldReason::ShrinksTooMuch { missing: 4, .. }, _)));
-    assert_eq!(filter.apply(&addresses(1..=6), start + 5 * MINUTE), step([], 7..=10));
+    assert!(matches!(
+        filter.apply(&addresses(1..=6), start + MINUTE),
+        Verdict::Held(HeldReason::ShrinksTooMuch { missing: 4, .. }, _)
+    ));
+    assert_eq!(
+        filter.apply(&addresses(1..=6), start + 5 * MINUTE),
+        step([], 7..=10)
+    );
 }
 
 /// All in use, those in the newest accepted answer, those that a guard keeps.
@@ -194,9 +286,18 @@ fn a_set_that_melts_away_answer_by_answer_is_held_too() {
 fn departures_within_the_share_go_again_when_the_hold_has_passed() {
     let (mut filter, start) = filter(10, Guards::default());
     assert_eq!(filter.apply(&addresses(1..=6), start), step([], 7..=10));
-    assert!(matches!(filter.apply(&addresses(1..=5), start + MINUTE), Verdict::Held(..)));
-    assert_eq!(filter.apply(&addresses(1..=6), start + 2 * MINUTE), Verdict::Unchanged);
-    assert_eq!(filter.apply(&addresses(1..=5), start + 5 * MINUTE), step([], [6]));
+    assert!(matches!(
+        filter.apply(&addresses(1..=5), start + MINUTE),
+        Verdict::Held(..)
+    ));
+    assert_eq!(
+        filter.apply(&addresses(1..=6), start + 2 * MINUTE),
+        Verdict::Unchanged
+    );
+    assert_eq!(
+        filter.apply(&addresses(1..=5), start + 5 * MINUTE),
+        step([], [6])
+    );
 }
 
 #[test]
@@ -205,7 +306,9 @@ fn what_has_just_gone_missing_is_not_taken_with_what_was_held_for_long() {
     filter.apply(&addresses(1..=5), start);
     // At the very end of the hold a short answer comes: only what has been missing all the time
     // leaves.
-    let Verdict::Changed(step) = filter.apply(&addresses([1]), start + 5 * MINUTE) else { panic!("no step") };
+    let Verdict::Changed(step) = filter.apply(&addresses([1]), start + 5 * MINUTE) else {
+        panic!("no step")
+    };
     assert_eq!(step.left, addresses(6..=9));
     assert_eq!(in_use(&filter), addresses([1, 2, 3, 4, 5, 10]));
 }
@@ -226,7 +329,10 @@ fn ten_thousand_changing_answers_leave_nothing_behind() {
         filter.apply(&addresses(shift..shift + 10), start + MINUTE * round);
     }
     assert!(
-        filter.missing.len() <= 20 && filter.recent_arrivals.len() <= 50 && filter.recent_departures.len() <= 10 && in_use(&filter).len() <= 40,
+        filter.missing.len() <= 20
+            && filter.recent_arrivals.len() <= 50
+            && filter.recent_departures.len() <= 10
+            && in_use(&filter).len() <= 40,
         "{filter:?}"
     );
 }
@@ -236,7 +342,10 @@ fn whatever_comes_what_the_cloud_names_is_in_use_and_no_more_than_the_share_leav
     for seed in 0..500 {
         let mut random = fastrand::Rng::with_seed(seed);
         let shrink = MaxShrink::new(random.u8(..=100), MINUTE * random.u32(..5));
-        let (mut filter, mut now) = filter(random.u8(1..20), guards(random.usize(..3), Duration::ZERO, Some(shrink)));
+        let (mut filter, mut now) = filter(
+            random.u8(1..20),
+            guards(random.usize(..3), Duration::ZERO, Some(shrink)),
+        );
         for _ in 0..60 {
             now += Duration::from_secs(random.u64(..120));
             let mut answer = addresses((1..=24).filter(|_| random.bool()));
@@ -244,16 +353,35 @@ fn whatever_comes_what_the_cloud_names_is_in_use_and_no_more_than_the_share_leav
             let before = in_use(&filter);
             let verdict = filter.apply(&answer, now);
             let after = in_use(&filter);
-            assert!(after.is_sorted() && !after.is_empty(), "seed {seed}: {after:?}");
+            assert!(
+                after.is_sorted() && !after.is_empty(),
+                "seed {seed}: {after:?}"
+            );
             if matches!(verdict, Verdict::Held(HeldReason::BelowMin { .. }, _)) {
                 assert_eq!(before, after, "seed {seed}");
                 continue;
             }
-            assert!(answer.iter().all(|address| after.contains(address)), "seed {seed}: {answer:?} {after:?}");
+            assert!(
+                answer.iter().all(|address| after.contains(address)),
+                "seed {seed}: {answer:?} {after:?}"
+            );
             let left = without(&before, &after);
-            let recent_departures: usize = filter.recent_departures.iter().map(|(_, count)| count).sum();
-            assert!(left.len() <= share(shrink, before.len() + recent_departures), "seed {seed}: {} of {} left", left.len(), before.len());
-            assert_eq!(verdict == Verdict::Unchanged, before == after && answer == after, "seed {seed}: {verdict:?}");
+            let recent_departures: usize = filter
+                .recent_departures
+                .iter()
+                .map(|(_, count)| count)
+                .sum();
+            assert!(
+                left.len() <= share(shrink, before.len() + recent_departures),
+                "seed {seed}: {} of {} left",
+                left.len(),
+                before.len()
+            );
+            assert_eq!(
+                verdict == Verdict::Unchanged,
+                before == after && answer == after,
+                "seed {seed}: {verdict:?}"
+            );
         }
     }
 }

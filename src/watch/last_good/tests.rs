@@ -15,7 +15,9 @@ fn at(seconds: u64) -> SystemTime {
 
 fn addresses() -> Arc<[Address]> {
     [
-        Address::ip([10, 0, 0, 4].into()).with_instance("consul-1").with_network_interface("nic-1"),
+        Address::ip([10, 0, 0, 4].into())
+            .with_instance("consul-1")
+            .with_network_interface("nic-1"),
         Address::ip([10, 0, 0, 5].into()).with_port(8301),
         Address::ip("2001:db8::4".parse().unwrap()),
         Address::name("server.example"),
@@ -24,7 +26,10 @@ fn addresses() -> Arc<[Address]> {
 }
 
 fn last_good(folder: &TempDir) -> LastGood {
-    LastGood::new(folder.path().join("consul.json"), "azure: scale set `consul`".to_owned())
+    LastGood::new(
+        folder.path().join("consul.json"),
+        "azure: scale set `consul`".to_owned(),
+    )
 }
 
 fn write(folder: &TempDir, addresses: &Arc<[Address]>, now: u64) -> LastGood {
@@ -35,23 +40,42 @@ fn write(folder: &TempDir, addresses: &Arc<[Address]>, now: u64) -> LastGood {
 }
 
 fn names(folder: &TempDir) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
 
 fn mode(folder: &TempDir) -> u32 {
-    fs::metadata(folder.path().join("consul.json")).unwrap().permissions().mode() & 0o7777
+    fs::metadata(folder.path().join("consul.json"))
+        .unwrap()
+        .permissions()
+        .mode()
+        & 0o7777
 }
 
 #[test]
 fn what_was_written_is_read_back_with_its_age() {
     let folder = tempfile::tempdir().unwrap();
     write(&folder, &addresses(), NOW);
-    let restored = last_good(&folder).restore(at(NOW + 90), 1).unwrap().unwrap();
-    assert_eq!((restored.addresses.clone(), restored.age), (addresses(), Some(Duration::from_secs(90))));
+    let restored = last_good(&folder)
+        .restore(at(NOW + 90), 1)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (restored.addresses.clone(), restored.age),
+        (addresses(), Some(Duration::from_secs(90)))
+    );
     let first = restored.addresses.first().unwrap();
-    assert_eq!((first.instance.as_deref(), first.network_interface.as_deref()), (Some("consul-1"), Some("nic-1")));
+    assert_eq!(
+        (
+            first.instance.as_deref(),
+            first.network_interface.as_deref()
+        ),
+        (Some("consul-1"), Some("nic-1"))
+    );
 }
 
 #[test]
@@ -78,7 +102,11 @@ fn the_file_is_json_with_the_time_in_rfc_3339_and_for_its_owner_only() {
 fn the_mode_that_an_operator_gave_the_file_stays() {
     let folder = tempfile::tempdir().unwrap();
     write(&folder, &addresses(), NOW);
-    fs::set_permissions(folder.path().join("consul.json"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(
+        folder.path().join("consul.json"),
+        fs::Permissions::from_mode(0o644),
+    )
+    .unwrap();
     write(&folder, &addresses(), NOW + 1);
     assert_eq!(mode(&folder), 0o644);
 }
@@ -99,15 +127,33 @@ fn a_file_that_is_not_whole_or_not_ours_is_not_used_and_says_why() {
         (String::new(), "EOF while parsing"),
         (good[..good.len() / 2].to_owned(), "EOF while parsing"),
         ("\0\0\0\0".to_owned(), "expected value"),
-        (good.replace("\"version\": 1", "\"version\": 2"), "its version is 2, not 1"),
-        (good.replace("scale set `consul`", "scale set `vault`"), "it is of another watch, `azure: scale set `vault``"),
-        (good.replace("2025-03-01T12:00:00Z", "yesterday"), "`confirmed`"),
-        (good.replace("\"addresses\": [", "\"addresses\": [], \"more\": ["), "it has 0 of at least 1 addresses"),
+        (
+            good.replace("\"version\": 1", "\"version\": 2"),
+            "its version is 2, not 1",
+        ),
+        (
+            good.replace("scale set `consul`", "scale set `vault`"),
+            "it is of another watch, `azure: scale set `vault``",
+        ),
+        (
+            good.replace("2025-03-01T12:00:00Z", "yesterday"),
+            "`confirmed`",
+        ),
+        (
+            good.replace("\"addresses\": [", "\"addresses\": [], \"more\": ["),
+            "it has 0 of at least 1 addresses",
+        ),
     ] {
         fs::write(&file, &text).unwrap();
         let trouble = last_good(&folder).restore(at(NOW), 1).unwrap_err();
-        assert!(trouble.contains(why) && trouble.contains(&file.display().to_string()), "{trouble}");
-        assert!(trouble.ends_with("; it is replaced by the next good one"), "{trouble}");
+        assert!(
+            trouble.contains(why) && trouble.contains(&file.display().to_string()),
+            "{trouble}"
+        );
+        assert!(
+            trouble.ends_with("; it is replaced by the next good one"),
+            "{trouble}"
+        );
     }
 }
 
@@ -116,7 +162,12 @@ fn fewer_addresses_than_the_guard_asks_for_are_not_used() {
     let folder = tempfile::tempdir().unwrap();
     write(&folder, &addresses(), NOW);
     assert!(last_good(&folder).restore(at(NOW), 4).unwrap().is_some());
-    assert!(last_good(&folder).restore(at(NOW), 5).unwrap_err().contains("it has 4 of at least 5 addresses"));
+    assert!(
+        last_good(&folder)
+            .restore(at(NOW), 5)
+            .unwrap_err()
+            .contains("it has 4 of at least 5 addresses")
+    );
 }
 
 #[test]
@@ -147,7 +198,11 @@ fn the_same_answer_is_written_again_only_when_its_time_has_grown_old() {
     let last_good = write(&folder, &addresses(), NOW);
     assert!(last_good.due(&addresses(), at(NOW + 599)).is_none());
     assert!(last_good.due(&addresses(), at(NOW + 600)).is_some());
-    assert!(last_good.due(&addresses()[1..].into(), at(NOW + 1)).is_some());
+    assert!(
+        last_good
+            .due(&addresses()[1..].into(), at(NOW + 1))
+            .is_some()
+    );
 }
 
 #[test]
@@ -155,12 +210,18 @@ fn a_folder_that_is_not_there_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let gone = LastGood::new(folder.path().join("gone/consul.json"), "azure".to_owned());
     let trouble = gone.due(&addresses(), at(NOW)).unwrap().run().unwrap_err();
-    assert!(trouble.starts_with("cannot write the last good answer `") && trouble.contains("No such file or directory"), "{trouble}");
+    assert!(
+        trouble.starts_with("cannot write the last good answer `")
+            && trouble.contains("No such file or directory"),
+        "{trouble}"
+    );
 }
 
 #[test]
 fn what_is_no_file_is_not_opened() {
     let folder = tempfile::tempdir().unwrap();
-    let not_a_file = LastGood::new(folder.path().to_path_buf(), "azure".to_owned()).restore(at(NOW), 1).unwrap_err();
+    let not_a_file = LastGood::new(folder.path().to_path_buf(), "azure".to_owned())
+        .restore(at(NOW), 1)
+        .unwrap_err();
     assert!(not_a_file.ends_with("not a file"), "{not_a_file}");
 }

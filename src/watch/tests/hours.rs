@@ -7,13 +7,25 @@ use super::*;
 
 /// Three hours, of which the second is `trouble`. Gives the letters of the events and the
 /// script.
-async fn second_hour(trouble: impl Fn(Duration) -> Reply + Send + Sync + 'static) -> (String, Script) {
-    let script = Script::new(move |now| if (HOUR..2 * HOUR).contains(&now) { trouble(now - HOUR) } else { instances(1..=10) });
+async fn second_hour(
+    trouble: impl Fn(Duration) -> Reply + Send + Sync + 'static,
+) -> (String, Script) {
+    let script = Script::new(move |now| {
+        if (HOUR..2 * HOUR).contains(&now) {
+            trouble(now - HOUR)
+        } else {
+            instances(1..=10)
+        }
+    });
     let mut watch = script.watch().build();
     let events = script.spend(&mut watch, 3 * HOUR).await;
     for (at, event) in &events {
         if let Event::Changed(change) = event {
-            assert_eq!(*change.addresses, *addresses(1..=10), "lost a good answer at {at:?}");
+            assert_eq!(
+                *change.addresses,
+                *addresses(1..=10),
+                "lost a good answer at {at:?}"
+            );
         }
     }
     let in_use = watch.status().read().in_use.unwrap();
@@ -25,7 +37,11 @@ async fn second_hour(trouble: impl Fn(Duration) -> Reply + Send + Sync + 'static
 
 /// How many questions fell into the second hour.
 fn asked_in_trouble(script: &Script) -> usize {
-    script.polls().iter().filter(|at| (HOUR..2 * HOUR).contains(*at)).count()
+    script
+        .polls()
+        .iter()
+        .filter(|at| (HOUR..2 * HOUR).contains(*at))
+        .count()
 }
 
 /// How long after the trouble the first question came.
@@ -36,30 +52,71 @@ fn recovery(script: &Script) -> Duration {
 #[tokio::test(start_paused = true)]
 async fn an_hour_of_outage_loses_nothing_and_is_asked_about_as_often_as_usual() {
     let (letters, script) = second_hour(|_| Reply::Status(503, None)).await;
-    assert_eq!((letters.matches('C').count(), letters.matches('H').count()), (1, 0), "{letters}");
-    assert!((90..150).contains(&asked_in_trouble(&script)), "{} polls", asked_in_trouble(&script));
+    assert_eq!(
+        (letters.matches('C').count(), letters.matches('H').count()),
+        (1, 0),
+        "{letters}"
+    );
+    assert!(
+        (90..150).contains(&asked_in_trouble(&script)),
+        "{} polls",
+        asked_in_trouble(&script)
+    );
     assert!(recovery(&script) <= MINUTE, "{:?}", recovery(&script));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_hour_of_throttling_is_asked_as_seldom_as_the_cloud_says() {
     let (_, script) = second_hour(|_| Reply::Status(429, Some(5 * MINUTE))).await;
-    assert!((6..=12).contains(&asked_in_trouble(&script)), "{} polls", asked_in_trouble(&script));
-    let in_trouble: Vec<_> = script.polls().into_iter().filter(|at| (HOUR..2 * HOUR).contains(at)).collect();
-    assert!(in_trouble.windows(2).all(|pair| pair[1] - pair[0] >= 5 * MINUTE), "{in_trouble:?}");
+    assert!(
+        (6..=12).contains(&asked_in_trouble(&script)),
+        "{} polls",
+        asked_in_trouble(&script)
+    );
+    let in_trouble: Vec<_> = script
+        .polls()
+        .into_iter()
+        .filter(|at| (HOUR..2 * HOUR).contains(at))
+        .collect();
+    assert!(
+        in_trouble
+            .windows(2)
+            .all(|pair| pair[1] - pair[0] >= 5 * MINUTE),
+        "{in_trouble:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn where_the_cloud_throttles_the_interval_stretches_and_wears_off_again() {
     // Throttled, then good: a question in four, for an hour.
-    let script = Script::new(move |now| if now < HOUR && now.as_secs() % 120 < 30 { Reply::Status(429, None) } else { instances([1]) });
+    let script = Script::new(move |now| {
+        if now < HOUR && now.as_secs() % 120 < 30 {
+            Reply::Status(429, None)
+        } else {
+            instances([1])
+        }
+    });
     let mut watch = script.watch().build();
     script.spend(&mut watch, HOUR).await;
     let stretched = watch.status().read().stretch;
     assert!(stretched > 4.0, "{stretched}");
-    let last_of_hour: Vec<_> = script.polls().into_iter().filter(|at| (HOUR / 2..HOUR).contains(at)).collect();
-    assert!(last_of_hour.len() < 30, "{} polls in half an hour", last_of_hour.len());
-    assert!(script.polls().windows(2).all(|pair| pair[1] - pair[0] <= 12 * MINUTE), "ten minutes and the jitter");
+    let last_of_hour: Vec<_> = script
+        .polls()
+        .into_iter()
+        .filter(|at| (HOUR / 2..HOUR).contains(at))
+        .collect();
+    assert!(
+        last_of_hour.len() < 30,
+        "{} polls in half an hour",
+        last_of_hour.len()
+    );
+    assert!(
+        script
+            .polls()
+            .windows(2)
+            .all(|pair| pair[1] - pair[0] <= 12 * MINUTE),
+        "ten minutes and the jitter"
+    );
 
     let events = script.spend(&mut watch, 5 * HOUR).await;
     assert_eq!(letters(&events).matches('F').count(), 0);
@@ -83,11 +140,22 @@ async fn throttled_watches_come_back_spread_over_half_a_minute() {
     for seed in 0..40 {
         let script = Script::new(|_| Reply::Status(429, Some(SECOND)));
         let mut watch = script.watch().seed(seed).build();
-        let Event::Failed(failure) = watch.next().await else { panic!("no failure") };
+        let Event::Failed(failure) = watch.next().await else {
+            panic!("no failure")
+        };
         waits.push(failure.retry_in);
     }
-    assert!(waits.iter().all(|wait| (SECOND..=31 * SECOND).contains(wait)), "{waits:?}");
-    assert!(waits.iter().filter(|wait| **wait > 16 * SECOND).count() > 10 && waits.iter().filter(|wait| **wait < 16 * SECOND).count() > 10, "{waits:?}");
+    assert!(
+        waits
+            .iter()
+            .all(|wait| (SECOND..=31 * SECOND).contains(wait)),
+        "{waits:?}"
+    );
+    assert!(
+        waits.iter().filter(|wait| **wait > 16 * SECOND).count() > 10
+            && waits.iter().filter(|wait| **wait < 16 * SECOND).count() > 10,
+        "{waits:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,7 +168,14 @@ async fn an_hour_of_empty_answers_replaces_nothing() {
 #[tokio::test(start_paused = true)]
 async fn half_empty_answers_that_come_and_go_are_held() {
     // Four minutes half empty, one minute whole, all hour long.
-    let (letters, _) = second_hour(|at| if at.as_secs() % 300 < 240 { instances(1..=5) } else { instances(1..=10) }).await;
+    let (letters, _) = second_hour(|at| {
+        if at.as_secs() % 300 < 240 {
+            instances(1..=5)
+        } else {
+            instances(1..=10)
+        }
+    })
+    .await;
     assert!(letters.matches('H').count() > 50, "{letters}");
     assert_eq!(letters.matches('C').count(), 1);
 }
@@ -109,7 +184,11 @@ async fn half_empty_answers_that_come_and_go_are_held() {
 async fn connections_that_hang_all_hour_do_not_pile_up() {
     let (letters, script) = second_hour(|_| Reply::Hang).await;
     assert_eq!(letters.matches('F').count(), script.dropped());
-    assert!((10..60).contains(&asked_in_trouble(&script)), "{} polls", asked_in_trouble(&script));
+    assert!(
+        (10..60).contains(&asked_in_trouble(&script)),
+        "{} polls",
+        asked_in_trouble(&script)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,31 +207,62 @@ async fn trouble_of_every_kind_at_random_loses_nothing_and_keeps_the_promise() {
                 _ => instances(1..=10),
             })
             .collect();
-        let script = Script::new(move |now| if now < HOUR { hour[now.as_secs() as usize / 10].clone() } else { instances(1..=10) });
+        let script = Script::new(move |now| {
+            if now < HOUR {
+                hour[now.as_secs() as usize / 10].clone()
+            } else {
+                instances(1..=10)
+            }
+        });
         // Nothing may go in this hour: each of the ten is there.
-        let guards = Guards { max_shrink: Some(MaxShrink::new(0, 2 * HOUR)), min: 2, ..Guards::default() };
+        let guards = Guards {
+            max_shrink: Some(MaxShrink::new(0, 2 * HOUR)),
+            min: 2,
+            ..Guards::default()
+        };
         let mut watch = script.watch().seed(seed).guards(guards).build();
         let mut most = 0;
         for (at, event) in script.spend(&mut watch, HOUR + 10 * MINUTE).await {
             if let Event::Changed(change) = event {
                 // One may always go; it is back with the next whole answer.
-                assert!(change.addresses.len() + 1 >= most, "{} after {most} at {at:?}, seed {seed}", change.addresses.len());
+                assert!(
+                    change.addresses.len() + 1 >= most,
+                    "{} after {most} at {at:?}, seed {seed}",
+                    change.addresses.len()
+                );
                 most = most.max(change.addresses.len());
             }
         }
-        assert_eq!(*watch.status().read().in_use.unwrap().addresses, *addresses(1..=10), "seed {seed}");
+        assert_eq!(
+            *watch.status().read().in_use.unwrap().addresses,
+            *addresses(1..=10),
+            "seed {seed}"
+        );
         script.assert_promise(&Pace::default());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn rights_that_take_ten_minutes_to_arrive_are_waited_for_and_asked_for_early_at_first() {
-    let script = Script::new(|now| if now < 10 * MINUTE { Reply::Status(403, None) } else { instances([1]) });
+    let script = Script::new(|now| {
+        if now < 10 * MINUTE {
+            Reply::Status(403, None)
+        } else {
+            instances([1])
+        }
+    });
     let mut watch = script.watch().build();
     let events = script.spend(&mut watch, HOUR).await;
     let polls = script.polls();
-    assert!(polls.iter().filter(|at| **at < 30 * SECOND).count() >= 5, "{polls:?}");
-    let good = events.iter().find(|(_, event)| matches!(event, Event::Changed(_))).unwrap().0;
+    assert!(
+        polls.iter().filter(|at| **at < 30 * SECOND).count() >= 5,
+        "{polls:?}"
+    );
+    let good = events
+        .iter()
+        .find(|(_, event)| matches!(event, Event::Changed(_)))
+        .unwrap()
+        .0;
     assert!(good < 12 * MINUTE, "{good:?}");
     script.assert_promise(&Pace::default());
 }
@@ -162,15 +272,29 @@ async fn a_fault_that_somebody_must_mend_is_not_asked_early() {
     let script = Script::new(|_| Reply::NoCredential);
     let mut watch = script.watch().build();
     let events = script.spend(&mut watch, HOUR).await;
-    assert!(events.iter().all(|(_, event)| matches!(event, Event::Failed(failure) if !failure.transient)));
+    assert!(
+        events
+            .iter()
+            .all(|(_, event)| matches!(event, Event::Failed(failure) if !failure.transient))
+    );
     assert!((50..70).contains(&events.len()), "{} polls", events.len());
-    assert!(script.polls().windows(2).all(|pair| pair[1] - pair[0] >= 30 * SECOND), "{:?}", script.polls());
+    assert!(
+        script
+            .polls()
+            .windows(2)
+            .all(|pair| pair[1] - pair[0] >= 30 * SECOND),
+        "{:?}",
+        script.polls()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn answers_that_change_each_time_are_not_looked_at_more_often_than_promised() {
     let script = Script::new(|now| instances([1, 2, now.as_secs() as u8 | 4]));
-    let guards = Guards { stable_for: SECOND / 10, ..Guards::default() };
+    let guards = Guards {
+        stable_for: SECOND / 10,
+        ..Guards::default()
+    };
     let mut watch = script.watch().guards(guards).build();
     let events = script.spend(&mut watch, 5 * HOUR).await;
     assert!(letters(&events).contains('H'));
@@ -179,15 +303,28 @@ async fn answers_that_change_each_time_are_not_looked_at_more_often_than_promise
 
 #[tokio::test(start_paused = true)]
 async fn the_promise_holds_for_every_interval_and_is_what_it_says() {
-    for (interval, jitter) in [(5 * SECOND, 0.0), (10 * SECOND, 0.5), (30 * SECOND, 0.2), (10 * MINUTE, 0.9)] {
+    for (interval, jitter) in [
+        (5 * SECOND, 0.0),
+        (10 * SECOND, 0.5),
+        (30 * SECOND, 0.2),
+        (10 * MINUTE, 0.9),
+    ] {
         // The worst a cloud can do: it fails at once, always, and every wait is the shortest.
-        let pace = Pace { interval, jitter, retry: Backoff::new(Duration::ZERO, Duration::ZERO), ..Pace::default() };
+        let pace = Pace {
+            interval,
+            jitter,
+            retry: Backoff::new(Duration::ZERO, Duration::ZERO),
+            ..Pace::default()
+        };
         let script = Script::new(|_| Reply::Status(500, None));
         let mut watch = script.watch().pace(pace).build();
         script.spend(&mut watch, 4 * HOUR).await;
         script.assert_promise(&pace);
         let expected = 4 * 3600 / pace.period().as_secs();
-        assert!(script.polls().len() as u64 >= expected, "the promise is no more than what the pace allows");
+        assert!(
+            script.polls().len() as u64 >= expected,
+            "the promise is no more than what the pace allows"
+        );
     }
     assert_eq!(Pace::default().max_polls_per_hour(), 11 + 150);
 }
@@ -197,17 +334,43 @@ async fn a_service_that_is_late_at_the_start_is_noticed_within_seconds() {
     for late in 1..=15 {
         for seed in 0..10 {
             let up = late * SECOND;
-            let script = Script::new(move |now| if now < up { Reply::Unreachable } else { instances([1]) });
+            let script = Script::new(move |now| {
+                if now < up {
+                    Reply::Unreachable
+                } else {
+                    instances([1])
+                }
+            });
             let mut watch = script.watch().seed(seed).build();
             let events = script.spend(&mut watch, MINUTE).await;
-            let ready = events.iter().find(|(_, event)| matches!(event, Event::Changed(_))).unwrap().0;
-            assert!(ready <= up + 3 * SECOND, "up after {up:?}, ready after {ready:?}, seed {seed}");
+            let ready = events
+                .iter()
+                .find(|(_, event)| matches!(event, Event::Changed(_)))
+                .unwrap()
+                .0;
+            assert!(
+                ready <= up + 3 * SECOND,
+                "up after {up:?}, ready after {ready:?}, seed {seed}"
+            );
             script.assert_promise(&Pace::default());
         }
     }
     // Later it costs what the budget allows.
-    let script = Script::new(|now| if now < 10 * MINUTE { Reply::Unreachable } else { instances([1]) });
+    let script = Script::new(|now| {
+        if now < 10 * MINUTE {
+            Reply::Unreachable
+        } else {
+            instances([1])
+        }
+    });
     let events = script.spend(&mut script.watch().build(), 11 * MINUTE).await;
-    assert!(events.iter().find(|(_, event)| matches!(event, Event::Changed(_))).unwrap().0 < 10 * MINUTE + 30 * SECOND);
+    assert!(
+        events
+            .iter()
+            .find(|(_, event)| matches!(event, Event::Changed(_)))
+            .unwrap()
+            .0
+            < 10 * MINUTE + 30 * SECOND
+    );
     script.assert_promise(&Pace::default());
 }

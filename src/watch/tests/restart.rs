@@ -39,25 +39,58 @@ fn date(folder: &TempDir, confirmed: SystemTime) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_cloud_is_down_the_last_good_answer_is_used_with_its_age_and_it_goes_on_from_there() {
+async fn while_the_cloud_is_down_the_last_good_answer_is_used_with_its_age_and_it_goes_on_from_there()
+ {
     let folder = after_a_run(1..=3).await;
     date(&folder, SystemTime::now() - 2 * HOUR);
-    let script = Script::new(|now| if now < MINUTE { Reply::Status(503, None) } else { instances([1, 2, 4]) });
+    let script = Script::new(|now| {
+        if now < MINUTE {
+            Reply::Status(503, None)
+        } else {
+            instances([1, 2, 4])
+        }
+    });
     let mut watch = watch(&script, &folder).build();
     assert!(matches!(watch.next().await, Event::Failed(_)));
     let used = change(watch.next().await);
-    assert_eq!((&*used.addresses, used.joined.len() + used.left.len(), used.discovery.is_none()), (&*addresses(1..=3), 0, true));
-    let AddressSource::LastGood { age: Some(age), is_stale: false } = used.source else { panic!("{:?}", used.source) };
+    assert_eq!(
+        (
+            &*used.addresses,
+            used.joined.len() + used.left.len(),
+            used.discovery.is_none()
+        ),
+        (&*addresses(1..=3), 0, true)
+    );
+    let AddressSource::LastGood {
+        age: Some(age),
+        is_stale: false,
+    } = used.source
+    else {
+        panic!("{:?}", used.source)
+    };
     assert!(age >= 2 * HOUR && age < 2 * HOUR + MINUTE, "{age:?}");
 
     let status = watch.status();
     let events = script.spend(&mut watch, 50 * SECOND).await;
-    assert!(events.iter().all(|(_, event)| matches!(event, Event::Failed(_))), "reported once");
+    assert!(
+        events
+            .iter()
+            .all(|(_, event)| matches!(event, Event::Failed(_))),
+        "reported once"
+    );
     assert!(status.read().in_use.unwrap().age.unwrap() >= age + 40 * SECOND);
 
     let events = script.spend(&mut watch, 5 * MINUTE).await;
-    let fresh = events.into_iter().map(|(_, event)| event).find(|event| matches!(event, Event::Changed(_))).map(change).unwrap();
-    assert_eq!((fresh.source, &*fresh.joined, &*fresh.left), (AddressSource::Fresh, &*addresses([4]), &*addresses([3])));
+    let fresh = events
+        .into_iter()
+        .map(|(_, event)| event)
+        .find(|event| matches!(event, Event::Changed(_)))
+        .map(change)
+        .unwrap();
+    assert_eq!(
+        (fresh.source, &*fresh.joined, &*fresh.left),
+        (AddressSource::Fresh, &*addresses([4]), &*addresses([3]))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,12 +99,20 @@ async fn a_first_question_that_hangs_does_not_keep_the_last_good_answer_waiting(
     let script = Script::new(|_| Reply::After(20 * SECOND, Box::new(instances(1..=3))));
     let mut watch = watch(&script, &folder).build();
     let used = change(watch.next().await);
-    assert!(matches!(used.source, AddressSource::LastGood { .. }) && script.now() == RESTORE_AFTER, "{:?} at {:?}", used.source, script.now());
+    assert!(
+        matches!(used.source, AddressSource::LastGood { .. }) && script.now() == RESTORE_AFTER,
+        "{:?} at {:?}",
+        used.source,
+        script.now()
+    );
     // The question is still on its way, and its answer says the same.
     assert!(matches!(watch.next().await, Event::Unchanged(_)));
     assert_eq!((script.now(), script.polls().len()), (20 * SECOND, 1));
     let in_use = watch.status().read().in_use.unwrap();
-    assert_eq!((in_use.source, in_use.age), (AddressSource::Fresh, Some(Duration::ZERO)));
+    assert_eq!(
+        (in_use.source, in_use.age),
+        (AddressSource::Fresh, Some(Duration::ZERO))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,11 +120,18 @@ async fn where_the_cloud_answers_the_last_good_answer_is_only_what_it_is_compare
     let folder = after_a_run(1..=3).await;
     let script = Script::new(|_| instances([2, 3, 4]));
     let first = change(watch(&script, &folder).build().next().await);
-    assert_eq!((first.source, &*first.joined, &*first.left), (AddressSource::Fresh, &*addresses([4]), &*addresses([1])));
+    assert_eq!(
+        (first.source, &*first.joined, &*first.left),
+        (AddressSource::Fresh, &*addresses([4]), &*addresses([1]))
+    );
 
     let script = Script::new(|_| instances([1, 2, 3]));
     let same = change(watch(&script, &folder).build().next().await);
-    assert_eq!((same.source, &*same.addresses), (AddressSource::Fresh, &*addresses(1..=3)), "the first result is reported even when it is the known one");
+    assert_eq!(
+        (same.source, &*same.addresses),
+        (AddressSource::Fresh, &*addresses(1..=3)),
+        "the first result is reported even when it is the known one"
+    );
     assert!(same.joined.is_empty() && same.left.is_empty());
 }
 
@@ -92,9 +140,14 @@ async fn the_guards_hold_over_a_restart() {
     let folder = after_a_run(1..=10).await;
     let script = Script::new(|_| instances([1, 2]));
     let mut watch = watch(&script, &folder).build();
-    assert!(matches!(watch.next().await, Event::Held(held) if matches!(held.reason, HeldReason::ShrinksTooMuch { missing: 8, of: 10, .. })));
+    assert!(
+        matches!(watch.next().await, Event::Held(held) if matches!(held.reason, HeldReason::ShrinksTooMuch { missing: 8, of: 10, .. }))
+    );
     let used = change(watch.next().await);
-    assert_eq!((&*used.addresses, script.polls().len()), (&*addresses(1..=10), 1));
+    assert_eq!(
+        (&*used.addresses, script.polls().len()),
+        (&*addresses(1..=10), 1)
+    );
     watch.flush().await;
     assert!(file(&folder).contains("10.0.0.10"));
 }
@@ -102,13 +155,22 @@ async fn the_guards_hold_over_a_restart() {
 #[tokio::test(start_paused = true)]
 async fn each_change_is_on_disk_and_an_unchanged_answer_keeps_its_time_fresh() {
     let folder = tempfile::tempdir().unwrap();
-    let script = Script::new(|now| if now < 30 * MINUTE { instances([1]) } else { instances([1, 2]) });
+    let script = Script::new(|now| {
+        if now < 30 * MINUTE {
+            instances([1])
+        } else {
+            instances([1, 2])
+        }
+    });
     let mut watch = watch(&script, &folder).build();
     script.spend(&mut watch, 20 * MINUTE).await;
     let early = file(&folder);
     script.spend(&mut watch, 29 * MINUTE).await;
     let later = file(&folder);
-    assert!(early != later && !later.contains("10.0.0.2"), "the time goes on: {later}");
+    assert!(
+        early != later && !later.contains("10.0.0.2"),
+        "the time goes on: {later}"
+    );
     script.spend(&mut watch, 31 * MINUTE).await;
     assert!(file(&folder).contains("10.0.0.2"));
 }
@@ -116,14 +178,35 @@ async fn each_change_is_on_disk_and_an_unchanged_answer_keeps_its_time_fresh() {
 #[tokio::test(start_paused = true)]
 async fn a_file_of_another_watch_is_not_used_and_replaced() {
     let folder = after_a_run(1..=3).await;
-    let script = Script::new(|now| if now < MINUTE { Reply::Status(503, None) } else { instances([7]) });
+    let script = Script::new(|now| {
+        if now < MINUTE {
+            Reply::Status(503, None)
+        } else {
+            instances([7])
+        }
+    });
     let mut watch = watch(&script, &folder).identity("another").build();
     let status = watch.status();
-    assert!(status.read().last_good_error.unwrap().contains("it is of another watch, `script: scale set `consul``"));
+    assert!(
+        status
+            .read()
+            .last_good_error
+            .unwrap()
+            .contains("it is of another watch, `script: scale set `consul``")
+    );
     let events = script.spend(&mut watch, 5 * MINUTE).await;
-    let changes: Vec<_> = events.into_iter().filter(|(_, event)| matches!(event, Event::Changed(_))).map(|(_, event)| change(event)).collect();
-    let [only] = &changes[..] else { panic!("{changes:?}") };
-    assert_eq!((only.source, &*only.addresses), (AddressSource::Fresh, &*addresses([7])));
+    let changes: Vec<_> = events
+        .into_iter()
+        .filter(|(_, event)| matches!(event, Event::Changed(_)))
+        .map(|(_, event)| change(event))
+        .collect();
+    let [only] = &changes[..] else {
+        panic!("{changes:?}")
+    };
+    assert_eq!(
+        (only.source, &*only.addresses),
+        (AddressSource::Fresh, &*addresses([7]))
+    );
     watch.flush().await;
     assert!(file(&folder).contains(r#""identity": "another""#));
     assert_eq!(status.read().last_good_error, None);
@@ -133,13 +216,28 @@ async fn a_file_of_another_watch_is_not_used_and_replaced() {
 async fn after_a_clock_that_jumped_back_the_file_is_used_with_an_age_that_is_not_known() {
     let folder = after_a_run(1..=3).await;
     let ahead = date(&folder, SystemTime::now() + 24 * HOUR);
-    let script = Script::new(|now| if now < MINUTE { Reply::Status(503, None) } else { instances(1..=3) });
+    let script = Script::new(|now| {
+        if now < MINUTE {
+            Reply::Status(503, None)
+        } else {
+            instances(1..=3)
+        }
+    });
     let mut watch = watch(&script, &folder).build();
     watch.next().await;
-    assert_eq!(change(watch.next().await).source, AddressSource::LastGood { age: None, is_stale: true });
+    assert_eq!(
+        change(watch.next().await).source,
+        AddressSource::LastGood {
+            age: None,
+            is_stale: true
+        }
+    );
     assert_eq!(watch.status().read().in_use.unwrap().age, None);
     script.spend(&mut watch, 5 * MINUTE).await;
-    assert!(!file(&folder).contains(&ahead), "the next good answer puts the time right");
+    assert!(
+        !file(&folder).contains(&ahead),
+        "the next good answer puts the time right"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,7 +246,14 @@ async fn a_broken_file_is_said_and_no_obstacle() {
     fs::write(folder.path().join("consul.json"), "{ broken").unwrap();
     let script = Script::new(|_| instances([1]));
     let mut watch = watch(&script, &folder).build();
-    assert!(watch.status().read().last_good_error.unwrap().contains("is not used"));
+    assert!(
+        watch
+            .status()
+            .read()
+            .last_good_error
+            .unwrap()
+            .contains("is not used")
+    );
     assert_eq!(*change(watch.next().await).addresses, *addresses([1]));
     watch.flush().await;
     assert!(file(&folder).contains("10.0.0.1"));
@@ -162,8 +267,18 @@ async fn a_folder_that_goes_and_comes_back_is_said_and_recovers_by_itself() {
     let mut watch = script.watch().last_good(place.join("consul.json")).build();
     script.spend(&mut watch, 5 * MINUTE).await;
     let status = watch.status();
-    assert!(status.read().last_good_error.unwrap().starts_with("cannot write the last good answer"));
-    assert_eq!(status.read().consecutive_failures, 0, "the watch itself is well");
+    assert!(
+        status
+            .read()
+            .last_good_error
+            .unwrap()
+            .starts_with("cannot write the last good answer")
+    );
+    assert_eq!(
+        status.read().consecutive_failures,
+        0,
+        "the watch itself is well"
+    );
     fs::create_dir(&place).unwrap();
     script.spend(&mut watch, 7 * MINUTE).await;
     assert_eq!(status.read().last_good_error, None);
@@ -173,7 +288,13 @@ async fn a_folder_that_goes_and_comes_back_is_said_and_recovers_by_itself() {
 #[tokio::test(start_paused = true)]
 async fn while_an_earlier_answer_is_in_use_the_cloud_is_asked_again_within_seconds() {
     let folder = after_a_run(1..=3).await;
-    let script = Script::new(|now| if now < 12 * SECOND { Reply::Unreachable } else { instances([4]) });
+    let script = Script::new(|now| {
+        if now < 12 * SECOND {
+            Reply::Unreachable
+        } else {
+            instances([4])
+        }
+    });
     let mut watch = watch(&script, &folder).build();
     let events = script.spend(&mut watch, MINUTE).await;
     let fresh = events.iter().find(|(_, event)| matches!(event, Event::Changed(change) if change.source == AddressSource::Fresh)).unwrap();
@@ -185,9 +306,14 @@ async fn the_last_good_answer_can_be_had_without_waiting_for_the_cloud() {
     let folder = after_a_run(1..=3).await;
     let script = Script::new(|_| Reply::Hang);
     let mut unanswered = watch(&script, &folder).build();
-    tokio::time::timeout(SECOND, unanswered.next()).await.unwrap_err();
+    tokio::time::timeout(SECOND, unanswered.next())
+        .await
+        .unwrap_err();
     let used = unanswered.use_last_good().unwrap();
-    assert_eq!((&*used.addresses, script.now()), (&*addresses(1..=3), SECOND));
+    assert_eq!(
+        (&*used.addresses, script.now()),
+        (&*addresses(1..=3), SECOND)
+    );
     assert!(unanswered.use_last_good().is_none(), "once");
 
     let script = Script::new(|_| instances([4]));
@@ -210,20 +336,44 @@ async fn an_answer_of_another_scope_is_never_mixed_with_this_one() {
     let script = Script::new(|_| instances([7]));
     script.set_scope([("subscription_id", "b"), ("environment", "public")]);
     let mut other = watch(&script, &folder).build();
-    assert!(other.status().read().last_good_error.unwrap().contains("it is of another scope: subscription_id differs"));
+    assert!(
+        other
+            .status()
+            .read()
+            .last_good_error
+            .unwrap()
+            .contains("it is of another scope: subscription_id differs")
+    );
     let used = change(other.next().await);
-    assert_eq!((&*used.addresses, &*used.left), (&*addresses([7]), &*addresses([])));
+    assert_eq!(
+        (&*used.addresses, &*used.left),
+        (&*addresses([7]), &*addresses([]))
+    );
     other.flush().await;
 
     // Known only with the answer: what the word `self` stands for. The guards don't hold it back.
-    let late = Script::new(|now| if now < 10 * SECOND { Reply::Unreachable } else { instances(1..=3) });
+    let late = Script::new(|now| {
+        if now < 10 * SECOND {
+            Reply::Unreachable
+        } else {
+            instances(1..=3)
+        }
+    });
     let mut captured = watch(&late, &folder).build();
     assert!(matches!(captured.next().await, Event::Failed(_)));
     assert_eq!(*change(captured.next().await).addresses, *addresses([7]));
     late.set_scope([("subscription_id", "a")]);
     let events = late.spend(&mut captured, 20 * SECOND).await;
-    let fresh = events.into_iter().map(|(_, event)| event).find(|event| matches!(event, Event::Changed(_))).map(change).unwrap();
-    assert_eq!((&*fresh.addresses, &*fresh.joined, &*fresh.left), (&*addresses(1..=3), &*addresses(1..=3), &*addresses([7])));
+    let fresh = events
+        .into_iter()
+        .map(|(_, event)| event)
+        .find(|event| matches!(event, Event::Changed(_)))
+        .map(change)
+        .unwrap();
+    assert_eq!(
+        (&*fresh.addresses, &*fresh.joined, &*fresh.left),
+        (&*addresses(1..=3), &*addresses(1..=3), &*addresses([7]))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,7 +386,13 @@ async fn a_last_good_answer_older_than_the_maximum_age_is_used_and_stale() {
         if let Some(max_age) = max_age {
             builder = builder.last_good_max_age(max_age);
         }
-        let Event::Changed(used) = builder.build().next().await else { panic!("not used") };
-        assert!(matches!(used.source, AddressSource::LastGood { is_stale: stale, .. } if stale == is_stale), "{:?}", used.source);
+        let Event::Changed(used) = builder.build().next().await else {
+            panic!("not used")
+        };
+        assert!(
+            matches!(used.source, AddressSource::LastGood { is_stale: stale, .. } if stale == is_stale),
+            "{:?}",
+            used.source
+        );
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cloud_autojoin_core::error::SourceReport;
 use cloud_autojoin_core::{
-    Address, ApiError, Call, CredentialError, Detail, Discovery, Env, Exclusion, Instant, Node, Provider, RequestOutcome, RequestRecord, Result,
-    TransportError, TransportFailure,
+    Address, ApiError, Call, CredentialError, Detail, Discovery, Env, Exclusion, Instant, Node,
+    Provider, RequestOutcome, RequestRecord, Result, TransportError, TransportFailure,
 };
 
 use super::super::{Change, Event, Pace, Watch, WatchBuilder};
@@ -39,7 +39,10 @@ pub(super) fn instances(numbers: impl IntoIterator<Item = u8>) -> Reply {
 }
 
 pub(super) fn addresses(numbers: impl IntoIterator<Item = u8>) -> Vec<Address> {
-    numbers.into_iter().map(|number| Address::ip([10, 0, 0, number].into())).collect()
+    numbers
+        .into_iter()
+        .map(|number| Address::ip([10, 0, 0, number].into()))
+        .collect()
 }
 
 type Line = dyn Fn(Duration) -> Reply + Send + Sync;
@@ -62,7 +65,13 @@ impl std::fmt::Debug for Script {
 
 impl Script {
     pub(super) fn new(line: impl Fn(Duration) -> Reply + Send + Sync + 'static) -> Self {
-        Self { line: Arc::new(line), start: Instant::now(), scope: Arc::default(), polls: Arc::default(), dropped: Arc::default() }
+        Self {
+            line: Arc::new(line),
+            start: Instant::now(),
+            scope: Arc::default(),
+            polls: Arc::default(),
+            dropped: Arc::default(),
+        }
     }
 
     /// A watch of it whose waits are the same in each run of the test.
@@ -73,7 +82,10 @@ impl Script {
 
     /// Sets where it looks from now on.
     pub(super) fn set_scope<const N: usize>(&self, scope: [(&'static str, &str); N]) {
-        *self.scope.lock().unwrap() = scope.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+        *self.scope.lock().unwrap() = scope
+            .into_iter()
+            .map(|(name, value)| (name, value.to_owned()))
+            .collect();
     }
 
     /// When it was polls, from the start.
@@ -103,8 +115,15 @@ impl Script {
     pub(super) fn assert_promise(&self, pace: &Pace) {
         let polls = self.polls();
         for (index, first) in polls.iter().enumerate() {
-            let within = polls[index..].iter().take_while(|at| **at < *first + HOUR).count() as u64;
-            assert!(within <= pace.max_polls_per_hour(), "{within} questions in the hour from {first:?}; promised {}", pace.max_polls_per_hour());
+            let within = polls[index..]
+                .iter()
+                .take_while(|at| **at < *first + HOUR)
+                .count() as u64;
+            assert!(
+                within <= pace.max_polls_per_hour(),
+                "{within} questions in the hour from {first:?}; promised {}",
+                pace.max_polls_per_hour()
+            );
         }
     }
 }
@@ -151,7 +170,11 @@ impl Provider for Script {
 async fn answer(reply: &Reply, call: &Call) -> Result<Discovery> {
     match reply {
         Reply::Instances(numbers) => {
-            call.record(RequestRecord::new("list", "GET /", RequestOutcome::Status(200)));
+            call.record(RequestRecord::new(
+                "list",
+                "GET /",
+                RequestOutcome::Status(200),
+            ));
             let mut discovery = Discovery::new("script", "scale set `consul`", Detail::Addresses);
             for address in addresses(numbers.iter().copied()) {
                 let mut node = Node::new("instance", address.to_string(), address.to_string());
@@ -164,15 +187,37 @@ async fn answer(reply: &Reply, call: &Call) -> Result<Discovery> {
             Ok(discovery)
         }
         Reply::Status(status, retry_after) => {
-            call.record(RequestRecord::new("list", "GET /", RequestOutcome::Status(*status)));
+            call.record(RequestRecord::new(
+                "list",
+                "GET /",
+                RequestOutcome::Status(*status),
+            ));
             {
-                let error = ApiError::new("script", "list instances", *status).with_retry_after(*retry_after);
+                let error = ApiError::new("script", "list instances", *status)
+                    .with_retry_after(*retry_after);
                 // As the clouds whose grants take minutes to count.
-                Err(if *status == 403 { error.transient() } else { error }.into())
+                Err(if *status == 403 {
+                    error.transient()
+                } else {
+                    error
+                }
+                .into())
             }
         }
-        Reply::NoCredential => Err(CredentialError::new("script", vec![SourceReport::not_configured("environment", "`SECRET_ID` is not set")]).into()),
-        Reply::Unreachable => Err(TransportError::new("ask for a token", "http://metadata", TransportFailure::Deadline).into()),
+        Reply::NoCredential => Err(CredentialError::new(
+            "script",
+            vec![SourceReport::not_configured(
+                "environment",
+                "`SECRET_ID` is not set",
+            )],
+        )
+        .into()),
+        Reply::Unreachable => Err(TransportError::new(
+            "ask for a token",
+            "http://metadata",
+            TransportFailure::Deadline,
+        )
+        .into()),
         Reply::After(..) | Reply::Hang => std::future::pending().await,
     }
 }

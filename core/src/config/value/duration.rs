@@ -19,7 +19,10 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
         total = total.checked_add(nanoseconds)?;
         rest = after;
     }
-    u64::try_from(total).ok().filter(|&nanoseconds| nanoseconds <= LONGEST).map(Duration::from_nanos)
+    u64::try_from(total)
+        .ok()
+        .filter(|&nanoseconds| nanoseconds <= LONGEST)
+        .map(Duration::from_nanos)
 }
 
 /// Reads one number with its unit, in nanoseconds; what is smaller than one is cut off.
@@ -32,7 +35,9 @@ fn term(text: &str) -> Option<(u128, &str)> {
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    let end = rest.find(|letter: char| letter == '.' || letter.is_ascii_digit()).unwrap_or(rest.len());
+    let end = rest
+        .find(|letter: char| letter == '.' || letter.is_ascii_digit())
+        .unwrap_or(rest.len());
     let (unit, rest) = rest.split_at(end);
     let unit: u128 = match unit {
         "ns" => 1,
@@ -44,16 +49,26 @@ fn term(text: &str) -> Option<(u128, &str)> {
         "h" => 3600 * 1_000_000_000,
         _ => return None,
     };
-    let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()? };
+    let whole = if whole.is_empty() {
+        0
+    } else {
+        whole.parse::<u64>().ok()?
+    };
     // An hour has 3.6e12 nanoseconds: digits past the 18th change nothing.
     let fraction = &fraction[..fraction.len().min(18)];
     let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
-    let fraction = if fraction.is_empty() { 0 } else { fraction.parse::<u128>().ok()? };
+    let fraction = if fraction.is_empty() {
+        0
+    } else {
+        fraction.parse::<u128>().ok()?
+    };
     Some((u128::from(whole) * unit + fraction * unit / scale, rest))
 }
 
 fn digits(text: &str) -> (&str, &str) {
-    let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
     text.split_at(end)
 }
 
@@ -78,9 +93,15 @@ mod tests {
             ("1.5h", Duration::from_secs(5400)),
             (".5s", Duration::from_millis(500)),
             ("5.s", Duration::from_secs(5)),
-            ("0.3333333333333333333h", Duration::from_secs(1200) - Duration::from_nanos(1)),
+            (
+                "0.3333333333333333333h",
+                Duration::from_secs(1200) - Duration::from_nanos(1),
+            ),
             ("1s1s", Duration::from_secs(2)),
-            ("9223372036854775807ns", Duration::from_nanos(i64::MAX as u64)),
+            (
+                "9223372036854775807ns",
+                Duration::from_nanos(i64::MAX as u64),
+            ),
         ];
         for (text, duration) in cases {
             assert_eq!(parse(text), Some(duration), "{text:?}");

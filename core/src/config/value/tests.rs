@@ -25,16 +25,31 @@ fn booleans_are_gos_twelve_spellings() {
     for text in ["", "yes", "tRUE", " true", "on", "2"] {
         assert!(value(text).boolean().is_err(), "{text:?}");
     }
-    assert_eq!(message(value("yes").boolean()), r#"`option` must be true or false, not "yes""#);
+    assert_eq!(
+        message(value("yes").boolean()),
+        r#"`option` must be true or false, not "yes""#
+    );
 }
 
 #[test]
 fn numbers_keep_their_bounds() {
     assert_eq!(value("7").number(1, 10), Ok(7));
-    for text in ["0", "11", "+7", "-1", "7.0", "7 ", "", "99999999999999999999"] {
+    for text in [
+        "0",
+        "11",
+        "+7",
+        "-1",
+        "7.0",
+        "7 ",
+        "",
+        "99999999999999999999",
+    ] {
         assert!(value(text).number(1, 10).is_err(), "{text:?}");
     }
-    assert_eq!(message(value("11").number(1, 10)), r#"`option` must be a whole number from 1 to 10, not "11""#);
+    assert_eq!(
+        message(value("11").number(1, 10)),
+        r#"`option` must be a whole number from 1 to 10, not "11""#
+    );
 }
 
 #[test]
@@ -50,13 +65,24 @@ fn words_are_matched_without_case_and_named_in_the_error() {
     const WORDS: &[&str] = &["nic", "vm", "scale_set"];
     assert_eq!(value("VM").one_of(WORDS), Ok("vm"));
     assert_eq!(value("vm, NIC,vm").list_of(WORDS).unwrap(), ["vm", "nic"]);
-    assert_eq!(message(value("vmss").one_of(WORDS)), r#"`option` must be one of nic, vm, scale_set, not "vmss""#);
-    assert_eq!(message(value("vm,").list_of(WORDS)), r#"`option` must be a comma-separated list of nic, vm, scale_set, not "vm,""#);
+    assert_eq!(
+        message(value("vmss").one_of(WORDS)),
+        r#"`option` must be one of nic, vm, scale_set, not "vmss""#
+    );
+    assert_eq!(
+        message(value("vm,").list_of(WORDS)),
+        r#"`option` must be a comma-separated list of nic, vm, scale_set, not "vm,""#
+    );
 }
 
 #[test]
 fn guids_have_hyphens_and_become_lower_case() {
-    assert_eq!(value("0A1B2C3D-0000-1111-2222-0123456789AB").guid().unwrap(), "0a1b2c3d-0000-1111-2222-0123456789ab");
+    assert_eq!(
+        value("0A1B2C3D-0000-1111-2222-0123456789AB")
+            .guid()
+            .unwrap(),
+        "0a1b2c3d-0000-1111-2222-0123456789ab"
+    );
     for text in [
         "",
         "x",
@@ -73,18 +99,39 @@ fn guids_have_hyphens_and_become_lower_case() {
 
 #[test]
 fn urls_have_a_web_scheme_and_a_host_and_no_password() {
-    assert_eq!(value("http://host.example:8080/a").url().unwrap().as_str(), "http://host.example:8080/a");
-    for text in ["", "host.example", "ftp://host.example", "https://", "file:///etc/passwd", "https://u:p@host.example"] {
+    assert_eq!(
+        value("http://host.example:8080/a").url().unwrap().as_str(),
+        "http://host.example:8080/a"
+    );
+    for text in [
+        "",
+        "host.example",
+        "ftp://host.example",
+        "https://",
+        "file:///etc/passwd",
+        "https://u:p@host.example",
+    ] {
         assert!(value(text).url().is_err(), "{text:?}");
     }
 }
 
 #[test]
 fn endpoints_are_https_or_this_machine() {
-    for text in ["https://host.example", "http://127.0.0.1:4000", "http://127.1.2.3", "http://[::1]:4000", "http://localhost:4000"] {
+    for text in [
+        "https://host.example",
+        "http://127.0.0.1:4000",
+        "http://127.1.2.3",
+        "http://[::1]:4000",
+        "http://localhost:4000",
+    ] {
         assert!(value(text).endpoint().is_ok(), "{text:?}");
     }
-    for text in ["http://host.example", "http://10.0.0.1", "http://localhost.example", "http://127.0.0.1.example"] {
+    for text in [
+        "http://host.example",
+        "http://10.0.0.1",
+        "http://localhost.example",
+        "http://127.0.0.1.example",
+    ] {
         assert_eq!(
             message(value(text).endpoint()),
             "`option` must begin with https:// (http only to 127.0.0.1, ::1 or localhost), since a token is sent there"
@@ -95,13 +142,24 @@ fn endpoints_are_https_or_this_machine() {
 #[test]
 fn a_secret_is_in_no_message() {
     let canary = Value::from_key(&SECRET, "client_secret", "canary");
-    for text in [message(canary.boolean()), message(canary.guid()), message(canary.endpoint()), format!("{canary:?}")] {
+    for text in [
+        message(canary.boolean()),
+        message(canary.guid()),
+        message(canary.endpoint()),
+        format!("{canary:?}"),
+    ] {
         assert!(text.contains("client_secret"), "{text}");
         assert!(!text.contains("canary"), "{text}");
     }
     let url = message(value("https://user:canary@host.example").endpoint());
-    assert!(url.starts_with("`option` must be") && !url.contains("canary"), "{url}");
-    assert_eq!(message(canary.duration()), "`client_secret` must be a duration such as 30s, 1m30s, 1.5h");
+    assert!(
+        url.starts_with("`option` must be") && !url.contains("canary"),
+        "{url}"
+    );
+    assert_eq!(
+        message(canary.duration()),
+        "`client_secret` must be a duration such as 30s, 1m30s, 1.5h"
+    );
 }
 
 #[test]
@@ -112,9 +170,18 @@ fn the_message_names_the_place_the_value_came_from() {
     );
     let long = "x".repeat(100);
     let error = value(&long).boolean().unwrap_err();
-    assert_eq!(error.to_string(), format!("`option` must be true or false, not \"{}\"...", "x".repeat(60)));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "`option` must be true or false, not \"{}\"...",
+            "x".repeat(60)
+        )
+    );
     assert_eq!((error.option(), error.given_as()), ("option", "option"));
-    assert_eq!(message(value("\x1b[31m").boolean()), r#"`option` must be true or false, not "\x1b[31m""#);
+    assert_eq!(
+        message(value("\x1b[31m").boolean()),
+        r#"`option` must be true or false, not "\x1b[31m""#
+    );
 }
 
 #[test]
@@ -123,11 +190,19 @@ fn an_option_under_two_names_must_have_one_value() {
     assert_eq!(config.value(&OPTION).unwrap().unwrap().raw(), "a");
 
     let config: ConfigString = "opt=b".parse().unwrap();
-    let error = config.value(&OPTION).unwrap().unwrap().boolean().unwrap_err();
+    let error = config
+        .value(&OPTION)
+        .unwrap()
+        .unwrap()
+        .boolean()
+        .unwrap_err();
     assert_eq!((error.option(), error.given_as()), ("option", "opt"));
 
     let config: ConfigString = "option=a opt=b".parse().unwrap();
-    assert_eq!(message(config.value(&OPTION)), "`option` and `opt` are two names of one option and have different values: keep one");
+    assert_eq!(
+        message(config.value(&OPTION)),
+        "`option` and `opt` are two names of one option and have different values: keep one"
+    );
     assert!(ConfigString::new().value(&OPTION).unwrap().is_none());
 }
 
@@ -143,11 +218,18 @@ fn check_judges_by_the_table() {
         (Values::ListOf(&["a", "b"]), "b,a", "c"),
         (Values::Guid, "00000000-0000-0000-0000-000000000000", "0"),
         (Values::Url, "http://host.example", "host.example"),
-        (Values::Endpoint, "https://host.example", "http://host.example"),
+        (
+            Values::Endpoint,
+            "https://host.example",
+            "http://host.example",
+        ),
     ];
     for &(values, good, bad) in KEYS {
         let spec = KeySpec::new("option", "any").values(values);
         assert_eq!(Value::from_key(&spec, "option", good).check(), Ok(()));
-        assert!(Value::from_key(&spec, "option", bad).check().is_err(), "{values:?}");
+        assert!(
+            Value::from_key(&spec, "option", bad).check().is_err(),
+            "{values:?}"
+        );
     }
 }

@@ -25,7 +25,11 @@ impl Authorizer for Numbering {
 
     async fn refresh(&self, refused: &Request) -> bool {
         let number = self.attempts.load(Ordering::SeqCst).to_string();
-        assert_eq!(refused.body().unwrap(), number.as_bytes(), "the request as it was sent");
+        assert_eq!(
+            refused.body().unwrap(),
+            number.as_bytes(),
+            "the request as it was sent"
+        );
         let spare = self.spare.load(Ordering::SeqCst);
         self.spare.store(spare.saturating_sub(1), Ordering::SeqCst);
         spare > 0
@@ -37,9 +41,14 @@ struct Coded;
 
 impl ResponseClassifier for Coded {
     fn classify(&self, response: &RawResponse) -> ResponseClass {
-        match (response.status.as_u16(), response.body.starts_with(b"Throttling")) {
+        match (
+            response.status.as_u16(),
+            response.body.starts_with(b"Throttling"),
+        ) {
             (200 | 400, true) => ResponseClass::Throttled,
-            (200, false) if response.body.starts_with(b"\"Denied") => ResponseClass::PermissionDenied,
+            (200, false) if response.body.starts_with(b"\"Denied") => {
+                ResponseClass::PermissionDenied
+            }
             _ => ResponseClass::of_status(response.status),
         }
     }
@@ -57,33 +66,76 @@ fn get() -> Request {
 async fn every_attempt_is_authorised_anew() {
     let wire = Wired::new([status(503), status(503), status(200)]);
     let request = get().authorized_by(Arc::new(Numbering::default()));
-    wire.client().send(&request, &call(Duration::from_secs(60))).await.unwrap();
+    wire.client()
+        .send(&request, &call(Duration::from_secs(60)))
+        .await
+        .unwrap();
     assert_eq!(wire.bodies(), ["1", "2", "3"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_expired_credential_is_refreshed_once_and_at_once() {
     let wire = Wired::new([status(401), status(401)]);
-    let authorizer = Arc::new(Numbering { spare: AtomicUsize::new(5), ..Numbering::default() });
-    let response = wire.client().send(&get().authorized_by(authorizer), &call(Duration::from_secs(60))).await.unwrap();
-    assert_eq!((response.class, response.attempts, wire.sent_ms()), (ResponseClass::ExpiredCredential, 2, vec![0, 0]));
+    let authorizer = Arc::new(Numbering {
+        spare: AtomicUsize::new(5),
+        ..Numbering::default()
+    });
+    let response = wire
+        .client()
+        .send(
+            &get().authorized_by(authorizer),
+            &call(Duration::from_secs(60)),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        (response.class, response.attempts, wire.sent_ms()),
+        (ResponseClass::ExpiredCredential, 2, vec![0, 0])
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_credential_that_never_changes_is_not_sent_twice() {
     let wire = Wired::new([status(401)]);
-    let response = wire.client().send(&get().authorized_by(Arc::new(Numbering::default())), &call(Duration::from_secs(60))).await.unwrap();
-    assert_eq!((response.class, response.attempts), (ResponseClass::ExpiredCredential, 1));
+    let response = wire
+        .client()
+        .send(
+            &get().authorized_by(Arc::new(Numbering::default())),
+            &call(Duration::from_secs(60)),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        (response.class, response.attempts),
+        (ResponseClass::ExpiredCredential, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_classifier_decides_what_is_throttling_and_how_long_it_lasts() {
     let wire = Wired::new([body(400, "Throttling"), body(400, "BadRequest")]);
-    let response = wire.client().send(&get().classified_by(&Coded), &call(Duration::from_secs(60))).await.unwrap();
-    assert_eq!((response.class, wire.sent_ms()), (ResponseClass::Final, vec![0, 3000]));
+    let response = wire
+        .client()
+        .send(&get().classified_by(&Coded), &call(Duration::from_secs(60)))
+        .await
+        .unwrap();
+    assert_eq!(
+        (response.class, wire.sent_ms()),
+        (ResponseClass::Final, vec![0, 3000])
+    );
     let wire = Wired::new([body(400, "Throttling")]);
-    let response = wire.client().send(&get().classified_by(&Coded), &call(Duration::from_secs(60)).without_throttle_retry()).await.unwrap();
-    assert_eq!((response.class, response.retry_after), (ResponseClass::Throttled, Some(Duration::from_secs(3))));
+    let response = wire
+        .client()
+        .send(
+            &get().classified_by(&Coded),
+            &call(Duration::from_secs(60)).without_throttle_retry(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        (response.class, response.retry_after),
+        (ResponseClass::Throttled, Some(Duration::from_secs(3)))
+    );
     assert_eq!(wire.left(), 0);
 }
 
@@ -91,7 +143,16 @@ async fn a_classifier_decides_what_is_throttling_and_how_long_it_lasts() {
 async fn a_refusal_with_a_good_status_is_classified_and_keeps_its_body() {
     let wire = Wired::new([body(200, "Throttling"), body(200, "\"Denied\"")]);
     let request = get().classified_by(&Coded);
-    let answer = wire.client().json::<String>("pretend", &request, &call(Duration::from_secs(60))).await.unwrap();
-    let JsonResponse::Failure(response) = answer else { panic!("{answer:?} is a value") };
-    assert_eq!((response.class, &response.body[..], wire.left()), (ResponseClass::PermissionDenied, &b"\"Denied\""[..], 0));
+    let answer = wire
+        .client()
+        .json::<String>("pretend", &request, &call(Duration::from_secs(60)))
+        .await
+        .unwrap();
+    let JsonResponse::Failure(response) = answer else {
+        panic!("{answer:?} is a value")
+    };
+    assert_eq!(
+        (response.class, &response.body[..], wire.left()),
+        (ResponseClass::PermissionDenied, &b"\"Denied\""[..], 0)
+    );
 }

@@ -39,7 +39,9 @@ impl Source<Credential> for Container {
             value.set_sensitive(true);
             request.set_header(AUTHORIZATION, value);
         }
-        metadata::json::<CredentialJson>(&self.0, request, call).await?.into_credential(call)
+        metadata::json::<CredentialJson>(&self.0, request, call)
+            .await?
+            .into_credential(call)
     }
 }
 
@@ -49,22 +51,36 @@ impl Container {
         let (name, text) = match (env.filled(RELATIVE), env.filled(FULL)) {
             (Some(path), _) => (RELATIVE, format!("{ECS}/{}", path.trim_start_matches('/'))),
             (None, Some(url)) => (FULL, url),
-            (None, None) => return Err(SourceOutcome::NotConfigured(format!("neither `{RELATIVE}` nor `{FULL}` is set"))),
+            (None, None) => {
+                return Err(SourceOutcome::NotConfigured(format!(
+                    "neither `{RELATIVE}` nor `{FULL}` is set"
+                )));
+            }
         };
-        let is_allowed = |url: &Url| url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_near(url);
+        let is_allowed = |url: &Url| {
+            url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_near(url)
+        };
         let url = Url::parse(&text).ok().filter(is_allowed);
-        url.ok_or_else(|| SourceOutcome::failed(format!("`{name}` must be an https URL, or an http URL of this machine, ECS or EKS")))
+        url.ok_or_else(|| {
+            SourceOutcome::failed(format!(
+                "`{name}` must be an https URL, or an http URL of this machine, ECS or EKS"
+            ))
+        })
     }
 
     /// The file is read each time: EKS replaces its token before it ends.
     async fn authorization(&self) -> Result<Option<Secret>, SourceOutcome> {
         let env = self.0.env();
         let Some(path) = env.filled("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") else {
-            return Ok(env.filled("AWS_CONTAINER_AUTHORIZATION_TOKEN").map(Secret::new));
+            return Ok(env
+                .filled("AWS_CONTAINER_AUTHORIZATION_TOKEN")
+                .map(Secret::new));
         };
         match file::read_text(&path, file::MAX_SECRET_FILE).await {
             Ok(token) => Ok(Some(Secret::new(token))),
-            Err(error) => Err(SourceOutcome::failed(format!("cannot read the authorization token `{path}`: {error}"))),
+            Err(error) => Err(SourceOutcome::failed(format!(
+                "cannot read the authorization token `{path}`: {error}"
+            ))),
         }
     }
 }

@@ -31,8 +31,13 @@ impl Source<Credential> for InstanceProfile {
         let session = self.0.session(call).await?;
         let role = session.text(PATH, call).await?.unwrap_or_default();
         let Some(role) = role.lines().next().filter(|role| !role.is_empty()) else {
-            return Err(SourceOutcome::NotConfigured("this instance has no instance profile".to_owned()));
+            return Err(SourceOutcome::NotConfigured(
+                "this instance has no instance profile".to_owned(),
+            ));
         };
-        session.json::<CredentialJson>(&format!("{PATH}{role}"), call).await?.into_credential(call)
+        session
+            .json::<CredentialJson>(&format!("{PATH}{role}"), call)
+            .await?
+            .into_credential(call)
     }
 }

@@ -35,7 +35,10 @@ pub(crate) struct Credential {
 impl Credential {
     /// A credential without end, or with one.
     pub(crate) fn new(key: AccessKey, expires_at: Option<SystemTime>, call: &Call) -> Self {
-        Self { key, expires_at: expires_at.unwrap_or_else(|| call.clock().wall() + NO_END) }
+        Self {
+            key,
+            expires_at: expires_at.unwrap_or_else(|| call.clock().wall() + NO_END),
+        }
     }
 }
 
@@ -61,7 +64,10 @@ impl Credentials {
     /// The key of the join string alone, or the default chain.
     pub(crate) fn new(given: Option<AccessKey>, endpoints: &Endpoints, context: &Context) -> Self {
         let chain = match given {
-            Some(key) => Chain::new(NAME, vec![Box::new(Given(key)) as Box<dyn Source<Credential>>]),
+            Some(key) => Chain::new(
+                NAME,
+                vec![Box::new(Given(key)) as Box<dyn Source<Credential>>],
+            ),
             None => {
                 let sts = sts::Sts::new(endpoints, context);
                 let sources: Vec<Box<dyn Source<Credential>>> = vec![
@@ -74,7 +80,11 @@ impl Credentials {
                 Chain::new(NAME, sources).with_hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine, task or pod a role")
             }
         };
-        Self { chain, cache: TokenCache::new(), sent: Mutex::default() }
+        Self {
+            chain,
+            cache: TokenCache::new(),
+            sent: Mutex::default(),
+        }
     }
 
     /// The source in use, once one gave a credential.
@@ -84,7 +94,11 @@ impl Credentials {
 
     /// The credential at hand, or one of the chain. `region` is that of the token service.
     async fn get(&self, region: &str, call: &Call) -> Result<Credential> {
-        self.cache.token(region, call, async |call| self.chain.token(region, &call).await).await
+        self.cache
+            .token(region, call, async |call| {
+                self.chain.token(region, &call).await
+            })
+            .await
     }
 }
 
@@ -103,19 +117,38 @@ impl Authorizer for Signer {
     async fn authorize(&self, request: &mut Request, call: &Call) -> Result<()> {
         let credential = self.credentials.get(&self.token_region, call).await?;
         sign(request, &credential, &self.region, self.service, call)?;
-        *self.credentials.sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(credential);
+        *self
+            .credentials
+            .sent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(credential);
         Ok(())
     }
 
     /// Keys of the join string and the environment don't change; all others may have been renewed.
     async fn refresh(&self, refused: &Request) -> bool {
-        let header = refused.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let sent = self.credentials.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let header = refused
+            .headers()
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let sent = self
+            .credentials
+            .sent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // Another one may be in use by now, after the refusal in another region.
-        if let Some(credential) = sent.as_ref().filter(|credential| header.contains(&credential.key.id)) {
+        if let Some(credential) = sent
+            .as_ref()
+            .filter(|credential| header.contains(&credential.key.id))
+        {
             self.credentials.cache.invalidate(credential);
         }
-        !self.credentials.chain.chosen().is_some_and(|chosen| [Given::NAME, Environment::NAME].contains(&chosen))
+        !self
+            .credentials
+            .chain
+            .chosen()
+            .is_some_and(|chosen| [Given::NAME, Environment::NAME].contains(&chosen))
     }
 
     fn identity(&self) -> Option<String> {
@@ -123,10 +156,27 @@ impl Authorizer for Signer {
     }
 }
 
-fn sign(request: &mut Request, credential: &Credential, region: &str, service: Service, call: &Call) -> Result<(), CredentialError> {
-    sigv4::sign(request, &credential.key, region, service.name(), call.clock().wall()).map_err(|_| {
-        let report = cloud_autojoin_core::error::SourceReport::failed("access key", "it holds characters that an access key can't have");
-        CredentialError::new(NAME, vec![report]).with_hint("remove line breaks and control characters from it")
+fn sign(
+    request: &mut Request,
+    credential: &Credential,
+    region: &str,
+    service: Service,
+    call: &Call,
+) -> Result<(), CredentialError> {
+    sigv4::sign(
+        request,
+        &credential.key,
+        region,
+        service.name(),
+        call.clock().wall(),
+    )
+    .map_err(|_| {
+        let report = cloud_autojoin_core::error::SourceReport::failed(
+            "access key",
+            "it holds characters that an access key can't have",
+        );
+        CredentialError::new(NAME, vec![report])
+            .with_hint("remove line breaks and control characters from it")
     })
 }
 
@@ -164,9 +214,25 @@ impl Source<Credential> for Environment {
     }
 
     async fn token(&self, _: &str, call: &Call) -> Result<Credential, SourceOutcome> {
-        let variable = |name| self.0.env().filled(name).ok_or_else(|| SourceOutcome::NotConfigured(format!("`{name}` is not set")));
-        let (id, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
+        let variable = |name| {
+            self.0
+                .env()
+                .filled(name)
+                .ok_or_else(|| SourceOutcome::NotConfigured(format!("`{name}` is not set")))
+        };
+        let (id, secret) = (
+            variable("AWS_ACCESS_KEY_ID")?,
+            variable("AWS_SECRET_ACCESS_KEY")?,
+        );
         let session_token = self.0.env().filled("AWS_SESSION_TOKEN").map(Secret::new);
-        Ok(Credential::new(AccessKey { id, secret: secret.into(), session_token }, None, call))
+        Ok(Credential::new(
+            AccessKey {
+                id,
+                secret: secret.into(),
+                session_token,
+            },
+            None,
+            call,
+        ))
     }
 }

@@ -29,19 +29,34 @@ pub(super) struct CredentialJson {
 impl CredentialJson {
     pub(super) fn into_credential(self, call: &Call) -> Result<Credential, SourceOutcome> {
         if let Some(code) = self.code.filter(|code| code != "Success") {
-            return Err(SourceOutcome::failed(format!("{code}: {}", self.message.unwrap_or_default())));
+            return Err(SourceOutcome::failed(format!(
+                "{code}: {}",
+                self.message.unwrap_or_default()
+            )));
         }
         if self.access_key_id.is_empty() || self.secret_access_key.is_empty() {
             return Err(SourceOutcome::failed("the answer holds no access key"));
         }
-        let key = AccessKey { id: self.access_key_id, secret: self.secret_access_key.into(), session_token: self.token.map(Secret::new) };
-        let expires_at = self.expiration.filter(|text| !text.is_empty()).map(|text| time(&text)).transpose()?;
+        let key = AccessKey {
+            id: self.access_key_id,
+            secret: self.secret_access_key.into(),
+            session_token: self.token.map(Secret::new),
+        };
+        let expires_at = self
+            .expiration
+            .filter(|text| !text.is_empty())
+            .map(|text| time(&text))
+            .transpose()?;
         Ok(Credential::new(key, expires_at, call))
     }
 }
 
 /// A time of RFC 3339 in UTC.
 pub(super) fn time(text: &str) -> Result<SystemTime, SourceOutcome> {
-    let utc = text.strip_suffix("+00:00").map_or_else(|| text.to_owned(), |time| format!("{time}Z"));
-    humantime::parse_rfc3339_weak(&utc).map_err(|_| SourceOutcome::failed("the end of the credential isn't a time of RFC 3339 in UTC"))
+    let utc = text
+        .strip_suffix("+00:00")
+        .map_or_else(|| text.to_owned(), |time| format!("{time}Z"));
+    humantime::parse_rfc3339_weak(&utc).map_err(|_| {
+        SourceOutcome::failed("the end of the credential isn't a time of RFC 3339 in UTC")
+    })
 }

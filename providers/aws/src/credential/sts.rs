@@ -1,6 +1,7 @@
 //! The token service (STS): temporary keys for a role.
 //!
-//! Facts: docs.aws.amazon.com/STS/latest/APIReference, `AssumeRole` and `AssumeRoleWithWebIdentity`.
+//! Facts: docs.aws.amazon.com/STS/latest/APIReference, `AssumeRole` and
+//! `AssumeRoleWithWebIdentity`.
 
 use std::sync::Arc;
 
@@ -38,21 +39,59 @@ pub(super) struct Sts {
 
 impl Sts {
     pub(super) fn new(endpoints: &Endpoints, context: &Context) -> Self {
-        Self { endpoints: endpoints.clone(), context: context.clone() }
+        Self {
+            endpoints: endpoints.clone(),
+            context: context.clone(),
+        }
     }
 
     /// Assumes `role` as the owner of `source`.
-    pub(super) async fn assume(&self, role: &Role, source: Credential, region: &str, call: &Call) -> Result<Credential, SourceOutcome> {
-        let signer = SourceSigner { source, region: region.to_owned() };
-        self.send("AssumeRole", role, &[], Some(Arc::new(signer)), region, call).await
+    pub(super) async fn assume(
+        &self,
+        role: &Role,
+        source: Credential,
+        region: &str,
+        call: &Call,
+    ) -> Result<Credential, SourceOutcome> {
+        let signer = SourceSigner {
+            source,
+            region: region.to_owned(),
+        };
+        self.send(
+            "AssumeRole",
+            role,
+            &[],
+            Some(Arc::new(signer)),
+            region,
+            call,
+        )
+        .await
     }
 
     /// Assumes `role` by the web identity token in the file at `path`. The file is read each time:
     /// its token is replaced before it ends.
-    pub(super) async fn assume_by_web_identity(&self, role: &Role, path: &str, region: &str, call: &Call) -> Result<Credential, SourceOutcome> {
+    pub(super) async fn assume_by_web_identity(
+        &self,
+        role: &Role,
+        path: &str,
+        region: &str,
+        call: &Call,
+    ) -> Result<Credential, SourceOutcome> {
         let token = file::read_text(path, file::MAX_SECRET_FILE).await;
-        let token = Secret::new(token.map_err(|error| SourceOutcome::failed(format!("cannot read the web identity token `{path}`: {error}")))?);
-        self.send("AssumeRoleWithWebIdentity", role, &[("WebIdentityToken", token.expose().trim())], None, region, call).await
+        let token = Secret::new(token.map_err(|error| {
+            SourceOutcome::failed(format!(
+                "cannot read the web identity token `{path}`: {error}"
+            ))
+        })?);
+        self.send(
+            "AssumeRoleWithWebIdentity",
+            role,
+            &[("WebIdentityToken", token.expose().trim())],
+            None,
+            region,
+            call,
+        )
+        .await
     }
 
     async fn send(
@@ -64,21 +103,50 @@ impl Sts {
         region: &str,
         call: &Call,
     ) -> Result<Credential, SourceOutcome> {
-        let endpoint = self.endpoints.of(Service::Sts, region, self.context.env())?;
+        let endpoint = self
+            .endpoints
+            .of(Service::Sts, region, self.context.env())?;
         let client = ApiClient::new(&self.context, &AwsApi, endpoint);
         let client = match signer {
             Some(signer) => client.with_authorizer(signer),
             None => client,
         };
-        let session_name = role.session_name.clone().unwrap_or_else(|| "cloud-autojoin".to_owned());
-        let mut fields = vec![("Action", action), ("Version", VERSION), ("RoleArn", &role.arn), ("RoleSessionName", &session_name)];
-        let optional = [("ExternalId", &role.external_id), ("DurationSeconds", &role.duration)];
-        fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
+        let session_name = role
+            .session_name
+            .clone()
+            .unwrap_or_else(|| "cloud-autojoin".to_owned());
+        let mut fields = vec![
+            ("Action", action),
+            ("Version", VERSION),
+            ("RoleArn", &role.arn),
+            ("RoleSessionName", &session_name),
+        ];
+        let optional = [
+            ("ExternalId", &role.external_id),
+            ("DurationSeconds", &role.duration),
+        ];
+        fields.extend(
+            optional
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.as_deref()?))),
+        );
         fields.extend(more);
         let request = query(&client, format!("assume the role `{}`", role.arn), &fields);
-        let answer: Answer = client.xml(request, call).await.map_err(|error| explain(error, &role.arn))?;
-        let Keys { id, secret, token, expiration } = answer.result.keys;
-        let key = AccessKey { id, secret: secret.into(), session_token: Some(token.into()) };
+        let answer: Answer = client
+            .xml(request, call)
+            .await
+            .map_err(|error| explain(error, &role.arn))?;
+        let Keys {
+            id,
+            secret,
+            token,
+            expiration,
+        } = answer.result.keys;
+        let key = AccessKey {
+            id,
+            secret: secret.into(),
+            session_token: Some(token.into()),
+        };
         Ok(Credential::new(key, Some(shape::time(&expiration)?), call))
     }
 }
@@ -127,7 +195,13 @@ struct SourceSigner {
 #[async_trait]
 impl Authorizer for SourceSigner {
     async fn authorize(&self, request: &mut Request, call: &Call) -> Result<()> {
-        Ok(sign(request, &self.source, &self.region, Service::Sts, call)?)
+        Ok(sign(
+            request,
+            &self.source,
+            &self.region,
+            Service::Sts,
+            call,
+        )?)
     }
 }
 
@@ -143,10 +217,21 @@ impl Source<Credential> for WebIdentity {
 
     async fn token(&self, region: &str, call: &Call) -> Result<Credential, SourceOutcome> {
         let env = self.0.context.env();
-        let variable = |name| env.filled(name).ok_or_else(|| SourceOutcome::NotConfigured(format!("`{name}` is not set")));
+        let variable = |name| {
+            env.filled(name)
+                .ok_or_else(|| SourceOutcome::NotConfigured(format!("`{name}` is not set")))
+        };
         let path = variable("AWS_WEB_IDENTITY_TOKEN_FILE")?;
-        let arn = variable("AWS_ROLE_ARN").map_err(|_| SourceOutcome::failed("`AWS_WEB_IDENTITY_TOKEN_FILE` is set and `AWS_ROLE_ARN` is not"))?;
-        let role = Role { arn, session_name: env.filled("AWS_ROLE_SESSION_NAME"), ..Role::default() };
-        self.0.assume_by_web_identity(&role, &path, region, call).await
+        let arn = variable("AWS_ROLE_ARN").map_err(|_| {
+            SourceOutcome::failed("`AWS_WEB_IDENTITY_TOKEN_FILE` is set and `AWS_ROLE_ARN` is not")
+        })?;
+        let role = Role {
+            arn,
+            session_name: env.filled("AWS_ROLE_SESSION_NAME"),
+            ..Role::default()
+        };
+        self.0
+            .assume_by_web_identity(&role, &path, region, call)
+            .await
     }
 }

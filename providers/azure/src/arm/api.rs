@@ -13,7 +13,14 @@ use crate::keys::PROVIDER_NAME;
 const REQUEST_ID: [&str; 2] = ["x-ms-request-id", "x-ms-correlation-request-id"];
 
 /// Query parameters that hold nothing secret, unlike `$skiptoken` and what a proxy may add.
-pub(crate) const SHOWN_PARAMETERS: &[&str] = &["api-version", "$filter", "$expand", "statusOnly", "$top", "resource"];
+pub(crate) const SHOWN_PARAMETERS: &[&str] = &[
+    "api-version",
+    "$filter",
+    "$expand",
+    "statusOnly",
+    "$top",
+    "resource",
+];
 
 /// Azure Resource Manager.
 pub(crate) struct ArmApi;
@@ -30,8 +37,14 @@ impl Api for ArmApi {
     }
 
     fn error_body(&self, response: &Response) -> ErrorBody {
-        let request_id = REQUEST_ID.iter().find_map(|name| response.headers.get(*name)?.to_str().ok()).map(str::to_owned);
-        ErrorBody { request_id, ..error_body::read(&response.body) }
+        let request_id = REQUEST_ID
+            .iter()
+            .find_map(|name| response.headers.get(*name)?.to_str().ok())
+            .map(str::to_owned);
+        ErrorBody {
+            request_id,
+            ..error_body::read(&response.body)
+        }
     }
 
     fn explain(&self, error: ApiError, request: &Request, _: &Response) -> ApiError {
@@ -94,10 +107,14 @@ enum Missing {
 
 fn missing(status: u16, code: Option<&str>) -> Option<Missing> {
     match (status, code?) {
-        (404, "SubscriptionNotFound") | (400 | 404, "InvalidSubscriptionId") => Some(Missing::Subscription),
+        (404, "SubscriptionNotFound") | (400 | 404, "InvalidSubscriptionId") => {
+            Some(Missing::Subscription)
+        }
         (404, "ResourceGroupNotFound") => Some(Missing::ResourceGroup),
         // `NotFound` is Microsoft.Network's word, `ResourceNotFound` that of ARM's front door.
-        (404, "ResourceNotFound" | "NotFound" | "ParentResourceNotFound") => Some(Missing::Resource),
+        (404, "ResourceNotFound" | "NotFound" | "ParentResourceNotFound") => {
+            Some(Missing::Resource)
+        }
         _ => None,
     }
 }
@@ -144,16 +161,26 @@ mod tests {
     use super::*;
 
     fn hint(status: u16, code: &str) -> String {
-        let request = ArmRequests::new(&"https://arm.example".parse().unwrap(), "s").scale_set("prod", "web");
-        let error = explain(ApiError::new("azure", "x", status).with_code(Some(code.to_owned())), &Target::of(&request));
+        let request =
+            ArmRequests::new(&"https://arm.example".parse().unwrap(), "s").scale_set("prod", "web");
+        let error = explain(
+            ApiError::new("azure", "x", status).with_code(Some(code.to_owned())),
+            &Target::of(&request),
+        );
         error.hint().unwrap_or_default().into_owned()
     }
 
     #[test]
     fn each_kind_of_not_found_names_what_is_missing() {
         let hint = |code| hint(404, code);
-        assert!(hint("SubscriptionNotFound").contains("`subscription_id`") && hint("SubscriptionNotFound").contains("`s`"));
-        assert_eq!(hint("ResourceGroupNotFound"), "check `resource_group`: subscription `s` has no resource group `prod`");
+        assert!(
+            hint("SubscriptionNotFound").contains("`subscription_id`")
+                && hint("SubscriptionNotFound").contains("`s`")
+        );
+        assert_eq!(
+            hint("ResourceGroupNotFound"),
+            "check `resource_group`: subscription `s` has no resource group `prod`"
+        );
         for code in ["ResourceNotFound", "NotFound", "ParentResourceNotFound"] {
             assert!(hint(code).starts_with("no such scale set: resource group `prod` of subscription `s` has no scale set `web`"), "{code}");
         }
@@ -163,12 +190,19 @@ mod tests {
     #[test]
     fn a_refusal_names_the_action_even_when_azure_does_not() {
         let text = hint(403, "AuthorizationFailed");
-        assert!(text.contains("`Microsoft.Compute/virtualMachineScaleSets/read` over resource group `prod`"), "{text}");
+        assert!(
+            text.contains(
+                "`Microsoft.Compute/virtualMachineScaleSets/read` over resource group `prod`"
+            ),
+            "{text}"
+        );
     }
 
     #[test]
     fn only_a_missing_group_or_subscription_makes_every_other_request_pointless() {
-        let error = |status, code: &str| Error::from(ApiError::new("azure", "x", status).with_code(Some(code.to_owned())));
+        let error = |status, code: &str| {
+            Error::from(ApiError::new("azure", "x", status).with_code(Some(code.to_owned())))
+        };
         assert!(is_scope_missing(&error(404, "ResourceGroupNotFound")));
         assert!(is_scope_missing(&error(400, "InvalidSubscriptionId")));
         assert!(!is_scope_missing(&error(404, "NotFound")));
@@ -176,12 +210,29 @@ mod tests {
 
     #[test]
     fn only_arms_own_codes_say_that_something_does_not_exist() {
-        let is_not_found = |status, code: Option<&str>| is_not_found(&ApiError::new("azure", "x", status).with_code(code.map(str::to_owned)).into());
-        for code in ["ResourceNotFound", "NotFound", "ParentResourceNotFound", "ResourceGroupNotFound"] {
+        let is_not_found = |status, code: Option<&str>| {
+            is_not_found(
+                &ApiError::new("azure", "x", status)
+                    .with_code(code.map(str::to_owned))
+                    .into(),
+            )
+        };
+        for code in [
+            "ResourceNotFound",
+            "NotFound",
+            "ParentResourceNotFound",
+            "ResourceGroupNotFound",
+        ] {
             assert!(is_not_found(404, Some(code)), "{code}");
             assert!(!is_not_found(403, Some(code)), "{code}");
         }
-        for code in [None, Some("InvalidResourceType"), Some("SubscriptionNotFound"), Some("404"), Some("page_not_found")] {
+        for code in [
+            None,
+            Some("InvalidResourceType"),
+            Some("SubscriptionNotFound"),
+            Some("404"),
+            Some("page_not_found"),
+        ] {
             assert!(!is_not_found(404, code), "{code:?}");
         }
     }

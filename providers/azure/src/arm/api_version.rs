@@ -34,7 +34,10 @@ impl ApiVersions {
     /// Learns the version from `body`, which refuses `request`. Returns the request to send
     /// instead.
     pub(super) fn learn(&self, request: &Request, body: &[u8]) -> Option<Request> {
-        let (_, asked) = request.url().query_pairs().find(|(name, _)| name == PARAMETER)?;
+        let (_, asked) = request
+            .url()
+            .query_pairs()
+            .find(|(name, _)| name == PARAMETER)?;
         let version = newest_supported(body, &asked)?;
         let action = action(request);
         tracing::info!(action, %asked, version, "the Resource Manager doesn't know the api-version and names another");
@@ -64,15 +67,30 @@ struct RefusalError {
 /// '...'`, `InvalidApiVersionParameter` `The supported versions are '...'`. None when `asked` is
 /// among them: then something else is refused.
 fn newest_supported(body: &[u8], asked: &str) -> Option<String> {
-    let Refusal { error: RefusalError { message } } = serde_json::from_slice(without_bom(body)).ok()?;
-    let (_, list) = message.split_once("supported api-versions are '").or_else(|| message.split_once("supported versions are '"))?;
+    let Refusal {
+        error: RefusalError { message },
+    } = serde_json::from_slice(without_bom(body)).ok()?;
+    let (_, list) = message
+        .split_once("supported api-versions are '")
+        .or_else(|| message.split_once("supported versions are '"))?;
     let (list, _) = list.split_once('\'')?;
-    let versions: Vec<&str> = list.split(',').map(str::trim).filter(|version| is_version(version)).collect();
+    let versions: Vec<&str> = list
+        .split(',')
+        .map(str::trim)
+        .filter(|version| is_version(version))
+        .collect();
     if versions.contains(&asked) {
         return None;
     }
-    let newest = |is_released: bool| versions.iter().filter(|version| (version.len() == DATE) == is_released).max();
-    newest(true).or_else(|| newest(false)).map(|version| (*version).to_owned())
+    let newest = |is_released: bool| {
+        versions
+            .iter()
+            .filter(|version| (version.len() == DATE) == is_released)
+            .max()
+    };
+    newest(true)
+        .or_else(|| newest(false))
+        .map(|version| (*version).to_owned())
 }
 
 const DATE: usize = "2018-11-01".len();
@@ -80,8 +98,17 @@ const DATE: usize = "2018-11-01".len();
 /// A date, with or without a word behind it (`2019-02-01-preview`).
 fn is_version(text: &str) -> bool {
     let is_date = text.len() >= DATE
-        && text.bytes().take(DATE).enumerate().all(|(index, byte)| if matches!(index, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
-    is_date && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && text.bytes().take(DATE).enumerate().all(|(index, byte)| {
+            if matches!(index, 4 | 7) {
+                byte == b'-'
+            } else {
+                byte.is_ascii_digit()
+            }
+        });
+    is_date
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// The same request for another version, everything else as it is written.
@@ -91,7 +118,12 @@ fn with_version(request: Request, version: &str) -> Request {
         _ => pair.to_owned(),
     };
     let mut url = request.url().clone();
-    let query: Vec<String> = url.query().unwrap_or_default().split('&').map(replace).collect();
+    let query: Vec<String> = url
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .map(replace)
+        .collect();
     url.set_query(Some(&query.join("&")));
     request.with_url(url)
 }
@@ -111,11 +143,23 @@ mod tests {
 
     #[test]
     fn the_newest_released_version_is_taken_and_a_preview_only_where_there_is_no_other() {
-        assert_eq!(newest("2015-06-15, 2018-11-01, 2017-10-01").as_deref(), Some("2018-11-01"));
-        assert_eq!(newest("2015-06-15,2017-10-01,2018-11-01-preview").as_deref(), Some("2017-10-01"));
-        assert_eq!(newest("2015-06-15-preview,2016-01-01-preview").as_deref(), Some("2016-01-01-preview"));
+        assert_eq!(
+            newest("2015-06-15, 2018-11-01, 2017-10-01").as_deref(),
+            Some("2018-11-01")
+        );
+        assert_eq!(
+            newest("2015-06-15,2017-10-01,2018-11-01-preview").as_deref(),
+            Some("2017-10-01")
+        );
+        assert_eq!(
+            newest("2015-06-15-preview,2016-01-01-preview").as_deref(),
+            Some("2016-01-01-preview")
+        );
         let invalid = br#"{"error":{"code":"InvalidApiVersionParameter","message":"The api-version '2024-07-01' is invalid. The supported versions are '2016-09-01,2016-07-01'."}}"#;
-        assert_eq!(newest_supported(invalid, "2024-07-01").as_deref(), Some("2016-09-01"));
+        assert_eq!(
+            newest_supported(invalid, "2024-07-01").as_deref(),
+            Some("2016-09-01")
+        );
     }
 
     #[test]
@@ -125,12 +169,23 @@ mod tests {
         assert_eq!(newest(""), None);
         assert_eq!(newest("x&$filter=y, 2018/11/01"), None);
         assert_eq!(newest_supported(b"<html>", "2024-05-01"), None);
-        assert_eq!(newest_supported(br#"{"error":{"code":"NotFound","message":"not found"}}"#, "2024-05-01"), None);
+        assert_eq!(
+            newest_supported(
+                br#"{"error":{"code":"NotFound","message":"not found"}}"#,
+                "2024-05-01"
+            ),
+            None
+        );
     }
 
     #[test]
     fn only_the_version_of_a_url_changes() {
         let url = url::Url::parse("https://arm.example/x?$filter=a%20eq%20%27b%27&api-version=2024-05-01&$skiptoken=c%2Bd").unwrap();
-        assert_eq!(with_version(Request::get("x", url), "2018-11-01").url().query(), Some("$filter=a%20eq%20%27b%27&api-version=2018-11-01&$skiptoken=c%2Bd"));
+        assert_eq!(
+            with_version(Request::get("x", url), "2018-11-01")
+                .url()
+                .query(),
+            Some("$filter=a%20eq%20%27b%27&api-version=2018-11-01&$skiptoken=c%2Bd")
+        );
     }
 }

@@ -24,8 +24,12 @@ pub(crate) struct ArmClient {
 impl ArmClient {
     /// A client for the ARM of `cloud`, whose requests `credentials` authorises.
     pub(crate) fn new(context: &Context, cloud: &Cloud, credentials: Arc<dyn Authorizer>) -> Self {
-        let api = ApiClient::new(context, &ArmApi, cloud.resource_manager.clone()).with_authorizer(credentials);
-        Self { api, versions: Arc::default() }
+        let api = ApiClient::new(context, &ArmApi, cloud.resource_manager.clone())
+            .with_authorizer(credentials);
+        Self {
+            api,
+            versions: Arc::default(),
+        }
     }
 
     /// The requests for resources of `subscription`.
@@ -48,7 +52,11 @@ impl ArmClient {
     /// # Errors
     ///
     /// As [`ApiClient::json`].
-    pub(crate) async fn read<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        request: Request,
+        call: &Call,
+    ) -> Result<T> {
         let request = self.versions.apply(request);
         let mut answer = self.api.answer(&request, call).await?;
         if let JsonResponse::Failure(response) = &answer
@@ -61,7 +69,13 @@ impl ArmClient {
 
     /// The list that `first` begins, not requested yet.
     pub(crate) fn list<'a, T>(&'a self, first: Request, call: &'a Call) -> Listing<'a, T> {
-        Listing { arm: self, call, pages: self.api.pages(first, call), read: 0, items: PhantomData }
+        Listing {
+            arm: self,
+            call,
+            pages: self.api.pages(first, call),
+            read: 0,
+            items: PhantomData,
+        }
     }
 }
 
@@ -82,9 +96,17 @@ impl<T: DeserializeOwned> Listing<'_, T> {
     /// As [`ArmClient::read`], and a next link that leads to another host or in a circle. What was
     /// read must not be used then: it would be a short list.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<T>>> {
-        let Some(request) = self.pages.next_request() else { return Ok(None) };
-        let page: Page<T> = self.arm.read(request, self.call).await.map_err(with_narrowing_hint)?;
-        self.pages.follow_link(page.next_link.as_deref()).map_err(with_narrowing_hint)?;
+        let Some(request) = self.pages.next_request() else {
+            return Ok(None);
+        };
+        let page: Page<T> = self
+            .arm
+            .read(request, self.call)
+            .await
+            .map_err(with_narrowing_hint)?;
+        self.pages
+            .follow_link(page.next_link.as_deref())
+            .map_err(with_narrowing_hint)?;
         self.read += 1;
         Ok(Some(page.value))
     }
@@ -129,8 +151,15 @@ impl<T: DeserializeOwned> Listing<'_, T> {
 /// Says which key makes a list shorter.
 fn with_narrowing_hint(error: Error) -> Error {
     match error {
-        Error::Transport(error) if matches!(error.failure(), TransportFailure::TooLarge | TransportFailure::PaginationLimit) => {
-            error.with_hint("narrow the selection, for example with `resource_group`").into()
+        Error::Transport(error)
+            if matches!(
+                error.failure(),
+                TransportFailure::TooLarge | TransportFailure::PaginationLimit
+            ) =>
+        {
+            error
+                .with_hint("narrow the selection, for example with `resource_group`")
+                .into()
         }
         error => error,
     }

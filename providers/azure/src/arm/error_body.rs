@@ -26,16 +26,30 @@ pub(super) fn read(body: &[u8]) -> ErrorBody {
     }
     let text = String::from_utf8_lossy(&body[..body.len().min(MAX_TEXT)]);
     let text = text.trim();
-    let words = if text.starts_with('<') { words_of_html(text) } else { Cow::Borrowed(text) };
-    ErrorBody { message: filled(&words), ..ErrorBody::default() }
+    let words = if text.starts_with('<') {
+        words_of_html(text)
+    } else {
+        Cow::Borrowed(text)
+    };
+    ErrorBody {
+        message: filled(&words),
+        ..ErrorBody::default()
+    }
 }
 
 fn of_object(object: &Map<String, Value>) -> ErrorBody {
-    let object = field(object, "error").and_then(Value::as_object).unwrap_or(object);
+    let object = field(object, "error")
+        .and_then(Value::as_object)
+        .unwrap_or(object);
     let mut message = text(object, "message");
-    let details = field(object, "details").and_then(Value::as_array).into_iter().flatten();
+    let details = field(object, "details")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     for detail in details.filter_map(Value::as_object).take(MAX_DETAILS) {
-        let Some(words) = text(detail, "message") else { continue };
+        let Some(words) = text(detail, "message") else {
+            continue;
+        };
         message = Some(match (message, text(detail, "code")) {
             // App Service repeats its message among the details.
             (Some(message), _) if message.contains(words.as_str()) => message,
@@ -44,14 +58,24 @@ fn of_object(object: &Map<String, Value>) -> ErrorBody {
             (None, _) => words,
         });
     }
-    ErrorBody { code: text(object, "code"), message: message.as_deref().and_then(filled), request_id: None }
+    ErrorBody {
+        code: text(object, "code"),
+        message: message.as_deref().and_then(filled),
+        request_id: None,
+    }
 }
 
 /// A field that isn't `null`. Names differ in case between services (`code`, `Code`); of several
 /// the exact one counts.
 fn field<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let present = |value: &&Value| !value.is_null();
-    let other_case = || object.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).find(present);
+    let other_case = || {
+        object
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+            .find(present)
+    };
     object.get(name).filter(present).or_else(other_case)
 }
 
@@ -100,15 +124,30 @@ fn words_of_html(html: &str) -> Cow<'_, str> {
         words.push_str(&rest[..start]);
         words.push(' ');
         rest = &rest[start..];
-        let silent = ["style", "script", "title"].into_iter().find(|name| rest.get(1..=name.len()).is_some_and(|tag| tag.eq_ignore_ascii_case(name)));
+        let silent = ["style", "script", "title"].into_iter().find(|name| {
+            rest.get(1..=name.len())
+                .is_some_and(|tag| tag.eq_ignore_ascii_case(name))
+        });
         let end = match silent {
-            Some(name) => rest.find(&format!("</{name}")).map_or(rest.len(), |end| end + 2),
+            Some(name) => rest
+                .find(&format!("</{name}"))
+                .map_or(rest.len(), |end| end + 2),
             None => 0,
         };
-        rest = rest[end..].find('>').map_or("", |close| &rest[end + close + 1..]);
+        rest = rest[end..]
+            .find('>')
+            .map_or("", |close| &rest[end + close + 1..]);
     }
     words.push_str(rest);
-    Cow::Owned(words.replace("&#39;", "'").replace("&quot;", "\"").replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    Cow::Owned(
+        words
+            .replace("&#39;", "'")
+            .replace("&quot;", "\"")
+            .replace("&nbsp;", " ")
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&amp;", "&"),
+    )
 }
 
 #[cfg(test)]
@@ -127,14 +166,26 @@ mod tests {
     #[test]
     fn code_and_message_stand_in_the_envelope() {
         let body = r#"{"error":{"code":"ResourceGroupNotFound","message":"Resource group 'prod' could not be found.","details":[]}}"#;
-        assert_eq!(read(body), some("ResourceGroupNotFound", "Resource group 'prod' could not be found."));
+        assert_eq!(
+            read(body),
+            some(
+                "ResourceGroupNotFound",
+                "Resource group 'prod' could not be found."
+            )
+        );
     }
 
     #[test]
     fn details_are_added_where_they_say_more() {
         // shape: recorded azure-cli test_network_vpn_connection_nat_rule, 2023
         let body = r#"{"error":{"code":"RetryableError","message":"A retryable error occurred.","details":[{"code":"RetryableErrorDueToAnotherOperation","message":"Another one runs."}]}}"#;
-        assert_eq!(read(body), some("RetryableError", "A retryable error occurred. (RetryableErrorDueToAnotherOperation: Another one runs.)"));
+        assert_eq!(
+            read(body),
+            some(
+                "RetryableError",
+                "A retryable error occurred. (RetryableErrorDueToAnotherOperation: Another one runs.)"
+            )
+        );
     }
 
     #[test]
@@ -149,26 +200,54 @@ mod tests {
         // shape: recorded azure-cli test_dns_zone2_import, 2023
         let body = "<!DOCTYPE html PUBLIC 'x'><html><head><style type='text/css'>body > p {color:#000}</style><title>AzureResourceManager</title></head>\
                     <body><h2>Our services aren't available right now</h2><p>Please check &amp; come back.</p></body></html>";
-        assert_eq!(read(body), (None, Some("Our services aren't available right now Please check & come back.".to_owned())));
+        assert_eq!(
+            read(body),
+            (
+                None,
+                Some(
+                    "Our services aren't available right now Please check & come back.".to_owned()
+                )
+            )
+        );
     }
 
     #[test]
     fn text_and_nothing_and_broken_json_are_read_too() {
-        assert_eq!(read("upstream connect error\n"), (None, Some("upstream connect error".to_owned())));
+        assert_eq!(
+            read("upstream connect error\n"),
+            (None, Some("upstream connect error".to_owned()))
+        );
         assert_eq!(read(""), (None, None));
         assert_eq!(read(r#"{"error":null}"#), (None, None));
-        assert_eq!(read(r#"{"error":{"code":"#).1.as_deref(), Some(r#"{"error":{"code":"#));
+        assert_eq!(
+            read(r#"{"error":{"code":"#).1.as_deref(),
+            Some(r#"{"error":{"code":"#)
+        );
         assert_eq!(read("<"), (None, None));
         assert_eq!(read("<style>é"), (None, None));
     }
 
     #[test]
     fn of_thousands_of_details_only_the_first_are_shown() {
-        let details: Vec<String> = (0..20_000).map(|number| format!(r#"{{"code":"C{number}","message":"{number} {}"}}"#, "x".repeat(300))).collect();
-        let body = format!(r#"{{"error":{{"details":[{}],"code":"Conflict","message":"Many."}}}}"#, details.join(","));
+        let details: Vec<String> = (0..20_000)
+            .map(|number| {
+                format!(
+                    r#"{{"code":"C{number}","message":"{number} {}"}}"#,
+                    "x".repeat(300)
+                )
+            })
+            .collect();
+        let body = format!(
+            r#"{{"error":{{"details":[{}],"code":"Conflict","message":"Many."}}}}"#,
+            details.join(",")
+        );
         let (code, message) = read(&body);
         let message = message.unwrap_or_default();
-        assert_eq!((code.as_deref(), message.starts_with("Many. (C0: 0 xxx")), (Some("Conflict"), true), "{message}");
+        assert_eq!(
+            (code.as_deref(), message.starts_with("Many. (C0: 0 xxx")),
+            (Some("Conflict"), true),
+            "{message}"
+        );
         assert_eq!(message.chars().count(), LONGEST + 4);
     }
 
@@ -182,7 +261,10 @@ mod tests {
     fn the_missing_action_is_read_from_the_refusal() {
         // shape: recorded azure-cli test_backup_csr, 2023
         let body = r#"{"error":{"code":"AuthorizationFailed","message":"The client 'x' with object id 'y' does not have authorization to perform action 'Microsoft.Network/networkInterfaces/read' over scope '/subscriptions/s' or the scope is invalid. If access was recently granted, please refresh your credentials."}}"#;
-        assert_eq!(missing_action(&read(body).1.unwrap_or_default()), Some("Microsoft.Network/networkInterfaces/read"));
+        assert_eq!(
+            missing_action(&read(body).1.unwrap_or_default()),
+            Some("Microsoft.Network/networkInterfaces/read")
+        );
         assert_eq!(missing_action("no"), None);
     }
 
@@ -194,20 +276,56 @@ mod tests {
             };
         }
         for (body, code, words) in [
-            (body!("401-expired.json"), "ExpiredAuthenticationToken", "expiry UTC time"),
+            (
+                body!("401-expired.json"),
+                "ExpiredAuthenticationToken",
+                "expiry UTC time",
+            ),
             (body!("403.json"), "AuthorizationFailed", "perform action"),
-            (body!("404-resource-group.json"), "ResourceGroupNotFound", "'prod' could not be found"),
-            (body!("404-resource.json"), "ResourceNotFound", "virtualMachineScaleSets/web"),
-            (body!("404-network.json"), "NotFound", "virtualMachineScaleSets/web not found"),
-            (body!("404-parent.json"), "ParentResourceNotFound", "'web' not found"),
+            (
+                body!("404-resource-group.json"),
+                "ResourceGroupNotFound",
+                "'prod' could not be found",
+            ),
+            (
+                body!("404-resource.json"),
+                "ResourceNotFound",
+                "virtualMachineScaleSets/web",
+            ),
+            (
+                body!("404-network.json"),
+                "NotFound",
+                "virtualMachineScaleSets/web not found",
+            ),
+            (
+                body!("404-parent.json"),
+                "ParentResourceNotFound",
+                "'web' not found",
+            ),
             (body!("409.json"), "OperationNotAllowed", "not allowed"),
-            (body!("429-network.json"), "RetryableError", "(RetryableErrorDueToAnotherOperation: Operation PutSomething"),
-            (body!("429-other-shape.json"), "429", "Cannot acquire exclusive lock"),
+            (
+                body!("429-network.json"),
+                "RetryableError",
+                "(RetryableErrorDueToAnotherOperation: Operation PutSomething",
+            ),
+            (
+                body!("429-other-shape.json"),
+                "429",
+                "Cannot acquire exclusive lock",
+            ),
             (body!("500.json"), "InternalServerError", "tracking id"),
-            (body!("503.html"), "", "Our services aren't available right now Please check back soon. Ref A: 0"),
+            (
+                body!("503.html"),
+                "",
+                "Our services aren't available right now Please check back soon. Ref A: 0",
+            ),
         ] {
             assert_eq!(body.0.unwrap_or_default(), code);
-            assert!(body.1.as_deref().unwrap_or_default().contains(words), "{:?}", body.1);
+            assert!(
+                body.1.as_deref().unwrap_or_default().contains(words),
+                "{:?}",
+                body.1
+            );
         }
     }
 }

@@ -88,11 +88,17 @@ pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
     struct Text(#[serde(deserialize_with = "text")] Option<String>);
 
     let list: Option<Vec<Text>> = Option::deserialize(deserializer)?;
-    Ok(list.unwrap_or_default().into_iter().filter_map(|Text(text)| text).collect())
+    Ok(list
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|Text(text)| text)
+        .collect())
 }
 
 /// Reads a boolean.
-pub(super) fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+pub(super) fn boolean<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<bool>, D::Error> {
     Ok(match Scalar::deserialize(deserializer)? {
         Scalar::Boolean(value) => Some(value),
         Scalar::Text(text) if text.trim().eq_ignore_ascii_case("true") => Some(true),
@@ -111,7 +117,9 @@ pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
 }
 
 /// Reads an address; an empty text is none.
-pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<AddressField>, D::Error> {
+pub(super) fn address<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<AddressField>, D::Error> {
     Ok(match Scalar::deserialize(deserializer)? {
         Scalar::Text(text) => AddressField::parse(text.trim()),
         Scalar::Unsigned(value) => Some(AddressField::Unreadable(value.to_string())),
@@ -125,14 +133,22 @@ pub(super) fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<b
 }
 
 /// Reads what has a default, which `null` means too.
-pub(super) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+pub(super) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Reads a list of objects. `null` among them is an empty object, so that none is lost.
-pub(super) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     let list: Option<Vec<Option<T>>> = Option::deserialize(deserializer)?;
-    Ok(list.unwrap_or_default().into_iter().map(Option::unwrap_or_default).collect())
+    Ok(list
+        .unwrap_or_default()
+        .into_iter()
+        .map(Option::unwrap_or_default)
+        .collect())
 }
 
 /// What a field for an IP address holds.
@@ -151,17 +167,23 @@ impl AddressField {
         if text.is_empty() {
             return None;
         }
-        let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
-        Some(match (address.parse(), length.map(str::parse).transpose()) {
-            (Ok(address), Ok(length)) => Self::Address(address).with_prefix_length(length),
-            _ => Self::Unreadable(text.to_owned()),
-        })
+        let (address, length) = text
+            .split_once('/')
+            .map_or((text, None), |(address, length)| (address, Some(length)));
+        Some(
+            match (address.parse(), length.map(str::parse).transpose()) {
+                (Ok(address), Ok(length)) => Self::Address(address).with_prefix_length(length),
+                _ => Self::Unreadable(text.to_owned()),
+            },
+        )
     }
 
     /// The block of that prefix length; the address where the block holds no other.
     pub(super) fn with_prefix_length(self, length: Option<u64>) -> Self {
         match (self, length.map(u8::try_from)) {
-            (Self::Address(address), Some(Ok(length))) if length < full_length(address) => Self::Block(address, length),
+            (Self::Address(address), Some(Ok(length))) if length < full_length(address) => {
+                Self::Block(address, length)
+            }
             (field, _) => field,
         }
     }

@@ -13,6 +13,9 @@ mod resource_id;
 pub(crate) use api::{SHOWN_PARAMETERS, action, is_not_found, is_scope_missing};
 pub(crate) use client::{ArmClient, Listing};
 pub(crate) use lenient::AddressField;
-pub(crate) use models::{IndexedResource, IpConfiguration, NetworkInterface, PublicAddress, ScaleSet, Tags, VirtualMachine};
+pub(crate) use models::{
+    IndexedResource, IpConfiguration, NetworkInterface, PublicAddress, ScaleSet, Tags,
+    VirtualMachine,
+};
 pub(crate) use requests::ArmRequests;
 pub(crate) use resource_id::{ResourceId, name_key, same_name};

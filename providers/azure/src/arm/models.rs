@@ -13,7 +13,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::lenient::{AddressField, address, boolean, is_present, null_as_default, number, objects, text, texts};
+use super::lenient::{
+    AddressField, address, boolean, is_present, null_as_default, number, objects, text, texts,
+};
 use super::resource_id::ResourceId;
 
 /// One page of any ARM list.
@@ -24,7 +26,10 @@ use super::resource_id::ResourceId;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Page<T> {
     /// What is on the page.
-    #[serde(deserialize_with = "null_as_empty", bound(deserialize = "T: Deserialize<'de>"))]
+    #[serde(
+        deserialize_with = "null_as_empty",
+        bound(deserialize = "T: Deserialize<'de>")
+    )]
     pub value: Vec<T>,
     /// Where the next page is; absent or empty at the end.
     #[serde(default)]
@@ -227,21 +232,47 @@ impl NetworkInterface {
 
     /// Whether any of its IP configurations has a private address.
     pub(crate) fn has_private_address(&self) -> bool {
-        self.properties.ip_configurations.iter().any(|configuration| configuration.private_address().is_some_and(|field| field.address().is_some()))
+        self.properties
+            .ip_configurations
+            .iter()
+            .any(|configuration| {
+                configuration
+                    .private_address()
+                    .is_some_and(|field| field.address().is_some())
+            })
     }
 }
 
 impl IpConfiguration {
     /// What it has for a private address.
     pub(crate) fn private_address(&self) -> Option<AddressField> {
-        let IpConfigurationProperties { private_ip_address, private_ip_address_prefix_length, .. } = &self.properties;
-        Some(private_ip_address.clone()?.with_prefix_length(*private_ip_address_prefix_length))
+        let IpConfigurationProperties {
+            private_ip_address,
+            private_ip_address_prefix_length,
+            ..
+        } = &self.properties;
+        Some(
+            private_ip_address
+                .clone()?
+                .with_prefix_length(*private_ip_address_prefix_length),
+        )
     }
 
     /// Whether the answer says nothing of it: not even whether it has an address.
     pub(crate) fn is_blank(&self) -> bool {
-        let IpConfigurationProperties { private_ip_address, primary, public_ip_address, has_version, has_provisioning_state, .. } = &self.properties;
-        private_ip_address.is_none() && primary.is_none() && public_ip_address.is_none() && !has_version && !has_provisioning_state
+        let IpConfigurationProperties {
+            private_ip_address,
+            primary,
+            public_ip_address,
+            has_version,
+            has_provisioning_state,
+            ..
+        } = &self.properties;
+        private_ip_address.is_none()
+            && primary.is_none()
+            && public_ip_address.is_none()
+            && !has_version
+            && !has_provisioning_state
     }
 }
 
@@ -270,25 +301,37 @@ impl VirtualMachine {
 
     /// Its availability zone.
     pub(crate) fn zone(&self) -> Option<&str> {
-        self.zones.iter().map(String::as_str).find(|zone| !zone.is_empty())
+        self.zones
+            .iter()
+            .map(String::as_str)
+            .find(|zone| !zone.is_empty())
     }
 
     /// Whether the answer leaves out which interfaces it has. One that is being made has none yet;
     /// every other one has.
     pub(crate) fn lacks_interfaces(&self) -> bool {
         let references = &self.properties.network_profile.network_interfaces;
-        references.iter().any(|reference| reference.id.is_empty()) || (references.is_empty() && self.is_made())
+        references.iter().any(|reference| reference.id.is_empty())
+            || (references.is_empty() && self.is_made())
     }
 
     /// Whether it is neither being made, changed or deleted nor failed to be, as far as the answer
     /// says.
     pub(crate) fn is_made(&self) -> bool {
-        self.properties.provisioning_state.as_deref().is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
+        self.properties
+            .provisioning_state
+            .as_deref()
+            .is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
     }
 
     /// The ids of its interfaces.
     pub(crate) fn interface_ids(&self) -> impl Iterator<Item = &ResourceId> {
-        self.properties.network_profile.network_interfaces.iter().map(|reference| &reference.id).filter(|id| !id.is_empty())
+        self.properties
+            .network_profile
+            .network_interfaces
+            .iter()
+            .map(|reference| &reference.id)
+            .filter(|id| !id.is_empty())
     }
 }
 
@@ -312,7 +355,9 @@ impl InstanceView {
 
 // As `null_as_default`, but not to be combined with `serde(default)`: the field itself must be
 // there.
-fn null_as_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+fn null_as_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
@@ -339,11 +384,17 @@ impl<'de> Deserialize<'de> for Tags {
                 Ok(Tags(tags))
             }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Tags, A::Error> {
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut list: A,
+            ) -> Result<Tags, A::Error> {
                 // Some writers of JSON give an empty list for an empty object.
                 match list.next_element::<IgnoredAny>()? {
                     None => Ok(Tags::default()),
-                    Some(_) => Err(serde::de::Error::invalid_type(serde::de::Unexpected::Seq, &self)),
+                    Some(_) => Err(serde::de::Error::invalid_type(
+                        serde::de::Unexpected::Seq,
+                        &self,
+                    )),
                 }
             }
         }

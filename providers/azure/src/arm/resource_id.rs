@@ -30,7 +30,9 @@ impl ResourceId {
 
     /// The id of the scale set `name`.
     pub(crate) fn scale_set(subscription: &str, resource_group: &str, name: &str) -> Self {
-        Self(format!("/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.Compute/virtualMachineScaleSets/{name}"))
+        Self(format!(
+            "/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.Compute/virtualMachineScaleSets/{name}"
+        ))
     }
 
     /// The id in the path of a request.
@@ -83,11 +85,16 @@ impl ResourceId {
     /// The type of the resource: `Microsoft.Compute/virtualMachines`; empty where the id has none.
     pub(crate) fn kind(&self) -> String {
         let mut segments = self.segments();
-        while segments.next().is_some_and(|key| !key.eq_ignore_ascii_case("providers")) {
+        while segments
+            .next()
+            .is_some_and(|key| !key.eq_ignore_ascii_case("providers"))
+        {
             segments.next();
         }
         let namespace = segments.next().unwrap_or_default().to_owned();
-        segments.step_by(2).fold(namespace, |kind, part| kind + "/" + part)
+        segments
+            .step_by(2)
+            .fold(namespace, |kind, part| kind + "/" + part)
     }
 
     /// The last segment: the name.
@@ -143,7 +150,8 @@ impl Hash for ResourceId {
 /// Whether two names of Azure (ids, resource groups, scale sets, tag names) are the same: without
 /// case, in any script, since group names may have letters of any.
 pub(crate) fn same_name(one: &str, other: &str) -> bool {
-    one.eq_ignore_ascii_case(other) || (!(one.is_ascii() && other.is_ascii()) && folded(one).eq(folded(other)))
+    one.eq_ignore_ascii_case(other)
+        || (!(one.is_ascii() && other.is_ascii()) && folded(one).eq(folded(other)))
 }
 
 /// The name as a key of a map: equal for names that are the same.
@@ -163,8 +171,7 @@ mod tests {
 
     use super::*;
 
-    const UNIFORM: &str =
-        "/subscriptions/s/resourceGroups/prod/providers/Microsoft.Compute/virtualMachineScaleSets/web/virtualMachines/3/networkInterfaces/nic";
+    const UNIFORM: &str = "/subscriptions/s/resourceGroups/prod/providers/Microsoft.Compute/virtualMachineScaleSets/web/virtualMachines/3/networkInterfaces/nic";
 
     #[test]
     fn ids_that_differ_in_case_only_are_one_id_for_eq_and_hash() {
@@ -175,7 +182,11 @@ mod tests {
         assert!(!ids.contains(&ResourceId::new(UNIFORM.replace("/3/", "/33/"))));
         // Letters of other scripts, and one whose small form is a letter of ASCII (the sign of
         // Kelvin).
-        for (one, other) in [("/groups/GRÖSSE", "/groups/grösse"), ("/groups/\u{212a}", "/groups/k"), ("/groups/k", "/groups/\u{212a}")] {
+        for (one, other) in [
+            ("/groups/GRÖSSE", "/groups/grösse"),
+            ("/groups/\u{212a}", "/groups/k"),
+            ("/groups/k", "/groups/\u{212a}"),
+        ] {
             ids.insert(ResourceId::new(one));
             assert!(ids.contains(&ResourceId::new(other)), "{one} {other}");
             assert_eq!(ResourceId::new(one), ResourceId::new(other));
@@ -193,20 +204,41 @@ mod tests {
     #[test]
     fn parts_are_read_at_any_depth_and_without_case() {
         let id = ResourceId::new(UNIFORM);
-        assert_eq!((id.after("subscriptions"), id.resource_group()), (Some("s"), Some("prod")));
-        assert_eq!((id.after("VirtualMachineScaleSets"), id.after("virtualmachines"), id.name()), (Some("web"), Some("3"), "nic"));
-        assert_eq!(ResourceId::new("/SUBSCRIPTIONS/s/RESOURCEGROUPS/g").resource_group(), Some("g"));
+        assert_eq!(
+            (id.after("subscriptions"), id.resource_group()),
+            (Some("s"), Some("prod"))
+        );
+        assert_eq!(
+            (
+                id.after("VirtualMachineScaleSets"),
+                id.after("virtualmachines"),
+                id.name()
+            ),
+            (Some("web"), Some("3"), "nic")
+        );
+        assert_eq!(
+            ResourceId::new("/SUBSCRIPTIONS/s/RESOURCEGROUPS/g").resource_group(),
+            Some("g")
+        );
     }
 
     #[test]
     fn a_group_named_like_a_key_is_not_taken_for_one() {
-        let id = ResourceId::new("/subscriptions/s/resourceGroups/virtualMachines/providers/Microsoft.Compute/virtualMachines/a");
-        assert_eq!((id.resource_group(), id.after("virtualMachines")), (Some("virtualMachines"), Some("a")));
+        let id = ResourceId::new(
+            "/subscriptions/s/resourceGroups/virtualMachines/providers/Microsoft.Compute/virtualMachines/a",
+        );
+        assert_eq!(
+            (id.resource_group(), id.after("virtualMachines")),
+            (Some("virtualMachines"), Some("a"))
+        );
     }
 
     #[test]
     fn the_type_is_read_off_the_id() {
-        assert_eq!(ResourceId::new(UNIFORM).kind(), "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces");
+        assert_eq!(
+            ResourceId::new(UNIFORM).kind(),
+            "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces"
+        );
         assert_eq!(
             ResourceId::new("/subscriptions/s/resourceGroups/providers/providers/Microsoft.Network/networkInterfaces/a").kind(),
             "Microsoft.Network/networkInterfaces"
@@ -218,7 +250,11 @@ mod tests {
     fn any_text_is_an_id_without_parts() {
         for text in ["", "/", "web", "/subscriptions", "//x"] {
             let id = ResourceId::new(text);
-            assert_eq!((id.after("subscriptions"), id.resource_group()), (None, None), "{text}");
+            assert_eq!(
+                (id.after("subscriptions"), id.resource_group()),
+                (None, None),
+                "{text}"
+            );
         }
     }
 }

@@ -19,20 +19,34 @@ use crate::keys::{ARM_ENDPOINT, AUDIENCE, AUTHORITY_HOST, ENVIRONMENT, METADATA_
 /// token for Azure by naming a host of their own, so one that isn't the cloud's needs an
 /// `audience`.
 pub(super) fn cloud(options: &mut Options<'_>) -> Cloud {
-    let is_in_string = |options: &Options<'_>, key: &KeySpec| options.given_as(key).is_some_and(|name| key.matches(name));
-    let authority = if is_in_string(options, &ENVIRONMENT) && !is_in_string(options, &AUTHORITY_HOST) {
-        options.ignore(&AUTHORITY_HOST);
-        None
-    } else {
-        origin(options, &AUTHORITY_HOST)
+    let is_in_string = |options: &Options<'_>, key: &KeySpec| {
+        options.given_as(key).is_some_and(|name| key.matches(name))
     };
+    let authority =
+        if is_in_string(options, &ENVIRONMENT) && !is_in_string(options, &AUTHORITY_HOST) {
+            options.ignore(&AUTHORITY_HOST);
+            None
+        } else {
+            origin(options, &AUTHORITY_HOST)
+        };
     let resource_manager = origin(options, &ARM_ENDPOINT);
     let is_chosen = options.is_given(&ENVIRONMENT);
-    let of_authority = authority.as_ref().filter(|_| !is_chosen).and_then(Environment::of_authority);
-    let environment = of_authority.or_else(|| options.word(&ENVIRONMENT, Environment::from_word)).unwrap_or_default();
+    let of_authority = authority
+        .as_ref()
+        .filter(|_| !is_chosen)
+        .and_then(Environment::of_authority);
+    let environment = of_authority
+        .or_else(|| options.word(&ENVIRONMENT, Environment::from_word))
+        .unwrap_or_default();
     let cloud = Cloud::of(environment);
     if !options.is_given(&AUDIENCE) {
-        refuse_other_hosts(options, &cloud, resource_manager.as_ref(), authority.as_ref(), is_chosen);
+        refuse_other_hosts(
+            options,
+            &cloud,
+            resource_manager.as_ref(),
+            authority.as_ref(),
+            is_chosen,
+        );
     }
     Cloud {
         environment,
@@ -43,22 +57,47 @@ pub(super) fn cloud(options: &mut Options<'_>) -> Cloud {
 }
 
 /// Refuses hosts that aren't the cloud's own, to which tokens for the cloud's audience would go.
-fn refuse_other_hosts(options: &mut Options<'_>, cloud: &Cloud, resource_manager: Option<&Url>, authority: Option<&Url>, is_chosen: bool) {
-    let other_cloud = if is_chosen { "" } else { ", or choose the cloud with `environment=...`" };
-    let hint = format!("if you trust this host, say whom its tokens are for with `audience=...`{other_cloud}");
-    let Cloud { environment, audience, .. } = cloud;
+fn refuse_other_hosts(
+    options: &mut Options<'_>,
+    cloud: &Cloud,
+    resource_manager: Option<&Url>,
+    authority: Option<&Url>,
+    is_chosen: bool,
+) {
+    let other_cloud = if is_chosen {
+        ""
+    } else {
+        ", or choose the cloud with `environment=...`"
+    };
+    let hint = format!(
+        "if you trust this host, say whom its tokens are for with `audience=...`{other_cloud}"
+    );
+    let Cloud {
+        environment,
+        audience,
+        ..
+    } = cloud;
     let mut refuse = |key: &KeySpec, message: String| {
         let name = options.given_as(key).unwrap_or(key.name);
-        options.add_problem(ConfigProblem::of_key(key.name, format!("`{name}` {message}")).with_hint(hint.clone()));
+        options.add_problem(
+            ConfigProblem::of_key(key.name, format!("`{name}` {message}")).with_hint(hint.clone()),
+        );
     };
     if let Some(url) = resource_manager.filter(|url| !environment.has_resource_manager(url)) {
         let host = url.origin().ascii_serialization();
         let word = environment.word();
-        refuse(&ARM_ENDPOINT, format!("is not the Azure Resource Manager of the cloud `{word}`, and tokens for {audience} would be sent to {host}"));
+        refuse(
+            &ARM_ENDPOINT,
+            format!(
+                "is not the Azure Resource Manager of the cloud `{word}`, and tokens for {audience} would be sent to {host}"
+            ),
+        );
     }
     if let Some(url) = authority.filter(|url| Environment::of_authority(url).is_none()) {
         let host = url.origin().ascii_serialization();
-        let message = format!("is no Microsoft Entra ID of a known cloud, and credentials would be sent to {host} for tokens for {audience}");
+        let message = format!(
+            "is no Microsoft Entra ID of a known cloud, and credentials would be sent to {host} for tokens for {audience}"
+        );
         refuse(&AUTHORITY_HOST, message);
     }
 }
@@ -66,10 +105,16 @@ fn refuse_other_hosts(options: &mut Options<'_>, cloud: &Cloud, resource_manager
 /// Reads the address of the instance metadata service. It hands out tokens to any caller, so plain
 /// http stays on the machine or its link.
 pub(super) fn metadata(options: &mut Options<'_>) -> Url {
-    let Some(url) = options.url(&METADATA_ENDPOINT) else { return instance_metadata::default_endpoint() };
+    let Some(url) = options.url(&METADATA_ENDPOINT) else {
+        return instance_metadata::default_endpoint();
+    };
     if url.scheme() != "https" && !is_near(&url) {
-        let name = options.given_as(&METADATA_ENDPOINT).unwrap_or(METADATA_ENDPOINT.name);
-        let message = format!("`{name}` must begin with https:// (http only to a loopback or link-local address), since a token is read from there");
+        let name = options
+            .given_as(&METADATA_ENDPOINT)
+            .unwrap_or(METADATA_ENDPOINT.name);
+        let message = format!(
+            "`{name}` must begin with https:// (http only to a loopback or link-local address), since a token is read from there"
+        );
         options.add_problem(ConfigProblem::of_key(METADATA_ENDPOINT.name, message));
     }
     refuse_path(options, &METADATA_ENDPOINT, &url);
@@ -86,7 +131,10 @@ fn origin(options: &mut Options<'_>, key: &KeySpec) -> Option<Url> {
 fn refuse_path(options: &mut Options<'_>, key: &KeySpec, url: &Url) {
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
         let name = options.given_as(key).unwrap_or(key.name);
-        let message = format!("`{name}` must end after the host and port, as {}", url.origin().ascii_serialization());
+        let message = format!(
+            "`{name}` must end after the host and port, as {}",
+            url.origin().ascii_serialization()
+        );
         options.add_problem(ConfigProblem::of_key(key.name, message));
     }
 }

@@ -4,7 +4,10 @@ use cloud_autojoin_core::ConfigProblem;
 use cloud_autojoin_provider_kit::Options;
 
 use crate::credential::{ChainFilter, ChainOptions, Identity, ManagedIdentityId};
-use crate::keys::{CLIENT_ID, CLIENT_SECRET, IDENTITY_OBJECT_ID, IDENTITY_RESOURCE_ID, TENANT_ID, TOKEN_CREDENTIALS};
+use crate::keys::{
+    CLIENT_ID, CLIENT_SECRET, IDENTITY_OBJECT_ID, IDENTITY_RESOURCE_ID, TENANT_ID,
+    TOKEN_CREDENTIALS,
+};
 
 /// Reads the identity; the whole chain where a problem was recorded.
 ///
@@ -12,20 +15,37 @@ use crate::keys::{CLIENT_ID, CLIENT_SECRET, IDENTITY_OBJECT_ID, IDENTITY_RESOURC
 /// says of the tenant and of the identity to use.
 pub(super) fn read(options: &mut Options<'_>) -> Identity {
     let (tenant_id, client_id) = (options.text(&TENANT_ID), options.text(&CLIENT_ID));
-    let chosen = options.given_as(&IDENTITY_RESOURCE_ID).or_else(|| options.given_as(&IDENTITY_OBJECT_ID));
+    let chosen = options
+        .given_as(&IDENTITY_RESOURCE_ID)
+        .or_else(|| options.given_as(&IDENTITY_OBJECT_ID));
     if let Some(chosen) = chosen {
         options.ignore(&TOKEN_CREDENTIALS);
         refuse_other_identities(options, chosen);
         let managed_identity = match options.text(&IDENTITY_RESOURCE_ID) {
             Some(id) => Some(ManagedIdentityId::ResourceId(id)),
-            None => options.text(&IDENTITY_OBJECT_ID).map(ManagedIdentityId::ObjectId),
+            None => options
+                .text(&IDENTITY_OBJECT_ID)
+                .map(ManagedIdentityId::ObjectId),
         };
-        return Identity::Chain(ChainOptions { managed_identity, ..ChainOptions::default() });
+        return Identity::Chain(ChainOptions {
+            managed_identity,
+            ..ChainOptions::default()
+        });
     }
 
-    let is_tenant = |tenant: &str| tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
-    if let Some(name) = options.given_as(&TENANT_ID).filter(|_| !tenant_id.as_deref().is_some_and(is_tenant)) {
-        options.add_problem(ConfigProblem::of_key("tenant_id", format!("`{name}` must be a GUID or a domain such as contoso.example")));
+    let is_tenant = |tenant: &str| {
+        tenant
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+    };
+    if let Some(name) = options
+        .given_as(&TENANT_ID)
+        .filter(|_| !tenant_id.as_deref().is_some_and(is_tenant))
+    {
+        options.add_problem(ConfigProblem::of_key(
+            "tenant_id",
+            format!("`{name}` must be a GUID or a domain such as contoso.example"),
+        ));
     }
 
     if let Some(name) = options.given_as(&CLIENT_SECRET) {
@@ -37,11 +57,20 @@ pub(super) fn read(options: &mut Options<'_>) -> Identity {
             }
         }
         return match (tenant_id, client_id, options.secret(&CLIENT_SECRET)) {
-            (Some(tenant_id), Some(client_id), Some(client_secret)) => Identity::ClientSecret { tenant_id, client_id, client_secret },
+            (Some(tenant_id), Some(client_id), Some(client_secret)) => Identity::ClientSecret {
+                tenant_id,
+                client_id,
+                client_secret,
+            },
             _ => Identity::default(),
         };
     }
-    Identity::Chain(ChainOptions { tenant_id, client_id, managed_identity: None, filter: options.word(&TOKEN_CREDENTIALS, ChainFilter::from_word) })
+    Identity::Chain(ChainOptions {
+        tenant_id,
+        client_id,
+        managed_identity: None,
+        filter: options.word(&TOKEN_CREDENTIALS, ChainFilter::from_word),
+    })
 }
 
 /// Refuses what the string says of another identity than the managed identity that `chosen`
@@ -49,12 +78,27 @@ pub(super) fn read(options: &mut Options<'_>) -> Identity {
 fn refuse_other_identities(options: &mut Options<'_>, chosen: &'static str) {
     let mut in_string = [&CLIENT_SECRET, &CLIENT_ID, &IDENTITY_OBJECT_ID]
         .into_iter()
-        .filter_map(|key| options.given_as(key).filter(|name| key.matches(name) && *name != chosen));
-    let Some(other) = in_string.next() else { return };
+        .filter_map(|key| {
+            options
+                .given_as(key)
+                .filter(|name| key.matches(name) && *name != chosen)
+        });
+    let Some(other) = in_string.next() else {
+        return;
+    };
     options.add_problem(if CLIENT_SECRET.matches(other) {
-        ConfigProblem::of_key(chosen, format!("`{chosen}` chooses a managed identity, which has no secret, and `{other}` is given"))
-            .with_hint(format!("leave out one of `{chosen}` and `{other}`"))
+        ConfigProblem::of_key(
+            chosen,
+            format!(
+                "`{chosen}` chooses a managed identity, which has no secret, and `{other}` is given"
+            ),
+        )
+        .with_hint(format!("leave out one of `{chosen}` and `{other}`"))
     } else {
-        ConfigProblem::of_key(chosen, format!("`{other}` and `{chosen}` both choose the managed identity")).with_hint("keep one of the two")
+        ConfigProblem::of_key(
+            chosen,
+            format!("`{other}` and `{chosen}` both choose the managed identity"),
+        )
+        .with_hint("keep one of the two")
     });
 }

@@ -27,11 +27,18 @@ pub(super) struct AppService<'a> {
 
 impl AppService<'_> {
     /// One token for `audience`.
-    pub(super) async fn token(self, audience: &str, id: Option<&ManagedIdentityId>, call: &Call) -> Result<AccessToken, SourceOutcome> {
+    pub(super) async fn token(
+        self,
+        audience: &str,
+        id: Option<&ManagedIdentityId>,
+        call: &Call,
+    ) -> Result<AccessToken, SourceOutcome> {
         let mut url = near_endpoint("IDENTITY_ENDPOINT", &self.endpoint)?;
         {
             let mut query = url.query_pairs_mut();
-            query.append_pair("api-version", "2019-08-01").append_pair("resource", audience);
+            query
+                .append_pair("api-version", "2019-08-01")
+                .append_pair("resource", audience);
             match id {
                 Some(ManagedIdentityId::ClientId(id)) => _ = query.append_pair("client_id", id),
                 Some(ManagedIdentityId::ObjectId(id)) => _ = query.append_pair("principal_id", id),
@@ -39,13 +46,25 @@ impl AppService<'_> {
                 None => {}
             }
         }
-        let mut header = HeaderValue::from_str(self.header.expose()).map_err(|_| SourceOutcome::failed("`IDENTITY_HEADER` cannot stand in a header"))?;
+        let mut header = HeaderValue::from_str(self.header.expose())
+            .map_err(|_| SourceOutcome::failed("`IDENTITY_HEADER` cannot stand in a header"))?;
         header.set_sensitive(true);
-        let request = Request::get(OPERATION, url).showing(SHOWN_PARAMETERS).header(HEADER, header);
-        match self.http.json::<TokenAnswer>(PROVIDER_NAME, &request, call).await? {
-            JsonResponse::Success(answer, _) => {
-                answer.into_token(call).ok_or_else(|| Error::from(DecodeError::new(PROVIDER_NAME, OPERATION, "no `access_token` with its lifetime")).into())
-            }
+        let request = Request::get(OPERATION, url)
+            .showing(SHOWN_PARAMETERS)
+            .header(HEADER, header);
+        match self
+            .http
+            .json::<TokenAnswer>(PROVIDER_NAME, &request, call)
+            .await?
+        {
+            JsonResponse::Success(answer, _) => answer.into_token(call).ok_or_else(|| {
+                Error::from(DecodeError::new(
+                    PROVIDER_NAME,
+                    OPERATION,
+                    "no `access_token` with its lifetime",
+                ))
+                .into()
+            }),
             JsonResponse::Failure(response) => {
                 let error = refused(OPERATION, &response);
                 Err(Error::from(match id {

@@ -37,33 +37,61 @@ pub(super) struct AzureArc<'a> {
 impl<'a> AzureArc<'a> {
     pub(super) fn new(endpoint: String, env: &Env, http: &'a HttpClient) -> Self {
         let key_directory = if cfg!(windows) {
-            Path::new(&env.filled("ProgramData").unwrap_or_else(|| r"C:\ProgramData".to_owned())).join(r"AzureConnectedMachineAgent\Tokens")
+            Path::new(
+                &env.filled("ProgramData")
+                    .unwrap_or_else(|| r"C:\ProgramData".to_owned()),
+            )
+            .join(r"AzureConnectedMachineAgent\Tokens")
         } else {
             PathBuf::from("/var/opt/azcmagent/tokens")
         };
-        Self { endpoint, key_directory, http }
+        Self {
+            endpoint,
+            key_directory,
+            http,
+        }
     }
 
     /// One token for `audience`.
-    pub(super) async fn token(self, audience: &str, id: Option<&ManagedIdentityId>, call: &Call) -> Result<AccessToken, SourceOutcome> {
+    pub(super) async fn token(
+        self,
+        audience: &str,
+        id: Option<&ManagedIdentityId>,
+        call: &Call,
+    ) -> Result<AccessToken, SourceOutcome> {
         let mut url = near_endpoint("IDENTITY_ENDPOINT", &self.endpoint)?;
         {
             let mut query = url.query_pairs_mut();
-            query.append_pair("api-version", "2020-06-01").append_pair("resource", audience);
+            query
+                .append_pair("api-version", "2020-06-01")
+                .append_pair("resource", audience);
             if let Some(id) = id {
                 id.append_to(&mut query);
             }
         }
-        let request = Request::get(OPERATION, url).showing(SHOWN_PARAMETERS).header(METADATA.0, METADATA.1);
+        let request = Request::get(OPERATION, url)
+            .showing(SHOWN_PARAMETERS)
+            .header(METADATA.0, METADATA.1);
         let challenge = self.http.send(&request, call).await?;
         if challenge.status != StatusCode::UNAUTHORIZED {
             return Err(Error::from(refused(OPERATION, &challenge)).into());
         }
-        let key = self.key(&challenge).await.map_err(|reason| SourceOutcome::failed(format!("cannot {OPERATION}: {reason}")))?;
-        let mut value = HeaderValue::from_str(&format!("Basic {}", key.expose()))
-            .map_err(|_| SourceOutcome::failed(format!("cannot {OPERATION}: its key cannot stand in a header")))?;
+        let key = self
+            .key(&challenge)
+            .await
+            .map_err(|reason| SourceOutcome::failed(format!("cannot {OPERATION}: {reason}")))?;
+        let mut value =
+            HeaderValue::from_str(&format!("Basic {}", key.expose())).map_err(|_| {
+                SourceOutcome::failed(format!(
+                    "cannot {OPERATION}: its key cannot stand in a header"
+                ))
+            })?;
         value.set_sensitive(true);
-        match self.http.json::<TokenAnswer>(PROVIDER_NAME, &request.header(AUTHORIZATION, value), call).await? {
+        match self
+            .http
+            .json::<TokenAnswer>(PROVIDER_NAME, &request.header(AUTHORIZATION, value), call)
+            .await?
+        {
             // An agent that does not know the choice answers with a token of the machine's own
             // identity.
             JsonResponse::Success(answer, _) if id.is_some_and(|id| !answer.is_of(id)) => {
@@ -72,27 +100,57 @@ impl<'a> AzureArc<'a> {
                     "the Azure Arc agent gave a token without confirming that it is of the identity with {id}; leave the id out for the machine's own identity"
                 )))
             }
-            JsonResponse::Success(answer, _) => {
-                answer.into_token(call).ok_or_else(|| Error::from(DecodeError::new(PROVIDER_NAME, OPERATION, "no `access_token` with its lifetime")).into())
+            JsonResponse::Success(answer, _) => answer.into_token(call).ok_or_else(|| {
+                Error::from(DecodeError::new(
+                    PROVIDER_NAME,
+                    OPERATION,
+                    "no `access_token` with its lifetime",
+                ))
+                .into()
+            }),
+            JsonResponse::Failure(response) => {
+                Err(Error::from(refused(OPERATION, &response)).into())
             }
-            JsonResponse::Failure(response) => Err(Error::from(refused(OPERATION, &response)).into()),
         }
     }
 
     /// The key in the file that the challenge names.
     async fn key(&self, challenge: &Response) -> Result<Secret, String> {
-        let header = challenge.headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()).ok_or("the challenge names no key file")?;
-        let path = header.strip_prefix("Basic realm=").map(|path| Path::new(path.trim_matches('"'))).ok_or("the challenge names no key file")?;
+        let header = challenge
+            .headers
+            .get(WWW_AUTHENTICATE)
+            .and_then(|value| value.to_str().ok())
+            .ok_or("the challenge names no key file")?;
+        let path = header
+            .strip_prefix("Basic realm=")
+            .map(|path| Path::new(path.trim_matches('"')))
+            .ok_or("the challenge names no key file")?;
         // By its parts, so that no `..` and no link in between leads out of the directory.
-        if path.parent() != Some(&self.key_directory) || path.extension().is_none_or(|extension| extension != "key") {
-            return Err(format!("the challenge names a file that is no key file of the agent in `{}`", self.key_directory.display()));
+        if path.parent() != Some(&self.key_directory)
+            || path.extension().is_none_or(|extension| extension != "key")
+        {
+            return Err(format!(
+                "the challenge names a file that is no key file of the agent in `{}`",
+                self.key_directory.display()
+            ));
         }
-        let unreadable = |error| format!("cannot read its key file: {error}; run as root or as a member of the group `himds`");
-        let metadata = tokio::fs::symlink_metadata(path).await.map_err(unreadable)?;
+        let unreadable = |error| {
+            format!(
+                "cannot read its key file: {error}; run as root or as a member of the group `himds`"
+            )
+        };
+        let metadata = tokio::fs::symlink_metadata(path)
+            .await
+            .map_err(unreadable)?;
         if !metadata.is_file() || metadata.len() > LARGEST_KEY {
-            return Err(format!("its key file is no file of at most {LARGEST_KEY} bytes"));
+            return Err(format!(
+                "its key file is no file of at most {LARGEST_KEY} bytes"
+            ));
         }
-        file::read_text(path, LARGEST_KEY).await.map(|key| Secret::new(key.trim())).map_err(unreadable)
+        file::read_text(path, LARGEST_KEY)
+            .await
+            .map(|key| Secret::new(key.trim()))
+            .map_err(unreadable)
     }
 }
 
@@ -126,10 +184,17 @@ mod tests {
         named: serde_json::Value,
     ) -> (Result<AccessToken, SourceOutcome>, Vec<String>) {
         let server = MockServer::start().await;
-        // shape: learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication, 2020-06-01
+        // shape: learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication,
+        // 2020-06-01
         let mut token = json!({ "access_token": "of-arc", "expires_in": "86400", "expires_on": "4102444800", "resource": "https://management.azure.com/", "token_type": "Bearer" });
-        token.as_object_mut().unwrap().extend(named.as_object().unwrap().clone());
-        let challenge = ResponseTemplate::new(401).insert_header("www-authenticate", format!("Basic realm={}", directory.join(key_file).display()).as_str());
+        token
+            .as_object_mut()
+            .unwrap()
+            .extend(named.as_object().unwrap().clone());
+        let challenge = ResponseTemplate::new(401).insert_header(
+            "www-authenticate",
+            format!("Basic realm={}", directory.join(key_file).display()).as_str(),
+        );
         Mock::given(path("/arc"))
             .and(query_param("api-version", "2020-06-01"))
             .and(query_param("resource", "https://management.azure.com/"))
@@ -138,14 +203,23 @@ mod tests {
             .respond_with(ResponseTemplate::new(200).set_body_json(token))
             .mount(&server)
             .await;
-        Mock::given(|request: &Seen| !request.headers.contains_key("authorization")).respond_with(challenge).mount(&server).await;
+        Mock::given(|request: &Seen| !request.headers.contains_key("authorization"))
+            .respond_with(challenge)
+            .mount(&server)
+            .await;
         let http = HttpClient::new(HttpSettings::default()).unwrap();
         let mut arc = AzureArc::new(format!("{}/arc", server.uri()), &Env::empty(), &http);
         arc.key_directory = directory.to_owned();
         let call = Call::new(&Clock::auto_advancing(), Duration::from_secs(60));
         let answer = arc.token("https://management.azure.com/", id, &call).await;
         let requests = server.received_requests().await.unwrap();
-        (answer, requests.iter().map(|request| request.url.query().unwrap_or_default().to_owned()).collect())
+        (
+            answer,
+            requests
+                .iter()
+                .map(|request| request.url.query().unwrap_or_default().to_owned())
+                .collect(),
+        )
     }
 
     fn reason(answer: Result<AccessToken, SourceOutcome>) -> String {
@@ -171,36 +245,87 @@ mod tests {
         let client = || ManagedIdentityId::ClientId(ID.to_owned());
         let table = [
             // shape: reported Azure Arc answer for a user-assigned identity
-            (client(), json!({ "client_id": ID.to_uppercase() }), "client_id", true),
-            (client(), json!({ "client_id": "11111111-bbbb-cccc-dddd-eeeeeeeeeeee" }), "client_id", false),
+            (
+                client(),
+                json!({ "client_id": ID.to_uppercase() }),
+                "client_id",
+                true,
+            ),
+            (
+                client(),
+                json!({ "client_id": "11111111-bbbb-cccc-dddd-eeeeeeeeeeee" }),
+                "client_id",
+                false,
+            ),
             (client(), json!({ "client_id": 7 }), "client_id", false),
             (client(), json!({}), "client_id", false),
-            (ManagedIdentityId::ObjectId(ID.to_owned()), json!({ "object_id": ID }), "object_id", true),
-            (ManagedIdentityId::ObjectId(ID.to_owned()), json!({ "client_id": ID }), "object_id", false),
-            (ManagedIdentityId::ResourceId(ID.to_owned()), json!({ "msi_res_id": ID }), "msi_res_id", true),
+            (
+                ManagedIdentityId::ObjectId(ID.to_owned()),
+                json!({ "object_id": ID }),
+                "object_id",
+                true,
+            ),
+            (
+                ManagedIdentityId::ObjectId(ID.to_owned()),
+                json!({ "client_id": ID }),
+                "object_id",
+                false,
+            ),
+            (
+                ManagedIdentityId::ResourceId(ID.to_owned()),
+                json!({ "msi_res_id": ID }),
+                "msi_res_id",
+                true,
+            ),
         ];
         for (id, named, parameter, is_accepted) in table {
-            let (answer, queries) = ask_for(directory.path(), "a.key", Some(&id), named.clone()).await;
-            assert!(queries.len() == 2 && queries.iter().all(|query| query.contains(&format!("&{parameter}={ID}"))), "{queries:?}");
+            let (answer, queries) =
+                ask_for(directory.path(), "a.key", Some(&id), named.clone()).await;
+            assert!(
+                queries.len() == 2
+                    && queries
+                        .iter()
+                        .all(|query| query.contains(&format!("&{parameter}={ID}"))),
+                "{queries:?}"
+            );
             match answer {
-                Ok(token) => assert!(is_accepted && token.secret().expose() == "of-arc", "{named}"),
-                Err(refused) => assert!(!is_accepted && reason(Err(refused)).contains("without confirming"), "{named}"),
+                Ok(token) => assert!(
+                    is_accepted && token.secret().expose() == "of-arc",
+                    "{named}"
+                ),
+                Err(refused) => assert!(
+                    !is_accepted && reason(Err(refused)).contains("without confirming"),
+                    "{named}"
+                ),
             }
         }
     }
 
     #[tokio::test]
     async fn the_pretend_agent_gives_a_token_that_its_resource_manager_takes() {
-        let simulator = Simulator::start(World::shipped("uniform").unwrap()).await.unwrap();
+        let simulator = Simulator::start(World::shipped("uniform").unwrap())
+            .await
+            .unwrap();
         let http = HttpClient::new(HttpSettings::default()).unwrap();
         let mut arc = AzureArc::new(simulator.arc_endpoint(), &Env::empty(), &http);
         arc.key_directory = simulator.arc_keys().to_owned();
         let call = Call::new(&Clock::auto_advancing(), Duration::from_secs(60));
-        let token = arc.token("https://management.azure.com/", None, &call).await.unwrap();
+        let token = arc
+            .token("https://management.azure.com/", None, &call)
+            .await
+            .unwrap();
 
         let set = "subscriptions/55555555-5555-4555-8555-555555555555/resourceGroups/uniform/providers/Microsoft.Compute/virtualMachineScaleSets/vault";
-        let url = format!("{}/{set}?api-version=2024-07-01", simulator.arm_endpoint()).parse().unwrap();
-        let answer = http.send(&Request::get("read the scale set", url).bearer(token.secret()), &call).await.unwrap();
+        let url = format!("{}/{set}?api-version=2024-07-01", simulator.arm_endpoint())
+            .parse()
+            .unwrap();
+        let answer = http
+            .send(
+                &Request::get("read the scale set", url).bearer(token.secret()),
+                &call,
+            )
+            .await
+            .unwrap();
         assert_eq!(answer.status, StatusCode::OK);
         simulator.finish();
     }
@@ -211,13 +336,23 @@ mod tests {
         std::fs::write(directory.path().join("large.key"), "k".repeat(4097)).unwrap();
         std::fs::write(directory.path().join("target"), "the-key").unwrap();
         #[cfg(unix)]
-        std::os::unix::fs::symlink(directory.path().join("target"), directory.path().join("link.key")).unwrap();
-        for (file, words) in
-            [("large.key", "no file of at most 4096 bytes"), ("link.key", "no file of at most 4096 bytes"), ("none.key", "cannot read its key file")]
-        {
+        std::os::unix::fs::symlink(
+            directory.path().join("target"),
+            directory.path().join("link.key"),
+        )
+        .unwrap();
+        for (file, words) in [
+            ("large.key", "no file of at most 4096 bytes"),
+            ("link.key", "no file of at most 4096 bytes"),
+            ("none.key", "cannot read its key file"),
+        ] {
             let (answer, requests) = ask(directory.path(), file).await;
             let reason = reason(answer);
-            assert!(reason.starts_with("cannot get a token from the Azure Arc agent: ") && reason.contains(words), "{reason}");
+            assert!(
+                reason.starts_with("cannot get a token from the Azure Arc agent: ")
+                    && reason.contains(words),
+                "{reason}"
+            );
             assert_eq!(requests, 1);
         }
     }

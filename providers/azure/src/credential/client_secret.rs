@@ -26,6 +26,8 @@ impl Source for ClientSecret {
     }
 
     async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        self.entra.token(ClientAuth::Secret(&self.secret), scope, call).await
+        self.entra
+            .token(ClientAuth::Secret(&self.secret), scope, call)
+            .await
     }
 }

@@ -40,7 +40,11 @@ impl AzureCli {
     pub(super) const NAME: &'static str = "Azure CLI";
 
     pub(super) fn new(tenant_id: Option<String>, cloud: &Cloud, context: &Context) -> Self {
-        Self { tenant_id, audience: cloud.audience.clone(), commands: Arc::clone(context.commands()) }
+        Self {
+            tenant_id,
+            audience: cloud.audience.clone(),
+            commands: Arc::clone(context.commands()),
+        }
     }
 }
 
@@ -61,14 +65,24 @@ impl Source for AzureCli {
     }
 
     async fn token(&self, _scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        let mut arguments = vec!["account", "get-access-token", "-o", "json", "--resource", &self.audience];
+        let mut arguments = vec![
+            "account",
+            "get-access-token",
+            "-o",
+            "json",
+            "--resource",
+            &self.audience,
+        ];
         if let Some(tenant_id) = &self.tenant_id {
             arguments.extend(["--tenant", tenant_id]);
         }
         let stdout = run(self.commands.as_ref(), AZ, &arguments, "az login", call).await?;
         let token: AzureCliToken = decode(AZ, &stdout)?;
         // An older `az` gives a token that is good for five minutes at least.
-        let least = token.expires_on.is_none().then_some(Duration::from_secs(5 * 60));
+        let least = token
+            .expires_on
+            .is_none()
+            .then_some(Duration::from_secs(5 * 60));
         access_token(AZ, token.access_token, least, token.expires_on, call)
     }
 }
@@ -84,7 +98,10 @@ impl AzureDeveloperCli {
     pub(super) const NAME: &'static str = "Azure Developer CLI";
 
     pub(super) fn new(tenant_id: Option<String>, context: &Context) -> Self {
-        Self { tenant_id, commands: Arc::clone(context.commands()) }
+        Self {
+            tenant_id,
+            commands: Arc::clone(context.commands()),
+        }
     }
 }
 
@@ -103,36 +120,76 @@ impl Source for AzureDeveloperCli {
     }
 
     async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        let mut arguments = vec!["auth", "token", "-o", "json", "--no-prompt", "--scope", scope];
+        let mut arguments = vec![
+            "auth",
+            "token",
+            "-o",
+            "json",
+            "--no-prompt",
+            "--scope",
+            scope,
+        ];
         if let Some(tenant_id) = &self.tenant_id {
             arguments.extend(["--tenant-id", tenant_id]);
         }
-        let stdout = run(self.commands.as_ref(), "azd", &arguments, "azd auth login", call).await?;
+        let stdout = run(
+            self.commands.as_ref(),
+            "azd",
+            &arguments,
+            "azd auth login",
+            call,
+        )
+        .await?;
         let token: AzureDeveloperCliToken = decode("azd", &stdout)?;
-        let expires_on = parse_rfc3339(&token.expires_on).ok().map(|time| Duration::from_secs(time.unix_timestamp().try_into().unwrap_or_default()));
+        let expires_on = parse_rfc3339(&token.expires_on)
+            .ok()
+            .map(|time| Duration::from_secs(time.unix_timestamp().try_into().unwrap_or_default()));
         access_token("azd", token.token, None, expires_on, call)
     }
 }
 
 /// Runs a command line for its standard output. It may take [`LIMIT`], or what is left of the call.
-async fn run(commands: &dyn CommandRunner, program: &str, arguments: &[&str], sign_in: &str, call: &Call) -> Result<Vec<u8>, SourceOutcome> {
+async fn run(
+    commands: &dyn CommandRunner,
+    program: &str,
+    arguments: &[&str],
+    sign_in: &str,
+    call: &Call,
+) -> Result<Vec<u8>, SourceOutcome> {
     let limit = LIMIT.min(call.remaining());
     match commands.run(program, arguments, limit).await {
-        Ok(CommandOutput { status: Some(0), stdout, .. }) => Ok(without_escapes(&stdout)),
+        Ok(CommandOutput {
+            status: Some(0),
+            stdout,
+            ..
+        }) => Ok(without_escapes(&stdout)),
         Ok(CommandOutput { stderr, .. }) => {
             let stderr = String::from_utf8_lossy(&without_escapes(stderr.as_bytes())).into_owned();
             let said = said(&stderr);
             // Both name the command that signs in when no one is.
             if stderr.contains(sign_in) {
-                return Err(SourceOutcome::NotConfigured(format!("nobody is signed in: run `{sign_in}` (`{program}` said: {said})")));
+                return Err(SourceOutcome::NotConfigured(format!(
+                    "nobody is signed in: run `{sign_in}` (`{program}` said: {said})"
+                )));
             }
-            Err(SourceOutcome::failed(format!("`{program} {}` failed: {said}", arguments[..2].join(" "))))
+            Err(SourceOutcome::failed(format!(
+                "`{program} {}` failed: {said}",
+                arguments[..2].join(" ")
+            )))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SourceOutcome::NotConfigured(format!("there is no program `{program}` on `PATH`"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SourceOutcome::NotConfigured(
+            format!("there is no program `{program}` on `PATH`"),
+        )),
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            Err(SourceOutcome::failed(format!("`{program} {}` did not end within {:.0?}", arguments[..2].join(" "), limit)))
+            Err(SourceOutcome::failed(format!(
+                "`{program} {}` did not end within {:.0?}",
+                arguments[..2].join(" "),
+                limit
+            )))
         }
-        Err(error) => Err(SourceOutcome::failed(format!("cannot run `{program}`: {error}"))),
+        Err(error) => Err(SourceOutcome::failed(format!(
+            "cannot run `{program}`: {error}"
+        ))),
     }
 }
 
@@ -146,9 +203,17 @@ fn said(stderr: &str) -> String {
     struct Data {
         message: String,
     }
-    let text = serde_json::from_str::<Message>(stderr.trim()).map_or_else(|_| stderr.to_owned(), |message| message.data.message);
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("WARNING")).unwrap_or("nothing");
-    line.trim_start_matches("ERROR: ").chars().take(300).collect()
+    let text = serde_json::from_str::<Message>(stderr.trim())
+        .map_or_else(|_| stderr.to_owned(), |message| message.data.message);
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with("WARNING"))
+        .unwrap_or("nothing");
+    line.trim_start_matches("ERROR: ")
+        .chars()
+        .take(300)
+        .collect()
 }
 
 /// The text without the terminal escape sequences (colours, titles) that some set-ups print even
@@ -167,7 +232,9 @@ fn without_escapes(text: &[u8]) -> Vec<u8> {
             // Ends with a letter or a sign after it.
             Some(b'[') => _ = bytes.find(|byte| (0x40..=0x7e).contains(byte)),
             // Ends with a bell, or with the escape character and a backslash.
-            Some(b']') if bytes.find(|byte| matches!(*byte, BELL | ESCAPE)) == Some(ESCAPE) => _ = bytes.next(),
+            Some(b']') if bytes.find(|byte| matches!(*byte, BELL | ESCAPE)) == Some(ESCAPE) => {
+                _ = bytes.next()
+            }
             _ => {}
         }
     }
@@ -179,16 +246,29 @@ fn decode<T: DeserializeOwned>(program: &str, stdout: &[u8]) -> Result<T, Source
     decode_json(stdout).map_err(|_| unreadable(program))
 }
 
-fn access_token(program: &str, token: String, expires_in: Option<Duration>, expires_on: Option<Duration>, call: &Call) -> Result<AccessToken, SourceOutcome> {
+fn access_token(
+    program: &str,
+    token: String,
+    expires_in: Option<Duration>,
+    expires_on: Option<Duration>,
+    call: &Call,
+) -> Result<AccessToken, SourceOutcome> {
     let now = call.clock().wall();
     match lifetime(expires_in, expires_on, now) {
-        Some(lifetime) if !token.is_empty() => Ok(AccessToken::new(Secret::new(token), now + lifetime)),
+        Some(lifetime) if !token.is_empty() => {
+            Ok(AccessToken::new(Secret::new(token), now + lifetime))
+        }
         _ => Err(unreadable(program)),
     }
 }
 
 fn unreadable(program: &str) -> SourceOutcome {
-    Error::from(DecodeError::new(PROVIDER_NAME, format!("read what `{program}` prints"), "no token with its end")).into()
+    Error::from(DecodeError::new(
+        PROVIDER_NAME,
+        format!("read what `{program}` prints"),
+        "no token with its end",
+    ))
+    .into()
 }
 
 #[cfg(test)]
@@ -204,13 +284,20 @@ mod tests {
             ("\u{1b}(B{}\u{1b}", "B{}"),
             ("é [0m", "é [0m"),
         ] {
-            assert_eq!(String::from_utf8_lossy(&without_escapes(text.as_bytes())), plain, "{text:?}");
+            assert_eq!(
+                String::from_utf8_lossy(&without_escapes(text.as_bytes())),
+                plain,
+                "{text:?}"
+            );
         }
     }
 
     #[test]
     fn a_byte_order_mark_and_colours_around_json_do_not_matter() {
-        let printed = without_escapes("\u{feff}\u{1b}[0m{\"accessToken\": \"t\", \"expires_on\": 4102444800}\u{1b}[0m\n".as_bytes());
+        let printed = without_escapes(
+            "\u{feff}\u{1b}[0m{\"accessToken\": \"t\", \"expires_on\": 4102444800}\u{1b}[0m\n"
+                .as_bytes(),
+        );
         assert!(decode::<AzureCliToken>(AZ, &printed).is_ok_and(|token| token.access_token == "t"));
     }
 }

@@ -16,9 +16,14 @@ use azure_core::credentials::{Secret as AzureSecret, TokenCredential};
 use azure_core::error::ErrorKind;
 use azure_core::http::headers::{CONTENT_TYPE, Headers};
 use azure_core::http::request::Body;
-use azure_core::http::{AsyncRawResponse, ClientMethodOptions, ClientOptions, RetryOptions, StatusCode, Transport};
+use azure_core::http::{
+    AsyncRawResponse, ClientMethodOptions, ClientOptions, RetryOptions, StatusCode, Transport,
+};
 use azure_core::time::OffsetDateTime;
-use azure_identity::{ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions};
+use azure_identity::{
+    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions,
+    ClientSecretCredential, ClientSecretCredentialOptions,
+};
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{HttpClient, JsonResponse, Request, Response, decode_json};
@@ -50,8 +55,17 @@ pub(super) enum ClientAuth<'a> {
 
 impl Entra {
     /// One token for `scope`; one request and its retries.
-    pub(super) async fn token(&self, auth: ClientAuth<'_>, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        let transport = Arc::new(CoreTransport { entra: self.clone(), call: call.clone(), failure: Mutex::default() });
+    pub(super) async fn token(
+        &self,
+        auth: ClientAuth<'_>,
+        scope: &str,
+        call: &Call,
+    ) -> Result<AccessToken, SourceOutcome> {
+        let transport = Arc::new(CoreTransport {
+            entra: self.clone(),
+            call: call.clone(),
+            failure: Mutex::default(),
+        });
         let client_options = transport.client_options();
         let (tenant_id, client_id) = (self.tenant_id.clone(), self.client_id.clone());
         let credential: azure_core::Result<Arc<dyn TokenCredential>> = match auth {
@@ -62,10 +76,13 @@ impl Entra {
                 Some(ClientSecretCredentialOptions { client_options }),
             )
             .map(|credential| credential as _),
-            ClientAuth::Assertion(assertion) => {
-                ClientAssertionCredential::new(tenant_id, client_id, StaticAssertion(assertion), Some(ClientAssertionCredentialOptions { client_options }))
-                    .map(|credential| credential as _)
-            }
+            ClientAuth::Assertion(assertion) => ClientAssertionCredential::new(
+                tenant_id,
+                client_id,
+                StaticAssertion(assertion),
+                Some(ClientAssertionCredentialOptions { client_options }),
+            )
+            .map(|credential| credential as _),
         };
         let answer = match credential {
             Ok(credential) => credential.get_token(&[scope], None).await,
@@ -73,14 +90,25 @@ impl Entra {
         };
         match answer {
             Ok(token) => {
-                let lifetime = Duration::try_from(token.expires_on - OffsetDateTime::now_utc()).unwrap_or_default();
-                Ok(AccessToken::new(Secret::new(token.token.secret()), call.clock().wall() + lifetime))
+                let lifetime = Duration::try_from(token.expires_on - OffsetDateTime::now_utc())
+                    .unwrap_or_default();
+                Ok(AccessToken::new(
+                    Secret::new(token.token.secret()),
+                    call.clock().wall() + lifetime,
+                ))
             }
-            Err(error) => Err(match transport.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                Some(failure) => failure.into(),
-                // The constructor refused a value, before any request.
-                None => SourceOutcome::failed(error.to_string()),
-            }),
+            Err(error) => Err(
+                match transport
+                    .failure
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take()
+                {
+                    Some(failure) => failure.into(),
+                    // The constructor refused a value, before any request.
+                    None => SourceOutcome::failed(error.to_string()),
+                },
+            ),
         }
     }
 }
@@ -96,7 +124,10 @@ impl std::fmt::Debug for StaticAssertion {
 
 #[async_trait]
 impl ClientAssertion for StaticAssertion {
-    async fn secret(&self, _options: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
+    async fn secret(
+        &self,
+        _options: Option<ClientMethodOptions<'_>>,
+    ) -> azure_core::Result<String> {
         Ok(self.0.expose().to_owned())
     }
 }
@@ -131,26 +162,49 @@ impl CoreTransport {
         let mut url = self.entra.authority.clone();
         url.set_path(request.url().path());
         let Body::Bytes(body) = request.body() else {
-            return Err(DecodeError::new(PROVIDER_NAME, operation, "a token request is one piece").into());
+            return Err(
+                DecodeError::new(PROVIDER_NAME, operation, "a token request is one piece").into(),
+            );
         };
         let request = Request::post(operation, url, body.clone())
-            .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
+            .header(
+                http::header::CONTENT_TYPE,
+                HeaderValue::from_static("application/x-www-form-urlencoded"),
+            )
             .header(ACCEPT, HeaderValue::from_static("application/json"));
         // Decoded here and written again, so that an answer cut short is tried again, and one
         // without a token is an error: `azure_identity` would take an empty one.
-        let answer = match self.entra.http.json::<serde_json::Map<String, serde_json::Value>>(PROVIDER_NAME, &request, &self.call).await? {
+        let answer = match self
+            .entra
+            .http
+            .json::<serde_json::Map<String, serde_json::Value>>(PROVIDER_NAME, &request, &self.call)
+            .await?
+        {
             JsonResponse::Success(answer, _) => answer,
-            JsonResponse::Failure(response) => return Err(refused(request.operation(), &response).into()),
+            JsonResponse::Failure(response) => {
+                return Err(refused(request.operation(), &response).into());
+            }
         };
-        let is_token = answer.get("access_token").and_then(serde_json::Value::as_str).is_some_and(|token| !token.is_empty());
+        let is_token = answer
+            .get("access_token")
+            .and_then(serde_json::Value::as_str)
+            .is_some_and(|token| !token.is_empty());
         let seconds = |name| answer.get(name).and_then(seconds_of);
-        let lifetime = lifetime(seconds("expires_in"), seconds("expires_on"), self.call.clock().wall());
+        let lifetime = lifetime(
+            seconds("expires_in"),
+            seconds("expires_on"),
+            self.call.clock().wall(),
+        );
         let (Some(lifetime), true) = (lifetime, is_token) else {
-            return Err(DecodeError::new(PROVIDER_NAME, request.operation(), "no `access_token` with `expires_in`").into());
+            return Err(DecodeError::new(
+                PROVIDER_NAME,
+                request.operation(),
+                "no `access_token` with `expires_in`",
+            )
+            .into());
         };
         // `azure_identity` takes whole seconds only, and adds them to the time unchecked.
-        let body =
-            json!({ "token_type": "Bearer", "access_token": answer["access_token"], "expires_in": lifetime.as_secs(), "ext_expires_in": lifetime.as_secs() });
+        let body = json!({ "token_type": "Bearer", "access_token": answer["access_token"], "expires_in": lifetime.as_secs(), "ext_expires_in": lifetime.as_secs() });
         let body = body.to_string();
         let mut headers = Headers::new();
         headers.insert(CONTENT_TYPE, "application/json");
@@ -160,7 +214,10 @@ impl CoreTransport {
 
 #[async_trait]
 impl azure_core::http::HttpClient for CoreTransport {
-    async fn execute_request(&self, request: &azure_core::http::Request) -> azure_core::Result<AsyncRawResponse> {
+    async fn execute_request(
+        &self,
+        request: &azure_core::http::Request,
+    ) -> azure_core::Result<AsyncRawResponse> {
         self.send(request).await.map_err(|error| {
             *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             azure_core::Error::with_message(ErrorKind::Other, "the request failed")
@@ -181,15 +238,25 @@ struct EntraError {
 /// The error for an answer that is no token: Entra's own code (`AADSTS7000215`) and its first
 /// sentence, as one line.
 fn refused(operation: &str, response: &Response) -> ApiError {
-    let EntraError { error, error_description, trace_id } = decode_json(&response.body).unwrap_or_default();
+    let EntraError {
+        error,
+        error_description,
+        trace_id,
+    } = decode_json(&response.body).unwrap_or_default();
     // The description goes on with lines of ids and the time, which have fields of their own.
-    let description = error_description.as_deref().and_then(|text| text.lines().next()).unwrap_or_default();
+    let description = error_description
+        .as_deref()
+        .and_then(|text| text.lines().next())
+        .unwrap_or_default();
     let (code, message) = match description.split_once(": ") {
         Some((code, message)) if code.starts_with("AADSTS") => (Some(code.to_owned()), message),
         _ => (error, description),
     };
     let hint = code.as_deref().and_then(hint);
-    let refusal = token_error(operation, response).with_code(code).with_message((!message.is_empty()).then(|| message.to_owned())).with_request_id(trace_id);
+    let refusal = token_error(operation, response)
+        .with_code(code)
+        .with_message((!message.is_empty()).then(|| message.to_owned()))
+        .with_request_id(trace_id);
     match hint {
         Some(hint) => refusal.with_hint(hint),
         None => refusal,
@@ -204,16 +271,24 @@ fn hint(code: &str) -> Option<&'static str> {
         }
         "AADSTS7000222" => "the client secret has expired: make a new one for the application",
         "AADSTS7000216" => "the application was given neither a secret nor an assertion",
-        "AADSTS700016" => "check `client_id`, and that `tenant_id` is the tenant the application is in",
-        "AADSTS90002" | "AADSTS900023" => "check `tenant_id`, and `environment` if the tenant is not in public Azure",
+        "AADSTS700016" => {
+            "check `client_id`, and that `tenant_id` is the tenant the application is in"
+        }
+        "AADSTS90002" | "AADSTS900023" => {
+            "check `tenant_id`, and `environment` if the tenant is not in public Azure"
+        }
         "AADSTS7000112" => "the application is disabled in this tenant: enable it, or use another",
         "AADSTS700027" => "add this certificate to the application, or use one that is there",
         "AADSTS70021" | "AADSTS700211" | "AADSTS700212" | "AADSTS700213" => {
             "add a federated credential to the identity with exactly the issuer, subject and audience of the token in `AZURE_FEDERATED_TOKEN_FILE`"
         }
         "AADSTS700024" => "the assertion's time does not count: check this machine's clock",
-        "AADSTS500011" => "check `audience` and `environment`: this tenant does not know the audience",
-        "AADSTS53003" | "AADSTS53000" => "a conditional access policy of the tenant refuses this sign-in",
+        "AADSTS500011" => {
+            "check `audience` and `environment`: this tenant does not know the audience"
+        }
+        "AADSTS53003" | "AADSTS53000" => {
+            "a conditional access policy of the tenant refuses this sign-in"
+        }
         _ => return None,
     })
 }

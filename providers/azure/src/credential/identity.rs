@@ -62,7 +62,10 @@ pub enum ManagedIdentityId {
 
 impl ManagedIdentityId {
     /// Adds the choice to a token request, in the words of the metadata service and of Azure Arc.
-    pub(super) fn append_to(&self, query: &mut url::form_urlencoded::Serializer<'_, url::UrlQuery<'_>>) {
+    pub(super) fn append_to(
+        &self,
+        query: &mut url::form_urlencoded::Serializer<'_, url::UrlQuery<'_>>,
+    ) {
         _ = match self {
             Self::ClientId(id) => query.append_pair("client_id", id),
             Self::ObjectId(id) => query.append_pair("object_id", id),
@@ -110,7 +113,13 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    pub(super) const CHAIN: [Self; 5] = [Self::Environment, Self::WorkloadIdentity, Self::ManagedIdentity, Self::AzureCli, Self::AzureDeveloperCli];
+    pub(super) const CHAIN: [Self; 5] = [
+        Self::Environment,
+        Self::WorkloadIdentity,
+        Self::ManagedIdentity,
+        Self::AzureCli,
+        Self::AzureDeveloperCli,
+    ];
 }
 
 impl ChainFilter {

@@ -18,7 +18,8 @@ use std::time::Duration;
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{
-    Backoff, HttpClient, JsonResponse, RawResponse, Request, Response, ResponseClass, ResponseClassifier, RetryPolicy, decode_json, origin_of,
+    Backoff, HttpClient, JsonResponse, RawResponse, Request, Response, ResponseClass,
+    ResponseClassifier, RetryPolicy, decode_json, origin_of,
 };
 use cloud_autojoin_core::{ApiError, Call, DecodeError, Error, Result};
 use futures::future::{Either, select};
@@ -33,7 +34,10 @@ use crate::arm::SHOWN_PARAMETERS;
 use crate::keys::PROVIDER_NAME;
 
 /// The header that a request of a careless proxy does not have.
-pub(crate) const METADATA: (HeaderName, HeaderValue) = (HeaderName::from_static("metadata"), HeaderValue::from_static("true"));
+pub(crate) const METADATA: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("metadata"),
+    HeaderValue::from_static("true"),
+);
 
 /// How long the service may take to show that it is there, where another source follows.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
@@ -57,8 +61,22 @@ pub(super) struct Imds {
 }
 
 impl Imds {
-    pub(super) fn new(id: Option<ManagedIdentityId>, audience: String, endpoint: Url, http: HttpClient, has_next: bool, seen: Arc<AtomicBool>) -> Self {
-        Self { id, audience, endpoint, http, has_next, seen }
+    pub(super) fn new(
+        id: Option<ManagedIdentityId>,
+        audience: String,
+        endpoint: Url,
+        http: HttpClient,
+        has_next: bool,
+        seen: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            id,
+            audience,
+            endpoint,
+            http,
+            has_next,
+            seen,
+        }
     }
 
     /// One token.
@@ -75,7 +93,12 @@ impl Imds {
         let limited = call.within(PROBE_LIMIT);
         // Side by side: one after the other would be a round trip more on every machine that has
         // the service.
-        let (first, is_probed) = match select(pin!(self.probe(&limited)), pin!(self.ask(RetryPolicy::none(), call))).await {
+        let (first, is_probed) = match select(
+            pin!(self.probe(&limited)),
+            pin!(self.ask(RetryPolicy::none(), call)),
+        )
+        .await
+        {
             Either::Left((probed, asking)) => match probed? {
                 true => (asking.await, true),
                 // Some emulators answer token requests only.
@@ -100,7 +123,10 @@ impl Imds {
             Ok(JsonResponse::Failure(response)) => response.retry_after,
             _ => None,
         };
-        let wait = retry_policy().backoff().wait(0).max(retry_after.unwrap_or_default());
+        let wait = retry_policy()
+            .backoff()
+            .wait(0)
+            .max(retry_after.unwrap_or_default());
         if !is_retried || wait >= call.remaining() || !(is_probed || is_recognised(&first)) {
             return self.outcome(first, call);
         }
@@ -110,17 +136,25 @@ impl Imds {
     }
 
     async fn ask(&self, retry: RetryPolicy, call: &Call) -> Result<JsonResponse<TokenAnswer>> {
-        let request =
-            Request::get(OPERATION, self.url()).header(METADATA.0, METADATA.1).classified_by(&ServiceResponses).showing(SHOWN_PARAMETERS).retry(retry);
-        self.http.json::<TokenAnswer>(PROVIDER_NAME, &request, call).await
+        let request = Request::get(OPERATION, self.url())
+            .header(METADATA.0, METADATA.1)
+            .classified_by(&ServiceResponses)
+            .showing(SHOWN_PARAMETERS)
+            .retry(retry);
+        self.http
+            .json::<TokenAnswer>(PROVIDER_NAME, &request, call)
+            .await
     }
 
     /// Whether the service itself is there, or another server.
     async fn probe(&self, call: &Call) -> Result<bool, SourceOutcome> {
         let mut url = self.endpoint.clone();
         url.set_path(PATH);
-        url.query_pairs_mut().append_pair("api-version", API_VERSION);
-        let request = Request::get("look for the instance metadata service", url).showing(SHOWN_PARAMETERS).retry(RetryPolicy::none());
+        url.query_pairs_mut()
+            .append_pair("api-version", API_VERSION);
+        let request = Request::get("look for the instance metadata service", url)
+            .showing(SHOWN_PARAMETERS)
+            .retry(RetryPolicy::none());
         match self.http.send(&request, call).await {
             Ok(response) => Ok(is_service(&response)),
             Err(error) => Err(self.absent(&error)),
@@ -128,31 +162,54 @@ impl Imds {
     }
 
     /// What a final answer comes to.
-    fn outcome(&self, answer: Result<JsonResponse<TokenAnswer>>, call: &Call) -> Result<AccessToken, SourceOutcome> {
+    fn outcome(
+        &self,
+        answer: Result<JsonResponse<TokenAnswer>>,
+        call: &Call,
+    ) -> Result<AccessToken, SourceOutcome> {
         if is_recognised(&answer) {
             self.seen.store(true, Ordering::Relaxed);
         }
         let is_seen = self.seen.load(Ordering::Relaxed);
         match answer {
-            Ok(JsonResponse::Success(answer, _)) => {
-                answer.into_token(call).ok_or_else(|| Error::from(DecodeError::new(PROVIDER_NAME, OPERATION, "no `access_token` with its lifetime")).into())
-            }
+            Ok(JsonResponse::Success(answer, _)) => answer.into_token(call).ok_or_else(|| {
+                Error::from(DecodeError::new(
+                    PROVIDER_NAME,
+                    OPERATION,
+                    "no `access_token` with its lifetime",
+                ))
+                .into()
+            }),
             Ok(JsonResponse::Failure(response)) if is_seen => Err(self.refusal(&response)),
             // It may be the service after all, while it is updated.
-            Ok(JsonResponse::Failure(response)) if response.class.is_transient() => Err(SourceOutcome::Unreachable(self.foreign())),
+            Ok(JsonResponse::Failure(response)) if response.class.is_transient() => {
+                Err(SourceOutcome::Unreachable(self.foreign()))
+            }
             Err(error) if is_seen => Err(error.into()),
             Err(error @ Error::Transport(_)) => Err(self.absent(&error)),
-            Ok(JsonResponse::Failure(_)) | Err(_) => Err(SourceOutcome::NotConfigured(self.foreign())),
+            Ok(JsonResponse::Failure(_)) | Err(_) => {
+                Err(SourceOutcome::NotConfigured(self.foreign()))
+            }
         }
     }
 
     fn absent(&self, error: &Error) -> SourceOutcome {
-        let reason = format!("no instance metadata service at {}", origin_of(&self.endpoint));
-        if error.is_transient() { SourceOutcome::Unreachable(reason) } else { SourceOutcome::NotConfigured(reason) }
+        let reason = format!(
+            "no instance metadata service at {}",
+            origin_of(&self.endpoint)
+        );
+        if error.is_transient() {
+            SourceOutcome::Unreachable(reason)
+        } else {
+            SourceOutcome::NotConfigured(reason)
+        }
     }
 
     fn foreign(&self) -> String {
-        format!("what answers at {} is not the instance metadata service of Azure", origin_of(&self.endpoint))
+        format!(
+            "what answers at {} is not the instance metadata service of Azure",
+            origin_of(&self.endpoint)
+        )
     }
 
     fn url(&self) -> Url {
@@ -160,7 +217,9 @@ impl Imds {
         url.set_path(PATH);
         {
             let mut query = url.query_pairs_mut();
-            query.append_pair("api-version", API_VERSION).append_pair("resource", &self.audience);
+            query
+                .append_pair("api-version", API_VERSION)
+                .append_pair("resource", &self.audience);
             if let Some(id) = &self.id {
                 id.append_to(&mut query);
             }
@@ -172,10 +231,14 @@ impl Imds {
     /// goes on. Everything else is a failure of what is configured.
     fn refusal(&self, response: &Response) -> SourceOutcome {
         let error = refusal(OPERATION, API_VERSION, response);
-        if response.status != StatusCode::BAD_REQUEST || refuses_version(response.status, &response.body) {
+        if response.status != StatusCode::BAD_REQUEST
+            || refuses_version(response.status, &response.body)
+        {
             return Error::from(error).into();
         }
-        let several = error.message().is_some_and(|message| message.contains("Multiple user assigned"));
+        let several = error
+            .message()
+            .is_some_and(|message| message.contains("Multiple user assigned"));
         match &self.id {
             None if several => {
                 Error::from(error.with_hint("this machine has several user-assigned identities and no system-assigned one: choose one with `client_id=...`"))
@@ -201,7 +264,9 @@ impl Imds {
 pub(crate) fn retry_policy() -> RetryPolicy {
     RetryPolicy::default()
         .with_max_retries(6)
-        .with_backoff(Backoff::new(Duration::from_secs(2), Duration::from_secs(25)).with_min_ratio(0.875))
+        .with_backoff(
+            Backoff::new(Duration::from_secs(2), Duration::from_secs(25)).with_min_ratio(0.875),
+        )
         .without_connect_retries()
 }
 
@@ -212,7 +277,11 @@ pub(crate) struct ServiceResponses;
 impl ResponseClassifier for ServiceResponses {
     fn classify(&self, response: &RawResponse) -> ResponseClass {
         match response.status {
-            StatusCode::NOT_FOUND | StatusCode::GONE if !refuses_version(response.status, &response.body) => ResponseClass::Retryable,
+            StatusCode::NOT_FOUND | StatusCode::GONE
+                if !refuses_version(response.status, &response.body) =>
+            {
+                ResponseClass::Retryable
+            }
             status => ResponseClass::of_status(status),
         }
     }
@@ -230,9 +299,16 @@ struct ServiceError {
 /// Whether the answer is one of the instance metadata service: its name, the status for an update
 /// or for its rate limit, or an error in its documented form.
 pub(crate) fn is_service(response: &Response) -> bool {
-    let server = response.headers.get(SERVER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let server = response
+        .headers
+        .get(SERVER)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     server.starts_with("IMDS/")
-        || matches!(response.status, StatusCode::GONE | StatusCode::TOO_MANY_REQUESTS)
+        || matches!(
+            response.status,
+            StatusCode::GONE | StatusCode::TOO_MANY_REQUESTS
+        )
         || refuses_version(response.status, &response.body)
         || (!response.status.is_success() && decode_json::<ServiceError>(&response.body).is_ok())
 }
@@ -252,7 +328,10 @@ fn refuses_version(status: StatusCode, body: &[u8]) -> bool {
         return false;
     }
     let words = match decode_json::<ServiceError>(body) {
-        Ok(ServiceError { error, error_description }) => format!("{error} {error_description}"),
+        Ok(ServiceError {
+            error,
+            error_description,
+        }) => format!("{error} {error_description}"),
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
     let words = words.to_ascii_lowercase();
@@ -269,7 +348,9 @@ pub(crate) fn refusal(operation: &str, api_version: &str, response: &Response) -
         return error.with_hint(hint);
     }
     match response.status {
-        StatusCode::NOT_FOUND | StatusCode::GONE => error.with_hint("the metadata service is being updated: try again in a minute").transient(),
+        StatusCode::NOT_FOUND | StatusCode::GONE => error
+            .with_hint("the metadata service is being updated: try again in a minute")
+            .transient(),
         _ => error,
     }
 }

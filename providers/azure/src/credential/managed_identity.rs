@@ -34,9 +34,28 @@ impl ManagedIdentity {
     /// The identity `id`, or the system-assigned one (or the only user-assigned one) of the
     /// machine. With `has_next` another source follows when this machine has none; `seen` is set
     /// once the metadata service is there.
-    pub(super) fn new(id: Option<ManagedIdentityId>, cloud: &Cloud, metadata_endpoint: &Url, context: &Context, has_next: bool, seen: Arc<AtomicBool>) -> Self {
-        let imds = Imds::new(id.clone(), cloud.audience.clone(), metadata_endpoint.clone(), context.http().clone(), has_next, seen);
-        Self { id, audience: cloud.audience.clone(), context: context.clone(), imds }
+    pub(super) fn new(
+        id: Option<ManagedIdentityId>,
+        cloud: &Cloud,
+        metadata_endpoint: &Url,
+        context: &Context,
+        has_next: bool,
+        seen: Arc<AtomicBool>,
+    ) -> Self {
+        let imds = Imds::new(
+            id.clone(),
+            cloud.audience.clone(),
+            metadata_endpoint.clone(),
+            context.http().clone(),
+            has_next,
+            seen,
+        );
+        Self {
+            id,
+            audience: cloud.audience.clone(),
+            context: context.clone(),
+            imds,
+        }
     }
 }
 

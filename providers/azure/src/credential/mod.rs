@@ -55,22 +55,50 @@ pub struct Credentials {
 
 impl Credentials {
     /// Credentials for `cloud`. Sends nothing and reads no file.
-    pub(crate) fn new(identity: Identity, cloud: &Cloud, metadata_endpoint: &Url, context: &Context) -> Self {
+    pub(crate) fn new(
+        identity: Identity,
+        cloud: &Cloud,
+        metadata_endpoint: &Url,
+        context: &Context,
+    ) -> Self {
         let mut details = Vec::new();
         let metadata_seen = Arc::default();
         let sources: Vec<Box<dyn Source>> = match identity {
-            Identity::ClientSecret { tenant_id, client_id, client_secret } => {
+            Identity::ClientSecret {
+                tenant_id,
+                client_id,
+                client_secret,
+            } => {
                 details.push((ClientSecret::NAME, format!("of application `{client_id}`")));
-                let entra = Entra { http: context.http().clone(), authority: cloud.authority.clone(), tenant_id, client_id };
-                vec![Box::new(ClientSecret { entra, secret: client_secret })]
+                let entra = Entra {
+                    http: context.http().clone(),
+                    authority: cloud.authority.clone(),
+                    tenant_id,
+                    client_id,
+                };
+                vec![Box::new(ClientSecret {
+                    entra,
+                    secret: client_secret,
+                })]
             }
-            Identity::Chain(options) => default_chain(&options, cloud, metadata_endpoint, context, &metadata_seen, &mut details),
+            Identity::Chain(options) => default_chain(
+                &options,
+                cloud,
+                metadata_endpoint,
+                context,
+                &metadata_seen,
+                &mut details,
+            ),
             Identity::Custom(source) => vec![Box::new(Shared(source))],
         };
         let chain = Chain::new(PROVIDER_NAME, sources).with_hint(
             "give this machine a managed identity, or set `tenant_id`, `client_id` and `secret_access_key` (`ARM_TENANT_ID`, `ARM_CLIENT_ID`, `ARM_CLIENT_SECRET`), or sign in with `az login`",
         );
-        Self { bearer: BearerAuthorizer::new(PROVIDER_NAME, chain, cloud.scope()), details, metadata_seen }
+        Self {
+            bearer: BearerAuthorizer::new(PROVIDER_NAME, chain, cloud.scope()),
+            details,
+            metadata_seen,
+        }
     }
 
     /// A token for Azure Resource Manager: the one at hand while it is good, else a new one.
@@ -103,13 +131,18 @@ impl Authorizer for Credentials {
     fn identity(&self) -> Option<String> {
         let chosen = self.bearer.identity()?;
         let detail = self.details.iter().find(|(source, _)| *source == chosen);
-        Some(detail.map_or_else(|| chosen.clone(), |(_, detail)| format!("{chosen} {detail}")))
+        Some(detail.map_or_else(
+            || chosen.clone(),
+            |(_, detail)| format!("{chosen} {detail}"),
+        ))
     }
 }
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("identity", &self.identity()).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("identity", &self.identity())
+            .finish_non_exhaustive()
     }
 }
 
@@ -123,31 +156,69 @@ fn default_chain(
     metadata_seen: &Arc<AtomicBool>,
     details: &mut Vec<(&'static str, String)>,
 ) -> Vec<Box<dyn Source>> {
-    let client_id = || options.client_id.clone().or_else(|| context.env().filled("AZURE_CLIENT_ID"));
+    let client_id = || {
+        options
+            .client_id
+            .clone()
+            .or_else(|| context.env().filled("AZURE_CLIENT_ID"))
+    };
     // Whoever names a managed identity by an id that nothing else has means that one.
     let filter = match &options.managed_identity {
         Some(_) => Some(ChainFilter::Only(SourceKind::ManagedIdentity)),
         None => options.filter,
     };
-    let wanted: Vec<_> = SourceKind::CHAIN.into_iter().filter(|kind| filter.is_none_or(|filter| filter.has(*kind))).collect();
+    let wanted: Vec<_> = SourceKind::CHAIN
+        .into_iter()
+        .filter(|kind| filter.is_none_or(|filter| filter.has(*kind)))
+        .collect();
     let last = wanted.last().copied();
     let source = |kind| -> Box<dyn Source> {
         match kind {
             SourceKind::Environment => {
-                details.extend(context.env().filled("AZURE_CLIENT_ID").map(|id| (Environment::NAME, format!("of application `{id}`"))));
+                details.extend(
+                    context
+                        .env()
+                        .filled("AZURE_CLIENT_ID")
+                        .map(|id| (Environment::NAME, format!("of application `{id}`"))),
+                );
                 Box::new(Environment::new(options.client_id.clone(), cloud, context))
             }
             SourceKind::WorkloadIdentity => {
-                details.extend(client_id().map(|id| (WorkloadIdentity::NAME, format!("of client id `{id}`"))));
-                Box::new(WorkloadIdentity::new(options.tenant_id.clone(), client_id(), cloud, context))
+                details.extend(
+                    client_id().map(|id| (WorkloadIdentity::NAME, format!("of client id `{id}`"))),
+                );
+                Box::new(WorkloadIdentity::new(
+                    options.tenant_id.clone(),
+                    client_id(),
+                    cloud,
+                    context,
+                ))
             }
             SourceKind::ManagedIdentity => {
-                let id = options.managed_identity.clone().or_else(|| client_id().map(ManagedIdentityId::ClientId));
-                details.push((ManagedIdentity::NAME, id.as_ref().map_or_else(|| "of this machine".to_owned(), |id| format!("of {id}"))));
-                Box::new(ManagedIdentity::new(id, cloud, metadata_endpoint, context, last != Some(kind), Arc::clone(metadata_seen)))
+                let id = options
+                    .managed_identity
+                    .clone()
+                    .or_else(|| client_id().map(ManagedIdentityId::ClientId));
+                details.push((
+                    ManagedIdentity::NAME,
+                    id.as_ref()
+                        .map_or_else(|| "of this machine".to_owned(), |id| format!("of {id}")),
+                ));
+                Box::new(ManagedIdentity::new(
+                    id,
+                    cloud,
+                    metadata_endpoint,
+                    context,
+                    last != Some(kind),
+                    Arc::clone(metadata_seen),
+                ))
             }
-            SourceKind::AzureCli => Box::new(AzureCli::new(options.tenant_id.clone(), cloud, context)),
-            SourceKind::AzureDeveloperCli => Box::new(AzureDeveloperCli::new(options.tenant_id.clone(), context)),
+            SourceKind::AzureCli => {
+                Box::new(AzureCli::new(options.tenant_id.clone(), cloud, context))
+            }
+            SourceKind::AzureDeveloperCli => {
+                Box::new(AzureDeveloperCli::new(options.tenant_id.clone(), context))
+            }
         }
     };
     wanted.into_iter().map(source).collect()

@@ -25,8 +25,14 @@ const MAX_LIFETIME: Duration = Duration::from_secs(48 * 3600);
 
 /// A URL out of a variable that names a token service: https, or http to this machine or its link.
 pub(super) fn near_endpoint(variable: &str, text: &str) -> Result<Url, SourceOutcome> {
-    let url = Url::parse(text).ok().filter(|url| url.scheme() == "https" || (url.scheme() == "http" && crate::cloud::is_near(url)));
-    url.ok_or_else(|| SourceOutcome::failed(format!("`{variable}` must be an https URL, or an http URL of a loopback or link-local address")))
+    let url = Url::parse(text).ok().filter(|url| {
+        url.scheme() == "https" || (url.scheme() == "http" && crate::cloud::is_near(url))
+    });
+    url.ok_or_else(|| {
+        SourceOutcome::failed(format!(
+            "`{variable}` must be an https URL, or an http URL of a loopback or link-local address"
+        ))
+    })
 }
 
 /// A token as it came.
@@ -55,7 +61,11 @@ impl TokenAnswer {
             ManagedIdentityId::ObjectId(id) => (id, [&self.object_id, &None]),
             ManagedIdentityId::ResourceId(id) => (id, [&self.mi_res_id, &self.msi_res_id]),
         };
-        fields.into_iter().flatten().any(|named| named.as_str().is_some_and(|named| named.eq_ignore_ascii_case(asked)))
+        fields.into_iter().flatten().any(|named| {
+            named
+                .as_str()
+                .is_some_and(|named| named.eq_ignore_ascii_case(asked))
+        })
     }
 
     /// The token; `None` when the answer holds none, or not how long it lives.
@@ -68,7 +78,11 @@ impl TokenAnswer {
 
 /// How long a token lives from `now`, by its `expires_in` or else its `expires_on`; `None` when the
 /// answer has neither. At most [`MAX_LIFETIME`], and nothing for one that has ended.
-pub(super) fn lifetime(expires_in: Option<Duration>, expires_on: Option<Duration>, now: SystemTime) -> Option<Duration> {
+pub(super) fn lifetime(
+    expires_in: Option<Duration>,
+    expires_on: Option<Duration>,
+    now: SystemTime,
+) -> Option<Duration> {
     // The span first: it does not depend on this machine's clock.
     let lifetime = match (expires_in, expires_on) {
         (Some(span), _) => span,
@@ -83,7 +97,9 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error
 }
 
 /// Seconds, as [`seconds_of`] reads them.
-pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+pub(super) fn seconds<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
     Value::deserialize(deserializer).map(|value| seconds_of(&value))
 }
 
@@ -114,19 +130,30 @@ struct Refusal {
 pub(super) fn token_error(operation: &str, response: &Response) -> ApiError {
     let error = ApiError::of_response(PROVIDER_NAME, operation, response);
     // A new role assignment or identity arrives within minutes.
-    if response.status == StatusCode::FORBIDDEN { error.transient() } else { error }
+    if response.status == StatusCode::FORBIDDEN {
+        error.transient()
+    } else {
+        error
+    }
 }
 
 /// The error for a response that is no token, in the service's own words.
 pub(crate) fn refused(operation: &str, response: &Response) -> ApiError {
-    let Refusal { error, error_description, message } = decode_json(&response.body).unwrap_or_default();
-    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
+    let Refusal {
+        error,
+        error_description,
+        message,
+    } = decode_json(&response.body).unwrap_or_default();
+    let text =
+        |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
     let (code, nested) = match &error {
         Some(Value::String(code)) => (Some(code.clone()), None),
         Some(nested) => (text(nested, "code"), text(nested, "message")),
         None => (None, None),
     };
-    token_error(operation, response).with_code(code).with_message(error_description.or(message).or(nested))
+    token_error(operation, response)
+        .with_code(code)
+        .with_message(error_description.or(message).or(nested))
 }
 
 #[cfg(test)]
@@ -139,21 +166,33 @@ mod tests {
 
     fn token(json: &str) -> Option<AccessToken> {
         let call = Call::new(&Clock::system(), Duration::from_secs(1));
-        serde_json::from_str::<TokenAnswer>(json).unwrap().into_token(&call)
+        serde_json::from_str::<TokenAnswer>(json)
+            .unwrap()
+            .into_token(&call)
     }
 
     #[tokio::test(start_paused = true)]
     async fn numbers_may_be_text() {
         // shape: recorded instance metadata token, 2021
         let answer = r#"{"access_token":"t","client_id":"c","expires_in":"86329","expires_on":"1637170604","not_before":"1637083904","resource":"r","token_type":"Bearer"}"#;
-        let lifetime = token(answer).unwrap().expires_at().duration_since(SystemTime::now()).unwrap();
-        assert!((86_300..=86_330).contains(&lifetime.as_secs()), "{lifetime:?}");
+        let lifetime = token(answer)
+            .unwrap()
+            .expires_at()
+            .duration_since(SystemTime::now())
+            .unwrap();
+        assert!(
+            (86_300..=86_330).contains(&lifetime.as_secs()),
+            "{lifetime:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn every_number_for_a_lifetime_gives_one_that_time_can_hold() {
         let day = Duration::from_secs(86_400);
-        let in_a_day = (SystemTime::now() + day).duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let in_a_day = (SystemTime::now() + day)
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
         let table = [
             (r#""expires_in":300000000000"#.to_owned(), 2 * day),
             (r#""expires_in":18446744073709551615"#.to_owned(), 2 * day),
@@ -163,22 +202,38 @@ mod tests {
             (r#""expires_in":"86400""#.to_owned(), day),
             (r#""expires_in":-86400"#.to_owned(), Duration::ZERO),
             (r#""expires_in":"-1""#.to_owned(), Duration::ZERO),
-            (r#""expires_in":null,"expires_on":4102444800"#.to_owned(), 2 * day),
+            (
+                r#""expires_in":null,"expires_on":4102444800"#.to_owned(),
+                2 * day,
+            ),
             (r#""expires_on":18446744073709551615"#.to_owned(), 2 * day),
             (r#""expires_on":-1"#.to_owned(), Duration::ZERO),
-            (format!(r#""expires_in":"soon","expires_on":"{in_a_day}""#), day),
+            (
+                format!(r#""expires_in":"soon","expires_on":"{in_a_day}""#),
+                day,
+            ),
         ];
         for (field, expected) in table {
             let before = SystemTime::now();
-            let lifetime = token(&format!(r#"{{"access_token":"t",{field}}}"#)).unwrap().expires_at().duration_since(before).unwrap();
-            assert!(lifetime.abs_diff(expected) < Duration::from_secs(60), "{field}: {lifetime:?}");
+            let lifetime = token(&format!(r#"{{"access_token":"t",{field}}}"#))
+                .unwrap()
+                .expires_at()
+                .duration_since(before)
+                .unwrap();
+            assert!(
+                lifetime.abs_diff(expected) < Duration::from_secs(60),
+                "{field}: {lifetime:?}"
+            );
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_without_token_or_lifetime_is_none() {
-        for json in [r#"{"access_token":"t"}"#, r#"{"access_token":"","expires_in":"60"}"#, r#"{"access_token":"t","expires_on":"01/01/2030 00:00:00 +00:00"}"#]
-        {
+        for json in [
+            r#"{"access_token":"t"}"#,
+            r#"{"access_token":"","expires_in":"60"}"#,
+            r#"{"access_token":"t","expires_on":"01/01/2030 00:00:00 +00:00"}"#,
+        ] {
             assert!(token(json).is_none(), "{json}");
         }
     }

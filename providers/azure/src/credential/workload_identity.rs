@@ -31,8 +31,18 @@ impl WorkloadIdentity {
     pub(super) const NAME: &'static str = "workload identity";
 
     /// `tenant_id` and `client_id` replace `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`.
-    pub(super) fn new(tenant_id: Option<String>, client_id: Option<String>, cloud: &Cloud, context: &Context) -> Self {
-        Self { tenant_id, client_id, cloud: cloud.clone(), context: context.clone() }
+    pub(super) fn new(
+        tenant_id: Option<String>,
+        client_id: Option<String>,
+        cloud: &Cloud,
+        context: &Context,
+    ) -> Self {
+        Self {
+            tenant_id,
+            client_id,
+            cloud: cloud.clone(),
+            context: context.clone(),
+        }
     }
 }
 
@@ -45,24 +55,48 @@ impl Source for WorkloadIdentity {
     async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
         let env = self.context.env();
         let file = env.filled(TOKEN_FILE);
-        let tenant_id = self.tenant_id.clone().or_else(|| env.filled("AZURE_TENANT_ID"));
+        let tenant_id = self
+            .tenant_id
+            .clone()
+            .or_else(|| env.filled("AZURE_TENANT_ID"));
         let (file, tenant_id, client_id) = match (file, tenant_id, &self.client_id) {
             (Some(file), Some(tenant_id), Some(client_id)) => (file, tenant_id, client_id.clone()),
             (file, tenant_id, client_id) => {
-                let table = [(TOKEN_FILE, file.is_none()), ("AZURE_TENANT_ID", tenant_id.is_none()), ("AZURE_CLIENT_ID", client_id.is_none())];
-                let missing: Vec<&str> = table.into_iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| name).collect();
+                let table = [
+                    (TOKEN_FILE, file.is_none()),
+                    ("AZURE_TENANT_ID", tenant_id.is_none()),
+                    ("AZURE_CLIENT_ID", client_id.is_none()),
+                ];
+                let missing: Vec<&str> = table
+                    .into_iter()
+                    .filter(|(_, is_missing)| *is_missing)
+                    .map(|(name, _)| name)
+                    .collect();
                 return Err(SourceOutcome::NotConfigured(not_set(&missing)));
             }
         };
-        let assertion = read(&file).await.map_err(|error| SourceOutcome::failed(format!("cannot read the token file `{file}` of `{TOKEN_FILE}`: {error}")))?;
-        let entra = Entra { http: self.context.http().clone(), authority: self.cloud.authority.clone(), tenant_id, client_id };
-        entra.token(ClientAuth::Assertion(assertion), scope, call).await
+        let assertion = read(&file).await.map_err(|error| {
+            SourceOutcome::failed(format!(
+                "cannot read the token file `{file}` of `{TOKEN_FILE}`: {error}"
+            ))
+        })?;
+        let entra = Entra {
+            http: self.context.http().clone(),
+            authority: self.cloud.authority.clone(),
+            tenant_id,
+            client_id,
+        };
+        entra
+            .token(ClientAuth::Assertion(assertion), scope, call)
+            .await
     }
 }
 
 /// The token, without the line end.
 async fn read(file: &str) -> io::Result<Secret> {
-    let text = file::read_text(file, MAX_SECRET_FILE).await.map(Secret::new)?;
+    let text = file::read_text(file, MAX_SECRET_FILE)
+        .await
+        .map(Secret::new)?;
     match text.expose().trim() {
         "" => Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty")),
         token => Ok(Secret::new(token)),

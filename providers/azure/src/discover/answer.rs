@@ -37,7 +37,11 @@ impl<'a> Answer<'a> {
     pub(super) fn new(query: Query<'a>) -> Self {
         Self {
             query,
-            discovery: Discovery::new(PROVIDER_NAME, query.config.selection.to_string(), query.call.detail()),
+            discovery: Discovery::new(
+                PROVIDER_NAME,
+                query.config.selection.to_string(),
+                query.call.detail(),
+            ),
             rule: AddressRule::of(query.config),
             waiting: Vec::new(),
             taken: 0,
@@ -55,7 +59,9 @@ impl<'a> Answer<'a> {
             return;
         }
         self.taken += 1;
-        if self.rule.needs_public_addresses() || self.query.config.power_state == PowerState::Running {
+        if self.rule.needs_public_addresses()
+            || self.query.config.power_state == PowerState::Running
+        {
             self.waiting.push(candidate);
         } else {
             self.push_judged(candidate, &PublicAddresses::new());
@@ -65,7 +71,10 @@ impl<'a> Answer<'a> {
     fn push_judged(&mut self, candidate: Candidate, public: &PublicAddresses) {
         match candidate.judged(self.rule, public) {
             Ok(node) => {
-                let hole = node.excluded.iter().find(|reason| matches!(reason, Exclusion::Incomplete { .. }));
+                let hole = node
+                    .excluded
+                    .iter()
+                    .find(|reason| matches!(reason, Exclusion::Incomplete { .. }));
                 if let Some(Exclusion::Incomplete { what }) = hole {
                     self.holes.note(&node.name, what);
                 }
@@ -82,7 +91,8 @@ impl<'a> Answer<'a> {
             self.take(candidate);
         } else if self.is_new(&candidate.interface.id) {
             let code = reasons.first().map_or("other", Exclusion::code);
-            self.discovery.record_excluded(code, || candidate.excluded(reasons));
+            self.discovery
+                .record_excluded(code, || candidate.excluded(reasons));
         }
     }
 
@@ -131,17 +141,26 @@ impl<'a> Answer<'a> {
             for candidate in waiting {
                 let state = match candidate.instance_id() {
                     None => Err(Exclusion::NotAttached),
-                    Some(id) => states.get(id).cloned().unwrap_or(Err(Exclusion::InstanceGone)),
+                    Some(id) => states
+                        .get(id)
+                        .cloned()
+                        .unwrap_or(Err(Exclusion::InstanceGone)),
                 };
                 match state {
                     Ok(state) if state.eq_ignore_ascii_case("running") => running.push(candidate),
-                    Ok(state) => self.discovery.record(candidate.excluded(vec![Exclusion::NotRunning { state }])),
+                    Ok(state) => self
+                        .discovery
+                        .record(candidate.excluded(vec![Exclusion::NotRunning { state }])),
                     Err(reason) => self.discovery.record(candidate.excluded(vec![reason])),
                 }
             }
             waiting = running;
         }
-        let public = if self.rule.needs_public_addresses() { public_address::read(self.query, self.rule, &waiting).await? } else { PublicAddresses::new() };
+        let public = if self.rule.needs_public_addresses() {
+            public_address::read(self.query, self.rule, &waiting).await?
+        } else {
+            PublicAddresses::new()
+        };
         for candidate in waiting {
             self.push_judged(candidate, &public);
         }
@@ -164,10 +183,24 @@ impl<'a> Answer<'a> {
     fn explain_filters(&mut self) {
         let config = self.query.config;
         // Without a public address an interface is out for a reason in words.
-        let no_address = if config.address_type.is_public() { "other" } else { "other_address_type" };
+        let no_address = if config.address_type.is_public() {
+            "other"
+        } else {
+            "other_address_type"
+        };
         let rules = [
-            ("not_running", "power_state", config.power_state.word(), "is running"),
-            (no_address, "address_type", config.address_type.word(), "has an address of the type asked for"),
+            (
+                "not_running",
+                "power_state",
+                config.power_state.word(),
+                "is running",
+            ),
+            (
+                no_address,
+                "address_type",
+                config.address_type.word(),
+                "has an address of the type asked for",
+            ),
         ];
         for (code, key, word, what) in rules {
             if let Some(count) = self.discovery.excluded().get(code) {

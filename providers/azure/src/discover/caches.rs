@@ -26,7 +26,11 @@ pub(crate) struct Caches {
 impl Caches {
     /// Empty caches.
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, modes: Mutex::default(), tags: Mutex::default() }
+        Self {
+            clock,
+            modes: Mutex::default(),
+            tags: Mutex::default(),
+        }
     }
 
     /// The mode that a scale set was last seen to have.
@@ -52,7 +56,9 @@ impl Caches {
     /// Keeps what was just read.
     pub(super) fn keep_tags(&self, set: ResourceId, tags: Tags) -> Arc<Tags> {
         let tags = Arc::new(tags);
-        with(&self.tags, |known| known.insert(set, (self.clock.now(), Arc::clone(&tags))));
+        with(&self.tags, |known| {
+            known.insert(set, (self.clock.now(), Arc::clone(&tags)))
+        });
         tags
     }
 

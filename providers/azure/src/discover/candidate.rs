@@ -46,10 +46,20 @@ impl Instance {
             id: machine.id.clone(),
             name: machine.name().to_owned(),
             zone: machine.zone().map(str::to_owned),
-            scale_set: machine.properties.virtual_machine_scale_set.as_ref().map(|set| set.id.name().to_owned()).filter(|name| !name.is_empty()),
+            scale_set: machine
+                .properties
+                .virtual_machine_scale_set
+                .as_ref()
+                .map(|set| set.id.name().to_owned())
+                .filter(|name| !name.is_empty()),
             tags: machine.tags.clone(),
             scale_set_tags: Tags::default(),
-            power_state: machine.properties.instance_view.as_ref().and_then(|view| view.power_state()).map(str::to_owned),
+            power_state: machine
+                .properties
+                .instance_view
+                .as_ref()
+                .and_then(|view| view.power_state())
+                .map(str::to_owned),
         }
     }
 
@@ -95,7 +105,12 @@ impl Candidate {
     pub(super) fn instance_id(&self) -> Option<&ResourceId> {
         match &self.instance {
             Some(instance) => Some(&instance.id),
-            None => self.interface.properties.virtual_machine.as_ref().map(|machine| &machine.id),
+            None => self
+                .interface
+                .properties
+                .virtual_machine
+                .as_ref()
+                .map(|machine| &machine.id),
         }
         .filter(|id| !id.is_empty())
     }
@@ -130,14 +145,21 @@ impl Candidate {
     }
 
     fn described(self) -> Node {
-        let Self { interface, instance } = self;
+        let Self {
+            interface,
+            instance,
+        } = self;
         let name = interface.name().to_owned();
         let mut node = Node::new(NETWORK_INTERFACE, String::new(), name);
         let group = interface.id.resource_group();
         if let Some(instance) = instance {
             instance.describe(&mut node, group);
         } else {
-            let machine = interface.properties.virtual_machine.as_ref().map(|machine| machine.id.name());
+            let machine = interface
+                .properties
+                .virtual_machine
+                .as_ref()
+                .map(|machine| machine.id.name());
             if let Some(name) = machine.filter(|name| !name.is_empty()) {
                 node.parents.push(Parent::new(INSTANCE, name));
             }

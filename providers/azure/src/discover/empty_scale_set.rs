@@ -21,7 +21,12 @@ use crate::select::OrchestrationMode;
 ///
 /// There is no such set, group or subscription; or the path of the set's mode failed, or the mode
 /// cannot be found out and a path failed that may be the one.
-pub(super) async fn explain(query: Query<'_>, set: &ScaleSetName, uniform: Option<PathEnd>, flexible: Option<PathEnd>) -> Result<Resolved> {
+pub(super) async fn explain(
+    query: Query<'_>,
+    set: &ScaleSetName,
+    uniform: Option<PathEnd>,
+    flexible: Option<PathEnd>,
+) -> Result<Resolved> {
     let (mut uniform, mut flexible) = (uniform, flexible);
     for end in [&mut flexible, &mut uniform] {
         if matches!(end, Some(PathEnd::Failed(error)) if is_scope_missing(error))
@@ -42,21 +47,36 @@ pub(super) async fn explain(query: Query<'_>, set: &ScaleSetName, uniform: Optio
         Err(error) if is_not_found(&error) => return Err(with_suggestion(query, set, error).await),
         Err(error) => return without_the_set(set, uniform, flexible, error),
     };
-    let Some(mode) = mode_of(&found) else { return of_unknown_mode(set, &found, uniform, flexible) };
+    let Some(mode) = mode_of(&found) else {
+        return of_unknown_mode(set, &found, uniform, flexible);
+    };
     let end = match mode {
         OrchestrationMode::Uniform => uniform,
         OrchestrationMode::Flexible => flexible,
     };
     match end {
         // Microsoft.Network answers 404 for a set that it has not made an interface for yet.
-        Some(PathEnd::Failed(error)) if !(mode == OrchestrationMode::Uniform && is_not_found(&error)) => Err(error),
-        Some(_) => Ok(nothing_in(set, mode, found.sku.and_then(|sku| sku.capacity))),
+        Some(PathEnd::Failed(error))
+            if !(mode == OrchestrationMode::Uniform && is_not_found(&error)) =>
+        {
+            Err(error)
+        }
+        Some(_) => Ok(nothing_in(
+            set,
+            mode,
+            found.sku.and_then(|sku| sku.capacity),
+        )),
         None => {
             let mut resolved = Resolved::new(mode);
-            let message = format!("the scale set `{}` is {mode}, and only the other orchestration mode was asked for", set.name);
-            resolved
-                .findings
-                .push(Finding::new(message).with_hint("leave `orchestration_mode` out: the mode is found by itself").with_change("orchestration_mode", None));
+            let message = format!(
+                "the scale set `{}` is {mode}, and only the other orchestration mode was asked for",
+                set.name
+            );
+            resolved.findings.push(
+                Finding::new(message)
+                    .with_hint("leave `orchestration_mode` out: the mode is found by itself")
+                    .with_change("orchestration_mode", None),
+            );
             Ok(resolved)
         }
     }
@@ -65,25 +85,47 @@ pub(super) async fn explain(query: Query<'_>, set: &ScaleSetName, uniform: Optio
 /// The mode of a set; absent with old versions, when every set was Uniform. `None`: one that is not
 /// known yet.
 pub(super) fn mode_of(set: &ScaleSet) -> Option<OrchestrationMode> {
-    match set.properties.orchestration_mode.as_deref().unwrap_or_default() {
+    match set
+        .properties
+        .orchestration_mode
+        .as_deref()
+        .unwrap_or_default()
+    {
         mode if mode.eq_ignore_ascii_case("Flexible") => Some(OrchestrationMode::Flexible),
-        mode if mode.is_empty() || mode.eq_ignore_ascii_case("Uniform") => Some(OrchestrationMode::Uniform),
+        mode if mode.is_empty() || mode.eq_ignore_ascii_case("Uniform") => {
+            Some(OrchestrationMode::Uniform)
+        }
         _ => None,
     }
 }
 
 /// A set of a mode that is not known: it has no members only if both paths say so.
-fn of_unknown_mode(set: &ScaleSetName, found: &ScaleSet, mut uniform: Option<PathEnd>, mut flexible: Option<PathEnd>) -> Result<Resolved> {
+fn of_unknown_mode(
+    set: &ScaleSetName,
+    found: &ScaleSet,
+    mut uniform: Option<PathEnd>,
+    mut flexible: Option<PathEnd>,
+) -> Result<Resolved> {
     if matches!(&uniform, Some(PathEnd::Failed(error)) if is_not_found(error)) {
         uniform = Some(PathEnd::Empty);
     }
     match take_failure(&mut flexible).or_else(|| take_failure(&mut uniform)) {
         Some(error) => Err(error),
         None => {
-            let mode = found.properties.orchestration_mode.as_deref().unwrap_or_default();
-            let mut resolved = nothing_in(set, mode, found.sku.as_ref().and_then(|sku| sku.capacity));
-            let message = format!("the orchestration mode `{mode}` of the scale set `{}` is not known", set.name);
-            resolved.findings.push(Finding::new(message).with_hint("look for a newer version, which may know it"));
+            let mode = found
+                .properties
+                .orchestration_mode
+                .as_deref()
+                .unwrap_or_default();
+            let mut resolved =
+                nothing_in(set, mode, found.sku.as_ref().and_then(|sku| sku.capacity));
+            let message = format!(
+                "the orchestration mode `{mode}` of the scale set `{}` is not known",
+                set.name
+            );
+            resolved.findings.push(
+                Finding::new(message).with_hint("look for a newer version, which may know it"),
+            );
             Ok(resolved)
         }
     }
@@ -101,7 +143,12 @@ fn nothing_in(set: &ScaleSetName, mode: impl fmt::Display, capacity: Option<u64>
 }
 
 /// The set itself cannot be read: decides by the paths alone.
-fn without_the_set(set: &ScaleSetName, mut uniform: Option<PathEnd>, mut flexible: Option<PathEnd>, error: Error) -> Result<Resolved> {
+fn without_the_set(
+    set: &ScaleSetName,
+    mut uniform: Option<PathEnd>,
+    mut flexible: Option<PathEnd>,
+    error: Error,
+) -> Result<Resolved> {
     let flexible_is_empty = matches!(flexible, Some(PathEnd::Empty) | None);
     let uniform_is_empty = match &uniform {
         Some(PathEnd::Empty) | None => true,
@@ -114,7 +161,10 @@ fn without_the_set(set: &ScaleSetName, mut uniform: Option<PathEnd>, mut flexibl
             return Err(error);
         }
         let mut resolved = Resolved::new(OrchestrationMode::Flexible);
-        let message = format!("the scale set `{}` has no instances, or there is no such scale set: this identity may not read it", set.name);
+        let message = format!(
+            "the scale set `{}` has no instances, or there is no such scale set: this identity may not read it",
+            set.name
+        );
         let finding = Finding::new(message);
         resolved.findings.push(match error.hint() {
             Some(hint) => finding.with_hint(hint.into_owned()),
@@ -122,7 +172,9 @@ fn without_the_set(set: &ScaleSetName, mut uniform: Option<PathEnd>, mut flexibl
         });
         return Ok(resolved);
     }
-    Err(take_failure(&mut flexible).or_else(|| take_failure(&mut uniform)).unwrap_or(error))
+    Err(take_failure(&mut flexible)
+        .or_else(|| take_failure(&mut uniform))
+        .unwrap_or(error))
 }
 
 /// Whether the path got no answer at all, or none but "later".

@@ -52,28 +52,52 @@ pub(super) async fn resolve(
         Either::Right((partial, reading)) => (reading.await?, Either::Right(ready(partial))),
     };
     let id = set.id(query);
-    if let Some(machine) = machines.iter().find(|machine| belongs(machine, &id).is_none()) {
+    if let Some(machine) = machines
+        .iter()
+        .find(|machine| belongs(machine, &id).is_none())
+    {
         return Err(completeness::of_membership(machine, &set.name));
     }
-    let (machines, foreign): (Vec<_>, Vec<_>) = machines.into_iter().partition(|machine| belongs(machine, &id) == Some(true));
+    let (machines, foreign): (Vec<_>, Vec<_>) = machines
+        .into_iter()
+        .partition(|machine| belongs(machine, &id) == Some(true));
 
-    let in_group = |id: &ResourceId| id.resource_group().is_some_and(|group| same_name(group, &set.resource_group));
-    let needed = machines.iter().flat_map(VirtualMachine::interface_ids).any(in_group);
+    let in_group = |id: &ResourceId| {
+        id.resource_group()
+            .is_some_and(|group| same_name(group, &set.resource_group))
+    };
+    let needed = machines
+        .iter()
+        .flat_map(VirtualMachine::interface_ids)
+        .any(in_group);
     let partial = if needed { partial.await? } else { None };
-    let wanted = machines.iter().flat_map(VirtualMachine::interface_ids).cloned();
+    let wanted = machines
+        .iter()
+        .flat_map(VirtualMachine::interface_ids)
+        .cloned();
     let mut found = look_up(query, wanted, partial).await?;
 
     let mut resolved = Resolved::new(OrchestrationMode::Flexible);
     if !foreign.is_empty() {
-        let message =
-            format!("Azure was asked for the virtual machines of scale set `{}` alone, and {} of the answer do not belong to it", set.name, foreign.len());
+        let message = format!(
+            "Azure was asked for the virtual machines of scale set `{}` alone, and {} of the answer do not belong to it",
+            set.name,
+            foreign.len()
+        );
         resolved.findings.push(Finding::new(message).with_hint("something on the way may drop the `$filter` of requests: check the proxy (`HTTPS_PROXY`)"));
     }
     for machine in &foreign {
-        resolved.excluded.push(Instance::of(machine).node(Exclusion::NotMember { of: format!("scale set `{}`", set.name) }));
+        resolved
+            .excluded
+            .push(Instance::of(machine).node(Exclusion::NotMember {
+                of: format!("scale set `{}`", set.name),
+            }));
     }
     for machine in &machines {
-        let instance = Instance { scale_set: Some(set.name.clone()), ..Instance::of(machine) };
+        let instance = Instance {
+            scale_set: Some(set.name.clone()),
+            ..Instance::of(machine)
+        };
         gather(&mut resolved, machine, Arc::new(instance), &mut found)?;
     }
     Ok(resolved)
@@ -89,7 +113,9 @@ async fn read_along<'a>(
     interfaces: Slot<'_, PartialList<'a, NetworkInterface>>,
     machine_pages: &AtomicUsize,
 ) -> Result<Option<PartialList<'a, NetworkInterface>>> {
-    let Some(mut partial) = interfaces.answer().await.transpose()? else { return Ok(None) };
+    let Some(mut partial) = interfaces.answer().await.transpose()? else {
+        return Ok(None);
+    };
     while partial.rest.has_more() {
         let read = partial.rest.pages_read();
         let goes_on = poll_fn(|_| match machine_pages.load(Ordering::Relaxed) {
@@ -100,7 +126,9 @@ async fn read_along<'a>(
         if !goes_on.await {
             break;
         }
-        partial.read.extend(partial.rest.next().await?.unwrap_or_default());
+        partial
+            .read
+            .extend(partial.rest.next().await?.unwrap_or_default());
     }
     Ok(Some(partial))
 }
@@ -110,7 +138,12 @@ async fn read_along<'a>(
 /// # Errors
 ///
 /// The answer leaves out which interfaces the machine has.
-pub(super) fn gather(resolved: &mut Resolved, machine: &VirtualMachine, instance: Arc<Instance>, found: &mut Found<NetworkInterface>) -> Result<()> {
+pub(super) fn gather(
+    resolved: &mut Resolved,
+    machine: &VirtualMachine,
+    instance: Arc<Instance>,
+    found: &mut Found<NetworkInterface>,
+) -> Result<()> {
     if machine.lacks_interfaces() {
         return Err(completeness::of_machine(machine));
     }
@@ -118,8 +151,13 @@ pub(super) fn gather(resolved: &mut Resolved, machine: &VirtualMachine, instance
     for id in machine.interface_ids() {
         has_interfaces = true;
         match found.remove(id) {
-            Some(interface) => resolved.candidates.push(Candidate { interface, instance: Some(Arc::clone(&instance)) }),
-            None => resolved.excluded.push(unseen(id, &instance, Exclusion::Vanished)),
+            Some(interface) => resolved.candidates.push(Candidate {
+                interface,
+                instance: Some(Arc::clone(&instance)),
+            }),
+            None => resolved
+                .excluded
+                .push(unseen(id, &instance, Exclusion::Vanished)),
         }
     }
     if !has_interfaces {

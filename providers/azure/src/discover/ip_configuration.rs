@@ -26,7 +26,10 @@ pub(super) struct AddressRule {
 impl AddressRule {
     /// The rule of a configured provider.
     pub(super) fn of(config: &AzureConfig) -> Self {
-        Self { address_type: config.address_type, interfaces: config.interfaces }
+        Self {
+            address_type: config.address_type,
+            interfaces: config.interfaces,
+        }
     }
 
     /// Whether public addresses must be looked up first.
@@ -35,7 +38,10 @@ impl AddressRule {
     }
 
     /// The resources whose public addresses [`AddressRule::judge`] will ask for.
-    pub(super) fn public_address_ids(self, interface: &NetworkInterface) -> impl Iterator<Item = &ResourceId> {
+    pub(super) fn public_address_ids(
+        self,
+        interface: &NetworkInterface,
+    ) -> impl Iterator<Item = &ResourceId> {
         self.configurations(interface)
             .into_iter()
             .filter_map(|configuration| configuration.properties.public_ip_address.as_ref())
@@ -50,14 +56,21 @@ impl AddressRule {
     /// # Errors
     ///
     /// The interface gives no address, and the answer leaves out whether it has one.
-    pub(super) fn judge(self, interface: &NetworkInterface, public: &PublicAddresses) -> Result<(Vec<IpAddr>, Vec<Exclusion>), Error> {
+    pub(super) fn judge(
+        self,
+        interface: &NetworkInterface,
+        public: &PublicAddresses,
+    ) -> Result<(Vec<IpAddr>, Vec<Exclusion>), Error> {
         // Unattached interfaces have no `primary`; only a plain `false` makes a secondary one.
         if self.interfaces == Interfaces::Primary && interface.properties.primary == Some(false) {
             return Ok((Vec::new(), vec![Exclusion::NotPrimary]));
         }
         // Azure knows no interface without one.
         if interface.properties.ip_configurations.is_empty() {
-            return Err(completeness::of_interface(interface, "it has no IP configurations"));
+            return Err(completeness::of_interface(
+                interface,
+                "it has no IP configurations",
+            ));
         }
         let (mut addresses, mut excluded) = (Vec::new(), Vec::new());
         let mut leave_out = |reason: Exclusion| {
@@ -65,15 +78,24 @@ impl AddressRule {
                 excluded.push(reason);
             }
         };
-        let scope = if self.address_type.is_public() { AddressScope::Public } else { AddressScope::Private };
+        let scope = if self.address_type.is_public() {
+            AddressScope::Public
+        } else {
+            AddressScope::Private
+        };
         let configurations = self.configurations(interface);
         if configurations.len() < interface.properties.ip_configurations.len() {
             leave_out(Exclusion::NotPrimary);
         }
         for configuration in &configurations {
             match self.address(configuration, public) {
-                Ok(address) if self.address_type.includes(address, scope) => addresses.push(address),
-                Ok(address) => leave_out(Exclusion::OtherAddressType { found: address.to_string(), wanted: self.address_type.word().to_owned() }),
+                Ok(address) if self.address_type.includes(address, scope) => {
+                    addresses.push(address)
+                }
+                Ok(address) => leave_out(Exclusion::OtherAddressType {
+                    found: address.to_string(),
+                    wanted: self.address_type.word().to_owned(),
+                }),
                 Err(reason) => leave_out(reason),
             }
         }
@@ -97,38 +119,75 @@ impl AddressRule {
         if self.interfaces == Interfaces::All {
             return all.iter().collect();
         }
-        let is_v6 = |configuration: &IpConfiguration| configuration.private_address().is_some_and(|field| field.is_ipv6());
-        let is_block = |configuration: &IpConfiguration| matches!(configuration.private_address(), Some(AddressField::Block(..)));
-        let primary = |v6: bool| {
-            let mut family = all.iter().filter(move |configuration| is_v6(configuration) == v6 && !is_block(configuration));
-            family.clone().find(|configuration| configuration.properties.primary == Some(true)).or_else(|| family.next())
+        let is_v6 = |configuration: &IpConfiguration| {
+            configuration
+                .private_address()
+                .is_some_and(|field| field.is_ipv6())
         };
-        [primary(false), primary(true)].into_iter().flatten().collect()
+        let is_block = |configuration: &IpConfiguration| {
+            matches!(
+                configuration.private_address(),
+                Some(AddressField::Block(..))
+            )
+        };
+        let primary = |v6: bool| {
+            let mut family = all.iter().filter(move |configuration| {
+                is_v6(configuration) == v6 && !is_block(configuration)
+            });
+            family
+                .clone()
+                .find(|configuration| configuration.properties.primary == Some(true))
+                .or_else(|| family.next())
+        };
+        [primary(false), primary(true)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
-    fn address(self, configuration: &IpConfiguration, public: &PublicAddresses) -> Result<IpAddr, Exclusion> {
+    fn address(
+        self,
+        configuration: &IpConfiguration,
+        public: &PublicAddresses,
+    ) -> Result<IpAddr, Exclusion> {
         let incomplete = |what: String| Exclusion::Incomplete { what: what.into() };
         let name = configuration.name.as_deref().unwrap_or_default();
         if configuration.is_blank() {
-            return Err(incomplete(format!("its IP configuration `{name}` has no properties")));
+            return Err(incomplete(format!(
+                "its IP configuration `{name}` has no properties"
+            )));
         }
         let (found, none) = if self.address_type.is_public() {
-            let Some(reference) = &configuration.properties.public_ip_address else { return Err(Exclusion::Other("no public address".into())) };
+            let Some(reference) = &configuration.properties.public_ip_address else {
+                return Err(Exclusion::Other("no public address".into()));
+            };
             if reference.id.is_empty() {
-                return Err(incomplete(format!("its IP configuration `{name}` names a public address without an id")));
+                return Err(incomplete(format!(
+                    "its IP configuration `{name}` names a public address without an id"
+                )));
             }
             let found = public.get(&reference.id);
             if found.is_some_and(PublicAddress::is_blank) {
-                return Err(incomplete(format!("the public address `{}` has no properties", reference.id.name())));
+                return Err(incomplete(format!(
+                    "the public address `{}` has no properties",
+                    reference.id.name()
+                )));
             }
-            (found.and_then(|public| public.properties.ip_address.clone()), Exclusion::Other("its public address is not given out yet".into()))
+            (
+                found.and_then(|public| public.properties.ip_address.clone()),
+                Exclusion::Other("its public address is not given out yet".into()),
+            )
         } else {
             (configuration.private_address(), Exclusion::NoAddress)
         };
         match found {
             Some(AddressField::Address(address)) => Ok(address),
-            Some(block @ AddressField::Block(..)) => Err(Exclusion::AddressBlock { block: block.to_string() }),
-            Some(AddressField::Unreadable(text)) => Err(incomplete(format!("`{text}` of its IP configuration `{name}` is no IP address"))),
+            Some(block @ AddressField::Block(..)) => Err(Exclusion::AddressBlock {
+                block: block.to_string(),
+            }),
+            Some(AddressField::Unreadable(text)) => Err(incomplete(format!(
+                "`{text}` of its IP configuration `{name}` is no IP address"
+            ))),
             None => Err(none),
         }
     }
@@ -140,19 +199,38 @@ mod tests {
 
     use super::*;
 
-    // shape: recorded azure-cli test_vm_create_existing_nic (dual stack, no IPv6 address), 2023, and test_vm_create_multi_nics
+    // shape: recorded azure-cli test_vm_create_existing_nic (dual stack, no IPv6 address), 2023,
+    // and test_vm_create_multi_nics
     const DUAL: &str = r#"{"properties":{"primary":true,"ipConfigurations":[
         {"properties":{"privateIPAddress":"10.0.0.5","primary":false}},
         {"properties":{"privateIPAddress":"10.0.0.4","primary":true,"publicIPAddress":{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/publicIPAddresses/p"}}},
         {"properties":{"privateIPAddress":"2001:db8::4","privateIPAddressVersion":"IPv6"}},
         {"properties":{"privateIPAddressVersion":"IPv6"}}]}}"#;
 
-    fn judge(json: &str, address_type: AddressType, interfaces: Interfaces) -> (Vec<String>, Vec<String>) {
+    fn judge(
+        json: &str,
+        address_type: AddressType,
+        interfaces: Interfaces,
+    ) -> (Vec<String>, Vec<String>) {
         let interface: NetworkInterface = serde_json::from_str(json).unwrap();
-        let public: PublicAddress = serde_json::from_str(r#"{"properties":{"ipAddress":"203.0.113.7"}}"#).unwrap();
-        let public = HashMap::from([(ResourceId::new("/SUBSCRIPTIONS/S/resourceGroups/g/providers/Microsoft.Network/publicIPAddresses/P"), public)]);
-        let (addresses, excluded) = AddressRule { address_type, interfaces }.judge(&interface, &public).unwrap();
-        (addresses.iter().map(ToString::to_string).collect(), excluded.iter().map(ToString::to_string).collect())
+        let public: PublicAddress =
+            serde_json::from_str(r#"{"properties":{"ipAddress":"203.0.113.7"}}"#).unwrap();
+        let public = HashMap::from([(
+            ResourceId::new(
+                "/SUBSCRIPTIONS/S/resourceGroups/g/providers/Microsoft.Network/publicIPAddresses/P",
+            ),
+            public,
+        )]);
+        let (addresses, excluded) = AddressRule {
+            address_type,
+            interfaces,
+        }
+        .judge(&interface, &public)
+        .unwrap();
+        (
+            addresses.iter().map(ToString::to_string).collect(),
+            excluded.iter().map(ToString::to_string).collect(),
+        )
     }
 
     fn text(texts: &[&str]) -> Vec<String> {
@@ -161,33 +239,57 @@ mod tests {
 
     #[test]
     fn every_private_address_counts_by_default_and_a_missing_one_is_named() {
-        assert_eq!(judge(DUAL, AddressType::Private, Interfaces::All), (text(&["10.0.0.5", "10.0.0.4", "2001:db8::4"]), text(&["no private address yet"])));
+        assert_eq!(
+            judge(DUAL, AddressType::Private, Interfaces::All),
+            (
+                text(&["10.0.0.5", "10.0.0.4", "2001:db8::4"]),
+                text(&["no private address yet"])
+            )
+        );
     }
 
     #[test]
     fn one_family_leaves_the_other_out_with_a_reason() {
         let (addresses, excluded) = judge(DUAL, AddressType::PrivateV6, Interfaces::All);
         assert_eq!(addresses, ["2001:db8::4"]);
-        assert!(excluded.contains(&"10.0.0.4 is not private_v6".to_owned()), "{excluded:?}");
+        assert!(
+            excluded.contains(&"10.0.0.4 is not private_v6".to_owned()),
+            "{excluded:?}"
+        );
     }
 
     #[test]
     fn the_primary_interface_gives_its_primary_address_of_each_family() {
-        assert_eq!(judge(DUAL, AddressType::Private, Interfaces::Primary), (text(&["10.0.0.4", "2001:db8::4"]), text(&["not primary"])));
+        assert_eq!(
+            judge(DUAL, AddressType::Private, Interfaces::Primary),
+            (text(&["10.0.0.4", "2001:db8::4"]), text(&["not primary"]))
+        );
     }
 
     #[test]
     fn a_secondary_interface_is_not_primary_though_its_configuration_is() {
         // shape: recorded azure-cli test_vm_create_multi_nics, 2023
         let secondary = r#"{"properties":{"primary":false,"ipConfigurations":[{"properties":{"privateIPAddress":"10.0.0.9","primary":true}}]}}"#;
-        assert_eq!(judge(secondary, AddressType::Private, Interfaces::Primary), (text(&[]), text(&["not primary"])));
-        assert_eq!(judge(secondary, AddressType::Private, Interfaces::All).0, ["10.0.0.9"]);
+        assert_eq!(
+            judge(secondary, AddressType::Private, Interfaces::Primary),
+            (text(&[]), text(&["not primary"]))
+        );
+        assert_eq!(
+            judge(secondary, AddressType::Private, Interfaces::All).0,
+            ["10.0.0.9"]
+        );
     }
 
     #[test]
     fn public_addresses_come_from_the_resources_the_configurations_name() {
-        assert_eq!(judge(DUAL, AddressType::PublicV4, Interfaces::All), (text(&["203.0.113.7"]), text(&["no public address"])));
-        assert_eq!(judge(DUAL, AddressType::PublicV6, Interfaces::Primary).0, [] as [&str; 0]);
+        assert_eq!(
+            judge(DUAL, AddressType::PublicV4, Interfaces::All),
+            (text(&["203.0.113.7"]), text(&["no public address"]))
+        );
+        assert_eq!(
+            judge(DUAL, AddressType::PublicV6, Interfaces::Primary).0,
+            [] as [&str; 0]
+        );
     }
 
     #[test]
@@ -200,9 +302,13 @@ mod tests {
             {"properties":{"privateIPAddress":"2001:db8::4","privateIPAddressPrefixLength":"128"}}]}}"#;
         let (addresses, excluded) = judge(with_blocks, AddressType::Private, Interfaces::All);
         assert_eq!(addresses, ["10.240.0.4", "2001:db8::4"]);
-        let blocks = ["10.240.0.16/28", "10.240.0.32/28", "2001:db8:0:1::/80"].map(|block| format!("{block} is a block of addresses, not one address"));
+        let blocks = ["10.240.0.16/28", "10.240.0.32/28", "2001:db8:0:1::/80"]
+            .map(|block| format!("{block} is a block of addresses, not one address"));
         assert_eq!(excluded, blocks);
-        assert_eq!(judge(with_blocks, AddressType::Private, Interfaces::Primary), (text(&["10.240.0.4", "2001:db8::4"]), text(&["not primary"])));
+        assert_eq!(
+            judge(with_blocks, AddressType::Private, Interfaces::Primary),
+            (text(&["10.240.0.4", "2001:db8::4"]), text(&["not primary"]))
+        );
     }
 
     #[test]
@@ -210,17 +316,32 @@ mod tests {
         for (json, what) in [
             ("{}", "it has no IP configurations"),
             (r#"{"properties":null}"#, "it has no IP configurations"),
-            (r#"{"properties":{"ipConfigurations":[]}}"#, "it has no IP configurations"),
-            (r#"{"properties":{"ipConfigurations":[null]}}"#, "its IP configuration `` has no properties"),
-            (r#"{"properties":{"ipConfigurations":[{"name":"main"}]}}"#, "its IP configuration `main` has no properties"),
-            (r#"{"properties":{"ipConfigurations":[{"name":"main","properties":{}}]}}"#, "its IP configuration `main` has no properties"),
+            (
+                r#"{"properties":{"ipConfigurations":[]}}"#,
+                "it has no IP configurations",
+            ),
+            (
+                r#"{"properties":{"ipConfigurations":[null]}}"#,
+                "its IP configuration `` has no properties",
+            ),
+            (
+                r#"{"properties":{"ipConfigurations":[{"name":"main"}]}}"#,
+                "its IP configuration `main` has no properties",
+            ),
+            (
+                r#"{"properties":{"ipConfigurations":[{"name":"main","properties":{}}]}}"#,
+                "its IP configuration `main` has no properties",
+            ),
             (
                 r#"{"properties":{"ipConfigurations":[{"name":"main","properties":{"privateIPAddress":"10.0.0.x"}}]}}"#,
                 "`10.0.0.x` of its IP configuration `main`",
             ),
         ] {
             let interface: NetworkInterface = serde_json::from_str(json).unwrap();
-            let rule = AddressRule { address_type: AddressType::Private, interfaces: Interfaces::All };
+            let rule = AddressRule {
+                address_type: AddressType::Private,
+                interfaces: Interfaces::All,
+            };
             let error = rule.judge(&interface, &HashMap::new()).unwrap_err();
             assert!(error.to_string().contains(what), "{json}: {error}");
         }
@@ -230,6 +351,9 @@ mod tests {
     fn a_hole_beside_an_address_is_a_reason() {
         let json = r#"{"properties":{"ipConfigurations":[{"properties":{"privateIPAddress":"10.0.0.4"}},{"name":"second"}]}}"#;
         let reason = "the answer is incomplete: its IP configuration `second` has no properties";
-        assert_eq!(judge(json, AddressType::Private, Interfaces::All), (text(&["10.0.0.4"]), text(&[reason])));
+        assert_eq!(
+            judge(json, AddressType::Private, Interfaces::All),
+            (text(&["10.0.0.4"]), text(&[reason]))
+        );
     }
 }

@@ -14,7 +14,10 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 
 use super::query::Query;
-use crate::arm::{ArmRequests, Listing, NetworkInterface, PublicAddress, ResourceId, ScaleSet, VirtualMachine, is_not_found, name_key};
+use crate::arm::{
+    ArmRequests, Listing, NetworkInterface, PublicAddress, ResourceId, ScaleSet, VirtualMachine,
+    is_not_found, name_key,
+};
 
 /// How many single resources are asked for side by side.
 pub(super) const SIDE_BY_SIDE: usize = 8;
@@ -126,23 +129,48 @@ pub(super) async fn look_up<T: Resource>(
 ) -> Result<Found<T>> {
     let requests = query.requests();
     let mut groups: HashMap<String, HashSet<ResourceId>> = HashMap::new();
-    let whole_subscription = partial.as_ref().is_some_and(|partial| partial.resource_group.is_none());
-    let group_of = |id: &ResourceId| if whole_subscription { String::new() } else { id.resource_group().map(name_key).unwrap_or_default() };
+    let whole_subscription = partial
+        .as_ref()
+        .is_some_and(|partial| partial.resource_group.is_none());
+    let group_of = |id: &ResourceId| {
+        if whole_subscription {
+            String::new()
+        } else {
+            id.resource_group().map(name_key).unwrap_or_default()
+        }
+    };
     for id in wanted {
         groups.entry(group_of(&id)).or_default().insert(id);
     }
 
     let mut searches = Vec::new();
     if let Some(partial) = partial {
-        let key = partial.resource_group.as_deref().map(name_key).unwrap_or_default();
+        let key = partial
+            .resource_group
+            .as_deref()
+            .map(name_key)
+            .unwrap_or_default();
         if let Some(missing) = groups.remove(&key) {
-            searches.push(Search { list: Some(partial.rest), read: partial.read, missing, must_list: partial.must_list });
+            searches.push(Search {
+                list: Some(partial.rest),
+                read: partial.read,
+                missing,
+                must_list: partial.must_list,
+            });
         }
     }
     for (_, missing) in groups {
-        let group = missing.iter().find_map(|id| id.resource_group().map(str::to_owned)).filter(|_| missing.len() > T::FEW);
+        let group = missing
+            .iter()
+            .find_map(|id| id.resource_group().map(str::to_owned))
+            .filter(|_| missing.len() > T::FEW);
         let list = group.map(|group| query.list(T::list(&requests, Some(&group))));
-        searches.push(Search { list, read: Vec::new(), missing, must_list: false });
+        searches.push(Search {
+            list,
+            read: Vec::new(),
+            missing,
+            must_list: false,
+        });
     }
 
     let mut found = Found::new();
@@ -166,7 +194,9 @@ impl<T: Resource> Search<'_, T> {
     async fn run(mut self) -> Result<(Found<T>, HashSet<ResourceId>)> {
         let mut found = Found::new();
         self.sift(&mut found);
-        let Some(mut list) = self.list.take() else { return Ok((found, self.missing)) };
+        let Some(mut list) = self.list.take() else {
+            return Ok((found, self.missing));
+        };
         // The first page of a list that was partial is paid for already.
         let paid = list.pages_read();
         while list.has_more() && list.pages_read() - paid < self.missing.len() {
@@ -174,7 +204,11 @@ impl<T: Resource> Search<'_, T> {
                 Ok(page) => self.read = page.unwrap_or_default(),
                 // The right to read single resources need not be one over the group, and what is
                 // gone is found out one by one.
-                Err(cloud_autojoin_core::Error::Api(error)) if !self.must_list && matches!(error.status(), 403 | 404) => break,
+                Err(cloud_autojoin_core::Error::Api(error))
+                    if !self.must_list && matches!(error.status(), 403 | 404) =>
+                {
+                    break;
+                }
                 Err(error) => return Err(error),
             }
             self.sift(&mut found);
@@ -192,7 +226,11 @@ impl<T: Resource> Search<'_, T> {
     }
 }
 
-async fn read_singly<T: Resource>(query: Query<'_>, requests: &ArmRequests, ids: Vec<ResourceId>) -> Result<Found<T>> {
+async fn read_singly<T: Resource>(
+    query: Query<'_>,
+    requests: &ArmRequests,
+    ids: Vec<ResourceId>,
+) -> Result<Found<T>> {
     stream::iter(ids)
         .map(|id| {
             let request = T::one(requests, &id);

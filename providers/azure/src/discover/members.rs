@@ -22,12 +22,19 @@ impl ScaleSetName {
     /// everything else.
     pub(super) fn of_instance(id: &ResourceId) -> Option<Self> {
         id.after("virtualMachines")?;
-        Some(Self { resource_group: id.resource_group()?.to_owned(), name: id.after("virtualMachineScaleSets")?.to_owned() })
+        Some(Self {
+            resource_group: id.resource_group()?.to_owned(),
+            name: id.after("virtualMachineScaleSets")?.to_owned(),
+        })
     }
 
     /// Its id in the spelling given.
     pub(super) fn id(&self, query: Query<'_>) -> ResourceId {
-        ResourceId::scale_set(&query.config.subscription_id, &self.resource_group, &self.name)
+        ResourceId::scale_set(
+            &query.config.subscription_id,
+            &self.resource_group,
+            &self.name,
+        )
     }
 }
 
@@ -46,7 +53,12 @@ pub(super) struct Resolved {
 impl Resolved {
     /// A set of that mode with nothing in it.
     pub(super) fn new(mode: OrchestrationMode) -> Self {
-        Self { mode, candidates: Vec::new(), excluded: Vec::new(), findings: Vec::new() }
+        Self {
+            mode,
+            candidates: Vec::new(),
+            excluded: Vec::new(),
+            findings: Vec::new(),
+        }
     }
 }
 

@@ -58,14 +58,48 @@ use crate::select::{Selection, TagPlace, Tags};
 pub(crate) async fn run(query: Query<'_>) -> Result<Discovery> {
     let mut answer = Answer::new(query);
     match &query.config.selection {
-        Selection::Tag { tags, resource_groups, lookup } => tags::collect(TagQuery { query, tags, resource_groups }, *lookup, &mut answer).await?,
-        Selection::ScaleSet { resource_group, name, orchestration_mode, tags } => {
-            let set = ScaleSetName { resource_group: resource_group.clone(), name: name.clone() };
+        Selection::Tag {
+            tags,
+            resource_groups,
+            lookup,
+        } => {
+            tags::collect(
+                TagQuery {
+                    query,
+                    tags,
+                    resource_groups,
+                },
+                *lookup,
+                &mut answer,
+            )
+            .await?
+        }
+        Selection::ScaleSet {
+            resource_group,
+            name,
+            orchestration_mode,
+            tags,
+        } => {
+            let set = ScaleSetName {
+                resource_group: resource_group.clone(),
+                name: name.clone(),
+            };
             let may_be_on = |place| tags.as_ref().is_some_and(|tags| tags.may_be_on(place));
-            let wanted = Wanted { mode: *orchestration_mode, instance_tags: may_be_on(TagPlace::Instance) };
-            let its_tags = async { if may_be_on(TagPlace::ScaleSet) { tags_of(query, &set).await.map(Some) } else { Ok(None) } };
+            let wanted = Wanted {
+                mode: *orchestration_mode,
+                instance_tags: may_be_on(TagPlace::Instance),
+            };
+            let its_tags = async {
+                if may_be_on(TagPlace::ScaleSet) {
+                    tags_of(query, &set).await.map(Some)
+                } else {
+                    Ok(None)
+                }
+            };
             let found = try_join(scale_set::resolve(query, &set, wanted), its_tags).await;
-            let may_be_gone = found.as_ref().map_or_else(is_not_found, |(resolved, _)| resolved.candidates.is_empty());
+            let may_be_gone = found
+                .as_ref()
+                .map_or_else(is_not_found, |(resolved, _)| resolved.candidates.is_empty());
             if may_be_gone {
                 // It may be made anew, with other tags.
                 query.caches.forget_tags(&set.id(query));
@@ -93,8 +127,17 @@ async fn tags_of(query: Query<'_>, set: &ScaleSetName) -> Result<Arc<arm::Tags>>
 }
 
 /// Takes what a scale set came to into the answer.
-fn collect(answer: &mut Answer<'_>, set: &ScaleSetName, resolved: Resolved, tags: Option<&Tags>, its_tags: Option<Arc<arm::Tags>>) {
-    let has_address = resolved.candidates.iter().any(|candidate| candidate.interface.has_private_address());
+fn collect(
+    answer: &mut Answer<'_>,
+    set: &ScaleSetName,
+    resolved: Resolved,
+    tags: Option<&Tags>,
+    its_tags: Option<Arc<arm::Tags>>,
+) {
+    let has_address = resolved
+        .candidates
+        .iter()
+        .any(|candidate| candidate.interface.has_private_address());
     let examined = resolved.candidates.len() + resolved.excluded.len();
     if !has_address && examined > 0 {
         answer.find(no_address(set, &resolved));
@@ -117,16 +160,27 @@ fn collect(answer: &mut Answer<'_>, set: &ScaleSetName, resolved: Resolved, tags
         answer.leave_out(node);
     }
     if let Some(tags) = tags.filter(|_| answer.taken() == 0) {
-        near.findings(tags, "interfaces of the scale set").into_iter().for_each(|finding| answer.find(finding));
+        near.findings(tags, "interfaces of the scale set")
+            .into_iter()
+            .for_each(|finding| answer.find(finding));
     }
 }
 
 fn no_address(set: &ScaleSetName, resolved: &Resolved) -> Finding {
     let there = format!("the scale set `{}` is there ({})", set.name, resolved.mode);
-    let are_gone = resolved.excluded.iter().all(|node| node.excluded.contains(&Exclusion::InstanceGone));
+    let are_gone = resolved
+        .excluded
+        .iter()
+        .all(|node| node.excluded.contains(&Exclusion::InstanceGone));
     if resolved.candidates.is_empty() && are_gone {
-        return Finding::new(format!("{there}, and all that is left of its instances are {} network interfaces", resolved.excluded.len()))
-            .with_hint("its instances were deleted a moment ago: try again in a while");
+        return Finding::new(format!(
+            "{there}, and all that is left of its instances are {} network interfaces",
+            resolved.excluded.len()
+        ))
+        .with_hint("its instances were deleted a moment ago: try again in a while");
     }
-    Finding::new(format!("{there}, and none of its instances has an address yet")).with_hint("its instances are being made: try again in a while")
+    Finding::new(format!(
+        "{there}, and none of its instances has an address yet"
+    ))
+    .with_hint("its instances are being made: try again in a while")
 }

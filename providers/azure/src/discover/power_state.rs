@@ -41,27 +41,61 @@ pub(super) async fn read(query: Query<'_>, candidates: &[Candidate]) -> Result<P
     let mut flexible: HashMap<String, (ScaleSetName, HashSet<ResourceId>)> = HashMap::new();
     let mut others: HashSet<ResourceId> = HashSet::new();
     for candidate in candidates {
-        let Some(id) = candidate.instance_id() else { continue };
+        let Some(id) = candidate.instance_id() else {
+            continue;
+        };
         let instance = candidate.instance.as_ref();
         if let Some(state) = instance.and_then(|instance| instance.power_state.clone()) {
             states.insert(id.clone(), Ok(state));
         } else if let Some(set) = ScaleSetName::of_instance(id) {
             uniform.insert(name_key(set.id(query).as_str()), set);
-        } else if let (Some(name), Some(group)) = (instance.and_then(|instance| instance.scale_set.clone()), id.resource_group()) {
+        } else if let (Some(name), Some(group)) = (
+            instance.and_then(|instance| instance.scale_set.clone()),
+            id.resource_group(),
+        ) {
             // Machines of a Flexible set are in its resource group.
-            let set = ScaleSetName { resource_group: group.to_owned(), name };
-            flexible.entry(name_key(set.id(query).as_str())).or_insert_with(|| (set, HashSet::new())).1.insert(id.clone());
+            let set = ScaleSetName {
+                resource_group: group.to_owned(),
+                name,
+            };
+            flexible
+                .entry(name_key(set.id(query).as_str()))
+                .or_insert_with(|| (set, HashSet::new()))
+                .1
+                .insert(id.clone());
         } else {
             others.insert(id.clone());
         }
     }
     if flexible.len() > SETS {
-        others.extend(std::mem::take(&mut flexible).into_values().flat_map(|(_, ids)| ids));
+        others.extend(
+            std::mem::take(&mut flexible)
+                .into_values()
+                .flat_map(|(_, ids)| ids),
+        );
     }
-    for instances in try_join_all(uniform.values().map(|set| uniform::instances(query, set, true))).await? {
-        states.extend(instances.into_iter().map(|(id, instance)| (id, Ok(instance.power_state.clone().unwrap_or_else(|| UNKNOWN.to_owned())))));
+    for instances in try_join_all(
+        uniform
+            .values()
+            .map(|set| uniform::instances(query, set, true)),
+    )
+    .await?
+    {
+        states.extend(instances.into_iter().map(|(id, instance)| {
+            (
+                id,
+                Ok(instance
+                    .power_state
+                    .clone()
+                    .unwrap_or_else(|| UNKNOWN.to_owned())),
+            )
+        }));
     }
-    let of_sets = try_join_all(flexible.into_values().map(|(set, ids)| of_set(query, set, ids)));
+    let of_sets = try_join_all(
+        flexible
+            .into_values()
+            .map(|(set, ids)| of_set(query, set, ids)),
+    );
     let (of_sets, of_others) = try_join(of_sets, of_subscription(query, others)).await?;
     let mut missing = Vec::new();
     for (found, left) in of_sets.into_iter().chain([of_others]) {
@@ -76,9 +110,17 @@ pub(super) async fn read(query: Query<'_>, candidates: &[Candidate]) -> Result<P
 type Listed = (HashMap<ResourceId, String>, HashSet<ResourceId>);
 
 /// Reads the views of a Flexible set in one list.
-async fn of_set(query: Query<'_>, set: ScaleSetName, mut missing: HashSet<ResourceId>) -> Result<Listed> {
+async fn of_set(
+    query: Query<'_>,
+    set: ScaleSetName,
+    mut missing: HashSet<ResourceId>,
+) -> Result<Listed> {
     let requests = query.requests();
-    let list = query.list::<VirtualMachine>(requests.scale_set_members(&set.resource_group, &set.name, true));
+    let list = query.list::<VirtualMachine>(requests.scale_set_members(
+        &set.resource_group,
+        &set.name,
+        true,
+    ));
     let machines = match list.read_on(Vec::new()).await {
         Ok(machines) => machines,
         Err(error) if is_refused(&error) => return Ok((HashMap::new(), missing)),
@@ -86,7 +128,10 @@ async fn of_set(query: Query<'_>, set: ScaleSetName, mut missing: HashSet<Resour
     };
     // By name, which is unique in a group: what Azure leaves of a machine beside its view is not
     // documented.
-    let mut by_name: HashMap<String, ResourceId> = missing.iter().map(|id| (name_key(id.name()), id.clone())).collect();
+    let mut by_name: HashMap<String, ResourceId> = missing
+        .iter()
+        .map(|id| (name_key(id.name()), id.clone()))
+        .collect();
     let mut found = HashMap::new();
     for machine in machines {
         if let Some(state) = state_of(&machine)
@@ -129,7 +174,12 @@ fn is_refused(error: &Error) -> bool {
 }
 
 fn state_of(machine: &VirtualMachine) -> Option<String> {
-    machine.properties.instance_view.as_ref()?.power_state().map(str::to_owned)
+    machine
+        .properties
+        .instance_view
+        .as_ref()?
+        .power_state()
+        .map(str::to_owned)
 }
 
 async fn read_singly(query: Query<'_>, machines: Vec<ResourceId>) -> Result<PowerStates> {

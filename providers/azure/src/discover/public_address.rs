@@ -18,10 +18,18 @@ use crate::arm::{PublicAddress, ResourceId, name_key};
 /// # Errors
 ///
 /// A list or an address that cannot be read.
-pub(super) async fn read(query: Query<'_>, rule: AddressRule, candidates: &[Candidate]) -> Result<PublicAddresses> {
+pub(super) async fn read(
+    query: Query<'_>,
+    rule: AddressRule,
+    candidates: &[Candidate],
+) -> Result<PublicAddresses> {
     let mut sets: HashMap<String, ScaleSetName> = HashMap::new();
     let mut wanted: HashSet<ResourceId> = HashSet::new();
-    for id in candidates.iter().flat_map(|candidate| rule.public_address_ids(&candidate.interface)).filter(|id| !id.is_empty()) {
+    for id in candidates
+        .iter()
+        .flat_map(|candidate| rule.public_address_ids(&candidate.interface))
+        .filter(|id| !id.is_empty())
+    {
         match ScaleSetName::of_instance(id) {
             Some(set) => {
                 sets.insert(name_key(set.id(query).as_str()), set);
@@ -32,8 +40,18 @@ pub(super) async fn read(query: Query<'_>, rule: AddressRule, candidates: &[Cand
         }
     }
     let requests = query.requests();
-    let lists = sets.values().map(|set| query.list::<PublicAddress>(requests.scale_set_public_addresses(&set.resource_group, &set.name)).read_on(Vec::new()));
-    let of_sets = try_join_all(lists).await?.into_iter().flatten().map(|address| (address.id.clone(), address));
+    let lists = sets.values().map(|set| {
+        query
+            .list::<PublicAddress>(
+                requests.scale_set_public_addresses(&set.resource_group, &set.name),
+            )
+            .read_on(Vec::new())
+    });
+    let of_sets = try_join_all(lists)
+        .await?
+        .into_iter()
+        .flatten()
+        .map(|address| (address.id.clone(), address));
     let mut addresses: PublicAddresses = of_sets.collect();
     addresses.extend(look_up::<PublicAddress>(query, wanted, None).await?);
     Ok(addresses)

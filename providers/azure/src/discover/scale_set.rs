@@ -35,12 +35,25 @@ pub(super) struct Wanted {
 /// # Errors
 ///
 /// There is no such set; or what its mode takes cannot be read, wholly.
-pub(super) async fn resolve(query: Query<'_>, set: &ScaleSetName, wanted: Wanted) -> Result<Resolved> {
+pub(super) async fn resolve(
+    query: Query<'_>,
+    set: &ScaleSetName,
+    wanted: Wanted,
+) -> Result<Resolved> {
     let id = set.id(query);
     if wanted.mode.is_none()
         && let Some(mode) = query.caches.mode(&id)
     {
-        match attempt(query, set, Wanted { mode: Some(mode), ..wanted }).await {
+        match attempt(
+            query,
+            set,
+            Wanted {
+                mode: Some(mode),
+                ..wanted
+            },
+        )
+        .await
+        {
             Ok(Attempt::Members(resolved)) => return Ok(resolved),
             Ok(Attempt::Neither { uniform, flexible }) => {
                 let end = match mode {
@@ -50,7 +63,9 @@ pub(super) async fn resolve(query: Query<'_>, set: &ScaleSetName, wanted: Wanted
                 match end {
                     // The set was emptied, or made anew in the other mode: all is asked again.
                     Some(PathEnd::Empty) | None => query.caches.keep_mode(&id, None),
-                    Some(PathEnd::Failed(error)) if is_not_found(&error) => query.caches.keep_mode(&id, None),
+                    Some(PathEnd::Failed(error)) if is_not_found(&error) => {
+                        query.caches.keep_mode(&id, None)
+                    }
                     Some(PathEnd::Failed(error)) => return Err(error),
                 }
             }
@@ -62,7 +77,9 @@ pub(super) async fn resolve(query: Query<'_>, set: &ScaleSetName, wanted: Wanted
             query.caches.keep_mode(&id, Some(resolved.mode));
             Ok(resolved)
         }
-        Attempt::Neither { uniform, flexible } => empty_scale_set::explain(query, set, uniform, flexible).await,
+        Attempt::Neither { uniform, flexible } => {
+            empty_scale_set::explain(query, set, uniform, flexible).await
+        }
     }
 }
 
@@ -72,8 +89,22 @@ pub(super) async fn resolve(query: Query<'_>, set: &ScaleSetName, wanted: Wanted
 /// # Errors
 ///
 /// What its mode takes cannot be read, wholly.
-pub(super) async fn resolve_listed(query: Query<'_>, set: &ScaleSetName, mode: Option<OrchestrationMode>, instance_tags: bool) -> Result<Resolved> {
-    match attempt(query, set, Wanted { mode, instance_tags }).await? {
+pub(super) async fn resolve_listed(
+    query: Query<'_>,
+    set: &ScaleSetName,
+    mode: Option<OrchestrationMode>,
+    instance_tags: bool,
+) -> Result<Resolved> {
+    match attempt(
+        query,
+        set,
+        Wanted {
+            mode,
+            instance_tags,
+        },
+    )
+    .await?
+    {
         Attempt::Members(resolved) => Ok(resolved),
         Attempt::Neither { uniform, flexible } => {
             for end in [uniform, flexible] {
@@ -90,7 +121,10 @@ pub(super) async fn resolve_listed(query: Query<'_>, set: &ScaleSetName, mode: O
 
 enum Attempt {
     Members(Resolved),
-    Neither { uniform: Option<PathEnd>, flexible: Option<PathEnd> },
+    Neither {
+        uniform: Option<PathEnd>,
+        flexible: Option<PathEnd>,
+    },
 }
 
 async fn attempt(query: Query<'_>, set: &ScaleSetName, wanted: Wanted) -> Result<Attempt> {
@@ -101,11 +135,22 @@ async fn attempt(query: Query<'_>, set: &ScaleSetName, wanted: Wanted) -> Result
 
     let mut uniform = Slot::empty();
     if asks_mode(OrchestrationMode::Uniform) {
-        uniform = Slot::new(query.list::<NetworkInterface>(requests.scale_set_network_interfaces(group, name)).open().boxed());
+        uniform = Slot::new(
+            query
+                .list::<NetworkInterface>(requests.scale_set_network_interfaces(group, name))
+                .open()
+                .boxed(),
+        );
     }
     let (mut machines, mut interfaces) = (Slot::empty(), Slot::empty());
     if asks_mode(OrchestrationMode::Flexible) {
-        machines = Slot::new(open_members(query.list::<VirtualMachine>(requests.scale_set_members(group, name, false)), &id).boxed());
+        machines = Slot::new(
+            open_members(
+                query.list::<VirtualMachine>(requests.scale_set_members(group, name, false)),
+                &id,
+            )
+            .boxed(),
+        );
         let first_page = query.list::<NetworkInterface>(requests.network_interfaces(Some(group)));
         interfaces = Slot::new(begin(first_page, group).boxed());
     }
@@ -113,19 +158,34 @@ async fn attempt(query: Query<'_>, set: &ScaleSetName, wanted: Wanted) -> Result
     loop {
         if let Some(opened) = machines.take_if(|(machines, _)| has_member(machines, &id)) {
             drop(uniform);
-            return flexible::resolve(query, set, opened, interfaces).await.map(Attempt::Members);
+            return flexible::resolve(query, set, opened, interfaces)
+                .await
+                .map(Attempt::Members);
         }
         if let Some(opened) = uniform.take_if(has_members) {
             drop((machines, interfaces));
-            return uniform::resolve(query, set, opened, wanted.instance_tags).await.map(Attempt::Members);
+            return uniform::resolve(query, set, opened, wanted.instance_tags)
+                .await
+                .map(Attempt::Members);
         }
         if !uniform.is_running() && !machines.is_running() {
-            return Ok(Attempt::Neither { uniform: uniform.end(), flexible: machines.end() });
+            return Ok(Attempt::Neither {
+                uniform: uniform.end(),
+                flexible: machines.end(),
+            });
         }
         poll_fn(|context| {
             // All three go on, whichever is ready.
-            let changed = [uniform.poll(context), machines.poll(context), interfaces.poll(context)];
-            if changed.contains(&true) { Poll::Ready(()) } else { Poll::Pending }
+            let changed = [
+                uniform.poll(context),
+                machines.poll(context),
+                interfaces.poll(context),
+            ];
+            if changed.contains(&true) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }
@@ -137,7 +197,10 @@ fn has_members(opened: &Opened<'_, NetworkInterface>) -> bool {
 
 /// Reads the list to the first page with a member, or to the end: where the filter was lost, other
 /// machines may come first.
-async fn open_members<'a>(mut list: Listing<'a, VirtualMachine>, scale_set: &ResourceId) -> Result<Opened<'a, VirtualMachine>> {
+async fn open_members<'a>(
+    mut list: Listing<'a, VirtualMachine>,
+    scale_set: &ResourceId,
+) -> Result<Opened<'a, VirtualMachine>> {
     let mut machines = Vec::new();
     while let Some(page) = list.next().await? {
         machines.extend(page);
@@ -149,10 +212,20 @@ async fn open_members<'a>(mut list: Listing<'a, VirtualMachine>, scale_set: &Res
 }
 
 fn has_member(machines: &[VirtualMachine], scale_set: &ResourceId) -> bool {
-    machines.iter().any(|machine| belongs(machine, scale_set) != Some(false))
+    machines
+        .iter()
+        .any(|machine| belongs(machine, scale_set) != Some(false))
 }
 
-async fn begin<'a>(mut list: Listing<'a, NetworkInterface>, group: &str) -> Result<PartialList<'a, NetworkInterface>> {
+async fn begin<'a>(
+    mut list: Listing<'a, NetworkInterface>,
+    group: &str,
+) -> Result<PartialList<'a, NetworkInterface>> {
     let read = list.next().await?.unwrap_or_default();
-    Ok(PartialList { resource_group: Some(group.to_owned()), read, rest: list, must_list: true })
+    Ok(PartialList {
+        resource_group: Some(group.to_owned()),
+        read,
+        rest: list,
+        must_list: true,
+    })
 }

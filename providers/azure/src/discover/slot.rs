@@ -17,18 +17,28 @@ pub(super) struct Slot<'a, T> {
 impl<'a, T> Slot<'a, T> {
     /// A query that is not asked.
     pub(super) fn empty() -> Self {
-        Self { running: None, answer: None }
+        Self {
+            running: None,
+            answer: None,
+        }
     }
 
     /// A query that is asked from now on.
     pub(super) fn new(running: BoxFuture<'a, Result<T>>) -> Self {
-        Self { running: Some(running), answer: None }
+        Self {
+            running: Some(running),
+            answer: None,
+        }
     }
 
     /// Goes on with the query; true when the answer has just come.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(running) = &mut self.running else { return false };
-        let Poll::Ready(answer) = running.poll_unpin(context) else { return false };
+        let Some(running) = &mut self.running else {
+            return false;
+        };
+        let Poll::Ready(answer) = running.poll_unpin(context) else {
+            return false;
+        };
         (self.running, self.answer) = (None, Some(answer));
         true
     }
@@ -48,7 +58,11 @@ impl<'a, T> Slot<'a, T> {
 
     /// The answer, if it has come and is such a one.
     pub(super) fn take_if(&mut self, is_such: impl FnOnce(&T) -> bool) -> Option<T> {
-        if !self.answer.as_ref().is_some_and(|answer| answer.as_ref().is_ok_and(is_such)) {
+        if !self
+            .answer
+            .as_ref()
+            .is_some_and(|answer| answer.as_ref().is_ok_and(is_such))
+        {
             return None;
         }
         self.answer.take().and_then(Result::ok)

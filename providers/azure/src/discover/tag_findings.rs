@@ -26,14 +26,27 @@ impl Seen {
 }
 
 /// Says why nothing matched, the likeliest cause first.
-pub(super) async fn explain(tag_query: TagQuery<'_>, lookup: Lookup, seen: &Seen, answer: &mut Answer<'_>) {
+pub(super) async fn explain(
+    tag_query: TagQuery<'_>,
+    lookup: Lookup,
+    seen: &Seen,
+    answer: &mut Answer<'_>,
+) {
     let tags = tag_query.tags;
-    for (near, things) in [(&seen.interfaces, "network interfaces"), (&seen.machines, "virtual machines"), (&seen.scale_sets, "scale sets")] {
-        near.findings(tags, things).into_iter().for_each(|finding| answer.find(finding));
+    for (near, things) in [
+        (&seen.interfaces, "network interfaces"),
+        (&seen.machines, "virtual machines"),
+        (&seen.scale_sets, "scale sets"),
+    ] {
+        near.findings(tags, things)
+            .into_iter()
+            .for_each(|finding| answer.find(finding));
     }
     let elsewhere = elsewhere(tag_query).await;
     let is_elsewhere = elsewhere.is_some();
-    elsewhere.into_iter().for_each(|finding| answer.find(finding));
+    elsewhere
+        .into_iter()
+        .for_each(|finding| answer.find(finding));
     if is_elsewhere {
         return;
     }
@@ -72,44 +85,105 @@ fn nothing_there(tag_query: TagQuery<'_>) -> Finding {
         .collect();
     let hint = "check `subscription_id` and `resource_group`, and that the role of this identity covers them";
     let uniform = "; interfaces of Uniform scale sets are in no list but their own: name the set with `vm_scale_set`, or say `tag_on=scale_set`";
-    let with_uniform = if tag_query.tags.may_be_on(TagPlace::ScaleSet) { "" } else { uniform };
-    Finding::new(format!("{place} has no {} that this identity may see", things.join(" or "))).with_hint(format!("{hint}{with_uniform}"))
+    let with_uniform = if tag_query.tags.may_be_on(TagPlace::ScaleSet) {
+        ""
+    } else {
+        uniform
+    };
+    Finding::new(format!(
+        "{place} has no {} that this identity may see",
+        things.join(" or ")
+    ))
+    .with_hint(format!("{hint}{with_uniform}"))
 }
 
 fn conditions(tags: &Tags) -> String {
     let conditions: Vec<String> = tags.conditions.iter().map(ToString::to_string).collect();
-    format!("{} {}", if conditions.len() == 1 { "tag" } else { "tags" }, conditions.join(" and "))
+    format!(
+        "{} {}",
+        if conditions.len() == 1 { "tag" } else { "tags" },
+        conditions.join(" and ")
+    )
 }
 
 /// Looks in the index where else the first tag is set. A failure is ignored: this only explains.
 async fn elsewhere(tag_query: TagQuery<'_>) -> Option<Finding> {
-    let TagQuery { query, tags, resource_groups } = tag_query;
+    let TagQuery {
+        query,
+        tags,
+        resource_groups,
+    } = tag_query;
     let condition = tags.conditions.first()?;
-    let query = Query { call: &query.call.within(PATIENCE), ..query };
-    let request = query.requests().resources_with_tag(&condition.name, &condition.value);
+    let query = Query {
+        call: &query.call.within(PATIENCE),
+        ..query
+    };
+    let request = query
+        .requests()
+        .resources_with_tag(&condition.name, &condition.value);
     let (hits, _) = query.list::<IndexedResource>(request).open().await.ok()?;
     let in_scope = |hit: &IndexedResource| {
-        resource_groups.is_empty() || hit.id.resource_group().is_some_and(|found| resource_groups.iter().any(|group| same_name(group, found)))
+        resource_groups.is_empty()
+            || hit
+                .id
+                .resource_group()
+                .is_some_and(|found| resource_groups.iter().any(|group| same_name(group, found)))
     };
     for (kind, thing, place) in [
-        ("Microsoft.Compute/virtualMachineScaleSets", "scale set", TagPlace::ScaleSet),
-        ("Microsoft.Compute/virtualMachines", "virtual machine", TagPlace::Instance),
-        ("Microsoft.Network/networkInterfaces", "network interface", TagPlace::NetworkInterface),
+        (
+            "Microsoft.Compute/virtualMachineScaleSets",
+            "scale set",
+            TagPlace::ScaleSet,
+        ),
+        (
+            "Microsoft.Compute/virtualMachines",
+            "virtual machine",
+            TagPlace::Instance,
+        ),
+        (
+            "Microsoft.Network/networkInterfaces",
+            "network interface",
+            TagPlace::NetworkInterface,
+        ),
     ] {
-        let hits: Vec<&IndexedResource> = hits.iter().filter(|hit| hit.kind().eq_ignore_ascii_case(kind)).collect();
-        let others = if hits.len() > 1 { format!(" and {} more", hits.len() - 1) } else { String::new() };
-        if let Some(hit) = hits.iter().find(|hit| in_scope(hit)).filter(|_| !tags.may_be_on(place)) {
-            let finding = Finding::new(format!("tag {condition} is set on the {thing} `{}`{others}", hit.id.name()));
-            return Some(with_place(finding.with_hint(format!("add `tag_on={}`", place.word())), tags, place));
+        let hits: Vec<&IndexedResource> = hits
+            .iter()
+            .filter(|hit| hit.kind().eq_ignore_ascii_case(kind))
+            .collect();
+        let others = if hits.len() > 1 {
+            format!(" and {} more", hits.len() - 1)
+        } else {
+            String::new()
+        };
+        if let Some(hit) = hits
+            .iter()
+            .find(|hit| in_scope(hit))
+            .filter(|_| !tags.may_be_on(place))
+        {
+            let finding = Finding::new(format!(
+                "tag {condition} is set on the {thing} `{}`{others}",
+                hit.id.name()
+            ));
+            return Some(with_place(
+                finding.with_hint(format!("add `tag_on={}`", place.word())),
+                tags,
+                place,
+            ));
         }
         if let Some(hit) = hits.iter().find(|hit| !in_scope(hit)) {
             let group = hit.id.resource_group().unwrap_or_default();
-            let finding = Finding::new(format!("tag {condition} is set on the {thing} `{}`{others} in resource group `{group}`", hit.id.name()))
-                .with_change("resource_group", Some(group));
+            let finding = Finding::new(format!(
+                "tag {condition} is set on the {thing} `{}`{others} in resource group `{group}`",
+                hit.id.name()
+            ))
+            .with_change("resource_group", Some(group));
             if tags.may_be_on(place) {
                 return Some(finding.with_hint(format!("look in `resource_group={group}`")));
             }
-            let hint = format!("look in `resource_group={group}` and `tag_on={}`", place.word());
+            let hint = format!(
+                "look in `resource_group={group}` and `tag_on={}`",
+                place.word()
+            );
             return Some(with_place(finding.with_hint(hint), tags, place));
         }
     }

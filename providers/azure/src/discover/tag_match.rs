@@ -20,26 +20,48 @@ pub(super) type TaggedResource<'a> = (TagPlace, &'a arm::Tags);
 /// Why the tags do not hold: one reason for each that does not, in the order of the query. Empty:
 /// they hold.
 pub(super) fn judge(wanted: &Tags, tagged: &[TaggedResource<'_>]) -> Vec<Exclusion> {
-    wanted.conditions.iter().filter_map(|condition| judge_one(wanted, condition, tagged)).collect()
+    wanted
+        .conditions
+        .iter()
+        .filter_map(|condition| judge_one(wanted, condition, tagged))
+        .collect()
 }
 
 /// Whether one condition holds for the tags of one place.
 pub(super) fn holds(condition: &TagCondition, tags: &arm::Tags) -> bool {
-    tags.0.iter().any(|(name, value)| *value == condition.value && same_name(name, &condition.name))
+    tags.0
+        .iter()
+        .any(|(name, value)| *value == condition.value && same_name(name, &condition.name))
 }
 
-fn judge_one(wanted: &Tags, condition: &TagCondition, tagged: &[TaggedResource<'_>]) -> Option<Exclusion> {
-    let (counting, other): (Vec<&TaggedResource<'_>>, Vec<&TaggedResource<'_>>) = tagged.iter().partition(|(place, _)| wanted.may_be_on(*place));
+fn judge_one(
+    wanted: &Tags,
+    condition: &TagCondition,
+    tagged: &[TaggedResource<'_>],
+) -> Option<Exclusion> {
+    let (counting, other): (Vec<&TaggedResource<'_>>, Vec<&TaggedResource<'_>>) = tagged
+        .iter()
+        .partition(|(place, _)| wanted.may_be_on(*place));
     if counting.iter().any(|(_, tags)| holds(condition, tags)) {
         return None;
     }
     let tag = || condition.name.clone();
     if let Some((place, _)) = other.iter().find(|(_, tags)| holds(condition, tags)) {
-        return Some(Exclusion::TagElsewhere { tag: tag(), found_on: place.to_string() });
+        return Some(Exclusion::TagElsewhere {
+            tag: tag(),
+            found_on: place.to_string(),
+        });
     }
-    let found = counting.iter().flat_map(|(_, tags)| &tags.0).find(|(name, _)| same_name(name, &condition.name));
+    let found = counting
+        .iter()
+        .flat_map(|(_, tags)| &tags.0)
+        .find(|(name, _)| same_name(name, &condition.name));
     Some(match found {
-        Some((_, found)) => Exclusion::TagDiffers { tag: tag(), wanted: condition.value.clone(), found: found.clone() },
+        Some((_, found)) => Exclusion::TagDiffers {
+            tag: tag(),
+            wanted: condition.value.clone(),
+            found: found.clone(),
+        },
         None => Exclusion::TagMissing { tag: tag() },
     })
 }
@@ -73,7 +95,12 @@ impl NearMisses {
                         *differing.values.entry(found.clone()).or_default() += 1;
                     }
                 }
-                Exclusion::TagElsewhere { tag, found_on } => *self.elsewhere.entry((tag.clone(), found_on.clone())).or_default() += 1,
+                Exclusion::TagElsewhere { tag, found_on } => {
+                    *self
+                        .elsewhere
+                        .entry((tag.clone(), found_on.clone()))
+                        .or_default() += 1
+                }
                 _ => {}
             }
         }
@@ -87,13 +114,34 @@ impl NearMisses {
     /// The findings about tags that are set on another resource, and of values that are not the
     /// ones asked for; `things` is what was looked at, in the plural.
     pub(super) fn findings(&self, wanted: &Tags, things: &str) -> Vec<Finding> {
-        let places = [TagPlace::NetworkInterface, TagPlace::Instance, TagPlace::ScaleSet];
-        let elsewhere = self.elsewhere.iter().filter_map(|((tag, found_on), count)| {
-            let place = places.into_iter().find(|place| place.to_string() == *found_on)?;
-            let finding = Finding::new(format!("of {count} of the {things} tag `{tag}` is set on the {place}"));
-            Some(with_place(finding.with_hint(format!("add `tag_on={}`", place.word())), wanted, place))
+        let places = [
+            TagPlace::NetworkInterface,
+            TagPlace::Instance,
+            TagPlace::ScaleSet,
+        ];
+        let elsewhere = self
+            .elsewhere
+            .iter()
+            .filter_map(|((tag, found_on), count)| {
+                let place = places
+                    .into_iter()
+                    .find(|place| place.to_string() == *found_on)?;
+                let finding = Finding::new(format!(
+                    "of {count} of the {things} tag `{tag}` is set on the {place}"
+                ));
+                Some(with_place(
+                    finding.with_hint(format!("add `tag_on={}`", place.word())),
+                    wanted,
+                    place,
+                ))
+            });
+        let differing = wanted.conditions.iter().filter_map(|condition| {
+            Some(of_values(
+                condition,
+                self.differing.get(&condition.name)?,
+                things,
+            ))
         });
-        let differing = wanted.conditions.iter().filter_map(|condition| Some(of_values(condition, self.differing.get(&condition.name)?, things)));
         elsewhere.chain(differing).collect()
     }
 }
@@ -104,23 +152,41 @@ fn of_values(condition: &TagCondition, differing: &Differing, things: &str) -> F
     let like = |found: &&String| same_name(found.trim(), value.trim());
     if let Some(found) = values.keys().find(like) {
         let count = values[found];
-        return Finding::new(format!("{count} of the {things} have tag `{name}` = `{found}`, and values are compared exactly"))
-            .with_hint(format!("ask for the value `{found}`, or correct the tag"));
+        return Finding::new(format!(
+            "{count} of the {things} have tag `{name}` = `{found}`, and values are compared exactly"
+        ))
+        .with_hint(format!("ask for the value `{found}`, or correct the tag"));
     }
-    let near = key::nearest_name(value, values.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
-    let mut listed: Vec<String> = values.keys().take(3).map(|value| format!("`{value}`")).collect();
+    let near = key::nearest_name(value, values.keys().map(String::as_str))
+        .map(|near| format!("did you mean `{near}`?"));
+    let mut listed: Vec<String> = values
+        .keys()
+        .take(3)
+        .map(|value| format!("`{value}`"))
+        .collect();
     if values.len() > listed.len() {
         listed.push("...".to_owned());
     }
-    Finding::new(format!("{count} of the {things} have tag `{name}` with other values: {}", listed.join(", ")))
-        .with_hint(near.unwrap_or_else(|| format!("check the value `{value}` of tag `{name}`")))
+    Finding::new(format!(
+        "{count} of the {things} have tag `{name}` with other values: {}",
+        listed.join(", ")
+    ))
+    .with_hint(near.unwrap_or_else(|| format!("check the value `{value}` of tag `{name}`")))
 }
 
 /// The finding with the change by which tags on `place` count: alone where there is one tag, beside
 /// the other places where there are several, each of which may stand elsewhere.
 pub(super) fn with_place(finding: Finding, tags: &Tags, place: TagPlace) -> Finding {
-    let places = if tags.conditions.len() > 1 { tags.places.as_slice() } else { &[] };
-    let words: Vec<&str> = places.iter().chain([&place]).map(|place| place.word()).collect();
+    let places = if tags.conditions.len() > 1 {
+        tags.places.as_slice()
+    } else {
+        &[]
+    };
+    let words: Vec<&str> = places
+        .iter()
+        .chain([&place])
+        .map(|place| place.word())
+        .collect();
     finding.with_change("tag_on", Some(&words.join(",")))
 }
 
@@ -129,15 +195,29 @@ mod tests {
     use super::*;
 
     fn tags(pairs: &[(&str, &str)]) -> arm::Tags {
-        arm::Tags(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        arm::Tags(
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
     }
 
     fn wanted(conditions: &[(&str, &str)], places: &[TagPlace]) -> Tags {
-        Tags::on_network_interface(conditions.iter().map(|(name, value)| TagCondition::new(*name, *value)).collect()).with_places(places.to_vec())
+        Tags::on_network_interface(
+            conditions
+                .iter()
+                .map(|(name, value)| TagCondition::new(*name, *value))
+                .collect(),
+        )
+        .with_places(places.to_vec())
     }
 
     fn reasons(wanted: &Tags, tagged: &[TaggedResource<'_>]) -> Vec<String> {
-        judge(wanted, tagged).iter().map(ToString::to_string).collect()
+        judge(wanted, tagged)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     const NIC: TagPlace = TagPlace::NetworkInterface;
@@ -146,8 +226,14 @@ mod tests {
     fn names_are_compared_without_case_and_values_exactly() {
         let wanted = wanted(&[("Consul", "server")], &[NIC]);
         assert!(judge(&wanted, &[(NIC, &tags(&[("cONSUL", "server")]))]).is_empty());
-        assert_eq!(reasons(&wanted, &[(NIC, &tags(&[("consul", "Server")]))]), ["tag `Consul` is `Server`, not `server`"]);
-        assert_eq!(reasons(&wanted, &[(NIC, &tags(&[("nomad", "server")]))]), ["no tag `Consul`"]);
+        assert_eq!(
+            reasons(&wanted, &[(NIC, &tags(&[("consul", "Server")]))]),
+            ["tag `Consul` is `Server`, not `server`"]
+        );
+        assert_eq!(
+            reasons(&wanted, &[(NIC, &tags(&[("nomad", "server")]))]),
+            ["no tag `Consul`"]
+        );
     }
 
     #[test]
@@ -161,7 +247,16 @@ mod tests {
     #[test]
     fn a_tag_in_a_place_that_does_not_count_is_named_with_its_place() {
         let wanted = wanted(&[("a", "1")], &[NIC]);
-        assert_eq!(reasons(&wanted, &[(NIC, &tags(&[])), (TagPlace::ScaleSet, &tags(&[("a", "1")]))]), ["tag `a` is set on the scale set"]);
+        assert_eq!(
+            reasons(
+                &wanted,
+                &[
+                    (NIC, &tags(&[])),
+                    (TagPlace::ScaleSet, &tags(&[("a", "1")]))
+                ]
+            ),
+            ["tag `a` is set on the scale set"]
+        );
     }
 
     #[test]
@@ -172,26 +267,48 @@ mod tests {
             near.note(&judge(&wanted, &[(NIC, &tags(&[("consul", value)]))]));
         }
         let findings = near.findings(&wanted, "network interfaces");
-        assert_eq!(findings[0].message, "1 of the network interfaces have tag `consul` = `Server`, and values are compared exactly");
-        assert_eq!(findings[0].hint.as_deref(), Some("ask for the value `Server`, or correct the tag"));
+        assert_eq!(
+            findings[0].message,
+            "1 of the network interfaces have tag `consul` = `Server`, and values are compared exactly"
+        );
+        assert_eq!(
+            findings[0].hint.as_deref(),
+            Some("ask for the value `Server`, or correct the tag")
+        );
     }
 
     #[test]
     fn a_mistyped_value_has_the_nearest_one_as_its_hint() {
         let wanted = wanted(&[("consul", "servre")], &[NIC]);
         let mut near = NearMisses::default();
-        ["client", "server"].into_iter().for_each(|value| near.note(&judge(&wanted, &[(NIC, &tags(&[("consul", value)]))])));
-        assert_eq!(near.findings(&wanted, "network interfaces")[0].hint.as_deref(), Some("did you mean `server`?"));
+        ["client", "server"]
+            .into_iter()
+            .for_each(|value| near.note(&judge(&wanted, &[(NIC, &tags(&[("consul", value)]))])));
+        assert_eq!(
+            near.findings(&wanted, "network interfaces")[0]
+                .hint
+                .as_deref(),
+            Some("did you mean `server`?")
+        );
     }
 
     #[test]
     fn a_tag_elsewhere_says_what_to_change_and_keeps_the_other_places_where_there_are_other_tags() {
         let set = tags(&[("a", "1")]);
-        for (conditions, words) in [(&[("a", "1")][..], "scale_set"), (&[("a", "1"), ("b", "2")], "nic,scale_set")] {
+        for (conditions, words) in [
+            (&[("a", "1")][..], "scale_set"),
+            (&[("a", "1"), ("b", "2")], "nic,scale_set"),
+        ] {
             let wanted = wanted(conditions, &[NIC]);
             let mut near = NearMisses::default();
-            near.note(&judge(&wanted, &[(NIC, &tags(&[])), (TagPlace::ScaleSet, &set)]));
-            assert_eq!(near.findings(&wanted, "network interfaces")[0].changes, [("tag_on".to_owned(), Some(words.to_owned()))]);
+            near.note(&judge(
+                &wanted,
+                &[(NIC, &tags(&[])), (TagPlace::ScaleSet, &set)],
+            ));
+            assert_eq!(
+                near.findings(&wanted, "network interfaces")[0].changes,
+                [("tag_on".to_owned(), Some(words.to_owned()))]
+            );
         }
     }
 
@@ -200,7 +317,10 @@ mod tests {
         let wanted = wanted(&[("consul", "server")], &[NIC]);
         let mut near = NearMisses::default();
         for number in 0..1000 {
-            near.note(&judge(&wanted, &[(NIC, &tags(&[("consul", &format!("v{number:04}"))]))]));
+            near.note(&judge(
+                &wanted,
+                &[(NIC, &tags(&[("consul", &format!("v{number:04}"))]))],
+            ));
         }
         assert_eq!(
             near.findings(&wanted, "network interfaces")[0].message,

@@ -25,10 +25,19 @@ pub(super) struct TagQuery<'a> {
 }
 
 /// Takes a candidate by everything that is known of its tags, and notes the verdict.
-pub(super) fn judge_candidate(tags: &Tags, candidate: Candidate, answer: &mut Answer<'_>, near: &mut NearMisses) {
-    let mut tagged: Vec<TaggedResource<'_>> = vec![(TagPlace::NetworkInterface, &candidate.interface.tags)];
+pub(super) fn judge_candidate(
+    tags: &Tags,
+    candidate: Candidate,
+    answer: &mut Answer<'_>,
+    near: &mut NearMisses,
+) {
+    let mut tagged: Vec<TaggedResource<'_>> =
+        vec![(TagPlace::NetworkInterface, &candidate.interface.tags)];
     if let Some(instance) = &candidate.instance {
-        tagged.extend([(TagPlace::Instance, &instance.tags), (TagPlace::ScaleSet, &instance.scale_set_tags)]);
+        tagged.extend([
+            (TagPlace::Instance, &instance.tags),
+            (TagPlace::ScaleSet, &instance.scale_set_tags),
+        ]);
     }
     let reasons = judge(tags, &tagged);
     near.note(&reasons);
@@ -38,7 +47,9 @@ pub(super) fn judge_candidate(tags: &Tags, candidate: Candidate, answer: &mut An
 /// What is listed: each group, or the whole subscription.
 pub(super) fn scopes(resource_groups: &[String]) -> impl Iterator<Item = Option<&str>> {
     let whole = resource_groups.is_empty().then_some(None);
-    whole.into_iter().chain(resource_groups.iter().map(|group| Some(group.as_str())))
+    whole
+        .into_iter()
+        .chain(resource_groups.iter().map(|group| Some(group.as_str())))
 }
 
 /// Reads lists page by page, several lists side by side, and hands on each page as it comes.
@@ -46,7 +57,10 @@ pub(super) fn scopes(resource_groups: &[String]) -> impl Iterator<Item = Option<
 /// # Errors
 ///
 /// As the first list that fails.
-pub(super) async fn each_page<'a, T: DeserializeOwned>(lists: Vec<Listing<'a, T>>, mut take: impl FnMut(Vec<T>)) -> Result<()> {
+pub(super) async fn each_page<'a, T: DeserializeOwned>(
+    lists: Vec<Listing<'a, T>>,
+    mut take: impl FnMut(Vec<T>),
+) -> Result<()> {
     let mut lists = lists.into_iter();
     let turn = |mut list: Listing<'a, T>| async move {
         let page = list.next().await;

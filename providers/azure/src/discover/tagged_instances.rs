@@ -25,15 +25,28 @@ use crate::select::{OrchestrationMode, TagPlace};
 /// # Errors
 ///
 /// A page or an interface that cannot be read.
-pub(super) async fn collect(tag_query: TagQuery<'_>, sets: &[ScaleSet], answer: &mut Answer<'_>, seen: &mut Seen) -> Result<()> {
-    let TagQuery { query, tags, resource_groups } = tag_query;
+pub(super) async fn collect(
+    tag_query: TagQuery<'_>,
+    sets: &[ScaleSet],
+    answer: &mut Answer<'_>,
+    seen: &mut Seen,
+) -> Result<()> {
+    let TagQuery {
+        query,
+        tags,
+        resource_groups,
+    } = tag_query;
     let requests = query.requests();
-    let lists = scopes(resource_groups).map(|group| query.list::<VirtualMachine>(requests.virtual_machines(group))).collect();
+    let lists = scopes(resource_groups)
+        .map(|group| query.list::<VirtualMachine>(requests.virtual_machines(group)))
+        .collect();
     let decides_alone = !tags.may_be_on(TagPlace::NetworkInterface);
     let mut held = Vec::new();
     each_page(lists, |page| {
         for machine in page {
-            if machine.interface_ids().next().is_some() && machine.interface_ids().all(|id| answer.has(id)) {
+            if machine.interface_ids().next().is_some()
+                && machine.interface_ids().all(|id| answer.has(id))
+            {
                 continue;
             }
             let reasons = judge(tags, &[(TagPlace::Instance, &machine.tags)]);
@@ -62,17 +75,34 @@ pub(super) async fn gather_interfaces(
     answer: &mut Answer<'_>,
     seen: &mut Seen,
 ) -> Result<()> {
-    let TagQuery { query, tags, resource_groups } = tag_query;
-    let wanted: Vec<ResourceId> = machines.iter().flat_map(VirtualMachine::interface_ids).cloned().collect();
+    let TagQuery {
+        query,
+        tags,
+        resource_groups,
+    } = tag_query;
+    let wanted: Vec<ResourceId> = machines
+        .iter()
+        .flat_map(VirtualMachine::interface_ids)
+        .cloned()
+        .collect();
     // Many interfaces of a whole subscription may be in many groups: one list has them all.
     let partial = (resource_groups.is_empty() && wanted.len() > SIDE_BY_SIDE).then(|| {
         let request = query.requests().network_interfaces(None);
-        PartialList { resource_group: None, read: Vec::new(), rest: query.list(request), must_list: false }
+        PartialList {
+            resource_group: None,
+            read: Vec::new(),
+            rest: query.list(request),
+            must_list: false,
+        }
     });
     let mut found = look_up(query, wanted, partial).await?;
     for machine in &machines {
         let mut instance = Instance::of(machine);
-        let set = machine.properties.virtual_machine_scale_set.as_ref().and_then(|reference| sets.iter().find(|set| set.id == reference.id));
+        let set = machine
+            .properties
+            .virtual_machine_scale_set
+            .as_ref()
+            .and_then(|reference| sets.iter().find(|set| set.id == reference.id));
         if let Some(set) = set {
             instance.scale_set_tags = set.tags.clone();
         }

@@ -32,10 +32,20 @@ const SIDE_BY_SIDE: usize = 4;
 /// # Errors
 ///
 /// A page that cannot be read.
-pub(super) async fn list(tag_query: TagQuery<'_>, answer: &mut Answer<'_>, seen: &mut Seen) -> Result<Vec<ScaleSet>> {
-    let TagQuery { query, tags, resource_groups } = tag_query;
+pub(super) async fn list(
+    tag_query: TagQuery<'_>,
+    answer: &mut Answer<'_>,
+    seen: &mut Seen,
+) -> Result<Vec<ScaleSet>> {
+    let TagQuery {
+        query,
+        tags,
+        resource_groups,
+    } = tag_query;
     let requests = query.requests();
-    let lists = scopes(resource_groups).map(|group| query.list::<ScaleSet>(requests.scale_sets(group))).collect();
+    let lists = scopes(resource_groups)
+        .map(|group| query.list::<ScaleSet>(requests.scale_sets(group)))
+        .collect();
     let mut held = Vec::new();
     each_page(lists, |page| {
         for set in page {
@@ -54,8 +64,19 @@ pub(super) async fn list(tag_query: TagQuery<'_>, answer: &mut Answer<'_>, seen:
 
 /// Whether what carries these tags can lead to an interface for which all hold: each must hold
 /// here, or may hold elsewhere beside one that does here.
-pub(super) fn contributes(tags: &Tags, place: TagPlace, carried: &arm::Tags, reasons: &[Exclusion]) -> bool {
-    if tags.places == [place] { reasons.is_empty() } else { tags.conditions.iter().any(|condition| holds(condition, carried)) }
+pub(super) fn contributes(
+    tags: &Tags,
+    place: TagPlace,
+    carried: &arm::Tags,
+    reasons: &[Exclusion],
+) -> bool {
+    if tags.places == [place] {
+        reasons.is_empty()
+    } else {
+        tags.conditions
+            .iter()
+            .any(|condition| holds(condition, carried))
+    }
 }
 
 /// Resolves `sets`, and takes their members into `answer`.
@@ -63,13 +84,28 @@ pub(super) fn contributes(tags: &Tags, place: TagPlace, carried: &arm::Tags, rea
 /// # Errors
 ///
 /// A set of which something cannot be read, or of which the answer leaves out where it is.
-pub(super) async fn collect(tag_query: TagQuery<'_>, sets: &[ScaleSet], answer: &mut Answer<'_>, seen: &mut Seen) -> Result<()> {
+pub(super) async fn collect(
+    tag_query: TagQuery<'_>,
+    sets: &[ScaleSet],
+    answer: &mut Answer<'_>,
+    seen: &mut Seen,
+) -> Result<()> {
     let TagQuery { query, tags, .. } = tag_query;
     let named: Vec<(ScaleSetName, ScaleSet)> = sets
         .iter()
         .map(|set| {
-            let resource_group = set.id.resource_group().ok_or_else(|| completeness::of_scale_set(set))?.to_owned();
-            Ok((ScaleSetName { resource_group, name: set.name().to_owned() }, set.clone()))
+            let resource_group = set
+                .id
+                .resource_group()
+                .ok_or_else(|| completeness::of_scale_set(set))?
+                .to_owned();
+            Ok((
+                ScaleSetName {
+                    resource_group,
+                    name: set.name().to_owned(),
+                },
+                set.clone(),
+            ))
         })
         .collect::<Result<_>>()?;
     let with_instance_tags = tags.may_be_on(TagPlace::Instance);
@@ -83,13 +119,21 @@ pub(super) async fn collect(tag_query: TagQuery<'_>, sets: &[ScaleSet], answer: 
         .await?;
     for (set, resolved) in resolved {
         if resolved.candidates.is_empty() && resolved.excluded.is_empty() {
-            answer.leave_out(node(&set, vec![Exclusion::Other("it has no instances".into())]));
+            answer.leave_out(node(
+                &set,
+                vec![Exclusion::Other("it has no instances".into())],
+            ));
         }
         for finding in resolved.findings {
             answer.find(finding);
         }
         for candidate in resolved.candidates {
-            judge_candidate(tags, with_scale_set_tags(candidate, &set.tags), answer, &mut seen.interfaces);
+            judge_candidate(
+                tags,
+                with_scale_set_tags(candidate, &set.tags),
+                answer,
+                &mut seen.interfaces,
+            );
         }
         for node in resolved.excluded {
             answer.leave_out(node);
@@ -100,9 +144,20 @@ pub(super) async fn collect(tag_query: TagQuery<'_>, sets: &[ScaleSet], answer: 
 
 /// The candidate, whose instance knows the tags of its set now.
 pub(super) fn with_scale_set_tags(candidate: Candidate, tags: &arm::Tags) -> Candidate {
-    let Candidate { interface, instance } = candidate;
-    let instance = instance.map(|instance| Arc::new(Instance { scale_set_tags: tags.clone(), ..Instance::clone(&instance) }));
-    Candidate { interface, instance }
+    let Candidate {
+        interface,
+        instance,
+    } = candidate;
+    let instance = instance.map(|instance| {
+        Arc::new(Instance {
+            scale_set_tags: tags.clone(),
+            ..Instance::clone(&instance)
+        })
+    });
+    Candidate {
+        interface,
+        instance,
+    }
 }
 
 /// The node of a scale set that is out.

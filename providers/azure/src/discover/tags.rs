@@ -24,7 +24,11 @@ use crate::select::{Lookup, TagPlace};
 /// # Errors
 ///
 /// A page that cannot be read: what was found until then is no answer.
-pub(super) async fn collect(tag_query: TagQuery<'_>, lookup: Lookup, answer: &mut Answer<'_>) -> Result<()> {
+pub(super) async fn collect(
+    tag_query: TagQuery<'_>,
+    lookup: Lookup,
+    answer: &mut Answer<'_>,
+) -> Result<()> {
     let places = &tag_query.tags.places;
     if places.len() > 1 {
         answer.remember();
@@ -53,10 +57,20 @@ pub(super) async fn collect(tag_query: TagQuery<'_>, lookup: Lookup, answer: &mu
 }
 
 /// Reads the interfaces and judges each that no other way has led to by its own tags.
-async fn interfaces(tag_query: TagQuery<'_>, answer: &mut Answer<'_>, seen: &mut Seen) -> Result<()> {
-    let TagQuery { query, tags, resource_groups } = tag_query;
+async fn interfaces(
+    tag_query: TagQuery<'_>,
+    answer: &mut Answer<'_>,
+    seen: &mut Seen,
+) -> Result<()> {
+    let TagQuery {
+        query,
+        tags,
+        resource_groups,
+    } = tag_query;
     let requests = query.requests();
-    let lists = scopes(resource_groups).map(|group| query.list::<NetworkInterface>(requests.network_interfaces(group))).collect();
+    let lists = scopes(resource_groups)
+        .map(|group| query.list::<NetworkInterface>(requests.network_interfaces(group)))
+        .collect();
     each_page(lists, |page| {
         for interface in page {
             if answer.has(&interface.id) {
@@ -64,7 +78,13 @@ async fn interfaces(tag_query: TagQuery<'_>, answer: &mut Answer<'_>, seen: &mut
             }
             let reasons = judge(tags, &[(TagPlace::NetworkInterface, &interface.tags)]);
             seen.interfaces.note(&reasons);
-            answer.judge(Candidate { interface, instance: None }, reasons);
+            answer.judge(
+                Candidate {
+                    interface,
+                    instance: None,
+                },
+                reasons,
+            );
         }
     })
     .await

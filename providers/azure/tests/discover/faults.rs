@@ -1,4 +1,5 @@
-//! The table of faults: each, on each path, ends in the whole answer or in an error; never in a short list, and the token never goes anywhere else.
+//! The table of faults: each, on each path, ends in the whole answer or in an error; never in a
+//! short list, and the token never goes anywhere else.
 
 use cloud_autojoin_core::Error;
 use cloud_autojoin_core::error::TransportFailure;
@@ -60,21 +61,49 @@ async fn strike(path: &Path, fault: Fault, impatient: bool, ends: &Ends) {
         if impatient {
             cloud = cloud.impatient();
         }
-        cloud.simulator.add_fault(fault.clone().skip(skip).operation(path.list));
+        cloud
+            .simulator
+            .add_fault(fault.clone().skip(skip).operation(path.list));
         if path.list == Operation::ListGroupVirtualMachines {
-            cloud.simulator.add_fault(fault.clone().skip(skip).operation(Operation::ListGroupNetworkInterfaces));
+            cloud.simulator.add_fault(
+                fault
+                    .clone()
+                    .skip(skip)
+                    .operation(Operation::ListGroupNetworkInterfaces),
+            );
         }
         let call = cloud.call();
         let answer = cloud.provider(path.keys).discover(&call).await;
         match (answer, ends) {
-            (Ok(found), Whole) => assert_eq!(printed(&found), path.whole, "{name}, {fault} after {skip}"),
-            (Err(error), Fails(words)) => assert!(shown(&error).contains(words), "{name}, {fault} after {skip}: {}", shown(&error)),
-            (Ok(found), Fails(_)) => panic!("{name}, {fault} after {skip}: answered {:?}\n{}", printed(&found), cloud.simulator.summary()),
-            (Err(error), Whole) => panic!("{name}, {fault} after {skip}: {}\n{}", shown(&error), cloud.simulator.summary()),
+            (Ok(found), Whole) => {
+                assert_eq!(printed(&found), path.whole, "{name}, {fault} after {skip}")
+            }
+            (Err(error), Fails(words)) => assert!(
+                shown(&error).contains(words),
+                "{name}, {fault} after {skip}: {}",
+                shown(&error)
+            ),
+            (Ok(found), Fails(_)) => panic!(
+                "{name}, {fault} after {skip}: answered {:?}\n{}",
+                printed(&found),
+                cloud.simulator.summary()
+            ),
+            (Err(error), Whole) => panic!(
+                "{name}, {fault} after {skip}: {}\n{}",
+                shown(&error),
+                cloud.simulator.summary()
+            ),
         }
         let seen = format!("{:?} {:?}", call, call.requests());
-        assert!(!seen.contains(SECRET) && !seen.contains("eyJ"), "{name}, {fault}: a secret is on record");
-        assert!(cloud.simulator.unexpected_requests().is_empty(), "{name}, {fault}: {:?}", cloud.simulator.unexpected_requests());
+        assert!(
+            !seen.contains(SECRET) && !seen.contains("eyJ"),
+            "{name}, {fault}: a secret is on record"
+        );
+        assert!(
+            cloud.simulator.unexpected_requests().is_empty(),
+            "{name}, {fault}: {:?}",
+            cloud.simulator.unexpected_requests()
+        );
     }
 }
 
@@ -92,7 +121,11 @@ async fn throttling_that_passes_is_waited_out() {
 
 #[tokio::test]
 async fn throttling_without_end_is_an_error_that_says_when_to_come_back() {
-    for_each_path(|| Fault::status(429).retry_after(7), Fails("come back in 7 s")).await;
+    for_each_path(
+        || Fault::status(429).retry_after(7),
+        Fails("come back in 7 s"),
+    )
+    .await;
     for_each_path(|| Fault::status(429), Fails("status 429")).await;
 }
 
@@ -106,15 +139,29 @@ async fn failures_of_the_server_that_pass_are_asked_again() {
 
 #[tokio::test]
 async fn failures_of_the_server_without_end_are_errors_in_its_own_words() {
-    for (status, words) in [(500, "status 500"), (502, "status 502"), (503, "status 503"), (504, "status 504")] {
+    for (status, words) in [
+        (500, "status 500"),
+        (502, "status 502"),
+        (503, "status 503"),
+        (504, "status 504"),
+    ] {
         for_each_path(|| Fault::status(status), Fails(words)).await;
     }
-    for_each_path(|| Fault::status(503).body(FaultBody::Html), Fails("Our services aren't available right now")).await;
+    for_each_path(
+        || Fault::status(503).body(FaultBody::Html),
+        Fails("Our services aren't available right now"),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn connections_that_break_are_tried_again_and_errors_in_the_end() {
-    for fault in [Fault::reset(), Fault::cut_body(), Fault::cut_chunked_body(), Fault::cut_json()] {
+    for fault in [
+        Fault::reset(),
+        Fault::cut_body(),
+        Fault::cut_chunked_body(),
+        Fault::cut_json(),
+    ] {
         for_each_path(|| fault.clone().times(2), Whole).await;
         for_each_path(|| fault.clone(), Fails("cannot list")).await;
     }
@@ -123,15 +170,26 @@ async fn connections_that_break_are_tried_again_and_errors_in_the_end() {
 #[tokio::test]
 async fn a_server_that_hangs_is_given_up() {
     // Side by side: each waits for real time to pass.
-    let pass = PATHS.iter().map(|path| strike(path, Fault::hang().times(1), true, &Whole));
-    let last = PATHS.iter().map(|path| strike(path, Fault::hang(), true, &Fails("cannot list")));
-    futures::join!(futures::future::join_all(pass), futures::future::join_all(last));
+    let pass = PATHS
+        .iter()
+        .map(|path| strike(path, Fault::hang().times(1), true, &Whole));
+    let last = PATHS
+        .iter()
+        .map(|path| strike(path, Fault::hang(), true, &Fails("cannot list")));
+    futures::join!(
+        futures::future::join_all(pass),
+        futures::future::join_all(last)
+    );
 }
 
 #[tokio::test]
 async fn a_token_refused_once_is_replaced_and_one_refused_always_is_an_error() {
     for_each_path(|| Fault::unauthorized().times(1), Whole).await;
-    for_each_path(Fault::unauthorized, Fails("Azure refuses the token, and a fresh one too")).await;
+    for_each_path(
+        Fault::unauthorized,
+        Fails("Azure refuses the token, and a fresh one too"),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -142,19 +200,45 @@ async fn a_refusal_names_the_action() {
         "Microsoft.Compute/virtualMachines/read",
     ]) {
         let cloud = Cloud::of(path.world).await;
-        cloud.simulator.add_fault(Fault::status(403).operation(path.list));
+        cloud
+            .simulator
+            .add_fault(Fault::status(403).operation(path.list));
         let text = cloud.error(path.keys).await;
-        assert!(text.contains(&format!("grant the action `{action}`")), "{}: {text}", path.name);
+        assert!(
+            text.contains(&format!("grant the action `{action}`")),
+            "{}: {text}",
+            path.name
+        );
     }
 }
 
 #[tokio::test]
 async fn neither_a_redirect_nor_a_link_takes_the_token_to_another_host() {
-    for (fault, words) in [(Fault::redirect as fn(String) -> Fault, "redirects"), (Fault::next_link as fn(String) -> Fault, "next page's link leaves")] {
+    for (fault, words) in [
+        (Fault::redirect as fn(String) -> Fault, "redirects"),
+        (
+            Fault::next_link as fn(String) -> Fault,
+            "next page's link leaves",
+        ),
+    ] {
         for path in &PATHS {
             let other = MockServer::start().await;
-            strike(path, fault(format!("{}/subscriptions/x", other.uri())), false, &Fails(words)).await;
-            assert!(other.received_requests().await.unwrap_or_default().is_empty(), "{}: the other host was asked", path.name);
+            strike(
+                path,
+                fault(format!("{}/subscriptions/x", other.uri())),
+                false,
+                &Fails(words),
+            )
+            .await;
+            assert!(
+                other
+                    .received_requests()
+                    .await
+                    .unwrap_or_default()
+                    .is_empty(),
+                "{}: the other host was asked",
+                path.name
+            );
         }
     }
 }
@@ -168,14 +252,27 @@ async fn pages_in_a_circle_are_an_error() {
 async fn a_token_endpoint_that_fails_is_an_error_of_the_credential_and_nothing_else_is_asked() {
     for path in &PATHS {
         let cloud = Cloud::of(path.world).await;
-        cloud.simulator.add_fault(Fault::status(503).endpoint(Endpoint::Authority));
+        cloud
+            .simulator
+            .add_fault(Fault::status(503).endpoint(Endpoint::Authority));
         let error = cloud.ask(path.keys).await.unwrap_err();
-        assert!(matches!(error, Error::Credential(_)) && error.is_transient(), "{}", shown(&error));
+        assert!(
+            matches!(error, Error::Credential(_)) && error.is_transient(),
+            "{}",
+            shown(&error)
+        );
         assert!(!format!("{error:?} {}", shown(&error)).contains(SECRET));
         assert_eq!(cloud.arm_requests(), 0, "{}", path.name);
         cloud.simulator.clear_faults();
-        cloud.simulator.add_fault(Fault::status(503).endpoint(Endpoint::Authority).times(1));
-        assert_eq!(cloud.addresses(path.keys).await, path.whole, "{}", path.name);
+        cloud
+            .simulator
+            .add_fault(Fault::status(503).endpoint(Endpoint::Authority).times(1));
+        assert_eq!(
+            cloud.addresses(path.keys).await,
+            path.whole,
+            "{}",
+            path.name
+        );
     }
 }
 
@@ -183,9 +280,18 @@ async fn a_token_endpoint_that_fails_is_an_error_of_the_credential_and_nothing_e
 async fn html_with_a_good_status_is_an_error() {
     for path in &PATHS {
         let cloud = Cloud::of(path.world).await;
-        cloud.simulator.add_fault(Fault::status(200).body(FaultBody::Html).operation(path.list));
+        cloud.simulator.add_fault(
+            Fault::status(200)
+                .body(FaultBody::Html)
+                .operation(path.list),
+        );
         let error = cloud.ask(path.keys).await.unwrap_err();
-        assert!(matches!(error, Error::Decode(_)), "{}: {}", path.name, shown(&error));
+        assert!(
+            matches!(error, Error::Decode(_)),
+            "{}: {}",
+            path.name,
+            shown(&error)
+        );
     }
 }
 

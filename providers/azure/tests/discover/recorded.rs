@@ -32,18 +32,26 @@ impl Source for Fixed {
     }
 
     async fn token(&self, _scope: &str, _call: &Call) -> Result<AccessToken, SourceOutcome> {
-        Ok(AccessToken::new(Secret::new("token"), SystemTime::now() + Duration::from_secs(3600)))
+        Ok(AccessToken::new(
+            Secret::new("token"),
+            SystemTime::now() + Duration::from_secs(3600),
+        ))
     }
 }
 
-const GROUP: &str = "/subscriptions/22222222-2222-4222-8222-222222222222/resourceGroups/prod/providers";
+const GROUP: &str =
+    "/subscriptions/22222222-2222-4222-8222-222222222222/resourceGroups/prod/providers";
 
 /// Serves a body at a path of the group; everything else is 404 without a body.
 pub(crate) async fn serve(server: &MockServer, status: u16, at: &str, body: &str) {
     Mock::given(method("GET"))
         .and(path(format!("{GROUP}/{at}")))
         .and(bearer_token("token"))
-        .respond_with(ResponseTemplate::new(status).set_body_string(body).insert_header("x-ms-request-id", "request-1"))
+        .respond_with(
+            ResponseTemplate::new(status)
+                .set_body_string(body)
+                .insert_header("x-ms-request-id", "request-1"),
+        )
         .mount(server)
         .await;
 }
@@ -52,7 +60,12 @@ pub(crate) async fn ask(server: &MockServer, selection: Selection) -> Result<Dis
     let mut http = HttpSettings::default();
     http.proxy_from_environment = false;
     let clock = Clock::auto_advancing();
-    let context = Context::builder().http(http).env(Env::empty()).clock(clock.clone()).build().unwrap();
+    let context = Context::builder()
+        .http(http)
+        .env(Env::empty())
+        .clock(clock.clone())
+        .build()
+        .unwrap();
     let mut cloud = Cloud::default();
     cloud.resource_manager = server.uri().parse().unwrap();
     let azure = AzureBuilder::new(&context)
@@ -62,11 +75,18 @@ pub(crate) async fn ask(server: &MockServer, selection: Selection) -> Result<Dis
         .identity(Identity::Custom(Arc::new(Fixed)))
         .build()
         .unwrap();
-    azure.discover(&Call::new(&clock, Duration::from_secs(60)).with_detail(Detail::Everything)).await
+    azure
+        .discover(&Call::new(&clock, Duration::from_secs(60)).with_detail(Detail::Everything))
+        .await
 }
 
 pub(crate) fn set() -> Selection {
-    Selection::ScaleSet { resource_group: "prod".to_owned(), name: "web".to_owned(), orchestration_mode: None, tags: None }
+    Selection::ScaleSet {
+        resource_group: "prod".to_owned(),
+        name: "web".to_owned(),
+        orchestration_mode: None,
+        tags: None,
+    }
 }
 
 pub(crate) const U: &str = "Microsoft.Compute/virtualMachineScaleSets/web/networkInterfaces";
@@ -79,12 +99,26 @@ async fn of_four_uniform_interfaces_the_two_of_living_instances_count() {
     serve(&server, 200, U, fixture!("uniform-network-interfaces.json")).await;
     serve(&server, 200, V, fixture!("virtual-machines-empty.json")).await;
     serve(&server, 200, N, fixture!("network-interfaces-empty.json")).await;
-    serve(&server, 200, "Microsoft.Compute/virtualMachineScaleSets/web/virtualMachines", fixture!("uniform-instances.json")).await;
+    serve(
+        &server,
+        200,
+        "Microsoft.Compute/virtualMachineScaleSets/web/virtualMachines",
+        fixture!("uniform-instances.json"),
+    )
+    .await;
     let found = ask(&server, set()).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.4", "10.9.0.7"]);
     assert_eq!(found.excluded()["instance_gone"], 2);
-    let last = found.nodes().iter().find(|node| node.parent("instance") == Some("web_3")).unwrap();
-    assert_eq!(last.attribute("zone"), Some("2"), "the list of instances says more than the interfaces do");
+    let last = found
+        .nodes()
+        .iter()
+        .find(|node| node.parent("instance") == Some("web_3"))
+        .unwrap();
+    assert_eq!(
+        last.attribute("zone"),
+        Some("2"),
+        "the list of instances says more than the interfaces do"
+    );
 }
 
 #[tokio::test]
@@ -97,26 +131,53 @@ async fn flexible_machines_join_with_interfaces_spelled_in_another_case() {
         .respond_with(ResponseTemplate::new(200).set_body_string(fixture!("flexible-virtual-machines.json")))
         .mount(&server)
         .await;
-    serve(&server, 200, N, fixture!("network-interfaces-of-group.json")).await;
+    serve(
+        &server,
+        200,
+        N,
+        fixture!("network-interfaces-of-group.json"),
+    )
+    .await;
     let found = ask(&server, set()).await.unwrap();
     assert_eq!(printed(&found), ["10.9.1.4", "10.9.1.5"]);
-    assert!(
-        found
-            .nodes()
-            .iter()
-            .all(|node| node.attribute("resource group") == Some("prod") && node.parent("instance").is_some_and(|name| name.starts_with("web_")))
-    );
+    assert!(found.nodes().iter().all(|node| {
+        node.attribute("resource group") == Some("prod")
+            && node
+                .parent("instance")
+                .is_some_and(|name| name.starts_with("web_"))
+    }));
 }
 
 #[tokio::test]
 async fn tags_are_read_off_interfaces_of_every_kind() {
     let server = MockServer::start().await;
-    serve(&server, 200, N, fixture!("network-interfaces-of-group.json")).await;
+    serve(
+        &server,
+        200,
+        N,
+        fixture!("network-interfaces-of-group.json"),
+    )
+    .await;
     let tags = Tags::on_network_interface(vec![TagCondition::new("consul", "server")]);
-    let found = ask(&server, Selection::Tag { tags, resource_groups: vec!["prod".to_owned()], lookup: Lookup::List }).await.unwrap();
-    assert_eq!(printed(&found), ["10.9.1.6", "10.9.1.7", "10.9.1.8", "10.9.1.9"]);
+    let found = ask(
+        &server,
+        Selection::Tag {
+            tags,
+            resource_groups: vec!["prod".to_owned()],
+            lookup: Lookup::List,
+        },
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        printed(&found),
+        ["10.9.1.6", "10.9.1.7", "10.9.1.8", "10.9.1.9"]
+    );
     assert_eq!(reasons(node(&found, "dual")), ["no private address yet"]);
-    assert_eq!(reasons(node(&found, "deallocated")), ["tag `consul` is `client`, not `server`"]);
+    assert_eq!(
+        reasons(node(&found, "deallocated")),
+        ["tag `consul` is `client`, not `server`"]
+    );
     assert_eq!((found.examined(), found.matched()), (10, 3));
 }
 
@@ -125,10 +186,26 @@ async fn an_unknown_set_is_told_by_reading_it() {
     let server = MockServer::start().await;
     serve(&server, 404, U, fixture!("error-404-parent.json")).await;
     serve(&server, 200, V, fixture!("virtual-machines-empty.json")).await;
-    serve(&server, 200, N, fixture!("network-interfaces-of-group.json")).await;
-    serve(&server, 404, "Microsoft.Compute/virtualMachineScaleSets/web", fixture!("error-404-resource.json")).await;
+    serve(
+        &server,
+        200,
+        N,
+        fixture!("network-interfaces-of-group.json"),
+    )
+    .await;
+    serve(
+        &server,
+        404,
+        "Microsoft.Compute/virtualMachineScaleSets/web",
+        fixture!("error-404-resource.json"),
+    )
+    .await;
     let text = shown(&ask(&server, set()).await.unwrap_err());
-    assert!(text.starts_with("cannot read scale set `web`: status 404 `ResourceNotFound`") && text.contains("[request id request-1]"), "{text}");
+    assert!(
+        text.starts_with("cannot read scale set `web`: status 404 `ResourceNotFound`")
+            && text.contains("[request id request-1]"),
+        "{text}"
+    );
     assert!(text.contains("hint: no such scale set"), "{text}");
 }
 
@@ -137,39 +214,123 @@ async fn a_set_of_before_orchestration_modes_is_uniform() {
     let server = MockServer::start().await;
     serve(&server, 404, U, fixture!("error-404-network.json")).await;
     serve(&server, 200, V, fixture!("virtual-machines-empty.json")).await;
-    serve(&server, 200, "Microsoft.Compute/virtualMachineScaleSets/web", fixture!("scale-set-before-orchestration-mode.json")).await;
-    let text = shown(&ask(&server, set()).await.unwrap().require_addresses().unwrap_err());
-    assert!(text.contains("the scale set `web` is there (Uniform) with a capacity of 2, and has no instances yet"), "{text}");
+    serve(
+        &server,
+        200,
+        "Microsoft.Compute/virtualMachineScaleSets/web",
+        fixture!("scale-set-before-orchestration-mode.json"),
+    )
+    .await;
+    let text = shown(
+        &ask(&server, set())
+            .await
+            .unwrap()
+            .require_addresses()
+            .unwrap_err(),
+    );
+    assert!(
+        text.contains(
+            "the scale set `web` is there (Uniform) with a capacity of 2, and has no instances yet"
+        ),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn errors_keep_azures_words_whatever_their_shape() {
     for (status, body, words) in [
-        (403, fixture!("error-403.json"), "status 403 `AuthorizationFailed`"),
-        (401, fixture!("error-401-expired.json"), "status 401 `ExpiredAuthenticationToken`"),
-        (404, fixture!("error-404-resource-group.json"), "Resource group 'prod' could not be found."),
-        (409, fixture!("error-409.json"), "status 409 `OperationNotAllowed`"),
-        (429, fixture!("error-429-network.json"), "RetryableErrorDueToAnotherOperation"),
-        (429, fixture!("error-429-other-shape.json"), "Cannot acquire exclusive lock"),
-        (500, fixture!("error-500.json"), "status 500 `InternalServerError`"),
-        (503, fixture!("error-503.html"), "Our services aren't available right now"),
+        (
+            403,
+            fixture!("error-403.json"),
+            "status 403 `AuthorizationFailed`",
+        ),
+        (
+            401,
+            fixture!("error-401-expired.json"),
+            "status 401 `ExpiredAuthenticationToken`",
+        ),
+        (
+            404,
+            fixture!("error-404-resource-group.json"),
+            "Resource group 'prod' could not be found.",
+        ),
+        (
+            409,
+            fixture!("error-409.json"),
+            "status 409 `OperationNotAllowed`",
+        ),
+        (
+            429,
+            fixture!("error-429-network.json"),
+            "RetryableErrorDueToAnotherOperation",
+        ),
+        (
+            429,
+            fixture!("error-429-other-shape.json"),
+            "Cannot acquire exclusive lock",
+        ),
+        (
+            500,
+            fixture!("error-500.json"),
+            "status 500 `InternalServerError`",
+        ),
+        (
+            503,
+            fixture!("error-503.html"),
+            "Our services aren't available right now",
+        ),
     ] {
         let server = MockServer::start().await;
         serve(&server, status, N, body).await;
         let tags = Tags::on_network_interface(vec![TagCondition::new("consul", "server")]);
-        let text = shown(&ask(&server, Selection::Tag { tags, resource_groups: vec!["prod".to_owned()], lookup: Lookup::List }).await.unwrap_err());
-        assert!(text.contains(words) && text.contains("request-1"), "{status}: {text}");
+        let text = shown(
+            &ask(
+                &server,
+                Selection::Tag {
+                    tags,
+                    resource_groups: vec!["prod".to_owned()],
+                    lookup: Lookup::List,
+                },
+            )
+            .await
+            .unwrap_err(),
+        );
+        assert!(
+            text.contains(words) && text.contains("request-1"),
+            "{status}: {text}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_body_that_is_no_page_is_an_error_and_not_an_empty_list() {
-    for body in ["{}", "[]", "null", r#"{"value":{}}"#, r#"{"values":[]}"#, r#"{"value":[null]}"#, r#"{"value":["10.0.0.4"]}"#] {
+    for body in [
+        "{}",
+        "[]",
+        "null",
+        r#"{"value":{}}"#,
+        r#"{"values":[]}"#,
+        r#"{"value":[null]}"#,
+        r#"{"value":["10.0.0.4"]}"#,
+    ] {
         let server = MockServer::start().await;
         serve(&server, 200, N, body).await;
         let tags = Tags::on_network_interface(vec![TagCondition::new("consul", "server")]);
-        let error = ask(&server, Selection::Tag { tags, resource_groups: vec!["prod".to_owned()], lookup: Lookup::List }).await.unwrap_err();
-        assert!(matches!(error, Error::Decode(_)), "{body}: {}", shown(&error));
+        let error = ask(
+            &server,
+            Selection::Tag {
+                tags,
+                resource_groups: vec!["prod".to_owned()],
+                lookup: Lookup::List,
+            },
+        )
+        .await
+        .unwrap_err();
+        assert!(
+            matches!(error, Error::Decode(_)),
+            "{body}: {}",
+            shown(&error)
+        );
     }
 }
 
@@ -177,31 +338,95 @@ async fn a_body_that_is_no_page_is_an_error_and_not_an_empty_list() {
 async fn a_machine_that_names_another_set_is_no_member_though_the_filter_let_it_pass() {
     let server = MockServer::start().await;
     serve(&server, 404, U, fixture!("error-404-network.json")).await;
-    let machines = fixture!("flexible-virtual-machines.json").replacen("virtualMachineScaleSets/web\"", "virtualMachineScaleSets/web2\"", 1);
+    let machines = fixture!("flexible-virtual-machines.json").replacen(
+        "virtualMachineScaleSets/web\"",
+        "virtualMachineScaleSets/web2\"",
+        1,
+    );
     serve(&server, 200, V, &machines).await;
-    serve(&server, 200, N, fixture!("network-interfaces-of-group.json")).await;
+    serve(
+        &server,
+        200,
+        N,
+        fixture!("network-interfaces-of-group.json"),
+    )
+    .await;
     let found = ask(&server, set()).await.unwrap();
     assert_eq!(printed(&found), ["10.9.1.5"]);
-    assert_eq!(reasons(node(&found, "web_0000000a")), ["not part of scale set `web`"]);
+    assert_eq!(
+        reasons(node(&found, "web_0000000a")),
+        ["not part of scale set `web`"]
+    );
 }
 
 #[tokio::test]
 async fn machines_that_all_name_another_set_make_no_flexible_set() {
     let server = MockServer::start().await;
     serve(&server, 404, U, fixture!("error-404-network.json")).await;
-    serve(&server, 200, V, &fixture!("flexible-virtual-machines.json").replace("virtualMachineScaleSets/web\"", "virtualMachineScaleSets/web2\"")).await;
-    serve(&server, 200, N, fixture!("network-interfaces-of-group.json")).await;
-    serve(&server, 200, "Microsoft.Compute/virtualMachineScaleSets/web", fixture!("scale-set-flexible-without-profile.json")).await;
-    let text = shown(&ask(&server, set()).await.unwrap().require_addresses().unwrap_err());
-    assert!(text.contains("the scale set `web` is there (Flexible), and has no instances"), "{text}");
+    serve(
+        &server,
+        200,
+        V,
+        &fixture!("flexible-virtual-machines.json").replace(
+            "virtualMachineScaleSets/web\"",
+            "virtualMachineScaleSets/web2\"",
+        ),
+    )
+    .await;
+    serve(
+        &server,
+        200,
+        N,
+        fixture!("network-interfaces-of-group.json"),
+    )
+    .await;
+    serve(
+        &server,
+        200,
+        "Microsoft.Compute/virtualMachineScaleSets/web",
+        fixture!("scale-set-flexible-without-profile.json"),
+    )
+    .await;
+    let text = shown(
+        &ask(&server, set())
+            .await
+            .unwrap()
+            .require_addresses()
+            .unwrap_err(),
+    );
+    assert!(
+        text.contains("the scale set `web` is there (Flexible), and has no instances"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn the_missing_permission_is_the_one_azure_names() {
     let server = MockServer::start().await;
-    serve(&server, 403, N, &fixture!("error-403.json").replace("networkInterfaces/read", "networkInterfaces/list/action")).await;
+    serve(
+        &server,
+        403,
+        N,
+        &fixture!("error-403.json")
+            .replace("networkInterfaces/read", "networkInterfaces/list/action"),
+    )
+    .await;
     let tags = Tags::on_network_interface(vec![TagCondition::new("consul", "server")]);
-    let error = ask(&server, Selection::Tag { tags, resource_groups: vec!["prod".to_owned()], lookup: Lookup::List }).await.unwrap_err();
-    let Error::Api(error) = error else { panic!("{error}") };
-    assert_eq!(error.missing_permission(), Some("Microsoft.Network/networkInterfaces/list/action"));
+    let error = ask(
+        &server,
+        Selection::Tag {
+            tags,
+            resource_groups: vec!["prod".to_owned()],
+            lookup: Lookup::List,
+        },
+    )
+    .await
+    .unwrap_err();
+    let Error::Api(error) = error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        error.missing_permission(),
+        Some("Microsoft.Network/networkInterfaces/list/action")
+    );
 }

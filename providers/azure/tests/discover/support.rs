@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use cloud_autojoin_azure::SPEC;
 use cloud_autojoin_core::http::{HttpSettings, RetryPolicy};
-use cloud_autojoin_core::{Call, Clock, ConfigString, Context, Detail, Discovery, Env, Error, Node, Provider};
+use cloud_autojoin_core::{
+    Call, Clock, ConfigString, Context, Detail, Discovery, Env, Error, Node, Provider,
+};
 use cloud_autojoin_simulator::azure::Operation;
 use cloud_autojoin_simulator::azure::world::World;
 use cloud_autojoin_simulator::azure::{Endpoint, Simulator};
@@ -29,7 +31,8 @@ object_id = '33333333-aaaa-4333-8333-333333333333'
 client_secret = 'canary-secret-of-discover'
 ";
 
-const IDENTITY: &str = "tenant_id=11111111-1111-4111-8111-111111111111 client_id=33333333-3333-4333-8333-333333333333";
+const IDENTITY: &str =
+    "tenant_id=11111111-1111-4111-8111-111111111111 client_id=33333333-3333-4333-8333-333333333333";
 
 /// A pretend cloud.
 pub(crate) struct Cloud {
@@ -39,17 +42,26 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    /// A cloud whose world is `toml`, without the head that all have: tenant, subscription, one principal.
+    /// A cloud whose world is `toml`, without the head that all have: tenant, subscription, one
+    /// principal.
     pub(crate) async fn of(toml: &str) -> Self {
         Self::of_world(World::from_toml(&format!("{HEAD}{toml}{PRINCIPAL}")).unwrap()).await
     }
 
     pub(crate) async fn of_world(world: World) -> Self {
-        let simulator = Simulator::builder(world).endpoints(&[Endpoint::Arm, Endpoint::Authority]).start().await.unwrap();
+        let simulator = Simulator::builder(world)
+            .endpoints(&[Endpoint::Arm, Endpoint::Authority])
+            .start()
+            .await
+            .unwrap();
         let mut http = HttpSettings::default();
         http.certificate_authorities = vec![simulator.ca_pem().as_bytes().to_vec()];
         http.proxy_from_environment = false;
-        Self { simulator, clock: Clock::auto_advancing(), http }
+        Self {
+            simulator,
+            clock: Clock::auto_advancing(),
+            http,
+        }
     }
 
     /// The same cloud seen by a client that gives up soon: real time passes while nothing comes.
@@ -63,10 +75,22 @@ impl Cloud {
 
     /// A provider with these keys beside identity and endpoints.
     pub(crate) fn provider(&self, keys: &str) -> Box<dyn Provider> {
-        let subscription = if keys.contains("subscription_id=") { String::new() } else { format!("subscription_id={SUBSCRIPTION}") };
-        let string = format!("provider=azure {subscription} {IDENTITY} secret_access_key={SECRET} {} {keys}", self.simulator.join_settings());
+        let subscription = if keys.contains("subscription_id=") {
+            String::new()
+        } else {
+            format!("subscription_id={SUBSCRIPTION}")
+        };
+        let string = format!(
+            "provider=azure {subscription} {IDENTITY} secret_access_key={SECRET} {} {keys}",
+            self.simulator.join_settings()
+        );
         let config = ConfigString::parse(&string).unwrap();
-        let context = Context::builder().http(self.http.clone()).env(Env::empty()).clock(self.clock.clone()).build().unwrap();
+        let context = Context::builder()
+            .http(self.http.clone())
+            .env(Env::empty())
+            .clock(self.clock.clone())
+            .build()
+            .unwrap();
         SPEC.build(&config, &context).unwrap()
     }
 
@@ -80,14 +104,20 @@ impl Cloud {
 
     /// The addresses found, as they are printed.
     pub(crate) async fn addresses(&self, keys: &str) -> Vec<String> {
-        let found = self.ask(keys).await.unwrap_or_else(|error| panic!("{keys}: {}\n{}", shown(&error), self.simulator.summary()));
+        let found = self.ask(keys).await.unwrap_or_else(|error| {
+            panic!("{keys}: {}\n{}", shown(&error), self.simulator.summary())
+        });
         printed(&found)
     }
 
     /// The error, with causes and hint.
     pub(crate) async fn error(&self, keys: &str) -> String {
         match self.ask(keys).await {
-            Ok(found) => panic!("{keys}: found {:?}\n{}", printed(&found), self.simulator.summary()),
+            Ok(found) => panic!(
+                "{keys}: found {:?}\n{}",
+                printed(&found),
+                self.simulator.summary()
+            ),
             Err(error) => shown(&error),
         }
     }
@@ -132,7 +162,11 @@ pub(crate) fn nothing(found: Discovery) -> String {
 }
 
 pub(crate) fn node<'a>(found: &'a Discovery, name: &str) -> &'a Node {
-    found.nodes().iter().find(|node| node.name == name).unwrap_or_else(|| panic!("no node {name} in {:?}", found.nodes()))
+    found
+        .nodes()
+        .iter()
+        .find(|node| node.name == name)
+        .unwrap_or_else(|| panic!("no node {name} in {:?}", found.nodes()))
 }
 
 /// Why the node was left out, in words.

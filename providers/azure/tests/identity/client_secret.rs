@@ -35,23 +35,48 @@ async fn the_secret_is_exchanged_for_a_token_once_for_two_calls() {
     let provider = stage.provider(KEYS);
     for _ in 0..2 {
         let answer = found(stage.ask(provider.as_ref()).await);
-        assert_eq!(answer, (vec!["10.0.0.4".to_owned()], "client secret of application `app`".to_owned()));
+        assert_eq!(
+            answer,
+            (
+                vec!["10.0.0.4".to_owned()],
+                "client secret of application `app`".to_owned()
+            )
+        );
     }
     let forms = stage.forms().await;
     assert_eq!(forms.len(), 1);
-    let form: Vec<_> = forms[0].iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let form: Vec<_> = forms[0]
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     assert_eq!(
         form,
-        [("client_id", "app"), ("client_secret", "canary-secret"), ("grant_type", "client_credentials"), ("scope", "https://management.azure.com/.default")]
+        [
+            ("client_id", "app"),
+            ("client_secret", "canary-secret"),
+            ("grant_type", "client_credentials"),
+            ("scope", "https://management.azure.com/.default")
+        ]
     );
-    assert_eq!(stage.requests(|request| request.url.path() == "/contoso.example/oauth2/v2.0/token").await.len(), 1);
+    assert_eq!(
+        stage
+            .requests(|request| request.url.path() == "/contoso.example/oauth2/v2.0/token")
+            .await
+            .len(),
+        1
+    );
     assert_eq!(stage.bearers().await, ["Bearer token-1", "Bearer token-1"]);
 }
 
 #[tokio::test]
 async fn a_wrong_secret_is_told_in_entras_own_words_on_one_line() {
     let stage = Stage::new().await;
-    stage.mount(token_endpoint(), refusal(7_000_215, "Invalid client secret is provided.")).await;
+    stage
+        .mount(
+            token_endpoint(),
+            refusal(7_000_215, "Invalid client secret is provided."),
+        )
+        .await;
     let error = stage.discover(KEYS).await.unwrap_err();
     assert_eq!(
         lines(&error),
@@ -62,7 +87,9 @@ async fn a_wrong_secret_is_told_in_entras_own_words_on_one_line() {
     );
     assert_eq!(
         error.hint().as_deref(),
-        Some("give the value of a client secret (`secret_access_key`, `ARM_CLIENT_SECRET`), not its id; a value is shown only once, when the secret is made")
+        Some(
+            "give the value of a client secret (`secret_access_key`, `ARM_CLIENT_SECRET`), not its id; a value is shown only once, when the secret is made"
+        )
     );
     assert!(matches!(error, Error::Credential(_)) && !error.is_transient());
     assert_eq!(stage.forms().await.len(), 1, "a refusal is not tried again");
@@ -80,10 +107,19 @@ async fn the_codes_of_a_wrong_configuration_come_with_advice() {
         (53_003, "conditional access"),
     ] {
         let stage = Stage::new().await;
-        stage.mount(token_endpoint(), refusal(number, "Words.")).await;
+        stage
+            .mount(token_endpoint(), refusal(number, "Words."))
+            .await;
         let error = stage.discover(KEYS).await.unwrap_err();
-        assert!(lines(&error)[1].contains(&format!("`AADSTS{number}`: Words.")), "{error:?}");
-        assert!(error.hint().is_some_and(|hint| hint.contains(advice)), "{number}: {:?}", error.hint());
+        assert!(
+            lines(&error)[1].contains(&format!("`AADSTS{number}`: Words.")),
+            "{error:?}"
+        );
+        assert!(
+            error.hint().is_some_and(|hint| hint.contains(advice)),
+            "{number}: {:?}",
+            error.hint()
+        );
     }
 }
 
@@ -94,11 +130,18 @@ async fn failures_of_the_token_endpoint_are_tried_again() {
         ResponseTemplate::new(503).set_body_string(html),
         ResponseTemplate::new(500),
         ResponseTemplate::new(429).insert_header("retry-after", "7"),
-        ResponseTemplate::new(200).set_body_raw(r#"{"token_type":"Bearer","expires_in":3599,"access_tok"#, "application/json"),
+        ResponseTemplate::new(200).set_body_raw(
+            r#"{"token_type":"Bearer","expires_in":3599,"access_tok"#,
+            "application/json",
+        ),
     ];
     for failure in failures {
         let stage = Stage::new().await;
-        token_endpoint().respond_with(failure).up_to_n_times(1).mount(&stage.server).await;
+        token_endpoint()
+            .respond_with(failure)
+            .up_to_n_times(1)
+            .mount(&stage.server)
+            .await;
         stage.entra_gives("token-2").await;
         assert_eq!(found(stage.discover(KEYS).await).0, ["10.0.0.4"]);
         assert_eq!(stage.forms().await.len(), 2);
@@ -108,18 +151,39 @@ async fn failures_of_the_token_endpoint_are_tried_again() {
 #[tokio::test]
 async fn a_token_endpoint_that_stays_down_is_a_transient_error_without_its_page() {
     let stage = Stage::new().await;
-    stage.mount(token_endpoint(), ResponseTemplate::new(503).insert_header("retry-after", "11").set_body_string("<html>down</html>")).await;
+    stage
+        .mount(
+            token_endpoint(),
+            ResponseTemplate::new(503)
+                .insert_header("retry-after", "11")
+                .set_body_string("<html>down</html>"),
+        )
+        .await;
     let error = stage.discover(KEYS).await.unwrap_err();
     assert!(error.is_transient());
     assert_eq!(error.retry_after(), Some(Duration::from_secs(11)));
-    assert!(lines(&error)[1].starts_with("cannot sign in as application `app`: status 503 (5 tries in 44"), "{:?}", lines(&error));
+    assert!(
+        lines(&error)[1]
+            .starts_with("cannot sign in as application `app`: status 503 (5 tries in 44"),
+        "{:?}",
+        lines(&error)
+    );
 }
 
 #[tokio::test]
 async fn an_answer_without_a_token_is_an_error() {
-    for body in [json!({}), json!({ "access_token": "", "expires_in": 3599 }), json!({ "access_token": "canary-token" })] {
+    for body in [
+        json!({}),
+        json!({ "access_token": "", "expires_in": 3599 }),
+        json!({ "access_token": "canary-token" }),
+    ] {
         let stage = Stage::new().await;
-        stage.mount(token_endpoint(), ResponseTemplate::new(200).set_body_json(body)).await;
+        stage
+            .mount(
+                token_endpoint(),
+                ResponseTemplate::new(200).set_body_json(body),
+            )
+            .await;
         let error = stage.discover(KEYS).await.unwrap_err();
         assert_eq!(
             lines(&error),
@@ -147,9 +211,18 @@ async fn no_number_for_a_lifetime_ends_the_process_or_makes_a_token_immortal() {
     for field in table {
         let stage = Stage::new().await;
         let body = format!(r#"{{"access_token":"t",{field}}}"#);
-        stage.mount(token_endpoint(), ResponseTemplate::new(200).set_body_raw(body, "application/json")).await;
+        stage
+            .mount(
+                token_endpoint(),
+                ResponseTemplate::new(200).set_body_raw(body, "application/json"),
+            )
+            .await;
         let provider = stage.provider(KEYS);
-        for (wait, tokens) in [(Duration::ZERO, 1), (Duration::from_secs(60), 1), (Duration::from_secs(49 * 3600), 2)] {
+        for (wait, tokens) in [
+            (Duration::ZERO, 1),
+            (Duration::from_secs(60), 1),
+            (Duration::from_secs(49 * 3600), 2),
+        ] {
             stage.clock.sleep(wait).await;
             found(stage.ask(provider.as_ref()).await);
             assert_eq!(stage.forms().await.len(), tokens, "{field} {wait:?}");
@@ -157,7 +230,12 @@ async fn no_number_for_a_lifetime_ends_the_process_or_makes_a_token_immortal() {
     }
     let stage = Stage::new().await;
     let body = r#"{"access_token":"t","expires_in":-300000000000}"#;
-    stage.mount(token_endpoint(), ResponseTemplate::new(200).set_body_raw(body, "application/json")).await;
+    stage
+        .mount(
+            token_endpoint(),
+            ResponseTemplate::new(200).set_body_raw(body, "application/json"),
+        )
+        .await;
     found(stage.discover(KEYS).await);
 }
 
@@ -165,17 +243,37 @@ async fn no_number_for_a_lifetime_ends_the_process_or_makes_a_token_immortal() {
 async fn a_redirect_of_the_token_endpoint_is_not_followed() {
     let stage = Stage::new().await;
     let elsewhere = format!("{}/elsewhere", stage.uri());
-    stage.mount(token_endpoint(), ResponseTemplate::new(307).insert_header("location", elsewhere.as_str())).await;
-    stage.mount(Mock::given(path("/elsewhere")), entra_token("stolen")).await;
+    stage
+        .mount(
+            token_endpoint(),
+            ResponseTemplate::new(307).insert_header("location", elsewhere.as_str()),
+        )
+        .await;
+    stage
+        .mount(Mock::given(path("/elsewhere")), entra_token("stolen"))
+        .await;
     let error = stage.discover(KEYS).await.unwrap_err();
-    assert!(lines(&error)[1].contains("redirects"), "{:?}", lines(&error));
-    assert!(stage.requests(|request| request.url.path() == "/elsewhere").await.is_empty());
+    assert!(
+        lines(&error)[1].contains("redirects"),
+        "{:?}",
+        lines(&error)
+    );
+    assert!(
+        stage
+            .requests(|request| request.url.path() == "/elsewhere")
+            .await
+            .is_empty()
+    );
 }
 
 #[tokio::test]
 async fn a_token_that_azure_refuses_is_asked_for_afresh() {
     let stage = Stage::new().await;
-    token_endpoint().respond_with(entra_token("old")).up_to_n_times(1).mount(&stage.server).await;
+    token_endpoint()
+        .respond_with(entra_token("old"))
+        .up_to_n_times(1)
+        .mount(&stage.server)
+        .await;
     stage.entra_gives("new").await;
     // shape: recorded ARM refusal of an expired token
     let expired = json!({ "error": { "code": "ExpiredAuthenticationToken", "message": "The access token expiry UTC time is earlier than current UTC time." } });
@@ -191,12 +289,19 @@ async fn a_token_that_azure_refuses_is_asked_for_afresh() {
 #[tokio::test]
 async fn a_token_is_renewed_before_its_hour_is_over() {
     let stage = Stage::new().await;
-    token_endpoint().respond_with(entra_token("first")).up_to_n_times(1).mount(&stage.server).await;
+    token_endpoint()
+        .respond_with(entra_token("first"))
+        .up_to_n_times(1)
+        .mount(&stage.server)
+        .await;
     stage.entra_gives("second").await;
     let provider = stage.provider(KEYS);
     for minutes in [0, 50, 8] {
         stage.clock.sleep(Duration::from_secs(minutes * 60)).await;
         assert_eq!(found(stage.ask(provider.as_ref()).await).0, ["10.0.0.4"]);
     }
-    assert_eq!(stage.bearers().await, ["Bearer first", "Bearer first", "Bearer second"]);
+    assert_eq!(
+        stage.bearers().await,
+        ["Bearer first", "Bearer first", "Bearer second"]
+    );
 }

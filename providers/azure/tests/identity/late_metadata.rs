@@ -8,14 +8,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cloud_autojoin_azure::SPEC;
 use cloud_autojoin_core::error::TransportFailure;
-use cloud_autojoin_core::http::{HttpClient, HttpSettings, RawResponse, Request, Transport, TransportCause};
+use cloud_autojoin_core::http::{
+    HttpClient, HttpSettings, RawResponse, Request, Transport, TransportCause,
+};
 use cloud_autojoin_core::{Call, Clock, Context, Discovery, Env, Error, Instant, Provider};
 use http::StatusCode;
 
 use crate::stage::{Commands, SUBSCRIPTION};
 
 const TOKEN: &str = r#"{"access_token":"t","expires_in":"84513","expires_on":"1637168788","resource":"https://management.azure.com/","token_type":"Bearer"}"#;
-const NO_HEADER: &str = r#"{"error":"invalid_request","error_description":"Required metadata header not specified"}"#;
+const NO_HEADER: &str =
+    r#"{"error":"invalid_request","error_description":"Required metadata header not specified"}"#;
 
 type Answer = Result<RawResponse, TransportCause>;
 
@@ -36,7 +39,10 @@ impl fmt::Debug for Network {
 }
 
 fn body(status: u16, body: impl Into<String>) -> Answer {
-    Ok(RawResponse::new(StatusCode::from_u16(status).unwrap(), body.into()))
+    Ok(RawResponse::new(
+        StatusCode::from_u16(status).unwrap(),
+        body.into(),
+    ))
 }
 
 fn refused() -> Answer {
@@ -49,10 +55,14 @@ fn documented(request: &Request) -> Answer {
         return body(400, NO_HEADER);
     }
     if request.url().path() == "/metadata/instance" {
-        let set = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/web");
+        let set = format!(
+            "/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/web"
+        );
         return body(
             200,
-            format!(r#"{{"compute":{{"name":"a","subscriptionId":"{SUBSCRIPTION}","resourceGroupName":"g","virtualMachineScaleSet":{{"id":"{set}"}}}}}}"#),
+            format!(
+                r#"{{"compute":{{"name":"a","subscriptionId":"{SUBSCRIPTION}","resourceGroupName":"g","virtualMachineScaleSet":{{"id":"{set}"}}}}}}"#
+            ),
         );
     }
     body(200, TOKEN)
@@ -64,10 +74,17 @@ impl Transport for Network {
         if request.url().path().starts_with("/metadata/") {
             self.requests.fetch_add(1, Ordering::Relaxed);
             self.clock.sleep(self.latency).await;
-            let since_start = self.clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap();
+            let since_start = self
+                .clock
+                .wall()
+                .duration_since(std::time::UNIX_EPOCH)
+                .unwrap();
             return (self.metadata)(since_start).unwrap_or_else(|| documented(request));
         }
-        self.arm.lock().unwrap().push(request.url().path().to_owned());
+        self.arm
+            .lock()
+            .unwrap()
+            .push(request.url().path().to_owned());
         let interface = format!(
             r#"{{"id":"/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/a","tags":{{"consul":"server"}},
                 "properties":{{"ipConfigurations":[{{"properties":{{"privateIPAddress":"10.0.0.4"}}}}]}}}}"#
@@ -83,21 +100,40 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(keys: &str, latency: Duration, metadata: impl Fn(Duration) -> Option<Answer> + Send + Sync + 'static) -> Self {
+    fn new(
+        keys: &str,
+        latency: Duration,
+        metadata: impl Fn(Duration) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Self {
         let clock = Clock::system();
         let start = clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap();
         let metadata = Box::new(move |now: Duration| metadata(now.saturating_sub(start)));
-        let network = Arc::new(Network { clock: clock.clone(), metadata, latency, requests: AtomicUsize::new(0), arm: Mutex::default() });
+        let network = Arc::new(Network {
+            clock: clock.clone(),
+            metadata,
+            latency,
+            requests: AtomicUsize::new(0),
+            arm: Mutex::default(),
+        });
         let context = Context::builder()
             .env(Env::empty())
-            .http_client(HttpClient::with_transport(Arc::clone(&network) as _, HttpSettings::default()))
+            .http_client(HttpClient::with_transport(
+                Arc::clone(&network) as _,
+                HttpSettings::default(),
+            ))
             .clock(clock.clone())
             .commands(Commands::none())
             .build()
             .unwrap();
-        let string = format!("provider=azure tag_name=consul tag_value=server metadata_endpoint=http://127.0.0.1:9 {keys}");
+        let string = format!(
+            "provider=azure tag_name=consul tag_value=server metadata_endpoint=http://127.0.0.1:9 {keys}"
+        );
         let provider = SPEC.build(&string.parse().unwrap(), &context).unwrap();
-        Self { clock, network, provider }
+        Self {
+            clock,
+            network,
+            provider,
+        }
     }
 
     async fn ask(&self, timeout: Duration) -> (Result<Discovery, Error>, Duration) {
@@ -122,14 +158,23 @@ async fn a_service_that_is_not_up_yet_is_a_transient_failure_and_is_used_once_it
         "resource_group=self".to_owned(),
     ];
     for keys in selections {
-        let machine = Machine::new(&keys, Duration::ZERO, |now| (now < Duration::from_secs(2)).then(refused));
+        let machine = Machine::new(&keys, Duration::ZERO, |now| {
+            (now < Duration::from_secs(2)).then(refused)
+        });
         let (answer, elapsed) = machine.ask(MINUTE).await;
         let error = answer.unwrap_err();
-        assert!(error.is_transient() && !matches!(error, Error::Config(_)), "{keys}: {error:?}");
+        assert!(
+            error.is_transient() && !matches!(error, Error::Config(_)),
+            "{keys}: {error:?}"
+        );
         // Soon enough for a watch to ask again.
         assert!(elapsed < Duration::from_secs(1), "{keys}: {elapsed:?}");
         machine.clock.sleep(Duration::from_secs(2)).await;
-        assert_eq!(machine.ask(MINUTE).await.0.unwrap().addresses().len(), 1, "{keys}");
+        assert_eq!(
+            machine.ask(MINUTE).await.0.unwrap().addresses().len(),
+            1,
+            "{keys}"
+        );
     }
 }
 
@@ -158,31 +203,62 @@ async fn the_limit_of_the_probe_counts_only_where_another_source_follows() {
     }
     let machine = Machine::new(&subscription(""), slow, |_| None);
     let (answer, elapsed) = machine.ask(MINUTE).await;
-    assert!(answer.unwrap_err().is_transient() && elapsed <= Duration::from_millis(1001), "{elapsed:?}");
+    assert!(
+        answer.unwrap_err().is_transient() && elapsed <= Duration::from_millis(1001),
+        "{elapsed:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_of_the_service_is_waited_for_as_long_as_it_is_documented_to_take() {
-    for keys in [subscription(""), subscription("token_credentials=ManagedIdentityCredential"), String::new()] {
-        let machine = Machine::new(&keys, Duration::ZERO, |now| (now < Duration::from_secs(69)).then(|| body(410, "")));
+    for keys in [
+        subscription(""),
+        subscription("token_credentials=ManagedIdentityCredential"),
+        String::new(),
+    ] {
+        let machine = Machine::new(&keys, Duration::ZERO, |now| {
+            (now < Duration::from_secs(69)).then(|| body(410, ""))
+        });
         let (answer, _) = machine.ask(3 * MINUTE).await;
         assert_eq!(answer.unwrap().addresses().len(), 1, "{keys}");
     }
     let machine = Machine::new(&subscription(""), Duration::ZERO, |_| Some(body(410, "")));
     let error = machine.ask(3 * MINUTE).await.0.unwrap_err();
-    assert!(error.is_transient() && error.hint().is_some_and(|hint| hint.contains("being updated")), "{error:?}");
+    assert!(
+        error.is_transient()
+            && error
+                .hint()
+                .is_some_and(|hint| hint.contains("being updated")),
+        "{error:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_api_version_is_final_and_comes_with_a_hint() {
-    for words in [r#"{"error":"Invalid version requested"}"#, "Invalid version requested"] {
-        for keys in [subscription(""), subscription("token_credentials=ManagedIdentityCredential"), subscription("resource_group=self tenant_id=t")] {
+    for words in [
+        r#"{"error":"Invalid version requested"}"#,
+        "Invalid version requested",
+    ] {
+        for keys in [
+            subscription(""),
+            subscription("token_credentials=ManagedIdentityCredential"),
+            subscription("resource_group=self tenant_id=t"),
+        ] {
             let machine = Machine::new(&keys, Duration::ZERO, move |_| Some(body(404, words)));
             let (answer, elapsed) = machine.ask(MINUTE).await;
             let error = answer.unwrap_err();
             assert_eq!(elapsed, Duration::ZERO, "{keys}");
-            assert!(error.hint().is_some_and(|hint| hint.contains("does not know api-version 20")) && !error.is_transient(), "{keys}: {error:?}");
-            assert!(machine.network.requests.load(Ordering::Relaxed) <= 3, "{keys}");
+            assert!(
+                error
+                    .hint()
+                    .is_some_and(|hint| hint.contains("does not know api-version 20"))
+                    && !error.is_transient(),
+                "{keys}: {error:?}"
+            );
+            assert!(
+                machine.network.requests.load(Ordering::Relaxed) <= 3,
+                "{keys}"
+            );
         }
     }
 }

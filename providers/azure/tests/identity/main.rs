@@ -1,4 +1,5 @@
-//! Every identity by its real wire format, against a pretended Entra, metadata service and ARM in one server on loopback.
+//! Every identity by its real wire format, against a pretended Entra, metadata service and ARM in
+//! one server on loopback.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

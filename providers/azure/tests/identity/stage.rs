@@ -32,8 +32,13 @@ pub(crate) struct Commands {
 }
 
 impl Commands {
-    pub(crate) fn new(answer: impl Fn(&str, &[&str]) -> io::Result<CommandOutput> + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { answer: Box::new(answer), seen: Mutex::default() })
+    pub(crate) fn new(
+        answer: impl Fn(&str, &[&str]) -> io::Result<CommandOutput> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            answer: Box::new(answer),
+            seen: Mutex::default(),
+        })
     }
 
     pub(crate) fn none() -> Arc<Self> {
@@ -49,9 +54,17 @@ impl std::fmt::Debug for Commands {
 
 #[async_trait]
 impl CommandRunner for Commands {
-    async fn run(&self, program: &str, arguments: &[&str], limit: Duration) -> io::Result<CommandOutput> {
+    async fn run(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        limit: Duration,
+    ) -> io::Result<CommandOutput> {
         assert!(limit <= Duration::from_secs(10), "{limit:?}");
-        self.seen.lock().unwrap().push(format!("{program} {}", arguments.join(" ")));
+        self.seen
+            .lock()
+            .unwrap()
+            .push(format!("{program} {}", arguments.join(" ")));
         (self.answer)(program, arguments)
     }
 }
@@ -65,10 +78,16 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// ARM answers any token with one tagged interface; the metadata service is there and refuses whoever lacks its header; nothing gives tokens yet.
+    /// ARM answers any token with one tagged interface; the metadata service is there and refuses
+    /// whoever lacks its header; nothing gives tokens yet.
     pub(crate) async fn new() -> Self {
         let server = MockServer::start().await;
-        let stage = Self { server, clock: Clock::auto_advancing(), variables: BTreeMap::new(), commands: Commands::none() };
+        let stage = Self {
+            server,
+            clock: Clock::auto_advancing(),
+            variables: BTreeMap::new(),
+            commands: Commands::none(),
+        };
         // shape: recorded azure-cli network interface list, 2023, cut to what is read
         let interface = json!({
             "name": "a",
@@ -84,7 +103,14 @@ impl Stage {
             .await;
         // shape: recorded instance metadata refusal, 2021
         let refusal = json!({ "error": "invalid_request", "error_description": "Required metadata header not specified" });
-        stage.mount(Mock::given(method("GET")).and(path(TOKEN_PATH)).and(without_metadata_header), ResponseTemplate::new(400).set_body_json(refusal)).await;
+        stage
+            .mount(
+                Mock::given(method("GET"))
+                    .and(path(TOKEN_PATH))
+                    .and(without_metadata_header),
+                ResponseTemplate::new(400).set_body_json(refusal),
+            )
+            .await;
         stage
     }
 
@@ -94,11 +120,18 @@ impl Stage {
 
     /// Entra gives this token for an hour.
     pub(crate) async fn entra_gives(&self, token: &str) {
-        self.mount(Mock::given(method("POST")).and(path_regex("/oauth2/v2.0/token$")), entra_token(token)).await;
+        self.mount(
+            Mock::given(method("POST")).and(path_regex("/oauth2/v2.0/token$")),
+            entra_token(token),
+        )
+        .await;
     }
 
     pub(crate) fn variables<const N: usize>(mut self, variables: [(&str, &str); N]) -> Self {
-        self.variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        self.variables = variables
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
         self
     }
 
@@ -114,7 +147,9 @@ impl Stage {
     /// A provider for one tag, with everything else from `keys`.
     pub(crate) fn provider(&self, keys: &str) -> Box<dyn Provider> {
         let uri = self.uri();
-        let mut string = format!("provider=azure subscription_id={SUBSCRIPTION} tag_name=consul tag_value=server {keys}");
+        let mut string = format!(
+            "provider=azure subscription_id={SUBSCRIPTION} tag_name=consul tag_value=server {keys}"
+        );
         if !string.contains("metadata_endpoint=") {
             string.push_str(&format!(" metadata_endpoint={uri}"));
         }
@@ -124,7 +159,13 @@ impl Stage {
         settings.first_byte_timeout = Some(Duration::from_secs(5));
         let env = Env::Memory(Arc::new(self.variables.clone()));
         let commands = Arc::clone(&self.commands);
-        let context = Context::builder().env(env).http(settings).clock(self.clock.clone()).commands(commands).build().unwrap();
+        let context = Context::builder()
+            .env(env)
+            .http(settings)
+            .clock(self.clock.clone())
+            .commands(commands)
+            .build()
+            .unwrap();
         // The cloud of the keys, at other hosts: a string would have to name an audience for them.
         let builder = AzureBuilder::from_config(&string.parse().unwrap(), &context).unwrap();
         let mut cloud = builder.clone().build().unwrap().cloud().clone();
@@ -133,7 +174,9 @@ impl Stage {
     }
 
     pub(crate) async fn ask(&self, provider: &dyn Provider) -> Result<Discovery, Error> {
-        provider.discover(&Call::new(&self.clock, Duration::from_secs(600))).await
+        provider
+            .discover(&Call::new(&self.clock, Duration::from_secs(600)))
+            .await
     }
 
     /// One call of a fresh provider.
@@ -142,25 +185,54 @@ impl Stage {
     }
 
     pub(crate) async fn requests(&self, of: impl Fn(&Request) -> bool) -> Vec<Request> {
-        self.server.received_requests().await.unwrap().into_iter().filter(|request| of(request)).collect()
+        self.server
+            .received_requests()
+            .await
+            .unwrap()
+            .into_iter()
+            .filter(|request| of(request))
+            .collect()
     }
 
     /// The token requests to Entra, each as its form.
     pub(crate) async fn forms(&self) -> Vec<BTreeMap<String, String>> {
-        let requests = self.requests(|request| request.method.as_str() == "POST").await;
-        requests.iter().map(|request| url::form_urlencoded::parse(&request.body).into_owned().collect()).collect()
+        let requests = self
+            .requests(|request| request.method.as_str() == "POST")
+            .await;
+        requests
+            .iter()
+            .map(|request| {
+                url::form_urlencoded::parse(&request.body)
+                    .into_owned()
+                    .collect()
+            })
+            .collect()
     }
 
     /// The token requests to the metadata service that were meant, each as its query.
     pub(crate) async fn queries(&self) -> Vec<BTreeMap<String, String>> {
-        let requests = self.requests(|request| request.url.path() == TOKEN_PATH && !without_metadata_header(request)).await;
+        let requests = self
+            .requests(|request| {
+                request.url.path() == TOKEN_PATH && !without_metadata_header(request)
+            })
+            .await;
         requests.iter().map(query).collect()
     }
 
     /// The tokens that ARM was asked with.
     pub(crate) async fn bearers(&self) -> Vec<String> {
-        let requests = self.requests(|request| request.url.path().starts_with("/subscriptions/")).await;
-        requests.iter().map(|request| request.headers["authorization"].to_str().unwrap().to_owned()).collect()
+        let requests = self
+            .requests(|request| request.url.path().starts_with("/subscriptions/"))
+            .await;
+        requests
+            .iter()
+            .map(|request| {
+                request.headers["authorization"]
+                    .to_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
     }
 }
 
@@ -169,7 +241,10 @@ pub(crate) fn query(request: &Request) -> BTreeMap<String, String> {
 }
 
 pub(crate) fn without_metadata_header(request: &Request) -> bool {
-    request.headers.get("metadata").is_none_or(|value| value != "true")
+    request
+        .headers
+        .get("metadata")
+        .is_none_or(|value| value != "true")
 }
 
 pub(crate) fn with_metadata_header(request: &Request) -> bool {
@@ -209,5 +284,12 @@ pub(crate) fn lines(error: &Error) -> Vec<String> {
 /// Addresses and identity, which is what most tests want of an answer.
 pub(crate) fn found(answer: Result<Discovery, Error>) -> (Vec<String>, String) {
     let discovery = answer.unwrap_or_else(|error| panic!("{:?}", lines(&error)));
-    (discovery.addresses().iter().map(ToString::to_string).collect(), discovery.identity().unwrap_or_default().to_owned())
+    (
+        discovery
+            .addresses()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        discovery.identity().unwrap_or_default().to_owned(),
+    )
 }

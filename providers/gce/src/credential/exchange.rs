@@ -44,7 +44,12 @@ impl Api for TokenApi {
     }
 
     fn error_body(&self, response: &Response) -> ErrorBody {
-        ErrorBody::from_json(&response.body, &["/error", "/error/status"], &["/error_description", "/error/message"], &[])
+        ErrorBody::from_json(
+            &response.body,
+            &["/error", "/error/status"],
+            &["/error_description", "/error/message"],
+            &[],
+        )
     }
 
     fn explain(&self, error: ApiError, _: &Request, _: &Response) -> ApiError {
@@ -69,7 +74,10 @@ pub(super) struct TokenResponse {
 impl TokenResponse {
     pub(super) fn into_token(self, call: &Call) -> AccessToken {
         let lifetime = self.expires_in.map_or(LIFETIME, Duration::from_secs);
-        AccessToken::new(Secret::new(self.access_token), call.clock().wall() + lifetime)
+        AccessToken::new(
+            Secret::new(self.access_token),
+            call.clock().wall() + lifetime,
+        )
     }
 }
 
@@ -87,7 +95,9 @@ pub(super) struct Exchange {
 
 impl Exchange {
     pub(super) fn new(context: &Context) -> Self {
-        Self { context: context.clone() }
+        Self {
+            context: context.clone(),
+        }
     }
 
     /// The access token of `credentials` for `scope`.
@@ -95,60 +105,142 @@ impl Exchange {
     /// # Errors
     ///
     /// The file holds what can't be used, or a token endpoint refuses it.
-    pub(super) fn token<'a>(&'a self, credentials: &'a Credentials, scope: &'a str, call: &'a Call) -> BoxFuture<'a, Result<AccessToken>> {
+    pub(super) fn token<'a>(
+        &'a self,
+        credentials: &'a Credentials,
+        scope: &'a str,
+        call: &'a Call,
+    ) -> BoxFuture<'a, Result<AccessToken>> {
         // Boxed, as the source of an impersonation may be impersonated too.
         Box::pin(async move {
             match credentials {
-                Credentials::ServiceAccount(account) => self.of_service_account(account, scope, call).await,
+                Credentials::ServiceAccount(account) => {
+                    self.of_service_account(account, scope, call).await
+                }
                 Credentials::AuthorizedUser(user) => self.of_user(user, false, call).await,
-                Credentials::ExternalAccountAuthorizedUser(user) => self.of_user(user, true, call).await,
-                Credentials::ExternalAccount(account) => self.of_external_account(account, scope, call).await,
+                Credentials::ExternalAccountAuthorizedUser(user) => {
+                    self.of_user(user, true, call).await
+                }
+                Credentials::ExternalAccount(account) => {
+                    self.of_external_account(account, scope, call).await
+                }
                 Credentials::ImpersonatedServiceAccount(impersonation) => {
-                    let source = self.token(&impersonation.source_credentials, IMPERSONATION_SCOPE, call).await?;
-                    self.impersonate(&impersonation.service_account_impersonation_url, &impersonation.delegates, &source, scope, call).await
+                    let source = self
+                        .token(&impersonation.source_credentials, IMPERSONATION_SCOPE, call)
+                        .await?;
+                    self.impersonate(
+                        &impersonation.service_account_impersonation_url,
+                        &impersonation.delegates,
+                        &source,
+                        scope,
+                        call,
+                    )
+                    .await
                 }
             }
         })
     }
 
-    async fn of_service_account(&self, account: &ServiceAccount, scope: &str, call: &Call) -> Result<AccessToken> {
-        let issued = call.clock().wall().duration_since(UNIX_EPOCH).unwrap_or_default();
+    async fn of_service_account(
+        &self,
+        account: &ServiceAccount,
+        scope: &str,
+        call: &Call,
+    ) -> Result<AccessToken> {
+        let issued = call
+            .clock()
+            .wall()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let header = json!({"alg": "RS256", "typ": "JWT", "kid": account.private_key_id});
         let claims = json!({
             "iss": account.client_email, "scope": scope, "aud": account.token_uri,
             "iat": issued.as_secs(), "exp": (issued + LIFETIME).as_secs(),
         });
-        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
-        let signature = sign(account.private_key.expose(), signed.as_bytes())
-            .map_err(|reason| unusable(format!("cannot use the key of the service account `{}`: {reason}", account.client_email)))?;
+        let signed = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header.to_string()),
+            URL_SAFE_NO_PAD.encode(claims.to_string())
+        );
+        let signature =
+            sign(account.private_key.expose(), signed.as_bytes()).map_err(|reason| {
+                unusable(format!(
+                    "cannot use the key of the service account `{}`: {reason}",
+                    account.client_email
+                ))
+            })?;
         let assertion = Secret::new(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)));
-        let form = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion.expose())];
-        self.post_form("token_uri", &account.token_uri, &form, None, call).await
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("assertion", assertion.expose()),
+        ];
+        self.post_form("token_uri", &account.token_uri, &form, None, call)
+            .await
     }
 
     async fn of_user(&self, user: &User, basic: bool, call: &Call) -> Result<AccessToken> {
-        let User { client_id, client_secret, refresh_token, token_uri } = user;
-        let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
+        let User {
+            client_id,
+            client_secret,
+            refresh_token,
+            token_uri,
+        } = user;
+        let mut form = vec![
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token.expose()),
+        ];
         if basic {
             let encoded = STANDARD.encode(format!("{client_id}:{}", client_secret.expose()));
-            return self.post_form("token_url", token_uri, &form, Some(Secret::new(format!("Basic {encoded}"))), call).await;
+            return self
+                .post_form(
+                    "token_url",
+                    token_uri,
+                    &form,
+                    Some(Secret::new(format!("Basic {encoded}"))),
+                    call,
+                )
+                .await;
         }
-        form.extend([("client_id", client_id.as_str()), ("client_secret", client_secret.expose())]);
-        self.post_form("token_uri", token_uri, &form, None, call).await
+        form.extend([
+            ("client_id", client_id.as_str()),
+            ("client_secret", client_secret.expose()),
+        ]);
+        self.post_form("token_uri", token_uri, &form, None, call)
+            .await
     }
 
-    async fn of_external_account(&self, account: &ExternalAccount, scope: &str, call: &Call) -> Result<AccessToken> {
+    async fn of_external_account(
+        &self,
+        account: &ExternalAccount,
+        scope: &str,
+        call: &Call,
+    ) -> Result<AccessToken> {
         let subject_token = self.subject_token(account, call).await?;
         let impersonation = account.service_account_impersonation_url.as_deref();
         let form = [
-            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
-            ("requested_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+            (
+                "grant_type",
+                "urn:ietf:params:oauth:grant-type:token-exchange",
+            ),
+            (
+                "requested_token_type",
+                "urn:ietf:params:oauth:token-type:access_token",
+            ),
             ("audience", account.audience.as_str()),
-            ("scope", if impersonation.is_some() { IMPERSONATION_SCOPE } else { scope }),
+            (
+                "scope",
+                if impersonation.is_some() {
+                    IMPERSONATION_SCOPE
+                } else {
+                    scope
+                },
+            ),
             ("subject_token_type", account.subject_token_type.as_str()),
             ("subject_token", subject_token.expose()),
         ];
-        let token = self.post_form("token_url", &account.token_url, &form, None, call).await?;
+        let token = self
+            .post_form("token_url", &account.token_url, &form, None, call)
+            .await?;
         match impersonation {
             Some(url) => self.impersonate(url, &[], &token, scope, call).await,
             None => Ok(token),
@@ -159,49 +251,92 @@ impl Exchange {
     async fn subject_token(&self, account: &ExternalAccount, call: &Call) -> Result<Secret> {
         let source = &account.credential_source;
         let text = match (&source.file, &source.url, &source.environment_id) {
-            (Some(path), ..) => read_text(path, MAX_SECRET_FILE).await.map_err(|error| unusable(format!("cannot read the subject token `{path}`: {error}")))?,
+            (Some(path), ..) => read_text(path, MAX_SECRET_FILE).await.map_err(|error| {
+                unusable(format!("cannot read the subject token `{path}`: {error}"))
+            })?,
             (None, Some(url), None) => {
-                let url = url.parse().map_err(|_| unusable("the `url` of the credential source is no URL".to_owned()))?;
+                let url = url.parse().map_err(|_| {
+                    unusable("the `url` of the credential source is no URL".to_owned())
+                })?;
                 let mut request = Request::get("get the subject token", url);
                 for (name, value) in &source.headers {
-                    let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
-                        return Err(unusable(format!("the header `{name}` of the credential source can't be sent")));
+                    let (Ok(name), Ok(value)) =
+                        (HeaderName::try_from(name), HeaderValue::try_from(value))
+                    else {
+                        return Err(unusable(format!(
+                            "the header `{name}` of the credential source can't be sent"
+                        )));
                     };
                     request = request.header(name, value);
                 }
                 let client = ApiClient::new(&self.context, &TokenApi, request.url().clone());
                 let response = client.send(request, call).await?;
-                String::from_utf8(response.body.to_vec()).map_err(|_| DecodeError::new(NAME, "get the subject token", "it isn't text"))?
+                String::from_utf8(response.body.to_vec())
+                    .map_err(|_| DecodeError::new(NAME, "get the subject token", "it isn't text"))?
             }
             _ => {
-                let kind = source.environment_id.as_deref().unwrap_or("executable or certificate");
-                return Err(unusable(format!("the credential source `{kind}` isn't supported: use a `file` or `url` source")));
+                let kind = source
+                    .environment_id
+                    .as_deref()
+                    .unwrap_or("executable or certificate");
+                return Err(unusable(format!(
+                    "the credential source `{kind}` isn't supported: use a `file` or `url` source"
+                )));
             }
         };
         source.subject_token(&text).map_err(unusable)
     }
 
     /// The token of the service account of `url`, as the identity of `source`.
-    async fn impersonate(&self, url: &str, delegates: &[String], source: &AccessToken, scope: &str, call: &Call) -> Result<AccessToken> {
+    async fn impersonate(
+        &self,
+        url: &str,
+        delegates: &[String],
+        source: &AccessToken,
+        scope: &str,
+        call: &Call,
+    ) -> Result<AccessToken> {
         let body = json!({"delegates": delegates, "scope": [scope], "lifetime": format!("{}s", LIFETIME.as_secs())});
         let url = endpoint("service_account_impersonation_url", url)?;
-        let request = Request::post("impersonate the service account", url.clone(), body.to_string())
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .bearer(source.secret());
-        let response: ImpersonationResponse = ApiClient::new(&self.context, &TokenApi, url).json(request, call).await?;
-        Ok(AccessToken::new(Secret::new(response.access_token), call.clock().wall() + LIFETIME))
+        let request = Request::post(
+            "impersonate the service account",
+            url.clone(),
+            body.to_string(),
+        )
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .bearer(source.secret());
+        let response: ImpersonationResponse = ApiClient::new(&self.context, &TokenApi, url)
+            .json(request, call)
+            .await?;
+        Ok(AccessToken::new(
+            Secret::new(response.access_token),
+            call.clock().wall() + LIFETIME,
+        ))
     }
 
-    async fn post_form(&self, key: &'static str, url: &str, form: &[(&str, &str)], authorization: Option<Secret>, call: &Call) -> Result<AccessToken> {
+    async fn post_form(
+        &self,
+        key: &'static str,
+        url: &str,
+        form: &[(&str, &str)],
+        authorization: Option<Secret>,
+        call: &Call,
+    ) -> Result<AccessToken> {
         let url = endpoint(key, url)?;
         let body = Serializer::new(String::new()).extend_pairs(form).finish();
-        let mut request = Request::post(OPERATION, url.clone(), body).header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let mut request = Request::post(OPERATION, url.clone(), body).header(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
         if let Some(authorization) = authorization {
-            let mut value = HeaderValue::from_str(authorization.expose()).map_err(|_| unusable("the client secret can't be sent".to_owned()))?;
+            let mut value = HeaderValue::from_str(authorization.expose())
+                .map_err(|_| unusable("the client secret can't be sent".to_owned()))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        let response: TokenResponse = ApiClient::new(&self.context, &TokenApi, url).json(request, call).await?;
+        let response: TokenResponse = ApiClient::new(&self.context, &TokenApi, url)
+            .json(request, call)
+            .await?;
         Ok(response.into_token(call))
     }
 }
@@ -209,14 +344,19 @@ impl Exchange {
 /// The URL of a token endpoint, which secrets are sent to.
 fn endpoint(key: &'static str, text: &str) -> Result<Url> {
     let spec = KeySpec::new(key, "").values(Values::Endpoint);
-    Value::from_key(&spec, key, text).endpoint().map_err(|error| unusable(format!("cannot use the credentials file: {error}")))
+    Value::from_key(&spec, key, text)
+        .endpoint()
+        .map_err(|error| unusable(format!("cannot use the credentials file: {error}")))
 }
 
 /// The RS256 signature of `data` with a private key in PEM. The error doesn't repeat the key.
 fn sign(pem: &str, data: &[u8]) -> Result<Vec<u8>, &'static str> {
     let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| "it isn't PEM")?;
-    let key = rustls::crypto::ring::sign::any_supported_type(&key).map_err(|_| "it is malformed or of an unsupported kind")?;
-    let signer = key.choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256]).ok_or("it isn't an RSA key")?;
+    let key = rustls::crypto::ring::sign::any_supported_type(&key)
+        .map_err(|_| "it is malformed or of an unsupported kind")?;
+    let signer = key
+        .choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256])
+        .ok_or("it isn't an RSA key")?;
     signer.sign(data).map_err(|_| "it can't sign")
 }
 

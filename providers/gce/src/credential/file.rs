@@ -18,7 +18,13 @@ pub(super) enum Credentials {
 }
 
 /// The kinds, as they are written in a file.
-const KINDS: [&str; 5] = ["service_account", "authorized_user", "external_account", "external_account_authorized_user", "impersonated_service_account"];
+const KINDS: [&str; 5] = [
+    "service_account",
+    "authorized_user",
+    "external_account",
+    "external_account_authorized_user",
+    "impersonated_service_account",
+];
 
 /// The key of a service account.
 #[derive(Deserialize)]
@@ -90,17 +96,38 @@ impl Credentials {
     ///
     /// What is wrong with it, without anything that it holds but its `type`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-            .map_err(|error| format!("it isn't JSON (line {}, column {})", error.line(), error.column()))?;
-        let kind = value.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let value: Value =
+            serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
+                format!(
+                    "it isn't JSON (line {}, column {})",
+                    error.line(),
+                    error.column()
+                )
+            })?;
+        let kind = value
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         if !KINDS.contains(&kind.as_str()) {
-            let shown: String = kind.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(40).collect();
-            return Err(format!("its type `{shown}` isn't one of {}", KINDS.join(", ")));
+            let shown: String = kind
+                .chars()
+                .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_')
+                .take(40)
+                .collect();
+            return Err(format!(
+                "its type `{shown}` isn't one of {}",
+                KINDS.join(", ")
+            ));
         }
         serde_json::from_value(value).map_err(|error| {
             // serde shows values that it doesn't expect: only the message without one is repeated.
             let text = error.to_string();
-            let what = if text.starts_with("missing field") { text } else { "a field has another form than documented".to_owned() };
+            let what = if text.starts_with("missing field") {
+                text
+            } else {
+                "a field has another form than documented".to_owned()
+            };
             format!("{what} (type `{kind}`)")
         })
     }
@@ -113,15 +140,31 @@ impl CredentialSource {
     ///
     /// What is wrong with it, without anything of it.
     pub(super) fn subject_token(&self, text: &str) -> Result<Secret, String> {
-        let is_json = self.format.as_ref().is_some_and(|format| format.kind == "json");
+        let is_json = self
+            .format
+            .as_ref()
+            .is_some_and(|format| format.kind == "json");
         let token = if is_json {
-            let field = self.format.as_ref().and_then(|format| format.subject_token_field_name.as_deref()).unwrap_or("access_token");
-            let value: Value = serde_json::from_str(text).map_err(|_| "the subject token isn't in JSON".to_owned())?;
-            value.get(field).and_then(Value::as_str).ok_or_else(|| format!("the subject token isn't in the field `{field}`"))?.to_owned()
+            let field = self
+                .format
+                .as_ref()
+                .and_then(|format| format.subject_token_field_name.as_deref())
+                .unwrap_or("access_token");
+            let value: Value = serde_json::from_str(text)
+                .map_err(|_| "the subject token isn't in JSON".to_owned())?;
+            value
+                .get(field)
+                .and_then(Value::as_str)
+                .ok_or_else(|| format!("the subject token isn't in the field `{field}`"))?
+                .to_owned()
         } else {
             text.trim().to_owned()
         };
-        if token.is_empty() { Err("the subject token is empty".to_owned()) } else { Ok(Secret::new(token)) }
+        if token.is_empty() {
+            Err("the subject token is empty".to_owned())
+        } else {
+            Ok(Secret::new(token))
+        }
     }
 }
 

@@ -6,7 +6,9 @@
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{AccessToken, Source};
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{HttpClient, JsonResponse, Request, Response, ResponseClass, RetryPolicy, origin_of, without_bom};
+use cloud_autojoin_core::http::{
+    HttpClient, JsonResponse, Request, Response, ResponseClass, RetryPolicy, origin_of, without_bom,
+};
 use cloud_autojoin_core::{ApiError, Call, ConfigProblem, Context, DecodeError, Error, Result};
 use http::header::{HeaderName, HeaderValue};
 use url::Url;
@@ -36,11 +38,21 @@ impl MetadataServer {
     /// The variable holds neither.
     pub(crate) fn new(context: &Context) -> Result<Self, ConfigProblem> {
         // Off Google Cloud the name fails at once, where the address may not answer at all.
-        let host = context.env().filled("GCE_METADATA_HOST").unwrap_or_else(|| "metadata.google.internal".to_owned());
-        let host = host.strip_prefix("http://").unwrap_or(&host).trim_end_matches('/');
+        let host = context
+            .env()
+            .filled("GCE_METADATA_HOST")
+            .unwrap_or_else(|| "metadata.google.internal".to_owned());
+        let host = host
+            .strip_prefix("http://")
+            .unwrap_or(&host)
+            .trim_end_matches('/');
         match Url::parse(&format!("http://{host}/computeMetadata/v1/")) {
-            Ok(endpoint) if endpoint.path() == "/computeMetadata/v1/" => Ok(Self { http: context.http().clone(), endpoint }),
-            _ => Err(ConfigProblem::new("GCE_METADATA_HOST is no host").with_hint("set it to `HOST` or `HOST:PORT`, or unset it")),
+            Ok(endpoint) if endpoint.path() == "/computeMetadata/v1/" => Ok(Self {
+                http: context.http().clone(),
+                endpoint,
+            }),
+            _ => Err(ConfigProblem::new("GCE_METADATA_HOST is no host")
+                .with_hint("set it to `HOST` or `HOST:PORT`, or unset it")),
         }
     }
 
@@ -49,7 +61,13 @@ impl MetadataServer {
     /// # Errors
     ///
     /// There is no metadata server, another server answers in its place, or it has no such value.
-    pub(crate) async fn text(&self, operation: &str, path: &str, advice: &str, call: &Call) -> Result<String> {
+    pub(crate) async fn text(
+        &self,
+        operation: &str,
+        path: &str,
+        advice: &str,
+        call: &Call,
+    ) -> Result<String> {
         let request = self.request(operation, path)?;
         let answered = self.http.send(&request, call).await.and_then(|response| {
             self.accept(operation, &response)?;
@@ -63,20 +81,36 @@ impl MetadataServer {
         })?;
         match std::str::from_utf8(without_bom(&body)).map(str::trim) {
             Ok(text) if !text.is_empty() && text.len() <= 1000 => Ok(text.to_owned()),
-            _ => Err(DecodeError::new(NAME, operation, "the value is empty or no text").with_hint(advice).into()),
+            _ => Err(
+                DecodeError::new(NAME, operation, "the value is empty or no text")
+                    .with_hint(advice)
+                    .into(),
+            ),
         }
     }
 
     /// The zone of this instance.
     pub(crate) async fn zone(&self, call: &Call) -> Result<String> {
-        let path = self.text("read the zone of this instance", "instance/zone", "name the zone in place of `self`", call).await?;
+        let path = self
+            .text(
+                "read the zone of this instance",
+                "instance/zone",
+                "name the zone in place of `self`",
+                call,
+            )
+            .await?;
         // `projects/NUMBER/zones/ZONE`.
         Ok(path.rsplit('/').next().unwrap_or_default().to_owned())
     }
 
     fn request(&self, operation: &str, path: &str) -> Result<Request> {
-        let url = self.endpoint.join(path).map_err(|_| DecodeError::new(NAME, operation, "no such path"))?;
-        Ok(Request::get(operation, url).header(FLAVOR, GOOGLE).retry(RetryPolicy::default().without_connect_retries()))
+        let url = self
+            .endpoint
+            .join(path)
+            .map_err(|_| DecodeError::new(NAME, operation, "no such path"))?;
+        Ok(Request::get(operation, url)
+            .header(FLAVOR, GOOGLE)
+            .retry(RetryPolicy::default().without_connect_retries()))
     }
 
     /// Fails unless `response` is a successful one of the metadata server.
@@ -91,7 +125,10 @@ impl MetadataServer {
     }
 
     fn foreign(&self) -> String {
-        format!("what answers at {} is not the metadata server of Google Cloud", origin_of(&self.endpoint))
+        format!(
+            "what answers at {} is not the metadata server of Google Cloud",
+            origin_of(&self.endpoint)
+        )
     }
 }
 
@@ -108,17 +145,24 @@ impl Source for MetadataServer {
             Ok(JsonResponse::Success(answer, response)) => (Some(answer), response),
             Ok(JsonResponse::Failure(response)) => (None, response),
             Err(error @ Error::Transport(_)) if error.is_transient() => {
-                return Err(SourceOutcome::Unreachable(format!("no metadata server at {}", origin_of(&self.endpoint))));
+                return Err(SourceOutcome::Unreachable(format!(
+                    "no metadata server at {}",
+                    origin_of(&self.endpoint)
+                )));
             }
             Err(Error::Decode(_)) => return Err(SourceOutcome::NotConfigured(self.foreign())),
             Err(error) => return Err(error.into()),
         };
         match (self.accept(GET_TOKEN, &response), answer) {
             (Ok(()), Some(answer)) => Ok(answer.into_token(call)),
-            (Err(Error::Api(error)), _) if error.status() == 404 => Err(SourceOutcome::NotConfigured("this instance has no service account".to_owned())),
+            (Err(Error::Api(error)), _) if error.status() == 404 => Err(
+                SourceOutcome::NotConfigured("this instance has no service account".to_owned()),
+            ),
             (Err(Error::Decode(_)), _) => Err(SourceOutcome::NotConfigured(self.foreign())),
             (Err(error), _) => Err(error.into()),
-            (Ok(()), None) => Err(Error::from(DecodeError::new(NAME, GET_TOKEN, "no token in it")).into()),
+            (Ok(()), None) => {
+                Err(Error::from(DecodeError::new(NAME, GET_TOKEN, "no token in it")).into())
+            }
         }
     }
 }

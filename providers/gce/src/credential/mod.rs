@@ -31,8 +31,18 @@ pub(crate) fn chain(given: Option<String>, context: &Context, metadata: Metadata
     let exchange = Exchange::new(context);
     let given = given.ok_or("neither `credentials_file` nor GOOGLE_APPLICATION_CREDENTIALS is set");
     let sources: Vec<Box<dyn Source>> = vec![
-        Box::new(FileSource { name: "credentials file", path: given, is_optional: false, exchange: exchange.clone() }),
-        Box::new(FileSource { name: "gcloud's application default credentials", path: well_known_file(context.env()), is_optional: true, exchange }),
+        Box::new(FileSource {
+            name: "credentials file",
+            path: given,
+            is_optional: false,
+            exchange: exchange.clone(),
+        }),
+        Box::new(FileSource {
+            name: "gcloud's application default credentials",
+            path: well_known_file(context.env()),
+            is_optional: true,
+            exchange,
+        }),
         Box::new(metadata),
     ];
     Chain::new(NAME, sources).with_hint(
@@ -46,8 +56,13 @@ fn well_known_file(env: &Env) -> Result<String, &'static str> {
     if let Some(directory) = env.filled("CLOUDSDK_CONFIG") {
         return Ok(format!("{directory}/{FILE}"));
     }
-    let base = if cfg!(windows) { env.filled("APPDATA") } else { env.filled("HOME").map(|home| format!("{home}/.config")) };
-    base.map(|base| format!("{base}/gcloud/{FILE}")).ok_or("no home directory is known")
+    let base = if cfg!(windows) {
+        env.filled("APPDATA")
+    } else {
+        env.filled("HOME").map(|home| format!("{home}/.config"))
+    };
+    base.map(|base| format!("{base}/gcloud/{FILE}"))
+        .ok_or("no home directory is known")
 }
 
 /// The credentials of a file, read again for every token: a key may be rotated.
@@ -73,17 +88,29 @@ impl Source for FileSource {
         let text = match read_text(path, MAX_SECRET_FILE).await {
             Ok(text) => text,
             Err(error) if self.is_optional && error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(SourceOutcome::NotConfigured(format!("there is no `{path}`")));
+                return Err(SourceOutcome::NotConfigured(format!(
+                    "there is no `{path}`"
+                )));
             }
-            Err(error) => return Err(unusable(format!("cannot read the credentials file `{path}`: {error}")).into()),
+            Err(error) => {
+                return Err(unusable(format!(
+                    "cannot read the credentials file `{path}`: {error}"
+                ))
+                .into());
+            }
         };
-        let credentials = Credentials::parse(&text).map_err(|reason| unusable(format!("cannot use the credentials file `{path}`: {reason}")))?;
+        let credentials = Credentials::parse(&text).map_err(|reason| {
+            unusable(format!(
+                "cannot use the credentials file `{path}`: {reason}"
+            ))
+        })?;
         Ok(self.exchange.token(&credentials, scope, call).await?)
     }
 }
 
 /// The error for a credentials file that can't be used.
 fn unusable(message: String) -> Error {
-    let problem = ConfigProblem::of_key(CREDENTIALS_FILE.name, message).with_hint("check the file, its permissions and who runs this");
+    let problem = ConfigProblem::of_key(CREDENTIALS_FILE.name, message)
+        .with_hint("check the file, its permissions and who runs this");
     ConfigError::new(Some(NAME), problem).into()
 }

@@ -13,7 +13,13 @@ use crate::engine::clock::Clock;
 use crate::engine::exchange::bearer;
 
 /// Replies to a request to `endpoint`, under a host of `cloud` if it came through the proxy.
-pub(super) fn handle(azure: &Azure, world: &World, endpoint: Endpoint, cloud: Option<Cloud>, request: &Request) -> Handled {
+pub(super) fn handle(
+    azure: &Azure,
+    world: &World,
+    endpoint: Endpoint,
+    cloud: Option<Cloud>,
+    request: &Request,
+) -> Handled {
     match endpoint {
         Endpoint::Arm => arm(azure, world, cloud, request),
         Endpoint::Authority => entra::answer(azure, world, cloud, request),
@@ -25,7 +31,11 @@ pub(super) fn handle(azure: &Azure, world: &World, endpoint: Endpoint, cloud: Op
 
 fn arm(azure: &Azure, world: &World, cloud: Option<Cloud>, request: &Request) -> Handled {
     let refuse = |code: &str, message: &str, description: &str| {
-        let mut reply = Reply::json(arm::operation(request), StatusCode::UNAUTHORIZED, &json!({ "error": { "code": code, "message": message } }));
+        let mut reply = Reply::json(
+            arm::operation(request),
+            StatusCode::UNAUTHORIZED,
+            &json!({ "error": { "code": code, "message": message } }),
+        );
         let challenge = format!(
             "Bearer authorization_uri=\"https://login.windows.net/{}\", error=\"invalid_token\", error_description=\"{description}\"",
             world.tenant_id()
@@ -37,28 +47,61 @@ fn arm(azure: &Azure, world: &World, cloud: Option<Cloud>, request: &Request) ->
     };
     let Some(token) = bearer(&request.headers) else {
         let message = "Authentication failed. The 'Authorization' header is missing.";
-        return refuse("AuthenticationFailed", message, "The authentication failed because of missing 'Authorization' header.");
+        return refuse(
+            "AuthenticationFailed",
+            message,
+            "The authentication failed because of missing 'Authorization' header.",
+        );
     };
     let grant = match azure.tokens.check(token) {
         Ok(grant) => grant,
-        Err(Refusal::Unknown) => return refuse("InvalidAuthenticationToken", "The access token is invalid.", "The access token is invalid."),
+        Err(Refusal::Unknown) => {
+            return refuse(
+                "InvalidAuthenticationToken",
+                "The access token is invalid.",
+                "The access token is invalid.",
+            );
+        }
         Err(Refusal::Expired { since, now }) => {
             let (since, now) = (Clock::american(since), Clock::american(now));
-            let message = format!("The access token expiry UTC time '{since}' is earlier than current UTC time '{now}'.");
-            return refuse("ExpiredAuthenticationToken", &message, "The access token expiry UTC time is earlier than current UTC time.");
+            let message = format!(
+                "The access token expiry UTC time '{since}' is earlier than current UTC time '{now}'."
+            );
+            return refuse(
+                "ExpiredAuthenticationToken",
+                &message,
+                "The access token expiry UTC time is earlier than current UTC time.",
+            );
         }
     };
     if !hosts::takes(cloud, &grant.audience) {
-        let message = format!("The access token has been obtained for wrong audience or resource '{}'.", grant.audience);
-        return refuse("InvalidAuthenticationTokenAudience", &message, "The access token has been obtained from wrong audience or resource.");
+        let message = format!(
+            "The access token has been obtained for wrong audience or resource '{}'.",
+            grant.audience
+        );
+        return refuse(
+            "InvalidAuthenticationTokenAudience",
+            &message,
+            "The access token has been obtained from wrong audience or resource.",
+        );
     }
     let Some(principal) = find(world, &grant.tenant, &grant.client_id) else {
-        return refuse("InvalidAuthenticationToken", "The access token is invalid.", "The access token is invalid.");
+        return refuse(
+            "InvalidAuthenticationToken",
+            "The access token is invalid.",
+            "The access token is invalid.",
+        );
     };
-    Handled::new(arm::answer(world, &Caller::of(principal), request), Some(principal.client_id.clone()))
+    Handled::new(
+        arm::answer(world, &Caller::of(principal), request),
+        Some(principal.client_id.clone()),
+    )
 }
 
 /// The principal of that tenant and client id.
 pub(crate) fn find<'a>(world: &'a World, tenant: &str, client_id: &str) -> Option<&'a Principal> {
-    world.principals().iter().find(|principal| principal.tenant_id.eq_ignore_ascii_case(tenant) && principal.client_id.eq_ignore_ascii_case(client_id))
+    world.principals().iter().find(|principal| {
+        principal.tenant_id.eq_ignore_ascii_case(tenant)
+            && principal.client_id.eq_ignore_ascii_case(client_id)
+    })
 }

@@ -9,7 +9,8 @@ use crate::engine::clock::Clock;
 use crate::engine::service::FaultContext;
 
 /// `WWW-Authenticate` of ARM.
-pub(super) const CHALLENGE: &str = "Bearer authorization_uri=\"https://login.windows.net/common\", error=\"invalid_token\"";
+pub(super) const CHALLENGE: &str =
+    "Bearer authorization_uri=\"https://login.windows.net/common\", error=\"invalid_token\"";
 
 /// The 503 of ARM's front door, in its shape.
 pub(super) const UNAVAILABLE: &str = "<!DOCTYPE html><html><head><title>AzureResourceManager</title></head><body><div id='content'><div id='message'>\
@@ -18,7 +19,9 @@ pub(super) const UNAVAILABLE: &str = "<!DOCTYPE html><html><head><title>AzureRes
 
 /// The page (`{"value": [...]}`) with this `nextLink`; none for anything else.
 pub(super) fn with_next_link(page: &Bytes, link: &str) -> Option<Bytes> {
-    let Ok(Value::Object(mut page)) = serde_json::from_slice::<Value>(page) else { return None };
+    let Ok(Value::Object(mut page)) = serde_json::from_slice::<Value>(page) else {
+        return None;
+    };
     page.get("value").is_some_and(Value::is_array).then(|| {
         page.insert("nextLink".to_owned(), link.into());
         Value::Object(page).to_string().into()
@@ -82,9 +85,21 @@ fn arm_error(status: StatusCode, context: FaultContext<'_, Endpoint>) -> (String
 
 fn authority_body(status: StatusCode, clock: Clock) -> Value {
     let (error, number, message) = match status.as_u16() {
-        401 => ("invalid_client", 7_000_215, "Invalid client secret provided."),
-        429 => ("temporarily_unavailable", 90_025, "Request processing has exceeded gateway allowance."),
-        code if code >= 500 => ("temporarily_unavailable", 90_033, "A transient error has occurred. Please try again."),
+        401 => (
+            "invalid_client",
+            7_000_215,
+            "Invalid client secret provided.",
+        ),
+        429 => (
+            "temporarily_unavailable",
+            90_025,
+            "Request processing has exceeded gateway allowance.",
+        ),
+        code if code >= 500 => (
+            "temporarily_unavailable",
+            90_033,
+            "A transient error has occurred. Please try again.",
+        ),
         _ => ("invalid_request", 9_000_000, "The request is not valid."),
     };
     json!({ "error": error, "error_description": format!("AADSTS{number}: {message}"), "error_codes": [number], "timestamp": clock.timestamp() })
@@ -93,8 +108,16 @@ fn authority_body(status: StatusCode, clock: Clock) -> Value {
 /// Resource type, name and group of an ARM path, as far as it has them.
 fn resource_of(path: &str) -> (String, &str, &str) {
     let segments: Vec<&str> = path.split('/').collect();
-    let after = |word: &str| segments.iter().position(|segment| segment.eq_ignore_ascii_case(word)).map(|at| at + 1);
-    let group = after("resourceGroups").and_then(|at| segments.get(at)).copied().unwrap_or("");
+    let after = |word: &str| {
+        segments
+            .iter()
+            .position(|segment| segment.eq_ignore_ascii_case(word))
+            .map(|at| at + 1)
+    };
+    let group = after("resourceGroups")
+        .and_then(|at| segments.get(at))
+        .copied()
+        .unwrap_or("");
     let Some(at) = after("providers") else {
         return (String::new(), segments.last().copied().unwrap_or(""), group);
     };
@@ -123,7 +146,8 @@ mod tests {
     use crate::engine::fault::{FaultAction, FaultBody, FaultedReply, RetryAfter, apply};
     use http::HeaderMap;
 
-    const PATH: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/nic-1";
+    const PATH: &str =
+        "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/nic-1";
 
     fn whole(action: FaultAction, endpoint: Endpoint) -> Reply {
         let reply = Reply {
@@ -135,7 +159,17 @@ mod tests {
         };
         let url = format!("https://management.azure.com{PATH}");
         let azure = Azure::new(World::shipped("uniform").unwrap(), Clock::start());
-        match apply(&azure, reply, &action, FaultContext { endpoint, url: &url, path: PATH, clock: Clock::start() }) {
+        match apply(
+            &azure,
+            reply,
+            &action,
+            FaultContext {
+                endpoint,
+                url: &url,
+                path: PATH,
+                clock: Clock::start(),
+            },
+        ) {
             FaultedReply::Whole(reply) => reply,
             other => panic!("{other:?}"),
         }
@@ -148,7 +182,10 @@ mod tests {
     #[tokio::test]
     async fn a_vanished_thing_is_named_as_arm_names_it() {
         let reply = whole(FaultAction::NotFound, Endpoint::Arm);
-        let message = json(&reply)["error"]["message"].as_str().unwrap().to_owned();
+        let message = json(&reply)["error"]["message"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         assert_eq!(reply.status, 404);
         assert!(message.starts_with("The Resource 'Microsoft.Network/networkInterfaces/nic-1' under resource group 'g' was not found."), "{message}");
     }
@@ -156,24 +193,60 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_names_the_action() {
         let status = StatusCode::FORBIDDEN;
-        let reply = whole(FaultAction::Status { status, retry_after: None, body: FaultBody::Json }, Endpoint::Arm);
-        assert!(json(&reply)["error"]["message"].as_str().unwrap().contains("'Microsoft.Network/networkInterfaces/read'"));
+        let reply = whole(
+            FaultAction::Status {
+                status,
+                retry_after: None,
+                body: FaultBody::Json,
+            },
+            Endpoint::Arm,
+        );
+        assert!(
+            json(&reply)["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains("'Microsoft.Network/networkInterfaces/read'")
+        );
     }
 
     #[tokio::test]
     async fn a_page_goes_on_where_the_fault_says_and_keeps_its_items() {
-        let reply = whole(FaultAction::NextLink { to: "https://elsewhere.example/".to_owned() }, Endpoint::Arm);
-        assert_eq!(json(&reply), json!({ "value": [{ "name": "a" }], "nextLink": "https://elsewhere.example/" }));
+        let reply = whole(
+            FaultAction::NextLink {
+                to: "https://elsewhere.example/".to_owned(),
+            },
+            Endpoint::Arm,
+        );
+        assert_eq!(
+            json(&reply),
+            json!({ "value": [{ "name": "a" }], "nextLink": "https://elsewhere.example/" })
+        );
         let reply = whole(FaultAction::NextLinkLoop, Endpoint::Arm);
-        assert_eq!(json(&reply)["nextLink"], format!("https://management.azure.com{PATH}"));
+        assert_eq!(
+            json(&reply)["nextLink"],
+            format!("https://management.azure.com{PATH}")
+        );
     }
 
     #[tokio::test]
     async fn each_service_has_its_own_shape_of_error() {
-        let action = FaultAction::Status { status: StatusCode::SERVICE_UNAVAILABLE, retry_after: Some(RetryAfter::Seconds(3)), body: FaultBody::Json };
-        assert_eq!(json(&whole(action.clone(), Endpoint::Arm))["error"]["code"], "ServiceUnavailable");
-        assert_eq!(json(&whole(action.clone(), Endpoint::Authority))["error"], "temporarily_unavailable");
-        assert_eq!(json(&whole(action.clone(), Endpoint::Metadata))["error"], "server_error");
+        let action = FaultAction::Status {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            retry_after: Some(RetryAfter::Seconds(3)),
+            body: FaultBody::Json,
+        };
+        assert_eq!(
+            json(&whole(action.clone(), Endpoint::Arm))["error"]["code"],
+            "ServiceUnavailable"
+        );
+        assert_eq!(
+            json(&whole(action.clone(), Endpoint::Authority))["error"],
+            "temporarily_unavailable"
+        );
+        assert_eq!(
+            json(&whole(action.clone(), Endpoint::Metadata))["error"],
+            "server_error"
+        );
         assert_eq!(whole(action, Endpoint::Arm).headers["retry-after"], "3");
     }
 }

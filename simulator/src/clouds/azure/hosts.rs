@@ -27,7 +27,12 @@ impl Cloud {
     /// Login hosts, the preferred one first, as in instance discovery.
     pub(crate) fn logins(self) -> &'static [&'static str] {
         match self {
-            Self::Public => &["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"],
+            Self::Public => &[
+                "login.microsoftonline.com",
+                "login.windows.net",
+                "login.microsoft.com",
+                "sts.windows.net",
+            ],
             Self::UsGovernment => &["login.microsoftonline.us", "login.usgovcloudapi.net"],
             Self::China => &["login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
         }
@@ -44,9 +49,18 @@ impl Cloud {
     /// Resources whose tokens this cloud's ARM takes, without trailing slash.
     pub(crate) fn audiences(self) -> [&'static str; 2] {
         match self {
-            Self::Public => ["https://management.core.windows.net", "https://management.azure.com"],
-            Self::UsGovernment => ["https://management.core.usgovcloudapi.net", "https://management.usgovcloudapi.net"],
-            Self::China => ["https://management.core.chinacloudapi.cn", "https://management.chinacloudapi.cn"],
+            Self::Public => [
+                "https://management.core.windows.net",
+                "https://management.azure.com",
+            ],
+            Self::UsGovernment => [
+                "https://management.core.usgovcloudapi.net",
+                "https://management.usgovcloudapi.net",
+            ],
+            Self::China => [
+                "https://management.core.chinacloudapi.cn",
+                "https://management.chinacloudapi.cn",
+            ],
         }
     }
 }
@@ -65,11 +79,16 @@ pub(crate) fn service(host: &str) -> Option<(Endpoint, Option<Cloud>)> {
     }
     CLOUDS.into_iter().find_map(|cloud| {
         // Regional ARM endpoints are `REGION.management.azure.com`.
-        let is_arm = host.strip_suffix(cloud.arm()).is_some_and(|region| region.is_empty() || region.ends_with('.'));
+        let is_arm = host
+            .strip_suffix(cloud.arm())
+            .is_some_and(|region| region.is_empty() || region.ends_with('.'));
         if is_arm {
             return Some((Endpoint::Arm, Some(cloud)));
         }
-        cloud.logins().contains(&host.as_str()).then_some((Endpoint::Authority, Some(cloud)))
+        cloud
+            .logins()
+            .contains(&host.as_str())
+            .then_some((Endpoint::Authority, Some(cloud)))
     })
 }
 
@@ -79,7 +98,12 @@ pub(crate) fn takes(cloud: Option<Cloud>, audience: &str) -> bool {
     let audience = audience.trim_end_matches('/').to_ascii_lowercase();
     match cloud {
         Some(cloud) => cloud.audiences().contains(&audience.as_str()),
-        None => CLOUDS.iter().any(|cloud| cloud.audiences().contains(&audience.as_str())) || is_loopback_url(&audience),
+        None => {
+            CLOUDS
+                .iter()
+                .any(|cloud| cloud.audiences().contains(&audience.as_str()))
+                || is_loopback_url(&audience)
+        }
     }
 }
 
@@ -98,17 +122,32 @@ mod tests {
 
     #[test]
     fn hosts_are_told_apart() {
-        assert_eq!(service("Management.Azure.com"), Some((Endpoint::Arm, Some(Cloud::Public))));
-        assert_eq!(service("westeurope.management.azure.com"), Some((Endpoint::Arm, Some(Cloud::Public))));
-        assert_eq!(service("login.chinacloudapi.cn"), Some((Endpoint::Authority, Some(Cloud::China))));
+        assert_eq!(
+            service("Management.Azure.com"),
+            Some((Endpoint::Arm, Some(Cloud::Public)))
+        );
+        assert_eq!(
+            service("westeurope.management.azure.com"),
+            Some((Endpoint::Arm, Some(Cloud::Public)))
+        );
+        assert_eq!(
+            service("login.chinacloudapi.cn"),
+            Some((Endpoint::Authority, Some(Cloud::China)))
+        );
         assert_eq!(service("evilmanagement.azure.com"), None);
         assert_eq!(service("management.azure.com.example"), None);
     }
 
     #[test]
     fn a_token_of_one_cloud_is_none_of_another() {
-        assert!(takes(Some(Cloud::Public), "https://management.core.windows.net//"));
-        assert!(!takes(Some(Cloud::Public), "https://management.usgovcloudapi.net"));
+        assert!(takes(
+            Some(Cloud::Public),
+            "https://management.core.windows.net//"
+        ));
+        assert!(!takes(
+            Some(Cloud::Public),
+            "https://management.usgovcloudapi.net"
+        ));
         assert!(takes(None, "https://management.usgovcloudapi.net"));
         assert!(takes(None, "http://127.0.0.1:8080/"));
         assert!(!takes(None, "https://graph.microsoft.com"));

@@ -65,7 +65,14 @@ impl std::fmt::Debug for Azure {
 impl Azure {
     fn new(world: World, clock: Clock) -> Self {
         let tokens = Tokens::new(clock);
-        Self { clock, world: RwLock::new(world), arc_keys: None, arc_challenges: Mutex::default(), identity_header: tokens.fresh_guid(), tokens }
+        Self {
+            clock,
+            world: RwLock::new(world),
+            arc_keys: None,
+            arc_challenges: Mutex::default(),
+            identity_header: tokens.fresh_guid(),
+            tokens,
+        }
     }
 
     fn arc_keys(&self) -> &Path {
@@ -84,7 +91,11 @@ impl Service for Azure {
     fn route(&self, scheme: Scheme, host: &str) -> Option<Endpoint> {
         let (endpoint, _) = hosts::service(host)?;
         // Only the metadata service speaks plain http in the cloud.
-        let own_scheme = if endpoint == Endpoint::Metadata { Scheme::Http } else { Scheme::Https };
+        let own_scheme = if endpoint == Endpoint::Metadata {
+            Scheme::Http
+        } else {
+            Scheme::Https
+        };
         (scheme == own_scheme).then_some(endpoint)
     }
 
@@ -112,7 +123,9 @@ impl Service for Azure {
 
     fn add_headers(&self, headers: &mut HeaderMap) {
         if let Ok(id) = HeaderValue::from_str(&self.tokens.fresh_guid()) {
-            headers.entry(HeaderName::from_static("x-ms-request-id")).or_insert(id);
+            headers
+                .entry(HeaderName::from_static("x-ms-request-id"))
+                .or_insert(id);
         }
     }
 }

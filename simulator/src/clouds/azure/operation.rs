@@ -7,7 +7,9 @@ use serde::Serialize;
 use crate::engine::service::{self, Scheme};
 
 /// The service that a request was for, whichever way it came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
     /// Azure Resource Manager.
@@ -36,12 +38,18 @@ impl service::Endpoint for Endpoint {
     const PROXY: Self = Self::Proxy;
 
     fn scheme(self) -> Scheme {
-        if self == Self::Authority { Scheme::Https } else { Scheme::Http }
+        if self == Self::Authority {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        }
     }
 }
 
 /// What a request asks for. Tests count by it, faults are aimed by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Operation {

@@ -37,7 +37,10 @@ impl Simulator {
     /// Starts with choices. Faults of the world file are in force from the start.
     pub fn builder(world: World) -> SimulatorBuilder {
         let faults = world.faults().to_vec();
-        faults.into_iter().fold(SimulatorBuilder::new(|clock| Azure::new(world, clock)), SimulatorBuilder::fault)
+        faults.into_iter().fold(
+            SimulatorBuilder::new(|clock| Azure::new(world, clock)),
+            SimulatorBuilder::fault,
+        )
     }
 
     /// `http://127.0.0.1:PORT` of ARM; port 0 when that endpoint is closed, here and below.
@@ -93,7 +96,11 @@ impl Simulator {
 
     /// Looks at the world, or changes it between two requests; every later request sees the change.
     pub fn with_world<Answer>(&self, act: impl FnOnce(&mut World) -> Answer) -> Answer {
-        let mut world = self.service().world.write().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self
+            .service()
+            .world
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         act(&mut world)
     }
 
@@ -110,7 +117,10 @@ impl Simulator {
 
     /// The requests to ARM, whichever way they came in.
     pub fn arm_requests(&self) -> Vec<SeenRequest> {
-        self.requests().into_iter().filter(|request| request.endpoint == Endpoint::Arm).collect()
+        self.requests()
+            .into_iter()
+            .filter(|request| request.endpoint == Endpoint::Arm)
+            .collect()
     }
 }
 
@@ -132,7 +142,9 @@ mod tests {
     #[tokio::test]
     #[should_panic(expected = "panic: an endpoint broke")]
     async fn a_panic_of_an_endpoint_fails_the_test() {
-        let simulator = Simulator::start(World::shipped("uniform").unwrap()).await.unwrap();
+        let simulator = Simulator::start(World::shipped("uniform").unwrap())
+            .await
+            .unwrap();
         simulator.state.spawn(async { panic!("an endpoint broke") });
         tokio::task::yield_now().await;
         simulator.finish();
@@ -143,8 +155,15 @@ mod tests {
         let world = || World::shipped("uniform").unwrap();
         let first = Simulator::start(world()).await.unwrap();
         let port = first.port(Endpoint::Metadata);
-        let error = Simulator::builder(world()).port(Endpoint::Metadata, port).start().await.unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot open the metadata endpoint on 127.0.0.1:{port}"));
+        let error = Simulator::builder(world())
+            .port(Endpoint::Metadata, port)
+            .start()
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot open the metadata endpoint on 127.0.0.1:{port}")
+        );
         assert!(std::error::Error::source(&error).is_some());
     }
 }

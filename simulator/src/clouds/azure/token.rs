@@ -72,8 +72,16 @@ struct Issued {
 impl Tokens {
     /// No tokens yet.
     pub(crate) fn new(clock: Clock) -> Self {
-        let inner = Inner { issued: HashMap::new(), count: 0, lifetime: None };
-        Self { clock, random: RandomState::new(), inner: Mutex::new(inner) }
+        let inner = Inner {
+            issued: HashMap::new(),
+            count: 0,
+            lifetime: None,
+        };
+        Self {
+            clock,
+            random: RandomState::new(),
+            inner: Mutex::new(inner),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -90,8 +98,18 @@ impl Tokens {
     pub(crate) fn fresh_guid(&self) -> String {
         let mut inner = self.lock();
         inner.count += 1;
-        let (high, low) = (self.random.hash_one((inner.count, "high")), self.random.hash_one((inner.count, "low")));
-        format!("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", high >> 32, high >> 16 & 0xffff, high & 0xfff, low >> 52, low & 0xffff_ffff_ffff)
+        let (high, low) = (
+            self.random.hash_one((inner.count, "high")),
+            self.random.hash_one((inner.count, "low")),
+        );
+        format!(
+            "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+            high >> 32,
+            high >> 16 & 0xffff,
+            high & 0xfff,
+            low >> 52,
+            low & 0xffff_ffff_ffff
+        )
     }
 
     /// Issues a token that is good for so many seconds, unless told otherwise by
@@ -99,7 +117,9 @@ impl Tokens {
     pub(crate) fn issue(&self, grant: Grant, issuer: &str, seconds: u64) -> Token {
         let unique = self.fresh_guid();
         let mut inner = self.lock();
-        let lifetime = inner.lifetime.unwrap_or_else(|| Duration::from_secs(seconds));
+        let lifetime = inner
+            .lifetime
+            .unwrap_or_else(|| Duration::from_secs(seconds));
         let now = self.clock.unix_seconds();
         let expires_on = now + lifetime.as_secs();
         let claims = json!({
@@ -107,12 +127,27 @@ impl Tokens {
             "oid": grant.object_id, "sub": grant.object_id, "tid": grant.tenant, "uti": unique, "ver": "1.0",
         });
         let header = json!({ "typ": "JWT", "alg": "RS256", "kid": "simulator" });
-        let signature: Vec<u8> = (0..4_u8).flat_map(|part| self.random.hash_one((&unique, part)).to_be_bytes()).collect();
-        let text =
-            format!("{}.{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()), URL_SAFE_NO_PAD.encode(signature));
-        let issued = Issued { grant, expires: Instant::now() + lifetime, expires_on };
+        let signature: Vec<u8> = (0..4_u8)
+            .flat_map(|part| self.random.hash_one((&unique, part)).to_be_bytes())
+            .collect();
+        let text = format!(
+            "{}.{}.{}",
+            URL_SAFE_NO_PAD.encode(header.to_string()),
+            URL_SAFE_NO_PAD.encode(claims.to_string()),
+            URL_SAFE_NO_PAD.encode(signature)
+        );
+        let issued = Issued {
+            grant,
+            expires: Instant::now() + lifetime,
+            expires_on,
+        };
         inner.issued.insert(text.clone(), issued);
-        Token { text, expires_in: lifetime.as_secs(), expires_on, not_before: now }
+        Token {
+            text,
+            expires_in: lifetime.as_secs(),
+            expires_on,
+            not_before: now,
+        }
     }
 
     /// Whose token this is, while it is good.
@@ -120,7 +155,10 @@ impl Tokens {
         let inner = self.lock();
         let issued = inner.issued.get(token).ok_or(Refusal::Unknown)?;
         if issued.expires <= Instant::now() {
-            return Err(Refusal::Expired { since: issued.expires_on, now: self.clock.unix_seconds() });
+            return Err(Refusal::Expired {
+                since: issued.expires_on,
+                now: self.clock.unix_seconds(),
+            });
         }
         Ok(issued.grant.clone())
     }
@@ -143,7 +181,12 @@ mod tests {
     use super::*;
 
     fn grant() -> Grant {
-        Grant { tenant: "t".to_owned(), client_id: "c".to_owned(), object_id: "o".to_owned(), audience: "https://management.azure.com".to_owned() }
+        Grant {
+            tenant: "t".to_owned(),
+            client_id: "c".to_owned(),
+            object_id: "o".to_owned(),
+            audience: "https://management.azure.com".to_owned(),
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -154,7 +197,9 @@ mod tests {
         tokio::time::advance(Duration::from_secs(59)).await;
         assert_eq!(tokens.check(&token.text), Ok(grant()));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(matches!(tokens.check(&token.text), Err(Refusal::Expired { since, now }) if since == token.expires_on && now >= since));
+        assert!(
+            matches!(tokens.check(&token.text), Err(Refusal::Expired { since, now }) if since == token.expires_on && now >= since)
+        );
     }
 
     #[tokio::test]
@@ -164,7 +209,10 @@ mod tests {
         assert_ne!(first.text, second.text);
         assert_eq!(elsewhere.check(&first.text), Err(Refusal::Unknown));
         here.expire_all();
-        assert!(matches!(here.check(&first.text), Err(Refusal::Expired { .. })));
+        assert!(matches!(
+            here.check(&first.text),
+            Err(Refusal::Expired { .. })
+        ));
     }
 
     #[tokio::test]
@@ -172,9 +220,13 @@ mod tests {
         let tokens = Tokens::new(Clock::start());
         let token = tokens.issue(grant(), "https://sts.windows.net/t/", 9);
         let parts: Vec<&str> = token.text.split('.').collect();
-        let claims: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
+        let claims: serde_json::Value =
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
         assert_eq!(parts.len(), 3);
-        assert_eq!((&claims["tid"], &claims["oid"], &claims["appid"]), (&json!("t"), &json!("o"), &json!("c")));
+        assert_eq!(
+            (&claims["tid"], &claims["oid"], &claims["appid"]),
+            (&json!("t"), &json!("o"), &json!("c"))
+        );
         assert_eq!(claims["exp"].as_u64(), Some(token.expires_on));
     }
 }

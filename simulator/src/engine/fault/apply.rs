@@ -33,7 +33,12 @@ pub(crate) fn apply<S: Service>(
     match action {
         FaultAction::Hang => return FaultedReply::Hang,
         FaultAction::Reset => return FaultedReply::Reset,
-        FaultAction::CutBody { chunked } => return FaultedReply::CutBody { reply, chunked: *chunked },
+        FaultAction::CutBody { chunked } => {
+            return FaultedReply::CutBody {
+                reply,
+                chunked: *chunked,
+            };
+        }
         FaultAction::Delay(_) => {}
         FaultAction::CutJson => {
             let half = reply.body.len() / 2;
@@ -47,16 +52,34 @@ pub(crate) fn apply<S: Service>(
         FaultAction::NextLink { to } => link(service, &mut reply, to),
         FaultAction::NextLinkLoop => link(service, &mut reply, context.url),
         FaultAction::Unauthorized => {
-            replace(&mut reply, StatusCode::UNAUTHORIZED, Some(service.error_body(StatusCode::UNAUTHORIZED, context)));
+            replace(
+                &mut reply,
+                StatusCode::UNAUTHORIZED,
+                Some(service.error_body(StatusCode::UNAUTHORIZED, context)),
+            );
             if let Some(challenge) = service.challenge(context.endpoint) {
                 insert(&mut reply.headers, WWW_AUTHENTICATE, challenge);
             }
         }
-        FaultAction::NotFound => replace(&mut reply, StatusCode::NOT_FOUND, Some(service.error_body(StatusCode::NOT_FOUND, context))),
-        FaultAction::Status { status, retry_after, body } => {
+        FaultAction::NotFound => replace(
+            &mut reply,
+            StatusCode::NOT_FOUND,
+            Some(service.error_body(StatusCode::NOT_FOUND, context)),
+        ),
+        FaultAction::Status {
+            status,
+            retry_after,
+            body,
+        } => {
             let (kind, body) = match body {
-                FaultBody::Json => ("application/json; charset=utf-8", service.error_body(*status, context).to_string().into()),
-                FaultBody::Html => ("text/html", Bytes::from_static(service.error_page().as_bytes())),
+                FaultBody::Json => (
+                    "application/json; charset=utf-8",
+                    service.error_body(*status, context).to_string().into(),
+                ),
+                FaultBody::Html => (
+                    "text/html",
+                    Bytes::from_static(service.error_page().as_bytes()),
+                ),
                 FaultBody::Empty => ("", Bytes::new()),
                 FaultBody::Text(text) => ("text/plain; charset=utf-8", text.clone().into()),
             };
@@ -67,10 +90,16 @@ pub(crate) fn apply<S: Service>(
             reply.body = body;
             match retry_after {
                 None => {}
-                Some(RetryAfter::Seconds(seconds)) => insert(&mut reply.headers, RETRY_AFTER, &seconds.to_string()),
+                Some(RetryAfter::Seconds(seconds)) => {
+                    insert(&mut reply.headers, RETRY_AFTER, &seconds.to_string())
+                }
                 Some(RetryAfter::Date(ahead)) => {
                     let date = context.clock.now() + std::time::Duration::from_secs(*ahead);
-                    insert(&mut reply.headers, RETRY_AFTER, &httpdate::fmt_http_date(date));
+                    insert(
+                        &mut reply.headers,
+                        RETRY_AFTER,
+                        &httpdate::fmt_http_date(date),
+                    );
                 }
             }
         }
@@ -84,7 +113,11 @@ fn replace<O>(reply: &mut Reply<O>, status: StatusCode, body: Option<Value>) {
     reply.compressed = None;
     reply.body = match body {
         Some(body) => {
-            insert(&mut reply.headers, CONTENT_TYPE, "application/json; charset=utf-8");
+            insert(
+                &mut reply.headers,
+                CONTENT_TYPE,
+                "application/json; charset=utf-8",
+            );
             body.to_string().into()
         }
         None => Bytes::new(),

@@ -119,7 +119,14 @@ impl<E, O> Fault<E, O> {
     /// A rule that does `action` to every request; narrow it down with the other methods.
     #[must_use]
     pub fn new(action: FaultAction) -> Self {
-        Self { operation: None, endpoint: None, path_contains: None, skip: 0, times: None, action }
+        Self {
+            operation: None,
+            endpoint: None,
+            path_contains: None,
+            skip: 0,
+            times: None,
+            action,
+        }
     }
 
     /// Answers this status with the service's own JSON.
@@ -128,10 +135,17 @@ impl<E, O> Fault<E, O> {
     ///
     /// With a number that is no HTTP status (100 to 999).
     #[must_use]
-    #[expect(clippy::expect_used, reason = "a mistake of the test's author, said where it is made")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a mistake of the test's author, said where it is made"
+    )]
     pub fn status(status: u16) -> Self {
         let status = StatusCode::from_u16(status).expect("an HTTP status is from 100 to 999");
-        Self::new(FaultAction::Status { status, retry_after: None, body: FaultBody::Json })
+        Self::new(FaultAction::Status {
+            status,
+            retry_after: None,
+            body: FaultBody::Json,
+        })
     }
 
     /// Does not answer.
@@ -268,9 +282,17 @@ impl<E, O> Fault<E, O> {
         E: PartialEq,
         O: PartialEq,
     {
-        self.endpoint.as_ref().is_none_or(|wanted| *wanted == endpoint)
-            && self.operation.as_ref().is_none_or(|wanted| wanted == operation)
-            && self.path_contains.as_deref().is_none_or(|part| target.contains(part))
+        self.endpoint
+            .as_ref()
+            .is_none_or(|wanted| *wanted == endpoint)
+            && self
+                .operation
+                .as_ref()
+                .is_none_or(|wanted| wanted == operation)
+            && self
+                .path_contains
+                .as_deref()
+                .is_none_or(|part| target.contains(part))
     }
 }
 

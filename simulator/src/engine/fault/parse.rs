@@ -16,8 +16,7 @@ use super::{Fault, FaultAction, FaultBody, RetryAfter};
 #[error("{0}")]
 pub struct FaultError(String);
 
-const ACTIONS: &str =
-    "`status`, `hang`, `reset`, `cut-body`, `cut-chunked-body`, `cut-json`, `redirect`, `next-link`, `next-link-loop`, `unauthorized`, `delay`, `not-found`";
+const ACTIONS: &str = "`status`, `hang`, `reset`, `cut-body`, `cut-chunked-body`, `cut-json`, `redirect`, `next-link`, `next-link-loop`, `unauthorized`, `delay`, `not-found`";
 const KEYS: &str = "`action`, `operation`, `endpoint`, `path_contains`, `skip`, `times`, `status`, `retry_after`, `body`, `to`, `delay`";
 
 /// The keys as they are written, before they are put together.
@@ -47,7 +46,9 @@ enum NumberOrText {
 
 impl<'de, E: DeserializeOwned, O: DeserializeOwned> Deserialize<'de> for Fault<E, O> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Written::deserialize(deserializer)?.fault().map_err(D::Error::custom)
+        Written::deserialize(deserializer)?
+            .fault()
+            .map_err(D::Error::custom)
     }
 }
 
@@ -59,7 +60,11 @@ impl<E: DeserializeOwned, O: DeserializeOwned> FromStr for Fault<E, O> {
     /// `status=429,retry-after=2,times=1,operation=token`, `hang,endpoint=api`.
     fn from_str(line: &str) -> Result<Self, FaultError> {
         let mut written = Written::default();
-        for part in line.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        for part in line
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
             let (key, value) = part.split_once('=').unwrap_or(("action", part));
             let text = Some(value.to_owned());
             match key.replace('-', "_").as_str() {
@@ -74,7 +79,11 @@ impl<E: DeserializeOwned, O: DeserializeOwned> FromStr for Fault<E, O> {
                 "body" => written.body = text,
                 "to" => written.to = text,
                 "delay" => written.delay = text,
-                _ => return Err(FaultError(format!("fault has no key `{key}`; its keys are {KEYS}"))),
+                _ => {
+                    return Err(FaultError(format!(
+                        "fault has no key `{key}`; its keys are {KEYS}"
+                    )));
+                }
             }
         }
         written.fault()
@@ -82,7 +91,9 @@ impl<E: DeserializeOwned, O: DeserializeOwned> FromStr for Fault<E, O> {
 }
 
 impl Written {
-    fn fault<E: DeserializeOwned, O: DeserializeOwned>(mut self) -> Result<Fault<E, O>, FaultError> {
+    fn fault<E: DeserializeOwned, O: DeserializeOwned>(
+        mut self,
+    ) -> Result<Fault<E, O>, FaultError> {
         let action = self.action()?;
         for (key, left) in [
             ("status", self.status.is_some()),
@@ -96,8 +107,16 @@ impl Written {
             }
         }
         Ok(Fault {
-            operation: self.operation.as_deref().map(|name| named("operation", name)).transpose()?,
-            endpoint: self.endpoint.as_deref().map(|name| named("endpoint", name)).transpose()?,
+            operation: self
+                .operation
+                .as_deref()
+                .map(|name| named("operation", name))
+                .transpose()?,
+            endpoint: self
+                .endpoint
+                .as_deref()
+                .map(|name| named("endpoint", name))
+                .transpose()?,
             path_contains: self.path_contains,
             skip: self.skip,
             times: self.times,
@@ -114,7 +133,9 @@ impl Written {
         };
         let action = self.action.take();
         let Some(action) = action.as_deref().or(implied) else {
-            return Err(FaultError(format!("fault has no `action`; it is one of {ACTIONS}")));
+            return Err(FaultError(format!(
+                "fault has no `action`; it is one of {ACTIONS}"
+            )));
         };
         Ok(match action {
             "status" => self.status_action()?,
@@ -123,26 +144,45 @@ impl Written {
             "cut-body" => FaultAction::CutBody { chunked: false },
             "cut-chunked-body" => FaultAction::CutBody { chunked: true },
             "cut-json" => FaultAction::CutJson,
-            "redirect" => FaultAction::Redirect { to: self.target(action)? },
-            "next-link" => FaultAction::NextLink { to: self.target(action)? },
+            "redirect" => FaultAction::Redirect {
+                to: self.target(action)?,
+            },
+            "next-link" => FaultAction::NextLink {
+                to: self.target(action)?,
+            },
             "next-link-loop" => FaultAction::NextLinkLoop,
             "unauthorized" => FaultAction::Unauthorized,
             "delay" => {
-                let delay = self.delay.take().ok_or_else(|| FaultError("fault `delay` needs `delay`, such as `500ms`".to_owned()))?;
+                let delay = self.delay.take().ok_or_else(|| {
+                    FaultError("fault `delay` needs `delay`, such as `500ms`".to_owned())
+                })?;
                 FaultAction::Delay(parse_duration(&delay).map_err(FaultError)?)
             }
             "not-found" => FaultAction::NotFound,
-            other => return Err(FaultError(format!("fault has no action `{other}`; it is one of {ACTIONS}"))),
+            other => {
+                return Err(FaultError(format!(
+                    "fault has no action `{other}`; it is one of {ACTIONS}"
+                )));
+            }
         })
     }
 
     fn target(&mut self, action: &str) -> Result<String, FaultError> {
-        self.to.take().ok_or_else(|| FaultError(format!("fault `{action}` needs `to`, a URL")))
+        self.to
+            .take()
+            .ok_or_else(|| FaultError(format!("fault `{action}` needs `to`, a URL")))
     }
 
     fn status_action(&mut self) -> Result<FaultAction, FaultError> {
-        let status = self.status.take().ok_or_else(|| FaultError("fault `status` needs `status`, such as 503".to_owned()))?;
-        let status = StatusCode::from_u16(status).map_err(|_| FaultError(format!("`status` is {status}; an HTTP status is from 100 to 999")))?;
+        let status = self
+            .status
+            .take()
+            .ok_or_else(|| FaultError("fault `status` needs `status`, such as 503".to_owned()))?;
+        let status = StatusCode::from_u16(status).map_err(|_| {
+            FaultError(format!(
+                "`status` is {status}; an HTTP status is from 100 to 999"
+            ))
+        })?;
         let retry_after = match self.retry_after.take() {
             None => None,
             Some(NumberOrText::Number(seconds)) => Some(RetryAfter::Seconds(seconds)),
@@ -157,15 +197,25 @@ impl Written {
             Some("empty") => FaultBody::Empty,
             Some(text) => match text.strip_prefix("text:") {
                 Some(text) => FaultBody::Text(text.to_owned()),
-                None => return Err(FaultError(format!("`body` is `{text}`; it is `json`, `html`, `empty` or `text:...`"))),
+                None => {
+                    return Err(FaultError(format!(
+                        "`body` is `{text}`; it is `json`, `html`, `empty` or `text:...`"
+                    )));
+                }
             },
         };
-        Ok(FaultAction::Status { status, retry_after, body })
+        Ok(FaultAction::Status {
+            status,
+            retry_after,
+            body,
+        })
     }
 }
 
 fn number<T: FromStr>(key: &str, value: &str) -> Result<T, FaultError> {
-    value.parse().map_err(|_| FaultError(format!("`{key}` is `{value}`, not a number that fits")))
+    value
+        .parse()
+        .map_err(|_| FaultError(format!("`{key}` is `{value}`, not a number that fits")))
 }
 
 fn named<T: DeserializeOwned>(key: &str, name: &str) -> Result<T, FaultError> {
@@ -179,17 +229,28 @@ fn named<T: DeserializeOwned>(key: &str, name: &str) -> Result<T, FaultError> {
 ///
 /// Words that say how to write one.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let (number, unit) = text.split_at(
+        text.find(|letter: char| letter.is_ascii_alphabetic())
+            .unwrap_or(text.len()),
+    );
     let factor = match unit {
         "us" => 1e-6,
         "ms" => 1e-3,
         "s" => 1.0,
         "m" => 60.0,
         "" if number.trim() == "0" => 0.0,
-        _ => return Err(format!("`{text}` is no duration; write it as `50ms`, `1.5s` or `2m`")),
+        _ => {
+            return Err(format!(
+                "`{text}` is no duration; write it as `50ms`, `1.5s` or `2m`"
+            ));
+        }
     };
-    let number: f64 = number.trim().parse().map_err(|_| format!("`{text}` is no duration; write it as `50ms`, `1.5s` or `2m`"))?;
-    Duration::try_from_secs_f64(number * factor).map_err(|_| format!("`{text}` is no duration that can be waited"))
+    let number: f64 = number
+        .trim()
+        .parse()
+        .map_err(|_| format!("`{text}` is no duration; write it as `50ms`, `1.5s` or `2m`"))?;
+    Duration::try_from_secs_f64(number * factor)
+        .map_err(|_| format!("`{text}` is no duration that can be waited"))
 }
 
 #[cfg(test)]
@@ -225,17 +286,40 @@ mod tests {
         assert_eq!(
             read[..2],
             [
-                Fault::status(429).retry_after(5).times(2).operation(Operation::List),
-                Fault::status(503).retry_after_date(7).body(FaultBody::Html).endpoint(Endpoint::Login),
+                Fault::status(429)
+                    .retry_after(5)
+                    .times(2)
+                    .operation(Operation::List),
+                Fault::status(503)
+                    .retry_after_date(7)
+                    .body(FaultBody::Html)
+                    .endpoint(Endpoint::Login),
             ]
         );
-        assert_eq!(read[3], Fault::delay(Duration::from_millis(1500)).path_contains("/instance"));
+        assert_eq!(
+            read[3],
+            Fault::delay(Duration::from_millis(1500)).path_contains("/instance")
+        );
     }
 
     #[test]
     fn every_action_is_read() {
-        for word in ["hang", "reset", "cut-body", "cut-chunked-body", "cut-json", "next-link-loop", "unauthorized", "not-found"] {
-            assert_eq!(word.parse::<Fault>().unwrap().to_string(), word.replace('-', " ").replace("json", "JSON").replace("cut chunked body", "cut body"));
+        for word in [
+            "hang",
+            "reset",
+            "cut-body",
+            "cut-chunked-body",
+            "cut-json",
+            "next-link-loop",
+            "unauthorized",
+            "not-found",
+        ] {
+            assert_eq!(
+                word.parse::<Fault>().unwrap().to_string(),
+                word.replace('-', " ")
+                    .replace("json", "JSON")
+                    .replace("cut chunked body", "cut body")
+            );
         }
     }
 

@@ -13,7 +13,9 @@ pub(crate) struct Faults<E, O> {
 
 impl<E, O> Default for Faults<E, O> {
     fn default() -> Self {
-        Self { rules: Mutex::default() }
+        Self {
+            rules: Mutex::default(),
+        }
     }
 }
 
@@ -46,7 +48,9 @@ impl<E: Endpoint, O: Operation> Faults<E, O> {
             }
             let number = *matched;
             *matched += 1;
-            let end = fault.times.map_or(usize::MAX, |times| fault.skip.saturating_add(times));
+            let end = fault
+                .times
+                .map_or(usize::MAX, |times| fault.skip.saturating_add(times));
             if number < fault.skip || number >= end {
                 continue;
             }
@@ -71,8 +75,13 @@ mod tests {
     fn taken(faults: &Faults<Endpoint, Operation>, times: usize) -> Vec<String> {
         (0..times)
             .map(|_| {
-                let actions = faults.take(Endpoint::Api, &Operation::List, "/projects/p?api-version=1");
-                actions.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
+                let actions =
+                    faults.take(Endpoint::Api, &Operation::List, "/projects/p?api-version=1");
+                actions
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("+")
             })
             .collect()
     }
@@ -100,7 +109,12 @@ mod tests {
         faults.add(Fault::hang().operation(Operation::Get));
         faults.add(Fault::hang().path_contains("/groups/"));
         assert_eq!(taken(&faults, 1), [""]);
-        faults.add(Fault::cut_json().path_contains("api-version=1").operation(Operation::List).endpoint(Endpoint::Api));
+        faults.add(
+            Fault::cut_json()
+                .path_contains("api-version=1")
+                .operation(Operation::List)
+                .endpoint(Endpoint::Api),
+        );
         assert_eq!(taken(&faults, 1), ["cut JSON"]);
     }
 }

@@ -7,55 +7,97 @@ use serde_json::{Map, Value, json};
 
 use super::error::ArmError;
 use super::{Answer, Room, id, page};
-use crate::clouds::azure::world::{AddressVersion, Listing, PublicAddress, PublicAddressUse, ResourceGroup, guid};
+use crate::clouds::azure::world::{
+    AddressVersion, Listing, PublicAddress, PublicAddressUse, ResourceGroup, guid,
+};
 
 const KIND: &str = "Microsoft.Network/publicIPAddresses";
 
 pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
-    let all = || room.groups.iter().flat_map(|group| group.public_addresses.iter().map(move |address| (*group, address))).collect();
-    page::list(room, Listing::PublicAddresses, all, |(group, address)| show(room, group, address))
+    let all = || {
+        room.groups
+            .iter()
+            .flat_map(|group| {
+                group
+                    .public_addresses
+                    .iter()
+                    .map(move |address| (*group, address))
+            })
+            .collect()
+    };
+    page::list(room, Listing::PublicAddresses, all, |(group, address)| {
+        show(room, group, address)
+    })
 }
 
 pub(super) fn one(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
     let group = room.group()?;
-    let address = group.public_address(name).ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))?;
+    let address = group
+        .public_address(name)
+        .ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))?;
     Answer::one(&show(room, group, address))
 }
 
 pub(super) fn of_scale_set(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
     let group = room.group()?;
-    let set = group.scale_set(name).ok_or_else(|| ArmError::network_not_found(&id::scale_set(&room.subscription.id, &group.name, name)))?;
+    let set = group.scale_set(name).ok_or_else(|| {
+        ArmError::network_not_found(&id::scale_set(&room.subscription.id, &group.name, name))
+    })?;
     let all = || {
         let mut found = Vec::new();
         for instance in &set.instances {
             for interface in &instance.network_interfaces {
                 for configuration in &interface.ip_configurations {
-                    if let Some(PublicAddressUse::OfInstance(public)) = &configuration.public_address {
-                        let instance = id::instance(&room.subscription.id, &group.name, &set.name, &instance.id.to_string());
-                        found.push((format!("{instance}/networkInterfaces/{}/ipConfigurations/{}", interface.name, configuration.name), public));
+                    if let Some(PublicAddressUse::OfInstance(public)) =
+                        &configuration.public_address
+                    {
+                        let instance = id::instance(
+                            &room.subscription.id,
+                            &group.name,
+                            &set.name,
+                            &instance.id.to_string(),
+                        );
+                        found.push((
+                            format!(
+                                "{instance}/networkInterfaces/{}/ipConfigurations/{}",
+                                interface.name, configuration.name
+                            ),
+                            public,
+                        ));
                     }
                 }
             }
         }
         found
     };
-    page::list(room, Listing::PublicAddresses, all, |(configuration, public)| {
-        let own_id = format!("{configuration}/publicIPAddresses/{}", public.name);
-        json!({
-            "name": public.name,
-            "id": own_id,
-            "etag": format!("W/\"{}\"", guid(&[&own_id, "etag"])),
-            "properties": properties(public, &own_id, Some(configuration)),
-            "sku": { "name": "Basic" }
-        })
-    })
+    page::list(
+        room,
+        Listing::PublicAddresses,
+        all,
+        |(configuration, public)| {
+            let own_id = format!("{configuration}/publicIPAddresses/{}", public.name);
+            json!({
+                "name": public.name,
+                "id": own_id,
+                "etag": format!("W/\"{}\"", guid(&[&own_id, "etag"])),
+                "properties": properties(public, &own_id, Some(configuration)),
+                "sku": { "name": "Basic" }
+            })
+        },
+    )
 }
 
 fn show(room: &Room<'_>, group: &ResourceGroup, address: &PublicAddress) -> Value {
     let own_id = id::public_address(&room.subscription.id, &group.name, &address.name);
-    let configuration = address.used_by.as_ref().map(|(group, interface, configuration)| {
-        format!("{}/ipConfigurations/{configuration}", id::network_interface(&room.subscription.id, group, interface))
-    });
+    let configuration = address
+        .used_by
+        .as_ref()
+        .map(|(group, interface, configuration)| {
+            format!(
+                "{}/ipConfigurations/{configuration}",
+                id::network_interface(&room.subscription.id, group, interface)
+            )
+        });
     json!({
         "name": address.name,
         "id": own_id,
@@ -71,11 +113,16 @@ fn show(room: &Room<'_>, group: &ResourceGroup, address: &PublicAddress) -> Valu
 fn properties(address: &PublicAddress, own_id: &str, configuration: Option<String>) -> Value {
     let mut properties = Map::new();
     properties.insert("provisioningState".to_owned(), "Succeeded".into());
-    properties.insert("resourceGuid".to_owned(), guid(&[own_id, "resource"]).into());
+    properties.insert(
+        "resourceGuid".to_owned(),
+        guid(&[own_id, "resource"]).into(),
+    );
     if let Some(address) = address.address {
         properties.insert("ipAddress".to_owned(), address.to_string().into());
     }
-    let version = address.address.map_or(AddressVersion::V4, AddressVersion::of);
+    let version = address
+        .address
+        .map_or(AddressVersion::V4, AddressVersion::of);
     properties.insert("publicIPAddressVersion".to_owned(), version.as_str().into());
     properties.insert("publicIPAllocationMethod".to_owned(), "Dynamic".into());
     properties.insert("idleTimeoutInMinutes".to_owned(), 4.into());

@@ -19,11 +19,21 @@ pub(crate) struct ArmError {
 
 impl ArmError {
     fn gateway(status: StatusCode, code: &'static str, message: String) -> Self {
-        Self { status, code, message, target: None, details: false, cause: "gateway" }
+        Self {
+            status,
+            code,
+            message,
+            target: None,
+            details: false,
+            cause: "gateway",
+        }
     }
 
     fn service(status: StatusCode, code: &'static str, message: String) -> Self {
-        Self { cause: "service", ..Self::gateway(status, code, message) }
+        Self {
+            cause: "service",
+            ..Self::gateway(status, code, message)
+        }
     }
 
     /// The body.
@@ -45,7 +55,8 @@ impl ArmError {
         Self::gateway(
             StatusCode::BAD_REQUEST,
             "MissingApiVersionParameter",
-            "The api-version query parameter (?api-version=) is required for all requests.".to_owned(),
+            "The api-version query parameter (?api-version=) is required for all requests."
+                .to_owned(),
         )
     }
 
@@ -53,18 +64,28 @@ impl ArmError {
         Self::gateway(
             StatusCode::BAD_REQUEST,
             "InvalidApiVersionParameter",
-            format!("The api-version '{version}' is invalid. The supported versions are '2025-04-01,2024-07-01,2023-03-01,2021-04-01'."),
+            format!(
+                "The api-version '{version}' is invalid. The supported versions are '2025-04-01,2024-07-01,2023-03-01,2021-04-01'."
+            ),
         )
     }
 
     /// Words: azurerm issue 20514 (not in the recordings).
     pub(super) fn invalid_subscription_id(id: &str) -> Self {
-        Self::gateway(StatusCode::BAD_REQUEST, "InvalidSubscriptionId", format!("The provided subscription identifier '{id}' is malformed or invalid."))
+        Self::gateway(
+            StatusCode::BAD_REQUEST,
+            "InvalidSubscriptionId",
+            format!("The provided subscription identifier '{id}' is malformed or invalid."),
+        )
     }
 
     /// Words: azure-cli issue 33657 (not in the recordings).
     pub(super) fn subscription_not_found(id: &str) -> Self {
-        Self::gateway(StatusCode::NOT_FOUND, "SubscriptionNotFound", format!("The subscription '{id}' could not be found."))
+        Self::gateway(
+            StatusCode::NOT_FOUND,
+            "SubscriptionNotFound",
+            format!("The subscription '{id}' could not be found."),
+        )
     }
 
     /// Words: recorded 2023, azure-cli.
@@ -78,7 +99,11 @@ impl ArmError {
 
     /// Words: recorded 2025, cloud-provider-azure, for lists of interfaces, machines and instances.
     pub(super) fn resource_group_not_found(name: &str) -> Self {
-        Self::gateway(StatusCode::NOT_FOUND, "ResourceGroupNotFound", format!("Resource group '{name}' could not be found."))
+        Self::gateway(
+            StatusCode::NOT_FOUND,
+            "ResourceGroupNotFound",
+            format!("Resource group '{name}' could not be found."),
+        )
     }
 
     /// Words: recorded 2025, cloud-provider-azure.
@@ -94,47 +119,76 @@ impl ArmError {
         Self::gateway(
             StatusCode::NOT_FOUND,
             "ParentResourceNotFound",
-            format!("Can not perform requested operation on nested resource. Parent resource '{name}' not found."),
+            format!(
+                "Can not perform requested operation on nested resource. Parent resource '{name}' not found."
+            ),
         )
     }
 
     /// The Network resource provider's own: azure-cli issues 27341, 28258 (2023, 2024).
     pub(super) fn network_not_found(id: &str) -> Self {
-        Self { details: true, ..Self::service(StatusCode::NOT_FOUND, "NotFound", format!("Resource {id} not found.")) }
+        Self {
+            details: true,
+            ..Self::service(
+                StatusCode::NOT_FOUND,
+                "NotFound",
+                format!("Resource {id} not found."),
+            )
+        }
     }
 
     /// Words: recorded 2025, cloud-provider-azure.
     pub(super) fn instance_id_is_no_number() -> Self {
         Self {
             target: Some("instanceId"),
-            ..Self::service(StatusCode::BAD_REQUEST, "InvalidParameter", "Virtual Machine Scale Set VM instanceId must be a number.".to_owned())
+            ..Self::service(
+                StatusCode::BAD_REQUEST,
+                "InvalidParameter",
+                "Virtual Machine Scale Set VM instanceId must be a number.".to_owned(),
+            )
         }
     }
 
     /// Words: nomad-autoscaler issue 1096, for the instance view of a Flexible set.
     pub(super) fn not_allowed_on_scale_set(operation: &str) -> Self {
-        Self::service(StatusCode::CONFLICT, "OperationNotAllowed", format!("Operation '{operation}' is not allowed on Virtual Machine Scale Set"))
+        Self::service(
+            StatusCode::CONFLICT,
+            "OperationNotAllowed",
+            format!("Operation '{operation}' is not allowed on Virtual Machine Scale Set"),
+        )
     }
 
     /// A filter that the list does not know; the words are this simulator's.
     pub(super) fn invalid_filter(filter: &str) -> Self {
         Self {
             target: Some("$filter"),
-            ..Self::service(StatusCode::BAD_REQUEST, "InvalidParameter", format!("The value '{filter}' of the query parameter $filter is not valid."))
+            ..Self::service(
+                StatusCode::BAD_REQUEST,
+                "InvalidParameter",
+                format!("The value '{filter}' of the query parameter $filter is not valid."),
+            )
         }
     }
 
     /// A filter that the resource index does not know; the words are this simulator's, the code is
     /// ARM's.
     pub(super) fn invalid_index_filter(filter: &str) -> Self {
-        Self::gateway(StatusCode::BAD_REQUEST, "InvalidFilterInQueryString", format!("Invalid $filter '{filter}' specified in the query string."))
+        Self::gateway(
+            StatusCode::BAD_REQUEST,
+            "InvalidFilterInQueryString",
+            format!("Invalid $filter '{filter}' specified in the query string."),
+        )
     }
 
     /// A `$skiptoken` that no page was linked with; the words are this simulator's.
     pub(super) fn invalid_skip_token() -> Self {
         Self {
             target: Some("$skiptoken"),
-            ..Self::service(StatusCode::BAD_REQUEST, "InvalidParameter", "The value of the query parameter $skiptoken is not valid.".to_owned())
+            ..Self::service(
+                StatusCode::BAD_REQUEST,
+                "InvalidParameter",
+                "The value of the query parameter $skiptoken is not valid.".to_owned(),
+            )
         }
     }
 
@@ -148,7 +202,11 @@ impl ArmError {
 
     /// The simulator's own fault, in the recorded code of ARM's.
     pub(super) fn internal(problem: &serde_json::Error) -> Self {
-        Self::service(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", format!("Encountered internal server error: {problem}."))
+        Self::service(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalServerError",
+            format!("Encountered internal server error: {problem}."),
+        )
     }
 
     /// Anything but a read; the words are this simulator's.
@@ -156,7 +214,9 @@ impl ArmError {
         Self::gateway(
             StatusCode::METHOD_NOT_ALLOWED,
             "HttpMethodNotAllowed",
-            format!("The HTTP method '{method}' is not supported here: the simulator answers reads only."),
+            format!(
+                "The HTTP method '{method}' is not supported here: the simulator answers reads only."
+            ),
         )
     }
 }

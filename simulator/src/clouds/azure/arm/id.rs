@@ -13,30 +13,61 @@ pub(crate) fn resource(subscription: &str, group: &str, kind: &str, name: &str) 
 
 /// A virtual machine's id.
 pub(crate) fn virtual_machine(subscription: &str, group: &str, name: &str) -> String {
-    resource(subscription, group, "Microsoft.Compute/virtualMachines", name)
+    resource(
+        subscription,
+        group,
+        "Microsoft.Compute/virtualMachines",
+        name,
+    )
 }
 
 /// A scale set's id.
 pub(crate) fn scale_set(subscription: &str, group: &str, name: &str) -> String {
-    resource(subscription, group, "Microsoft.Compute/virtualMachineScaleSets", name)
+    resource(
+        subscription,
+        group,
+        "Microsoft.Compute/virtualMachineScaleSets",
+        name,
+    )
 }
 
 /// The id of an instance below its scale set.
 pub(crate) fn instance(subscription: &str, group: &str, set: &str, instance: &str) -> String {
-    format!("{}/virtualMachines/{instance}", scale_set(subscription, group, set))
+    format!(
+        "{}/virtualMachines/{instance}",
+        scale_set(subscription, group, set)
+    )
 }
 
 /// An interface's id.
 pub(crate) fn network_interface(subscription: &str, group: &str, name: &str) -> String {
-    resource(subscription, group, "Microsoft.Network/networkInterfaces", name)
+    resource(
+        subscription,
+        group,
+        "Microsoft.Network/networkInterfaces",
+        name,
+    )
 }
 
 /// A public address's id.
 pub(crate) fn public_address(subscription: &str, group: &str, name: &str) -> String {
-    resource(subscription, group, "Microsoft.Network/publicIPAddresses", name)
+    resource(
+        subscription,
+        group,
+        "Microsoft.Network/publicIPAddresses",
+        name,
+    )
 }
 
 /// The id of the one subnet that a group has here.
 pub(crate) fn subnet(subscription: &str, group: &str) -> String {
-    format!("{}/subnets/default", resource(subscription, group, "Microsoft.Network/virtualNetworks", &format!("{group}-vnet")))
+    format!(
+        "{}/subnets/default",
+        resource(
+            subscription,
+            group,
+            "Microsoft.Network/virtualNetworks",
+            &format!("{group}-vnet")
+        )
+    )
 }

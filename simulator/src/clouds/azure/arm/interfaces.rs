@@ -11,20 +11,38 @@ use serde::Serialize;
 use super::error::ArmError;
 use super::{Answer, Room, id, page};
 use crate::clouds::azure::world::{
-    Attachment, EmptyTags, Instance, IpConfiguration, Listing, NetworkInterface, OrchestrationMode, PublicAddressUse, ResourceGroup, ScaleSet, Tags,
-    UniformListing, fingerprint, guid, mac_address,
+    Attachment, EmptyTags, Instance, IpConfiguration, Listing, NetworkInterface, OrchestrationMode,
+    PublicAddressUse, ResourceGroup, ScaleSet, Tags, UniformListing, fingerprint, guid,
+    mac_address,
 };
 
 const KIND: &str = "Microsoft.Network/networkInterfaces";
 
 pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
-    let all = || room.groups.iter().flat_map(|group| group.network_interfaces.iter().map(move |interface| (*group, interface))).collect();
-    page::list(room, Listing::NetworkInterfaces, all, |(group, interface)| show(room, group, interface))
+    let all = || {
+        room.groups
+            .iter()
+            .flat_map(|group| {
+                group
+                    .network_interfaces
+                    .iter()
+                    .map(move |interface| (*group, interface))
+            })
+            .collect()
+    };
+    page::list(
+        room,
+        Listing::NetworkInterfaces,
+        all,
+        |(group, interface)| show(room, group, interface),
+    )
 }
 
 pub(super) fn one(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
     let group = room.group()?;
-    let interface = group.network_interface(name).ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))?;
+    let interface = group
+        .network_interface(name)
+        .ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))?;
     Answer::one(&show(room, group, interface))
 }
 
@@ -32,17 +50,41 @@ pub(super) fn one(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
 /// see [`UniformListing`].
 pub(super) fn of_scale_set(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
     let group = room.group()?;
-    let not_found = || ArmError::network_not_found(&id::scale_set(&room.subscription.id, &group.name, name));
+    let not_found =
+        || ArmError::network_not_found(&id::scale_set(&room.subscription.id, &group.name, name));
     let set = group.scale_set(name).ok_or_else(not_found)?;
     if set.orchestration_mode == OrchestrationMode::Flexible {
-        match set.plan.uniform_listing.unwrap_or_else(|| room.world.settings().uniform_listing_of_flexible) {
+        match set
+            .plan
+            .uniform_listing
+            .unwrap_or_else(|| room.world.settings().uniform_listing_of_flexible)
+        {
             UniformListing::NotFound => return Err(not_found()),
-            UniformListing::Conflict => return Err(ArmError::not_allowed_on_scale_set("VirtualMachineScaleSets.networkInterfaces.GET")),
+            UniformListing::Conflict => {
+                return Err(ArmError::not_allowed_on_scale_set(
+                    "VirtualMachineScaleSets.networkInterfaces.GET",
+                ));
+            }
             UniformListing::Empty => {}
         }
     }
-    let all = || set.instances.iter().flat_map(|instance| instance.network_interfaces.iter().map(move |interface| (instance, interface))).collect();
-    page::list(room, Listing::ScaleSetNetworkInterfaces, all, |(instance, interface)| show_of_instance(room, group, set, instance, interface))
+    let all = || {
+        set.instances
+            .iter()
+            .flat_map(|instance| {
+                instance
+                    .network_interfaces
+                    .iter()
+                    .map(move |interface| (instance, interface))
+            })
+            .collect()
+    };
+    page::list(
+        room,
+        Listing::ScaleSetNetworkInterfaces,
+        all,
+        |(instance, interface)| show_of_instance(room, group, set, instance, interface),
+    )
 }
 
 pub(super) fn of_instance(room: &Room<'_>, set: &str, number: &str) -> Result<Answer, ArmError> {
@@ -56,18 +98,52 @@ pub(super) fn of_instance(room: &Room<'_>, set: &str, number: &str) -> Result<An
     )
 }
 
-pub(super) fn one_of_instance(room: &Room<'_>, set: &str, number: &str, name: &str) -> Result<Answer, ArmError> {
+pub(super) fn one_of_instance(
+    room: &Room<'_>,
+    set: &str,
+    number: &str,
+    name: &str,
+) -> Result<Answer, ArmError> {
     let group = room.group()?;
     let (set, instance) = find_instance(room, group, set, number)?;
-    let interface = instance.network_interfaces.iter().find(|interface| interface.name.eq_ignore_ascii_case(name));
-    let missing = || ArmError::network_not_found(&format!("{}/networkInterfaces/{name}", id::instance(&room.subscription.id, &group.name, &set.name, number)));
-    Answer::one(&show_of_instance(room, group, set, instance, interface.ok_or_else(missing)?))
+    let interface = instance
+        .network_interfaces
+        .iter()
+        .find(|interface| interface.name.eq_ignore_ascii_case(name));
+    let missing = || {
+        ArmError::network_not_found(&format!(
+            "{}/networkInterfaces/{name}",
+            id::instance(&room.subscription.id, &group.name, &set.name, number)
+        ))
+    };
+    Answer::one(&show_of_instance(
+        room,
+        group,
+        set,
+        instance,
+        interface.ok_or_else(missing)?,
+    ))
 }
 
-fn find_instance<'a>(room: &Room<'a>, group: &'a ResourceGroup, set: &str, number: &str) -> Result<(&'a ScaleSet, &'a Instance), ArmError> {
-    let missing = || ArmError::network_not_found(&id::instance(&room.subscription.id, &group.name, set, number));
+fn find_instance<'a>(
+    room: &Room<'a>,
+    group: &'a ResourceGroup,
+    set: &str,
+    number: &str,
+) -> Result<(&'a ScaleSet, &'a Instance), ArmError> {
+    let missing = || {
+        ArmError::network_not_found(&id::instance(
+            &room.subscription.id,
+            &group.name,
+            set,
+            number,
+        ))
+    };
     let set = group.scale_set(set).ok_or_else(missing)?;
-    let instance = set.instances.iter().find(|instance| instance.id.to_string() == number);
+    let instance = set
+        .instances
+        .iter()
+        .find(|instance| instance.id.to_string() == number);
     Ok((set, instance.ok_or_else(missing)?))
 }
 
@@ -167,10 +243,23 @@ struct ConfigurationProperties {
     private_ip_address_version: &'static str,
 }
 
-fn show<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a NetworkInterface) -> Shown<'a> {
+fn show<'a>(
+    room: &Room<'a>,
+    group: &'a ResourceGroup,
+    interface: &'a NetworkInterface,
+) -> Shown<'a> {
     let subscription = &room.subscription.id;
     let id = id::network_interface(subscription, &group.name, &interface.name);
-    let network = |kind: &str, name: &str| Some(Id { id: id::resource(subscription, &group.name, &format!("Microsoft.Network/{kind}"), name) });
+    let network = |kind: &str, name: &str| {
+        Some(Id {
+            id: id::resource(
+                subscription,
+                &group.name,
+                &format!("Microsoft.Network/{kind}"),
+                name,
+            ),
+        })
+    };
     let etag = etag(&id);
     let mut properties = properties(room, group, interface, &id, &etag);
     properties.vnet_encryption_supported = Some(false);
@@ -179,15 +268,24 @@ fn show<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a NetworkInt
     properties.nic_type = Some("Standard");
     properties.allow_port25_out = Some(true);
     match &interface.attachment {
-        Attachment::VirtualMachine { resource_group, name } => {
-            properties.virtual_machine = Some(Id { id: id::virtual_machine(subscription, resource_group, name) })
+        Attachment::VirtualMachine {
+            resource_group,
+            name,
+        } => {
+            properties.virtual_machine = Some(Id {
+                id: id::virtual_machine(subscription, resource_group, name),
+            })
         }
         Attachment::NetAppVolume => {
             properties.linked_resource_type = Some("Microsoft.Netapp/volumes");
             properties.bare_metal_server = network("bareMetalServers", "baremetalTenant");
         }
-        Attachment::PrivateEndpoint(name) => properties.private_endpoint = network("privateEndpoints", name),
-        Attachment::PrivateLinkService(name) => properties.private_link_service = network("privateLinkServices", name),
+        Attachment::PrivateEndpoint(name) => {
+            properties.private_endpoint = network("privateEndpoints", name)
+        }
+        Attachment::PrivateLinkService(name) => {
+            properties.private_link_service = network("privateLinkServices", name)
+        }
         Attachment::Unattached | Attachment::ScaleSetInstance => {}
     }
     let tags = match (interface.tags.is_empty(), room.world.settings().empty_tags) {
@@ -195,17 +293,46 @@ fn show<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a NetworkInt
         (true, EmptyTags::Null) => Some(None),
         (true, EmptyTags::Empty) | (false, _) => Some(Some(&interface.tags)),
     };
-    Shown { name: &interface.name, id, etag, tags, properties, kind_of_resource: Some(KIND), location: &group.location, kind: Some("Regular") }
+    Shown {
+        name: &interface.name,
+        id,
+        etag,
+        tags,
+        properties,
+        kind_of_resource: Some(KIND),
+        location: &group.location,
+        kind: Some("Regular"),
+    }
 }
 
 /// No `tags`, no `type`, and the id below the instance.
-fn show_of_instance<'a>(room: &Room<'a>, group: &'a ResourceGroup, set: &ScaleSet, instance: &Instance, interface: &'a NetworkInterface) -> Shown<'a> {
-    let instance_id = id::instance(&room.subscription.id, &group.name, &set.name, &instance.id.to_string());
+fn show_of_instance<'a>(
+    room: &Room<'a>,
+    group: &'a ResourceGroup,
+    set: &ScaleSet,
+    instance: &Instance,
+    interface: &'a NetworkInterface,
+) -> Shown<'a> {
+    let instance_id = id::instance(
+        &room.subscription.id,
+        &group.name,
+        &set.name,
+        &instance.id.to_string(),
+    );
     let id = format!("{instance_id}/networkInterfaces/{}", interface.name);
     let etag = etag(&id);
     let mut properties = properties(room, group, interface, &id, &etag);
     properties.virtual_machine = Some(Id { id: instance_id });
-    Shown { name: &interface.name, id, etag, tags: None, properties, kind_of_resource: None, location: &group.location, kind: None }
+    Shown {
+        name: &interface.name,
+        id,
+        etag,
+        tags: None,
+        properties,
+        kind_of_resource: None,
+        location: &group.location,
+        kind: None,
+    }
 }
 
 fn etag(id: &str) -> String {
@@ -214,21 +341,39 @@ fn etag(id: &str) -> String {
 
 /// What does not depend on where the interface is: the state, the IP configurations, DNS, the MAC
 /// address.
-fn properties<'a>(room: &Room<'a>, group: &'a ResourceGroup, interface: &'a NetworkInterface, id: &str, etag: &str) -> Properties<'a> {
+fn properties<'a>(
+    room: &Room<'a>,
+    group: &'a ResourceGroup,
+    interface: &'a NetworkInterface,
+    id: &str,
+    etag: &str,
+) -> Properties<'a> {
     let subnet = id::subnet(&room.subscription.id, &group.name);
     let of_instance = interface.attachment == Attachment::ScaleSetInstance;
     // Gone with the host, and never there for what is left of an instance: recorded 2018 and 2023.
     let has_suffix = interface.on_host && !(of_instance && interface.primary.is_none());
-    let suffix = || format!("{:013x}{:013x}.ax.internal.cloudapp.net", fingerprint(&[&subnet]) >> 12, fingerprint(&[&subnet, "suffix"]) >> 12);
+    let suffix = || {
+        format!(
+            "{:013x}{:013x}.ax.internal.cloudapp.net",
+            fingerprint(&[&subnet]) >> 12,
+            fingerprint(&[&subnet, "suffix"]) >> 12
+        )
+    };
     Properties {
         provisioning_state: "Succeeded",
         resource_guid: guid(&[id, "resource"]),
         ip_configurations: interface
             .ip_configurations
             .iter()
-            .map(|configuration| show_configuration(room, configuration, id, &subnet, etag, of_instance))
+            .map(|configuration| {
+                show_configuration(room, configuration, id, &subnet, etag, of_instance)
+            })
             .collect(),
-        dns_settings: DnsSettings { dns_servers: [], applied_dns_servers: [], internal_domain_name_suffix: has_suffix.then(suffix) },
+        dns_settings: DnsSettings {
+            dns_servers: [],
+            applied_dns_servers: [],
+            internal_domain_name_suffix: has_suffix.then(suffix),
+        },
         mac_address: match interface.attachment {
             Attachment::Unattached => None,
             Attachment::PrivateEndpoint(_) => Some(String::new()),
@@ -258,10 +403,18 @@ fn show_configuration<'a>(
     of_instance: bool,
 ) -> Configuration<'a> {
     let id = format!("{interface}/ipConfigurations/{}", configuration.name);
-    let public = configuration.public_address.as_ref().map(|public| match public {
-        PublicAddressUse::Reference { resource_group, name } => id::public_address(&room.subscription.id, resource_group, name),
-        PublicAddressUse::OfInstance(public) => format!("{id}/publicIPAddresses/{}", public.name),
-    });
+    let public = configuration
+        .public_address
+        .as_ref()
+        .map(|public| match public {
+            PublicAddressUse::Reference {
+                resource_group,
+                name,
+            } => id::public_address(&room.subscription.id, resource_group, name),
+            PublicAddressUse::OfInstance(public) => {
+                format!("{id}/publicIPAddresses/{}", public.name)
+            }
+        });
     Configuration {
         name: &configuration.name,
         id,
@@ -272,7 +425,9 @@ fn show_configuration<'a>(
             private_ip_address: configuration.private_address,
             private_ip_allocation_method: "Dynamic",
             public_ip_address: public.map(|id| Id { id }),
-            subnet: configuration.private_address.map(|_| Id { id: subnet.to_owned() }),
+            subnet: configuration.private_address.map(|_| Id {
+                id: subnet.to_owned(),
+            }),
             primary: configuration.primary,
             private_ip_address_version: configuration.version.as_str(),
         },

@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::error::ArmError;
 use super::{Answer, Room, id, page};
-use crate::clouds::azure::world::{ExpandedList, Listing, PowerState, ResourceGroup, VirtualMachine, fingerprint, guid};
+use crate::clouds::azure::world::{
+    ExpandedList, Listing, PowerState, ResourceGroup, VirtualMachine, fingerprint, guid,
+};
 
 const KIND: &str = "Microsoft.Compute/virtualMachines";
 const CREATED: &str = "2025-01-15T09:30:00.0000000+00:00";
@@ -24,61 +26,136 @@ enum Show {
 }
 
 pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
-    let wanted = room.request.query("$filter").filter(|filter| !filter.is_empty()).map(scale_set_of).transpose()?;
-    let expanded = room.request.query("$expand").is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"));
+    let wanted = room
+        .request
+        .query("$filter")
+        .filter(|filter| !filter.is_empty())
+        .map(scale_set_of)
+        .transpose()?;
+    let expanded = room
+        .request
+        .query("$expand")
+        .is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"));
     // Only the list of a subscription knows it.
-    let status_only = !room.in_group && room.request.query("statusOnly").is_some_and(|only| only.eq_ignore_ascii_case("true"));
-    let show = match (expanded, wanted.is_some() && room.world.settings().expanded_list == ExpandedList::ViewOnly) {
+    let status_only = !room.in_group
+        && room
+            .request
+            .query("statusOnly")
+            .is_some_and(|only| only.eq_ignore_ascii_case("true"));
+    let show = match (
+        expanded,
+        wanted.is_some() && room.world.settings().expanded_list == ExpandedList::ViewOnly,
+    ) {
         _ if status_only => Show::View,
         (true, true) => Show::View,
         (true, false) => Show::ModelAndView,
         (false, _) => Show::Model,
     };
-    let fits = |group: &ResourceGroup, machine: &VirtualMachine| match (&wanted, &machine.scale_set) {
+    let fits = |group: &ResourceGroup, machine: &VirtualMachine| match (&wanted, &machine.scale_set)
+    {
         (None, _) => true,
-        (Some(wanted), Some(set)) => id::scale_set(&room.subscription.id, &group.name, set).eq_ignore_ascii_case(wanted),
+        (Some(wanted), Some(set)) => {
+            id::scale_set(&room.subscription.id, &group.name, set).eq_ignore_ascii_case(wanted)
+        }
         (Some(_), None) => false,
     };
     let all = || {
-        let machines = room.groups.iter().flat_map(|group| group.virtual_machines.iter().map(move |machine| (*group, machine)));
-        machines.filter(|(group, machine)| fits(group, machine)).collect()
+        let machines = room.groups.iter().flat_map(|group| {
+            group
+                .virtual_machines
+                .iter()
+                .map(move |machine| (*group, machine))
+        });
+        machines
+            .filter(|(group, machine)| fits(group, machine))
+            .collect()
     };
-    page::list(room, Listing::VirtualMachines, all, |(group, machine)| show_machine(room, group, machine, &group.name.to_ascii_uppercase(), show))
+    page::list(room, Listing::VirtualMachines, all, |(group, machine)| {
+        show_machine(room, group, machine, &group.name.to_ascii_uppercase(), show)
+    })
 }
 
 /// The id in `'virtualMachineScaleSet/id' eq '...'`: both sides stand in quotes, as the Azure CLI
 /// and cloud-provider-azure write it.
 fn scale_set_of(filter: &str) -> Result<String, ArmError> {
     let invalid = || ArmError::invalid_filter(filter);
-    let quoted = |text: &str| text.trim().strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).map(str::to_owned);
+    let quoted = |text: &str| {
+        text.trim()
+            .strip_prefix('\'')
+            .and_then(|text| text.strip_suffix('\''))
+            .map(str::to_owned)
+    };
     let lower = filter.to_ascii_lowercase();
     let at = lower.find(" eq ").ok_or_else(invalid)?;
     let property = quoted(&filter[..at]).ok_or_else(invalid)?;
-    let value = quoted(&filter[at + " eq ".len()..]).filter(|value| !value.contains('\'')).ok_or_else(invalid)?;
-    if property.eq_ignore_ascii_case("virtualMachineScaleSet/id") { Ok(value) } else { Err(invalid()) }
+    let value = quoted(&filter[at + " eq ".len()..])
+        .filter(|value| !value.contains('\''))
+        .ok_or_else(invalid)?;
+    if property.eq_ignore_ascii_case("virtualMachineScaleSet/id") {
+        Ok(value)
+    } else {
+        Err(invalid())
+    }
 }
 
 pub(super) fn one(room: &Room<'_>, name: &str, view_only: bool) -> Result<Answer, ArmError> {
     let group = room.group()?;
-    let machine = group.virtual_machine(name).ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))?;
+    let machine = group
+        .virtual_machine(name)
+        .ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))?;
     if view_only {
         return Answer::one(&instance_view(&machine.name, machine.power_state));
     }
-    let expanded = room.request.query("$expand").is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"));
-    Answer::one(&show_machine(room, group, machine, &group.name, if expanded { Show::ModelAndView } else { Show::Model }))
+    let expanded = room
+        .request
+        .query("$expand")
+        .is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"));
+    Answer::one(&show_machine(
+        room,
+        group,
+        machine,
+        &group.name,
+        if expanded {
+            Show::ModelAndView
+        } else {
+            Show::Model
+        },
+    ))
 }
 
-fn show_machine(room: &Room<'_>, group: &ResourceGroup, machine: &VirtualMachine, group_in_id: &str, show: Show) -> Value {
+fn show_machine(
+    room: &Room<'_>,
+    group: &ResourceGroup,
+    machine: &VirtualMachine,
+    group_in_id: &str,
+    show: Show,
+) -> Value {
     let subscription = &room.subscription.id;
     let own_id = id::virtual_machine(subscription, group_in_id, &machine.name);
     let mut properties = Map::new();
-    properties.insert("vmId".to_owned(), guid(&[&id::virtual_machine(subscription, &group.name, &machine.name), "vm"]).into());
+    properties.insert(
+        "vmId".to_owned(),
+        guid(&[
+            &id::virtual_machine(subscription, &group.name, &machine.name),
+            "vm",
+        ])
+        .into(),
+    );
     if let Some(set) = &machine.scale_set {
-        properties.insert("virtualMachineScaleSet".to_owned(), json!({ "id": id::scale_set(subscription, group_in_id, set) }));
+        properties.insert(
+            "virtualMachineScaleSet".to_owned(),
+            json!({ "id": id::scale_set(subscription, group_in_id, set) }),
+        );
     }
     if show != Show::View {
-        properties.insert("hardwareProfile".to_owned(), json!({ "vmSize": "Standard_DS1_v2" }));
-        properties.insert("storageProfile".to_owned(), storage_profile(subscription, &group.name, &machine.name));
+        properties.insert(
+            "hardwareProfile".to_owned(),
+            json!({ "vmSize": "Standard_DS1_v2" }),
+        );
+        properties.insert(
+            "storageProfile".to_owned(),
+            storage_profile(subscription, &group.name, &machine.name),
+        );
         properties.insert("osProfile".to_owned(), os_profile(machine));
         let references: Vec<_> = machine
             .network_interfaces
@@ -92,11 +169,17 @@ fn show_machine(room: &Room<'_>, group: &ResourceGroup, machine: &VirtualMachine
                 }
             })
             .collect();
-        properties.insert("networkProfile".to_owned(), json!({ "networkInterfaces": references }));
+        properties.insert(
+            "networkProfile".to_owned(),
+            json!({ "networkInterfaces": references }),
+        );
     }
     properties.insert("provisioningState".to_owned(), "Succeeded".into());
     if show != Show::Model {
-        properties.insert("instanceView".to_owned(), instance_view(&machine.name, machine.power_state));
+        properties.insert(
+            "instanceView".to_owned(),
+            instance_view(&machine.name, machine.power_state),
+        );
     }
     properties.insert("timeCreated".to_owned(), CREATED.into());
 
@@ -115,7 +198,10 @@ fn show_machine(room: &Room<'_>, group: &ResourceGroup, machine: &VirtualMachine
 
 /// The disk and image of every pretend machine.
 pub(super) fn storage_profile(subscription: &str, group: &str, machine: &str) -> Value {
-    let disk = format!("{machine}_OsDisk_1_{:016x}", fingerprint(&[group, machine, "disk"]));
+    let disk = format!(
+        "{machine}_OsDisk_1_{:016x}",
+        fingerprint(&[group, machine, "disk"])
+    );
     json!({
         "imageReference": { "publisher": "Canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts-gen2", "version": "latest", "exactVersion": "22.04.202501140" },
         "osDisk": {
@@ -131,7 +217,11 @@ fn os_profile(machine: &VirtualMachine) -> Value {
     // The computer name of a Flexible instance is made from a prefix and six characters, not from
     // the machine's name.
     let computer = match &machine.scale_set {
-        Some(set) => format!("{}{:06X}", set.chars().take(8).collect::<String>(), fingerprint(&[&machine.name, "computer"]) >> 40),
+        Some(set) => format!(
+            "{}{:06X}",
+            set.chars().take(8).collect::<String>(),
+            fingerprint(&[&machine.name, "computer"]) >> 40
+        ),
         None => machine.name.clone(),
     };
     json!({
@@ -189,8 +279,14 @@ mod tests {
 
     #[test]
     fn the_filter_wants_quotes_on_both_sides() {
-        assert_eq!(scale_set_of("'virtualMachineScaleSet/id' eq '/subscriptions/x'").unwrap(), "/subscriptions/x");
-        assert_eq!(scale_set_of("'VirtualMachineScaleSet/Id' EQ 'notexists'").unwrap(), "notexists");
+        assert_eq!(
+            scale_set_of("'virtualMachineScaleSet/id' eq '/subscriptions/x'").unwrap(),
+            "/subscriptions/x"
+        );
+        assert_eq!(
+            scale_set_of("'VirtualMachineScaleSet/Id' EQ 'notexists'").unwrap(),
+            "notexists"
+        );
         for filter in [
             "virtualMachineScaleSet/id eq '/x'",
             "'virtualMachineScaleSet/id' eq /x",
@@ -198,7 +294,11 @@ mod tests {
             "'virtualMachineScaleSet/id'",
             "'virtualMachineScaleSet/id' eq '/x' or 'y' eq 'z'",
         ] {
-            assert_eq!(scale_set_of(filter).unwrap_err().code, "InvalidParameter", "{filter}");
+            assert_eq!(
+                scale_set_of(filter).unwrap_err().code,
+                "InvalidParameter",
+                "{filter}"
+            );
         }
     }
 }

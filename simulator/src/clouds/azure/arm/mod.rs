@@ -21,7 +21,9 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use serde::Serialize;
 
-use crate::clouds::azure::world::{Caller, Page, ResourceGroup, Subscription, World, guid, is_guid};
+use crate::clouds::azure::world::{
+    Caller, Page, ResourceGroup, Subscription, World, guid, is_guid,
+};
 use crate::clouds::azure::{Operation, Reply, Request};
 use error::ArmError;
 use route::{Route, Target};
@@ -36,24 +38,65 @@ pub fn answer(world: &World, caller: &Caller, request: &Request) -> Reply {
     let route = Route::parse(&request.path);
     let operation = counted_as(&route, request);
     let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    headers.insert(HeaderName::from_static("x-ms-ratelimit-remaining-subscription-global-reads"), HeaderValue::from_static("3749"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=utf-8"),
+    );
+    headers.insert(
+        HeaderName::from_static("x-ms-ratelimit-remaining-subscription-global-reads"),
+        HeaderValue::from_static("3749"),
+    );
     if let Some(remaining) = compute_remaining(&route.target) {
-        headers.insert(HeaderName::from_static("x-ms-ratelimit-remaining-resource"), HeaderValue::from_static(remaining));
+        headers.insert(
+            HeaderName::from_static("x-ms-ratelimit-remaining-resource"),
+            HeaderValue::from_static(remaining),
+        );
     }
-    let id = guid(&[&request.path, &request.query.iter().map(|(key, value)| format!("{key}={value}&")).collect::<String>()]);
+    let id = guid(&[
+        &request.path,
+        &request
+            .query
+            .iter()
+            .map(|(key, value)| format!("{key}={value}&"))
+            .collect::<String>(),
+    ]);
     if let Ok(id) = HeaderValue::from_str(&id) {
         for name in ["x-ms-request-id", "x-ms-correlation-request-id"] {
             headers.insert(HeaderName::from_static(name), id.clone());
         }
     }
-    let found = if request.method == Method::GET { find(world, caller, request, &route) } else { Err(ArmError::method_not_allowed(request.method.as_str())) };
+    let found = if request.method == Method::GET {
+        find(world, caller, request, &route)
+    } else {
+        Err(ArmError::method_not_allowed(request.method.as_str()))
+    };
     match found {
-        Ok(Answer::Page(page)) => Reply { operation, status: StatusCode::OK, headers, body: page.body, compressed: Some(page.compressed) },
-        Ok(Answer::One(body)) => Reply { operation, status: StatusCode::OK, headers, body, compressed: None },
+        Ok(Answer::Page(page)) => Reply {
+            operation,
+            status: StatusCode::OK,
+            headers,
+            body: page.body,
+            compressed: Some(page.compressed),
+        },
+        Ok(Answer::One(body)) => Reply {
+            operation,
+            status: StatusCode::OK,
+            headers,
+            body,
+            compressed: None,
+        },
         Err(error) => {
-            headers.insert(HeaderName::from_static("x-ms-failure-cause"), HeaderValue::from_static(error.cause));
-            Reply { operation, status: error.status, headers, body: Bytes::from(error.body().to_string()), compressed: None }
+            headers.insert(
+                HeaderName::from_static("x-ms-failure-cause"),
+                HeaderValue::from_static(error.cause),
+            );
+            Reply {
+                operation,
+                status: error.status,
+                headers,
+                body: Bytes::from(error.body().to_string()),
+                compressed: None,
+            }
         }
     }
 }
@@ -64,7 +107,11 @@ pub fn operation(request: &Request) -> Operation {
 }
 
 fn counted_as(route: &Route, request: &Request) -> Operation {
-    if request.method == Method::GET { route.operation() } else { Operation::Unexpected }
+    if request.method == Method::GET {
+        route.operation()
+    } else {
+        Operation::Unexpected
+    }
 }
 
 /// What the Compute resource provider says of its own limits, as recorded in 2025; the Network
@@ -72,11 +119,15 @@ fn counted_as(route: &Route, request: &Request) -> Operation {
 fn compute_remaining(target: &Target) -> Option<&'static str> {
     match target {
         Target::VirtualMachines => Some("Microsoft.Compute/HighCostGetSubscriptionMaximum;899"),
-        Target::VirtualMachine { .. } => Some("Microsoft.Compute/LowCostGetSubscriptionMaximum;23994,Microsoft.Compute/LowCostGetResource;33"),
-        Target::ScaleSet(_) => Some("Microsoft.Compute/GetVMScaleSetSubscriptionMaximum;2399,Microsoft.Compute/GetVMScaleSetResource;34"),
-        Target::ScaleSets | Target::ScaleSetInstances(_) | Target::ScaleSetInstanceView(_) => {
-            Some("Microsoft.Compute/HighCostGetVMScaleSetSubscriptionMaximum;1078,Microsoft.Compute/HighCostGetVMScaleSetResource;29")
-        }
+        Target::VirtualMachine { .. } => Some(
+            "Microsoft.Compute/LowCostGetSubscriptionMaximum;23994,Microsoft.Compute/LowCostGetResource;33",
+        ),
+        Target::ScaleSet(_) => Some(
+            "Microsoft.Compute/GetVMScaleSetSubscriptionMaximum;2399,Microsoft.Compute/GetVMScaleSetResource;34",
+        ),
+        Target::ScaleSets | Target::ScaleSetInstances(_) | Target::ScaleSetInstanceView(_) => Some(
+            "Microsoft.Compute/HighCostGetVMScaleSetSubscriptionMaximum;1078,Microsoft.Compute/HighCostGetVMScaleSetResource;29",
+        ),
         _ => None,
     }
 }
@@ -94,7 +145,9 @@ impl Answer {
 }
 
 fn write(shown: &impl Serialize) -> Result<Bytes, ArmError> {
-    serde_json::to_vec(shown).map(Bytes::from).map_err(|problem| ArmError::internal(&problem))
+    serde_json::to_vec(shown)
+        .map(Bytes::from)
+        .map_err(|problem| ArmError::internal(&problem))
 }
 
 /// Where an authorised request stands.
@@ -114,14 +167,26 @@ struct Room<'a> {
 impl<'a> Room<'a> {
     /// The group in the path. Lists of a whole subscription never ask for it.
     fn group(&self) -> Result<&'a ResourceGroup, ArmError> {
-        self.groups.first().copied().ok_or_else(|| ArmError::resource_group_not_found(""))
+        self.groups
+            .first()
+            .copied()
+            .ok_or_else(|| ArmError::resource_group_not_found(""))
     }
 }
 
-fn find(world: &World, caller: &Caller, request: &Request, route: &Route) -> Result<Answer, ArmError> {
+fn find(
+    world: &World,
+    caller: &Caller,
+    request: &Request,
+    route: &Route,
+) -> Result<Answer, ArmError> {
     let api_version = request.query("api-version").unwrap_or_default();
     if let Target::Unknown { namespace, kind } = &route.target {
-        return Err(ArmError::invalid_resource_type(namespace, kind, api_version));
+        return Err(ArmError::invalid_resource_type(
+            namespace,
+            kind,
+            api_version,
+        ));
     }
     if api_version.is_empty() {
         return Err(ArmError::missing_api_version());
@@ -130,14 +195,28 @@ fn find(world: &World, caller: &Caller, request: &Request, route: &Route) -> Res
         return Err(ArmError::invalid_api_version(api_version));
     }
     let Some(id) = &route.subscription else {
-        return Answer::one(&if route.target == Target::Tenants { subscriptions::tenants(caller) } else { subscriptions::list(world, caller) });
+        return Answer::one(&if route.target == Target::Tenants {
+            subscriptions::tenants(caller)
+        } else {
+            subscriptions::list(world, caller)
+        });
     };
     if !is_guid(id) {
         return Err(ArmError::invalid_subscription_id(id));
     }
-    let subscription = world.subscription(id).ok_or_else(|| ArmError::subscription_not_found(id))?;
+    let subscription = world
+        .subscription(id)
+        .ok_or_else(|| ArmError::subscription_not_found(id))?;
     let groups = authorised_groups(subscription, caller, request, route)?;
-    let room = Room { world, caller, request, api_version, subscription, groups, in_group: route.group.is_some() };
+    let room = Room {
+        world,
+        caller,
+        request,
+        api_version,
+        subscription,
+        groups,
+        in_group: route.group.is_some(),
+    };
     match &route.target {
         Target::Subscription => Answer::one(&subscriptions::show(world, subscription)),
         Target::Locations => Answer::one(&subscriptions::locations(subscription)),
@@ -154,12 +233,24 @@ fn find(world: &World, caller: &Caller, request: &Request, route: &Route) -> Res
         Target::ScaleSet(name) => scale_sets::one(&room, name),
         Target::ScaleSetInstanceView(name) => scale_sets::instance_view(&room, name),
         Target::ScaleSetInstances(set) => scale_sets::instances(&room, set),
-        Target::ScaleSetInstance { set, instance, view_only } => scale_sets::instance(&room, set, instance, *view_only),
+        Target::ScaleSetInstance {
+            set,
+            instance,
+            view_only,
+        } => scale_sets::instance(&room, set, instance, *view_only),
         Target::ScaleSetNetworkInterfaces(set) => interfaces::of_scale_set(&room, set),
-        Target::InstanceNetworkInterfaces { set, instance } => interfaces::of_instance(&room, set, instance),
-        Target::InstanceNetworkInterface { set, instance, name } => interfaces::one_of_instance(&room, set, instance, name),
+        Target::InstanceNetworkInterfaces { set, instance } => {
+            interfaces::of_instance(&room, set, instance)
+        }
+        Target::InstanceNetworkInterface {
+            set,
+            instance,
+            name,
+        } => interfaces::one_of_instance(&room, set, instance, name),
         Target::ScaleSetPublicAddresses(set) => addresses::of_scale_set(&room, set),
-        Target::Subscriptions | Target::Tenants | Target::Unknown { .. } => Err(ArmError::subscription_not_found(id)),
+        Target::Subscriptions | Target::Tenants | Target::Unknown { .. } => {
+            Err(ArmError::subscription_not_found(id))
+        }
     }
 }
 
@@ -167,28 +258,54 @@ fn find(world: &World, caller: &Caller, request: &Request, route: &Route) -> Res
 ///
 /// A list of the subscription asked for by someone who may in some groups only shows those groups,
 /// as the portal and the Azure CLI show them.
-fn authorised_groups<'a>(subscription: &'a Subscription, caller: &Caller, request: &Request, route: &Route) -> Result<Vec<&'a ResourceGroup>, ArmError> {
+fn authorised_groups<'a>(
+    subscription: &'a Subscription,
+    caller: &Caller,
+    request: &Request,
+    route: &Route,
+) -> Result<Vec<&'a ResourceGroup>, ArmError> {
     let scope = route.scope(&request.path);
     let group_id = |group: &ResourceGroup| id::resource_group(&subscription.id, &group.name);
     if let Some(name) = &route.group {
         if let Some(action) = route.action().filter(|action| !caller.may(action, &scope)) {
             return Err(ArmError::authorization_failed(caller, action, &scope));
         }
-        return Ok(vec![subscription.resource_group(name).ok_or_else(|| ArmError::resource_group_not_found(name))?]);
+        return Ok(vec![
+            subscription
+                .resource_group(name)
+                .ok_or_else(|| ArmError::resource_group_not_found(name))?,
+        ]);
     }
     let all = || subscription.resource_groups.iter();
-    let Some(action) = route.action() else { return Ok(all().filter(|group| caller.touches(&group_id(group))).collect()) };
+    let Some(action) = route.action() else {
+        return Ok(all()
+            .filter(|group| caller.touches(&group_id(group)))
+            .collect());
+    };
     if caller.may(action, &format!("/subscriptions/{}", subscription.id)) {
         return Ok(all().collect());
     }
-    let visible: Vec<_> = all().filter(|group| caller.may(action, &group_id(group))).collect();
-    if visible.is_empty() { Err(ArmError::authorization_failed(caller, action, &scope)) } else { Ok(visible) }
+    let visible: Vec<_> = all()
+        .filter(|group| caller.may(action, &group_id(group)))
+        .collect();
+    if visible.is_empty() {
+        Err(ArmError::authorization_failed(caller, action, &scope))
+    } else {
+        Ok(visible)
+    }
 }
 
 /// `2024-07-01`, `2021-12-01-preview`.
 fn is_api_version(text: &str) -> bool {
     let (date, _) = text.split_at_checked(10).unwrap_or((text, ""));
-    date.len() == 10 && date.bytes().enumerate().all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() })
+    date.len() == 10
+        && date.bytes().enumerate().all(|(at, byte)| {
+            if matches!(at, 4 | 7) {
+                byte == b'-'
+            } else {
+                byte.is_ascii_digit()
+            }
+        })
 }
 
 #[cfg(test)]

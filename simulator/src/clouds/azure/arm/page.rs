@@ -25,7 +25,14 @@ pub(super) fn list<T, Shown: Serialize>(
     show: impl FnMut(T) -> Shown,
 ) -> Result<Answer, ArmError> {
     let all = room.groups.len() == room.subscription.resource_groups.len();
-    let seen_by: String = if all { String::new() } else { room.groups.iter().map(|group| format!("{}/", group.name)).collect() };
+    let seen_by: String = if all {
+        String::new()
+    } else {
+        room.groups
+            .iter()
+            .map(|group| format!("{}/", group.name))
+            .collect()
+    };
     list_seen_by(room, listing, &seen_by, items, show)
 }
 
@@ -37,15 +44,24 @@ pub(super) fn list_seen_by<T, Shown: Serialize>(
     items: impl FnOnce() -> Vec<T>,
     show: impl FnMut(T) -> Shown,
 ) -> Result<Answer, ArmError> {
-    let key = format!("{} {} {:?} {seen_by}", room.request.origin, room.request.path, room.request.query);
+    let key = format!(
+        "{} {} {:?} {seen_by}",
+        room.request.origin, room.request.path, room.request.query
+    );
     if let Some(page) = room.world.pages().find(&key) {
         return Ok(Answer::Page(page));
     }
     let settings = room.world.settings();
     let mut items = items();
-    let spans = spans(items.len(), settings.page_size(listing), settings.empty_pages);
+    let spans = spans(
+        items.len(),
+        settings.page_size(listing),
+        settings.empty_pages,
+    );
     let number = match room.request.query(SKIP_TOKEN) {
-        Some(token) => parse_token(token).filter(|number| *number < spans.len()).ok_or_else(ArmError::invalid_skip_token)?,
+        Some(token) => parse_token(token)
+            .filter(|number| *number < spans.len())
+            .ok_or_else(ArmError::invalid_skip_token)?,
         None => 0,
     };
     let span = spans.get(number).cloned().unwrap_or_default();
@@ -55,7 +71,10 @@ pub(super) fn list_seen_by<T, Shown: Serialize>(
         (false, LastNextLink::Null) => Some(None),
         (false, LastNextLink::Empty) => Some(Some(String::new())),
     };
-    let body = write(&Body { value: items.drain(span).map(show).collect::<Vec<_>>(), next_link })?;
+    let body = write(&Body {
+        value: items.drain(span).map(show).collect::<Vec<_>>(),
+        next_link,
+    })?;
     Ok(Answer::Page(room.world.pages().keep(key, body)))
 }
 
@@ -96,10 +115,18 @@ fn spans(total: usize, size: usize, empty: Option<EmptyPages>) -> Vec<Range<usiz
 /// too (recorded 2023 for the resource index).
 fn next_link(room: &Room<'_>, number: usize) -> String {
     let mut query = Serializer::new(String::new());
-    query.extend_pairs(room.request.query.iter().filter(|(key, _)| !key.eq_ignore_ascii_case(SKIP_TOKEN)));
+    query.extend_pairs(
+        room.request
+            .query
+            .iter()
+            .filter(|(key, _)| !key.eq_ignore_ascii_case(SKIP_TOKEN)),
+    );
     query.append_pair(SKIP_TOKEN, &STANDARD.encode(format!("page {number}")));
     let origin = &room.request.origin;
-    let port = match (room.world.settings().next_link_port, origin.split_once("://")) {
+    let port = match (
+        room.world.settings().next_link_port,
+        origin.split_once("://"),
+    ) {
         (true, Some(("https", host))) if !has_port(host) => ":443",
         (true, Some(("http", host))) if !has_port(host) => ":80",
         _ => "",
@@ -108,11 +135,16 @@ fn next_link(room: &Room<'_>, number: usize) -> String {
 }
 
 fn has_port(host: &str) -> bool {
-    host.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+    host.rsplit_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn parse_token(token: &str) -> Option<usize> {
-    String::from_utf8(STANDARD.decode(token).ok()?).ok()?.strip_prefix("page ")?.parse().ok()
+    String::from_utf8(STANDARD.decode(token).ok()?)
+        .ok()?
+        .strip_prefix("page ")?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]

@@ -37,24 +37,66 @@ pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
     let own = &room.subscription.id;
     let subscription = format!("/subscriptions/{own}");
     let may = |kind: &str, scope: &str| room.caller.may(&format!("{kind}/read"), scope);
-    if !TYPES.iter().any(|kind| may(kind, &subscription) || room.groups.iter().any(|group| may(kind, &id::resource_group(own, &group.name)))) {
-        return Err(ArmError::authorization_failed(room.caller, "Microsoft.Resources/subscriptions/resources/read", &subscription));
+    if !TYPES.iter().any(|kind| {
+        may(kind, &subscription)
+            || room
+                .groups
+                .iter()
+                .any(|group| may(kind, &id::resource_group(own, &group.name)))
+    }) {
+        return Err(ArmError::authorization_failed(
+            room.caller,
+            "Microsoft.Resources/subscriptions/resources/read",
+            &subscription,
+        ));
     }
     let filter = Filter::parse(room.request.query("$filter").unwrap_or_default())?;
     let lag = &room.world.settings().index_lag;
     let all = || {
-        let rows = room.groups.iter().flat_map(|group| rows(group)).filter(|row| filter.fits(row));
-        rows.filter(|row| !lag.iter().any(|hidden| hidden.eq_ignore_ascii_case(row.name)) && may(row.kind, &row.id(own))).collect::<Vec<_>>()
+        let rows = room
+            .groups
+            .iter()
+            .flat_map(|group| rows(group))
+            .filter(|row| filter.fits(row));
+        rows.filter(|row| {
+            !lag.iter()
+                .any(|hidden| hidden.eq_ignore_ascii_case(row.name))
+                && may(row.kind, &row.id(own))
+        })
+        .collect::<Vec<_>>()
     };
-    page::list_seen_by(room, Listing::Resources, &room.caller.object_id, all, |row| show(&row, own, !filter.names_a_tag()))
+    page::list_seen_by(
+        room,
+        Listing::Resources,
+        &room.caller.object_id,
+        all,
+        |row| show(&row, own, !filter.names_a_tag()),
+    )
 }
 
 fn rows(group: &ResourceGroup) -> impl Iterator<Item = Row<'_>> {
-    let row = move |kind, name, tags| Row { group, kind, name, tags };
-    let sets = group.scale_sets.iter().map(move |set| row(TYPES[0], &set.name, &set.tags));
-    let machines = group.virtual_machines.iter().map(move |machine| row(TYPES[1], &machine.name, &machine.tags));
-    let interfaces = group.network_interfaces.iter().map(move |interface| row(TYPES[2], &interface.name, &interface.tags));
-    let addresses = group.public_addresses.iter().map(move |address| row(TYPES[3], &address.name, &address.tags));
+    let row = move |kind, name, tags| Row {
+        group,
+        kind,
+        name,
+        tags,
+    };
+    let sets = group
+        .scale_sets
+        .iter()
+        .map(move |set| row(TYPES[0], &set.name, &set.tags));
+    let machines = group
+        .virtual_machines
+        .iter()
+        .map(move |machine| row(TYPES[1], &machine.name, &machine.tags));
+    let interfaces = group
+        .network_interfaces
+        .iter()
+        .map(move |interface| row(TYPES[2], &interface.name, &interface.tags));
+    let addresses = group
+        .public_addresses
+        .iter()
+        .map(move |address| row(TYPES[3], &address.name, &address.tags));
     sets.chain(machines).chain(interfaces).chain(addresses)
 }
 
@@ -90,9 +132,15 @@ impl Filter {
         let mut rest = text.trim();
         while !rest.is_empty() {
             let (place, value, after) = if let Some(inside) = strip_word(rest, "startswith(") {
-                let inside = strip_word(inside.trim_start(), "tagName").and_then(|rest| rest.trim_start().strip_prefix(',')).ok_or_else(invalid)?;
+                let inside = strip_word(inside.trim_start(), "tagName")
+                    .and_then(|rest| rest.trim_start().strip_prefix(','))
+                    .ok_or_else(invalid)?;
                 let (value, after) = quoted(inside.trim_start()).ok_or_else(invalid)?;
-                (&mut filter.tag_name_start, value, after.trim_start().strip_prefix(')').ok_or_else(invalid)?)
+                (
+                    &mut filter.tag_name_start,
+                    value,
+                    after.trim_start().strip_prefix(')').ok_or_else(invalid)?,
+                )
             } else {
                 let (word, after) = rest.split_once(char::is_whitespace).ok_or_else(invalid)?;
                 let place = match word.to_ascii_lowercase().as_str() {
@@ -119,7 +167,11 @@ impl Filter {
         }
         let mixed = filter.names_a_tag() && (filter.kind.is_some() || filter.name.is_some());
         let value_alone = filter.tag_value.is_some() && filter.tag_name.is_none();
-        if mixed || value_alone { Err(invalid()) } else { Ok(filter) }
+        if mixed || value_alone {
+            Err(invalid())
+        } else {
+            Ok(filter)
+        }
     }
 
     fn names_a_tag(&self) -> bool {
@@ -129,13 +181,27 @@ impl Filter {
     /// Tag names are compared without case, tag values exactly.
     fn fits(&self, row: &Row<'_>) -> bool {
         let tag = |wanted: &String| {
-            row.tags.iter().any(|(name, value)| name.eq_ignore_ascii_case(wanted) && self.tag_value.as_ref().is_none_or(|wanted| value == wanted))
+            row.tags.iter().any(|(name, value)| {
+                name.eq_ignore_ascii_case(wanted)
+                    && self.tag_value.as_ref().is_none_or(|wanted| value == wanted)
+            })
         };
-        let start = |wanted: &String| row.tags.keys().any(|name| name.to_ascii_lowercase().starts_with(&wanted.to_ascii_lowercase()));
+        let start = |wanted: &String| {
+            row.tags.keys().any(|name| {
+                name.to_ascii_lowercase()
+                    .starts_with(&wanted.to_ascii_lowercase())
+            })
+        };
         self.tag_name.as_ref().is_none_or(tag)
             && self.tag_name_start.as_ref().is_none_or(start)
-            && self.kind.as_ref().is_none_or(|kind| row.kind.eq_ignore_ascii_case(kind))
-            && self.name.as_ref().is_none_or(|name| row.name.eq_ignore_ascii_case(name))
+            && self
+                .kind
+                .as_ref()
+                .is_none_or(|kind| row.kind.eq_ignore_ascii_case(kind))
+            && self
+                .name
+                .as_ref()
+                .is_none_or(|name| row.name.eq_ignore_ascii_case(name))
     }
 }
 
@@ -171,8 +237,21 @@ mod tests {
     #[test]
     fn filters_are_read_as_the_azure_cli_writes_them() {
         let filter = Filter::parse("tagname eq 'consul' and tagvalue eq 'it''s'").unwrap();
-        assert_eq!(filter, Filter { tag_name: Some("consul".to_owned()), tag_value: Some("it's".to_owned()), ..Filter::default() });
-        assert_eq!(Filter::parse("startswith(tagName, 'con')").unwrap(), Filter { tag_name_start: Some("con".to_owned()), ..Filter::default() });
+        assert_eq!(
+            filter,
+            Filter {
+                tag_name: Some("consul".to_owned()),
+                tag_value: Some("it's".to_owned()),
+                ..Filter::default()
+            }
+        );
+        assert_eq!(
+            Filter::parse("startswith(tagName, 'con')").unwrap(),
+            Filter {
+                tag_name_start: Some("con".to_owned()),
+                ..Filter::default()
+            }
+        );
         assert_eq!(Filter::parse("").unwrap(), Filter::default());
     }
 
@@ -187,7 +266,11 @@ mod tests {
             "tagName eq 'a' and tagName eq 'b'",
             "plan eq 'x'",
         ] {
-            assert_eq!(Filter::parse(filter).unwrap_err().code, "InvalidFilterInQueryString", "{filter}");
+            assert_eq!(
+                Filter::parse(filter).unwrap_err().code,
+                "InvalidFilterInQueryString",
+                "{filter}"
+            );
         }
     }
 }

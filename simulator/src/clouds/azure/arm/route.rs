@@ -62,26 +62,46 @@ pub(super) enum Target {
 impl Route {
     /// Reads a path.
     pub(super) fn parse(path: &str) -> Self {
-        let segments: Vec<String> =
-            path.split('/').filter(|segment| !segment.is_empty()).map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned()).collect();
-        let lower: Vec<String> = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+        let segments: Vec<String> = path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
+            .collect();
+        let lower: Vec<String> = segments
+            .iter()
+            .map(|segment| segment.to_ascii_lowercase())
+            .collect();
         let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
         let (subscription, group, skipped) = match lower.as_slice() {
-            ["subscriptions", _, "resourcegroups", _, ..] => (segments.get(1).cloned(), segments.get(3).cloned(), 4),
+            ["subscriptions", _, "resourcegroups", _, ..] => {
+                (segments.get(1).cloned(), segments.get(3).cloned(), 4)
+            }
             ["subscriptions", _, ..] => (segments.get(1).cloned(), None, 2),
             _ => (None, None, 0),
         };
-        let target = target(&lower[skipped..], &segments[skipped..], subscription.is_some(), group.is_some());
-        Self { subscription, group, target }
+        let target = target(
+            &lower[skipped..],
+            &segments[skipped..],
+            subscription.is_some(),
+            group.is_some(),
+        );
+        Self {
+            subscription,
+            group,
+            target,
+        }
     }
 
     /// What is counted.
     pub(super) fn operation(&self) -> Operation {
         let in_group = self.group.is_some();
         match &self.target {
-            Target::Subscriptions | Target::Tenants | Target::Subscription | Target::Locations | Target::ResourceGroups | Target::ResourceGroup => {
-                Operation::Bystander
-            }
+            Target::Subscriptions
+            | Target::Tenants
+            | Target::Subscription
+            | Target::Locations
+            | Target::ResourceGroups
+            | Target::ResourceGroup => Operation::Bystander,
             Target::Resources => Operation::ListResources,
             Target::NetworkInterfaces if in_group => Operation::ListGroupNetworkInterfaces,
             Target::NetworkInterfaces => Operation::ListNetworkInterfaces,
@@ -109,22 +129,53 @@ impl Route {
     pub(super) fn action(&self) -> Option<&'static str> {
         match &self.target {
             // The index shows of each type what the caller may read, see `resources`.
-            Target::Subscriptions | Target::Tenants | Target::Subscription | Target::Locations | Target::Resources | Target::Unknown { .. } => None,
-            Target::ResourceGroups | Target::ResourceGroup => Some("Microsoft.Resources/subscriptions/resourceGroups/read"),
-            Target::NetworkInterfaces | Target::NetworkInterface(_) => Some("Microsoft.Network/networkInterfaces/read"),
-            Target::PublicAddresses | Target::PublicAddress(_) => Some("Microsoft.Network/publicIPAddresses/read"),
-            Target::VirtualMachines | Target::VirtualMachine { view_only: false, .. } => Some("Microsoft.Compute/virtualMachines/read"),
-            Target::VirtualMachine { view_only: true, .. } => Some("Microsoft.Compute/virtualMachines/instanceView/read"),
-            Target::ScaleSets | Target::ScaleSet(_) => Some("Microsoft.Compute/virtualMachineScaleSets/read"),
-            Target::ScaleSetInstanceView(_) => Some("Microsoft.Compute/virtualMachineScaleSets/instanceView/read"),
-            Target::ScaleSetInstances(_) | Target::ScaleSetInstance { view_only: false, .. } => {
-                Some("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read")
+            Target::Subscriptions
+            | Target::Tenants
+            | Target::Subscription
+            | Target::Locations
+            | Target::Resources
+            | Target::Unknown { .. } => None,
+            Target::ResourceGroups | Target::ResourceGroup => {
+                Some("Microsoft.Resources/subscriptions/resourceGroups/read")
             }
-            Target::ScaleSetInstance { view_only: true, .. } => Some("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/instanceView/read"),
-            Target::ScaleSetNetworkInterfaces(_) => Some("Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read"),
-            Target::ScaleSetPublicAddresses(_) => Some("Microsoft.Compute/virtualMachineScaleSets/publicIPAddresses/read"),
+            Target::NetworkInterfaces | Target::NetworkInterface(_) => {
+                Some("Microsoft.Network/networkInterfaces/read")
+            }
+            Target::PublicAddresses | Target::PublicAddress(_) => {
+                Some("Microsoft.Network/publicIPAddresses/read")
+            }
+            Target::VirtualMachines
+            | Target::VirtualMachine {
+                view_only: false, ..
+            } => Some("Microsoft.Compute/virtualMachines/read"),
+            Target::VirtualMachine {
+                view_only: true, ..
+            } => Some("Microsoft.Compute/virtualMachines/instanceView/read"),
+            Target::ScaleSets | Target::ScaleSet(_) => {
+                Some("Microsoft.Compute/virtualMachineScaleSets/read")
+            }
+            Target::ScaleSetInstanceView(_) => {
+                Some("Microsoft.Compute/virtualMachineScaleSets/instanceView/read")
+            }
+            Target::ScaleSetInstances(_)
+            | Target::ScaleSetInstance {
+                view_only: false, ..
+            } => Some("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read"),
+            Target::ScaleSetInstance {
+                view_only: true, ..
+            } => {
+                Some("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/instanceView/read")
+            }
+            Target::ScaleSetNetworkInterfaces(_) => {
+                Some("Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read")
+            }
+            Target::ScaleSetPublicAddresses(_) => {
+                Some("Microsoft.Compute/virtualMachineScaleSets/publicIPAddresses/read")
+            }
             Target::InstanceNetworkInterfaces { .. } | Target::InstanceNetworkInterface { .. } => {
-                Some("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces/read")
+                Some(
+                    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces/read",
+                )
             }
         }
     }
@@ -139,16 +190,25 @@ impl Route {
             Target::NetworkInterfaces | Target::PublicAddresses => "Microsoft.Network",
             Target::VirtualMachines | Target::ScaleSets => "Microsoft.Compute",
             Target::ResourceGroups => return format!("/subscriptions/{subscription}"),
-            Target::ScaleSetNetworkInterfaces(_) | Target::ScaleSetInstances(_) | Target::ScaleSetPublicAddresses(_) | Target::ScaleSetInstanceView(_) => {
-                return path
-                    .trim_end_matches('/')
-                    .rsplit_once('/')
-                    .map_or_else(|| path.to_owned(), |(parent, _)| percent_decode_str(parent).decode_utf8_lossy().into_owned());
+            Target::ScaleSetNetworkInterfaces(_)
+            | Target::ScaleSetInstances(_)
+            | Target::ScaleSetPublicAddresses(_)
+            | Target::ScaleSetInstanceView(_) => {
+                return path.trim_end_matches('/').rsplit_once('/').map_or_else(
+                    || path.to_owned(),
+                    |(parent, _)| percent_decode_str(parent).decode_utf8_lossy().into_owned(),
+                );
             }
-            _ => return percent_decode_str(path.trim_end_matches('/')).decode_utf8_lossy().into_owned(),
+            _ => {
+                return percent_decode_str(path.trim_end_matches('/'))
+                    .decode_utf8_lossy()
+                    .into_owned();
+            }
         };
         match &self.group {
-            Some(group) => format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{provider}"),
+            Some(group) => {
+                format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{provider}")
+            }
             None => format!("/subscriptions/{subscription}"),
         }
     }
@@ -166,8 +226,20 @@ fn target(lower: &[&str], names: &[String], in_subscription: bool, in_group: boo
         (["resources"], true, _) => return Target::Resources,
         _ => {}
     }
-    let unknown = || Target::Unknown { namespace: name(1), kind: names.get(2..).unwrap_or_default().iter().step_by(2).cloned().collect::<Vec<_>>().join("/") };
-    let (true, ["providers", namespace, rest @ ..]) = (in_subscription, lower) else { return unknown() };
+    let unknown = || Target::Unknown {
+        namespace: name(1),
+        kind: names
+            .get(2..)
+            .unwrap_or_default()
+            .iter()
+            .step_by(2)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("/"),
+    };
+    let (true, ["providers", namespace, rest @ ..]) = (in_subscription, lower) else {
+        return unknown();
+    };
     match (*namespace, rest, in_group) {
         ("microsoft.network", ["networkinterfaces"], _) => Target::NetworkInterfaces,
         ("microsoft.network", ["publicipaddresses"], _) => Target::PublicAddresses,
@@ -175,18 +247,41 @@ fn target(lower: &[&str], names: &[String], in_subscription: bool, in_group: boo
         ("microsoft.compute", ["virtualmachinescalesets"], _) => Target::ScaleSets,
         ("microsoft.network", ["networkinterfaces", _], true) => Target::NetworkInterface(name(3)),
         ("microsoft.network", ["publicipaddresses", _], true) => Target::PublicAddress(name(3)),
-        ("microsoft.compute", ["virtualmachines", _], true) => Target::VirtualMachine { name: name(3), view_only: false },
-        ("microsoft.compute", ["virtualmachines", _, "instanceview"], true) => Target::VirtualMachine { name: name(3), view_only: true },
+        ("microsoft.compute", ["virtualmachines", _], true) => Target::VirtualMachine {
+            name: name(3),
+            view_only: false,
+        },
+        ("microsoft.compute", ["virtualmachines", _, "instanceview"], true) => {
+            Target::VirtualMachine {
+                name: name(3),
+                view_only: true,
+            }
+        }
         ("microsoft.compute", ["virtualmachinescalesets", _, below @ ..], true) => match below {
             [] => Target::ScaleSet(name(3)),
             ["instanceview"] => Target::ScaleSetInstanceView(name(3)),
             ["networkinterfaces"] => Target::ScaleSetNetworkInterfaces(name(3)),
             ["publicipaddresses"] => Target::ScaleSetPublicAddresses(name(3)),
             ["virtualmachines"] => Target::ScaleSetInstances(name(3)),
-            ["virtualmachines", _] => Target::ScaleSetInstance { set: name(3), instance: name(5), view_only: false },
-            ["virtualmachines", _, "instanceview"] => Target::ScaleSetInstance { set: name(3), instance: name(5), view_only: true },
-            ["virtualmachines", _, "networkinterfaces"] => Target::InstanceNetworkInterfaces { set: name(3), instance: name(5) },
-            ["virtualmachines", _, "networkinterfaces", _] => Target::InstanceNetworkInterface { set: name(3), instance: name(5), name: name(7) },
+            ["virtualmachines", _] => Target::ScaleSetInstance {
+                set: name(3),
+                instance: name(5),
+                view_only: false,
+            },
+            ["virtualmachines", _, "instanceview"] => Target::ScaleSetInstance {
+                set: name(3),
+                instance: name(5),
+                view_only: true,
+            },
+            ["virtualmachines", _, "networkinterfaces"] => Target::InstanceNetworkInterfaces {
+                set: name(3),
+                instance: name(5),
+            },
+            ["virtualmachines", _, "networkinterfaces", _] => Target::InstanceNetworkInterface {
+                set: name(3),
+                instance: name(5),
+                name: name(7),
+            },
             _ => unknown(),
         },
         _ => unknown(),
@@ -206,7 +301,11 @@ mod tests {
             let route = Route::parse(path);
             assert_eq!(
                 route,
-                Route { subscription: Some("S".to_owned()), group: Some("My group".to_owned()), target: Target::ScaleSet("Set".to_owned()) },
+                Route {
+                    subscription: Some("S".to_owned()),
+                    group: Some("My group".to_owned()),
+                    target: Target::ScaleSet("Set".to_owned())
+                },
                 "{path}"
             );
         }
@@ -221,7 +320,11 @@ mod tests {
                 Operation::ListNetworkInterfaces,
                 "Microsoft.Network/networkInterfaces/read",
             ),
-            (format!("{group}/Microsoft.Network/networkInterfaces"), Operation::ListGroupNetworkInterfaces, "Microsoft.Network/networkInterfaces/read"),
+            (
+                format!("{group}/Microsoft.Network/networkInterfaces"),
+                Operation::ListGroupNetworkInterfaces,
+                "Microsoft.Network/networkInterfaces/read",
+            ),
             (
                 format!("{group}/microsoft.Compute/virtualMachineScaleSets/x/networkInterfaces"),
                 Operation::ListScaleSetNetworkInterfaces,
@@ -237,10 +340,18 @@ mod tests {
                 Operation::GetVirtualMachine,
                 "Microsoft.Compute/virtualMachines/instanceView/read",
             ),
-            (format!("{group}/Microsoft.Network/publicIPAddresses"), Operation::ListPublicAddresses, "Microsoft.Network/publicIPAddresses/read"),
+            (
+                format!("{group}/Microsoft.Network/publicIPAddresses"),
+                Operation::ListPublicAddresses,
+                "Microsoft.Network/publicIPAddresses/read",
+            ),
         ] {
             let route = Route::parse(&path);
-            assert_eq!((route.operation(), route.action()), (operation, Some(action)), "{path}");
+            assert_eq!(
+                (route.operation(), route.action()),
+                (operation, Some(action)),
+                "{path}"
+            );
         }
     }
 
@@ -253,15 +364,26 @@ mod tests {
             "/subscriptions/s/providers/Microsoft.Network/networkInterfaces/x",
             "/providers/Microsoft.ResourceGraph/resources",
         ] {
-            assert_eq!(Route::parse(path).operation(), Operation::Unexpected, "{path}");
+            assert_eq!(
+                Route::parse(path).operation(),
+                Operation::Unexpected,
+                "{path}"
+            );
         }
     }
 
     #[test]
     fn a_refused_list_of_a_group_names_the_provider_in_the_group() {
-        let path = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkInterfaces";
-        assert_eq!(Route::parse(path).scope(path), "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network");
+        let path =
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkInterfaces";
+        assert_eq!(
+            Route::parse(path).scope(path),
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network"
+        );
         let path = "/subscriptions/s/resourceGroups/g/providers/microsoft.Compute/virtualMachineScaleSets/x/networkInterfaces";
-        assert_eq!(Route::parse(path).scope(path), "/subscriptions/s/resourceGroups/g/providers/microsoft.Compute/virtualMachineScaleSets/x");
+        assert_eq!(
+            Route::parse(path).scope(path),
+            "/subscriptions/s/resourceGroups/g/providers/microsoft.Compute/virtualMachineScaleSets/x"
+        );
     }
 }

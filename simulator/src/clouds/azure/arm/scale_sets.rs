@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use super::error::ArmError;
 use super::machines::{instance_view as view, storage_profile};
 use super::{Answer, Room, id, page};
-use crate::clouds::azure::world::{Instance, Listing, OrchestrationMode, PowerState, ResourceGroup, ScaleSet, fingerprint, guid};
+use crate::clouds::azure::world::{
+    Instance, Listing, OrchestrationMode, PowerState, ResourceGroup, ScaleSet, fingerprint, guid,
+};
 
 const KIND: &str = "Microsoft.Compute/virtualMachineScaleSets";
 const CREATED: &str = "2025-01-15T09:25:00.0000000+00:00";
@@ -19,9 +21,16 @@ const CREATED: &str = "2025-01-15T09:25:00.0000000+00:00";
 const MODE_SINCE: &str = "2020-12-01";
 
 pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
-    let all = || room.groups.iter().flat_map(|group| group.scale_sets.iter().map(move |set| (*group, set))).collect();
+    let all = || {
+        room.groups
+            .iter()
+            .flat_map(|group| group.scale_sets.iter().map(move |set| (*group, set)))
+            .collect()
+    };
     // The group in the id is in upper case, as recorded in 2019 and as for lists of machines.
-    page::list(room, Listing::ScaleSets, all, |(group, set)| show(room, group, set, &group.name.to_ascii_uppercase()))
+    page::list(room, Listing::ScaleSets, all, |(group, set)| {
+        show(room, group, set, &group.name.to_ascii_uppercase())
+    })
 }
 
 pub(super) fn one(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
@@ -33,9 +42,15 @@ pub(super) fn one(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
 pub(super) fn instance_view(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
     let set = find(room.group()?, name)?;
     if set.orchestration_mode == OrchestrationMode::Flexible {
-        return Err(ArmError::not_allowed_on_scale_set("VirtualMachineScaleSets.instanceView.GET"));
+        return Err(ArmError::not_allowed_on_scale_set(
+            "VirtualMachineScaleSets.instanceView.GET",
+        ));
     }
-    let count = set.instances.iter().filter(|instance| !instance.gone).count();
+    let count = set
+        .instances
+        .iter()
+        .filter(|instance| !instance.gone)
+        .count();
     Answer::one(&json!({
         "virtualMachine": { "statusesSummary": [{ "code": "ProvisioningState/succeeded", "count": count }] },
         "statuses": [{ "code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded", "time": CREATED }]
@@ -44,7 +59,9 @@ pub(super) fn instance_view(room: &Room<'_>, name: &str) -> Result<Answer, ArmEr
 
 pub(super) fn instances(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
     let group = room.group()?;
-    let set = group.scale_set(name).ok_or_else(|| ArmError::parent_not_found(name))?;
+    let set = group
+        .scale_set(name)
+        .ok_or_else(|| ArmError::parent_not_found(name))?;
     match set.orchestration_mode {
         OrchestrationMode::Flexible => page::list(
             room,
@@ -54,37 +71,82 @@ pub(super) fn instances(room: &Room<'_>, name: &str) -> Result<Answer, ArmError>
         ),
         OrchestrationMode::Uniform => {
             let expand = expands_view(room);
-            let select = room.request.query("$select").is_some_and(|select| select.eq_ignore_ascii_case("instanceView"));
-            let all = || set.instances.iter().filter(|instance| !instance.gone).collect();
+            let select = room
+                .request
+                .query("$select")
+                .is_some_and(|select| select.eq_ignore_ascii_case("instanceView"));
+            let all = || {
+                set.instances
+                    .iter()
+                    .filter(|instance| !instance.gone)
+                    .collect()
+            };
             page::list(room, Listing::ScaleSetInstances, all, |instance| {
-                if expand && select { show_view(room, group, set, instance) } else { show_instance(room, group, set, instance, expand) }
+                if expand && select {
+                    show_view(room, group, set, instance)
+                } else {
+                    show_instance(room, group, set, instance, expand)
+                }
             })
         }
     }
 }
 
-pub(super) fn instance(room: &Room<'_>, set: &str, wanted: &str, view_only: bool) -> Result<Answer, ArmError> {
+pub(super) fn instance(
+    room: &Room<'_>,
+    set: &str,
+    wanted: &str,
+    view_only: bool,
+) -> Result<Answer, ArmError> {
     let group = room.group()?;
-    let set = group.scale_set(set).ok_or_else(|| ArmError::parent_not_found(set))?;
-    let missing = || ArmError::resource_not_found(&format!("{KIND}/{}/virtualMachines", set.name), wanted, &group.name);
+    let set = group
+        .scale_set(set)
+        .ok_or_else(|| ArmError::parent_not_found(set))?;
+    let missing = || {
+        ArmError::resource_not_found(
+            &format!("{KIND}/{}/virtualMachines", set.name),
+            wanted,
+            &group.name,
+        )
+    };
     if set.orchestration_mode == OrchestrationMode::Flexible {
-        let machine = group.members(&set.name).find(|machine| machine.name.eq_ignore_ascii_case(wanted)).ok_or_else(missing)?;
-        let shown = if view_only { view(&machine.name, machine.power_state) } else { stub(room, group, set, &machine.name, machine.zone.as_deref()) };
+        let machine = group
+            .members(&set.name)
+            .find(|machine| machine.name.eq_ignore_ascii_case(wanted))
+            .ok_or_else(missing)?;
+        let shown = if view_only {
+            view(&machine.name, machine.power_state)
+        } else {
+            stub(room, group, set, &machine.name, machine.zone.as_deref())
+        };
         return Answer::one(&shown);
     }
-    let number: u32 = wanted.parse().map_err(|_| ArmError::instance_id_is_no_number())?;
-    let instance = set.instances.iter().find(|instance| instance.id == number && !instance.gone).ok_or_else(missing)?;
-    let shown =
-        if view_only { view(&computer_name(set, instance), instance.power_state) } else { show_instance(room, group, set, instance, expands_view(room)) };
+    let number: u32 = wanted
+        .parse()
+        .map_err(|_| ArmError::instance_id_is_no_number())?;
+    let instance = set
+        .instances
+        .iter()
+        .find(|instance| instance.id == number && !instance.gone)
+        .ok_or_else(missing)?;
+    let shown = if view_only {
+        view(&computer_name(set, instance), instance.power_state)
+    } else {
+        show_instance(room, group, set, instance, expands_view(room))
+    };
     Answer::one(&shown)
 }
 
 fn expands_view(room: &Room<'_>) -> bool {
-    room.request.query("$expand").is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"))
+    room.request
+        .query("$expand")
+        .is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"))
 }
 
 fn find<'a>(group: &'a ResourceGroup, name: &str) -> Result<&'a ScaleSet, ArmError> {
-    group.scale_set(name).ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))
+    group
+        .scale_set(name)
+        .ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))
 }
 
 fn show(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, group_in_id: &str) -> Value {
@@ -92,20 +154,32 @@ fn show(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, group_in_id: &st
     let mut properties = Map::new();
     properties.insert("singlePlacementGroup".to_owned(), (!flexible).into());
     if room.api_version >= MODE_SINCE {
-        properties.insert("orchestrationMode".to_owned(), set.orchestration_mode.as_str().into());
+        properties.insert(
+            "orchestrationMode".to_owned(),
+            set.orchestration_mode.as_str().into(),
+        );
     }
     if !flexible {
         properties.insert("upgradePolicy".to_owned(), json!({ "mode": "Manual" }));
     }
     if set.plan.profile {
-        properties.insert("virtualMachineProfile".to_owned(), profile(room, group, set, flexible));
+        properties.insert(
+            "virtualMachineProfile".to_owned(),
+            profile(room, group, set, flexible),
+        );
     }
     properties.insert("provisioningState".to_owned(), "Succeeded".into());
     if !flexible {
         properties.insert("overprovision".to_owned(), (set.plan.phantoms > 0).into());
-        properties.insert("doNotRunExtensionsOnOverprovisionedVMs".to_owned(), false.into());
+        properties.insert(
+            "doNotRunExtensionsOnOverprovisionedVMs".to_owned(),
+            false.into(),
+        );
     }
-    properties.insert("uniqueId".to_owned(), guid(&[&room.subscription.id, &group.name, &set.name, "set"]).into());
+    properties.insert(
+        "uniqueId".to_owned(),
+        guid(&[&room.subscription.id, &group.name, &set.name, "set"]).into(),
+    );
     if flexible {
         properties.insert("platformFaultDomainCount".to_owned(), 1.into());
         properties.insert("constrainedMaximumCapacity".to_owned(), false.into());
@@ -114,7 +188,10 @@ fn show(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, group_in_id: &st
 
     let mut shown = Map::new();
     shown.insert("name".to_owned(), set.name.clone().into());
-    shown.insert("id".to_owned(), id::scale_set(&room.subscription.id, group_in_id, &set.name).into());
+    shown.insert(
+        "id".to_owned(),
+        id::scale_set(&room.subscription.id, group_in_id, &set.name).into(),
+    );
     shown.insert("type".to_owned(), KIND.into());
     shown.insert("location".to_owned(), group.location.clone().into());
     shown.insert("tags".to_owned(), json!(set.tags));
@@ -122,8 +199,18 @@ fn show(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, group_in_id: &st
         shown.insert("zones".to_owned(), json!(set.plan.zones));
     }
     if set.plan.profile {
-        let capacity = if flexible { group.members(&set.name).count() } else { set.instances.iter().filter(|instance| !instance.gone).count() };
-        shown.insert("sku".to_owned(), json!({ "name": "Standard_DS1_v2", "tier": "Standard", "capacity": capacity }));
+        let capacity = if flexible {
+            group.members(&set.name).count()
+        } else {
+            set.instances
+                .iter()
+                .filter(|instance| !instance.gone)
+                .count()
+        };
+        shown.insert(
+            "sku".to_owned(),
+            json!({ "name": "Standard_DS1_v2", "tier": "Standard", "capacity": capacity }),
+        );
     }
     shown.insert("properties".to_owned(), properties.into());
     shown.into()
@@ -134,7 +221,10 @@ fn profile(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, flexible: boo
     if flexible {
         network.insert("networkApiVersion".to_owned(), "2020-11-01".into());
     }
-    network.insert("networkInterfaceConfigurations".to_owned(), configurations(room, group, set));
+    network.insert(
+        "networkInterfaceConfigurations".to_owned(),
+        configurations(room, group, set),
+    );
     json!({
         "osProfile": {
             "computerNamePrefix": set.name.chars().take(8).collect::<String>(),
@@ -153,7 +243,11 @@ fn profile(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, flexible: boo
 }
 
 fn configurations(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet) -> Value {
-    let name = set.plan.interface_configuration.clone().unwrap_or_else(|| format!("{}Nic", set.name));
+    let name = set
+        .plan
+        .interface_configuration
+        .clone()
+        .unwrap_or_else(|| format!("{}Nic", set.name));
     let subnet = id::subnet(&room.subscription.id, &group.name);
     json!([{
         "name": name,
@@ -168,7 +262,13 @@ fn configurations(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet) -> Val
 }
 
 /// All that the list of instances says of a Flexible one: not even its interfaces.
-fn stub(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, name: &str, zone: Option<&str>) -> Value {
+fn stub(
+    room: &Room<'_>,
+    group: &ResourceGroup,
+    set: &ScaleSet,
+    name: &str,
+    zone: Option<&str>,
+) -> Value {
     json!({
         "name": name,
         "id": id::instance(&room.subscription.id, &group.name, &set.name, name),
@@ -180,25 +280,55 @@ fn stub(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, name: &str, zone
 }
 
 fn computer_name(set: &ScaleSet, instance: &Instance) -> String {
-    format!("{}{:06}", set.name.chars().take(8).collect::<String>(), instance.id)
+    format!(
+        "{}{:06}",
+        set.name.chars().take(8).collect::<String>(),
+        instance.id
+    )
 }
 
-fn show_instance(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, instance: &Instance, expand: bool) -> Value {
+fn show_instance(
+    room: &Room<'_>,
+    group: &ResourceGroup,
+    set: &ScaleSet,
+    instance: &Instance,
+    expand: bool,
+) -> Value {
     let subscription = &room.subscription.id;
-    let own_id = id::instance(subscription, &group.name, &set.name, &instance.id.to_string());
+    let own_id = id::instance(
+        subscription,
+        &group.name,
+        &set.name,
+        &instance.id.to_string(),
+    );
     let name = format!("{}_{}", set.name, instance.id);
-    let interfaces: Vec<_> =
-        instance.network_interfaces.iter().map(|interface| json!({ "id": format!("{own_id}/networkInterfaces/{}", interface.name) })).collect();
+    let interfaces: Vec<_> = instance
+        .network_interfaces
+        .iter()
+        .map(|interface| json!({ "id": format!("{own_id}/networkInterfaces/{}", interface.name) }))
+        .collect();
     let mut properties = Map::new();
     properties.insert("latestModelApplied".to_owned(), true.into());
-    properties.insert("modelDefinitionApplied".to_owned(), "VirtualMachineScaleSet".into());
-    properties.insert("networkProfileConfiguration".to_owned(), json!({ "networkInterfaceConfigurations": configurations(room, group, set) }));
+    properties.insert(
+        "modelDefinitionApplied".to_owned(),
+        "VirtualMachineScaleSet".into(),
+    );
+    properties.insert(
+        "networkProfileConfiguration".to_owned(),
+        json!({ "networkInterfaceConfigurations": configurations(room, group, set) }),
+    );
     properties.insert("vmId".to_owned(), guid(&[&own_id, "vm"]).into());
     if expand {
         properties.insert("instanceView".to_owned(), placed_view(set, instance));
     }
-    properties.insert("hardwareProfile".to_owned(), json!({ "vmSize": "Standard_DS1_v2" }));
-    properties.insert("storageProfile".to_owned(), storage_profile(subscription, &group.name, &format!("{}_{name}", set.name)));
+    properties.insert(
+        "hardwareProfile".to_owned(),
+        json!({ "vmSize": "Standard_DS1_v2" }),
+    );
+    properties.insert(
+        "storageProfile".to_owned(),
+        storage_profile(subscription, &group.name, &format!("{}_{name}", set.name)),
+    );
     properties.insert(
         "osProfile".to_owned(),
         json!({
@@ -210,18 +340,35 @@ fn show_instance(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, instanc
             "requireGuestProvisionSignal": true
         }),
     );
-    properties.insert("networkProfile".to_owned(), json!({ "networkInterfaces": interfaces }));
-    properties.insert("provisioningState".to_owned(), if instance.power_state == PowerState::Starting { "Updating" } else { "Succeeded" }.into());
+    properties.insert(
+        "networkProfile".to_owned(),
+        json!({ "networkInterfaces": interfaces }),
+    );
+    properties.insert(
+        "provisioningState".to_owned(),
+        if instance.power_state == PowerState::Starting {
+            "Updating"
+        } else {
+            "Succeeded"
+        }
+        .into(),
+    );
     properties.insert("timeCreated".to_owned(), CREATED.into());
 
     let mut shown = Map::new();
     shown.insert("name".to_owned(), name.into());
     shown.insert("id".to_owned(), own_id.into());
-    shown.insert("type".to_owned(), "Microsoft.Compute/virtualMachineScaleSets/virtualMachines".into());
+    shown.insert(
+        "type".to_owned(),
+        "Microsoft.Compute/virtualMachineScaleSets/virtualMachines".into(),
+    );
     shown.insert("location".to_owned(), group.location.clone().into());
     shown.insert("tags".to_owned(), json!(instance.tags));
     shown.insert("instanceId".to_owned(), instance.id.to_string().into());
-    shown.insert("sku".to_owned(), json!({ "name": "Standard_DS1_v2", "tier": "Standard" }));
+    shown.insert(
+        "sku".to_owned(),
+        json!({ "name": "Standard_DS1_v2", "tier": "Standard" }),
+    );
     if let Some(zone) = &instance.zone {
         shown.insert("zones".to_owned(), json!([zone]));
     }

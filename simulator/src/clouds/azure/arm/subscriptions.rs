@@ -14,7 +14,10 @@ pub(super) fn tenants(caller: &Caller) -> Value {
 
 /// The subscriptions in which the caller may do anything at all.
 pub(super) fn list(world: &World, caller: &Caller) -> Value {
-    let seen = world.subscriptions().iter().filter(|subscription| caller.touches(&format!("/subscriptions/{}", subscription.id)));
+    let seen = world
+        .subscriptions()
+        .iter()
+        .filter(|subscription| caller.touches(&format!("/subscriptions/{}", subscription.id)));
     let seen: Vec<_> = seen.map(|subscription| show(world, subscription)).collect();
     json!({ "count": { "type": "Total", "value": seen.len() }, "value": seen })
 }
@@ -33,7 +36,11 @@ pub(super) fn show(world: &World, subscription: &Subscription) -> Value {
 }
 
 pub(super) fn locations(subscription: &Subscription) -> Value {
-    let mut names: Vec<_> = subscription.resource_groups.iter().map(|group| &group.location).collect();
+    let mut names: Vec<_> = subscription
+        .resource_groups
+        .iter()
+        .map(|group| &group.location)
+        .collect();
     names.sort();
     names.dedup();
     let shown: Vec<_> = names.iter().map(|name| json!({ "id": format!("/subscriptions/{}/locations/{name}", subscription.id), "name": name, "displayName": name, "regionalDisplayName": name })).collect();

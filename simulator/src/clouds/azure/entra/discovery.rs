@@ -14,12 +14,22 @@ const ANY: [&str; 3] = ["common", "organizations", "consumers"];
 /// Instance discovery: is this authority a real one, and under which other names is it known.
 /// Shape: recorded 2021, `api-version=1.1`.
 pub(super) fn instance(azure: &Azure, request: &Request) -> Reply {
-    let asked = request.query("authorization_endpoint").and_then(|endpoint| url::Url::parse(endpoint).ok());
+    let asked = request
+        .query("authorization_endpoint")
+        .and_then(|endpoint| url::Url::parse(endpoint).ok());
     let Some(asked) = asked.filter(|url| knows(url, request)) else {
-        let denied = Denied::new(StatusCode::BAD_REQUEST, "invalid_instance", 50_049, "Unknown or invalid instance.");
+        let denied = Denied::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_instance",
+            50_049,
+            "Unknown or invalid instance.",
+        );
         return denied.reply(azure, Operation::AuthorityDiscovery, &request.origin);
     };
-    let tenant = asked.path_segments().and_then(|mut segments| segments.next()).unwrap_or("common");
+    let tenant = asked
+        .path_segments()
+        .and_then(|mut segments| segments.next())
+        .unwrap_or("common");
     let metadata: Vec<Value> = hosts::clouds()
         .map(|cloud| json!({ "preferred_network": cloud.logins()[0], "preferred_cache": cloud.preferred_cache(), "aliases": cloud.logins() }))
         .collect();
@@ -32,19 +42,36 @@ pub(super) fn instance(azure: &Azure, request: &Request) -> Reply {
 }
 
 fn knows(endpoint: &url::Url, request: &Request) -> bool {
-    let is_login = endpoint.host_str().and_then(hosts::service).is_some_and(|(endpoint, _)| endpoint == Endpoint::Authority);
+    let is_login = endpoint
+        .host_str()
+        .and_then(hosts::service)
+        .is_some_and(|(endpoint, _)| endpoint == Endpoint::Authority);
     is_login || endpoint.origin().ascii_serialization() == request.origin
 }
 
 /// OpenID configuration, whose endpoints are at the origin that was asked.
-pub(super) fn openid(azure: &Azure, world: &World, request: &Request, tenant: &str, version: &str) -> Reply {
+pub(super) fn openid(
+    azure: &Azure,
+    world: &World,
+    request: &Request,
+    tenant: &str,
+    version: &str,
+) -> Reply {
     if !has_tenant(world, tenant) && !ANY.contains(&tenant) {
         return unknown_tenant(tenant).reply(azure, Operation::AuthorityDiscovery, &request.origin);
     }
     let origin = &request.origin;
     let oauth = format!("{origin}/{tenant}/oauth2{version}");
-    let issued_for = if ANY.contains(&tenant) { "{tenantid}" } else { tenant };
-    let issuer = if version.is_empty() { format!("https://sts.windows.net/{issued_for}/") } else { format!("{origin}/{issued_for}{version}") };
+    let issued_for = if ANY.contains(&tenant) {
+        "{tenantid}"
+    } else {
+        tenant
+    };
+    let issuer = if version.is_empty() {
+        format!("https://sts.windows.net/{issued_for}/")
+    } else {
+        format!("{origin}/{issued_for}{version}")
+    };
     let body = json!({
         "token_endpoint": format!("{oauth}/token"),
         "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],

@@ -27,17 +27,47 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 const LIFETIME_SECONDS: u64 = 3599;
 
 /// Answers a request to the authority.
-pub(crate) fn answer(azure: &Azure, world: &World, cloud: Option<Cloud>, request: &Request) -> Handled {
+pub(crate) fn answer(
+    azure: &Azure,
+    world: &World,
+    cloud: Option<Cloud>,
+    request: &Request,
+) -> Handled {
     let segments: Vec<&str> = request.path.trim_matches('/').split('/').collect();
     match (&request.method, segments.as_slice()) {
-        (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => token(&Asked { azure, world, cloud, request, tenant, version: Version::V2 }),
-        (&Method::POST, [tenant, "oauth2", "token"]) => token(&Asked { azure, world, cloud, request, tenant, version: Version::V1 }),
-        (&Method::GET, [_, "discovery", "instance"]) => Handled::new(discovery::instance(azure, request), None),
-        (&Method::GET, [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
-            Handled::new(discovery::openid(azure, world, request, tenant, "/v2.0"), None)
+        (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => token(&Asked {
+            azure,
+            world,
+            cloud,
+            request,
+            tenant,
+            version: Version::V2,
+        }),
+        (&Method::POST, [tenant, "oauth2", "token"]) => token(&Asked {
+            azure,
+            world,
+            cloud,
+            request,
+            tenant,
+            version: Version::V1,
+        }),
+        (&Method::GET, [_, "discovery", "instance"]) => {
+            Handled::new(discovery::instance(azure, request), None)
         }
-        (&Method::GET, [tenant, ".well-known", "openid-configuration"]) => Handled::new(discovery::openid(azure, world, request, tenant, ""), None),
-        _ => Handled::new(Reply::unexpected(StatusCode::NOT_FOUND, "no such page at the pretended Entra ID"), None),
+        (&Method::GET, [tenant, "v2.0", ".well-known", "openid-configuration"]) => Handled::new(
+            discovery::openid(azure, world, request, tenant, "/v2.0"),
+            None,
+        ),
+        (&Method::GET, [tenant, ".well-known", "openid-configuration"]) => {
+            Handled::new(discovery::openid(azure, world, request, tenant, ""), None)
+        }
+        _ => Handled::new(
+            Reply::unexpected(
+                StatusCode::NOT_FOUND,
+                "no such page at the pretended Entra ID",
+            ),
+            None,
+        ),
     }
 }
 
@@ -69,8 +99,18 @@ struct Denied {
 }
 
 impl Denied {
-    fn new(status: StatusCode, error: &'static str, number: u32, message: impl Into<String>) -> Self {
-        Self { status, error, number, message: message.into() }
+    fn new(
+        status: StatusCode,
+        error: &'static str,
+        number: u32,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            error,
+            number,
+            message: message.into(),
+        }
     }
 
     fn client(number: u32, message: impl Into<String>) -> Self {
@@ -83,8 +123,17 @@ impl Denied {
 
     /// The answer, in the shape recorded 2021.
     fn reply(self, azure: &Azure, operation: Operation, origin: &str) -> Reply {
-        let (trace, correlation, timestamp) = (azure.tokens.fresh_guid(), azure.tokens.fresh_guid(), azure.clock.timestamp());
-        let Self { status, error, number, message } = self;
+        let (trace, correlation, timestamp) = (
+            azure.tokens.fresh_guid(),
+            azure.tokens.fresh_guid(),
+            azure.clock.timestamp(),
+        );
+        let Self {
+            status,
+            error,
+            number,
+            message,
+        } = self;
         let body = json!({
             "error": error,
             "error_description": format!("AADSTS{number}: {message}\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\nTimestamp: {timestamp}"),
@@ -102,9 +151,15 @@ fn token(asked: &Asked<'_>) -> Handled {
     let form = Form::read(asked.request);
     let (mut reply, client_id) = match grant(asked, &form) {
         Ok(grant) => (granted(asked, grant), form.client_id.clone()),
-        Err(denied) => (denied.reply(asked.azure, Operation::Token, &asked.request.origin), form.client_id.clone()),
+        Err(denied) => (
+            denied.reply(asked.azure, Operation::Token, &asked.request.origin),
+            form.client_id.clone(),
+        ),
     };
-    reply.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache"));
+    reply.headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("no-store, no-cache"),
+    );
     Handled::new(reply, client_id)
 }
 
@@ -113,7 +168,9 @@ fn granted(asked: &Asked<'_>, grant: Grant) -> Reply {
     let issuer = format!("https://sts.windows.net/{}/", grant.tenant);
     let token = asked.azure.tokens.issue(grant, &issuer, LIFETIME_SECONDS);
     let body: Value = match asked.version {
-        Version::V2 => json!({ "token_type": "Bearer", "expires_in": token.expires_in, "ext_expires_in": token.expires_in, "access_token": token.text }),
+        Version::V2 => {
+            json!({ "token_type": "Bearer", "expires_in": token.expires_in, "ext_expires_in": token.expires_in, "access_token": token.text })
+        }
         Version::V1 => json!({
             "token_type": "Bearer",
             "expires_in": token.expires_in.to_string(),
@@ -138,17 +195,30 @@ fn grant(asked: &Asked<'_>, form: &Form) -> Result<Grant, Denied> {
         None => return Err(missing("grant_type")),
         Some(other) => {
             let message = format!("The app requested an unsupported grant type '{other}'.");
-            return Err(Denied::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", 70_003, message));
+            return Err(Denied::new(
+                StatusCode::BAD_REQUEST,
+                "unsupported_grant_type",
+                70_003,
+                message,
+            ));
         }
     }
-    let client_id = form.client_id.as_deref().ok_or_else(|| missing("client_id"))?;
+    let client_id = form
+        .client_id
+        .as_deref()
+        .ok_or_else(|| missing("client_id"))?;
     let principal = find(world, tenant, client_id).filter(|principal| principal.kind != PrincipalKind::SystemIdentity).ok_or_else(|| {
         let message = format!("Application with identifier '{client_id}' was not found in the directory '{tenant}'. You may have sent your authentication request to the wrong tenant.");
         Denied::new(StatusCode::BAD_REQUEST, "unauthorized_client", 700_016, message)
     })?;
     let audience = audience(asked, form)?;
     prove(asked, form, principal)?;
-    Ok(Grant { tenant: principal.tenant_id.clone(), client_id: principal.client_id.clone(), object_id: principal.object_id.clone(), audience })
+    Ok(Grant {
+        tenant: principal.tenant_id.clone(),
+        client_id: principal.client_id.clone(),
+        object_id: principal.object_id.clone(),
+        audience,
+    })
 }
 
 /// Secret, certificate or federated token.
@@ -164,7 +234,10 @@ fn prove(asked: &Asked<'_>, form: &Form, principal: &Principal) -> Result<(), De
         return Err(Denied::client(7_000_215, message));
     }
     let Some(proof) = form.value("client_assertion") else {
-        return Err(Denied::client(7_000_218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."));
+        return Err(Denied::client(
+            7_000_218,
+            "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+        ));
     };
     if form.value("client_assertion_type") != Some(JWT_BEARER) {
         return Err(missing("client_assertion_type"));
@@ -178,7 +251,10 @@ fn audience(asked: &Asked<'_>, form: &Form) -> Result<String, Denied> {
         Version::V2 => {
             let scope = form.value("scope").ok_or_else(|| missing("scope"))?;
             // MSAL may name OpenID scopes beside the one that counts.
-            let scope = scope.split(' ').find(|scope| !matches!(*scope, "openid" | "profile" | "offline_access")).unwrap_or_default();
+            let scope = scope
+                .split(' ')
+                .find(|scope| !matches!(*scope, "openid" | "profile" | "offline_access"))
+                .unwrap_or_default();
             scope.strip_suffix("/.default").ok_or_else(|| {
                 let message = format!("The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).");
                 Denied::new(StatusCode::BAD_REQUEST, "invalid_scope", 1_002_012, message)
@@ -188,21 +264,38 @@ fn audience(asked: &Asked<'_>, form: &Form) -> Result<String, Denied> {
     if hosts::takes(asked.cloud, resource) {
         return Ok(resource.to_owned());
     }
-    let message = format!("The resource principal named {resource} was not found in the tenant named {}.", asked.tenant);
-    Err(Denied::new(StatusCode::BAD_REQUEST, "invalid_resource", 500_011, message))
+    let message = format!(
+        "The resource principal named {resource} was not found in the tenant named {}.",
+        asked.tenant
+    );
+    Err(Denied::new(
+        StatusCode::BAD_REQUEST,
+        "invalid_resource",
+        500_011,
+        message,
+    ))
 }
 
 fn has_tenant(world: &World, tenant: &str) -> bool {
-    world.tenant_id().eq_ignore_ascii_case(tenant) || world.principals().iter().any(|principal| principal.tenant_id.eq_ignore_ascii_case(tenant))
+    world.tenant_id().eq_ignore_ascii_case(tenant)
+        || world
+            .principals()
+            .iter()
+            .any(|principal| principal.tenant_id.eq_ignore_ascii_case(tenant))
 }
 
 fn unknown_tenant(tenant: &str) -> Denied {
-    let message = format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.");
+    let message = format!(
+        "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
+    );
     Denied::request(90_002, message)
 }
 
 fn missing(parameter: &str) -> Denied {
-    Denied::request(900_144, format!("The request body must contain the following parameter: '{parameter}'."))
+    Denied::request(
+        900_144,
+        format!("The request body must contain the following parameter: '{parameter}'."),
+    )
 }
 
 /// The form of a token request; client id and secret may also stand in `Authorization: Basic`.
@@ -214,18 +307,33 @@ struct Form {
 
 impl Form {
     fn read(request: &Request) -> Self {
-        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(&request.body).into_owned().collect();
-        let of = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(&request.body)
+            .into_owned()
+            .collect();
+        let of = |name: &str| {
+            pairs
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.clone())
+        };
         let (mut client_id, mut client_secret) = (of("client_id"), of("client_secret"));
         if let Some((id, secret)) = basic(request) {
             client_id = Some(id);
             client_secret = Some(secret);
         }
-        Self { pairs, client_id, client_secret }
+        Self {
+            pairs,
+            client_id,
+            client_secret,
+        }
     }
 
     fn value(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        self.pairs
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 }
 
@@ -234,6 +342,10 @@ fn basic(request: &Request) -> Option<(String, String)> {
     let encoded = request.header("authorization")?.strip_prefix("Basic ")?;
     let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (id, secret) = text.split_once(':')?;
-    let decode = |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let decode = |text: &str| {
+        percent_encoding::percent_decode_str(&text.replace('+', " "))
+            .decode_utf8_lossy()
+            .into_owned()
+    };
     Some((decode(id), decode(secret)))
 }

@@ -27,35 +27,69 @@ pub(crate) const ARC_PATH: &str = "/arc/metadata/identity/oauth2/token";
 /// Replies to a request to the metadata endpoint.
 pub(crate) fn answer(azure: &Azure, world: &World, request: &Request) -> Handled {
     if request.method != Method::GET {
-        return Handled::new(Reply::unexpected(StatusCode::METHOD_NOT_ALLOWED, "instance metadata is only read"), None);
+        return Handled::new(
+            Reply::unexpected(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "instance metadata is only read",
+            ),
+            None,
+        );
     }
     let path = request.path.trim_end_matches('/');
     if path == "/metadata/identity/oauth2/token" {
-        return if has_metadata_header(request) { token::imds(azure, world, request) } else { headless() };
+        return if has_metadata_header(request) {
+            token::imds(azure, world, request)
+        } else {
+            headless()
+        };
     }
     if path == APP_SERVICE_PATH {
         return token::app_service(azure, world, request);
     }
     if path == ARC_PATH {
-        return if has_metadata_header(request) { arc::token(azure, world, request) } else { headless() };
+        return if has_metadata_header(request) {
+            arc::token(azure, world, request)
+        } else {
+            headless()
+        };
     }
     match path.strip_prefix("/metadata/instance") {
-        Some(below) if below.is_empty() || below.starts_with('/') => Handled::new(instance::answer(world, request, below), None),
-        _ => Handled::new(Reply::unexpected(StatusCode::NOT_FOUND, "no such page at the pretended metadata service"), None),
+        Some(below) if below.is_empty() || below.starts_with('/') => {
+            Handled::new(instance::answer(world, request, below), None)
+        }
+        _ => Handled::new(
+            Reply::unexpected(
+                StatusCode::NOT_FOUND,
+                "no such page at the pretended metadata service",
+            ),
+            None,
+        ),
     }
 }
 
 /// Without `Metadata: true` a request is refused, so that no redirect can lure a server into making
 /// it.
 fn has_metadata_header(request: &Request) -> bool {
-    request.header("metadata").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    request
+        .header("metadata")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 fn headless() -> Handled {
-    Handled::new(invalid(Operation::MetadataToken, "Required metadata header not specified"), None)
+    Handled::new(
+        invalid(
+            Operation::MetadataToken,
+            "Required metadata header not specified",
+        ),
+        None,
+    )
 }
 
 /// 400 in the shape recorded 2021.
 fn invalid(operation: Operation, description: &str) -> Reply {
-    Reply::json(operation, StatusCode::BAD_REQUEST, &json!({ "error": "invalid_request", "error_description": description }))
+    Reply::json(
+        operation,
+        StatusCode::BAD_REQUEST,
+        &json!({ "error": "invalid_request", "error_description": description }),
+    )
 }

@@ -14,18 +14,24 @@ const LIFETIME_SECONDS: u64 = 86_399;
 
 /// IMDS: `GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource=...`
 pub(super) fn imds(azure: &Azure, world: &World, request: &Request) -> Handled {
-    answer(azure, world, request, &["client_id", "object_id", "msi_res_id", "mi_res_id"], |principal, resource, token| {
-        json!({
-            "access_token": token.text,
-            "client_id": principal.client_id,
-            "expires_in": token.expires_in.to_string(),
-            "expires_on": token.expires_on.to_string(),
-            "ext_expires_in": token.expires_in.to_string(),
-            "not_before": token.not_before.to_string(),
-            "resource": resource,
-            "token_type": "Bearer",
-        })
-    })
+    answer(
+        azure,
+        world,
+        request,
+        &["client_id", "object_id", "msi_res_id", "mi_res_id"],
+        |principal, resource, token| {
+            json!({
+                "access_token": token.text,
+                "client_id": principal.client_id,
+                "expires_in": token.expires_in.to_string(),
+                "expires_on": token.expires_on.to_string(),
+                "ext_expires_in": token.expires_in.to_string(),
+                "not_before": token.not_before.to_string(),
+                "resource": resource,
+                "token_type": "Bearer",
+            })
+        },
+    )
 }
 
 /// App Service: `GET {IDENTITY_ENDPOINT}?api-version=2019-08-01&resource=...` with
@@ -34,21 +40,36 @@ pub(super) fn imds(azure: &Azure, world: &World, request: &Request) -> Handled {
 pub(super) fn app_service(azure: &Azure, world: &World, request: &Request) -> Handled {
     if request.header("x-identity-header") != Some(&azure.identity_header) {
         let body = json!({ "statusCode": 401, "message": "Unauthorized: X-IDENTITY-HEADER is missing or wrong" });
-        return Handled::new(Reply::json(Operation::MetadataToken, StatusCode::UNAUTHORIZED, &body), None);
+        return Handled::new(
+            Reply::json(Operation::MetadataToken, StatusCode::UNAUTHORIZED, &body),
+            None,
+        );
     }
-    answer(azure, world, request, &["client_id", "principal_id", "object_id", "mi_res_id"], |principal, resource, token| {
-        json!({
-            "access_token": token.text,
-            "client_id": principal.client_id,
-            "expires_on": token.expires_on.to_string(),
-            "resource": resource,
-            "token_type": "Bearer",
-        })
-    })
+    answer(
+        azure,
+        world,
+        request,
+        &["client_id", "principal_id", "object_id", "mi_res_id"],
+        |principal, resource, token| {
+            json!({
+                "access_token": token.text,
+                "client_id": principal.client_id,
+                "expires_on": token.expires_on.to_string(),
+                "resource": resource,
+                "token_type": "Bearer",
+            })
+        },
+    )
 }
 
 /// Checks the query, picks the identity and writes the answer with `write`.
-pub(super) fn answer(azure: &Azure, world: &World, request: &Request, choices: &[&str], write: fn(&Principal, &str, &Token) -> Value) -> Handled {
+pub(super) fn answer(
+    azure: &Azure,
+    world: &World,
+    request: &Request,
+    choices: &[&str],
+    write: fn(&Principal, &str, &Token) -> Value,
+) -> Handled {
     match choose(world, request, choices) {
         Err(description) => Handled::new(invalid(Operation::MetadataToken, &description), None),
         Ok((principal, resource)) => {
@@ -60,25 +81,48 @@ pub(super) fn answer(azure: &Azure, world: &World, request: &Request, choices: &
             };
             let issuer = format!("https://sts.windows.net/{}/", principal.tenant_id);
             let token = azure.tokens.issue(grant, &issuer, LIFETIME_SECONDS);
-            let reply = Reply::json(Operation::MetadataToken, StatusCode::OK, &write(principal, resource, &token));
+            let reply = Reply::json(
+                Operation::MetadataToken,
+                StatusCode::OK,
+                &write(principal, resource, &token),
+            );
             Handled::new(reply, Some(principal.client_id.clone()))
         }
     }
 }
 
-fn choose<'a>(world: &'a World, request: &'a Request, choices: &[&str]) -> Result<(&'a Principal, &'a str), String> {
+fn choose<'a>(
+    world: &'a World,
+    request: &'a Request,
+    choices: &[&str],
+) -> Result<(&'a Principal, &'a str), String> {
     let refuse = |description: &str| description.to_owned();
     let wanted = |name| request.query(name).filter(|value| !value.is_empty());
-    wanted("api-version").ok_or_else(|| refuse("Required query variable 'api-version' is missing"))?;
-    let resource = wanted("resource").ok_or_else(|| refuse("Required query variable 'resource' is missing"))?;
+    wanted("api-version")
+        .ok_or_else(|| refuse("Required query variable 'api-version' is missing"))?;
+    let resource = wanted("resource")
+        .ok_or_else(|| refuse("Required query variable 'resource' is missing"))?;
     if !hosts::takes(None, resource) {
-        return Err(format!("AADSTS500011: The resource principal named {resource} was not found in the tenant named {}.", world.tenant_id()));
+        return Err(format!(
+            "AADSTS500011: The resource principal named {resource} was not found in the tenant named {}.",
+            world.tenant_id()
+        ));
     }
-    let given: Vec<(&str, &str)> = choices.iter().filter_map(|name| Some((*name, wanted(name)?))).collect();
+    let given: Vec<(&str, &str)> = choices
+        .iter()
+        .filter_map(|name| Some((*name, wanted(name)?)))
+        .collect();
     let principal = match given.as_slice() {
         [] => default_identity(world).map_err(refuse)?,
-        [(name, value)] => world.machine_identities().find(|principal| is(principal, name, value)).ok_or_else(|| refuse("Identity not found"))?,
-        _ => return Err(refuse("Only one of client_id, object_id and msi_res_id can be given")),
+        [(name, value)] => world
+            .machine_identities()
+            .find(|principal| is(principal, name, value))
+            .ok_or_else(|| refuse("Identity not found"))?,
+        _ => {
+            return Err(refuse(
+                "Only one of client_id, object_id and msi_res_id can be given",
+            ));
+        }
     };
     Ok((principal, resource))
 }
@@ -94,13 +138,18 @@ fn is(principal: &Principal, name: &str, value: &str) -> bool {
 
 /// The machine's own identity, else the only one lent to it.
 fn default_identity(world: &World) -> Result<&Principal, &'static str> {
-    if let Some(own) = world.machine_identities().find(|principal| principal.kind == PrincipalKind::SystemIdentity) {
+    if let Some(own) = world
+        .machine_identities()
+        .find(|principal| principal.kind == PrincipalKind::SystemIdentity)
+    {
         return Ok(own);
     }
     let mut lent = world.machine_identities();
     match (lent.next(), lent.next()) {
         (Some(only), None) => Ok(only),
-        (Some(_), Some(_)) => Err("Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request"),
+        (Some(_), Some(_)) => Err(
+            "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request",
+        ),
         (None, _) => Err("Identity not found"),
     }
 }

@@ -28,19 +28,38 @@ pub(crate) fn eight_hex(parts: &[&str]) -> String {
 pub(crate) fn guid(parts: &[&str]) -> String {
     let high = fingerprint(parts);
     let low = high.rotate_left(29).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    format!("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", high >> 32, (high >> 16) & 0xffff, high & 0xfff, low >> 52, low & 0xffff_ffff_ffff)
+    format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xfff,
+        low >> 52,
+        low & 0xffff_ffff_ffff
+    )
 }
 
 /// A MAC address in ARM's form (`00-0D-3A-31-90-69`), in Microsoft's range.
 pub(crate) fn mac_address(parts: &[&str]) -> String {
     let digest = fingerprint(parts);
-    format!("00-0D-3A-{:02X}-{:02X}-{:02X}", (digest >> 16) & 0xff, (digest >> 8) & 0xff, digest & 0xff)
+    format!(
+        "00-0D-3A-{:02X}-{:02X}-{:02X}",
+        (digest >> 16) & 0xff,
+        (digest >> 8) & 0xff,
+        digest & 0xff
+    )
 }
 
 /// Whether `text` has a GUID's shape, which is all that ARM's gateway looks at before it looks for
 /// the subscription.
 pub(crate) fn is_guid(text: &str) -> bool {
-    text.len() == 36 && text.bytes().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() })
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| {
+            if matches!(at, 8 | 13 | 18 | 23) {
+                byte == b'-'
+            } else {
+                byte.is_ascii_hexdigit()
+            }
+        })
 }
 
 #[cfg(test)]
@@ -58,7 +77,9 @@ mod tests {
 
     #[test]
     fn a_thousand_instances_of_a_set_have_a_thousand_names() {
-        let names: HashSet<_> = (0..1000).map(|serial| eight_hex(&["group", "set", &serial.to_string()])).collect();
+        let names: HashSet<_> = (0..1000)
+            .map(|serial| eight_hex(&["group", "set", &serial.to_string()]))
+            .collect();
         assert_eq!(names.len(), 1000);
     }
 }

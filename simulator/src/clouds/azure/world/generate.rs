@@ -6,22 +6,40 @@ use std::net::IpAddr;
 use super::WorldError;
 use super::fingerprint::{eight_hex, fingerprint};
 use super::interface::{interface_configuration, set_configurations};
-use super::plan::{AddressPlan, InstancePlan, InterfaceKind, NetworkInterfacePlan, ResourceGroupPlan, ScaleSetPlan, VirtualMachinePlan};
-use super::resource::{Attachment, Instance, InterfaceReference, OrchestrationMode, PowerState, ResourceGroup, ScaleSet, Subscription, Tags, VirtualMachine};
+use super::plan::{
+    AddressPlan, InstancePlan, InterfaceKind, NetworkInterfacePlan, ResourceGroupPlan,
+    ScaleSetPlan, VirtualMachinePlan,
+};
+use super::resource::{
+    Attachment, Instance, InterfaceReference, OrchestrationMode, PowerState, ResourceGroup,
+    ScaleSet, Subscription, Tags, VirtualMachine,
+};
 
 impl Subscription {
     /// Adds a group with everything that the plan says.
-    pub(super) fn add_resource_group(&mut self, plan: &ResourceGroupPlan, location: &str, number: usize) -> Result<(), WorldError> {
+    pub(super) fn add_resource_group(
+        &mut self,
+        plan: &ResourceGroupPlan,
+        location: &str,
+        number: usize,
+    ) -> Result<(), WorldError> {
         if self.resource_group(&plan.name).is_some() {
-            return Err(WorldError::Twice { kind: "resource group", name: plan.name.clone() });
+            return Err(WorldError::Twice {
+                kind: "resource group",
+                name: plan.name.clone(),
+            });
         }
-        self.resource_groups.push(ResourceGroup::empty(plan, location, number)?);
+        self.resource_groups
+            .push(ResourceGroup::empty(plan, location, number)?);
         Ok(())
     }
 
     /// Fills the group of the plan, once all groups are there: interfaces may be in another group
     /// than their machine.
-    pub(super) fn fill_resource_group(&mut self, plan: &ResourceGroupPlan) -> Result<(), WorldError> {
+    pub(super) fn fill_resource_group(
+        &mut self,
+        plan: &ResourceGroupPlan,
+    ) -> Result<(), WorldError> {
         let group = self.group(&plan.name)?;
         for address in explicit_addresses(plan) {
             group.subnet.claim(address);
@@ -36,21 +54,36 @@ impl Subscription {
         }
         let group = self.group(&plan.name)?;
         for (number, interface) in plan.network_interface.iter().enumerate() {
-            let name = interface.name.clone().unwrap_or_else(|| format!("{}-nic-{number}", plan.name));
+            let name = interface
+                .name
+                .clone()
+                .unwrap_or_else(|| format!("{}-nic-{number}", plan.name));
             let attachment = match interface.kind {
                 InterfaceKind::Unattached => Attachment::Unattached,
-                InterfaceKind::PrivateEndpoint => Attachment::PrivateEndpoint(format!("{name}-endpoint")),
-                InterfaceKind::PrivateLinkService => Attachment::PrivateLinkService(format!("{name}-service")),
+                InterfaceKind::PrivateEndpoint => {
+                    Attachment::PrivateEndpoint(format!("{name}-endpoint"))
+                }
+                InterfaceKind::PrivateLinkService => {
+                    Attachment::PrivateLinkService(format!("{name}-service"))
+                }
                 InterfaceKind::NetAppVolume => Attachment::NetAppVolume,
             };
-            let primary = if attachment == Attachment::NetAppVolume { Some(true) } else { interface.primary };
+            let primary = if attachment == Attachment::NetAppVolume {
+                Some(true)
+            } else {
+                interface.primary
+            };
             group.make_interface(interface, name, primary, attachment)?;
         }
         self.add_unrelated(&plan.name, plan.unrelated_interfaces)
     }
 
     fn group(&mut self, name: &str) -> Result<&mut ResourceGroup, WorldError> {
-        self.resource_group_mut(name).ok_or_else(|| WorldError::Missing { kind: "resource group", name: name.to_owned() })
+        self.resource_group_mut(name)
+            .ok_or_else(|| WorldError::Missing {
+                kind: "resource group",
+                name: name.to_owned(),
+            })
     }
 
     /// Adds a scale set with its instances to the group.
@@ -58,10 +91,17 @@ impl Subscription {
     /// # Errors
     ///
     /// No such group, a set of that name is there, or a subnet is used up.
-    pub fn add_scale_set(&mut self, resource_group: &str, plan: &ScaleSetPlan) -> Result<(), WorldError> {
+    pub fn add_scale_set(
+        &mut self,
+        resource_group: &str,
+        plan: &ScaleSetPlan,
+    ) -> Result<(), WorldError> {
         let group = self.group(resource_group)?;
         if group.scale_set(&plan.name).is_some() {
-            return Err(WorldError::Twice { kind: "scale set", name: plan.name.clone() });
+            return Err(WorldError::Twice {
+                kind: "scale set",
+                name: plan.name.clone(),
+            });
         }
         group.scale_sets.push(ScaleSet {
             name: plan.name.clone(),
@@ -71,7 +111,9 @@ impl Subscription {
             plan: plan.clone(),
             made: 0,
         });
-        let alike = std::iter::repeat_n(&InstancePlan::default(), plan.instances).cloned().collect::<Vec<_>>();
+        let alike = std::iter::repeat_n(&InstancePlan::default(), plan.instances)
+            .cloned()
+            .collect::<Vec<_>>();
         for instance in alike.iter().chain(&plan.instance) {
             self.add_instance(resource_group, &plan.name, instance, false)?;
         }
@@ -83,39 +125,88 @@ impl Subscription {
 
     /// Adds one instance to the set and gives its name (Flexible) or number (Uniform). `gone`
     /// leaves only its interfaces (Uniform).
-    pub(super) fn add_instance(&mut self, resource_group: &str, scale_set: &str, instance: &InstancePlan, gone: bool) -> Result<String, WorldError> {
+    pub(super) fn add_instance(
+        &mut self,
+        resource_group: &str,
+        scale_set: &str,
+        instance: &InstancePlan,
+        gone: bool,
+    ) -> Result<String, WorldError> {
         let group = self.group(resource_group)?;
         let group_name = group.name.clone();
-        let set = group.scale_sets.iter_mut().find(|set| set.name.eq_ignore_ascii_case(scale_set));
-        let set = set.ok_or_else(|| WorldError::Missing { kind: "scale set", name: scale_set.to_owned() })?;
+        let set = group
+            .scale_sets
+            .iter_mut()
+            .find(|set| set.name.eq_ignore_ascii_case(scale_set));
+        let set = set.ok_or_else(|| WorldError::Missing {
+            kind: "scale set",
+            name: scale_set.to_owned(),
+        })?;
         let serial = set.made;
         set.made += 1;
         let plan = set.plan.clone();
         let turn = usize::try_from(serial).unwrap_or_default();
-        let zone = instance.zone.clone().or_else(|| plan.zones.get(turn.checked_rem(plan.zones.len()).unwrap_or_default()).cloned());
-        let tags = instance.tags.clone().unwrap_or_else(|| plan.instance_tags.clone());
+        let zone = instance.zone.clone().or_else(|| {
+            plan.zones
+                .get(turn.checked_rem(plan.zones.len()).unwrap_or_default())
+                .cloned()
+        });
+        let tags = instance
+            .tags
+            .clone()
+            .unwrap_or_else(|| plan.instance_tags.clone());
         let on_host = instance.power_state != PowerState::Deallocated;
 
         if plan.orchestration_mode == OrchestrationMode::Uniform {
             let mut network_interfaces = Vec::new();
             for number in 0..plan.interfaces.max(1) {
-                network_interfaces.push(group.make_uniform_interface(&plan, instance, number, on_host, gone)?);
+                network_interfaces
+                    .push(group.make_uniform_interface(&plan, instance, number, on_host, gone)?);
             }
-            let made = Instance { id: serial, tags, zone, power_state: instance.power_state, gone, network_interfaces };
-            if let Some(set) = group.scale_sets.iter_mut().find(|set| set.name.eq_ignore_ascii_case(scale_set)) {
+            let made = Instance {
+                id: serial,
+                tags,
+                zone,
+                power_state: instance.power_state,
+                gone,
+                network_interfaces,
+            };
+            if let Some(set) = group
+                .scale_sets
+                .iter_mut()
+                .find(|set| set.name.eq_ignore_ascii_case(scale_set))
+            {
                 set.instances.push(made);
             }
             return Ok(serial.to_string());
         }
 
-        let name = instance.name.clone().unwrap_or_else(|| format!("{}_{}", plan.name, eight_hex(&[&group_name, &plan.name, "instance", &serial.to_string()])));
+        let name = instance.name.clone().unwrap_or_else(|| {
+            format!(
+                "{}_{}",
+                plan.name,
+                eight_hex(&[&group_name, &plan.name, "instance", &serial.to_string()])
+            )
+        });
         let mut interfaces = Vec::new();
         for number in 0..plan.interfaces.max(1) {
-            let suffix = eight_hex(&[&group_name, &plan.name, "interface", &serial.to_string(), &number.to_string()]);
+            let suffix = eight_hex(&[
+                &group_name,
+                &plan.name,
+                "interface",
+                &serial.to_string(),
+                &number.to_string(),
+            ]);
             interfaces.push(NetworkInterfacePlan {
-                name: Some(format!("{}-{suffix}", interface_configuration(&plan, number))),
+                name: Some(format!(
+                    "{}-{suffix}",
+                    interface_configuration(&plan, number)
+                )),
                 resource_group: plan.interface_resource_group.clone(),
-                tags: instance.interface_tags.clone().unwrap_or_else(|| plan.interface_tags.clone()),
+                tags: instance
+                    .interface_tags
+                    .clone()
+                    .unwrap_or_else(|| plan.interface_tags.clone()),
                 primary: Some(number == 0),
                 ip_configuration: set_configurations(&plan, instance, number),
                 ..NetworkInterfacePlan::default()
@@ -139,23 +230,47 @@ impl Subscription {
     /// # Errors
     ///
     /// No such group or set, a machine or interface of that name is there, or a subnet is used up.
-    pub fn add_virtual_machine(&mut self, resource_group: &str, plan: &VirtualMachinePlan) -> Result<(), WorldError> {
-        let Some(count) = plan.count else { return self.add_one_virtual_machine(resource_group, plan) };
+    pub fn add_virtual_machine(
+        &mut self,
+        resource_group: &str,
+        plan: &VirtualMachinePlan,
+    ) -> Result<(), WorldError> {
+        let Some(count) = plan.count else {
+            return self.add_one_virtual_machine(resource_group, plan);
+        };
         for number in 0..count {
-            let one = VirtualMachinePlan { name: format!("{}-{number}", plan.name), count: None, ..plan.clone() };
+            let one = VirtualMachinePlan {
+                name: format!("{}-{number}", plan.name),
+                count: None,
+                ..plan.clone()
+            };
             self.add_one_virtual_machine(resource_group, &one)?;
         }
         Ok(())
     }
 
-    fn add_one_virtual_machine(&mut self, resource_group: &str, plan: &VirtualMachinePlan) -> Result<(), WorldError> {
+    fn add_one_virtual_machine(
+        &mut self,
+        resource_group: &str,
+        plan: &VirtualMachinePlan,
+    ) -> Result<(), WorldError> {
         let group = self.group(resource_group)?;
         let group_name = group.name.clone();
         if group.virtual_machine(&plan.name).is_some() {
-            return Err(WorldError::Twice { kind: "virtual machine", name: plan.name.clone() });
+            return Err(WorldError::Twice {
+                kind: "virtual machine",
+                name: plan.name.clone(),
+            });
         }
-        if let Some(name) = plan.scale_set.as_ref().filter(|name| group.scale_set(name).is_none()) {
-            return Err(WorldError::Missing { kind: "scale set", name: name.clone() });
+        if let Some(name) = plan
+            .scale_set
+            .as_ref()
+            .filter(|name| group.scale_set(name).is_none())
+        {
+            return Err(WorldError::Missing {
+                kind: "scale set",
+                name: name.clone(),
+            });
         }
         let single = [NetworkInterfacePlan {
             tags: plan.interface_tags.clone(),
@@ -163,13 +278,25 @@ impl Subscription {
             public_address: plan.public_address,
             ..NetworkInterfacePlan::default()
         }];
-        let plans = if plan.network_interface.is_empty() { single.as_slice() } else { &plan.network_interface };
+        let plans = if plan.network_interface.is_empty() {
+            single.as_slice()
+        } else {
+            &plan.network_interface
+        };
         let mut references = Vec::new();
         for (number, interface) in plans.iter().enumerate() {
-            let name =
-                interface.name.clone().unwrap_or_else(|| if number == 0 { format!("{}VMNic", plan.name) } else { format!("{}VMNic{}", plan.name, number + 1) });
+            let name = interface.name.clone().unwrap_or_else(|| {
+                if number == 0 {
+                    format!("{}VMNic", plan.name)
+                } else {
+                    format!("{}VMNic{}", plan.name, number + 1)
+                }
+            });
             let holder = interface.resource_group.as_deref().unwrap_or(&group_name);
-            let attachment = Attachment::VirtualMachine { resource_group: group_name.clone(), name: plan.name.clone() };
+            let attachment = Attachment::VirtualMachine {
+                resource_group: group_name.clone(),
+                name: plan.name.clone(),
+            };
             let holder = self.group(holder)?;
             let primary = interface.primary.unwrap_or(number == 0);
             holder.make_interface(interface, name.clone(), Some(primary), attachment)?;
@@ -178,8 +305,14 @@ impl Subscription {
             }
             // Recorded: a machine with one interface, made by hand, has no `properties` in the
             // reference; one made by a set has them.
-            let said = interface.primary.or_else(|| (plans.len() > 1).then_some(primary));
-            references.push(InterfaceReference { resource_group: holder.name.clone(), name, primary: said });
+            let said = interface
+                .primary
+                .or_else(|| (plans.len() > 1).then_some(primary));
+            references.push(InterfaceReference {
+                resource_group: holder.name.clone(),
+                name,
+                primary: said,
+            });
         }
         let machine = VirtualMachine {
             name: plan.name.clone(),
@@ -200,12 +333,26 @@ impl Subscription {
         for number in 0..count {
             let name = format!("unrelated-{number:06}");
             let (interface, attachment) = match number % 20 {
-                7 => (format!("{name}-pe-nic"), Attachment::PrivateEndpoint(format!("{name}-pe"))),
+                7 => (
+                    format!("{name}-pe-nic"),
+                    Attachment::PrivateEndpoint(format!("{name}-pe")),
+                ),
                 13 => (format!("{name}-spare"), Attachment::Unattached),
-                _ => (format!("{name}VMNic"), Attachment::VirtualMachine { resource_group: group_name.clone(), name: name.clone() }),
+                _ => (
+                    format!("{name}VMNic"),
+                    Attachment::VirtualMachine {
+                        resource_group: group_name.clone(),
+                        name: name.clone(),
+                    },
+                ),
             };
             let attached = matches!(attachment, Attachment::VirtualMachine { .. });
-            group.add_interface(&plan, interface.clone(), attached.then_some(true), attachment)?;
+            group.add_interface(
+                &plan,
+                interface.clone(),
+                attached.then_some(true),
+                attachment,
+            )?;
             if attached {
                 group.virtual_machines.push(VirtualMachine {
                     name,
@@ -213,12 +360,18 @@ impl Subscription {
                     zone: None,
                     power_state: PowerState::Running,
                     scale_set: None,
-                    network_interfaces: vec![InterfaceReference { resource_group: group_name.clone(), name: interface, primary: None }],
+                    network_interfaces: vec![InterfaceReference {
+                        resource_group: group_name.clone(),
+                        name: interface,
+                        primary: None,
+                    }],
                 });
             }
         }
         if count > 0 {
-            group.network_interfaces.sort_by_cached_key(|interface| fingerprint(&[&interface.name]));
+            group
+                .network_interfaces
+                .sort_by_cached_key(|interface| fingerprint(&[&interface.name]));
         }
         Ok(())
     }
@@ -226,12 +379,39 @@ impl Subscription {
 
 /// All addresses that the plan of a group names, so that none of them is also handed out.
 fn explicit_addresses(plan: &ResourceGroupPlan) -> Vec<IpAddr> {
-    let machines = plan.virtual_machine.iter().flat_map(|machine| machine.addresses.iter().chain([&machine.public_address]));
-    let interfaces = plan.network_interface.iter().chain(plan.virtual_machine.iter().flat_map(|machine| &machine.network_interface)).flat_map(|interface| {
-        let configurations = interface.ip_configuration.iter().flat_map(|configuration| [&configuration.address, &configuration.public_address]);
-        interface.addresses.iter().chain([&interface.public_address]).chain(configurations)
-    });
-    let instances = plan.scale_set.iter().flat_map(|set| set.instance.iter().map(|instance| &instance.address));
+    let machines = plan
+        .virtual_machine
+        .iter()
+        .flat_map(|machine| machine.addresses.iter().chain([&machine.public_address]));
+    let interfaces =
+        plan.network_interface
+            .iter()
+            .chain(
+                plan.virtual_machine
+                    .iter()
+                    .flat_map(|machine| &machine.network_interface),
+            )
+            .flat_map(|interface| {
+                let configurations = interface.ip_configuration.iter().flat_map(|configuration| {
+                    [&configuration.address, &configuration.public_address]
+                });
+                interface
+                    .addresses
+                    .iter()
+                    .chain([&interface.public_address])
+                    .chain(configurations)
+            });
+    let instances = plan
+        .scale_set
+        .iter()
+        .flat_map(|set| set.instance.iter().map(|instance| &instance.address));
     let all = machines.chain(interfaces).chain(instances);
-    all.filter_map(|address| if let AddressPlan::Is(address) = address { Some(*address) } else { None }).collect()
+    all.filter_map(|address| {
+        if let AddressPlan::Is(address) = address {
+            Some(*address)
+        } else {
+            None
+        }
+    })
+    .collect()
 }

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use super::plan::Machine;
 use super::principal::Principal;
-use super::resource::{NetworkInterface, OrchestrationMode, PublicAddressUse, ResourceGroup, Subscription, Tags};
+use super::resource::{
+    NetworkInterface, OrchestrationMode, PublicAddressUse, ResourceGroup, Subscription, Tags,
+};
 use super::{World, WorldError, guid, mac_address};
 use crate::clouds::azure::arm::id;
 
@@ -53,14 +55,31 @@ pub struct InterfaceFacts {
 
 impl World {
     pub(super) fn check_machine(&self) -> Result<(), WorldError> {
-        let Some(machine) = &self.machine else { return Ok(()) };
-        if let Some(name) = machine.identities.iter().find(|name| self.principals().iter().all(|principal| principal.name != **name)) {
-            return Err(WorldError::Missing { kind: "principal", name: name.clone() });
+        let Some(machine) = &self.machine else {
+            return Ok(());
+        };
+        if let Some(name) = machine.identities.iter().find(|name| {
+            self.principals()
+                .iter()
+                .all(|principal| principal.name != **name)
+        }) {
+            return Err(WorldError::Missing {
+                kind: "principal",
+                name: name.clone(),
+            });
         }
         if self.machine_facts().is_none() {
-            let name = machine.virtual_machine.clone().or_else(|| machine.scale_set.as_ref().map(|set| format!("{set}, instance {}", machine.instance)));
+            let name = machine.virtual_machine.clone().or_else(|| {
+                machine
+                    .scale_set
+                    .as_ref()
+                    .map(|set| format!("{set}, instance {}", machine.instance))
+            });
             let name = format!("{}/{}", machine.resource_group, name.unwrap_or_default());
-            return Err(WorldError::Missing { kind: "machine", name });
+            return Err(WorldError::Missing {
+                kind: "machine",
+                name,
+            });
         }
         Ok(())
     }
@@ -68,7 +87,11 @@ impl World {
     /// The identities that the machine may take tokens for.
     pub fn machine_identities(&self) -> impl Iterator<Item = &Principal> {
         let names = self.machine.iter().flat_map(|machine| &machine.identities);
-        names.filter_map(|name| self.principals().iter().find(|principal| principal.name == *name))
+        names.filter_map(|name| {
+            self.principals()
+                .iter()
+                .find(|principal| principal.name == *name)
+        })
     }
 
     /// What is known of the machine that the metadata service answers on; nothing when there is
@@ -80,7 +103,11 @@ impl World {
             None => self.subscriptions().first()?,
         };
         let group = subscription.resource_group(&machine.resource_group)?;
-        let uniform = machine.scale_set.as_ref().and_then(|name| group.scale_set(name)).filter(|set| set.orchestration_mode == OrchestrationMode::Uniform);
+        let uniform = machine
+            .scale_set
+            .as_ref()
+            .and_then(|name| group.scale_set(name))
+            .filter(|set| set.orchestration_mode == OrchestrationMode::Uniform);
         match uniform {
             Some(set) => uniform_facts(machine, subscription, group, &set.name),
             None => virtual_machine_facts(machine, subscription, group),
@@ -89,17 +116,37 @@ impl World {
 }
 
 fn environment(machine: &Machine) -> String {
-    machine.environment.clone().unwrap_or_else(|| "AzurePublicCloud".to_owned())
+    machine
+        .environment
+        .clone()
+        .unwrap_or_else(|| "AzurePublicCloud".to_owned())
 }
 
-fn uniform_facts(machine: &Machine, subscription: &Subscription, group: &ResourceGroup, set: &str) -> Option<MachineFacts> {
+fn uniform_facts(
+    machine: &Machine,
+    subscription: &Subscription,
+    group: &ResourceGroup,
+    set: &str,
+) -> Option<MachineFacts> {
     let set = group.scale_set(set)?;
-    let instance = set.instances.iter().find(|instance| instance.id == machine.instance && !instance.gone)?;
-    let resource_id = id::instance(&subscription.id, &group.name, &set.name, &instance.id.to_string());
-    let interfaces = instance
-        .network_interfaces
+    let instance = set
+        .instances
         .iter()
-        .map(|interface| interface_facts(subscription, group, interface, &format!("{resource_id}/networkInterfaces/{}", interface.name)));
+        .find(|instance| instance.id == machine.instance && !instance.gone)?;
+    let resource_id = id::instance(
+        &subscription.id,
+        &group.name,
+        &set.name,
+        &instance.id.to_string(),
+    );
+    let interfaces = instance.network_interfaces.iter().map(|interface| {
+        interface_facts(
+            subscription,
+            group,
+            interface,
+            &format!("{resource_id}/networkInterfaces/{}", interface.name),
+        )
+    });
     Some(MachineFacts {
         subscription_id: subscription.id.clone(),
         resource_group: group.name.clone(),
@@ -116,10 +163,16 @@ fn uniform_facts(machine: &Machine, subscription: &Subscription, group: &Resourc
     })
 }
 
-fn virtual_machine_facts(machine: &Machine, subscription: &Subscription, group: &ResourceGroup) -> Option<MachineFacts> {
+fn virtual_machine_facts(
+    machine: &Machine,
+    subscription: &Subscription,
+    group: &ResourceGroup,
+) -> Option<MachineFacts> {
     let found = match (&machine.virtual_machine, &machine.scale_set) {
         (Some(name), _) => group.virtual_machine(name)?,
-        (None, Some(set)) => group.members(set).nth(usize::try_from(machine.instance).ok()?)?,
+        (None, Some(set)) => group
+            .members(set)
+            .nth(usize::try_from(machine.instance).ok()?)?,
         (None, None) => return None,
     };
     let resource_id = id::virtual_machine(&subscription.id, &group.name, &found.name);
@@ -129,7 +182,12 @@ fn virtual_machine_facts(machine: &Machine, subscription: &Subscription, group: 
         .filter_map(|reference| {
             let holder = subscription.resource_group(&reference.resource_group)?;
             let interface = holder.network_interface(&reference.name)?;
-            let facts = interface_facts(subscription, holder, interface, &id::network_interface(&subscription.id, &holder.name, &interface.name));
+            let facts = interface_facts(
+                subscription,
+                holder,
+                interface,
+                &id::network_interface(&subscription.id, &holder.name, &interface.name),
+            );
             Some((interface.primary != Some(true), facts))
         })
         .collect();
@@ -143,21 +201,37 @@ fn virtual_machine_facts(machine: &Machine, subscription: &Subscription, group: 
         zone: found.zone.clone(),
         tags: found.tags.clone(),
         uniform_scale_set: None,
-        flexible_scale_set_id: found.scale_set.as_ref().map(|set| id::scale_set(&subscription.id, &group.name, set)),
+        flexible_scale_set_id: found
+            .scale_set
+            .as_ref()
+            .map(|set| id::scale_set(&subscription.id, &group.name, set)),
         environment: environment(machine),
         interfaces: interfaces.into_iter().map(|(_, facts)| facts).collect(),
         resource_id,
     })
 }
 
-fn interface_facts(subscription: &Subscription, group: &ResourceGroup, interface: &NetworkInterface, id: &str) -> InterfaceFacts {
-    let mut facts =
-        InterfaceFacts { mac_address: mac_address(&[id]), ipv4: Vec::new(), ipv6: Vec::new(), subnet: (group.subnet.network(), group.subnet.prefix()) };
+fn interface_facts(
+    subscription: &Subscription,
+    group: &ResourceGroup,
+    interface: &NetworkInterface,
+    id: &str,
+) -> InterfaceFacts {
+    let mut facts = InterfaceFacts {
+        mac_address: mac_address(&[id]),
+        ipv4: Vec::new(),
+        ipv6: Vec::new(),
+        subnet: (group.subnet.network(), group.subnet.prefix()),
+    };
     for configuration in &interface.ip_configurations {
         let public = match &configuration.public_address {
-            Some(PublicAddressUse::Reference { resource_group, name }) => {
-                subscription.resource_group(resource_group).and_then(|group| group.public_address(name)).and_then(|public| public.address)
-            }
+            Some(PublicAddressUse::Reference {
+                resource_group,
+                name,
+            }) => subscription
+                .resource_group(resource_group)
+                .and_then(|group| group.public_address(name))
+                .and_then(|public| public.address),
             Some(PublicAddressUse::OfInstance(public)) => public.address,
             None => None,
         };

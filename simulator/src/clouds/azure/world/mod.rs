@@ -24,15 +24,19 @@ pub use machine::{InterfaceFacts, MachineFacts};
 pub use mutate::Named;
 pub(crate) use pages::Page;
 pub use plan::{
-    AddressPlan, InstancePlan, InterfaceKind, IpConfigurationPlan, Ipv6, Machine, NetworkInterfacePlan, ResourceGroupPlan, ScaleSetPlan, SubscriptionPlan,
-    VirtualMachinePlan, WorldPlan,
+    AddressPlan, InstancePlan, InterfaceKind, IpConfigurationPlan, Ipv6, Machine,
+    NetworkInterfacePlan, ResourceGroupPlan, ScaleSetPlan, SubscriptionPlan, VirtualMachinePlan,
+    WorldPlan,
 };
 pub use principal::{Caller, Principal, PrincipalKind};
 pub use resource::{
-    AddressVersion, Attachment, Instance, InterfaceReference, IpConfiguration, NetworkInterface, OrchestrationMode, PowerState, PublicAddress,
-    PublicAddressUse, ResourceGroup, ScaleSet, Subscription, Tags, VirtualMachine,
+    AddressVersion, Attachment, Instance, InterfaceReference, IpConfiguration, NetworkInterface,
+    OrchestrationMode, PowerState, PublicAddress, PublicAddressUse, ResourceGroup, ScaleSet,
+    Subscription, Tags, VirtualMachine,
 };
-pub use settings::{EmptyPages, EmptyTags, ExpandedList, LastNextLink, Listing, PageSizes, Settings, UniformListing};
+pub use settings::{
+    EmptyPages, EmptyTags, ExpandedList, LastNextLink, Listing, PageSizes, Settings, UniformListing,
+};
 pub use subnet::Subnet;
 
 use pages::Pages;
@@ -69,7 +73,9 @@ pub enum WorldError {
         problem: String,
     },
     /// A range of addresses has no free one left.
-    #[error("resource group `{resource_group}`: {subnet} has no address left, give the group a wider range")]
+    #[error(
+        "resource group `{resource_group}`: {subnet} has no address left, give the group a wider range"
+    )]
     SubnetFull {
         /// The group it is for.
         resource_group: String,
@@ -114,7 +120,8 @@ impl World {
     ///
     /// # Errors
     ///
-    /// [`WorldError::Toml`] names an unknown field and its line; the others say what in the world does not fit together.
+    /// [`WorldError::Toml`] names an unknown field and its line; the others say what in the world
+    /// does not fit together.
     pub fn from_toml(text: &str) -> Result<Self, WorldError> {
         Self::build(&toml::from_str(text).map_err(Box::new)?)
     }
@@ -139,7 +146,9 @@ impl World {
     ///
     /// [`WorldError::NotShipped`] lists the names that there are.
     pub fn shipped_text(name: &str) -> Result<&'static str, WorldError> {
-        shipped::text(name).ok_or_else(|| WorldError::NotShipped { name: name.to_owned() })
+        shipped::text(name).ok_or_else(|| WorldError::NotShipped {
+            name: name.to_owned(),
+        })
     }
 
     /// Builds what the plan says.
@@ -149,9 +158,16 @@ impl World {
     /// Something in the plan does not fit together: an id that is no GUID, a name twice or missing,
     /// a range of addresses too small.
     pub fn build(plan: &WorldPlan) -> Result<Self, WorldError> {
-        let own = plan.subscription_id.iter().map(|id| SubscriptionPlan { id: id.clone(), display_name: None, resource_group: plan.resource_group.clone() });
+        let own = plan.subscription_id.iter().map(|id| SubscriptionPlan {
+            id: id.clone(),
+            display_name: None,
+            resource_group: plan.resource_group.clone(),
+        });
         if plan.subscription_id.is_none() && !plan.resource_group.is_empty() {
-            return Err(WorldError::Missing { kind: "top-level field", name: "subscription_id".to_owned() });
+            return Err(WorldError::Missing {
+                kind: "top-level field",
+                name: "subscription_id".to_owned(),
+            });
         }
         check_guid("tenant_id", &plan.tenant_id)?;
         let location = plan.location.as_deref().unwrap_or("westeurope");
@@ -159,11 +175,24 @@ impl World {
         let mut groups = 0;
         for planned in own.chain(plan.subscription.iter().cloned()) {
             check_guid("subscription id", &planned.id)?;
-            if subscriptions.iter().any(|subscription| subscription.id.eq_ignore_ascii_case(&planned.id)) {
-                return Err(WorldError::Twice { kind: "subscription", name: planned.id });
+            if subscriptions
+                .iter()
+                .any(|subscription| subscription.id.eq_ignore_ascii_case(&planned.id))
+            {
+                return Err(WorldError::Twice {
+                    kind: "subscription",
+                    name: planned.id,
+                });
             }
-            let display_name = planned.display_name.clone().unwrap_or_else(|| format!("Pretend {}", planned.id.get(..8).unwrap_or_default()));
-            let mut subscription = Subscription { id: planned.id.clone(), display_name, resource_groups: Vec::new() };
+            let display_name = planned
+                .display_name
+                .clone()
+                .unwrap_or_else(|| format!("Pretend {}", planned.id.get(..8).unwrap_or_default()));
+            let mut subscription = Subscription {
+                id: planned.id.clone(),
+                display_name,
+                resource_groups: Vec::new(),
+            };
             for group in &planned.resource_group {
                 subscription.add_resource_group(group, location, groups)?;
                 groups += 1;
@@ -226,7 +255,9 @@ impl World {
 
     /// The subscription of that id, compared without case.
     pub fn subscription(&self, id: &str) -> Option<&Subscription> {
-        self.subscriptions.iter().find(|subscription| subscription.id.eq_ignore_ascii_case(id))
+        self.subscriptions
+            .iter()
+            .find(|subscription| subscription.id.eq_ignore_ascii_case(id))
     }
 
     /// The machine whose instance metadata is served, as the world names it;
@@ -256,7 +287,14 @@ impl World {
 }
 
 fn check_guid(field: &'static str, value: &str) -> Result<(), WorldError> {
-    if is_guid(value) { Ok(()) } else { Err(WorldError::Guid { field, value: value.to_owned() }) }
+    if is_guid(value) {
+        Ok(())
+    } else {
+        Err(WorldError::Guid {
+            field,
+            value: value.to_owned(),
+        })
+    }
 }
 
 fn named_principals(plan: &WorldPlan) -> Result<Vec<Principal>, WorldError> {
@@ -269,7 +307,10 @@ fn named_principals(plan: &WorldPlan) -> Result<Vec<Principal>, WorldError> {
         check_guid("client_id", &principal.client_id)?;
         check_guid("object_id", &principal.object_id)?;
         if principals.iter().any(|other| other.name == principal.name) {
-            return Err(WorldError::Twice { kind: "principal", name: principal.name });
+            return Err(WorldError::Twice {
+                kind: "principal",
+                name: principal.name,
+            });
         }
         principals.push(principal);
     }

@@ -5,7 +5,8 @@
 
 use super::plan::InstancePlan;
 use super::resource::{
-    Instance, NetworkInterface, OrchestrationMode, PowerState, PublicAddressUse, ResourceGroup, ScaleSet, Subscription, Tags, VirtualMachine,
+    Instance, NetworkInterface, OrchestrationMode, PowerState, PublicAddressUse, ResourceGroup,
+    ScaleSet, Subscription, Tags, VirtualMachine,
 };
 use super::{World, WorldError};
 
@@ -45,9 +46,18 @@ impl World {
     pub fn add_instance(&mut self, scale_set: &str) -> Result<String, WorldError> {
         let named = Named::ScaleSet(scale_set);
         for subscription in self.subscriptions_mut() {
-            let holder = subscription.resource_groups.iter().find(|group| group.scale_set(scale_set).is_some()).map(|group| group.name.clone());
+            let holder = subscription
+                .resource_groups
+                .iter()
+                .find(|group| group.scale_set(scale_set).is_some())
+                .map(|group| group.name.clone());
             if let Some(group) = holder {
-                return subscription.add_instance(&group, scale_set, &InstancePlan::default(), false);
+                return subscription.add_instance(
+                    &group,
+                    scale_set,
+                    &InstancePlan::default(),
+                    false,
+                );
             }
         }
         Err(named.missing())
@@ -63,17 +73,36 @@ impl World {
         for subscription in self.subscriptions_mut() {
             for at in 0..subscription.resource_groups.len() {
                 let group = &mut subscription.resource_groups[at];
-                let Some(set) = group.scale_sets.iter_mut().find(|set| set.name.eq_ignore_ascii_case(scale_set)) else { continue };
+                let Some(set) = group
+                    .scale_sets
+                    .iter_mut()
+                    .find(|set| set.name.eq_ignore_ascii_case(scale_set))
+                else {
+                    continue;
+                };
                 if set.orchestration_mode == OrchestrationMode::Uniform {
                     let number = instance.parse().unwrap_or(u32::MAX);
                     let before = set.instances.len();
-                    set.instances.retain(|instance| instance.id != number || instance.gone);
-                    return if set.instances.len() < before { Ok(()) } else { Err(Named::Instance(scale_set, number).missing()) };
+                    set.instances
+                        .retain(|instance| instance.id != number || instance.gone);
+                    return if set.instances.len() < before {
+                        Ok(())
+                    } else {
+                        Err(Named::Instance(scale_set, number).missing())
+                    };
                 }
                 let is_member = |machine: &VirtualMachine| {
-                    machine.name.eq_ignore_ascii_case(instance) && machine.scale_set.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(scale_set))
+                    machine.name.eq_ignore_ascii_case(instance)
+                        && machine
+                            .scale_set
+                            .as_deref()
+                            .is_some_and(|name| name.eq_ignore_ascii_case(scale_set))
                 };
-                let place = group.virtual_machines.iter().position(is_member).ok_or_else(|| Named::VirtualMachine(instance).missing())?;
+                let place = group
+                    .virtual_machines
+                    .iter()
+                    .position(is_member)
+                    .ok_or_else(|| Named::VirtualMachine(instance).missing())?;
                 let machine = group.virtual_machines.remove(place);
                 for reference in machine.network_interfaces {
                     subscription.drop_interface(&reference.resource_group, &reference.name);
@@ -90,7 +119,11 @@ impl World {
     /// # Errors
     ///
     /// There is no such set or instance, or the subnet is used up.
-    pub fn replace_instance(&mut self, scale_set: &str, instance: &str) -> Result<String, WorldError> {
+    pub fn replace_instance(
+        &mut self,
+        scale_set: &str,
+        instance: &str,
+    ) -> Result<String, WorldError> {
         self.remove_instance(scale_set, instance)?;
         self.add_instance(scale_set)
     }
@@ -101,13 +134,18 @@ impl World {
     ///
     /// There is no such set.
     pub fn remove_scale_set(&mut self, scale_set: &str) -> Result<(), WorldError> {
-        let members: Vec<_> = self.groups().flat_map(|group| group.members(scale_set).map(|machine| machine.name.clone())).collect();
+        let members: Vec<_> = self
+            .groups()
+            .flat_map(|group| group.members(scale_set).map(|machine| machine.name.clone()))
+            .collect();
         for member in members {
             self.remove_instance(scale_set, &member)?;
         }
         for group in self.groups_mut() {
             let before = group.scale_sets.len();
-            group.scale_sets.retain(|set| !set.name.eq_ignore_ascii_case(scale_set));
+            group
+                .scale_sets
+                .retain(|set| !set.name.eq_ignore_ascii_case(scale_set));
             if group.scale_sets.len() < before {
                 return Ok(());
             }
@@ -123,7 +161,11 @@ impl World {
     /// There is no such interface.
     pub fn delete_network_interface(&mut self, name: &str) -> Result<(), WorldError> {
         for subscription in self.subscriptions_mut() {
-            let holder = subscription.resource_groups.iter().find(|group| group.network_interface(name).is_some()).map(|group| group.name.clone());
+            let holder = subscription
+                .resource_groups
+                .iter()
+                .find(|group| group.network_interface(name).is_some())
+                .map(|group| group.name.clone());
             if let Some(group) = holder {
                 subscription.drop_interface(&group, name);
                 return Ok(());
@@ -140,9 +182,15 @@ impl World {
     pub fn set_tags(&mut self, resource: Named<'_>, tags: Tags) -> Result<(), WorldError> {
         let place = match resource {
             Named::ScaleSet(name) => self.scale_set_mut(name).map(|set| &mut set.tags),
-            Named::VirtualMachine(name) => self.virtual_machine_mut(name).map(|machine| &mut machine.tags),
-            Named::Instance(set, number) => self.instance_mut(set, number).map(|instance| &mut instance.tags),
-            Named::NetworkInterface(name) => self.network_interface_mut(name).map(|interface| &mut interface.tags),
+            Named::VirtualMachine(name) => self
+                .virtual_machine_mut(name)
+                .map(|machine| &mut machine.tags),
+            Named::Instance(set, number) => self
+                .instance_mut(set, number)
+                .map(|instance| &mut instance.tags),
+            Named::NetworkInterface(name) => self
+                .network_interface_mut(name)
+                .map(|interface| &mut interface.tags),
         };
         *place.ok_or_else(|| resource.missing())? = tags;
         Ok(())
@@ -153,11 +201,17 @@ impl World {
     /// # Errors
     ///
     /// There is no such machine, or the resource is none.
-    pub fn set_power_state(&mut self, machine: Named<'_>, power_state: PowerState) -> Result<(), WorldError> {
+    pub fn set_power_state(
+        &mut self,
+        machine: Named<'_>,
+        power_state: PowerState,
+    ) -> Result<(), WorldError> {
         let on_host = power_state != PowerState::Deallocated;
         match machine {
             Named::VirtualMachine(name) => {
-                let found = self.virtual_machine_mut(name).ok_or_else(|| machine.missing())?;
+                let found = self
+                    .virtual_machine_mut(name)
+                    .ok_or_else(|| machine.missing())?;
                 found.power_state = power_state;
                 for reference in found.network_interfaces.clone() {
                     if let Some(interface) = self.network_interface_mut(&reference.name) {
@@ -166,7 +220,9 @@ impl World {
                 }
             }
             Named::Instance(set, number) => {
-                let found = self.instance_mut(set, number).ok_or_else(|| machine.missing())?;
+                let found = self
+                    .instance_mut(set, number)
+                    .ok_or_else(|| machine.missing())?;
                 found.power_state = power_state;
                 for interface in &mut found.network_interfaces {
                     interface.on_host = on_host;
@@ -185,8 +241,12 @@ impl World {
     /// There is no such interface or instance, or the resource is neither.
     pub fn remove_addresses(&mut self, resource: Named<'_>) -> Result<(), WorldError> {
         let interfaces = match resource {
-            Named::NetworkInterface(name) => self.network_interface_mut(name).map(std::slice::from_mut),
-            Named::Instance(set, number) => self.instance_mut(set, number).map(|instance| instance.network_interfaces.as_mut_slice()),
+            Named::NetworkInterface(name) => {
+                self.network_interface_mut(name).map(std::slice::from_mut)
+            }
+            Named::Instance(set, number) => self
+                .instance_mut(set, number)
+                .map(|instance| instance.network_interfaces.as_mut_slice()),
             Named::ScaleSet(_) | Named::VirtualMachine(_) => None,
         };
         for interface in interfaces.ok_or_else(|| resource.missing())? {
@@ -199,40 +259,64 @@ impl World {
 
     /// The scale set of that name.
     pub fn scale_set_mut(&mut self, name: &str) -> Option<&mut ScaleSet> {
-        self.groups_mut().flat_map(|group| &mut group.scale_sets).find(|set| set.name.eq_ignore_ascii_case(name))
+        self.groups_mut()
+            .flat_map(|group| &mut group.scale_sets)
+            .find(|set| set.name.eq_ignore_ascii_case(name))
     }
 
     /// The virtual machine of that name.
     pub fn virtual_machine_mut(&mut self, name: &str) -> Option<&mut VirtualMachine> {
-        self.groups_mut().flat_map(|group| &mut group.virtual_machines).find(|machine| machine.name.eq_ignore_ascii_case(name))
+        self.groups_mut()
+            .flat_map(|group| &mut group.virtual_machines)
+            .find(|machine| machine.name.eq_ignore_ascii_case(name))
     }
 
     /// The instance of that number of the Uniform set.
     pub fn instance_mut(&mut self, scale_set: &str, number: u32) -> Option<&mut Instance> {
-        self.scale_set_mut(scale_set)?.instances.iter_mut().find(|instance| instance.id == number)
+        self.scale_set_mut(scale_set)?
+            .instances
+            .iter_mut()
+            .find(|instance| instance.id == number)
     }
 
     /// The interface of that name.
     pub fn network_interface_mut(&mut self, name: &str) -> Option<&mut NetworkInterface> {
-        self.groups_mut().flat_map(|group| &mut group.network_interfaces).find(|interface| interface.name.eq_ignore_ascii_case(name))
+        self.groups_mut()
+            .flat_map(|group| &mut group.network_interfaces)
+            .find(|interface| interface.name.eq_ignore_ascii_case(name))
     }
 
     fn groups(&self) -> impl Iterator<Item = &ResourceGroup> {
-        self.subscriptions().iter().flat_map(|subscription| &subscription.resource_groups)
+        self.subscriptions()
+            .iter()
+            .flat_map(|subscription| &subscription.resource_groups)
     }
 
     fn groups_mut(&mut self) -> impl Iterator<Item = &mut ResourceGroup> {
-        self.subscriptions_mut().iter_mut().flat_map(|subscription| &mut subscription.resource_groups)
+        self.subscriptions_mut()
+            .iter_mut()
+            .flat_map(|subscription| &mut subscription.resource_groups)
     }
 }
 
 impl Subscription {
     /// Removes an interface and the public addresses in front of it.
     fn drop_interface(&mut self, resource_group: &str, name: &str) {
-        let Some(group) = self.resource_group_mut(resource_group) else { return };
-        let Some(place) = group.network_interfaces.iter().position(|interface| interface.name.eq_ignore_ascii_case(name)) else { return };
+        let Some(group) = self.resource_group_mut(resource_group) else {
+            return;
+        };
+        let Some(place) = group
+            .network_interfaces
+            .iter()
+            .position(|interface| interface.name.eq_ignore_ascii_case(name))
+        else {
+            return;
+        };
         for configuration in group.network_interfaces.remove(place).ip_configurations {
-            if let Some(PublicAddressUse::Reference { resource_group, name }) = configuration.public_address
+            if let Some(PublicAddressUse::Reference {
+                resource_group,
+                name,
+            }) = configuration.public_address
                 && let Some(group) = self.resource_group_mut(&resource_group)
             {
                 group.public_addresses.retain(|public| public.name != name);

@@ -22,19 +22,32 @@ pub(crate) struct Pages(Mutex<HashMap<String, Page>>);
 impl Pages {
     /// The page kept under `key`.
     pub(crate) fn find(&self, key: &str) -> Option<Page> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned()
     }
 
     /// Keeps `body` under `key`.
     pub(crate) fn keep(&self, key: String, body: Bytes) -> Page {
-        let page = Page { body, compressed: Arc::default() };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, page.clone());
+        let page = Page {
+            body,
+            compressed: Arc::default(),
+        };
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, page.clone());
         page
     }
 
     /// Forgets everything: the world has changed.
     pub(crate) fn clear(&mut self) {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 }
 

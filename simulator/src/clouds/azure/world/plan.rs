@@ -283,7 +283,9 @@ impl TryFrom<String> for AddressPlan {
         match text.as_str() {
             "auto" => Ok(Self::Auto),
             "none" => Ok(Self::None),
-            text => text.parse().map(Self::Is).map_err(|_| format!("`{text}` is no address: write an IP address, `auto` or `none`")),
+            text => text.parse().map(Self::Is).map_err(|_| {
+                format!("`{text}` is no address: write an IP address, `auto` or `none`")
+            }),
         }
     }
 }

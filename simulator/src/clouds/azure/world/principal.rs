@@ -117,7 +117,12 @@ impl Caller {
     /// Whether `action` (`Microsoft.Network/networkInterfaces/read`) is allowed on the ARM id
     /// `scope`.
     pub fn may(&self, action: &str, scope: &str) -> bool {
-        self.covers(scope) && self.actions.iter().any(|pattern| matches(pattern, action)) && !self.not_actions.iter().any(|pattern| matches(pattern, action))
+        self.covers(scope)
+            && self.actions.iter().any(|pattern| matches(pattern, action))
+            && !self
+                .not_actions
+                .iter()
+                .any(|pattern| matches(pattern, action))
     }
 
     /// Whether the caller's own scope lies in or above `scope`: it can see that there is such a
@@ -135,7 +140,9 @@ impl Caller {
 fn lies_within(inner: &str, outer: &str) -> bool {
     let outer = outer.trim_end_matches('/');
     match inner.get(..outer.len()) {
-        Some(start) if start.eq_ignore_ascii_case(outer) => matches!(inner.as_bytes().get(outer.len()), None | Some(b'/')),
+        Some(start) if start.eq_ignore_ascii_case(outer) => {
+            matches!(inner.as_bytes().get(outer.len()), None | Some(b'/'))
+        }
         _ => false,
     }
 }
@@ -145,9 +152,13 @@ fn matches(pattern: &str, action: &str) -> bool {
     let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = action.strip_prefix(first) else { return false };
+    let Some(mut rest) = action.strip_prefix(first) else {
+        return false;
+    };
     let mut parts: Vec<_> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
     for part in parts {
         match rest.find(part) {
             Some(at) => rest = &rest[at + part.len()..],
@@ -166,12 +177,36 @@ mod tests {
         for (pattern, action, fits) in [
             ("*/read", "Microsoft.Network/networkInterfaces/read", true),
             ("*", "Microsoft.Network/networkInterfaces/read", true),
-            ("Microsoft.Compute/virtualMachineScaleSets/*/read", "Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read", true),
-            ("Microsoft.Compute/virtualMachineScaleSets/*/read", "Microsoft.Compute/virtualMachineScaleSets/read", false),
-            ("microsoft.network/NETWORKINTERFACES/*", "Microsoft.Network/networkInterfaces/read", true),
-            ("Microsoft.Network/networkInterfaces/read", "Microsoft.Network/networkInterfaces/read", true),
-            ("Microsoft.Network/networkInterfaces/read", "Microsoft.Network/networkInterfaces/readX", false),
-            ("Microsoft.Network/networkInterfaces/write", "Microsoft.Network/networkInterfaces/read", false),
+            (
+                "Microsoft.Compute/virtualMachineScaleSets/*/read",
+                "Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read",
+                true,
+            ),
+            (
+                "Microsoft.Compute/virtualMachineScaleSets/*/read",
+                "Microsoft.Compute/virtualMachineScaleSets/read",
+                false,
+            ),
+            (
+                "microsoft.network/NETWORKINTERFACES/*",
+                "Microsoft.Network/networkInterfaces/read",
+                true,
+            ),
+            (
+                "Microsoft.Network/networkInterfaces/read",
+                "Microsoft.Network/networkInterfaces/read",
+                true,
+            ),
+            (
+                "Microsoft.Network/networkInterfaces/read",
+                "Microsoft.Network/networkInterfaces/readX",
+                false,
+            ),
+            (
+                "Microsoft.Network/networkInterfaces/write",
+                "Microsoft.Network/networkInterfaces/read",
+                false,
+            ),
             ("a*b*c", "aXbYc", true),
             ("a*bb*b", "abb", false),
             ("a*/read", "a/readers", false),
@@ -182,10 +217,22 @@ mod tests {
 
     #[test]
     fn a_scope_ends_at_a_slash() {
-        assert!(lies_within("/subscriptions/1/resourceGroups/nomad", "/SUBSCRIPTIONS/1/resourcegroups/Nomad"));
+        assert!(lies_within(
+            "/subscriptions/1/resourceGroups/nomad",
+            "/SUBSCRIPTIONS/1/resourcegroups/Nomad"
+        ));
         assert!(lies_within("/subscriptions/1/resourceGroups/nomad", "/"));
-        assert!(lies_within("/subscriptions/1/resourceGroups/nomad/x", "/subscriptions/1/"));
-        assert!(!lies_within("/subscriptions/1/resourceGroups/nomad-2", "/subscriptions/1/resourceGroups/nomad"));
-        assert!(!lies_within("/subscriptions/1", "/subscriptions/1/resourceGroups/nomad"));
+        assert!(lies_within(
+            "/subscriptions/1/resourceGroups/nomad/x",
+            "/subscriptions/1/"
+        ));
+        assert!(!lies_within(
+            "/subscriptions/1/resourceGroups/nomad-2",
+            "/subscriptions/1/resourceGroups/nomad"
+        ));
+        assert!(!lies_within(
+            "/subscriptions/1",
+            "/subscriptions/1/resourceGroups/nomad"
+        ));
     }
 }

@@ -30,12 +30,16 @@ pub struct Subscription {
 impl Subscription {
     /// The group of that name, compared without case.
     pub fn resource_group(&self, name: &str) -> Option<&ResourceGroup> {
-        self.resource_groups.iter().find(|group| group.name.eq_ignore_ascii_case(name))
+        self.resource_groups
+            .iter()
+            .find(|group| group.name.eq_ignore_ascii_case(name))
     }
 
     /// The group of that name, compared without case.
     pub fn resource_group_mut(&mut self, name: &str) -> Option<&mut ResourceGroup> {
-        self.resource_groups.iter_mut().find(|group| group.name.eq_ignore_ascii_case(name))
+        self.resource_groups
+            .iter_mut()
+            .find(|group| group.name.eq_ignore_ascii_case(name))
     }
 }
 
@@ -67,28 +71,41 @@ pub struct ResourceGroup {
 impl ResourceGroup {
     /// The scale set of that name, compared without case.
     pub fn scale_set(&self, name: &str) -> Option<&ScaleSet> {
-        self.scale_sets.iter().find(|set| set.name.eq_ignore_ascii_case(name))
+        self.scale_sets
+            .iter()
+            .find(|set| set.name.eq_ignore_ascii_case(name))
     }
 
     /// The virtual machine of that name, compared without case.
     pub fn virtual_machine(&self, name: &str) -> Option<&VirtualMachine> {
-        self.virtual_machines.iter().find(|machine| machine.name.eq_ignore_ascii_case(name))
+        self.virtual_machines
+            .iter()
+            .find(|machine| machine.name.eq_ignore_ascii_case(name))
     }
 
     /// The interface of that name, compared without case.
     pub fn network_interface(&self, name: &str) -> Option<&NetworkInterface> {
-        self.network_interfaces.iter().find(|interface| interface.name.eq_ignore_ascii_case(name))
+        self.network_interfaces
+            .iter()
+            .find(|interface| interface.name.eq_ignore_ascii_case(name))
     }
 
     /// The public address of that name, compared without case.
     pub fn public_address(&self, name: &str) -> Option<&PublicAddress> {
-        self.public_addresses.iter().find(|address| address.name.eq_ignore_ascii_case(name))
+        self.public_addresses
+            .iter()
+            .find(|address| address.name.eq_ignore_ascii_case(name))
     }
 
     /// The virtual machines that are instances of the Flexible set `scale_set`, in the order of
     /// listings.
     pub fn members<'a>(&'a self, scale_set: &'a str) -> impl Iterator<Item = &'a VirtualMachine> {
-        self.virtual_machines.iter().filter(move |machine| machine.scale_set.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(scale_set)))
+        self.virtual_machines.iter().filter(move |machine| {
+            machine
+                .scale_set
+                .as_deref()
+                .is_some_and(|name| name.eq_ignore_ascii_case(scale_set))
+        })
     }
 }
 
@@ -284,7 +301,11 @@ pub enum AddressVersion {
 impl AddressVersion {
     /// The family of `address`.
     pub fn of(address: IpAddr) -> Self {
-        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+        if address.is_ipv4() {
+            Self::V4
+        } else {
+            Self::V6
+        }
     }
 
     /// The word of `privateIPAddressVersion` and `publicIPAddressVersion`.

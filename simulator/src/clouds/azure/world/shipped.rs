@@ -1,7 +1,10 @@
 //! The worlds that come with the simulator: `simulator/worlds/*.toml`, in the program itself.
 
 const WORLDS: &[(&str, &str)] = &[
-    ("nomad-consul", include_str!("../../../../worlds/nomad-consul.toml")),
+    (
+        "nomad-consul",
+        include_str!("../../../../worlds/nomad-consul.toml"),
+    ),
     ("uniform", include_str!("../../../../worlds/uniform.toml")),
     ("tagged", include_str!("../../../../worlds/tagged.toml")),
     ("large", include_str!("../../../../worlds/large.toml")),
@@ -14,5 +17,8 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 
 /// The file of that name.
 pub(super) fn text(name: &str) -> Option<&'static str> {
-    WORLDS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    WORLDS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, text)| *text)
 }

@@ -45,14 +45,19 @@ impl Subnet {
                 IpAddr::V4(_) => (32, 1),
                 IpAddr::V6(_) => (128, 0),
             };
-            let end = 1_u128.checked_shl(u32::from(bits - self.prefix)).unwrap_or(u128::MAX).saturating_sub(kept);
+            let end = 1_u128
+                .checked_shl(u32::from(bits - self.prefix))
+                .unwrap_or(u128::MAX)
+                .saturating_sub(kept);
             if self.next >= end {
                 return None;
             }
             let host = self.next;
             self.next += 1;
             let address = match self.network {
-                IpAddr::V4(network) => IpAddr::V4(Ipv4Addr::from_bits(network.to_bits() | u32::try_from(host).ok()?)),
+                IpAddr::V4(network) => IpAddr::V4(Ipv4Addr::from_bits(
+                    network.to_bits() | u32::try_from(host).ok()?,
+                )),
                 IpAddr::V6(network) => IpAddr::V6(Ipv6Addr::from_bits(network.to_bits() | host)),
             };
             if !self.claimed.contains(&address) {
@@ -66,16 +71,41 @@ impl FromStr for Subnet {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let problem = || format!("`{text}` is no range of addresses: write it like `10.0.1.0/24` or `fd00:1::/64`");
+        let problem = || {
+            format!(
+                "`{text}` is no range of addresses: write it like `10.0.1.0/24` or `fd00:1::/64`"
+            )
+        };
         let (network, prefix) = text.split_once('/').ok_or_else(problem)?;
         let network: IpAddr = network.parse().map_err(|_| problem())?;
         let prefix: u8 = prefix.parse().map_err(|_| problem())?;
         let host_bits_are_zero = match network {
-            IpAddr::V4(network) if prefix <= 32 => network.to_bits().checked_shl(u32::from(prefix)).unwrap_or(0) == 0,
-            IpAddr::V6(network) if prefix <= 128 => network.to_bits().checked_shl(u32::from(prefix)).unwrap_or(0) == 0,
+            IpAddr::V4(network) if prefix <= 32 => {
+                network
+                    .to_bits()
+                    .checked_shl(u32::from(prefix))
+                    .unwrap_or(0)
+                    == 0
+            }
+            IpAddr::V6(network) if prefix <= 128 => {
+                network
+                    .to_bits()
+                    .checked_shl(u32::from(prefix))
+                    .unwrap_or(0)
+                    == 0
+            }
             _ => false,
         };
-        if host_bits_are_zero { Ok(Self { network, prefix, next: 4, claimed: HashSet::new() }) } else { Err(problem()) }
+        if host_bits_are_zero {
+            Ok(Self {
+                network,
+                prefix,
+                next: 4,
+                claimed: HashSet::new(),
+            })
+        } else {
+            Err(problem())
+        }
     }
 }
 
@@ -88,7 +118,9 @@ mod tests {
     #[test]
     fn addresses_start_at_the_fifth_and_end_before_the_last() {
         let mut subnet: Subnet = "10.0.1.0/29".parse().unwrap();
-        let given: Vec<_> = std::iter::from_fn(|| subnet.allocate()).map(|address| address.to_string()).collect();
+        let given: Vec<_> = std::iter::from_fn(|| subnet.allocate())
+            .map(|address| address.to_string())
+            .collect();
         assert_eq!(given, ["10.0.1.4", "10.0.1.5", "10.0.1.6"]);
     }
 
