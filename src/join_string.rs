@@ -294,7 +294,7 @@ async fn read_argument_from(word: &OsStr, kind: FileKind, call: &Call) -> Result
     if lines.is_empty() {
         return Err(problem(
             format!("there is no join string in {shown}"),
-            "write one into it, as provider=azure ...",
+            "write one into it, as provider=NAME KEY=VALUE ...",
         ));
     }
     let text = lines

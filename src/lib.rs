@@ -3,7 +3,7 @@
 //! ```no_run
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), cloud_autojoin::Error> {
-//! let addresses = cloud_autojoin::discover("provider=azure subscription_id=self resource_group=cluster vm_scale_set=consul").await?;
+//! let addresses = cloud_autojoin::discover("provider=srv service=consul domain=cluster.example").await?;
 //! for address in addresses {
 //!     println!("{address}");
 //! }
@@ -27,8 +27,8 @@
 //!
 //! A program that runs on asks again and again, politely, and acts on change: [`watch`].
 //!
-//! Providers are cargo features: `azure` (default). A provider from outside this workspace joins by
-//! [`Registry::with`]; see `examples/custom_provider.rs`.
+//! Each provider is a cargo feature; all are enabled by default. [`Registry::with`] adds a provider
+//! from outside this workspace; see `examples/custom_provider.rs`.
 
 use std::time::Duration;
 

@@ -53,8 +53,8 @@ impl fmt::Debug for UnknownKey {
     }
 }
 
-/// Whether a text is a short word of letters, or a very short one with digits (`k8s`), which no
-/// generated secret is.
+/// Whether a text is a short word of letters, or a very short one with digits, which no generated
+/// secret is.
 fn reads_like_a_word(text: &str) -> bool {
     let digits = text.len() <= 6;
     text.len() <= 24

@@ -28,7 +28,7 @@ pub enum Require {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Source {
-    /// What it is called in messages: its provider, as ``provider `aws` ``.
+    /// Its name in messages: the provider, as ``provider `srv` ``.
     pub label: String,
     /// What it looks for, in words; `None` where no provider could be built.
     pub subject: Option<String>,
@@ -138,7 +138,7 @@ impl Provider for AllOf {
             .join(" and ")
     }
 
-    /// The scopes of all; values of one name, such as two `subscription_id`, are put together.
+    /// The scopes of all providers; values of the same name are joined.
     fn scope(&self) -> Vec<(&'static str, String)> {
         let mut scope: Vec<(&'static str, String)> = Vec::new();
         for (name, value) in self.providers.iter().flat_map(|provider| provider.scope()) {

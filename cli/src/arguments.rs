@@ -167,7 +167,7 @@ The arguments are the words of one join string, as for `discover addrs`, or whol
 
 JSON has one object a string, on one line: input, values, error (of the grammar, in go-discover's words), normalized, problems (null where the provider is not known), warnings, go_discover. It repeats the string with its secrets; text does not.
 
---role prints, for one string, the least role that it needs: JSON for `az role definition create`, or with `--output terraform` a resource for Terraform.
+--role prints, for one string, the least role that it needs: a document for the cloud's own command line, or with `--output terraform` a resource for Terraform.
 
 Examples:
   discover check provider=azure tag_name=consul tag_value=server

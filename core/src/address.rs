@@ -37,7 +37,7 @@ impl fmt::Display for Host {
 pub struct Address {
     /// The IP address or DNS name.
     pub host: Host,
-    /// The port, for the providers that know one (SRV, Kubernetes, mDNS); `None` means that the
+    /// The port, for the providers that know one (SRV records, pods, mDNS); `None` means that the
     /// reader's default counts.
     pub port: Option<u16>,
     /// The name of the instance (virtual machine, pod, server) behind the address.

@@ -13,7 +13,7 @@ use crate::clock::{Clock, Instant, later};
 #[non_exhaustive]
 pub enum Detail {
     /// The nodes that matched, counts by reason for the others, and a few examples of each reason.
-    /// Memory does not grow with the size of the subscription.
+    /// Memory doesn't grow with the number of resources.
     #[default]
     Addresses,
     /// Every node looked at, in or out: what `discover explain` prints.
@@ -135,7 +135,7 @@ impl Call {
 pub struct RequestRecord {
     /// What it was for, in words: `list network interfaces`.
     pub operation: String,
-    /// The method and the URL without anything secret: `GET https://management.azure.com/...`.
+    /// The method and the URL without secrets: `GET https://api.example/v1/servers`.
     pub target: String,
     /// Which try of this request it was, from 1.
     pub attempt: u32,

@@ -24,11 +24,10 @@ pub struct Node {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// What it is part of, outermost first: a scale set, then an instance.
+    /// Its parent resources, outermost first: a group of instances, then an instance.
     pub parents: Vec<Parent>,
-    /// What else is known of it, in the cloud's own words and in the order in which it is to be
-    /// read: `("region", "fra1")`, `("status", "active")`. The first is the widest place it is in:
-    /// a resource group, a project, a namespace.
+    /// Further facts about it, in the cloud's own terms and in display order: `("region", "fra1")`,
+    /// `("status", "active")`. The first is the widest container it is in: a project, a namespace.
     #[serde(serialize_with = "as_object")]
     pub attributes: Vec<(&'static str, String)>,
     /// Its tags or labels, in the cloud's order, where they were part of the question.
@@ -44,7 +43,7 @@ pub struct Node {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Parent {
-    /// What it is, in the cloud's words: `scale set`.
+    /// Its kind, in the cloud's terms: `instance group`.
     pub kind: &'static str,
     /// Its name, unique within the node's first attribute.
     pub name: String,
@@ -122,7 +121,7 @@ impl Node {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What was found, as ``the scale set `web` is there (Flexible) and has no instances``.
+    /// What was found, as ``the instance group `web` exists and has no instances``.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
@@ -175,8 +174,7 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// An answer of `provider` about `subject` (``scale set `web` of resource group `prod` ``) with
-    /// nothing in it yet.
+    /// An empty result of `provider` for `subject` (``instance group `web` of project `prod` ``).
     pub fn new(provider: &'static str, subject: impl Into<String>, detail: Detail) -> Self {
         Self {
             provider,

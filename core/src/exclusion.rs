@@ -26,11 +26,11 @@ pub enum Exclusion {
         /// The value it has.
         found: String,
     },
-    /// It has not the tag, but something it belongs to has.
+    /// The tag is set on its parent resource instead.
     TagElsewhere {
         /// The tag's name as asked for.
         tag: String,
-        /// What has the tag, as `scale set consul`.
+        /// The resource that has the tag, as `instance group consul`.
         found_on: String,
     },
     /// It has no private address yet.

@@ -21,13 +21,13 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// The name as written after `provider=`.
     fn name(&self) -> &'static str;
 
-    /// What it will look for, in words: ``scale set `web` of resource group `prod` ``.
+    /// What it searches for, in words: ``instance group `web` of project `prod` ``.
     fn subject(&self) -> String;
 
-    /// Where it looks, as far as that is known: what it resolved from join string and environment,
-    /// and from the machine once it has asked. Pairs of a name and a value, as `("subscription_id",
-    /// "...")`, without secrets. Results of another scope are never mixed with those of this one: a
-    /// watch keeps it with the last good answer. The default is empty.
+    /// The account, project or region it searches, as far as known: resolved from join string and
+    /// environment, and from instance metadata after the first call. Pairs of a name and a value,
+    /// as `("project", "...")`, without secrets. Results of different scopes are never mixed: a
+    /// watch stores the scope with its last good result. The default is empty.
     fn scope(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
@@ -59,7 +59,7 @@ pub type BuildProvider = fn(&mut Options<'_>, &Context) -> Result<Box<dyn Provid
 pub struct ProviderSpec {
     /// The name as written after `provider=`; compared exactly.
     pub name: &'static str,
-    /// The name as people write it: `Microsoft Azure`.
+    /// The display name: `Example Cloud`.
     pub title: &'static str,
     /// What it does, in one sentence.
     pub summary: &'static str,

@@ -24,7 +24,7 @@
 //!    matching or not: `discover explain` shows them all.
 //! 6. Run the conformance suite.
 //!
-//! `providers/digitalocean` is a whole one in some 250 lines.
+//! `providers/digitalocean` is a complete example in some 250 lines.
 
 pub mod api;
 pub mod auth;

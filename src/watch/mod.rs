@@ -12,7 +12,7 @@
 //! use cloud_autojoin::{Context, Registry};
 //!
 //! let registry = Registry::compiled_in();
-//! let config = registry.parse("provider=azure subscription_id=self resource_group=cluster vm_scale_set=consul")?;
+//! let config = registry.parse("provider=srv service=consul domain=cluster.example")?;
 //! let context = Context::from_process()?;
 //! let mut watch = Watch::builder(registry.build(&config, &context)?, &context).last_good("/var/lib/discover/consul.json").build();
 //! loop {

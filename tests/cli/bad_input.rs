@@ -280,7 +280,7 @@ async fn a_file_without_a_join_string_is_named() {
             .replace(file.path().display(), "FILE")
             .run()
             .await;
-        ended.is(1, "", "discover: there is no join string in FILE\nhint: write one into it, as provider=azure ...\n");
+        ended.is(1, "", "discover: there is no join string in FILE\nhint: write one into it, as provider=NAME KEY=VALUE ...\n");
     }
 }
 

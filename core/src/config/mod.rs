@@ -1,4 +1,4 @@
-//! Join strings: `provider=azure tag_name=role ...`, read exactly as go-discover reads them.
+//! Join strings: `provider=NAME tag_name=role ...`, parsed exactly as go-discover parses them.
 //!
 //! [`ConfigString`] is the map a join string stands for. `lexer.rs` and `parser.rs` hold the
 //! grammar, `escape.rs` the quotes, [`error`] what can be wrong, `arguments.rs` the reading of a
@@ -42,10 +42,10 @@ pub const PROVIDER: &str = "provider";
 /// ```
 /// use cloud_autojoin_core::config::ConfigString;
 ///
-/// let config: ConfigString = r#"tag_value="a b" tag_name=role provider=azure"#.parse()?;
-/// assert_eq!(config.provider(), Some("azure"));
+/// let config: ConfigString = r#"tag_value="a b" tag_name=role provider=cloud"#.parse()?;
+/// assert_eq!(config.provider(), Some("cloud"));
 /// assert_eq!(config.get("tag_value"), Some("a b"));
-/// assert_eq!(config.to_string(), r#"provider=azure tag_name=role tag_value="a b""#);
+/// assert_eq!(config.to_string(), r#"provider=cloud tag_name=role tag_value="a b""#);
 /// # Ok::<(), cloud_autojoin_core::config::ParseError>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -185,7 +185,7 @@ impl ConfigString {
         self.pairs.insert(key.into(), value.into())
     }
 
-    /// Sets a key, in a chain: `ConfigString::new().with("provider", "azure").with("tag_name",
+    /// Sets a key, in a chain: `ConfigString::new().with("provider", "cloud").with("tag_name",
     /// "role")`.
     #[must_use]
     pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {

@@ -17,7 +17,7 @@ pub trait Source<T = AccessToken>: fmt::Debug + Send + Sync {
     /// What people call it, in the cloud's words: `managed identity`.
     fn name(&self) -> &'static str;
 
-    /// Asks for a token for `scope` (`https://management.azure.com/.default`).
+    /// Requests a token for `scope` (`https://api.example/.default`).
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ pub struct Chain<T = AccessToken> {
 }
 
 impl<T> Chain<T> {
-    /// The chain of `provider` (`azure`), in the order in which its sources are asked.
+    /// The chain of `provider`, in the order in which its sources are tried.
     pub fn new(provider: &'static str, sources: Vec<Box<dyn Source<T>>>) -> Self {
         Self {
             provider,

@@ -10,7 +10,7 @@
 //!
 //! /// The token at hand, or one from the chain; after a 401, `cache.invalidate(&token)` and once more.
 //! async fn token(cache: &TokenCache, chain: &Chain, call: &Call) -> Result<AccessToken> {
-//!     let scope = "https://management.azure.com/.default";
+//!     let scope = "https://api.example/.default";
 //!     cache.token(scope, call, async |call| chain.token(scope, &call).await).await
 //! }
 //! ```

@@ -99,7 +99,7 @@ impl ApiError {
         self
     }
 
-    /// The permission whose lack is the reason (`Microsoft.Network/networkInterfaces/read`).
+    /// The missing permission that caused the error (`compute.instances.list`).
     #[must_use]
     pub fn with_missing_permission(mut self, permission: impl Into<String>) -> Self {
         self.missing_permission = Some(permission.into());

@@ -12,11 +12,11 @@ use super::Error;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SourceOutcome {
-    /// The source is not configured here, for the reason given (`AZURE_TENANT_ID is not set`): the
-    /// next one was asked.
+    /// The source isn't configured, for the given reason (`API_TOKEN is not set`); the next one was
+    /// tried.
     NotConfigured(String),
-    /// The source could not be reached, for the reason given: the next one was asked. It may be
-    /// there later, as the metadata service of a machine that is starting.
+    /// The source was unreachable, for the given reason; the next one was tried. It may be available
+    /// later, as the metadata service of a machine that is starting.
     Unreachable(String),
     /// The source is configured and failed: the chain stops here.
     Failed(Arc<dyn std::error::Error + Send + Sync + 'static>),

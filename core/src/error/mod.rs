@@ -50,7 +50,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The provider the error belongs to (`azure`), where one was chosen already.
+    /// The name of the provider the error belongs to, if one was already selected.
     pub fn provider(&self) -> Option<&str> {
         match self {
             Self::Config(error) => error.provider(),

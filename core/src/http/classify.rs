@@ -53,8 +53,8 @@ impl ResponseClass {
 
 /// Decides what the responses of one service mean, from status, headers and body.
 ///
-/// Services differ: AWS answers throttling with status 400 and an error code in the body, Google
-/// Cloud with 403 and a reason, DigitalOcean says in a header of its own when to come back.
+/// Services differ: one reports throttling with status 400 and an error code in the body, another
+/// with 403 and a reason, a third sends the time of the next attempt in its own header.
 pub trait ResponseClassifier: Send + Sync {
     /// The class of `response`; by default [`ResponseClass::of_status`].
     fn classify(&self, response: &RawResponse) -> ResponseClass {

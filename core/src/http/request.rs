@@ -26,6 +26,7 @@ pub struct Request {
     classifier: Option<&'static dyn ResponseClassifier>,
     authorizer: Option<Arc<dyn Authorizer>>,
     shown_parameters: &'static [&'static str],
+    no_proxy: bool,
 }
 
 impl Request {
@@ -42,6 +43,7 @@ impl Request {
             classifier: None,
             authorizer: None,
             shown_parameters: &[],
+            no_proxy: false,
         }
     }
 
@@ -101,6 +103,14 @@ impl Request {
         self
     }
 
+    /// The same request, sent past the proxies of the environment: to a metadata service, which only
+    /// this machine can reach. Loopback and link-local addresses need no such mark.
+    #[must_use]
+    pub fn no_proxy(mut self) -> Self {
+        self.no_proxy = true;
+        self
+    }
+
     /// The same request to another URL: the next page of a list.
     #[must_use]
     pub fn with_url(mut self, url: Url) -> Self {
@@ -135,6 +145,11 @@ impl Request {
     /// Where it goes.
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// Whether the request bypasses the proxies of the environment.
+    pub fn has_no_proxy(&self) -> bool {
+        self.no_proxy
     }
 
     /// The URL as logs and the record of requests show it.

@@ -54,6 +54,7 @@ pub(super) struct ReqwestTransport {
 /// The client for one origin, with its connections.
 #[derive(Debug, Clone)]
 struct OriginClient {
+    key: String,
     client: reqwest::Client,
     coalescer: ConnectionCoalescer,
     proxy: Option<Proxy>,
@@ -87,23 +88,28 @@ impl ReqwestTransport {
         })
     }
 
-    /// The client for the origin of `url`.
-    fn origin_client(&self, url: &Url) -> Result<OriginClient, TransportCause> {
+    /// The client for the origin of `url`; with `no_proxy`, one that bypasses proxies.
+    fn origin_client(&self, url: &Url, no_proxy: bool) -> Result<OriginClient, TransportCause> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let origin = origin_of(url);
-        if let Some(origin_client) = clients.get(&origin) {
+        let mut key = origin_of(url);
+        if no_proxy {
+            key.push_str(" without proxy");
+        }
+        if let Some(origin_client) = clients.get(&key) {
             return Ok(origin_client.clone());
         }
         let coalescer = ConnectionCoalescer::default();
-        let proxy = self.proxy(url)?;
+        let route = Route::of(url, no_proxy);
+        let proxy = self.proxy(url, route)?;
         let client = self
-            .builder(url, proxy.as_ref())?
+            .builder(url, route, proxy.as_ref())?
             .connector_layer(coalescer.clone())
             .build()
             .map_err(classify)?;
         Ok(clients
-            .entry(origin)
+            .entry(key.clone())
             .insert_entry(OriginClient {
+                key,
                 client,
                 coalescer,
                 proxy,
@@ -113,8 +119,8 @@ impl ReqwestTransport {
     }
 
     /// The proxy that requests to `url` go through.
-    fn proxy(&self, url: &Url) -> Result<Option<Proxy>, TransportCause> {
-        if Route::of(url) != Route::Proxied
+    fn proxy(&self, url: &Url, route: Route) -> Result<Option<Proxy>, TransportCause> {
+        if route != Route::Proxied
             || !self.settings.proxy_from_environment
             || self.server_name.is_some()
         {
@@ -137,16 +143,15 @@ impl ReqwestTransport {
         }
     }
 
-    /// Makes the next request to the origin of `url` open a new connection, unless another request
-    /// that timed out has done so. Requests under way on the old one may still be answered.
-    fn forget(&self, url: &Url, origin_client: &OriginClient) {
+    /// Makes the next request to this origin open a new connection, unless another request that
+    /// timed out has done so. Requests in flight on the old one may still succeed.
+    fn forget(&self, origin_client: &OriginClient) {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let origin = origin_of(url);
         if clients
-            .get(&origin)
+            .get(&origin_client.key)
             .is_some_and(|current| current.coalescer.is_same(&origin_client.coalescer))
         {
-            clients.remove(&origin);
+            clients.remove(&origin_client.key);
         }
     }
 
@@ -162,9 +167,9 @@ impl ReqwestTransport {
     fn builder(
         &self,
         url: &Url,
+        route: Route,
         proxy: Option<&Proxy>,
     ) -> Result<reqwest::ClientBuilder, TransportCause> {
-        let route = Route::of(url);
         // A proxy may speak TLS whatever the host behind it does.
         let tls = if route == Route::DirectPlain {
             TlsConfig::without_roots()
@@ -245,7 +250,7 @@ impl ReqwestTransport {
             && url.scheme() == "https"
             && proxy.is_http()
             && let Ok(Ok(client)) = self
-                .builder(url, Some(proxy))
+                .builder(url, Route::Proxied, Some(proxy))
                 .map(reqwest::ClientBuilder::build)
             && let Ok(Some(status)) =
                 tokio::time::timeout(self.settings.idle_timeout, proxy::refusal(&client, url)).await
@@ -301,10 +306,9 @@ impl Transport for ReqwestTransport {
         request: &Request,
         deadline: Instant,
     ) -> Result<RawResponse, TransportCause> {
-        let origin_client = self.origin_client(request.url())?;
+        let origin_client = self.origin_client(request.url(), request.has_no_proxy())?;
         let mut in_flight = InFlight {
-            wire: self,
-            url: request.url(),
+            transport: self,
             origin_client: &origin_client,
             deadline,
             timed_out: None,
@@ -339,7 +343,7 @@ impl Transport for ReqwestTransport {
     }
 
     async fn connect(&self, url: &Url) {
-        if let Ok(origin_client) = self.origin_client(url) {
+        if let Ok(origin_client) = self.origin_client(url, false) {
             origin_client
                 .coalescer
                 .preconnect(
@@ -363,8 +367,7 @@ impl Transport for ReqwestTransport {
 
 /// A request under way. When it is dropped because time is up, its connection goes too.
 struct InFlight<'a> {
-    wire: &'a ReqwestTransport,
-    url: &'a Url,
+    transport: &'a ReqwestTransport,
     origin_client: &'a OriginClient,
     deadline: Instant,
     /// Whether it timed out; `None` while that is open.
@@ -378,7 +381,7 @@ impl Drop for InFlight<'_> {
             .timed_out
             .unwrap_or_else(|| Instant::now() + DEADLINE_SLACK >= self.deadline)
         {
-            self.wire.forget(self.url, self.origin_client);
+            self.transport.forget(self.origin_client);
         }
     }
 }

@@ -1,38 +1,23 @@
-//! Which way a request takes: through the proxies of the environment, or past them; with TLS or
-//! without.
+//! The route of a request: through the proxies of the environment or directly, with TLS or without.
 
 use url::{Host, Url};
 
-/// Metadata services that are not at link-local addresses: Azure's platform address, Alibaba's,
-/// EC2's and GCE's over IPv6. They answer this machine only, and never a proxy.
-const METADATA_ADDRESSES: [&str; 4] = [
-    "168.63.129.16",
-    "100.100.100.200",
-    "fd00:ec2::254",
-    "fd20:ce::254",
-];
-
-/// The same by name.
-const METADATA_NAMES: [&str; 3] = [
-    "metadata.google.internal",
-    "metadata.goog",
-    "metadata.tencentyun.com",
-];
-
-/// The way to the host of a URL.
+/// How a request reaches its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
     /// Through the proxies of the environment.
     Proxied,
-    /// To this machine or its link, with TLS.
+    /// Directly, with TLS: to this machine, its link or a metadata service.
     Direct,
-    /// To this machine or its link, in the clear: the metadata services.
+    /// Directly, without TLS: as metadata services are reached.
     DirectPlain,
 }
 
 impl Route {
-    pub(super) fn of(url: &Url) -> Self {
-        match (stays_here(url), url.scheme()) {
+    /// The route to the host of `url`; `no_proxy` is true for a request that bypasses proxies
+    /// wherever it goes.
+    pub(super) fn of(url: &Url, no_proxy: bool) -> Self {
+        match (no_proxy || is_local(url), url.scheme()) {
             (false, _) => Self::Proxied,
             (true, "http") => Self::DirectPlain,
             (true, _) => Self::Direct,
@@ -40,29 +25,22 @@ impl Route {
     }
 }
 
-/// Whether the URL names this machine, its link or a metadata service, where a proxy has no
-/// business.
-fn stays_here(url: &Url) -> bool {
+/// Whether the host is this machine or on its link, which no proxy can reach for it.
+fn is_local(url: &Url) -> bool {
     let address = match url.host() {
         Some(Host::Domain(name)) => {
             let name = name.strip_suffix('.').unwrap_or(name);
-            return name == "localhost"
-                || name.ends_with(".localhost")
-                || METADATA_NAMES.contains(&name);
+            return name == "localhost" || name.ends_with(".localhost");
         }
         Some(Host::Ipv4(address)) => address.into(),
         Some(Host::Ipv6(address)) => std::net::IpAddr::from(address).to_canonical(),
         None => return false,
     };
-    let link_local = match address {
+    let is_link_local = match address {
         std::net::IpAddr::V4(address) => address.is_link_local(),
         std::net::IpAddr::V6(address) => address.is_unicast_link_local(),
     };
-    address.is_loopback()
-        || link_local
-        || METADATA_ADDRESSES
-            .iter()
-            .any(|known| known.parse() == Ok(address))
+    address.is_loopback() || is_link_local
 }
 
 #[cfg(test)]
@@ -72,11 +50,11 @@ mod tests {
     use super::*;
 
     fn route(url: &str) -> Route {
-        Route::of(&Url::parse(url).unwrap())
+        Route::of(&Url::parse(url).unwrap(), false)
     }
 
     #[test]
-    fn this_machine_its_link_and_metadata_services_are_never_asked_through_a_proxy() {
+    fn this_machine_and_its_link_are_never_reached_through_a_proxy() {
         for host in [
             "127.0.0.1",
             "127.9.9.9:8080",
@@ -89,10 +67,6 @@ mod tests {
             "169.254.169.254",
             "169.254.170.2",
             "[fe80::1]",
-            "168.63.129.16",
-            "[fd00:ec2::254]",
-            "metadata.google.internal",
-            "metadata.tencentyun.com",
         ] {
             assert_eq!(
                 route(&format!("http://{host}/x")),
@@ -104,9 +78,16 @@ mod tests {
     }
 
     #[test]
+    fn a_request_without_a_proxy_goes_directly_to_any_host() {
+        let route = |url| Route::of(&Url::parse(url).unwrap(), true);
+        assert_eq!(route("http://metadata.example/x"), Route::DirectPlain);
+        assert_eq!(route("https://metadata.example/x"), Route::Direct);
+    }
+
+    #[test]
     fn everything_else_goes_through_the_proxy_of_the_environment() {
         for host in [
-            "management.azure.com",
+            "cloud.example",
             "10.0.0.4",
             "localhost.example",
             "notlocalhost",

@@ -73,6 +73,14 @@ async fn ask_loopback_and_a_cloud() {
         told(client.send(&once, &call).await.unwrap_err()).0,
         TransportFailure::Connect
     );
+    // Neither has a request that bypasses proxies, although others to that host use one.
+    let direct = request("http://cloud.invalid/metadata")
+        .no_proxy()
+        .retry(RetryPolicy::none());
+    assert_eq!(
+        told(client.send(&direct, &call).await.unwrap_err()).0,
+        TransportFailure::Connect
+    );
     // A client that does not look at the environment has no way to that name.
     let apart = self::client(|settings| settings.proxy_from_environment = false);
     apart

@@ -86,7 +86,7 @@ impl ApiClient {
 
     /// A `GET` of `path` (segments below the endpoint, each encoded) with these query parameters.
     ///
-    /// `operation` says what it is for and reads well after "cannot": `list droplets`.
+    /// `operation` says what it is for and reads well after "cannot": `list servers`.
     pub fn get(&self, operation: &str, path: &[&str], query: &[(&str, &str)]) -> Request {
         Request::get(operation, self.url(path, query))
             .header(ACCEPT, HeaderValue::from_static("application/json"))

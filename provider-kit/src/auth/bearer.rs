@@ -23,8 +23,8 @@ pub struct BearerAuthorizer {
 }
 
 impl BearerAuthorizer {
-    /// Tokens of `chain` for `scope` (`https://www.googleapis.com/auth/compute.readonly`; empty for
-    /// a service that has no scopes).
+    /// Tokens of `chain` for `scope` (`https://api.example/auth/compute.readonly`; empty for a
+    /// service without scopes).
     pub fn new(provider: &'static str, chain: Chain, scope: impl Into<String>) -> Self {
         Self {
             provider,

@@ -35,7 +35,7 @@ struct Session {
     header: HeaderName,
 }
 
-/// The key of a role, in the words of Alibaba Cloud and Tencent Cloud.
+/// The key of a role; services differ in the names of its fields.
 #[derive(Deserialize)]
 struct RoleKey {
     #[serde(rename = "AccessKeyId", alias = "TmpSecretId")]
@@ -98,7 +98,7 @@ impl InstanceRole {
     }
 
     async fn send(&self, request: Request, call: &Call) -> Result<Response, SourceOutcome> {
-        let request = request.retry(
+        let request = request.no_proxy().retry(
             RetryPolicy::default()
                 .with_max_retries(2)
                 .without_connect_retries(),

@@ -18,7 +18,7 @@ pub use tags::{TagFilter, TagNearMisses};
 /// A listed resource, in neutral words.
 #[derive(Debug, Clone)]
 pub struct Instance {
-    /// What it is, in the cloud's words: `droplet`.
+    /// Its kind, in the cloud's terms: `server`.
     pub kind: &'static str,
     /// The cloud's id.
     pub id: String,

@@ -27,8 +27,8 @@ impl TagFilter {
         }
     }
 
-    /// The same filter, in whose values `*` stands for any characters and `?` for one or none, as
-    /// in the filters of AWS; `\` makes the character after it a plain one.
+    /// The same filter, whose values are patterns: `*` matches any characters, `?` one or none, and
+    /// `\` makes the following character literal.
     #[must_use]
     pub fn with_wildcards(mut self) -> Self {
         self.has_wildcards = true;

@@ -2,14 +2,14 @@
 //!
 //! A provider describes one discovery as a [`Conformance`] value: its join string, the requests
 //! it makes with the responses a real service gave ([`Exchange`]), the addresses that follow, and
-//! how its service says "slow down", "who are you" and "you may not". [`conformance!`] makes the
-//! tests of it:
+//! how its service reports throttling, an expired credential and a missing permission.
+//! [`conformance!`] generates the tests from it:
 //!
 //! ```ignore-in-doctest
-//! cloud_autojoin_provider_kit::conformance!(digitalocean);
+//! cloud_autojoin_provider_kit::conformance!(example_cloud);
 //! ```
 //!
-//! `providers/digitalocean/tests/conformance.rs` is a whole one.
+//! `providers/digitalocean/tests/conformance.rs` is a complete example.
 //!
 //! The service is [`wiremock`] on a loopback port; waits pass at once on an auto-advancing clock;
 //! resets, truncated bodies and hangs are injected between client and server. Every error, log

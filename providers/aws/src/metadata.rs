@@ -58,6 +58,7 @@ impl InstanceMetadata {
         let request = Request::get("get a session of the instance metadata service", url)
             .with_method(Method::PUT)
             .header(TOKEN_TTL, SIX_HOURS)
+            .no_proxy()
             .classified_by(&AwsApi)
             .retry(
                 RetryPolicy::default()
@@ -174,7 +175,9 @@ impl Session<'_> {
     fn request(&self, path: &str) -> Request {
         let mut url = self.endpoint.clone();
         url.set_path(path);
-        Request::get("read the metadata of this instance", url).header(TOKEN, self.token.clone())
+        Request::get("read the metadata of this instance", url)
+            .header(TOKEN, self.token.clone())
+            .no_proxy()
     }
 }
 

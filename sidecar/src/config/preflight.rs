@@ -31,7 +31,7 @@ impl Preflight<'_> {
         let addresses: Vec<Address> = (4..7).map(sample).collect();
         let view = View {
             watch: self.watch,
-            provider: "azure",
+            provider: "sample",
             subject: "sample addresses",
             addresses: &addresses,
         };

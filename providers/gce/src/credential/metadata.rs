@@ -110,6 +110,7 @@ impl MetadataServer {
             .map_err(|_| DecodeError::new(NAME, operation, "no such path"))?;
         Ok(Request::get(operation, url)
             .header(FLAVOR, GOOGLE)
+            .no_proxy()
             .retry(RetryPolicy::default().without_connect_retries()))
     }
 
