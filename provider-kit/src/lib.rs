@@ -30,6 +30,7 @@ pub mod api;
 pub mod auth;
 #[cfg(feature = "dns")]
 pub mod dns;
+pub mod go_discover;
 pub mod keys;
 pub mod select;
 #[cfg(feature = "testing")]
@@ -38,6 +39,6 @@ pub mod testing;
 pub use api::{Api, ApiClient, ErrorBody, Pages};
 pub use cloud_autojoin_core::config::{KeySpec, Options, Values};
 pub use select::{
-    AddressScope, AddressType, Instance, InstanceAddress, Interfaces, PowerState, Selection,
-    TagFilter,
+    AddressScope, AddressType, Instance, InstanceAddress, Interfaces, Places, PowerState,
+    Selection, TagFilter,
 };

@@ -7,7 +7,7 @@ use cloud_autojoin_core::error::ApiError;
 use cloud_autojoin_core::http::{
     Authorizer, HttpClient, JsonResponse, Request, Response, ResponseClass, ResponseClassifier,
 };
-use cloud_autojoin_core::{Call, Context, Error, Result};
+use cloud_autojoin_core::{Call, Context, Discovery, Error, Finding, Result};
 use futures::future::{Either, select};
 use http::HeaderMap;
 use http::header::{ACCEPT, HeaderValue};
@@ -190,6 +190,19 @@ impl ApiClient {
     /// The pages of the list that `first` begins.
     pub fn pages<'a>(&'a self, first: Request, call: &'a Call) -> Pages<'a> {
         Pages::new(self, first, call)
+    }
+
+    /// Completes an answer: with the identity of its requests and, if there was nothing to examine,
+    /// with what that means and what to check.
+    #[must_use]
+    pub fn conclude(&self, mut discovery: Discovery, nothing: &str, hint: &str) -> Discovery {
+        if discovery.examined() == 0 {
+            discovery.add_finding(Finding::new(nothing).with_hint(hint));
+        }
+        if let Some(identity) = self.identity() {
+            discovery.set_identity(identity);
+        }
+        discovery
     }
 
     /// Runs `work` while a connection to the API is opened: for a cloud that is asked for a token

@@ -1,8 +1,10 @@
 //! One cloud's HTTP API: requests, pages, errors.
 //!
 //! `client.rs` sends and decodes, `pages.rs` follows a list to its end, `error_body.rs` reads the
-//! cloud's own words out of a refusal, `rate_limit.rs` how long to wait after one.
+//! cloud's own words out of a refusal, `class.rs` what its code means, `rate_limit.rs` how long to
+//! wait after one.
 
+mod class;
 mod client;
 mod error_body;
 mod pages;
@@ -10,6 +12,7 @@ mod rate_limit;
 #[cfg(feature = "xml")]
 mod xml;
 
+pub use class::class_of_code;
 pub use client::{Api, ApiClient};
 pub use error_body::ErrorBody;
 pub use pages::Pages;

@@ -96,6 +96,31 @@ impl<'a> Pages<'a> {
         self.headers.get(name)?.to_str().ok()?.trim().parse().ok()
     }
 
+    /// The items of all pages. `read` takes those of one page and says where the next one is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pages::next_json`], and those of `read`.
+    pub async fn collect<P: DeserializeOwned, T>(
+        mut self,
+        mut read: impl FnMut(P, &mut Self) -> Result<Vec<T>>,
+    ) -> Result<Vec<T>> {
+        let mut items = Vec::new();
+        while let Some(page) = self.next_json().await? {
+            items.extend(read(page, &mut self)?);
+        }
+        Ok(items)
+    }
+
+    /// Where the next page begins, for a service that counts items: after `size` times the pages
+    /// so far. The list goes on if it has more than that in `total`, or, where the service doesn't
+    /// say how many it has, if the last page was full.
+    pub fn next_offset(&self, size: u64, found: usize, total: Option<u64>) -> Option<u64> {
+        let offset = size * self.seen.len() as u64;
+        let has_next = total.map_or(found as u64 >= size, |total| offset < total);
+        has_next.then_some(offset)
+    }
+
     /// As [`Pages::next_json`], for XML.
     ///
     /// # Errors

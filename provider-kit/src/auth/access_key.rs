@@ -1,7 +1,7 @@
 //! Requests signed with an access key: one that is given, or one of the instance's role.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -11,6 +11,8 @@ use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{Authorizer, Request};
 use cloud_autojoin_core::{Call, DecodeError, Result, Secret};
 use http::header::AUTHORIZATION;
+
+use super::InstanceRole;
 
 /// An access key: long-lived, or temporary with a session token.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,15 +85,18 @@ impl AccessKey {
 #[derive(Debug)]
 pub struct GivenKey {
     key: Option<AccessKey>,
-    missing: &'static str,
+    missing: String,
 }
 
 impl GivenKey {
     const NAME: &'static str = "access key";
 
     /// The key, or what to say of its absence: `` `access_key_id` isn't set ``.
-    pub fn new(key: Option<AccessKey>, missing: &'static str) -> Self {
-        Self { key, missing }
+    pub fn new(key: Option<AccessKey>, missing: impl Into<String>) -> Self {
+        Self {
+            key,
+            missing: missing.into(),
+        }
     }
 }
 
@@ -106,7 +111,7 @@ impl Source for GivenKey {
         let key = self
             .key
             .clone()
-            .ok_or_else(|| SourceOutcome::NotConfigured(self.missing.to_owned()))?;
+            .ok_or_else(|| SourceOutcome::NotConfigured(self.missing.clone()))?;
         Ok(key.into_access_token(call.clock().wall() + DAY))
     }
 }
@@ -126,6 +131,27 @@ pub struct SigningAuthorizer {
 }
 
 impl SigningAuthorizer {
+    /// Signs by `sign` with the access key that the keys `id`, `secret` and `session_token` give,
+    /// else with that of the instance's role, which needs `permission`.
+    pub fn of_key_or_role(
+        options: &mut Options<'_>,
+        [id, secret, session_token]: [&KeySpec; 3],
+        role: InstanceRole,
+        permission: &str,
+        sign: SignRequest,
+    ) -> Arc<Self> {
+        let (provider, keys) = (
+            role.provider(),
+            format!("`{}` and `{}`", id.name, secret.name),
+        );
+        let key = AccessKey::from_options(options, id, secret, session_token);
+        let given = GivenKey::new(key, format!("{keys} aren't set"));
+        let hint =
+            format!("set {keys}, or attach a role with the action `{permission}` to the instance");
+        let chain = Chain::new(provider, vec![Box::new(given), Box::new(role)]).with_hint(hint);
+        Arc::new(Self::new(provider, chain, sign))
+    }
+
     /// Signs by `sign` with the keys of `chain`.
     pub fn new(provider: &'static str, chain: Chain, sign: SignRequest) -> Self {
         Self {

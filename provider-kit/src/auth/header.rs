@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use cloud_autojoin_core::config::{KeySpec, Options};
 use cloud_autojoin_core::http::{Authorizer, Request};
 use cloud_autojoin_core::{Call, ConfigProblem, Result, Secret};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -19,6 +20,26 @@ pub struct StaticHeader {
 }
 
 impl StaticHeader {
+    /// `Authorization: Bearer TOKEN`, with the token that `key` gives, if it gives one.
+    pub fn bearer_from(options: &mut Options<'_>, key: &KeySpec) -> Option<Arc<Self>> {
+        let token = options.secret(key)?;
+        options.accept(Self::bearer(key.name, &token))
+    }
+
+    /// A header of the cloud's own with the token that `key` gives, if it gives one.
+    pub fn header_from(
+        options: &mut Options<'_>,
+        key: &KeySpec,
+        name: &'static str,
+    ) -> Option<Arc<Self>> {
+        let token = options.secret(key)?;
+        options.accept(Self::header(
+            key.name,
+            HeaderName::from_static(name),
+            &token,
+        ))
+    }
+
     /// `Authorization: Bearer TOKEN`, with the token of `key`.
     ///
     /// # Errors

@@ -61,6 +61,11 @@ impl InstanceRole {
         }
     }
 
+    /// The provider whose instances have the role.
+    pub(super) fn provider(&self) -> &'static str {
+        self.provider
+    }
+
     /// Opens a session first, by a `PUT` of `url`, where the service knows sessions.
     #[must_use]
     pub fn with_session(mut self, url: Url, lifetime: HeaderName, header: HeaderName) -> Self {

@@ -11,6 +11,21 @@ pub enum AddressScope {
     Public,
 }
 
+impl AddressScope {
+    /// The scope of an address by its range: private are RFC 1918 and unique local addresses.
+    pub fn of(ip: IpAddr) -> Self {
+        let is_private = match ip {
+            IpAddr::V4(ip) => ip.is_private(),
+            IpAddr::V6(ip) => ip.is_unique_local(),
+        };
+        if is_private {
+            Self::Private
+        } else {
+            Self::Public
+        }
+    }
+}
+
 /// Defines an enum whose variants are words of the join string, with `WORDS`, `from_word` and
 /// `word`.
 #[macro_export]

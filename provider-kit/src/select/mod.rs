@@ -6,13 +6,16 @@
 //! [`TagFilter`].
 
 mod address_type;
+mod places;
 mod tags;
 
 use std::net::IpAddr;
 
-use cloud_autojoin_core::{Address, Exclusion, Node};
+use cloud_autojoin_core::config::{KeySpec, Options};
+use cloud_autojoin_core::{Address, Discovery, Exclusion, Node};
 
 pub use address_type::{AddressScope, AddressType, Interfaces, PowerState};
+pub use places::Places;
 pub use tags::{TagFilter, TagNearMisses};
 
 /// A listed resource, in neutral words.
@@ -83,6 +86,46 @@ impl Instance {
         self
     }
 
+    /// Sets its tags, of names with values.
+    #[must_use]
+    pub fn with_tags(mut self, tags: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.tags = tags.into_iter().collect();
+        self
+    }
+
+    /// Sets its tags, of names alone.
+    #[must_use]
+    pub fn with_tag_names(self, names: impl IntoIterator<Item = String>) -> Self {
+        self.with_tags(names.into_iter().map(|name| (name, String::new())))
+    }
+
+    /// Adds addresses as [`Instance::add_address`] does.
+    #[must_use]
+    pub fn with_addresses<T: AsRef<str>>(
+        mut self,
+        texts: impl IntoIterator<Item = T>,
+        scope: AddressScope,
+    ) -> Self {
+        for text in texts {
+            self.add_address(text.as_ref(), scope);
+        }
+        self
+    }
+
+    /// Adds addresses whose range says their scope ([`AddressScope::of`]).
+    #[must_use]
+    pub fn with_addresses_by_range<T: AsRef<str>>(
+        mut self,
+        texts: impl IntoIterator<Item = T>,
+    ) -> Self {
+        for text in texts {
+            if let Ok(ip) = text.as_ref().trim().parse() {
+                self.add_address(text.as_ref(), AddressScope::of(ip));
+            }
+        }
+        self
+    }
+
     /// Adds an address of the primary interface. Text that is no IP address is left out: clouds
     /// send empty strings and names while an instance is being created.
     pub fn add_address(&mut self, text: &str, scope: AddressScope) {
@@ -103,6 +146,8 @@ impl Instance {
 pub struct Selection {
     /// Tags that must all hold.
     pub tags: TagFilter,
+    /// Where instances must be.
+    pub places: Places,
     /// Which addresses are returned.
     pub address_type: AddressType,
     /// Which power states count.
@@ -112,6 +157,60 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// What these keys ask for. A word that only the provider knows counts as the default type.
+    pub fn from_options(
+        options: &Options<'_>,
+        address_type: &KeySpec,
+        power_state: &KeySpec,
+    ) -> Self {
+        Self {
+            address_type: options
+                .word(address_type, AddressType::from_word)
+                .unwrap_or_default(),
+            power_state: options
+                .word(power_state, PowerState::from_word)
+                .unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    /// The same selection of instances with these tags.
+    #[must_use]
+    pub fn with_tags(mut self, tags: TagFilter) -> Self {
+        self.tags = tags;
+        self
+    }
+
+    /// The same selection of instances in these places.
+    #[must_use]
+    pub fn with_places(mut self, places: Places) -> Self {
+        self.places = places;
+        self
+    }
+
+    /// What is looked for, in words: ``droplets with tag `consul` in region `fra1` ``.
+    pub fn subject(&self, kind: &str) -> String {
+        let mut subject = kind.to_owned();
+        if !self.tags.is_empty() {
+            subject += &format!(" with {}", self.tags);
+        }
+        if !self.places.is_empty() {
+            subject += &format!(" in {}", self.places);
+        }
+        subject
+    }
+
+    /// Adds the nodes for `instances` to an answer.
+    pub fn record<T: Into<Instance>>(
+        &self,
+        discovery: &mut Discovery,
+        instances: impl IntoIterator<Item = T>,
+    ) {
+        for instance in instances {
+            discovery.record(self.apply(instance.into()));
+        }
+    }
+
     /// The node for `instance`: with its addresses, or with the reason why it has none.
     pub fn apply(&self, instance: Instance) -> Node {
         let mut node = Node::new(instance.kind, instance.id, instance.name);
@@ -125,6 +224,7 @@ impl Selection {
         }
         node.excluded.extend(self.tags.mismatches(&instance.tags));
         node.tags = instance.tags;
+        node.excluded.extend(self.places.mismatch(&node.attributes));
         if let Some((state, false)) = instance.state
             && self.power_state == PowerState::Running
         {
@@ -214,6 +314,48 @@ mod tests {
                 "its instance is off"
             ]
         );
+    }
+
+    #[test]
+    fn an_instance_elsewhere_is_excluded_by_the_attribute_that_places_name() {
+        let selection = Selection {
+            places: Places::new("region", vec!["fra1".into(), "ams3".into()]),
+            ..Selection::default()
+        };
+        let node = |region| selection.apply(instance().with_attribute("region", region));
+        assert!(node("ams3").is_match());
+        assert_eq!(
+            node("nyc3").excluded[0].to_string(),
+            "not part of region `fra1`, `ams3`"
+        );
+        assert_eq!(node("").excluded[0].code(), "not_member");
+    }
+
+    #[test]
+    fn a_selection_says_what_it_looks_for() {
+        let selection = Selection::default();
+        assert_eq!(selection.subject("droplets"), "droplets");
+        let selection = selection
+            .with_tags(TagFilter::of_names(["consul", "prod"]))
+            .with_places(Places::new("region", vec!["fra1".into(), "ams3".into()]));
+        assert_eq!(
+            selection.subject("droplets"),
+            "droplets with tag `consul` and `prod` in region `fra1`, `ams3`"
+        );
+    }
+
+    #[test]
+    fn addresses_have_the_scope_of_their_range_where_the_cloud_says_none() {
+        let instance = Instance::new("server", "1", "web").with_addresses_by_range([
+            "10.0.0.4",
+            "fd00::4",
+            "203.0.113.4",
+            "2001:db8::4",
+            "none",
+        ]);
+        let scopes: Vec<_> = instance.addresses.iter().map(|found| found.scope).collect();
+        use AddressScope::{Private, Public};
+        assert_eq!(scopes, [Private, Private, Public, Public]);
     }
 
     #[test]

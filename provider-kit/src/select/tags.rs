@@ -1,16 +1,32 @@
 //! Tags that must hold, and what almost matched.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use cloud_autojoin_core::config::{KeySpec, Options};
 use cloud_autojoin_core::{Exclusion, Finding};
 
-/// Tags (or labels) with the values they must have. Names and values are compared exactly, unless
-/// the cloud has wildcards ([`TagFilter::with_wildcards`]).
+/// Tags (or labels) that must all be there, with the values they must have. Names and values are
+/// compared exactly, unless the cloud compares otherwise ([`TagFilter::with_wildcards`],
+/// [`TagFilter::without_case`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TagFilter {
     conditions: Vec<(String, String)>,
-    has_wildcards: bool,
+    comparison: Comparison,
+}
+
+/// How tags are compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Comparison {
+    /// Name and value.
+    #[default]
+    Exact,
+    /// Name, and a pattern for the value.
+    Wildcards,
+    /// The name alone: tags have no values.
+    Name,
+    /// The name alone, without case.
+    NameWithoutCase,
 }
 
 impl TagFilter {
@@ -23,15 +39,30 @@ impl TagFilter {
             .map(|(name, value)| (name.into(), value.into()));
         Self {
             conditions: conditions.collect(),
-            has_wildcards: false,
+            comparison: Comparison::Exact,
         }
+    }
+
+    /// Every one of these tags must be there, for a cloud whose tags have no values.
+    pub fn of_names<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
+        Self {
+            comparison: Comparison::Name,
+            ..Self::new(names.into_iter().map(|name| (name, "")))
+        }
+    }
+
+    /// The same filter of names, which are compared without case.
+    #[must_use]
+    pub fn without_case(mut self) -> Self {
+        self.comparison = Comparison::NameWithoutCase;
+        self
     }
 
     /// The same filter, whose values are patterns: `*` matches any characters, `?` one or none, and
     /// `\` makes the following character literal.
     #[must_use]
     pub fn with_wildcards(mut self) -> Self {
-        self.has_wildcards = true;
+        self.comparison = Comparison::Wildcards;
         self
     }
 
@@ -63,6 +94,13 @@ impl TagFilter {
         &self.conditions
     }
 
+    /// The name of the first tag, for a service that filters by one; empty if there is none.
+    pub fn first_name(&self) -> &str {
+        self.conditions
+            .first()
+            .map_or("", |(name, _)| name.as_str())
+    }
+
     /// Whether no tag is asked for.
     pub fn is_empty(&self) -> bool {
         self.conditions.is_empty()
@@ -70,23 +108,43 @@ impl TagFilter {
 
     /// Every condition that `tags` don't meet, with what is there instead.
     pub fn mismatches(&self, tags: &[(String, String)]) -> Vec<Exclusion> {
-        let mismatch = |(name, wanted): &(String, String)| {
-            let found = tags
-                .iter()
-                .find(|(known, _)| known == name)
-                .map(|(_, value)| value);
-            match found {
-                Some(value) if value == wanted && !self.has_wildcards => None,
-                Some(value) if self.has_wildcards && matches_pattern(wanted, value) => None,
-                Some(value) => Some(Exclusion::TagDiffers {
-                    tag: name.clone(),
-                    wanted: wanted.clone(),
-                    found: value.clone(),
-                }),
-                None => Some(Exclusion::TagMissing { tag: name.clone() }),
-            }
+        let is_named = |known: &str, name: &str| match self.comparison {
+            Comparison::NameWithoutCase => known.to_lowercase() == name.to_lowercase(),
+            _ => known == name,
+        };
+        let has_value = |found: &str, wanted: &str| match self.comparison {
+            Comparison::Exact => found == wanted,
+            Comparison::Wildcards => matches_pattern(wanted, found),
+            Comparison::Name | Comparison::NameWithoutCase => true,
+        };
+        let mismatch = |(name, wanted): &(String, String)| match tags
+            .iter()
+            .find(|(known, _)| is_named(known, name))
+        {
+            Some((_, found)) if has_value(found, wanted) => None,
+            Some((_, found)) => Some(Exclusion::TagDiffers {
+                tag: name.clone(),
+                wanted: wanted.clone(),
+                found: found.clone(),
+            }),
+            None => Some(Exclusion::TagMissing { tag: name.clone() }),
         };
         self.conditions.iter().filter_map(mismatch).collect()
+    }
+}
+
+/// In words: ``tag `role` = `server` and `dc` = `1` ``.
+impl fmt::Display for TagFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tag ")?;
+        for (index, (name, value)) in self.conditions.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { " and " })?;
+            match self.comparison {
+                Comparison::Exact | Comparison::Wildcards => write!(f, "`{name}` = `{value}`")?,
+                Comparison::Name | Comparison::NameWithoutCase => write!(f, "`{name}`")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -198,6 +256,28 @@ mod tests {
                 .len(),
             2
         );
+    }
+
+    #[test]
+    fn tags_without_values_are_compared_by_name() {
+        let found = tags(&[("Consul", ""), ("prod", "")]);
+        let filter = TagFilter::of_names(["consul", "prod"]);
+        assert_eq!(
+            filter.mismatches(&found),
+            [Exclusion::TagMissing {
+                tag: "consul".into()
+            }]
+        );
+        assert_eq!(filter.without_case().mismatches(&found), []);
+    }
+
+    #[test]
+    fn a_filter_is_shown_in_words() {
+        let filter = TagFilter::new([("role", "server"), ("dc", "1")]);
+        assert_eq!(filter.to_string(), "tag `role` = `server` and `dc` = `1`");
+        let filter = TagFilter::of_names(["consul", "prod"]);
+        assert_eq!(filter.to_string(), "tag `consul` and `prod`");
+        assert_eq!(filter.first_name(), "consul");
     }
 
     #[test]
