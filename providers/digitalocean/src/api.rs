@@ -88,7 +88,7 @@ pub(crate) struct Region {
     pub(crate) slug: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(crate) struct Networks {
     #[serde(default)]
     pub(crate) v4: Vec<Network>,

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use cloud_autojoin_core::{Call, Context, Discovery, Finding, Provider, Result};
 use cloud_autojoin_provider_kit::auth::StaticHeader;
-use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options, PowerState, Selection};
+use cloud_autojoin_provider_kit::{ApiClient, Options, Pages, Places, Selection};
 
 use crate::api::{HetznerApi, NetworkPage, Server, ServerPage};
 use crate::keys::{
     ADDRESS_TYPE, API_TOKEN, ENDPOINT, LABEL_SELECTOR, LOCATION, NETWORK, POWER_STATE,
 };
-use crate::select::Conditions;
+use crate::select::Network;
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "hetzner";
@@ -22,30 +22,17 @@ const PAGE_SIZE: &str = "50";
 pub struct Hetzner {
     client: ApiClient,
     label_selector: String,
-    conditions: Conditions,
+    /// The name or id of the network, as it was given.
+    network: Option<String>,
     selection: Selection,
 }
 
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let token = options
-        .secret(&API_TOKEN)
-        .map(|token| StaticHeader::bearer(API_TOKEN.name, &token));
-    let authorizer = token.and_then(|header| options.accept(header));
-    let label_selector = options.text(&LABEL_SELECTOR);
-    let conditions = Conditions {
-        locations: options.list(&LOCATION),
-        network: options.text(&NETWORK),
-    };
-    let selection = Selection {
-        address_type: options
-            .word(&ADDRESS_TYPE, AddressType::from_word)
-            .unwrap_or_default(),
-        power_state: options
-            .word(&POWER_STATE, PowerState::from_word)
-            .unwrap_or_default(),
-        ..Selection::default()
-    };
+    let authorizer = StaticHeader::bearer_from(options, &API_TOKEN);
+    let (label_selector, network) = (options.text(&LABEL_SELECTOR), options.text(&NETWORK));
+    let selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE)
+        .with_places(Places::new("location", options.list(&LOCATION)));
     // `HCLOUD_ENDPOINT` of Hetzner's own tools has the version in it.
     let endpoint = options.endpoint(&ENDPOINT).map(|mut url| {
         let path = url
@@ -61,7 +48,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         Some(Box::new(Hetzner {
             client,
             label_selector: label_selector?,
-            conditions,
+            network,
             selection,
         }) as Box<dyn Provider>)
     })
@@ -74,47 +61,30 @@ impl Provider for Hetzner {
     }
 
     fn subject(&self) -> String {
-        let mut subject = format!("servers with labels `{}`", self.label_selector);
-        if !self.conditions.locations.is_empty() {
-            subject += &format!(" in location `{}`", self.conditions.locations.join("`, `"));
-        }
-        if let Some(network) = &self.conditions.network {
-            subject += &format!(" in network `{network}`");
-        }
-        subject
+        let labels = format!("servers with labels `{}`", self.label_selector);
+        let network = self.network.as_ref();
+        let network = network.map_or_else(String::new, |name| format!(" in network `{name}`"));
+        self.selection.subject(&labels) + &network
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
-        let (network, servers) = futures::try_join!(self.network_id(call), self.servers(call))?;
-        let found = servers.len();
-        match (&self.conditions.network, network) {
-            (Some(name), None) => {
-                let finding = Finding::new(format!("the project has no network `{name}`"));
-                discovery.add_finding(finding.with_hint(
-                    "check `network`; `hcloud network list` shows the networks of the project",
-                ));
-            }
-            _ => servers.into_iter().for_each(|server| {
-                discovery.record(
-                    self.selection
-                        .apply(self.conditions.instance(server, network)),
-                )
-            }),
+        let (network, servers) = futures::try_join!(self.network(call), self.servers(call))?;
+        if let Some(Network { name, id: None }) = &network {
+            let finding = Finding::new(format!("the project has no network `{name}`"));
+            let hint = "check `network`; `hcloud network list` shows the networks of the project";
+            discovery.add_finding(finding.with_hint(hint));
         }
-        if found == 0 {
-            let finding = Finding::new(format!(
-                "no server of the project matches the label selector `{}`",
-                self.label_selector
-            ));
-            discovery.add_finding(finding.with_hint(
-                "check `label_selector`, and that the token is of the project with the servers; `hcloud server list -o columns=name,labels` shows their labels",
-            ));
-        }
-        if let Some(identity) = self.client.identity() {
-            discovery.set_identity(identity);
-        }
-        Ok(discovery)
+        let instances = servers
+            .into_iter()
+            .map(|server| server.instance(network.as_ref()));
+        self.selection.record(&mut discovery, instances);
+        let nothing = format!(
+            "no server of the project matches the label selector `{}`",
+            self.label_selector
+        );
+        let hint = "check `label_selector`, and that the token is of the project with the servers; `hcloud server list -o columns=name,labels` shows their labels";
+        Ok(self.client.conclude(discovery, &nothing, hint))
     }
 }
 
@@ -124,30 +94,26 @@ impl Hetzner {
             ("label_selector", self.label_selector.as_str()),
             ("per_page", PAGE_SIZE),
         ];
-        let mut pages = self.client.pages(
-            self.client.get("list servers", &["v1", "servers"], &query),
-            call,
-        );
-        let mut servers = Vec::new();
-        while let Some(page) = pages.next_json::<ServerPage>().await? {
+        let request = self.client.get("list servers", &["v1", "servers"], &query);
+        let read = |page: ServerPage, pages: &mut Pages<'_>| {
             pages.follow_query("page", page.next())?;
-            servers.extend(page.servers);
-        }
-        Ok(servers)
+            Ok(page.servers)
+        };
+        self.client.pages(request, call).collect(read).await
     }
 
-    /// The id of the network, which is requested where its name was given.
-    async fn network_id(&self, call: &Call) -> Result<Option<u64>> {
-        let Some(network) = &self.conditions.network else {
+    /// The network with its id, which is requested where its name was given.
+    async fn network(&self, call: &Call) -> Result<Option<Network>> {
+        let Some(name) = self.network.clone() else {
             return Ok(None);
         };
-        if let Ok(id) = network.parse() {
-            return Ok(Some(id));
+        let mut id = name.parse().ok();
+        if id.is_none() {
+            let path = ["v1", "networks"];
+            let request = self.client.get("list networks", &path, &[("name", &name)]);
+            let page: NetworkPage = self.client.json(request, call).await?;
+            id = page.networks.first().map(|network| network.id);
         }
-        let request = self
-            .client
-            .get("list networks", &["v1", "networks"], &[("name", network)]);
-        let page: NetworkPage = self.client.json(request, call).await?;
-        Ok(page.networks.first().map(|network| network.id))
+        Ok(Some(Network { name, id }))
     }
 }

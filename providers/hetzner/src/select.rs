@@ -7,63 +7,40 @@ use cloud_autojoin_provider_kit::{AddressScope, Instance};
 
 use crate::api::Server;
 
-/// What only the provider can decide: one of these locations, this network.
-#[derive(Debug)]
-pub(crate) struct Conditions {
-    pub(crate) locations: Vec<String>,
-    /// The name or id of the network, as it was given.
-    pub(crate) network: Option<String>,
+/// The private network that servers must be attached to.
+pub(crate) struct Network {
+    /// Its name or id, as it was given.
+    pub(crate) name: String,
+    /// Its id; none if there is no such network.
+    pub(crate) id: Option<u64>,
 }
 
-impl Conditions {
-    /// The server as an instance, excluded if it doesn't meet the conditions. `network` is the id
-    /// of the network.
-    pub(crate) fn instance(&self, server: Server, network: Option<u64>) -> Instance {
-        let is_running = server.status == "running";
-        let mut instance = Instance::new("server", server.id.to_string(), server.name.clone())
-            .with_state(server.status.clone(), is_running)
-            .with_attribute("location", server.location());
-        instance.excluded = self.mismatch(&server, network);
-        for private in server.private_net {
-            if network.is_none_or(|network| network == private.network) {
-                instance.add_address(&private.ip, AddressScope::Private);
-            }
-        }
-        if let Some(ipv4) = server.public_net.ipv4 {
-            instance.add_address(&ipv4.ip, AddressScope::Public);
-        }
-        if let Some(address) = server
+impl Server {
+    /// The server as an instance, with its private addresses in `network` or in all networks.
+    pub(crate) fn instance(self, network: Option<&Network>) -> Instance {
+        let is_running = self.status == "running";
+        let location = self.location().to_owned();
+        let is_here = |id: u64| network.is_none_or(|network| network.id == Some(id));
+        let is_attached =
+            network.is_none() || self.private_net.iter().any(|net| is_here(net.network));
+        let private = self.private_net.iter().filter(|net| is_here(net.network));
+        let ipv6 = self
             .public_net
             .ipv6
-            .and_then(|ipv6| first_address(&ipv6.ip))
-        {
-            instance.add_address(&address.to_string(), AddressScope::Public);
+            .and_then(|block| first_address(&block.ip));
+        let public = self.public_net.ipv4.map(|found| found.ip);
+        let mut instance = Instance::new("server", self.id.to_string(), self.name)
+            .with_state(self.status, is_running)
+            .with_attribute("location", location)
+            .with_tags(self.labels)
+            .with_addresses(private.map(|net| &net.ip), AddressScope::Private)
+            .with_addresses(public, AddressScope::Public)
+            .with_addresses(ipv6.map(|ip| ip.to_string()), AddressScope::Public);
+        if let Some(network) = network.filter(|_| !is_attached) {
+            let of = format!("network `{}`", network.name);
+            instance.excluded = Some(Exclusion::NotMember { of });
         }
-        instance.tags = server.labels.into_iter().collect();
         instance
-    }
-
-    fn mismatch(&self, server: &Server, network: Option<u64>) -> Option<Exclusion> {
-        if !self.locations.is_empty()
-            && !self
-                .locations
-                .iter()
-                .any(|location| location == server.location())
-        {
-            return Some(Exclusion::NotMember {
-                of: format!("location `{}`", self.locations.join("`, `")),
-            });
-        }
-        let is_attached = |id| {
-            server
-                .private_net
-                .iter()
-                .any(|private| private.network == id)
-        };
-        let is_elsewhere = network.is_some_and(|id| !is_attached(id));
-        is_elsewhere.then(|| Exclusion::NotMember {
-            of: format!("network `{}`", self.network.as_deref().unwrap_or_default()),
-        })
     }
 }
 

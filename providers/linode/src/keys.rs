@@ -2,13 +2,16 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The word of `address_type` that only Linode has.
+pub(crate) const VPC_V4: &str = "vpc_v4";
+
 /// The words of `address_type`.
-pub(crate) const ADDRESS_TYPES: &[&str] = &[
+const ADDRESS_TYPES: &[&str] = &[
     "private_v4",
     "public_v4",
     "private_v6",
     "public_v6",
-    "vpc_v4",
+    VPC_V4,
     "private",
     "public",
 ];
@@ -18,8 +21,6 @@ pub(crate) const API_TOKEN: KeySpec = KeySpec::new(
     "the personal access token, with the scope `linodes:read_only`",
 )
 .env(&["LINODE_TOKEN"])
-.env_if_empty()
-.env_if_empty()
 .env_if_empty()
 .secret()
 .required();

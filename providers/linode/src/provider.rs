@@ -1,20 +1,23 @@
 //! From options to `GET /linode/instances` and, for addresses in VPCs, `GET /vpcs/ips` beside it.
 
 use async_trait::async_trait;
+use cloud_autojoin_core::http::Request;
 use cloud_autojoin_core::{
-    Call, ConfigProblem, ConfigString, Context, Discovery, Finding, Provider, Result, RoleDocument,
+    Call, ConfigProblem, ConfigString, Context, Discovery, Provider, Result, RoleDocument,
     RoleFormat,
 };
 use cloud_autojoin_provider_kit::auth::StaticHeader;
-use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options, PowerState, Selection};
+use cloud_autojoin_provider_kit::go_discover::{When, differences};
+use cloud_autojoin_provider_kit::{ApiClient, Options, Pages, Places, Selection, TagFilter};
 use http::header::{HeaderName, HeaderValue};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::api::{Instance, LinodeApi, Page, VpcAddress};
 use crate::keys::{
-    ADDRESS_TYPE, ADDRESS_TYPES, API_TOKEN, API_VERSION, ENDPOINT, POWER_STATE, REGION, TAG_NAME,
+    ADDRESS_TYPE, API_TOKEN, API_VERSION, ENDPOINT, POWER_STATE, REGION, TAG_NAME, VPC_V4,
 };
-use crate::select::{Conditions, VpcAddresses};
+use crate::select::{VpcAddresses, instance};
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "linode";
@@ -23,9 +26,7 @@ pub(crate) const NAME: &str = "linode";
 pub(crate) const LIST_VPC_ADDRESSES: &str = "list VPC addresses";
 
 /// The most items the API gives in one page.
-const PAGE_SIZE: &str = "500";
-
-const VPC_V4: &str = "vpc_v4";
+const PAGE_SIZE: [(&str, &str); 1] = [("page_size", "500")];
 
 /// Linodes of one account, by tag and region.
 #[derive(Debug)]
@@ -33,43 +34,26 @@ pub struct Linode {
     client: ApiClient,
     version: String,
     filter: HeaderValue,
-    conditions: Conditions,
     selection: Selection,
     vpc: bool,
 }
 
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let token = options
-        .secret(&API_TOKEN)
-        .map(|token| StaticHeader::bearer(API_TOKEN.name, &token));
-    let authorizer = token.and_then(|header| options.accept(header));
-    let conditions = Conditions {
-        tags: options.list(&TAG_NAME),
-        regions: options.list(&REGION),
-    };
-    let filter = options.accept(filter(&conditions));
-    let address_type = options.word(&ADDRESS_TYPE, |word| {
-        ADDRESS_TYPES.iter().find(|known| **known == word).copied()
-    });
-    let selection = Selection {
-        address_type: address_type
-            .and_then(AddressType::from_word)
-            .unwrap_or(AddressType::PrivateV4),
-        power_state: options
-            .word(&POWER_STATE, PowerState::from_word)
-            .unwrap_or_default(),
-        ..Selection::default()
-    };
+    let authorizer = StaticHeader::bearer_from(options, &API_TOKEN);
+    let selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE)
+        // The service compares the tag of `X-Filter` without case.
+        .with_tags(TagFilter::of_names(options.list(&TAG_NAME)).without_case())
+        .with_places(Places::new("region", options.list(&REGION)));
+    let vpc = options.text(&ADDRESS_TYPE).as_deref() == Some(VPC_V4);
+    let filter = options.accept(filter(&selection));
     let (endpoint, version) = (options.endpoint(&ENDPOINT), options.text(&API_VERSION));
     options.finish(|| {
         let client = ApiClient::new(context, &LinodeApi, endpoint?).with_authorizer(authorizer?);
-        let vpc = address_type == Some(VPC_V4);
         Some(Box::new(Linode {
             client,
             version: version?,
             filter: filter?,
-            conditions,
             selection,
             vpc,
         }) as Box<dyn Provider>)
@@ -78,13 +62,13 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
 
 /// The `X-Filter` that narrows the list on the server: to the first tag, and the region if it is
 /// one.
-fn filter(conditions: &Conditions) -> Result<HeaderValue, ConfigProblem> {
+fn filter(selection: &Selection) -> Result<HeaderValue, ConfigProblem> {
     let mut filter = Map::new();
-    if let [region] = conditions.regions.as_slice() {
+    if let [region] = selection.places.names() {
         filter.insert("region".into(), Value::from(region.as_str()));
     }
-    if let Some(tag) = conditions.tags.first() {
-        filter.insert("tags".into(), Value::from(tag.as_str()));
+    if !selection.tags.is_empty() {
+        filter.insert("tags".into(), Value::from(selection.tags.first_name()));
     }
     let text = Value::Object(filter).to_string();
     HeaderValue::from_str(&text).map_err(|_| {
@@ -102,59 +86,29 @@ impl Provider for Linode {
     }
 
     fn subject(&self) -> String {
-        let Conditions { tags, regions } = &self.conditions;
-        let tags = if tags.is_empty() {
-            String::new()
-        } else {
-            format!(" with tag `{}`", tags.join("` and `"))
-        };
-        let place = if regions.is_empty() {
-            String::new()
-        } else {
-            format!(" in region `{}`", regions.join("`, `"))
-        };
-        format!("Linodes{tags}{place}")
+        self.selection.subject("Linodes")
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
         let (linodes, vpc) = futures::try_join!(self.instances(call), self.vpc_addresses(call))?;
-        for linode in linodes {
-            discovery.record(
-                self.selection
-                    .apply(self.conditions.instance(linode, vpc.as_ref())),
-            );
-        }
-        if discovery.examined() == 0 {
-            let finding = Finding::new("no Linode of the account matches the tag and the region");
-            discovery.add_finding(finding.with_hint(
-                "check `tag_name` and `region`, and that the token's user may see the Linodes; `linode-cli linodes list --tags TAG` shows those with a tag",
-            ));
-        }
-        if let Some(identity) = self.client.identity() {
-            discovery.set_identity(identity);
-        }
-        Ok(discovery)
+        let instances = linodes
+            .into_iter()
+            .map(|linode| instance(linode, vpc.as_ref()));
+        self.selection.record(&mut discovery, instances);
+        let nothing = "no Linode of the account matches the tag and the region";
+        let hint = "check `tag_name` and `region`, and that the token's user may see the Linodes; `linode-cli linodes list --tags TAG` shows those with a tag";
+        Ok(self.client.conclude(discovery, nothing, hint))
     }
 }
 
 impl Linode {
     async fn instances(&self, call: &Call) -> Result<Vec<Instance>> {
-        let request = self.client.get(
-            "list Linodes",
-            &[&self.version, "linode", "instances"],
-            &[("page_size", PAGE_SIZE)],
-        );
-        let mut pages = self.client.pages(
-            request.header(HeaderName::from_static("x-filter"), self.filter.clone()),
-            call,
-        );
-        let mut linodes = Vec::new();
-        while let Some(page) = pages.next_json::<Page<Instance>>().await? {
-            pages.follow_query("page", page.next())?;
-            linodes.extend(page.data);
-        }
-        Ok(linodes)
+        let path = [&self.version, "linode", "instances"];
+        let request = self.client.get("list Linodes", &path, &PAGE_SIZE);
+        let filter = HeaderName::from_static("x-filter");
+        self.list(request.header(filter, self.filter.clone()), call)
+            .await
     }
 
     /// The addresses in VPCs of the whole account, where they are wanted: one list instead of a
@@ -163,22 +117,23 @@ impl Linode {
         if !self.vpc {
             return Ok(None);
         }
-        let request = self.client.get(
-            LIST_VPC_ADDRESSES,
-            &[&self.version, "vpcs", "ips"],
-            &[("page_size", PAGE_SIZE)],
-        );
-        let mut pages = self.client.pages(request, call);
+        let path = [&self.version, "vpcs", "ips"];
+        let request = self.client.get(LIST_VPC_ADDRESSES, &path, &PAGE_SIZE);
         let mut addresses = VpcAddresses::new();
-        while let Some(page) = pages.next_json::<Page<VpcAddress>>().await? {
-            pages.follow_query("page", page.next())?;
-            for address in page.data {
-                if let (Some(id), Some(_)) = (address.linode_id, &address.address) {
-                    addresses.entry(id).or_default().push(address);
-                }
+        for address in self.list::<VpcAddress>(request, call).await? {
+            if let (Some(id), Some(_)) = (address.linode_id, &address.address) {
+                addresses.entry(id).or_default().push(address);
             }
         }
         Ok(Some(addresses))
+    }
+
+    async fn list<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<Vec<T>> {
+        let read = |page: Page<T>, pages: &mut Pages<'_>| {
+            pages.follow_query("page", page.next())?;
+            Ok(page.data)
+        };
+        self.client.pages(request, call).collect(read).await
     }
 }
 
@@ -195,16 +150,20 @@ pub(crate) fn role(config: &ConfigString, _: &Context, _: RoleFormat) -> Result<
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let mut differences =
-        vec!["makes one request more for each Linode, one after the other".to_owned()];
-    if [TAG_NAME.name, REGION.name]
-        .iter()
-        .any(|key| config.get(key).is_some_and(|text| text.contains(',')))
-    {
-        differences.push("takes `tag_name` and `region` as one name".to_owned());
-    }
-    if config.get(POWER_STATE.name).is_some() {
-        differences.push("ignores `power_state` and returns Linodes in any state".to_owned());
-    }
-    differences
+    let table = [
+        (
+            When::Always,
+            "makes one request more for each Linode, one after the other",
+        ),
+        (
+            When::Several(&TAG_NAME),
+            "takes `tag_name` as the name of one tag",
+        ),
+        (When::Several(&REGION), "takes `region` as one region"),
+        (
+            When::Given(&POWER_STATE),
+            "ignores `power_state` and returns Linodes in any state",
+        ),
+    ];
+    differences(config, &table)
 }

@@ -3,86 +3,45 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use cloud_autojoin_core::Exclusion;
 use cloud_autojoin_provider_kit::{AddressScope, Instance};
 
 use crate::api;
 use crate::api::VpcAddress;
 
-/// What only Linode can decide: all of these tags, one of these regions.
-#[derive(Debug)]
-pub(crate) struct Conditions {
-    pub(crate) tags: Vec<String>,
-    pub(crate) regions: Vec<String>,
-}
-
 /// The addresses in VPCs by the id of their Linode.
 pub(crate) type VpcAddresses = HashMap<u64, Vec<VpcAddress>>;
 
-impl Conditions {
-    /// The Linode as an instance, excluded if it doesn't meet the conditions. With `vpc` it has its
-    /// addresses in VPCs and no others.
-    pub(crate) fn instance(&self, linode: api::Instance, vpc: Option<&VpcAddresses>) -> Instance {
-        let is_running = linode.status == "running";
-        let excluded = self.mismatch(&linode);
-        let mut instance = Instance::new("Linode", linode.id.to_string(), linode.label)
-            .with_state(linode.status, is_running)
-            .with_attribute("region", linode.region);
-        instance.excluded = excluded;
-        instance.tags = linode
-            .tags
-            .into_iter()
-            .map(|tag| (tag, String::new()))
-            .collect();
-        if let Some(vpc) = vpc {
-            let addresses = vpc.get(&linode.id).map_or(&[][..], Vec::as_slice);
-            // Those of another configuration profile count for a Linode that is off.
-            let has_active = addresses.iter().any(|address| address.active);
-            for address in addresses
-                .iter()
-                .filter(|address| address.active == has_active)
-            {
-                instance.add_address(
-                    address.address.as_deref().unwrap_or_default(),
-                    AddressScope::Private,
-                );
-            }
-            return instance;
-        }
-        for address in &linode.ipv4 {
-            if let Some(scope) = scope_of(address) {
-                instance.add_address(address, scope);
-            }
-        }
-        let slaac = linode
-            .ipv6
-            .as_deref()
-            .and_then(|address| address.split('/').next()?.parse::<Ipv6Addr>().ok());
-        if let Some(slaac) = slaac {
-            instance.add_address(&link_local(slaac).to_string(), AddressScope::Private);
-            instance.add_address(&slaac.to_string(), AddressScope::Public);
-        }
-        instance
+/// The Linode with its addresses; with `vpc` those in VPCs and no others.
+pub(crate) fn instance(linode: api::Instance, vpc: Option<&VpcAddresses>) -> Instance {
+    let is_running = linode.status == "running";
+    let mut instance = Instance::new("Linode", linode.id.to_string(), linode.label)
+        .with_state(linode.status, is_running)
+        .with_attribute("region", linode.region)
+        .with_tag_names(linode.tags);
+    if let Some(vpc) = vpc {
+        let addresses = vpc.get(&linode.id).map_or(&[][..], Vec::as_slice);
+        // Those of another configuration profile count for a Linode that is off.
+        let has_active = addresses.iter().any(|address| address.active);
+        let addresses = addresses
+            .iter()
+            .filter(|address| address.active == has_active)
+            .filter_map(|address| address.address.as_deref());
+        return instance.with_addresses(addresses, AddressScope::Private);
     }
-
-    fn mismatch(&self, linode: &api::Instance) -> Option<Exclusion> {
-        // The service compares the tag of `X-Filter` without case.
-        let has = |wanted: &String| {
-            linode
-                .tags
-                .iter()
-                .any(|tag| tag.eq_ignore_ascii_case(wanted))
-        };
-        if let Some(missing) = self.tags.iter().find(|wanted| !has(wanted)) {
-            return Some(Exclusion::TagMissing {
-                tag: missing.clone(),
-            });
+    for address in &linode.ipv4 {
+        if let Some(scope) = scope_of(address) {
+            instance.add_address(address, scope);
         }
-        let is_elsewhere = !self.regions.is_empty() && !self.regions.contains(&linode.region);
-        is_elsewhere.then(|| Exclusion::NotMember {
-            of: format!("region `{}`", self.regions.join("`, `")),
-        })
     }
+    let slaac = linode
+        .ipv6
+        .as_deref()
+        .and_then(|address| address.split('/').next()?.parse::<Ipv6Addr>().ok());
+    if let Some(slaac) = slaac {
+        instance.add_address(&link_local(slaac).to_string(), AddressScope::Private);
+        instance.add_address(&slaac.to_string(), AddressScope::Public);
+    }
+    instance
 }
 
 /// Linode's private addresses are those of 192.168.128.0/17; other private ones are of no use

@@ -65,7 +65,7 @@ pub(crate) struct Server {
     pub(crate) private_nics: Vec<PrivateNic>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(crate) struct PublicIp {
     #[serde(default)]
     pub(crate) address: String,

@@ -1,16 +1,18 @@
 //! From options to the servers of each zone and, beside them, the addresses of each region.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use cloud_autojoin_core::{
-    Call, ConfigProblem, ConfigString, Context, Discovery, Finding, Provider, Result, RoleDocument,
+    Call, ConfigProblem, ConfigString, Context, Discovery, Provider, Result, RoleDocument,
     RoleFormat,
 };
 use cloud_autojoin_provider_kit::auth::StaticHeader;
-use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options, PowerState, Selection};
+use cloud_autojoin_provider_kit::go_discover::{When, differences};
+use cloud_autojoin_provider_kit::{ApiClient, Options, Pages, Places, Selection, TagFilter};
 use futures::future::try_join_all;
-use http::header::HeaderName;
 
-use crate::api::{IpPage, ScalewayApi, Server, ServerPage};
+use crate::api::{Ip, IpPage, ScalewayApi, Server, ServerPage};
 use crate::keys::{ADDRESS_TYPE, ENDPOINT, POWER_STATE, REGION, TAG_NAME, TOKEN};
 use crate::select::{self, NicAddresses};
 
@@ -27,32 +29,18 @@ const PAGE_SIZE: u64 = 100;
 #[derive(Debug)]
 pub struct Scaleway {
     client: ApiClient,
-    zones: Vec<String>,
-    tags: Vec<String>,
     selection: Selection,
 }
 
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let token = options.secret(&TOKEN).map(|token| {
-        StaticHeader::header(TOKEN.name, HeaderName::from_static("x-auth-token"), &token)
-    });
-    let authorizer = token.and_then(|header| options.accept(header));
-    let zones: Vec<_> = options
-        .list(&REGION)
-        .into_iter()
-        .filter_map(|text| options.accept(zone(&text)))
-        .collect();
-    let tags = options.list(&TAG_NAME);
-    let selection = Selection {
-        address_type: options
-            .word(&ADDRESS_TYPE, AddressType::from_word)
-            .unwrap_or_default(),
-        power_state: options
-            .word(&POWER_STATE, PowerState::from_word)
-            .unwrap_or_default(),
-        ..Selection::default()
-    };
+    let authorizer = StaticHeader::header_from(options, &TOKEN, "x-auth-token");
+    let zones = options.list(&REGION).into_iter();
+    let zones = zones.filter_map(|text| options.accept(zone(&text)));
+    let zones = zones.collect();
+    let selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE)
+        .with_tags(TagFilter::of_names(options.list(&TAG_NAME)))
+        .with_places(Places::new("zone", zones));
     // `SCW_COMPUTE_API` of go-discover's client has the path in it.
     let endpoint = options.endpoint(&ENDPOINT).map(|mut url| {
         let base = url
@@ -66,12 +54,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     });
     options.finish(|| {
         let client = ApiClient::new(context, &ScalewayApi, endpoint?).with_authorizer(authorizer?);
-        Some(Box::new(Scaleway {
-            client,
-            zones,
-            tags,
-            selection,
-        }) as Box<dyn Provider>)
+        Some(Box::new(Scaleway { client, selection }) as Box<dyn Provider>)
     })
 }
 
@@ -108,60 +91,39 @@ impl Provider for Scaleway {
     }
 
     fn subject(&self) -> String {
-        format!(
-            "instances with tag `{}` in zone `{}`",
-            self.tags.join("` and `"),
-            self.zones.join("`, `")
-        )
+        self.selection.subject("instances")
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
-        let servers = try_join_all(self.zones.iter().map(|zone| self.servers(zone, call)));
+        let zones = self.selection.places.names();
+        let servers = try_join_all(zones.iter().map(|zone| self.servers(zone, call)));
         let (servers, addresses) = futures::try_join!(servers, self.private_addresses(call))?;
-        for (zone, servers) in self.zones.iter().zip(servers) {
-            for server in servers {
-                discovery.record(
-                    self.selection
-                        .apply(select::instance(server, zone, &self.tags, &addresses)),
-                );
-            }
+        for (zone, servers) in zones.iter().zip(servers) {
+            let instance = |server| select::instance(server, zone, &addresses);
+            self.selection
+                .record(&mut discovery, servers.into_iter().map(instance));
         }
-        if discovery.examined() == 0 {
-            let finding = Finding::new("no instance of the zone has the tag");
-            discovery.add_finding(finding.with_hint("check `tag_name` and `region`; `scw instance server list zone=all` shows the instances with their tags"));
-        }
-        if let Some(identity) = self.client.identity() {
-            discovery.set_identity(identity);
-        }
-        Ok(discovery)
+        let hint = "check `tag_name` and `region`; `scw instance server list zone=all` shows the instances with their tags";
+        let nothing = "no instance of the zone has the tag";
+        Ok(self.client.conclude(discovery, nothing, hint))
     }
 }
 
 impl Scaleway {
     async fn servers(&self, zone: &str, call: &Call) -> Result<Vec<Server>> {
-        let tag = self.tags.first().map_or("", String::as_str);
-        let query = [("tags", tag), ("per_page", &PAGE_SIZE.to_string())];
-        let mut pages = self.client.pages(
-            self.client.get(
-                "list instances",
-                &["instance", "v1", "zones", zone, "servers"],
-                &query,
-            ),
-            call,
-        );
-        let mut servers = Vec::new();
-        let mut page = 1;
-        while let Some(ServerPage { servers: found }) = pages.next_json().await? {
-            let is_full = found.len() as u64 >= PAGE_SIZE;
-            let has_next = pages
-                .header_number("x-total-count")
-                .map_or(is_full, |total| page * PAGE_SIZE < total);
-            page += 1;
-            pages.follow_query("page", has_next.then_some(page))?;
-            servers.extend(found);
-        }
-        Ok(servers)
+        let query = [
+            ("tags", self.selection.tags.first_name()),
+            ("per_page", &PAGE_SIZE.to_string()),
+        ];
+        let path = ["instance", "v1", "zones", zone, "servers"];
+        let request = self.client.get("list instances", &path, &query);
+        let read = |page: ServerPage, pages: &mut Pages<'_>| {
+            let total = pages.header_number("x-total-count");
+            follow(pages, page.servers.len(), total)?;
+            Ok(page.servers)
+        };
+        self.client.pages(request, call).collect(read).await
     }
 
     /// The addresses in private networks of every region, where private addresses are wanted: one
@@ -171,57 +133,44 @@ impl Scaleway {
         if self.selection.address_type.is_public() {
             return Ok(addresses);
         }
-        let mut regions: Vec<&str> = self
-            .zones
-            .iter()
+        let zones = self.selection.places.names().iter();
+        let regions: BTreeSet<&str> = zones
             .filter_map(|zone| Some(zone.rsplit_once('-')?.0))
             .collect();
-        regions.sort_unstable();
-        regions.dedup();
-        for (nic, address) in try_join_all(
-            regions
-                .into_iter()
-                .map(|region| self.addresses_of(region, call)),
-        )
-        .await?
-        .into_iter()
-        .flatten()
-        {
-            addresses.entry(nic).or_default().push(address);
+        let lists = regions
+            .into_iter()
+            .map(|region| self.addresses_of(region, call));
+        for ip in try_join_all(lists).await?.into_iter().flatten() {
+            if let Some(resource) = ip.resource {
+                let address = ip.address.split('/').next().unwrap_or_default();
+                let of_nic = addresses.entry(resource.id).or_default();
+                of_nic.push(address.to_owned());
+            }
         }
         Ok(addresses)
     }
 
-    /// Network interfaces of a region with an address each.
-    async fn addresses_of(&self, region: &str, call: &Call) -> Result<Vec<(String, String)>> {
+    /// The addresses of the network interfaces of a region.
+    async fn addresses_of(&self, region: &str, call: &Call) -> Result<Vec<Ip>> {
         let query = [
             ("resource_type", "instance_private_nic"),
             ("attached", "true"),
             ("page_size", &PAGE_SIZE.to_string()),
         ];
-        let mut pages = self.client.pages(
-            self.client.get(
-                LIST_ADDRESSES,
-                &["ipam", "v1", "regions", region, "ips"],
-                &query,
-            ),
-            call,
-        );
-        let mut addresses = Vec::new();
-        let mut page = 1;
-        while let Some(IpPage { ips, total_count }) = pages.next_json().await? {
-            let has_next = page * PAGE_SIZE < total_count;
-            page += 1;
-            pages.follow_query("page", has_next.then_some(page))?;
-            for ip in ips {
-                if let Some(resource) = ip.resource {
-                    let address = ip.address.split('/').next().unwrap_or_default();
-                    addresses.push((resource.id, address.to_owned()));
-                }
-            }
-        }
-        Ok(addresses)
+        let path = ["ipam", "v1", "regions", region, "ips"];
+        let request = self.client.get(LIST_ADDRESSES, &path, &query);
+        let read = |page: IpPage, pages: &mut Pages<'_>| {
+            follow(pages, page.ips.len(), Some(page.total_count))?;
+            Ok(page.ips)
+        };
+        self.client.pages(request, call).collect(read).await
     }
+}
+
+/// Both APIs number their pages from 1.
+fn follow(pages: &mut Pages<'_>, found: usize, total: Option<u64>) -> Result<()> {
+    let offset = pages.next_offset(PAGE_SIZE, found, total);
+    pages.follow_query("page", offset.map(|offset| offset / PAGE_SIZE + 1))
 }
 
 /// The permission sets of an IAM policy.
@@ -236,22 +185,19 @@ pub(crate) fn role(config: &ConfigString, _: &Context, _: RoleFormat) -> Result<
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let mut differences =
-        vec!["go-discover returns an empty address for an instance of today's kind".to_owned()];
-    if config
-        .get(REGION.name)
-        .is_some_and(|region| !matches!(region, "" | "par1" | "ams1"))
-    {
-        differences.push("go-discover knows the regions `par1` and `ams1` only".to_owned());
+    let mut table = vec![
+        (
+            When::Always,
+            "returns an empty address for an instance of today's kind",
+        ),
+        (When::Absent(&TOKEN), "reads the token from `token` only"),
+        (
+            When::Several(&TAG_NAME),
+            "takes `tag_name` as the name of one tag",
+        ),
+    ];
+    if !matches!(config.get(REGION.name), None | Some("" | "par1" | "ams1")) {
+        table.push((When::Always, "knows the regions `par1` and `ams1` only"));
     }
-    if config.get(TOKEN.name).is_none() {
-        differences.push("go-discover reads the token from `token` only".to_owned());
-    }
-    if config
-        .get(TAG_NAME.name)
-        .is_some_and(|tags| tags.contains(','))
-    {
-        differences.push("go-discover takes `tag_name` as the name of one tag".to_owned());
-    }
-    differences
+    differences(config, &table)
 }
