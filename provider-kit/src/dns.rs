@@ -13,25 +13,55 @@ use hickory_resolver::net::{DnsError as Refusal, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RData;
 
-/// The resolver of `context`, or the system's.
-pub fn resolver(context: &Context) -> Arc<dyn DnsResolver> {
-    context.dns().map_or_else(
-        || Arc::new(SystemResolver) as Arc<dyn DnsResolver>,
-        Arc::clone,
-    )
+/// What a query found, or why there is nothing: the name doesn't exist or has no such record.
+pub type Found<T> = Result<Vec<T>, DnsError>;
+
+/// Resolves names for a provider: by the resolver of its context, or the system's.
+#[derive(Debug, Clone)]
+pub struct Resolver {
+    provider: &'static str,
+    dns: Arc<dyn DnsResolver>,
 }
 
-/// The error for a query that failed in `operation` (`resolve `_consul._tcp.example``).
-pub fn error(provider: &'static str, operation: String, cause: DnsError) -> Error {
-    let failure = if cause.is_transient() {
-        TransportFailure::Connect
-    } else {
-        TransportFailure::InvalidRequest
-    };
-    TransportError::new(operation, "the name server", failure)
-        .of_provider(provider)
-        .with_cause(cause)
-        .into()
+impl Resolver {
+    /// The resolver of `context`, or the system's.
+    pub fn new(provider: &'static str, context: &Context) -> Self {
+        let system = || Arc::new(SystemResolver) as Arc<dyn DnsResolver>;
+        let dns = context.dns().map_or_else(system, Arc::clone);
+        Self { provider, dns }
+    }
+
+    /// The SRV records of `name`.
+    ///
+    /// # Errors
+    ///
+    /// No name server could say whether there are any.
+    pub async fn srv(&self, name: &str, call: &Call) -> Result<Found<SrvRecord>, Error> {
+        self.judge(name, self.dns.srv(name, call).await)
+    }
+
+    /// The addresses of `name`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resolver::srv`].
+    pub async fn addresses(&self, name: &str, call: &Call) -> Result<Found<IpAddr>, Error> {
+        self.judge(name, self.dns.addresses(name, call).await)
+    }
+
+    fn judge<T>(&self, name: &str, found: Found<T>) -> Result<Found<T>, Error> {
+        match found {
+            Err(cause) if cause.is_transient() => {
+                let error = TransportError::new(
+                    format!("resolve `{name}`"),
+                    "the name server",
+                    TransportFailure::Connect,
+                );
+                Err(error.of_provider(self.provider).with_cause(cause).into())
+            }
+            found => Ok(found),
+        }
+    }
 }
 
 /// Resolves names as the system's configuration says: servers, search list, attempts. The

@@ -19,11 +19,13 @@
 
 pub mod checks;
 mod config_checks;
+mod dns;
 mod exchange;
 mod faults;
 mod harness;
 pub mod readme;
 
+pub use dns::Zone;
 pub use exchange::{Conformance, Exchange, Paging, Refusal};
 pub use faults::Fault;
 pub use harness::Harness;

@@ -1,41 +1,33 @@
 //! From options to the queries: A and AAAA for each name.
 
-use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloud_autojoin_core::dns::{DnsError, DnsResolver};
 use cloud_autojoin_core::{
     Address, Call, Context, Discovery, Exclusion, Finding, Node, Provider, Result,
 };
-use cloud_autojoin_provider_kit::{Options, dns};
+use cloud_autojoin_provider_kit::dns::Resolver;
+use cloud_autojoin_provider_kit::{Options, words};
 
 use crate::keys;
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "dns";
 
-/// Which addresses are returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Family {
-    Any,
-    V4,
-    V6,
+words! {
+    /// Which addresses are returned.
+    Family {
+        /// Those of both families.
+        #[default]
+        Any = "any",
+        /// IPv4 addresses.
+        V4 = "v4",
+        /// IPv6 addresses.
+        V6 = "v6",
+    }
 }
 
 impl Family {
-    pub(crate) const WORDS: &'static [&'static str] = &["any", "v4", "v6"];
-
-    fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "any" => Some(Self::Any),
-            "v4" => Some(Self::V4),
-            "v6" => Some(Self::V6),
-            _ => None,
-        }
-    }
-
     fn includes(self, ip: IpAddr) -> bool {
         match self {
             Self::Any => true,
@@ -46,11 +38,12 @@ impl Family {
 }
 
 /// The addresses of some DNS names.
+#[derive(Debug)]
 pub struct Dns {
     names: Vec<String>,
     family: Family,
     port: Option<u16>,
-    dns: Arc<dyn DnsResolver>,
+    dns: Resolver,
 }
 
 /// Builds the provider from its options. Sends nothing.
@@ -67,7 +60,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
             names,
             family: family?,
             port,
-            dns: dns::resolver(context),
+            dns: Resolver::new(NAME, context),
         }) as Box<dyn Provider>)
     })
 }
@@ -85,18 +78,17 @@ impl Provider for Dns {
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
         for name in &self.names {
-            match self.dns.addresses(name, call).await {
+            match self.dns.addresses(name, call).await? {
                 Ok(addresses) => discovery.record(self.node(name, addresses)),
-                Err(error @ (DnsError::NoSuchName(_) | DnsError::NoRecords { .. })) => {
+                Err(error) => {
+                    let reason = error.to_string();
                     let mut node = Node::new("DNS name", name, name);
-                    node.excluded
-                        .push(Exclusion::Other(error.to_string().into()));
+                    node.excluded.push(Exclusion::Other(reason.clone().into()));
                     discovery.record(node);
                     let hint =
                         "check `name`; a name without a final dot goes through the search list";
-                    discovery.add_finding(Finding::new(error.to_string()).with_hint(hint));
+                    discovery.add_finding(Finding::new(reason).with_hint(hint));
                 }
-                Err(error) => return Err(dns::error(NAME, format!("resolve `{name}`"), error)),
             }
         }
         Ok(discovery)
@@ -125,15 +117,5 @@ impl Dns {
             }
         }
         node
-    }
-}
-
-impl fmt::Debug for Dns {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dns")
-            .field("names", &self.names)
-            .field("family", &self.family)
-            .field("port", &self.port)
-            .finish_non_exhaustive()
     }
 }

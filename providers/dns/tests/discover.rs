@@ -2,56 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
-
-use async_trait::async_trait;
-use cloud_autojoin_core::dns::{DnsError, DnsResolver, SrvRecord};
-use cloud_autojoin_core::{Call, Context, Discovery, Env, Error};
+use cloud_autojoin_core::{Discovery, Error};
 use cloud_autojoin_dns::SPEC;
-use cloud_autojoin_provider_kit::testing::readme;
+use cloud_autojoin_provider_kit::testing::{Zone, readme};
 
-#[derive(Debug)]
-struct Zone;
-
-#[async_trait]
-impl DnsResolver for Zone {
-    async fn srv(&self, name: &str, _: &Call) -> Result<Vec<SrvRecord>, DnsError> {
-        Err(DnsError::NoSuchName(name.to_owned()))
-    }
-
-    async fn addresses(&self, name: &str, _: &Call) -> Result<Vec<IpAddr>, DnsError> {
-        let ips = |texts: &[&str]| Ok(texts.iter().map(|text| text.parse().unwrap()).collect());
-        match name {
-            "a.test." => ips(&["10.0.0.10", "10.0.0.9", "2001:db8::1"]),
-            "b.test." => ips(&["10.0.0.9"]),
-            "down.test." => Err(DnsError::Refused("SERVFAIL".into())),
-            _ => Err(DnsError::NoSuchName(name.to_owned())),
-        }
-    }
+fn zone() -> Zone {
+    Zone::default()
+        .with_addresses("a.test.", &["10.0.0.10", "10.0.0.9", "2001:db8::1"])
+        .with_addresses("b.test.", &["10.0.0.9"])
+        .with_addresses("down.test.", &[])
 }
 
 async fn discover(join: &str) -> Result<Discovery, Error> {
-    let context = Context::builder()
-        .env(Env::empty())
-        .dns(Arc::new(Zone))
-        .build()
-        .unwrap();
-    let provider = SPEC.build(&join.parse().unwrap(), &context)?;
-    provider
-        .discover(&Call::new(context.clock(), Duration::from_secs(9)))
-        .await
+    zone().discover(&SPEC, join).await
 }
 
 async fn addresses(join: &str) -> Vec<String> {
-    discover(join)
-        .await
-        .unwrap()
-        .addresses()
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    zone().addresses_of(&SPEC, join).await
 }
 
 #[tokio::test]

@@ -1,14 +1,13 @@
 //! From options to the one query there is: `SRV _SERVICE._PROTO.DOMAIN`.
 
-use std::fmt;
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use cloud_autojoin_core::dns::{DnsError, DnsResolver, SrvRecord};
+use cloud_autojoin_core::dns::SrvRecord;
 use cloud_autojoin_core::{
     Address, Call, ConfigString, Context, Discovery, Exclusion, Finding, Node, Provider, Result,
 };
-use cloud_autojoin_provider_kit::{Options, dns};
+use cloud_autojoin_provider_kit::Options;
+use cloud_autojoin_provider_kit::dns::Resolver;
+use cloud_autojoin_provider_kit::go_discover::{When, differences};
 
 use crate::keys::{DOMAIN, PROTO, RESOLVE, SERVICE};
 
@@ -16,10 +15,11 @@ use crate::keys::{DOMAIN, PROTO, RESOLVE, SERVICE};
 pub(crate) const NAME: &str = "srv";
 
 /// The SRV records of one service.
+#[derive(Debug)]
 pub struct Srv {
     name: String,
     resolve: bool,
-    dns: Arc<dyn DnsResolver>,
+    dns: Resolver,
 }
 
 /// Builds the provider from its options. Sends nothing.
@@ -32,11 +32,8 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     let (domain, resolve) = (options.text(&DOMAIN), options.boolean(&RESOLVE));
     options.finish(|| {
         let name = format!("_{}._{}.{}", service?, proto?, domain?);
-        Some(Box::new(Srv {
-            name,
-            resolve,
-            dns: dns::resolver(context),
-        }) as Box<dyn Provider>)
+        let dns = Resolver::new(NAME, context);
+        Some(Box::new(Srv { name, resolve, dns }) as Box<dyn Provider>)
     })
 }
 
@@ -52,18 +49,17 @@ impl Provider for Srv {
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
-        match self.dns.srv(&self.name, call).await {
+        match self.dns.srv(&self.name, call).await? {
             Ok(mut records) => {
                 records.sort();
                 for record in records {
                     discovery.record(self.node(record, call).await?);
                 }
             }
-            Err(error @ (DnsError::NoSuchName(_) | DnsError::NoRecords { .. })) => {
+            Err(error) => {
                 let hint = "check `service`, `proto` and `domain`; a domain without a final dot goes through the search list";
                 discovery.add_finding(Finding::new(error.to_string()).with_hint(hint));
             }
-            Err(error) => return Err(dns::error(NAME, format!("resolve `{}`", self.name), error)),
         }
         Ok(discovery)
     }
@@ -95,7 +91,7 @@ impl Srv {
             node.addresses.push(Address::name(target).with_port(port));
             return Ok(node);
         }
-        match self.dns.addresses(&target, call).await {
+        match self.dns.addresses(&target, call).await? {
             Ok(addresses) => {
                 let address = |ip| {
                     Address::ip(ip)
@@ -104,11 +100,10 @@ impl Srv {
                 };
                 node.addresses = addresses.into_iter().map(address).collect();
             }
-            Err(error @ (DnsError::NoSuchName(_) | DnsError::NoRecords { .. })) => {
-                node.excluded
-                    .push(Exclusion::Other(error.to_string().into()));
+            Err(error) => {
+                let reason = error.to_string();
+                node.excluded.push(Exclusion::Other(reason.into()));
             }
-            Err(error) => return Err(dns::error(NAME, format!("resolve `{target}`"), error)),
         }
         Ok(node)
     }
@@ -116,24 +111,10 @@ impl Srv {
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let mut differences = Vec::new();
-    if config.get(RESOLVE.name).is_some() {
-        differences.push("ignores `resolve` and returns names".to_owned());
+    let is_underscored = |key| config.get(key).is_some_and(|text| text.starts_with('_'));
+    let mut table = vec![(When::Given(&RESOLVE), "ignores `resolve` and returns names")];
+    if is_underscored(SERVICE.name) || is_underscored(PROTO.name) {
+        table.push((When::Always, "doubles an underscore that is given"));
     }
-    if [SERVICE.name, PROTO.name]
-        .iter()
-        .any(|key| config.get(key).is_some_and(|text| text.starts_with('_')))
-    {
-        differences.push("doubles an underscore that is given".to_owned());
-    }
-    differences
-}
-
-impl fmt::Debug for Srv {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Srv")
-            .field("name", &self.name)
-            .field("resolve", &self.resolve)
-            .finish_non_exhaustive()
-    }
+    differences(config, &table)
 }

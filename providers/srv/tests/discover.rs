@@ -2,75 +2,36 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
-
-use async_trait::async_trait;
-use cloud_autojoin_core::dns::{DnsError, DnsResolver, SrvRecord};
-use cloud_autojoin_core::{Call, Context, Discovery, Env, Error};
-use cloud_autojoin_provider_kit::testing::readme;
+use cloud_autojoin_core::{Discovery, Error};
+use cloud_autojoin_provider_kit::testing::{Zone, readme};
 use cloud_autojoin_srv::SPEC;
 
-#[derive(Debug)]
-struct Zone;
-
-#[async_trait]
-impl DnsResolver for Zone {
-    async fn srv(&self, name: &str, _: &Call) -> Result<Vec<SrvRecord>, DnsError> {
-        match name {
-            "_consul._tcp.test." => Ok(vec![
-                SrvRecord::new(20, 0, 8301, "c.test."),
-                SrvRecord::new(10, 5, 8301, "b.test."),
-                SrvRecord::new(10, 5, 8301, "a.test."),
-                SrvRecord::new(10, 5, 8301, "a.test."),
-            ]),
-            "_none._tcp.test." => Ok(vec![SrvRecord::new(0, 0, 0, ".")]),
-            "_serf._udp.test." => Ok(vec![
-                SrvRecord::new(0, 0, 7946, "gone.test."),
-                SrvRecord::new(0, 0, 7946, "a.test."),
-            ]),
-            "_down._tcp.test." => Err(DnsError::Refused("SERVFAIL".into())),
-            _ => Err(DnsError::NoSuchName(name.to_owned())),
-        }
-    }
-
-    async fn addresses(&self, name: &str, _: &Call) -> Result<Vec<IpAddr>, DnsError> {
-        match name {
-            "a.test." => Ok(vec![
-                "10.0.0.1".parse().unwrap(),
-                "2001:db8::1".parse().unwrap(),
-            ]),
-            "b.test." | "c.test." => Ok(vec!["10.0.0.2".parse().unwrap()]),
-            _ => Err(DnsError::NoSuchName(name.to_owned())),
-        }
-    }
-}
-
-fn context() -> Context {
-    Context::builder()
-        .env(Env::empty())
-        .dns(Arc::new(Zone))
-        .build()
-        .unwrap()
+fn zone() -> Zone {
+    let consul = [
+        (20, 0, 8301, "c.test."),
+        (10, 5, 8301, "b.test."),
+        (10, 5, 8301, "a.test."),
+        (10, 5, 8301, "a.test."),
+    ];
+    Zone::default()
+        .with_services("_consul._tcp.test.", &consul)
+        .with_services("_none._tcp.test.", &[(0, 0, 0, ".")])
+        .with_services(
+            "_serf._udp.test.",
+            &[(0, 0, 7946, "gone.test."), (0, 0, 7946, "a.test.")],
+        )
+        .with_services("_down._tcp.test.", &[])
+        .with_addresses("a.test.", &["10.0.0.1", "2001:db8::1"])
+        .with_addresses("b.test.", &["10.0.0.2"])
+        .with_addresses("c.test.", &["10.0.0.2"])
 }
 
 async fn discover(join: &str) -> Result<Discovery, Error> {
-    let context = context();
-    let provider = SPEC.build(&join.parse().unwrap(), &context)?;
-    provider
-        .discover(&Call::new(context.clock(), Duration::from_secs(9)))
-        .await
+    zone().discover(&SPEC, join).await
 }
 
 async fn addresses(join: &str) -> Vec<String> {
-    discover(join)
-        .await
-        .unwrap()
-        .addresses()
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    zone().addresses_of(&SPEC, join).await
 }
 
 #[tokio::test]
