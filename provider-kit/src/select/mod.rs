@@ -188,7 +188,7 @@ impl Selection {
         self
     }
 
-    /// What is looked for, in words: ``droplets with tag `consul` in region `fra1` ``.
+    /// What is looked for, in words: ``servers with tag `consul` in region `fra1` ``.
     pub fn subject(&self, kind: &str) -> String {
         let mut subject = kind.to_owned();
         if !self.tags.is_empty() {

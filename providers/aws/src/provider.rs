@@ -98,6 +98,7 @@ fn conditions(options: &mut Options<'_>) -> Conditions {
             .word(&POWER_STATE, PowerState::from_word)
             .unwrap_or_default(),
         interfaces,
+        ..Selection::default()
     };
     Conditions {
         selection,

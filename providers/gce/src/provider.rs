@@ -105,6 +105,7 @@ impl Settings {
             interfaces: options
                 .word(&INTERFACES, Interfaces::from_word)
                 .unwrap_or_default(),
+            ..Selection::default()
         };
         Self {
             project: options.text(&PROJECT_NAME),
