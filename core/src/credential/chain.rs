@@ -1,6 +1,7 @@
 //! Sources of credentials, asked in order until one is configured.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -17,6 +18,12 @@ pub trait Source<T = AccessToken>: fmt::Debug + Send + Sync {
     /// What people call it, in the cloud's words: `managed identity`.
     fn name(&self) -> &'static str;
 
+    /// The identity that its token is of, in words and without a secret, by default the name:
+    /// `managed identity of this machine`.
+    fn identity(&self) -> String {
+        self.name().to_owned()
+    }
+
     /// Requests a token for `scope` (`https://api.example/.default`).
     ///
     /// # Errors
@@ -27,6 +34,22 @@ pub trait Source<T = AccessToken>: fmt::Debug + Send + Sync {
     /// [`SourceOutcome::Failed`] (`?` makes it of an [`Error`](crate::Error)) when there is and it
     /// failed: the chain stops, since an operator who configured this source means this one.
     async fn token(&self, scope: &str, call: &Call) -> Result<T, SourceOutcome>;
+}
+
+/// A source that others hold too.
+#[async_trait]
+impl<T: 'static, S: Source<T> + ?Sized> Source<T> for Arc<S> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn identity(&self) -> String {
+        (**self).identity()
+    }
+
+    async fn token(&self, scope: &str, call: &Call) -> Result<T, SourceOutcome> {
+        (**self).token(scope, call).await
+    }
 }
 
 /// Nothing chosen yet.
@@ -65,6 +88,13 @@ impl<T> Chain<T> {
         self.sources
             .get(self.chosen.load(Ordering::Relaxed))
             .map(|source| source.name())
+    }
+
+    /// The identity that the last token is of.
+    pub fn identity(&self) -> Option<String> {
+        self.sources
+            .get(self.chosen.load(Ordering::Relaxed))
+            .map(|source| source.identity())
     }
 
     /// Asks for a token for `scope`: the source that gave one before, else each in order.
@@ -132,7 +162,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::error::Error as _;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
     use std::time::Duration;
 
     use super::*;

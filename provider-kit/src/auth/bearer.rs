@@ -99,7 +99,7 @@ impl Authorizer for BearerAuthorizer {
     }
 
     fn identity(&self) -> Option<String> {
-        self.chain.chosen().map(str::to_owned)
+        self.chain.identity()
     }
 }
 

@@ -8,17 +8,21 @@ mod endpoints;
 mod identity;
 mod selection;
 
+use std::sync::{Arc, Mutex};
+
 use cloud_autojoin_core::config::Value;
 use cloud_autojoin_core::{ConfigError, ConfigProblem, ConfigString, Context, Result};
 use cloud_autojoin_provider_kit::Options;
 use url::Url;
 
+use crate::arm::ArmClient;
 use crate::cloud::Cloud;
-use crate::credential::{Credentials, Identity};
-use crate::instance_metadata::{self, SelfReferences, SelfSubscription};
+use crate::credential::{Identity, MetadataService, authorizer};
+use crate::discover::Caches;
+use crate::instance_metadata;
 use crate::keys::PROVIDER_NAME;
 use crate::keys::{ADDRESS_TYPE, INTERFACES, KEYS, POWER_STATE, SELF, SUBSCRIPTION_ID};
-use crate::provider::Azure;
+use crate::provider::{Azure, Session};
 use crate::select::{AddressType, AzureConfig, Interfaces, PowerState, Selection};
 
 /// Puts an [`Azure`] together.
@@ -198,7 +202,7 @@ impl AzureBuilder {
                 ConfigError::new(Some(PROVIDER_NAME), selection::nothing_selected()).into(),
             );
         };
-        let self_references = self_references(self.subscription_id.as_deref(), &selection);
+        let names_subscription = self.subscription_id.is_some();
         let config = AzureConfig {
             subscription_id: self.subscription_id.unwrap_or_else(|| SELF.to_owned()),
             selection,
@@ -206,50 +210,28 @@ impl AzureBuilder {
             interfaces: self.interfaces,
             power_state: self.power_state,
         };
+        let (context, cloud) = (self.context, self.cloud);
         let tenant_id = match &self.identity {
             Identity::ClientSecret { tenant_id, .. } => Some(tenant_id.clone()),
             Identity::Chain(options) => options.tenant_id.clone(),
             _ => None,
         };
-        let tenant_id = tenant_id.or_else(|| self.context.env().filled("AZURE_TENANT_ID"));
-        let credentials = Credentials::new(
+        let metadata = MetadataService::new(&context, self.metadata_endpoint);
+        let authorizer = Arc::new(authorizer(
             self.identity,
-            &self.cloud,
-            &self.metadata_endpoint,
-            &self.context,
-        );
-        Ok(Azure::new(
-            config,
-            self_references,
-            self.context,
-            self.cloud,
-            credentials,
-            self.metadata_endpoint,
-            tenant_id,
-        ))
-    }
-}
-
-/// Which values are to be read from the metadata of the machine this runs on.
-fn self_references(subscription_id: Option<&str>, selection: &Selection) -> SelfReferences {
-    let (resource_group, scale_set) = match selection {
-        Selection::Tag {
-            resource_groups, ..
-        } => (resource_groups.iter().any(|group| group == SELF), false),
-        Selection::ScaleSet {
-            resource_group,
-            name,
-            ..
-        } => (resource_group == SELF, name == SELF),
-    };
-    let subscription = match subscription_id {
-        None => Some(SelfSubscription::NotGiven),
-        Some(SELF) => Some(SelfSubscription::AskedFor),
-        Some(_) => None,
-    };
-    SelfReferences {
-        subscription,
-        resource_group,
-        scale_set,
+            &cloud,
+            metadata.clone(),
+            &context,
+        ));
+        let session = Session {
+            metadata,
+            tenant_id: tenant_id.or_else(|| context.env().filled("AZURE_TENANT_ID")),
+            arm: ArmClient::new(&context, &cloud, Arc::clone(&authorizer) as _),
+            authorizer,
+            caches: Caches::new(context.clock().clone()),
+            resolved: Mutex::default(),
+            cloud,
+        };
+        Ok(Azure::new(config, names_subscription, session))
     }
 }

@@ -3,20 +3,18 @@
 //! One request to the instance metadata service, which every machine in Azure has at a link-local
 //! address; it tells of no other machine. Facts:
 //! learn.microsoft.com/azure/virtual-machines/instance-metadata-service, api-version 2021-03-01,
-//! the first with `virtualMachineScaleSet`. Tokens of the same service: `credential/imds.rs`.
+//! the first with `virtualMachineScaleSet`. The service and its tokens: `credential/imds.rs`.
 
-use cloud_autojoin_core::http::{JsonResponse, Request, Response, origin_of};
-use cloud_autojoin_core::{ApiError, Call, ConfigError, ConfigProblem, Context, Error, Result};
+use cloud_autojoin_core::http::{JsonResponse, Request};
+use cloud_autojoin_core::{ApiError, Call, ConfigError, ConfigProblem, Error, Result};
 use serde::Deserialize;
 use url::Url;
 
-use crate::arm::SHOWN_PARAMETERS;
-use crate::credential::imds::{METADATA, ServiceResponses, is_service, refusal, retry_policy};
-use crate::keys::PROVIDER_NAME;
-use crate::keys::SELF;
+use crate::credential::MetadataService;
+use crate::credential::imds::{is_service, refusal, retry_policy};
+use crate::keys::{PROVIDER_NAME, SELF};
 use crate::select::{AzureConfig, Selection};
 
-const PATH: &str = "/metadata/instance";
 const API_VERSION: &str = "2021-03-01";
 const OPERATION: &str = "read the metadata of this machine";
 
@@ -26,41 +24,28 @@ pub(crate) fn default_endpoint() -> Url {
     Url::parse("http://169.254.169.254").expect("a constant URL parses")
 }
 
-/// Which values are those of the machine this runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct SelfReferences {
-    /// The subscription, and why.
-    pub(crate) subscription: Option<SelfSubscription>,
-    /// The resource group.
-    pub(crate) resource_group: bool,
-    /// The scale set.
-    pub(crate) scale_set: bool,
-}
-
-/// Why the subscription is that of the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SelfSubscription {
-    /// The join string says `self`.
-    AskedFor,
-    /// Nobody names one.
-    NotGiven,
-}
-
-impl SelfReferences {
-    /// Whether no value is.
-    pub(crate) fn is_empty(self) -> bool {
-        self == Self::default()
-    }
-
-    /// The first of the values as the join string has it.
-    fn first(self) -> (&'static str, &'static str) {
-        match self.subscription {
-            Some(SelfSubscription::AskedFor) => ("subscription_id", "`subscription_id` is `self`"),
-            _ if self.scale_set => ("vm_scale_set", "`vm_scale_set` is `self`"),
-            _ if self.resource_group => ("resource_group", "`resource_group` is `self`"),
-            _ => ("subscription_id", "`subscription_id` is not given"),
-        }
-    }
+/// The first key whose value is that of the machine, other than a subscription by default.
+pub(crate) fn self_key(config: &AzureConfig, names_subscription: bool) -> Option<&'static str> {
+    let (group, set) = match &config.selection {
+        Selection::Tag {
+            resource_groups, ..
+        } => (resource_groups.iter().any(|group| group == SELF), false),
+        Selection::ScaleSet {
+            resource_group,
+            name,
+            ..
+        } => (resource_group == SELF, name == SELF),
+    };
+    [
+        (
+            "subscription_id",
+            names_subscription && config.subscription_id == SELF,
+        ),
+        ("vm_scale_set", set),
+        ("resource_group", group),
+    ]
+    .into_iter()
+    .find_map(|(key, is_self)| is_self.then_some(key))
 }
 
 /// The part of the answer that is read. Missing values are empty texts.
@@ -109,23 +94,60 @@ impl Compute {
 /// machine is in no scale set.
 pub(crate) async fn resolve(
     config: &AzureConfig,
-    references: SelfReferences,
-    endpoint: &Url,
-    context: &Context,
+    names_subscription: bool,
+    service: &MetadataService,
     call: &Call,
 ) -> Result<AzureConfig> {
-    let compute = read(references, endpoint, context, call).await?;
+    let mut url = service.url("/metadata/instance");
+    url.query_pairs_mut()
+        .append_pair("api-version", API_VERSION)
+        .append_pair("format", "json");
+    let request = Request::get(OPERATION, url);
+    let hint = |outside: &str| {
+        hint(
+            self_key(config, names_subscription),
+            names_subscription,
+            outside,
+        )
+    };
+    // The service has the time of the call: there is no other source for these values.
+    let compute = match service
+        .read::<Instance>(request, retry_policy(), call)
+        .await
+    {
+        Ok(JsonResponse::Success(instance, _)) => instance.compute,
+        Ok(JsonResponse::Failure(response)) if is_service(&response) => {
+            return Err(refusal(OPERATION, API_VERSION, &response).into());
+        }
+        Ok(JsonResponse::Failure(response)) => {
+            return Err(ApiError::of_response(PROVIDER_NAME, OPERATION, &response)
+                .with_message(Some(service.foreign()))
+                .with_hint(hint("outside Azure "))
+                .into());
+        }
+        Err(Error::Transport(error)) => {
+            return Err(error
+                .with_hint(hint(
+                    "the metadata service of this machine may not be up yet; outside Azure ",
+                ))
+                .into());
+        }
+        Err(error) => return Err(error),
+    };
     let mut config = config.clone();
-    if references.subscription.is_some() {
-        config.subscription_id =
-            filled(&compute.subscription_id, "subscription_id")?.to_ascii_lowercase();
-    }
+    let subscription_id = compute.subscription_id.to_ascii_lowercase();
+    replace(
+        &mut config.subscription_id,
+        "subscription_id",
+        &subscription_id,
+    )?;
+    let own_group = &compute.resource_group_name;
     match &mut config.selection {
         Selection::Tag {
             resource_groups, ..
         } => {
-            for group in resource_groups.iter_mut().filter(|group| *group == SELF) {
-                filled(&compute.resource_group_name, "resource_group")?.clone_into(group);
+            for group in resource_groups {
+                replace(group, "resource_group", own_group)?;
             }
         }
         Selection::ScaleSet {
@@ -133,104 +155,54 @@ pub(crate) async fn resolve(
             name,
             ..
         } => {
-            if references.resource_group {
-                filled(&compute.resource_group_name, "resource_group")?.clone_into(resource_group);
-            }
-            if references.scale_set {
-                let its_set = compute
-                    .scale_set()
-                    .ok_or_else(|| no_scale_set(&compute.name))?;
-                its_set.clone_into(name);
+            replace(resource_group, "resource_group", own_group)?;
+            if name == SELF {
+                let its_set = compute.scale_set();
+                its_set
+                    .ok_or_else(|| no_scale_set(&compute.name))?
+                    .clone_into(name);
             }
         }
     }
     Ok(config)
 }
 
-/// Asks the service, which has the time of the call: there is no other source for these values.
-async fn read(
-    references: SelfReferences,
-    endpoint: &Url,
-    context: &Context,
-    call: &Call,
-) -> Result<Compute> {
-    let mut url = endpoint.clone();
-    url.set_path(PATH);
-    url.query_pairs_mut()
-        .append_pair("api-version", API_VERSION)
-        .append_pair("format", "json");
-    let request = Request::get(OPERATION, url)
-        .header(METADATA.0, METADATA.1)
-        .classified_by(&ServiceResponses)
-        .showing(SHOWN_PARAMETERS)
-        .retry(retry_policy());
-    match context
-        .http()
-        .json::<Instance>(PROVIDER_NAME, &request, call)
-        .await
-    {
-        Ok(JsonResponse::Success(instance, _)) => Ok(instance.compute),
-        Ok(JsonResponse::Failure(response)) if is_service(&response) => {
-            Err(refusal(OPERATION, API_VERSION, &response).into())
+/// Puts the machine's own value in place of the word `self`.
+fn replace(value: &mut String, key: &str, own: &str) -> Result<()> {
+    if value == SELF {
+        if own.is_empty() {
+            let message =
+                format!("`{key}` is that of this machine, and its metadata do not tell it");
+            let problem = ConfigProblem::of_key(key, message);
+            return Err(problem_of(problem.with_hint(format!("add `{key}=...`"))));
         }
-        Ok(JsonResponse::Failure(response)) => {
-            Err(not_the_service(references, endpoint, &response).into())
-        }
-        Err(Error::Transport(error)) => Err(error
-            .with_hint(hint(
-                references,
-                "the metadata service of this machine may not be up yet; outside Azure ",
-            ))
-            .into()),
-        Err(error) => Err(error),
+        own.clone_into(value);
     }
-}
-
-fn filled<'a>(value: &'a str, key: &str) -> Result<&'a str> {
-    if value.is_empty() {
-        let problem = ConfigProblem::of_key(
-            key,
-            format!("`{key}` is that of this machine, and its metadata do not tell it"),
-        )
-        .with_hint(format!("add `{key}=...`"));
-        return Err(ConfigError::new(Some(PROVIDER_NAME), problem).into());
-    }
-    Ok(value)
+    Ok(())
 }
 
 fn no_scale_set(machine: &str) -> Error {
-    let problem = ConfigProblem::of_key(
-        "vm_scale_set",
-        format!("`vm_scale_set` is `self`, and this machine (`{machine}`) is in no scale set"),
-    )
-    .with_hint("name the scale set, or look for a tag");
+    let message =
+        format!("`vm_scale_set` is `self`, and this machine (`{machine}`) is in no scale set");
+    let problem = ConfigProblem::of_key("vm_scale_set", message);
+    problem_of(problem.with_hint("name the scale set, or look for a tag"))
+}
+
+fn problem_of(problem: ConfigProblem) -> Error {
     ConfigError::new(Some(PROVIDER_NAME), problem).into()
 }
 
-/// The error for an answer of another server at the address.
-fn not_the_service(references: SelfReferences, endpoint: &Url, response: &Response) -> ApiError {
-    let error = ApiError::new(PROVIDER_NAME, OPERATION, response.status.as_u16())
-        .with_message(Some(format!(
-            "what answers at {} is not the instance metadata service of Azure",
-            origin_of(endpoint)
-        )))
-        .with_hint(hint(references, "outside Azure "))
-        .after(response.attempts, response.elapsed);
-    if response.class.is_transient() {
-        error.transient()
-    } else {
-        error
-    }
-}
-
 /// What to write where there is no such service, after `outside`, which says when.
-fn hint(references: SelfReferences, outside: &str) -> String {
-    let (key, reason) = references.first();
-    match references.subscription {
-        Some(SelfSubscription::NotGiven) => {
-            format!("{reason}; {outside}add `subscription_id=...`, or set `ARM_SUBSCRIPTION_ID`")
-        }
-        _ => format!("{reason}; {outside}add `{key}=...`"),
+fn hint(self_key: Option<&str>, names_subscription: bool, outside: &str) -> String {
+    let key = self_key.unwrap_or("subscription_id");
+    let reason = match self_key {
+        Some(key) => format!("`{key}` is `self`"),
+        None => "`subscription_id` is not given".to_owned(),
+    };
+    if names_subscription {
+        format!("{reason}; {outside}add `{key}=...`")
+    } else {
+        format!("{reason}; {outside}add `subscription_id=...`, or set `ARM_SUBSCRIPTION_ID`")
     }
 }
 

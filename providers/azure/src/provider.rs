@@ -5,19 +5,19 @@
 
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use cloud_autojoin_core::{Call, Context, Discovery, Error, Provider, Result};
+use cloud_autojoin_core::{Call, Discovery, Error, Provider, Result};
+use cloud_autojoin_provider_kit::auth::BearerAuthorizer;
 use futures::future::{Either, select};
-use url::Url;
 
 use crate::arm::ArmClient;
 use crate::cloud::Cloud;
-use crate::credential::Credentials;
+use crate::credential::MetadataService;
 use crate::discover::{self, Caches, Query};
-use crate::instance_metadata::{self, SelfReferences};
-use crate::keys::PROVIDER_NAME;
+use crate::instance_metadata::{resolve, self_key};
+use crate::keys::{PROVIDER_NAME, SELF};
 use crate::select::AzureConfig;
 
 /// Azure, configured.
@@ -27,50 +27,29 @@ use crate::select::AzureConfig;
 #[derive(Clone)]
 pub struct Azure {
     config: AzureConfig,
-    self_references: SelfReferences,
+    /// Whether join string or environment name the subscription, be it by `self`.
+    names_subscription: bool,
     session: Arc<Session>,
 }
 
 /// What lives longer than a call.
-struct Session {
-    context: Context,
-    cloud: Cloud,
-    metadata_endpoint: Url,
+pub(crate) struct Session {
+    pub(crate) cloud: Cloud,
+    pub(crate) metadata: MetadataService,
     /// The tenant that join string or environment names.
-    tenant_id: Option<String>,
-    /// What the words `self` meant the last time: subscription and selection.
-    resolved: Mutex<Option<(String, String)>>,
-    credentials: Arc<Credentials>,
-    arm: ArmClient,
-    caches: Caches,
+    pub(crate) tenant_id: Option<String>,
+    pub(crate) authorizer: Arc<BearerAuthorizer>,
+    pub(crate) arm: ArmClient,
+    pub(crate) caches: Caches,
+    /// What the words `self` meant the last time.
+    pub(crate) resolved: Mutex<Option<AzureConfig>>,
 }
 
 impl Azure {
-    pub(crate) fn new(
-        config: AzureConfig,
-        self_references: SelfReferences,
-        context: Context,
-        cloud: Cloud,
-        credentials: Credentials,
-        metadata_endpoint: Url,
-        tenant_id: Option<String>,
-    ) -> Self {
-        let credentials = Arc::new(credentials);
-        let arm = ArmClient::new(&context, &cloud, Arc::clone(&credentials) as _);
-        let caches = Caches::new(context.clock().clone());
-        let session = Session {
-            context,
-            cloud,
-            metadata_endpoint,
-            tenant_id,
-            resolved: Mutex::default(),
-            credentials,
-            arm,
-            caches,
-        };
+    pub(crate) fn new(config: AzureConfig, names_subscription: bool, session: Session) -> Self {
         Self {
             config,
-            self_references,
+            names_subscription,
             session: Arc::new(session),
         }
     }
@@ -103,33 +82,22 @@ impl Provider for Azure {
 
     fn scope(&self) -> Vec<(&'static str, String)> {
         let Session {
-            cloud,
-            tenant_id,
-            resolved,
-            ..
+            cloud, tenant_id, ..
         } = &*self.session;
         let mut scope = vec![
             ("environment", cloud.environment.word().to_owned()),
             ("authority_host", cloud.authority.to_string()),
             ("arm_endpoint", cloud.resource_manager.to_string()),
         ];
-        scope.extend(
-            tenant_id
-                .clone()
-                .map(|tenant| ("tenant_id", tenant.to_ascii_lowercase())),
-        );
-        if self.self_references.subscription.is_none() {
-            scope.push(("subscription_id", self.config.subscription_id.clone()));
+        let tenant = tenant_id.as_ref();
+        scope.extend(tenant.map(|tenant| ("tenant_id", tenant.to_ascii_lowercase())));
+        let resolved = self.session.resolved();
+        let config = resolved.as_ref().unwrap_or(&self.config);
+        if config.subscription_id != SELF {
+            scope.push(("subscription_id", config.subscription_id.clone()));
         }
-        if let Some((subscription, selection)) = resolved
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-        {
-            if self.self_references.subscription.is_some() {
-                scope.push(("subscription_id", subscription));
-            }
-            scope.push(("selection", selection));
+        if resolved.is_some() {
+            scope.push(("selection", config.selection.to_string()));
         }
         scope
     }
@@ -145,53 +113,47 @@ impl Provider for Azure {
 
 impl Azure {
     async fn sign_in_and_run(&self, call: &Call) -> Result<Discovery> {
-        let Session {
-            context,
-            metadata_endpoint,
-            resolved,
-            credentials,
-            arm,
-            caches,
-            ..
-        } = &*self.session;
+        let session = &*self.session;
         let query = |config| Query {
             config,
-            arm,
-            caches,
+            arm: &session.arm,
+            caches: &session.caches,
             call,
         };
         // One token, and not one for each of the requests that follow side by side.
-        let sign_in = credentials.token(call);
-        if self.self_references.is_empty() {
+        let sign_in = session.authorizer.token(call);
+        let is_complete = self.config.subscription_id != SELF
+            && self_key(&self.config, self.names_subscription).is_none();
+        if is_complete {
             sign_in.await?;
             return discover::run(query(&self.config)).await;
         }
         // Neither waits for the other. Without a metadata service both fail, and that it knows
         // nothing of this machine says more than that it has no token.
-        let resolve = instance_metadata::resolve(
-            &self.config,
-            self.self_references,
-            metadata_endpoint,
-            context,
-            call,
-        );
+        let (names_subscription, metadata) = (self.names_subscription, &session.metadata);
+        let resolve = resolve(&self.config, names_subscription, metadata, call);
         let (config, signed_in) = match select(pin!(resolve), pin!(sign_in)).await {
             Either::Left((config, signing_in)) => (config?, signing_in.await),
             Either::Right((signed_in, resolving)) => (resolving.await?, signed_in),
         };
-        credentials.note_metadata_service();
+        metadata.note_seen();
         match signed_in {
             // The service returned the metadata, slowly: it is there, and its token is waited for.
             Err(Error::Credential(error)) if error.has_unreachable_source() => {
-                credentials.token(call).await?
+                session.authorizer.token(call).await?
             }
             signed_in => signed_in?,
         };
-        let now = (config.subscription_id.clone(), config.selection.to_string());
-        *resolved.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        *session.resolved() = Some(config.clone());
         // The words `self` are replaced for this call only: a machine image that was captured and
         // started elsewhere must not remember.
         discover::run(query(&config)).await
+    }
+}
+
+impl Session {
+    fn resolved(&self) -> MutexGuard<'_, Option<AzureConfig>> {
+        self.resolved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

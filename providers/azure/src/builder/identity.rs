@@ -3,7 +3,7 @@
 use cloud_autojoin_core::ConfigProblem;
 use cloud_autojoin_provider_kit::Options;
 
-use crate::credential::{ChainFilter, ChainOptions, Identity, ManagedIdentityId};
+use crate::credential::{ChainOptions, Identity, ManagedIdentityId, SourceKind};
 use crate::keys::{
     CLIENT_ID, CLIENT_SECRET, IDENTITY_OBJECT_ID, IDENTITY_RESOURCE_ID, TENANT_ID,
     TOKEN_CREDENTIALS,
@@ -69,7 +69,7 @@ pub(super) fn read(options: &mut Options<'_>) -> Identity {
         tenant_id,
         client_id,
         managed_identity: None,
-        filter: options.word(&TOKEN_CREDENTIALS, ChainFilter::from_word),
+        sources: options.word(&TOKEN_CREDENTIALS, SourceKind::chain_of_word),
     })
 }
 

@@ -6,20 +6,19 @@
 //! its keys. Facts: learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication,
 //! api-version 2020-06-01.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::file;
-use cloud_autojoin_core::http::{HttpClient, JsonResponse, Request, Response};
-use cloud_autojoin_core::{Call, DecodeError, Env, Error, Secret};
+use cloud_autojoin_core::http::{JsonResponse, Response};
+use cloud_autojoin_core::{Call, Env, Error, Secret};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 
-use super::identity::ManagedIdentityId;
 use super::imds::METADATA;
-use super::token_answer::{TokenAnswer, near_endpoint, refused};
-use crate::arm::SHOWN_PARAMETERS;
+use super::token_response::{TokenResponse, near_endpoint, refused, token_request};
+use super::{ManagedIdentityId, Setup};
 use crate::keys::PROVIDER_NAME;
 
 const OPERATION: &str = "get a token from the Azure Arc agent";
@@ -27,131 +26,101 @@ const OPERATION: &str = "get a token from the Azure Arc agent";
 /// The most that a key file holds.
 const LARGEST_KEY: u64 = 4096;
 
-/// The agent at `IDENTITY_ENDPOINT`.
-pub(super) struct AzureArc<'a> {
-    endpoint: String,
-    key_directory: PathBuf,
-    http: &'a HttpClient,
+/// Where the agent keeps its keys.
+pub(super) fn key_directory(env: &Env) -> String {
+    if cfg!(windows) {
+        let data = env.filled("ProgramData");
+        let data = data.as_deref().unwrap_or(r"C:\ProgramData");
+        format!(r"{data}\AzureConnectedMachineAgent\Tokens")
+    } else {
+        "/var/opt/azcmagent/tokens".to_owned()
+    }
 }
 
-impl<'a> AzureArc<'a> {
-    pub(super) fn new(endpoint: String, env: &Env, http: &'a HttpClient) -> Self {
-        let key_directory = if cfg!(windows) {
-            Path::new(
-                &env.filled("ProgramData")
-                    .unwrap_or_else(|| r"C:\ProgramData".to_owned()),
-            )
-            .join(r"AzureConnectedMachineAgent\Tokens")
-        } else {
-            PathBuf::from("/var/opt/azcmagent/tokens")
-        };
-        Self {
-            endpoint,
-            key_directory,
-            http,
+/// A token of the agent at `endpoint`, which keeps its keys in `key_directory`.
+pub(super) async fn token(
+    setup: &Setup,
+    endpoint: &str,
+    key_directory: &Path,
+    call: &Call,
+) -> Result<AccessToken, SourceOutcome> {
+    let failed = |reason: &str| SourceOutcome::failed(format!("cannot {OPERATION}: {reason}"));
+    let http = setup.context.http();
+    let id = setup.managed_identity();
+    let parameter = id.as_ref().map(ManagedIdentityId::parameter);
+    let url = near_endpoint("IDENTITY_ENDPOINT", endpoint)?;
+    let request = token_request(
+        OPERATION,
+        url,
+        "2020-06-01",
+        &setup.cloud.audience,
+        parameter,
+    )
+    .header(METADATA.0, METADATA.1);
+    let challenge = http.send(&request, call).await?;
+    if challenge.status != StatusCode::UNAUTHORIZED {
+        return Err(Error::from(refused(OPERATION, &challenge)).into());
+    }
+    let key = read_key(&challenge, key_directory).await;
+    let key = key.map_err(|reason| failed(&reason))?;
+    let mut value = HeaderValue::from_str(&format!("Basic {}", key.expose()))
+        .map_err(|_| failed("its key cannot stand in a header"))?;
+    value.set_sensitive(true);
+    let request = request.header(AUTHORIZATION, value);
+    match (
+        http.json::<TokenResponse>(PROVIDER_NAME, &request, call)
+            .await?,
+        id,
+    ) {
+        // An agent that does not know the choice answers with a token of the machine's own
+        // identity.
+        (JsonResponse::Success(answer, _), Some(id)) if !answer.is_of(&id) => {
+            Err(SourceOutcome::failed(format!(
+                "the Azure Arc agent gave a token without confirming that it is of the identity with {id}; leave the id out for the machine's own identity"
+            )))
+        }
+        (JsonResponse::Success(answer, _), _) => {
+            Ok(answer.into_token(OPERATION, "no `access_token` with its lifetime", call)?)
+        }
+        (JsonResponse::Failure(response), _) => {
+            Err(Error::from(refused(OPERATION, &response)).into())
         }
     }
+}
 
-    /// One token for `audience`.
-    pub(super) async fn token(
-        self,
-        audience: &str,
-        id: Option<&ManagedIdentityId>,
-        call: &Call,
-    ) -> Result<AccessToken, SourceOutcome> {
-        let mut url = near_endpoint("IDENTITY_ENDPOINT", &self.endpoint)?;
-        {
-            let mut query = url.query_pairs_mut();
-            query
-                .append_pair("api-version", "2020-06-01")
-                .append_pair("resource", audience);
-            if let Some(id) = id {
-                id.append_to(&mut query);
-            }
-        }
-        let request = Request::get(OPERATION, url)
-            .showing(SHOWN_PARAMETERS)
-            .header(METADATA.0, METADATA.1);
-        let challenge = self.http.send(&request, call).await?;
-        if challenge.status != StatusCode::UNAUTHORIZED {
-            return Err(Error::from(refused(OPERATION, &challenge)).into());
-        }
-        let key = self
-            .key(&challenge)
-            .await
-            .map_err(|reason| SourceOutcome::failed(format!("cannot {OPERATION}: {reason}")))?;
-        let mut value =
-            HeaderValue::from_str(&format!("Basic {}", key.expose())).map_err(|_| {
-                SourceOutcome::failed(format!(
-                    "cannot {OPERATION}: its key cannot stand in a header"
-                ))
-            })?;
-        value.set_sensitive(true);
-        match self
-            .http
-            .json::<TokenAnswer>(PROVIDER_NAME, &request.header(AUTHORIZATION, value), call)
-            .await?
-        {
-            // An agent that does not know the choice answers with a token of the machine's own
-            // identity.
-            JsonResponse::Success(answer, _) if id.is_some_and(|id| !answer.is_of(id)) => {
-                let id = id.map(ToString::to_string).unwrap_or_default();
-                Err(SourceOutcome::failed(format!(
-                    "the Azure Arc agent gave a token without confirming that it is of the identity with {id}; leave the id out for the machine's own identity"
-                )))
-            }
-            JsonResponse::Success(answer, _) => answer.into_token(call).ok_or_else(|| {
-                Error::from(DecodeError::new(
-                    PROVIDER_NAME,
-                    OPERATION,
-                    "no `access_token` with its lifetime",
-                ))
-                .into()
-            }),
-            JsonResponse::Failure(response) => {
-                Err(Error::from(refused(OPERATION, &response)).into())
-            }
-        }
+/// The key in the file that the challenge names.
+async fn read_key(challenge: &Response, key_directory: &Path) -> Result<Secret, String> {
+    let header = challenge.headers.get(WWW_AUTHENTICATE);
+    let path = header
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Basic realm="))
+        .map(|path| Path::new(path.trim_matches('"')))
+        .ok_or("the challenge names no key file")?;
+    // By its parts, so that no `..` and no link in between leads out of the directory.
+    if path.parent() != Some(key_directory)
+        || path.extension().is_none_or(|extension| extension != "key")
+    {
+        return Err(format!(
+            "the challenge names a file that is no key file of the agent in `{}`",
+            key_directory.display()
+        ));
     }
-
-    /// The key in the file that the challenge names.
-    async fn key(&self, challenge: &Response) -> Result<Secret, String> {
-        let header = challenge
-            .headers
-            .get(WWW_AUTHENTICATE)
-            .and_then(|value| value.to_str().ok())
-            .ok_or("the challenge names no key file")?;
-        let path = header
-            .strip_prefix("Basic realm=")
-            .map(|path| Path::new(path.trim_matches('"')))
-            .ok_or("the challenge names no key file")?;
-        // By its parts, so that no `..` and no link in between leads out of the directory.
-        if path.parent() != Some(&self.key_directory)
-            || path.extension().is_none_or(|extension| extension != "key")
-        {
-            return Err(format!(
-                "the challenge names a file that is no key file of the agent in `{}`",
-                self.key_directory.display()
-            ));
-        }
-        let unreadable = |error| {
-            format!(
-                "cannot read its key file: {error}; run as root or as a member of the group `himds`"
-            )
-        };
-        let metadata = tokio::fs::symlink_metadata(path)
-            .await
-            .map_err(unreadable)?;
-        if !metadata.is_file() || metadata.len() > LARGEST_KEY {
-            return Err(format!(
-                "its key file is no file of at most {LARGEST_KEY} bytes"
-            ));
-        }
-        file::read_text(path, LARGEST_KEY)
-            .await
-            .map(|key| Secret::new(key.trim()))
-            .map_err(unreadable)
+    let unreadable = |error| {
+        format!(
+            "cannot read its key file: {error}; run as root or as a member of the group `himds`"
+        )
+    };
+    let metadata = tokio::fs::symlink_metadata(path)
+        .await
+        .map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > LARGEST_KEY {
+        return Err(format!(
+            "its key file is no file of at most {LARGEST_KEY} bytes"
+        ));
     }
+    let key = file::read_text(path, LARGEST_KEY)
+        .await
+        .map_err(unreadable)?;
+    Ok(Secret::new(key.trim()))
 }
 
 #[cfg(test)]
@@ -160,14 +129,29 @@ mod tests {
 
     use std::time::Duration;
 
-    use cloud_autojoin_core::Clock;
-    use cloud_autojoin_core::http::HttpSettings;
+    use cloud_autojoin_core::http::Request;
+    use cloud_autojoin_core::{Clock, Context};
     use cloud_autojoin_simulator::azure::{Simulator, world::World};
     use serde_json::json;
     use wiremock::matchers::{header, path, query_param};
     use wiremock::{Mock, MockServer, Request as Seen, ResponseTemplate};
 
+    use super::super::{ChainOptions, MetadataService};
     use super::*;
+    use crate::cloud::Cloud;
+
+    fn setup(managed_identity: Option<ManagedIdentityId>) -> Setup {
+        let context = Context::builder().env(Env::empty()).build().unwrap();
+        Setup {
+            options: ChainOptions {
+                managed_identity,
+                ..ChainOptions::default()
+            },
+            cloud: Cloud::default(),
+            metadata: MetadataService::new(&context, "http://127.0.0.1:9".parse().unwrap()),
+            context,
+        }
+    }
 
     /// The agent's two answers, with its keys in `directory`; what came of asking it.
     async fn ask(directory: &Path, key_file: &str) -> (Result<AccessToken, SourceOutcome>, usize) {
@@ -186,9 +170,8 @@ mod tests {
         let server = MockServer::start().await;
         // shape: learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication,
         // 2020-06-01
-        let mut token = json!({ "access_token": "of-arc", "expires_in": "86400", "expires_on": "4102444800", "resource": "https://management.azure.com/", "token_type": "Bearer" });
-        token
-            .as_object_mut()
+        let mut body = json!({ "access_token": "of-arc", "expires_in": "86400", "expires_on": "4102444800", "resource": "https://management.azure.com/", "token_type": "Bearer" });
+        body.as_object_mut()
             .unwrap()
             .extend(named.as_object().unwrap().clone());
         let challenge = ResponseTemplate::new(401).insert_header(
@@ -200,18 +183,16 @@ mod tests {
             .and(query_param("resource", "https://management.azure.com/"))
             .and(header("metadata", "true"))
             .and(header("authorization", "Basic the-key"))
-            .respond_with(ResponseTemplate::new(200).set_body_json(token))
+            .respond_with(ResponseTemplate::new(200).set_body_json(body))
             .mount(&server)
             .await;
         Mock::given(|request: &Seen| !request.headers.contains_key("authorization"))
             .respond_with(challenge)
             .mount(&server)
             .await;
-        let http = HttpClient::new(HttpSettings::default()).unwrap();
-        let mut arc = AzureArc::new(format!("{}/arc", server.uri()), &Env::empty(), &http);
-        arc.key_directory = directory.to_owned();
         let call = Call::new(&Clock::auto_advancing(), Duration::from_secs(60));
-        let answer = arc.token("https://management.azure.com/", id, &call).await;
+        let endpoint = format!("{}/arc", server.uri());
+        let answer = token(&setup(id.cloned()), &endpoint, directory, &call).await;
         let requests = server.received_requests().await.unwrap();
         (
             answer,
@@ -306,20 +287,24 @@ mod tests {
         let simulator = Simulator::start(World::shipped("uniform").unwrap())
             .await
             .unwrap();
-        let http = HttpClient::new(HttpSettings::default()).unwrap();
-        let mut arc = AzureArc::new(simulator.arc_endpoint(), &Env::empty(), &http);
-        arc.key_directory = simulator.arc_keys().to_owned();
+        let setup = setup(None);
         let call = Call::new(&Clock::auto_advancing(), Duration::from_secs(60));
-        let token = arc
-            .token("https://management.azure.com/", None, &call)
-            .await
-            .unwrap();
+        let token = token(
+            &setup,
+            &simulator.arc_endpoint(),
+            simulator.arc_keys(),
+            &call,
+        )
+        .await
+        .unwrap();
 
         let set = "subscriptions/55555555-5555-4555-8555-555555555555/resourceGroups/uniform/providers/Microsoft.Compute/virtualMachineScaleSets/vault";
         let url = format!("{}/{set}?api-version=2024-07-01", simulator.arm_endpoint())
             .parse()
             .unwrap();
-        let answer = http
+        let answer = setup
+            .context
+            .http()
             .send(
                 &Request::get("read the scale set", url).bearer(token.secret()),
                 &call,

@@ -4,118 +4,100 @@
 //! `azure_identity` can only do this with OpenSSL, so the statement is signed here, by the TLS
 //! library's signer. PFX files are read with the feature `pfx`.
 
-use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use azure_core::Uuid;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cloud_autojoin_core::certificate::{CertifiedKeyError, certified_key_from_pem};
+use cloud_autojoin_core::certificate::certified_key_from_pem;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::file::{self, FileKind, MAX_SECRET_FILE, READ_TIMEOUT};
 use cloud_autojoin_core::{Call, Secret};
 use rustls::SignatureScheme;
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
-use rustls::pki_types::CertificateDer;
-use rustls::sign::{CertifiedKey, SigningKey};
-use serde_json::json;
+use rustls::sign::CertifiedKey;
+use serde_json::{Value, json};
+use url::Url;
 
-use super::entra::Entra;
-
-const VARIABLE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+use super::Setup;
 
 /// How long a statement counts.
 const LIFETIME: Duration = Duration::from_secs(10 * 60);
 
-/// A certificate and its key.
-pub(super) struct Certificate {
-    certificate: CertificateDer<'static>,
-    key: Arc<dyn SigningKey>,
+/// The statement that an application signs in with: a JWT for the tenant's token endpoint, signed
+/// with the key in the file at `path`. Format:
+/// learn.microsoft.com/entra/identity-platform/certificate-credentials.
+pub(super) async fn assertion(
+    setup: &Setup,
+    path: &str,
+    tenant_id: &str,
+    client_id: &str,
+    call: &Call,
+) -> Result<Secret, SourceOutcome> {
+    let password = setup.variable("AZURE_CLIENT_CERTIFICATE_PASSWORD");
+    let mut endpoint = setup.cloud.authority.clone();
+    endpoint.set_path(&format!("/{tenant_id}/oauth2/v2.0/token"));
+    let signed = match read(path, password.map(Secret::new)).await {
+        Ok(key) => sign(&key, &endpoint, client_id, call),
+        Err(reason) => Err(reason),
+    };
+    signed.map_err(|reason| {
+        SourceOutcome::failed(format!(
+            "cannot use the certificate `{path}` of `AZURE_CLIENT_CERTIFICATE_PATH`: {reason}"
+        ))
+    })
 }
 
-impl Certificate {
-    /// Reads a file. The application's certificate is the one that belongs to the private key,
-    /// wherever in the file it is; the others are its issuers'.
-    pub(super) async fn read(path: &str, password: Option<Secret>) -> Result<Self, SourceOutcome> {
-        let failed = |reason: String| {
-            SourceOutcome::failed(format!(
-                "cannot use the certificate `{path}` of `{VARIABLE}`: {reason}"
-            ))
-        };
-        let bytes = file::read(path, FileKind::Regular, MAX_SECRET_FILE, READ_TIMEOUT)
-            .await
-            .map_err(|error| failed(error.to_string()))?
-            .bytes;
-        let is_pem = bytes.windows(11).any(|window| window == b"-----BEGIN ");
-        let CertifiedKey { cert, key, .. } = if is_pem {
-            pem(&bytes, password.is_some())
-        } else {
-            pfx(bytes, password).await
-        }
-        .map_err(failed)?;
-        if key
-            .choose_scheme(&[SignatureScheme::RSA_PSS_SHA256])
-            .is_none()
-        {
-            return Err(failed(
-                "its key is no RSA key, and Microsoft Entra ID takes no other".to_owned(),
-            ));
-        }
-        let certificate = cert
-            .into_iter()
-            .next()
-            .ok_or_else(|| failed(CertifiedKeyError::NoCertificate.to_string()))?;
-        Ok(Self { certificate, key })
+/// Reads a file. The application's certificate is the one that belongs to the private key, wherever
+/// in the file it is; the others are its issuers'.
+async fn read(path: &str, password: Option<Secret>) -> Result<CertifiedKey, String> {
+    let bytes = file::read(path, FileKind::Regular, MAX_SECRET_FILE, READ_TIMEOUT)
+        .await
+        .map_err(|error| error.to_string())?
+        .bytes;
+    if bytes.windows(11).any(|window| window == b"-----BEGIN ") {
+        pem(&bytes, password.is_some())
+    } else {
+        pfx(bytes, password).await
     }
+}
 
-    /// The statement that the application signs in with: a JWT for the tenant's token endpoint.
-    /// Format: learn.microsoft.com/entra/identity-platform/certificate-credentials.
-    pub(super) fn assertion(&self, entra: &Entra, call: &Call) -> Result<Secret, SourceOutcome> {
-        let failed = |reason: &str| {
-            SourceOutcome::failed(format!(
-                "cannot sign with the certificate of `{VARIABLE}`: {reason}"
-            ))
-        };
-        let now = call
-            .clock()
-            .wall()
-            .duration_since(UNIX_EPOCH)
-            .map_err(|_| failed("the clock of this machine stands before 1970"))?;
-        let hash = TLS13_AES_128_GCM_SHA256
-            .tls13()
-            .ok_or_else(|| failed("no SHA-256"))?
-            .common
-            .hash_provider;
-        let thumbprint = URL_SAFE_NO_PAD.encode(hash.hash(&self.certificate).as_ref());
-        let mut audience = entra.authority.clone();
-        audience.set_path(&format!("/{}/oauth2/v2.0/token", entra.tenant_id));
-        let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint });
-        let claims = json!({
-            "aud": audience.as_str(),
-            "iss": entra.client_id,
-            "sub": entra.client_id,
-            "jti": Uuid::new_v4().to_string(),
-            "nbf": now.as_secs(),
-            "iat": now.as_secs(),
-            "exp": (now + LIFETIME).as_secs(),
-        });
-        let statement = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header.to_string()),
-            URL_SAFE_NO_PAD.encode(claims.to_string())
-        );
-        let signer = self
-            .key
-            .choose_scheme(&[SignatureScheme::RSA_PSS_SHA256])
-            .ok_or_else(|| failed("its key is no RSA key"))?;
-        let signature = signer
-            .sign(statement.as_bytes())
-            .map_err(|error| failed(&error.to_string()))?;
-        Ok(Secret::new(format!(
-            "{statement}.{}",
-            URL_SAFE_NO_PAD.encode(signature)
-        )))
-    }
+fn sign(
+    key: &CertifiedKey,
+    endpoint: &Url,
+    client_id: &str,
+    call: &Call,
+) -> Result<Secret, String> {
+    let signer = key.key.choose_scheme(&[SignatureScheme::RSA_PSS_SHA256]);
+    let signer = signer.ok_or("its key is no RSA key, and Microsoft Entra ID takes no other")?;
+    let wall = call.clock().wall().duration_since(UNIX_EPOCH);
+    let now = wall.map_err(|_| "the clock of this machine is before 1970")?;
+    let sha256 = TLS13_AES_128_GCM_SHA256.tls13().ok_or("no SHA-256")?;
+    let certificate = key.end_entity_cert().map_err(|error| error.to_string())?;
+    let thumbprint = sha256.common.hash_provider.hash(certificate);
+    let header = json!({
+        "alg": "PS256",
+        "typ": "JWT",
+        "x5t#S256": URL_SAFE_NO_PAD.encode(thumbprint.as_ref()),
+    });
+    let claims = json!({
+        "aud": endpoint.as_str(),
+        "iss": client_id,
+        "sub": client_id,
+        "jti": Uuid::new_v4().to_string(),
+        "nbf": now.as_secs(),
+        "iat": now.as_secs(),
+        "exp": (now + LIFETIME).as_secs(),
+    });
+    let encoded = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    let statement = format!("{}.{}", encoded(&header), encoded(&claims));
+    let signature = signer
+        .sign(statement.as_bytes())
+        .map_err(|error| error.to_string())?;
+    Ok(Secret::new(format!(
+        "{statement}.{}",
+        URL_SAFE_NO_PAD.encode(signature)
+    )))
 }
 
 fn pem(bytes: &[u8], has_password: bool) -> Result<CertifiedKey, String> {
@@ -131,7 +113,7 @@ fn pem(bytes: &[u8], has_password: bool) -> Result<CertifiedKey, String> {
 async fn pfx(bytes: Vec<u8>, password: Option<Secret>) -> Result<CertifiedKey, String> {
     use cloud_autojoin_core::certificate::certified_key;
     use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
-    use rustls::pki_types::PrivateKeyDer;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
     let read = move || {
         let password = password.as_ref().map_or("", Secret::expose);

@@ -3,23 +3,21 @@
 //! The request is `azure_identity`'s; the way it takes is core's HTTP client, so that deadline,
 //! retries, limits and the record of requests hold here too. `azure_identity` alone would try for a
 //! minute whatever the caller's deadline (TLS errors included), and it loses the status and the
-//! words of an error whose text has an escaped line end, which is how Entra writes them. Its token
-//! cache is not used either: a credential lives for one request, since a token that Azure refused
-//! could not be taken out of that cache.
+//! words of an error whose text has an escaped line end, which is how Entra writes them. So the
+//! response is read here as well, and `azure_identity` sees none: it would take an empty token and
+//! add any lifetime to the time unchecked, and a token that Azure refused could not be taken out of
+//! its cache.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{Secret as AzureSecret, TokenCredential};
 use azure_core::error::ErrorKind;
-use azure_core::http::headers::{CONTENT_TYPE, Headers};
 use azure_core::http::request::Body;
 use azure_core::http::{
-    AsyncRawResponse, ClientMethodOptions, ClientOptions, RetryOptions, StatusCode, Transport,
+    AsyncRawResponse, ClientMethodOptions, ClientOptions, RetryOptions, Transport,
 };
-use azure_core::time::OffsetDateTime;
 use azure_identity::{
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions,
     ClientSecretCredential, ClientSecretCredentialOptions,
@@ -27,123 +25,98 @@ use azure_identity::{
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{HttpClient, JsonResponse, Request, Response, decode_json};
-use cloud_autojoin_core::{ApiError, Call, DecodeError, Error, Secret};
-use http::header::{ACCEPT, HeaderValue};
+use cloud_autojoin_core::{ApiError, Call, DecodeError, Result, Secret};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value};
 use url::Url;
 
-use super::token_answer::{lifetime, seconds_of, token_error};
+use super::Setup;
+use super::token_response::{TokenResponse, token_error};
 use crate::keys::PROVIDER_NAME;
 
-/// An application that signs in: where, in which tenant, as whom.
-#[derive(Debug, Clone)]
-pub(super) struct Entra {
-    pub(super) http: HttpClient,
-    pub(super) authority: Url,
-    pub(super) tenant_id: String,
-    pub(super) client_id: String,
-}
-
 /// What an application signs in with.
-pub(super) enum ClientAuth<'a> {
+pub(super) enum ClientAuth {
     /// Its secret.
-    Secret(&'a Secret),
+    Secret(Secret),
     /// A signed statement, its own or that of an issuer it trusts.
     Assertion(Secret),
 }
 
-impl Entra {
-    /// One token for `scope`; one request and its retries.
-    pub(super) async fn token(
-        &self,
-        auth: ClientAuth<'_>,
-        scope: &str,
-        call: &Call,
-    ) -> Result<AccessToken, SourceOutcome> {
-        let transport = Arc::new(CoreTransport {
-            entra: self.clone(),
-            call: call.clone(),
-            failure: Mutex::default(),
-        });
-        let client_options = transport.client_options();
-        let (tenant_id, client_id) = (self.tenant_id.clone(), self.client_id.clone());
-        let credential: azure_core::Result<Arc<dyn TokenCredential>> = match auth {
-            ClientAuth::Secret(secret) => ClientSecretCredential::new(
-                &tenant_id,
-                client_id,
-                AzureSecret::new(secret.expose().to_owned()),
-                Some(ClientSecretCredentialOptions { client_options }),
-            )
-            .map(|credential| credential as _),
-            ClientAuth::Assertion(assertion) => ClientAssertionCredential::new(
-                tenant_id,
-                client_id,
-                StaticAssertion(assertion),
-                Some(ClientAssertionCredentialOptions { client_options }),
-            )
-            .map(|credential| credential as _),
-        };
-        let answer = match credential {
-            Ok(credential) => credential.get_token(&[scope], None).await,
-            Err(error) => Err(error),
-        };
-        match answer {
-            Ok(token) => {
-                let lifetime = Duration::try_from(token.expires_on - OffsetDateTime::now_utc())
-                    .unwrap_or_default();
-                Ok(AccessToken::new(
-                    Secret::new(token.token.secret()),
-                    call.clock().wall() + lifetime,
-                ))
-            }
-            Err(error) => Err(
-                match transport
-                    .failure
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take()
-                {
-                    Some(failure) => failure.into(),
-                    // The constructor refused a value, before any request.
-                    None => SourceOutcome::failed(error.to_string()),
-                },
-            ),
-        }
+/// A token for `scope`, for an application of a tenant; one request and its retries.
+pub(super) async fn sign_in(
+    setup: &Setup,
+    tenant_id: &str,
+    client_id: &str,
+    auth: ClientAuth,
+    scope: &str,
+    call: &Call,
+) -> Result<AccessToken, SourceOutcome> {
+    let transport = Arc::new(CoreTransport {
+        http: setup.context.http().clone(),
+        authority: setup.cloud.authority.clone(),
+        operation: format!("sign in as application `{client_id}`"),
+        call: call.clone(),
+        outcome: Mutex::default(),
+    });
+    let client_options = transport.client_options();
+    let credential: azure_core::Result<Arc<dyn TokenCredential>> = match auth {
+        ClientAuth::Secret(secret) => ClientSecretCredential::new(
+            tenant_id,
+            client_id.to_owned(),
+            AzureSecret::new(secret.expose().to_owned()),
+            Some(ClientSecretCredentialOptions { client_options }),
+        )
+        .map(|credential| credential as _),
+        ClientAuth::Assertion(assertion) => ClientAssertionCredential::new(
+            tenant_id.to_owned(),
+            client_id.to_owned(),
+            StaticAssertion(assertion),
+            Some(ClientAssertionCredentialOptions { client_options }),
+        )
+        .map(|credential| credential as _),
+    };
+    let ended = match credential {
+        Ok(credential) => credential.get_token(&[scope], None).await.map(drop),
+        Err(error) => Err(error),
+    };
+    let mut outcome = transport
+        .outcome
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    match (outcome.take(), ended) {
+        (Some(outcome), _) => Ok(outcome?),
+        // The constructor refused a value, before any request.
+        (None, Err(error)) => Err(SourceOutcome::failed(error.to_string())),
+        (None, Ok(())) => Err(SourceOutcome::failed("no token was requested")),
     }
 }
 
 /// An assertion that exists already.
+#[derive(Debug)]
 struct StaticAssertion(Secret);
-
-impl std::fmt::Debug for StaticAssertion {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("StaticAssertion")
-    }
-}
 
 #[async_trait]
 impl ClientAssertion for StaticAssertion {
-    async fn secret(
-        &self,
-        _options: Option<ClientMethodOptions<'_>>,
-    ) -> azure_core::Result<String> {
+    async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         Ok(self.0.expose().to_owned())
     }
 }
 
-/// Sends `azure_identity`'s request through core's client, and keeps the error in core's form.
+/// Sends `azure_identity`'s request through core's client, and keeps what came of it.
 #[derive(Debug)]
 struct CoreTransport {
-    entra: Entra,
+    http: HttpClient,
+    authority: Url,
+    operation: String,
     call: Call,
-    failure: Mutex<Option<Error>>,
+    outcome: Mutex<Option<Result<AccessToken>>>,
 }
 
 impl CoreTransport {
     fn client_options(self: &Arc<Self>) -> ClientOptions {
         let mut cloud = CustomConfiguration::default();
-        cloud.authority_host = self.entra.authority.to_string();
+        cloud.authority_host = self.authority.to_string();
         // `azure_identity` takes https only; plain http to this machine is for simulators, and
         // `execute_request` goes by the real authority.
         if let Some(rest) = cloud.authority_host.strip_prefix("http:") {
@@ -157,58 +130,29 @@ impl CoreTransport {
         }
     }
 
-    async fn send(&self, request: &azure_core::http::Request) -> Result<AsyncRawResponse, Error> {
-        let operation = format!("sign in as application `{}`", self.entra.client_id);
-        let mut url = self.entra.authority.clone();
+    async fn send(&self, request: &azure_core::http::Request) -> Result<AccessToken> {
+        let operation = self.operation.as_str();
+        let missing = "no `access_token` with `expires_in`";
+        let mut url = self.authority.clone();
         url.set_path(request.url().path());
         let Body::Bytes(body) = request.body() else {
-            return Err(
-                DecodeError::new(PROVIDER_NAME, operation, "a token request is one piece").into(),
-            );
+            let detail = "a token request is one piece";
+            return Err(DecodeError::new(PROVIDER_NAME, operation, detail).into());
         };
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         let request = Request::post(operation, url, body.clone())
-            .header(
-                http::header::CONTENT_TYPE,
-                HeaderValue::from_static("application/x-www-form-urlencoded"),
-            )
+            .header(CONTENT_TYPE, form)
             .header(ACCEPT, HeaderValue::from_static("application/json"));
-        // Decoded here and written again, so that an answer cut short is tried again, and one
-        // without a token is an error: `azure_identity` would take an empty one.
-        let answer = match self
-            .entra
+        let response = self
             .http
-            .json::<serde_json::Map<String, serde_json::Value>>(PROVIDER_NAME, &request, &self.call)
-            .await?
-        {
-            JsonResponse::Success(answer, _) => answer,
-            JsonResponse::Failure(response) => {
-                return Err(refused(request.operation(), &response).into());
-            }
-        };
-        let is_token = answer
-            .get("access_token")
-            .and_then(serde_json::Value::as_str)
-            .is_some_and(|token| !token.is_empty());
-        let seconds = |name| answer.get(name).and_then(seconds_of);
-        let lifetime = lifetime(
-            seconds("expires_in"),
-            seconds("expires_on"),
-            self.call.clock().wall(),
-        );
-        let (Some(lifetime), true) = (lifetime, is_token) else {
-            return Err(DecodeError::new(
-                PROVIDER_NAME,
-                request.operation(),
-                "no `access_token` with `expires_in`",
-            )
-            .into());
-        };
-        // `azure_identity` takes whole seconds only, and adds them to the time unchecked.
-        let body = json!({ "token_type": "Bearer", "access_token": answer["access_token"], "expires_in": lifetime.as_secs(), "ext_expires_in": lifetime.as_secs() });
-        let body = body.to_string();
-        let mut headers = Headers::new();
-        headers.insert(CONTENT_TYPE, "application/json");
-        Ok(AsyncRawResponse::from_bytes(StatusCode::Ok, headers, body))
+            .json::<Map<String, Value>>(PROVIDER_NAME, &request, &self.call)
+            .await?;
+        match response {
+            JsonResponse::Success(fields, _) => TokenResponse::deserialize(Value::Object(fields))
+                .map_err(|_| DecodeError::new(PROVIDER_NAME, operation, missing))?
+                .into_token(operation, missing, &self.call),
+            JsonResponse::Failure(response) => Err(refused(operation, &response).into()),
+        }
     }
 }
 
@@ -218,10 +162,12 @@ impl azure_core::http::HttpClient for CoreTransport {
         &self,
         request: &azure_core::http::Request,
     ) -> azure_core::Result<AsyncRawResponse> {
-        self.send(request).await.map_err(|error| {
-            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            azure_core::Error::with_message(ErrorKind::Other, "the request failed")
-        })
+        let outcome = self.send(request).await;
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        Err(azure_core::Error::with_message(
+            ErrorKind::Other,
+            "the response is read elsewhere",
+        ))
     }
 }
 

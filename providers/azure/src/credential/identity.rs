@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cloud_autojoin_core::Secret;
 use cloud_autojoin_core::credential::Source;
+use cloud_autojoin_provider_kit::words;
 
 /// The identity that requests are sent as.
 #[derive(Debug, Clone)]
@@ -44,8 +45,8 @@ pub struct ChainOptions {
     pub client_id: Option<String>,
     /// The managed identity by another id; nothing but the managed identity is tried then.
     pub managed_identity: Option<ManagedIdentityId>,
-    /// Which of the sources are tried; all by default.
-    pub filter: Option<ChainFilter>,
+    /// The sources that are tried, in this order; none: all of [`SourceKind::CHAIN`].
+    pub sources: Option<Vec<SourceKind>>,
 }
 
 /// A managed identity, by what it is chosen.
@@ -61,16 +62,13 @@ pub enum ManagedIdentityId {
 }
 
 impl ManagedIdentityId {
-    /// Adds the choice to a token request, in the words of the metadata service and of Azure Arc.
-    pub(super) fn append_to(
-        &self,
-        query: &mut url::form_urlencoded::Serializer<'_, url::UrlQuery<'_>>,
-    ) {
-        _ = match self {
-            Self::ClientId(id) => query.append_pair("client_id", id),
-            Self::ObjectId(id) => query.append_pair("object_id", id),
-            Self::ResourceId(id) => query.append_pair("msi_res_id", id),
-        };
+    /// The parameter of a token request, by the names of the metadata service and of Azure Arc.
+    pub(super) fn parameter(&self) -> (&'static str, &str) {
+        match self {
+            Self::ClientId(id) => ("client_id", id),
+            Self::ObjectId(id) => ("object_id", id),
+            Self::ResourceId(id) => ("msi_res_id", id),
+        }
     }
 }
 
@@ -84,65 +82,40 @@ impl fmt::Display for ManagedIdentityId {
     }
 }
 
-/// A part of the chain (`token_credentials`, `AZURE_TOKEN_CREDENTIALS`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ChainFilter {
-    /// `prod`: what machines have, which is environment, workload identity, managed identity.
-    Production,
-    /// `dev`: what people have, which is Azure CLI, Azure Developer CLI.
-    Development,
-    /// The one source.
-    Only(SourceKind),
-}
-
-/// The sources of the chain, in its order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SourceKind {
-    /// `AZURE_CLIENT_ID` with a secret or a certificate.
-    Environment,
-    /// A token file of a Kubernetes service account.
-    WorkloadIdentity,
-    /// The identity of the machine, by the service that hands out its tokens.
-    ManagedIdentity,
-    /// Who is signed in to `az`.
-    AzureCli,
-    /// Who is signed in to `azd`.
-    AzureDeveloperCli,
+words! {
+    /// The sources of the chain (`token_credentials`), by their names in the Azure SDKs.
+    SourceKind {
+        /// `AZURE_CLIENT_ID` with a secret or a certificate.
+        #[default]
+        Environment = "EnvironmentCredential",
+        /// A token file of a Kubernetes service account.
+        WorkloadIdentity = "WorkloadIdentityCredential",
+        /// The identity of the machine, by the service that hands out its tokens.
+        ManagedIdentity = "ManagedIdentityCredential",
+        /// Who is signed in to `az`.
+        AzureCli = "AzureCLICredential",
+        /// Who is signed in to `azd`.
+        AzureDeveloperCli = "AzureDeveloperCLICredential",
+    }
 }
 
 impl SourceKind {
-    pub(super) const CHAIN: [Self; 5] = [
+    /// All sources, in the order in which they are tried.
+    pub const CHAIN: [Self; 5] = [
         Self::Environment,
         Self::WorkloadIdentity,
         Self::ManagedIdentity,
         Self::AzureCli,
         Self::AzureDeveloperCli,
     ];
-}
 
-impl ChainFilter {
-    /// The part that a word of `AZURE_TOKEN_CREDENTIALS` names, in the table's spelling.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Some(match word {
-            "prod" => Self::Production,
-            "dev" => Self::Development,
-            "EnvironmentCredential" => Self::Only(SourceKind::Environment),
-            "WorkloadIdentityCredential" => Self::Only(SourceKind::WorkloadIdentity),
-            "ManagedIdentityCredential" => Self::Only(SourceKind::ManagedIdentity),
-            "AzureCLICredential" => Self::Only(SourceKind::AzureCli),
-            "AzureDeveloperCLICredential" => Self::Only(SourceKind::AzureDeveloperCli),
-            _ => return None,
-        })
-    }
-
-    pub(super) fn has(self, kind: SourceKind) -> bool {
-        let of_people = matches!(kind, SourceKind::AzureCli | SourceKind::AzureDeveloperCli);
-        match self {
-            Self::Production => !of_people,
-            Self::Development => of_people,
-            Self::Only(only) => kind == only,
+    /// The sources that a word of `AZURE_TOKEN_CREDENTIALS` names: those of machines (`prod`),
+    /// those of people (`dev`), or one.
+    pub fn chain_of_word(word: &str) -> Option<Vec<Self>> {
+        match word {
+            "prod" => Some(Self::CHAIN[..3].to_vec()),
+            "dev" => Some(Self::CHAIN[3..].to_vec()),
+            word => Some(vec![Self::from_word(word)?]),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A token from the instance metadata service (IMDS) that every machine in Azure has at a
-//! link-local address.
+//! The instance metadata service (IMDS) that every machine in Azure has at a link-local address:
+//! the requests to it, how its responses are judged, and a token of it.
 //!
 //! Where another source follows in the chain, a probe goes beside the first token request, so that
 //! off Azure the chain goes on within a second: the same request without the header that the
@@ -21,20 +21,21 @@ use cloud_autojoin_core::http::{
     Backoff, HttpClient, JsonResponse, RawResponse, Request, Response, ResponseClass,
     ResponseClassifier, RetryPolicy, decode_json, origin_of,
 };
-use cloud_autojoin_core::{ApiError, Call, DecodeError, Error, Result};
+use cloud_autojoin_core::{ApiError, Call, Context, Error, Result};
 use futures::future::{Either, select};
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue, SERVER};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::identity::ManagedIdentityId;
-use super::token_answer::{TokenAnswer, refused};
+use super::token_response::{TokenResponse, refused, token_request};
+use super::{ManagedIdentityId, Setup};
 use crate::arm::SHOWN_PARAMETERS;
 use crate::keys::PROVIDER_NAME;
 
 /// The header that a request of a careless proxy does not have.
-pub(crate) const METADATA: (HeaderName, HeaderValue) = (
+pub(super) const METADATA: (HeaderName, HeaderValue) = (
     HeaderName::from_static("metadata"),
     HeaderValue::from_static("true"),
 );
@@ -46,110 +47,72 @@ const PATH: &str = "/metadata/identity/oauth2/token";
 const API_VERSION: &str = "2018-02-01";
 const OPERATION: &str = "get a token from the instance metadata service";
 
-/// Asks the instance metadata service.
-#[derive(Debug)]
-pub(super) struct Imds {
-    id: Option<ManagedIdentityId>,
-    audience: String,
-    endpoint: Url,
+/// The metadata service of this machine. Clones share whether it was there once.
+#[derive(Debug, Clone)]
+pub(crate) struct MetadataService {
     http: HttpClient,
-    /// Whether another source follows, which should not wait for a service that is not there.
-    has_next: bool,
+    endpoint: Url,
     /// Whether the service was there once: then the probe is over, and a later silence is a
     /// failure.
     seen: Arc<AtomicBool>,
 }
 
-impl Imds {
-    pub(super) fn new(
-        id: Option<ManagedIdentityId>,
-        audience: String,
-        endpoint: Url,
-        http: HttpClient,
-        has_next: bool,
-        seen: Arc<AtomicBool>,
-    ) -> Self {
+impl MetadataService {
+    /// The service at `endpoint`, which is only scheme, host and port.
+    pub(crate) fn new(context: &Context, endpoint: Url) -> Self {
         Self {
-            id,
-            audience,
+            http: context.http().clone(),
             endpoint,
-            http,
-            has_next,
-            seen,
+            seen: Arc::default(),
         }
     }
 
-    /// One token.
-    pub(super) async fn token(&self, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        if self.has_next && !self.seen.load(Ordering::Relaxed) {
-            return self.token_after_probe(call).await;
-        }
-        let answer = self.ask(retry_policy(), call).await;
-        self.outcome(answer, call)
+    /// The URL of a path of the service.
+    pub(crate) fn url(&self, path: &str) -> Url {
+        let mut url = self.endpoint.clone();
+        url.set_path(path);
+        url
     }
 
-    /// One token, if the service shows within [`PROBE_LIMIT`] that it is there.
-    async fn token_after_probe(&self, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        let limited = call.within(PROBE_LIMIT);
-        // Side by side: one after the other would be a round trip more on every machine that has
-        // the service.
-        let (first, is_probed) = match select(
-            pin!(self.probe(&limited)),
-            pin!(self.ask(RetryPolicy::none(), call)),
-        )
-        .await
-        {
-            Either::Left((probed, asking)) => match probed? {
-                true => (asking.await, true),
-                // Some emulators answer token requests only.
-                false => match tokio::time::timeout(limited.remaining(), asking).await {
-                    Ok(answer) => (answer, false),
-                    Err(_) => return Err(SourceOutcome::NotConfigured(self.foreign())),
-                },
-            },
-            // No other service gives such an answer.
-            Either::Right((answer, _)) if is_recognised(&answer) => (answer, true),
-            Either::Right((answer, probing)) => (answer, probing.await?),
-        };
-        if is_probed {
-            self.seen.store(true, Ordering::Relaxed);
-        }
-        let is_retried = match &first {
-            Ok(JsonResponse::Failure(response)) => response.class.is_transient(),
-            Err(Error::Transport(error)) => retry_policy().retries_failure(error.failure()),
-            _ => false,
-        };
-        let retry_after = match &first {
-            Ok(JsonResponse::Failure(response)) => response.retry_after,
-            _ => None,
-        };
-        let wait = retry_policy()
-            .backoff()
-            .wait(0)
-            .max(retry_after.unwrap_or_default());
-        if !is_retried || wait >= call.remaining() || !(is_probed || is_recognised(&first)) {
-            return self.outcome(first, call);
-        }
-        call.clock().sleep(wait).await;
-        let answer = self.ask(retry_policy(), call).await;
-        self.outcome(answer, call)
+    /// Notes that the service answered, so that it is waited for from now on.
+    pub(crate) fn note_seen(&self) {
+        self.seen.store(true, Ordering::Relaxed);
     }
 
-    async fn ask(&self, retry: RetryPolicy, call: &Call) -> Result<JsonResponse<TokenAnswer>> {
-        let request = Request::get(OPERATION, self.url())
+    fn is_seen(&self) -> bool {
+        self.seen.load(Ordering::Relaxed)
+    }
+
+    /// Sends a request with the header that the service insists on.
+    ///
+    /// # Errors
+    ///
+    /// As [`HttpClient::json`].
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        request: Request,
+        retry: RetryPolicy,
+        call: &Call,
+    ) -> Result<JsonResponse<T>> {
+        let request = request
             .header(METADATA.0, METADATA.1)
             .classified_by(&ServiceResponses)
             .showing(SHOWN_PARAMETERS)
             .retry(retry);
-        self.http
-            .json::<TokenAnswer>(PROVIDER_NAME, &request, call)
-            .await
+        self.http.json(PROVIDER_NAME, &request, call).await
+    }
+
+    /// What to say of another server at the address.
+    pub(crate) fn foreign(&self) -> String {
+        format!(
+            "what answers at {} is not the instance metadata service of Azure",
+            origin_of(&self.endpoint)
+        )
     }
 
     /// Whether the service itself is there, or another server.
     async fn probe(&self, call: &Call) -> Result<bool, SourceOutcome> {
-        let mut url = self.endpoint.clone();
-        url.set_path(PATH);
+        let mut url = self.url(PATH);
         url.query_pairs_mut()
             .append_pair("api-version", API_VERSION);
         let request = Request::get("look for the instance metadata service", url)
@@ -158,38 +121,6 @@ impl Imds {
         match self.http.send(&request, call).await {
             Ok(response) => Ok(is_service(&response)),
             Err(error) => Err(self.absent(&error)),
-        }
-    }
-
-    /// What a final answer comes to.
-    fn outcome(
-        &self,
-        answer: Result<JsonResponse<TokenAnswer>>,
-        call: &Call,
-    ) -> Result<AccessToken, SourceOutcome> {
-        if is_recognised(&answer) {
-            self.seen.store(true, Ordering::Relaxed);
-        }
-        let is_seen = self.seen.load(Ordering::Relaxed);
-        match answer {
-            Ok(JsonResponse::Success(answer, _)) => answer.into_token(call).ok_or_else(|| {
-                Error::from(DecodeError::new(
-                    PROVIDER_NAME,
-                    OPERATION,
-                    "no `access_token` with its lifetime",
-                ))
-                .into()
-            }),
-            Ok(JsonResponse::Failure(response)) if is_seen => Err(self.refusal(&response)),
-            // It may be the service after all, while it is updated.
-            Ok(JsonResponse::Failure(response)) if response.class.is_transient() => {
-                Err(SourceOutcome::Unreachable(self.foreign()))
-            }
-            Err(error) if is_seen => Err(error.into()),
-            Err(error @ Error::Transport(_)) => Err(self.absent(&error)),
-            Ok(JsonResponse::Failure(_)) | Err(_) => {
-                Err(SourceOutcome::NotConfigured(self.foreign()))
-            }
         }
     }
 
@@ -204,56 +135,114 @@ impl Imds {
             SourceOutcome::NotConfigured(reason)
         }
     }
+}
 
-    fn foreign(&self) -> String {
-        format!(
-            "what answers at {} is not the instance metadata service of Azure",
-            origin_of(&self.endpoint)
-        )
+/// A token for the audience of the cloud. With `has_next` another source follows when there is no
+/// service, or when this machine has no identity.
+pub(super) async fn token(
+    setup: &Setup,
+    has_next: bool,
+    call: &Call,
+) -> Result<AccessToken, SourceOutcome> {
+    let service = &setup.metadata;
+    let id = setup.managed_identity();
+    let ask = |retry| {
+        let parameter = id.as_ref().map(ManagedIdentityId::parameter);
+        let audience = &setup.cloud.audience;
+        let url = service.url(PATH);
+        let request = token_request(OPERATION, url, API_VERSION, audience, parameter);
+        service.read::<TokenResponse>(request, retry, call)
+    };
+    if !has_next || service.is_seen() {
+        return outcome(service, id.as_ref(), ask(retry_policy()).await, call);
     }
+    let limited = call.within(PROBE_LIMIT);
+    // Side by side: one after the other would be a round trip more on every machine that has the
+    // service.
+    let first = ask(RetryPolicy::none());
+    let (first, is_there) = match select(pin!(service.probe(&limited)), pin!(first)).await {
+        Either::Left((probed, asking)) => match probed? {
+            true => (asking.await, true),
+            // Some emulators answer token requests only.
+            false => match tokio::time::timeout(limited.remaining(), asking).await {
+                Ok(answer) => (answer, false),
+                Err(_) => return Err(SourceOutcome::NotConfigured(service.foreign())),
+            },
+        },
+        // No other service gives such an answer.
+        Either::Right((answer, _)) if is_recognised(&answer) => (answer, true),
+        Either::Right((answer, probing)) => (answer, probing.await?),
+    };
+    if is_there {
+        service.note_seen();
+    }
+    let (is_retried, retry_after) = match &first {
+        Ok(JsonResponse::Failure(response)) => {
+            (response.class.is_transient(), response.retry_after)
+        }
+        Err(Error::Transport(error)) => (retry_policy().retries_failure(error.failure()), None),
+        _ => (false, None),
+    };
+    let wait = retry_policy().backoff().wait(0);
+    let wait = wait.max(retry_after.unwrap_or_default());
+    if !is_retried || wait >= call.remaining() || !(is_there || is_recognised(&first)) {
+        return outcome(service, id.as_ref(), first, call);
+    }
+    call.clock().sleep(wait).await;
+    outcome(service, id.as_ref(), ask(retry_policy()).await, call)
+}
 
-    fn url(&self) -> Url {
-        let mut url = self.endpoint.clone();
-        url.set_path(PATH);
-        {
-            let mut query = url.query_pairs_mut();
-            query
-                .append_pair("api-version", API_VERSION)
-                .append_pair("resource", &self.audience);
-            if let Some(id) = &self.id {
-                id.append_to(&mut query);
-            }
-        }
-        url
+/// What a final answer comes to.
+fn outcome(
+    service: &MetadataService,
+    id: Option<&ManagedIdentityId>,
+    answer: Result<JsonResponse<TokenResponse>>,
+    call: &Call,
+) -> Result<AccessToken, SourceOutcome> {
+    if is_recognised(&answer) {
+        service.note_seen();
     }
+    match answer {
+        Ok(JsonResponse::Success(answer, _)) => {
+            Ok(answer.into_token(OPERATION, "no `access_token` with its lifetime", call)?)
+        }
+        Ok(JsonResponse::Failure(response)) if service.is_seen() => {
+            Err(refused_token(id, &response))
+        }
+        // It may be the service after all, while it is updated.
+        Ok(JsonResponse::Failure(response)) if response.class.is_transient() => {
+            Err(SourceOutcome::Unreachable(service.foreign()))
+        }
+        Err(error) if service.is_seen() => Err(error.into()),
+        Err(error @ Error::Transport(_)) => Err(service.absent(&error)),
+        Ok(JsonResponse::Failure(_)) | Err(_) => {
+            Err(SourceOutcome::NotConfigured(service.foreign()))
+        }
+    }
+}
 
-    /// A machine without any identity answers 400 to whoever does not name one, and then the chain
-    /// goes on. Everything else is a failure of what is configured.
-    fn refusal(&self, response: &Response) -> SourceOutcome {
-        let error = refusal(OPERATION, API_VERSION, response);
-        if response.status != StatusCode::BAD_REQUEST
-            || refuses_version(response.status, &response.body)
-        {
-            return Error::from(error).into();
+/// A machine without any identity answers 400 to whoever does not name one, and then the chain goes
+/// on. Everything else is a failure of what is configured.
+fn refused_token(id: Option<&ManagedIdentityId>, response: &Response) -> SourceOutcome {
+    let error = refusal(OPERATION, API_VERSION, response);
+    let is_of_identity = response.status == StatusCode::BAD_REQUEST
+        && !refuses_version(response.status, &response.body);
+    let message = error.message().unwrap_or_default();
+    let hint = match id {
+        _ if !is_of_identity => return Error::from(error).into(),
+        Some(id) => format!("assign the identity with {id} to this machine (in a scale set: to the set), or correct the id"),
+        None if message.contains("Multiple user assigned") => {
+            "this machine has several user-assigned identities and no system-assigned one: choose one with `client_id=...`".to_owned()
         }
-        let several = error
-            .message()
-            .is_some_and(|message| message.contains("Multiple user assigned"));
-        match &self.id {
-            None if several => {
-                Error::from(error.with_hint("this machine has several user-assigned identities and no system-assigned one: choose one with `client_id=...`"))
-                    .into()
+        None => {
+            let mut reason = "this machine has no system-assigned identity".to_owned();
+            if !message.is_empty() {
+                reason += &format!(" (`{}`: {message})", error.code().unwrap_or("invalid_request"));
             }
-            None => SourceOutcome::NotConfigured(match error.message() {
-                Some(message) => format!("this machine has no system-assigned identity (`{}`: {message})", error.code().unwrap_or("invalid_request")),
-                None => "this machine has no system-assigned identity".to_owned(),
-            }),
-            Some(id) => {
-                let hint = format!("assign the identity with {id} to this machine (in a scale set: to the set), or correct the id");
-                Error::from(error.with_hint(hint)).into()
-            }
+            return SourceOutcome::NotConfigured(reason);
         }
-    }
+    };
+    Error::from(error.with_hint(hint)).into()
 }
 
 /// How what [`ServiceResponses`] judges transient is retried: six times, from 2 s up to 25 s, as
@@ -272,7 +261,7 @@ pub(crate) fn retry_policy() -> RetryPolicy {
 
 /// Judges the responses of the service: 404 and 410 mean an update of it, unless they refuse the
 /// api-version.
-pub(crate) struct ServiceResponses;
+struct ServiceResponses;
 
 impl ResponseClassifier for ServiceResponses {
     fn classify(&self, response: &RawResponse) -> ResponseClass {
@@ -299,12 +288,8 @@ struct ServiceError {
 /// Whether the answer is one of the instance metadata service: its name, the status for an update
 /// or for its rate limit, or an error in its documented form.
 pub(crate) fn is_service(response: &Response) -> bool {
-    let server = response
-        .headers
-        .get(SERVER)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    server.starts_with("IMDS/")
+    let server = response.headers.get(SERVER);
+    server.is_some_and(|server| server.as_bytes().starts_with(b"IMDS/"))
         || matches!(
             response.status,
             StatusCode::GONE | StatusCode::TOO_MANY_REQUESTS
@@ -313,7 +298,7 @@ pub(crate) fn is_service(response: &Response) -> bool {
         || (!response.status.is_success() && decode_json::<ServiceError>(&response.body).is_ok())
 }
 
-fn is_recognised(answer: &Result<JsonResponse<TokenAnswer>>) -> bool {
+fn is_recognised(answer: &Result<JsonResponse<TokenResponse>>) -> bool {
     match answer {
         Ok(JsonResponse::Success(..)) => true,
         Ok(JsonResponse::Failure(response)) => is_service(response),
@@ -328,10 +313,7 @@ fn refuses_version(status: StatusCode, body: &[u8]) -> bool {
         return false;
     }
     let words = match decode_json::<ServiceError>(body) {
-        Ok(ServiceError {
-            error,
-            error_description,
-        }) => format!("{error} {error_description}"),
+        Ok(body) => format!("{} {}", body.error, body.error_description),
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
     let words = words.to_ascii_lowercase();
@@ -342,10 +324,9 @@ fn refuses_version(status: StatusCode, body: &[u8]) -> bool {
 pub(crate) fn refusal(operation: &str, api_version: &str, response: &Response) -> ApiError {
     let error = refused(operation, response);
     if refuses_version(response.status, &response.body) {
-        let hint = format!(
+        return error.with_hint(format!(
             "this metadata service does not know api-version {api_version}: update it, or choose another source with `token_credentials` and name what `self` stands for"
-        );
-        return error.with_hint(hint);
+        ));
     }
     match response.status {
         StatusCode::NOT_FOUND | StatusCode::GONE => error

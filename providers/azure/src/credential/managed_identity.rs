@@ -1,81 +1,91 @@
-//! The managed identity of the place this runs in: a machine's (`imds.rs`), App Service's
-//! (`app_service.rs`), Azure Arc's (`arc.rs`).
+//! The managed identity of the place this runs in: a machine's (`imds.rs`), Azure Arc's (`arc.rs`),
+//! or that of App Service, Functions and Container Apps.
 //!
 //! Own code, not `azure_identity`'s: that one has the metadata address built in, tries for 100 s on
-//! a machine that is not in Azure whatever the retry settings, and knows no Arc.
+//! a machine that is not in Azure whatever the retry settings, and knows no Arc. The place is
+//! recognised by its variables, in the order of the Azure SDKs.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::path::Path;
 
-use async_trait::async_trait;
-use cloud_autojoin_core::credential::{AccessToken, Source};
+use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::{Call, Context};
-use url::Url;
+use cloud_autojoin_core::http::JsonResponse;
+use cloud_autojoin_core::{Call, Error, Secret};
+use http::header::{HeaderName, HeaderValue};
 
-use super::app_service::AppService;
-use super::arc::AzureArc;
-use super::identity::ManagedIdentityId;
-use super::imds::Imds;
-use crate::cloud::Cloud;
+use super::token_response::{TokenResponse, near_endpoint, refused, token_request};
+use super::{ManagedIdentityId, Setup, arc, imds};
+use crate::keys::PROVIDER_NAME;
 
-/// The source `managed identity`.
-#[derive(Debug)]
-pub(super) struct ManagedIdentity {
-    id: Option<ManagedIdentityId>,
-    audience: String,
-    context: Context,
-    imds: Imds,
-}
-
-impl ManagedIdentity {
-    pub(super) const NAME: &'static str = "managed identity";
-
-    /// The identity `id`, or the system-assigned one (or the only user-assigned one) of the
-    /// machine. With `has_next` another source follows when this machine has none; `seen` is set
-    /// once the metadata service is there.
-    pub(super) fn new(
-        id: Option<ManagedIdentityId>,
-        cloud: &Cloud,
-        metadata_endpoint: &Url,
-        context: &Context,
-        has_next: bool,
-        seen: Arc<AtomicBool>,
-    ) -> Self {
-        let imds = Imds::new(
-            id.clone(),
-            cloud.audience.clone(),
-            metadata_endpoint.clone(),
-            context.http().clone(),
-            has_next,
-            seen,
-        );
-        Self {
-            id,
-            audience: cloud.audience.clone(),
-            context: context.clone(),
-            imds,
+/// A token of the place this runs in. With `has_next` another source follows.
+pub(super) async fn token(
+    setup: &Setup,
+    has_next: bool,
+    call: &Call,
+) -> Result<AccessToken, SourceOutcome> {
+    let variable = |name| setup.variable(name);
+    let (endpoint, header) = (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER"));
+    match (endpoint, header) {
+        (Some(_), Some(_)) if variable("IDENTITY_SERVER_THUMBPRINT").is_some() => {
+            Err(SourceOutcome::NotConfigured("the managed identity of Service Fabric (`IDENTITY_SERVER_THUMBPRINT`) is not supported".to_owned()))
         }
+        (Some(endpoint), Some(header)) => {
+            app_service(setup, &endpoint, &Secret::new(header), call).await
+        }
+        (Some(endpoint), None) if variable("IMDS_ENDPOINT").is_some() => {
+            let directory = arc::key_directory(setup.context.env());
+            arc::token(setup, &endpoint, Path::new(&directory), call).await
+        }
+        _ => imds::token(setup, has_next, call).await,
     }
 }
 
-#[async_trait]
-impl Source for ManagedIdentity {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
+/// A token of App Service, which gives an endpoint on the machine and a value to send along: it
+/// proves that the caller may see its environment. Facts:
+/// learn.microsoft.com/azure/app-service/overview-managed-identity, api-version 2019-08-01.
+async fn app_service(
+    setup: &Setup,
+    endpoint: &str,
+    header: &Secret,
+    call: &Call,
+) -> Result<AccessToken, SourceOutcome> {
+    const OPERATION: &str = "get a token from App Service";
 
-    /// The environment is recognised by its variables, in the order of the Azure SDKs.
-    async fn token(&self, _scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        let variable = |name| self.context.env().filled(name);
-        let http = self.context.http();
-        match (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER"), variable("IMDS_ENDPOINT")) {
-            (Some(_), Some(_), _) if variable("IDENTITY_SERVER_THUMBPRINT").is_some() => {
-                Err(SourceOutcome::NotConfigured("the managed identity of Service Fabric (`IDENTITY_SERVER_THUMBPRINT`) is not supported".to_owned()))
+    let url = near_endpoint("IDENTITY_ENDPOINT", endpoint)?;
+    let id = setup.managed_identity();
+    let parameter = id.as_ref().map(|id| match id {
+        ManagedIdentityId::ClientId(id) => ("client_id", id.as_str()),
+        ManagedIdentityId::ObjectId(id) => ("principal_id", id.as_str()),
+        ManagedIdentityId::ResourceId(id) => ("mi_res_id", id.as_str()),
+    });
+    let mut header = HeaderValue::from_str(header.expose())
+        .map_err(|_| SourceOutcome::failed("`IDENTITY_HEADER` cannot stand in a header"))?;
+    header.set_sensitive(true);
+    let audience = &setup.cloud.audience;
+    let request = token_request(OPERATION, url, "2019-08-01", audience, parameter)
+        .header(HeaderName::from_static("x-identity-header"), header);
+    let http = setup.context.http();
+    let error = match http
+        .json::<TokenResponse>(PROVIDER_NAME, &request, call)
+        .await?
+    {
+        JsonResponse::Success(answer, _) => {
+            return Ok(answer.into_token(
+                OPERATION,
+                "no `access_token` with its lifetime",
+                call,
+            )?);
+        }
+        JsonResponse::Failure(response) if !response.status.is_client_error() => {
+            refused(OPERATION, &response)
+        }
+        JsonResponse::Failure(response) => refused(OPERATION, &response).with_hint(match id {
+            Some(id) => format!("assign the identity with {id} to this app, or correct the id"),
+            None => {
+                "turn on the app's system-assigned identity, or choose another with `client_id=...`"
+                    .to_owned()
             }
-            (Some(endpoint), Some(header), _) => AppService { endpoint, header: header.into(), http }.token(&self.audience, self.id.as_ref(), call).await,
-            (Some(endpoint), None, Some(_)) => AzureArc::new(endpoint, self.context.env(), http).token(&self.audience, self.id.as_ref(), call).await,
-            _ => self.imds.token(call).await,
-        }
-    }
+        }),
+    };
+    Err(Error::from(error).into())
 }

@@ -1,240 +1,188 @@
-//! The identities that requests are sent as, the order in which they are tried, and the tokens they
-//! give.
+//! The identities that requests are sent as, and the order in which they are tried.
 //!
-//! One file for each source. Those that speak to Microsoft Entra ID go through `entra.rs`, which
-//! uses `azure_identity`; the others are own code, each file says why. The order is that of the
-//! Azure SDKs' default chain: environment, workload identity, managed identity, Azure CLI, Azure
-//! Developer CLI. The chain itself (a source that is configured and fails is the error; one that is
-//! absent gives its reason) and the token cache are core's.
+//! A source is a variant of [`Kind`] and a function that asks it, with what all of them read in
+//! [`Setup`]. Those that speak to Microsoft Entra ID go through `entra.rs`, which uses
+//! `azure_identity`; the others are own code, each file says why. The order is that of the Azure
+//! SDKs' default chain. The chain itself (a source that is configured and fails is the error; one
+//! that is absent gives its reason) and the token cache are shared with the other clouds.
 
-mod app_service;
 mod arc;
 mod certificate;
-mod client_secret;
 mod developer_tools;
 mod entra;
 mod environment;
 mod identity;
 pub(crate) mod imds;
 mod managed_identity;
-pub(crate) mod token_answer;
-mod workload_identity;
+mod token_response;
 
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{Chain, Source};
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{Authorizer, Request};
-use cloud_autojoin_core::{Call, Context, Result};
+use cloud_autojoin_core::{Call, Context, Secret};
 use cloud_autojoin_provider_kit::auth::BearerAuthorizer;
-use url::Url;
 
 pub use cloud_autojoin_core::credential::AccessToken;
 
-pub use self::identity::{ChainFilter, ChainOptions, Identity, ManagedIdentityId, SourceKind};
+pub use self::identity::{ChainOptions, Identity, ManagedIdentityId, SourceKind};
+pub(crate) use self::imds::MetadataService;
 
-use self::client_secret::ClientSecret;
-use self::developer_tools::{AzureCli, AzureDeveloperCli};
-use self::entra::Entra;
-use self::environment::Environment;
-use self::managed_identity::ManagedIdentity;
-use self::workload_identity::WorkloadIdentity;
+use self::entra::ClientAuth;
 use crate::cloud::Cloud;
 use crate::keys::PROVIDER_NAME;
 
-/// The tokens of the chosen identity for Azure Resource Manager.
-pub struct Credentials {
-    bearer: BearerAuthorizer,
-    details: Vec<(&'static str, String)>,
-    /// Whether the metadata service of this machine was there once.
-    metadata_seen: Arc<AtomicBool>,
-}
-
-impl Credentials {
-    /// Credentials for `cloud`. Sends nothing and reads no file.
-    pub(crate) fn new(
-        identity: Identity,
-        cloud: &Cloud,
-        metadata_endpoint: &Url,
-        context: &Context,
-    ) -> Self {
-        let mut details = Vec::new();
-        let metadata_seen = Arc::default();
-        let sources: Vec<Box<dyn Source>> = match identity {
-            Identity::ClientSecret {
-                tenant_id,
-                client_id,
-                client_secret,
-            } => {
-                details.push((ClientSecret::NAME, format!("of application `{client_id}`")));
-                let entra = Entra {
-                    http: context.http().clone(),
-                    authority: cloud.authority.clone(),
-                    tenant_id,
-                    client_id,
-                };
-                vec![Box::new(ClientSecret {
-                    entra,
-                    secret: client_secret,
-                })]
-            }
-            Identity::Chain(options) => default_chain(
-                &options,
-                cloud,
-                metadata_endpoint,
-                context,
-                &metadata_seen,
-                &mut details,
-            ),
-            Identity::Custom(source) => vec![Box::new(Shared(source))],
-        };
-        let chain = Chain::new(PROVIDER_NAME, sources).with_hint(
-            "give this machine a managed identity, or set `tenant_id`, `client_id` and `secret_access_key` (`ARM_TENANT_ID`, `ARM_CLIENT_ID`, `ARM_CLIENT_SECRET`), or sign in with `az login`",
-        );
-        Self {
-            bearer: BearerAuthorizer::new(PROVIDER_NAME, chain, cloud.scope()),
-            details,
-            metadata_seen,
-        }
-    }
-
-    /// A token for Azure Resource Manager: the one at hand while it is good, else a new one.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Credential`](cloud_autojoin_core::Error::Credential) with every source asked.
-    pub async fn token(&self, call: &Call) -> Result<AccessToken> {
-        self.bearer.token(call).await
-    }
-
-    /// Notes that the metadata service of this machine answered, so that a token is waited for
-    /// there.
-    pub(crate) fn note_metadata_service(&self) {
-        self.metadata_seen.store(true, Ordering::Relaxed);
-    }
-}
-
-#[async_trait]
-impl Authorizer for Credentials {
-    async fn authorize(&self, request: &mut Request, call: &Call) -> Result<()> {
-        self.bearer.authorize(request, call).await
-    }
-
-    async fn refresh(&self, refused: &Request) -> bool {
-        self.bearer.refresh(refused).await
-    }
-
-    /// The identity that gave the last token, in words: `client secret of application ...`.
-    fn identity(&self) -> Option<String> {
-        let chosen = self.bearer.identity()?;
-        let detail = self.details.iter().find(|(source, _)| *source == chosen);
-        Some(detail.map_or_else(
-            || chosen.clone(),
-            |(_, detail)| format!("{chosen} {detail}"),
-        ))
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("identity", &self.identity())
-            .finish_non_exhaustive()
-    }
-}
-
-/// The sources of the chain in order, as far as they are wanted; into `details` goes what is known
-/// of each beforehand.
-fn default_chain(
-    options: &ChainOptions,
+/// Authorises requests to the Azure Resource Manager of `cloud` as `identity`. Sends nothing and
+/// reads no file until a token is needed.
+pub(crate) fn authorizer(
+    identity: Identity,
     cloud: &Cloud,
-    metadata_endpoint: &Url,
+    metadata: MetadataService,
     context: &Context,
-    metadata_seen: &Arc<AtomicBool>,
-    details: &mut Vec<(&'static str, String)>,
-) -> Vec<Box<dyn Source>> {
-    let client_id = || {
-        options
-            .client_id
-            .clone()
-            .or_else(|| context.env().filled("AZURE_CLIENT_ID"))
+) -> BearerAuthorizer {
+    let setup = |options| {
+        Arc::new(Setup {
+            options,
+            cloud: cloud.clone(),
+            metadata,
+            context: context.clone(),
+        })
     };
-    // Whoever names a managed identity by an id that nothing else has means that one.
-    let filter = match &options.managed_identity {
-        Some(_) => Some(ChainFilter::Only(SourceKind::ManagedIdentity)),
-        None => options.filter,
-    };
-    let wanted: Vec<_> = SourceKind::CHAIN
-        .into_iter()
-        .filter(|kind| filter.is_none_or(|filter| filter.has(*kind)))
-        .collect();
-    let last = wanted.last().copied();
-    let source = |kind| -> Box<dyn Source> {
-        match kind {
-            SourceKind::Environment => {
-                details.extend(
-                    context
-                        .env()
-                        .filled("AZURE_CLIENT_ID")
-                        .map(|id| (Environment::NAME, format!("of application `{id}`"))),
-                );
-                Box::new(Environment::new(options.client_id.clone(), cloud, context))
-            }
-            SourceKind::WorkloadIdentity => {
-                details.extend(
-                    client_id().map(|id| (WorkloadIdentity::NAME, format!("of client id `{id}`"))),
-                );
-                Box::new(WorkloadIdentity::new(
-                    options.tenant_id.clone(),
-                    client_id(),
-                    cloud,
-                    context,
-                ))
-            }
-            SourceKind::ManagedIdentity => {
-                let id = options
-                    .managed_identity
-                    .clone()
-                    .or_else(|| client_id().map(ManagedIdentityId::ClientId));
-                details.push((
-                    ManagedIdentity::NAME,
-                    id.as_ref()
-                        .map_or_else(|| "of this machine".to_owned(), |id| format!("of {id}")),
-                ));
-                Box::new(ManagedIdentity::new(
-                    id,
-                    cloud,
-                    metadata_endpoint,
-                    context,
-                    last != Some(kind),
-                    Arc::clone(metadata_seen),
-                ))
-            }
-            SourceKind::AzureCli => {
-                Box::new(AzureCli::new(options.tenant_id.clone(), cloud, context))
-            }
-            SourceKind::AzureDeveloperCli => {
-                Box::new(AzureDeveloperCli::new(options.tenant_id.clone(), context))
-            }
+    let sources: Vec<Box<dyn Source>> = match identity {
+        Identity::Custom(source) => vec![Box::new(source)],
+        Identity::ClientSecret {
+            tenant_id,
+            client_id,
+            client_secret,
+        } => vec![Box::new(AzureSource {
+            kind: Kind::ClientSecret(tenant_id, client_id, client_secret),
+            setup: setup(ChainOptions::default()),
+        })],
+        Identity::Chain(options) => {
+            // Whoever names a managed identity by an id that nothing else has means that one.
+            let kinds = match (&options.managed_identity, &options.sources) {
+                (Some(_), _) => vec![SourceKind::ManagedIdentity],
+                (None, Some(sources)) => sources.clone(),
+                (None, None) => SourceKind::CHAIN.to_vec(),
+            };
+            let setup = setup(options);
+            let last = kinds.len().saturating_sub(1);
+            let source = |(index, kind)| -> Box<dyn Source> {
+                Box::new(AzureSource {
+                    kind: Kind::Chain(kind, index < last),
+                    setup: Arc::clone(&setup),
+                })
+            };
+            kinds.into_iter().enumerate().map(source).collect()
         }
     };
-    wanted.into_iter().map(source).collect()
+    let chain = Chain::new(PROVIDER_NAME, sources).with_hint(
+        "give this machine a managed identity, or set `tenant_id`, `client_id` and `secret_access_key` (`ARM_TENANT_ID`, `ARM_CLIENT_ID`, `ARM_CLIENT_SECRET`), or sign in with `az login`",
+    );
+    BearerAuthorizer::new(PROVIDER_NAME, chain, cloud.scope())
 }
 
-/// A source that others hold too.
+/// What the sources read.
 #[derive(Debug)]
-struct Shared(Arc<dyn Source>);
+struct Setup {
+    options: ChainOptions,
+    cloud: Cloud,
+    metadata: MetadataService,
+    context: Context,
+}
+
+impl Setup {
+    /// A variable that is set and not empty.
+    fn variable(&self, name: &str) -> Option<String> {
+        self.context.env().filled(name)
+    }
+
+    /// The client id of the workload identity or the managed identity.
+    fn client_id(&self) -> Option<String> {
+        let of_string = self.options.client_id.clone();
+        of_string.or_else(|| self.variable("AZURE_CLIENT_ID"))
+    }
+
+    /// The managed identity that is chosen; none: the system-assigned one.
+    fn managed_identity(&self) -> Option<ManagedIdentityId> {
+        let of_string = self.options.managed_identity.clone();
+        of_string.or_else(|| self.client_id().map(ManagedIdentityId::ClientId))
+    }
+}
+
+/// One source of Azure.
+#[derive(Debug)]
+struct AzureSource {
+    kind: Kind,
+    setup: Arc<Setup>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// An application of the join string: tenant, client id, client secret.
+    ClientSecret(String, String, Secret),
+    /// A source of the chain, and whether another one follows.
+    Chain(SourceKind, bool),
+}
 
 #[async_trait]
-impl Source for Shared {
+impl Source for AzureSource {
     fn name(&self) -> &'static str {
-        self.0.name()
+        match self.kind {
+            Kind::ClientSecret(..) => "client secret",
+            Kind::Chain(SourceKind::Environment, _) => "environment",
+            Kind::Chain(SourceKind::WorkloadIdentity, _) => "workload identity",
+            Kind::Chain(SourceKind::ManagedIdentity, _) => "managed identity",
+            Kind::Chain(SourceKind::AzureCli, _) => "Azure CLI",
+            Kind::Chain(SourceKind::AzureDeveloperCli, _) => "Azure Developer CLI",
+        }
+    }
+
+    fn identity(&self) -> String {
+        let application = |id: &str| format!("of application `{id}`");
+        let detail = match &self.kind {
+            Kind::ClientSecret(_, client_id, _) => Some(application(client_id)),
+            Kind::Chain(SourceKind::Environment, _) => {
+                let client_id = self.setup.variable("AZURE_CLIENT_ID");
+                client_id.as_deref().map(application)
+            }
+            Kind::Chain(SourceKind::WorkloadIdentity, _) => {
+                let client_id = self.setup.client_id();
+                client_id.map(|id| format!("of client id `{id}`"))
+            }
+            Kind::Chain(SourceKind::ManagedIdentity, _) => {
+                Some(match self.setup.managed_identity() {
+                    Some(id) => format!("of {id}"),
+                    None => "of this machine".to_owned(),
+                })
+            }
+            Kind::Chain(SourceKind::AzureCli | SourceKind::AzureDeveloperCli, _) => None,
+        };
+        let name = self.name();
+        detail.map_or_else(|| name.to_owned(), |detail| format!("{name} {detail}"))
     }
 
     async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        self.0.token(scope, call).await
+        let setup = &self.setup;
+        match &self.kind {
+            Kind::ClientSecret(tenant_id, client_id, secret) => {
+                let auth = ClientAuth::Secret(secret.clone());
+                entra::sign_in(setup, tenant_id, client_id, auth, scope, call).await
+            }
+            Kind::Chain(SourceKind::Environment, _) => {
+                environment::application(setup, scope, call).await
+            }
+            Kind::Chain(SourceKind::WorkloadIdentity, _) => {
+                environment::workload_identity(setup, scope, call).await
+            }
+            Kind::Chain(SourceKind::ManagedIdentity, has_next) => {
+                managed_identity::token(setup, *has_next, call).await
+            }
+            Kind::Chain(SourceKind::AzureCli, _) => developer_tools::az(setup, call).await,
+            Kind::Chain(SourceKind::AzureDeveloperCli, _) => {
+                developer_tools::azd(setup, scope, call).await
+            }
+        }
     }
 }

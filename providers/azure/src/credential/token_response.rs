@@ -1,29 +1,48 @@
-//! The answer of the token endpoints that are not Entra's own: instance metadata, App Service,
-//! Azure Arc.
+//! What token services and Azure's command lines answer, and the requests that all token services
+//! beside a machine take.
 //!
 //! They write numbers as text: `"expires_in": "86329"`. Shapes: recorded answers of the instance
 //! metadata service (system, client id, resource id), 2021; App Service and Azure Arc from
-//! learn.microsoft.com, which leave `expires_in` out.
+//! learn.microsoft.com, which leave `expires_in` out; `az account get-access-token`, whose
+//! `expires_on` came with version 2.54; `azd auth token`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
+use azure_core::time::parse_rfc3339;
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{Response, decode_json};
-use cloud_autojoin_core::{ApiError, Call, Secret};
+use cloud_autojoin_core::http::{Request, Response, decode_json};
+use cloud_autojoin_core::{ApiError, Call, DecodeError, Result, Secret};
 use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use url::Url;
 
-use super::identity::ManagedIdentityId;
+use super::ManagedIdentityId;
+use crate::arm::SHOWN_PARAMETERS;
 use crate::keys::PROVIDER_NAME;
 
 /// The longest life of a token that is believed: Entra's own end after 28 hours. One that claims
 /// more is renewed at this age, and a number too large for a point in time reaches no arithmetic.
 const MAX_LIFETIME: Duration = Duration::from_secs(48 * 3600);
 
-/// A URL out of a variable that names a token service: https, or http to this machine or its link.
+/// A request for a token for `audience`, in the form of the metadata service, App Service and Azure
+/// Arc.
+pub(super) fn token_request(
+    operation: &str,
+    mut url: Url,
+    api_version: &str,
+    audience: &str,
+    identity: Option<(&str, &str)>,
+) -> Request {
+    url.query_pairs_mut()
+        .append_pair("api-version", api_version)
+        .append_pair("resource", audience)
+        .extend_pairs(identity);
+    Request::get(operation, url).showing(SHOWN_PARAMETERS)
+}
+
+/// The URL of a token service out of a variable: https, or http to this machine or its link.
 pub(super) fn near_endpoint(variable: &str, text: &str) -> Result<Url, SourceOutcome> {
     let url = Url::parse(text).ok().filter(|url| {
         url.scheme() == "https" || (url.scheme() == "http" && crate::cloud::is_near(url))
@@ -37,8 +56,8 @@ pub(super) fn near_endpoint(variable: &str, text: &str) -> Result<Url, SourceOut
 
 /// A token as it came.
 #[derive(Deserialize)]
-pub(super) struct TokenAnswer {
-    #[serde(deserialize_with = "secret")]
+pub(super) struct TokenResponse {
+    #[serde(alias = "accessToken", alias = "token", deserialize_with = "secret")]
     access_token: Secret,
     /// Seconds from now.
     #[serde(default, deserialize_with = "seconds")]
@@ -46,6 +65,10 @@ pub(super) struct TokenAnswer {
     /// Seconds since 1970.
     #[serde(default, deserialize_with = "seconds")]
     expires_on: Option<Duration>,
+    /// `azd`: a point in time. What `az` writes here is local time without a zone, which can't be
+    /// read reliably.
+    #[serde(rename = "expiresOn")]
+    expires_on_date: Option<Value>,
     /// Whose the token is, where the service says so.
     client_id: Option<Value>,
     object_id: Option<Value>,
@@ -53,77 +76,73 @@ pub(super) struct TokenAnswer {
     msi_res_id: Option<Value>,
 }
 
-impl TokenAnswer {
+impl TokenResponse {
     /// Whether the answer says that the token is of this identity.
     pub(super) fn is_of(&self, id: &ManagedIdentityId) -> bool {
-        let (asked, fields) = match id {
+        let (wanted, fields) = match id {
             ManagedIdentityId::ClientId(id) => (id, [&self.client_id, &None]),
             ManagedIdentityId::ObjectId(id) => (id, [&self.object_id, &None]),
             ManagedIdentityId::ResourceId(id) => (id, [&self.mi_res_id, &self.msi_res_id]),
         };
-        fields.into_iter().flatten().any(|named| {
-            named
-                .as_str()
-                .is_some_and(|named| named.eq_ignore_ascii_case(asked))
-        })
+        let mut found = fields.into_iter().flatten().filter_map(Value::as_str);
+        found.any(|found| found.eq_ignore_ascii_case(wanted))
     }
 
-    /// The token; `None` when the answer holds none, or not how long it lives.
-    pub(super) fn into_token(self, call: &Call) -> Option<AccessToken> {
+    /// The same answer, whose token counts as good for `lifetime` where no end is given.
+    pub(super) fn with_default_lifetime(mut self, lifetime: Duration) -> Self {
+        if self.expires_on.is_none() {
+            self.expires_in.get_or_insert(lifetime);
+        }
+        self
+    }
+
+    /// The token, for at most [`MAX_LIFETIME`].
+    ///
+    /// # Errors
+    ///
+    /// `missing`, when the answer holds no token, or not how long it lives.
+    pub(super) fn into_token(
+        self,
+        operation: &str,
+        missing: &str,
+        call: &Call,
+    ) -> Result<AccessToken> {
         let now = call.clock().wall();
-        let lifetime = lifetime(self.expires_in, self.expires_on, now)?;
-        (!self.access_token.is_empty()).then(|| AccessToken::new(self.access_token, now + lifetime))
+        let end = self.expires_on.or_else(|| {
+            let time = parse_rfc3339(self.expires_on_date?.as_str()?).ok()?;
+            Some(Duration::from_secs(
+                time.unix_timestamp().try_into().unwrap_or_default(),
+            ))
+        });
+        // The span first: it does not depend on this machine's clock.
+        let lifetime = self.expires_in.or_else(|| {
+            Some(end?.saturating_sub(now.duration_since(UNIX_EPOCH).unwrap_or_default()))
+        });
+        match lifetime {
+            Some(lifetime) if !self.access_token.is_empty() => Ok(AccessToken::new(
+                self.access_token,
+                now + lifetime.min(MAX_LIFETIME),
+            )),
+            _ => Err(DecodeError::new(PROVIDER_NAME, operation, missing).into()),
+        }
     }
-}
-
-/// How long a token lives from `now`, by its `expires_in` or else its `expires_on`; `None` when the
-/// answer has neither. At most [`MAX_LIFETIME`], and nothing for one that has ended.
-pub(super) fn lifetime(
-    expires_in: Option<Duration>,
-    expires_on: Option<Duration>,
-    now: SystemTime,
-) -> Option<Duration> {
-    // The span first: it does not depend on this machine's clock.
-    let lifetime = match (expires_in, expires_on) {
-        (Some(span), _) => span,
-        (None, Some(end)) => end.saturating_sub(now.duration_since(UNIX_EPOCH).unwrap_or_default()),
-        (None, None) => return None,
-    };
-    Some(lifetime.min(MAX_LIFETIME))
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
     String::deserialize(deserializer).map(Secret::new)
 }
 
-/// Seconds, as [`seconds_of`] reads them.
-pub(super) fn seconds<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    Value::deserialize(deserializer).map(|value| seconds_of(&value))
-}
-
 /// Seconds as a number or as text, whole or not; a negative number is none at all, one that is too
 /// large the longest span. Other text (old App Service versions write dates) counts as absent.
-pub(super) fn seconds_of(value: &Value) -> Option<Duration> {
-    let seconds = match value {
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let seconds = match Value::deserialize(deserializer)? {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse::<f64>().ok(),
         _ => None,
     };
-    let seconds = seconds.filter(|seconds| !seconds.is_nan())?;
-    Some(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
-}
-
-/// A refusal: `{"error": ..., "error_description": ...}` of the instance metadata service; App
-/// Service writes `message` or nests it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Refusal {
-    error: Option<Value>,
-    error_description: Option<String>,
-    #[serde(alias = "Message")]
-    message: Option<String>,
+    Ok(seconds
+        .filter(|seconds| !seconds.is_nan())
+        .map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)))
 }
 
 /// The error for a response that is no token, without the words of its body.
@@ -137,28 +156,32 @@ pub(super) fn token_error(operation: &str, response: &Response) -> ApiError {
     }
 }
 
-/// The error for a response that is no token, in the service's own words.
-pub(crate) fn refused(operation: &str, response: &Response) -> ApiError {
-    let Refusal {
-        error,
-        error_description,
-        message,
-    } = decode_json(&response.body).unwrap_or_default();
-    let text =
-        |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
-    let (code, nested) = match &error {
-        Some(Value::String(code)) => (Some(code.clone()), None),
-        Some(nested) => (text(nested, "code"), text(nested, "message")),
-        None => (None, None),
+/// The error for a response that is no token, in the service's own words: `{"error": ...,
+/// "error_description": ...}` of the instance metadata service; App Service writes `message` or
+/// nests it.
+pub(super) fn refused(operation: &str, response: &Response) -> ApiError {
+    let body: Value = decode_json(&response.body).unwrap_or_default();
+    let text = |pointers: &[&str]| {
+        let found = pointers
+            .iter()
+            .find_map(|pointer| body.pointer(pointer)?.as_str());
+        found.map(str::to_owned)
     };
     token_error(operation, response)
-        .with_code(code)
-        .with_message(error_description.or(message).or(nested))
+        .with_code(text(&["/error", "/error/code"]))
+        .with_message(text(&[
+            "/error_description",
+            "/message",
+            "/Message",
+            "/error/message",
+        ]))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::SystemTime;
 
     use cloud_autojoin_core::Clock;
 
@@ -166,9 +189,10 @@ mod tests {
 
     fn token(json: &str) -> Option<AccessToken> {
         let call = Call::new(&Clock::system(), Duration::from_secs(1));
-        serde_json::from_str::<TokenAnswer>(json)
+        serde_json::from_str::<TokenResponse>(json)
             .unwrap()
-            .into_token(&call)
+            .into_token("test", "no token", &call)
+            .ok()
     }
 
     #[tokio::test(start_paused = true)]
