@@ -6,6 +6,7 @@ use cloud_autojoin_core::ApiError;
 use cloud_autojoin_core::http::{
     RawResponse, Request, Response, ResponseClass, ResponseClassifier,
 };
+use cloud_autojoin_provider_kit::api::class_of_code;
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,21 +16,20 @@ use crate::provider::{NAME, PERMISSION};
 /// What is particular about CloudAPI.
 pub(crate) struct CloudApi;
 
+const CODES: &[(ResponseClass, &[&str])] = &[
+    (ResponseClass::Throttled, &["RequestThrottled"]),
+    (ResponseClass::ExpiredCredential, &["InvalidCredentials"]),
+    (ResponseClass::PermissionDenied, &["NotAuthorized"]),
+];
+
 impl ResponseClassifier for CloudApi {
     fn classify(&self, response: &RawResponse) -> ResponseClass {
         let class = ResponseClass::of_status(response.status);
         if class == ResponseClass::Success {
             return class;
         }
-        match ErrorBody::from_json(&response.body, &["/code"], &[], &[])
-            .code
-            .as_deref()
-        {
-            Some("RequestThrottled") => ResponseClass::Throttled,
-            Some("InvalidCredentials") => ResponseClass::ExpiredCredential,
-            Some("NotAuthorized") => ResponseClass::PermissionDenied,
-            _ => class,
-        }
+        let code = ErrorBody::from_json(&response.body, &["/code"], &[], &[]).code;
+        class_of_code(&code.unwrap_or_default(), CODES).unwrap_or(class)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The word of `address_type` that only Triton has.
+pub(crate) const PRIMARY: &str = "primary";
+
 /// The words of `address_type`.
-pub(crate) const ADDRESS_TYPES: &[&str] =
-    &["primary", "private_v4", "public_v4", "private", "public"];
+const ADDRESS_TYPES: &[&str] = &[PRIMARY, "private_v4", "public_v4", "private", "public"];
 
 pub(crate) const ACCOUNT: KeySpec = KeySpec::new("account", "the name of the account")
     .env(&["TRITON_ACCOUNT", "SDC_ACCOUNT"])
@@ -37,7 +39,7 @@ pub(crate) const TAG: KeySpec = keys::TAG;
 pub(crate) const ADDRESS_TYPE: KeySpec =
     KeySpec::new("address_type", "which addresses of a machine are returned")
         .values(Values::OneOf(ADDRESS_TYPES))
-        .default("primary");
+        .default(PRIMARY);
 pub(crate) const POWER_STATE: KeySpec = keys::POWER_STATE;
 
 /// Every key, in the order in which it is to be read.

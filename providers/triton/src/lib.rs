@@ -1,11 +1,9 @@
 #![doc = include_str!("../README.md")]
 
-mod agent;
 mod api;
-mod key_file;
+mod authorizer;
 mod keys;
 mod provider;
-mod signature;
 
 use cloud_autojoin_core::ProviderSpec;
 

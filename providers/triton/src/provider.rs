@@ -1,25 +1,24 @@
 //! From options to `GET /ACCOUNT/machines`, page by page.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloud_autojoin_core::{
-    Call, ConfigProblem, ConfigString, Context, Discovery, Finding, Provider, Result, RoleDocument,
+    Call, ConfigProblem, ConfigString, Context, Discovery, Provider, Result, RoleDocument,
     RoleFormat,
 };
+use cloud_autojoin_provider_kit::auth::ssh::{Fingerprint, SshKey};
 use cloud_autojoin_provider_kit::{
-    AddressScope, AddressType, ApiClient, Instance, Options, PowerState, Selection, TagFilter,
+    AddressScope, ApiClient, Instance, Options, Selection, TagFilter,
 };
 use http::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::api::{CloudApi, Machine};
+use crate::authorizer::SshAuthorizer;
 use crate::keys::{
-    ACCOUNT, ADDRESS_TYPE, ADDRESS_TYPES, KEY_FILE, KEY_ID, POWER_STATE, TAG, TAG_KEY, TAG_VALUE,
-    URL,
+    ACCOUNT, ADDRESS_TYPE, KEY_FILE, KEY_ID, POWER_STATE, PRIMARY, TAG, TAG_KEY, TAG_VALUE, URL,
 };
-use crate::signature::{Fingerprint, HttpSignature};
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "triton";
@@ -44,24 +43,13 @@ pub struct Triton {
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
     let account = options.text(&ACCOUNT).map(account);
     let account = account.and_then(|account| options.accept(account));
-    let key_file = options.text(&KEY_FILE);
-    let fingerprint = options
+    let key = options
         .text(&KEY_ID)
-        .map(|text| fingerprint(&text, key_file.is_some()));
-    let fingerprint = fingerprint.and_then(|fingerprint| options.accept(fingerprint));
-    let address_type = options.word(&ADDRESS_TYPE, |word| {
-        ADDRESS_TYPES.iter().find(|known| **known == word).copied()
-    });
-    let selection = Selection {
-        tags: tags(options),
-        address_type: address_type
-            .and_then(AddressType::from_word)
-            .unwrap_or_default(),
-        power_state: options
-            .word(&POWER_STATE, PowerState::from_word)
-            .unwrap_or_default(),
-        ..Selection::default()
-    };
+        .map(|text| key(&text, options.text(&KEY_FILE), context));
+    let key = key.and_then(|key| options.accept(key));
+    let tags = TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &TAG);
+    let selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE).with_tags(tags);
+    let primary = options.text(&ADDRESS_TYPE).as_deref() == Some(PRIMARY);
     let url = options.endpoint(&URL).map(|mut url| {
         url.set_path("");
         url
@@ -71,11 +59,9 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         .any(|name| context.env().filled(name).is_some());
     options.finish(|| {
         let account = account?;
-        let authorizer = Arc::new(HttpSignature {
-            context: context.clone(),
+        let authorizer = Arc::new(SshAuthorizer {
             account: account.clone(),
-            fingerprint: fingerprint?,
-            key_file,
+            key: key?,
         });
         let mut client = ApiClient::new(context, &CloudApi, url?).with_authorizer(authorizer);
         if is_unverified {
@@ -92,7 +78,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
             client,
             account,
             selection,
-            primary: address_type == Some("primary"),
+            primary,
         }) as Box<dyn Provider>)
     })
 }
@@ -112,33 +98,20 @@ fn account(name: String) -> Result<String, ConfigProblem> {
     }
 }
 
-fn fingerprint(text: &str, is_of_file: bool) -> Result<Fingerprint, ConfigProblem> {
-    match Fingerprint::parse(text) {
-        None => Err(ConfigProblem::of_key(
-            KEY_ID.name,
-            "`key_id` isn't the fingerprint of an SSH key",
-        )
-        .with_hint("`ssh-keygen -l -E md5 -f FILE` prints it")),
-        Some(Fingerprint::Sha256(_)) if is_of_file => Err(ConfigProblem::of_key(
-            KEY_ID.name,
+/// The key with this fingerprint, of the file or of the agent.
+fn key(text: &str, path: Option<String>, context: &Context) -> Result<SshKey, ConfigProblem> {
+    let problem = |message: &str| {
+        ConfigProblem::of_key(KEY_ID.name, message)
+            .with_hint("`ssh-keygen -l -E md5 -f FILE` prints it")
+    };
+    match (Fingerprint::parse(text), path) {
+        (None, _) => Err(problem("`key_id` isn't the fingerprint of an SSH key")),
+        (Some(Fingerprint::Md5(md5)), Some(path)) => Ok(SshKey::File { path, md5 }),
+        (Some(_), Some(_)) => Err(problem(
             "`key_id` must be an MD5 fingerprint with `key_file`",
-        )
-        .with_hint("`ssh-keygen -l -E md5 -f FILE` prints it")),
-        Some(fingerprint) => Ok(fingerprint),
+        )),
+        (Some(fingerprint), None) => Ok(SshKey::of_agent(context, fingerprint)),
     }
-}
-
-/// `tag_key` with `tag_value`, and the members of `tag.NAME`; at least one.
-fn tags(options: &mut Options<'_>) -> TagFilter {
-    let mut tags = options.family(&TAG);
-    match (options.text(&TAG_KEY), options.text(&TAG_VALUE)) {
-        (Some(key), Some(value)) => tags.insert(0, (key, value)),
-        (Some(_), None) => options.add_missing(&TAG_VALUE, Some("`tag_key` is given")),
-        (None, Some(_)) => options.add_missing(&TAG_KEY, Some("`tag_value` is given")),
-        (None, None) if tags.is_empty() => options.add_missing(&TAG_KEY, None),
-        (None, None) => {}
-    }
-    TagFilter::new(tags)
 }
 
 #[async_trait]
@@ -148,99 +121,52 @@ impl Provider for Triton {
     }
 
     fn subject(&self) -> String {
-        let tags: Vec<String> = self
-            .selection
-            .tags
-            .conditions()
-            .iter()
-            .map(|(key, value)| format!("`{key}` = `{value}`"))
-            .collect();
-        format!(
-            "machines of account `{}` with tag {}",
-            self.account,
-            tags.join(" and ")
-        )
+        let machines = format!("machines of account `{}`", self.account);
+        self.selection.subject(&machines)
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
-        let tags: Vec<(String, &str)> = self
-            .selection
-            .tags
-            .conditions()
-            .iter()
-            .map(|(key, value)| (format!("tag.{key}"), value.as_str()))
-            .collect();
-        let limit = PAGE_SIZE.to_string();
-        let query: Vec<(&str, &str)> = [("limit", limit.as_str()), ("offset", "0")]
-            .into_iter()
-            .chain(tags.iter().map(|(name, value)| (name.as_str(), *value)))
-            .collect();
+        let tags = self.selection.tags.conditions().iter();
+        let tags = tags.map(|(key, value)| (format!("tag.{key}"), value.clone()));
+        let limit = ("limit".to_owned(), PAGE_SIZE.to_string());
+        let mut url = self
+            .client
+            .url(&[&self.account, "machines"], &[("offset", "0")]);
+        url.query_pairs_mut().extend_pairs(tags.chain([limit]));
+        let version = HeaderName::from_static("accept-version");
         let request = self
             .client
-            .get("list machines", &[&self.account, "machines"], &query);
-        let mut pages = self.client.pages(
-            request.header(
-                HeaderName::from_static("accept-version"),
-                HeaderValue::from_static("~8"),
-            ),
-            call,
-        );
-        let mut offset = 0;
+            .get("list machines", &[], &[])
+            .with_url(url)
+            .header(version, HeaderValue::from_static("~8"));
+        let mut pages = self.client.pages(request, call);
         while let Some(machines) = pages.next_json::<Vec<Machine>>().await? {
-            let is_full = machines.len() as u64 >= PAGE_SIZE;
-            offset += PAGE_SIZE;
             // `X-Resource-Count` counts the machines of the account, whatever their tags.
-            pages.follow_query("offset", is_full.then_some(offset))?;
-            machines
-                .into_iter()
-                .for_each(|machine| discovery.record(self.selection.apply(self.instance(machine))));
+            let offset = pages.next_offset(PAGE_SIZE, machines.len(), None);
+            pages.follow_query("offset", offset)?;
+            let instances = machines.into_iter().map(|machine| self.instance(machine));
+            self.selection.record(&mut discovery, instances);
         }
-        if discovery.examined() == 0 {
-            let finding = Finding::new("no machine of the account has the tag");
-            discovery.add_finding(finding.with_hint("check the tag and `account`; `triton instance list -o name,tags` shows the machines with their tags"));
-        }
-        if let Some(identity) = self.client.identity() {
-            discovery.set_identity(identity);
-        }
-        Ok(discovery)
+        let hint = "check the tag and `account`; `triton instance list -o name,tags` shows the machines with their tags";
+        let nothing = "no machine of the account has the tag";
+        Ok(self.client.conclude(discovery, nothing, hint))
     }
 }
 
 impl Triton {
     fn instance(&self, machine: Machine) -> Instance {
         let is_running = machine.state == "running";
-        let mut instance = Instance::new("machine", machine.id, machine.name)
+        let tags = machine.tags.into_iter();
+        let instance = Instance::new("machine", machine.id, machine.name)
             .with_state(machine.state, is_running)
-            .with_attribute("account", &self.account);
-        instance.tags = machine
-            .tags
-            .into_iter()
-            .map(|(name, value)| (name, text(value)))
-            .collect();
+            .with_attribute("account", &self.account)
+            .with_tags(tags.map(|(name, value)| (name, text(value))));
         if self.primary {
-            instance.add_address(
-                machine.primary_ip.as_deref().unwrap_or_default(),
-                AddressScope::Private,
-            );
-            return instance;
+            instance.with_addresses(machine.primary_ip, AddressScope::Private)
+        } else {
+            instance.with_addresses_by_range(machine.ips)
         }
-        for address in machine.ips {
-            let is_private = match address.parse() {
-                Ok(IpAddr::V4(address)) => address.is_private(),
-                Ok(IpAddr::V6(address)) => address.is_unique_local(),
-                Err(_) => continue,
-            };
-            instance.add_address(
-                &address,
-                if is_private {
-                    AddressScope::Private
-                } else {
-                    AddressScope::Public
-                },
-            );
-        }
-        instance
     }
 }
 
@@ -260,5 +186,5 @@ pub(crate) fn role(_: &ConfigString, _: &Context, _: RoleFormat) -> Result<RoleD
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(_: &ConfigString, _: &Context) -> Vec<String> {
-    vec!["go-discover can't sign a request with any key".to_owned()]
+    vec!["can't sign a request with any key".to_owned()]
 }

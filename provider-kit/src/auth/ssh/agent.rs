@@ -6,10 +6,10 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::signature::{Fingerprint, Signature};
+use super::{Fingerprint, Signature};
 
 const REQUEST_IDENTITIES: u8 = 11;
-const IDENTITIES_ANSWER: u8 = 12;
+const IDENTITIES_RESPONSE: u8 = 12;
 const SIGN_REQUEST: u8 = 13;
 const SIGN_RESPONSE: u8 = 14;
 
@@ -21,7 +21,7 @@ const MAX_MESSAGE: usize = 256 * 1024;
 
 /// Signs `data` with the key of this fingerprint, at the agent behind `socket`.
 #[cfg(unix)]
-pub(crate) async fn sign(
+pub(super) async fn sign(
     socket: &str,
     fingerprint: &Fingerprint,
     data: &[u8],
@@ -35,7 +35,7 @@ pub(crate) async fn sign(
 }
 
 #[cfg(not(unix))]
-pub(crate) async fn sign(_: &str, _: &Fingerprint, _: &[u8]) -> io::Result<Signature> {
+pub(super) async fn sign(_: &str, _: &Fingerprint, _: &[u8]) -> io::Result<Signature> {
     Err(io::Error::new(
         io::ErrorKind::Unsupported,
         "SSH agents are used on Unix only",
@@ -47,7 +47,7 @@ async fn sign_over(
     fingerprint: &Fingerprint,
     data: &[u8],
 ) -> io::Result<Signature> {
-    let identities = ask(&mut agent, REQUEST_IDENTITIES, &[], IDENTITIES_ANSWER).await?;
+    let identities = request(&mut agent, REQUEST_IDENTITIES, &[], IDENTITIES_RESPONSE).await?;
     let mut rest = identities.as_slice();
     let count = take_number(&mut rest)?;
     let mut found = None;
@@ -67,7 +67,7 @@ async fn sign_over(
     put_string(&mut body, blob);
     put_string(&mut body, data);
     body.extend(RSA_SHA2_256.to_be_bytes());
-    let answer = ask(&mut agent, SIGN_REQUEST, &body, SIGN_RESPONSE).await?;
+    let answer = request(&mut agent, SIGN_REQUEST, &body, SIGN_RESPONSE).await?;
     let mut signature = take_string(&mut answer.as_slice())?;
     let (algorithm, bytes) = (take_string(&mut signature)?, take_string(&mut signature)?);
     let (algorithm, bytes) = match algorithm {
@@ -89,8 +89,8 @@ async fn sign_over(
     })
 }
 
-/// Sends one message and returns the body of the answer.
-async fn ask(
+/// Sends one message and returns the body of the response.
+async fn request(
     agent: &mut (impl AsyncRead + AsyncWrite + Unpin),
     kind: u8,
     body: &[u8],
@@ -120,7 +120,7 @@ async fn ask(
 fn invalid() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        "the agent's answer makes no sense",
+        "the agent's response is malformed",
     )
 }
 
@@ -200,7 +200,11 @@ mod tests {
             agent.read_exact(&mut asked).await.unwrap();
             assert_eq!(asked, [0, 0, 0, 1, REQUEST_IDENTITIES]);
             agent
-                .write_all(&answer(IDENTITIES_ANSWER, vec![b"blob", b"comment"], true))
+                .write_all(&answer(
+                    IDENTITIES_RESPONSE,
+                    vec![b"blob", b"comment"],
+                    true,
+                ))
                 .await
                 .unwrap();
             let length = agent.read_u32().await.unwrap() as usize;
