@@ -31,6 +31,7 @@ pub mod auth;
 #[cfg(feature = "dns")]
 pub mod dns;
 pub mod go_discover;
+pub mod ini;
 pub mod keys;
 pub mod select;
 #[cfg(feature = "testing")]

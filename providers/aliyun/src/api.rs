@@ -1,9 +1,12 @@
 //! The API's JSON and errors (ECS, version 2014-05-26).
 
+use std::collections::BTreeMap;
+
 use cloud_autojoin_core::ApiError;
 use cloud_autojoin_core::http::{
     RawResponse, Request, Response, ResponseClass, ResponseClassifier,
 };
+use cloud_autojoin_provider_kit::api::class_of_code;
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::Deserialize;
 
@@ -11,6 +14,29 @@ use crate::provider::{NAME, PERMISSION};
 
 /// What is particular about Alibaba Cloud's API.
 pub(crate) struct AliyunApi;
+
+const CODES: &[(ResponseClass, &[&str])] = &[
+    (ResponseClass::Throttled, &["Throttling"]),
+    (
+        ResponseClass::Retryable,
+        &["SignatureNonceUsed", "ServiceUnavailable", "InternalError"],
+    ),
+    (
+        ResponseClass::ExpiredCredential,
+        &[
+            "InvalidAccessKey",
+            "InvalidSecurityToken",
+            "SecurityTokenExpired",
+            "SignatureDoesNotMatch",
+            "IncompleteSignature",
+            "MissingAccessKeyId",
+        ],
+    ),
+    (
+        ResponseClass::PermissionDenied,
+        &["Forbidden", "NoPermission", "UnauthorizedOperation"],
+    ),
+];
 
 fn error_body(body: &[u8]) -> ErrorBody {
     ErrorBody::from_json(body, &["/Code"], &["/Message"], &["/RequestId"])
@@ -24,25 +50,7 @@ impl ResponseClassifier for AliyunApi {
             return class;
         }
         let code = error_body(&response.body).code.unwrap_or_default();
-        let begins_with = |words: &[&str]| words.iter().any(|word| code.starts_with(word));
-        if begins_with(&["Throttling"]) {
-            ResponseClass::Throttled
-        } else if begins_with(&["SignatureNonceUsed", "ServiceUnavailable", "InternalError"]) {
-            ResponseClass::Retryable
-        } else if begins_with(&[
-            "InvalidAccessKey",
-            "InvalidSecurityToken",
-            "SecurityTokenExpired",
-            "SignatureDoesNotMatch",
-            "IncompleteSignature",
-            "MissingAccessKeyId",
-        ]) {
-            ResponseClass::ExpiredCredential
-        } else if begins_with(&["Forbidden", "NoPermission", "UnauthorizedOperation"]) {
-            ResponseClass::PermissionDenied
-        } else {
-            class
-        }
+        class_of_code(&code, CODES).unwrap_or(class)
     }
 }
 
@@ -73,19 +81,16 @@ impl Api for AliyunApi {
     }
 }
 
+/// A list, which is an object with one field: `{"Instance": [...]}`.
+type List<T> = BTreeMap<String, Vec<T>>;
+
 /// A page of `DescribeInstances`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct InstancePage {
-    pub(crate) instances: Instances,
+    pub(crate) instances: List<Instance>,
     /// Empty on the last page.
     pub(crate) next_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct Instances {
-    #[serde(rename = "Instance", default)]
-    pub(crate) items: Vec<Instance>,
 }
 
 /// An instance.
@@ -102,21 +107,15 @@ pub(crate) struct Instance {
     pub(crate) zone_id: String,
     /// Of the classic network.
     #[serde(default)]
-    pub(crate) inner_ip_address: Addresses,
+    pub(crate) inner_ip_address: List<String>,
     #[serde(default)]
-    pub(crate) public_ip_address: Addresses,
+    pub(crate) public_ip_address: List<String>,
     pub(crate) eip_address: Option<Eip>,
     pub(crate) vpc_attributes: Option<VpcAttributes>,
     #[serde(default)]
-    pub(crate) network_interfaces: NetworkInterfaces,
+    pub(crate) network_interfaces: List<NetworkInterface>,
     #[serde(default)]
-    pub(crate) tags: Tags,
-}
-
-#[derive(Default, Deserialize)]
-pub(crate) struct Addresses {
-    #[serde(rename = "IpAddress", default)]
-    pub(crate) items: Vec<String>,
+    pub(crate) tags: List<Tag>,
 }
 
 #[derive(Deserialize)]
@@ -125,44 +124,26 @@ pub(crate) struct Eip {
     pub(crate) address: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct VpcAttributes {
     #[serde(default)]
     pub(crate) vpc_id: String,
     #[serde(default)]
-    pub(crate) private_ip_address: Addresses,
-}
-
-#[derive(Default, Deserialize)]
-pub(crate) struct NetworkInterfaces {
-    #[serde(rename = "NetworkInterface", default)]
-    pub(crate) items: Vec<NetworkInterface>,
+    pub(crate) private_ip_address: List<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct NetworkInterface {
     #[serde(default)]
-    pub(crate) ipv6_sets: Ipv6Sets,
-}
-
-#[derive(Default, Deserialize)]
-pub(crate) struct Ipv6Sets {
-    #[serde(rename = "Ipv6Set", default)]
-    pub(crate) items: Vec<Ipv6Set>,
+    pub(crate) ipv6_sets: List<Ipv6Set>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Ipv6Set {
     #[serde(rename = "Ipv6Address", default)]
     pub(crate) address: String,
-}
-
-#[derive(Default, Deserialize)]
-pub(crate) struct Tags {
-    #[serde(rename = "Tag", default)]
-    pub(crate) items: Vec<Tag>,
 }
 
 #[derive(Deserialize)]

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloud_autojoin_core::credential::{Chain, Source};
-use cloud_autojoin_core::http::Authorizer;
+use cloud_autojoin_core::http::{Authorizer, Request};
 use cloud_autojoin_core::{
-    Call, ConfigProblem, ConfigString, Context, Discovery, Finding, Provider, Result, RoleDocument,
+    Call, ConfigProblem, ConfigString, Context, Discovery, Provider, Result, RoleDocument,
     RoleFormat,
 };
-use cloud_autojoin_provider_kit::auth::{AccessKey, GivenKey, InstanceRole, SigningAuthorizer};
+use cloud_autojoin_provider_kit::auth::{InstanceRole, SigningAuthorizer};
+use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use cloud_autojoin_provider_kit::{
-    AddressType, ApiClient, Instance, Options, PowerState, Selection, TagFilter,
+    ApiClient, Instance, Options, Pages, Places, Selection, TagFilter,
 };
 use http::header::HeaderName;
 use url::Url;
@@ -36,41 +36,31 @@ const PAGE_SIZE: &str = "100";
 /// ECS instances of one account, by tag.
 #[derive(Debug)]
 pub struct Aliyun {
-    /// Each region with its client.
-    regions: Vec<(String, ApiClient)>,
+    /// The client of each region.
+    clients: Vec<ApiClient>,
     selection: Selection,
 }
 
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let selection = Selection {
-        tags: TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &TAG),
-        address_type: options
-            .word(&ADDRESS_TYPE, AddressType::from_word)
-            .unwrap_or_default(),
-        power_state: options
-            .word(&POWER_STATE, PowerState::from_word)
-            .unwrap_or_default(),
-        ..Selection::default()
-    };
+    let regions = options.list(&REGION);
+    let tags = TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &TAG);
     let authorizer = authorizer(options, context);
-    let endpoint = options.endpoint(&ENDPOINT);
-    let regions = options.list(&REGION).into_iter().filter_map(|region| {
-        let url = endpoint
-            .clone()
-            .or_else(|| options.accept(regional_endpoint(&region)))?;
-        Some((region, url))
-    });
-    let regions: Vec<(String, Url)> = regions.collect();
+    let given = options.endpoint(&ENDPOINT);
+    let endpoint = |region: &String| {
+        let of_region = || options.accept(regional_endpoint(region));
+        given.clone().or_else(of_region)
+    };
+    let endpoints: Vec<Url> = regions.iter().filter_map(endpoint).collect();
+    let selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE)
+        .with_tags(tags)
+        .with_places(Places::new("region", regions));
     options.finish(|| {
         let authorizer = authorizer?;
         let client =
             |url| ApiClient::new(context, &AliyunApi, url).with_authorizer(Arc::clone(&authorizer));
-        let regions = regions
-            .into_iter()
-            .map(|(region, url)| (region, client(url)))
-            .collect();
-        Some(Box::new(Aliyun { regions, selection }) as Box<dyn Provider>)
+        let clients = endpoints.into_iter().map(client).collect();
+        Some(Box::new(Aliyun { clients, selection }) as Box<dyn Provider>)
     })
 }
 
@@ -90,35 +80,17 @@ fn regional_endpoint(region: &str) -> Result<Url, ConfigProblem> {
 
 /// Signs with the access key that is given, else with that of the RAM role.
 fn authorizer(options: &mut Options<'_>, context: &Context) -> Option<Arc<dyn Authorizer>> {
-    let key = AccessKey::from_options(options, &ACCESS_KEY_ID, &ACCESS_KEY_SECRET, &SECURITY_TOKEN);
     let metadata = options.url(&METADATA_ENDPOINT)?;
-    let role = InstanceRole::new(
-        NAME,
-        context.http().clone(),
-        metadata
-            .join("/latest/meta-data/ram/security-credentials/")
-            .ok()?,
-    )
-    .with_session(
+    let roles = metadata.join("/latest/meta-data/ram/security-credentials/");
+    let role = InstanceRole::new(NAME, context.http().clone(), roles.ok()?).with_session(
         metadata.join("/latest/api/token").ok()?,
         HeaderName::from_static("x-aliyun-ecs-metadata-token-ttl-seconds"),
         HeaderName::from_static("x-aliyun-ecs-metadata-token"),
     );
-    let sources: Vec<Box<dyn Source>> = vec![
-        Box::new(GivenKey::new(
-            key,
-            "`access_key_id` and `access_key_secret` aren't set",
-        )),
-        Box::new(role),
-    ];
-    let hint = format!(
-        "set `access_key_id` and `access_key_secret`, or attach a RAM role with the action `{PERMISSION}` to the instance"
-    );
-    Some(Arc::new(SigningAuthorizer::new(
-        NAME,
-        Chain::new(NAME, sources).with_hint(hint),
-        sign,
-    )))
+    let keys = [&ACCESS_KEY_ID, &ACCESS_KEY_SECRET, &SECURITY_TOKEN];
+    Some(SigningAuthorizer::of_key_or_role(
+        options, keys, role, PERMISSION, sign,
+    ))
 }
 
 #[async_trait]
@@ -128,54 +100,26 @@ impl Provider for Aliyun {
     }
 
     fn subject(&self) -> String {
-        let tags: Vec<String> = self
-            .selection
-            .tags
-            .conditions()
-            .iter()
-            .map(|(key, value)| format!("`{key}` = `{value}`"))
-            .collect();
-        let regions: Vec<String> = self
-            .regions
-            .iter()
-            .map(|(region, _)| format!("`{region}`"))
-            .collect();
-        format!(
-            "instances with tag {} in region {}",
-            tags.join(" and "),
-            regions.join(", ")
-        )
+        self.selection.subject("instances")
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
-        let lists = self
-            .regions
-            .iter()
-            .map(|(region, client)| self.instances(region, client, call));
-        for instance in futures::future::try_join_all(lists)
-            .await?
-            .into_iter()
-            .flatten()
-        {
-            discovery.record(self.selection.apply(instance));
-        }
-        if discovery.examined() == 0 {
-            let finding = Finding::new(
-                "no instance in the region has the tag, or the access key may not list instances",
-            );
-            discovery.add_finding(finding.with_hint(format!(
-                "check the tag and `region`, and that the access key has the action `{PERMISSION}`: without it the API answers with an empty list"
-            )));
-        }
-        if let Some(identity) = self
-            .regions
-            .first()
-            .and_then(|(_, client)| client.identity())
-        {
-            discovery.set_identity(identity);
-        }
-        Ok(discovery)
+        let regions = self.selection.places.names().iter().zip(&self.clients);
+        let lists = regions.map(|(region, client)| self.instances(region, client, call));
+        let instances = futures::future::try_join_all(lists).await?;
+        self.selection
+            .record(&mut discovery, instances.into_iter().flatten());
+        let nothing =
+            "no instance in the region has the tag, or the access key may not list instances";
+        let hint = format!(
+            "check the tag and `region`, and that the access key has the action `{PERMISSION}`: without it the API answers with an empty list"
+        );
+        let client = self.clients.first();
+        Ok(match client {
+            Some(client) => client.conclude(discovery, nothing, &hint),
+            None => discovery,
+        })
     }
 }
 
@@ -186,38 +130,31 @@ impl Aliyun {
         client: &ApiClient,
         call: &Call,
     ) -> Result<Vec<Instance>> {
-        let query = [
+        let request = self.request(region, client);
+        let read = |page: InstancePage, pages: &mut Pages<'_>| {
+            pages.follow_query("NextToken", page.next_token)?;
+            let found = page.instances.into_values().flatten();
+            Ok(found.map(|found| select::instance(found, region)).collect())
+        };
+        client.pages(request, call).collect(read).await
+    }
+
+    fn request(&self, region: &str, client: &ApiClient) -> Request {
+        let mut url = client.endpoint().clone();
+        let mut query = url.query_pairs_mut();
+        query.extend_pairs([
             ("Action", "DescribeInstances"),
             ("Version", "2014-05-26"),
             ("Format", "JSON"),
             ("RegionId", region),
             ("MaxResults", PAGE_SIZE),
-        ];
-        let tags = self.selection.tags.conditions().iter().enumerate();
-        let tags: Vec<(String, &str)> = tags
-            .flat_map(|(at, (key, value))| {
-                [
-                    (format!("Tag.{}.Key", at + 1), key.as_str()),
-                    (format!("Tag.{}.Value", at + 1), value.as_str()),
-                ]
-            })
-            .collect();
-        let query: Vec<(&str, &str)> = query
-            .into_iter()
-            .chain(tags.iter().map(|(name, value)| (name.as_str(), *value)))
-            .collect();
-        let mut pages = client.pages(client.get("list instances", &[], &query), call);
-        let mut instances = Vec::new();
-        while let Some(page) = pages.next_json::<InstancePage>().await? {
-            pages.follow_query("NextToken", page.next_token)?;
-            instances.extend(
-                page.instances
-                    .items
-                    .into_iter()
-                    .map(|found| select::instance(found, region)),
-            );
+        ]);
+        for (at, (key, value)) in (1..).zip(self.selection.tags.conditions()) {
+            query.append_pair(&format!("Tag.{at}.Key"), key);
+            query.append_pair(&format!("Tag.{at}.Value"), value);
         }
-        Ok(instances)
+        drop(query);
+        client.get("list instances", &[], &[]).with_url(url)
     }
 }
 
@@ -231,20 +168,24 @@ pub(crate) fn role(_: &ConfigString, _: &Context, _: RoleFormat) -> Result<RoleD
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let mut differences = vec!["returns the first 10 instances".to_owned()];
-    if config.get(ACCESS_KEY_ID.name).is_none() {
-        differences.push(
-            "reads the access key from `access_key_id` and `access_key_secret` only".to_owned(),
-        );
-    }
-    if config
-        .get(REGION.name)
-        .is_some_and(|regions| regions.contains(','))
-    {
-        differences.push("takes `region` as the id of one region".to_owned());
-    }
-    if config.get(ADDRESS_TYPE.name).is_some() || config.get(POWER_STATE.name).is_some() {
-        differences.push("returns the private IPv4 addresses of running instances".to_owned());
-    }
-    differences
+    let table = [
+        (When::Always, "returns the first 10 instances"),
+        (
+            When::Absent(&ACCESS_KEY_ID),
+            "reads the access key from `access_key_id` and `access_key_secret` only",
+        ),
+        (
+            When::Several(&REGION),
+            "takes `region` as the id of one region",
+        ),
+        (
+            When::Given(&ADDRESS_TYPE),
+            "ignores `address_type` and returns private IPv4 addresses",
+        ),
+        (
+            When::Given(&POWER_STATE),
+            "ignores `power_state` and returns running instances only",
+        ),
+    ];
+    differences(config, &table)
 }

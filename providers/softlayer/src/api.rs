@@ -92,39 +92,21 @@ struct Tag {
 
 impl From<Guest> for Instance {
     fn from(guest: Guest) -> Self {
-        let name = [guest.hostname, guest.domain]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>()
-            .join(".");
-        let mut instance = Self::new("virtual guest", guest.id.to_string(), name);
-        if let Some(PowerState { key_name }) = guest.power_state {
-            let is_running = key_name == "RUNNING";
-            instance = instance.with_state(key_name, is_running);
+        let names = [guest.hostname, guest.domain].into_iter();
+        let names: Vec<String> = names.filter(|part| !part.is_empty()).collect();
+        let datacenter = guest.datacenter.map(|datacenter| datacenter.name);
+        let tags = guest.tag_references.into_iter();
+        let instance = Self::new("virtual guest", guest.id.to_string(), names.join("."))
+            .with_attribute("datacenter", datacenter.unwrap_or_default())
+            .with_tag_names(tags.filter_map(|reference| Some(reference.tag?.name)))
+            .with_addresses(guest.primary_backend_ip_address, AddressScope::Private)
+            .with_addresses(guest.primary_ip_address, AddressScope::Public);
+        match guest.power_state.map(|state| state.key_name) {
+            Some(state) => {
+                let is_running = state == "RUNNING";
+                instance.with_state(state, is_running)
+            }
+            None => instance,
         }
-        instance = instance.with_attribute(
-            "datacenter",
-            guest
-                .datacenter
-                .map(|datacenter| datacenter.name)
-                .unwrap_or_default(),
-        );
-        instance.tags = guest
-            .tag_references
-            .into_iter()
-            .filter_map(|reference| Some((reference.tag?.name, String::new())))
-            .collect();
-        instance.add_address(
-            guest
-                .primary_backend_ip_address
-                .as_deref()
-                .unwrap_or_default(),
-            AddressScope::Private,
-        );
-        instance.add_address(
-            guest.primary_ip_address.as_deref().unwrap_or_default(),
-            AddressScope::Public,
-        );
-        instance
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
 use cloud_autojoin_core::{Context, Secret};
+use cloud_autojoin_provider_kit::ini;
 
 /// The section `[softlayer]` of the file.
 #[derive(Debug, Default)]
@@ -19,47 +20,33 @@ impl ConfigFile {
     /// Reads the file of the user. One that isn't there is an empty one with the reason.
     pub(crate) async fn read(context: &Context) -> Self {
         let Some(home) = context.env().filled("HOME") else {
-            return Self {
-                problem: Some("`HOME` isn't set".to_owned()),
-                ..Self::default()
-            };
+            return Self::without("`HOME` isn't set".to_owned());
         };
         match read_text(Path::new(&home).join(".softlayer"), MAX_SECRET_FILE).await {
             Ok(text) => Self::parse(&text),
-            Err(error) => Self {
-                problem: Some(error.to_string()),
-                ..Self::default()
-            },
+            Err(error) => Self::without(error.to_string()),
+        }
+    }
+
+    fn without(problem: String) -> Self {
+        Self {
+            problem: Some(problem),
+            ..Self::default()
         }
     }
 
     fn parse(text: &str) -> Self {
-        let mut file = Self::default();
-        let mut is_ours = false;
-        for line in text.lines().map(str::trim) {
-            if let Some(section) = line.strip_prefix('[') {
-                is_ours = section.trim_end_matches(']').trim() == "softlayer";
-                continue;
-            }
-            let Some((key, value)) = line
-                .split_once(['=', ':'])
-                .filter(|_| is_ours && !line.starts_with(['#', ';']))
-            else {
-                continue;
-            };
-            let value = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
-            match key.trim() {
-                "username" => file.username = value,
-                "api_key" => file.api_key = value.map(Secret::new),
-                "endpoint_url" => file.endpoint = value,
-                _ => {}
-            }
+        let mut section = ini::parse(text).remove("softlayer").unwrap_or_default();
+        let mut take = |name| section.remove(name);
+        let (username, api_key) = (take("username"), take("api_key"));
+        let missing = "its section `[softlayer]` has no `username` and `api_key`";
+        let is_complete = username.is_some() && api_key.is_some();
+        Self {
+            username,
+            api_key: api_key.map(Secret::new),
+            endpoint: take("endpoint_url"),
+            problem: (!is_complete).then(|| missing.to_owned()),
         }
-        if file.username.is_none() || file.api_key.is_none() {
-            file.problem =
-                Some("its section `[softlayer]` has no `username` and `api_key`".to_owned());
-        }
-        file
     }
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloud_autojoin_core::error::{CredentialError, SourceReport};
-use cloud_autojoin_core::{Call, ConfigString, Context, Discovery, Finding, Provider, Result};
+use cloud_autojoin_core::{Call, ConfigString, Context, Discovery, Provider, Result, Secret};
 use cloud_autojoin_provider_kit::auth::StaticHeader;
-use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options, PowerState, Selection};
+use cloud_autojoin_provider_kit::go_discover::{When, differences};
+use cloud_autojoin_provider_kit::{ApiClient, Options, Selection};
 use serde_json::json;
 use url::Url;
 
@@ -31,7 +32,7 @@ pub struct SoftLayer {
     /// The credential that is given; else that of the configuration file is used.
     given: Option<Arc<StaticHeader>>,
     username: Option<String>,
-    api_key: Option<cloud_autojoin_core::Secret>,
+    api_key: Option<Secret>,
     endpoint: Option<Url>,
     tag: String,
     datacenter: Option<String>,
@@ -46,21 +47,12 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         .zip(api_key.as_ref())
         .map(|(user, key)| StaticHeader::basic(API_KEY.name, user, key));
     let given = header.and_then(|header| options.accept(header));
-    let selection = Selection {
-        address_type: options
-            .word(&ADDRESS_TYPE, AddressType::from_word)
-            .unwrap_or_default(),
-        power_state: options
-            .word(&POWER_STATE, PowerState::from_word)
-            .unwrap_or_default(),
-        ..Selection::default()
-    };
+    let selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE);
     let (tag, datacenter) = (options.text(&TAG_VALUE), options.text(&DATACENTER));
     let endpoint = options.endpoint(&ENDPOINT).map(rest);
     options.finish(|| {
-        let context = context.clone();
         Some(Box::new(SoftLayer {
-            context,
+            context: context.clone(),
             given,
             username,
             api_key,
@@ -86,52 +78,32 @@ impl Provider for SoftLayer {
     }
 
     fn subject(&self) -> String {
-        let place = self
-            .datacenter
-            .as_ref()
-            .map(|datacenter| format!(" in datacenter `{datacenter}`"))
-            .unwrap_or_default();
+        let place = self.datacenter.as_ref();
+        let place = place.map_or_else(String::new, |name| format!(" in datacenter `{name}`"));
         format!("virtual guests with tag `{}`{place}", self.tag)
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
         let client = self.client().await?;
-        let (mask, filter) = (("objectMask", MASK), self.filter());
         let limit = |offset: u64| format!("{offset},{PAGE_SIZE}");
-        let query = [mask, ("objectFilter", &filter), ("resultLimit", &limit(0))];
-        let mut pages = client.pages(
-            client.get(
-                "list virtual guests",
-                &["SoftLayer_Account", "getVirtualGuests.json"],
-                &query,
-            ),
-            call,
-        );
-        let mut offset = 0;
+        let query = [
+            ("objectMask", MASK),
+            ("objectFilter", &self.filter()),
+            ("resultLimit", &limit(0)),
+        ];
+        let path = ["SoftLayer_Account", "getVirtualGuests.json"];
+        let request = client.get("list virtual guests", &path, &query);
+        let mut pages = client.pages(request, call);
         while let Some(guests) = pages.next_json::<Vec<Guest>>().await? {
-            let is_full = guests.len() as u64 >= PAGE_SIZE;
-            offset += PAGE_SIZE;
-            let has_next = pages
-                .header_number("softlayer-total-items")
-                .map_or(is_full, |total| offset < total);
-            pages.follow_query("resultLimit", has_next.then(|| limit(offset)))?;
-            guests
-                .into_iter()
-                .for_each(|guest| discovery.record(self.selection.apply(guest.into())));
+            let total = pages.header_number("softlayer-total-items");
+            let offset = pages.next_offset(PAGE_SIZE, guests.len(), total);
+            pages.follow_query("resultLimit", offset.map(limit))?;
+            self.selection.record(&mut discovery, guests);
         }
-        if discovery.examined() == 0 {
-            let finding = Finding::new(
-                "no virtual guest in the datacenter has the tag, or the user may not see any",
-            );
-            discovery.add_finding(finding.with_hint(
-                "check `tag_value` and `datacenter`, and that the user has the permission `View Virtual Server Details`: without it the list is empty",
-            ));
-        }
-        if let Some(identity) = client.identity() {
-            discovery.set_identity(identity);
-        }
-        Ok(discovery)
+        let nothing = "no virtual guest in the datacenter has the tag, or the user may not see any";
+        let hint = "check `tag_value` and `datacenter`, and that the user has the permission `View Virtual Server Details`: without it the list is empty";
+        Ok(client.conclude(discovery, nothing, hint))
     }
 }
 
@@ -148,17 +120,11 @@ impl SoftLayer {
             None => self.of_file(&file)?,
         };
         // Only https: the file isn't checked as the key is.
-        let of_file = || {
-            file.endpoint
-                .as_deref()
-                .and_then(|text| Url::parse(text).ok())
-                .filter(|url| url.scheme() == "https")
-                .map(rest)
-        };
+        let of_file = file.endpoint.and_then(|text| Url::parse(&text).ok());
+        let of_file = of_file.filter(|url| url.scheme() == "https").map(rest);
         let default = || Url::parse(DEFAULT_ENDPOINT).ok();
-        let Some(endpoint) = self.endpoint.clone().or_else(of_file).or_else(default) else {
-            return Err(no_credential("no endpoint").into());
-        };
+        let endpoint = self.endpoint.clone().or(of_file).or_else(default);
+        let endpoint = endpoint.ok_or_else(|| no_credential("no endpoint"))?;
         Ok(ApiClient::new(&self.context, &SoftLayerApi, endpoint).with_authorizer(credential))
     }
 
@@ -178,9 +144,10 @@ impl SoftLayer {
     /// Values go to the service as they are, which takes `~ ! < > *` at their beginning as
     /// operators.
     fn filter(&self) -> String {
-        let mut guests = json!({"tagReferences": {"tag": {"name": {"operation": self.tag}}}});
+        let equals = |value: &str| json!({"name": {"operation": value}});
+        let mut guests = json!({"tagReferences": {"tag": equals(&self.tag)}});
         if let Some(datacenter) = &self.datacenter {
-            guests["datacenter"] = json!({"name": {"operation": datacenter}});
+            guests["datacenter"] = equals(datacenter);
         }
         json!({"virtualGuests": guests}).to_string()
     }
@@ -200,14 +167,19 @@ fn no_credential(reason: &str) -> CredentialError {
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let mut differences = Vec::new();
-    if config.get(DATACENTER.name).is_none() {
-        differences.push("go-discover finds nothing without `datacenter`".to_owned());
-    }
-    if config.get(ADDRESS_TYPE.name).is_some() || config.get(POWER_STATE.name).is_some() {
-        differences.push(
-            "go-discover returns the private addresses of guests in any power state".to_owned(),
-        );
-    }
-    differences
+    let table = [
+        (
+            When::Absent(&DATACENTER),
+            "finds nothing without `datacenter`",
+        ),
+        (
+            When::Given(&ADDRESS_TYPE),
+            "ignores `address_type` and returns private addresses",
+        ),
+        (
+            When::Given(&POWER_STATE),
+            "ignores `power_state` and returns guests in any state",
+        ),
+    ];
+    differences(config, &table)
 }

@@ -4,6 +4,7 @@ use cloud_autojoin_core::ApiError;
 use cloud_autojoin_core::http::{
     RawResponse, Request, Response, ResponseClass, ResponseClassifier,
 };
+use cloud_autojoin_provider_kit::api::class_of_code;
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::Deserialize;
 
@@ -11,6 +12,22 @@ use crate::provider::{NAME, PERMISSION};
 
 /// What is particular about Tencent Cloud's API.
 pub(crate) struct TencentApi;
+
+const CODES: &[(ResponseClass, &[&str])] = &[
+    (
+        ResponseClass::Throttled,
+        &["RequestLimitExceeded", "LimitExceeded"],
+    ),
+    (
+        ResponseClass::Retryable,
+        &["InternalError", "InternalServerError", "ServiceUnavailable"],
+    ),
+    (
+        ResponseClass::PermissionDenied,
+        &["UnauthorizedOperation", "AuthFailure.UnauthorizedOperation"],
+    ),
+    (ResponseClass::ExpiredCredential, &["AuthFailure"]),
+];
 
 /// The part of a response that says whether it is an error.
 #[derive(Deserialize)]
@@ -45,18 +62,7 @@ impl ResponseClassifier for TencentApi {
         else {
             return class;
         };
-        let begins_with = |words: &[&str]| words.iter().any(|word| error.code.starts_with(word));
-        if begins_with(&["RequestLimitExceeded", "LimitExceeded"]) {
-            ResponseClass::Throttled
-        } else if begins_with(&["InternalError", "InternalServerError", "ServiceUnavailable"]) {
-            ResponseClass::Retryable
-        } else if begins_with(&["UnauthorizedOperation", "AuthFailure.UnauthorizedOperation"]) {
-            ResponseClass::PermissionDenied
-        } else if begins_with(&["AuthFailure"]) {
-            ResponseClass::ExpiredCredential
-        } else {
-            ResponseClass::Final
-        }
+        class_of_code(&error.code, CODES).unwrap_or(ResponseClass::Final)
     }
 }
 

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloud_autojoin_core::credential::{Chain, Source};
 use cloud_autojoin_core::http::{Authorizer, Request};
 use cloud_autojoin_core::{
-    Call, ConfigProblem, ConfigString, Context, Discovery, Finding, Provider, Result, RoleDocument,
+    Call, ConfigProblem, ConfigString, Context, Discovery, Provider, Result, RoleDocument,
     RoleFormat,
 };
-use cloud_autojoin_provider_kit::auth::{AccessKey, GivenKey, InstanceRole, SigningAuthorizer};
+use cloud_autojoin_provider_kit::auth::{InstanceRole, SigningAuthorizer};
+use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use cloud_autojoin_provider_kit::{
-    AddressType, ApiClient, Instance, Options, PowerState, Selection, TagFilter,
+    ApiClient, Instance, Options, Pages, Places, Selection, TagFilter,
 };
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::json;
@@ -37,29 +37,22 @@ const PAGE_SIZE: u64 = 100;
 #[derive(Debug)]
 pub struct TencentCloud {
     client: ApiClient,
-    /// Each region as a header and as text.
-    regions: Vec<(HeaderValue, String)>,
+    /// The header of each region.
+    regions: Vec<HeaderValue>,
     selection: Selection,
 }
 
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let selection = Selection {
-        tags: TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &TAG),
-        address_type: options
-            .word(&ADDRESS_TYPE, AddressType::from_word)
-            .unwrap_or_default(),
-        power_state: options
-            .word(&POWER_STATE, PowerState::from_word)
-            .unwrap_or_default(),
-        ..Selection::default()
-    };
+    let names = options.list(&REGION);
+    let tags = TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &TAG);
     let authorizer = authorizer(options, context);
-    let regions: Vec<_> = options
-        .list(&REGION)
-        .into_iter()
-        .filter_map(|region| Some((options.accept(header(&region))?, region)))
-        .collect();
+    let regions = names.iter();
+    let regions = regions.filter_map(|region| options.accept(header(region)));
+    let regions = regions.collect();
+    let selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE)
+        .with_tags(tags)
+        .with_places(Places::new("region", names));
     let endpoint = options.endpoint(&ENDPOINT);
     options.finish(|| {
         let client = ApiClient::new(context, &TencentApi, endpoint?).with_authorizer(authorizer?);
@@ -79,27 +72,13 @@ fn header(region: &str) -> Result<HeaderValue, ConfigProblem> {
 
 /// Signs with the access key that is given, else with that of the CAM role.
 fn authorizer(options: &mut Options<'_>, context: &Context) -> Option<Arc<dyn Authorizer>> {
-    let key = AccessKey::from_options(options, &ACCESS_KEY_ID, &ACCESS_KEY_SECRET, &SECURITY_TOKEN);
-    let roles = options
-        .url(&METADATA_ENDPOINT)?
-        .join("/latest/meta-data/cam/security-credentials/")
-        .ok()?;
-    let role = InstanceRole::new(NAME, context.http().clone(), roles);
-    let sources: Vec<Box<dyn Source>> = vec![
-        Box::new(GivenKey::new(
-            key,
-            "`access_key_id` and `access_key_secret` aren't set",
-        )),
-        Box::new(role),
-    ];
-    let hint = format!(
-        "set `access_key_id` and `access_key_secret`, or attach a CAM role with the action `{PERMISSION}` to the instance"
-    );
-    Some(Arc::new(SigningAuthorizer::new(
-        NAME,
-        Chain::new(NAME, sources).with_hint(hint),
-        sign,
-    )))
+    let metadata = options.url(&METADATA_ENDPOINT)?;
+    let roles = metadata.join("/latest/meta-data/cam/security-credentials/");
+    let role = InstanceRole::new(NAME, context.http().clone(), roles.ok()?);
+    let keys = [&ACCESS_KEY_ID, &ACCESS_KEY_SECRET, &SECURITY_TOKEN];
+    Some(SigningAuthorizer::of_key_or_role(
+        options, keys, role, PERMISSION, sign,
+    ))
 }
 
 #[async_trait]
@@ -109,48 +88,19 @@ impl Provider for TencentCloud {
     }
 
     fn subject(&self) -> String {
-        let tags: Vec<String> = self
-            .selection
-            .tags
-            .conditions()
-            .iter()
-            .map(|(key, value)| format!("`{key}` = `{value}`"))
-            .collect();
-        let regions: Vec<String> = self
-            .regions
-            .iter()
-            .map(|(_, region)| format!("`{region}`"))
-            .collect();
-        format!(
-            "instances with tag {} in region {}",
-            tags.join(" and "),
-            regions.join(", ")
-        )
+        self.selection.subject("instances")
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
-        let lists = self
-            .regions
-            .iter()
-            .map(|(header, region)| self.instances(header, region, call));
-        for instance in futures::future::try_join_all(lists)
-            .await?
-            .into_iter()
-            .flatten()
-        {
-            discovery.record(self.selection.apply(instance));
-        }
-        if discovery.examined() == 0 {
-            let finding = Finding::new("no instance in the region has the tag");
-            discovery.add_finding(
-                finding.with_hint("check the tag and `region`; `tccli cvm DescribeInstances --region REGION` shows the instances with their tags"),
-            );
-        }
-        if let Some(identity) = self.client.identity() {
-            discovery.set_identity(identity);
-        }
-        Ok(discovery)
+        let regions = self.regions.iter().zip(self.selection.places.names());
+        let lists = regions.map(|(header, region)| self.instances(header, region, call));
+        let instances = futures::future::try_join_all(lists).await?;
+        self.selection
+            .record(&mut discovery, instances.into_iter().flatten());
+        let hint = "check the tag and `region`; `tccli cvm DescribeInstances --region REGION` shows the instances with their tags";
+        let nothing = "no instance in the region has the tag";
+        Ok(self.client.conclude(discovery, nothing, hint))
     }
 }
 
@@ -161,54 +111,39 @@ impl TencentCloud {
         region: &str,
         call: &Call,
     ) -> Result<Vec<Instance>> {
-        let request = Request::post(
-            "list instances",
-            self.client.endpoint().clone(),
-            self.body(0),
-        )
-        .header(
-            CONTENT_TYPE,
-            HeaderValue::from_static(signature::CONTENT_TYPE),
-        )
-        .header(
-            HeaderName::from_static("x-tc-action"),
-            HeaderValue::from_static("DescribeInstances"),
-        )
-        .header(
-            HeaderName::from_static("x-tc-version"),
-            HeaderValue::from_static("2017-03-12"),
-        )
-        .header(
-            HeaderName::from_static("x-tc-language"),
-            HeaderValue::from_static("en-US"),
-        )
-        .header(HeaderName::from_static("x-tc-region"), header.clone());
-        let mut pages = self.client.pages(request.clone(), call);
-        let mut instances = Vec::new();
-        let mut offset = 0;
-        while let Some(InstancePage { response: page }) = pages.next_json().await? {
-            offset += PAGE_SIZE;
-            if offset < page.total_count {
-                pages.follow_request(request.clone().with_body(self.body(offset)))?;
-            }
-            instances.extend(
-                page.instance_set
-                    .into_iter()
-                    .map(|found| select::instance(found, region)),
+        let headers = [
+            ("x-tc-action", "DescribeInstances"),
+            ("x-tc-version", "2017-03-12"),
+            ("x-tc-language", "en-US"),
+            (CONTENT_TYPE.as_str(), signature::CONTENT_TYPE),
+        ];
+        let url = self.client.endpoint().clone();
+        let mut request = Request::post("list instances", url, self.body(0))
+            .header(HeaderName::from_static("x-tc-region"), header.clone());
+        for (name, value) in headers {
+            request.set_header(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
             );
         }
-        Ok(instances)
+        let read = |InstancePage { response: page }: InstancePage, pages: &mut Pages<'_>| {
+            let (found, total) = (page.instance_set, Some(page.total_count));
+            if let Some(offset) = pages.next_offset(PAGE_SIZE, found.len(), total) {
+                pages.follow_request(request.clone().with_body(self.body(offset)))?;
+            }
+            let instances = found.into_iter();
+            Ok(instances
+                .map(|found| select::instance(found, region))
+                .collect())
+        };
+        let pages = self.client.pages(request.clone(), call);
+        pages.collect(read).await
     }
 
     fn body(&self, offset: u64) -> String {
         let filter = |(key, value): &(String, String)| json!({"Name": format!("tag:{key}"), "Values": [value]});
-        let filters: Vec<_> = self
-            .selection
-            .tags
-            .conditions()
-            .iter()
-            .map(filter)
-            .collect();
+        let tags = self.selection.tags.conditions();
+        let filters: Vec<_> = tags.iter().map(filter).collect();
         json!({"Filters": filters, "Offset": offset, "Limit": PAGE_SIZE}).to_string()
     }
 }
@@ -224,20 +159,20 @@ pub(crate) fn role(_: &ConfigString, _: &Context, _: RoleFormat) -> Result<RoleD
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let mut differences = vec!["returns the first 20 instances".to_owned()];
-    if config.get(ACCESS_KEY_ID.name).is_none() {
-        differences.push(
-            "reads the access key from `access_key_id` and `access_key_secret` only".to_owned(),
-        );
-    }
-    if config
-        .get(REGION.name)
-        .is_some_and(|regions| regions.contains(','))
-    {
-        differences.push("takes `region` as the name of one region".to_owned());
-    }
-    if config.get(POWER_STATE.name).is_some() {
-        differences.push("returns running instances only".to_owned());
-    }
-    differences
+    let table = [
+        (When::Always, "returns the first 20 instances"),
+        (
+            When::Absent(&ACCESS_KEY_ID),
+            "reads the access key from `access_key_id` and `access_key_secret` only",
+        ),
+        (
+            When::Several(&REGION),
+            "takes `region` as the name of one region",
+        ),
+        (
+            When::Given(&POWER_STATE),
+            "ignores `power_state` and returns running instances only",
+        ),
+    ];
+    differences(config, &table)
 }
