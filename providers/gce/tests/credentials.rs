@@ -220,6 +220,113 @@ async fn an_external_account_exchanges_the_token_of_a_url_and_impersonates() {
     assert_eq!(authorization(&requests[3]), "Bearer impersonated");
 }
 
+fn aws_account(server: &MockServer, source: &Value) -> Value {
+    let mut account = external_account(server, source);
+    account["subject_token_type"] = json!("urn:ietf:params:aws:token-type:aws4_request");
+    account["credential_source"]["environment_id"] = json!("aws1");
+    account["credential_source"]["regional_cred_verification_url"] =
+        json!("https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15");
+    account
+}
+
+/// The URL and the headers of the request in a subject token.
+fn signed_request(request: &Request) -> (String, BTreeMap<String, String>) {
+    let token = form(request)["subject_token"].clone();
+    let (text, _) = form_urlencoded::parse(token.as_bytes()).next().unwrap();
+    let request: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(request["method"], "POST");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let headers = request["headers"].as_array().unwrap().iter();
+    let headers = headers.map(|header| (text(&header["key"]), text(&header["value"])));
+    (text(&request["url"]), headers.collect())
+}
+
+#[tokio::test]
+async fn a_workload_on_aws_signs_a_request_with_the_keys_of_the_environment() {
+    let server = start().await;
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("credentials.json");
+    let account = aws_account(&server, &json!({}));
+    std::fs::write(&file, account.to_string()).unwrap();
+    let join = format!("{JOIN} credentials_file={}", file.display());
+    let env = [
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "AKID"),
+        ("AWS_SECRET_ACCESS_KEY", "c4n4ry"),
+    ];
+    assert_eq!(addresses(&server, &join, &env).await.unwrap(), ["10.0.0.1"]);
+    let requests = server.received_requests().await.unwrap();
+    let (url, headers) = signed_request(&requests[0]);
+    assert_eq!(
+        url,
+        "https://sts.eu-central-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"
+    );
+    assert_eq!(headers["host"], "sts.eu-central-1.amazonaws.com");
+    assert_eq!(
+        headers["x-goog-cloud-target-resource"],
+        account["audience"].as_str().unwrap()
+    );
+    let authorization = &headers["authorization"];
+    assert!(
+        authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKID/")
+            && authorization.contains("/eu-central-1/sts/aws4_request")
+            && authorization
+                .contains("SignedHeaders=host;x-amz-date;x-goog-cloud-target-resource,"),
+        "{authorization}"
+    );
+    assert!(!headers.contains_key("x-amz-security-token") && !url.contains("c4n4ry"));
+}
+
+#[tokio::test]
+async fn a_workload_on_aws_signs_a_request_with_the_key_of_the_instances_role() {
+    let server = start().await;
+    let at = |path: &str| format!("{}{path}", server.uri());
+    let text = |text: &str| wiremock::ResponseTemplate::new(200).set_body_string(text);
+    let key = r#"{"Code":"Success","AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"session","Expiration":"2026-11-27T20:00:00Z"}"#;
+    for (verb, path, body) in [
+        ("PUT", "/token", "imds"),
+        ("GET", "/zone", "us-east-2b"),
+        ("GET", "/roles", "node"),
+        ("GET", "/roles/node", key),
+    ] {
+        wiremock::Mock::given(wiremock::matchers::method(verb))
+            .and(wiremock::matchers::path(path))
+            .respond_with(text(body))
+            .mount(&server)
+            .await;
+    }
+    let source = json!({"url": at("/roles"), "region_url": at("/zone"), "imdsv2_session_token_url": at("/token")});
+    let requests = with_file(&server, &aws_account(&server, &source))
+        .await
+        .unwrap();
+    let asked = |index: usize| requests[index].url.path().to_owned();
+    assert_eq!(
+        [0, 1, 2, 3].map(asked),
+        ["/token", "/zone", "/roles", "/roles/node"]
+    );
+    assert_eq!(
+        requests[0]
+            .headers
+            .get("x-aws-ec2-metadata-token-ttl-seconds")
+            .unwrap(),
+        "300"
+    );
+    assert!(
+        requests[1..4].iter().all(|request| request
+            .headers
+            .get("x-aws-ec2-metadata-token")
+            .unwrap()
+            == "imds")
+    );
+    let (url, headers) = signed_request(&requests[4]);
+    assert!(
+        url.starts_with("https://sts.us-east-2.amazonaws.com/?"),
+        "{url}"
+    );
+    assert_eq!(headers["x-amz-security-token"], "session");
+    assert!(headers["authorization"].contains("x-amz-security-token"));
+}
+
 #[tokio::test]
 async fn a_service_account_is_impersonated_as_another_identity() {
     let server = start().await;
@@ -261,11 +368,19 @@ async fn a_file_that_cannot_be_used_says_why_and_repeats_nothing_of_it() {
             "cannot use the credentials file: ",
         ),
         (
+            external_account(&server, &json!({"environment_id": "aws2"})),
+            "the credential source `aws2` isn't supported",
+        ),
+        (
             external_account(
                 &server,
-                &json!({"environment_id": "aws1", "url": "http://127.0.0.1/"}),
+                &json!({"environment_id": "aws1", "region_url": "c4n4ry"}),
             ),
-            "the credential source `aws1` isn't supported",
+            "the `region_url` of the credential source is no URL",
+        ),
+        (
+            external_account(&server, &json!({"environment_id": "aws1"})),
+            "AWS_REGION, AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY isn't set",
         ),
         (
             external_account(&server, &json!({"executable": {"command": secret}})),

@@ -90,7 +90,7 @@ struct ImpersonationResponse {
 /// Exchanges credentials for access tokens.
 #[derive(Clone)]
 pub(super) struct Exchange {
-    context: Context,
+    pub(super) context: Context,
 }
 
 impl Exchange {
@@ -250,10 +250,11 @@ impl Exchange {
     /// The token of the other identity provider.
     async fn subject_token(&self, account: &ExternalAccount, call: &Call) -> Result<Secret> {
         let source = &account.credential_source;
-        let text = match (&source.file, &source.url, &source.environment_id) {
+        let text = match (&source.file, &source.url, source.environment_id.as_deref()) {
             (Some(path), ..) => read_text(path, MAX_SECRET_FILE).await.map_err(|error| {
                 unusable(format!("cannot read the subject token `{path}`: {error}"))
             })?,
+            (_, _, Some("aws1")) => return self.aws_subject_token(account, call).await,
             (None, Some(url), None) => {
                 let url = url.parse().map_err(|_| {
                     unusable("the `url` of the credential source is no URL".to_owned())
@@ -269,22 +270,26 @@ impl Exchange {
                     };
                     request = request.header(name, value);
                 }
-                let client = ApiClient::new(&self.context, &TokenApi, request.url().clone());
-                let response = client.send(request, call).await?;
-                String::from_utf8(response.body.to_vec())
-                    .map_err(|_| DecodeError::new(NAME, "get the subject token", "it isn't text"))?
+                self.fetch(request, call).await?
             }
-            _ => {
-                let kind = source
-                    .environment_id
-                    .as_deref()
-                    .unwrap_or("executable or certificate");
+            (.., kind) => {
+                let kind = kind.unwrap_or("executable or certificate");
                 return Err(unusable(format!(
-                    "the credential source `{kind}` isn't supported: use a `file` or `url` source"
+                    "the credential source `{kind}` isn't supported: use a `file`, `url` or `aws1` source"
                 )));
             }
         };
         source.subject_token(&text).map_err(unusable)
+    }
+
+    /// The text of a response.
+    pub(super) async fn fetch(&self, request: Request, call: &Call) -> Result<String> {
+        let operation = request.operation().to_owned();
+        let client = ApiClient::new(&self.context, &TokenApi, request.url().clone());
+        let response = client.send(request, call).await?;
+        let text = String::from_utf8(response.body.to_vec())
+            .map_err(|_| DecodeError::new(NAME, operation, "it isn't text"))?;
+        Ok(text.trim().to_owned())
     }
 
     /// The token of the service account of `url`, as the identity of `source`.

@@ -1,9 +1,10 @@
 //! Application default credentials: a file, gcloud's own file, the metadata server.
 //!
 //! `file.rs` reads the kinds of credentials files, `exchange.rs` exchanges what they hold for an
-//! access token, `metadata.rs` asks the metadata server. Facts: google.aip.dev/auth/4110 and those
+//! access token (`aws.rs` for a workload on AWS), `metadata.rs` asks the metadata server. Facts: google.aip.dev/auth/4110 and those
 //! after it, and github.com/golang/oauth2.
 
+mod aws;
 mod exchange;
 mod file;
 mod metadata;
