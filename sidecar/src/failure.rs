@@ -13,6 +13,7 @@ pub struct Failure {
     /// How many more failures like this there are.
     others: usize,
     is_expected_at_start: bool,
+    is_absence: bool,
 }
 
 impl Failure {
@@ -23,6 +24,7 @@ impl Failure {
             hint: None,
             others: 0,
             is_expected_at_start: false,
+            is_absence: false,
         }
     }
 
@@ -52,6 +54,18 @@ impl Failure {
     pub(crate) fn expected_at_start(mut self) -> Self {
         self.is_expected_at_start = true;
         self
+    }
+
+    /// Marks it as one of an agent that isn't up: another look is cheap, and urgent when it is.
+    #[must_use]
+    pub(crate) fn of_absence(mut self) -> Self {
+        self.is_absence = true;
+        self.expected_at_start()
+    }
+
+    /// Whether the agent isn't up.
+    pub(crate) fn is_absence(&self) -> bool {
+        self.is_absence
     }
 
     /// Whether it is normal while a machine or a cluster starts.

@@ -32,6 +32,7 @@ mod config;
 mod event_log;
 mod failure;
 mod hook_log;
+mod join_order;
 mod on_change;
 mod once;
 mod output;

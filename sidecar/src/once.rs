@@ -5,15 +5,18 @@
 //! agent that starts with old peers can find the others. Only a configuration error fails at once.
 
 use std::fmt;
+use std::sync::Arc;
 
 use cloud_autojoin::watch::{AddressSource, Change, Event};
-use cloud_autojoin::{Context, Error};
+use cloud_autojoin::{Clock, Context, Error};
 
+use super::agent::TcpDialer;
 use super::config::{Config, WatchConfig};
 use super::event_log::EventLogger;
 use super::failure::Failure;
+use super::join_order::JoinOrder;
 use super::output::{Output, View, Written};
-use super::runner::{newest_first, watch_of};
+use super::runner::watch_of;
 
 /// Writes the files of every watch once. The watches run concurrently.
 ///
@@ -117,7 +120,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> 
         logger.log(&event);
         match event {
             Event::Changed(change) => {
-                write(config, &change).await?;
+                write(config, &change, context.clock()).await?;
                 if change.source == AddressSource::Fresh {
                     watch.flush().await;
                     return Ok(());
@@ -150,7 +153,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> 
     if let Some(change) = watch.use_last_good() {
         let event = Event::Changed(change.clone());
         logger.log(&event);
-        write(config, &change).await?;
+        write(config, &change, context.clock()).await?;
         has_last_good = true;
     }
     let end = why.unwrap_or_else(|| {
@@ -173,11 +176,13 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> 
     Err(end)
 }
 
-async fn write(config: &WatchConfig, change: &Change) -> Result<(), OnceError> {
+async fn write(config: &WatchConfig, change: &Change, clock: &Clock) -> Result<(), OnceError> {
     let (provider, subject) = (config.provider.name(), config.provider.subject());
-    let ordered = newest_first(&change.current, &change.retained);
     let mut failures = Vec::new();
     for output in &config.outputs {
+        let ordered = JoinOrder::new(Arc::new(TcpDialer), clock)
+            .arrange(output, &change.current, &change.retained)
+            .await;
         let (file, kind, addresses) = (output.path.display(), output.kind.name(), ordered.len());
         // Blocking is fine: nothing else runs.
         match output.write(&View {

@@ -17,9 +17,14 @@ use super::agent::{Agent, AgentSession, JoinOutcome, Peers, TcpDialer};
 use super::config::WatchConfig;
 use super::event_log::EventLogger;
 use super::failure::Failure;
+use super::join_order::JoinOrder;
 use super::on_change::{AddressChange, OnChange};
 use super::output::{ExternalEdits, Output, View, Written};
 use super::status::{FailureNotice, PartStatus, PartType, SidecarStatus, WatchStatus};
+
+/// The longest delay before another look at an agent that isn't up: one that starts late is joined
+/// within seconds.
+const ABSENT_AGENT: Duration = Duration::from_secs(2);
 
 /// How long an on-change action waits for the files of the change.
 const FILES_TIMEOUT: Duration = Duration::from_secs(10);
@@ -330,8 +335,13 @@ impl Shared {
                 }
                 *failures = failures.saturating_add(1);
                 let first = self.interval.min(Duration::from_secs(1));
+                let longest = if failure.is_absence() {
+                    self.interval.min(ABSENT_AGENT)
+                } else {
+                    self.interval
+                };
                 // Never at once: half of the delay is fixed.
-                let backoff = Backoff::new(first, self.interval);
+                let backoff = Backoff::new(first, longest);
                 let retry = *failures - 1;
                 backoff.bound(retry) / 2 + backoff.wait(retry) / 2
             }
@@ -349,6 +359,7 @@ async fn run_file(
     shared: Shared,
 ) {
     let (mut failures, mut edits) = (0, ExternalEdits::default());
+    let mut order = JoinOrder::new(Arc::new(TcpDialer), &shared.clock);
     let swept = Arc::clone(&output);
     // If this fails, a temporary file remains that nothing reads.
     let _ = tokio::task::spawn_blocking(move || swept.sweep()).await;
@@ -358,7 +369,10 @@ async fn run_file(
             None => None,
             Some(current) => {
                 let generation = current.generation;
-                let outcome = write(&output, &current, &shared).await;
+                let addresses = order
+                    .arrange(&output, &current.current, &current.retained)
+                    .await;
+                let outcome = write(&output, addresses, &shared).await;
                 let is_good = outcome.is_ok();
                 if let Ok(written) = &outcome
                     && edits.note(
@@ -389,22 +403,13 @@ async fn run_file(
     }
 }
 
-/// The order in files: agents try the addresses of their join list in order, and retained ones may
-/// be dead.
-pub(crate) fn newest_first(current: &[Address], retained: &[Address]) -> Vec<Address> {
-    [current, retained].concat()
-}
-
 /// Updates a file, on a thread that may block.
 async fn write(
     output: &Arc<Output>,
-    snapshot: &AddressSnapshot,
+    addresses: Vec<Address>,
     shared: &Shared,
 ) -> Result<Written, Failure> {
-    let (output, addresses) = (
-        Arc::clone(output),
-        newest_first(&snapshot.current, &snapshot.retained),
-    );
+    let output = Arc::clone(output);
     let Shared {
         name,
         provider,
@@ -549,3 +554,6 @@ async fn run(
     });
     shared.record(part, outcome, &mut 0);
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ const THROTTLED_SPREAD: Duration = Duration::from_secs(30);
 
 /// The longest delay before the next poll at the start while nothing responds: a metadata service
 /// or a network that is late is noticed within seconds.
-const START_UNREACHABLE: Duration = Duration::from_millis(2500);
+const START_UNREACHABLE: Duration = Duration::from_secs(2);
 
 /// The same while something responds with an error.
 const START_RESPONDING: Duration = Duration::from_secs(8);
@@ -76,7 +76,8 @@ impl Pace {
     }
 
     /// The most polls in any hour, whatever happens: `1 h / period + BURST + 1`; 161 by default.
-    /// How many requests a poll takes depends on the provider.
+    /// How many requests a poll takes depends on the provider. Polls of the start whose requests
+    /// all got no response don't count: they cost the cloud nothing.
     pub fn max_polls_per_hour(&self) -> u64 {
         let regular = Duration::from_secs(3600)
             .as_nanos()
@@ -92,6 +93,8 @@ pub(super) struct PollEnd {
     pub throttled: bool,
     /// Whether any request got an HTTP response, from the cloud or a metadata service.
     pub has_response: bool,
+    /// Whether there were requests at all.
+    pub has_requests: bool,
 }
 
 /// Decides when to poll next.
@@ -101,6 +104,8 @@ pub(super) struct Schedule {
     random: fastrand::Rng,
     /// When the budget is full again: each poll moves it by one period.
     whole_at: Instant,
+    /// The same before the newest poll.
+    whole_before: Instant,
     /// The time that `Retry-After` gave.
     not_before: Instant,
     /// Whether that was because of throttling.
@@ -115,6 +120,7 @@ impl Schedule {
             pace,
             random,
             whole_at: now,
+            whole_before: now,
             not_before: now,
             is_throttled: false,
             stretch: (1.0, now),
@@ -128,6 +134,7 @@ impl Schedule {
 
     /// Records that a poll starts now.
     pub(super) fn note_poll(&mut self, now: Instant) {
+        self.whole_before = self.whole_at;
         self.whole_at = self.whole_at.max(now) + self.pace.period();
     }
 
@@ -173,7 +180,8 @@ impl Schedule {
     }
 
     /// When to poll after the failure `error`, the `consecutive`-th, from 1. At the start, until
-    /// the first success of this run, it polls within seconds as far as the budget allows.
+    /// the first success of this run, it polls within seconds as far as the budget allows; polls
+    /// that nothing responded to don't use it up, however late the network or the cloud is.
     pub(super) fn after_failure(
         &mut self,
         now: Instant,
@@ -213,6 +221,9 @@ impl Schedule {
             let longest = if end.has_response {
                 START_RESPONDING
             } else {
+                if end.has_requests {
+                    self.whole_at = self.whole_before;
+                }
                 START_UNREACHABLE
             };
             let wait = retry.min(longest);

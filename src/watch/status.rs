@@ -204,6 +204,7 @@ impl WatchState {
         PollEnd {
             throttled: throttled > 0,
             has_response,
+            has_requests: !requests.is_empty(),
         }
     }
 

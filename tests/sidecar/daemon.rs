@@ -26,7 +26,7 @@ fn lines(path: &std::path::Path) -> String {
 
 #[tokio::test]
 async fn flags_keep_a_file_up_to_date_and_the_status_tells_of_it() {
-    let (simulator, place) = (simulator(&["10.0.1.4", "10.0.1.5"]).await, Place::new());
+    let (simulator, place) = (simulator(&["127.0.0.4", "127.0.0.5"]).await, Place::new());
     let target = place.path("join.json");
     let file = format!("consul:{}", target.display());
     let sidecar = Sidecar::spawn(command(&[
@@ -42,7 +42,7 @@ async fn flags_keep_a_file_up_to_date_and_the_status_tells_of_it() {
     ]));
     file_says(
         &target,
-        "{\n  \"retry_join\": [\n    \"10.0.1.4\",\n    \"10.0.1.5\"\n  ]\n}\n",
+        "{\n  \"retry_join\": [\n    \"127.0.0.4\",\n    \"127.0.0.5\"\n  ]\n}\n",
         &sidecar,
     )
     .await;
@@ -61,7 +61,7 @@ async fn flags_keep_a_file_up_to_date_and_the_status_tells_of_it() {
     assert_eq!(sidecar.get("/ready").await, (200, "ready\n".to_owned()));
     let groups: Value =
         serde_json::from_str(&sidecar.get("/addresses?watch=peers&port=9100").await.1).unwrap();
-    assert_eq!(groups[0]["targets"], json!(["10.0.1.4:9100"]));
+    assert_eq!(groups[0]["targets"], json!(["127.0.0.4:9100"]));
     assert_eq!(groups.as_array().unwrap().len(), 3);
     assert_eq!(sidecar.get("/addresses?watch=others").await.0, 404);
     assert_eq!(sidecar.get("/nothing").await.0, 404);
@@ -89,7 +89,7 @@ async fn flags_keep_a_file_up_to_date_and_the_status_tells_of_it() {
     assert!(head.contains("default-src 'none'"), "{head}");
     for part in [
         "3 in use",
-        "10.0.1.4",
+        "127.0.0.4",
         "scale set `servers` of resource group `cluster`",
         "written, 3 addresses",
         &target.display().to_string(),

@@ -30,7 +30,7 @@ impl Dice {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
-    let world = world_in("10.0.0.0/16", &["10.0.1.4", "10.0.1.5", "10.0.1.6"]);
+    let world = world_in("127.0.0.0/16", &["127.0.1.4", "127.0.1.5", "127.0.1.6"]);
     let (simulator, place) = (Simulator::start(world).await.unwrap(), Place::new());
     let (json, hcl, lines, state) = (
         place.path("join.json"),

@@ -262,7 +262,7 @@ fn transport(error: &Error) -> Failure {
             TransportFailure::Connect => {
                 return failure
                     .with_hint("check that the agent runs and that its `url` is right")
-                    .expected_at_start();
+                    .of_absence();
             }
             TransportFailure::Tls => {
                 return failure.with_hint(

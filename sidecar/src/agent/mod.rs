@@ -26,7 +26,7 @@ mod probe;
 mod tests;
 
 pub(crate) use client::{AgentClient, ClientFiles};
-pub(crate) use probe::{Dialer, TcpDialer};
+pub(crate) use probe::{Dialer, TcpDialer, silent};
 
 use gossip::GossipPool;
 use members::Members;

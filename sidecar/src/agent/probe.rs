@@ -113,3 +113,31 @@ pub(super) async fn probe(dialer: &dyn Dialer, targets: &[(&Host, u16)], clock: 
         }
     }
 }
+
+/// Those of `targets` that don't respond within `limit`, by their positions. A refusal is a
+/// response.
+pub(crate) async fn silent(
+    dialer: &dyn Dialer,
+    targets: Vec<(Host, u16)>,
+    limit: Duration,
+    clock: &Clock,
+) -> Vec<usize> {
+    let attempts = targets
+        .into_iter()
+        .enumerate()
+        .map(|(index, (host, port))| async move {
+            let responds = tokio::select! {
+                outcome = dialer.dial(&host, port) => outcome.map_or_else(
+                    |error| error.kind() == io::ErrorKind::ConnectionRefused,
+                    |()| true,
+                ),
+                () = clock.sleep(limit) => false,
+            };
+            (!responds).then_some(index)
+        });
+    futures::stream::iter(attempts)
+        .buffer_unordered(MAX_CONCURRENT)
+        .filter_map(std::future::ready)
+        .collect()
+        .await
+}

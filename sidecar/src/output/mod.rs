@@ -100,6 +100,16 @@ impl Kind {
 }
 
 impl Output {
+    /// The port that an agent joins the addresses of this file at; `None` if no gossip reads it.
+    pub(crate) fn gossip_port(&self) -> Option<u16> {
+        let default = match &self.kind {
+            Kind::Consul(_) => consul::PORT,
+            Kind::Nomad(role @ nomad::Role::Server, _) => role.port(),
+            _ => return None,
+        };
+        Some(self.port.unwrap_or(default))
+    }
+
     /// The text of the file.
     ///
     /// # Errors

@@ -26,6 +26,8 @@ pub(super) enum Reply {
     Status(u16, Option<Duration>),
     /// No connection to anything, as while the metadata service or the network is not there yet.
     Unreachable,
+    /// The same failure without a request over HTTP, as of a provider that asks DNS.
+    NoAnswer,
     /// Nothing that waiting mends: no credential is configured.
     NoCredential,
     /// The same after a while.
@@ -212,12 +214,18 @@ async fn answer(reply: &Reply, call: &Call) -> Result<Discovery> {
             )],
         )
         .into()),
-        Reply::Unreachable => Err(TransportError::new(
-            "ask for a token",
-            "http://metadata",
-            TransportFailure::Deadline,
-        )
-        .into()),
+        Reply::Unreachable | Reply::NoAnswer => {
+            if matches!(reply, Reply::Unreachable) {
+                let outcome = RequestOutcome::Failed("connection refused".to_owned());
+                call.record(RequestRecord::new("get a token", "GET /", outcome));
+            }
+            Err(TransportError::new(
+                "ask for a token",
+                "http://metadata",
+                TransportFailure::Connect,
+            )
+            .into())
+        }
         Reply::After(..) | Reply::Hang => std::future::pending().await,
     }
 }

@@ -315,7 +315,10 @@ async fn a_join_by_an_address_that_no_member_shows_is_done_once_until_a_member_g
 
     scenario.agent.set_running(false);
     let failure = scenario.update(&peers, &[]).await.unwrap_err();
-    assert!(failure.is_expected_at_start(), "{failure}");
+    assert!(
+        failure.is_absence() && failure.is_expected_at_start(),
+        "{failure}"
+    );
     scenario.agent.set_running(true);
     scenario.updates(2, &peers).await;
     assert_eq!(scenario.agent.puts(), join, "the agent restarted");
