@@ -5,6 +5,9 @@ use serde_json::Value;
 /// Where to cut a message: what follows is a page of HTML or a stack trace.
 const MAX_MESSAGE: usize = 500;
 
+/// The most bytes of a body without a format that are looked at.
+const MAX_TEXT: usize = 64 << 10;
+
 /// What an error body says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ErrorBody {
@@ -39,6 +42,23 @@ impl ErrorBody {
             code: find(code),
             message: find(message).map(cut),
             request_id: find(request_id),
+        }
+    }
+
+    /// Takes a body that isn't the API's own format for the message: plain text, or what a reader
+    /// sees of a page of HTML. For clouds whose front end answers so.
+    pub fn from_text(body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(&body[..body.len().min(MAX_TEXT)]);
+        let text = text.trim();
+        let words = if text.starts_with('<') {
+            words_of_html(text)
+        } else {
+            text.to_owned()
+        };
+        let words: Vec<&str> = words.split_whitespace().collect();
+        Self {
+            message: (!words.is_empty()).then(|| cut(words.join(" "))),
+            ..Self::default()
         }
     }
 
@@ -78,6 +98,39 @@ impl ErrorBody {
         }
         found
     }
+}
+
+/// What a reader sees of a page of HTML: the text outside tags, without style, script and title.
+fn words_of_html(html: &str) -> String {
+    let mut words = String::new();
+    let mut rest = html;
+    while let Some(start) = rest.find('<') {
+        words.push_str(&rest[..start]);
+        words.push(' ');
+        rest = &rest[start..];
+        let is_of = |name: &&str| {
+            let tag = rest.get(1..=name.len());
+            tag.is_some_and(|tag| tag.eq_ignore_ascii_case(name))
+        };
+        let silent = ["style", "script", "title"].into_iter().find(is_of);
+        let end = silent.map_or(0, |name| {
+            let end = rest.find(&format!("</{name}"));
+            end.map_or(rest.len(), |end| end + 2)
+        });
+        let close = rest[end..].find('>');
+        rest = close.map_or("", |close| &rest[end + close + 1..]);
+    }
+    words.push_str(rest);
+    [
+        ("&#39;", "'"),
+        ("&quot;", "\""),
+        ("&nbsp;", " "),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&amp;", "&"),
+    ]
+    .into_iter()
+    .fold(words, |words, (entity, text)| words.replace(entity, text))
 }
 
 fn cut(mut text: String) -> String {
@@ -126,6 +179,26 @@ mod tests {
                 ErrorBody::default()
             );
         }
+    }
+
+    #[test]
+    fn text_and_the_words_of_html_are_the_message() {
+        let read = |body: &str| ErrorBody::from_text(body.as_bytes()).message;
+        let page = "<!DOCTYPE html PUBLIC 'x'><html><head><style type='text/css'>body > p {color:#000}</style><title>Gateway</title></head>\
+                    <body><h2>Our services aren't available right now</h2><p>Please check &amp; come back.</p></body></html>";
+        assert_eq!(
+            read(page).as_deref(),
+            Some("Our services aren't available right now Please check & come back.")
+        );
+        assert_eq!(
+            read("upstream  connect error\n").as_deref(),
+            Some("upstream connect error")
+        );
+        for nothing in ["", " \n", "<", "<style>é"] {
+            assert_eq!(read(nothing), None, "{nothing:?}");
+        }
+        let long = read(&"é".repeat(100_000)).unwrap_or_default();
+        assert_eq!(long.chars().count(), MAX_MESSAGE + 3);
     }
 
     #[cfg(feature = "xml")]
