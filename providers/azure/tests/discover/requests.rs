@@ -220,7 +220,7 @@ async fn requests_that_are_dropped_are_on_record_and_the_rest_with_their_status(
     assert!(
         outcomes.contains(&(
             "list the virtual machines of scale set `web`".to_owned(),
-            "Dropped".to_owned()
+            "Cancelled".to_owned()
         )),
         "{outcomes:?}"
     );
