@@ -66,7 +66,7 @@ impl Azure {
 
     /// The identity in use, once it is known: `managed identity`, never a secret.
     pub fn identity(&self) -> Option<String> {
-        self.session.arm.identity()
+        self.session.arm.api().identity()
     }
 }
 
@@ -106,6 +106,7 @@ impl Provider for Azure {
         // The connection to ARM is opened while the token is fetched.
         self.session
             .arm
+            .api()
             .connecting(call, self.sign_in_and_run(call))
             .await
     }

@@ -1,13 +1,12 @@
 //! The least custom role for a join string: which actions it may come to need, where, and why.
-//!
-//! The actions are those that `arm/requests.rs` has of the requests; which ones a selection may
-//! send is decided here.
 
-use cloud_autojoin_core::http::Request;
 use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleFormat};
 use serde_json::json;
 
-use crate::arm::{ArmRequests, action};
+use crate::arm::{
+    NETWORK_INTERFACES, PUBLIC_ADDRESSES, SCALE_SETS, UNIFORM_ADDRESSES, UNIFORM_INSTANCES,
+    UNIFORM_INTERFACES, VIRTUAL_MACHINES,
+};
 use crate::builder::AzureBuilder;
 use crate::keys::SELF;
 use crate::select::{AzureConfig, OrchestrationMode, PowerState, Selection, TagPlace};
@@ -16,12 +15,11 @@ use crate::select::{AzureConfig, OrchestrationMode, PowerState, Selection, TagPl
 const OWN_SUBSCRIPTION: &str = "SUBSCRIPTION_ID";
 const OWN_GROUP: &str = "RESOURCE_GROUP";
 
-/// One action, and what it is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Permission {
-    action: String,
-    reason: &'static str,
-}
+const DESCRIPTION: &str =
+    "Reads what `discover` needs to resolve one join string, and nothing else";
+
+/// Actions, each with what it is for.
+type Permissions = Vec<(String, &'static str)>;
 
 /// Writes the role.
 ///
@@ -34,124 +32,89 @@ pub(crate) fn write(
     format: RoleFormat,
 ) -> Result<RoleDocument> {
     let azure = AzureBuilder::from_config(config, context)?.build()?;
-    let role = Role::of(azure.config());
+    let config = azure.config();
+    // Azure takes up to 512 characters.
+    let name = format!("discover {}", config.selection).replace('`', "");
+    let name: String = name.chars().take(256).collect();
+    let (groups, either_mode) = match &config.selection {
+        Selection::Tag {
+            resource_groups, ..
+        } => (resource_groups.as_slice(), false),
+        Selection::ScaleSet {
+            resource_group,
+            orchestration_mode,
+            ..
+        } => (
+            std::slice::from_ref(resource_group),
+            orchestration_mode.is_none(),
+        ),
+    };
+    let (permissions, scopes) = (permissions(config), scopes(config, groups));
     let mut document = RoleDocument::new(match format {
-        RoleFormat::Terraform => role.terraform(),
-        _ => role.json(),
+        RoleFormat::Terraform => terraform(&name, &permissions, &scopes),
+        _ => json(&name, &permissions, &scopes),
     });
     for (word, what) in [
         (OWN_SUBSCRIPTION, "subscription"),
         (OWN_GROUP, "resource group"),
     ] {
-        if role
-            .scopes
-            .iter()
-            .any(|scope| scope.split('/').any(|part| part == word))
-        {
+        let mut parts = scopes.iter().flat_map(|scope| scope.split('/'));
+        if parts.any(|part| part == word) {
             document = document.with_note(format!("put the {what} in place of {word}: the join string leaves it to the machine it runs on"));
         }
     }
-    Ok(if role.either_mode {
+    Ok(if either_mode {
         document.with_note("the role is for either orchestration mode; with `orchestration_mode` in the string it is smaller")
     } else {
         document
     })
 }
 
-struct Role {
-    name: String,
-    permissions: Vec<Permission>,
-    scopes: Vec<String>,
-    either_mode: bool,
+/// Where the role is assignable: the groups, or the subscription.
+fn scopes(config: &AzureConfig, groups: &[String]) -> Vec<String> {
+    let own = |name: &str, word: &str| if name == SELF { word } else { name }.to_owned();
+    let subscription = own(&config.subscription_id, OWN_SUBSCRIPTION);
+    let subscription = format!("/subscriptions/{subscription}");
+    if groups.is_empty() {
+        return vec![subscription];
+    }
+    let groups = groups.iter().map(|group| own(group, OWN_GROUP));
+    groups
+        .map(|group| format!("{subscription}/resourceGroups/{group}"))
+        .collect()
 }
 
-impl Role {
-    fn of(config: &AzureConfig) -> Self {
-        let subject: String = config.selection.to_string().replace('`', "");
-        let (groups, either_mode) = match &config.selection {
-            Selection::Tag {
-                resource_groups, ..
-            } => (resource_groups.clone(), false),
-            Selection::ScaleSet {
-                resource_group,
-                orchestration_mode,
-                ..
-            } => (vec![resource_group.clone()], orchestration_mode.is_none()),
-        };
-        let own = |name: &str, word: &str| {
-            if name == SELF {
-                word.to_owned()
-            } else {
-                name.to_owned()
-            }
-        };
-        let subscription = format!(
-            "/subscriptions/{}",
-            own(&config.subscription_id, OWN_SUBSCRIPTION)
-        );
-        let mut scopes: Vec<String> = groups
-            .iter()
-            .map(|group| format!("{subscription}/resourceGroups/{}", own(group, OWN_GROUP)))
-            .collect();
-        if scopes.is_empty() {
-            scopes.push(subscription);
-        }
-        // Azure takes up to 512 characters.
-        Self {
-            name: format!("discover {subject}").chars().take(256).collect(),
-            permissions: permissions(config),
-            scopes,
-            either_mode,
-        }
-    }
+/// What `az role definition create --role-definition @FILE` takes.
+fn json(name: &str, permissions: &Permissions, scopes: &[String]) -> String {
+    let actions: Vec<&String> = permissions.iter().map(|(action, _)| action).collect();
+    let document = json!({
+        "Name": name,
+        "IsCustom": true,
+        "Description": DESCRIPTION,
+        "Actions": actions,
+        "NotActions": [],
+        "DataActions": [],
+        "NotDataActions": [],
+        "AssignableScopes": scopes,
+    });
+    format!("{document:#}\n")
+}
 
-    fn description(&self) -> &'static str {
-        "Reads what `discover` needs to resolve one join string, and nothing else"
-    }
-
-    /// What `az role definition create --role-definition @FILE` takes.
-    fn json(&self) -> String {
-        let actions: Vec<&str> = self
-            .permissions
-            .iter()
-            .map(|permission| permission.action.as_str())
-            .collect();
-        let document = json!({
-            "Name": self.name,
-            "IsCustom": true,
-            "Description": self.description(),
-            "Actions": actions,
-            "NotActions": [],
-            "DataActions": [],
-            "NotDataActions": [],
-            "AssignableScopes": self.scopes,
-        });
-        format!("{document:#}\n")
-    }
-
-    /// A resource of the provider `hashicorp/azurerm`.
-    fn terraform(&self) -> String {
-        let scopes: Vec<String> = self.scopes.iter().map(|scope| quoted(scope)).collect();
-        let actions: String = self
-            .permissions
-            .iter()
-            .map(|permission| {
-                format!(
-                    "      # {}\n      {},\n",
-                    permission.reason,
-                    quoted(&permission.action)
-                )
-            })
-            .collect();
-        format!(
-            "resource \"azurerm_role_definition\" \"discover\" {{\n  name        = {}\n  description = {}\n  scope       = {}\n\n  permissions {{\n    actions = [\n{actions}    ]\n  }}\n\n  \
-             assignable_scopes = [{}]\n}}\n",
-            quoted(&self.name),
-            quoted(self.description()),
-            scopes[0],
-            scopes.join(", ")
-        )
-    }
+/// A resource of the provider `hashicorp/azurerm`.
+fn terraform(name: &str, permissions: &Permissions, scopes: &[String]) -> String {
+    let scopes: Vec<String> = scopes.iter().map(|scope| quoted(scope)).collect();
+    let action = |(action, reason): &(String, &str)| {
+        format!("      # {reason}\n      {},\n", quoted(action))
+    };
+    let actions: String = permissions.iter().map(action).collect();
+    format!(
+        "resource \"azurerm_role_definition\" \"discover\" {{\n  name        = {}\n  description = {}\n  scope       = {}\n\n  permissions {{\n    actions = [\n{actions}    ]\n  }}\n\n  \
+         assignable_scopes = [{}]\n}}\n",
+        quoted(name),
+        quoted(DESCRIPTION),
+        scopes[0],
+        scopes.join(", ")
+    )
 }
 
 /// A string of HCL, in which `${` and `%{` begin a template.
@@ -171,111 +134,86 @@ fn quoted(text: &str) -> String {
 }
 
 /// The actions, each once, the most needed first.
-fn permissions(config: &AzureConfig) -> Vec<Permission> {
-    let mut wanted = Wanted {
-        requests: ArmRequests::new(&crate::Cloud::default().resource_manager, ""),
-        permissions: Vec::new(),
-    };
+fn permissions(config: &AzureConfig) -> Permissions {
+    let is_public = config.address_type.is_public();
+    let is_running = config.power_state == PowerState::Running;
+    let flexible = [
+        (
+            VIRTUAL_MACHINES,
+            "the virtual machines of a Flexible scale set",
+            true,
+        ),
+        (NETWORK_INTERFACES, "their network interfaces", true),
+        (PUBLIC_ADDRESSES, "the public addresses", is_public),
+    ];
+    let uniform = [
+        (
+            UNIFORM_INTERFACES,
+            "the network interfaces of a Uniform scale set",
+            true,
+        ),
+        (
+            UNIFORM_INSTANCES,
+            "its instances, to leave out those that are gone",
+            true,
+        ),
+        (UNIFORM_ADDRESSES, "their public addresses", is_public),
+    ];
+    let mut wanted = Vec::new();
     match &config.selection {
         Selection::ScaleSet {
             orchestration_mode,
             tags,
             ..
         } => {
-            let tag_on_set = tags
-                .as_ref()
-                .is_some_and(|tags| tags.may_be_on(TagPlace::ScaleSet));
             if *orchestration_mode != Some(OrchestrationMode::Uniform) {
-                wanted.flexible(config);
+                wanted.extend(flexible);
             }
             if *orchestration_mode != Some(OrchestrationMode::Flexible) {
-                wanted.uniform(config);
+                wanted.extend(uniform);
             }
-            wanted.scale_set(if tag_on_set {
+            let has_tags = tags.as_ref();
+            let reason = if has_tags.is_some_and(|tags| tags.may_be_on(TagPlace::ScaleSet)) {
                 "the tags of the scale set"
             } else {
                 "to tell a scale set without instances from one that is not there"
-            });
+            };
+            wanted.push((SCALE_SETS, reason, true));
         }
         Selection::Tag { tags, .. } => {
             if tags.may_be_on(TagPlace::ScaleSet) {
-                wanted.scale_set("the scale sets and their tags");
-                wanted.flexible(config);
-                wanted.uniform(config);
+                wanted.push((SCALE_SETS, "the scale sets and their tags", true));
+                wanted.extend(flexible.into_iter().chain(uniform));
             }
-            if tags.may_be_on(TagPlace::Instance) {
-                wanted.virtual_machines("the virtual machines and their tags");
-            }
-            wanted.network_interfaces("the network interfaces and their addresses");
-            if config.power_state == PowerState::Running {
-                wanted.virtual_machines("whether a virtual machine is running");
-            }
-            wanted.public_addresses(config);
+            let on_instance = tags.may_be_on(TagPlace::Instance);
+            wanted.extend([
+                (
+                    VIRTUAL_MACHINES,
+                    "the virtual machines and their tags",
+                    on_instance,
+                ),
+                (
+                    NETWORK_INTERFACES,
+                    "the network interfaces and their addresses",
+                    true,
+                ),
+                (
+                    VIRTUAL_MACHINES,
+                    "whether a virtual machine is running",
+                    is_running,
+                ),
+                (PUBLIC_ADDRESSES, "the public addresses", is_public),
+            ]);
         }
     }
-    wanted.permissions
-}
-
-struct Wanted {
-    requests: ArmRequests,
-    permissions: Vec<Permission>,
-}
-
-impl Wanted {
-    fn add(&mut self, request: &Request, reason: &'static str) {
-        let action = action(request);
-        if self
-            .permissions
-            .iter()
-            .all(|permission| permission.action != action)
-        {
-            self.permissions.push(Permission { action, reason });
+    let mut permissions = Permissions::new();
+    for (kind, reason, _) in wanted.into_iter().filter(|(.., is_needed)| *is_needed) {
+        let action = format!("{}/read", kind.0);
+        if permissions.iter().all(|(known, _)| *known != action) {
+            permissions.push((action, reason));
         }
     }
-
-    fn flexible(&mut self, config: &AzureConfig) {
-        self.virtual_machines("the virtual machines of a Flexible scale set");
-        self.network_interfaces("their network interfaces");
-        self.public_addresses(config);
-    }
-
-    fn uniform(&mut self, config: &AzureConfig) {
-        let (interfaces, instances) = (
-            self.requests.scale_set_network_interfaces("", ""),
-            self.requests.scale_set_instances("", "", false),
-        );
-        self.add(&interfaces, "the network interfaces of a Uniform scale set");
-        self.add(
-            &instances,
-            "its instances, to leave out those that are gone",
-        );
-        if config.address_type.is_public() {
-            let public = self.requests.scale_set_public_addresses("", "");
-            self.add(&public, "their public addresses");
-        }
-    }
-
-    fn scale_set(&mut self, reason: &'static str) {
-        let request = self.requests.scale_set("", "");
-        self.add(&request, reason);
-    }
-
-    fn virtual_machines(&mut self, reason: &'static str) {
-        let request = self.requests.virtual_machines(None);
-        self.add(&request, reason);
-    }
-
-    fn network_interfaces(&mut self, reason: &'static str) {
-        let request = self.requests.network_interfaces(None);
-        self.add(&request, reason);
-    }
-
-    fn public_addresses(&mut self, config: &AzureConfig) {
-        if config.address_type.is_public() {
-            let request = self.requests.public_addresses(None);
-            self.add(&request, "the public addresses");
-        }
-    }
+    permissions
 }
 
 #[cfg(test)]

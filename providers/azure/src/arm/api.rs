@@ -48,37 +48,16 @@ impl Api for ArmApi {
     }
 
     fn explain(&self, error: ApiError, request: &Request, _: &Response) -> ApiError {
-        explain(error, &Target::of(request))
-    }
-}
-
-/// What a request reads.
-struct Target {
-    subscription: String,
-    resource_group: Option<String>,
-    scale_set: Option<String>,
-    action: String,
-}
-
-impl Target {
-    fn of(request: &Request) -> Self {
-        let id = ResourceId::of_url(request.url());
-        let part = |key: &str| id.after(key).map(str::to_owned);
-        Self {
-            subscription: part("subscriptions").unwrap_or_default(),
-            resource_group: part("resourceGroups"),
-            scale_set: part("virtualMachineScaleSets"),
-            action: action(request),
-        }
+        explain(error, request)
     }
 }
 
 /// The action that the identity must be allowed: the type of the resource and `/read`.
-pub(crate) fn action(request: &Request) -> String {
+pub(super) fn action(request: &Request) -> String {
     match ResourceId::of_url(request.url()).kind().as_str() {
         // The index of resources is no type of a resource provider.
         "" => "Microsoft.Resources/subscriptions/resources/read".to_owned(),
-        kind => format!("{kind}/read").replace("/publicipaddresses/", "/publicIPAddresses/"),
+        kind => format!("{kind}/read"),
     }
 }
 
@@ -88,13 +67,13 @@ pub(crate) fn action(request: &Request) -> String {
 /// taken for deleted makes a short list. A subscription that doesn't exist may be one that the
 /// identity can't see.
 pub(crate) fn is_not_found(error: &Error) -> bool {
-    matches!(error, Error::Api(error) if matches!(missing(error.status(), error.code()), Some(Missing::Resource | Missing::ResourceGroup)))
+    matches!(error, Error::Api(error) if matches!(missing(error), Some(Missing::Resource | Missing::ResourceGroup)))
 }
 
 /// Whether the resource group or the subscription itself doesn't exist: every other request would
 /// get the same response.
 pub(crate) fn is_scope_missing(error: &Error) -> bool {
-    matches!(error, Error::Api(error) if matches!(missing(error.status(), error.code()), Some(Missing::ResourceGroup | Missing::Subscription)))
+    matches!(error, Error::Api(error) if matches!(missing(error), Some(Missing::ResourceGroup | Missing::Subscription)))
 }
 
 /// What of the path is missing.
@@ -105,8 +84,8 @@ enum Missing {
     Resource,
 }
 
-fn missing(status: u16, code: Option<&str>) -> Option<Missing> {
-    match (status, code?) {
+fn missing(error: &ApiError) -> Option<Missing> {
+    match (error.status(), error.code()?) {
         (404, "SubscriptionNotFound") | (400 | 404, "InvalidSubscriptionId") => {
             Some(Missing::Subscription)
         }
@@ -119,30 +98,32 @@ fn missing(status: u16, code: Option<&str>) -> Option<Missing> {
     }
 }
 
-fn explain(error: ApiError, target: &Target) -> ApiError {
-    let Target { subscription, .. } = target;
-    let group = target.resource_group.as_deref();
-    let hint = match (error.status(), error.code(), missing(error.status(), error.code())) {
-        (_, _, Some(Missing::Subscription)) => {
+fn explain(error: ApiError, request: &Request) -> ApiError {
+    let id = ResourceId::of_url(request.url());
+    let subscription = id.after("subscriptions").unwrap_or_default();
+    let (group, set) = (id.resource_group(), id.after("virtualMachineScaleSets"));
+    let hint = match (missing(&error), error.status(), error.code()) {
+        (Some(Missing::Subscription), ..) => {
             format!("check `subscription_id` and `environment`: this cloud has no subscription `{subscription}`, or this identity has no role in it")
         }
-        (_, _, Some(missing)) => match (missing, group, target.scale_set.as_deref()) {
+        (Some(missing), ..) => match (missing, group, set) {
             (Missing::ResourceGroup, Some(group), _) => format!("check `resource_group`: subscription `{subscription}` has no resource group `{group}`"),
             (Missing::Resource, Some(group), Some(set)) => format!(
                 "no such scale set: resource group `{group}` of subscription `{subscription}` has no scale set `{set}`; check `vm_scale_set` and `resource_group`"
             ),
             _ => return error,
         },
-        (401, Some("InvalidAuthenticationTokenTenant"), _) => {
+        (_, 401, Some("InvalidAuthenticationTokenTenant")) => {
             format!("check `tenant_id`: the token is from another tenant than the one subscription `{subscription}` belongs to")
         }
-        (401, ..) => "Azure refuses the token, and a fresh one too: check `tenant_id` and `environment`, and the clock of this machine".to_owned(),
-        (404, None, _) => {
+        (_, 401, _) => "Azure refuses the token, and a fresh one too: check `tenant_id` and `environment`, and the clock of this machine".to_owned(),
+        (_, 404, None) => {
             "the answer has no error code of Azure Resource Manager: a proxy or gateway may have given it; check `HTTPS_PROXY`, `NO_PROXY` and `arm_endpoint`"
                 .to_owned()
         }
-        (403, ..) => {
-            let action = error.message().and_then(error_body::missing_action).unwrap_or(&target.action).to_owned();
+        (_, 403, _) => {
+            let named = error.message().and_then(error_body::missing_action);
+            let action = named.map_or_else(|| action(request), str::to_owned);
             let scope = group.map_or_else(|| format!("subscription `{subscription}`"), |group| format!("resource group `{group}`"));
             let hint = format!("grant the action `{action}` over {scope} to this identity (the role Reader has it); a new grant takes some minutes to count");
             // A new role assignment arrives within minutes: the same request may succeed then.
@@ -157,16 +138,13 @@ fn explain(error: ApiError, target: &Target) -> ApiError {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use super::super::requests::ArmRequests;
     use super::*;
 
     fn hint(status: u16, code: &str) -> String {
-        let request =
-            ArmRequests::new(&"https://arm.example".parse().unwrap(), "s").scale_set("prod", "web");
-        let error = explain(
-            ApiError::new("azure", "x", status).with_code(Some(code.to_owned())),
-            &Target::of(&request),
-        );
+        let set = ResourceId::scale_set("s", "prod", "web");
+        let url = format!("https://arm.example{set}").parse().unwrap();
+        let error = ApiError::new("azure", "x", status).with_code(Some(code.to_owned()));
+        let error = explain(error, &Request::get("x", url));
         error.hint().unwrap_or_default().into_owned()
     }
 

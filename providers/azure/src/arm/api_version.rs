@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cloud_autojoin_core::http::{Request, without_bom};
-use serde::Deserialize;
+use cloud_autojoin_core::http::Request;
 
 use super::api::action;
+use super::error_body;
 
 const PARAMETER: &str = "api-version";
 
@@ -34,11 +34,9 @@ impl ApiVersions {
     /// Learns the version from `body`, which refuses `request`. Returns the request to send
     /// instead.
     pub(super) fn learn(&self, request: &Request, body: &[u8]) -> Option<Request> {
-        let (_, asked) = request
-            .url()
-            .query_pairs()
-            .find(|(name, _)| name == PARAMETER)?;
-        let version = newest_supported(body, &asked)?;
+        let mut query = request.url().query_pairs();
+        let (_, asked) = query.find(|(name, _)| name == PARAMETER)?;
+        let version = newest_supported(&error_body::read(body).message?, &asked)?;
         let action = action(request);
         tracing::info!(action, %asked, version, "the Resource Manager doesn't know the api-version and names another");
         let request = with_version(request.clone(), &version);
@@ -51,61 +49,39 @@ impl ApiVersions {
     }
 }
 
-/// shape: reported Azure Stack Hub refusal (`NoRegisteredProviderFound`)
-#[derive(Deserialize)]
-struct Refusal {
-    error: RefusalError,
-}
-
-#[derive(Deserialize)]
-struct RefusalError {
-    message: String,
-}
-
 /// The newest version that a refusal names, a released one if there is any:
 /// `NoRegisteredProviderFound` and `InvalidResourceType` say `The supported api-versions are
 /// '...'`, `InvalidApiVersionParameter` `The supported versions are '...'`. None when `asked` is
 /// among them: then something else is refused.
-fn newest_supported(body: &[u8], asked: &str) -> Option<String> {
-    let Refusal {
-        error: RefusalError { message },
-    } = serde_json::from_slice(without_bom(body)).ok()?;
+///
+/// shape: reported Azure Stack Hub refusal (`NoRegisteredProviderFound`)
+fn newest_supported(message: &str, asked: &str) -> Option<String> {
     let (_, list) = message
         .split_once("supported api-versions are '")
         .or_else(|| message.split_once("supported versions are '"))?;
     let (list, _) = list.split_once('\'')?;
-    let versions: Vec<&str> = list
-        .split(',')
-        .map(str::trim)
-        .filter(|version| is_version(version))
-        .collect();
+    let versions = list.split(',').map(str::trim);
+    let versions: Vec<&str> = versions.filter(|version| is_version(version)).collect();
     if versions.contains(&asked) {
         return None;
     }
-    let newest = |is_released: bool| {
-        versions
-            .iter()
-            .filter(|version| (version.len() == DATE) == is_released)
-            .max()
-    };
-    newest(true)
-        .or_else(|| newest(false))
-        .map(|version| (*version).to_owned())
+    // A preview has a word behind the date.
+    let newest = versions
+        .iter()
+        .max_by_key(|version| (version.len() == DATE, **version));
+    newest.map(|version| (*version).to_owned())
 }
 
 const DATE: usize = "2018-11-01".len();
 
 /// A date, with or without a word behind it (`2019-02-01-preview`).
 fn is_version(text: &str) -> bool {
-    let is_date = text.len() >= DATE
-        && text.bytes().take(DATE).enumerate().all(|(index, byte)| {
-            if matches!(index, 4 | 7) {
-                byte == b'-'
-            } else {
-                byte.is_ascii_digit()
-            }
-        });
-    is_date
+    let is_date = |(index, byte): (usize, u8)| match index {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    text.len() >= DATE
+        && text.bytes().take(DATE).enumerate().all(is_date)
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -118,12 +94,8 @@ fn with_version(request: Request, version: &str) -> Request {
         _ => pair.to_owned(),
     };
     let mut url = request.url().clone();
-    let query: Vec<String> = url
-        .query()
-        .unwrap_or_default()
-        .split('&')
-        .map(replace)
-        .collect();
+    let query = url.query().unwrap_or_default();
+    let query: Vec<String> = query.split('&').map(replace).collect();
     url.set_query(Some(&query.join("&")));
     request.with_url(url)
 }
@@ -135,10 +107,10 @@ mod tests {
     use super::*;
 
     fn newest(list: &str) -> Option<String> {
-        let body = format!(
-            r#"{{"error":{{"code":"NoRegisteredProviderFound","message":"No registered resource provider found for location 'local' and API version '2024-05-01' for type 'networkInterfaces'. The supported api-versions are '{list}'. The supported locations are 'local'."}}}}"#
+        let message = format!(
+            "No registered resource provider found for location 'local' and API version '2024-05-01' for type 'networkInterfaces'. The supported api-versions are '{list}'. The supported locations are 'local'."
         );
-        newest_supported(body.as_bytes(), "2024-05-01")
+        newest_supported(&message, "2024-05-01")
     }
 
     #[test]
@@ -155,7 +127,7 @@ mod tests {
             newest("2015-06-15-preview,2016-01-01-preview").as_deref(),
             Some("2016-01-01-preview")
         );
-        let invalid = br#"{"error":{"code":"InvalidApiVersionParameter","message":"The api-version '2024-07-01' is invalid. The supported versions are '2016-09-01,2016-07-01'."}}"#;
+        let invalid = "The api-version '2024-07-01' is invalid. The supported versions are '2016-09-01,2016-07-01'.";
         assert_eq!(
             newest_supported(invalid, "2024-07-01").as_deref(),
             Some("2016-09-01")
@@ -168,14 +140,7 @@ mod tests {
         assert_eq!(newest("2024-05-01, 2018-11-01"), None);
         assert_eq!(newest(""), None);
         assert_eq!(newest("x&$filter=y, 2018/11/01"), None);
-        assert_eq!(newest_supported(b"<html>", "2024-05-01"), None);
-        assert_eq!(
-            newest_supported(
-                br#"{"error":{"code":"NotFound","message":"not found"}}"#,
-                "2024-05-01"
-            ),
-            None
-        );
+        assert_eq!(newest_supported("not found", "2024-05-01"), None);
     }
 
     #[test]

@@ -14,37 +14,33 @@ use super::models::Page;
 use super::requests::ArmRequests;
 use crate::cloud::Cloud;
 
-/// The client for Azure Resource Manager. Clones share the credential and the api-versions learned.
-#[derive(Clone)]
+/// The client for Azure Resource Manager.
 pub(crate) struct ArmClient {
     api: ApiClient,
-    versions: Arc<ApiVersions>,
+    versions: ApiVersions,
 }
 
 impl ArmClient {
-    /// A client for the ARM of `cloud`, whose requests `credentials` authorises.
-    pub(crate) fn new(context: &Context, cloud: &Cloud, credentials: Arc<dyn Authorizer>) -> Self {
-        let api = ApiClient::new(context, &ArmApi, cloud.resource_manager.clone())
-            .with_authorizer(credentials);
+    /// A client for the ARM of `cloud`, whose requests `authorizer` authorises.
+    pub(crate) fn new(context: &Context, cloud: &Cloud, authorizer: Arc<dyn Authorizer>) -> Self {
+        let api = ApiClient::new(context, &ArmApi, cloud.resource_manager.clone());
         Self {
-            api,
-            versions: Arc::default(),
+            api: api.with_authorizer(authorizer),
+            versions: ApiVersions::default(),
         }
     }
 
+    /// The client beneath.
+    pub(crate) fn api(&self) -> &ApiClient {
+        &self.api
+    }
+
     /// The requests for resources of `subscription`.
-    pub(crate) fn requests(&self, subscription: &str) -> ArmRequests {
-        ArmRequests::new(self.api.endpoint(), subscription)
-    }
-
-    /// Runs `work` while a connection to ARM is opened.
-    pub(crate) async fn connecting<T>(&self, call: &Call, work: impl Future<Output = T>) -> T {
-        self.api.connecting(call, work).await
-    }
-
-    /// The identity that requests are sent as, once it is known.
-    pub(crate) fn identity(&self) -> Option<String> {
-        self.api.identity()
+    pub(crate) fn requests<'a>(&'a self, subscription: &'a str) -> ArmRequests<'a> {
+        ArmRequests {
+            resource_manager: self.api.endpoint(),
+            subscription,
+        }
     }
 
     /// Reads one resource.
@@ -89,26 +85,22 @@ pub(crate) struct Listing<'a, T> {
 }
 
 impl<T: DeserializeOwned> Listing<'_, T> {
-    /// The next page, which may be empty; `None` after the last.
+    /// The next page, which may be empty, as it is after the last.
     ///
     /// # Errors
     ///
     /// As [`ArmClient::read`], and a next link that leads to another host or in a circle. What was
     /// read must not be used then: it would be a short list.
-    pub(crate) async fn next(&mut self) -> Result<Option<Vec<T>>> {
+    pub(crate) async fn next(&mut self) -> Result<Vec<T>> {
         let Some(request) = self.pages.next_request() else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
-        let page: Page<T> = self
-            .arm
-            .read(request, self.call)
-            .await
-            .map_err(with_narrowing_hint)?;
-        self.pages
-            .follow_link(page.next_link.as_deref())
-            .map_err(with_narrowing_hint)?;
+        let page = self.arm.read::<Page<T>>(request, self.call).await;
+        let page = page.map_err(with_narrowing_hint)?;
+        let followed = self.pages.follow_link(page.next_link.as_deref());
+        followed.map_err(with_narrowing_hint)?;
         self.read += 1;
-        Ok(Some(page.value))
+        Ok(page.value)
     }
 
     /// Whether there is another page.
@@ -121,28 +113,14 @@ impl<T: DeserializeOwned> Listing<'_, T> {
         self.read
     }
 
-    /// Reads to the first page that has something on it, or to the end.
-    ///
-    /// # Errors
-    ///
-    /// As [`Listing::next`].
-    pub(crate) async fn open(mut self) -> Result<(Vec<T>, Self)> {
-        while let Some(page) = self.next().await? {
-            if !page.is_empty() {
-                return Ok((page, self));
-            }
-        }
-        Ok((Vec::new(), self))
-    }
-
     /// Reads everything that follows `items`.
     ///
     /// # Errors
     ///
     /// As [`Listing::next`].
     pub(crate) async fn read_on(mut self, mut items: Vec<T>) -> Result<Vec<T>> {
-        while let Some(page) = self.next().await? {
-            items.extend(page);
+        while self.has_more() {
+            items.extend(self.next().await?);
         }
         Ok(items)
     }
@@ -157,9 +135,8 @@ fn with_narrowing_hint(error: Error) -> Error {
                 TransportFailure::TooLarge | TransportFailure::PaginationLimit
             ) =>
         {
-            error
-                .with_hint("narrow the selection, for example with `resource_group`")
-                .into()
+            let hint = "narrow the selection, for example with `resource_group`";
+            error.with_hint(hint).into()
         }
         error => error,
     }

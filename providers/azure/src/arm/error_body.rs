@@ -3,50 +3,25 @@
 //! Four shapes are recorded: ARM's `{"error":{"code","message","details"}}`, App Service's
 //! `{"Code","Message"}` without envelope, HTML from the front door, and an empty body.
 
-use std::borrow::Cow;
-
 use cloud_autojoin_core::http::{decode_json, without_bom};
 use cloud_autojoin_provider_kit::ErrorBody;
-use serde_json::{Map, Value};
-
-/// The longest message that is passed on, in characters.
-const LONGEST: usize = 600;
+use serde_json::Value;
 
 /// The most details of an error that are read: one resource that fails may have thousands.
 const MAX_DETAILS: usize = 16;
 
-/// The most bytes of a body that isn't JSON that are looked at.
-const MAX_TEXT: usize = 64 << 10;
-
 /// Reads any body; what can't be read is `None`.
 pub(super) fn read(body: &[u8]) -> ErrorBody {
     let body = without_bom(body);
-    if let Ok(Value::Object(object)) = decode_json(String::from_utf8_lossy(body).as_bytes()) {
-        return of_object(&object);
-    }
-    let text = String::from_utf8_lossy(&body[..body.len().min(MAX_TEXT)]);
-    let text = text.trim();
-    let words = if text.starts_with('<') {
-        words_of_html(text)
-    } else {
-        Cow::Borrowed(text)
+    let object: Value = match decode_json(String::from_utf8_lossy(body).as_bytes()) {
+        Ok(object @ Value::Object(_)) => object,
+        _ => return ErrorBody::from_text(body),
     };
-    ErrorBody {
-        message: filled(&words),
-        ..ErrorBody::default()
-    }
-}
-
-fn of_object(object: &Map<String, Value>) -> ErrorBody {
-    let object = field(object, "error")
-        .and_then(Value::as_object)
-        .unwrap_or(object);
-    let mut message = text(object, "message");
-    let details = field(object, "details")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    for detail in details.filter_map(Value::as_object).take(MAX_DETAILS) {
+    let error = field(&object, "error").filter(|error| error.is_object());
+    let error = error.unwrap_or(&object);
+    let mut message = text(error, "message");
+    let details = field(error, "details").and_then(Value::as_array);
+    for detail in details.into_iter().flatten().take(MAX_DETAILS) {
         let Some(words) = text(detail, "message") else {
             continue;
         };
@@ -59,29 +34,27 @@ fn of_object(object: &Map<String, Value>) -> ErrorBody {
         });
     }
     ErrorBody {
-        code: text(object, "code"),
-        message: message.as_deref().and_then(filled),
+        code: text(error, "code"),
+        message,
         request_id: None,
     }
 }
 
 /// A field that isn't `null`. Names differ in case between services (`code`, `Code`); of several
 /// the exact one counts.
-fn field<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     let present = |value: &&Value| !value.is_null();
     let other_case = || {
-        object
-            .iter()
-            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
-            .find(present)
+        let mut fields = object.as_object()?.iter();
+        let found = fields.find(|(key, value)| key.eq_ignore_ascii_case(name) && present(value));
+        found.map(|(_, value)| value)
     };
     object.get(name).filter(present).or_else(other_case)
 }
 
-fn text(object: &Map<String, Value>, name: &str) -> Option<String> {
+fn text(object: &Value, name: &str) -> Option<String> {
     match field(object, name)? {
-        Value::String(text) => filled(text),
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
@@ -93,61 +66,6 @@ pub(super) fn missing_action(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("perform action '")?;
     let (action, _) = rest.split_once('\'')?;
     (!action.is_empty() && !action.contains(char::is_whitespace)).then_some(action)
-}
-
-/// The text on one line and not endless; `None` when it says nothing.
-fn filled(text: &str) -> Option<String> {
-    let mut words = String::new();
-    let mut length = 0;
-    for word in text.split_whitespace() {
-        if !words.is_empty() {
-            words.push(' ');
-            length += 1;
-        }
-        for character in word.chars() {
-            if length == LONGEST {
-                words.push_str(" ...");
-                return Some(words);
-            }
-            words.push(character);
-            length += 1;
-        }
-    }
-    (!words.is_empty()).then_some(words)
-}
-
-/// What a reader sees of a page of HTML: the text outside tags, without style and script.
-fn words_of_html(html: &str) -> Cow<'_, str> {
-    let mut words = String::new();
-    let mut rest = html;
-    while let Some(start) = rest.find('<') {
-        words.push_str(&rest[..start]);
-        words.push(' ');
-        rest = &rest[start..];
-        let silent = ["style", "script", "title"].into_iter().find(|name| {
-            rest.get(1..=name.len())
-                .is_some_and(|tag| tag.eq_ignore_ascii_case(name))
-        });
-        let end = match silent {
-            Some(name) => rest
-                .find(&format!("</{name}"))
-                .map_or(rest.len(), |end| end + 2),
-            None => 0,
-        };
-        rest = rest[end..]
-            .find('>')
-            .map_or("", |close| &rest[end + close + 1..]);
-    }
-    words.push_str(rest);
-    Cow::Owned(
-        words
-            .replace("&#39;", "'")
-            .replace("&quot;", "\"")
-            .replace("&nbsp;", " ")
-            .replace("&lt;", "<")
-            .replace("&gt;", ">")
-            .replace("&amp;", "&"),
-    )
 }
 
 #[cfg(test)]
@@ -248,13 +166,7 @@ mod tests {
             (Some("Conflict"), true),
             "{message}"
         );
-        assert_eq!(message.chars().count(), LONGEST + 4);
-    }
-
-    #[test]
-    fn an_endless_message_is_cut() {
-        let message = read(&"é".repeat(10_000)).1.unwrap_or_default();
-        assert_eq!(message.chars().count(), LONGEST + 4);
+        assert!(message.contains("C15") && !message.contains("C16"));
     }
 
     #[test]

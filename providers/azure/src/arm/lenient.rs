@@ -82,17 +82,16 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     })
 }
 
-/// Reads a list of texts.
-pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
+/// Reads the first text of a list that isn't empty.
+pub(super) fn first_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize, Default)]
     struct Text(#[serde(deserialize_with = "text")] Option<String>);
 
-    let list: Option<Vec<Text>> = Option::deserialize(deserializer)?;
-    Ok(list
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|Text(text)| text)
-        .collect())
+    let list: Vec<Text> = objects(deserializer)?;
+    let mut texts = list.into_iter().filter_map(|Text(text)| text);
+    Ok(texts.find(|text| !text.is_empty()))
 }
 
 /// Reads a boolean.
@@ -144,11 +143,8 @@ pub(super) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     let list: Option<Vec<Option<T>>> = Option::deserialize(deserializer)?;
-    Ok(list
-        .unwrap_or_default()
-        .into_iter()
-        .map(Option::unwrap_or_default)
-        .collect())
+    let list = list.unwrap_or_default().into_iter();
+    Ok(list.map(Option::unwrap_or_default).collect())
 }
 
 /// What a field for an IP address holds.
@@ -167,43 +163,27 @@ impl AddressField {
         if text.is_empty() {
             return None;
         }
-        let (address, length) = text
-            .split_once('/')
-            .map_or((text, None), |(address, length)| (address, Some(length)));
-        Some(
-            match (address.parse(), length.map(str::parse).transpose()) {
-                (Ok(address), Ok(length)) => Self::Address(address).with_prefix_length(length),
-                _ => Self::Unreadable(text.to_owned()),
-            },
-        )
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, length.parse().map(Some)),
+            None => (text, Ok(None)),
+        };
+        Some(match (address.parse(), length) {
+            (Ok(address), Ok(length)) => Self::Address(address).with_prefix_length(length),
+            _ => Self::Unreadable(text.to_owned()),
+        })
     }
 
     /// The block of that prefix length; the address where the block holds no other.
     pub(super) fn with_prefix_length(self, length: Option<u64>) -> Self {
         match (self, length.map(u8::try_from)) {
-            (Self::Address(address), Some(Ok(length))) if length < full_length(address) => {
+            (Self::Address(address), Some(Ok(length)))
+                if length < if address.is_ipv4() { 32 } else { 128 } =>
+            {
                 Self::Block(address, length)
             }
             (field, _) => field,
         }
     }
-
-    /// The address, if it is one.
-    pub(crate) fn address(&self) -> Option<IpAddr> {
-        match self {
-            Self::Address(address) => Some(*address),
-            Self::Block(..) | Self::Unreadable(_) => None,
-        }
-    }
-
-    /// Whether it is of IPv6.
-    pub(crate) fn is_ipv6(&self) -> bool {
-        matches!(self, Self::Address(address) | Self::Block(address, _) if address.is_ipv6())
-    }
-}
-
-fn full_length(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
 }
 
 impl fmt::Display for AddressField {

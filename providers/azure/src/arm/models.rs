@@ -4,18 +4,19 @@
 //! `null` counts as absent everywhere, and every field but a list's `value` may be absent: recorded
 //! bodies leave out tags, `properties`, `primary`, addresses and zones, each in some version.
 //! `lenient.rs` reads the values. What is missing where something is needed is found in
-//! `discover/completeness.rs`. Field names are those of Microsoft.Compute 2024-07-01 and
-//! Microsoft.Network 2024-05-01; bodies recorded from 2016-03-30 to 2025-04-01 read the same.
+//! `discover/`. Field names are those of Microsoft.Compute 2024-07-01 and Microsoft.Network
+//! 2024-05-01; bodies recorded from 2016-03-30 to 2025-04-01 read the same.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::lenient::{
-    AddressField, address, boolean, is_present, null_as_default, number, objects, text, texts,
+    AddressField, address, boolean, first_text, is_present, null_as_default, number, objects, text,
 };
+use super::requests::{Kind, NETWORK_INTERFACES, PUBLIC_ADDRESSES, SCALE_SETS, VIRTUAL_MACHINES};
 use super::resource_id::ResourceId;
 
 /// One page of any ARM list.
@@ -27,7 +28,7 @@ use super::resource_id::ResourceId;
 pub(crate) struct Page<T> {
     /// What is on the page.
     #[serde(
-        deserialize_with = "null_as_empty",
+        deserialize_with = "null_as_default",
         bound(deserialize = "T: Deserialize<'de>")
     )]
     pub value: Vec<T>,
@@ -40,22 +41,52 @@ pub(crate) struct Page<T> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tags(pub Vec<(String, String)>);
 
-/// `Microsoft.Network/networkInterfaces`, and the same of Uniform instances.
+/// What all resources have in common, and what is particular of one type.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct NetworkInterface {
+#[serde(
+    rename_all = "camelCase",
+    default,
+    bound(deserialize = "P: Deserialize<'de> + Default")
+)]
+pub(crate) struct Resource<P> {
     pub id: ResourceId,
     #[serde(deserialize_with = "text")]
-    pub name: Option<String>,
+    name: Option<String>,
     #[serde(deserialize_with = "null_as_default")]
     pub tags: Tags,
     #[serde(deserialize_with = "null_as_default")]
-    pub properties: NetworkInterfaceProperties,
+    pub properties: P,
+    /// Uniform instances: the number, as text.
+    #[serde(deserialize_with = "text")]
+    pub instance_id: Option<String>,
+    /// The availability zone. `[null]` in the stubs of a Flexible set.
+    #[serde(rename = "zones", deserialize_with = "first_text")]
+    pub zone: Option<String>,
+    /// Scale sets: how many instances there are to be. Absent for a Flexible set without profile
+    /// (recorded 2023).
+    #[serde(rename = "sku", deserialize_with = "capacity")]
+    pub capacity: Option<u64>,
 }
+
+impl<P> Resource<P> {
+    /// Its name; the end of its id where the name is absent.
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_else(|| self.id.name())
+    }
+}
+
+/// What is particular of a type of resources that is looked up by id.
+pub(crate) trait Properties: DeserializeOwned + Default + Send + 'static {
+    /// The type.
+    const KIND: Kind;
+}
+
+/// `Microsoft.Network/networkInterfaces`, and the same of Uniform instances.
+pub(crate) type NetworkInterface = Resource<InterfaceProperties>;
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct NetworkInterfaceProperties {
+pub(crate) struct InterfaceProperties {
     #[serde(deserialize_with = "objects")]
     pub ip_configurations: Vec<IpConfiguration>,
     /// Absent while it is attached to nothing, and on what is left of a Uniform instance that is
@@ -63,23 +94,20 @@ pub(crate) struct NetworkInterfaceProperties {
     #[serde(deserialize_with = "boolean")]
     pub primary: Option<bool>,
     /// Absent while it is attached to nothing, or to something else than a virtual machine.
-    pub virtual_machine: Option<Reference>,
+    #[serde(deserialize_with = "reference")]
+    pub virtual_machine: Option<ResourceId>,
+}
+
+impl Properties for InterfaceProperties {
+    const KIND: Kind = NETWORK_INTERFACES;
 }
 
 /// One IP configuration of an interface.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct IpConfiguration {
-    pub id: ResourceId,
-    #[serde(deserialize_with = "text")]
-    pub name: Option<String>,
-    #[serde(deserialize_with = "null_as_default")]
-    pub properties: IpConfigurationProperties,
-}
+pub(crate) type IpConfiguration = Resource<ConfigurationProperties>;
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct IpConfigurationProperties {
+pub(crate) struct ConfigurationProperties {
     /// Absent during creation, and in the IPv6 half of an interface whose subnet has no IPv6 range
     /// (recorded 2022).
     #[serde(rename = "privateIPAddress", deserialize_with = "address")]
@@ -95,15 +123,8 @@ pub(crate) struct IpConfigurationProperties {
     /// Absent on IPv6 configurations.
     #[serde(deserialize_with = "boolean")]
     pub primary: Option<bool>,
-    #[serde(rename = "publicIPAddress")]
-    pub public_ip_address: Option<Reference>,
-}
-
-/// An object of which only the id is known.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Reference {
-    pub id: ResourceId,
+    #[serde(rename = "publicIPAddress", deserialize_with = "reference")]
+    pub public_address: Option<ResourceId>,
 }
 
 /// `Microsoft.Compute/virtualMachines`, and an instance of a Uniform set
@@ -111,74 +132,36 @@ pub(crate) struct Reference {
 ///
 /// The instances that a *Flexible* set lists under itself are stubs without `properties` (recorded
 /// 2022 to 2025).
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct VirtualMachine {
-    pub id: ResourceId,
-    #[serde(deserialize_with = "text")]
-    pub name: Option<String>,
-    /// Uniform: the number, as text.
-    #[serde(deserialize_with = "text")]
-    pub instance_id: Option<String>,
-    #[serde(deserialize_with = "null_as_default")]
-    pub tags: Tags,
-    /// `[null]` in the stubs of a Flexible set.
-    #[serde(deserialize_with = "texts")]
-    pub zones: Vec<String>,
-    #[serde(deserialize_with = "null_as_default")]
-    pub properties: VirtualMachineProperties,
-}
+pub(crate) type VirtualMachine = Resource<MachineProperties>;
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct VirtualMachineProperties {
-    pub virtual_machine_scale_set: Option<Reference>,
+pub(crate) struct MachineProperties {
+    #[serde(rename = "virtualMachineScaleSet", deserialize_with = "reference")]
+    pub scale_set: Option<ResourceId>,
     #[serde(deserialize_with = "null_as_default")]
-    pub network_profile: NetworkProfile,
+    network_profile: NetworkProfile,
     /// `Succeeded`, `Creating`.
     #[serde(deserialize_with = "text")]
-    pub provisioning_state: Option<String>,
-    /// Only there when it was asked for.
-    pub instance_view: Option<InstanceView>,
+    provisioning_state: Option<String>,
+    /// The power state, only there when it was asked for: `running`, `deallocated`.
+    #[serde(rename = "instanceView", deserialize_with = "power_state")]
+    pub power_state: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct NetworkProfile {
+struct NetworkProfile {
     #[serde(deserialize_with = "objects")]
-    pub network_interfaces: Vec<Reference>,
+    network_interfaces: Vec<Reference>,
 }
 
-/// What runs on a virtual machine just now.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct InstanceView {
-    #[serde(deserialize_with = "objects")]
-    pub statuses: Vec<Status>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Status {
-    /// `PowerState/running`, `ProvisioningState/succeeded`.
-    #[serde(deserialize_with = "text")]
-    pub code: Option<String>,
+impl Properties for MachineProperties {
+    const KIND: Kind = VIRTUAL_MACHINES;
 }
 
 /// `Microsoft.Compute/virtualMachineScaleSets`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct ScaleSet {
-    pub id: ResourceId,
-    #[serde(deserialize_with = "text")]
-    pub name: Option<String>,
-    #[serde(deserialize_with = "null_as_default")]
-    pub tags: Tags,
-    /// Absent for a Flexible set without profile (recorded 2023).
-    pub sku: Option<Sku>,
-    #[serde(deserialize_with = "null_as_default")]
-    pub properties: ScaleSetProperties,
-}
+pub(crate) type ScaleSet = Resource<ScaleSetProperties>;
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -188,11 +171,25 @@ pub(crate) struct ScaleSetProperties {
     pub orchestration_mode: Option<String>,
 }
 
+impl Properties for ScaleSetProperties {
+    const KIND: Kind = SCALE_SETS;
+}
+
+/// `Microsoft.Network/publicIPAddresses`, and the same of Uniform instances.
+pub(crate) type PublicAddress = Resource<AddressProperties>;
+
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Sku {
-    #[serde(deserialize_with = "number")]
-    pub capacity: Option<u64>,
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct AddressProperties {
+    /// Absent until a dynamic address is given out (recorded 2023).
+    #[serde(deserialize_with = "address")]
+    pub ip_address: Option<AddressField>,
+    #[serde(rename = "provisioningState", deserialize_with = "is_present")]
+    has_provisioning_state: bool,
+}
+
+impl Properties for AddressProperties {
+    const KIND: Kind = PUBLIC_ADDRESSES;
 }
 
 /// One hit of the resource index (`/subscriptions/S/resources`): no tags when it was asked for by
@@ -205,74 +202,29 @@ pub(crate) struct IndexedResource {
     kind: Option<String>,
 }
 
-/// `Microsoft.Network/publicIPAddresses`, and the same of Uniform instances.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct PublicAddress {
-    pub id: ResourceId,
-    #[serde(deserialize_with = "null_as_default")]
-    pub properties: PublicAddressProperties,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct PublicAddressProperties {
-    /// Absent until a dynamic address is given out (recorded 2023).
-    #[serde(deserialize_with = "address")]
-    pub ip_address: Option<AddressField>,
-    #[serde(rename = "provisioningState", deserialize_with = "is_present")]
-    has_provisioning_state: bool,
-}
-
 impl NetworkInterface {
-    /// Its name; the end of its id where the name is absent.
-    pub(crate) fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or_else(|| self.id.name())
-    }
-
     /// Whether any of its IP configurations has a private address.
     pub(crate) fn has_private_address(&self) -> bool {
-        self.properties
-            .ip_configurations
-            .iter()
-            .any(|configuration| {
-                configuration
-                    .private_address()
-                    .is_some_and(|field| field.address().is_some())
-            })
+        let mut fields = self.properties.ip_configurations.iter();
+        fields.any(|field| matches!(field.private_address(), Some(AddressField::Address(_))))
     }
 }
 
 impl IpConfiguration {
     /// What it has for a private address.
     pub(crate) fn private_address(&self) -> Option<AddressField> {
-        let IpConfigurationProperties {
-            private_ip_address,
-            private_ip_address_prefix_length,
-            ..
-        } = &self.properties;
-        Some(
-            private_ip_address
-                .clone()?
-                .with_prefix_length(*private_ip_address_prefix_length),
-        )
+        let field = self.properties.private_ip_address.clone()?;
+        Some(field.with_prefix_length(self.properties.private_ip_address_prefix_length))
     }
 
     /// Whether the answer says nothing of it: not even whether it has an address.
     pub(crate) fn is_blank(&self) -> bool {
-        let IpConfigurationProperties {
-            private_ip_address,
-            primary,
-            public_ip_address,
-            has_version,
-            has_provisioning_state,
-            ..
-        } = &self.properties;
-        private_ip_address.is_none()
-            && primary.is_none()
-            && public_ip_address.is_none()
-            && !has_version
-            && !has_provisioning_state
+        let properties = &self.properties;
+        properties.private_ip_address.is_none()
+            && properties.primary.is_none()
+            && properties.public_address.is_none()
+            && !properties.has_version
+            && !properties.has_provisioning_state
     }
 }
 
@@ -294,19 +246,6 @@ impl IndexedResource {
 }
 
 impl VirtualMachine {
-    /// Its name; the end of its id where the name is absent.
-    pub(crate) fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or_else(|| self.id.name())
-    }
-
-    /// Its availability zone.
-    pub(crate) fn zone(&self) -> Option<&str> {
-        self.zones
-            .iter()
-            .map(String::as_str)
-            .find(|zone| !zone.is_empty())
-    }
-
     /// Whether the answer leaves out which interfaces it has. One that is being made has none yet;
     /// every other one has.
     pub(crate) fn lacks_interfaces(&self) -> bool {
@@ -318,54 +257,88 @@ impl VirtualMachine {
     /// Whether it is neither being made, changed or deleted nor failed to be, as far as the answer
     /// says.
     pub(crate) fn is_made(&self) -> bool {
-        self.properties
-            .provisioning_state
-            .as_deref()
-            .is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
+        let state = self.properties.provisioning_state.as_deref();
+        state.is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
     }
 
     /// The ids of its interfaces.
     pub(crate) fn interface_ids(&self) -> impl Iterator<Item = &ResourceId> {
-        self.properties
-            .network_profile
-            .network_interfaces
-            .iter()
-            .map(|reference| &reference.id)
-            .filter(|id| !id.is_empty())
+        let references = self.properties.network_profile.network_interfaces.iter();
+        let ids = references.map(|reference| &reference.id);
+        ids.filter(|id| !id.is_empty())
+    }
+
+    /// Takes the ids of its interfaces out of it.
+    pub(crate) fn take_interface_ids(&mut self) -> Vec<ResourceId> {
+        let references = &mut self.properties.network_profile.network_interfaces;
+        let references = std::mem::take(references).into_iter();
+        references.map(|reference| reference.id).collect()
+    }
+
+    /// Whether it is an instance of the scale set, by the set it names; `None` where the answer
+    /// says nothing of it.
+    pub(crate) fn is_member_of(&self, set: &ResourceId) -> Option<bool> {
+        match &self.properties.scale_set {
+            Some(id) if id.is_empty() => None,
+            Some(id) => Some(id == set),
+            None if self.lacks_interfaces() => None,
+            None => Some(false),
+        }
     }
 }
 
-impl ScaleSet {
-    /// Its name; the end of its id where the name is absent.
-    pub(crate) fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or_else(|| self.id.name())
+/// An object of which only the id is known.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Reference {
+    id: ResourceId,
+}
+
+/// Reads the id of a reference, which is empty where the reference has none.
+fn reference<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ResourceId>, D::Error> {
+    let reference: Option<Reference> = Option::deserialize(deserializer)?;
+    Ok(reference.map(|reference| reference.id))
+}
+
+/// Reads the word after `PowerState/` in the statuses of an instance view. Without case in the
+/// prefix.
+fn power_state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct InstanceView {
+        #[serde(deserialize_with = "objects")]
+        statuses: Vec<Status>,
     }
-}
-
-impl InstanceView {
-    /// The word after `PowerState/`: `running`, `deallocated`. Without case in the prefix.
-    pub(crate) fn power_state(&self) -> Option<&str> {
-        self.statuses
-            .iter()
-            .filter_map(|status| status.code.as_deref()?.split_once('/'))
-            .find(|(kind, _)| kind.eq_ignore_ascii_case("PowerState"))
-            .map(|(_, state)| state)
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Status {
+        #[serde(deserialize_with = "text")]
+        code: Option<String>,
     }
+    let view: InstanceView = null_as_default(deserializer)?;
+    let mut codes = view.statuses.into_iter().filter_map(|status| status.code);
+    Ok(codes.find_map(|code| {
+        let (kind, state) = code.split_once('/')?;
+        kind.eq_ignore_ascii_case("PowerState")
+            .then(|| state.to_owned())
+    }))
 }
 
-// As `null_as_default`, but not to be combined with `serde(default)`: the field itself must be
-// there.
-fn null_as_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+fn capacity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Sku {
+        #[serde(deserialize_with = "number")]
+        capacity: Option<u64>,
+    }
+    null_as_default(deserializer).map(|sku: Sku| sku.capacity)
 }
-
-#[derive(Deserialize)]
-struct TagValue(#[serde(deserialize_with = "text")] Option<String>);
 
 impl<'de> Deserialize<'de> for Tags {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct TagValue(#[serde(deserialize_with = "text")] Option<String>);
+
         struct TagsVisitor;
 
         impl<'de> Visitor<'de> for TagsVisitor {
@@ -377,8 +350,7 @@ impl<'de> Deserialize<'de> for Tags {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tags, A::Error> {
                 let mut tags = Vec::new();
-                while let Some(name) = map.next_key()? {
-                    let TagValue(value) = map.next_value()?;
+                while let Some((name, TagValue(value))) = map.next_entry()? {
                     tags.push((name, value.unwrap_or_default()));
                 }
                 Ok(Tags(tags))
@@ -391,10 +363,7 @@ impl<'de> Deserialize<'de> for Tags {
                 // Some writers of JSON give an empty list for an empty object.
                 match list.next_element::<IgnoredAny>()? {
                     None => Ok(Tags::default()),
-                    Some(_) => Err(serde::de::Error::invalid_type(
-                        serde::de::Unexpected::Seq,
-                        &self,
-                    )),
+                    Some(_) => Err(serde::de::Error::invalid_length(1, &self)),
                 }
             }
         }

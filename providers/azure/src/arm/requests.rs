@@ -20,272 +20,188 @@ const UNIFORM_NETWORK: &str = "2018-10-01";
 /// Microsoft.Resources: the index of resources with its filter on tags.
 const RESOURCES: &str = "2021-04-01";
 
-/// The requests for resources of one subscription of one cloud.
-#[derive(Debug, Clone)]
-pub(crate) struct ArmRequests {
-    resource_manager: Url,
-    subscription: String,
+/// A type of resources: its name, the api-version that is asked for, what people call one.
+pub(crate) struct Kind(
+    pub(crate) &'static str,
+    &'static str,
+    pub(crate) &'static str,
+);
+
+/// Those of Uniform instances are not in lists of these.
+pub(crate) const NETWORK_INTERFACES: Kind = Kind(
+    "Microsoft.Network/networkInterfaces",
+    NETWORK,
+    "network interface",
+);
+pub(crate) const PUBLIC_ADDRESSES: Kind = Kind(
+    "Microsoft.Network/publicIPAddresses",
+    NETWORK,
+    "public address",
+);
+/// Uniform instances are not in lists of these.
+pub(crate) const VIRTUAL_MACHINES: Kind = Kind(
+    "Microsoft.Compute/virtualMachines",
+    COMPUTE,
+    "virtual machine",
+);
+/// Azure allows 12 reads a minute of one set, for everyone together.
+pub(crate) const SCALE_SETS: Kind = Kind(
+    "Microsoft.Compute/virtualMachineScaleSets",
+    COMPUTE,
+    "scale set",
+);
+/// For a Flexible set Azure answers 404 `NotFound` or an empty list (both reported).
+pub(crate) const UNIFORM_INTERFACES: Kind = Kind(
+    "Microsoft.Compute/virtualMachineScaleSets/networkInterfaces",
+    UNIFORM_NETWORK,
+    "network interface",
+);
+pub(crate) const UNIFORM_ADDRESSES: Kind = Kind(
+    "Microsoft.Compute/virtualMachineScaleSets/publicIPAddresses",
+    UNIFORM_NETWORK,
+    "public address",
+);
+pub(crate) const UNIFORM_INSTANCES: Kind = Kind(
+    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines",
+    COMPUTE,
+    "instance",
+);
+
+impl Kind {
+    /// What people call several.
+    pub(crate) fn plural(&self) -> String {
+        let end = if self.2.ends_with('s') { "es" } else { "s" };
+        format!("{}{end}", self.2)
+    }
 }
 
-impl ArmRequests {
-    /// The requests for `subscription`, sent to the ARM of this scheme, host and port.
-    pub(crate) fn new(resource_manager: &Url, subscription: impl Into<String>) -> Self {
-        Self {
-            resource_manager: resource_manager.clone(),
-            subscription: subscription.into(),
-        }
-    }
+/// The requests for resources of one subscription of one cloud.
+#[derive(Clone, Copy)]
+pub(crate) struct ArmRequests<'a> {
+    /// Scheme, host and port.
+    pub(super) resource_manager: &'a Url,
+    pub(super) subscription: &'a str,
+}
 
-    /// The interfaces of a resource group or of the whole subscription; those of Uniform instances
-    /// are not among them.
-    pub(crate) fn network_interfaces(&self, resource_group: Option<&str>) -> Request {
-        self.scoped(
-            "network interfaces",
-            resource_group,
-            &["Microsoft.Network", "networkInterfaces"],
-            &[("api-version", NETWORK)],
-        )
-    }
-
-    /// One interface, wherever it is.
-    pub(crate) fn network_interface(&self, id: &ResourceId) -> Request {
-        self.of_id("network interface", id, &[("api-version", NETWORK)])
-    }
-
-    /// The interfaces of the instances of a Uniform set. For a Flexible set Azure answers 404
-    /// `NotFound` or an empty list (both reported).
-    pub(crate) fn scale_set_network_interfaces(&self, resource_group: &str, name: &str) -> Request {
-        self.of_scale_set(
-            format!("list the network interfaces of scale set `{name}`"),
-            resource_group,
-            name,
-            Some("networkInterfaces"),
-            &[("api-version", UNIFORM_NETWORK)],
-        )
-    }
-
-    /// The public addresses of the instances of a Uniform set.
-    pub(crate) fn scale_set_public_addresses(&self, resource_group: &str, name: &str) -> Request {
-        self.of_scale_set(
-            format!("list the public addresses of scale set `{name}`"),
-            resource_group,
-            name,
-            Some("publicipaddresses"),
-            &[("api-version", UNIFORM_NETWORK)],
-        )
-    }
-
-    /// The instances of a Uniform set, with their instance views if they are wanted.
-    pub(crate) fn scale_set_instances(
-        &self,
-        resource_group: &str,
-        name: &str,
-        with_view: bool,
-    ) -> Request {
-        let query: &[_] = if with_view {
-            &[("$expand", "instanceView"), ("api-version", COMPUTE)]
-        } else {
-            &[("api-version", COMPUTE)]
+impl ArmRequests<'_> {
+    /// The resources of a resource group or of the whole subscription.
+    pub(crate) fn list(self, kind: &Kind, resource_group: Option<&str>) -> Request {
+        let things = kind.plural();
+        let operation = match resource_group {
+            Some(group) => format!("list the {things} of resource group `{group}`"),
+            None => format!("list the {things} of the subscription"),
         };
-        self.of_scale_set(
-            format!("list the instances of scale set `{name}`"),
-            resource_group,
-            name,
-            Some("virtualMachines"),
-            query,
-        )
-    }
-
-    /// One scale set. Azure allows 12 of these a minute per set, for everyone together: only asked
-    /// when there is something to explain.
-    pub(crate) fn scale_set(&self, resource_group: &str, name: &str) -> Request {
-        self.of_scale_set(
-            format!("read scale set `{name}`"),
-            resource_group,
-            name,
-            None,
-            &[("api-version", COMPUTE)],
-        )
-    }
-
-    /// The scale sets of a resource group or of the whole subscription.
-    pub(crate) fn scale_sets(&self, resource_group: Option<&str>) -> Request {
-        let kind = &["Microsoft.Compute", "virtualMachineScaleSets"];
-        self.scoped(
-            "scale sets",
-            resource_group,
-            kind,
-            &[("api-version", COMPUTE)],
-        )
-    }
-
-    /// The virtual machines of a resource group or of the whole subscription; Uniform instances are
-    /// not among them.
-    pub(crate) fn virtual_machines(&self, resource_group: Option<&str>) -> Request {
-        let kind = &["Microsoft.Compute", "virtualMachines"];
-        self.scoped(
-            "virtual machines",
-            resource_group,
-            kind,
-            &[("api-version", COMPUTE)],
-        )
+        self.list_of(kind, resource_group, "", &operation)
     }
 
     /// The instance views of all virtual machines of the subscription, and little else. Azure has
     /// no such list for a resource group.
-    pub(crate) fn virtual_machine_states(&self) -> Request {
-        let kind = &["Microsoft.Compute", "virtualMachines"];
-        let query = &[("statusOnly", "true"), ("api-version", COMPUTE)];
-        self.scoped("power states of the virtual machines", None, kind, query)
+    pub(crate) fn power_states(self) -> Request {
+        let operation = "list the power states of the virtual machines of the subscription";
+        self.list_of(&VIRTUAL_MACHINES, None, "statusOnly=true&", operation)
+    }
+
+    /// One resource, wherever it is.
+    pub(crate) fn one(self, kind: &Kind, id: &ResourceId) -> Request {
+        self.of_id(kind, id, &format!("read {} `{}`", kind.2, id.name()))
+    }
+
+    /// One virtual machine with its instance view.
+    pub(crate) fn power_state(self, id: &ResourceId) -> Request {
+        with_view(self.one(&VIRTUAL_MACHINES, id))
+    }
+
+    /// What belongs to the instances of a Uniform set.
+    pub(crate) fn of_uniform_set(self, kind: &Kind, set: &ResourceId) -> Request {
+        let operation = format!("list the {} of scale set `{}`", kind.plural(), set.name());
+        let part = kind.0.rsplit('/').next().unwrap_or_default();
+        self.of_id(kind, &set.child(part), &operation)
+    }
+
+    /// The instances of a Uniform set with their instance views.
+    pub(crate) fn uniform_power_states(self, set: &ResourceId) -> Request {
+        with_view(self.of_uniform_set(&UNIFORM_INSTANCES, set))
     }
 
     /// The virtual machines that are instances of a Flexible set; they are always in the set's
     /// resource group. For a set that does not exist the list is empty.
-    ///
-    /// With `with_view` the list has the instance views and little else: Azure leaves the model out
-    /// then.
-    pub(crate) fn scale_set_members(
-        &self,
-        resource_group: &str,
-        name: &str,
-        with_view: bool,
-    ) -> Request {
-        let id = ResourceId::scale_set(&self.subscription, resource_group, name);
-        // The name of the property is in quotes too (recorded 2023, and contrary to the API's own
-        // description). OData doubles a quote inside quotes.
-        let filter = format!(
-            "'virtualMachineScaleSet/id' eq '{}'",
-            id.as_str().replace('\'', "''")
-        );
-        let mut query = vec![("$filter", filter.as_str())];
-        if with_view {
-            query.push(("$expand", "instanceView"));
-        }
-        query.push(("api-version", COMPUTE));
-        let things = if with_view {
-            "power states of the virtual machines"
-        } else {
-            "virtual machines"
-        };
-        let path = [
-            "subscriptions",
-            &self.subscription,
-            "resourceGroups",
-            resource_group,
-            "providers",
-            "Microsoft.Compute",
-            "virtualMachines",
-        ];
-        Request::get(
-            format!("list the {things} of scale set `{name}`"),
-            self.url(&path, &query),
-        )
+    pub(crate) fn flexible_members(self, set: &ResourceId) -> Request {
+        self.filtered_members(set, "virtual machines")
     }
 
-    /// One virtual machine, with its instance view if it is wanted.
-    pub(crate) fn virtual_machine(&self, id: &ResourceId, with_view: bool) -> Request {
-        let query: &[_] = if with_view {
-            &[("$expand", "instanceView"), ("api-version", COMPUTE)]
-        } else {
-            &[("api-version", COMPUTE)]
-        };
-        self.of_id("virtual machine", id, query)
-    }
-
-    /// The public addresses of a resource group or of the whole subscription.
-    pub(crate) fn public_addresses(&self, resource_group: Option<&str>) -> Request {
-        let kind = &["Microsoft.Network", "publicIPAddresses"];
-        self.scoped(
-            "public addresses",
-            resource_group,
-            kind,
-            &[("api-version", NETWORK)],
-        )
-    }
-
-    /// One public address, wherever it is.
-    pub(crate) fn public_address(&self, id: &ResourceId) -> Request {
-        self.of_id("public address", id, &[("api-version", NETWORK)])
+    /// The same with the instance views and little else: Azure leaves the model out then.
+    pub(crate) fn flexible_power_states(self, set: &ResourceId) -> Request {
+        with_view(self.filtered_members(set, "power states of the virtual machines"))
     }
 
     /// The resources of any kind that carry the tag, from ARM's index, which may lag. A filter on
     /// tags cannot be combined with one on kinds or groups.
-    pub(crate) fn resources_with_tag(&self, name: &str, value: &str) -> Request {
-        let quoted = |text: &str| text.replace('\'', "''");
+    pub(crate) fn resources_with_tag(self, name: &str, value: &str) -> Request {
         let filter = format!(
             "tagName eq '{}' and tagValue eq '{}'",
             quoted(name),
             quoted(value)
         );
-        let url = self.url(
-            &["subscriptions", &self.subscription, "resources"],
-            &[("$filter", &filter), ("api-version", RESOURCES)],
-        );
-        Request::get(format!("look up tag `{name}` in the resource index"), url)
-    }
-
-    fn scoped(
-        &self,
-        things: &str,
-        resource_group: Option<&str>,
-        kind: &[&str; 2],
-        query: &[(&str, &str)],
-    ) -> Request {
-        let mut path = vec!["subscriptions", self.subscription.as_str()];
-        path.extend(
-            resource_group
-                .iter()
-                .flat_map(|group| ["resourceGroups", *group]),
-        );
-        path.extend(["providers", kind[0], kind[1]]);
-        let operation = match resource_group {
-            Some(group) => format!("list the {things} of resource group `{group}`"),
-            None => format!("list the {things} of the subscription"),
-        };
-        Request::get(operation, self.url(&path, query))
-    }
-
-    fn of_scale_set(
-        &self,
-        operation: String,
-        resource_group: &str,
-        name: &str,
-        part: Option<&str>,
-        query: &[(&str, &str)],
-    ) -> Request {
-        let mut path = vec![
-            "subscriptions",
-            &self.subscription,
-            "resourceGroups",
-            resource_group,
-            "providers",
-            "Microsoft.Compute",
-            "virtualMachineScaleSets",
-            name,
-        ];
-        path.extend(part);
-        Request::get(operation, self.url(&path, query))
-    }
-
-    fn of_id(&self, thing: &str, id: &ResourceId, query: &[(&str, &str)]) -> Request {
-        let path: Vec<&str> = id.segments().collect();
-        Request::get(
-            format!("read {thing} `{}`", id.name()),
-            self.url(&path, query),
+        self.get(
+            &format!("look up tag `{name}` in the resource index"),
+            &format!("subscriptions/{}/resources", encode(self.subscription)),
+            &format!("$filter={}&api-version={RESOURCES}", encode(&filter)),
         )
     }
 
-    fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
-        let mut url = self.resource_manager.clone();
-        let encoded: Vec<String> = path.iter().map(|segment| encode(segment)).collect();
-        url.set_path(&encoded.join("/"));
-        let pairs: Vec<String> = query
-            .iter()
-            .map(|(name, value)| format!("{name}={}", encode(value)))
-            .collect();
-        url.set_query(Some(&pairs.join("&")));
-        url
+    fn filtered_members(self, set: &ResourceId, things: &str) -> Request {
+        // The name of the property is in quotes too (recorded 2023, and contrary to the API's own
+        // description).
+        let filter = format!("'virtualMachineScaleSet/id' eq '{}'", quoted(set.as_str()));
+        let query = format!("$filter={}&", encode(&filter));
+        let operation = format!("list the {things} of scale set `{}`", set.name());
+        self.list_of(&VIRTUAL_MACHINES, set.resource_group(), &query, &operation)
     }
+
+    fn list_of(
+        self,
+        kind: &Kind,
+        resource_group: Option<&str>,
+        query: &str,
+        operation: &str,
+    ) -> Request {
+        let mut path = format!("subscriptions/{}", encode(self.subscription));
+        if let Some(group) = resource_group {
+            path += &format!("/resourceGroups/{}", encode(group));
+        }
+        path += &format!("/providers/{}", kind.0);
+        self.get(operation, &path, &format!("{query}api-version={}", kind.1))
+    }
+
+    fn of_id(self, kind: &Kind, id: &ResourceId, operation: &str) -> Request {
+        let path: Vec<String> = id.segments().map(encode).collect();
+        self.get(
+            operation,
+            &path.join("/"),
+            &format!("api-version={}", kind.1),
+        )
+    }
+
+    fn get(self, operation: &str, path: &str, query: &str) -> Request {
+        let mut url = self.resource_manager.clone();
+        url.set_path(path);
+        url.set_query(Some(query));
+        Request::get(operation, url)
+    }
+}
+
+/// The same request for instance views too.
+fn with_view(request: Request) -> Request {
+    let mut url = request.url().clone();
+    let query = url.query().unwrap_or_default();
+    let query = format!("$expand=instanceView&{query}");
+    url.set_query(Some(&query));
+    request.with_url(url)
+}
+
+/// OData doubles a quote inside quotes.
+fn quoted(text: &str) -> String {
+    text.replace('\'', "''")
 }
 
 /// Percent-encodes everything but letters, digits and `-_.*`; a blank is `%20`, since a `+` in a
@@ -307,17 +223,22 @@ mod tests {
 
     use super::*;
 
-    fn requests() -> ArmRequests {
-        ArmRequests::new(&"https://arm.example:8443".parse().unwrap(), "s")
+    fn url(request: impl FnOnce(ArmRequests<'_>) -> Request) -> Url {
+        let requests = ArmRequests {
+            resource_manager: &"https://arm.example:8443".parse().unwrap(),
+            subscription: "s",
+        };
+        request(requests).url().clone()
+    }
+
+    fn set(group: &str, name: &str) -> ResourceId {
+        ResourceId::scale_set("s", group, name)
     }
 
     #[test]
     fn the_filter_on_a_scale_set_is_written_as_recorded() {
         // shape: recorded azure-cli test_vm_list_filter, 2023
-        let url = requests()
-            .scale_set_members("prod", "web", false)
-            .url()
-            .clone();
+        let url = url(|requests| requests.flexible_members(&set("prod", "web")));
         assert_eq!(
             url.as_str(),
             "https://arm.example:8443/subscriptions/s/resourceGroups/prod/providers/Microsoft.Compute/virtualMachines?$filter=%27virtualMachineScaleSet%2Fid%27%20eq%20%27\
@@ -327,22 +248,20 @@ mod tests {
 
     #[test]
     fn names_cannot_leave_their_segment_or_their_quotes() {
-        let url = requests().scale_set("a/b?c#d%2F é", "..").url().clone();
-        assert_eq!(url.query(), Some("api-version=2024-07-01"));
+        let odd = set("a/b?c#d%2F é", "..");
+        let odd = url(|requests| requests.one(&SCALE_SETS, &odd));
+        assert_eq!(odd.query(), Some("api-version=2024-07-01"));
         assert!(
-            url.path().starts_with(
-                "/subscriptions/s/resourceGroups/a%2Fb%3Fc%23d%252F%20%C3%A9/providers/"
+            odd.path().starts_with(
+                "/subscriptions/s/resourceGroups/a%252Fb%3Fc%23d%252F%20%C3%A9/providers/"
             ),
-            "{url}"
+            "{odd}"
         );
         assert!(
-            url.path().ends_with("/virtualMachineScaleSets/%252E%252E"),
-            "{url}"
+            odd.path().ends_with("/virtualMachineScaleSets/%252E%252E"),
+            "{odd}"
         );
-        let url = requests()
-            .resources_with_tag("it's", "a' or 'b&c+d")
-            .url()
-            .clone();
+        let url = url(|requests| requests.resources_with_tag("it's", "a' or 'b&c+d"));
         assert_eq!(
             url.query(),
             Some(
@@ -353,10 +272,8 @@ mod tests {
 
     #[test]
     fn the_uniform_listing_has_its_own_old_version() {
-        let url = requests()
-            .scale_set_network_interfaces("prod", "web")
-            .url()
-            .clone();
+        let set = set("prod", "web");
+        let url = url(|requests| requests.of_uniform_set(&UNIFORM_INTERFACES, &set));
         assert_eq!(
             url.as_str(),
             "https://arm.example:8443/subscriptions/s/resourceGroups/prod/providers/Microsoft.Compute/virtualMachineScaleSets/web/networkInterfaces?api-version=2018-10-01"
@@ -368,29 +285,22 @@ mod tests {
         let id = ResourceId::new(
             "/subscriptions/S/resourceGroups/OTHER/providers/Microsoft.Network/networkInterfaces/nic",
         );
-        let request = requests().network_interface(&id);
+        let of_id = |id: &ResourceId| url(|requests| requests.one(&NETWORK_INTERFACES, id));
         assert_eq!(
-            request.url().as_str(),
+            of_id(&id).as_str(),
             "https://arm.example:8443/subscriptions/S/resourceGroups/OTHER/providers/Microsoft.Network/networkInterfaces/nic?api-version=2024-05-01"
         );
         assert_eq!(
-            ResourceId::of_url(request.url()).resource_group(),
+            ResourceId::of_url(&of_id(&id)).resource_group(),
             Some("OTHER")
         );
         // An id cannot lead anywhere else.
-        assert_eq!(
-            requests()
-                .network_interface(&ResourceId::new("//evil.example/x"))
-                .url()
-                .host_str(),
-            Some("arm.example")
-        );
-        assert_eq!(
-            requests()
-                .network_interface(&ResourceId::new("https://evil.example/x"))
-                .url()
-                .host_str(),
-            Some("arm.example")
-        );
+        for id in ["//evil.example/x", "https://evil.example/x"] {
+            assert_eq!(
+                of_id(&ResourceId::new(id)).host_str(),
+                Some("arm.example"),
+                "{id}"
+            );
+        }
     }
 }

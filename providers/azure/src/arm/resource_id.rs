@@ -28,11 +28,26 @@ impl ResourceId {
         Self(text)
     }
 
-    /// The id of the scale set `name`.
+    /// The id of the scale set `name`. A slash, which no name in Azure has, stays in its segment.
     pub(crate) fn scale_set(subscription: &str, resource_group: &str, name: &str) -> Self {
+        let [group, name] = [resource_group, name].map(|text| text.replace('/', "%2F"));
         Self(format!(
-            "/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.Compute/virtualMachineScaleSets/{name}"
+            "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachineScaleSets/{name}"
         ))
+    }
+
+    /// The Uniform set that an instance, or anything of an instance, belongs to; `None` for
+    /// everything else.
+    pub(crate) fn set_of_instance(&self) -> Option<Self> {
+        self.after("virtualMachines")?;
+        let set = self.after("virtualMachineScaleSets")?;
+        let subscription = self.after("subscriptions")?;
+        Some(Self::scale_set(subscription, self.resource_group()?, set))
+    }
+
+    /// What belongs to it: `TYPE` or `TYPE/NAME`.
+    pub(crate) fn child(&self, path: &str) -> Self {
+        Self(format!("{self}/{path}"))
     }
 
     /// The id in the path of a request.
@@ -50,6 +65,12 @@ impl ResourceId {
     /// The id as it was written.
     pub(crate) fn into_string(self) -> String {
         self.0
+    }
+
+    /// Whether it is in one of the resource groups; all are meant where none is given.
+    pub(crate) fn is_in(&self, resource_groups: &[String]) -> bool {
+        let is_of = |found| resource_groups.iter().any(|group| same_name(group, found));
+        resource_groups.is_empty() || self.resource_group().is_some_and(is_of)
     }
 
     /// Whether there is nothing in it.

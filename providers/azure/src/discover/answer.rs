@@ -25,8 +25,8 @@ pub(super) struct Answer<'a> {
     rule: AddressRule,
     waiting: Vec<Candidate>,
     taken: usize,
-    remembers: bool,
-    seen: HashSet<ResourceId>,
+    /// The interfaces judged so far, where the same one may come by several ways.
+    seen: Option<HashSet<ResourceId>>,
     holes: Holes,
     /// Why there is no whole answer.
     failure: Option<Error>,
@@ -35,27 +35,29 @@ pub(super) struct Answer<'a> {
 impl<'a> Answer<'a> {
     /// An answer with nothing in it.
     pub(super) fn new(query: Query<'a>) -> Self {
+        let subject = query.config.selection.to_string();
         Self {
             query,
-            discovery: Discovery::new(
-                PROVIDER_NAME,
-                query.config.selection.to_string(),
-                query.call.detail(),
-            ),
+            discovery: Discovery::new(PROVIDER_NAME, subject, query.call.detail()),
             rule: AddressRule::of(query.config),
             waiting: Vec::new(),
             taken: 0,
-            remembers: false,
-            seen: HashSet::new(),
+            seen: None,
             holes: Holes::default(),
             failure: None,
         }
     }
 
-    /// Takes an interface that belongs to what was asked for. One that comes by two ways counts
-    /// once.
-    pub(super) fn take(&mut self, candidate: Candidate) {
+    /// Takes an interface by the verdict on its tags: it belongs to what was asked for where there
+    /// is no reason against it. One that comes by two ways counts once, by its first verdict.
+    pub(super) fn judge(&mut self, candidate: Candidate, reasons: Vec<Exclusion>) {
         if !self.is_new(&candidate.interface.id) {
+            return;
+        }
+        if let Some(reason) = reasons.first() {
+            let code = reason.code();
+            self.discovery
+                .record_excluded(code, || candidate.excluded(reasons));
             return;
         }
         self.taken += 1;
@@ -64,19 +66,18 @@ impl<'a> Answer<'a> {
         {
             self.waiting.push(candidate);
         } else {
-            self.push_judged(candidate, &PublicAddresses::new());
+            self.record(candidate, &PublicAddresses::new());
         }
     }
 
-    fn push_judged(&mut self, candidate: Candidate, public: &PublicAddresses) {
+    fn record(&mut self, candidate: Candidate, public: &PublicAddresses) {
         match candidate.judged(self.rule, public) {
             Ok(node) => {
-                let hole = node
-                    .excluded
-                    .iter()
-                    .find(|reason| matches!(reason, Exclusion::Incomplete { .. }));
-                if let Some(Exclusion::Incomplete { what }) = hole {
-                    self.holes.note(&node.name, what);
+                for reason in &node.excluded {
+                    if let Exclusion::Incomplete { what } = reason {
+                        self.holes.note(&node.name, what);
+                        break;
+                    }
                 }
                 self.discovery.record(node);
             }
@@ -84,47 +85,43 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Takes an interface by the verdict on its tags: in where there is no reason against it. One
-    /// that was judged before keeps that verdict.
-    pub(super) fn judge(&mut self, candidate: Candidate, reasons: Vec<Exclusion>) {
-        if reasons.is_empty() {
-            self.take(candidate);
-        } else if self.is_new(&candidate.interface.id) {
-            let code = reasons.first().map_or("other", Exclusion::code);
-            self.discovery
-                .record_excluded(code, || candidate.excluded(reasons));
-        }
+    // An interface is remembered only where it can come by several ways: memory must not grow with
+    // a list that is read once.
+    fn is_new(&mut self, interface: &ResourceId) -> bool {
+        let Some(seen) = &mut self.seen else {
+            return true;
+        };
+        interface.is_empty() || seen.insert(interface.clone())
     }
 
     /// Whether that interface was judged already.
     pub(super) fn has(&self, interface: &ResourceId) -> bool {
-        self.seen.contains(interface)
+        self.seen
+            .as_ref()
+            .is_some_and(|seen| seen.contains(interface))
     }
 
-    /// Takes a node that was looked at and is out.
-    pub(super) fn leave_out(&mut self, node: Node) {
-        self.discovery.record(node);
+    /// Takes nodes that were looked at and are out.
+    pub(super) fn leave_out(&mut self, nodes: impl IntoIterator<Item = Node>) {
+        nodes
+            .into_iter()
+            .for_each(|node| self.discovery.record(node));
     }
 
-    // An interface is remembered only where it can come by several ways: memory must not grow with
-    // a list that is read once.
-    fn is_new(&mut self, interface: &ResourceId) -> bool {
-        !self.remembers || interface.is_empty() || self.seen.insert(interface.clone())
-    }
-
-    /// Adds something worth knowing about the whole.
-    pub(super) fn find(&mut self, finding: Finding) {
-        self.discovery.add_finding(finding);
+    /// Adds what is worth knowing about the whole.
+    pub(super) fn find(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        let findings = findings.into_iter();
+        findings.for_each(|finding| self.discovery.add_finding(finding));
     }
 
     /// From now on the same interface may come by several ways.
     pub(super) fn remember(&mut self) {
-        self.remembers = true;
+        self.seen.get_or_insert_default();
     }
 
-    /// How many interfaces were taken.
-    pub(super) fn taken(&self) -> usize {
-        self.taken
+    /// Whether no interface was taken so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.taken == 0
     }
 
     /// Looks up what is still needed, and ends the answer.
@@ -139,20 +136,19 @@ impl<'a> Answer<'a> {
             let states = power_state::read(self.query, &waiting).await?;
             let mut running = Vec::with_capacity(waiting.len());
             for candidate in waiting {
-                let state = match candidate.instance_id() {
-                    None => Err(Exclusion::NotAttached),
-                    Some(id) => states
-                        .get(id)
-                        .cloned()
-                        .unwrap_or(Err(Exclusion::InstanceGone)),
+                let state = candidate.instance_id().map(|id| states.get(id));
+                let reason = match state {
+                    None => Exclusion::NotAttached,
+                    Some(None | Some(None)) => Exclusion::InstanceGone,
+                    Some(Some(Some(state))) if state.eq_ignore_ascii_case("running") => {
+                        running.push(candidate);
+                        continue;
+                    }
+                    Some(Some(Some(state))) => Exclusion::NotRunning {
+                        state: state.clone(),
+                    },
                 };
-                match state {
-                    Ok(state) if state.eq_ignore_ascii_case("running") => running.push(candidate),
-                    Ok(state) => self
-                        .discovery
-                        .record(candidate.excluded(vec![Exclusion::NotRunning { state }])),
-                    Err(reason) => self.discovery.record(candidate.excluded(vec![reason])),
-                }
+                self.discovery.record(candidate.excluded(vec![reason]));
             }
             waiting = running;
         }
@@ -162,53 +158,52 @@ impl<'a> Answer<'a> {
             PublicAddresses::new()
         };
         for candidate in waiting {
-            self.push_judged(candidate, &public);
+            self.record(candidate, &public);
         }
         if let Some(error) = self.failure {
             return Err(error);
         }
+        let mut discovery = self.discovery;
         if let Some(finding) = self.holes.finding() {
-            self.find(finding);
+            discovery.add_finding(finding);
         }
-        if self.discovery.matched() == 0 {
-            self.explain_filters();
+        if discovery.matched() == 0 {
+            explain_filters(self.query, &mut discovery);
         }
-        if let Some(identity) = self.query.arm.identity() {
-            self.discovery.set_identity(identity);
+        if let Some(identity) = self.query.arm.api().identity() {
+            discovery.set_identity(identity);
         }
-        Ok(self.discovery)
+        Ok(discovery)
     }
+}
 
-    /// Where what was asked for is there, and is out by a rule of the query alone, says which.
-    fn explain_filters(&mut self) {
-        let config = self.query.config;
-        // Without a public address an interface is out for a reason in words.
-        let no_address = if config.address_type.is_public() {
-            "other"
-        } else {
-            "other_address_type"
-        };
-        let rules = [
-            (
-                "not_running",
-                "power_state",
-                config.power_state.word(),
-                "is running",
-            ),
-            (
-                no_address,
-                "address_type",
-                config.address_type.word(),
-                "has an address of the type asked for",
-            ),
-        ];
-        for (code, key, word, what) in rules {
-            if let Some(count) = self.discovery.excluded().get(code) {
-                let finding = Finding::new(format!("{count} of the network interfaces belong to what is asked for, and none of them {what}"))
-                    .with_hint(format!("leave `{key}={word}` out"))
-                    .with_change(key, None);
-                self.discovery.add_finding(finding);
-            }
+/// Where what was asked for is there, and is out by a rule of the query alone, says which.
+fn explain_filters(query: Query<'_>, discovery: &mut Discovery) {
+    let (power_state, address_type) = (query.config.power_state, query.config.address_type);
+    // Without a public address an interface is out for a reason in words.
+    let no_address = if address_type.is_public() {
+        "other"
+    } else {
+        "other_address_type"
+    };
+    let of_type = "has an address of the type asked for";
+    for (code, key, word, what) in [
+        (
+            "not_running",
+            "power_state",
+            power_state.word(),
+            "is running",
+        ),
+        (no_address, "address_type", address_type.word(), of_type),
+    ] {
+        if let Some(count) = discovery.excluded().get(code) {
+            let message = format!(
+                "{count} of the network interfaces belong to what is asked for, and none of them {what}"
+            );
+            let finding = Finding::new(message)
+                .with_hint(format!("leave `{key}={word}` out"))
+                .with_change(key, None);
+            discovery.add_finding(finding);
         }
     }
 }

@@ -4,18 +4,33 @@
 //! Azure answers the filter on a set that does not exist with an empty list, so an empty answer
 //! alone says nothing (recorded 2025): the set itself is read.
 
-use std::fmt;
-
 use cloud_autojoin_core::{Error, Finding, Result};
 
-use super::members::{PathEnd, Resolved, ScaleSetName};
+use super::candidate::Resolved;
 use super::query::Query;
 use super::suggestion::with_suggestion;
-use crate::arm::{ScaleSet, is_not_found, is_scope_missing};
+use crate::arm::{ResourceId, ScaleSet, is_not_found, is_scope_missing};
 use crate::select::OrchestrationMode;
 
-/// Finds out why there are no members. `uniform` and `flexible` are how those paths ended; `None`
-/// where one was not asked.
+/// How a path without members ended: it was answered, or it failed, which matters only if the set
+/// is of this path's mode; `None`: it was not asked.
+pub(super) type PathEnd = Option<Result<()>>;
+
+/// How both paths ended.
+pub(super) struct PathEnds {
+    pub flexible: PathEnd,
+    pub uniform: PathEnd,
+}
+
+impl PathEnds {
+    /// Takes the first failure of this kind, that of the Flexible path before the other.
+    pub(super) fn take(&mut self, is_such: impl Fn(&Error) -> bool) -> Option<Error> {
+        let mut ends = [&mut self.flexible, &mut self.uniform].into_iter();
+        ends.find_map(|end| end.take_if(|end| end.as_ref().is_err_and(&is_such))?.err())
+    }
+}
+
+/// Finds out why there are no members.
 ///
 /// # Errors
 ///
@@ -23,175 +38,93 @@ use crate::select::OrchestrationMode;
 /// cannot be found out and a path failed that may be the one.
 pub(super) async fn explain(
     query: Query<'_>,
-    set: &ScaleSetName,
-    uniform: Option<PathEnd>,
-    flexible: Option<PathEnd>,
+    set: &ResourceId,
+    mut ends: PathEnds,
 ) -> Result<Resolved> {
-    let (mut uniform, mut flexible) = (uniform, flexible);
-    for end in [&mut flexible, &mut uniform] {
-        if matches!(end, Some(PathEnd::Failed(error)) if is_scope_missing(error))
-            && let Some(error) = take_failure(end)
-        {
-            return Err(with_suggestion(query, set, error).await);
-        }
+    if let Some(error) = ends.take(is_scope_missing) {
+        return Err(with_suggestion(query, set, error).await);
     }
     // When nothing at all could be asked, one query more will not help.
-    if [&uniform, &flexible].into_iter().flatten().all(is_outage)
-        && let Some(error) = take_failure(&mut flexible).or_else(|| take_failure(&mut uniform))
+    if is_outage(&ends.flexible)
+        && is_outage(&ends.uniform)
+        && let Some(error) = ends.take(|_| true)
     {
         return Err(error);
     }
-    let request = query.requests().scale_set(&set.resource_group, &set.name);
-    let found = match query.read::<ScaleSet>(request).await {
+    // What Microsoft.Network answers for a Flexible set, and for one that it has not made an
+    // interface for yet.
+    if matches!(&ends.uniform, Some(Err(error)) if is_not_found(error)) {
+        ends.uniform = Some(Ok(()));
+    }
+    let found: Result<ScaleSet> = query.one(set).await;
+    let found = match found {
         Ok(found) => found,
         Err(error) if is_not_found(&error) => return Err(with_suggestion(query, set, error).await),
-        Err(error) => return without_the_set(set, uniform, flexible, error),
+        // The set itself cannot be read: the paths alone decide.
+        Err(error) => return without_the_set(set, ends, error),
     };
-    let Some(mode) = mode_of(&found) else {
-        return of_unknown_mode(set, &found, uniform, flexible);
-    };
+    let mode = mode_of(&found);
     let end = match mode {
-        OrchestrationMode::Uniform => uniform,
-        OrchestrationMode::Flexible => flexible,
+        Some(OrchestrationMode::Uniform) => ends.uniform,
+        Some(OrchestrationMode::Flexible) => ends.flexible,
+        // It has no members only if both paths say so.
+        None => Some(ends.take(|_| true).map_or(Ok(()), Err)),
     };
-    match end {
-        // Microsoft.Network answers 404 for a set that it has not made an interface for yet.
-        Some(PathEnd::Failed(error))
-            if !(mode == OrchestrationMode::Uniform && is_not_found(&error)) =>
-        {
-            Err(error)
-        }
-        Some(_) => Ok(nothing_in(
-            set,
-            mode,
-            found.sku.and_then(|sku| sku.capacity),
-        )),
-        None => {
-            let mut resolved = Resolved::new(mode);
-            let message = format!(
-                "the scale set `{}` is {mode}, and only the other orchestration mode was asked for",
-                set.name
-            );
-            resolved.findings.push(
-                Finding::new(message)
-                    .with_hint("leave `orchestration_mode` out: the mode is found by itself")
-                    .with_change("orchestration_mode", None),
-            );
-            Ok(resolved)
-        }
+    let word = found.properties.orchestration_mode.unwrap_or_default();
+    let word = mode.map_or(word, |mode| mode.to_string());
+    let name = set.name();
+    let there = format!("the scale set `{name}` is there ({word})");
+    let finding = match (end, found.capacity) {
+        (Some(Err(error)), _) => return Err(error),
+        (None, _) => Finding::new(format!("the scale set `{name}` is {word}, and only the other orchestration mode was asked for"))
+            .with_hint("leave `orchestration_mode` out: the mode is found by itself")
+            .with_change("orchestration_mode", None),
+        (Some(Ok(())), Some(capacity @ 1..)) => Finding::new(format!("{there} with a capacity of {capacity}, and has no instances yet"))
+            .with_hint("its instances are being made, or cannot be (quota, image, policy): look at the activity log of the scale set"),
+        (Some(Ok(())), _) => Finding::new(format!("{there}, and has no instances")).with_hint(format!("scale `{name}` out, or add virtual machines to it")),
+    };
+    let mut resolved = Resolved::of_finding(finding);
+    if mode.is_none() {
+        let message =
+            format!("the orchestration mode `{word}` of the scale set `{name}` is not known");
+        let finding =
+            Finding::new(message).with_hint("look for a newer version, which may know it");
+        resolved.findings.push(finding);
     }
+    Ok(resolved)
 }
 
 /// The mode of a set; absent with old versions, when every set was Uniform. `None`: one that is not
 /// known yet.
 pub(super) fn mode_of(set: &ScaleSet) -> Option<OrchestrationMode> {
-    match set
-        .properties
-        .orchestration_mode
-        .as_deref()
-        .unwrap_or_default()
-    {
-        mode if mode.eq_ignore_ascii_case("Flexible") => Some(OrchestrationMode::Flexible),
-        mode if mode.is_empty() || mode.eq_ignore_ascii_case("Uniform") => {
-            Some(OrchestrationMode::Uniform)
-        }
+    let mode = set.properties.orchestration_mode.as_deref();
+    match mode.unwrap_or_default().to_ascii_lowercase().as_str() {
+        "flexible" => Some(OrchestrationMode::Flexible),
+        "uniform" | "" => Some(OrchestrationMode::Uniform),
         _ => None,
     }
 }
 
-/// A set of a mode that is not known: it has no members only if both paths say so.
-fn of_unknown_mode(
-    set: &ScaleSetName,
-    found: &ScaleSet,
-    mut uniform: Option<PathEnd>,
-    mut flexible: Option<PathEnd>,
-) -> Result<Resolved> {
-    if matches!(&uniform, Some(PathEnd::Failed(error)) if is_not_found(error)) {
-        uniform = Some(PathEnd::Empty);
+fn without_the_set(set: &ResourceId, mut ends: PathEnds, error: Error) -> Result<Resolved> {
+    if let Some(failure) = ends.take(|_| true) {
+        return Err(failure);
     }
-    match take_failure(&mut flexible).or_else(|| take_failure(&mut uniform)) {
-        Some(error) => Err(error),
-        None => {
-            let mode = found
-                .properties
-                .orchestration_mode
-                .as_deref()
-                .unwrap_or_default();
-            let mut resolved =
-                nothing_in(set, mode, found.sku.as_ref().and_then(|sku| sku.capacity));
-            let message = format!(
-                "the orchestration mode `{mode}` of the scale set `{}` is not known",
-                set.name
-            );
-            resolved.findings.push(
-                Finding::new(message).with_hint("look for a newer version, which may know it"),
-            );
-            Ok(resolved)
-        }
+    if !matches!(&error, Error::Api(error) if error.status() == 403) {
+        return Err(error);
     }
-}
-
-fn nothing_in(set: &ScaleSetName, mode: impl fmt::Display, capacity: Option<u64>) -> Resolved {
-    let mut resolved = Resolved::new(OrchestrationMode::Flexible);
-    let there = format!("the scale set `{}` is there ({mode})", set.name);
-    resolved.findings.push(match capacity {
-        Some(capacity) if capacity > 0 => Finding::new(format!("{there} with a capacity of {capacity}, and has no instances yet"))
-            .with_hint("its instances are being made, or cannot be (quota, image, policy): look at the activity log of the scale set"),
-        _ => Finding::new(format!("{there}, and has no instances")).with_hint(format!("scale `{}` out, or add virtual machines to it", set.name)),
-    });
-    resolved
-}
-
-/// The set itself cannot be read: decides by the paths alone.
-fn without_the_set(
-    set: &ScaleSetName,
-    mut uniform: Option<PathEnd>,
-    mut flexible: Option<PathEnd>,
-    error: Error,
-) -> Result<Resolved> {
-    let flexible_is_empty = matches!(flexible, Some(PathEnd::Empty) | None);
-    let uniform_is_empty = match &uniform {
-        Some(PathEnd::Empty) | None => true,
-        // What the listing answers for a Flexible set.
-        Some(PathEnd::Failed(error)) => is_not_found(error),
-    };
-    let is_refused = matches!(&error, Error::Api(error) if error.status() == 403);
-    if flexible_is_empty && uniform_is_empty {
-        if !is_refused {
-            return Err(error);
-        }
-        let mut resolved = Resolved::new(OrchestrationMode::Flexible);
-        let message = format!(
-            "the scale set `{}` has no instances, or there is no such scale set: this identity may not read it",
-            set.name
-        );
-        let finding = Finding::new(message);
-        resolved.findings.push(match error.hint() {
-            Some(hint) => finding.with_hint(hint.into_owned()),
-            None => finding,
-        });
-        return Ok(resolved);
-    }
-    Err(take_failure(&mut flexible)
-        .or_else(|| take_failure(&mut uniform))
-        .unwrap_or(error))
+    let mut finding = Finding::new(format!(
+        "the scale set `{}` has no instances, or there is no such scale set: this identity may not read it",
+        set.name()
+    ));
+    finding.hint = error.hint().map(|hint| hint.into_owned());
+    Ok(Resolved::of_finding(finding))
 }
 
 /// Whether the path got no answer at all, or none but "later".
 fn is_outage(end: &PathEnd) -> bool {
     match end {
-        PathEnd::Empty => false,
-        PathEnd::Failed(Error::Api(error)) => matches!(error.status(), 401 | 408 | 429 | 500..),
-        PathEnd::Failed(_) => true,
-    }
-}
-
-fn take_failure(end: &mut Option<PathEnd>) -> Option<Error> {
-    match end.take() {
-        Some(PathEnd::Failed(error)) => Some(error),
-        other => {
-            *end = other;
-            None
-        }
+        Some(Ok(())) => false,
+        Some(Err(Error::Api(error))) => matches!(error.status(), 401 | 408 | 429 | 500..),
+        Some(Err(_)) | None => true,
     }
 }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use cloud_autojoin_core::{Error, Exclusion};
 use cloud_autojoin_provider_kit::AddressScope;
 
-use super::completeness;
+use super::completeness::incomplete;
 use crate::arm::{AddressField, IpConfiguration, NetworkInterface, PublicAddress, ResourceId};
 use crate::select::{AddressType, AzureConfig, Interfaces};
 
@@ -42,10 +42,9 @@ impl AddressRule {
         self,
         interface: &NetworkInterface,
     ) -> impl Iterator<Item = &ResourceId> {
-        self.configurations(interface)
-            .into_iter()
-            .filter_map(|configuration| configuration.properties.public_ip_address.as_ref())
-            .map(|reference| &reference.id)
+        let configurations = self.configurations(interface).into_iter();
+        let ids = configurations.filter_map(|found| found.properties.public_address.as_ref());
+        ids.filter(|id| !id.is_empty())
     }
 
     /// The addresses of `interface` that count, and why others do not.
@@ -65,48 +64,51 @@ impl AddressRule {
         if self.interfaces == Interfaces::Primary && interface.properties.primary == Some(false) {
             return Ok((Vec::new(), vec![Exclusion::NotPrimary]));
         }
-        // Azure knows no interface without one.
-        if interface.properties.ip_configurations.is_empty() {
-            return Err(completeness::of_interface(
-                interface,
-                "it has no IP configurations",
-            ));
-        }
-        let (mut addresses, mut excluded) = (Vec::new(), Vec::new());
-        let mut leave_out = |reason: Exclusion| {
-            if !excluded.contains(&reason) {
-                excluded.push(reason);
-            }
+        let incomplete = |what: &str| {
+            let operation = format!(
+                "find the addresses of network interface `{}` in resource group `{}`",
+                interface.name(),
+                interface.id.resource_group().unwrap_or_default()
+            );
+            Err(incomplete(operation, what))
         };
+        // Azure knows no interface without one.
+        let all = &interface.properties.ip_configurations;
+        if all.is_empty() {
+            return incomplete("it has no IP configurations");
+        }
         let scope = if self.address_type.is_public() {
             AddressScope::Public
         } else {
             AddressScope::Private
         };
+        let (mut addresses, mut excluded) = (Vec::new(), Vec::new());
         let configurations = self.configurations(interface);
-        if configurations.len() < interface.properties.ip_configurations.len() {
-            leave_out(Exclusion::NotPrimary);
+        if configurations.len() < all.len() {
+            excluded.push(Exclusion::NotPrimary);
         }
-        for configuration in &configurations {
-            match self.address(configuration, public) {
+        for configuration in configurations {
+            let reason = match self.address(configuration, public) {
                 Ok(address) if self.address_type.includes(address, scope) => {
-                    addresses.push(address)
+                    addresses.push(address);
+                    continue;
                 }
-                Ok(address) => leave_out(Exclusion::OtherAddressType {
+                Ok(address) => Exclusion::OtherAddressType {
                     found: address.to_string(),
                     wanted: self.address_type.word().to_owned(),
-                }),
-                Err(reason) => leave_out(reason),
+                },
+                Err(reason) => reason,
+            };
+            if !excluded.contains(&reason) {
+                excluded.push(reason);
             }
         }
-        let hole = excluded.iter().find_map(|reason| match reason {
-            Exclusion::Incomplete { what } => Some(what),
-            _ => None,
-        });
-        if let Some(what) = hole.filter(|_| addresses.is_empty()) {
-            return Err(completeness::of_interface(interface, what));
-        }
         if addresses.is_empty() {
+            for reason in &excluded {
+                if let Exclusion::Incomplete { what } = reason {
+                    return incomplete(what);
+                }
+            }
             // The node is counted by its first reason: "not primary" says nothing of the
             // configuration that is.
             excluded.sort_by_key(|reason| *reason == Exclusion::NotPrimary);
@@ -119,25 +121,16 @@ impl AddressRule {
         if self.interfaces == Interfaces::All {
             return all.iter().collect();
         }
-        let is_v6 = |configuration: &IpConfiguration| {
-            configuration
-                .private_address()
-                .is_some_and(|field| field.is_ipv6())
-        };
-        let is_block = |configuration: &IpConfiguration| {
-            matches!(
-                configuration.private_address(),
-                Some(AddressField::Block(..))
-            )
-        };
         let primary = |v6: bool| {
-            let mut family = all.iter().filter(move |configuration| {
-                is_v6(configuration) == v6 && !is_block(configuration)
-            });
-            family
-                .clone()
-                .find(|configuration| configuration.properties.primary == Some(true))
-                .or_else(|| family.next())
+            let mut family =
+                all.iter()
+                    .filter(move |configuration| match configuration.private_address() {
+                        Some(AddressField::Address(address)) => address.is_ipv6() == v6,
+                        Some(AddressField::Block(..)) => false,
+                        Some(AddressField::Unreadable(_)) | None => !v6,
+                    });
+            let is_marked = |found: &&IpConfiguration| found.properties.primary == Some(true);
+            family.clone().find(is_marked).or_else(|| family.next())
         };
         [primary(false), primary(true)]
             .into_iter()
@@ -150,28 +143,24 @@ impl AddressRule {
         configuration: &IpConfiguration,
         public: &PublicAddresses,
     ) -> Result<IpAddr, Exclusion> {
-        let incomplete = |what: String| Exclusion::Incomplete { what: what.into() };
-        let name = configuration.name.as_deref().unwrap_or_default();
+        let incomplete = |what: String| Err(Exclusion::Incomplete { what: what.into() });
+        let name = configuration.name();
         if configuration.is_blank() {
-            return Err(incomplete(format!(
-                "its IP configuration `{name}` has no properties"
-            )));
+            return incomplete(format!("its IP configuration `{name}` has no properties"));
         }
         let (found, none) = if self.address_type.is_public() {
-            let Some(reference) = &configuration.properties.public_ip_address else {
+            let Some(id) = &configuration.properties.public_address else {
                 return Err(Exclusion::Other("no public address".into()));
             };
-            if reference.id.is_empty() {
-                return Err(incomplete(format!(
+            if id.is_empty() {
+                return incomplete(format!(
                     "its IP configuration `{name}` names a public address without an id"
-                )));
+                ));
             }
-            let found = public.get(&reference.id);
+            let found = public.get(id);
             if found.is_some_and(PublicAddress::is_blank) {
-                return Err(incomplete(format!(
-                    "the public address `{}` has no properties",
-                    reference.id.name()
-                )));
+                let name = id.name();
+                return incomplete(format!("the public address `{name}` has no properties"));
             }
             (
                 found.and_then(|public| public.properties.ip_address.clone()),
@@ -185,9 +174,9 @@ impl AddressRule {
             Some(block @ AddressField::Block(..)) => Err(Exclusion::AddressBlock {
                 block: block.to_string(),
             }),
-            Some(AddressField::Unreadable(text)) => Err(incomplete(format!(
+            Some(AddressField::Unreadable(text)) => incomplete(format!(
                 "`{text}` of its IP configuration `{name}` is no IP address"
-            ))),
+            )),
             None => Err(none),
         }
     }

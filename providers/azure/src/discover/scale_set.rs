@@ -7,79 +7,54 @@
 //! `flexible.rs` read on from there. Neither: `empty_scale_set.rs` finds out why. The set itself is
 //! not read on the good path: Azure allows 12 such reads a minute for a whole fleet.
 
-use std::future::poll_fn;
-use std::task::Poll;
+use std::future::ready;
+use std::pin::pin;
 
 use cloud_autojoin_core::Result;
-use futures::FutureExt;
+use futures::future::{Either, select};
+use serde::de::DeserializeOwned;
 
+use super::candidate::Resolved;
+use super::empty_scale_set::{self, PathEnd, PathEnds};
 use super::lookup::PartialList;
-use super::members::{Opened, PathEnd, Resolved, ScaleSetName, belongs};
 use super::query::Query;
-use super::slot::Slot;
-use super::{empty_scale_set, flexible, uniform};
-use crate::arm::{Listing, NetworkInterface, ResourceId, VirtualMachine, is_not_found};
+use super::{flexible, uniform};
+use crate::arm::{
+    Listing, NetworkInterface, ResourceId, UNIFORM_INTERFACES, VirtualMachine, is_not_found,
+};
 use crate::select::OrchestrationMode;
 
-/// What is wanted of a set beyond its interfaces.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Wanted {
-    /// The mode, where it is configured: only that path is asked.
-    pub mode: Option<OrchestrationMode>,
-    /// The instances' own tags, which a Uniform set keeps in a list of its own.
-    pub instance_tags: bool,
-}
-
-/// Resolves one scale set.
+/// Resolves one scale set, by the paths of either mode or of the one that is given. With
+/// `instance_tags` the instances' own tags are read too, which a Uniform set keeps in a list of its
+/// own.
 ///
 /// # Errors
 ///
 /// There is no such set; or what its mode takes cannot be read, wholly.
 pub(super) async fn resolve(
     query: Query<'_>,
-    set: &ScaleSetName,
-    wanted: Wanted,
+    set: &ResourceId,
+    mode: Option<OrchestrationMode>,
+    instance_tags: bool,
 ) -> Result<Resolved> {
-    let id = set.id(query);
-    if wanted.mode.is_none()
-        && let Some(mode) = query.caches.mode(&id)
+    if mode.is_none()
+        && let Some(known) = query.caches.mode(set)
     {
-        match attempt(
-            query,
-            set,
-            Wanted {
-                mode: Some(mode),
-                ..wanted
+        match attempt(query, set, Some(known), instance_tags).await? {
+            Attempt::Members(resolved) => return Ok(resolved),
+            // The set was emptied, or made anew in the other mode: all is asked again.
+            Attempt::Neither(mut ends) => match ends.take(|error| !is_not_found(error)) {
+                Some(error) => return Err(error),
+                None => query.caches.keep_mode(set, None),
             },
-        )
-        .await
-        {
-            Ok(Attempt::Members(resolved)) => return Ok(resolved),
-            Ok(Attempt::Neither { uniform, flexible }) => {
-                let end = match mode {
-                    OrchestrationMode::Uniform => uniform,
-                    OrchestrationMode::Flexible => flexible,
-                };
-                match end {
-                    // The set was emptied, or made anew in the other mode: all is asked again.
-                    Some(PathEnd::Empty) | None => query.caches.keep_mode(&id, None),
-                    Some(PathEnd::Failed(error)) if is_not_found(&error) => {
-                        query.caches.keep_mode(&id, None)
-                    }
-                    Some(PathEnd::Failed(error)) => return Err(error),
-                }
-            }
-            Err(error) => return Err(error),
         }
     }
-    match attempt(query, set, wanted).await? {
+    match attempt(query, set, mode, instance_tags).await? {
         Attempt::Members(resolved) => {
-            query.caches.keep_mode(&id, Some(resolved.mode));
+            query.caches.keep_mode(set, resolved.mode);
             Ok(resolved)
         }
-        Attempt::Neither { uniform, flexible } => {
-            empty_scale_set::explain(query, set, uniform, flexible).await
-        }
+        Attempt::Neither(ends) => empty_scale_set::explain(query, set, ends).await,
     }
 }
 
@@ -91,141 +66,128 @@ pub(super) async fn resolve(
 /// What its mode takes cannot be read, wholly.
 pub(super) async fn resolve_listed(
     query: Query<'_>,
-    set: &ScaleSetName,
+    set: &ResourceId,
     mode: Option<OrchestrationMode>,
     instance_tags: bool,
 ) -> Result<Resolved> {
-    match attempt(
-        query,
-        set,
-        Wanted {
-            mode,
-            instance_tags,
-        },
-    )
-    .await?
-    {
+    match attempt(query, set, mode, instance_tags).await? {
         Attempt::Members(resolved) => Ok(resolved),
-        Attempt::Neither { uniform, flexible } => {
-            for end in [uniform, flexible] {
-                if let Some(PathEnd::Failed(error)) = end
-                    && !is_not_found(&error)
-                {
-                    return Err(error);
-                }
-            }
-            Ok(Resolved::new(mode.unwrap_or(OrchestrationMode::Uniform)))
+        Attempt::Neither(mut ends) => {
+            let failure = ends.take(|error| !is_not_found(error));
+            failure.map_or_else(|| Ok(Resolved::default()), Err)
         }
     }
 }
 
 enum Attempt {
     Members(Resolved),
-    Neither {
-        uniform: Option<PathEnd>,
-        flexible: Option<PathEnd>,
-    },
+    Neither(PathEnds),
 }
 
-async fn attempt(query: Query<'_>, set: &ScaleSetName, wanted: Wanted) -> Result<Attempt> {
+/// A list that was read to the first page with a member, or that has none; and the rest of it.
+type Opened<'a, T> = (Vec<T>, Listing<'a, T>);
+
+enum Race<'a> {
+    Uniform(Opened<'a, NetworkInterface>),
+    Flexible(Opened<'a, VirtualMachine>),
+    Neither(PathEnds),
+}
+
+async fn attempt(
+    query: Query<'_>,
+    set: &ResourceId,
+    mode: Option<OrchestrationMode>,
+    instance_tags: bool,
+) -> Result<Attempt> {
     let requests = query.requests();
-    let (group, name) = (set.resource_group.as_str(), set.name.as_str());
-    let id = set.id(query);
-    let asks_mode = |mode| wanted.mode.is_none_or(|wanted| wanted == mode);
-
-    let mut uniform = Slot::empty();
-    if asks_mode(OrchestrationMode::Uniform) {
-        uniform = Slot::new(
-            query
-                .list::<NetworkInterface>(requests.scale_set_network_interfaces(group, name))
-                .open()
-                .boxed(),
-        );
-    }
-    let (mut machines, mut interfaces) = (Slot::empty(), Slot::empty());
-    if asks_mode(OrchestrationMode::Flexible) {
-        machines = Slot::new(
-            open_members(
-                query.list::<VirtualMachine>(requests.scale_set_members(group, name, false)),
-                &id,
+    let asks = |path| mode.is_none_or(|mode| mode == path);
+    let race = async {
+        let uniform = async {
+            let request = requests.of_uniform_set(&UNIFORM_INTERFACES, set);
+            open(
+                query.list(request),
+                asks(OrchestrationMode::Uniform),
+                |_| true,
             )
-            .boxed(),
-        );
-        let first_page = query.list::<NetworkInterface>(requests.network_interfaces(Some(group)));
-        interfaces = Slot::new(begin(first_page, group).boxed());
+            .await
+        };
+        let flexible = async {
+            let is_member = |machine: &VirtualMachine| machine.is_member_of(set) != Some(false);
+            let request = requests.flexible_members(set);
+            open(
+                query.list(request),
+                asks(OrchestrationMode::Flexible),
+                is_member,
+            )
+            .await
+        };
+        match select(pin!(uniform), pin!(flexible)).await {
+            Either::Left((Ok(opened), _)) => Race::Uniform(opened),
+            Either::Right((Ok(opened), _)) => Race::Flexible(opened),
+            Either::Left((Err(uniform), flexible)) => match flexible.await {
+                Ok(opened) => Race::Flexible(opened),
+                Err(flexible) => Race::Neither(PathEnds { flexible, uniform }),
+            },
+            Either::Right((Err(flexible), uniform)) => match uniform.await {
+                Ok(opened) => Race::Uniform(opened),
+                Err(uniform) => Race::Neither(PathEnds { flexible, uniform }),
+            },
+        }
+    };
+    let interfaces = Box::pin(async {
+        if asks(OrchestrationMode::Flexible) {
+            begin(query, set).await.map(Some)
+        } else {
+            Ok(None)
+        }
+    });
+    let (race, interfaces) = match select(pin!(race), interfaces).await {
+        Either::Left((race, interfaces)) => (race, Either::Left(interfaces)),
+        Either::Right((interfaces, race)) => (race.await, Either::Right(ready(interfaces))),
+    };
+    Ok(match race {
+        Race::Neither(ends) => Attempt::Neither(ends),
+        Race::Flexible(opened) => {
+            Attempt::Members(flexible::resolve(query, set, opened, interfaces).await?)
+        }
+        Race::Uniform(opened) => {
+            drop(interfaces);
+            Attempt::Members(uniform::resolve(query, set, opened, instance_tags).await?)
+        }
+    })
+}
+
+/// Reads the list to the first page with a member: where a filter was lost, other machines may come
+/// first. How the path ended where there is none, or where it `is_asked` not.
+async fn open<T: DeserializeOwned>(
+    mut list: Listing<'_, T>,
+    is_asked: bool,
+    is_member: impl Fn(&T) -> bool,
+) -> Result<Opened<'_, T>, PathEnd> {
+    if !is_asked {
+        return Err(None);
     }
-
-    loop {
-        if let Some(opened) = machines.take_if(|(machines, _)| has_member(machines, &id)) {
-            drop(uniform);
-            return flexible::resolve(query, set, opened, interfaces)
-                .await
-                .map(Attempt::Members);
-        }
-        if let Some(opened) = uniform.take_if(has_members) {
-            drop((machines, interfaces));
-            return uniform::resolve(query, set, opened, wanted.instance_tags)
-                .await
-                .map(Attempt::Members);
-        }
-        if !uniform.is_running() && !machines.is_running() {
-            return Ok(Attempt::Neither {
-                uniform: uniform.end(),
-                flexible: machines.end(),
-            });
-        }
-        poll_fn(|context| {
-            // All three go on, whichever is ready.
-            let changed = [
-                uniform.poll(context),
-                machines.poll(context),
-                interfaces.poll(context),
-            ];
-            if changed.contains(&true) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-    }
-}
-
-fn has_members(opened: &Opened<'_, NetworkInterface>) -> bool {
-    !opened.0.is_empty()
-}
-
-/// Reads the list to the first page with a member, or to the end: where the filter was lost, other
-/// machines may come first.
-async fn open_members<'a>(
-    mut list: Listing<'a, VirtualMachine>,
-    scale_set: &ResourceId,
-) -> Result<Opened<'a, VirtualMachine>> {
-    let mut machines = Vec::new();
-    while let Some(page) = list.next().await? {
-        machines.extend(page);
-        if has_member(&machines, scale_set) {
-            break;
+    let mut items = Vec::new();
+    while list.has_more() {
+        items.extend(list.next().await.map_err(|error| Some(Err(error)))?);
+        if items.iter().any(&is_member) {
+            return Ok((items, list));
         }
     }
-    Ok((machines, list))
+    Err(Some(Ok(())))
 }
 
-fn has_member(machines: &[VirtualMachine], scale_set: &ResourceId) -> bool {
-    machines
-        .iter()
-        .any(|machine| belongs(machine, scale_set) != Some(false))
-}
-
+/// The first page of the interfaces of the set's group.
 async fn begin<'a>(
-    mut list: Listing<'a, NetworkInterface>,
-    group: &str,
+    query: Query<'a>,
+    set: &ResourceId,
 ) -> Result<PartialList<'a, NetworkInterface>> {
-    let read = list.next().await?.unwrap_or_default();
+    let group = set.resource_group();
+    let mut rest = query.list_in(group);
     Ok(PartialList {
-        resource_group: Some(group.to_owned()),
-        read,
-        rest: list,
+        resource_group: group.map(str::to_owned),
+        read: rest.next().await?,
+        rest,
         must_list: true,
     })
 }

@@ -5,9 +5,7 @@ use std::time::Duration;
 use cloud_autojoin_core::Error;
 use cloud_autojoin_core::config::key::nearest_name;
 
-use super::members::ScaleSetName;
 use super::query::Query;
-use super::tag_query::each_page;
 use crate::arm::{ResourceId, ScaleSet, name_key, same_name};
 
 /// How long a look-up may take that only explains.
@@ -18,7 +16,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// The scale sets of the subscription are listed for it. When the list fails, the error is returned
 /// as it is.
-pub(super) async fn with_suggestion(query: Query<'_>, set: &ScaleSetName, error: Error) -> Error {
+pub(super) async fn with_suggestion(query: Query<'_>, set: &ResourceId, error: Error) -> Error {
     let Error::Api(error) = error else {
         return error;
     };
@@ -26,51 +24,30 @@ pub(super) async fn with_suggestion(query: Query<'_>, set: &ScaleSetName, error:
         call: &query.call.within(PATIENCE),
         ..query
     };
-    let list = query.list::<ScaleSet>(query.requests().scale_sets(None));
     let mut there: Vec<ResourceId> = Vec::new();
-    if each_page(vec![list], |page| {
-        there.extend(page.into_iter().map(|set| set.id))
-    })
-    .await
-    .is_err()
-    {
+    let listed = query.each(&[], |set: ScaleSet| there.push(set.id)).await;
+    let Some(meant) = listed.ok().and_then(|()| suggestion(set, &there)) else {
         return Error::Api(error);
-    }
-    match suggestion(set, &there) {
-        None => Error::Api(error),
-        Some(suggestion) => {
-            let hint = error
-                .hint()
-                .map(|hint| format!("{hint}; "))
-                .unwrap_or_default();
-            Error::Api(Box::new(error.with_hint(format!("{hint}{suggestion}"))))
-        }
-    }
+    };
+    let hint = error.hint().map(|hint| format!("{hint}; "));
+    let hint = hint.unwrap_or_default() + &meant;
+    error.with_hint(hint).into()
 }
 
-fn suggestion(set: &ScaleSetName, there: &[ResourceId]) -> Option<String> {
-    let group_of = |id: &'_ ResourceId| id.resource_group().unwrap_or_default().to_owned();
-    if let Some(id) = there.iter().find(|id| same_name(id.name(), &set.name)) {
+fn suggestion(set: &ResourceId, there: &[ResourceId]) -> Option<String> {
+    let group_of = |id: &ResourceId| id.resource_group().unwrap_or_default().to_owned();
+    if let Some(id) = there.iter().find(|id| same_name(id.name(), set.name())) {
+        let (name, group) = (id.name(), group_of(id));
         return Some(format!(
-            "there is a scale set `{}` in resource group `{}`",
-            id.name(),
-            group_of(id)
+            "there is a scale set `{name}` in resource group `{group}`"
         ));
     }
-    let in_group: Vec<&ResourceId> = there
-        .iter()
-        .filter(|id| same_name(&group_of(id), &set.resource_group))
-        .collect();
-    let spelled: Vec<String> = in_group
-        .iter()
-        .map(|id| name_key(id.name()).replace('-', "_"))
-        .collect();
-    let nearest = nearest_name(&set.name, spelled.iter().map(String::as_str))?;
-    let id = in_group
-        .iter()
-        .zip(&spelled)
-        .find(|(_, name)| name.as_str() == nearest)
-        .map(|(id, _)| id)?;
+    let group = group_of(set);
+    let in_group = there.iter().filter(|id| same_name(&group_of(id), &group));
+    let spelled = in_group.map(|id| (name_key(id.name()).replace('-', "_"), id));
+    let spelled: Vec<(String, &ResourceId)> = spelled.collect();
+    let nearest = nearest_name(set.name(), spelled.iter().map(|(name, _)| name.as_str()))?;
+    let (_, id) = spelled.iter().find(|(name, _)| name == nearest)?;
     Some(format!("did you mean `{}`?", id.name()))
 }
 
@@ -82,15 +59,8 @@ mod tests {
     fn the_same_name_elsewhere_comes_before_a_similar_one_here() {
         let there = [("prod", "web-servers"), ("prod", "db"), ("Test", "WEB")]
             .map(|(group, name)| ResourceId::scale_set("s", group, name));
-        let meant = |group: &str, name: &str| {
-            suggestion(
-                &ScaleSetName {
-                    resource_group: group.to_owned(),
-                    name: name.to_owned(),
-                },
-                &there,
-            )
-        };
+        let meant =
+            |group: &str, name: &str| suggestion(&ResourceId::scale_set("s", group, name), &there);
         assert_eq!(
             meant("prod", "web").as_deref(),
             Some("there is a scale set `WEB` in resource group `Test`")

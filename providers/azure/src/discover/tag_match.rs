@@ -1,6 +1,6 @@
 //! Whether tags hold, and how near those came that do not.
 //!
-//! Names are compared without case and values exactly, as Azure does. A tag may stand on the
+//! Names are compared without case and values exactly, as Azure does. A tag may be set on the
 //! interface, on its instance or on the scale set of that; which of these count is the query's.
 
 use std::collections::BTreeMap;
@@ -14,56 +14,45 @@ use crate::select::{TagCondition, TagPlace, Tags};
 /// How many different values of one tag are remembered for the answer.
 const VALUES: usize = 20;
 
-/// The tags of one place of an interface.
-pub(super) type TaggedResource<'a> = (TagPlace, &'a arm::Tags);
-
 /// Why the tags do not hold: one reason for each that does not, in the order of the query. Empty:
-/// they hold.
-pub(super) fn judge(wanted: &Tags, tagged: &[TaggedResource<'_>]) -> Vec<Exclusion> {
-    wanted
-        .conditions
-        .iter()
-        .filter_map(|condition| judge_one(wanted, condition, tagged))
-        .collect()
+/// they hold. `tagged` are the tags of an interface and of what it belongs to.
+pub(super) fn judge(wanted: &Tags, tagged: &[(TagPlace, &arm::Tags)]) -> Vec<Exclusion> {
+    let judge_one = |condition: &TagCondition| {
+        let tag = || condition.name.clone();
+        let mut elsewhere = None;
+        let mut differing = None;
+        for (place, tags) in tagged {
+            let counts = wanted.may_be_on(*place);
+            match holds(condition, tags) {
+                true if counts => return None,
+                true => _ = elsewhere.get_or_insert(place),
+                false if counts && differing.is_none() => {
+                    let mut tags = tags.0.iter();
+                    differing = tags.find(|(name, _)| same_name(name, &condition.name));
+                }
+                false => {}
+            }
+        }
+        Some(match (elsewhere, differing) {
+            (Some(place), _) => Exclusion::TagElsewhere {
+                tag: tag(),
+                found_on: place.to_string(),
+            },
+            (None, Some((_, found))) => Exclusion::TagDiffers {
+                tag: tag(),
+                wanted: condition.value.clone(),
+                found: found.clone(),
+            },
+            (None, None) => Exclusion::TagMissing { tag: tag() },
+        })
+    };
+    wanted.conditions.iter().filter_map(judge_one).collect()
 }
 
 /// Whether one condition holds for the tags of one place.
 pub(super) fn holds(condition: &TagCondition, tags: &arm::Tags) -> bool {
-    tags.0
-        .iter()
-        .any(|(name, value)| *value == condition.value && same_name(name, &condition.name))
-}
-
-fn judge_one(
-    wanted: &Tags,
-    condition: &TagCondition,
-    tagged: &[TaggedResource<'_>],
-) -> Option<Exclusion> {
-    let (counting, other): (Vec<&TaggedResource<'_>>, Vec<&TaggedResource<'_>>) = tagged
-        .iter()
-        .partition(|(place, _)| wanted.may_be_on(*place));
-    if counting.iter().any(|(_, tags)| holds(condition, tags)) {
-        return None;
-    }
-    let tag = || condition.name.clone();
-    if let Some((place, _)) = other.iter().find(|(_, tags)| holds(condition, tags)) {
-        return Some(Exclusion::TagElsewhere {
-            tag: tag(),
-            found_on: place.to_string(),
-        });
-    }
-    let found = counting
-        .iter()
-        .flat_map(|(_, tags)| &tags.0)
-        .find(|(name, _)| same_name(name, &condition.name));
-    Some(match found {
-        Some((_, found)) => Exclusion::TagDiffers {
-            tag: tag(),
-            wanted: condition.value.clone(),
-            found: found.clone(),
-        },
-        None => Exclusion::TagMissing { tag: tag() },
-    })
+    let mut tags = tags.0.iter();
+    tags.any(|(name, value)| *value == condition.value && same_name(name, &condition.name))
 }
 
 /// What was seen of tags that did not hold, in a memory that does not grow with what is looked at.
@@ -96,10 +85,8 @@ impl NearMisses {
                     }
                 }
                 Exclusion::TagElsewhere { tag, found_on } => {
-                    *self
-                        .elsewhere
-                        .entry((tag.clone(), found_on.clone()))
-                        .or_default() += 1
+                    let key = (tag.clone(), found_on.clone());
+                    *self.elsewhere.entry(key).or_default() += 1;
                 }
                 _ => {}
             }
@@ -114,33 +101,23 @@ impl NearMisses {
     /// The findings about tags that are set on another resource, and of values that are not the
     /// ones asked for; `things` is what was looked at, in the plural.
     pub(super) fn findings(&self, wanted: &Tags, things: &str) -> Vec<Finding> {
-        let places = [
-            TagPlace::NetworkInterface,
-            TagPlace::Instance,
-            TagPlace::ScaleSet,
-        ];
         let elsewhere = self
             .elsewhere
             .iter()
             .filter_map(|((tag, found_on), count)| {
-                let place = places
-                    .into_iter()
-                    .find(|place| place.to_string() == *found_on)?;
-                let finding = Finding::new(format!(
-                    "of {count} of the {things} tag `{tag}` is set on the {place}"
-                ));
-                Some(with_place(
-                    finding.with_hint(format!("add `tag_on={}`", place.word())),
-                    wanted,
-                    place,
-                ))
+                let mut places = TagPlace::WORDS
+                    .iter()
+                    .filter_map(|word| TagPlace::from_word(word));
+                let place = places.find(|place| place.to_string() == *found_on)?;
+                let message =
+                    format!("of {count} of the {things} tag `{tag}` is set on the {place}");
+                let hint = format!("add `tag_on={}`", place.word());
+                let finding = Finding::new(message).with_hint(hint);
+                Some(with_place(finding, wanted, place))
             });
         let differing = wanted.conditions.iter().filter_map(|condition| {
-            Some(of_values(
-                condition,
-                self.differing.get(&condition.name)?,
-                things,
-            ))
+            let differing = self.differing.get(&condition.name)?;
+            Some(of_values(condition, differing, things))
         });
         elsewhere.chain(differing).collect()
     }
@@ -149,44 +126,36 @@ impl NearMisses {
 fn of_values(condition: &TagCondition, differing: &Differing, things: &str) -> Finding {
     let TagCondition { name, value } = condition;
     let Differing { count, values } = differing;
-    let like = |found: &&String| same_name(found.trim(), value.trim());
-    if let Some(found) = values.keys().find(like) {
-        let count = values[found];
-        return Finding::new(format!(
+    let mut like = values.iter();
+    if let Some((found, count)) = like.find(|(found, _)| same_name(found.trim(), value.trim())) {
+        let message = format!(
             "{count} of the {things} have tag `{name}` = `{found}`, and values are compared exactly"
-        ))
-        .with_hint(format!("ask for the value `{found}`, or correct the tag"));
+        );
+        let hint = format!("ask for the value `{found}`, or correct the tag");
+        return Finding::new(message).with_hint(hint);
     }
-    let near = key::nearest_name(value, values.keys().map(String::as_str))
-        .map(|near| format!("did you mean `{near}`?"));
-    let mut listed: Vec<String> = values
-        .keys()
-        .take(3)
-        .map(|value| format!("`{value}`"))
-        .collect();
+    let listed = values.keys().take(3).map(|value| format!("`{value}`"));
+    let mut listed: Vec<String> = listed.collect();
     if values.len() > listed.len() {
         listed.push("...".to_owned());
     }
-    Finding::new(format!(
-        "{count} of the {things} have tag `{name}` with other values: {}",
-        listed.join(", ")
-    ))
-    .with_hint(near.unwrap_or_else(|| format!("check the value `{value}` of tag `{name}`")))
+    let near = key::nearest_name(value, values.keys().map(String::as_str));
+    let hint = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("check the value `{value}` of tag `{name}`"),
+    };
+    let listed = listed.join(", ");
+    let message = format!("{count} of the {things} have tag `{name}` with other values: {listed}");
+    Finding::new(message).with_hint(hint)
 }
 
 /// The finding with the change by which tags on `place` count: alone where there is one tag, beside
-/// the other places where there are several, each of which may stand elsewhere.
+/// the other places where there are several, each of which may be set elsewhere.
 pub(super) fn with_place(finding: Finding, tags: &Tags, place: TagPlace) -> Finding {
-    let places = if tags.conditions.len() > 1 {
-        tags.places.as_slice()
-    } else {
-        &[]
-    };
-    let words: Vec<&str> = places
-        .iter()
-        .chain([&place])
-        .map(|place| place.word())
-        .collect();
+    let mut words: Vec<&str> = vec![place.word()];
+    if tags.conditions.len() > 1 {
+        words.splice(0..0, tags.places.iter().map(|place| place.word()));
+    }
     finding.with_change("tag_on", Some(&words.join(",")))
 }
 
@@ -213,7 +182,7 @@ mod tests {
         .with_places(places.to_vec())
     }
 
-    fn reasons(wanted: &Tags, tagged: &[TaggedResource<'_>]) -> Vec<String> {
+    fn reasons(wanted: &Tags, tagged: &[(TagPlace, &arm::Tags)]) -> Vec<String> {
         judge(wanted, tagged)
             .iter()
             .map(ToString::to_string)

@@ -8,13 +8,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cloud_autojoin_core::{Exclusion, Result};
+use cloud_autojoin_core::{Error, Exclusion, Result};
 
-use super::candidate::{Candidate, Instance};
-use super::completeness;
-use super::members::{Opened, Resolved, ScaleSetName};
+use super::candidate::{Candidate, Instance, Resolved};
+use super::completeness::incomplete;
 use super::query::Query;
-use crate::arm::{NetworkInterface, ResourceId, VirtualMachine};
+use crate::arm::{Listing, NetworkInterface, ResourceId, UNIFORM_INSTANCES, VirtualMachine};
 use crate::select::OrchestrationMode;
 
 /// Reads the listing to its end, and sorts out what belongs to instances that are gone.
@@ -24,50 +23,38 @@ use crate::select::OrchestrationMode;
 /// A page, or the list of instances where it is needed, that cannot be read.
 pub(super) async fn resolve(
     query: Query<'_>,
-    set: &ScaleSetName,
-    (first, rest): Opened<'_, NetworkInterface>,
+    set: &ResourceId,
+    (first, rest): (Vec<NetworkInterface>, Listing<'_, NetworkInterface>),
     with_instances: bool,
 ) -> Result<Resolved> {
     let interfaces = rest.read_on(first).await?;
-    let doubtful = interfaces
-        .iter()
-        .any(|interface| interface.properties.primary.is_none());
-    let listed = if doubtful || with_instances {
-        Some(instances(query, set, false).await?)
+    let is_doubtful = |interface: &NetworkInterface| interface.properties.primary.is_none();
+    let is_listed = with_instances || interfaces.iter().any(is_doubtful);
+    let mut known = if is_listed {
+        instances(query, set, false).await?
     } else {
-        None
+        HashMap::new()
     };
 
-    let mut resolved = Resolved::new(OrchestrationMode::Uniform);
-    let mut unlisted: HashMap<ResourceId, Arc<Instance>> = HashMap::new();
+    let mut resolved = Resolved {
+        mode: Some(OrchestrationMode::Uniform),
+        ..Resolved::default()
+    };
     for interface in interfaces {
-        let id = instance_id(query, set, &interface);
-        let known = id
-            .as_ref()
-            .zip(listed.as_ref())
-            .and_then(|(id, listed)| listed.get(id))
-            .cloned();
-        let is_gone = listed.is_some()
-            && known.is_none()
-            && id.is_some()
-            && interface.properties.primary.is_none();
-        let instance = known.or_else(|| {
-            id.map(|id| {
-                Arc::clone(
-                    unlisted
-                        .entry(id.clone())
-                        .or_insert_with(|| Arc::new(bare(set, id))),
-                )
-            })
+        let id = instance_id(set, &interface);
+        let is_known = id.as_ref().is_some_and(|id| known.contains_key(id));
+        let is_gone = is_listed && !is_known && id.is_some() && is_doubtful(&interface);
+        let instance = id.map(|id| {
+            let instance = known.entry(id);
+            Arc::clone(instance.or_insert_with_key(|id| Arc::new(bare(set, id))))
         });
         let candidate = Candidate {
             interface,
             instance,
         };
         if is_gone {
-            resolved
-                .excluded
-                .push(candidate.excluded(vec![Exclusion::InstanceGone]));
+            let node = candidate.excluded(vec![Exclusion::InstanceGone]);
+            resolved.excluded.push(node);
         } else {
             resolved.candidates.push(candidate);
         }
@@ -75,87 +62,69 @@ pub(super) async fn resolve(
     Ok(resolved)
 }
 
-/// The instances of the set by their ids, with their instance views if they are wanted.
+/// The instances of the set by their ids, with their power states if they are wanted.
 ///
 /// # Errors
 ///
 /// A page that cannot be read, or an instance view that is wanted and has no power state.
 pub(super) async fn instances(
     query: Query<'_>,
-    set: &ScaleSetName,
+    set: &ResourceId,
     with_view: bool,
 ) -> Result<HashMap<ResourceId, Arc<Instance>>> {
     let requests = query.requests();
-    let list = query.list::<VirtualMachine>(requests.scale_set_instances(
-        &set.resource_group,
-        &set.name,
-        with_view,
-    ));
-    let machines = list.read_on(Vec::new()).await?;
-    let has_state = |machine: &VirtualMachine| {
-        machine
-            .properties
-            .instance_view
-            .as_ref()
-            .is_some_and(|view| view.power_state().is_some())
-    };
-    if let Some(machine) = machines
-        .iter()
-        .find(|machine| with_view && machine.is_made() && !has_state(machine))
-    {
-        return Err(completeness::of_power_state(machine));
+    let list = query.list::<VirtualMachine>(if with_view {
+        requests.uniform_power_states(set)
+    } else {
+        requests.of_uniform_set(&UNIFORM_INSTANCES, set)
+    });
+    let mut instances = HashMap::new();
+    for machine in list.read_on(Vec::new()).await? {
+        if with_view && machine.is_made() && machine.properties.power_state.is_none() {
+            return Err(without_power_state(&machine));
+        }
+        let number = machine.instance_id.as_deref();
+        let number = number.or_else(|| machine.id.after("virtualMachines"));
+        let id = numbered(set, number.unwrap_or_default());
+        let instance = Instance {
+            id: id.clone(),
+            scale_set: Some(set.name().to_owned()),
+            ..Instance::of(machine)
+        };
+        instances.insert(id, Arc::new(instance));
     }
-    Ok(machines
-        .iter()
-        .map(|machine| {
-            let number = machine
-                .instance_id
-                .as_deref()
-                .or_else(|| machine.id.after("virtualMachines"))
-                .unwrap_or_default();
-            let id = numbered(query, set, number);
-            (
-                id.clone(),
-                Arc::new(Instance {
-                    id,
-                    scale_set: Some(set.name.clone()),
-                    ..Instance::of(machine)
-                }),
-            )
-        })
-        .collect())
+    Ok(instances)
+}
+
+/// The error for a virtual machine of which it is unknown whether it runs.
+pub(super) fn without_power_state(machine: &VirtualMachine) -> Error {
+    let operation = format!(
+        "find the power state of virtual machine `{}`",
+        machine.name()
+    );
+    incomplete(operation, "its instance view has none")
 }
 
 /// The id of the instance that an interface belongs to.
-fn instance_id(
-    query: Query<'_>,
-    set: &ScaleSetName,
-    interface: &NetworkInterface,
-) -> Option<ResourceId> {
-    let owner = interface
-        .properties
-        .virtual_machine
-        .as_ref()
-        .map(|machine| &machine.id);
-    let number = interface
-        .id
-        .after("virtualMachines")
-        .or_else(|| owner?.after("virtualMachines"))?;
-    Some(numbered(query, set, number))
+fn instance_id(set: &ResourceId, interface: &NetworkInterface) -> Option<ResourceId> {
+    let owner = interface.properties.virtual_machine.as_ref();
+    let number = interface.id.after("virtualMachines");
+    let number = number.or_else(|| owner?.after("virtualMachines"))?;
+    Some(numbered(set, number))
 }
 
 /// The id of an instance in one spelling: the group in it may be spelled differently by the list of
 /// instances and by that of interfaces.
-fn numbered(query: Query<'_>, set: &ScaleSetName, number: &str) -> ResourceId {
-    ResourceId::new(format!("{}/virtualMachines/{number}", set.id(query)))
+fn numbered(set: &ResourceId, number: &str) -> ResourceId {
+    set.child(&format!("virtualMachines/{number}"))
 }
 
 /// An instance of which only the number is known: Azure names them after the set and the number.
-fn bare(set: &ScaleSetName, id: ResourceId) -> Instance {
+fn bare(set: &ResourceId, id: &ResourceId) -> Instance {
     Instance {
-        name: format!("{}_{}", set.name, id.name()),
-        id,
-        scale_set: Some(set.name.clone()),
+        name: format!("{}_{}", set.name(), id.name()),
+        id: id.clone(),
+        scale_set: Some(set.name().to_owned()),
         ..Instance::default()
     }
 }
