@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 pub type Section = BTreeMap<String, String>;
 
 /// The sections of an INI file by their names. A name and its value are separated by `=` or `:`;
-/// lines that begin with `#` or `;`, values that are empty, and what is before the first section
-/// don't count.
+/// lines that begin with `#` or `;` or are indented, which continue a value, values that are empty,
+/// and what is before the first section don't count.
 pub fn parse(text: &str) -> BTreeMap<String, Section> {
     let mut sections = BTreeMap::<String, Section>::new();
     let mut current = None;
-    for line in text.trim_start_matches('\u{feff}').lines().map(str::trim) {
+    for line in text.trim_start_matches('\u{feff}').lines() {
         if let Some(header) = line.strip_prefix('[') {
             let name = header.split(']').next().unwrap_or_default().trim();
             current = Some(sections.entry(name.to_owned()).or_default());
         } else if let (Some(section), Some((name, value))) =
             (&mut current, line.split_once(['=', ':']))
-            && !line.starts_with(['#', ';'])
+            && !line.starts_with(['#', ';', ' ', '\t'])
             && !value.trim().is_empty()
         {
             section.insert(name.trim().to_owned(), value.trim().to_owned());
@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn names_and_values_belong_to_their_section() {
         let sections = parse(
-            "\u{feff}before = 1\n[a]\n# name = no\n; name = no\nname = x = y\nempty =\n\n[b]\nname: v\nnothing\n",
+            "\u{feff}before = 1\n[a]\n# name = no\n; name = no\nname = x = y\nempty =\n  name = nested\n\n[b]\nname: v\nnothing\n",
         );
         let of = |section: &str| sections.get(section).cloned().unwrap_or_default();
         let pair = |value: &str| Section::from([("name".to_owned(), value.to_owned())]);

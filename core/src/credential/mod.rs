@@ -8,7 +8,7 @@
 //! use cloud_autojoin_core::credential::{AccessToken, Chain, TokenCache};
 //! use cloud_autojoin_core::{Call, Result};
 //!
-//! /// The token at hand, or one from the chain; after a 401, `cache.invalidate(&token)` and once more.
+//! /// The token at hand, or one from the chain; after a 401, `cache.invalidate(...)` and once more.
 //! async fn token(cache: &TokenCache, chain: &Chain, call: &Call) -> Result<AccessToken> {
 //!     let scope = "https://api.example/.default";
 //!     cache.token(scope, call, async |call| chain.token(scope, &call).await).await

@@ -46,18 +46,11 @@ impl AccessToken {
 pub trait Expiring: Clone + PartialEq + Send + Sync + 'static {
     /// When it ends, by the wall clock of [`Clock::wall`].
     fn expires_at(&self) -> SystemTime;
-
-    /// Whether `other` would be refused where this one was: the same secret, whatever its end.
-    fn is_same_secret(&self, other: &Self) -> bool;
 }
 
 impl Expiring for AccessToken {
     fn expires_at(&self) -> SystemTime {
         self.expires_at
-    }
-
-    fn is_same_secret(&self, other: &Self) -> bool {
-        self.secret == other.secret
     }
 }
 
@@ -195,9 +188,9 @@ impl<T: Expiring> TokenCache<T> {
         }
     }
 
-    /// Forgets `token`, which the cloud refused (401). Where another one is at hand already, that
-    /// one stays.
-    pub fn invalidate(&self, token: &T) {
+    /// Forgets the tokens that `is_refused` recognises as the one the cloud refused (401). One
+    /// that has replaced it stays.
+    pub fn invalidate(&self, mut is_refused: impl FnMut(&T) -> bool) {
         for slot in self
             .slots
             .lock()
@@ -205,13 +198,7 @@ impl<T: Expiring> TokenCache<T> {
             .values()
         {
             let mut state = slot.state();
-            if state
-                .held
-                .as_ref()
-                .is_some_and(|held| held.token.is_same_secret(token))
-            {
-                state.held = None;
-            }
+            state.held.take_if(|held| is_refused(&held.token));
         }
     }
 

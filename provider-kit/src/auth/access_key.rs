@@ -1,18 +1,22 @@
-//! Requests signed with an access key: one that is given, or one of the instance's role.
+//! Requests signed with an access key: one that is given, or one that a chain of sources gives.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use cloud_autojoin_core::config::{KeySpec, Options};
-use cloud_autojoin_core::credential::{AccessToken, Chain, Source, TokenCache};
-use cloud_autojoin_core::error::SourceOutcome;
+use cloud_autojoin_core::credential::{Chain, Expiring, Source, TokenCache};
+use cloud_autojoin_core::error::{SourceOutcome, SourceReport};
 use cloud_autojoin_core::http::{Authorizer, Request};
-use cloud_autojoin_core::{Call, DecodeError, Result, Secret};
-use http::header::AUTHORIZATION;
+use cloud_autojoin_core::{Call, CredentialError, Result, Secret};
+use http::header::{AUTHORIZATION, InvalidHeaderValue};
+use serde::Deserialize;
 
 use super::InstanceRole;
+
+/// The end of a key that has none: the last second of the year 9999.
+const NO_END: Duration = Duration::from_secs(253_402_300_799);
 
 /// An access key: long-lived, or temporary with a session token.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub struct AccessKey {
     pub secret: Secret,
     /// The token of a temporary key.
     pub session_token: Option<Secret>,
+    /// When it ends, where it does.
+    pub expires_at: Option<SystemTime>,
 }
 
 impl fmt::Debug for AccessKey {
@@ -31,27 +37,23 @@ impl fmt::Debug for AccessKey {
     }
 }
 
-impl AccessKey {
-    /// The key as what a [`Source`] gives.
-    pub fn into_access_token(self, expires_at: SystemTime) -> AccessToken {
-        let token = self.session_token.as_ref().map(Secret::expose);
-        let packed =
-            serde_json::to_string(&(&self.id, self.secret.expose(), token)).unwrap_or_default();
-        AccessToken::new(Secret::new(packed), expires_at)
-    }
-
-    fn of_access_token(token: &AccessToken) -> Option<Self> {
-        let (id, secret, token): (String, String, Option<String>) =
-            serde_json::from_str(token.secret().expose()).ok()?;
-        Some(Self {
-            id,
-            secret: Secret::new(secret),
-            session_token: token.map(Secret::new),
-        })
+impl Expiring for AccessKey {
+    fn expires_at(&self) -> SystemTime {
+        self.expires_at.unwrap_or(UNIX_EPOCH + NO_END)
     }
 }
 
 impl AccessKey {
+    /// A key without an end.
+    pub fn new(id: impl Into<String>, secret: Secret, session_token: Option<Secret>) -> Self {
+        Self {
+            id: id.into(),
+            secret,
+            session_token,
+            expires_at: None,
+        }
+    }
+
     /// The key that these keys of the join string or the environment give; one half without the
     /// other is a problem.
     pub fn from_options(
@@ -61,24 +63,68 @@ impl AccessKey {
         session_token: &KeySpec,
     ) -> Option<Self> {
         let token = options.secret(session_token);
+        let given = |spec: &KeySpec| format!("`{}` is given", spec.name);
         match (options.text(id), options.secret(secret)) {
-            (Some(id), Some(secret)) => {
-                return Some(Self {
-                    id,
-                    secret,
-                    session_token: token,
-                });
-            }
-            (Some(_), None) => {
-                options.add_missing(secret, Some(&format!("`{}` is given", id.name)))
-            }
-            (None, Some(_)) => {
-                options.add_missing(id, Some(&format!("`{}` is given", secret.name)))
+            (Some(id), Some(secret)) => return Some(Self::new(id, secret, token)),
+            (Some(_), None) => options.add_missing(secret, Some(&given(id))),
+            (None, Some(_)) => options.add_missing(id, Some(&given(secret))),
+            (None, None) if token.is_some() => {
+                options.add_missing(id, Some(&given(session_token)));
             }
             (None, None) => {}
         }
         None
     }
+}
+
+/// A temporary access key in the words of the services that give one.
+#[derive(Deserialize)]
+pub struct KeyResponse {
+    /// `Success`, or why there is no key.
+    #[serde(rename = "Code")]
+    code: Option<String>,
+    #[serde(rename = "Message")]
+    message: Option<String>,
+    #[serde(rename = "AccessKeyId", alias = "accessKeyId", alias = "TmpSecretId")]
+    id: Option<String>,
+    #[serde(rename = "SecretAccessKey", alias = "secretAccessKey")]
+    #[serde(alias = "AccessKeySecret", alias = "TmpSecretKey")]
+    secret: Option<String>,
+    #[serde(rename = "SessionToken", alias = "sessionToken")]
+    #[serde(alias = "SecurityToken", alias = "Token")]
+    session_token: Option<String>,
+    #[serde(rename = "Expiration")]
+    expiration: Option<String>,
+}
+
+impl KeyResponse {
+    /// The key.
+    ///
+    /// # Errors
+    ///
+    /// The response gives a reason in place of a key, or isn't complete.
+    pub fn into_key(self) -> Result<AccessKey, SourceOutcome> {
+        if let Some(code) = self.code.filter(|code| code != "Success") {
+            let message = self.message.unwrap_or_default();
+            return Err(SourceOutcome::failed(format!("{code}: {message}")));
+        }
+        let (Some(id), Some(secret)) = (self.id, self.secret) else {
+            return Err(SourceOutcome::failed("the response holds no access key"));
+        };
+        let end = self.expiration.filter(|text| !text.is_empty());
+        Ok(AccessKey {
+            expires_at: end.map(|text| time(&text)).transpose()?,
+            ..AccessKey::new(id, secret.into(), self.session_token.map(Secret::new))
+        })
+    }
+}
+
+/// A time of RFC 3339 in UTC.
+pub(crate) fn time(text: &str) -> Result<SystemTime, SourceOutcome> {
+    let utc = text.replace("+00:00", "Z").replace("UTC", "Z");
+    humantime::parse_rfc3339_weak(&utc).map_err(|_| {
+        SourceOutcome::failed("the end of the credential isn't a time of RFC 3339 in UTC")
+    })
 }
 
 /// The access key of the join string or the environment, as the first source of a chain.
@@ -89,8 +135,6 @@ pub struct GivenKey {
 }
 
 impl GivenKey {
-    const NAME: &'static str = "access key";
-
     /// The key, or what to say of its absence: `` `access_key_id` isn't set ``.
     pub fn new(key: Option<AccessKey>, missing: impl Into<String>) -> Self {
         Self {
@@ -101,33 +145,67 @@ impl GivenKey {
 }
 
 #[async_trait]
-impl Source for GivenKey {
+impl Source<AccessKey> for GivenKey {
     fn name(&self) -> &'static str {
-        Self::NAME
+        "access key"
     }
 
-    async fn token(&self, _: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        const DAY: Duration = Duration::from_secs(24 * 3600);
-        let key = self
-            .key
-            .clone()
-            .ok_or_else(|| SourceOutcome::NotConfigured(self.missing.clone()))?;
-        Ok(key.into_access_token(call.clock().wall() + DAY))
+    async fn token(&self, _: &str, _: &Call) -> Result<AccessKey, SourceOutcome> {
+        let missing = || SourceOutcome::NotConfigured(self.missing.clone());
+        self.key.clone().ok_or_else(missing)
+    }
+}
+
+/// The keys of a [`Chain`]: requested once for all callers, and renewed before they end.
+#[derive(Debug)]
+pub struct AccessKeys {
+    provider: &'static str,
+    chain: Chain<AccessKey>,
+    cache: TokenCache<AccessKey>,
+}
+
+impl AccessKeys {
+    /// The keys that `chain` gives for `provider`.
+    pub fn new(provider: &'static str, chain: Chain<AccessKey>) -> Arc<Self> {
+        Arc::new(Self {
+            provider,
+            chain,
+            cache: TokenCache::new(),
+        })
+    }
+
+    /// The key at hand, or one of the chain. `scope` is passed on to its sources.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Credential`](cloud_autojoin_core::Error::Credential) with every source asked.
+    pub async fn get(&self, scope: &str, call: &Call) -> Result<AccessKey> {
+        self.cache
+            .token(scope, call, async |call| {
+                self.chain.token(scope, &call).await
+            })
+            .await
+    }
+
+    /// The source in use, once one gave a key.
+    pub fn identity(&self) -> Option<String> {
+        self.chain.identity()
     }
 }
 
 /// Signs a request in place, at this time.
-pub type SignRequest = fn(&mut Request, &AccessKey, SystemTime);
-
-/// Signs every attempt with the access key that a [`Chain`] of credential sources gives.
 ///
-/// A temporary key is requested once for all callers and renewed before it expires.
+/// # Errors
+///
+/// The key holds characters that no header can carry, such as a line break at its end.
+pub type SignRequest =
+    dyn Fn(&mut Request, &AccessKey, SystemTime) -> Result<(), InvalidHeaderValue> + Send + Sync;
+
+/// Signs every attempt with the key at hand.
 pub struct SigningAuthorizer {
-    provider: &'static str,
-    chain: Chain,
-    cache: TokenCache,
-    sign: SignRequest,
-    used: Mutex<Option<(AccessToken, String)>>,
+    keys: Arc<AccessKeys>,
+    scope: String,
+    sign: Box<SignRequest>,
 }
 
 impl SigningAuthorizer {
@@ -138,84 +216,75 @@ impl SigningAuthorizer {
         [id, secret, session_token]: [&KeySpec; 3],
         role: InstanceRole,
         permission: &str,
-        sign: SignRequest,
+        sign: fn(&mut Request, &AccessKey, SystemTime) -> Result<(), InvalidHeaderValue>,
     ) -> Arc<Self> {
-        let (provider, keys) = (
-            role.provider(),
-            format!("`{}` and `{}`", id.name, secret.name),
-        );
+        let provider = role.provider();
+        let keys = format!("`{}` and `{}`", id.name, secret.name);
         let key = AccessKey::from_options(options, id, secret, session_token);
         let given = GivenKey::new(key, format!("{keys} aren't set"));
         let hint =
             format!("set {keys}, or attach a role with the action `{permission}` to the instance");
         let chain = Chain::new(provider, vec![Box::new(given), Box::new(role)]).with_hint(hint);
-        Arc::new(Self::new(provider, chain, sign))
+        Self::new(AccessKeys::new(provider, chain), "", sign)
     }
 
-    /// Signs by `sign` with the keys of `chain`.
-    pub fn new(provider: &'static str, chain: Chain, sign: SignRequest) -> Self {
-        Self {
-            provider,
-            chain,
-            cache: TokenCache::new(),
-            sign,
-            used: Mutex::default(),
-        }
+    /// Signs by `sign` with the keys for `scope`.
+    pub fn new(
+        keys: Arc<AccessKeys>,
+        scope: impl Into<String>,
+        sign: impl Fn(&mut Request, &AccessKey, SystemTime) -> Result<(), InvalidHeaderValue>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            keys,
+            scope: scope.into(),
+            sign: Box::new(sign),
+        })
     }
 }
 
 #[async_trait]
 impl Authorizer for SigningAuthorizer {
     async fn authorize(&self, request: &mut Request, call: &Call) -> Result<()> {
-        let token = self
-            .cache
-            .token("", call, async |call| self.chain.token("", &call).await)
-            .await?;
-        let Some(key) = AccessKey::of_access_token(&token) else {
-            return Err(DecodeError::new(
-                self.provider,
-                "get an access key",
-                "the source gave no access key",
-            )
-            .into());
-        };
-        (self.sign)(request, &key, call.clock().wall());
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some((token, key.id));
-        Ok(())
+        let key = self.keys.get(&self.scope, call).await?;
+        (self.sign)(request, &key, call.clock().wall()).map_err(|_| {
+            let reason = "it holds characters that an access key can't have";
+            let report = SourceReport::failed("access key", reason);
+            CredentialError::new(self.keys.provider, vec![report])
+                .with_hint("remove line breaks and control characters from it")
+                .into()
+        })
     }
 
+    /// A key without an end is forgotten too, for the next call, but nothing new is to be had now.
     async fn refresh(&self, refused: &Request) -> bool {
-        // The id of the key is in the query or in the header. Another key may be in use by now.
-        let is_of = |id: &str| {
-            let header = refused
-                .headers()
-                .get(AUTHORIZATION)
-                .and_then(|value| value.to_str().ok());
-            header.is_some_and(|text| text.contains(id))
-                || refused.url().query_pairs().any(|(_, value)| value == id)
-        };
-        if let Some((token, _)) = self
-            .used
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .filter(|(_, id)| is_of(id))
-        {
-            self.cache.invalidate(token);
-        }
-        self.chain.chosen() != Some(GivenKey::NAME)
+        let header = refused.headers().get(AUTHORIZATION);
+        let header = header.and_then(|value| value.to_str().ok());
+        let mut is_replaceable = true;
+        self.keys.cache.invalidate(|key| {
+            // Its id is in the query or in the header. Another key may be in use by now.
+            let is_refused = header.is_some_and(|text| text.contains(&key.id))
+                || refused
+                    .url()
+                    .query_pairs()
+                    .any(|(_, value)| value == key.id);
+            is_replaceable &= !is_refused || key.expires_at.is_some();
+            is_refused
+        });
+        is_replaceable
     }
 
     fn identity(&self) -> Option<String> {
-        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(format!("{} `{}`", self.chain.chosen()?, used.as_ref()?.1))
+        self.keys.identity()
     }
 }
 
 impl fmt::Debug for SigningAuthorizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningAuthorizer")
-            .field("chain", &self.chain)
+            .field("keys", &self.keys)
             .finish_non_exhaustive()
     }
 }
@@ -236,38 +305,41 @@ mod tests {
     struct Numbered(AtomicU32);
 
     #[async_trait]
-    impl Source for Numbered {
+    impl Source<AccessKey> for Numbered {
         fn name(&self) -> &'static str {
             "role"
         }
 
-        async fn token(&self, _: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
+        async fn token(&self, _: &str, call: &Call) -> Result<AccessKey, SourceOutcome> {
             let id = format!("ID{}", self.0.fetch_add(1, Ordering::Relaxed));
-            let key = AccessKey {
-                id,
-                secret: Secret::new("s"),
-                session_token: Some(Secret::new("t\"")),
-            };
-            Ok(key.into_access_token(call.clock().wall() + Duration::from_secs(3600)))
+            Ok(AccessKey {
+                expires_at: Some(call.clock().wall() + Duration::from_secs(3600)),
+                ..AccessKey::new(id, Secret::new("s"), Some(Secret::new("t")))
+            })
         }
     }
 
-    fn sign(request: &mut Request, key: &AccessKey, _: SystemTime) {
-        let text = format!(
-            "{}:{}:{}",
-            key.id,
-            key.secret.expose(),
-            key.session_token.as_ref().map_or("", Secret::expose)
-        );
-        request.set_header(AUTHORIZATION, HeaderValue::from_str(&text).unwrap());
+    fn sign(
+        request: &mut Request,
+        key: &AccessKey,
+        _: SystemTime,
+    ) -> Result<(), InvalidHeaderValue> {
+        let token = key.session_token.as_ref().map_or("", Secret::expose);
+        let text = format!("{}:{}:{token}", key.id, key.secret.expose());
+        request.set_header(AUTHORIZATION, HeaderValue::from_str(&text)?);
+        Ok(())
     }
 
-    fn authorizer(key: Option<AccessKey>) -> SigningAuthorizer {
-        let sources: Vec<Box<dyn Source>> = vec![
+    fn authorizer(key: Option<AccessKey>) -> Arc<SigningAuthorizer> {
+        let sources: Vec<Box<dyn Source<AccessKey>>> = vec![
             Box::new(GivenKey::new(key, "`key` isn't set")),
             Box::new(Numbered::default()),
         ];
-        SigningAuthorizer::new("example", Chain::new("example", sources), sign)
+        SigningAuthorizer::new(
+            AccessKeys::new("example", Chain::new("example", sources)),
+            "",
+            sign,
+        )
     }
 
     async fn signed(authorizer: &SigningAuthorizer) -> String {
@@ -286,18 +358,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_key_that_is_given_is_used_and_never_changes() {
-        let authorizer = authorizer(Some(AccessKey {
-            id: "AK".into(),
-            secret: Secret::new("s"),
-            session_token: None,
-        }));
+        let authorizer = authorizer(Some(AccessKey::new("AK", Secret::new("s"), None)));
         assert_eq!(signed(&authorizer).await, "AK:s:");
         assert_eq!(
             (
                 authorizer.refresh(&sent(&authorizer).await).await,
                 authorizer.identity().as_deref()
             ),
-            (false, Some("access key `AK`"))
+            (false, Some("access key"))
         );
     }
 
@@ -306,15 +374,56 @@ mod tests {
         let authorizer = authorizer(None);
         assert_eq!(
             (signed(&authorizer).await, signed(&authorizer).await),
-            ("ID0:s:t\"".to_owned(), "ID0:s:t\"".to_owned())
+            ("ID0:s:t".to_owned(), "ID0:s:t".to_owned())
         );
         let refused = sent(&authorizer).await;
         for _ in 0..2 {
             // The key that has replaced the refused one is kept.
             assert!(authorizer.refresh(&refused).await);
-            assert_eq!(signed(&authorizer).await, "ID1:s:t\"");
+            assert_eq!(signed(&authorizer).await, "ID1:s:t");
         }
-        assert_eq!(authorizer.identity().as_deref(), Some("role `ID1`"));
+        assert_eq!(authorizer.identity().as_deref(), Some("role"));
         assert!(!format!("{authorizer:?}").contains("s:t"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_no_header_can_carry_is_an_error_without_it() {
+        let authorizer = authorizer(Some(AccessKey::new("AK", Secret::new("canary\n"), None)));
+        let call = Call::new(&Clock::system(), Duration::from_secs(60));
+        let mut request = Request::get("list", "https://api.example/".parse().unwrap());
+        let error = authorizer.authorize(&mut request, &call).await.unwrap_err();
+        let text = format!("{error:?} {}", error.chain());
+        assert!(
+            text.contains("characters") && !text.contains("canary"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_key_is_read_in_the_words_of_every_service() {
+        for json in [
+            r#"{"AccessKeyId":"A","SecretAccessKey":"S","Token":"T","Expiration":"2027-01-01T00:00:00Z","Code":"Success"}"#,
+            r#"{"AccessKeyId":"A","SecretAccessKey":"S","SessionToken":"T","Expiration":"2027-01-01T00:00:00+00:00","Version":1}"#,
+            r#"{"AccessKeyId":"A","AccessKeySecret":"S","SecurityToken":"T","Expiration":"2027-01-01T00:00:00Z"}"#,
+            r#"{"TmpSecretId":"A","TmpSecretKey":"S","Token":"T","ExpiredTime":1798761600,"Expiration":"2027-01-01T00:00:00Z"}"#,
+        ] {
+            let key = serde_json::from_str::<KeyResponse>(json).unwrap();
+            let key = key.into_key().unwrap();
+            assert_eq!((key.id.as_str(), key.secret.expose()), ("A", "S"));
+            assert_eq!(key.session_token.unwrap().expose(), "T");
+            let end = UNIX_EPOCH + Duration::from_secs(1_798_761_600);
+            assert_eq!(key.expires_at, Some(end));
+        }
+        for json in [
+            "{}",
+            r#"{"Code":"AssumeRoleUnauthorizedAccess","Message":"no trust"}"#,
+            r#"{"AccessKeyId":"A","SecretAccessKey":"canary","Expiration":"tomorrow"}"#,
+        ] {
+            let key = serde_json::from_str::<KeyResponse>(json).unwrap();
+            let Err(SourceOutcome::Failed(error)) = key.into_key() else {
+                panic!("{json}")
+            };
+            assert!(!format!("{error} {error:?}").contains("canary"));
+        }
     }
 }

@@ -1,12 +1,11 @@
 //! An access token of a chain of credential sources, renewed before it expires.
 
 use std::fmt;
-use std::time::UNIX_EPOCH;
 
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{AccessToken, Chain, TokenCache};
 use cloud_autojoin_core::http::{Authorizer, Request};
-use cloud_autojoin_core::{Call, DecodeError, Result, Secret};
+use cloud_autojoin_core::{Call, DecodeError, Result};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 /// Sends the access token that a [`Chain`] of credential sources gives, as `Authorization: Bearer
@@ -87,13 +86,12 @@ impl Authorizer for BearerAuthorizer {
             .get(header)
             .and_then(|value| value.to_str().ok())
         {
-            let text = if self.header.is_some() {
-                text
-            } else {
-                text.trim_start_matches("Bearer ")
+            let text = match &self.header {
+                Some(_) => text,
+                None => text.trim_start_matches("Bearer "),
             };
             self.cache
-                .invalidate(&AccessToken::new(Secret::new(text), UNIX_EPOCH));
+                .invalidate(|token| token.secret().expose() == text);
         }
         true
     }

@@ -2,12 +2,14 @@
 
 #[cfg(feature = "sign")]
 mod access_key;
+#[cfg(feature = "aws-credentials")]
+pub mod aws;
 mod bearer;
 mod header;
 #[cfg(feature = "sign")]
 pub mod http_signature;
 #[cfg(feature = "sign")]
-mod instance_role;
+mod instance_metadata;
 #[cfg(feature = "sign")]
 mod private_key;
 #[cfg(feature = "sign")]
@@ -18,10 +20,12 @@ pub mod sigv4;
 pub mod ssh;
 
 #[cfg(feature = "sign")]
-pub use access_key::{AccessKey, GivenKey, SignRequest, SigningAuthorizer};
+pub use access_key::{
+    AccessKey, AccessKeys, GivenKey, KeyResponse, SignRequest, SigningAuthorizer,
+};
 pub use bearer::BearerAuthorizer;
 pub use header::StaticHeader;
 #[cfg(feature = "sign")]
-pub use instance_role::InstanceRole;
+pub use instance_metadata::{InstanceMetadata, InstanceRole, Reader};
 #[cfg(feature = "sign")]
 pub use private_key::PrivateKey;

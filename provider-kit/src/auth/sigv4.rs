@@ -168,11 +168,7 @@ mod tests {
             );
         }
         let secret = Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
-        let key = AccessKey {
-            id: "AKIDEXAMPLE".to_owned(),
-            secret,
-            session_token: token.map(Secret::new),
-        };
+        let key = AccessKey::new("AKIDEXAMPLE", secret, token.map(Secret::new));
         let time = humantime::parse_rfc3339("2015-08-30T12:36:00Z").unwrap();
         sign(&mut request, &key, "us-east-1", "service", time).unwrap();
         // What is signed is signed anew at the next attempt.
@@ -324,11 +320,7 @@ mod tests {
     fn a_key_that_no_header_can_carry_is_an_error() {
         let mut request =
             Request::get("test", Url::parse("https://example.amazonaws.com").unwrap());
-        let key = AccessKey {
-            id: "AKID\n".to_owned(),
-            secret: Secret::new("s"),
-            session_token: None,
-        };
+        let key = AccessKey::new("AKID\n", Secret::new("s"), None);
         assert!(sign(&mut request, &key, "r", "s", SystemTime::UNIX_EPOCH).is_err());
     }
 }

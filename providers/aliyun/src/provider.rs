@@ -8,12 +8,11 @@ use cloud_autojoin_core::{
     Call, ConfigProblem, ConfigString, Context, Discovery, Provider, Result, RoleDocument,
     RoleFormat,
 };
-use cloud_autojoin_provider_kit::auth::{InstanceRole, SigningAuthorizer};
+use cloud_autojoin_provider_kit::auth::{InstanceMetadata, InstanceRole, SigningAuthorizer};
 use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use cloud_autojoin_provider_kit::{
     ApiClient, Instance, Options, Pages, Places, Selection, TagFilter,
 };
-use http::header::HeaderName;
 use url::Url;
 
 use crate::api::{AliyunApi, InstancePage};
@@ -80,13 +79,12 @@ fn regional_endpoint(region: &str) -> Result<Url, ConfigProblem> {
 
 /// Signs with the access key that is given, else with that of the RAM role.
 fn authorizer(options: &mut Options<'_>, context: &Context) -> Option<Arc<dyn Authorizer>> {
-    let metadata = options.url(&METADATA_ENDPOINT)?;
-    let roles = metadata.join("/latest/meta-data/ram/security-credentials/");
-    let role = InstanceRole::new(NAME, context.http().clone(), roles.ok()?).with_session(
-        metadata.join("/latest/api/token").ok()?,
-        HeaderName::from_static("x-aliyun-ecs-metadata-token-ttl-seconds"),
-        HeaderName::from_static("x-aliyun-ecs-metadata-token"),
+    let base = options.url(&METADATA_ENDPOINT)?;
+    let metadata = InstanceMetadata::new(NAME, context.http().clone(), base).with_session(
+        "x-aliyun-ecs-metadata-token",
+        "x-aliyun-ecs-metadata-token-ttl-seconds",
     );
+    let role = InstanceRole::new(metadata, "/latest/meta-data/ram/security-credentials/");
     let keys = [&ACCESS_KEY_ID, &ACCESS_KEY_SECRET, &SECURITY_TOKEN];
     Some(SigningAuthorizer::of_key_or_role(
         options, keys, role, PERMISSION, sign,

@@ -9,11 +9,17 @@ use cloud_autojoin_core::Secret;
 use cloud_autojoin_core::http::Request;
 use cloud_autojoin_provider_kit::auth::AccessKey;
 use cloud_autojoin_provider_kit::auth::sign::hmac_sha1_base64;
+use http::header::InvalidHeaderValue;
 use url::form_urlencoded::byte_serialize;
 
 /// Signs a `GET`. The service refuses a nonce that it has seen, so every attempt has its own.
-pub(crate) fn sign(request: &mut Request, key: &AccessKey, now: SystemTime) {
+pub(crate) fn sign(
+    request: &mut Request,
+    key: &AccessKey,
+    now: SystemTime,
+) -> Result<(), InvalidHeaderValue> {
     sign_with_nonce(request, key, now, format!("{:032x}", fastrand::u128(..)));
+    Ok(())
 }
 
 fn sign_with_nonce(request: &mut Request, key: &AccessKey, now: SystemTime, nonce: String) {
@@ -91,11 +97,7 @@ mod tests {
                 ("Tag.1.Value", value),
             ]);
             let mut request = Request::get("list", url);
-            let key = AccessKey {
-                id: "AKIDEXAMPLE".into(),
-                secret: Secret::new("SECRETEXAMPLE"),
-                session_token: None,
-            };
+            let key = AccessKey::new("AKIDEXAMPLE", Secret::new("SECRETEXAMPLE"), None);
             let now = humantime::parse_rfc3339("2026-11-22T23:02:20Z").unwrap();
             sign_with_nonce(&mut request, &key, now, nonce.to_owned());
             let signature = request
@@ -111,18 +113,11 @@ mod tests {
 
     #[test]
     fn every_attempt_has_another_nonce() {
-        let key = AccessKey {
-            id: "A".into(),
-            secret: Secret::new("S"),
-            session_token: Some(Secret::new("T")),
-        };
+        let key = AccessKey::new("A", Secret::new("S"), Some(Secret::new("T")));
         let signed = || {
             let mut request = Request::get("list", "https://api.example/?A=b".parse().unwrap());
-            sign(
-                &mut request,
-                &key,
-                SystemTime::UNIX_EPOCH + Duration::from_secs(1),
-            );
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+            sign(&mut request, &key, now).unwrap();
             request.url().to_string()
         };
         assert_ne!(signed(), signed());

@@ -1,18 +1,23 @@
-//! ECS: clusters, their running tasks, and what the tasks are.
+//! ECS: clusters, their running tasks, what the tasks are, and the hosts of those without an
+//! address of their own.
 //!
-//! Shape: docs.aws.amazon.com/AmazonECS/latest/APIReference, `ListClusters`, `ListTasks` and
-//! `DescribeTasks`.
+//! Shape: docs.aws.amazon.com/AmazonECS/latest/APIReference, `ListClusters`, `ListTasks`,
+//! `DescribeTasks` and `DescribeContainerInstances`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use cloud_autojoin_core::http::Request;
-use cloud_autojoin_core::{Call, Exclusion, Node, Result};
+use cloud_autojoin_core::{Address, Call, Exclusion, Node, Result};
+use cloud_autojoin_provider_kit::auth::aws::TARGET;
 use cloud_autojoin_provider_kit::{AddressScope, ApiClient, Instance, Selection};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::TARGET;
+use crate::ec2::{self, Tag};
 
-/// The most tasks the API describes at once.
+/// The most tasks or container instances the API describes at once.
 const MAX_DESCRIBED: usize = 100;
 
 /// The attachment of a task that has a network interface of its own, and its address there.
@@ -20,7 +25,7 @@ const INTERFACE: &str = "ElasticNetworkInterface";
 const PRIVATE_IPV4: &str = "privateIPv4Address";
 
 /// Which tasks are wanted.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Tasks {
     /// Names or ARNs; every cluster when empty.
     pub(crate) clusters: Vec<String>,
@@ -31,21 +36,21 @@ pub(crate) struct Tasks {
 
 /// The running tasks of `region` with their addresses or the reason why they have none.
 pub(crate) async fn list(
-    client: &ApiClient,
+    ecs: &ApiClient,
+    ec2: &ApiClient,
     region: &str,
     wanted: &Tasks,
     call: &Call,
 ) -> Result<Vec<Node>> {
     let clusters = if wanted.clusters.is_empty() {
-        list_all(client, "ListClusters", region, &json!({}), call).await?
+        list_all(ecs, "ListClusters", region, &json!({}), call).await?
     } else {
         wanted.clusters.clone()
     };
-    let families: Vec<Option<&String>> = if wanted.families.is_empty() {
-        vec![None]
-    } else {
-        wanted.families.iter().map(Some).collect()
-    };
+    let mut families: Vec<Option<&String>> = wanted.families.iter().map(Some).collect();
+    if families.is_empty() {
+        families.push(None);
+    }
     let mut nodes = Vec::new();
     for cluster in &clusters {
         for family in &families {
@@ -53,23 +58,69 @@ pub(crate) async fn list(
             if let Some(family) = family {
                 query["family"] = json!(family);
             }
-            let tasks = list_all(client, "ListTasks", cluster, &query, call).await?;
+            let tasks = list_all(ecs, "ListTasks", cluster, &query, call).await?;
             for tasks in tasks.chunks(MAX_DESCRIBED) {
                 let query = json!({"cluster": cluster, "tasks": tasks, "include": ["TAGS"]});
-                let described: Described = client
-                    .json(request(client, "DescribeTasks", cluster, &query), call)
-                    .await?;
-                nodes.extend(
-                    described
-                        .tasks
-                        .into_iter()
-                        .map(|task| node(task, region, &wanted.selection)),
-                );
+                let request = request(ecs, "DescribeTasks", cluster, &query);
+                let described: Described = ecs.json(request, call).await?;
+                let tasks = described.tasks.into_iter();
+                let mut found: Vec<_> = tasks
+                    .map(|task| node(task, region, &wanted.selection))
+                    .collect();
+                locate(&mut found, cluster, ecs, ec2, call).await?;
+                nodes.extend(found.into_iter().map(|(node, _)| node));
                 nodes.extend(described.failures.into_iter().map(missing));
             }
         }
     }
     Ok(nodes)
+}
+
+/// Gives the tasks that share the network of their container instance its address.
+async fn locate(
+    found: &mut [(Node, Option<String>)],
+    cluster: &str,
+    ecs: &ApiClient,
+    ec2: &ApiClient,
+    call: &Call,
+) -> Result<()> {
+    let hosts: BTreeSet<&String> = found.iter().filter_map(|(_, host)| host.as_ref()).collect();
+    if hosts.is_empty() {
+        return Ok(());
+    }
+    let query = json!({"cluster": cluster, "containerInstances": hosts});
+    let request = request(ecs, "DescribeContainerInstances", cluster, &query);
+    let hosts: Hosts = ecs.json(request, call).await?;
+    let ids: BTreeMap<String, String> = hosts
+        .container_instances
+        .into_iter()
+        .map(|host| (host.container_instance_arn, host.ec2_instance_id))
+        .collect();
+    let filter = ("instance-id".to_owned(), ids.values().cloned().collect());
+    let operation = format!("list the container instances of `{cluster}`");
+    let instances = ec2::instances(ec2, &operation, &[filter], call).await?;
+    let addresses: BTreeMap<String, IpAddr> = instances
+        .into_iter()
+        .filter_map(|found| Some((found.instance_id, found.private_ip_address?.parse().ok()?)))
+        .collect();
+    for (node, host) in found {
+        let Some(host) = host else { continue };
+        node.excluded.clear();
+        match ids.get(host).and_then(|id| addresses.get(id)) {
+            Some(ip) => {
+                let address = Address::ip(*ip).with_instance(node.name.clone());
+                node.addresses.push(address);
+            }
+            None => node.excluded.push(Exclusion::Other(
+                format!(
+                    "it shares the network of its container instance `{}`, which EC2 doesn't know",
+                    last_part(host)
+                )
+                .into(),
+            )),
+        }
+    }
+    Ok(())
 }
 
 /// Every ARN of a list, page by page.
@@ -97,26 +148,22 @@ fn request(client: &ApiClient, action: &str, place: &str, query: &Value) -> Requ
     let words = match action {
         "ListClusters" => "list clusters of",
         "ListTasks" => "list tasks of",
-        _ => "describe tasks of",
+        "DescribeTasks" => "describe tasks of",
+        _ => "describe container instances of",
     };
+    let (operation, url) = (format!("{words} `{place}`"), client.endpoint().clone());
+    let json = HeaderValue::from_static("application/x-amz-json-1.1");
+    let mut request = Request::post(operation, url, query.to_string()).header(CONTENT_TYPE, json);
     let target = HeaderValue::from_str(&format!("AmazonEC2ContainerServiceV20141113.{action}"));
-    let mut request = Request::post(
-        format!("{words} `{place}`"),
-        client.endpoint().clone(),
-        query.to_string(),
-    )
-    .header(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/x-amz-json-1.1"),
-    );
     if let Ok(target) = target {
         request.set_header(TARGET, target);
     }
     request
 }
 
-/// The task as a node. Like go-discover it gives the first private address of its own interface.
-fn node(task: Task, region: &str, selection: &Selection) -> Node {
+/// The task as a node, and its container instance if only that one's address is missing. Like
+/// go-discover it gives the first private address of its own interface.
+fn node(task: Task, region: &str, selection: &Selection) -> (Node, Option<String>) {
     let name = last_part(&task.task_arn).to_owned();
     let is_running = task.desired_status == "RUNNING";
     let status = if is_running {
@@ -124,48 +171,31 @@ fn node(task: Task, region: &str, selection: &Selection) -> Node {
     } else {
         task.desired_status
     };
+    let host = task.container_instance_arn;
     let mut found = Instance::new("task", task.task_arn, name)
         .with_state(status, is_running)
         .with_attribute("region", region)
         .with_attribute("cluster", last_part(&task.cluster_arn))
         .with_attribute("task definition", last_part(&task.task_definition_arn))
-        .with_attribute("launch type", task.launch_type.unwrap_or_default())
-        .with_attribute(
-            "availability zone",
-            task.availability_zone.unwrap_or_default(),
-        );
-    found.tags = task
-        .tags
-        .into_iter()
-        .map(|tag| (tag.key, tag.value))
-        .collect();
-    let details = task
-        .attachments
+        .with_attribute("launch type", task.launch_type)
+        .with_attribute("availability zone", task.availability_zone)
+        .with_attribute("container instance", last_part(&host));
+    let tags = task.tags.into_iter().map(|tag| (tag.key, tag.value));
+    found.tags = tags.collect();
+    let attachments = &task.attachments;
+    let details = attachments
         .iter()
         .flat_map(|attachment| &attachment.details);
-    match details
-        .filter(|detail| detail.name == PRIVATE_IPV4)
-        .find_map(|detail| detail.value.as_deref())
-    {
-        Some(ip) => found.add_address(ip, AddressScope::Private),
-        None if !task
-            .attachments
-            .iter()
-            .any(|attachment| attachment.kind == INTERFACE) =>
-        {
-            found.excluded = Some(no_interface(task.container_instance_arn.as_deref()))
-        }
-        None => {}
+    let mut addresses = details.filter(|detail| detail.name == PRIVATE_IPV4);
+    if let Some(ip) = addresses.find_map(|detail| detail.value.as_deref()) {
+        found.add_address(ip, AddressScope::Private);
     }
-    selection.apply(found)
-}
-
-/// Why a task of the network mode `bridge` or `host` has no address.
-fn no_interface(container_instance: Option<&str>) -> Exclusion {
-    let place = container_instance.map_or_else(String::new, |arn| format!(" `{}`", last_part(arn)));
-    Exclusion::Other(
-        format!("it has no network interface of its own (network mode isn't awsvpc); it is at the address of its container instance{place}").into(),
-    )
+    let has_interface = attachments
+        .iter()
+        .any(|attachment| attachment.kind == INTERFACE);
+    let node = selection.apply(found);
+    let is_located = has_interface || host.is_empty() || node.excluded != [Exclusion::NoAddress];
+    (node, (!is_located).then_some(host))
 }
 
 fn missing(failure: Failure) -> Node {
@@ -199,54 +229,53 @@ struct Described {
     failures: Vec<Failure>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct Failure {
-    #[serde(default)]
     arn: String,
-    #[serde(default)]
     reason: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Task {
+    task_arn: String,
+    cluster_arn: String,
+    task_definition_arn: String,
+    desired_status: String,
+    last_status: String,
+    launch_type: String,
+    availability_zone: String,
+    container_instance_arn: String,
+    tags: Vec<Tag>,
+    attachments: Vec<Attachment>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Attachment {
+    #[serde(rename = "type")]
+    kind: String,
+    details: Vec<Detail>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Detail {
+    name: String,
+    value: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Task {
-    task_arn: String,
-    #[serde(default)]
-    cluster_arn: String,
-    #[serde(default)]
-    task_definition_arn: String,
-    #[serde(default)]
-    desired_status: String,
-    #[serde(default)]
-    last_status: String,
-    launch_type: Option<String>,
-    availability_zone: Option<String>,
-    container_instance_arn: Option<String>,
-    #[serde(default)]
-    tags: Vec<Tag>,
-    #[serde(default)]
-    attachments: Vec<Attachment>,
+struct Hosts {
+    container_instances: Vec<Host>,
 }
 
-/// A tag without a value has none.
-#[derive(Deserialize)]
-struct Tag {
-    key: String,
-    #[serde(default)]
-    value: String,
-}
-
-#[derive(Deserialize)]
-struct Attachment {
-    #[serde(rename = "type", default)]
-    kind: String,
-    #[serde(default)]
-    details: Vec<Detail>,
-}
-
-#[derive(Deserialize)]
-struct Detail {
-    #[serde(default)]
-    name: String,
-    value: Option<String>,
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Host {
+    container_instance_arn: String,
+    /// Of ECS Anywhere `mi-...`, which isn't in EC2.
+    ec2_instance_id: String,
 }

@@ -11,7 +11,7 @@ pub(crate) const TAG_KEY: KeySpec = KeySpec::new(
 
 pub(crate) const TAG_VALUE: KeySpec = KeySpec::new(
     "tag_value",
-    "the value of the tag `tag_key`; empty by default. For EC2, `*` and `?` stand for other characters, unless `\\` is before them",
+    "the value of the tag `tag_key`; empty by default. For EC2, `*` and `?` stand for other characters, unless `\\` is before them, and `self` for the value that this instance has",
 );
 
 pub(crate) const TAG: KeySpec = keys::TAG;
@@ -43,13 +43,13 @@ pub(crate) const SERVICE: KeySpec = KeySpec::new(
 
 pub(crate) const ECS_CLUSTER: KeySpec = KeySpec::new(
     "ecs_cluster",
-    "names or ARNs of the clusters whose tasks are looked for, with `service=ecs`; all by default",
+    "names or ARNs of the clusters whose tasks are looked for, with `service=ecs`; `self` is that of this task; all by default",
 )
 .values(Values::List);
 
 pub(crate) const ECS_FAMILY: KeySpec = KeySpec::new(
     "ecs_family",
-    "families of task definitions whose tasks are looked for, with `service=ecs`; all by default",
+    "families of task definitions whose tasks are looked for, with `service=ecs`; `self` is that of this task; all by default",
 )
 .values(Values::List);
 

@@ -1,15 +1,9 @@
 #![doc = include_str!("../README.md")]
 
-mod api;
-mod credential;
 mod ec2;
 mod ecs;
-mod endpoint;
 mod keys;
-mod metadata;
-mod profile;
 mod provider;
-mod region;
 mod role;
 mod select;
 

@@ -7,149 +7,111 @@ use cloud_autojoin_core::{
     Call, ConfigProblem, Context, Discovery, Error, Finding, Node, Provider, Result,
     TransportFailure,
 };
-use cloud_autojoin_provider_kit::auth::sigv4::AccessKey;
+use cloud_autojoin_provider_kit::auth::aws::{AwsConfig, Endpoints, Service, region_of_zone};
+use cloud_autojoin_provider_kit::auth::{AccessKey, AccessKeys};
 use cloud_autojoin_provider_kit::select::{Interfaces, TagNearMisses};
-use cloud_autojoin_provider_kit::{
-    AddressType, ApiClient, Options, PowerState, Selection, TagFilter,
-};
+use cloud_autojoin_provider_kit::{AddressType, Options, Places, PowerState, Selection, TagFilter};
 use futures::future::try_join_all;
+use tokio::sync::OnceCell;
 
-use crate::api::AwsApi;
-use crate::credential::{Credentials, Signer};
-use crate::endpoint::{Endpoints, Service, region_of_zone};
+use crate::ecs::Tasks;
 use crate::keys::{
     ACCESS_KEY_ID, ADDRESS_TYPE, ECS_CLUSTER, ECS_FAMILY, ENDPOINT, INTERFACES, POWER_STATE,
     REGION, SECRET_ACCESS_KEY, SERVICE, SESSION_TOKEN, TAG, TAG_KEY, TAG_VALUE, USE_DUAL_STACK,
     USE_FIPS,
 };
-use crate::region::Regions;
-use crate::select::{Conditions, interfaces};
+use crate::select::Conditions;
 use crate::{ec2, ecs};
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "aws";
 
+/// Stands for what this machine or task itself has.
+const SELF: &str = "self";
+
 /// EC2 instances or ECS tasks of one or more regions, by tag.
 #[derive(Debug)]
 pub struct Aws {
-    context: Context,
-    endpoints: Endpoints,
-    regions: Regions,
-    credentials: Arc<Credentials>,
+    config: AwsConfig,
+    keys: Arc<AccessKeys>,
+    wanted: Wanted,
+    /// `wanted` without `self`, looked up once.
+    resolved: OnceCell<Wanted>,
+}
+
+/// What is looked for, and where.
+#[derive(Debug, Clone)]
+struct Wanted {
+    /// Empty for the region of the shared profile or this machine.
+    regions: Vec<String>,
     target: Target,
 }
 
-/// What is looked for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Target {
     Instances(Conditions),
-    Tasks(ecs::Tasks),
+    Tasks(Tasks),
 }
 
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let key = access_key(options);
-    let endpoints = Endpoints {
-        given: options.endpoint(&ENDPOINT),
-        fips: options.boolean(&USE_FIPS),
-        dual_stack: options.boolean(&USE_DUAL_STACK),
-    };
+    let key = AccessKey::from_options(options, &ACCESS_KEY_ID, &SECRET_ACCESS_KEY, &SESSION_TOKEN);
     let regions = options.list(&REGION);
     for zone in &regions {
         if let Some(region) = region_of_zone(zone) {
-            let problem =
-                ConfigProblem::of_key(REGION.name, format!("`{zone}` is an availability zone"));
+            let problem = format!("`{zone}` is an availability zone");
+            let problem = ConfigProblem::of_key(REGION.name, problem);
             options.add_problem(problem.with_hint(format!("write its region, `{region}`")));
         }
     }
-    let service = options.word(&SERVICE, |word| {
-        Some(if word == "ecs" {
-            Service::Ecs
-        } else {
-            Service::Ec2
-        })
-    });
-    let target = if service == Some(Service::Ecs) {
-        Target::Tasks(tasks(options))
-    } else {
-        Target::Instances(conditions(options))
+    let service = options.word(&SERVICE, Service::from_name);
+    let target = match service {
+        Some(Service::Ecs) => Target::Tasks(tasks(options)),
+        _ => Target::Instances(conditions(options)),
+    };
+    let endpoints = Endpoints {
+        given: service.zip(options.endpoint(&ENDPOINT)),
+        fips: options.boolean(&USE_FIPS),
+        dual_stack: options.boolean(&USE_DUAL_STACK),
     };
     options.finish(|| {
-        let credentials = Arc::new(Credentials::new(key, &endpoints, context));
-        let aws = Aws {
-            context: context.clone(),
-            endpoints,
-            regions: Regions::new(regions),
-            credentials,
-            target,
-        };
-        Some(Box::new(aws) as Box<dyn Provider>)
+        let config = AwsConfig::new(context, endpoints);
+        Some(Box::new(Aws {
+            keys: config.keys(key),
+            config,
+            wanted: Wanted { regions, target },
+            resolved: OnceCell::new(),
+        }) as Box<dyn Provider>)
     })
 }
 
+/// Without `interfaces` the IPv4 addresses of the primary interface count, and all IPv6 addresses.
 fn conditions(options: &mut Options<'_>) -> Conditions {
-    let (interfaces, all_ipv4) = interfaces(options.word(&INTERFACES, Interfaces::from_word));
-    let selection = Selection {
-        tags: tags(options, true).with_wildcards(),
-        address_type: options
-            .word(&ADDRESS_TYPE, AddressType::from_word)
-            .unwrap_or_default(),
-        power_state: options
-            .word(&POWER_STATE, PowerState::from_word)
-            .unwrap_or_default(),
-        interfaces,
-        ..Selection::default()
-    };
+    let interfaces = options.word(&INTERFACES, Interfaces::from_word);
     Conditions {
-        selection,
-        all_ipv4,
+        selection: Selection {
+            tags: tags(options, true).with_wildcards(),
+            interfaces: interfaces.unwrap_or(Interfaces::All),
+            ..Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE)
+        },
+        all_ipv4: interfaces == Some(Interfaces::All),
     }
 }
 
 /// Tasks have private IPv4 addresses, whatever type is asked for, and their tags no wildcards.
-fn tasks(options: &mut Options<'_>) -> ecs::Tasks {
+fn tasks(options: &mut Options<'_>) -> Tasks {
     let (clusters, families) = (options.list(&ECS_CLUSTER), options.list(&ECS_FAMILY));
     let tags = tags(options, clusters.is_empty() && families.is_empty());
-    let selection = Selection {
-        tags,
-        address_type: AddressType::PrivateV4,
-        power_state: PowerState::Running,
-        ..Selection::default()
-    };
-    ecs::Tasks {
+    Tasks {
         clusters,
         families,
-        selection,
+        selection: Selection {
+            tags,
+            address_type: AddressType::PrivateV4,
+            power_state: PowerState::Running,
+            ..Selection::default()
+        },
     }
-}
-
-/// The access key of the join string, whole or not at all.
-fn access_key(options: &mut Options<'_>) -> Option<AccessKey> {
-    let (id, secret) = (
-        options.text(&ACCESS_KEY_ID),
-        options.secret(&SECRET_ACCESS_KEY),
-    );
-    let session_token = options.secret(&SESSION_TOKEN);
-    match (id, secret) {
-        (Some(id), Some(secret)) => {
-            return Some(AccessKey {
-                id,
-                secret,
-                session_token,
-            });
-        }
-        (Some(_), None) => {
-            options.add_missing(&SECRET_ACCESS_KEY, Some("`access_key_id` is given"))
-        }
-        (None, Some(_)) => {
-            options.add_missing(&ACCESS_KEY_ID, Some("`secret_access_key` is given"))
-        }
-        (None, None) if session_token.is_some() => {
-            options.add_missing(&ACCESS_KEY_ID, Some("`session_token` is given"))
-        }
-        (None, None) => {}
-    }
-    None
 }
 
 /// The tags that must hold: `tag_key` and every `tag.NAME`.
@@ -172,67 +134,58 @@ impl Provider for Aws {
     }
 
     fn subject(&self) -> String {
-        let tags = self
-            .tags()
-            .conditions()
-            .iter()
-            .map(|(name, value)| format!("tag `{name}` = `{value}`"));
-        let (kind, more) = match &self.target {
-            Target::Instances(_) => ("instances", None),
-            Target::Tasks(tasks) => (
-                "tasks",
-                (!tasks.families.is_empty())
-                    .then(|| format!("family `{}`", tasks.families.join("`, `"))),
-            ),
-        };
-        let conditions: Vec<String> = tags.chain(more).collect();
-        let with = if conditions.is_empty() {
-            String::new()
-        } else {
-            format!(" with {}", conditions.join(" and "))
-        };
-        let clusters = match &self.target {
-            Target::Tasks(tasks) if !tasks.clusters.is_empty() => {
-                format!(" of cluster `{}`", tasks.clusters.join("`, `"))
-            }
-            _ => String::new(),
-        };
-        let regions = self.regions.given();
-        let place = if regions.is_empty() {
-            String::new()
-        } else {
-            format!(" in region `{}`", regions.join("`, `"))
-        };
-        format!("{kind}{with}{clusters}{place}")
+        let selection = self.wanted.target.selection().clone();
+        let mut places = vec![selection.subject(match &self.wanted.target {
+            Target::Instances(_) => "instances",
+            Target::Tasks(_) => "tasks",
+        })];
+        if let Target::Tasks(tasks) = &self.wanted.target {
+            let names = [("family", &tasks.families), ("cluster", &tasks.clusters)];
+            let names = names.map(|(kind, names)| Places::new(kind, names.clone()));
+            places.extend(
+                names
+                    .iter()
+                    .filter(|names| !names.is_empty())
+                    .map(|names| format!("of {names}")),
+            );
+        }
+        if !self.wanted.regions.is_empty() {
+            let regions = Places::new("region", self.wanted.regions.clone());
+            places.push(format!("in {regions}"));
+        }
+        places.join(" ")
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
-        let regions = self.regions.get(&self.context, call).await?;
+        let wanted = self.resolved.get_or_try_init(|| self.resolve(call)).await?;
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
         // All or nothing: a region that fails would make the list look complete.
-        let lists = try_join_all(
-            regions
-                .iter()
-                .map(|region| self.list(region, &regions[0], call)),
-        )
-        .await?;
+        let lists = wanted
+            .regions
+            .iter()
+            .map(|region| self.list(region, wanted, call));
+        let lists = try_join_all(lists).await?;
+        let tags = &wanted.target.selection().tags;
         let mut misses = TagNearMisses::default();
         for node in lists.into_iter().flatten() {
             if !node.is_match() {
-                misses.observe(self.tags(), &node.tags);
+                misses.observe(tags, &node.tags);
             }
             discovery.record(node);
         }
         if discovery.matched() == 0 {
-            misses
-                .finding(|name| self.key_of(name))
-                .into_iter()
-                .for_each(|finding| discovery.add_finding(finding));
+            let key_of = |tag: &str| match tags.conditions().first() {
+                Some((name, _)) if name == tag => TAG_VALUE.name.to_owned(),
+                _ => format!("tag.{tag}"),
+            };
+            if let Some(finding) = misses.finding(key_of) {
+                discovery.add_finding(finding);
+            }
             if discovery.examined() == 0 {
-                discovery.add_finding(self.nothing(regions));
+                discovery.add_finding(wanted.nothing());
             }
         }
-        if let Some(identity) = self.credentials.identity() {
+        if let Some(identity) = self.keys.identity() {
             discovery.set_identity(identity);
         }
         Ok(discovery)
@@ -240,58 +193,91 @@ impl Provider for Aws {
 }
 
 impl Aws {
-    fn tags(&self) -> &TagFilter {
-        match &self.target {
-            Target::Instances(conditions) => &conditions.selection.tags,
-            Target::Tasks(tasks) => &tasks.selection.tags,
+    /// What is wanted, with the values of this machine or task in place of `self`.
+    async fn resolve(&self, call: &Call) -> Result<Wanted> {
+        let mut wanted = self.wanted.clone();
+        if wanted.regions.is_empty() {
+            wanted.regions.push(self.config.region(call).await?);
         }
+        for region in &mut wanted.regions {
+            if region == SELF {
+                *region = self.config.own_region(call).await?;
+            }
+        }
+        let mut seen = Vec::new();
+        wanted.regions.retain(|region| {
+            let is_new = !seen.contains(region);
+            seen.push(region.clone());
+            is_new
+        });
+        match &mut wanted.target {
+            Target::Instances(conditions) => {
+                let mut tags = conditions.selection.tags.conditions().to_vec();
+                for (name, value) in &mut tags {
+                    if value == SELF {
+                        let own = self.config.own_tag(name, call).await?;
+                        *value = own
+                            .replace('\\', r"\\")
+                            .replace('*', r"\*")
+                            .replace('?', r"\?");
+                    }
+                }
+                conditions.selection.tags = TagFilter::new(tags).with_wildcards();
+            }
+            Target::Tasks(tasks) => {
+                let own = |name: &&mut String| name.as_str() == SELF;
+                for cluster in tasks.clusters.iter_mut().filter(own) {
+                    *cluster = self.config.own_task(call).await?.cluster;
+                }
+                for family in tasks.families.iter_mut().filter(own) {
+                    *family = self.config.own_task(call).await?.family;
+                }
+            }
+        }
+        Ok(wanted)
     }
 
-    async fn list(&self, region: &str, token_region: &str, call: &Call) -> Result<Vec<Node>> {
-        let service = if matches!(self.target, Target::Tasks(_)) {
-            Service::Ecs
-        } else {
-            Service::Ec2
-        };
-        let signer = Signer {
-            credentials: Arc::clone(&self.credentials),
-            token_region: token_region.to_owned(),
-            region: region.to_owned(),
-            service,
-        };
-        let endpoint = self.endpoints.of(service, region, self.context.env())?;
-        let client =
-            ApiClient::new(&self.context, &AwsApi, endpoint).with_authorizer(Arc::new(signer));
-        let list = match &self.target {
-            Target::Instances(conditions) => ec2::list(&client, region, conditions, call).await,
-            Target::Tasks(tasks) => ecs::list(&client, region, tasks, call).await,
+    async fn list(&self, region: &str, wanted: &Wanted, call: &Call) -> Result<Vec<Node>> {
+        // One token of the first region's token service serves all regions.
+        let keys = Some((&self.keys, wanted.regions[0].as_str()));
+        let ec2 = self.config.client(Service::Ec2, region, keys).await?;
+        let list = match &wanted.target {
+            Target::Instances(conditions) => ec2::list(&ec2, region, conditions, call).await,
+            Target::Tasks(tasks) => {
+                let ecs = self.config.client(Service::Ecs, region, keys).await?;
+                ecs::list(&ecs, &ec2, region, tasks, call).await
+            }
         };
         list.map_err(|error| match error {
-            Error::Transport(error) if error.failure() == TransportFailure::Connect && self.endpoints.given.is_none() => {
-                error.with_hint(format!("check that `{region}` is a region, and that this machine reaches its endpoint")).into()
+            Error::Transport(error) if error.failure() == TransportFailure::Connect => {
+                let hint = format!(
+                    "check that `{region}` is a region, and that this machine reaches its endpoint"
+                );
+                error.with_hint(hint).into()
             }
             other => other,
         })
     }
+}
 
-    fn key_of(&self, tag: &str) -> String {
-        let is_family = self
-            .tags()
-            .conditions()
-            .first()
-            .is_none_or(|(name, _)| name != tag);
-        if is_family {
-            format!("tag.{tag}")
-        } else {
-            TAG_VALUE.name.to_owned()
+impl Target {
+    fn selection(&self) -> &Selection {
+        match self {
+            Self::Instances(conditions) => &conditions.selection,
+            Self::Tasks(tasks) => &tasks.selection,
         }
     }
+}
 
-    fn nothing(&self, regions: &[String]) -> Finding {
-        let regions = regions.join("`, `");
+impl Wanted {
+    fn nothing(&self) -> Finding {
+        let regions = self.regions.join("`, `");
         match &self.target {
             Target::Instances(conditions) => {
-                let state = if conditions.selection.power_state == PowerState::Running { "running " } else { "" };
+                let state = match conditions.selection.power_state {
+                    PowerState::Running => "running ",
+                    PowerState::Any => "",
+                };
                 Finding::new(format!("no {state}instance in `{regions}` has the tags"))
                     .with_hint("check the tags and `region`; `discover explain` shows every instance with what it has instead")
             }

@@ -103,10 +103,10 @@ impl Cloud {
     async fn metadata(&self, keys: &str) {
         let session = ResponseTemplate::new(200)
             .set_body_string("session")
-            .insert_header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
+            .insert_header("x-aws-ec2-metadata-token-ttl-seconds", "300");
         let put = Mock::given(method("PUT"))
             .and(path("/latest/api/token"))
-            .and(header("x-aws-ec2-metadata-token-ttl-seconds", "21600"));
+            .and(header("x-aws-ec2-metadata-token-ttl-seconds", "300"));
         put.respond_with(session).mount(&self.server).await;
         let get = |at: &str| {
             Mock::given(method("GET"))
@@ -477,7 +477,7 @@ async fn without_any_credential_every_source_has_its_reason() {
         "web identity: `AWS_WEB_IDENTITY_TOKEN_FILE` is not set",
         "shared profile: no profile `default`",
         "container credentials: neither `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`",
-        "instance profile: what answers at",
+        "instance profile: what responds at",
         "set AWS_ACCESS_KEY_ID",
     ] {
         assert!(text.contains(part), "{part}: {text}");
@@ -537,10 +537,98 @@ async fn in_an_ecs_task_the_region_is_that_of_the_task() {
     ] {
         cloud.set(name, value);
     }
-    let task = r#"{"Cluster":"default","TaskARN":"arn:aws-cn:ecs:cn-north-1:111122223333:task/default/158d1c8083dd49d6b527399fd6414f5c"}"#;
+    let task = r#"{"Cluster":"default","Family":"consul","TaskARN":"arn:aws-cn:ecs:cn-north-1:111122223333:task/default/158d1c8083dd49d6b527399fd6414f5c"}"#;
     cloud
         .answer(Mock::given(path("/v4/id/task")), 200, task)
         .await;
     cloud.discover("").await.unwrap();
     assert_eq!(cloud.signed().await, ["AKIDENV cn-north-1 ec2"]);
+}
+
+/// The name of an Auto Scaling group is such a tag: `tag.aws:autoscaling:groupName=self`.
+#[tokio::test]
+async fn a_tag_of_value_self_is_that_of_the_instance_this_runs_on() {
+    let cloud = Cloud::start().await;
+    cloud
+        .metadata(&keys("ASIAIMDS", "Token", "2099-01-01T00:00:00Z"))
+        .await;
+    let tag = Mock::given(path("/latest/meta-data/tags/instance/aws:group"))
+        .and(header("x-aws-ec2-metadata-token", "session"));
+    cloud.answer(tag, 200, "one*").await;
+    _ = cloud
+        .discover("region=eu-west-1 tag.aws:group=self")
+        .await
+        .unwrap();
+    let requests = cloud.server.received_requests().await.unwrap();
+    let body = String::from_utf8_lossy(&requests.last().unwrap().body).into_owned();
+    let filter = "Name=tag%3Aaws%3Agroup&Filter.2.Value.1=one%5C*";
+    assert!(body.contains(filter), "{body}");
+    _ = cloud
+        .discover(r"region=eu-west-1 tag.other=\self")
+        .await
+        .unwrap();
+    let requests = cloud.server.received_requests().await.unwrap();
+    let body = String::from_utf8_lossy(&requests.last().unwrap().body).into_owned();
+    assert!(body.contains("Value.1=%5Cself"), "{body}");
+    let error = cloud
+        .discover("region=eu-west-1 tag.other=self")
+        .await
+        .unwrap_err();
+    let text = error.chain();
+    assert!(
+        text.contains("no tag `other`") && text.contains("--instance-metadata-tags enabled"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn cluster_and_family_of_value_self_are_those_of_the_task_this_runs_in() {
+    let mut cloud = Cloud::start().await;
+    cloud.set("AWS_ACCESS_KEY", "AKIDENV");
+    cloud.set("AWS_SECRET_KEY", "secret");
+    let own = "service=ecs ecs_cluster=self ecs_family=self region=self";
+    let error = cloud.discover(own).await.unwrap_err();
+    assert!(error.chain().contains("this machine has no"), "{error:?}");
+    cloud.set("ECS_CONTAINER_METADATA_URI_V4", "SERVER/v4/id");
+    let task =
+        r#"{"Cluster":"blue","Family":"consul","TaskARN":"arn:aws:ecs:eu-west-1:1:task/blue/1"}"#;
+    cloud
+        .answer(Mock::given(path("/v4/id/task")), 200, task)
+        .await;
+    let list = Mock::given(body_string_contains(
+        r#"{"cluster":"blue","desiredStatus":"RUNNING","family":"consul"}"#,
+    ));
+    cloud.answer(list, 200, r#"{"taskArns":[]}"#).await;
+    assert_eq!(cloud.discover(own).await.unwrap().matched(), 0);
+    assert_eq!(cloud.signed().await, ["AKIDENV eu-west-1 ecs"]);
+}
+
+#[tokio::test]
+async fn the_ca_and_the_attempts_of_the_environment_count() {
+    let mut cloud = Cloud::start().await;
+    cloud.set("AWS_ACCESS_KEY_ID", "AKIDENV");
+    cloud.set("AWS_SECRET_ACCESS_KEY", "secret");
+    let failing = ResponseTemplate::new(503);
+    Mock::given(method("POST"))
+        .respond_with(failing)
+        .with_priority(1)
+        .mount(&cloud.server)
+        .await;
+    cloud.set("AWS_MAX_ATTEMPTS", "2");
+    assert!(cloud.refused().await.contains("503"));
+    assert_eq!(cloud.requests().await.len(), 2);
+    cloud.set("AWS_MAX_ATTEMPTS", "0");
+    assert!(cloud.refused().await.contains("`AWS_MAX_ATTEMPTS` must be"));
+    cloud.set("AWS_CA_BUNDLE", "/nowhere/ca.pem");
+    let text = cloud.refused().await;
+    assert!(
+        text.contains("cannot read `/nowhere/ca.pem` of `AWS_CA_BUNDLE`"),
+        "{text}"
+    );
+    let path = cloud.file("ca.pem", "no certificate");
+    cloud.set("AWS_CA_BUNDLE", &path);
+    cloud.set("AWS_MAX_ATTEMPTS", "1");
+    let text = cloud.refused().await;
+    assert!(text.contains("certificate"), "{text}");
+    assert_eq!(cloud.requests().await.len(), 2, "nothing is sent");
 }

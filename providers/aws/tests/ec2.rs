@@ -261,6 +261,8 @@ fn the_policy_allows_what_the_join_string_needs() {
     assert!(
         !text.contains("ecs:ListClusters")
             && text.contains("ecs:ListTasks")
+            && text.contains("ecs:DescribeContainerInstances")
+            && text.contains("ec2:DescribeInstances")
             && !text.contains("Condition"),
         "{text}"
     );

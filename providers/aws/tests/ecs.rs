@@ -1,7 +1,7 @@
 //! ECS in the conformance suite.
 //!
-//! The responses are written after the examples of `ListClusters`, `ListTasks`, `DescribeTasks` and
-//! of the common errors in the API reference (docs.aws.amazon.com/AmazonECS/latest/APIReference).
+//! The responses are written after the examples of `ListClusters`, `ListTasks`, `DescribeTasks`,
+//! `DescribeContainerInstances` and of the common errors in the API reference (docs.aws.amazon.com/AmazonECS/latest/APIReference).
 
 use std::time::Duration;
 
@@ -18,15 +18,21 @@ fn arn(kind: &str, name: &str) -> String {
     format!("arn:aws:ecs:eu-west-1:123456789012:{kind}/{name}")
 }
 
+/// A task; one without an address shares the network of its container instance `host-NAME`.
 fn task(name: &str, desired: &str, tags: Value, address: Option<&str>) -> Value {
     let detail = |name: &str, value: &str| json!({"name": name, "value": value});
     let interface = address.map(|ip| json!({"id": "a-1", "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": [detail("networkInterfaceId", "eni-1"), detail("privateIPv4Address", ip)]}));
     json!({
         "taskArn": arn("task", &format!("blue/{name}")), "clusterArn": arn("cluster", "blue"), "taskDefinitionArn": arn("task-definition", "consul:7"),
         "desiredStatus": desired, "lastStatus": "RUNNING", "launchType": "EC2", "availabilityZone": "eu-west-1a", "healthStatus": "UNKNOWN",
-        "containerInstanceArn": arn("container-instance", "blue/host-1"), "tags": tags, "attachments": interface.into_iter().collect::<Vec<_>>(), "version": 5,
+        "containerInstanceArn": arn("container-instance", &format!("blue/host-{name}")), "tags": tags, "attachments": interface.into_iter().collect::<Vec<_>>(), "version": 5,
     })
 }
+
+/// One of two container instances: the other one is outside EC2 (ECS Anywhere).
+const EC2: &str = "<DescribeInstancesResponse><reservationSet><item><instancesSet><item><instanceId>i-4</instanceId>\
+    <instanceState><name>running</name></instanceState><privateIpAddress>10.0.0.11</privateIpAddress></item></instancesSet>\
+    </item></reservationSet></DescribeInstancesResponse>";
 
 fn exchange(action: &str, part: &str, reply: Value) -> Exchange {
     Exchange::post("/", reply.to_string())
@@ -50,7 +56,10 @@ fn ecs() -> Conformance {
         ),
         task("t4", "RUNNING", tags(), None),
         task("t5", "RUNNING", tags(), Some("10.0.0.9")),
+        task("t7", "RUNNING", tags(), None),
+        task("t8", "RUNNING", json!([]), None),
     ];
+    let host = |task: &str, id: &str| json!({"containerInstanceArn": arn("container-instance", &format!("blue/host-{task}")), "ec2InstanceId": id});
     let arns = |names: &[&str]| {
         names
             .iter()
@@ -63,7 +72,7 @@ fn ecs() -> Conformance {
         readme: include_str!("../README.md"),
         join: "provider=aws service=ecs tag_key=consul tag_value=server region=eu-west-1 access_key_id=c4n4ry-id \
                secret_access_key=c4n4ry-secret session_token=c4n4ry-token endpoint=ENDPOINT",
-        env: &[],
+        env: &[("AWS_ENDPOINT_URL_EC2", "ENDPOINT")],
         exchanges: vec![
             exchange(
                 "ListClusters",
@@ -99,14 +108,29 @@ fn ecs() -> Conformance {
                 json!({"tasks": tasks, "failures": failures}),
             )
             .with_body_part("cluster/blue"),
+            exchange(
+                "DescribeContainerInstances",
+                &format!(
+                    r#""containerInstances":["{0}t4","{0}t7"]"#,
+                    arn("container-instance", "blue/host-")
+                ),
+                json!({"containerInstances": [host("t4", "i-4"), host("t7", "mi-7")]}),
+            ),
+            Exchange::post("/", EC2).with_body_part(
+                "Filter.1.Name=instance-id&Filter.1.Value.1=i-4&Filter.1.Value.2=mi-7",
+            ),
         ],
         paging: Paging::Token,
-        addresses: &["10.0.0.9", "10.0.0.10"],
+        addresses: &["10.0.0.9", "10.0.0.10", "10.0.0.11"],
         excluded: &[
             ("t2", "its instance is STOPPED"),
             ("t3", "tag `consul` is `server*`, not `server`"),
-            ("t4", "its container instance `host-1`"),
             ("t6", "deleted between list and get"),
+            (
+                "t7",
+                "the network of its container instance `host-t7`, which EC2 doesn't know",
+            ),
+            ("t8", "no tag `consul`"),
         ],
         nothing: vec![exchange("ListClusters", "", json!({"clusterArns": []}))],
         throttled: (
@@ -125,7 +149,7 @@ fn ecs() -> Conformance {
                 400,
                 r#"{"__type":"AccessDeniedException","Message":"User is not authorized"}"#,
             ),
-            "ecs:DescribeTasks",
+            "ec2:DescribeInstances",
         )),
     }
 }
@@ -190,6 +214,6 @@ async fn a_hundred_tasks_are_described_at_once_of_each_cluster_and_family_that_i
     assert_eq!((discovery.matched(), call.requests().len()), (104, 4 + 5));
     assert_eq!(
         discovery.subject(),
-        "tasks with family `consul`, `nomad` of cluster `blue`, `green` in region `eu-west-1`"
+        "tasks of family `consul`, `nomad` of cluster `blue`, `green` in region `eu-west-1`"
     );
 }

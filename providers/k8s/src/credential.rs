@@ -35,10 +35,6 @@ impl Expiring for ExecCredential {
     fn expires_at(&self) -> SystemTime {
         self.expires_at
     }
-
-    fn is_same_secret(&self, other: &Self) -> bool {
-        self.token == other.token
-    }
 }
 
 /// One login. Clones share the credential that a plugin gave.
@@ -98,11 +94,8 @@ impl Authorizer for KubernetesAuthorizer {
             .headers()
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        self.cache.invalidate(&ExecCredential {
-            token: sent.map(Secret::new),
-            client_identity: None,
-            expires_at: SystemTime::UNIX_EPOCH,
-        });
+        self.cache
+            .invalidate(|held| held.token.as_ref().map(Secret::expose) == sent);
         matches!(self.login, Login::Exec(..)) && sent.is_some()
     }
 }

@@ -8,7 +8,7 @@ use cloud_autojoin_core::{
     Call, ConfigProblem, ConfigString, Context, Discovery, Provider, Result, RoleDocument,
     RoleFormat,
 };
-use cloud_autojoin_provider_kit::auth::{InstanceRole, SigningAuthorizer};
+use cloud_autojoin_provider_kit::auth::{InstanceMetadata, InstanceRole, SigningAuthorizer};
 use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use cloud_autojoin_provider_kit::{
     ApiClient, Instance, Options, Pages, Places, Selection, TagFilter,
@@ -72,9 +72,9 @@ fn header(region: &str) -> Result<HeaderValue, ConfigProblem> {
 
 /// Signs with the access key that is given, else with that of the CAM role.
 fn authorizer(options: &mut Options<'_>, context: &Context) -> Option<Arc<dyn Authorizer>> {
-    let metadata = options.url(&METADATA_ENDPOINT)?;
-    let roles = metadata.join("/latest/meta-data/cam/security-credentials/");
-    let role = InstanceRole::new(NAME, context.http().clone(), roles.ok()?);
+    let base = options.url(&METADATA_ENDPOINT)?;
+    let metadata = InstanceMetadata::new(NAME, context.http().clone(), base);
+    let role = InstanceRole::new(metadata, "/latest/meta-data/cam/security-credentials/");
     let keys = [&ACCESS_KEY_ID, &ACCESS_KEY_SECRET, &SECURITY_TOKEN];
     Some(SigningAuthorizer::of_key_or_role(
         options, keys, role, PERMISSION, sign,

@@ -8,7 +8,7 @@ use cloud_autojoin_core::Secret;
 use cloud_autojoin_core::http::Request;
 use cloud_autojoin_provider_kit::auth::AccessKey;
 use cloud_autojoin_provider_kit::auth::sign::{hex, hmac_sha256, sha256_hex};
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, InvalidHeaderValue};
 use url::Position;
 
 const ALGORITHM: &str = "TC3-HMAC-SHA256";
@@ -17,7 +17,11 @@ const ALGORITHM: &str = "TC3-HMAC-SHA256";
 pub(crate) const CONTENT_TYPE: &str = "application/json";
 
 /// Signs a `POST` to the service `cvm`.
-pub(crate) fn sign(request: &mut Request, key: &AccessKey, now: SystemTime) {
+pub(crate) fn sign(
+    request: &mut Request,
+    key: &AccessKey,
+    now: SystemTime,
+) -> Result<(), InvalidHeaderValue> {
     let timestamp = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let time = humantime::format_rfc3339_seconds(now).to_string();
     let date = time.get(..10).unwrap_or_default();
@@ -49,22 +53,18 @@ pub(crate) fn sign(request: &mut Request, key: &AccessKey, now: SystemTime) {
         HeaderName::from_static("x-tc-timestamp"),
         HeaderValue::from(timestamp),
     );
-    set_secret(request, AUTHORIZATION, &authorization);
-    if let Some(token) = &key.session_token {
-        set_secret(
-            request,
-            HeaderName::from_static("x-tc-token"),
-            token.expose(),
-        );
+    let token = key.session_token.as_ref().map(Secret::expose);
+    for (name, text) in [
+        (AUTHORIZATION, Some(authorization.as_str())),
+        (HeaderName::from_static("x-tc-token"), token),
+    ] {
+        if let Some(text) = text {
+            let mut value = HeaderValue::from_str(text)?;
+            value.set_sensitive(true);
+            request.set_header(name, value);
+        }
     }
-}
-
-/// Sets a header unless its text can't be one: the service then refuses the request.
-fn set_secret(request: &mut Request, name: HeaderName, text: &str) {
-    if let Ok(mut value) = HeaderValue::from_str(text) {
-        value.set_sensitive(true);
-        request.set_header(name, value);
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -79,16 +79,13 @@ mod tests {
             "https://cvm.tencentcloudapi.com/".parse().unwrap(),
             body,
         );
-        let key = AccessKey {
-            id: "AKIDEXAMPLE".into(),
-            secret: Secret::new("SECRETEXAMPLE"),
-            session_token: session_token.map(Secret::new),
-        };
-        sign(
-            &mut request,
-            &key,
-            humantime::parse_rfc3339("2026-11-22T23:02:20Z").unwrap(),
+        let key = AccessKey::new(
+            "AKIDEXAMPLE",
+            Secret::new("SECRETEXAMPLE"),
+            session_token.map(Secret::new),
         );
+        let now = humantime::parse_rfc3339("2026-11-22T23:02:20Z").unwrap();
+        sign(&mut request, &key, now).unwrap();
         request
     }
 

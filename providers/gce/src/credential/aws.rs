@@ -3,10 +3,9 @@
 
 use cloud_autojoin_core::http::Request;
 use cloud_autojoin_core::{Call, DecodeError, Result, Secret};
-use cloud_autojoin_provider_kit::auth::{AccessKey, sigv4};
+use cloud_autojoin_provider_kit::auth::{AccessKey, KeyResponse, sigv4};
 use http::Method;
 use http::header::{HeaderName, HeaderValue};
-use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 use url::form_urlencoded::byte_serialize;
@@ -20,15 +19,6 @@ const OPERATION: &str = "read the AWS credentials of this machine";
 const SESSION: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
 const SESSION_TTL: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
 const TARGET: HeaderName = HeaderName::from_static("x-goog-cloud-target-resource");
-
-/// The key of the instance's role, as the instance metadata service gives it.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RoleKey {
-    access_key_id: String,
-    secret_access_key: String,
-    token: String,
-}
 
 impl Exchange {
     /// A signed `GetCallerIdentity` request in JSON, which Google's token endpoint sends to AWS.
@@ -61,11 +51,10 @@ impl Exchange {
             }
         };
         let key = match key {
-            Some((id, secret)) => AccessKey {
-                id,
-                secret: Secret::new(secret),
-                session_token: env.filled("AWS_SESSION_TOKEN").map(Secret::new),
-            },
+            Some((id, secret)) => {
+                let token = env.filled("AWS_SESSION_TOKEN");
+                AccessKey::new(id, secret.into(), token.map(Secret::new))
+            }
             None => self.aws_role_key(source, &session, call).await?,
         };
         let url = source.regional_cred_verification_url.as_deref().unwrap_or(
@@ -105,13 +94,9 @@ impl Exchange {
             .as_ref()
             .map(|url| format!("{}/{role}", url.trim_end_matches('/')));
         let text = self.aws_text(&url, "url", session, call).await?;
-        let key: RoleKey = serde_json::from_str(&text)
-            .map_err(|_| DecodeError::new(NAME, OPERATION, "it isn't the key of a role"))?;
-        Ok(AccessKey {
-            id: key.access_key_id,
-            secret: Secret::new(key.secret_access_key),
-            session_token: Some(Secret::new(key.token)),
-        })
+        let invalid = || DecodeError::new(NAME, OPERATION, "it isn't the key of a role");
+        let key: KeyResponse = serde_json::from_str(&text).map_err(|_| invalid())?;
+        Ok(key.into_key().map_err(|_| invalid())?)
     }
 
     async fn aws_text(

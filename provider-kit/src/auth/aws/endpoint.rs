@@ -3,11 +3,12 @@
 //! Facts: the partitions of github.com/aws/aws-sdk-go-v2 (internal/endpoints/awsrulesfn) and
 //! docs.aws.amazon.com/general/latest/gr/rande.html.
 
+use cloud_autojoin_core::config::Value;
 use cloud_autojoin_core::{ConfigError, ConfigProblem, Env, Error, Result};
 use url::Url;
 
-use crate::keys::{ENDPOINT, REGION};
-use crate::provider::NAME;
+use super::NAME;
+use crate::keys::ENDPOINT;
 
 /// Partitions by the beginning of their regions: the domain of their endpoints, and of those with
 /// IPv6. Regions of no other partition are of the first.
@@ -21,18 +22,29 @@ const PARTITIONS: &[(&str, &str, &str)] = &[
     ("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
 ];
 
-/// A service that is asked.
+/// A service of AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Service {
+pub enum Service {
+    /// Elastic Compute Cloud.
     Ec2,
+    /// Elastic Container Service.
     Ecs,
+    /// Security Token Service.
     Sts,
+    /// IAM Identity Center.
     Sso,
 }
 
 impl Service {
+    /// The service of a join string.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Ec2, Self::Ecs]
+            .into_iter()
+            .find(|service| service.name() == name)
+    }
+
     /// Its name in host names and signatures.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Ec2 => "ec2",
             Self::Ecs => "ecs",
@@ -44,11 +56,13 @@ impl Service {
 
 /// The endpoints that the join string and the environment choose.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Endpoints {
-    /// The endpoint of the join string, of the service that lists.
-    pub(crate) given: Option<Url>,
-    pub(crate) fips: bool,
-    pub(crate) dual_stack: bool,
+pub struct Endpoints {
+    /// The endpoint that is given for one service.
+    pub given: Option<(Service, Url)>,
+    /// Whether FIPS endpoints are used.
+    pub fips: bool,
+    /// Whether endpoints with IPv6 are used.
+    pub dual_stack: bool,
 }
 
 impl Endpoints {
@@ -58,8 +72,8 @@ impl Endpoints {
     /// # Errors
     ///
     /// A variable that isn't an https URL; a region that no host name can hold.
-    pub(crate) fn of(&self, service: Service, region: &str, env: &Env) -> Result<Url> {
-        if let (Some(url), Service::Ec2 | Service::Ecs) = (&self.given, service) {
+    pub(super) fn of(&self, service: Service, region: &str, env: &Env) -> Result<Url> {
+        if let Some((_, url)) = self.given.as_ref().filter(|(given, _)| *given == service) {
             return Ok(url.clone());
         }
         let own = format!(
@@ -70,7 +84,7 @@ impl Endpoints {
             .iter()
             .find_map(|name| Some((*name, env.filled(name)?)))
         {
-            let value = cloud_autojoin_core::config::Value::from_key(&ENDPOINT, name, &text);
+            let value = Value::from_key(&ENDPOINT, name, &text);
             return value.endpoint().map_err(|_| {
                 let problem = ConfigProblem::new(format!(
                     "`{name}` must be an https URL, or an http URL of this machine"
@@ -107,13 +121,13 @@ impl Endpoints {
 }
 
 /// The zone's region, where a zone is given for a region: `eu-west-1` of `eu-west-1a`.
-pub(crate) fn region_of_zone(text: &str) -> Option<&str> {
+pub fn region_of_zone(text: &str) -> Option<&str> {
     let region = text.strip_suffix(|last: char| last.is_ascii_lowercase())?;
     (region.ends_with(|last: char| last.is_ascii_digit()) && region.contains('-')).then_some(region)
 }
 
 fn not_a_region(region: &str) -> Error {
-    let problem = ConfigProblem::of_key(REGION.name, format!("`{region}` isn't a region"))
+    let problem = ConfigProblem::of_key("region", format!("`{region}` isn't a region"))
         .with_hint("write the region's code, such as `eu-west-1`");
     ConfigError::new(Some(NAME), problem).into()
 }
@@ -219,7 +233,7 @@ mod tests {
     #[test]
     fn the_endpoint_of_the_join_string_is_not_that_of_the_token_service() {
         let endpoints = Endpoints {
-            given: Some("https://vpce.example/".parse().unwrap()),
+            given: Some((Service::Ec2, "https://vpce.example/".parse().unwrap())),
             ..Endpoints::default()
         };
         let env = Env::from([
