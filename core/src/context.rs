@@ -3,9 +3,9 @@
 //! Nothing in `core` or a provider reads process state but through a [`Context`], so tests need
 //! none of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Clock;
 use crate::command::{CommandRunner, PRIVATE_VARIABLES, ProcessRunner};
@@ -21,6 +21,52 @@ pub enum Env {
     Process,
     /// The variables given, and no others.
     Memory(Arc<BTreeMap<String, String>>),
+    /// Those of another source; the names of those that are read are recorded.
+    Recorded(EnvRecord),
+}
+
+/// The names of the environment variables that were read, whether they are set or not. A result
+/// depends on them, as a response depends on the headers that its `Vary` names.
+#[derive(Clone)]
+pub struct EnvRecord {
+    source: Box<Env>,
+    names: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl EnvRecord {
+    /// Records what is read of `source` through [`Env::Recorded`].
+    pub fn new(source: Env) -> Self {
+        Self {
+            source: Box::new(source),
+            names: Arc::default(),
+        }
+    }
+
+    /// Where the variables come from.
+    pub fn source(&self) -> &Env {
+        &self.source
+    }
+
+    /// The names read so far, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.iter().cloned().collect()
+    }
+
+    fn var(&self, name: &str) -> Option<String> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if !names.contains(name) {
+            names.insert(name.to_owned());
+        }
+        drop(names);
+        self.source.var(name)
+    }
+}
+
+impl fmt::Debug for EnvRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnvRecord").finish_non_exhaustive()
+    }
 }
 
 impl Env {
@@ -38,6 +84,7 @@ impl Env {
             )]
             Self::Process => std::env::var(name).ok(),
             Self::Memory(variables) => variables.get(name).cloned(),
+            Self::Recorded(record) => record.var(name),
         }
     }
 
@@ -69,6 +116,7 @@ impl fmt::Debug for Env {
         f.write_str(match self {
             Self::Process => "Env::Process",
             Self::Memory(_) => "Env::Memory",
+            Self::Recorded(_) => "Env::Recorded",
         })
     }
 }
@@ -127,6 +175,13 @@ impl Context {
     /// The environment variables.
     pub fn env(&self) -> &Env {
         &self.env
+    }
+
+    /// The same context with other environment variables.
+    #[must_use]
+    pub fn with_env(mut self, env: impl Into<Env>) -> Self {
+        self.env = env.into();
+        self
     }
 
     /// The clock.

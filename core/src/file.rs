@@ -81,7 +81,12 @@ pub async fn read_text(path: impl Into<PathBuf>, max_bytes: u64) -> io::Result<S
     })
 }
 
-fn read_blocking(path: &Path, kind: FileKind, max_bytes: u64) -> io::Result<FileContents> {
+/// As [`read`], on this thread and without a time limit.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_blocking(path: &Path, kind: FileKind, max_bytes: u64) -> io::Result<FileContents> {
     let file = open(path, kind)?;
     let metadata = file.metadata()?;
     if kind == FileKind::Regular && !metadata.is_file() {

@@ -27,7 +27,7 @@ pub use address::{Address, Host};
 pub use call::{Call, Detail, RequestOutcome, RequestRecord};
 pub use clock::{Clock, Instant};
 pub use config::{ConfigString, KeySpec};
-pub use context::{Context, Env};
+pub use context::{Context, Env, EnvRecord};
 pub use discovery::{Discovery, Finding, Node, Parent};
 pub use error::{
     ApiError, ConfigError, ConfigProblem, CredentialError, DecodeError, Error, NothingMatched,
