@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cloud_autojoin_core::config::{Values, key};
-use cloud_autojoin_core::file::{self, FileKind};
+use cloud_autojoin_core::file::{self, FileContents, FileKind};
 use cloud_autojoin_core::{
     Call, ConfigError, ConfigProblem, ConfigString, Error, ProviderSpec, Result,
 };
@@ -81,6 +81,32 @@ pub async fn read_all(
 ) -> Result<Vec<(ConfigString, Vec<JoinArgument>)>> {
     let given = read_arguments(words, kind, call).await?;
     split(given)
+        .into_iter()
+        .map(|given| parse(given, registry))
+        .collect()
+}
+
+/// Like [`read_all`] with regular files, on this thread: for a program that has no runtime yet.
+///
+/// # Errors
+///
+/// As [`read`]; also for an `@FILE` that isn't a regular file, which is not opened.
+pub fn read_all_blocking(
+    words: &[OsString],
+    registry: &Registry,
+) -> Result<Vec<(ConfigString, Vec<JoinArgument>)>> {
+    let read = |word: &OsString| match argument_of(word)? {
+        Word::Text(argument) => Ok(argument),
+        // Opening a named pipe would disturb its writer.
+        Word::File(path) => argument_of_file(
+            path,
+            match std::fs::metadata(path) {
+                Ok(found) if !found.is_file() => Err(io::ErrorKind::InvalidInput.into()),
+                _ => file::read_blocking(path, FileKind::Regular, MAX_BYTES),
+            },
+        ),
+    };
+    split(words.iter().map(read).collect::<Result<_>>()?)
         .into_iter()
         .map(|given| parse(given, registry))
         .collect()
@@ -252,15 +278,31 @@ pub async fn read_argument(word: &OsStr, call: &Call) -> Result<JoinArgument> {
 }
 
 async fn read_argument_from(word: &OsStr, kind: FileKind, call: &Call) -> Result<JoinArgument> {
+    match argument_of(word)? {
+        Word::Text(argument) => Ok(argument),
+        Word::File(path) => argument_of_file(
+            path,
+            file::read(path, kind, MAX_BYTES, call.remaining()).await,
+        ),
+    }
+}
+
+/// An argument before its file is read.
+enum Word<'a> {
+    Text(JoinArgument),
+    File(&'a Path),
+}
+
+fn argument_of(word: &OsStr) -> Result<Word<'_>> {
     let text = word
         .to_str()
         .ok_or_else(|| problem("the join string is not UTF-8", "write it in UTF-8"))?;
     let Some(path) = text.strip_prefix('@') else {
-        return Ok(JoinArgument {
+        return Ok(Word::Text(JoinArgument {
             text: text.to_owned(),
             file: None,
             lines: Vec::new(),
-        });
+        }));
     };
     if path.is_empty() {
         return Err(problem(
@@ -268,20 +310,21 @@ async fn read_argument_from(word: &OsStr, kind: FileKind, call: &Call) -> Result
             "write `@FILE`, as @/etc/discover/consul",
         ));
     }
-    let path = Path::new(path);
+    Ok(Word::File(Path::new(path)))
+}
+
+fn argument_of_file(path: &Path, contents: io::Result<FileContents>) -> Result<JoinArgument> {
     let shown = path.display();
-    let contents = file::read(path, kind, MAX_BYTES, call.remaining())
-        .await
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::FileTooLarge => problem(
-                format!("{shown} is too large for a join string: more than {MAX_BYTES} bytes"),
-                "name the file that holds the join string alone",
-            ),
-            _ => problem(
-                format!("cannot read the join string from {shown}: {error}"),
-                format!("check that {shown} exists and that this user may read it"),
-            ),
-        })?;
+    let contents = contents.map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => problem(
+            format!("{shown} is too large for a join string: more than {MAX_BYTES} bytes"),
+            "name the file that holds the join string alone",
+        ),
+        _ => problem(
+            format!("cannot read the join string from {shown}: {error}"),
+            format!("check that {shown} exists and that this user may read it"),
+        ),
+    })?;
     let readable_by_all = readable_by_all(&contents.metadata);
     let text = String::from_utf8(contents.bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

@@ -33,9 +33,12 @@
 use std::time::Duration;
 
 pub mod atomic_file;
+#[cfg(unix)]
+pub mod cache;
 pub mod escape;
 pub mod join_string;
 mod registry;
+mod result_file;
 pub mod sources;
 pub mod watch;
 

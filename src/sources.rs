@@ -14,6 +14,9 @@ use futures::future::join_all;
 /// How much longer than the deadline a provider may take to notice it, before it is stopped.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// The name of several providers as one.
+pub(crate) const SEVERAL: &str = "several";
+
 /// Which sources have to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Require {
@@ -32,6 +35,8 @@ pub struct Source {
     pub label: String,
     /// What it looks for, in words; `None` where no provider could be built.
     pub subject: Option<String>,
+    /// Where it looked, as far as that is known after the call: [`Provider::scope`].
+    pub scope: Vec<(&'static str, String)>,
     /// The call: its requests can be read also where it failed.
     pub call: Call,
     /// How it ended.
@@ -44,6 +49,7 @@ impl Source {
         Self {
             label: label.into(),
             subject: None,
+            scope: Vec::new(),
             call,
             answer: Err(error),
         }
@@ -92,6 +98,7 @@ pub async fn discover_all(
                 Some(Source {
                     label: format!("provider `{}`", provider.name()),
                     subject: Some(provider.subject()),
+                    scope: provider.scope(),
                     call,
                     answer,
                 })
@@ -103,6 +110,24 @@ pub async fn discover_all(
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// The scopes of several sources as one; values of one name, such as two `subscription_id`, are put
+/// together.
+pub fn merge_scopes(
+    scopes: impl IntoIterator<Item = Vec<(&'static str, String)>>,
+) -> Vec<(&'static str, String)> {
+    let mut merged: Vec<(&'static str, String)> = Vec::new();
+    for (name, value) in scopes.into_iter().flatten() {
+        match merged.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, values)) => {
+                values.push_str(", ");
+                values.push_str(&value);
+            }
+            None => merged.push((name, value)),
+        }
+    }
+    merged
 }
 
 /// Several providers as one, for a caller that keeps asking one provider: all or nothing.
@@ -127,7 +152,7 @@ impl AllOf {
 #[async_trait]
 impl Provider for AllOf {
     fn name(&self) -> &'static str {
-        "several"
+        SEVERAL
     }
 
     fn subject(&self) -> String {
@@ -140,17 +165,7 @@ impl Provider for AllOf {
 
     /// The scopes of all providers; values of the same name are joined.
     fn scope(&self) -> Vec<(&'static str, String)> {
-        let mut scope: Vec<(&'static str, String)> = Vec::new();
-        for (name, value) in self.providers.iter().flat_map(|provider| provider.scope()) {
-            match scope.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, values)) => {
-                    values.push_str(", ");
-                    values.push_str(&value);
-                }
-                None => scope.push((name, value)),
-            }
-        }
-        scope
+        merge_scopes(self.providers.iter().map(|provider| provider.scope()))
     }
 
     /// One provider without an address is an error of the whole, as one that fails.

@@ -10,6 +10,8 @@ use cloud_autojoin_core::{Clock, Context, Detail, Provider};
 
 use super::{DEFAULT_LAST_GOOD_MAX_AGE, Guards, Pace, Watch};
 use crate::DEFAULT_TIMEOUT;
+#[cfg(unix)]
+use crate::cache::CacheEntry;
 
 /// Builds a [`Watch`]; created by [`Watch::builder`].
 pub struct WatchBuilder {
@@ -22,6 +24,8 @@ pub struct WatchBuilder {
     pub(super) last_good: Option<PathBuf>,
     pub(super) last_good_max_age: Duration,
     pub(super) identity: Option<String>,
+    #[cfg(unix)]
+    pub(super) cache: Option<CacheEntry>,
     pub(super) seed: Option<u64>,
 }
 
@@ -37,6 +41,8 @@ impl WatchBuilder {
             last_good: None,
             last_good_max_age: DEFAULT_LAST_GOOD_MAX_AGE,
             identity: None,
+            #[cfg(unix)]
+            cache: None,
             seed: None,
         }
     }
@@ -124,6 +130,15 @@ impl WatchBuilder {
     #[must_use]
     pub fn identity(mut self, identity: impl Into<String>) -> Self {
         self.identity = Some(identity.into());
+        self
+    }
+
+    /// Stores each good result that no guard holds back in the cache as well, for other processes
+    /// of this host. Default: none.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn cache(mut self, entry: CacheEntry) -> Self {
+        self.cache = Some(entry);
         self
     }
 

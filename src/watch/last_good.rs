@@ -1,64 +1,19 @@
 //! The last good result on disk: read at the start, replaced atomically after a change.
 
-use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use std::{fs, io};
 
 use cloud_autojoin_core::Address;
-use serde::{Deserialize, Serialize};
 
 use crate::atomic_file::AtomicFile;
+use crate::result_file::{self, MAX_BYTES, Record, Scope, VERSION, differing};
 
 /// How old the time in the file may become while the result stays the same. It bounds both the
 /// number of writes and the error of the age.
 const REFRESH: Duration = Duration::from_secs(600);
-
-/// The largest file that is read: room for more than a hundred thousand addresses.
-const MAX_BYTES: u64 = 16 << 20;
-
-const VERSION: u32 = 1;
-
-/// The contents of the file.
-#[derive(Debug, Serialize, Deserialize)]
-struct Record {
-    version: u32,
-    identity: String,
-    /// [`Provider::scope`](cloud_autojoin_core::Provider::scope) when the addresses were found.
-    #[serde(default, skip_serializing_if = "Scope::is_empty")]
-    scope: Scope,
-    /// When the cloud last confirmed these addresses; RFC 3339, UTC.
-    confirmed: String,
-    addresses: Vec<Entry>,
-}
-
-/// Where addresses were found: names and values.
-pub(super) type Scope = BTreeMap<String, String>;
-
-/// The names whose values differ. A name that one side lacks is unknown there and doesn't differ.
-pub(super) fn differing(before: &Scope, now: &Scope) -> Vec<String> {
-    let differs =
-        |(name, value): &(&String, &String)| now.get(*name).is_some_and(|now| now != *value);
-    before
-        .iter()
-        .filter(differs)
-        .map(|(name, _)| name.clone())
-        .collect()
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Entry {
-    host: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    port: Option<u16>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    instance: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    network_interface: Option<String>,
-}
 
 /// The result of an earlier run.
 #[derive(Debug)]
@@ -136,13 +91,7 @@ impl LastGood {
                 "the last good answer `{shown}` is not used: {why}; it is replaced by the next good one"
             )
         };
-        let record: Record = serde_json::from_str(&text).map_err(|error| broken(&error))?;
-        if record.version != VERSION {
-            return Err(broken(&format_args!(
-                "its version is {}, not {VERSION}",
-                record.version
-            )));
-        }
+        let record = Record::parse(text.as_bytes()).map_err(|error| broken(&error))?;
         if record.identity != self.identity {
             return Err(broken(&format_args!(
                 "it is of another watch, `{}`",
@@ -156,11 +105,8 @@ impl LastGood {
                 differing.join(", ")
             )));
         }
-        let confirmed = humantime::parse_rfc3339(&record.confirmed)
-            .map_err(|error| broken(&format_args!("`confirmed`: {error}")))?;
-        let mut addresses: Vec<Address> = record.addresses.into_iter().map(Address::from).collect();
-        addresses.sort();
-        addresses.dedup();
+        let confirmed = record.confirmed().map_err(|error| broken(&error))?;
+        let addresses = result_file::addresses(record.addresses);
         let min = min.max(1);
         if addresses.len() < min {
             return Err(broken(&format_args!(
@@ -211,8 +157,9 @@ impl Write {
             version: VERSION,
             identity: self.identity.clone(),
             scope: self.scope.clone(),
-            confirmed: humantime::format_rfc3339_seconds(self.confirmed).to_string(),
-            addresses: self.addresses.iter().map(Entry::from).collect(),
+            confirmed: result_file::time(self.confirmed),
+            addresses: result_file::entries(&self.addresses),
+            cached: None,
         };
         let wrong = |error: &dyn std::fmt::Display| {
             format!(
@@ -220,8 +167,7 @@ impl Write {
                 self.file.path().display()
             )
         };
-        let mut text = serde_json::to_vec_pretty(&record).map_err(|error| wrong(&error))?;
-        text.push(b'\n');
+        let text = record.to_bytes().map_err(|error| wrong(&error))?;
         self.file
             .write(&text)
             .map_err(|error| wrong(&error.reason()))?;
@@ -239,36 +185,6 @@ fn read(file: &Path) -> io::Result<String> {
         .take(MAX_BYTES)
         .read_to_string(&mut text)?;
     Ok(text)
-}
-
-impl From<&Address> for Entry {
-    fn from(address: &Address) -> Self {
-        let Address {
-            host,
-            port,
-            instance,
-            network_interface,
-            ..
-        } = address;
-        Self {
-            host: host.to_string(),
-            port: *port,
-            instance: instance.clone(),
-            network_interface: network_interface.clone(),
-        }
-    }
-}
-
-impl From<Entry> for Address {
-    fn from(entry: Entry) -> Self {
-        let mut address = entry
-            .host
-            .parse::<IpAddr>()
-            .map_or_else(|_| Self::name(entry.host), Self::ip);
-        (address.port, address.instance, address.network_interface) =
-            (entry.port, entry.instance, entry.network_interface);
-        address
-    }
 }
 
 #[cfg(test)]

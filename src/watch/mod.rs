@@ -52,9 +52,11 @@ pub use schedule::{BURST, MAX_RETRY_AFTER, Pace};
 pub use status::{Counts, InUse, LastError, Status, StatusReader};
 
 use change_filter::{ChangeFilter, Verdict};
-use last_good::{LastGood, Restored, Scope, differing};
+use last_good::{LastGood, Restored};
 use schedule::{PollEnd, Schedule};
 use snapshot_writer::SnapshotWriter;
+
+use crate::result_file::{Scope, differing, scope_of};
 
 /// How long the first poll may take before the last good result of an earlier run is used.
 pub const RESTORE_AFTER: Duration = Duration::from_secs(5);
@@ -109,6 +111,8 @@ impl Watch {
             last_good,
             last_good_max_age,
             identity,
+            #[cfg(unix)]
+            cache,
             seed,
         } = builder;
         let now = clock.now();
@@ -124,6 +128,8 @@ impl Watch {
         let mut snapshots =
             SnapshotWriter::new(last_good.map(|file| LastGood::new(file, identity)));
         snapshots.set_scope(scope_of(provider.as_ref()));
+        #[cfg(unix)]
+        snapshots.set_cache(cache);
         let restored = snapshots.restore(clock.wall(), guards.min, &status);
         let restored_scope = restored.as_ref().map(|restored| restored.scope.clone());
         let filter = ChangeFilter::new(
@@ -333,6 +339,7 @@ impl Watch {
         };
         let is_held_back = matches!(event, Event::Held(_));
         let in_use = self.filter.in_use();
+        let is_whole = held_part.is_none();
         self.status
             .change(|state| state.note_result(in_use, held_part, !is_held_back, now));
         let due = match (&event, again) {
@@ -351,7 +358,10 @@ impl Watch {
             self.restored_scope = None;
         }
         if let (false, Some(addresses)) = (is_held_back, self.filter.in_use()) {
-            self.snapshots.save(&addresses.all, self.clock.wall());
+            let scope = self.provider.scope();
+            let found = is_whole.then_some((discovery, scope));
+            self.snapshots
+                .save(&addresses.all, found, self.clock.wall());
         }
         self.settle_restored(is_held_back);
         self.set_due(due);
@@ -463,14 +473,6 @@ impl Watch {
         self.due = due;
         self.status.change(|state| state.due = due);
     }
-}
-
-fn scope_of(provider: &dyn Provider) -> Scope {
-    provider
-        .scope()
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
 }
 
 impl Drop for Watch {
