@@ -4,14 +4,36 @@ use cloud_autojoin::sources::{self, Union};
 use cloud_autojoin::{Detail, Discovery, Result};
 
 use crate::arguments::Addrs;
+use crate::cache::Settings;
 use crate::question::{Asked, report_failed, warn_of_failed};
 use crate::report::Reporter;
 use crate::status::Status;
 use crate::{output, question};
 
-/// Runs the subcommand.
-pub(crate) async fn run(arguments: &Addrs, reporter: &Reporter) -> Status {
-    let mut asked = question::ask(&arguments.question, Detail::Addresses, reporter).await;
+#[cfg(unix)]
+mod cached;
+
+#[cfg(unix)]
+pub(crate) use cached::fresh;
+
+/// Runs the subcommand. `cache` says which results of earlier calls may be used.
+pub(crate) async fn run(
+    arguments: &Addrs,
+    cache: Option<&Settings>,
+    reporter: &Reporter,
+) -> Status {
+    #[cfg(unix)]
+    if let Some(settings) = cache {
+        return cached::run(arguments, settings, reporter).await;
+    }
+    #[cfg(not(unix))]
+    let _ = cache;
+    let asked = question::ask(&arguments.question, Detail::Addresses, reporter).await;
+    report(asked, arguments, reporter)
+}
+
+/// Prints the addresses, or why there are none.
+fn report(mut asked: Vec<Asked>, arguments: &Addrs, reporter: &Reporter) -> Status {
     let text = if asked[0].is_only {
         one(asked.remove(0), arguments, reporter)
     } else {

@@ -13,7 +13,7 @@ mod go;
 #[cfg(all(feature = "sidecar", unix))]
 mod watch;
 
-pub(crate) use go::GoDuration;
+pub(crate) use go::{GoDuration, duration_or_zero};
 #[cfg(all(feature = "sidecar", unix))]
 pub(crate) use watch::{LogFormat, Watch};
 
@@ -56,6 +56,9 @@ pub(crate) enum Action {
     /// Keep files and running agents up to date
     #[cfg(all(feature = "sidecar", unix))]
     Watch(Box<Watch>),
+    /// List or remove the results that `addrs` and `watch` keep on this host
+    #[cfg(unix)]
+    Cache(Cache),
     /// Print a script by which a shell completes this command
     Completions(Completions),
     /// Print a manual page, or write all of them
@@ -75,6 +78,9 @@ Examples:
   discover -q addrs @/etc/discover/nomad
   discover addrs --output lines provider=azure tag_name=consul tag_value=server
   discover addrs 'provider=azure tag_name=consul tag_value=server' 'provider=aws tag_key=consul tag_value=server'
+  discover addrs --max-age 30s --stale-if-error 24h @/etc/discover/consul
+
+Files: /etc/discover/config.toml, or the file that DISCOVER_CONFIG names, may set max_age, stale_if_error and cache_directory. The variables DISCOVER_MAX_AGE, DISCOVER_STALE_IF_ERROR and DISCOVER_CACHE_DIRECTORY come before it, and flags before these.
 
 Exit status: 0 addresses printed, 1 failed, 2 wrong usage, 3 asked and nothing matched.";
 
@@ -118,6 +124,73 @@ pub(crate) struct Addrs {
     /// What standard output looks like
     #[arg(long, short, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
     pub(crate) output: OutputFormat,
+
+    /// Use a result of an earlier call on this host that is younger than this, without a request
+    ///
+    /// [default: 0s, never]
+    #[cfg(unix)]
+    #[arg(long, value_name = "DURATION", value_parser = go::duration_or_zero)]
+    pub(crate) max_age: Option<GoDuration>,
+
+    /// When the cloud fails, use the last result on this host if it isn't older than this, with a
+    /// warning
+    ///
+    /// [default: 0s, never]
+    #[cfg(unix)]
+    #[arg(long, value_name = "DURATION", value_parser = go::duration_or_zero)]
+    pub(crate) stale_if_error: Option<GoDuration>,
+
+    /// Keep results in this directory, which belongs to this user alone
+    ///
+    /// [default: /var/cache/discover for root, else $XDG_CACHE_HOME/discover or ~/.cache/discover]
+    #[cfg(unix)]
+    #[arg(long, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) cache_directory: Option<std::path::PathBuf>,
+}
+
+/// `discover cache`
+#[cfg(unix)]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Results are kept for `discover addrs --max-age` and `--stale-if-error`, by `addrs` itself and by `discover watch` with `cache_directory`. Join strings are shown without their secrets. `clear` removes no other files from the directory.
+
+Examples:
+  discover cache list
+  discover cache clear --cache-directory /var/cache/discover
+
+Exit status: 0 listed or removed, 1 failed, 2 wrong usage.")]
+pub(crate) struct Cache {
+    /// What to do
+    #[arg(value_enum, value_name = "ACTION")]
+    pub(crate) action: CacheAction,
+
+    /// The directory of the results
+    ///
+    /// [default: as `discover addrs`]
+    #[arg(long, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) cache_directory: Option<std::path::PathBuf>,
+
+    /// What standard output looks like
+    #[arg(long, short, value_enum, default_value_t = CacheFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: CacheFormat,
+}
+
+#[cfg(unix)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CacheAction {
+    /// Print each result's age, its number of addresses and its join string
+    List,
+    /// Remove all results
+    Clear,
+}
+
+#[cfg(unix)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CacheFormat {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
 }
 
 /// `discover explain`

@@ -1,14 +1,16 @@
 //! The command `discover`: arguments in, exit code out.
 //!
-//! Each subcommand has its file: `addrs.rs`, `explain.rs`, `check.rs`, `providers.rs`,
+//! Each subcommand has its file: `addrs.rs`, `explain.rs`, `check.rs`, `providers.rs`, `cache.rs`,
 //! `completions.rs`, `man.rs`, `watch.rs`. They write to standard output through `output.rs` and to
 //! standard error through `report.rs`; `usage.rs` reports an invalid command line.
 
 use std::ffi::OsString;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 mod addrs;
 mod arguments;
+mod cache;
 mod check;
 mod completions;
 mod explain;
@@ -34,6 +36,10 @@ fn main() -> ExitCode {
         Err(error) => return usage::report(error, &words).into(),
     };
     let reporter = Reporter::new(&arguments);
+    let cache = match cache::before_runtime(&arguments, &reporter) {
+        ControlFlow::Continue(cache) => cache,
+        ControlFlow::Break(status) => return status.into(),
+    };
     // One call needs no second thread.
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -45,19 +51,25 @@ fn main() -> ExitCode {
             return Status::Failed.into();
         }
     };
-    let status = runtime.block_on(run(&arguments, &reporter));
+    let status = runtime.block_on(run(&arguments, cache.as_ref(), &reporter));
     // A name that is still being looked up, or a file that is still being read, must not hold up
     // the end.
     runtime.shutdown_background();
     status.into()
 }
 
-async fn run(arguments: &Arguments, reporter: &Reporter) -> Status {
+async fn run(
+    arguments: &Arguments,
+    cache: Option<&cache::Settings>,
+    reporter: &Reporter,
+) -> Status {
     match &arguments.action {
-        Action::Addrs(addrs) => interruptible(addrs::run(addrs, reporter)).await,
+        Action::Addrs(addrs) => interruptible(addrs::run(addrs, cache, reporter)).await,
         Action::Explain(explain) => interruptible(explain::run(explain, reporter)).await,
         Action::Check(check) => check::run(check, reporter).await,
         Action::Providers(which) => providers::run(which, reporter),
+        #[cfg(unix)]
+        Action::Cache(arguments) => cache::run(arguments, reporter),
         Action::Completions(completions) => completions::run(completions, reporter),
         Action::Man(man) => man::run(man, reporter),
         #[cfg(all(feature = "sidecar", unix))]

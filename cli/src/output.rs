@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 
 use cloud_autojoin::Address;
+#[cfg(unix)]
+use cloud_autojoin::cache::CachedResult;
 use cloud_autojoin::sources::Union;
 use serde::Serialize;
 
@@ -55,6 +57,31 @@ pub(crate) fn addresses(
             addresses: rows(addresses),
         }),
         format => plain(format, addresses),
+    }
+}
+
+/// A result of the cache, as that of a call.
+#[cfg(unix)]
+pub(crate) fn cached(format: OutputFormat, result: &CachedResult) -> String {
+    if format != OutputFormat::Json {
+        return plain(format, &result.addresses);
+    }
+    let mut sources: Vec<Answer<'_>> = result
+        .sources
+        .iter()
+        .map(|source| Answer {
+            provider: &source.provider,
+            subject: &source.subject,
+            addresses: rows(&source.addresses),
+        })
+        .collect();
+    match sources.pop() {
+        Some(only) if sources.is_empty() => json(&only),
+        last => json(&UnionDocument {
+            addresses: rows(&result.addresses),
+            sources: sources.into_iter().chain(last).collect(),
+            failed: Vec::new(),
+        }),
     }
 }
 

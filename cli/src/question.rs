@@ -5,7 +5,7 @@ use cloud_autojoin::file::FileKind;
 use cloud_autojoin::join_string::{self, JoinArgument};
 use cloud_autojoin::sources::{self, Require, Source, SourcesError};
 use cloud_autojoin::{
-    Call, Clock, ConfigError, ConfigString, Context, Detail, Error, Provider, Registry, Result,
+    Call, Clock, ConfigError, ConfigString, Context, Detail, Env, Error, Provider, Registry, Result,
 };
 
 use crate::arguments::Question;
@@ -29,29 +29,56 @@ impl Question {
     }
 }
 
+/// Join strings with the arguments that they were read from.
+pub(crate) type Strings = Vec<(ConfigString, Vec<JoinArgument>)>;
+
 /// Asks every source, all at once; at least one. The time that reading an `@FILE` takes counts too.
 pub(crate) async fn ask(question: &Question, detail: Detail, reporter: &Reporter) -> Vec<Asked> {
-    let clock = Clock::system();
-    let call = Call::new(&clock, question.timeout.0).with_detail(detail);
-    match ask_all(question, &clock, &call, reporter).await {
-        Ok(asked) => asked,
-        Err(error) => vec![Asked {
-            source: Source::failed("the join string", call, error),
-            config: None,
-            is_only: true,
-        }],
+    let registry = Registry::compiled_in();
+    let call = Call::new(&Clock::system(), question.timeout.0).with_detail(detail);
+    match join_string::read_all(&question.words, FileKind::Any, &registry, &call).await {
+        Ok(strings) => {
+            ask_strings(strings, question, Env::Process, &registry, &call, reporter).await
+        }
+        Err(error) => not_asked(call, error),
     }
 }
 
-async fn ask_all(
+/// What comes of a call that can't be made.
+pub(crate) fn not_asked(call: Call, error: Error) -> Vec<Asked> {
+    vec![Asked {
+        source: Source::failed("the join string", call, error),
+        config: None,
+        is_only: true,
+    }]
+}
+
+/// Asks the sources of these join strings, which read their variables of `env`.
+pub(crate) async fn ask_strings(
+    strings: Strings,
     question: &Question,
-    clock: &Clock,
+    env: Env,
+    registry: &Registry,
+    call: &Call,
+    reporter: &Reporter,
+) -> Vec<Asked> {
+    ask_all(strings, question, env, registry, call, reporter)
+        .await
+        .unwrap_or_else(|error| not_asked(call.clone(), error))
+}
+
+async fn ask_all(
+    strings: Strings,
+    question: &Question,
+    env: Env,
+    registry: &Registry,
     call: &Call,
     reporter: &Reporter,
 ) -> Result<Vec<Asked>> {
-    let registry = Registry::compiled_in();
-    let strings = join_string::read_all(&question.words, FileKind::Any, &registry, call).await?;
-    let context = Context::builder().clock(clock.clone()).build()?;
+    let context = Context::builder()
+        .env(env)
+        .clock(call.clock().clone())
+        .build()?;
     let is_only = strings.len() == 1;
     let (mut configs, mut providers) = (Vec::new(), Vec::new());
     for (config, given) in strings {
@@ -63,7 +90,7 @@ async fn ask_all(
             build(
                 &config,
                 &given,
-                &registry,
+                registry,
                 &context,
                 question.strict,
                 reporter,
@@ -130,7 +157,7 @@ pub(crate) fn warn_of_failed(failed: &[(String, Error)], reporter: &Reporter) {
 
 /// Warns of keys that the provider does not know, or makes an error of them. Strings are shared
 /// with agents that ignore such keys, so the default is the warning.
-fn check_unknown_keys(
+pub(crate) fn check_unknown_keys(
     registry: &Registry,
     config: &ConfigString,
     strict: bool,

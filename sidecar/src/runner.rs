@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloud_autojoin::cache::Cache;
 use cloud_autojoin::http::Backoff;
 use cloud_autojoin::watch::{AddressSource, Change, Event, InUse};
 use cloud_autojoin::{Address, Clock, Context, Watch};
@@ -126,6 +127,16 @@ pub(crate) fn watch_of(config: &WatchConfig, context: &Context) -> Watch {
         .last_good_max_age(config.restore_max_age);
     if let Some(file) = &config.last_good {
         builder = builder.last_good(file);
+    }
+    if let Some((directory, query)) = &config.cache {
+        match Cache::open(directory) {
+            Ok(cache) => builder = builder.cache(cache.entry(query)),
+            Err(error) => tracing::warn!(
+                watch = config.name,
+                hint = error.hint(),
+                "no result is kept in the cache: {error}"
+            ),
+        }
     }
     builder.build()
 }

@@ -9,6 +9,7 @@ mod command;
 
 mod answers;
 mod bad_input;
+mod cache;
 mod check;
 mod explain;
 mod help;

@@ -68,6 +68,14 @@ pub(super) fn duration(text: &str) -> Result<GoDuration, String> {
     }
 }
 
+/// Reads a Go duration, which may be zero.
+pub(crate) fn duration_or_zero(text: &str) -> Result<GoDuration, String> {
+    Value::from_key(&FLAG, FLAG.name, text)
+        .duration()
+        .map(GoDuration)
+        .map_err(|_| format!("must be {}", Values::Duration))
+}
+
 /// A parser of whole numbers from `least` to `most`.
 pub(super) fn whole_number<N>(
     least: N,

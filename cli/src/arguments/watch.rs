@@ -85,6 +85,10 @@ pub(crate) struct Watch {
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "config")]
     pub(crate) state_directory: Option<PathBuf>,
 
+    /// Keep results in this directory for `discover addrs --max-age`
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "config", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) cache_directory: Option<PathBuf>,
+
     /// Warn loudly when the last good answer that is used is older than this [default: 24h]
     #[arg(long, value_name = "DURATION", conflicts_with = "config")]
     pub(crate) restore_max_age: Option<String>,

@@ -82,6 +82,12 @@ impl Watch {
             self.state_directory.as_ref(),
             &mut problems,
         );
+        insert_path(
+            &mut table,
+            "cache_directory",
+            self.cache_directory.as_ref(),
+            &mut problems,
+        );
         if problems.is_empty() {
             Ok(table)
         } else {

@@ -13,13 +13,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloud_autojoin::cache::Query;
 use cloud_autojoin::config::key::is_safe;
 use cloud_autojoin::file::FileKind;
 use cloud_autojoin::sources::AllOf;
 use cloud_autojoin::watch::{DEFAULT_LAST_GOOD_MAX_AGE, Guards, MaxShrink, Pace};
 use cloud_autojoin::{
-    Call, ConfigProblem, ConfigString, Context, DEFAULT_TIMEOUT, Error, Provider, Registry,
-    join_string,
+    Call, ConfigProblem, ConfigString, Context, DEFAULT_TIMEOUT, Env, EnvRecord, Error, Provider,
+    Registry, join_string,
 };
 
 use tokio::net::TcpListener;
@@ -115,6 +116,8 @@ pub(crate) struct WatchConfig {
     pub(crate) restore_max_age: Duration,
     /// The file of the last good result.
     pub(crate) last_good: Option<PathBuf>,
+    /// The cache for other processes of this host, and what the results are stored as.
+    pub(crate) cache: Option<(PathBuf, Query)>,
     /// The files.
     pub(crate) outputs: Vec<Output>,
     /// The running agents.
@@ -136,6 +139,7 @@ impl WatchConfig {
             self.restore_max_age,
             self.guards,
             &self.last_good,
+            self.cache.as_ref().map(|(directory, _)| directory),
             &self.outputs,
             &self.agents,
             &self.on_change,
@@ -148,6 +152,7 @@ impl WatchConfig {
             other.restore_max_age,
             other.guards,
             &other.last_good,
+            other.cache.as_ref().map(|(directory, _)| directory),
             &other.outputs,
             &other.agents,
             &other.on_change,
@@ -224,6 +229,10 @@ async fn check(
             .and_then(|paths| paths.split(':').next().map(PathBuf::from))
     };
     let state_directory = section.path("state_directory").or_else(of_unit);
+    let of_environment = || context.env().filled("DISCOVER_CACHE_DIRECTORY");
+    let cache_directory = section
+        .path("cache_directory")
+        .or_else(|| of_environment().map(PathBuf::from));
     let nodes = section.tables("watch");
     if nodes.is_empty() {
         section.problem(
@@ -234,6 +243,7 @@ async fn check(
     if depth == CheckDepth::Machine {
         preflight::listen(&mut section, listen).await;
         preflight::state_directory(&mut section, state_directory.as_deref());
+        preflight::cache_directory(&mut section, cache_directory.as_deref());
     }
     section.finish();
     let count = nodes.len();
@@ -244,6 +254,7 @@ async fn check(
             context,
             depth,
             state_directory: state_directory.as_deref(),
+            cache_directory: cache_directory.as_deref(),
             only: count == 1,
             index,
         };
@@ -330,6 +341,7 @@ struct WatchChecker<'a> {
     context: &'a Context,
     depth: CheckDepth,
     state_directory: Option<&'a Path>,
+    cache_directory: Option<&'a Path>,
     /// Whether it is the only watch, which needs no name.
     only: bool,
     index: usize,
@@ -402,21 +414,25 @@ impl WatchChecker<'_> {
                 part::on_change(Section::new(at("on_change", index), node, problems), check)
             })
             .collect();
-        let (name, (join, identity, provider)) = (name?, join?);
+        let (name, join) = (name?, join?);
+        let cache = join
+            .query
+            .and_then(|query| Some((self.cache_directory?.to_owned(), query)));
         let last_good = self
             .state_directory
             .map(|directory| directory.join(format!("{name}.json")));
         Some(WatchConfig {
             name,
-            join,
-            identity,
-            provider,
+            join: join.strings,
+            identity: join.identity,
+            provider: join.provider,
             interval,
             timeout,
             splay,
             restore_max_age,
             guards,
             last_good,
+            cache,
             outputs,
             agents,
             on_change,
@@ -480,12 +496,16 @@ impl WatchChecker<'_> {
         Some(name)
     }
 
-    async fn join(
-        &self,
-        words: Vec<String>,
-        section: &mut Section<'_>,
-    ) -> Option<(Vec<ConfigString>, String, Arc<dyn Provider>)> {
+    async fn join(&self, words: Vec<String>, section: &mut Section<'_>) -> Option<Join> {
         let registry = Registry::compiled_in();
+        // A result of the cache depends on what was read of the environment.
+        let context = match self.cache_directory {
+            Some(_) => {
+                let record = EnvRecord::new(self.context.env().clone());
+                &self.context.clone().with_env(Env::Recorded(record))
+            }
+            None => self.context,
+        };
         let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
         let call = Call::new(self.context.clock(), READ_TIMEOUT);
         let strings = join_string::read_all(&words, FileKind::Regular, &registry, &call)
@@ -513,7 +533,7 @@ impl WatchChecker<'_> {
             }
             let located = |error| join_string::locate(error, &join, &given, &registry);
             let Ok(provider) = registry
-                .build(&join, self.context)
+                .build(&join, context)
                 .map_err(|error| add(section, &located(error)))
             else {
                 continue;
@@ -526,14 +546,21 @@ impl WatchChecker<'_> {
             joins.push(join);
         }
         // A part of the sources isn't watched as the whole; the problems are reported.
-        (providers.len() == count).then(|| {
-            (
-                joins,
-                identities.join(" "),
-                AllOf::combine(providers).into(),
-            )
+        (providers.len() == count).then(|| Join {
+            query: Query::new(&joins, &registry, context.env()),
+            strings: joins,
+            identity: identities.join(" "),
+            provider: AllOf::combine(providers).into(),
         })
     }
+}
+
+/// The join strings of a watch.
+struct Join {
+    strings: Vec<ConfigString>,
+    identity: String,
+    provider: Arc<dyn Provider>,
+    query: Option<Query>,
 }
 
 /// Adds each problem of a join string.

@@ -141,6 +141,15 @@ pub(super) fn state_directory(section: &mut Section<'_>, directory: Option<&Path
     }
 }
 
+/// Checks that the cache's directory belongs to this user alone.
+pub(super) fn cache_directory(section: &mut Section<'_>, directory: Option<&Path>) {
+    let opened = directory.map(cloud_autojoin::cache::Cache::open_existing);
+    if let Some(Err(error)) = opened {
+        let hint = error.hint().map(str::to_owned);
+        section.problem_at("cache_directory", error, hint);
+    }
+}
+
 fn sample(last: u8) -> Address {
     Address::ip([10, 0, 0, last].into()).with_instance(format!("sample-{last}"))
 }
