@@ -112,8 +112,7 @@ pub async fn discover_all(
         .collect()
 }
 
-/// The scopes of several sources as one; values of one name, such as two `subscription_id`, are put
-/// together.
+/// The scopes of several sources as one; values of the same name are joined.
 pub fn merge_scopes(
     scopes: impl IntoIterator<Item = Vec<(&'static str, String)>>,
 ) -> Vec<(&'static str, String)> {

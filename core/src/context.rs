@@ -88,6 +88,13 @@ impl Env {
         }
     }
 
+    /// Records that a result depends on these variables: a program that is run reads them.
+    pub fn note<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        if let Self::Recorded(record) = self {
+            names.into_iter().for_each(|name| _ = record.var(name));
+        }
+    }
+
     /// The value of a variable that is set and not empty.
     pub fn filled(&self, name: &str) -> Option<String> {
         self.var(name).filter(|value| !value.is_empty())

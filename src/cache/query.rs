@@ -5,7 +5,7 @@ use cloud_autojoin_core::{ConfigString, Env};
 use crate::join_string::masked;
 use crate::registry::Registry;
 
-/// Variables that decide where every request goes and whom it trusts, and who signs in with `az`.
+/// Variables that decide where every request goes and whom it trusts.
 /// The HTTP client reads them itself.
 const OF_ALL: &[&str] = &[
     "https_proxy",
@@ -18,7 +18,6 @@ const OF_ALL: &[&str] = &[
     "NO_PROXY",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
-    "AZURE_CONFIG_DIR",
 ];
 
 /// The join strings with all their values, the environment variables that their providers' tables

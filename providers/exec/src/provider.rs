@@ -51,6 +51,8 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         .copied()
         .filter(|name| !passed.iter().any(|passed| passed == name))
         .collect();
+    let passed = passed.iter().map(String::as_str);
+    context.env().note(passed.chain(["PATH"]));
     options.finish(|| {
         let commands = Arc::clone(context.commands());
         Some(Box::new(Exec {

@@ -89,6 +89,11 @@ async fn run(
     let limit = LIMIT.min(call.remaining());
     let command = format!("`{program} {}`", arguments[..2].join(" "));
     let failed = |reason: String| Err(SourceOutcome::failed(reason));
+    // They decide which program it is, and who has signed in.
+    setup
+        .context
+        .env()
+        .note(["PATH", "HOME", "AZURE_CONFIG_DIR", "AZD_CONFIG_DIR"]);
     match setup
         .context
         .commands()
