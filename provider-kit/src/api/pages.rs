@@ -90,10 +90,16 @@ impl<'a> Pages<'a> {
         Ok(Some(page))
     }
 
+    /// A header of the page that [`Pages::next_json`] returned last: the token of the next page, for
+    /// services that put it there.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// The number in a header of the page that [`Pages::next_json`] returned last: the length of
     /// the whole list, for services that say it there.
     pub fn header_number(&self, name: &str) -> Option<u64> {
-        self.headers.get(name)?.to_str().ok()?.trim().parse().ok()
+        self.header(name)?.trim().parse().ok()
     }
 
     /// The items of all pages. `read` takes those of one page and says where the next one is.
