@@ -33,7 +33,7 @@ var differences = []difference{
 	{"more words", "knows `addrs` alone", "knows `check`, `providers` and others", "they are what go-discover leaves to the operator"},
 	{"more flags", "knows `-q` and `-h`", "knows `--version`, `-v` and others", "`discover --help` lists them"},
 	{"flags after the word", "takes everything behind `addrs` for the join string", "takes words behind `addrs` that start with `-` and hold no `=` sign for flags", "no key starts with `-`"},
-	{"providers", "has no `hetzner`, `consul`, `dns` or `exec`, and no `k8s` in its command", "has them, and lists what it knows when it is given another", "they are what users ask for"},
+	{"providers", "has no `hetzner`, `oracle`, `consul`, `dns` or `exec`, and no `k8s` in its command", "has them, and lists what it knows when it is given another", "they are what users ask for"},
 	{"words of errors", "has one error for every selection that is not clear", "names the keys that are missing or too many", "the reader wants to know what to write"},
 	{"errors do not quote the string", "quotes the part that does not parse", "says which pair it is", "the part is often a piece of a secret that was not quoted; `check --output json` gives go-discover's words"},
 	{"bytes that are no text", "replaces bytes that are not UTF-8", "refuses them", "it would ask for a name that nobody wrote"},

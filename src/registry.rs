@@ -94,6 +94,8 @@ impl Registry {
                 cloud_autojoin_linode::SPEC,
                 #[cfg(feature = "mdns")]
                 cloud_autojoin_mdns::SPEC,
+                #[cfg(feature = "oracle")]
+                cloud_autojoin_oracle::SPEC,
                 #[cfg(feature = "os")]
                 cloud_autojoin_os::SPEC,
                 #[cfg(feature = "packet")]
