@@ -36,6 +36,8 @@ pub mod keys;
 pub mod select;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "yaml")]
+pub mod yaml;
 
 pub use api::{Api, ApiClient, ErrorBody, Pages};
 pub use cloud_autojoin_core::config::{KeySpec, Options, Values};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use cloud_autojoin_provider_kit::yaml::from_yaml;
 use serde_json::{Map, Value};
 
 /// One file, or several merged: the first that has an entry wins, as for kubectl.
@@ -37,12 +37,10 @@ impl Kubeconfig {
 
     /// Adds what a file has. The error repeats none of it but names: it may be a token.
     fn add(&mut self, text: &str, directory: &Path) -> Result<(), String> {
-        let documents = Yaml::load_from_str(text)
-            .map_err(|error| format!("line {} isn't valid YAML", error.marker().line()))?;
-        let values = match documents.first().map(json) {
-            Some(Value::Object(values)) => values,
-            None | Some(Value::Null) => Map::new(),
-            Some(_) => return Err("it isn't a kubeconfig".to_owned()),
+        let values = match from_yaml(text)? {
+            Value::Object(values) => values,
+            Value::Null => Map::new(),
+            _ => return Err("it isn't a kubeconfig".to_owned()),
         };
         let file = Entry {
             values,
@@ -176,26 +174,4 @@ pub(crate) async fn read(path: &Path) -> Result<String, String> {
     read_text(path, MAX_SECRET_FILE)
         .await
         .map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// The same value in JSON, without entries that are null: Go writes empty lists so.
-fn json(yaml: &Yaml<'_>) -> Value {
-    match yaml {
-        Yaml::Value(Scalar::String(text)) => Value::String(text.clone().into_owned()),
-        Yaml::Value(Scalar::Boolean(value)) => Value::Bool(*value),
-        Yaml::Value(Scalar::Integer(number)) => Value::from(*number),
-        Yaml::Value(Scalar::FloatingPoint(number)) => Value::from(number.into_inner()),
-        Yaml::Sequence(items) => items.iter().map(json).collect(),
-        Yaml::Mapping(entries) => {
-            let entries = entries
-                .iter()
-                .filter_map(|(name, value)| Some((name.as_str()?.to_owned(), json(value))));
-            entries
-                .filter(|(_, value)| !value.is_null())
-                .collect::<Map<_, _>>()
-                .into()
-        }
-        Yaml::Tagged(_, value) => json(value),
-        _ => Value::Null,
-    }
 }

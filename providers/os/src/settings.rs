@@ -6,9 +6,9 @@ use std::fmt;
 
 use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
 use cloud_autojoin_core::{ConfigProblem, Env, Secret};
+use cloud_autojoin_provider_kit::yaml::from_yaml;
 use cloud_autojoin_provider_kit::{KeySpec, Options};
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::keys::{
     APP_ID, APP_NAME, APP_SECRET, CLOUD_KEYS, DOMAIN_ID, DOMAIN_NAME, INSECURE, PASSWORD,
@@ -163,34 +163,28 @@ impl Settings {
         env: &Env,
     ) -> Result<(), String> {
         let (path, text) = read_clouds_yaml(env).await?;
-        let documents = Yaml::load_from_str(&text).map_err(|error| {
-            format!("`{path}`: line {} isn't valid YAML", error.marker().line())
-        })?;
-        let clouds = documents
-            .first()
-            .and_then(|document| document.as_mapping_get("clouds"));
-        let Some(found) = clouds.and_then(|clouds| clouds.as_mapping_get(cloud)) else {
-            let known = clouds
-                .and_then(Yaml::as_mapping)
+        let config = from_yaml(&text).map_err(|error| format!("`{path}`: {error}"))?;
+        let clouds = config.get("clouds");
+        let Some(found) = clouds.and_then(|clouds| clouds.get(cloud)) else {
+            let known = clouds.and_then(Value::as_object);
+            let known: Vec<&str> = known
                 .into_iter()
-                .flatten()
-                .filter_map(|(name, _)| name.as_str());
+                .flat_map(Map::keys)
+                .map(String::as_str)
+                .collect();
             return Err(format!(
                 "`{path}` has no cloud `{cloud}`; it has `{}`",
-                known.collect::<Vec<_>>().join("`, `")
+                known.join("`, `")
             ));
         };
         for (key, name) in CLOUD_KEYS {
-            let value = found
-                .as_mapping_get("auth")
-                .and_then(|auth| auth.as_mapping_get(name))
-                .or_else(|| found.as_mapping_get(name));
-            if let Some(value) = value.and_then(text_of) {
+            let auth = found.get("auth").and_then(|auth| auth.get(name));
+            if let Some(value) = auth.or_else(|| found.get(name)).and_then(text_of) {
                 self.0.entry(key.name).or_insert(value);
             }
         }
         // The file says the opposite.
-        if found.as_mapping_get("verify").and_then(Yaml::as_bool) == Some(false) {
+        if found["verify"] == false {
             self.0
                 .entry(INSECURE.name)
                 .or_insert_with(|| Secret::new("true"));
@@ -226,11 +220,11 @@ async fn read_clouds_yaml(env: &Env) -> Result<(String, String), String> {
 }
 
 /// A scalar as text: a password of digits is a number in YAML.
-fn text_of(value: &Yaml<'_>) -> Option<Secret> {
+fn text_of(value: &Value) -> Option<Secret> {
     match value {
-        Yaml::Value(Scalar::String(text)) if !text.is_empty() => Some(Secret::new(text.as_ref())),
-        Yaml::Value(Scalar::Integer(number)) => Some(Secret::new(number.to_string())),
-        Yaml::Value(Scalar::Boolean(value)) => Some(Secret::new(value.to_string())),
+        Value::String(text) if !text.is_empty() => Some(Secret::new(text)),
+        Value::Number(number) if !number.is_f64() => Some(Secret::new(number.to_string())),
+        Value::Bool(value) => Some(Secret::new(value.to_string())),
         _ => None,
     }
 }
