@@ -132,6 +132,40 @@ async fn it_ends_within_a_second_also_while_the_cloud_hangs() {
 }
 
 #[tokio::test]
+async fn ready_reports_what_a_guard_holds_back() {
+    let (simulator, place) = (
+        simulator(&["10.0.1.4", "10.0.1.5", "10.0.1.6"]).await,
+        Place::new(),
+    );
+    let target = place.path("a");
+    let join = join(&simulator);
+    let config = |min: usize| config(&join, &format!("min = {min}\n{}", lines(&target)));
+    let file = place.write("watch.toml", &config(5));
+    let sidecar = Sidecar::start(&file);
+    sidecar.says("of at least 5").await;
+    assert_eq!(
+        sidecar.get("/ready").await,
+        (
+            503,
+            "not ready: servers: held: 3 of at least 5 addresses\n".to_owned()
+        )
+    );
+    assert!(!target.exists());
+
+    place.write("watch.toml", &config(3));
+    sidecar.signal(Signal::HUP);
+    file_says(&target, "10.0.1.4\n10.0.1.5\n10.0.1.6\n", &sidecar).await;
+    until(
+        "ready",
+        || sidecar.log().contains("ready"),
+        || sidecar.log(),
+    )
+    .await;
+    sidecar.stop().await;
+    simulator.finish();
+}
+
+#[tokio::test]
 async fn once_writes_the_files_and_says_how_it_went_by_its_exit_status() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
     let (target, state) = (place.path("a"), place.path("state"));

@@ -54,3 +54,69 @@ async fn objects_have_each_key_once() {
         assert!(object.contains_key("timestamp"), "{line}");
     }
 }
+
+/// A boot as the shipped units do it: `--once` before the agent, the daemon beside it, whose agent
+/// needs a moment to listen.
+#[tokio::test]
+async fn a_normal_boot_logs_what_it_does_and_no_more() {
+    let (simulator, place) = (simulator(&["127.0.0.4", "127.0.0.5"]).await, Place::new());
+    let (target, state) = (place.path("peers"), place.path("state"));
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let agent = unused.local_addr().unwrap();
+    drop(unused);
+    let file = format!("lines:{}", target.display());
+    let consul = format!("consul:http://{agent}");
+    let join = join(&simulator);
+    let boot = [
+        "--file",
+        &file,
+        "--state-directory",
+        state.to_str().unwrap(),
+        "--listen",
+        "none",
+    ];
+    let lines = |log: &str| -> Vec<String> {
+        let known = [
+            (target.to_str().unwrap(), "FILE"),
+            (state.to_str().unwrap(), "STATE"),
+            (&*agent.to_string(), "AGENT"),
+        ];
+        log.lines()
+            .map(|line| {
+                known
+                    .iter()
+                    .fold(line.to_owned(), |line, (from, to)| line.replace(from, to))
+            })
+            .collect()
+    };
+
+    let mut once = command(&["--once"]);
+    once.args(boot).arg(&join).env("JOURNAL_STREAM", "8:1");
+    let output = once.output().await.unwrap();
+    assert!(output.status.success());
+    let log = String::from_utf8(output.stderr).unwrap();
+    let written = " INFO written watch=\"peers\" kind=\"lines\" file=FILE addresses=2";
+    let changed =
+        " INFO the addresses changed watch=\"peers\" addresses=2 joined=\"127.0.0.4 127.0.0.5\"";
+    assert_eq!(lines(&log), [changed, written]);
+
+    let mut daemon = command(&["--agent", &consul]);
+    daemon.args(boot).arg(&join).env("JOURNAL_STREAM", "8:1");
+    let sidecar = Sidecar::spawn(daemon);
+    sidecar.says("INFO ready").await;
+    sidecar.says("not yet").await;
+    let (_, _, log) = sidecar.stop().await;
+    // An agent that is still down at the second try deserves a warning.
+    let mut boot: Vec<String> = lines(&log)
+        .into_iter()
+        .take_while(|line| !line.contains("WARN") && line != " INFO stopping")
+        .collect();
+    boot.sort();
+    let refused = "cannot read its members: no connection to http://AGENT: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)";
+    let not_yet = format!(
+        " INFO not yet: consul agent http://AGENT: {refused} watch=\"peers\" part=\"consul\""
+    );
+    let restored = " INFO the addresses are those of the earlier run watch=\"peers\" addresses=2";
+    assert_eq!(boot, [&*not_yet, " INFO ready", restored]);
+    simulator.finish();
+}
