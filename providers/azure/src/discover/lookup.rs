@@ -58,19 +58,20 @@ pub(super) async fn look_up<P: Properties>(
         .as_ref()
         .map(|list| key(list.resource_group.as_deref()));
     let is_whole = partial_key.as_deref() == Some("");
-    let mut groups: HashMap<String, HashSet<ResourceId>> = HashMap::new();
+    let mut groups: HashMap<String, Vec<ResourceId>> = HashMap::new();
     for id in wanted {
         let group = id.resource_group().filter(|_| !is_whole);
-        groups.entry(key(group)).or_default().insert(id);
+        groups.entry(key(group)).or_default().push(id);
     }
 
     let mut searches = Vec::new();
     if let (Some(list), Some(key)) = (partial, partial_key)
         && let Some(missing) = groups.remove(&key)
     {
-        searches.push(search(Some(list), missing));
+        searches.push(search(Some(list), HashSet::from_iter(missing)));
     }
     for missing in groups.into_values() {
+        let missing = HashSet::from_iter(missing);
         let group = missing.iter().find_map(ResourceId::resource_group);
         let group = group.filter(|_| missing.len() > few).map(str::to_owned);
         let list = group.map(|group| PartialList {
@@ -85,7 +86,12 @@ pub(super) async fn look_up<P: Properties>(
     let mut found = Found::new();
     let mut missing = Vec::new();
     for (of_list, left) in try_join_all(searches).await? {
-        found.extend(of_list);
+        // Mostly there is one list, and ids are long to hash.
+        if found.is_empty() {
+            found = of_list;
+        } else {
+            found.extend(of_list);
+        }
         missing.extend(left);
     }
     let singly = missing.into_iter().map(|id| async move {
@@ -121,6 +127,7 @@ async fn search<P: Properties>(
     // The first page of a list that was partial is paid for already.
     let paid = rest.pages_read();
     loop {
+        found.reserve(page.len().min(missing.len()));
         for resource in page {
             if let Some(id) = missing.take(&resource.id) {
                 found.insert(id, resource);
