@@ -6,13 +6,17 @@
 
 use std::ffi::OsString;
 
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgAction, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 use cloud_autojoin::DEFAULT_TIMEOUT;
 
+mod deferred;
 mod go;
 #[cfg(all(feature = "sidecar", unix))]
 mod watch;
 
+use deferred::Deferred;
 pub(crate) use go::{GoDuration, duration_or_zero};
 #[cfg(all(feature = "sidecar", unix))]
 pub(crate) use watch::{LogFormat, Watch};
@@ -46,23 +50,23 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
     /// Ask the cloud and print the addresses
-    Addrs(Addrs),
+    Addrs(Deferred<Addrs>),
     /// Ask the cloud and show everything that was looked at, and why it is in or out
-    Explain(Explain),
+    Explain(Deferred<Explain>),
     /// Judge join strings without asking anybody
-    Check(Check),
+    Check(Deferred<Check>),
     /// List the providers, or the keys of one
-    Providers(Providers),
+    Providers(Deferred<Providers>),
     /// Keep files and running agents up to date
     #[cfg(all(feature = "sidecar", unix))]
-    Watch(Box<Watch>),
+    Watch(Box<Deferred<Watch>>),
     /// List or remove the results that `addrs` and `watch` keep on this host
     #[cfg(unix)]
-    Cache(Cache),
+    Cache(Deferred<Cache>),
     /// Print a script by which a shell completes this command
-    Completions(Completions),
+    Completions(Deferred<Completions>),
     /// Print a manual page, or write all of them
-    Man(Man),
+    Man(Deferred<Man>),
 }
 
 // What stands after the options, in help and in manual pages: paragraphs, of which those that begin
@@ -354,6 +358,13 @@ impl Arguments {
         }
     }
 
+    /// The definition of the command line with the arguments of every subcommand.
+    pub(crate) fn whole_command() -> Command {
+        let mut command = Self::command();
+        command.build();
+        command
+    }
+
     /// Reads the words of a command line, the program's name first.
     ///
     /// # Errors
@@ -398,8 +409,8 @@ mod tests {
             addrs
                 .question
                 .words
-                .into_iter()
-                .map(|word| word.into_string().unwrap())
+                .iter()
+                .map(|word| word.to_str().unwrap().to_owned())
                 .collect(),
         )
     }

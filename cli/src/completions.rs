@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Arg, Command, CommandFactory, ValueHint};
+use clap::{Arg, Command, ValueHint};
 use clap_complete::Shell;
 use cloud_autojoin::Registry;
 use cloud_autojoin::config::{KeySpec, Values};
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Completions, reporter: &Reporter) -> Status {
 }
 
 fn script(shell: Shell, registry: &Registry) -> String {
-    let command = with_values(Arguments::command(), registry);
+    let command = with_values(Arguments::whole_command(), registry);
     let generate = |mut command: Command| {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut command, "discover", &mut script);
@@ -132,6 +132,7 @@ fn with_values(command: Command, registry: &Registry) -> Command {
     let subcommands: Vec<String> = command
         .get_subcommands()
         .map(|subcommand| subcommand.get_name().to_owned())
+        .filter(|name| name != "help")
         .collect();
     let command = command
         .mut_subcommand("providers", |providers| {
@@ -146,7 +147,7 @@ fn with_values(command: Command, registry: &Registry) -> Command {
         });
     command
         .mut_args(boolean)
-        .mut_subcommands(move |subcommand| subcommand.mut_args(hinted))
+        .mut_subcommands(move |subcommand| subcommand.mut_args(boolean).mut_args(hinted))
 }
 
 /// The command line with the words of join strings as values. For scripts only: the parser of the

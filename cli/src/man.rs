@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 use cloud_autojoin::{ProviderSpec, Registry};
@@ -30,19 +30,21 @@ pub(crate) fn run(arguments: &crate::arguments::Man, reporter: &Reporter) -> Sta
     }
     let page = match &arguments.subcommand {
         None => page(&registry),
-        Some(name) => match subcommands(&whole_command()).find(|known| known.get_name() == name) {
-            Some(subcommand) => page_of(subcommand, &registry),
-            None => {
-                let known: Vec<String> = subcommands(&whole_command())
-                    .map(|known| format!("`{}`", known.get_name()))
-                    .collect();
-                reporter.error(
-                    "there is no page for this subcommand",
-                    Some(&format!("known: {}", known.join(", "))),
-                );
-                return Status::Usage;
+        Some(name) => {
+            match subcommands(&Arguments::whole_command()).find(|known| known.get_name() == name) {
+                Some(subcommand) => page_of(subcommand, &registry),
+                None => {
+                    let known: Vec<String> = subcommands(&Arguments::whole_command())
+                        .map(|known| format!("`{}`", known.get_name()))
+                        .collect();
+                    reporter.error(
+                        "there is no page for this subcommand",
+                        Some(&format!("known: {}", known.join(", "))),
+                    );
+                    return Status::Usage;
+                }
             }
-        },
+        }
     };
     match page {
         Ok(page) => output::print_page(&String::from_utf8_lossy(&page), "manual page", reporter),
@@ -55,7 +57,7 @@ fn write_all(directory: &Path, registry: &Registry) -> std::io::Result<()> {
         std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
     };
     std::fs::create_dir_all(directory).map_err(|error| at(directory, error))?;
-    let command = whole_command();
+    let command = Arguments::whole_command();
     let mut pages = vec![("discover.1".to_owned(), page(registry)?)];
     for subcommand in subcommands(&command) {
         pages.push((
@@ -68,12 +70,6 @@ fn write_all(directory: &Path, registry: &Registry) -> std::io::Result<()> {
         std::fs::write(&path, page).map_err(|error| at(&path, error))?;
     }
     Ok(())
-}
-
-fn whole_command() -> Command {
-    let mut command = Arguments::command();
-    command.build();
-    command
 }
 
 fn subcommands(command: &Command) -> impl Iterator<Item = &Command> {
@@ -175,7 +171,7 @@ fn sections(roff: &mut Roff, command: &Command) {
 }
 
 fn page(registry: &Registry) -> std::io::Result<Vec<u8>> {
-    let command = whole_command();
+    let command = Arguments::whole_command();
     let man = Man::new(command.clone()).manual("cloud-autojoin");
     let mut page = Vec::new();
     man.render_title(&mut page)?;
@@ -318,7 +314,7 @@ mod tests {
     #[test]
     fn every_subcommand_has_a_page_with_examples_files_signals_and_exit_status() {
         let registry = Registry::compiled_in();
-        let command = whole_command();
+        let command = Arguments::whole_command();
         for subcommand in subcommands(&command) {
             let page = String::from_utf8(page_of(subcommand, &registry).unwrap()).unwrap();
             for section in [
@@ -362,7 +358,7 @@ mod tests {
         let page = String::from_utf8(page(&registry).unwrap())
             .unwrap()
             .replace("\\-", "-");
-        for subcommand in Arguments::command().get_subcommands() {
+        for subcommand in subcommands(&Arguments::whole_command()) {
             assert!(
                 page.contains(&format!(
                     ".SH \"DISCOVER {}\"",
