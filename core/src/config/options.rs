@@ -204,6 +204,12 @@ impl<'a> Options<'a> {
         self.problems.push(problem);
     }
 
+    /// A problem of a key, by the name that its value is given under: "`NAME` MESSAGE".
+    pub fn problem(&self, spec: &KeySpec, message: &str) -> ConfigProblem {
+        let name = self.given_as(spec).unwrap_or(spec.name);
+        ConfigProblem::of_key(spec.name, format!("`{name}` {message}"))
+    }
+
     /// Drops the problems of a key whose value doesn't matter, because another key outranks it.
     pub fn ignore(&mut self, spec: &KeySpec) {
         self.problems

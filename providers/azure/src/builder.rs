@@ -1,8 +1,9 @@
 //! From a join string and the environment to an [`Azure`] that can be asked.
 //!
-//! [`AzureBuilder::from_config`] reads every key and reports every problem at once; the setters are
-//! for programs that know their values already. The keys are in `keys.rs`; how the selection and
-//! the identity are put together from them in `builder/selection.rs` and `builder/identity.rs`.
+//! [`AzureBuilder::from_config`] reads every key and reports every problem at once;
+//! [`AzureBuilder::new`] is for programs that know what they want already. The keys are in
+//! `keys.rs`; how the selection, the identity and the endpoints are put together from them in
+//! `builder/`.
 
 mod endpoints;
 mod identity;
@@ -20,53 +21,45 @@ use crate::cloud::Cloud;
 use crate::credential::{Identity, MetadataService, authorizer};
 use crate::discover::Caches;
 use crate::instance_metadata;
-use crate::keys::PROVIDER_NAME;
-use crate::keys::{ADDRESS_TYPE, INTERFACES, KEYS, POWER_STATE, SELF, SUBSCRIPTION_ID};
+use crate::keys::{ADDRESS_TYPE, INTERFACES, KEYS, POWER_STATE, PROVIDER_NAME, SUBSCRIPTION_ID};
 use crate::provider::{Azure, Session};
-use crate::select::{AddressType, AzureConfig, Interfaces, PowerState, Selection};
+use crate::select::{AddressType, AzureConfig, Interfaces, PowerState};
 
 /// Puts an [`Azure`] together.
 ///
 /// ```
-/// use cloud_autojoin_azure::{AzureBuilder, select::{Selection, TagCondition, Tags}};
+/// use cloud_autojoin_azure::select::{Selection, TagCondition, Tags};
+/// use cloud_autojoin_azure::{AzureBuilder, AzureConfig};
 /// use cloud_autojoin_core::{Context, Env};
 ///
 /// let context = Context::builder().env(Env::empty()).build()?;
-/// let azure = AzureBuilder::new(&context)
-///     .subscription_id("00000000-0000-0000-0000-000000000001")
-///     .selection(Selection::tags(Tags::on_network_interface(vec![TagCondition::new("consul", "server")])))
-///     .build()?;
+/// let tags = Tags::on_network_interface(vec![TagCondition::new("consul", "server")]);
+/// let config = AzureConfig::new("00000000-0000-0000-0000-000000000001", Selection::tags(tags));
+/// let azure = AzureBuilder::new(&context, config).build()?;
 /// assert_eq!(azure.config().subscription_id, "00000000-0000-0000-0000-000000000001");
 /// # Ok::<(), cloud_autojoin_core::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct AzureBuilder {
     context: Context,
-    subscription_id: Option<String>,
-    selection: Option<Selection>,
-    address_type: AddressType,
-    interfaces: Interfaces,
-    power_state: PowerState,
+    config: AzureConfig,
+    names_subscription: bool,
     cloud: Cloud,
     identity: Identity,
     metadata_endpoint: Url,
-    problems: Vec<ConfigProblem>,
 }
 
 impl AzureBuilder {
-    /// A builder with nothing selected, for public Azure, with the default chain of identities.
-    pub fn new(context: &Context) -> Self {
+    /// A builder for public Azure, with the default chain of identities. The subscription, a
+    /// resource group or a scale set `self` is that of the machine this runs on.
+    pub fn new(context: &Context, config: AzureConfig) -> Self {
         Self {
             context: context.clone(),
-            subscription_id: None,
-            selection: None,
-            address_type: AddressType::default(),
-            interfaces: Interfaces::default(),
-            power_state: PowerState::default(),
+            config,
+            names_subscription: true,
             cloud: Cloud::default(),
             identity: Identity::default(),
             metadata_endpoint: instance_metadata::default_endpoint(),
-            problems: Vec::new(),
         }
     }
 
@@ -78,10 +71,8 @@ impl AzureBuilder {
     /// [`Error::Config`](cloud_autojoin_core::Error::Config) with every problem of the string and
     /// the variables it falls back to.
     pub fn from_config(config: &ConfigString, context: &Context) -> Result<Self> {
-        Self::from_options(
-            &mut Options::new(PROVIDER_NAME, KEYS, config, context.env()),
-            context,
-        )
+        let mut options = Options::new(PROVIDER_NAME, KEYS, config, context.env());
+        Self::from_options(&mut options, context)
     }
 
     /// As [`AzureBuilder::from_config`], of options that were checked against the key table.
@@ -90,76 +81,31 @@ impl AzureBuilder {
         if options.config().get(SUBSCRIPTION_ID.name) == Some("") {
             options.add_missing(&SUBSCRIPTION_ID, None);
         }
-        let builder = Self {
-            subscription_id: options
-                .guid(&SUBSCRIPTION_ID)
-                .filter(|_| options.is_given(&SUBSCRIPTION_ID)),
-            selection: selection::read(options),
-            address_type: options
-                .word(&ADDRESS_TYPE, AddressType::from_word)
-                .unwrap_or_default(),
-            interfaces: options
-                .word(&INTERFACES, Interfaces::from_word)
-                .unwrap_or_default(),
-            power_state: options
-                .word(&POWER_STATE, PowerState::from_word)
-                .unwrap_or_default(),
-            identity: identity::read(options),
-            cloud: endpoints::cloud(options),
-            metadata_endpoint: endpoints::metadata(options),
-            ..Self::new(context)
-        };
-        options.check().map(|()| builder)
-    }
-
-    /// Sets the subscription: a GUID, or `self` for that of the machine this runs on, which is also
-    /// the default.
-    #[must_use]
-    pub fn subscription_id(mut self, subscription_id: impl Into<String>) -> Self {
-        match Value::from_key(
-            &SUBSCRIPTION_ID,
-            SUBSCRIPTION_ID.name,
-            &subscription_id.into(),
-        )
-        .guid()
-        {
-            Ok(id) => self.subscription_id = Some(id),
-            Err(error) => self.problems.push(ConfigProblem::of_key(
-                SUBSCRIPTION_ID.name,
-                error.to_string(),
-            )),
-        }
-        self
-    }
-
-    /// Sets what is looked for. A resource group or scale set `self` is that of the machine this
-    /// runs on.
-    #[must_use]
-    pub fn selection(mut self, selection: Selection) -> Self {
-        self.problems.extend(selection::incomplete(&selection));
-        self.selection = Some(selection);
-        self
-    }
-
-    /// Sets which addresses count.
-    #[must_use]
-    pub fn address_type(mut self, address_type: AddressType) -> Self {
-        self.address_type = address_type;
-        self
-    }
-
-    /// Sets which interfaces count.
-    #[must_use]
-    pub fn interfaces(mut self, interfaces: Interfaces) -> Self {
-        self.interfaces = interfaces;
-        self
-    }
-
-    /// Sets which power states count.
-    #[must_use]
-    pub fn power_state(mut self, power_state: PowerState) -> Self {
-        self.power_state = power_state;
-        self
+        let selection = selection::read(options);
+        let identity = identity::read(options);
+        let cloud = endpoints::cloud(options);
+        let metadata_endpoint = endpoints::metadata(options);
+        let subscription_id = options.guid(&SUBSCRIPTION_ID);
+        let names_subscription = options.is_given(&SUBSCRIPTION_ID);
+        let address_type = options.word(&ADDRESS_TYPE, AddressType::from_word);
+        let interfaces = options.word(&INTERFACES, Interfaces::from_word);
+        let power_state = options.word(&POWER_STATE, PowerState::from_word);
+        options.finish(|| {
+            Some(Self {
+                context: context.clone(),
+                config: AzureConfig {
+                    subscription_id: subscription_id?,
+                    selection: selection?,
+                    address_type: address_type?,
+                    interfaces: interfaces?,
+                    power_state: power_state?,
+                },
+                names_subscription,
+                cloud,
+                identity,
+                metadata_endpoint,
+            })
+        })
     }
 
     /// Sets the cloud.
@@ -190,39 +136,30 @@ impl AzureBuilder {
     /// [`Error::Config`](cloud_autojoin_core::Error::Config) when nothing is selected, a name in
     /// the selection is empty, or the subscription is no GUID.
     pub fn build(self) -> Result<Azure> {
-        let mut problems = self.problems;
-        if self.selection.is_none() {
-            problems.push(selection::nothing_selected());
+        let Self {
+            context,
+            mut config,
+            cloud,
+            identity,
+            ..
+        } = self;
+        let mut problems = selection::incomplete(&config.selection);
+        let key = SUBSCRIPTION_ID.name;
+        match Value::from_key(&SUBSCRIPTION_ID, key, &config.subscription_id).guid() {
+            Ok(id) => config.subscription_id = id,
+            Err(error) => problems.insert(0, ConfigProblem::of_key(key, error.to_string())),
         }
         if let Some(error) = ConfigError::from_problems(Some(PROVIDER_NAME), problems) {
             return Err(error.into());
         }
-        let Some(selection) = self.selection else {
-            return Err(
-                ConfigError::new(Some(PROVIDER_NAME), selection::nothing_selected()).into(),
-            );
-        };
-        let names_subscription = self.subscription_id.is_some();
-        let config = AzureConfig {
-            subscription_id: self.subscription_id.unwrap_or_else(|| SELF.to_owned()),
-            selection,
-            address_type: self.address_type,
-            interfaces: self.interfaces,
-            power_state: self.power_state,
-        };
-        let (context, cloud) = (self.context, self.cloud);
-        let tenant_id = match &self.identity {
+        let tenant_id = match &identity {
             Identity::ClientSecret { tenant_id, .. } => Some(tenant_id.clone()),
             Identity::Chain(options) => options.tenant_id.clone(),
-            _ => None,
+            Identity::Custom(_) => None,
         };
         let metadata = MetadataService::new(&context, self.metadata_endpoint);
-        let authorizer = Arc::new(authorizer(
-            self.identity,
-            &cloud,
-            metadata.clone(),
-            &context,
-        ));
+        let authorizer = authorizer(identity, &cloud, metadata.clone(), &context);
+        let authorizer = Arc::new(authorizer);
         let session = Session {
             metadata,
             tenant_id: tenant_id.or_else(|| context.env().filled("AZURE_TENANT_ID")),
@@ -232,6 +169,6 @@ impl AzureBuilder {
             resolved: Mutex::default(),
             cloud,
         };
-        Ok(Azure::new(config, names_subscription, session))
+        Ok(Azure::new(config, self.names_subscription, session))
     }
 }

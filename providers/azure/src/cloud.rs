@@ -24,12 +24,12 @@ pub struct Cloud {
 impl Cloud {
     /// The endpoints of a cloud that Microsoft runs.
     pub fn of(environment: Environment) -> Self {
-        let (authority, resource_manager, audience) = environment.endpoints();
+        let row = environment.row();
         Self {
             environment,
-            authority: origin(authority),
-            resource_manager: origin(resource_manager),
-            audience: audience.to_owned(),
+            authority: origin(row.authorities[0]),
+            resource_manager: origin(row.resource_manager),
+            audience: row.audience.to_owned(),
         }
     }
 
@@ -58,6 +58,55 @@ pub enum Environment {
     China,
 }
 
+/// What is known of a cloud: its words, the hosts of its Microsoft Entra ID and of its Azure
+/// Resource Manager, and the audience of tokens, from the Azure SDKs' cloud configurations.
+///
+/// In public Azure tokens for `management.azure.com` and for the older `management.core.windows.net`
+/// both count; the other clouds document the `management.core` one.
+/// The rows are in the order of the variants.
+struct Row {
+    environment: Environment,
+    words: &'static [&'static str],
+    authorities: &'static [&'static str],
+    resource_manager: &'static str,
+    audience: &'static str,
+}
+
+static CLOUDS: [Row; 3] = [
+    Row {
+        environment: Environment::Public,
+        words: &["public", "AzureCloud", "AzurePublicCloud", "AzurePublic"],
+        authorities: &[
+            "login.microsoftonline.com",
+            "login.windows.net",
+            "login.microsoft.com",
+            "sts.windows.net",
+        ],
+        resource_manager: "management.azure.com",
+        audience: "https://management.azure.com/",
+    },
+    Row {
+        environment: Environment::UsGovernment,
+        words: &[
+            "usgovernment",
+            "AzureUSGovernment",
+            "AzureUSGovernmentCloud",
+            "AzureGovernment",
+            "usgov",
+        ],
+        authorities: &["login.microsoftonline.us", "login.usgovcloudapi.net"],
+        resource_manager: "management.usgovcloudapi.net",
+        audience: "https://management.core.usgovcloudapi.net/",
+    },
+    Row {
+        environment: Environment::China,
+        words: &["china", "AzureChinaCloud", "AzureChina"],
+        authorities: &["login.chinacloudapi.cn", "login.partner.microsoftonline.cn"],
+        resource_manager: "management.chinacloudapi.cn",
+        audience: "https://management.core.chinacloudapi.cn/",
+    },
+];
+
 impl Environment {
     /// Every word for a cloud: first the three of the table, then those of other tools (Azure CLI,
     /// Terraform, autorest's `AZURE_ENVIRONMENT`).
@@ -78,76 +127,32 @@ impl Environment {
 
     /// The cloud that one of [`Environment::WORDS`] names.
     pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "public" | "AzureCloud" | "AzurePublicCloud" | "AzurePublic" => Some(Self::Public),
-            "usgovernment"
-            | "usgov"
-            | "AzureUSGovernment"
-            | "AzureUSGovernmentCloud"
-            | "AzureGovernment" => Some(Self::UsGovernment),
-            "china" | "AzureChinaCloud" | "AzureChina" => Some(Self::China),
-            _ => None,
-        }
+        let row = CLOUDS.iter().find(|row| row.words.contains(&word));
+        row.map(|row| row.environment)
     }
 
     /// The cloud whose authority this is, by its host; none for a foreign one.
     pub fn of_authority(authority: &Url) -> Option<Self> {
-        match authority.host_str()? {
-            "login.microsoftonline.com"
-            | "login.windows.net"
-            | "login.microsoft.com"
-            | "sts.windows.net" => Some(Self::Public),
-            "login.microsoftonline.us" | "login.usgovcloudapi.net" => Some(Self::UsGovernment),
-            "login.chinacloudapi.cn" | "login.partner.microsoftonline.cn" => Some(Self::China),
-            _ => None,
-        }
+        let host = authority.host_str()?;
+        let row = CLOUDS.iter().find(|row| row.authorities.contains(&host));
+        row.map(|row| row.environment)
     }
 
     /// Whether the host is this cloud's Azure Resource Manager, or one of its regional names
     /// (`westeurope.management.azure.com`).
     pub(crate) fn has_resource_manager(self, url: &Url) -> bool {
-        let own = origin(self.endpoints().1);
-        match (url.host_str(), own.host_str()) {
-            (Some(host), Some(own)) => host
-                .strip_suffix(own)
-                .is_some_and(|region| region.is_empty() || region.ends_with('.')),
-            _ => false,
-        }
+        let host = url.host_str().unwrap_or_default();
+        let region = host.strip_suffix(self.row().resource_manager);
+        region.is_some_and(|region| region.is_empty() || region.ends_with('.'))
     }
 
     /// The word of the join string.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::UsGovernment => "usgovernment",
-            Self::China => "china",
-        }
+        self.row().words[0]
     }
 
-    /// Authority, Azure Resource Manager, audience; the hosts of the Azure SDKs' cloud
-    /// configurations.
-    ///
-    /// In public Azure tokens for `management.azure.com` and for the older
-    /// `management.core.windows.net` both count; the other clouds document the `management.core`
-    /// one.
-    fn endpoints(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Self::Public => (
-                "https://login.microsoftonline.com",
-                "https://management.azure.com",
-                "https://management.azure.com/",
-            ),
-            Self::UsGovernment => (
-                "https://login.microsoftonline.us",
-                "https://management.usgovcloudapi.net",
-                "https://management.core.usgovcloudapi.net/",
-            ),
-            Self::China => (
-                "https://login.chinacloudapi.cn",
-                "https://management.chinacloudapi.cn",
-                "https://management.core.chinacloudapi.cn/",
-            ),
-        }
+    fn row(self) -> &'static Row {
+        &CLOUDS[self as usize]
     }
 }
 
@@ -170,8 +175,8 @@ pub(crate) fn is_near(url: &Url) -> bool {
     clippy::expect_used,
     reason = "the constants of this file, each read by a test"
 )]
-fn origin(text: &'static str) -> Url {
-    Url::parse(text).expect("a constant URL parses")
+fn origin(host: &'static str) -> Url {
+    Url::parse(&format!("https://{host}")).expect("a constant host makes a URL")
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@
 //! For people who share a string with agents that still use it: `discover check` says it.
 
 use cloud_autojoin_core::config::PROVIDER;
+use cloud_autojoin_core::config::key::find;
 use cloud_autojoin_core::{ConfigString, Context};
 
-use crate::keys::SELF;
+use crate::keys::{self, SELF};
 
 /// The keys it reads, each with the variable that is read where the key is absent. A key with an
 /// empty value stays empty.
@@ -25,75 +26,57 @@ pub(crate) const KEYS: [(&str, Option<&str>); 9] = [
 /// What it would do, in sentences; the one that says it fails comes last and alone says the
 /// outcome.
 pub(crate) fn compare(config: &ConfigString, context: &Context) -> Vec<String> {
+    // Of keys that are none of this provider the caller has warned; they may be pieces of a secret.
+    let is_ignored = |key: &str| {
+        key != PROVIDER && find(keys::KEYS, key).is_some() && KEYS.iter().all(|row| row.0 != key)
+    };
+    let ignored = config.iter().filter(|(key, _)| is_ignored(key));
+    let ignored: Vec<String> = ignored.map(|(key, _)| format!("`{key}`")).collect();
     let mut said = Vec::new();
-    let ignored: Vec<String> = config
-        .iter()
-        .map(|(key, _)| key)
-        .filter(|key| *key != PROVIDER && is_key(key) && KEYS.iter().all(|(known, _)| known != key))
-        .map(|key| format!("`{key}`"))
-        .collect();
     if !ignored.is_empty() {
         said.push(format!("ignores {}", ignored.join(", ")));
     }
-    said.extend(outcome(&|key| value(config, context, key)));
+    let value = |key: &str| {
+        let variable = KEYS.iter().find(|row| row.0 == key).and_then(|row| row.1);
+        let text = config.get(key).map(str::to_owned);
+        text.or_else(|| context.env().var(variable?))
+            .unwrap_or_default()
+    };
+    said.extend(outcome(&value));
     said
-}
-
-/// Whether the key is one of this provider. Of other keys the caller has warned; they may be pieces
-/// of a secret.
-fn is_key(key: &str) -> bool {
-    cloud_autojoin_core::config::key::find(crate::keys::KEYS, key).is_some()
-}
-
-fn value(config: &ConfigString, context: &Context, key: &str) -> String {
-    let variable = KEYS
-        .iter()
-        .find(|(known, _)| *known == key)
-        .and_then(|(_, variable)| *variable);
-    config
-        .get(key)
-        .map(str::to_owned)
-        .or_else(|| context.env().var(variable?))
-        .unwrap_or_default()
 }
 
 /// How it would end, and what it would do otherwise than this provider on the way.
 fn outcome(value: &dyn Fn(&str) -> String) -> Vec<String> {
     let has = |key| !value(key).is_empty();
-    if !has("subscription_id") {
-        return vec![
-            "fails: `subscription_id not provided as argument or environment variable`".to_owned(),
-        ];
-    }
     let tags = (has("tag_name"), has("tag_value"));
     let set = (has("resource_group"), has("vm_scale_set"));
-    if !matches!(
+    let is_clear = matches!(
         (tags, set),
         ((true, true), (false, false)) | ((false, false), (true, true))
-    ) {
-        return vec!["fails: `unclear configuration. use (tag name and value) or (resouce_group and vm_scale_set)`".to_owned()];
-    }
-    if let Some(key) = ["subscription_id", "resource_group", "vm_scale_set"]
-        .into_iter()
-        .find(|key| value(key) == SELF)
-    {
-        return vec![format!(
-            "fails: takes the word `{SELF}` in `{key}` for a name"
-        )];
-    }
-    let mut said = Vec::new();
-    let is_application = ["tenant_id", "client_id", "secret_access_key"]
-        .into_iter()
-        .all(has);
-    if !is_application && has("client_id") {
-        said.push("does not tell the managed identity which one `client_id` chooses: it needs `AZURE_CLIENT_ID` for that".to_owned());
-    }
-    if tags.0 {
-        said.push("takes every network interface of the subscription whose own tag fits, with case in the tag's name".to_owned());
+    );
+    let named = ["subscription_id", "resource_group", "vm_scale_set"];
+    let own = named.into_iter().find(|key| value(key) == SELF);
+    let failure = if !has("subscription_id") {
+        "`subscription_id not provided as argument or environment variable`".to_owned()
+    } else if !is_clear {
+        "`unclear configuration. use (tag name and value) or (resouce_group and vm_scale_set)`"
+            .to_owned()
+    } else if let Some(key) = own {
+        format!("takes the word `{SELF}` in `{key}` for a name")
     } else {
-        said.push("finds nothing in a Flexible scale set, and in a Uniform one lists instances that are gone".to_owned());
-    }
-    said
+        let mut said = Vec::new();
+        if has("client_id") && !(has("tenant_id") && has("secret_access_key")) {
+            said.push("does not tell the managed identity which one `client_id` chooses: it needs `AZURE_CLIENT_ID` for that".to_owned());
+        }
+        said.push(if tags.0 {
+            "takes every network interface of the subscription whose own tag fits, with case in the tag's name".to_owned()
+        } else {
+            "finds nothing in a Flexible scale set, and in a Uniform one lists instances that are gone".to_owned()
+        });
+        return said;
+    };
+    vec![format!("fails: {failure}")]
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! One request to the instance metadata service, which every machine in Azure has at a link-local
 //! address; it tells of no other machine. Facts:
 //! learn.microsoft.com/azure/virtual-machines/instance-metadata-service, api-version 2021-03-01,
-//! the first with `virtualMachineScaleSet`. The service and its tokens: `credential/imds.rs`.
+//! the first with `virtualMachineScaleSet`. The service and its tokens: `credential/metadata.rs`.
 
 use cloud_autojoin_core::http::{JsonResponse, Request};
 use cloud_autojoin_core::{ApiError, Call, ConfigError, ConfigProblem, Error, Result};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::credential::MetadataService;
-use crate::credential::imds::{is_service, refusal, retry_policy};
+use crate::credential::metadata::{is_service, refusal, retry_policy};
 use crate::keys::{PROVIDER_NAME, SELF};
 use crate::select::{AzureConfig, Selection};
 

@@ -1,6 +1,5 @@
 //! The keys of a join string: the one table that parser, help and README read.
 
-use cloud_autojoin_provider_kit::select::Interfaces;
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
 use crate::cloud::Environment;
@@ -70,12 +69,7 @@ pub(crate) const LOOKUP: KeySpec = KeySpec::new(
 
 pub(crate) const ADDRESS_TYPE: KeySpec = keys::ADDRESS_TYPE;
 
-pub(crate) const INTERFACES: KeySpec = KeySpec::new(
-    "interfaces",
-    "whether every network interface of an instance counts, or the primary one only",
-)
-.values(Values::OneOf(Interfaces::WORDS))
-.default("all");
+pub(crate) const INTERFACES: KeySpec = keys::INTERFACES;
 
 pub(crate) const POWER_STATE: KeySpec = keys::POWER_STATE;
 

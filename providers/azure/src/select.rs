@@ -100,15 +100,11 @@ impl fmt::Display for Selection {
                 ..
             } => {
                 tags.fmt(f)?;
-                for (index, group) in resource_groups.iter().enumerate() {
-                    f.write_str(match index {
-                        0 if resource_groups.len() == 1 => " in resource group ",
-                        0 => " in resource groups ",
-                        _ => ", ",
-                    })?;
-                    write!(f, "`{group}`")?;
+                match resource_groups.as_slice() {
+                    [] => Ok(()),
+                    [group] => write!(f, " in resource group `{group}`"),
+                    groups => write!(f, " in resource groups `{}`", groups.join("`, `")),
                 }
-                Ok(())
             }
             Self::ScaleSet {
                 resource_group,
@@ -159,23 +155,15 @@ impl Tags {
 
 impl fmt::Display for Tags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.conditions.len() == 1 {
-            "tag "
+        let word = if self.conditions.len() == 1 {
+            "tag"
         } else {
-            "tags "
-        })?;
-        for (index, condition) in self.conditions.iter().enumerate() {
-            f.write_str(if index > 0 { " and " } else { "" })?;
-            condition.fmt(f)?;
-        }
-        for (index, place) in self.places.iter().enumerate() {
-            write!(
-                f,
-                "{}{place}",
-                if index > 0 { " or the " } else { " on the " }
-            )?;
-        }
-        Ok(())
+            "tags"
+        };
+        let conditions: Vec<String> = self.conditions.iter().map(ToString::to_string).collect();
+        let places: Vec<String> = self.places.iter().map(ToString::to_string).collect();
+        let (conditions, places) = (conditions.join(" and "), places.join(" or the "));
+        write!(f, "{word} {conditions} on the {places}")
     }
 }
 
@@ -241,27 +229,19 @@ words! {
     }
 }
 
-/// How a scale set orchestrates its instances; Azure's documented names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OrchestrationMode {
-    /// Identical instances that exist only inside the set.
-    Uniform,
-    /// Ordinary virtual machines that belong to the set.
-    Flexible,
-}
-
-impl OrchestrationMode {
-    /// The mode that a word of the join string names; none for `auto`.
-    pub(crate) fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "uniform" => Some(Self::Uniform),
-            "flexible" => Some(Self::Flexible),
-            _ => None,
-        }
+words! {
+    /// How a scale set orchestrates its instances (`orchestration_mode`).
+    OrchestrationMode {
+        /// Identical instances that exist only inside the set, as all sets had them at first.
+        #[default]
+        Uniform = "uniform",
+        /// Ordinary virtual machines that belong to the set.
+        Flexible = "flexible",
     }
 }
 
 impl fmt::Display for OrchestrationMode {
+    /// Azure's name of the mode.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Uniform => "Uniform",

@@ -8,7 +8,7 @@ use cloud_autojoin_azure::select::{
     AddressType, Interfaces, Lookup, OrchestrationMode, PowerState, Selection, TagCondition,
     TagPlace, Tags,
 };
-use cloud_autojoin_azure::{Azure, AzureBuilder, Environment, SPEC};
+use cloud_autojoin_azure::{Azure, AzureBuilder, AzureConfig, Environment, SPEC};
 use cloud_autojoin_core::{ConfigString, Context, Env, Error, Provider as _};
 
 const SUBSCRIPTION: &str = "77777777-7777-4777-8777-777777777777";
@@ -668,12 +668,8 @@ fn a_secret_in_a_string_is_in_no_debug_and_no_error() {
 #[test]
 fn a_selection_made_by_a_program_is_checked_too() {
     let context = Context::builder().env(Env::empty()).build().unwrap();
-    let problems = |selection: Option<Selection>, subscription: &str| {
-        let builder = AzureBuilder::new(&context).subscription_id(subscription);
-        let builder = match selection {
-            Some(selection) => builder.selection(selection),
-            None => builder,
-        };
+    let problems = |selection: Selection, subscription: &str| {
+        let builder = AzureBuilder::new(&context, AzureConfig::new(subscription, selection));
         match builder.build() {
             Err(Error::Config(error)) => error
                 .problems()
@@ -684,21 +680,16 @@ fn a_selection_made_by_a_program_is_checked_too() {
         }
     };
     let no_guid = "`subscription_id` must be a GUID such as 00000000-0000-0000-0000-000000000000, or `self`, not \"x\"";
-    assert_eq!(problems(None, "x"), [no_guid, "nothing is selected"]);
-    assert_eq!(
-        problems(
-            Some(Selection::tags(Tags::on_network_interface(Vec::new()))),
-            SUBSCRIPTION
-        ),
-        ["nothing is selected"]
-    );
+    let nothing = || Selection::tags(Tags::on_network_interface(Vec::new()));
+    assert_eq!(problems(nothing(), "x"), [no_guid, "nothing is selected"]);
+    assert_eq!(problems(nothing(), SUBSCRIPTION), ["nothing is selected"]);
     let empty = Tags::on_network_interface(vec![TagCondition::new("consul", "")]);
     assert_eq!(
-        problems(Some(Selection::tags(empty)), SUBSCRIPTION),
+        problems(Selection::tags(empty), SUBSCRIPTION),
         ["a tag has an empty name or value"]
     );
     assert_eq!(
-        problems(Some(Selection::scale_set("", "")), SUBSCRIPTION),
+        problems(Selection::scale_set("", ""), SUBSCRIPTION),
         ["`resource_group` is empty", "`vm_scale_set` is empty"]
     );
 }

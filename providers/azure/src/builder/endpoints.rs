@@ -1,6 +1,5 @@
 //! The endpoints that a join string and the environment name.
 
-use cloud_autojoin_core::ConfigProblem;
 use cloud_autojoin_provider_kit::{KeySpec, Options};
 use url::Url;
 
@@ -31,21 +30,46 @@ pub(super) fn cloud(options: &mut Options<'_>) -> Cloud {
         };
     let resource_manager = origin(options, &ARM_ENDPOINT);
     let is_chosen = options.is_given(&ENVIRONMENT);
-    let of_authority = authority
-        .as_ref()
+    let known = authority.as_ref().and_then(Environment::of_authority);
+    let environment = known
         .filter(|_| !is_chosen)
-        .and_then(Environment::of_authority);
-    let environment = of_authority
         .or_else(|| options.word(&ENVIRONMENT, Environment::from_word))
         .unwrap_or_default();
     let cloud = Cloud::of(environment);
-    if !options.is_given(&AUDIENCE) {
-        refuse_other_hosts(
-            options,
-            &cloud,
-            resource_manager.as_ref(),
-            authority.as_ref(),
-            is_chosen,
+    let audience = &cloud.audience;
+    let other_cloud = if is_chosen {
+        ""
+    } else {
+        ", or choose the cloud with `environment=...`"
+    };
+    let hint = format!(
+        "if you trust this host, say whom its tokens are for with `audience=...`{other_cloud}"
+    );
+    let is_trusted = options.is_given(&AUDIENCE);
+    let mut refuse = |key: &KeySpec, message: String| {
+        if !is_trusted {
+            let problem = options.problem(key, &message).with_hint(hint.clone());
+            options.add_problem(problem);
+        }
+    };
+    if let Some(url) = &resource_manager
+        && !environment.has_resource_manager(url)
+    {
+        let (word, host) = (environment.word(), url.origin().ascii_serialization());
+        refuse(
+            &ARM_ENDPOINT,
+            format!(
+                "is not the Azure Resource Manager of the cloud `{word}`, and tokens for {audience} would be sent to {host}"
+            ),
+        );
+    }
+    if let Some(url) = authority.as_ref().filter(|_| known.is_none()) {
+        let host = url.origin().ascii_serialization();
+        refuse(
+            &AUTHORITY_HOST,
+            format!(
+                "is no Microsoft Entra ID of a known cloud, and credentials would be sent to {host} for tokens for {audience}"
+            ),
         );
     }
     Cloud {
@@ -56,52 +80,6 @@ pub(super) fn cloud(options: &mut Options<'_>) -> Cloud {
     }
 }
 
-/// Refuses hosts that aren't the cloud's own, to which tokens for the cloud's audience would go.
-fn refuse_other_hosts(
-    options: &mut Options<'_>,
-    cloud: &Cloud,
-    resource_manager: Option<&Url>,
-    authority: Option<&Url>,
-    is_chosen: bool,
-) {
-    let other_cloud = if is_chosen {
-        ""
-    } else {
-        ", or choose the cloud with `environment=...`"
-    };
-    let hint = format!(
-        "if you trust this host, say whom its tokens are for with `audience=...`{other_cloud}"
-    );
-    let Cloud {
-        environment,
-        audience,
-        ..
-    } = cloud;
-    let mut refuse = |key: &KeySpec, message: String| {
-        let name = options.given_as(key).unwrap_or(key.name);
-        options.add_problem(
-            ConfigProblem::of_key(key.name, format!("`{name}` {message}")).with_hint(hint.clone()),
-        );
-    };
-    if let Some(url) = resource_manager.filter(|url| !environment.has_resource_manager(url)) {
-        let host = url.origin().ascii_serialization();
-        let word = environment.word();
-        refuse(
-            &ARM_ENDPOINT,
-            format!(
-                "is not the Azure Resource Manager of the cloud `{word}`, and tokens for {audience} would be sent to {host}"
-            ),
-        );
-    }
-    if let Some(url) = authority.filter(|url| Environment::of_authority(url).is_none()) {
-        let host = url.origin().ascii_serialization();
-        let message = format!(
-            "is no Microsoft Entra ID of a known cloud, and credentials would be sent to {host} for tokens for {audience}"
-        );
-        refuse(&AUTHORITY_HOST, message);
-    }
-}
-
 /// Reads the address of the instance metadata service. It hands out tokens to any caller, so plain
 /// http stays on the machine or its link.
 pub(super) fn metadata(options: &mut Options<'_>) -> Url {
@@ -109,13 +87,8 @@ pub(super) fn metadata(options: &mut Options<'_>) -> Url {
         return instance_metadata::default_endpoint();
     };
     if url.scheme() != "https" && !is_near(&url) {
-        let name = options
-            .given_as(&METADATA_ENDPOINT)
-            .unwrap_or(METADATA_ENDPOINT.name);
-        let message = format!(
-            "`{name}` must begin with https:// (http only to a loopback or link-local address), since a token is read from there"
-        );
-        options.add_problem(ConfigProblem::of_key(METADATA_ENDPOINT.name, message));
+        let message = "must begin with https:// (http only to a loopback or link-local address), since a token is read from there";
+        options.add_problem(options.problem(&METADATA_ENDPOINT, message));
     }
     refuse_path(options, &METADATA_ENDPOINT, &url);
     url
@@ -130,11 +103,8 @@ fn origin(options: &mut Options<'_>, key: &KeySpec) -> Option<Url> {
 
 fn refuse_path(options: &mut Options<'_>, key: &KeySpec, url: &Url) {
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        let name = options.given_as(key).unwrap_or(key.name);
-        let message = format!(
-            "`{name}` must end after the host and port, as {}",
-            url.origin().ascii_serialization()
-        );
-        options.add_problem(ConfigProblem::of_key(key.name, message));
+        let origin = url.origin().ascii_serialization();
+        let message = format!("must end after the host and port, as {origin}");
+        options.add_problem(options.problem(key, &message));
     }
 }

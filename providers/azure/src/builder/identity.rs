@@ -14,40 +14,27 @@ use crate::keys::{
 /// A client secret excludes every other source. Without one the chain is used, with what the string
 /// says of the tenant and of the identity to use.
 pub(super) fn read(options: &mut Options<'_>) -> Identity {
-    let (tenant_id, client_id) = (options.text(&TENANT_ID), options.text(&CLIENT_ID));
-    let chosen = options
-        .given_as(&IDENTITY_RESOURCE_ID)
-        .or_else(|| options.given_as(&IDENTITY_OBJECT_ID));
-    if let Some(chosen) = chosen {
+    let by_resource_id = options.given_as(&IDENTITY_RESOURCE_ID);
+    if let Some(chosen) = by_resource_id.or_else(|| options.given_as(&IDENTITY_OBJECT_ID)) {
         options.ignore(&TOKEN_CREDENTIALS);
         refuse_other_identities(options, chosen);
-        let managed_identity = match options.text(&IDENTITY_RESOURCE_ID) {
-            Some(id) => Some(ManagedIdentityId::ResourceId(id)),
-            None => options
-                .text(&IDENTITY_OBJECT_ID)
-                .map(ManagedIdentityId::ObjectId),
-        };
+        let object_id = options.text(&IDENTITY_OBJECT_ID);
+        let resource_id = options.text(&IDENTITY_RESOURCE_ID);
         return Identity::Chain(ChainOptions {
-            managed_identity,
+            managed_identity: resource_id
+                .map(ManagedIdentityId::ResourceId)
+                .or_else(|| object_id.map(ManagedIdentityId::ObjectId)),
             ..ChainOptions::default()
         });
     }
 
-    let is_tenant = |tenant: &str| {
-        tenant
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
-    };
-    if let Some(name) = options
-        .given_as(&TENANT_ID)
-        .filter(|_| !tenant_id.as_deref().is_some_and(is_tenant))
-    {
-        options.add_problem(ConfigProblem::of_key(
-            "tenant_id",
-            format!("`{name}` must be a GUID or a domain such as contoso.example"),
-        ));
+    let (tenant_id, client_id) = (options.text(&TENANT_ID), options.text(&CLIENT_ID));
+    let is_named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let is_tenant = |tenant: &String| tenant.bytes().all(is_named);
+    if options.is_given(&TENANT_ID) && !tenant_id.as_ref().is_some_and(is_tenant) {
+        let message = "must be a GUID or a domain such as contoso.example";
+        options.add_problem(options.problem(&TENANT_ID, message));
     }
-
     if let Some(name) = options.given_as(&CLIENT_SECRET) {
         // What a variable of other programs says doesn't matter beside a client secret.
         options.ignore(&TOKEN_CREDENTIALS);
@@ -76,29 +63,26 @@ pub(super) fn read(options: &mut Options<'_>) -> Identity {
 /// Refuses what the string says of another identity than the managed identity that `chosen`
 /// chooses. A variable may be set for another program.
 fn refuse_other_identities(options: &mut Options<'_>, chosen: &'static str) {
-    let mut in_string = [&CLIENT_SECRET, &CLIENT_ID, &IDENTITY_OBJECT_ID]
-        .into_iter()
-        .filter_map(|key| {
-            options
-                .given_as(key)
-                .filter(|name| key.matches(name) && *name != chosen)
-        });
-    let Some(other) = in_string.next() else {
+    let others = [&CLIENT_SECRET, &CLIENT_ID, &IDENTITY_OBJECT_ID].into_iter();
+    let other = others.filter_map(|key| {
+        let name = options.given_as(key).filter(|name| key.matches(name))?;
+        (name != chosen).then_some(name)
+    });
+    let Some(other) = other.into_iter().next() else {
         return;
     };
-    options.add_problem(if CLIENT_SECRET.matches(other) {
-        ConfigProblem::of_key(
-            chosen,
+    let (message, hint) = if CLIENT_SECRET.matches(other) {
+        (
             format!(
                 "`{chosen}` chooses a managed identity, which has no secret, and `{other}` is given"
             ),
+            format!("leave out one of `{chosen}` and `{other}`"),
         )
-        .with_hint(format!("leave out one of `{chosen}` and `{other}`"))
     } else {
-        ConfigProblem::of_key(
-            chosen,
+        (
             format!("`{other}` and `{chosen}` both choose the managed identity"),
+            "keep one of the two".to_owned(),
         )
-        .with_hint("keep one of the two")
-    });
+    };
+    options.add_problem(ConfigProblem::of_key(chosen, message).with_hint(hint));
 }

@@ -16,9 +16,10 @@ use cloud_autojoin_core::{Call, Env, Error, Secret};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 
-use super::imds::METADATA;
+use super::identity::ManagedIdentityId;
+use super::metadata::METADATA;
+use super::setup::Setup;
 use super::token_response::{TokenResponse, near_endpoint, refused, token_request};
-use super::{ManagedIdentityId, Setup};
 use crate::keys::PROVIDER_NAME;
 
 const OPERATION: &str = "get a token from the Azure Arc agent";

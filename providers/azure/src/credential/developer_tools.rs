@@ -15,7 +15,7 @@ use cloud_autojoin_core::http::decode_json;
 use cloud_autojoin_core::{Call, DecodeError, Error};
 use serde_json::Value;
 
-use super::Setup;
+use super::setup::Setup;
 use super::token_response::TokenResponse;
 use crate::keys::PROVIDER_NAME;
 

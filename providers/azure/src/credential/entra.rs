@@ -24,14 +24,15 @@ use azure_identity::{
 };
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{HttpClient, JsonResponse, Request, Response, decode_json};
+use cloud_autojoin_core::http::{HttpClient, JsonResponse, Request, Response};
 use cloud_autojoin_core::{ApiError, Call, DecodeError, Result, Secret};
+use cloud_autojoin_provider_kit::ErrorBody;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::Setup;
+use super::setup::Setup;
 use super::token_response::{TokenResponse, token_error};
 use crate::keys::PROVIDER_NAME;
 
@@ -171,41 +172,28 @@ impl azure_core::http::HttpClient for CoreTransport {
     }
 }
 
-/// An error of the token endpoint. Source: recorded answers, and
-/// learn.microsoft.com/entra/identity-platform/reference-error-codes.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct EntraError {
-    error: Option<String>,
-    error_description: Option<String>,
-    trace_id: Option<String>,
-}
-
 /// The error for an answer that is no token: Entra's own code (`AADSTS7000215`) and its first
-/// sentence, as one line.
+/// sentence, as one line. Source: recorded answers, and
+/// learn.microsoft.com/entra/identity-platform/reference-error-codes.
 fn refused(operation: &str, response: &Response) -> ApiError {
-    let EntraError {
-        error,
-        error_description,
-        trace_id,
-    } = decode_json(&response.body).unwrap_or_default();
+    let pointers = (&["/error"], &["/error_description"], &["/trace_id"]);
+    let body = ErrorBody::from_json(&response.body, pointers.0, pointers.1, pointers.2);
     // The description goes on with lines of ids and the time, which have fields of their own.
-    let description = error_description
-        .as_deref()
-        .and_then(|text| text.lines().next())
-        .unwrap_or_default();
-    let (code, message) = match description.split_once(": ") {
-        Some((code, message)) if code.starts_with("AADSTS") => (Some(code.to_owned()), message),
-        _ => (error, description),
+    let description = body.message.as_deref().and_then(|text| text.lines().next());
+    let (code, message) = match description.and_then(|text| text.split_once(": ")) {
+        Some((code, message)) if code.starts_with("AADSTS") => {
+            (Some(code.to_owned()), Some(message))
+        }
+        _ => (body.code, description),
     };
     let hint = code.as_deref().and_then(hint);
-    let refusal = token_error(operation, response)
+    let error = token_error(operation, response)
         .with_code(code)
-        .with_message((!message.is_empty()).then(|| message.to_owned()))
-        .with_request_id(trace_id);
+        .with_message(message.map(str::to_owned))
+        .with_request_id(body.request_id);
     match hint {
-        Some(hint) => refusal.with_hint(hint),
-        None => refusal,
+        Some(hint) => error.with_hint(hint),
+        None => error,
     }
 }
 

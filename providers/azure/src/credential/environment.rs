@@ -11,8 +11,9 @@ use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::file::{self, MAX_SECRET_FILE};
 use cloud_autojoin_core::{Call, Secret};
 
+use super::certificate;
 use super::entra::{self, ClientAuth};
-use super::{Setup, certificate};
+use super::setup::Setup;
 
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 

@@ -13,8 +13,10 @@ use cloud_autojoin_core::http::JsonResponse;
 use cloud_autojoin_core::{Call, Error, Secret};
 use http::header::{HeaderName, HeaderValue};
 
+use super::identity::ManagedIdentityId;
+use super::setup::Setup;
 use super::token_response::{TokenResponse, near_endpoint, refused, token_request};
-use super::{ManagedIdentityId, Setup, arc, imds};
+use super::{arc, imds};
 use crate::keys::PROVIDER_NAME;
 
 /// A token of the place this runs in. With `has_next` another source follows.

@@ -1,7 +1,7 @@
 //! The identities that requests are sent as, and the order in which they are tried.
 //!
 //! A source is a variant of [`Kind`] and a function that asks it, with what all of them read in
-//! [`Setup`]. Those that speak to Microsoft Entra ID go through `entra.rs`, which uses
+//! `setup.rs`. Those that speak to Microsoft Entra ID go through `entra.rs`, which uses
 //! `azure_identity`; the others are own code, each file says why. The order is that of the Azure
 //! SDKs' default chain. The chain itself (a source that is configured and fails is the error; one
 //! that is absent gives its reason) and the token cache are shared with the other clouds.
@@ -12,8 +12,10 @@ mod developer_tools;
 mod entra;
 mod environment;
 mod identity;
-pub(crate) mod imds;
+mod imds;
 mod managed_identity;
+pub(crate) mod metadata;
+mod setup;
 mod token_response;
 
 use std::sync::Arc;
@@ -27,9 +29,10 @@ use cloud_autojoin_provider_kit::auth::BearerAuthorizer;
 pub use cloud_autojoin_core::credential::AccessToken;
 
 pub use self::identity::{ChainOptions, Identity, ManagedIdentityId, SourceKind};
-pub(crate) use self::imds::MetadataService;
+pub(crate) use self::metadata::MetadataService;
 
 use self::entra::ClientAuth;
+use self::setup::Setup;
 use crate::cloud::Cloud;
 use crate::keys::PROVIDER_NAME;
 
@@ -83,34 +86,6 @@ pub(crate) fn authorizer(
     BearerAuthorizer::new(PROVIDER_NAME, chain, cloud.scope())
 }
 
-/// What the sources read.
-#[derive(Debug)]
-struct Setup {
-    options: ChainOptions,
-    cloud: Cloud,
-    metadata: MetadataService,
-    context: Context,
-}
-
-impl Setup {
-    /// A variable that is set and not empty.
-    fn variable(&self, name: &str) -> Option<String> {
-        self.context.env().filled(name)
-    }
-
-    /// The client id of the workload identity or the managed identity.
-    fn client_id(&self) -> Option<String> {
-        let of_string = self.options.client_id.clone();
-        of_string.or_else(|| self.variable("AZURE_CLIENT_ID"))
-    }
-
-    /// The managed identity that is chosen; none: the system-assigned one.
-    fn managed_identity(&self) -> Option<ManagedIdentityId> {
-        let of_string = self.options.managed_identity.clone();
-        of_string.or_else(|| self.client_id().map(ManagedIdentityId::ClientId))
-    }
-}
-
 /// One source of Azure.
 #[derive(Debug)]
 struct AzureSource {
@@ -140,27 +115,23 @@ impl Source for AzureSource {
     }
 
     fn identity(&self) -> String {
-        let application = |id: &str| format!("of application `{id}`");
-        let detail = match &self.kind {
-            Kind::ClientSecret(_, client_id, _) => Some(application(client_id)),
+        let (setup, name) = (&self.setup, self.name());
+        let application = |id| Some(format!("application `{id}`"));
+        let of = match &self.kind {
+            Kind::ClientSecret(_, client_id, _) => application(client_id.clone()),
             Kind::Chain(SourceKind::Environment, _) => {
-                let client_id = self.setup.variable("AZURE_CLIENT_ID");
-                client_id.as_deref().map(application)
+                setup.variable("AZURE_CLIENT_ID").and_then(application)
             }
             Kind::Chain(SourceKind::WorkloadIdentity, _) => {
-                let client_id = self.setup.client_id();
-                client_id.map(|id| format!("of client id `{id}`"))
+                setup.client_id().map(|id| format!("client id `{id}`"))
             }
             Kind::Chain(SourceKind::ManagedIdentity, _) => {
-                Some(match self.setup.managed_identity() {
-                    Some(id) => format!("of {id}"),
-                    None => "of this machine".to_owned(),
-                })
+                let id = setup.managed_identity().map(|id| id.to_string());
+                id.or_else(|| Some("this machine".to_owned()))
             }
             Kind::Chain(SourceKind::AzureCli | SourceKind::AzureDeveloperCli, _) => None,
         };
-        let name = self.name();
-        detail.map_or_else(|| name.to_owned(), |detail| format!("{name} {detail}"))
+        of.map_or_else(|| name.to_owned(), |of| format!("{name} of {of}"))
     }
 
     async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {

@@ -11,14 +11,15 @@ use std::time::{Duration, UNIX_EPOCH};
 use azure_core::time::parse_rfc3339;
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{Request, Response, decode_json};
+use cloud_autojoin_core::http::{Request, Response};
 use cloud_autojoin_core::{ApiError, Call, DecodeError, Result, Secret};
+use cloud_autojoin_provider_kit::ErrorBody;
 use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use url::Url;
 
-use super::ManagedIdentityId;
+use super::identity::ManagedIdentityId;
 use crate::arm::SHOWN_PARAMETERS;
 use crate::keys::PROVIDER_NAME;
 
@@ -160,21 +161,17 @@ pub(super) fn token_error(operation: &str, response: &Response) -> ApiError {
 /// "error_description": ...}` of the instance metadata service; App Service writes `message` or
 /// nests it.
 pub(super) fn refused(operation: &str, response: &Response) -> ApiError {
-    let body: Value = decode_json(&response.body).unwrap_or_default();
-    let text = |pointers: &[&str]| {
-        let found = pointers
-            .iter()
-            .find_map(|pointer| body.pointer(pointer)?.as_str());
-        found.map(str::to_owned)
-    };
+    let code = ["/error", "/error/code"];
+    let message = [
+        "/error_description",
+        "/message",
+        "/Message",
+        "/error/message",
+    ];
+    let body = ErrorBody::from_json(&response.body, &code, &message, &[]);
     token_error(operation, response)
-        .with_code(text(&["/error", "/error/code"]))
-        .with_message(text(&[
-            "/error_description",
-            "/message",
-            "/Message",
-            "/error/message",
-        ]))
+        .with_code(body.code)
+        .with_message(body.message)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use cloud_autojoin_azure::credential::{AccessToken, Identity};
 use cloud_autojoin_azure::select::{Lookup, TagCondition, Tags};
-use cloud_autojoin_azure::{AzureBuilder, Cloud, Selection};
+use cloud_autojoin_azure::{AzureBuilder, AzureConfig, Cloud, Selection};
 use cloud_autojoin_core::credential::Source;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::HttpSettings;
@@ -68,9 +68,8 @@ pub(crate) async fn ask(server: &MockServer, selection: Selection) -> Result<Dis
         .unwrap();
     let mut cloud = Cloud::default();
     cloud.resource_manager = server.uri().parse().unwrap();
-    let azure = AzureBuilder::new(&context)
-        .subscription_id(SUBSCRIPTION)
-        .selection(selection)
+    let config = AzureConfig::new(SUBSCRIPTION, selection);
+    let azure = AzureBuilder::new(&context, config)
         .cloud(cloud)
         .identity(Identity::Custom(Arc::new(Fixed)))
         .build()

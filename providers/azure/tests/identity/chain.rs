@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use cloud_autojoin_azure::SPEC;
 use cloud_autojoin_azure::credential::{AccessToken, Identity};
 use cloud_autojoin_azure::select::{Selection, TagCondition, Tags};
-use cloud_autojoin_azure::{AzureBuilder, Cloud};
+use cloud_autojoin_azure::{AzureBuilder, AzureConfig, Cloud};
 use cloud_autojoin_core::command::CommandOutput;
 use cloud_autojoin_core::credential::Source;
 use cloud_autojoin_core::error::SourceOutcome;
@@ -363,11 +363,9 @@ async fn a_program_may_bring_its_own_source() {
         .unwrap();
     let mut cloud = Cloud::default();
     cloud.resource_manager = stage.uri().parse().unwrap();
-    let azure = AzureBuilder::new(&context)
-        .subscription_id(SUBSCRIPTION)
-        .selection(Selection::tags(Tags::on_network_interface(vec![
-            TagCondition::new("consul", "server"),
-        ])))
+    let tags = Tags::on_network_interface(vec![TagCondition::new("consul", "server")]);
+    let config = AzureConfig::new(SUBSCRIPTION, Selection::tags(tags));
+    let azure = AzureBuilder::new(&context, config)
         .identity(Identity::Custom(Arc::new(Vault)))
         .cloud(cloud)
         .build()
