@@ -10,7 +10,7 @@ pub enum When<'a> {
     Always,
     /// When the key isn't in the join string.
     Absent(&'a KeySpec),
-    /// When the key is in the join string.
+    /// When the key, or a member of the family, is in the join string.
     Given(&'a KeySpec),
     /// When the key has several values, separated by commas.
     Several(&'a KeySpec),
@@ -18,7 +18,10 @@ pub enum When<'a> {
 
 impl When<'_> {
     fn holds(self, config: &ConfigString) -> bool {
-        let value = |spec: &KeySpec| spec.names().find_map(|name| config.get(name));
+        let value = |spec: &KeySpec| {
+            let mut pairs = config.iter();
+            pairs.find_map(|(key, value)| spec.matches(key).then_some(value))
+        };
         match self {
             Self::Always => true,
             Self::Absent(spec) => value(spec).is_none(),

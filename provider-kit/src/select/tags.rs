@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use cloud_autojoin_core::config::{KeySpec, Options};
-use cloud_autojoin_core::{Exclusion, Finding};
+use cloud_autojoin_core::{Discovery, Exclusion, Finding, Node};
 
 /// Tags (or labels) that must all be there, with the values they must have. Names and values are
 /// compared exactly, unless the cloud compares otherwise ([`TagFilter::with_wildcards`],
@@ -130,6 +130,35 @@ impl TagFilter {
             None => Some(Exclusion::TagMissing { tag: name.clone() }),
         };
         self.conditions.iter().filter_map(mismatch).collect()
+    }
+}
+
+impl TagFilter {
+    /// Adds `nodes` to an answer; where none of them matches, also what was probably meant.
+    /// `value` is the key of the join string that holds the value of the first tag; the others are
+    /// keys of the family `tag.`.
+    pub fn record(
+        &self,
+        discovery: &mut Discovery,
+        nodes: impl IntoIterator<Item = Node>,
+        value: &KeySpec,
+    ) {
+        let mut misses = TagNearMisses::default();
+        for node in nodes {
+            if !node.is_match() {
+                misses.observe(self, &node.tags);
+            }
+            discovery.record(node);
+        }
+        let key_of = |tag: &str| match self.conditions.first() {
+            Some((first, _)) if first == tag => value.name.to_owned(),
+            _ => format!("tag.{tag}"),
+        };
+        if discovery.matched() == 0
+            && let Some(finding) = misses.finding(key_of)
+        {
+            discovery.add_finding(finding);
+        }
     }
 }
 

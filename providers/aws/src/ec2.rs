@@ -4,43 +4,36 @@
 
 use cloud_autojoin_core::{Call, Detail, Node, Result};
 use cloud_autojoin_provider_kit::auth::aws::{EC2_VERSION, query};
-use cloud_autojoin_provider_kit::{ApiClient, PowerState};
+use cloud_autojoin_provider_kit::{ApiClient, PowerState, Selection};
 use serde::Deserialize;
 
-use crate::select::Conditions;
-
-/// The most instances the API gives in one page.
-const PAGE_SIZE: &str = "1000";
+use crate::select::node;
 
 /// A filter of the API: its name, and its values of which one must hold.
 pub(crate) type Filter = (String, Vec<String>);
 
-/// The instances of `region` that meet the conditions, and the others that had to be examined.
+/// The instances of `region` that are selected, and the others that had to be examined.
 ///
 /// The service filters by tags and state, unless everything examined is to be kept: then the
 /// instances that it would leave out are wanted too.
 pub(crate) async fn list(
     client: &ApiClient,
     region: &str,
-    conditions: &Conditions,
+    selection: &Selection,
+    all_ipv4: bool,
     call: &Call,
 ) -> Result<Vec<Node>> {
-    let selection = &conditions.selection;
-    let tags = selection.tags.conditions().iter();
-    let tags = tags.map(|(name, value)| (format!("tag:{name}"), vec![value.clone()]));
-    let is_limited = selection.power_state == PowerState::Running;
-    let state = is_limited.then(|| {
-        let running = vec!["running".to_owned()];
-        ("instance-state-name".to_owned(), running)
-    });
-    let filters = if call.detail() == Detail::Everything {
-        Vec::new()
-    } else {
-        tags.chain(state).collect()
-    };
+    let mut filters = Vec::new();
+    if call.detail() != Detail::Everything {
+        let tags = selection.tags.conditions().iter();
+        filters.extend(tags.map(|(name, value)| (format!("tag:{name}"), vec![value.clone()])));
+        if selection.power_state == PowerState::Running {
+            filters.push(("instance-state-name".to_owned(), vec!["running".to_owned()]));
+        }
+    }
     let operation = format!("list instances of `{region}`");
     let instances = instances(client, &operation, &filters, call).await?;
-    let node = |instance| conditions.node(instance, region);
+    let node = |instance| node(instance, region, selection, all_ipv4);
     Ok(instances.into_iter().map(node).collect())
 }
 
@@ -54,7 +47,8 @@ pub(crate) async fn instances(
     let mut fields: Vec<(String, String)> = vec![
         ("Action".into(), "DescribeInstances".into()),
         ("Version".into(), EC2_VERSION.into()),
-        ("MaxResults".into(), PAGE_SIZE.into()),
+        // The most that the API gives in one page.
+        ("MaxResults".into(), "1000".into()),
     ];
     for (number, (name, values)) in (1..).zip(filters) {
         fields.push((format!("Filter.{number}.Name"), name.clone()));
@@ -87,19 +81,13 @@ struct InstancePage {
 }
 
 /// A list in the XML of the Query protocol.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(crate) struct Set<T> {
-    #[serde(default = "Vec::new")]
     pub(crate) item: Vec<T>,
 }
 
-impl<T> Default for Set<T> {
-    fn default() -> Self {
-        Self { item: Vec::new() }
-    }
-}
-
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Reservation {
     #[serde(rename = "instancesSet", default)]
     instances: Set<Ec2Instance>,
@@ -132,7 +120,7 @@ pub(crate) struct Placement {
     pub(crate) availability_zone: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub(crate) struct Tag {
     pub(crate) key: String,
     /// A tag of ECS without a value has none.
@@ -162,7 +150,7 @@ pub(crate) struct Attachment {
     pub(crate) device_index: Option<u32>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ipv6Address {
     pub(crate) ipv6_address: String,

@@ -9,20 +9,15 @@ use std::net::IpAddr;
 
 use cloud_autojoin_core::http::Request;
 use cloud_autojoin_core::{Address, Call, Exclusion, Node, Result};
-use cloud_autojoin_provider_kit::auth::aws::TARGET;
-use cloud_autojoin_provider_kit::{AddressScope, ApiClient, Instance, Selection};
-use http::header::{CONTENT_TYPE, HeaderValue};
+use cloud_autojoin_provider_kit::auth::aws::json_request;
+use cloud_autojoin_provider_kit::{AddressScope, ApiClient, Instance, Pages, Places, Selection};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::ec2::{self, Tag};
+use crate::ec2::{self, Ec2Instance, Tag};
 
-/// The most tasks or container instances the API describes at once.
-const MAX_DESCRIBED: usize = 100;
-
-/// The attachment of a task that has a network interface of its own, and its address there.
-const INTERFACE: &str = "ElasticNetworkInterface";
-const PRIVATE_IPV4: &str = "privateIPv4Address";
+/// An operation of the API, and in words that go on with "of".
+type Action = (&'static str, &'static str);
 
 /// Which tasks are wanted.
 #[derive(Debug, Clone, Default)]
@@ -31,145 +26,152 @@ pub(crate) struct Tasks {
     pub(crate) clusters: Vec<String>,
     /// Families of task definitions; all when empty.
     pub(crate) families: Vec<String>,
-    pub(crate) selection: Selection,
 }
 
-/// The running tasks of `region` with their addresses or the reason why they have none.
-pub(crate) async fn list(
-    ecs: &ApiClient,
-    ec2: &ApiClient,
-    region: &str,
-    wanted: &Tasks,
-    call: &Call,
-) -> Result<Vec<Node>> {
-    let clusters = if wanted.clusters.is_empty() {
-        list_all(ecs, "ListClusters", region, &json!({}), call).await?
-    } else {
-        wanted.clusters.clone()
-    };
-    let mut families: Vec<Option<&String>> = wanted.families.iter().map(Some).collect();
-    if families.is_empty() {
-        families.push(None);
-    }
-    let mut nodes = Vec::new();
-    for cluster in &clusters {
-        for family in &families {
-            let mut query = json!({"cluster": cluster, "desiredStatus": "RUNNING"});
-            if let Some(family) = family {
-                query["family"] = json!(family);
-            }
-            let tasks = list_all(ecs, "ListTasks", cluster, &query, call).await?;
-            for tasks in tasks.chunks(MAX_DESCRIBED) {
-                let query = json!({"cluster": cluster, "tasks": tasks, "include": ["TAGS"]});
-                let request = request(ecs, "DescribeTasks", cluster, &query);
-                let described: Described = ecs.json(request, call).await?;
-                let tasks = described.tasks.into_iter();
-                let mut found: Vec<_> = tasks
-                    .map(|task| node(task, region, &wanted.selection))
-                    .collect();
-                locate(&mut found, cluster, ecs, ec2, call).await?;
-                nodes.extend(found.into_iter().map(|(node, _)| node));
-                nodes.extend(described.failures.into_iter().map(missing));
+impl Tasks {
+    /// In words: ``tasks of family `consul` of cluster `prod` ``.
+    pub(crate) fn subject(&self) -> String {
+        let mut subject = "tasks".to_owned();
+        for (kind, names) in [("family", &self.families), ("cluster", &self.clusters)] {
+            if !names.is_empty() {
+                subject += &format!(" of {}", Places::new(kind, names.clone()));
             }
         }
+        subject
     }
-    Ok(nodes)
 }
 
-/// Gives the tasks that share the network of their container instance its address.
-async fn locate(
-    found: &mut [(Node, Option<String>)],
-    cluster: &str,
-    ecs: &ApiClient,
-    ec2: &ApiClient,
-    call: &Call,
-) -> Result<()> {
-    let hosts: BTreeSet<&String> = found.iter().filter_map(|(_, host)| host.as_ref()).collect();
-    if hosts.is_empty() {
-        return Ok(());
-    }
-    let query = json!({"cluster": cluster, "containerInstances": hosts});
-    let request = request(ecs, "DescribeContainerInstances", cluster, &query);
-    let hosts: Hosts = ecs.json(request, call).await?;
-    let ids: BTreeMap<String, String> = hosts
-        .container_instances
-        .into_iter()
-        .map(|host| (host.container_instance_arn, host.ec2_instance_id))
-        .collect();
-    let filter = ("instance-id".to_owned(), ids.values().cloned().collect());
-    let operation = format!("list the container instances of `{cluster}`");
-    let instances = ec2::instances(ec2, &operation, &[filter], call).await?;
-    let addresses: BTreeMap<String, IpAddr> = instances
-        .into_iter()
-        .filter_map(|found| Some((found.instance_id, found.private_ip_address?.parse().ok()?)))
-        .collect();
-    for (node, host) in found {
-        let Some(host) = host else { continue };
-        node.excluded.clear();
-        match ids.get(host).and_then(|id| addresses.get(id)) {
-            Some(ip) => {
-                let address = Address::ip(*ip).with_instance(node.name.clone());
-                node.addresses.push(address);
+/// Lists the tasks of one region.
+pub(crate) struct List<'a> {
+    pub(crate) ecs: ApiClient,
+    pub(crate) ec2: ApiClient,
+    pub(crate) region: &'a str,
+    pub(crate) selection: &'a Selection,
+    pub(crate) call: &'a Call,
+}
+
+impl List<'_> {
+    /// The running tasks with their addresses or the reason why they have none.
+    pub(crate) async fn nodes(&self, wanted: &Tasks) -> Result<Vec<Node>> {
+        let mut clusters = wanted.clusters.clone();
+        if clusters.is_empty() {
+            clusters = self
+                .arns(("ListClusters", "list clusters"), self.region, json!({}))
+                .await?;
+        }
+        let mut families: Vec<Option<&String>> = wanted.families.iter().map(Some).collect();
+        if families.is_empty() {
+            families.push(None);
+        }
+        let mut nodes = Vec::new();
+        for cluster in &clusters {
+            for family in &families {
+                let mut query = json!({"cluster": cluster, "desiredStatus": "RUNNING"});
+                if let Some(family) = family {
+                    query["family"] = json!(family);
+                }
+                let tasks = self
+                    .arns(("ListTasks", "list tasks"), cluster, query)
+                    .await?;
+                // The most tasks or container instances that the API describes at once.
+                for tasks in tasks.chunks(100) {
+                    let query = json!({"cluster": cluster, "tasks": tasks, "include": ["TAGS"]});
+                    let request =
+                        self.request(("DescribeTasks", "describe tasks"), cluster, &query);
+                    let described: Described<Task> = self.ecs.json(request, self.call).await?;
+                    let tasks = described.found.into_iter();
+                    let found = tasks.map(|task| node(task, self.region, self.selection));
+                    nodes.extend(self.located(found.collect(), cluster).await?);
+                    nodes.extend(described.failures.into_iter().map(ended));
+                }
             }
-            None => node.excluded.push(Exclusion::Other(
-                format!(
-                    "it shares the network of its container instance `{}`, which EC2 doesn't know",
-                    last_part(host)
-                )
-                .into(),
-            )),
         }
+        Ok(nodes)
     }
-    Ok(())
-}
 
-/// Every ARN of a list, page by page.
-async fn list_all(
-    client: &ApiClient,
-    action: &str,
-    place: &str,
-    query: &Value,
-    call: &Call,
-) -> Result<Vec<String>> {
-    let mut pages = client.pages(request(client, action, place, query), call);
-    let mut arns = Vec::new();
-    while let Some(page) = pages.next_json::<ArnPage>().await? {
-        arns.extend(page.arns);
-        if let Some(token) = page.next_token.filter(|token| !token.is_empty()) {
-            let mut query = query.clone();
-            query["nextToken"] = json!(token);
-            pages.follow_request(request(client, action, place, &query))?;
+    /// Gives the tasks that share the network of their container instance its address.
+    async fn located(
+        &self,
+        mut found: Vec<(Node, Option<String>)>,
+        cluster: &str,
+    ) -> Result<impl Iterator<Item = Node>> {
+        let hosts: BTreeSet<&String> = found.iter().filter_map(|(_, host)| host.as_ref()).collect();
+        if !hosts.is_empty() {
+            let addresses = self.addresses(&hosts, cluster).await?;
+            for (node, host) in &mut found {
+                let Some(host) = host else { continue };
+                node.excluded.clear();
+                if let Some(ip) = addresses.get(host) {
+                    let address = Address::ip(*ip).with_instance(node.name.clone());
+                    node.addresses.push(address);
+                    continue;
+                }
+                let host = last_part(host);
+                let reason = format!(
+                    "it shares the network of its container instance `{host}`, which EC2 doesn't know"
+                );
+                node.excluded.push(Exclusion::Other(reason.into()));
+            }
         }
+        Ok(found.into_iter().map(|(node, _)| node))
     }
-    Ok(arns)
-}
 
-fn request(client: &ApiClient, action: &str, place: &str, query: &Value) -> Request {
-    let words = match action {
-        "ListClusters" => "list clusters of",
-        "ListTasks" => "list tasks of",
-        "DescribeTasks" => "describe tasks of",
-        _ => "describe container instances of",
-    };
-    let (operation, url) = (format!("{words} `{place}`"), client.endpoint().clone());
-    let json = HeaderValue::from_static("application/x-amz-json-1.1");
-    let mut request = Request::post(operation, url, query.to_string()).header(CONTENT_TYPE, json);
-    let target = HeaderValue::from_str(&format!("AmazonEC2ContainerServiceV20141113.{action}"));
-    if let Ok(target) = target {
-        request.set_header(TARGET, target);
+    /// The addresses of container instances in EC2, by ARN.
+    async fn addresses(
+        &self,
+        hosts: &BTreeSet<&String>,
+        cluster: &str,
+    ) -> Result<BTreeMap<String, IpAddr>> {
+        let query = json!({"cluster": cluster, "containerInstances": hosts});
+        let action = ("DescribeContainerInstances", "describe container instances");
+        let request = self.request(action, cluster, &query);
+        let hosts: Described<Host> = self.ecs.json(request, self.call).await?;
+        // Those of ECS Anywhere, `mi-...`, aren't in EC2.
+        let hosts = hosts.found.into_iter();
+        let hosts = hosts.filter(|host| host.ec2_instance_id.starts_with("i-"));
+        let arns: BTreeMap<String, String> = hosts
+            .map(|host| (host.ec2_instance_id, host.container_instance_arn))
+            .collect();
+        if arns.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let operation = format!("list the container instances of `{cluster}`");
+        let filter = [("instance-id".to_owned(), arns.keys().cloned().collect())];
+        let found = ec2::instances(&self.ec2, &operation, &filter, self.call).await?;
+        let address = |found: Ec2Instance| {
+            let ip = found.private_ip_address?.parse().ok()?;
+            Some((arns.get(&found.instance_id)?.clone(), ip))
+        };
+        Ok(found.into_iter().filter_map(address).collect())
     }
-    request
+
+    /// Every ARN of a list, page by page.
+    async fn arns(&self, action: Action, place: &str, mut query: Value) -> Result<Vec<String>> {
+        let first = self.request(action, place, &query);
+        let pages = self.ecs.pages(first, self.call);
+        let read = |page: ArnPage, pages: &mut Pages<'_>| {
+            if let Some(token) = page.next_token.filter(|token| !token.is_empty()) {
+                query["nextToken"] = json!(token);
+                pages.follow_request(self.request(action, place, &query))?;
+            }
+            Ok(page.arns)
+        };
+        pages.collect(read).await
+    }
+
+    fn request(&self, (action, words): Action, place: &str, query: &Value) -> Request {
+        let target = format!("AmazonEC2ContainerServiceV20141113.{action}");
+        json_request(&self.ecs, format!("{words} of `{place}`"), &target, query)
+    }
 }
 
 /// The task as a node, and its container instance if only that one's address is missing. Like
 /// go-discover it gives the first private address of its own interface.
 fn node(task: Task, region: &str, selection: &Selection) -> (Node, Option<String>) {
     let name = last_part(&task.task_arn).to_owned();
-    let is_running = task.desired_status == "RUNNING";
-    let status = if is_running {
-        task.last_status
-    } else {
-        task.desired_status
+    let (status, is_running) = match task.desired_status.as_str() {
+        "RUNNING" => (task.last_status, true),
+        _ => (task.desired_status, false),
     };
     let host = task.container_instance_arn;
     let mut found = Instance::new("task", task.task_arn, name)
@@ -179,32 +181,30 @@ fn node(task: Task, region: &str, selection: &Selection) -> (Node, Option<String
         .with_attribute("task definition", last_part(&task.task_definition_arn))
         .with_attribute("launch type", task.launch_type)
         .with_attribute("availability zone", task.availability_zone)
-        .with_attribute("container instance", last_part(&host));
-    let tags = task.tags.into_iter().map(|tag| (tag.key, tag.value));
-    found.tags = tags.collect();
-    let attachments = &task.attachments;
-    let details = attachments
-        .iter()
-        .flat_map(|attachment| &attachment.details);
-    let mut addresses = details.filter(|detail| detail.name == PRIVATE_IPV4);
-    if let Some(ip) = addresses.find_map(|detail| detail.value.as_deref()) {
-        found.add_address(ip, AddressScope::Private);
+        .with_attribute("container instance", last_part(&host))
+        .with_tags(task.tags.into_iter().map(|tag| (tag.key, tag.value)));
+    let mut has_interface = false;
+    for attachment in task.attachments {
+        has_interface |= attachment.kind == "ElasticNetworkInterface";
+        for detail in attachment.details {
+            if detail.name == "privateIPv4Address" && found.addresses.is_empty() {
+                found.add_address(
+                    detail.value.as_deref().unwrap_or_default(),
+                    AddressScope::Private,
+                );
+            }
+        }
     }
-    let has_interface = attachments
-        .iter()
-        .any(|attachment| attachment.kind == INTERFACE);
     let node = selection.apply(found);
     let is_located = has_interface || host.is_empty() || node.excluded != [Exclusion::NoAddress];
     (node, (!is_located).then_some(host))
 }
 
-fn missing(failure: Failure) -> Node {
-    let mut node = Node::new("task", failure.arn.clone(), last_part(&failure.arn));
-    node.excluded.push(if failure.reason == "MISSING" {
-        Exclusion::Vanished
-    } else {
-        Exclusion::Other(failure.reason.into())
-    });
+/// A task that has ended since it was listed: the only reason not to describe one.
+fn ended(failure: Failure) -> Node {
+    let name = last_part(&failure.arn).to_owned();
+    let mut node = Node::new("task", failure.arn, name);
+    node.excluded.push(Exclusion::Vanished);
     node
 }
 
@@ -222,9 +222,11 @@ struct ArnPage {
     next_token: Option<String>,
 }
 
+/// What `DescribeTasks` or `DescribeContainerInstances` found.
 #[derive(Deserialize)]
-struct Described {
-    tasks: Vec<Task>,
+struct Described<T> {
+    #[serde(alias = "tasks", alias = "containerInstances")]
+    found: Vec<T>,
     #[serde(default)]
     failures: Vec<Failure>,
 }
@@ -233,7 +235,6 @@ struct Described {
 #[serde(default)]
 struct Failure {
     arn: String,
-    reason: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -266,16 +267,9 @@ struct Detail {
     value: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Hosts {
-    container_instances: Vec<Host>,
-}
-
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Host {
     container_instance_arn: String,
-    /// Of ECS Anywhere `mi-...`, which isn't in EC2.
     ec2_instance_id: String,
 }

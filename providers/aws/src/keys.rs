@@ -14,8 +14,6 @@ pub(crate) const TAG_VALUE: KeySpec = KeySpec::new(
     "the value of the tag `tag_key`; empty by default. For EC2, `*` and `?` stand for other characters, unless `\\` is before them, and `self` for the value that this instance has",
 );
 
-pub(crate) const TAG: KeySpec = keys::TAG;
-
 pub(crate) const REGION: KeySpec = KeySpec::new(
     "region",
     "the regions to look in, such as `eu-west-1`; `self` is that of this machine. By default that of the shared profile, else that of this machine",
@@ -78,13 +76,11 @@ pub(crate) const USE_DUAL_STACK: KeySpec = KeySpec::new(
 .values(Values::Boolean)
 .env(&["AWS_USE_DUALSTACK_ENDPOINT"]);
 
-pub(crate) const ENDPOINT: KeySpec = keys::ENDPOINT;
-
 /// Every key, in the order in which it is to be read.
 pub const KEYS: &[KeySpec] = &[
     TAG_KEY,
     TAG_VALUE,
-    TAG,
+    keys::TAG,
     REGION,
     ADDRESS_TYPE,
     POWER_STATE,
@@ -97,5 +93,5 @@ pub const KEYS: &[KeySpec] = &[
     SESSION_TOKEN,
     USE_FIPS,
     USE_DUAL_STACK,
-    ENDPOINT,
+    keys::ENDPOINT,
 ];

@@ -16,11 +16,11 @@ pub use provider::Aws;
 pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "Amazon Web Services", KEYS, provider::build)
     .with_summary("finds EC2 instances or ECS tasks by tag and gives their addresses")
     .with_notes(
-        "The identity needs the permission `ec2:DescribeInstances`, or for ECS `ecs:ListClusters`, \
-             `ecs:ListTasks` and `ecs:DescribeTasks`. Without keys in the join string \
-             the credentials come from the environment, a web identity, the shared profile, the \
-             container or the instance profile, in this order. Whoever lists processes sees keys in a \
-             join string: keep them in the environment or in a file (`@FILE`).",
+        "The identity needs `ec2:DescribeInstances`; for ECS also `ecs:ListClusters`, `ecs:ListTasks`, \
+             `ecs:DescribeTasks` and, in the network modes `bridge` and `host`, \
+             `ecs:DescribeContainerInstances`. Without keys in the join string the credentials come from \
+             the environment, a web identity, the shared profile, the container or the instance profile. \
+             Whoever lists processes sees a join string: keep keys in the environment or a file (`@FILE`).",
     )
     .with_role(role::role)
     .with_go_discover(role::compare_with_go_discover);

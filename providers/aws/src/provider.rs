@@ -9,18 +9,18 @@ use cloud_autojoin_core::{
 };
 use cloud_autojoin_provider_kit::auth::aws::{AwsConfig, Endpoints, Service, region_of_zone};
 use cloud_autojoin_provider_kit::auth::{AccessKey, AccessKeys};
-use cloud_autojoin_provider_kit::select::{Interfaces, TagNearMisses};
-use cloud_autojoin_provider_kit::{AddressType, Options, Places, PowerState, Selection, TagFilter};
+use cloud_autojoin_provider_kit::select::Interfaces;
+use cloud_autojoin_provider_kit::{
+    AddressType, Options, Places, PowerState, Selection, TagFilter, keys,
+};
 use futures::future::try_join_all;
 use tokio::sync::OnceCell;
 
 use crate::ecs::Tasks;
 use crate::keys::{
-    ACCESS_KEY_ID, ADDRESS_TYPE, ECS_CLUSTER, ECS_FAMILY, ENDPOINT, INTERFACES, POWER_STATE,
-    REGION, SECRET_ACCESS_KEY, SERVICE, SESSION_TOKEN, TAG, TAG_KEY, TAG_VALUE, USE_DUAL_STACK,
-    USE_FIPS,
+    ACCESS_KEY_ID, ADDRESS_TYPE, ECS_CLUSTER, ECS_FAMILY, INTERFACES, POWER_STATE, REGION,
+    SECRET_ACCESS_KEY, SERVICE, SESSION_TOKEN, TAG_KEY, TAG_VALUE, USE_DUAL_STACK, USE_FIPS,
 };
-use crate::select::Conditions;
 use crate::{ec2, ecs};
 
 /// The name after `provider=`.
@@ -39,17 +39,21 @@ pub struct Aws {
     resolved: OnceCell<Wanted>,
 }
 
-/// What is looked for, and where.
+/// What is looked for.
 #[derive(Debug, Clone)]
-struct Wanted {
-    /// Empty for the region of the shared profile or this machine.
-    regions: Vec<String>,
-    target: Target,
+pub(crate) struct Wanted {
+    /// Tags, addresses, states and regions; without regions that of the shared profile or this
+    /// machine.
+    pub(crate) selection: Selection,
+    pub(crate) target: Target,
 }
 
 #[derive(Debug, Clone)]
-enum Target {
-    Instances(Conditions),
+pub(crate) enum Target {
+    Instances {
+        /// Whether the IPv4 addresses of further interfaces count, which go-discover ignores.
+        all_ipv4: bool,
+    },
     Tasks(Tasks),
 }
 
@@ -65,12 +69,13 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         }
     }
     let service = options.word(&SERVICE, Service::from_name);
-    let target = match service {
-        Some(Service::Ecs) => Target::Tasks(tasks(options)),
-        _ => Target::Instances(conditions(options)),
+    let mut wanted = match service {
+        Some(Service::Ecs) => tasks(options),
+        _ => instances(options),
     };
+    wanted.selection.places = Places::new("region", regions);
     let endpoints = Endpoints {
-        given: service.zip(options.endpoint(&ENDPOINT)),
+        given: service.zip(options.endpoint(&keys::ENDPOINT)),
         fips: options.boolean(&USE_FIPS),
         dual_stack: options.boolean(&USE_DUAL_STACK),
     };
@@ -79,44 +84,39 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         Some(Box::new(Aws {
             keys: config.keys(key),
             config,
-            wanted: Wanted { regions, target },
+            wanted,
             resolved: OnceCell::new(),
         }) as Box<dyn Provider>)
     })
 }
 
 /// Without `interfaces` the IPv4 addresses of the primary interface count, and all IPv6 addresses.
-fn conditions(options: &mut Options<'_>) -> Conditions {
+fn instances(options: &mut Options<'_>) -> Wanted {
     let interfaces = options.word(&INTERFACES, Interfaces::from_word);
-    Conditions {
-        selection: Selection {
-            tags: tags(options, true).with_wildcards(),
-            interfaces: interfaces.unwrap_or(Interfaces::All),
-            ..Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE)
-        },
-        all_ipv4: interfaces == Some(Interfaces::All),
-    }
+    let mut selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE);
+    selection.tags = tags(options, true).with_wildcards();
+    selection.interfaces = interfaces.unwrap_or(Interfaces::All);
+    let all_ipv4 = interfaces == Some(Interfaces::All);
+    let target = Target::Instances { all_ipv4 };
+    Wanted { selection, target }
 }
 
 /// Tasks have private IPv4 addresses, whatever type is asked for, and their tags no wildcards.
-fn tasks(options: &mut Options<'_>) -> Tasks {
+fn tasks(options: &mut Options<'_>) -> Wanted {
     let (clusters, families) = (options.list(&ECS_CLUSTER), options.list(&ECS_FAMILY));
-    let tags = tags(options, clusters.is_empty() && families.is_empty());
-    Tasks {
-        clusters,
-        families,
-        selection: Selection {
-            tags,
-            address_type: AddressType::PrivateV4,
-            power_state: PowerState::Running,
-            ..Selection::default()
-        },
-    }
+    let selection = Selection {
+        tags: tags(options, clusters.is_empty() && families.is_empty()),
+        address_type: AddressType::PrivateV4,
+        power_state: PowerState::Running,
+        ..Selection::default()
+    };
+    let target = Target::Tasks(Tasks { clusters, families });
+    Wanted { selection, target }
 }
 
 /// The tags that must hold: `tag_key` and every `tag.NAME`.
 fn tags(options: &mut Options<'_>, is_required: bool) -> TagFilter {
-    let mut tags = options.family(&TAG);
+    let mut tags = options.family(&keys::TAG);
     let value = options.text(&TAG_VALUE);
     match options.text(&TAG_KEY) {
         Some(key) => tags.insert(0, (key, value.unwrap_or_default())),
@@ -134,56 +134,35 @@ impl Provider for Aws {
     }
 
     fn subject(&self) -> String {
-        let selection = self.wanted.target.selection().clone();
-        let mut places = vec![selection.subject(match &self.wanted.target {
-            Target::Instances(_) => "instances",
-            Target::Tasks(_) => "tasks",
-        })];
-        if let Target::Tasks(tasks) = &self.wanted.target {
-            let names = [("family", &tasks.families), ("cluster", &tasks.clusters)];
-            let names = names.map(|(kind, names)| Places::new(kind, names.clone()));
-            places.extend(
-                names
-                    .iter()
-                    .filter(|names| !names.is_empty())
-                    .map(|names| format!("of {names}")),
-            );
-        }
-        if !self.wanted.regions.is_empty() {
-            let regions = Places::new("region", self.wanted.regions.clone());
-            places.push(format!("in {regions}"));
-        }
-        places.join(" ")
+        let kind = match &self.wanted.target {
+            Target::Instances { .. } => "instances".to_owned(),
+            Target::Tasks(tasks) => tasks.subject(),
+        };
+        self.wanted.selection.subject(&kind)
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let wanted = self.resolved.get_or_try_init(|| self.resolve(call)).await?;
-        let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
+        let Wanted { selection, target } = wanted;
         // All or nothing: a region that fails would make the list look complete.
-        let lists = wanted
-            .regions
-            .iter()
-            .map(|region| self.list(region, wanted, call));
-        let lists = try_join_all(lists).await?;
-        let tags = &wanted.target.selection().tags;
-        let mut misses = TagNearMisses::default();
-        for node in lists.into_iter().flatten() {
-            if !node.is_match() {
-                misses.observe(tags, &node.tags);
-            }
-            discovery.record(node);
-        }
-        if discovery.matched() == 0 {
-            let key_of = |tag: &str| match tags.conditions().first() {
-                Some((name, _)) if name == tag => TAG_VALUE.name.to_owned(),
-                _ => format!("tag.{tag}"),
+        let regions = selection.places.names().iter();
+        let lists = try_join_all(regions.map(|region| self.list(region, wanted, call))).await?;
+        let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
+        let nodes = lists.into_iter().flatten();
+        selection.tags.record(&mut discovery, nodes, &TAG_VALUE);
+        if discovery.examined() == 0 {
+            let (nothing, hint) = match target {
+                Target::Instances { .. } => (
+                    "no instance has the tags",
+                    "check the tags, `region` and `power_state`: only running instances count by default; `discover explain` shows every instance with what it has instead",
+                ),
+                Target::Tasks(_) => (
+                    "no task is running",
+                    "check `region`, `ecs_cluster` and `ecs_family`, and that the service has started its tasks",
+                ),
             };
-            if let Some(finding) = misses.finding(key_of) {
-                discovery.add_finding(finding);
-            }
-            if discovery.examined() == 0 {
-                discovery.add_finding(wanted.nothing());
-            }
+            let nothing = format!("{nothing} in {}", selection.places);
+            discovery.add_finding(Finding::new(nothing).with_hint(hint));
         }
         if let Some(identity) = self.keys.identity() {
             discovery.set_identity(identity);
@@ -196,40 +175,37 @@ impl Aws {
     /// What is wanted, with the values of this machine or task in place of `self`.
     async fn resolve(&self, call: &Call) -> Result<Wanted> {
         let mut wanted = self.wanted.clone();
-        if wanted.regions.is_empty() {
-            wanted.regions.push(self.config.region(call).await?);
-        }
-        for region in &mut wanted.regions {
-            if region == SELF {
-                *region = self.config.own_region(call).await?;
+        let Wanted { selection, target } = &mut wanted;
+        let mut regions = Vec::new();
+        for region in selection.places.names() {
+            let region = match region.as_str() {
+                SELF => self.config.own_region(call).await?,
+                region => region.to_owned(),
+            };
+            if !regions.contains(&region) {
+                regions.push(region);
             }
         }
-        let mut seen = Vec::new();
-        wanted.regions.retain(|region| {
-            let is_new = !seen.contains(region);
-            seen.push(region.clone());
-            is_new
-        });
-        match &mut wanted.target {
-            Target::Instances(conditions) => {
-                let mut tags = conditions.selection.tags.conditions().to_vec();
-                for (name, value) in &mut tags {
-                    if value == SELF {
-                        let own = self.config.own_tag(name, call).await?;
-                        *value = own
-                            .replace('\\', r"\\")
-                            .replace('*', r"\*")
-                            .replace('?', r"\?");
-                    }
+        if regions.is_empty() {
+            regions.push(self.config.region(call).await?);
+        }
+        selection.places = Places::new("region", regions);
+        match target {
+            Target::Instances { .. } => {
+                let mut tags = selection.tags.conditions().to_vec();
+                for (name, value) in tags.iter_mut().filter(|(_, value)| value == SELF) {
+                    let own = self.config.own_tag(name, call).await?;
+                    let own = own.replace('\\', r"\\");
+                    *value = own.replace('*', r"\*").replace('?', r"\?");
                 }
-                conditions.selection.tags = TagFilter::new(tags).with_wildcards();
+                selection.tags = TagFilter::new(tags).with_wildcards();
             }
-            Target::Tasks(tasks) => {
+            Target::Tasks(Tasks { clusters, families }) => {
                 let own = |name: &&mut String| name.as_str() == SELF;
-                for cluster in tasks.clusters.iter_mut().filter(own) {
+                for cluster in clusters.iter_mut().filter(own) {
                     *cluster = self.config.own_task(call).await?.cluster;
                 }
-                for family in tasks.families.iter_mut().filter(own) {
+                for family in families.iter_mut().filter(own) {
                     *family = self.config.own_task(call).await?.family;
                 }
             }
@@ -239,50 +215,31 @@ impl Aws {
 
     async fn list(&self, region: &str, wanted: &Wanted, call: &Call) -> Result<Vec<Node>> {
         // One token of the first region's token service serves all regions.
-        let keys = Some((&self.keys, wanted.regions[0].as_str()));
+        let token_region = wanted.selection.places.names()[0].as_str();
+        let keys = Some((&self.keys, token_region));
         let ec2 = self.config.client(Service::Ec2, region, keys).await?;
         let list = match &wanted.target {
-            Target::Instances(conditions) => ec2::list(&ec2, region, conditions, call).await,
+            Target::Instances { all_ipv4 } => {
+                ec2::list(&ec2, region, &wanted.selection, *all_ipv4, call).await
+            }
             Target::Tasks(tasks) => {
                 let ecs = self.config.client(Service::Ecs, region, keys).await?;
-                ecs::list(&ecs, &ec2, region, tasks, call).await
+                let list = ecs::List {
+                    ecs,
+                    ec2,
+                    region,
+                    selection: &wanted.selection,
+                    call,
+                };
+                list.nodes(tasks).await
             }
         };
         list.map_err(|error| match error {
             Error::Transport(error) if error.failure() == TransportFailure::Connect => {
-                let hint = format!(
-                    "check that `{region}` is a region, and that this machine reaches its endpoint"
-                );
+                let hint = format!("check that `{region}` is a region that this machine reaches");
                 error.with_hint(hint).into()
             }
             other => other,
         })
-    }
-}
-
-impl Target {
-    fn selection(&self) -> &Selection {
-        match self {
-            Self::Instances(conditions) => &conditions.selection,
-            Self::Tasks(tasks) => &tasks.selection,
-        }
-    }
-}
-
-impl Wanted {
-    fn nothing(&self) -> Finding {
-        let regions = self.regions.join("`, `");
-        match &self.target {
-            Target::Instances(conditions) => {
-                let state = match conditions.selection.power_state {
-                    PowerState::Running => "running ",
-                    PowerState::Any => "",
-                };
-                Finding::new(format!("no {state}instance in `{regions}` has the tags"))
-                    .with_hint("check the tags and `region`; `discover explain` shows every instance with what it has instead")
-            }
-            Target::Tasks(_) => Finding::new(format!("no task is running in `{regions}`"))
-                .with_hint("check `region`, `ecs_cluster` and `ecs_family`, and that the service has started its tasks"),
-        }
     }
 }

@@ -1,12 +1,14 @@
 //! The IAM policy of a join string, and what go-discover would do with it.
 
 use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleFormat};
-use cloud_autojoin_provider_kit::go_discover::{When, differences};
+use cloud_autojoin_provider_kit::go_discover::{
+    When::{Absent, Always, Given, Several},
+    differences,
+};
+use cloud_autojoin_provider_kit::keys;
 use serde_json::json;
 
-use crate::keys::{
-    ADDRESS_TYPE, ECS_CLUSTER, ECS_FAMILY, INTERFACES, REGION, SERVICE, TAG, TAG_KEY,
-};
+use crate::keys::{ADDRESS_TYPE, ECS_CLUSTER, ECS_FAMILY, INTERFACES, REGION, SERVICE, TAG_KEY};
 
 /// The policy that allows this and nothing else.
 pub(crate) fn role(config: &ConfigString, _: &Context, format: RoleFormat) -> Result<RoleDocument> {
@@ -55,37 +57,22 @@ fn is_ecs(config: &ConfigString) -> bool {
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
     let mut table = vec![
-        (
-            When::Absent(&REGION),
-            "takes the region from the metadata of the machine only, not from AWS_REGION or the shared profile",
-        ),
-        (When::Several(&REGION), "looks in one region"),
-        (
-            When::Absent(&TAG_KEY),
-            "knows `tag_key` only, and sends an empty one",
-        ),
-        (
-            When::Given(&ADDRESS_TYPE),
-            "knows the address types private_v4, public_v4 and public_v6",
-        ),
-        (When::Given(&INTERFACES), "knows no `interfaces`"),
+        (Absent(&REGION), "asks the machine's metadata only"),
+        (Several(&REGION), "looks in one region"),
+        (Absent(&TAG_KEY), "sends an empty `tag_key`"),
+        (Given(&keys::TAG), "ignores `tag.NAME`"),
+        (Given(&ADDRESS_TYPE), "knows `addr_type` with three types"),
+        (Given(&INTERFACES), "ignores `interfaces`"),
     ];
     if is_ecs(config) {
-        let names = "takes `ecs_cluster` and `ecs_family` as one name each";
         table.extend([
-            (When::Several(&ECS_CLUSTER), names),
-            (When::Several(&ECS_FAMILY), names),
-            (
-                When::Always,
-                "gives no addresses of tasks with the network modes `bridge` and `host`",
-            ),
+            (Several(&ECS_CLUSTER), "looks in one cluster"),
+            (Several(&ECS_FAMILY), "looks for one family"),
+            (Always, "skips tasks in the modes `bridge` and `host`"),
         ]);
     }
     if config.iter().any(|(_, value)| value == "self") {
-        table.push((When::Always, "takes `self` as it is"));
-    }
-    if config.iter().any(|(key, _)| TAG.matches(key)) {
-        table.push((When::Given(&TAG_KEY), "ignores `tag.NAME`"));
+        table.push((Always, "takes `self` as it is"));
     }
     differences(config, &table)
 }

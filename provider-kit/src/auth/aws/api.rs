@@ -10,6 +10,7 @@ use cloud_autojoin_core::http::{
     RawResponse, Request, Response, ResponseClass, ResponseClassifier,
 };
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use serde_json::Value;
 use url::form_urlencoded::{Serializer, parse};
 
 use super::NAME;
@@ -17,12 +18,13 @@ use crate::api::class_of_code;
 use crate::{Api, ApiClient, ErrorBody};
 
 /// The operation of a request of the JSON protocol.
-pub const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
 /// The versions of the APIs of the Query protocol.
 pub const EC2_VERSION: &str = "2016-11-15";
 pub(super) const STS_VERSION: &str = "2011-06-15";
 
+const JSON: &str = "application/x-amz-json-1.1";
 const FORM: HeaderValue =
     HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
 
@@ -202,4 +204,15 @@ where
 {
     let body = Serializer::new(String::new()).extend_pairs(fields).finish();
     Request::post(operation, client.endpoint().clone(), body).header(CONTENT_TYPE, FORM)
+}
+
+/// A request of the JSON protocol; `target` is the name of the API and its operation.
+pub fn json_request(client: &ApiClient, operation: String, target: &str, body: &Value) -> Request {
+    let mut request = Request::post(operation, client.endpoint().clone(), body.to_string());
+    for (name, value) in [(CONTENT_TYPE, JSON), (TARGET, target)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            request.set_header(name, value);
+        }
+    }
+    request
 }

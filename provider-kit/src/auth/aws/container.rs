@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
-use super::{AwsApi, AwsConfig, no_metadata};
+use super::metadata::no_metadata;
+use super::{AwsApi, AwsConfig};
 use crate::ApiClient;
 use crate::auth::{AccessKey, KeyResponse};
 

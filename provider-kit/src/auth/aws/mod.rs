@@ -1,13 +1,15 @@
 //! The credentials of AWS: the default chain of its tools, in their order, and the region.
 //!
-//! `container.rs` has the keys of a container's role and what an ECS task knows of itself,
+//! `container.rs` has the key of a container's role and what an ECS task knows of itself,
 //! `profile.rs` the shared files, `sts.rs` roles that are assumed, `sso.rs` IAM Identity Center;
-//! `endpoint.rs` knows where the services are, `api.rs` their errors. The key of an instance's role
-//! is that of every cloud ([`InstanceRole`](super::InstanceRole)).
+//! `metadata.rs` reads what the instance knows of itself, `endpoint.rs` knows where the services
+//! are, `api.rs` their errors. The key of an instance's role is that of every cloud
+//! ([`InstanceRole`](super::InstanceRole)).
 
 mod api;
 mod container;
 mod endpoint;
+mod metadata;
 mod profile;
 mod sso;
 mod sts;
@@ -16,24 +18,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{Chain, Source};
-use cloud_autojoin_core::error::{SourceOutcome, SourceReport};
+use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{HttpClient, RetryPolicy};
-use cloud_autojoin_core::{
-    Call, ConfigError, ConfigProblem, Context, CredentialError, Error, Result, Secret, file,
-};
-use serde::Deserialize;
+use cloud_autojoin_core::{Call, ConfigError, ConfigProblem, Context, Error, Result, Secret, file};
 use tokio::sync::OnceCell;
 use url::Url;
 
-pub use api::{AwsApi, EC2_VERSION, TARGET, query};
+pub use api::{AwsApi, EC2_VERSION, json_request, query};
 pub use container::Task;
 pub use endpoint::{Endpoints, Service, region_of_zone};
 
-use super::{
-    AccessKey, AccessKeys, GivenKey, InstanceMetadata, InstanceRole, SigningAuthorizer, sigv4,
-};
+use super::{AccessKey, AccessKeys, GivenKey, InstanceRole, SigningAuthorizer, sigv4};
 use crate::ApiClient;
-use profile::SharedFiles;
 
 const NAME: &str = "aws";
 
@@ -62,17 +58,36 @@ enum Origin {
 pub struct AwsConfig {
     context: Context,
     endpoints: Endpoints,
+    /// Where the instance metadata service is, if it may be asked.
+    metadata: Option<Url>,
     http: Arc<OnceCell<HttpClient>>,
 }
 
 impl AwsConfig {
     /// What the environment of `context` says, with these endpoints.
     pub fn new(context: &Context, endpoints: Endpoints) -> Self {
+        let mode = context
+            .env()
+            .filled("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
+        let metadata = if mode.is_some_and(|mode| mode.eq_ignore_ascii_case("IPv6")) {
+            "http://[fd00:ec2::254]"
+        } else {
+            "http://169.254.169.254"
+        };
         Self {
             context: context.clone(),
             endpoints,
+            metadata: Url::parse(metadata).ok(),
             http: Arc::default(),
         }
+    }
+
+    /// The same, with the instance metadata service at `url`, or without it. The environment
+    /// outranks this.
+    #[must_use]
+    pub fn with_metadata_endpoint(mut self, url: Option<Url>) -> Self {
+        self.metadata = url;
+        self
     }
 
     /// The key that is given alone, or those of the default chain, whose scope is the region of the
@@ -153,105 +168,6 @@ impl AwsConfig {
         self.http.get_or_try_init(make).await
     }
 
-    /// The region of the shared profile, else that of the machine.
-    ///
-    /// # Errors
-    ///
-    /// As [`AwsConfig::own_region`].
-    pub async fn region(&self, call: &Call) -> Result<String> {
-        // What is wrong with the files is the credentials' matter.
-        let files = SharedFiles::read(&self.context).await.unwrap_or_default();
-        let (profile, _) = SharedFiles::chosen(&self.context);
-        match files
-            .profile(&profile)
-            .and_then(|profile| profile.get("region"))
-        {
-            Some(region) if !region.is_empty() => Ok(region.clone()),
-            _ => self.own_region(call).await,
-        }
-    }
-
-    /// The region of the ECS task or the instance this runs on.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Config`] where this is neither; [`Error::Credential`] where that can't be known.
-    pub async fn own_region(&self, call: &Call) -> Result<String> {
-        #[derive(Deserialize)]
-        struct Document {
-            region: String,
-        }
-        if let Some(task) = self.task(call).await? {
-            return Ok(task.region().to_owned());
-        }
-        let operation = "read the region of this instance";
-        let read = async || {
-            let metadata = self.instance_metadata()?;
-            let reader = metadata.open(operation, call).await?;
-            let path = "/latest/dynamic/instance-identity/document";
-            reader.json::<Document>(operation, path, call).await
-        };
-        let document = read().await;
-        let document = document.map_err(|outcome| no_metadata("region", outcome))?;
-        Ok(document.region)
-    }
-
-    /// The value of the tag `name` of the instance this runs on.
-    ///
-    /// # Errors
-    ///
-    /// As [`AwsConfig::own_region`]; the tag isn't there, or the instance's metadata hold no tags.
-    pub async fn own_tag(&self, name: &str, call: &Call) -> Result<String> {
-        let operation = format!("read the tag `{name}` of this instance");
-        let read = async || {
-            let metadata = self.instance_metadata()?;
-            let reader = metadata.open(&operation, call).await?;
-            let path = format!("/latest/meta-data/tags/instance/{name}");
-            reader.text(&operation, &path, call).await?.ok_or_else(|| {
-                SourceOutcome::NotConfigured(format!(
-                    "its metadata hold no tag `{name}`; \
-                     `aws ec2 modify-instance-metadata-options --instance-metadata-tags enabled` \
-                     puts tags there"
-                ))
-            })
-        };
-        read().await.map_err(|outcome| no_metadata("tag", outcome))
-    }
-
-    /// The instance metadata service (IMDS), version 2 only.
-    fn instance_metadata(&self) -> Result<InstanceMetadata, SourceOutcome> {
-        const ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
-        let env = self.context.env();
-        let is = |name, wanted: &str| {
-            env.filled(name)
-                .is_some_and(|value| value.eq_ignore_ascii_case(wanted))
-        };
-        if is("AWS_EC2_METADATA_DISABLED", "true") {
-            let reason = "turned off by `AWS_EC2_METADATA_DISABLED`".to_owned();
-            return Err(SourceOutcome::NotConfigured(reason));
-        }
-        let default = if is("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv6") {
-            "http://[fd00:ec2::254]"
-        } else {
-            "http://169.254.169.254"
-        };
-        let given = env.filled(ENDPOINT);
-        let url = Url::parse(given.as_deref().unwrap_or(default)).ok();
-        let url = url.filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"));
-        let url = url.ok_or_else(|| {
-            SourceOutcome::failed(format!("`{ENDPOINT}` must be a URL of http or https"))
-        })?;
-        Ok(InstanceMetadata::new(NAME, self.context.http().clone(), url)
-            .with_session(
-                "x-aws-ec2-metadata-token",
-                "x-aws-ec2-metadata-token-ttl-seconds",
-            )
-            .with_required_session(
-                "; in a container on EC2 the hop limit of the instance's metadata options has to \
-                 be 2 or more",
-            ))
-    }
-
     async fn key_of(
         &self,
         origin: Origin,
@@ -303,27 +219,5 @@ impl Source<AccessKey> for AwsSource {
 
     async fn token(&self, region: &str, call: &Call) -> Result<AccessKey, SourceOutcome> {
         self.config.key_of(self.origin, region, call).await
-    }
-}
-
-/// The error for what the metadata of this machine don't tell.
-fn no_metadata(what: &str, outcome: SourceOutcome) -> Error {
-    let hint = if what == "region" {
-        "add `region=...`, or set AWS_REGION"
-    } else {
-        "write the value in place of `self`"
-    };
-    match outcome {
-        SourceOutcome::NotConfigured(reason) => {
-            let problem = ConfigProblem::new(format!("this machine has no {what}: {reason}"));
-            ConfigError::new(Some(NAME), problem.with_hint(hint)).into()
-        }
-        outcome => {
-            let mut report = SourceReport::not_configured("instance metadata", "");
-            report.outcome = outcome;
-            CredentialError::new(NAME, vec![report])
-                .with_hint(hint)
-                .into()
-        }
     }
 }
