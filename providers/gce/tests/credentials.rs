@@ -279,15 +279,21 @@ async fn a_workload_on_aws_signs_a_request_with_the_keys_of_the_environment() {
 
 #[tokio::test]
 async fn a_workload_on_aws_signs_a_request_with_the_key_of_the_instances_role() {
+    const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
     let server = start().await;
     let at = |path: &str| format!("{}{path}", server.uri());
-    let text = |text: &str| wiremock::ResponseTemplate::new(200).set_body_string(text);
-    let key = r#"{"Code":"Success","AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"session","Expiration":"2026-11-27T20:00:00Z"}"#;
+    let text = |text: &str| {
+        wiremock::ResponseTemplate::new(200)
+            .set_body_string(text)
+            .insert_header("x-aws-ec2-metadata-token-ttl-seconds", "300")
+    };
+    let key = r#"{"Code":"Success","AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"session","Expiration":"2099-11-27T20:00:00Z"}"#;
+    let document = "/latest/dynamic/instance-identity/document";
     for (verb, path, body) in [
-        ("PUT", "/token", "imds"),
-        ("GET", "/zone", "us-east-2b"),
-        ("GET", "/roles", "node"),
-        ("GET", "/roles/node", key),
+        ("PUT", "/latest/api/token", "imds"),
+        ("GET", document, r#"{"region":"us-east-2"}"#),
+        ("GET", ROLES, "node"),
+        ("GET", &format!("{ROLES}node"), key),
     ] {
         wiremock::Mock::given(wiremock::matchers::method(verb))
             .and(wiremock::matchers::path(path))
@@ -295,30 +301,16 @@ async fn a_workload_on_aws_signs_a_request_with_the_key_of_the_instances_role() 
             .mount(&server)
             .await;
     }
-    let source = json!({"url": at("/roles"), "region_url": at("/zone"), "imdsv2_session_token_url": at("/token")});
+    let source = json!({"url": at(ROLES), "region_url": at("/latest/meta-data/placement/availability-zone"), "imdsv2_session_token_url": at("/latest/api/token")});
     let requests = with_file(&server, &aws_account(&server, &source))
         .await
         .unwrap();
-    let asked = |index: usize| requests[index].url.path().to_owned();
-    assert_eq!(
-        [0, 1, 2, 3].map(asked),
-        ["/token", "/zone", "/roles", "/roles/node"]
-    );
-    assert_eq!(
-        requests[0]
-            .headers
-            .get("x-aws-ec2-metadata-token-ttl-seconds")
-            .unwrap(),
-        "300"
-    );
-    assert!(
-        requests[1..4].iter().all(|request| request
-            .headers
-            .get("x-aws-ec2-metadata-token")
-            .unwrap()
-            == "imds")
-    );
-    let (url, headers) = signed_request(&requests[4]);
+    for request in &requests[..5] {
+        let is_put = request.method == "PUT";
+        let has_session = request.headers.contains_key("x-aws-ec2-metadata-token");
+        assert!(is_put != has_session, "{}", request.url);
+    }
+    let (url, headers) = signed_request(&requests[5]);
     assert!(
         url.starts_with("https://sts.us-east-2.amazonaws.com/?"),
         "{url}"
@@ -380,7 +372,7 @@ async fn a_file_that_cannot_be_used_says_why_and_repeats_nothing_of_it() {
         ),
         (
             external_account(&server, &json!({"environment_id": "aws1"})),
-            "AWS_REGION, AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY isn't set",
+            "no instance metadata service is named",
         ),
         (
             external_account(&server, &json!({"executable": {"command": secret}})),

@@ -69,11 +69,11 @@ pub(super) struct CredentialSource {
     #[serde(default)]
     pub(super) headers: BTreeMap<String, String>,
     pub(super) format: Option<TokenFormat>,
-    /// `aws1`: the other provider is AWS, and `url` lists the instance's role.
+    /// `aws1`: the other provider is AWS, and `url` and `region_url` are of its instance metadata
+    /// service.
     pub(super) environment_id: Option<String>,
     pub(super) region_url: Option<String>,
     pub(super) regional_cred_verification_url: Option<String>,
-    pub(super) imdsv2_session_token_url: Option<String>,
 }
 
 /// How the token is written: as text, or in a field of a JSON object.
