@@ -150,6 +150,9 @@ def virginia():
     servers = region.instances(3, ipv6=True, consul="server", dc="one")
     more = region.instances(2, consul="server-2")
     region.instances(2, consul="client")
+    # The name of the machine that the mock of the metadata service describes.
+    own = region.instances(1, Name="test-instance")
+    write("own_name", of(own, "PrivateIpAddress"))
     stopped = region.instances(1, consul="server", dc="one")
     region.ec2.stop_instances(InstanceIds=of(stopped, "InstanceId"))
     write("private_v4", of(servers, "PrivateIpAddress"))
@@ -190,7 +193,6 @@ def virginia():
             tags=[{"key": "consul", "value": "server"}],
         )
     write("ecs_hosts", of(hosts, "PrivateIpAddress"))
-    return servers
 
 
 def ireland():
