@@ -22,7 +22,7 @@ var differences = []difference{
 	{"gone instances", "prints the addresses of instances that are gone and have left their interfaces in the set's list", "leaves them out", "an agent waits for each such address until it times out"},
 	{"Flexible", "fails for sets of the Flexible mode, with one of three errors", "finds the instances by their machines", "Flexible is what Azure makes unless it is told otherwise"},
 	{"tag names without case", "compares names of tags letter by letter", "compares them without case, and values with it", "so does Azure"},
-	{"nothing found", "prints an empty line and exits with 0; or fails, when there was nothing to look at", "prints nothing, says what was looked at, and exits with 3", "a script takes 0 for success, and an agent waits for servers that nobody looked for"},
+	{"nothing found", "prints an empty line and exits with 0; or fails, when there was no resources", "prints nothing, says what was looked at, and exits with 3", "a script takes 0 for success, and an agent waits for servers that nobody looked for"},
 	{"links to other hosts", "v1.4.0 follows a next link to any host and sends its token along", "refuses the link", "the token reads the whole subscription"},
 	{"links in a circle", "v1.4.0 asks for ever", "fails at the first repetition", "the agent hangs, and uses up the subscription's quota"},
 	{"no deadline", "waits for an answer for ever", "ends after `--timeout`, 60 s unless told", "Nomad and consul-dataplane set no limit of their own"},

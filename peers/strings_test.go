@@ -108,7 +108,7 @@ func kind(text string) string {
 // stringDifferences are how strings show the differences of the table that have to do with them.
 var stringDifferences = map[string]func(input string, ours judgement) bool{
 	"escapes that are not UTF-8": func(input string, ours judgement) bool {
-		return strings.ContainsRune(input, '\\') && ours.Error != nil && strings.Contains(*ours.Error, "the escapes spell bytes that are not UTF-8")
+		return strings.ContainsRune(input, '\\') && ours.Error != nil && strings.Contains(*ours.Error, "the escapes give bytes that aren't UTF-8")
 	},
 }
 

@@ -81,7 +81,7 @@ impl AtomicFile {
         self
     }
 
-    /// Keeps owner and group of a file that exists, so that whoever could read it still can. A
+    /// Keeps owner and group of a file that exists, so that anyone who could read it still can. A
     /// write fails when this process may not give the new file to them. Without it the file belongs
     /// to the user of this process.
     #[must_use]

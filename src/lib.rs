@@ -11,21 +11,20 @@
 //! # }
 //! ```
 //!
-//! [`discover`] is the short way: this process' environment and network, one minute of time, at
-//! least one address or an error that says what to do. The long way has the same steps, each of
-//! which can be replaced:
+//! [`discover`] uses this process' environment and network and a deadline of one minute, and
+//! returns at least one address or an error with a hint. To replace any of its steps, call them
+//! separately:
 //!
 //! 1. a [`ConfigString`] is parsed from the join string, by go-discover's grammar;
 //! 2. the [`Registry`] finds the provider and builds it in a [`Context`] (HTTP, environment,
 //!    clock), which checks the whole string and sends nothing;
-//! 3. [`Provider::discover`] asks the cloud, within a [`Call`] that holds the deadline and writes
-//!    down each request;
-//! 4. the [`Discovery`] has the addresses, and everything that was looked at and left out, with the
-//!    reason.
+//! 3. [`Provider::discover`] sends the requests, within a [`Call`] that has the deadline and records
+//!    each request;
+//! 4. the [`Discovery`] has the addresses, and every excluded resource with the reason.
 //!
 //! Several join strings make one list of addresses with [`sources`].
 //!
-//! A program that runs on asks again and again, politely, and acts on change: [`watch`].
+//! For a long-running program, [`watch`] polls within a request budget and reports changes.
 //!
 //! Each provider is a cargo feature; all are enabled by default. [`Registry::with`] adds a provider
 //! from outside this workspace; see `examples/custom_provider.rs`.
@@ -46,11 +45,10 @@ pub use cloud_autojoin_core::*;
 pub use registry::{Registry, UnknownKey};
 pub use watch::Watch;
 
-/// How long [`discover`] may take: what is reasonable for an agent that asks before its first join
-/// and sets no limit of its own.
+/// The deadline of [`discover`], for agents that don't set their own.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Turns a join string into addresses: at least one, sorted (IPv4, IPv6, names; each by value),
+/// Resolves a join string to addresses: at least one, sorted (IPv4, IPv6, names; each by value),
 /// without duplicates.
 ///
 /// Uses this process' environment variables, proxies and CA certificates, and takes at most

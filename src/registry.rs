@@ -1,4 +1,4 @@
-//! The providers that are compiled in, and the way from a join string to one of them.
+//! The compiled-in providers, and the lookup of a join string's provider.
 
 use std::fmt;
 
@@ -19,8 +19,8 @@ pub struct Registry {
 /// A key of a join string that its provider does not know. `Display` names it: ``unknown key
 /// `tag_nmae` ``.
 ///
-/// A secret with blanks or `=` in it that lost its quotes can look like a key, so a key that
-/// neither is near a known one nor reads like a word is not named.
+/// An unquoted secret with spaces or `=` can look like a key, so a key that neither is near a known
+/// one nor looks like a word isn't named.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownKey {
@@ -42,7 +42,7 @@ impl fmt::Display for UnknownKey {
         if self.is_showable() {
             write!(f, "unknown key `{}`", self.key)
         } else {
-            f.write_str("an unknown key, not repeated since it may be a piece of a secret,")
+            f.write_str("an unknown key, not shown because it may be a part of a secret,")
         }
     }
 }
@@ -146,8 +146,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] when it names none, or one that is not here; the message lists the known
-    /// ones.
+    /// [`Error::Config`] when it names none or an unknown one; the message lists the known ones.
     pub fn provider_of(&self, config: &ConfigString) -> Result<&ProviderSpec> {
         let known = || {
             self.providers
@@ -201,8 +200,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] in go-discover's words where they repeat nothing but a known key; a secret
-    /// that was not quoted can look like a key, so an unknown one is not repeated.
+    /// [`Error::Config`] in go-discover's words if they repeat nothing but a known key; an unknown
+    /// key isn't repeated, since it may be a part of an unquoted secret.
     pub fn parse(&self, join_string: &str) -> Result<ConfigString> {
         ConfigString::parse(join_string).map_err(|error| self.refuse(&error))
     }
@@ -216,7 +215,7 @@ impl Registry {
         ConfigString::from_arguments(words).map_err(|error| self.refuse(&error))
     }
 
-    /// The error for a text that did not parse, as [`Registry::parse`] gives it.
+    /// The error for a text that didn't parse, as [`Registry::parse`] returns it.
     pub fn refuse(&self, error: &ParseError) -> Error {
         let known = self.providers.iter().any(|spec| {
             key::is_safe(spec.keys, error.key()) || key::find(spec.keys, error.key()).is_some()
@@ -340,7 +339,7 @@ mod tests {
             .iter()
             .map(|key| (key.to_string(), key.nearest.clone().unwrap_or_default()))
             .collect();
-        let secretive = "an unknown key, not repeated since it may be a piece of a secret,";
+        let secretive = "an unknown key, not shown because it may be a part of a secret,";
         assert_eq!(
             said,
             [

@@ -1,4 +1,5 @@
-//! Several join strings in one call: their union, all or nothing unless the caller settles for any.
+//! Discovery with several join strings: the union of their addresses, all or nothing unless the
+//! caller accepts partial results.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,40 +12,40 @@ use cloud_autojoin_core::{
 };
 use futures::future::join_all;
 
-/// How much longer than the deadline a provider may take to notice it, before it is stopped.
+/// How long after the deadline a provider may take to return, before it is cancelled.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// The name of several providers as one.
 pub(crate) const SEVERAL: &str = "several";
 
-/// Which sources have to answer.
+/// Which sources must succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Require {
-    /// All: one that fails, or has no address, fails the whole.
+    /// All: if one fails or has no address, the whole fails.
     #[default]
     All,
-    /// At least one. The others are reported beside its addresses.
+    /// At least one. The others are reported with the addresses.
     Any,
 }
 
-/// A join string that was read, and what came of it.
+/// The result of one join string.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Source {
     /// Its name in messages: the provider, as ``provider `srv` ``.
     pub label: String,
-    /// What it looks for, in words; `None` where no provider could be built.
+    /// What it searches for, in words; `None` if no provider could be built.
     pub subject: Option<String>,
     /// Where it looked, as far as that is known after the call: [`Provider::scope`].
     pub scope: Vec<(&'static str, String)>,
-    /// The call: its requests can be read also where it failed.
+    /// The call, whose record of requests is available also on failure.
     pub call: Call,
-    /// How it ended.
+    /// The result of the call.
     pub answer: Result<Discovery>,
 }
 
 impl Source {
-    /// A source that wasn't asked, because of `error`.
+    /// A source that failed before its call, because of `error`.
     pub fn failed(label: impl Into<String>, call: Call, error: Error) -> Self {
         Self {
             label: label.into(),
@@ -56,7 +57,7 @@ impl Source {
     }
 }
 
-/// Asks one provider, within the deadline of the call: one that doesn't end in time is stopped.
+/// Runs one discovery within the deadline of the call: one that doesn't end in time is cancelled.
 ///
 /// # Errors
 ///
@@ -74,9 +75,9 @@ pub async fn discover_within(provider: &dyn Provider, call: &Call) -> Result<Dis
     })
 }
 
-/// Asks all providers at once, each with a call of its own with the deadline and detail of `call`;
-/// a single one with `call` itself. A provider that couldn't be built comes as its label and its
-/// error; if one did and [`Require::All`] holds, nothing is sent to any.
+/// Runs the discoveries of all providers concurrently, each with its own call with the deadline and
+/// detail of `call`; a single one with `call` itself. A provider that couldn't be built is passed
+/// as its label and its error; with [`Require::All`] nothing is sent then.
 pub async fn discover_all(
     providers: Vec<Result<Box<dyn Provider>, (String, Error)>>,
     require: Require,
@@ -129,14 +130,14 @@ pub fn merge_scopes(
     merged
 }
 
-/// Several providers as one, for a caller that keeps asking one provider: all or nothing.
+/// Several providers as one, all or nothing, for a watch.
 #[derive(Debug)]
 pub struct AllOf {
     providers: Vec<Box<dyn Provider>>,
 }
 
 impl AllOf {
-    /// The providers as one; a single one stays what it is.
+    /// The providers as one; a single one is returned as it is.
     pub fn combine(mut providers: Vec<Box<dyn Provider>>) -> Box<dyn Provider> {
         match providers.pop() {
             Some(only) if providers.is_empty() => only,
@@ -167,7 +168,7 @@ impl Provider for AllOf {
         merge_scopes(self.providers.iter().map(|provider| provider.scope()))
     }
 
-    /// One provider without an address is an error of the whole, as one that fails.
+    /// A provider without addresses fails the whole, like one with an error.
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let answers = join_all(
             self.providers
@@ -187,19 +188,19 @@ impl Provider for AllOf {
     }
 }
 
-/// The union of several answers.
+/// The union of several results.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Union {
     /// The addresses of all sources: sorted, without duplicates, at least one.
     pub addresses: Vec<Address>,
-    /// The answers with addresses, in the order of the sources.
+    /// The results with addresses, in the order of the sources.
     pub discoveries: Vec<Discovery>,
-    /// The sources without an answer, each with its error: empty unless [`Require::Any`] holds.
+    /// The failed sources with their errors: empty with [`Require::All`].
     pub failed: Vec<(String, Error)>,
 }
 
-/// Puts the answers together.
+/// The union of the results.
 ///
 /// # Errors
 ///
@@ -225,7 +226,7 @@ pub fn union(sources: Vec<Source>, require: Require) -> Result<Union, SourcesErr
     })
 }
 
-/// Why several sources together have no answer.
+/// The errors of several sources.
 #[derive(Debug)]
 pub struct SourcesError {
     failed: Vec<(String, Error)>,
@@ -238,14 +239,14 @@ impl SourcesError {
         &self.failed
     }
 
-    /// Whether every one of them was asked and answered, and has no address.
+    /// Whether the discoveries of all of them succeeded and found no address.
     pub fn is_nothing_matched(&self) -> bool {
         self.failed
             .iter()
             .all(|(_, error)| matches!(error, Error::NothingMatched(_)))
     }
 
-    /// What to do next: the hint of each.
+    /// The hints of all sources.
     pub fn hint(&self) -> Option<String> {
         let hints: Vec<String> = self
             .failed
@@ -269,12 +270,10 @@ impl fmt::Display for SourcesError {
         }
         match others {
             0 => Ok(()),
-            1 => f.write_str(
-                "; the other source has addresses, and a part isn't printed as the whole",
-            ),
+            1 => f.write_str("; the other source has addresses, but a partial list isn't printed"),
             others => write!(
                 f,
-                "; the other {others} sources have addresses, and a part isn't printed as the whole"
+                "; the other {others} sources have addresses, but a partial list isn't printed"
             ),
         }
     }

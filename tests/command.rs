@@ -227,7 +227,7 @@ pub(crate) async fn until_reached<T>(
     panic!("not reached within {}", DEADLINES[DEADLINES.len() - 1]);
 }
 
-/// Request ids and durations differ from run to run: `[request id ...]` loses its id, `3 tries in
+/// Request ids and durations differ from run to run: `[request id ...]` loses its id, `3 attempts in
 /// 1.2 s` and `   12 ms` their time.
 pub(crate) fn without_guesses(text: &str) -> String {
     let text = text
@@ -243,8 +243,8 @@ pub(crate) fn without_guesses(text: &str) -> String {
     shown.push_str(rest);
     let text = std::mem::take(&mut shown);
     let mut rest = text.as_str();
-    while let Some((before, after)) = rest.split_once(" tries in ") {
-        let _ = write!(shown, "{before} tries in N");
+    while let Some((before, after)) = rest.split_once(" attempts in ") {
+        let _ = write!(shown, "{before} attempts in N");
         rest = after.find(" s").map_or("", |end| &after[end..]);
     }
     shown + rest

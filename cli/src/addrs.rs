@@ -1,14 +1,14 @@
-//! `discover addrs`: asks every cloud once and prints the addresses.
+//! `discover addrs`: runs one discovery for each join string and prints the addresses.
 
 use cloud_autojoin::sources::{self, Union};
 use cloud_autojoin::{Detail, Discovery, Result};
 
 use crate::arguments::Addrs;
 use crate::cache::Settings;
-use crate::question::{Asked, report_failed, warn_of_failed};
+use crate::query::{QueryResult, report_failed, warn_of_failed};
 use crate::report::Reporter;
 use crate::status::Status;
-use crate::{output, question};
+use crate::{output, query};
 
 #[cfg(unix)]
 mod cached;
@@ -28,17 +28,17 @@ pub(crate) async fn run(
     }
     #[cfg(not(unix))]
     let _ = cache;
-    let asked = question::ask(&arguments.question, Detail::Addresses, reporter).await;
-    report(asked, arguments, reporter)
+    let results = query::run(&arguments.query, Detail::Addresses, reporter).await;
+    report(results, arguments, reporter)
 }
 
 /// Prints the addresses, or why there are none.
-fn report(mut asked: Vec<Asked>, arguments: &Addrs, reporter: &Reporter) -> Status {
-    let text = if asked[0].is_only {
-        one(asked.remove(0), arguments, reporter)
+fn report(mut results: Vec<QueryResult>, arguments: &Addrs, reporter: &Reporter) -> Status {
+    let text = if results[0].is_only {
+        one(results.remove(0), arguments, reporter)
     } else {
-        let sources = asked.into_iter().map(|asked| asked.source).collect();
-        match sources::union(sources, arguments.question.require()) {
+        let sources = results.into_iter().map(|result| result.source).collect();
+        match sources::union(sources, arguments.query.require()) {
             Ok(union) => Ok(several(&union, arguments, reporter)),
             Err(error) => return report_failed(&error, reporter),
         }
@@ -52,10 +52,10 @@ fn report(mut asked: Vec<Asked>, arguments: &Addrs, reporter: &Reporter) -> Stat
     }
 }
 
-fn one(asked: Asked, arguments: &Addrs, reporter: &Reporter) -> Result<String> {
-    let discovery = asked.source.answer?;
+fn one(result: QueryResult, arguments: &Addrs, reporter: &Reporter) -> Result<String> {
+    let discovery = result.source.answer?;
     let (provider, subject) = (discovery.provider(), discovery.subject().to_owned());
-    // Where nothing was found they are part of the error.
+    // Without a match the findings are part of the error.
     if discovery.matched() > 0 {
         report_findings(&discovery, reporter);
     }

@@ -1,8 +1,8 @@
-//! The command line: what may be written, and what it means.
+//! The definition of the command line.
 //!
-//! The words and flags of go-discover's command are accepted as it accepts them (`-q`, `-q=false`,
-//! `-help`, one dash or two); the rest goes beyond it. `arguments/go.rs` has what is Go's,
-//! `usage.rs` says what is wrong with a command line.
+//! Arguments and flags of go-discover's command are accepted as it accepts them (`-q`, `-q=false`,
+//! `-help`, one dash or two). `arguments/go.rs` parses what is specific to Go, `usage.rs` reports
+//! an invalid command line.
 
 use std::ffi::OsString;
 
@@ -27,19 +27,19 @@ Examples:
   discover explain @/etc/discover/consul
   discover check @/etc/discover/consul
 
-`discover SUBCOMMAND --help` says more about one; `discover man` prints a manual page.
+`discover SUBCOMMAND --help` describes a subcommand; `discover man` prints a manual page.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 asked and nothing matched.";
+Exit status: 0 done, 1 failed, 2 invalid usage, 3 nothing matched.";
 
-/// Prints the addresses that a cloud auto-join string stands for.
+/// Resolves a cloud auto-join string to addresses.
 #[derive(Debug, Parser)]
 #[command(name = "discover", version, about, arg_required_else_help = false, max_term_width = 100, after_help = DISCOVER)]
 pub(crate) struct Arguments {
-    /// Print nothing on standard error but one line when it fails
+    /// Print nothing on standard error except one line on failure
     #[arg(short, long, visible_alias = "q", global = true, overrides_with = "quiet", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, value_name = "BOOL", value_parser = go::boolean, action = ArgAction::Set)]
     pub(crate) quiet: bool,
 
-    /// Say more on standard error: once for each request, twice for everything
+    /// Log more to standard error: once for requests, twice for debug output
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
@@ -49,11 +49,11 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    /// Ask the cloud and print the addresses
+    /// Print the addresses of a join string
     Addrs(Deferred<Addrs>),
-    /// Ask the cloud and show everything that was looked at, and why it is in or out
+    /// Show every examined resource and why it matches or is excluded
     Explain(Deferred<Explain>),
-    /// Judge join strings without asking anybody
+    /// Check join strings offline
     Check(Deferred<Check>),
     /// List the providers, or the keys of one
     Providers(Deferred<Providers>),
@@ -63,19 +63,19 @@ pub(crate) enum Action {
     /// List or remove the results that `addrs` and `watch` keep on this host
     #[cfg(unix)]
     Cache(Deferred<Cache>),
-    /// Print a script by which a shell completes this command
+    /// Print a shell completion script
     Completions(Deferred<Completions>),
-    /// Print a manual page, or write all of them
+    /// Print a manual page, or write all manual pages
     Man(Deferred<Man>),
 }
 
-// What stands after the options, in help and in manual pages: paragraphs, of which those that begin
-// with `Examples:`, `Files:`, `Signals:` or `Exit status:` are sections of a manual page.
+// The text after the options, in help and in manual pages. Paragraphs that begin with `Examples:`,
+// `Files:`, `Signals:` or `Exit status:` become sections of a manual page.
 
 const ADDRS: &str = "\
-The join string is given as one argument or as many, or as @FILE: then it is read from that file, where line ends are blanks and a # that begins a word begins a comment. Words beside @FILE add to it.
+The join string is one argument, several arguments, or @FILE, which reads it from a file; there, newlines count as spaces, and a # at the beginning of a word starts a comment. Further arguments are appended to @FILE.
 
-Several join strings, arguments or files that each begin with provider=, give the addresses of all of them, each once. If one fails or has no address, nothing is printed, unless --any settles for the others.
+Several join strings (arguments or files that each begin with provider=) give the addresses of all, without duplicates. If one fails or has no address, nothing is printed; with --any the addresses of the others are.
 
 Examples:
   discover addrs provider=azure resource_group=cluster vm_scale_set=consul-servers
@@ -86,34 +86,35 @@ Examples:
 
 Files: /etc/discover/config.toml, or the file that DISCOVER_CONFIG names, may set max_age, stale_if_error and cache_directory. The variables DISCOVER_MAX_AGE, DISCOVER_STALE_IF_ERROR and DISCOVER_CACHE_DIRECTORY come before it, and flags before these.
 
-Exit status: 0 addresses printed, 1 failed, 2 wrong usage, 3 asked and nothing matched.";
+Exit status: 0 addresses printed, 1 failed, 2 invalid usage, 3 nothing matched.";
 
 const EXPLAIN: &str = "\
-The join string is given as one argument or as many, or as @FILE: then it is read from that file, where line ends are blanks and a # that begins a word begins a comment. Words beside @FILE add to it. Several join strings, arguments or files that each begin with provider=, are shown one after the other.
+The join string is one argument, several arguments, or @FILE, which reads it from a file; there, newlines count as spaces, and a # at the beginning of a word starts a comment. Further arguments are appended to @FILE. Several join strings (arguments or files that each begin with provider=) are shown one after the other.
 
 Examples:
   discover explain provider=azure tag_name=consul tag_value=server
   discover explain --only near @/etc/discover/consul
   discover explain --output json @/etc/discover/consul | jq .requests
 
-Exit status: 0 something matched, 1 failed, 2 wrong usage, 3 asked and nothing matched.";
+Exit status: 0 something matched, 1 failed, 2 invalid usage, 3 nothing matched.";
 
-/// A question to a cloud: what `addrs` and `explain` take.
+/// The arguments that `addrs` and `explain` share.
 #[derive(Debug, Args)]
-pub(crate) struct Question {
+pub(crate) struct QueryArguments {
     /// The join string: KEY=VALUE ..., or @FILE
     #[arg(value_name = "KEY=VALUE|@FILE", required = false)]
     pub(crate) words: Vec<OsString>,
 
-    /// Give up after this time, as 30s or 1m30s
+    /// Fail after this time, as 30s or 1m30s
     #[arg(long, value_name = "DURATION", default_value_t = GoDuration(DEFAULT_TIMEOUT), value_parser = go::duration)]
     pub(crate) timeout: GoDuration,
 
-    /// Fail on a key that the provider does not know, instead of warning
+    /// Treat unknown keys as errors instead of warnings
     #[arg(long)]
     pub(crate) strict: bool,
 
-    /// With several join strings: settle for those that have addresses, and warn of the others
+    /// With several join strings: print the addresses of those that succeed, and warn about the
+    /// rest
     #[arg(long)]
     pub(crate) any: bool,
 }
@@ -123,7 +124,7 @@ pub(crate) struct Question {
 #[command(after_help = ADDRS)]
 pub(crate) struct Addrs {
     #[command(flatten)]
-    pub(crate) question: Question,
+    pub(crate) query: QueryArguments,
 
     /// What standard output looks like
     #[arg(long, short, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
@@ -202,13 +203,13 @@ pub(crate) enum CacheFormat {
 #[command(after_help = EXPLAIN)]
 pub(crate) struct Explain {
     #[command(flatten)]
-    pub(crate) question: Question,
+    pub(crate) query: QueryArguments,
 
     /// What standard output looks like
     #[arg(long, short, value_enum, default_value_t = ExplainFormat::Text, value_name = "FORMAT")]
     pub(crate) output: ExplainFormat,
 
-    /// Show these resources only
+    /// Show only these resources
     #[arg(long, value_enum, value_name = "WHICH")]
     pub(crate) only: Option<Only>,
 
@@ -219,17 +220,17 @@ pub(crate) struct Explain {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Only {
-    /// Those whose addresses are printed
+    /// Resources that match
     Matched,
-    /// Those that are excluded
+    /// Resources that are excluded
     Excluded,
-    /// Those that are excluded for another reason than a missing tag or another owner
+    /// Resources excluded for a reason other than a missing tag or a different parent
     Near,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExplainFormat {
-    /// Tables, as wide as the terminal or `COLUMNS`; in a pipe no line is broken
+    /// Tables that fit the terminal or `COLUMNS`; lines aren't wrapped in a pipe
     Text,
     /// One JSON object
     Json,
@@ -240,21 +241,21 @@ pub(crate) enum ExplainFormat {
 /// `discover check`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The arguments are the words of one join string, as for `discover addrs`, or whole join strings: several that each name a provider, or each are @FILE, are judged one by one. - stands for the lines of standard input. Environment variables count as they do for `discover addrs`.
+The arguments form one join string, as for `discover addrs`, or several, if each has its provider= or is an @FILE; these are checked one by one. - reads one join string per line from standard input. Environment variables apply as they do for `discover addrs`.
 
-JSON has one object a string, on one line: input, values, error (of the grammar, in go-discover's words), normalized, problems (null where the provider is not known), warnings, go_discover. It repeats the string with its secrets; text does not.
+JSON output has one object per string and line: input, values, error (a syntax error, in go-discover's words), normalized, problems (null for an unknown provider), warnings, go_discover. It contains the secrets of the string; text output masks them.
 
---role prints, for one string, the least role that it needs: a document for the cloud's own command line, or with `--output terraform` a resource for Terraform.
+--role prints the least-privilege role that one string needs: a document for the cloud's own command line, or with `--output terraform` a resource for Terraform.
 
 Examples:
   discover check provider=azure tag_name=consul tag_value=server
   discover check --strict @/etc/discover/consul @/etc/discover/nomad
   discover check --role --output terraform @/etc/discover/consul > role.tf
 
-Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage.")]
+Exit status: 0 no problem found, 1 a problem found, 2 invalid usage.")]
 pub(crate) struct Check {
-    /// The join string: KEY=VALUE ..., or @FILE; several of them; or - for the lines of standard
-    /// input
+    /// The join string: KEY=VALUE ..., or @FILE; several of them; or - for standard input, one per
+    /// line
     #[arg(value_name = "KEY=VALUE|@FILE|-", required = true)]
     pub(crate) strings: Vec<OsString>,
 
@@ -264,21 +265,21 @@ pub(crate) struct Check {
     #[arg(long, short, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<CheckFormat>,
 
-    /// Take warnings for errors
+    /// Treat warnings as errors
     #[arg(long)]
     pub(crate) strict: bool,
 
-    /// Print the least role that the string needs in its cloud, instead of a judgement
+    /// Print the least-privilege role that the string needs, instead of checking it
     #[arg(long, conflicts_with = "strict")]
     pub(crate) role: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CheckFormat {
-    /// For people, with secrets masked
+    /// Human-readable, with secrets masked
     Text,
-    /// One JSON object a string, secrets and all; with --role the document of the cloud's own
-    /// command line
+    /// One JSON object per string, secrets included; with --role the document that the cloud's own
+    /// command line takes
     Json,
     /// With --role: a resource for Terraform
     Terraform,
@@ -291,9 +292,9 @@ Examples:
   discover providers
   discover providers azure
 
-Exit status: 0 printed, 1 failed, 2 wrong usage or an unknown provider.")]
+Exit status: 0 printed, 1 failed, 2 invalid usage or an unknown provider.")]
 pub(crate) struct Providers {
-    /// Print everything about this one
+    /// Describe this provider and its keys
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
 
@@ -310,7 +311,7 @@ Examples:
   discover completions zsh > /usr/local/share/zsh/site-functions/_discover
   discover completions fish > ~/.config/fish/completions/discover.fish
 
-Exit status: 0 printed, 1 failed, 2 wrong usage.")]
+Exit status: 0 printed, 1 failed, 2 invalid usage.")]
 pub(crate) struct Completions {
     /// The shell
     #[arg(value_enum)]
@@ -320,36 +321,36 @@ pub(crate) struct Completions {
 /// `discover man`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without a name it's the page of the whole command. There is one page for each subcommand.
+Without a name it prints the page of the whole command. Each subcommand has its own page.
 
 Examples:
   discover man | man -l -
   discover man watch | man -l -
   discover man --out /usr/local/share/man/man1
 
-Exit status: 0 printed or written, 1 failed, 2 wrong usage or an unknown subcommand.")]
+Exit status: 0 printed or written, 1 failed, 2 invalid usage or an unknown subcommand.")]
 pub(crate) struct Man {
     /// The subcommand
     #[arg(value_name = "SUBCOMMAND", conflicts_with = "out")]
     pub(crate) subcommand: Option<String>,
 
-    /// Write all pages into this directory
+    /// Write all pages to this directory
     #[arg(long, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
     pub(crate) out: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
-    /// For people and programs as go-discover prints it: all addresses on one line, one blank apart
+    /// All addresses on one line, separated by spaces, as go-discover prints them
     Text,
-    /// One address a line
+    /// One address per line
     Lines,
     /// One JSON object
     Json,
 }
 
 impl Arguments {
-    /// What the log of a daemon looks like; `None` for everything that is not one.
+    /// The log format of the daemon; `None` for subcommands that aren't one.
     #[cfg(all(feature = "sidecar", unix))]
     pub(crate) fn log_format(&self) -> Option<LogFormat> {
         match &self.action {
@@ -365,16 +366,16 @@ impl Arguments {
         command
     }
 
-    /// Reads the words of a command line, the program's name first.
+    /// Parses the words of a command line, including the program's name.
     ///
     /// # Errors
     ///
-    /// Help and version, which are asked for, and wrong usage: `usage.rs` prints all three.
+    /// A request for help or the version, and invalid usage; `usage.rs` prints all three.
     pub(crate) fn parse_words(
         words: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, clap::Error> {
         let mut words: Vec<OsString> = go::flags(words);
-        // go-discover prints its help and exits with 0 when there is no word but flags.
+        // Without arguments other than flags, go-discover prints its help and exits with 0.
         if words
             .iter()
             .skip(1)
@@ -407,7 +408,7 @@ mod tests {
         (
             arguments.quiet,
             addrs
-                .question
+                .query
                 .words
                 .iter()
                 .map(|word| word.to_str().unwrap().to_owned())

@@ -1,7 +1,7 @@
-//! `discover completions`: scripts by which shells complete the command, join strings too.
+//! `discover completions`: completion scripts, which also complete join strings.
 //!
-//! clap's generator writes the scripts; what it can't express is added for each shell: words such
-//! as `tag_on=nic`, which shells take apart at `=` and `:`, and values such as `consul:/path`.
+//! clap generates the scripts; what it can't express is added for each shell: words such as
+//! `tag_on=nic`, which shells split at `=` and `:`, and values such as `consul:/path`.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ use crate::output;
 use crate::report::Reporter;
 use crate::status::Status;
 
-/// The subcommands that take a join string, and the names of the arguments that it is given in.
+/// The subcommands that take a join string, with the names of its arguments.
 const JOIN_STRINGS: [(&str, &str); 4] = [
     ("addrs", "words"),
     ("explain", "words"),
@@ -53,7 +53,7 @@ fn script(shell: Shell, registry: &Registry) -> String {
     }
 }
 
-/// A word that a join string may have.
+/// A word of a join string.
 struct JoinWord {
     /// The whole pair, or its beginning.
     text: String,
@@ -79,8 +79,8 @@ impl JoinWord {
             .collect()
     }
 
-    /// The beginnings of pairs with this key, whole pairs where there are few values. A secret
-    /// isn't offered: it doesn't belong on a command line.
+    /// `KEY=` for this key, or `KEY=VALUE` for each of a few values. Secret keys aren't offered:
+    /// they don't belong on a command line.
     fn of_key(key: &'static KeySpec) -> Vec<Self> {
         let word = |text| Self {
             text,
@@ -101,18 +101,18 @@ impl JoinWord {
         }
     }
 
-    /// Whether something must be written after it.
+    /// Whether a value must follow.
     fn is_open(&self) -> bool {
         self.text.ends_with(['=', '.'])
     }
 }
 
-/// The command line with what the parser doesn't know of its values: names of providers, and that a
-/// duration or a port is no file.
+/// The command line with values that the parser doesn't define: names of providers, and no file
+/// names for durations and ports.
 fn with_values(command: Command, registry: &Registry) -> Command {
     let names: Vec<&str> = registry.providers().iter().map(|spec| spec.name).collect();
     let hinted = |argument: Arg| {
-        // A flag's action takes none; a positional that may be repeated does.
+        // A flag takes no value; a repeatable positional argument does.
         let takes_values = argument.is_positional() || argument.get_action().takes_values();
         let is_unknown = argument.get_value_hint() == ValueHint::Unknown
             && argument.get_possible_values().is_empty();
@@ -150,8 +150,8 @@ fn with_values(command: Command, registry: &Registry) -> Command {
         .mut_subcommands(move |subcommand| subcommand.mut_args(boolean).mut_args(hinted))
 }
 
-/// The command line with the words of join strings as values. For scripts only: the parser of the
-/// command takes any word.
+/// The command line with the words of join strings as values. For scripts only: the command itself
+/// accepts any word.
 fn with_join_words(command: Command, words: &[JoinWord]) -> Command {
     let values: Vec<PossibleValue> = words
         .iter()
@@ -172,7 +172,7 @@ fn with_join_words(command: Command, words: &[JoinWord]) -> Command {
         })
 }
 
-/// The options whose values are `KIND:...`, with their kinds: `--file` goes on with a path.
+/// The options whose values are `KIND:...`, with their kinds.
 fn kinds() -> [(&'static str, &'static [&'static str]); 2] {
     #[cfg(all(feature = "sidecar", unix))]
     return [

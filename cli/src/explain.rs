@@ -1,8 +1,8 @@
-//! `discover explain`: asks the cloud as `discover addrs` does, and shows everything that was
-//! looked at and why it is in or out.
+//! `discover explain`: runs the same discovery as `discover addrs` and shows every examined
+//! resource, with the reasons why it matches or is excluded.
 //!
-//! `explain/table.rs` is for people, `explain/mermaid.rs` draws, programs get JSON;
-//! `explain/suggestion.rs` has the join string that would have worked.
+//! `explain/table.rs` formats text, `explain/mermaid.rs` a flowchart; `explain/suggestion.rs`
+//! builds the join string that would work.
 
 use cloud_autojoin::sources::{self, Source};
 use cloud_autojoin::{
@@ -17,35 +17,35 @@ mod table;
 
 use crate::arguments::{Explain, ExplainFormat, Only};
 use crate::output::{self, AddressRow};
-use crate::question::{self, Asked};
+use crate::query::{self, QueryResult};
 use crate::report::Reporter;
 use crate::status::Status;
 use crate::terminal::{Colour, Width};
 
-/// Runs the subcommand. What can be explained of a call that failed goes to standard output too;
-/// the error goes where errors go.
+/// Runs the subcommand. The explanation goes to standard output also when the call failed; the
+/// error goes to standard error.
 pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
     if arguments.output == ExplainFormat::Mermaid
         && (arguments.only.is_some() || arguments.limit.is_some())
     {
         reporter.error(
             "`--only` and `--limit` don't apply to `--output mermaid`",
-            Some("leave them out, or use text or JSON"),
+            Some("omit them, or use text or JSON"),
         );
         return Status::Usage;
     }
-    let asked = question::ask(&arguments.question, Detail::Everything, reporter).await;
+    let results = query::run(&arguments.query, Detail::Everything, reporter).await;
     let rows = Rows {
         only: arguments.only,
         limit: arguments.limit,
     };
-    let explanations: Vec<Explanation<'_>> = asked
+    let explanations: Vec<Explanation<'_>> = results
         .iter()
-        .map(|asked| Explanation::of(asked, rows))
+        .map(|result| Explanation::of(result, rows))
         .collect();
     let text = match arguments.output {
         ExplainFormat::Json => match explanations.as_slice() {
-            [explanation] if asked[0].is_only => output::json(&Document::of(explanation)),
+            [explanation] if results[0].is_only => output::json(&Document::of(explanation)),
             several => output::json(&Documents {
                 sources: several.iter().map(Document::of).collect(),
             }),
@@ -74,15 +74,15 @@ pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
     if delivered != Status::Done {
         return delivered;
     }
-    let is_only = asked.iter().all(|asked| asked.is_only);
-    let mut sources: Vec<Source> = asked.into_iter().map(|asked| asked.source).collect();
+    let is_only = results.iter().all(|result| result.is_only);
+    let mut sources: Vec<Source> = results.into_iter().map(|result| result.source).collect();
     if !is_only {
-        return match sources::union(sources, arguments.question.require()) {
+        return match sources::union(sources, arguments.query.require()) {
             Ok(union) => {
-                question::warn_of_failed(&union.failed, reporter);
+                query::warn_of_failed(&union.failed, reporter);
                 Status::Done
             }
-            Err(error) => question::report_failed(&error, reporter),
+            Err(error) => query::report_failed(&error, reporter),
         };
     }
     match sources.remove(0).answer {
@@ -92,7 +92,7 @@ pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
         }
         Ok(discovery) if discovery.matched() == 0 => {
             let error = Error::from(NothingMatched::new(discovery));
-            // The explanation has said it already, in more words.
+            // The explanation on standard output already has the details.
             reporter.failure_for_quiet(&error);
             Status::of(&error)
         }
@@ -100,16 +100,16 @@ pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
     }
 }
 
-/// What there is to explain.
+/// The data of one explanation.
 pub(crate) struct Explanation<'a> {
-    /// What was asked for; none when the join string did not come so far.
+    /// What was searched for; `None` if no provider could be built.
     subject: Option<&'a str>,
-    /// The answer; none when the call failed.
+    /// The result; `None` if the call failed.
     discovery: Option<&'a Discovery>,
     error: Option<&'a Error>,
     requests: Vec<RequestRecord>,
     elapsed_ms: u64,
-    /// The join string that would have worked, with secrets masked.
+    /// The join string that would work, with secrets masked.
     suggestion: Option<String>,
     rows: Rows,
 }
@@ -143,11 +143,11 @@ impl Rows {
 }
 
 impl<'a> Explanation<'a> {
-    fn of(asked: &'a Asked, rows: Rows) -> Self {
-        let source = &asked.source;
+    fn of(result: &'a QueryResult, rows: Rows) -> Self {
+        let source = &result.source;
         let discovery = source.answer.as_ref().ok();
         let mut requests = source.call.requests();
-        // As they were asked, which is the same from call to call, and not as they were answered.
+        // In the order in which they were sent, which doesn't vary from call to call.
         requests.sort_by_key(|request| request.started);
         Self {
             subject: source.subject.as_deref(),
@@ -157,7 +157,7 @@ impl<'a> Explanation<'a> {
             elapsed_ms: u64::try_from(source.call.elapsed().as_millis()).unwrap_or(u64::MAX),
             suggestion: discovery
                 .filter(|discovery| discovery.matched() == 0)
-                .zip(asked.config.as_ref())
+                .zip(result.config.as_ref())
                 .and_then(|(discovery, config)| suggestion::of(discovery, config)),
             rows,
         }
@@ -183,7 +183,7 @@ struct Document<'a> {
     requests: &'a [RequestRecord],
     elapsed_ms: u64,
     suggestion: Option<&'a str>,
-    error: Option<Failure>,
+    error: Option<ErrorDocument>,
 }
 
 /// The discovery with the resources of `rows`.
@@ -198,14 +198,14 @@ fn document(discovery: &Discovery, rows: Rows) -> Value {
 }
 
 #[derive(Serialize)]
-struct Failure {
+struct ErrorDocument {
     message: String,
     hint: Option<String>,
 }
 
 impl<'a> Document<'a> {
     fn of(explanation: &'a Explanation<'a>) -> Self {
-        let failure = |error: &Error| Failure {
+        let failure = |error: &Error| ErrorDocument {
             message: error.chain(),
             hint: error.hint().map(Into::into),
         };

@@ -17,7 +17,7 @@ mod explain;
 mod man;
 mod output;
 mod providers;
-mod question;
+mod query;
 mod report;
 mod status;
 mod terminal;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         ControlFlow::Continue(cache) => cache,
         ControlFlow::Break(status) => return status.into(),
     };
-    // One call needs no second thread.
+    // A call needs only one thread.
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -52,8 +52,7 @@ fn main() -> ExitCode {
         }
     };
     let status = runtime.block_on(run(&arguments, cache.as_ref(), &reporter));
-    // A name that is still being looked up, or a file that is still being read, must not hold up
-    // the end.
+    // A blocking DNS lookup or file read that is still running must not delay the exit.
     runtime.shutdown_background();
     status.into()
 }
@@ -79,14 +78,14 @@ async fn run(
     }
 }
 
-/// Runs `work` until SIGINT or SIGTERM. `az` and `azd` are in process groups of their own, which a
+/// Runs `work` until SIGINT or SIGTERM. Child processes have their own process groups, which a
 /// terminal's Ctrl-C doesn't reach: they are killed when `work` is dropped.
 #[cfg(unix)]
 async fn interruptible(work: impl Future<Output = Status>) -> Status {
     use tokio::signal::unix::{SignalKind, signal};
 
     let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-    // Without a handler the signal ends this process alone, as it always did.
+    // Without a handler the signal ends this process only.
     let (Ok(mut on_interrupt), Ok(mut on_terminate)) = (signal(interrupt), signal(terminate))
     else {
         return work.await;

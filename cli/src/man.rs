@@ -1,6 +1,6 @@
 //! `discover man`: manual pages, from the definition of the command line and the key tables.
 //!
-//! `discover.1` has everything; each subcommand has a page of its own.
+//! `discover.1` has everything; each subcommand also has its own page.
 
 use std::path::Path;
 
@@ -100,23 +100,23 @@ fn page_of(subcommand: &Command, registry: &Registry) -> std::io::Result<Vec<u8>
     Ok(page)
 }
 
-/// The sections that paragraphs of the help are: each has its heading as first words.
+/// The sections made from paragraphs of the help, by the words they begin with.
 const SECTIONS: [(&str, &str, &str); 4] = [
     ("Examples:", "EXAMPLES", ""),
     (
         "Files:",
         "FILES",
-        "@FILE, where a join string is taken: a file that holds one.",
+        "@FILE, instead of a join string: a file that contains one.",
     ),
     (
         "Signals:",
         "SIGNALS",
-        "SIGINT and SIGTERM end it at once, with the programs that it started.",
+        "SIGINT and SIGTERM end it at once, with its child processes.",
     ),
     (
         "Exit status:",
         "EXIT STATUS",
-        "0 done, 1 failed, 2 wrong usage.",
+        "0 done, 1 failed, 2 invalid usage.",
     ),
 ];
 
@@ -214,7 +214,7 @@ fn describe(roff: &mut Roff, command: &Command) {
     if let Some(about) = command.get_long_about().or_else(|| command.get_about()) {
         roff.text([roman(format!("{about}."))]);
     }
-    // Those of the whole command stand under OPTIONS.
+    // Global options are in the section OPTIONS.
     for argument in command.get_arguments().filter(|argument| {
         !argument.is_global_set() && argument.get_id() != "help" && !argument.is_hide_set()
     }) {
@@ -230,7 +230,7 @@ fn describe(roff: &mut Roff, command: &Command) {
             .filter(|_| !argument.is_hide_possible_values_set())
             .map(|value| value.get_name().to_owned())
             .collect();
-        // A flag's values are true and false.
+        // The values of a flag are true and false.
         if argument.get_action().takes_values() && !values.is_empty() {
             text.push_str(&format!("; one of {}", values.join(", ")));
         }
@@ -279,16 +279,16 @@ fn environment(roff: &mut Roff, registry: &Registry) {
     for (names, meaning) in [
         (
             "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
-            "the proxy between here and the cloud, and what is asked without it; instance metadata never goes through one",
+            "the proxy for requests to the cloud, and the hosts that bypass it; requests for instance metadata never use a proxy",
         ),
         (
             "SSL_CERT_FILE, SSL_CERT_DIR",
-            "certificates of authorities to trust instead of the system's",
+            "CA certificates to trust instead of the system's",
         ),
-        ("NO_COLOR", "no colour, on terminals too"),
+        ("NO_COLOR", "disables colour on terminals"),
         (
             "COLUMNS",
-            "how wide tables and texts are; without it the terminal's width, and in a pipe no line is broken",
+            "the width of tables and text; by default the terminal's, and lines aren't wrapped in a pipe",
         ),
     ] {
         roff.control("TP", []);
@@ -300,7 +300,7 @@ fn environment(roff: &mut Roff, registry: &Registry) {
             roff.control("TP", []);
             roff.text([bold(key.env.join(", "))]);
             roff.text([roman(format!(
-                "provider={}: stands in for the key {}",
+                "provider={}: default of the key {}",
                 spec.name, key.name
             ))]);
         }

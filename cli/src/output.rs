@@ -1,4 +1,4 @@
-//! The one printer of standard output, and what it looks like there.
+//! Formats and writes standard output.
 
 use std::io::{self, Write};
 
@@ -12,8 +12,8 @@ use crate::arguments::OutputFormat;
 use crate::report::Reporter;
 use crate::status::Status;
 
-/// Writes `text`, which is the `what` (`addresses`), to standard output. A closed pipe or a full
-/// disk is a failure: a reader that checks the exit code never takes a part for the whole.
+/// Writes `text` to standard output; `what` names it in an error (`addresses`). A closed pipe or a
+/// full disk is a failure: a reader that checks the exit code never accepts a partial list.
 pub(crate) fn deliver(text: &str, what: &str, reporter: &Reporter) -> Status {
     match print(text) {
         Ok(()) => Status::Done,
@@ -24,8 +24,8 @@ pub(crate) fn deliver(text: &str, what: &str, reporter: &Reporter) -> Status {
     }
 }
 
-/// Writes a text for people to standard output: help, a manual page, a script. A reader that closes
-/// the pipe, as `head` does, has read what it wanted.
+/// Writes help, a manual page or a script to standard output. A reader that closes the pipe, as
+/// `head` does, is no failure.
 pub(crate) fn print_page(text: &str, what: &str, reporter: &Reporter) -> Status {
     match print(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Status::Done,
@@ -43,7 +43,7 @@ fn print(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// The addresses as standard output shows them, with the line end.
+/// The addresses in this format, with the final newline.
 pub(crate) fn addresses(
     format: OutputFormat,
     provider: &str,
@@ -51,7 +51,7 @@ pub(crate) fn addresses(
     addresses: &[Address],
 ) -> String {
     match format {
-        OutputFormat::Json => json(&Answer {
+        OutputFormat::Json => json(&AddressesDocument {
             provider,
             subject,
             addresses: rows(addresses),
@@ -66,10 +66,10 @@ pub(crate) fn cached(format: OutputFormat, result: &CachedResult) -> String {
     if format != OutputFormat::Json {
         return plain(format, &result.addresses);
     }
-    let mut sources: Vec<Answer<'_>> = result
+    let mut sources: Vec<AddressesDocument<'_>> = result
         .sources
         .iter()
-        .map(|source| Answer {
+        .map(|source| AddressesDocument {
             provider: &source.provider,
             subject: &source.subject,
             addresses: rows(&source.addresses),
@@ -85,13 +85,13 @@ pub(crate) fn cached(format: OutputFormat, result: &CachedResult) -> String {
     }
 }
 
-/// The addresses of several sources; JSON has them by source, too.
+/// The addresses of several sources; JSON also groups them by source.
 pub(crate) fn union(format: OutputFormat, union: &Union) -> String {
     if format != OutputFormat::Json {
         return plain(format, &union.addresses);
     }
     let sources = union.discoveries.iter();
-    let sources = sources.map(|discovery| Answer {
+    let sources = sources.map(|discovery| AddressesDocument {
         provider: discovery.provider(),
         subject: discovery.subject(),
         addresses: rows(&discovery.addresses()),
@@ -119,17 +119,16 @@ fn rows(addresses: &[Address]) -> Vec<AddressRow> {
     addresses.iter().map(AddressRow::from).collect()
 }
 
-/// A value as one line of JSON, with the line end.
+/// A value as one line of JSON, with the final newline.
 pub(crate) fn json(value: &impl Serialize) -> String {
-    // Maps with text keys and plain values always serialise; if one ever does not, its reader finds
-    // that out here.
+    // Maps with text keys and plain values always serialise; otherwise the reader gets the error.
     serde_json::to_string(value)
         .unwrap_or_else(|error| serde_json::json!({ "error": error.to_string() }).to_string())
         + "\n"
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct AddressesDocument<'a> {
     provider: &'a str,
     subject: &'a str,
     addresses: Vec<AddressRow>,
@@ -138,7 +137,7 @@ struct Answer<'a> {
 #[derive(Serialize)]
 struct UnionDocument<'a> {
     addresses: Vec<AddressRow>,
-    sources: Vec<Answer<'a>>,
+    sources: Vec<AddressesDocument<'a>>,
     failed: Vec<FailedSource<'a>>,
 }
 

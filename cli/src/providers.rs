@@ -1,4 +1,4 @@
-//! `discover providers`: what can be asked, from the tables that the parser reads.
+//! `discover providers`: the providers and their keys, from the tables that the parser uses.
 
 use std::fmt::Write as _;
 
@@ -85,7 +85,7 @@ fn one(spec: &ProviderSpec, width: Width) -> String {
     text
 }
 
-/// What there is to say of a key, in one line.
+/// The description of a key, in one line.
 pub(crate) fn sentence(key: &KeySpec) -> String {
     let mut text = key.doc.to_owned();
     if key.values != Values::Text {
@@ -98,7 +98,7 @@ pub(crate) fn sentence(key: &KeySpec) -> String {
         let _ = write!(text, "; also written {}", key.aliases.join(", "));
     }
     if !key.env.is_empty() {
-        let _ = write!(text, "; without it {}", key.env.join(", "));
+        let _ = write!(text, "; by default from {}", key.env.join(", "));
     }
     if key.secret {
         text.push_str("; secret");

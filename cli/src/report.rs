@@ -1,4 +1,4 @@
-//! The one printer of standard error: errors with their causes, hints, warnings, and the log.
+//! Formats and writes standard error: errors with their causes, hints, warnings, and the log.
 
 use std::io::{self, IsTerminal, Write as _};
 
@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::arguments::Arguments;
 use crate::terminal::{Colour, LogWriter};
 
-/// Writes to standard error what the flags ask for.
+/// Writes to standard error at the verbosity that the flags select.
 #[derive(Debug)]
 pub(crate) struct Reporter {
     quiet: bool,
@@ -42,7 +42,7 @@ impl Reporter {
                 .with_ansi(Colour::on(io::stderr().is_terminal()).is_on())
                 .without_time()
                 .with_target(false);
-            // A second subscriber cannot be there: this is the start of the process.
+            // The process has just started, so no other subscriber is set.
             let _ = tracing_subscriber::registry()
                 .with(ours)
                 .with(layer)
@@ -53,7 +53,7 @@ impl Reporter {
         }
     }
 
-    /// The log of the sidecar: what changed is said without being asked.
+    /// The log of the sidecar, which reports changes without `-v`.
     #[cfg(all(feature = "sidecar", unix))]
     fn start_daemon_log(arguments: &Arguments, verbose: u8) {
         let level = [LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE]
@@ -63,9 +63,9 @@ impl Reporter {
             .with_default(LevelFilter::WARN);
         let layer = tracing_subscriber::fmt::layer().with_writer(|| LogWriter::new(io::stderr()));
         let log = tracing_subscriber::registry().with(ours);
-        // A second subscriber cannot be there: this is the start of the process.
+        // The process has just started, so no other subscriber is set.
         let _ = match arguments.log_format() {
-            // Events have a field `target` of their own, and an object has each key once.
+            // Events have a field named `target`, and JSON keys must be unique.
             Some(crate::arguments::LogFormat::Json) => log
                 .with(layer.json().flatten_event(true).with_target(false))
                 .try_init(),
@@ -83,31 +83,31 @@ impl Reporter {
         };
     }
 
-    /// A reporter that says everything, for when the flags are not known.
-    pub(crate) const fn talkative() -> Self {
+    /// A reporter that prints everything, for when the flags aren't parsed.
+    pub(crate) const fn verbose() -> Self {
         Self { quiet: false }
     }
 
-    /// A reporter that keeps quiet but for errors, for when the flags are not known.
+    /// A reporter that prints errors only, for when the flags aren't parsed.
     pub(crate) const fn silent() -> Self {
         Self { quiet: true }
     }
 
-    /// Reports why it failed. With `-q` this is one line, since go-netaddrs and the agents behind
-    /// it quote it whole.
+    /// Reports an error with its causes and hint. With `-q` this is one line, since go-netaddrs and
+    /// the agents that use it log standard error as a whole.
     pub(crate) fn failure(&self, error: &Error) {
         self.error(&error.chain(), error.hint().as_deref());
     }
 
-    /// Reports why it failed where standard output has said so already: with `-q` only, for
-    /// programs that read that line.
+    /// Reports an error that standard output already shows: with `-q` only, for programs that read
+    /// that line.
     pub(crate) fn failure_for_quiet(&self, error: &Error) {
         if self.quiet {
             self.failure(error);
         }
     }
 
-    /// Reports a failure in words.
+    /// Reports an error message.
     pub(crate) fn error(&self, message: &str, hint: Option<&str>) {
         let line = one_line(message);
         match hint.map(one_line) {
@@ -124,7 +124,7 @@ impl Reporter {
         }
     }
 
-    /// Says something that is good to know.
+    /// Prints a note.
     pub(crate) fn note(&self, message: &str) {
         if !self.quiet {
             write_line(&format!(
@@ -135,7 +135,7 @@ impl Reporter {
         }
     }
 
-    /// Reports what the answer is found to lack, with what to do about it.
+    /// Prints a finding, as a note or, with a hint, as a warning.
     pub(crate) fn finding(&self, finding: &Finding) {
         match &finding.hint {
             Some(hint) => self.warning(&format!("{}; {hint}", finding.message)),
@@ -143,7 +143,7 @@ impl Reporter {
         }
     }
 
-    /// Reports what is not as it should be and does not stop the call.
+    /// Prints a warning.
     pub(crate) fn warning(&self, message: &str) {
         if !self.quiet {
             write_line(&format!(
@@ -155,12 +155,12 @@ impl Reporter {
     }
 }
 
-/// Whether standard error goes to systemd's journal.
+/// Whether standard error is connected to systemd's journal.
 #[cfg(all(feature = "sidecar", unix))]
 fn is_read_by_the_journal() -> bool {
     #[expect(
         clippy::disallowed_methods,
-        reason = "says where the log goes, read before there is a context"
+        reason = "tells where the log goes, read before a context exists"
     )]
     std::env::var_os("JOURNAL_STREAM").is_some()
 }
@@ -186,6 +186,6 @@ fn one_line(text: &str) -> String {
 }
 
 fn write_line(text: &str) {
-    // Nobody is left to tell when standard error is gone.
+    // There is nowhere to report that standard error is closed.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

@@ -1,27 +1,27 @@
-//! How the command ends.
+//! The exit status of the command.
 
 use std::process::ExitCode;
 
 use cloud_autojoin::Error;
 
-/// What the exit code says. The README's table lists them.
+/// The exit codes, as listed in the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// 0: what was asked for was printed.
+    /// 0: the requested output was printed.
     Done,
-    /// 1: it failed; standard error says why.
+    /// 1: failed; standard error has the reason.
     Failed,
-    /// 2: the command line makes no sense; nothing was tried.
+    /// 2: invalid usage; nothing was sent.
     Usage,
-    /// 3: the cloud was asked and answered, and nothing matched; standard output is empty.
+    /// 3: the discovery succeeded and nothing matched; standard output is empty.
     NothingMatched,
-    /// 128 and the number of the signal that ended it, as in a shell.
+    /// 128 plus the number of the signal that ended it, as in a shell.
     #[cfg(unix)]
     Interrupted(i32),
 }
 
 impl Status {
-    /// How a command ends that failed with this error.
+    /// The status for this error.
     pub(crate) fn of(error: &Error) -> Self {
         match error {
             Error::NothingMatched(_) => Self::NothingMatched,

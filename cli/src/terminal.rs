@@ -4,10 +4,10 @@ use std::io::{self, IsTerminal, Write};
 
 use cloud_autojoin::escape::{is_bidi_control, printable};
 
-/// A writer of log lines: those characters in them that turn the text around are written out.
+/// A writer of log lines that escapes characters which change the direction of text.
 ///
-/// The log escapes control characters by itself, and writes some of its own for colour. Here the
-/// form is the one of JSON, which is the same text to who reads a log in JSON.
+/// The log already escapes control characters, and writes some itself for colour. The escapes have
+/// JSON's form, so that a log in JSON still decodes to the same text.
 pub(crate) struct LogWriter<W>(W);
 
 impl<W: Write> LogWriter<W> {
@@ -18,7 +18,7 @@ impl<W: Write> LogWriter<W> {
 
 impl<W: Write> Write for LogWriter<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // Lines come whole. Nearly all have no such character: their first bytes are these.
+        // Each write is a whole line. Nearly all lines lack the first bytes of such characters.
         let text = line
             .iter()
             .any(|byte| matches!(byte, 0xd8 | 0xe2))
@@ -46,17 +46,17 @@ impl<W: Write> Write for LogWriter<W> {
     }
 }
 
-/// How many columns there are, if lines are to be broken at all.
+/// The width at which lines are wrapped; `None` if they aren't.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Width(Option<u16>);
 
 impl Width {
-    /// `COLUMNS` if it's set, or those of the terminal. Without either, as in a pipe, lines aren't
-    /// broken: a program that searches them would miss what is torn apart.
+    /// `COLUMNS` if it's set, or the terminal's width. Without either, as in a pipe, lines aren't
+    /// wrapped, so that programs can search them.
     pub(crate) fn of_standard_output() -> Self {
         #[expect(
             clippy::disallowed_methods,
-            reason = "a convention between terminals and programs, read before there is a context"
+            reason = "a convention of terminals, read before a context exists"
         )]
         let columns = std::env::var("COLUMNS")
             .ok()
@@ -74,14 +74,12 @@ impl Width {
         self.0
     }
 
-    /// The text in lines of at most this width, broken at blanks; lines after the first are set in
-    /// by two.
+    /// The text wrapped at spaces to this width; lines after the first are indented by two.
     pub(crate) fn wrapped(self, text: &str) -> String {
         self.wrapped_by(text, 0, 2)
     }
 
-    /// The text in lines of at most this width; the first is set in by `first` blanks, the others
-    /// by `rest`.
+    /// The text wrapped to this width; the first line is indented by `first`, the others by `rest`.
     pub(crate) fn wrapped_by(self, text: &str, first: usize, rest: usize) -> String {
         let text = printable(text);
         let columns = self.0.map_or(usize::MAX, usize::from);
@@ -107,16 +105,16 @@ impl Width {
     }
 }
 
-/// Whether there is colour.
+/// Whether output is coloured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Colour(bool);
 
 impl Colour {
-    /// For what failed.
+    /// For errors.
     pub(crate) const RED: &str = "\x1b[1;31m";
-    /// For what is in.
+    /// For matches.
     pub(crate) const GREEN: &str = "\x1b[32m";
-    /// For what is out.
+    /// For excluded resources and warnings.
     pub(crate) const YELLOW: &str = "\x1b[33m";
 
     /// Colour on a terminal, unless `NO_COLOR` is set.
@@ -128,18 +126,18 @@ impl Colour {
     pub(crate) fn on(terminal: bool) -> Self {
         #[expect(
             clippy::disallowed_methods,
-            reason = "a convention between terminals and programs, read before there is a context"
+            reason = "a convention of terminals, read before a context exists"
         )]
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self(terminal && !refused)
     }
 
-    /// Whether there is any.
+    /// Whether output is coloured.
     pub(crate) fn is_on(self) -> bool {
         self.0
     }
 
-    /// The text with the first word of each line coloured, where it is one of `words`.
+    /// The text with the first word of each line coloured if it's one of `words`.
     pub(crate) fn first_words(self, text: &str, words: &[(&str, &str)]) -> String {
         if !self.0 {
             return text.to_owned();

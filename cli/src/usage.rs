@@ -1,7 +1,7 @@
-//! What is printed when a command line asks for help, or makes no sense.
+//! Prints help, and reports an invalid command line.
 //!
-//! A word that makes no sense may be a secret that lost its place, so it is repeated only when it
-//! reads like a word or a flag.
+//! An unexpected argument may be a misplaced secret, so it's repeated only if it looks like a word
+//! or a flag.
 
 use std::ffi::OsString;
 
@@ -12,12 +12,12 @@ use crate::arguments::Arguments;
 use crate::report::Reporter;
 use crate::status::Status;
 
-/// Prints what clap says and tells how the command ends.
+/// Prints clap's message and returns the exit status.
 pub(crate) fn report(mut error: clap::Error, words: &[OsString]) -> Status {
     if !error.use_stderr() {
         return match error.print() {
             Ok(()) => Status::Done,
-            // A reader such as `head` has read what it wanted.
+            // A reader such as `head` may close the pipe early.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Status::Done,
             Err(error) => {
                 Reporter::silent().error(&format!("cannot print the help: {error}"), None);
@@ -27,14 +27,11 @@ pub(crate) fn report(mut error: clap::Error, words: &[OsString]) -> Status {
     }
     mask(&mut error);
     let (message, tip) = message_and_tip(&error.render().to_string());
-    let help = format!(
-        "`{} --help` says what may be written",
-        with_subcommand(words)
-    );
-    if asks_for_quiet(words) {
+    let help = format!("see `{} --help`", with_subcommand(words));
+    if has_quiet_flag(words) {
         Reporter::silent().error(&message, Some(&help));
     } else {
-        Reporter::talkative().error(
+        Reporter::verbose().error(
             &message,
             Some(&tip.map_or_else(|| help.clone(), |tip| format!("{tip}; {help}"))),
         );
@@ -42,7 +39,7 @@ pub(crate) fn report(mut error: clap::Error, words: &[OsString]) -> Status {
     Status::Usage
 }
 
-/// What clap says is wrong, on one line, and its tip if it has one; without the usage.
+/// The first line of clap's message, and its tip if there is one; without the usage.
 fn message_and_tip(text: &str) -> (String, Option<String>) {
     let paragraphs: Vec<String> = text
         .split("\n\n")
@@ -65,7 +62,7 @@ fn message_and_tip(text: &str) -> (String, Option<String>) {
     (message, tip)
 }
 
-/// The command with the subcommand that `words` begin with, if they do.
+/// The command with the subcommand that `words` begin with, if any.
 fn with_subcommand(words: &[OsString]) -> String {
     let first = words
         .iter()
@@ -80,9 +77,8 @@ fn with_subcommand(words: &[OsString]) -> String {
     }
 }
 
-/// Whether the words have a `-q`. The command line as a whole was not understood, so this looks at
-/// the words alone.
-fn asks_for_quiet(words: &[OsString]) -> bool {
+/// Whether the words contain `-q`, for a command line that couldn't be parsed.
+fn has_quiet_flag(words: &[OsString]) -> bool {
     words.iter().skip(1).any(|word| {
         word.to_str().is_some_and(|word| {
             matches!(
@@ -94,7 +90,7 @@ fn asks_for_quiet(words: &[OsString]) -> bool {
 }
 
 fn mask(error: &mut clap::Error) {
-    // Of other kinds the argument is clap's own text, as `--output <FORMAT>`.
+    // For other kinds the argument is clap's own text, as `--output <FORMAT>`.
     let argument = (error.kind() == ErrorKind::UnknownArgument).then_some(ContextKind::InvalidArg);
     for kind in [ContextKind::InvalidSubcommand, ContextKind::InvalidValue]
         .into_iter()
@@ -104,7 +100,7 @@ fn mask(error: &mut clap::Error) {
             && !is_showable(text)
         {
             error.insert(kind, ContextValue::String("***".to_owned()));
-            // Its advice repeats the word.
+            // The suggestion repeats the word.
             error.remove(ContextKind::Suggested);
         }
     }

@@ -75,7 +75,7 @@ async fn serve(arguments: &Watch, config: Config, context: Context) -> Result<()
         listen(SignalKind::terminate())?,
         listen(SignalKind::interrupt())?,
     );
-    let reloads = Hangups {
+    let reloads = HangupReloads {
         signal: listen(SignalKind::hangup())?,
         arguments,
         context,
@@ -94,14 +94,14 @@ fn listen(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))
 }
 
-/// SIGHUP: the configuration is read again, or the files that the flags name.
-struct Hangups<'a> {
+/// Reloads at SIGHUP: the configuration file, or the files that the flags name.
+struct HangupReloads<'a> {
     signal: Signal,
     arguments: &'a Watch,
     context: Context,
 }
 
-impl ReloadSource for Hangups<'_> {
+impl ReloadSource for HangupReloads<'_> {
     async fn requested(&mut self) {
         if self.signal.recv().await.is_none() {
             std::future::pending().await

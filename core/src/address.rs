@@ -4,8 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::net::IpAddr;
 
-/// Where a member is reached: an IP address, or a DNS name for providers whose answers are names
-/// (SRV).
+/// The host of an address: an IP address, or a DNS name for providers that return names (SRV).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Host {
@@ -27,22 +26,22 @@ impl fmt::Display for Host {
 /// An address of a cluster member, with where it came from.
 ///
 /// `Display` prints what go-discover prints: `10.0.0.4`, `2001:db8::4`, and with a port
-/// `10.0.0.4:8301` or `[2001:db8::4]:8301` (go-discover leaves the brackets out there, which no
-/// reader can take apart).
+/// `10.0.0.4:8301` or `[2001:db8::4]:8301` (go-discover omits the brackets, which makes the result
+/// ambiguous).
 ///
-/// Equality and order look at host and port only, so that a list of addresses sorts and
-/// deduplicates as its readers see it: IPv4 before IPv6 before names, each by value, then by port.
+/// Equality and order compare host and port only: IPv4 before IPv6 before names, each by value,
+/// then by port.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Address {
     /// The IP address or DNS name.
     pub host: Host,
     /// The port, for the providers that know one (SRV records, pods, mDNS); `None` means that the
-    /// reader's default counts.
+    /// reader uses its default.
     pub port: Option<u16>,
     /// The name of the instance (virtual machine, pod, server) behind the address.
     pub instance: Option<String>,
-    /// The name of the network interface that holds the address, where the cloud has such a thing.
+    /// The name of the network interface that has the address, where the cloud has interfaces.
     pub network_interface: Option<String>,
 }
 

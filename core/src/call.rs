@@ -1,4 +1,4 @@
-//! The life of one call: how long it may take, what it asked, how much it keeps.
+//! One call: its deadline, its record of requests, and how much detail its result keeps.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::clock::{Clock, Instant, later};
 
-/// How much of what was looked at a [`Discovery`](crate::Discovery) keeps.
+/// How many of the examined nodes a [`Discovery`](crate::Discovery) keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Detail {
@@ -16,14 +16,14 @@ pub enum Detail {
     /// Memory doesn't grow with the number of resources.
     #[default]
     Addresses,
-    /// Every node looked at, in or out: what `discover explain` prints.
+    /// Every examined node, matching or not: what `discover explain` prints.
     Everything,
 }
 
-/// One `discover` call: its deadline, the requests it made, and how much detail its answer keeps.
+/// One `discover` call: its deadline, its record of requests, and the detail of its result.
 ///
-/// The caller makes it, so that the requests can still be read when the call failed. Clones share
-/// the record; [`Call::within`] gives a clone with a nearer deadline.
+/// The caller creates it, so that the requests can be read also when the call failed. Clones share
+/// the record; [`Call::within`] returns a clone with an earlier deadline.
 #[derive(Debug, Clone)]
 pub struct Call {
     clock: Clock,
@@ -55,8 +55,8 @@ impl Call {
         self
     }
 
-    /// The same call, in which a throttled request (status 429) is final at once: for a caller that
-    /// asks again by itself later, and would only be in others' way now.
+    /// The same call, in which a throttled request (status 429) fails at once: for a caller that
+    /// polls anyway, so that retries don't add to the load.
     #[must_use]
     pub fn without_throttle_retry(mut self) -> Self {
         self.throttle_retry = false;
@@ -96,13 +96,13 @@ impl Call {
         self.clock.now().saturating_duration_since(self.started)
     }
 
-    /// How much the answer keeps.
+    /// How much detail the result keeps.
     pub fn detail(&self) -> Detail {
         self.detail
     }
 
-    /// Writes down one request, here and in the log. The HTTP client does this; a provider that
-    /// speaks another protocol calls it itself.
+    /// Records and logs one request. The HTTP client calls it; a provider with another protocol
+    /// calls it itself.
     pub fn record(&self, request: RequestRecord) {
         let elapsed_ms = u64::try_from(request.elapsed.as_millis()).unwrap_or(u64::MAX);
         let RequestRecord {
@@ -120,7 +120,7 @@ impl Call {
             .push(request);
     }
 
-    /// The requests made so far, in the order in which they ended.
+    /// The requests so far, in the order in which they ended.
     pub fn requests(&self) -> Vec<RequestRecord> {
         self.record
             .lock()
@@ -137,7 +137,7 @@ pub struct RequestRecord {
     pub operation: String,
     /// The method and the URL without secrets: `GET https://api.example/v1/servers`.
     pub target: String,
-    /// Which try of this request it was, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
     /// How it ended.
     pub outcome: RequestOutcome,
@@ -147,12 +147,12 @@ pub struct RequestRecord {
     /// How long it took.
     #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
     pub elapsed: Duration,
-    /// The size of the answer in bytes as decoded.
+    /// The size of the response in bytes, decompressed.
     pub bytes: u64,
 }
 
 impl RequestRecord {
-    /// A record of a first try that has just ended; set the rest by the fields.
+    /// A record of a first attempt that has just ended; the other fields can be set afterwards.
     pub fn new(
         operation: impl Into<String>,
         target: impl Into<String>,
@@ -175,11 +175,11 @@ impl RequestRecord {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RequestOutcome {
-    /// An answer with this status came, whole.
+    /// A complete response with this status.
     Status(u16),
-    /// No whole answer came; the text says why.
+    /// No complete response, for the given reason.
     Failed(String),
-    /// The answer was no longer needed when another one had it all.
+    /// Cancelled, because another response made it unnecessary.
     Cancelled,
 }
 

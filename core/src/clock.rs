@@ -1,5 +1,4 @@
-//! Time as the project sees it: moments for deadlines, wall-clock time for what a cloud says, and
-//! waiting.
+//! Time: instants for deadlines, wall-clock time for timestamps of a cloud, and sleeping.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,19 +8,19 @@ pub use tokio::time::Instant;
 
 /// The clock of a [`Context`](crate::Context).
 ///
-/// It follows tokio's clock, so a test under tokio's paused clock controls it. Where a test has
-/// real sockets, which a paused clock would time out at once, [`Clock::auto_advancing`] waits for
-/// nothing: every wait moves the clock ahead and returns.
+/// It follows tokio's clock, so tests can pause it. For tests with real sockets, which a paused
+/// clock would time out at once, [`Clock::auto_advancing`] doesn't wait: every sleep advances the
+/// clock and returns.
 #[derive(Debug, Clone)]
 pub struct Clock {
-    /// A moment, and the wall-clock time then: where virtual time starts from.
+    /// An instant and its wall-clock time: the origin of virtual time.
     origin: (Instant, SystemTime),
     leapt: Option<Arc<AtomicU64>>,
     machine_time: fn() -> SystemTime,
 }
 
 impl Clock {
-    /// The real clock, or tokio's paused one where that is on.
+    /// The real clock, or tokio's clock while that is paused.
     pub fn system() -> Self {
         Self {
             origin: (Instant::now(), SystemTime::now()),
@@ -30,7 +29,7 @@ impl Clock {
         }
     }
 
-    /// The same clock on a machine whose wall clock says what `machine_time` says.
+    /// The same clock with `machine_time` as the wall clock of the machine.
     #[cfg(test)]
     pub(crate) fn with_wall(self, machine_time: fn() -> SystemTime) -> Self {
         Self {
@@ -39,8 +38,7 @@ impl Clock {
         }
     }
 
-    /// A clock whose [`Clock::sleep`] moves it ahead by the whole wait and returns at once: for
-    /// tests with real sockets.
+    /// A clock whose [`Clock::sleep`] advances it and returns at once: for tests with real sockets.
     pub fn auto_advancing() -> Self {
         Self {
             leapt: Some(Arc::default()),
@@ -48,15 +46,15 @@ impl Clock {
         }
     }
 
-    /// This moment.
+    /// The current instant.
     pub fn now(&self) -> Instant {
         Instant::now() + self.leapt()
     }
 
-    /// The wall-clock time of this moment: the machine's, so that a correction of its clock counts
-    /// from then on. Under tokio's paused clock it runs with that, and leaps come on top.
+    /// The current wall-clock time of the machine, including corrections of its clock. While
+    /// tokio's clock is paused it advances with that.
     ///
-    /// It may jump either way. What must last for a certain time is measured by [`Clock::now`].
+    /// It may jump in either direction. Measure durations with [`Clock::now`].
     pub fn wall(&self) -> SystemTime {
         if is_real_time() {
             return (self.machine_time)() + self.leapt();
@@ -87,14 +85,14 @@ impl Clock {
     }
 }
 
-/// Whether tokio's clock is the machine's. A paused one is behind, and one that was advanced ahead.
+/// Whether tokio's clock is the machine's: it is neither paused (behind) nor advanced (ahead).
 fn is_real_time() -> bool {
     let before = std::time::Instant::now();
     let tokio = Instant::now().into_std();
     (before..=std::time::Instant::now()).contains(&tokio)
 }
 
-/// `moment + duration`, or a moment decades away where that is more than a clock can count.
+/// `moment + duration`, or an instant decades away if that overflows.
 pub(crate) fn later(moment: Instant, duration: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     moment + duration.min(FAR)

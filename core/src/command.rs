@@ -1,7 +1,7 @@
-//! Running another program, such as a cloud's own command line, for its standard output.
+//! Runs other programs, such as a cloud's command line, and reads their standard output.
 //!
-//! A program runs as the leader of a process group of its own ([`ProcessGroup`]), so that what it
-//! started ends with it when it is given up.
+//! A program runs as the leader of its own process group ([`ProcessGroup`]), so that its child
+//! processes are killed with it.
 
 use std::fmt;
 use std::io;
@@ -13,16 +13,16 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
-/// More standard output or standard error than this is dropped.
+/// Standard output and standard error beyond this size are dropped.
 const MAX_OUTPUT: u64 = 4 << 20;
 
-/// How long after the end of a program its output is still read. What it left running in the
-/// background may hold the pipes open for as long as it likes.
+/// How long the output is read after a program has ended: its background processes may hold the
+/// pipes open.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Variables that hold a secret, or speak for this process, and belong to no provider: tokens of
-/// the agents beside which this runs, and what the service manager sends to this process alone.
-/// Programs that a user names don't inherit them.
+/// Variables that hold a secret or are meant for this process only, and belong to no provider:
+/// tokens of agents, and those of the service manager. Programs that a user configures don't
+/// inherit them.
 pub const PRIVATE_VARIABLES: &[&str] = &[
     "CONSUL_HTTP_TOKEN",
     "NOMAD_TOKEN",
@@ -32,20 +32,20 @@ pub const PRIVATE_VARIABLES: &[&str] = &[
     "WATCHDOG_PID",
 ];
 
-/// What a program left behind.
+/// The result of a program.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct CommandOutput {
     /// Its exit status; `None` when a signal ended it.
     pub status: Option<i32>,
-    /// Its standard output. It may hold a token: it is for the parser, not for a log.
+    /// Its standard output. It may contain a token and must not be logged.
     pub stdout: Vec<u8>,
     /// Its standard error, as text.
     pub stderr: String,
 }
 
 impl CommandOutput {
-    /// An output made by hand: for tests.
+    /// An output for tests.
     pub fn new(status: i32, stdout: impl Into<Vec<u8>>, stderr: impl Into<String>) -> Self {
         Self {
             status: Some(status),
@@ -63,17 +63,16 @@ impl fmt::Debug for CommandOutput {
     }
 }
 
-/// Runs programs. The real one is [`ProcessRunner`]; tests bring their own.
+/// Runs programs: [`ProcessRunner`], or a fake in tests.
 #[async_trait]
 pub trait CommandRunner: fmt::Debug + Send + Sync {
-    /// Runs `program` with `arguments`, standard input closed, and waits at most `limit`. A
-    /// program that is still running then, or when the future is dropped, is killed with the
-    /// processes that it started.
+    /// Runs `program` with `arguments` and closed standard input. A program that is still running
+    /// after `limit`, or when the future is dropped, is killed with its child processes.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no such program, `TimedOut` after `limit`, and whatever else the
-    /// system says.
+    /// `NotFound` when there is no such program, `TimedOut` after `limit`, and any other error of
+    /// the system.
     async fn run(
         &self,
         program: &str,
@@ -101,8 +100,9 @@ pub trait CommandRunner: fmt::Debug + Send + Sync {
         }
     }
 
-    /// The same, without these environment variables: for programs that a user names. By default
-    /// it is [`CommandRunner::run`], which is right where programs inherit no environment.
+    /// Runs a program as [`CommandRunner::run`] does, without these environment variables: for
+    /// programs that a user configures. The default is [`CommandRunner::run`], for runners whose
+    /// programs inherit no environment.
     ///
     /// # Errors
     ///
@@ -198,8 +198,8 @@ impl ProcessRunner {
     }
 }
 
-/// Waits for the end of a program and reads its output beside that: the output to its end, or
-/// until `linger` is over after the program ended. `None` when output may be missing.
+/// Waits for the end of a program while reading its output, which is read to its end, or until
+/// `linger` has elapsed after the program ended. `None` when output may be missing.
 pub async fn wait_and_gather<Status, Output, Linger: Future<Output = ()>>(
     wait: impl Future<Output = Status>,
     gather: impl Future<Output = Output>,
@@ -217,7 +217,7 @@ pub async fn wait_and_gather<Status, Output, Linger: Future<Output = ()>>(
     }
 }
 
-/// Reads into `kept`, and drops what is too much: a program whose output isn't read waits forever.
+/// Reads into `kept` and drops the excess: a program whose output isn't read would block.
 async fn gather(output: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
     let Some(output) = output else { return };
     let mut output = output.take(MAX_OUTPUT);
@@ -226,10 +226,10 @@ async fn gather(output: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
     }
 }
 
-/// A program that runs as the leader of its own process group. Dropped before the program has
-/// ended, it kills the whole group; what a program left behind after its end goes on.
+/// A program that runs as the leader of its own process group. Dropping it before the program has
+/// ended kills the group; background processes of an ended program keep running.
 ///
-/// Elsewhere than on Unix only the program itself is killed.
+/// On platforms other than Unix only the program itself is killed.
 #[derive(Debug)]
 pub struct ProcessGroup(Child);
 
@@ -253,7 +253,7 @@ impl ProcessGroup {
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        // Without an id it has been waited for, and its number may be another's by now.
+        // Without an id it has been waited for, and the id may have been reused.
         #[cfg(unix)]
         if let Some(pid) = self
             .0
@@ -261,7 +261,7 @@ impl Drop for ProcessGroup {
             .and_then(|id| i32::try_from(id).ok())
             .and_then(rustix::process::Pid::from_raw)
         {
-            // It may be gone this very moment.
+            // It may have just ended.
             let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
         }
     }
@@ -394,7 +394,7 @@ mod tests {
             .unwrap();
     }
 
-    /// A pipe without a writer is at its end, so it is looked at until there is one.
+    /// A pipe without a writer is at its end, so it is examined until there is one.
     #[cfg(unix)]
     async fn read_when_written(
         pipe: &mut tokio::net::unix::pipe::Receiver,

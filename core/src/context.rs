@@ -1,7 +1,7 @@
-//! The outside world as a provider sees it: HTTP, environment, clock, commands.
+//! The effects that a provider may use: HTTP, environment, clock, DNS, commands.
 //!
-//! Nothing in `core` or a provider reads process state but through a [`Context`], so tests need
-//! none of it.
+//! `core` and the providers access process state only through a [`Context`], so that tests can
+//! replace it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,13 +13,13 @@ use crate::dns::DnsResolver;
 use crate::error::Result;
 use crate::http::{HttpClient, HttpSettings};
 
-/// Where environment variables come from.
+/// The source of environment variables.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Env {
     /// The variables of this process.
     Process,
-    /// The variables given, and no others.
+    /// Only these variables.
     Memory(Arc<BTreeMap<String, String>>),
     /// Those of another source; the names of those that are read are recorded.
     Recorded(EnvRecord),
@@ -128,7 +128,7 @@ impl fmt::Debug for Env {
     }
 }
 
-/// Everything a provider may use of the outside world. Cheap to clone; clones share connections.
+/// The effects that a provider may use. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Context {
     http: HttpClient,
@@ -150,7 +150,7 @@ impl Context {
         Self::builder().build()
     }
 
-    /// A context to be put together, starting from [`Context::from_process`].
+    /// A builder that starts from [`Context::from_process`].
     pub fn builder() -> ContextBuilder {
         ContextBuilder {
             http: HttpSettings::default(),
@@ -167,8 +167,8 @@ impl Context {
         &self.http
     }
 
-    /// A client of its own with other settings than the context's: another CA, a client
-    /// certificate. It shares no connections with [`Context::http`], so a provider keeps it.
+    /// A separate client with other settings: another CA, a client certificate. It shares no
+    /// connections with [`Context::http`], so a provider should keep it.
     ///
     /// # Errors
     ///
@@ -196,8 +196,7 @@ impl Context {
         &self.clock
     }
 
-    /// The DNS resolver, where one was set; without one, providers that need DNS use the system's
-    /// configuration.
+    /// The DNS resolver, if one was set. Otherwise providers use the system's configuration.
     pub fn dns(&self) -> Option<&Arc<dyn DnsResolver>> {
         self.dns.as_ref()
     }
@@ -207,8 +206,8 @@ impl Context {
         &self.commands
     }
 
-    /// The environment variables that a program named by the user doesn't inherit: secrets of the
-    /// known providers, and [`PRIVATE_VARIABLES`].
+    /// The environment variables that user-configured programs don't inherit: secrets of the known
+    /// providers, and [`PRIVATE_VARIABLES`].
     pub fn secret_variables(&self) -> &[&'static str] {
         if self.secret_variables.is_empty() {
             PRIVATE_VARIABLES
@@ -217,8 +216,8 @@ impl Context {
         }
     }
 
-    /// The same context with these [`Context::secret_variables`] beside [`PRIVATE_VARIABLES`]; a
-    /// registry sets those of its providers.
+    /// The same context with these variables added to [`PRIVATE_VARIABLES`] as
+    /// [`Context::secret_variables`]; a registry sets those of its providers.
     #[must_use]
     pub fn with_secret_variables(
         mut self,
@@ -229,7 +228,7 @@ impl Context {
     }
 }
 
-/// Puts a [`Context`] together.
+/// Builds a [`Context`].
 #[derive(Debug)]
 pub struct ContextBuilder {
     http: HttpSettings,
@@ -241,49 +240,49 @@ pub struct ContextBuilder {
 }
 
 impl ContextBuilder {
-    /// Takes environment variables from `env`.
+    /// Sets the source of environment variables.
     #[must_use]
     pub fn env(mut self, env: impl Into<Env>) -> Self {
         self.env = env.into();
         self
     }
 
-    /// Sets how HTTP is spoken.
+    /// Sets the HTTP settings.
     #[must_use]
     pub fn http(mut self, settings: HttpSettings) -> Self {
         self.http = settings;
         self
     }
 
-    /// Takes this HTTP client instead of making one: for tests with a pretend transport.
+    /// Sets the HTTP client: for tests with a fake transport.
     #[must_use]
     pub fn http_client(mut self, client: HttpClient) -> Self {
         self.client = Some(client);
         self
     }
 
-    /// Takes time from `clock`.
+    /// Sets the clock.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    /// Runs other programs through `commands`.
+    /// Sets the runner of other programs.
     #[must_use]
     pub fn commands(mut self, commands: Arc<dyn CommandRunner>) -> Self {
         self.commands = Some(commands);
         self
     }
 
-    /// Resolves names by `dns`.
+    /// Sets the DNS resolver.
     #[must_use]
     pub fn dns(mut self, dns: Arc<dyn DnsResolver>) -> Self {
         self.dns = Some(dns);
         self
     }
 
-    /// Makes the context.
+    /// Builds the context.
     ///
     /// # Errors
     ///

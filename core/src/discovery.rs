@@ -1,4 +1,4 @@
-//! What a call found: the nodes that matched, those that were looked at and left out, and why.
+//! The result of a call: the nodes that matched, and those that were excluded, with the reasons.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,16 @@ use crate::exclusion::Exclusion;
 /// How many examples of each reason [`Detail::Addresses`] keeps.
 const EXAMPLES: usize = 3;
 
-/// One thing that was looked at: a network interface, an instance, a pod.
+/// An examined resource: a network interface, an instance, a pod.
 ///
-/// It is in when it has addresses; `excluded` says what of it is not in, and why.
+/// It matches if it has addresses; `excluded` has the reasons for which it, or a part of it,
+/// doesn't.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Node {
-    /// What it is, in the cloud's words: `network interface`.
+    /// Its kind, in the cloud's terms: `network interface`.
     pub kind: &'static str,
-    /// The cloud's id of it.
+    /// Its id in the cloud.
     pub id: String,
     /// Its name.
     pub name: String,
@@ -30,16 +31,16 @@ pub struct Node {
     /// `("status", "active")`. The first is the widest container it is in: a project, a namespace.
     #[serde(serialize_with = "as_object")]
     pub attributes: Vec<(&'static str, String)>,
-    /// Its tags or labels, in the cloud's order, where they were part of the question.
+    /// Its tags or labels, in the cloud's order, if the join string selects by them.
     pub tags: Vec<(String, String)>,
-    /// The addresses it gave.
+    /// Its matching addresses.
     #[serde(serialize_with = "as_text")]
     pub addresses: Vec<Address>,
-    /// Why it, or a part of it, gave none.
+    /// Why it, or a part of it, is excluded.
     pub excluded: Vec<Exclusion>,
 }
 
-/// Something that a [`Node`] is part of.
+/// A parent resource of a [`Node`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Parent {
@@ -74,7 +75,7 @@ fn as_text<S: Serializer>(
 }
 
 impl Node {
-    /// A node of this kind, with nothing in it yet.
+    /// A node of this kind, without addresses or attributes.
     pub fn new(kind: &'static str, id: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             kind,
@@ -111,13 +112,13 @@ impl Node {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether it gave an address.
+    /// Whether it has a matching address.
     pub fn is_match(&self) -> bool {
         !self.addresses.is_empty()
     }
 }
 
-/// Something worth knowing about the whole answer, with what to do about it.
+/// An observation about the result as a whole, with a hint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
@@ -125,13 +126,13 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// What to change in the join string so that it works, where that is known: keys with their new
-    /// values; without a value the key is to be left out.
+    /// The changes that would make the join string work, if known: keys with their new values, or
+    /// without a value for a key to remove.
     pub changes: Vec<(String, Option<String>)>,
 }
 
 impl Finding {
-    /// A finding without advice.
+    /// A finding without a hint.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -140,14 +141,15 @@ impl Finding {
         }
     }
 
-    /// The same finding with a key of the join string that should have another value, or none.
+    /// The same finding with a change: a key of the join string and its new value, or `None` to
+    /// remove it.
     #[must_use]
     pub fn with_change(mut self, key: impl Into<String>, value: Option<&str>) -> Self {
         self.changes.push((key.into(), value.map(str::to_owned)));
         self
     }
 
-    /// The same finding with advice.
+    /// The same finding with a hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -155,10 +157,10 @@ impl Finding {
     }
 }
 
-/// The whole answer of a provider.
+/// The complete result of a provider.
 ///
-/// Nothing matched is an answer too: a `Discovery` without addresses.
-/// [`Discovery::require_addresses`] makes an error of it for callers that need some.
+/// A `Discovery` without addresses is valid: nothing matched. [`Discovery::require_addresses`]
+/// turns it into an error for callers that need addresses.
 #[derive(Debug, Clone, Serialize)]
 pub struct Discovery {
     provider: &'static str,
@@ -202,9 +204,9 @@ impl Discovery {
         }
     }
 
-    /// Adds an examined node that is excluded for a reason of this [`code`](Exclusion::code), and
-    /// makes it only if the [`Detail`] keeps it: a list of thousands costs little for those that
-    /// don't match.
+    /// Adds an examined node that is excluded for a reason with this [`code`](Exclusion::code). It
+    /// calls `make` only if the [`Detail`] keeps the node, so that long lists of excluded nodes are
+    /// cheap.
     pub fn record_excluded(&mut self, code: &'static str, node: impl FnOnce() -> Node) {
         self.examined += 1;
         let count = self.excluded.entry(code).or_default();
@@ -214,7 +216,7 @@ impl Discovery {
         }
     }
 
-    /// Adds everything that another answer examined and found.
+    /// Adds the nodes and findings of another result.
     pub fn merge(&mut self, other: Self) {
         self.examined += other.examined;
         self.matched += other.matched;
@@ -232,53 +234,53 @@ impl Discovery {
         }
     }
 
-    /// Adds a finding; the most telling one first.
+    /// Adds a finding, in order of relevance.
     pub fn add_finding(&mut self, finding: Finding) {
         self.findings.push(finding);
     }
 
-    /// Sets the identity the cloud was asked with, as `managed identity` (never a secret).
+    /// Sets the identity that sent the requests, as `managed identity` (never a secret).
     pub fn set_identity(&mut self, identity: impl Into<String>) {
         self.identity = Some(identity.into());
     }
 
-    /// The provider that was asked.
+    /// The provider.
     pub fn provider(&self) -> &'static str {
         self.provider
     }
 
-    /// What was asked for, in words.
+    /// What was searched for, in words.
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// The identity the cloud was asked with.
+    /// The identity that sent the requests.
     pub fn identity(&self) -> Option<&str> {
         self.identity.as_deref()
     }
 
-    /// How many nodes were looked at.
+    /// The number of examined nodes.
     pub fn examined(&self) -> usize {
         self.examined
     }
 
-    /// How many nodes gave an address.
+    /// The number of nodes with a matching address.
     pub fn matched(&self) -> usize {
         self.matched
     }
 
-    /// How many nodes were left out, by the code of their first reason.
+    /// The number of excluded nodes by the code of their first reason.
     pub fn excluded(&self) -> &BTreeMap<&'static str, usize> {
         &self.excluded
     }
 
-    /// The nodes kept: all that are in; of those that are out all or a few, by the [`Detail`] of
-    /// the call. In the order in which the cloud gave them.
+    /// The kept nodes in the cloud's order: all matching ones, and all or a few of the excluded
+    /// ones, depending on the [`Detail`] of the call.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// What is worth knowing about the whole answer.
+    /// The observations about the result as a whole.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
@@ -299,8 +301,7 @@ impl Discovery {
     ///
     /// # Errors
     ///
-    /// [`Error::NothingMatched`](crate::Error::NothingMatched) with all that was looked at when
-    /// there is none.
+    /// [`Error::NothingMatched`](crate::Error::NothingMatched) with this result when there is none.
     pub fn require_addresses(self) -> Result<Vec<Address>> {
         let addresses = self.addresses();
         if addresses.is_empty() {
@@ -310,15 +311,14 @@ impl Discovery {
         }
     }
 
-    /// The advice of the first finding that has one.
+    /// The hint of the first finding that has one.
     pub fn hint(&self) -> Option<&str> {
         self.findings
             .iter()
             .find_map(|finding| finding.hint.as_deref())
     }
 
-    /// What was looked at and why it was left out, in one line: the findings, or the counts by
-    /// reason.
+    /// A summary in one line: the findings, or the counts of excluded nodes by reason.
     pub fn summary(&self) -> String {
         let mut parts: Vec<String> = self
             .findings
@@ -327,7 +327,7 @@ impl Discovery {
             .collect();
         if self.examined == 0 {
             if parts.is_empty() {
-                parts.push("nothing to look at".to_owned());
+                parts.push("no resources".to_owned());
             }
         } else if self.matched == 0 {
             let reasons: Vec<String> = self
@@ -336,7 +336,7 @@ impl Discovery {
                 .map(|(code, count)| format!("{count} {}", code.replace('_', " ")))
                 .collect();
             parts.push(format!(
-                "looked at {}: {}",
+                "examined {}: {}",
                 count_of(
                     self.examined,
                     self.nodes.first().map_or("node", |node| node.kind)
@@ -475,7 +475,7 @@ mod tests {
         assert!(matches!(error, Error::NothingMatched(_)));
         assert_eq!(
             error.to_string(),
-            "no address found for tag `consul` = `server`: the tag is set on the scale set `consul`; looked at 2 network interfaces: 1 no address, 1 tag missing"
+            "no address found for tag `consul` = `server`: the tag is set on the scale set `consul`; examined 2 network interfaces: 1 no address, 1 tag missing"
         );
         assert_eq!(error.hint().as_deref(), Some("add `tag_on=scale_set`"));
     }

@@ -1,4 +1,4 @@
-//! Name resolution as a provider uses it, behind a trait so that tests need no name server.
+//! Name resolution for providers, behind a trait so that tests need no name server.
 
 use std::fmt;
 use std::io;
@@ -12,9 +12,9 @@ use crate::call::Call;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct SrvRecord {
-    /// The lower, the sooner it is tried.
+    /// Records with a lower value are used first.
     pub priority: u16,
-    /// The share of clients among records of one priority.
+    /// The relative weight among records of the same priority.
     pub weight: u16,
     /// The port of the service.
     pub port: u16,
@@ -34,7 +34,7 @@ impl SrvRecord {
     }
 }
 
-/// Why a name has no answer.
+/// Why a name was not resolved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DnsError {
@@ -50,10 +50,10 @@ pub enum DnsError {
         record: &'static str,
     },
     /// A name server refused the query or failed: `SERVFAIL`, `REFUSED`.
-    #[error("the name server answered {0}")]
+    #[error("the name server returned {0}")]
     Refused(String),
-    /// No name server answered in time, or the answer was unusable.
-    #[error("no usable answer from a name server")]
+    /// No name server responded in time, or its response was unusable.
+    #[error("no usable response from a name server")]
     Unreachable(#[source] io::Error),
 }
 
@@ -64,14 +64,14 @@ impl DnsError {
     }
 }
 
-/// Resolves names. An empty answer is an error, so a list is never empty.
+/// Resolves names. No records is an error, so a returned list is never empty.
 #[async_trait]
 pub trait DnsResolver: fmt::Debug + Send + Sync {
-    /// The SRV records of `name`, in the order of the answer.
+    /// The SRV records of `name`, in the order of the response.
     ///
     /// # Errors
     ///
-    /// [`DnsError`]; a truncated answer counts as none and is asked for again over TCP.
+    /// [`DnsError`]; a truncated response is not used, and the query is repeated over TCP.
     async fn srv(&self, name: &str, call: &Call) -> Result<Vec<SrvRecord>, DnsError>;
 
     /// The IPv4 and IPv6 addresses of `name`.

@@ -1,4 +1,4 @@
-//! The reasons for which something that was looked at gives no address.
+//! The reasons for which an examined node or address is excluded.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,76 +6,76 @@ use std::fmt;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-/// Why a node, or one of its addresses, was left out.
+/// Why a node, or one of its addresses, is excluded.
 ///
-/// Serialised it is an object of `reason` (the [`Exclusion::code`]) and `message` (its words).
+/// Serialises to an object with `reason` (the [`Exclusion::code`]) and `message` (the text).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exclusion {
-    /// It has no tag of that name.
+    /// It doesn't have the tag.
     TagMissing {
-        /// The tag's name as asked for.
+        /// The requested tag.
         tag: String,
     },
-    /// It has the tag with another value.
+    /// The tag has another value.
     TagDiffers {
-        /// The tag's name as asked for.
+        /// The requested tag.
         tag: String,
-        /// The value asked for.
+        /// The requested value.
         wanted: String,
-        /// The value it has.
+        /// The actual value.
         found: String,
     },
     /// The tag is set on its parent resource instead.
     TagElsewhere {
-        /// The tag's name as asked for.
+        /// The requested tag.
         tag: String,
         /// The resource that has the tag, as `instance group consul`.
         found_on: String,
     },
     /// It has no private address yet.
     NoAddress,
-    /// Its instance is gone: the cloud still lists what belonged to it.
+    /// Its instance was deleted, and the cloud still lists the resources of it.
     InstanceGone,
     /// Its instance is not running.
     NotRunning {
         /// The power state, as `deallocated`.
         state: String,
     },
-    /// It has addresses, but none of the type asked for.
+    /// It has addresses, but none of the requested type.
     OtherAddressType {
-        /// The address left out.
+        /// The excluded address.
         found: String,
-        /// The type asked for, as `private_v4`.
+        /// The requested type, as `private_v4`.
         wanted: String,
     },
-    /// It is a block of addresses, which belongs to no single machine.
+    /// It is a block of addresses instead of one address.
     AddressBlock {
         /// The block, as `10.240.0.16/28`.
         block: String,
     },
-    /// The cloud's answer leaves out what decides it.
+    /// The response lacks a field that decides whether it matches.
     Incomplete {
         /// What is missing, as `its IP configuration has no properties`.
         what: Cow<'static, str>,
     },
-    /// It is not the primary interface or configuration, and only that one was asked for.
+    /// It isn't the primary interface or configuration, and only that one was requested.
     NotPrimary,
     /// It is attached to no instance.
     NotAttached,
-    /// It belongs to something else than what was asked for.
+    /// It belongs to another resource than the requested one.
     NotMember {
-        /// What it does not belong to.
+        /// The resource it doesn't belong to.
         of: String,
     },
-    /// It was in the list and gone a moment later.
+    /// It was deleted between list and get.
     Vanished,
     /// Another reason, in words.
     Other(Cow<'static, str>),
 }
 
 impl Exclusion {
-    /// The kind of the reason as one word, for counting and for JSON.
+    /// The code of the reason, for counts and JSON.
     pub fn code(&self) -> &'static str {
         match self {
             Self::TagMissing { .. } => "tag_missing",
@@ -107,13 +107,13 @@ impl fmt::Display for Exclusion {
                 write!(f, "tag `{tag}` is set on the {found_on}")
             }
             Self::NoAddress => f.write_str("no private address yet"),
-            Self::InstanceGone => f.write_str("its instance is gone"),
+            Self::InstanceGone => f.write_str("its instance was deleted"),
             Self::NotRunning { state } => write!(f, "its instance is {state}"),
             Self::OtherAddressType { found, wanted } => write!(f, "{found} is not {wanted}"),
             Self::AddressBlock { block } => {
                 write!(f, "{block} is a block of addresses, not one address")
             }
-            Self::Incomplete { what } => write!(f, "the answer is incomplete: {what}"),
+            Self::Incomplete { what } => write!(f, "the response is incomplete: {what}"),
             Self::NotPrimary => f.write_str("not primary"),
             Self::NotAttached => f.write_str("attached to no instance"),
             Self::NotMember { of } => write!(f, "not part of {of}"),

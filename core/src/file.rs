@@ -8,14 +8,13 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The time limit of [`read`] and [`read_text`]: a local file takes far less, one on a network
-/// file system that hangs would take forever.
+/// The time limit of [`read`] and [`read_text`], for files on a network file system that hangs.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The size limit for tokens, certificates and keys.
 pub const MAX_SECRET_FILE: u64 = 1 << 20;
 
-/// What a path may lead to.
+/// The kinds of files that are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {
@@ -29,7 +28,7 @@ pub enum FileKind {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct FileContents {
-    /// All of it. It may be a secret, so `Debug` doesn't show it.
+    /// The content. It may be a secret, so `Debug` doesn't show it.
     pub bytes: Vec<u8>,
     /// The metadata of the file that was opened.
     pub metadata: Metadata,
@@ -47,8 +46,8 @@ impl std::fmt::Debug for FileContents {
 ///
 /// # Errors
 ///
-/// `InvalidInput` when the path leads to something that `kind` excludes, `FileTooLarge` above
-/// `max_bytes`, `TimedOut` after `timeout`, and whatever the system reports.
+/// `InvalidInput` for a kind of file that `kind` excludes, `FileTooLarge` above `max_bytes`,
+/// `TimedOut` after `timeout`, and any error of the system.
 pub async fn read(
     path: impl Into<PathBuf>,
     kind: FileKind,
@@ -117,8 +116,8 @@ fn open(path: &Path, kind: FileKind) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     if kind == FileKind::Regular {
-        // Opening a named pipe would otherwise wait for its writer. A terminal must not become
-        // the controlling one. Neither flag changes how a regular file is read.
+        // Opening a named pipe would otherwise wait for its writer, and a terminal would become the
+        // controlling one. Neither flag affects regular files.
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         options.custom_flags(flags.bits().cast_signed());
     }

@@ -1,9 +1,9 @@
-//! The contract every provider of `cloud-autojoin` is written against.
+//! The interface that every provider of `cloud-autojoin` implements.
 //!
-//! A [`ProviderSpec`] builds a [`Provider`] from a [`ConfigString`] and a [`Context`]; asked with a
-//! [`Call`], it gives a [`Discovery`]: the nodes that matched, those that did not and why. What
-//! every provider needs stands here once: addresses, errors, secrets, the HTTP client, credentials'
-//! token cache and chain.
+//! A [`ProviderSpec`] builds a [`Provider`] from a [`ConfigString`] and a [`Context`];
+//! [`Provider::discover`] takes a [`Call`] and returns a [`Discovery`]: the nodes that matched, and
+//! the excluded ones with the reasons. The crate also has what every provider needs: addresses,
+//! errors, secrets, the HTTP client, and the token cache and chain of credentials.
 
 pub mod address;
 pub mod call;

@@ -1,4 +1,4 @@
-//! What a provider is: a row in the registry, and a configured value that can be asked.
+//! Providers: [`ProviderSpec`], a row of the registry, and [`Provider`], a configured instance.
 
 use std::fmt;
 
@@ -11,11 +11,10 @@ use crate::discovery::Discovery;
 use crate::error::Result;
 use crate::role::{CompareWithGoDiscover, WriteRole};
 
-/// A configured provider: everything it needs was checked when it was built.
+/// A configured provider, whose options were checked when it was built.
 ///
-/// It may keep state between calls (a token, a connection, what it learned of the cloud), so a
-/// watcher asks the same value again and again. Dropping the future of [`Provider::discover`] stops
-/// its work.
+/// It may keep state between calls (tokens, connections, cached metadata), so a watch reuses it for
+/// every poll. Dropping the future of [`Provider::discover`] cancels the call.
 #[async_trait]
 pub trait Provider: fmt::Debug + Send + Sync {
     /// The name as written after `provider=`.
@@ -32,28 +31,27 @@ pub trait Provider: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Asks the cloud once.
+    /// Runs one discovery.
     ///
-    /// The requests made are written into `call`, also when the answer is an error. Nothing matched
-    /// is `Ok`, with no address in it.
+    /// Requests are recorded in `call`, also on failure. A result without a match is `Ok`, with no
+    /// addresses in it.
     ///
     /// # Errors
     ///
-    /// Any variant of [`Error`](crate::Error) but `NothingMatched`, which the caller makes.
-    /// `Config` is for what only a call can show, such as a program that doesn't exist; the rest of
-    /// it is found by [`ProviderSpec::build`]. A list of which a part could not be read is an
-    /// error, never a short list.
+    /// Any variant of [`Error`](crate::Error) except `NothingMatched`, which the caller creates.
+    /// `Config` is for problems that only a call can find, such as a missing program; the others
+    /// are found by [`ProviderSpec::build`]. If a part of a list can't be read, the call fails; it
+    /// never returns a partial list.
     async fn discover(&self, call: &Call) -> Result<Discovery>;
 }
 
-/// Makes a provider of its options. It reads the options, adds the problems that only it can know,
-/// and returns all problems with [`Options::check`] before it makes anything.
+/// Builds a provider from its options. It reads the options, adds the problems that the key table
+/// can't express, and returns all problems with [`Options::check`].
 pub type BuildProvider = fn(&mut Options<'_>, &Context) -> Result<Box<dyn Provider>>;
 
-/// A provider as the registry knows it: its name, its keys, and how one is built from a join
-/// string.
+/// A row of the registry: a provider's name, its keys, and how to build it from a join string.
 ///
-/// Help, README, completions and the check of unknown keys all read this one table.
+/// Help, README, completions and the check of unknown keys use this table.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct ProviderSpec {
@@ -61,26 +59,26 @@ pub struct ProviderSpec {
     pub name: &'static str,
     /// The display name: `Example Cloud`.
     pub title: &'static str,
-    /// What it does, in one sentence.
+    /// A description in one sentence.
     pub summary: &'static str,
-    /// Every key it takes, in the order in which they are to be read.
+    /// The keys it accepts, in display order.
     pub keys: &'static [KeySpec],
-    /// Environment variables that hold a secret and stand in for no key: those of credential
-    /// sources. Programs that are run for the user don't inherit them.
+    /// Environment variables that hold a secret and aren't the default of a key: those of
+    /// credential sources. User-configured programs don't inherit them.
     pub secret_env: &'static [&'static str],
-    /// What else to know (permissions, environment), in paragraphs of plain text.
+    /// Further notes (permissions, environment), in paragraphs of plain text.
     pub notes: &'static str,
-    /// Makes one of its options, which were checked against `keys`; callers use
+    /// Builds the provider from options that were checked against `keys`; callers use
     /// [`ProviderSpec::build`].
     pub from_options: BuildProvider,
-    /// Writes the least role that a join string needs, where the cloud has such a thing.
+    /// Writes the least-privilege role that a join string needs, for clouds with roles.
     pub role: Option<WriteRole>,
-    /// Says what go-discover would do with a join string, for a provider that go-discover has too.
+    /// Describes what go-discover would do with a join string, for providers that it has too.
     pub go_discover: Option<CompareWithGoDiscover>,
 }
 
 impl ProviderSpec {
-    /// A provider with its name, its title, its keys and how it is built.
+    /// A provider with this name, title, key table and constructor.
     pub const fn new(
         name: &'static str,
         title: &'static str,
@@ -130,14 +128,14 @@ impl ProviderSpec {
         self
     }
 
-    /// The same provider, which writes roles.
+    /// The same provider with a writer of roles.
     #[must_use]
     pub const fn with_role(mut self, role: WriteRole) -> Self {
         self.role = Some(role);
         self
     }
 
-    /// The same provider, which knows what go-discover does.
+    /// The same provider with a comparison with go-discover.
     #[must_use]
     pub const fn with_go_discover(mut self, compare: CompareWithGoDiscover) -> Self {
         self.go_discover = Some(compare);

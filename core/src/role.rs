@@ -1,32 +1,31 @@
-//! The least role that a join string needs, as a document for whoever grants it.
+//! The least-privilege role that a join string needs, as a document.
 
 use crate::config::ConfigString;
 use crate::context::Context;
 use crate::error::Result;
 
-/// What a role is written for.
+/// The format of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RoleFormat {
-    /// What the cloud's own command line takes, such as JSON.
+    /// The format of the cloud's own command line, such as JSON.
     Native,
     /// Terraform, in HCL.
     Terraform,
 }
 
-/// A role, written out.
+/// A role as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RoleDocument {
-    /// The document, with its line end.
+    /// The document, with a final newline.
     pub text: String,
-    /// What to know before it is used, as placeholders to be filled in: sentences without a full
-    /// stop.
+    /// Notes for its user, such as placeholders to fill in: sentences without a full stop.
     pub notes: Vec<String>,
 }
 
 impl RoleDocument {
-    /// A document about which nothing needs to be known.
+    /// A document without notes.
     pub fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -42,7 +41,7 @@ impl RoleDocument {
     }
 }
 
-/// Writes the least role that a join string needs. Sends nothing.
+/// Writes the least-privilege role that a join string needs. Sends nothing.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Text that must not be seen: client secrets, tokens, keys.
+//! Secret text: client secrets, tokens, keys.
 
 use std::fmt;
 
@@ -6,9 +6,9 @@ use zeroize::Zeroizing;
 
 /// A secret text, wiped from memory when it is dropped.
 ///
-/// It has no `Display` and no `Serialize`, and its `Debug` says nothing of the value, so it cannot
-/// reach a log, an error or a metric by accident. [`Secret::expose`] is the one way to the text; a
-/// search for `expose(` finds every place that uses one.
+/// It has no `Display` and no `Serialize`, and its `Debug` doesn't show the value, so it can't
+/// reach a log, an error or a metric by accident. [`Secret::expose`] is the only access to the
+/// text, which makes every use easy to find.
 ///
 /// ```
 /// let secret = cloud_autojoin_core::Secret::new("hunter2");
@@ -19,12 +19,12 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes `text` as a secret.
+    /// Wraps `text`.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text itself, for the one place that sends it to its owner.
+    /// The text, for the code that sends it to its service.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -106,15 +106,15 @@ fn text_that_is_not_utf_8_is_refused_and_the_error_says_so() {
     for (input, text) in [
         (
             r#"k="\377""#,
-            "k: invalid syntax: the escapes spell bytes that are not UTF-8",
+            "k: invalid syntax: the escapes give bytes that aren't UTF-8",
         ),
         (
             r#"k="\xed\xa0\x80=""#,
-            "k: invalid syntax: the escapes spell bytes that are not UTF-8",
+            "k: invalid syntax: the escapes give bytes that aren't UTF-8",
         ),
         (
             r#"a=b "\xff"=c"#,
-            "a: error with key=value pair invalid syntax: the escapes spell bytes that are not UTF-8",
+            "a: error with key=value pair invalid syntax: the escapes give bytes that aren't UTF-8",
         ),
     ] {
         let error = ConfigString::parse(input).unwrap_err();

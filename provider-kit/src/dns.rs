@@ -156,7 +156,7 @@ impl DnsResolver for SystemResolver {
     }
 }
 
-/// What a failed query means.
+/// The error for a failed query.
 fn judge(name: &str, record: &'static str, error: NetError) -> DnsError {
     let name = name.to_owned();
     match error {

@@ -1,4 +1,4 @@
-//! Keys that mean the same for every provider that has them.
+//! Keys with the same meaning for every provider that has them.
 
 use crate::select::{AddressType, Interfaces, PowerState};
 use cloud_autojoin_core::config::{KeySpec, Values};

@@ -1,7 +1,7 @@
-//! How a provider of `cloud-autojoin` is written: everything that two of them share.
+//! Everything that two providers of `cloud-autojoin` share, and a guide to writing one.
 //!
-//! A provider turns a join string into one or a few API requests and the instances they list into
-//! addresses. It brings what only its cloud knows; the rest is here and in `cloud-autojoin-core`:
+//! A provider turns a join string into a few API requests, and the listed instances into addresses.
+//! It implements what is specific to its cloud; the rest is here and in `cloud-autojoin-core`:
 //!
 //! | a provider writes | with |
 //! |---|---|

@@ -200,7 +200,7 @@ mod tests {
             move || lines.clone()
         });
         let mut incomplete = Discovery::new("azure", "tag", Detail::Addresses);
-        incomplete.add_finding(Finding::new("the answer is incomplete").with_hint("try again"));
+        incomplete.add_finding(Finding::new("the response is incomplete").with_hint("try again"));
         let (incomplete, whole) = (
             Arc::new(incomplete),
             Arc::new(Discovery::new("azure", "tag", Detail::Addresses)),
@@ -218,7 +218,7 @@ mod tests {
             "once, and again when it is back: {text}"
         );
         assert!(
-            text.contains(r#"the answer is incomplete watch="servers" hint="try again""#),
+            text.contains(r#"the response is incomplete watch="servers" hint="try again""#),
             "{text}"
         );
     }

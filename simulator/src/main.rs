@@ -1,8 +1,8 @@
-//! `discover-sim`: a pretend cloud for people. Arguments in, exit status out.
+//! `discover-sim`: the command of the simulator.
 //!
-//! `run` starts a command in it, `serve` keeps it open for whoever comes, `worlds` shows what there
-//! is; `add`, `remove`, `replace` and `fault` change one that runs. Each has its file under
-//! `command/`.
+//! `run` starts a command with a simulated cloud, `serve` serves one until interrupted, `worlds`
+//! lists the worlds that ship; `add`, `remove`, `replace` and `fault` change a running simulator.
+//! Each has its file in `command/`.
 
 mod command {
     pub(crate) mod change;
@@ -25,10 +25,10 @@ use clap::{Parser, Subcommand};
 
 use command::{change, run, scripted, serve, worlds};
 
-/// Pretends to be a cloud, on this machine, from memory.
+/// Simulates a cloud on this machine.
 ///
-/// A join string, an agent or the Azure CLI can be tried in it without an account: nothing leaves
-/// the machine.
+/// Join strings, agents and the Azure CLI can be tried with it without an account; no request
+/// leaves the machine.
 #[derive(Debug, Parser)]
 #[command(name = "discover-sim", version, max_term_width = 100)]
 struct Arguments {
@@ -38,13 +38,13 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Runs a command in a pretend cloud and says afterwards what it asked
+    /// Runs a command in a simulated cloud and prints a summary of its requests
     Run(run::Run),
-    /// Keeps a pretend cloud open until interrupted
+    /// Serves a simulated cloud until interrupted
     Serve(serve::Serve),
     /// Serves recorded responses for small clouds, to a command or until interrupted
     Scripted(scripted::Scripted),
-    /// Lists the worlds that come with the program, or prints one
+    /// Lists the worlds that ship with the program, or prints one
     Worlds(worlds::Worlds),
     /// Adds an instance to a scale set of a running simulator and prints its name
     Add(change::Add),
@@ -56,7 +56,7 @@ enum Action {
     Fault(change::Fault),
 }
 
-/// What went wrong, in one line, and what to do about it.
+/// An error message in one line, with a hint.
 #[derive(Debug)]
 struct Failure {
     message: String,

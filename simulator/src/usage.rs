@@ -1,4 +1,4 @@
-//! What is printed for a command line that asks for help or is invalid.
+//! Prints help, and reports an invalid command line.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -11,10 +11,10 @@ use crate::{Arguments, Failure, print_failure};
 /// The exit code of invalid usage.
 const USAGE: u8 = 2;
 
-/// Prints the help, or what is wrong in the form of every other failure.
+/// Prints the help, or the error in the format of all other failures.
 pub(crate) fn report(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // A reader that has seen enough (`| head`) is no failure.
+        // A reader may close the pipe early, as `head` does.
         let _ = write!(std::io::stdout(), "{}", error.render());
         return ExitCode::SUCCESS;
     }

@@ -230,7 +230,7 @@ async fn an_answer_with_a_hole_that_costs_no_machine_is_a_warning() {
     let ended = discover(["explain", &text]).against(&simulator).run().await;
     let said = ended.stdout.replace("\n  ", " ");
     assert!(
-        said.contains("noticed: the answer for network interface `server-0` is incomplete")
+        said.contains("note: the answer for network interface `server-0` is incomplete")
             && said.contains("repair or delete it"),
         "{said}"
     );

@@ -158,7 +158,7 @@ async fn all_problems_are_said_at_once() {
 async fn an_empty_value_that_something_needs_is_named() {
     azure(
         r#"tag_name="" tag_value=b"#,
-        "`tag_name` is empty: give it a value or leave it out",
+        "`tag_name` is empty: give it a value or omit it",
         "add `tag_name=...`",
     )
     .await;
@@ -169,7 +169,7 @@ async fn an_empty_value_that_something_needs_is_named() {
     .env("ARM_SUBSCRIPTION_ID", NOMAD_CONSUL)
     .run()
     .await;
-    ended.is(1, "", "discover: `subscription_id` is empty: give it a value or leave it out\nhint: add `subscription_id=...`, or set `ARM_SUBSCRIPTION_ID`\n");
+    ended.is(1, "", "discover: `subscription_id` is empty: give it a value or omit it\nhint: add `subscription_id=...`, or set `ARM_SUBSCRIPTION_ID`\n");
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn tokens_are_not_sent_over_plain_http_to_another_machine() {
 
 #[tokio::test]
 async fn what_does_not_parse_is_told_in_go_discovers_words() {
-    let missing = r#"pairs are written key=value, one blank apart; a value with blanks goes in double quotes: key="a b" (single quotes do not count)"#;
+    let missing = r#"pairs are written key=value, separated by spaces; a value with spaces goes in double quotes: key="a b" (single quotes have no meaning)"#;
     addrs(&["provider=azure tag_name"]).await.is(
         1,
         "",
@@ -235,7 +235,7 @@ async fn what_does_not_parse_is_told_in_go_discovers_words() {
     addrs(&["provider=azure tag_value="]).await.is(
         1,
         "",
-        "discover: tag_value: missing value\nhint: leave the key out, or write key=\"\" for an empty value\n",
+        "discover: tag_value: missing value\nhint: omit the key, or write key=\"\" for an empty value\n",
     );
     addrs(&["provider=azure tag_name=a tag_name=b"]).await.is(
         1,

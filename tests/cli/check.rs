@@ -120,7 +120,7 @@ async fn a_good_string_is_told_what_it_asks_for() {
     );
     assert!(
         ended.stdout.starts_with(&format!(
-            "provider=azure resource_group=cluster subscription_id={NOMAD_CONSUL} vm_scale_set=consul-servers\nasks for: scale set `consul-servers` of resource group `cluster`\n"
+            "provider=azure resource_group=cluster subscription_id={NOMAD_CONSUL} vm_scale_set=consul-servers\nsearches for: scale set `consul-servers` of resource group `cluster`\n"
         )),
         "{ended:?}"
     );
@@ -211,7 +211,7 @@ async fn words_are_judged_as_one_string_and_several_strings_one_by_one() {
 
 #[tokio::test]
 async fn what_does_not_parse_in_a_file_is_named_with_its_line() {
-    let hint = "pairs are written key=value, one blank apart; a value with blanks goes in double quotes: key=\"a b\" (single quotes do not count)";
+    let hint = "pairs are written key=value, separated by spaces; a value with spaces goes in double quotes: key=\"a b\" (single quotes have no meaning)";
     for (contents, line, said) in [
         (
             "# seeds\nprovider=azure # here\ntag_name\n",
@@ -310,8 +310,8 @@ async fn a_secret_in_the_open_is_said_to_be_one_and_how_to_keep_it_out() {
     );
     let ended = check(&[&string]).await;
     assert_eq!(ended.status, Some(0));
-    let said = "warning: the secret in `client_secret` is in the open: arguments show in lists of processes, and agents log the strings they are configured with\n  \
-                hint: set `ARM_CLIENT_SECRET` instead, or keep the string in a file that the agent's user alone may read and write `@FILE`, or use an identity that needs no secret\n";
+    let said = "warning: the secret in `client_secret` is exposed: other users can see it in the process list, and agents log their join strings\n  \
+                hint: set `ARM_CLIENT_SECRET` instead, or keep the string in a file that only the agent's user can read and pass `@FILE`, or use an identity without a secret\n";
     assert!(
         ended.stdout.contains(said) && !ended.stdout.contains("canary"),
         "{ended:?}"
@@ -326,7 +326,7 @@ async fn a_secret_in_the_open_is_said_to_be_one_and_how_to_keep_it_out() {
     let with_file = || discover(["check", &path]).replace(file.path().display(), "FILE");
     mode(0o644);
     let open = with_file().run().await;
-    let said = "warning: the secret in `client_secret` is in the open: every user of this machine may read FILE\n  hint: chmod o-r FILE\n";
+    let said = "warning: the secret in `client_secret` is exposed: every user of this machine can read FILE\n  hint: chmod o-r FILE\n";
     assert!(
         open.stdout.contains(said) && !open.stdout.contains("canary"),
         "{open:?}"
@@ -410,10 +410,10 @@ async fn it_says_what_go_discover_would_have_done() {
             "provider=azure tag_name=a tag_value=b".to_owned(),
             "fails: `subscription_id not provided as argument or environment variable`",
         ),
-        (azure("tag_name"), "fails with the same words"),
+        (azure("tag_name"), "fails with the same message"),
         (
             r#"a="\xff""#.to_owned(),
-            "takes it, with bytes that spell no character",
+            "accepts it, with bytes that aren't UTF-8",
         ),
     ] {
         let ended = check(&[&string]).await;

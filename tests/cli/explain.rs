@@ -33,8 +33,9 @@ async fn people_see_each_interface_with_its_verdict_and_each_request_in_eighty_c
     ended.is(
         0,
         "\
-asked for tag `consul` = `server` on the network interface
-signed in by client secret of application `33333333-3333-4333-8333-333333333333`
+searched for tag `consul` = `server` on the network interface
+authenticated by client secret of application
+  `33333333-3333-4333-8333-333333333333`
 5 of 8 network interfaces are in
 all of them: resource group machines
 
@@ -132,7 +133,7 @@ async fn resources_can_be_selected_and_limited() {
     assert!(
         ended
             .stdout
-            .contains("\nand 2 more: a larger `--limit` shows them, `--only` selects\n"),
+            .contains("\n2 more; use a larger `--limit` or `--only`\n"),
         "{ended:?}"
     );
 
@@ -146,7 +147,7 @@ async fn resources_can_be_selected_and_limited() {
     explain(&["--only", "near", "-o", "mermaid"]).await.is(
         2,
         "",
-        "discover: `--only` and `--limit` don't apply to `--output mermaid`\nhint: leave them out, or use text or JSON\n",
+        "discover: `--only` and `--limit` don't apply to `--output mermaid`\nhint: omit them, or use text or JSON\n",
     );
     simulator.finish();
 }
@@ -161,7 +162,7 @@ async fn a_string_that_finds_nothing_ends_with_the_cause_and_the_string_that_wor
         .stdout
         .split_once("\n\nlikely cause: ")
         .unwrap_or_else(|| panic!("{ended:?}"));
-    assert!(end.starts_with("tag `consul` = `server` is set on the scale set `consul-servers`\nwhat to do: add `tag_on=scale_set`\n"), "{ended:?}");
+    assert!(end.starts_with("tag `consul` = `server` is set on the scale set `consul-servers`\nhint: add `tag_on=scale_set`\n"), "{ended:?}");
     let working = end
         .lines()
         .last()
@@ -212,7 +213,7 @@ async fn a_rule_that_leaves_everything_out_is_named() {
     assert_eq!(
         end,
         format!(
-            "5 of the network interfaces belong to what is asked for, and none\n  of them has an address of the type asked for\nwhat to do: leave `address_type=private_v6` out\n\
+            "5 of the network interfaces belong to what is asked for, and none\n  of them has an address of the type asked for\nhint: leave `address_type=private_v6` out\n\
              try: provider=azure subscription_id={TAGGED} tag_name=consul tag_value=server\n"
         )
     );
@@ -227,7 +228,7 @@ async fn a_rule_that_leaves_everything_out_is_named() {
         ended.status == Some(3)
             && ended
                 .stdout
-                .contains("\nwhat to do: leave `address_type=public_v4` out\n"),
+                .contains("\nhint: leave `address_type=public_v4` out\n"),
         "{ended:?}"
     );
     simulator.finish();
@@ -252,7 +253,7 @@ async fn a_rule_that_leaves_everything_out_is_named() {
     assert!(
         ended
             .stdout
-            .contains("\nwhat to do: leave `power_state=running` out\n"),
+            .contains("\nhint: leave `power_state=running` out\n"),
         "{ended:?}"
     );
     simulator.finish();
@@ -405,7 +406,7 @@ async fn a_call_that_failed_shows_what_was_asked_until_then() {
     assert_eq!(
         ended.stdout,
         "\
-asked for tag `consul` = `server` on the network interface
+searched for tag `consul` = `server` on the network interface
 
 request                                          status      time
 sign in as application                           200         N ms

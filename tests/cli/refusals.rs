@@ -89,7 +89,7 @@ async fn a_missing_permission_names_the_action_and_where_to_grant_it() {
                 "discover: cannot {operation}: status 403 `AuthorizationFailed`: The client '{CLIENT_ID}' with object id '33333333-aaaa-4333-8333-333333333333' \
                  does not have authorization to perform action '{action}' over scope '{scope}' or the scope is invalid. \
                  If access was recently granted, please refresh your credentials. [request id ID]\n\
-                 hint: grant the action `{action}` over {place} to this identity (the role Reader has it); a new grant takes some minutes to count\n"
+                 hint: grant the action `{action}` over {place} to this identity (the role Reader has it); a new grant takes effect after some minutes\n"
             ),
         );
         simulator.finish();
@@ -205,7 +205,7 @@ async fn nothing_matched_exits_with_three_and_says_what_was_looked_at_and_the_li
     addrs(&simulator, &tags).run().await.is(
         3,
         "",
-        "discover: no address found for tag `consul` = `server` on the network interface: tag `consul` = `server` is set on the scale set `consul-servers`; looked at 14 network interfaces: 14 tag missing\n\
+        "discover: no address found for tag `consul` = `server` on the network interface: tag `consul` = `server` is set on the scale set `consul-servers`; examined 14 network interfaces: 14 tag missing\n\
          hint: add `tag_on=scale_set`\n",
     );
     simulator.with_world(|world| {
@@ -235,7 +235,7 @@ async fn nothing_matched_exits_with_three_and_says_what_was_looked_at_and_the_li
         3,
         "",
         "discover: no address found for tag `consul` = `servre` on the network interface: 6 of the network interfaces have tag `consul` with other values: `client`, `server`; \
-         none of 8 network interfaces has tag `consul` = `servre`; looked at 8 network interfaces: 6 tag differs, 2 tag missing; \
+         none of 8 network interfaces has tag `consul` = `servre`; examined 8 network interfaces: 6 tag differs, 2 tag missing; \
          did you mean `server`?\n",
     );
     simulator.finish();
@@ -247,9 +247,9 @@ async fn a_call_that_hangs_ends_at_its_deadline_and_says_what_it_waited_for() {
     for (endpoint, said) in [
         (
             Endpoint::Authority,
-            format!("the credential `client secret` failed: cannot sign in as application `{CLIENT_ID}`: the deadline passed before https://ENTRA answered"),
+            format!("the credential `client secret` failed: cannot sign in as application `{CLIENT_ID}`: the deadline passed before https://ENTRA responded"),
         ),
-        (Endpoint::Arm, "cannot list the virtual machines of scale set `consul-servers`: the deadline passed before http://ARM answered".to_owned()),
+        (Endpoint::Arm, "cannot list the virtual machines of scale set `consul-servers`: the deadline passed before http://ARM responded".to_owned()),
     ] {
         simulator.clear_faults();
         simulator.add_fault(Fault::hang().endpoint(endpoint));
@@ -259,7 +259,7 @@ async fn a_call_that_hangs_ends_at_its_deadline_and_says_what_it_waited_for() {
         };
         let asked = if endpoint == Endpoint::Arm { 3 } else { 1 };
         let ended = until_reached(run, |_| simulator.requests().iter().filter(|request| !request.faults.is_empty()).count() == asked).await;
-        ended.is(1, "", &format!("discover: {said}\nhint: try again, or allow more time with `--timeout`\n"));
+        ended.is(1, "", &format!("discover: {said}\nhint: retry, or allow more time with `--timeout`\n"));
     }
     simulator.finish();
 }
@@ -279,7 +279,7 @@ async fn throttling_beyond_the_deadline_says_when_to_come_back() {
     assert!(
         ended
             .stderr
-            .ends_with(" [request id ID]\nhint: throttled: come back in 90 s\n"),
+            .ends_with(" [request id ID]\nhint: throttled: retry in 90 s\n"),
         "{ended:?}"
     );
     simulator.finish();
@@ -324,7 +324,7 @@ async fn an_error_is_one_line_also_when_the_cloud_answers_with_a_page_of_html() 
     assert!(
         ended
             .stderr
-            .ends_with("; the service itself failed: try again in a while\n"),
+            .ends_with("; the service failed: retry later\n"),
         "{ended:?}"
     );
     simulator.finish();

@@ -278,7 +278,7 @@ async fn a_role_is_for_one_string_that_is_right() {
             "",
             "discover: `tag_value` is missing (`tag_name` is given)\nhint: add `tag_value=...`\n",
         );
-    let said = "discover: `--role` takes one join string\nhint: name one `@FILE`, or write the string's words\n";
+    let said = "discover: `--role` takes one join string\nhint: pass one `@FILE`, or the words of one string\n";
     discover([
         "check",
         "--role",
@@ -298,12 +298,12 @@ async fn a_role_is_for_one_string_that_is_right() {
         .is(
             2,
             "",
-            "discover: `--output terraform` is for roles\nhint: add `--role`\n",
+            "discover: `--output terraform` applies to roles only\nhint: add `--role`\n",
         );
     discover(["check", "--role", "--output", "text", "a=b"]).run().await.is(
         2,
         "",
-        "discover: a role is printed as JSON or for Terraform\nhint: leave `--output text` out\n",
+        "discover: a role is printed as JSON or as a Terraform resource\nhint: omit `--output text`\n",
     );
 }
 

@@ -115,9 +115,9 @@ async fn explain_shows_each_source() {
     let ended = discover(["explain", ONE, FAILING]).run().await;
     assert_eq!(ended.status, Some(1), "{ended:?}");
     for text in [
-        "asked for the addresses that `echo` prints",
+        "searched for the addresses that `echo` prints",
         "10.0.0.10",
-        "asked for the addresses that `false` prints",
+        "searched for the addresses that `false` prints",
     ] {
         assert!(ended.stdout.contains(text), "{text}: {ended:?}");
     }

@@ -27,7 +27,12 @@ async fn help_goes_to_standard_output_and_exits_with_zero_however_it_is_asked_fo
         );
     }
     let addrs = discover(["addrs", "--help"]).run().await;
-    assert!(addrs.stdout.contains("Exit status: 0 addresses printed, 1 failed, 2 wrong usage, 3 asked and nothing matched."), "{addrs:?}");
+    assert!(
+        addrs.stdout.contains(
+            "Exit status: 0 addresses printed, 1 failed, 2 invalid usage, 3 nothing matched."
+        ),
+        "{addrs:?}"
+    );
 }
 
 #[tokio::test]
@@ -94,12 +99,12 @@ async fn wrong_usage_reads_like_every_other_error() {
     discover(["adrs", "a=b"]).run().await.is(
         2,
         "",
-        "discover: unrecognized subcommand 'adrs'\nhint: a similar subcommand exists: 'addrs'; `discover --help` says what may be written\n",
+        "discover: unrecognized subcommand 'adrs'\nhint: a similar subcommand exists: 'addrs'; see `discover --help`\n",
     );
     discover(["check"]).run().await.is(
         2,
         "",
-        "discover: the following required arguments were not provided: <KEY=VALUE|@FILE|->...\nhint: `discover check --help` says what may be written\n",
+        "discover: the following required arguments were not provided: <KEY=VALUE|@FILE|->...\nhint: see `discover check --help`\n",
     );
 }
 
@@ -108,12 +113,12 @@ async fn quiet_wrong_usage_is_one_line() {
     discover(["-q", "adrs", "a=b"]).run().await.is(
         2,
         "",
-        "discover: unrecognized subcommand 'adrs'; `discover --help` says what may be written\n",
+        "discover: unrecognized subcommand 'adrs'; see `discover --help`\n",
     );
     discover(["-q", "addrs", "--timeout=0s"]).run().await.is(
         2,
         "",
-        "discover: invalid value '0s' for '--timeout <DURATION>': must be a duration such as 30s, 1m30s, 1.5h, above zero; `discover addrs --help` says what may be written\n",
+        "discover: invalid value '0s' for '--timeout <DURATION>': must be a duration such as 30s, 1m30s, 1.5h, above zero; see `discover addrs --help`\n",
     );
 }
 
@@ -146,10 +151,7 @@ async fn a_number_that_cannot_be_used_is_said_to_be_one_of_a_range() {
             "discover: invalid value 'few' for '--limit <NUMBER>': must be a whole number from 0 to 1000000\n",
         ),
     ] {
-        let help = format!(
-            "hint: `discover {} --help` says what may be written\n",
-            words[0]
-        );
+        let help = format!("hint: see `discover {} --help`\n", words[0]);
         discover(words)
             .run()
             .await

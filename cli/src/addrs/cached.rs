@@ -15,7 +15,7 @@ use cloud_autojoin::{
 use crate::arguments::{Addrs, OutputFormat};
 use crate::cache::Settings;
 use crate::output;
-use crate::question::{self, Asked, Strings};
+use crate::query::{self, QueryResult, Strings};
 use crate::report::Reporter;
 use crate::status::Status;
 
@@ -27,7 +27,7 @@ pub(crate) fn fresh(arguments: &Addrs, settings: &Settings, reporter: &Reporter)
     }
     let registry = Registry::compiled_in();
     // What is wrong is reported by the call that follows.
-    let strings = join_string::read_all_blocking(&arguments.question.words, &registry).ok()?;
+    let strings = join_string::read_all_blocking(&arguments.query.words, &registry).ok()?;
     let cache = Cache::open_existing(&settings.directory).ok()??;
     let query = Query::new(configs(&strings), &registry, &Env::Process)?;
     let session = Session {
@@ -44,19 +44,19 @@ pub(super) async fn run(arguments: &Addrs, settings: &Settings, reporter: &Repor
     let clock = Clock::system();
     let started = Now::at(clock.wall());
     let registry = Registry::compiled_in();
-    let question = &arguments.question;
-    let call = Call::new(&clock, question.timeout.0).with_detail(Detail::Addresses);
+    let query = &arguments.query;
+    let call = Call::new(&clock, query.timeout.0).with_detail(Detail::Addresses);
     let session = Session {
         arguments,
         settings,
         registry: &registry,
         reporter,
     };
-    let words = &question.words;
+    let words = &query.words;
     let strings = match join_string::read_all(words, FileKind::Any, &registry, &call).await {
         Ok(strings) => strings,
         Err(error) => {
-            return super::report(question::not_asked(call, error), arguments, reporter);
+            return super::report(query::failed(call, error), arguments, reporter);
         }
     };
     let env = Env::Recorded(EnvRecord::new(Env::Process));
@@ -71,7 +71,7 @@ pub(super) async fn run(arguments: &Addrs, settings: &Settings, reporter: &Repor
             Err(error) => session.warn_of_cache(&error),
         }
         if let Some(lock) = &mut lock {
-            // Another process may have asked while this one waited.
+            // Another process may have polled while this one waited.
             if let Some(status) = session.print_fresh(entry, &strings) {
                 return status;
             }
@@ -82,10 +82,10 @@ pub(super) async fn run(arguments: &Addrs, settings: &Settings, reporter: &Repor
             }
         }
     }
-    let asked = question::ask_strings(strings, question, env, &registry, &call, reporter).await;
+    let results = query::run_strings(strings, query, env, &registry, &call, reporter).await;
     match entry {
-        Some(entry) => session.finish(asked, &entry, lock),
-        None => super::report(asked, arguments, reporter),
+        Some(entry) => session.finish(results, &entry, lock),
+        None => super::report(results, arguments, reporter),
     }
 }
 
@@ -120,7 +120,7 @@ impl Session<'_> {
 
     /// A call that settles for some sources may work where one that needs all fails.
     fn requires(&self) -> &'static str {
-        match self.arguments.question.require() {
+        match self.arguments.query.require() {
             Require::All => "all",
             Require::Any => "any",
         }
@@ -134,9 +134,9 @@ impl Session<'_> {
         if !is_fresh || !is_enough {
             return None;
         }
-        let strict = self.arguments.question.strict;
+        let strict = self.arguments.query.strict;
         for (config, _) in strings {
-            question::check_unknown_keys(self.registry, config, strict, self.reporter).ok()?;
+            query::check_unknown_keys(self.registry, config, strict, self.reporter).ok()?;
         }
         tracing::debug!(age = ?result.age, "a result of an earlier call is fresh enough");
         Some(self.print(&result))
@@ -151,16 +151,21 @@ impl Session<'_> {
     }
 
     /// Stores a good result, or uses an earlier one instead of a failure.
-    fn finish(&self, asked: Vec<Asked>, entry: &CacheEntry, lock: Option<CacheLock>) -> Status {
-        let scopes = asked.iter().map(|asked| asked.source.scope.clone());
+    fn finish(
+        &self,
+        results: Vec<QueryResult>,
+        entry: &CacheEntry,
+        lock: Option<CacheLock>,
+    ) -> Status {
+        let scopes = results.iter().map(|result| result.source.scope.clone());
         let scope = sources::merge_scopes(scopes);
-        let failures: Vec<Failure> = asked.iter().filter_map(Failure::of).collect();
-        let is_failed = match self.arguments.question.require() {
+        let failures: Vec<Failure> = results.iter().filter_map(Failure::of).collect();
+        let is_failed = match self.arguments.query.require() {
             Require::All => !failures.is_empty(),
-            Require::Any => failures.len() == asked.len(),
+            Require::Any => failures.len() == results.len(),
         };
         if !is_failed {
-            let good = asked.iter().map(|asked| asked.source.answer.as_ref());
+            let good = results.iter().map(|result| result.source.answer.as_ref());
             // A part is not the whole, whoever settled for it.
             if let Ok(discoveries) = good.collect::<Result<Vec<&Discovery>, _>>()
                 && failures.is_empty()
@@ -168,7 +173,7 @@ impl Session<'_> {
             {
                 self.warn_of_cache(&error);
             }
-            return super::report(asked, self.arguments, self.reporter);
+            return super::report(results, self.arguments, self.reporter);
         }
         let shared = SharedFailure::new(
             failures
@@ -188,7 +193,7 @@ impl Session<'_> {
         let stale = is_outage.then(|| self.stale(entry, |result| result.differing(scope)));
         match stale.flatten() {
             Some(result) => self.print_stale(&result, &shared),
-            None => super::report(asked, self.arguments, self.reporter),
+            None => super::report(results, self.arguments, self.reporter),
         }
     }
 
@@ -208,7 +213,7 @@ impl Session<'_> {
             }
         }
         let message = format!(
-            "another process asked at the same time and failed: {}",
+            "another process polled at the same time and failed: {}",
             failure.message
         );
         self.reporter.error(&message, failure.hint.as_deref());
@@ -264,8 +269,8 @@ struct Failure {
 }
 
 impl Failure {
-    fn of(asked: &Asked) -> Option<Self> {
-        let source = &asked.source;
+    fn of(result: &QueryResult) -> Option<Self> {
+        let source = &result.source;
         let error = match &source.answer {
             Ok(discovery) if discovery.matched() > 0 => return None,
             Ok(discovery) => {
@@ -278,7 +283,7 @@ impl Failure {
             }
             Err(error) => error,
         };
-        let label = if asked.is_only {
+        let label = if result.is_only {
             String::new()
         } else {
             format!("{}: ", source.label)

@@ -1,4 +1,4 @@
-//! What is Go's in the command line: flags with one dash, truth values, durations.
+//! Go's conventions on the command line: flags with one dash, booleans, durations.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use cloud_autojoin::config::value::Value;
 use cloud_autojoin::config::{KeySpec, Values};
 
-/// A duration that prints as it is written on the command line.
+/// A duration that is displayed as it's written on the command line.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GoDuration(pub(crate) Duration);
 
@@ -51,7 +51,7 @@ fn usual(word: &str) -> Option<OsString> {
 
 const FLAG: KeySpec = KeySpec::new("flag", "");
 
-// The messages do not repeat what was written: `usage.rs` decides whether it may be.
+// Messages don't repeat the input: `usage.rs` decides whether it can be shown.
 
 /// Reads one of Go's spellings of a boolean.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {

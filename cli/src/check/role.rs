@@ -1,4 +1,4 @@
-//! `discover check --role`: the least role that a join string needs.
+//! `discover check --role`: the least-privilege role that a join string needs.
 
 use cloud_autojoin::{
     Call, Clock, ConfigError, ConfigProblem, Registry, Result, RoleDocument, RoleFormat,
@@ -18,8 +18,8 @@ pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
         Some(CheckFormat::Terraform) => RoleFormat::Terraform,
         Some(CheckFormat::Text) => {
             reporter.error(
-                "a role is printed as JSON or for Terraform",
-                Some("leave `--output text` out"),
+                "a role is printed as JSON or as a Terraform resource",
+                Some("omit `--output text`"),
             );
             return Status::Usage;
         }
@@ -27,7 +27,7 @@ pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
     if !are_words_of_one(&arguments.strings) {
         reporter.error(
             "`--role` takes one join string",
-            Some("name one `@FILE`, or write the string's words"),
+            Some("pass one `@FILE`, or the words of one string"),
         );
         return Status::Usage;
     }

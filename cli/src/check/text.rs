@@ -1,52 +1,55 @@
-//! Judgements for people: a paragraph each.
+//! The text output: one paragraph per report.
 
 use std::fmt::Write as _;
 
-use super::judgement::{Judgement, Remark};
+use super::report::{CheckReport, Diagnostic};
 
-/// All judgements.
-pub(super) fn of(judgements: &[Judgement]) -> String {
+/// Formats all reports.
+pub(super) fn of(reports: &[CheckReport]) -> String {
     let number = |index: usize| {
-        if judgements.len() > 1 {
+        if reports.len() > 1 {
             format!("string {}: ", index + 1)
         } else {
             String::new()
         }
     };
-    judgements
+    reports
         .iter()
         .enumerate()
-        .map(|(index, judgement)| one(&number(index), judgement))
+        .map(|(index, report)| one(&number(index), report))
         .collect::<Vec<_>>()
         .join("\n")
 }
 
-fn one(number: &str, judgement: &Judgement) -> String {
-    let shown = &judgement.shown;
+fn one(number: &str, report: &CheckReport) -> String {
+    let shown = &report.shown;
     let mut text = String::new();
     match &shown.string {
         Some(string) => _ = writeln!(text, "{number}{string}"),
         None => text.push_str(number),
     }
-    let mut say = |kind: &str, remark: &Remark| {
-        let _ = writeln!(text, "{kind}: {}", remark.message);
-        if let Some(hint) = &remark.hint {
+    let mut print = |kind: &str, diagnostic: &Diagnostic| {
+        let _ = writeln!(text, "{kind}: {}", diagnostic.message);
+        if let Some(hint) = &diagnostic.hint {
             let _ = writeln!(text, "  hint: {hint}");
         }
     };
-    shown.refusal.iter().for_each(|remark| say("error", remark));
-    judgement
+    shown
+        .refusal
+        .iter()
+        .for_each(|diagnostic| print("error", diagnostic));
+    report
         .problems()
         .iter()
-        .for_each(|remark| say("error", remark));
-    judgement
+        .for_each(|diagnostic| print("error", diagnostic));
+    report
         .warnings()
         .iter()
-        .for_each(|remark| say("warning", remark));
+        .for_each(|diagnostic| print("warning", diagnostic));
     if let Some(subject) = &shown.subject {
-        let _ = writeln!(text, "asks for: {subject}");
+        let _ = writeln!(text, "searches for: {subject}");
     }
-    for line in judgement.go_discover() {
+    for line in report.go_discover() {
         let _ = writeln!(text, "go-discover: {line}");
     }
     text

@@ -1,9 +1,9 @@
-//! Bash: it takes words apart at `=` and `:`, and completes the last piece.
+//! Bash, which splits words at `=` and `:` and completes the last part.
 
 use std::fmt::Write as _;
 
-/// The generated script behind a function that puts words together before it and takes the answers
-/// apart after it.
+/// The generated script with a wrapper function that joins the parts of words before completion and
+/// splits the replies after it.
 pub(super) fn script(generated: &str) -> String {
     let mut kinds = String::new();
     for (option, words) in super::kinds()

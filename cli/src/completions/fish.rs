@@ -1,4 +1,4 @@
-//! Fish: the generator says nothing of words that are no options, so fish would offer files.
+//! Fish: the generator doesn't describe positional arguments, so fish would complete file names.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use cloud_autojoin::Registry;
 
 use super::{JOIN_STRINGS, JoinWord};
 
-/// The generated script with the values of words, and of options whose values have several parts.
+/// The generated script with the values of positional arguments and of options with several parts.
 pub(super) fn script(generated: &str, words: &[JoinWord], registry: &Registry) -> String {
     let mut script = generated.to_owned();
     let shells: Vec<String> = <clap_complete::Shell as clap::ValueEnum>::value_variants()

@@ -1,5 +1,5 @@
-//! A picture of an answer in Mermaid's language: parents -> node -> address. What is out is drawn
-//! with dashes, and its reason in place of the address.
+//! A result as a Mermaid flowchart: parents -> node -> address. An excluded node has a dashed arrow
+//! to its reason instead of an address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use cloud_autojoin::escape::{is_terminal_control, printable};
 use cloud_autojoin::{Discovery, Node};
 
-/// The picture. Things that are there twice are drawn once.
+/// The flowchart. Repeated elements are drawn once.
 pub(super) fn of(discoveries: &[&Discovery]) -> String {
     let mut picture = Picture::default();
     for node in discoveries.iter().flat_map(|discovery| discovery.nodes()) {
@@ -32,7 +32,7 @@ pub(super) fn of(discoveries: &[&Discovery]) -> String {
     text
 }
 
-/// What a thing is, by which its outline is chosen.
+/// The outline of an element.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Shape {
     /// A parent of a parent.
@@ -58,7 +58,7 @@ impl Shape {
 
 #[derive(Default)]
 struct Picture {
-    /// In the order in which they were met; the index is the name of the thing.
+    /// In order of appearance; the index is the element's name.
     things: Vec<(Shape, String)>,
     known: BTreeMap<(Shape, String), usize>,
     arrows: Vec<(usize, usize, bool)>,
@@ -97,7 +97,7 @@ impl Picture {
         }
     }
 
-    /// Draws a thing, once by its identity, and the arrow to it.
+    /// Draws an element, once per key, and the arrow to it.
     fn step(
         &mut self,
         from: Option<usize>,
@@ -122,7 +122,7 @@ impl Picture {
     }
 }
 
-/// Text inside the quotes of a label: Mermaid knows HTML's entities there, with `#` for `&`.
+/// Text inside the quotes of a label, where Mermaid accepts HTML entities with `#` instead of `&`.
 fn escaped(label: &str) -> String {
     let mut text = String::new();
     for letter in label.chars() {

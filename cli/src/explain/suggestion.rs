@@ -1,9 +1,9 @@
-//! The join string that would have worked.
+//! The join string that would work.
 
 use cloud_autojoin::{ConfigString, Discovery, Registry, join_string};
 
-/// The string with the changes of the most telling finding that has some, secrets masked; none if
-/// no finding has any.
+/// The string with the changes of the most relevant finding that has any, secrets masked; `None` if
+/// no finding has changes.
 pub(super) fn of(discovery: &Discovery, config: &ConfigString) -> Option<String> {
     let finding = discovery
         .findings()

@@ -1,5 +1,5 @@
-//! An explanation for people: what was asked, each thing looked at with its verdict, each request,
-//! and what to do.
+//! An explanation as text: what was searched for, each examined resource with its result, each
+//! request, and what to do.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -13,19 +13,22 @@ use comfy_table::{
 use super::{Explanation, Rows};
 use crate::terminal::{Colour, Width};
 
-/// The explanation. Lines are at most `width` long if there is one, as far as what is in them can
-/// be broken.
+/// The explanation, with lines of at most `width` where they can be wrapped.
 pub(super) fn of(explanation: &Explanation<'_>, width: Width, colour: Colour) -> String {
     let mut text = String::new();
     if let Some(subject) = explanation.subject {
-        let _ = writeln!(text, "{}", width.wrapped(&format!("asked for {subject}")));
+        let _ = writeln!(
+            text,
+            "{}",
+            width.wrapped(&format!("searched for {subject}"))
+        );
     }
     if let Some(discovery) = explanation.discovery {
         if let Some(identity) = discovery.identity() {
             let _ = writeln!(
                 text,
                 "{}",
-                width.wrapped(&format!("signed in by {identity}"))
+                width.wrapped(&format!("authenticated by {identity}"))
             );
         }
         text.push_str(&nodes(discovery, explanation.rows, width, colour));
@@ -61,8 +64,7 @@ impl Column {
     }
 }
 
-/// The columns that these nodes fill: what they are, what they are part of, innermost first, and
-/// their attributes.
+/// The columns of these nodes: their kinds, their parents, innermost first, and their attributes.
 fn columns(nodes: &[&Node]) -> Vec<Column> {
     let mut columns = Vec::new();
     let mut add = |column| {
@@ -86,8 +88,7 @@ fn columns(nodes: &[&Node]) -> Vec<Column> {
     columns
 }
 
-/// The things looked at: those that are in, by address, then the others in the order in which they
-/// were met.
+/// The examined nodes: matching ones by address, then the others in order of appearance.
 fn nodes(discovery: &Discovery, rows: Rows, width: Width, colour: Colour) -> String {
     let kinds: BTreeSet<&str> = discovery.nodes().iter().map(|node| node.kind).collect();
     let kind = if kinds.len() == 1 {
@@ -115,7 +116,7 @@ fn nodes(discovery: &Discovery, rows: Rows, width: Width, colour: Colour) -> Str
         return text;
     }
 
-    // What is the same for all is said once, above.
+    // Values that all nodes share are printed once, above the table.
     let (same, differing): (Vec<_>, Vec<_>) = columns(&nodes).into_iter().partition(|column| {
         nodes.len() > 1
             && nodes
@@ -171,15 +172,13 @@ fn nodes(discovery: &Discovery, rows: Rows, width: Width, colour: Colour) -> Str
         let _ = writeln!(
             text,
             "{}",
-            width.wrapped(&format!(
-                "and {more} more: a larger `--limit` shows them, `--only` selects"
-            ))
+            width.wrapped(&format!("{more} more; use a larger `--limit` or `--only`"))
         );
     }
     text
 }
 
-/// Lets the reasons be broken rather than the names, as long as there is some room for reasons.
+/// Wraps the reasons rather than the names, as long as there is enough width for reasons.
 fn keep_names_whole(table: &mut Table, width: Width) {
     const REASONS: u16 = 14;
     const PADDING: u16 = 2;
@@ -210,7 +209,7 @@ fn requests(requests: &[RequestRecord], width: Width) -> String {
     ]);
     for request in requests {
         let attempt = if request.attempt > 1 {
-            format!(" (try {})", request.attempt)
+            format!(" (attempt {})", request.attempt)
         } else {
             String::new()
         };
@@ -232,7 +231,7 @@ fn requests(requests: &[RequestRecord], width: Width) -> String {
     trimmed(&table) + "\n"
 }
 
-/// The last lines: what was noticed, the most likely cause, and the string that would work.
+/// The last lines: the findings, the most likely cause, and the string that would work.
 fn conclusion(explanation: &Explanation<'_>, width: Width) -> String {
     let mut text = String::new();
     let found = explanation
@@ -250,7 +249,7 @@ fn conclusion(explanation: &Explanation<'_>, width: Width) -> String {
         let _ = writeln!(
             text,
             "{}",
-            width.wrapped(&format!("noticed: {}{hint}", finding.message))
+            width.wrapped(&format!("note: {}{hint}", finding.message))
         );
     }
     if let Some(cause) = cause {
@@ -260,7 +259,7 @@ fn conclusion(explanation: &Explanation<'_>, width: Width) -> String {
             width.wrapped(&format!("likely cause: {}", cause.message))
         );
         if let Some(hint) = &cause.hint {
-            let _ = writeln!(text, "{}", width.wrapped(&format!("what to do: {hint}")));
+            let _ = writeln!(text, "{}", width.wrapped(&format!("hint: {hint}")));
         }
     }
     if let Some(suggestion) = &explanation.suggestion {
@@ -285,7 +284,7 @@ fn plain_table(width: Width) -> Table {
     table
 }
 
-/// The table without the blanks that cells are filled up with at the end of lines.
+/// The table without trailing spaces.
 fn trimmed(table: &Table) -> String {
     table
         .lines()

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use crate::arguments::Watch;
 
 impl Watch {
-    /// The same configuration as a file would hold it.
+    /// The configuration as a file would contain it.
     ///
     /// # Errors
     ///

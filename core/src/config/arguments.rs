@@ -1,6 +1,6 @@
-//! A join string as a command line gives it: in pieces, after a shell has taken the quotes off.
+//! Join strings from command-line arguments, after a shell has split them and removed quotes.
 //!
-//! The rule stands on [`ConfigString::from_arguments`](super::ConfigString::from_arguments).
+//! [`ConfigString::from_arguments`](super::ConfigString::from_arguments) documents the rules.
 
 use super::error::ParseError;
 use super::escape::write_quoted;
@@ -15,8 +15,7 @@ pub(super) fn parse(
         Ok(config) => return Ok(config),
         Err(error) => error,
     };
-    // One argument is the whole join string: there is no second quoting to undo, and the plain
-    // error says most.
+    // One argument is the whole join string, and its plain error is the most helpful one.
     if arguments
         .iter()
         .filter(|argument| !argument.trim().is_empty())
@@ -53,9 +52,9 @@ fn pair_taken_whole(argument: &str) -> Option<(&str, &str)> {
     (key_is_plain && value_is_plain && !holds_another_pair(start)).then_some((key, value))
 }
 
-/// Whether a word after a blank, followed by `=`, looks like the next key. A value such as `a b=c
-/// d` cannot be told from two pairs, and a wrong guess would move a secret into an option that is
-/// shown.
+/// Whether a word after a space, followed by `=`, looks like another key. A value such as `a b=c d`
+/// can't be distinguished from two pairs, and a wrong guess would move a secret into an option that
+/// is shown.
 fn holds_another_pair(value: &str) -> bool {
     value.match_indices('=').any(|(at, _)| {
         value[..at]

@@ -1,16 +1,14 @@
-//! What is wrong with a join string: [`ParseError`], in go-discover's words.
+//! Syntax errors of join strings: [`ParseError`], in go-discover's words.
 //!
-//! Problems with the value of one option (no duration, no GUID, ...) are `ValueError`, in
-//! `value.rs`.
+//! Invalid values of single options are `ValueError`, in `value.rs`.
 
 use std::fmt;
 
 /// A join string that does not follow the grammar.
 ///
-/// `Display` is go-discover's text to the letter (without its `discover: ` in front), so that what
-/// people search for stays what they find. That text repeats a key, and when a secret was not
-/// quoted the "key" may be a piece of it: **print [`redacted`](Self::redacted) wherever the text is
-/// kept**. `Debug` does.
+/// `Display` is exactly go-discover's text (without its prefix `discover: `), so that users can
+/// search for it. The text repeats a key, which may be a part of an unquoted secret: **print
+/// [`redacted`](Self::redacted) wherever the text is stored**. `Debug` does.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ParseError {
     kind: ParseErrorKind,
@@ -19,18 +17,18 @@ pub struct ParseError {
     pair: usize,
 }
 
-/// Where in a pair the problem was met; go-discover words the same fault differently.
+/// Where in a pair the problem is; go-discover's text depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Key,
     Value,
 }
 
-/// The ways a join string can be wrong.
+/// The kinds of syntax errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ParseErrorKind {
-    /// A `=` stands where a key should: the value before it has one and is not in quotes (`a=b=c`).
+    /// A `=` in the place of a key, because the unquoted value before it contains `=` (`a=b=c`).
     EqualsInValue,
     /// A key without `=` (`a b=c`).
     MissingEquals,
@@ -42,16 +40,16 @@ pub enum ParseErrorKind {
     UnbalancedQuotes,
     /// The string ends inside double quotes, right after a backslash.
     UnterminatedEscape,
-    /// Text in double quotes has an escape that a Go string literal does not know, or a line end.
+    /// Text in double quotes contains a newline or an escape that isn't valid in a Go string
+    /// literal.
     InvalidEscape,
-    /// Escapes in double quotes spell bytes that are not UTF-8 (`"\xff"`). go-discover takes them;
-    /// no option of any provider has a use for them.
+    /// Escapes in double quotes give bytes that aren't UTF-8 (`"\xff"`). go-discover accepts them;
+    /// no option of any provider can use them.
     EscapesNotUtf8,
-    /// The input itself is not UTF-8. go-discover reads each such byte as U+FFFD, and so asks for a
-    /// name that nobody wrote. Only [`ConfigString::parse_bytes`](super::ConfigString::parse_bytes)
-    /// can return this.
+    /// The input isn't UTF-8. go-discover reads each such byte as U+FFFD and searches for the wrong
+    /// name. Only [`ConfigString::parse_bytes`](super::ConfigString::parse_bytes) returns this.
     InputNotUtf8 {
-        /// Number of good bytes before the first bad one.
+        /// The number of valid bytes before the first invalid one.
         valid_up_to: usize,
     },
 }
@@ -66,23 +64,23 @@ impl ParseError {
         }
     }
 
-    /// What is wrong.
+    /// The kind of error.
     pub fn kind(&self) -> ParseErrorKind {
         self.kind
     }
 
-    /// The key that the text names: the one being read, or the one before where the next has not
-    /// begun; empty before the first. May be a piece of a secret that was not quoted.
+    /// The key in the text: the current one, or the previous one if no other has begun; empty
+    /// before the first. May be a part of an unquoted secret.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// Which pair of the string is wrong, counted from 1; 0 where no key had been read.
+    /// The number of the invalid pair, from 1; 0 if no key was read.
     pub fn pair(&self) -> usize {
         self.pair
     }
 
-    /// The same problem without a word of the input, for logs: `missing '=' (pair 3 of the join
+    /// The same error without any part of the input, for logs: `missing '=' (pair 3 of the join
     /// string)`.
     pub fn redacted(&self) -> impl fmt::Display + '_ {
         Redacted(self)
@@ -95,11 +93,9 @@ impl ParseError {
                 r#"a value with `=` in it goes in double quotes: key="abc==" (in a shell: 'key="abc=="')"#
             }
             ParseErrorKind::MissingEquals => {
-                r#"pairs are written key=value, one blank apart; a value with blanks goes in double quotes: key="a b" (single quotes do not count)"#
+                r#"pairs are written key=value, separated by spaces; a value with spaces goes in double quotes: key="a b" (single quotes have no meaning)"#
             }
-            ParseErrorKind::MissingValue => {
-                r#"leave the key out, or write key="" for an empty value"#
-            }
+            ParseErrorKind::MissingValue => r#"omit the key, or write key="" for an empty value"#,
             ParseErrorKind::DuplicateKey => "keep one of the two",
             ParseErrorKind::UnbalancedQuotes => {
                 r#"close the double quote; a quote inside quotes is written \""#
@@ -117,7 +113,7 @@ impl ParseError {
 }
 
 impl ParseErrorKind {
-    /// The part of the text that the kind alone decides.
+    /// The part of the text that depends only on the kind.
     fn words(self) -> &'static str {
         match self {
             Self::EqualsInValue => "equals in key's value, enclosing double-quote needed",
@@ -127,7 +123,7 @@ impl ParseErrorKind {
             Self::UnbalancedQuotes => "unbalanced quotes",
             Self::UnterminatedEscape => "unterminated escape sequence",
             Self::InvalidEscape => "invalid syntax",
-            Self::EscapesNotUtf8 => "invalid syntax: the escapes spell bytes that are not UTF-8",
+            Self::EscapesNotUtf8 => "invalid syntax: the escapes give bytes that aren't UTF-8",
             Self::InputNotUtf8 { .. } => "the join string is not UTF-8",
         }
     }

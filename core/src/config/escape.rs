@@ -1,7 +1,7 @@
-//! Quoted text, both ways: the escapes of a Go string literal.
+//! Quoted text, with the escapes of a Go string literal.
 //!
-//! [`unquote`] reads what stands between the quotes, [`write_text`] writes a key or value so that
-//! it reads back as itself. Where the quotes begin and end is the business of `lexer.rs`.
+//! [`unquote`] decodes the text between quotes, [`write_text`] writes a key or value so that it
+//! parses back to itself. `lexer.rs` finds the quotes.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -9,16 +9,16 @@ use std::fmt::{self, Write};
 use icu_properties::CodePointMapData;
 use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
 
-/// Why text between quotes is no text.
+/// Why quoted text can't be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Malformed {
-    /// An escape that Go does not know, or a line end.
+    /// An escape that isn't valid in Go, or a newline.
     Escape,
     /// `\x..` or `\ooo` gave bytes that are not UTF-8. Go keeps such bytes; a Rust `String` cannot.
     NotUtf8,
 }
 
-/// Reads the text between (not including) double quotes.
+/// Decodes the text between double quotes.
 pub(super) fn unquote(inside: &str) -> Result<Cow<'_, str>, Malformed> {
     if inside.contains('\n') {
         return Err(Malformed::Escape);
@@ -117,9 +117,8 @@ pub(super) fn write_quoted(out: &mut impl Write, text: &str) -> fmt::Result {
     out.write_char('"')
 }
 
-/// What Go prints as it is: letters, marks, numbers, punctuation, symbols, and of all white space
-/// the blank alone. Go 1.27 and this table may stand on different Unicode versions; an escape more
-/// or less reads back the same.
+/// What Go prints unescaped: letters, marks, numbers, punctuation, symbols, and the space. Go 1.27
+/// and this table may have different Unicode versions; the text parses back the same either way.
 fn is_printable(character: char) -> bool {
     if character.is_ascii() {
         return matches!(character, ' '..='~');

@@ -1,8 +1,7 @@
-//! The options of a provider, described once: [`KeySpec`], and how a key is looked up in a table of
-//! them.
+//! Key tables: [`KeySpec`] describes an option of a provider.
 //!
-//! Parser, help, man page, README and tests read the same table. How the text of an option becomes
-//! a typed value is in [`value`](super::value).
+//! Parser, help, man page, README and tests use the same table. [`value`](super::value) converts
+//! the text of an option to a typed value.
 
 use std::fmt;
 
@@ -27,38 +26,39 @@ use super::PROVIDER;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeySpec {
-    /// The key as it is written, `tag_name`; for a family of keys what they begin with, `tag.`.
+    /// The key, `tag_name`; for a family of keys their prefix, `tag.`.
     pub name: &'static str,
-    /// What follows the name in a family of keys, for people: `NAME`. None for a single key.
+    /// The placeholder after the prefix of a family, for help: `NAME`. `None` for a single key.
     pub placeholder: Option<&'static str>,
     /// Other spellings, such as go-discover's where it differs.
     pub aliases: &'static [&'static str],
-    /// What people write instead by mistake, such as the word of another provider (`tag_key` for
-    /// `tag_name`): not accepted, but answered with this key.
+    /// Common mistakes, such as another provider's name for the option (`tag_key` for `tag_name`):
+    /// not accepted, but the error suggests this key.
     pub common_mistakes: &'static [&'static str],
-    /// Environment variables that stand in when the key is absent, the first that is set wins.
+    /// Environment variables that are read when the key is absent; the first one that is set is
+    /// used.
     pub env: &'static [&'static str],
-    /// Whether the variables also stand in for a key with an empty value, as some of go-discover's
-    /// providers read them; by default it counts as absent and they don't.
+    /// Whether the variables are also read for a key with an empty value, as for some of
+    /// go-discover's providers; by default they aren't.
     pub env_if_empty: bool,
     /// Whether the value must never be shown.
     pub secret: bool,
-    /// Whether every join string of the provider needs it. What is needed only beside another key
-    /// is said in `doc`.
+    /// Whether every join string of the provider needs it. `doc` mentions what is needed only with
+    /// another key.
     pub required: bool,
-    /// What holds when it is not given, as it would be written.
+    /// The default, as it would be written.
     pub default: Option<&'static str>,
-    /// The text that is accepted.
+    /// The accepted values.
     pub values: Values,
-    /// One sentence or more for people: lower case, no full stop at the end.
+    /// The description: one or more sentences, lower case, no full stop at the end.
     pub doc: &'static str,
 }
 
-/// The text that an option accepts. `Display` says it to people: `a duration such as 1m30s`.
+/// The values that an option accepts. `Display` describes them: `a duration such as 1m30s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Values {
-    /// Any text but the empty one.
+    /// Any non-empty text.
     Text,
     /// Go's spellings of a boolean.
     Boolean,
@@ -66,16 +66,16 @@ pub enum Values {
     Duration,
     /// A whole number from `min` to `max`.
     Number {
-        /// The least that is accepted.
+        /// The minimum.
         min: u64,
-        /// The most that is accepted.
+        /// The maximum.
         max: u64,
     },
-    /// Texts between commas, none of them empty.
+    /// A comma-separated list without empty items.
     List,
-    /// One of these words, without regard to case.
+    /// One of these words, case-insensitively.
     OneOf(&'static [&'static str]),
-    /// Some of these words between commas, without regard to case.
+    /// A comma-separated list of these words, case-insensitively.
     ListOf(&'static [&'static str]),
     /// A GUID with its four hyphens.
     Guid,
@@ -88,7 +88,7 @@ pub enum Values {
 }
 
 impl KeySpec {
-    /// A single optional key of any text, not secret.
+    /// A single optional key that accepts any text and isn't secret.
     pub const fn new(name: &'static str, doc: &'static str) -> Self {
         Self {
             name,
@@ -105,8 +105,8 @@ impl KeySpec {
         }
     }
 
-    /// All keys that begin with `prefix` and go on: `family("tag.", "NAME", ...)` is `tag.role`,
-    /// `tag.zone`, ...
+    /// A family of keys with this prefix: `family("tag.", "NAME", ...)` is `tag.role`, `tag.zone`,
+    /// ...
     pub const fn family(
         prefix: &'static str,
         placeholder: &'static str,
@@ -117,56 +117,56 @@ impl KeySpec {
         spec
     }
 
-    /// Sets the other spellings.
+    /// Sets the aliases.
     #[must_use]
     pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self
     }
 
-    /// Sets what people write instead by mistake.
+    /// Sets the common mistakes.
     #[must_use]
     pub const fn common_mistakes(mut self, words: &'static [&'static str]) -> Self {
         self.common_mistakes = words;
         self
     }
 
-    /// Sets the environment variables that stand in.
+    /// Sets the environment variables.
     #[must_use]
     pub const fn env(mut self, variables: &'static [&'static str]) -> Self {
         self.env = variables;
         self
     }
 
-    /// Lets the variables stand in for an empty value too.
+    /// Reads the variables for an empty value too.
     #[must_use]
     pub const fn env_if_empty(mut self) -> Self {
         self.env_if_empty = true;
         self
     }
 
-    /// Marks the value as one that is never shown.
+    /// Marks the value as secret.
     #[must_use]
     pub const fn secret(mut self) -> Self {
         self.secret = true;
         self
     }
 
-    /// Marks the key as one that every join string needs.
+    /// Marks the key as required.
     #[must_use]
     pub const fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    /// Sets what holds without the key.
+    /// Sets the default.
     #[must_use]
     pub const fn default(mut self, default: &'static str) -> Self {
         self.default = Some(default);
         self
     }
 
-    /// Sets the text that is accepted.
+    /// Sets the accepted values.
     #[must_use]
     pub const fn values(mut self, values: Values) -> Self {
         self.values = values;
@@ -178,8 +178,8 @@ impl KeySpec {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
-    /// Whether the key is this option, by name, alias or, in a family, by its beginning. Case
-    /// counts, as it does for go-discover.
+    /// Whether the key is this option, by name, alias or, for a family, prefix. Case-sensitive, as
+    /// in go-discover.
     pub fn matches(&self, key: &str) -> bool {
         match self.placeholder {
             None => self.names().any(|name| name == key),
@@ -187,8 +187,8 @@ impl KeySpec {
         }
     }
 
-    /// What a key of this family adds to the beginning: `role` for `tag.role`. None for other keys
-    /// and single options.
+    /// The part after the prefix of a family: `role` for `tag.role`. `None` for other keys and
+    /// single options.
     pub fn member<'a>(&self, key: &'a str) -> Option<&'a str> {
         self.placeholder?;
         self.names()
@@ -225,24 +225,23 @@ impl fmt::Display for Values {
     }
 }
 
-/// The option that a key stands for.
+/// The option of a key.
 pub fn find<'a>(table: &'a [KeySpec], key: &str) -> Option<&'a KeySpec> {
     table.iter().find(|spec| spec.matches(key))
 }
 
-/// Whether the value of a key may be shown: the key is `provider`, or known and no secret.
+/// Whether the value of a key may be shown: the key is `provider`, or known and not secret.
 pub fn is_safe(table: &[KeySpec], key: &str) -> bool {
     key == PROVIDER || find(table, key).is_some_and(|spec| !spec.secret)
 }
 
-/// The option that was probably meant by an unknown key: one that it is a known mistake for, else
-/// the nearest; none if nothing is near ([`nearest_name`] says what is).
+/// The option that an unknown key probably means: one that has it as a common mistake, otherwise
+/// the nearest by [`nearest_name`], if any.
 pub fn nearest<'a>(table: &'a [KeySpec], unknown: &str) -> Option<&'a KeySpec> {
     nearest_spelling(table, unknown).map(|(spec, _)| spec)
 }
 
-/// As [`nearest`], with the spelling that is near: the name or an alias, for a family as help
-/// prints it.
+/// As [`nearest`], with the similar spelling: the name or an alias, for a family as help prints it.
 pub fn nearest_spelling<'a>(table: &'a [KeySpec], unknown: &str) -> Option<(&'a KeySpec, String)> {
     if let Some(meant) = table
         .iter()
@@ -265,12 +264,11 @@ pub fn nearest_spelling<'a>(table: &'a [KeySpec], unknown: &str) -> Option<(&'a 
     ))
 }
 
-/// The name that was probably meant by an unknown word, the first of those that are equally near;
-/// none if nothing is near.
+/// The name that an unknown word probably means, the first of several equally near ones; `None` if
+/// no name is near.
 ///
-/// Near is: at most a third of the longer spelling differs (swapped neighbours count once), or half
-/// of it when both begin or end with the same word, since people rather mistake a whole word
-/// (`tag_key`, `tag_name`) than mistype it.
+/// A name is near if at most a third of the longer spelling differs (transposed characters count
+/// once), or half of it if both begin or end with the same word, as `tag_key` and `tag_name` do.
 pub fn nearest_name<'a>(
     unknown: &str,
     names: impl IntoIterator<Item = &'a str>,
@@ -292,7 +290,7 @@ pub fn nearest_name<'a>(
         .map(|(_, name)| name)
 }
 
-/// Whether the first or the last words, between `_`, are the same.
+/// Whether the first or the last words, separated by `_`, are the same.
 fn share_a_word(one: &str, other: &str) -> bool {
     one.split('_').next() == other.split('_').next()
         || one.rsplit('_').next() == other.rsplit('_').next()

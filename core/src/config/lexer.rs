@@ -1,30 +1,30 @@
-//! Cuts a join string into tokens: text, `=`, or a fault.
+//! Splits a join string into tokens: text, `=`, or an error.
 //!
-//! The rules are go-discover's, which are not a shell's: only U+0020 separates, only `"` quotes, a
-//! backslash is special inside quotes only. What the tokens mean is decided in `parser.rs`; how
-//! quotes are written is in `escape.rs`.
+//! The rules are go-discover's, not a shell's: only U+0020 separates, only `"` quotes, and a
+//! backslash is special only inside quotes. `parser.rs` interprets the tokens; `escape.rs` decodes
+//! quoted text.
 
 use std::borrow::Cow;
 
 use super::escape::{Malformed, unquote};
 
-/// One piece of a join string.
+/// A token of a join string.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
-    /// A key or a value, already unquoted and trimmed. May be empty.
+    /// A key or a value, unquoted and trimmed. May be empty.
     Text(Cow<'a, str>),
     /// The sign between key and value.
     Equal,
 }
 
-/// Why no token could be read.
+/// A lexical error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The string ended inside quotes.
     UnbalancedQuotes,
     /// The string ended inside quotes, right after a backslash.
     UnterminatedEscape,
-    /// The quoted text is no Go string literal.
+    /// The quoted text isn't a Go string literal.
     Malformed(Malformed),
 }
 
@@ -39,7 +39,7 @@ impl<'a> Lexer<'a> {
         Self { rest: trimmed }
     }
 
-    /// Reads to the closing quote; what follows it needs no separator.
+    /// Reads up to the closing quote, after which no separator is needed.
     fn quoted(&mut self) -> Result<Token<'a>, Fault> {
         let mut escaped = false;
         for (at, byte) in self.rest.bytes().enumerate().skip(1) {
@@ -62,8 +62,8 @@ impl<'a> Lexer<'a> {
         })
     }
 
-    /// Reads up to the next blank or `=`. Trimmed, because tabs and line ends do not separate: a
-    /// token made of them alone is an empty text, not nothing.
+    /// Reads up to the next space or `=`. The text is trimmed, because tabs and newlines don't
+    /// separate: a token of only these is an empty text.
     fn bare(&mut self) -> Token<'a> {
         let end = self.rest.find([' ', '=']).unwrap_or(self.rest.len());
         let (text, rest) = self.rest.split_at(end);

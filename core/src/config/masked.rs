@@ -1,4 +1,4 @@
-//! A join string that may be shown: [`Masked`].
+//! A join string with masked values: [`Masked`].
 
 use std::fmt;
 
@@ -6,8 +6,7 @@ use super::{ConfigString, escape};
 
 /// A join string whose values are `***` unless their key is known to be safe.
 ///
-/// Made by [`ConfigString::masked`]. `Display` looks like a join string and is none: do not parse
-/// it.
+/// Created by [`ConfigString::masked`]. `Display` looks like a join string, but doesn't parse back.
 #[derive(Clone, Copy)]
 pub struct Masked<'a, F> {
     config: &'a ConfigString,
@@ -31,7 +30,8 @@ impl<F: Fn(&str) -> bool> fmt::Display for Masked<'_, F> {
             if (self.is_safe)(key) {
                 escape::write_text(f, value)?;
             } else {
-                // Always the same: neither the length nor whether there is a value at all is told.
+                // Always the same, so that it doesn't reveal the length or whether there is a
+                // value.
                 f.write_str("***")?;
             }
         }

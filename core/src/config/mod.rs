@@ -1,9 +1,8 @@
 //! Join strings: `provider=NAME tag_name=role ...`, parsed exactly as go-discover parses them.
 //!
-//! [`ConfigString`] is the map a join string stands for. `lexer.rs` and `parser.rs` hold the
-//! grammar, `escape.rs` the quotes, [`error`] what can be wrong, `arguments.rs` the reading of a
-//! command line. [`key`] describes the options a provider takes and [`value`] turns their text into
-//! typed values; both are used by every provider.
+//! [`ConfigString`] is a parsed join string. `lexer.rs` and `parser.rs` implement the grammar,
+//! `escape.rs` quoting, [`error`] syntax errors, `arguments.rs` command-line arguments. [`key`]
+//! describes the options of a provider, and [`value`] converts their text to typed values.
 
 mod arguments;
 pub mod error;
@@ -30,14 +29,13 @@ pub const PROVIDER: &str = "provider";
 
 /// A parsed join string: an ordered map from key to value.
 ///
-/// Keys are case sensitive, none is required or forbidden here, and values are plain text: what
-/// they mean is the provider's affair ([`ConfigString::value`]). Order is always `provider` first,
-/// then keys by bytes.
+/// Keys are case-sensitive and unrestricted, and values are plain text, which the provider
+/// interprets ([`ConfigString::value`]). The order is `provider` first, then keys by their bytes.
 ///
-/// `Display` writes a join string that parses back to an equal value. It is go-discover's own
-/// output wherever that output parses back; empty keys and values and text with white space at an
-/// end, which go-discover drops or breaks, are written in quotes. **It shows secrets.** `Debug`
-/// shows keys only; [`masked`](Self::masked) is for people.
+/// `Display` writes a join string that parses back to an equal value. It equals go-discover's
+/// output where that parses back; empty keys and values, and text with leading or trailing white
+/// space, are quoted. **It shows secrets.** `Debug` shows keys only; use [`masked`](Self::masked)
+/// for output.
 ///
 /// ```
 /// use cloud_autojoin_core::config::ConfigString;
@@ -54,27 +52,27 @@ pub struct ConfigString {
 }
 
 impl ConfigString {
-    /// An empty map, for programs that fill it by [`with`](Self::with) or [`insert`](Self::insert).
+    /// An empty string, to be filled by [`with`](Self::with) or [`insert`](Self::insert).
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads a join string by go-discover's grammar (v1.4.0).
+    /// Parses a join string by go-discover's grammar (v1.4.0).
     ///
-    /// Pairs are `key=value`, separated by U+0020 alone; blanks around `=` are allowed. Text in
-    /// double quotes is a Go string literal. Empty input, or white space only, is an empty map.
+    /// Pairs are `key=value`, separated by U+0020 only; spaces around `=` are allowed. Text in
+    /// double quotes is a Go string literal. Empty input, or only white space, is an empty map.
     ///
     /// # Errors
     ///
-    /// The first problem found, in go-discover's words. Stricter in one point: escapes that spell
-    /// bytes which are not UTF-8 are refused ([`ParseErrorKind::EscapesNotUtf8`]).
+    /// The first problem, in go-discover's words. Unlike go-discover, escapes that give bytes which
+    /// aren't UTF-8 are rejected ([`ParseErrorKind::EscapesNotUtf8`]).
     pub fn parse(input: &str) -> Result<Self, ParseError> {
         Ok(Self {
             pairs: parser::parse(input)?,
         })
     }
 
-    /// Reads a join string from bytes, such as a file's.
+    /// Parses a join string from bytes, such as those of a file.
     ///
     /// # Errors
     ///
@@ -92,28 +90,27 @@ impl ConfigString {
         Self::parse(text)
     }
 
-    /// Reads a join string from the arguments of a command line.
+    /// Parses a join string from command-line arguments.
     ///
-    /// 1. The arguments are joined with one blank and parsed, as go-discover's command does.
-    ///    Whatever that accepts is the answer, so every command line of go-discover means the same
-    ///    here.
+    /// 1. The arguments are joined with spaces and parsed, as go-discover's command does. If that
+    ///    succeeds it is the result, so every command line of go-discover means the same here.
     /// 2. Otherwise, given two arguments or more, an argument is *taken whole* as one pair if
     ///    - by itself it does not parse;
-    ///    - it is `KEY=VALUE` (split at the first `=`) with a key that has neither blanks nor
+    ///    - it is `KEY=VALUE` (split at the first `=`) with a key that has neither spaces nor
     ///      double quotes;
     ///    - its value is not blank and starts with neither `"` nor `=`;
-    ///    - and no word after a blank in its value looks like another key with its `=`.
+    ///    - and no word after a space in its value looks like another key with its `=`.
     ///
-    ///    Such an argument is read as `KEY="VALUE"`, with every character of the value as it
-    ///    stands; the others stay, and all are joined and parsed once more.
+    ///    Such an argument is read as `KEY="VALUE"`, with the value taken literally; the others are
+    ///    unchanged, and all are joined and parsed again.
     ///
-    /// So the quotes that a shell takes off need not be doubled: `client_secret=abc==` and
-    /// `'tag_value=a b'` are whole; `'tag_value=a b=c'` is two pairs, as it is for go-discover; a
+    /// So quotes that a shell removes need not be doubled: `client_secret=abc==` and
+    /// `'tag_value=a b'` are single pairs; `'tag_value=a b=c'` is two pairs, as in go-discover; a
     /// single argument is always the whole join string.
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse), for the last text tried.
+    /// As [`parse`](Self::parse), for the last text that was parsed.
     pub fn from_arguments(arguments: impl IntoIterator<Item = String>) -> Result<Self, ParseError> {
         arguments::parse(arguments)
     }
@@ -133,7 +130,7 @@ impl ConfigString {
     ///
     /// # Errors
     ///
-    /// When the option stands there twice, under two of its names, with different values.
+    /// When the option is given under two of its names with different values.
     pub fn value<'a>(&'a self, spec: &'a KeySpec) -> Result<Option<Value<'a>>, ValueError> {
         let mut given = spec
             .names()
@@ -148,7 +145,7 @@ impl ConfigString {
         }
     }
 
-    /// Whether the key is there, with whatever value.
+    /// Whether the key is present, with any value.
     pub fn contains(&self, key: &str) -> bool {
         self.pairs.contains_key(key)
     }
@@ -175,7 +172,7 @@ impl ConfigString {
         self.pairs.len()
     }
 
-    /// Whether there is no pair at all.
+    /// Whether there are no pairs.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
@@ -193,15 +190,15 @@ impl ConfigString {
         self
     }
 
-    /// Takes a key out and returns its value.
+    /// Removes a key and returns its value.
     pub fn remove(&mut self, key: &str) -> Option<String> {
         self.pairs.remove(key)
     }
 
-    /// The join string with every value as `***`, save those whose key `is_safe` accepts.
+    /// The join string with every value as `***`, except those whose key `is_safe` accepts.
     ///
-    /// A key that nobody knows must not be safe: it may be a misspelt secret. [`key::is_safe`]
-    /// judges by a table.
+    /// An unknown key must not be safe: it may be a misspelled secret. [`key::is_safe`] decides by
+    /// a key table.
     pub fn masked<F: Fn(&str) -> bool>(&self, is_safe: F) -> Masked<'_, F> {
         Masked::new(self, is_safe)
     }

@@ -1,4 +1,4 @@
-//! A join string read by a provider's key table: every value typed, every problem kept.
+//! The options of a join string, parsed by a provider's key table.
 
 use std::time::Duration;
 
@@ -11,15 +11,14 @@ use crate::secret::Secret;
 
 /// The options of one provider, as a join string and the environment give them.
 ///
-/// The [`KeySpec`] table is the parser. [`Options::new`] checks every key of the table: values that
-/// aren't accepted and required keys that are missing become problems at once. The accessors then
-/// return typed values; for what is wrong or absent they return `None` or the key's default, so a
-/// provider reads everything, adds the problems only it can know ([`Options::add_problem`]), and
-/// returns all of them together with [`Options::check`].
+/// The [`KeySpec`] table is the parser. [`Options::new`] checks every key of the table: invalid
+/// values and missing required keys become problems. The accessors return typed values, or `None`
+/// or the default for invalid and absent ones, so a provider reads everything, adds further
+/// problems ([`Options::add_problem`]), and returns all together with [`Options::check`].
 ///
-/// A key is looked up in the join string under its name and its aliases, then in its environment
-/// variables. An empty value counts as absent, as it does for go-discover. In the join string it
-/// also keeps the variables out, unless the table says otherwise ([`KeySpec::env_if_empty`]).
+/// A key is looked up in the join string under its name and aliases, then in its environment
+/// variables. An empty value counts as absent, as in go-discover. In the join string it also
+/// disables the variables, unless the table says otherwise ([`KeySpec::env_if_empty`]).
 ///
 /// ```
 /// use cloud_autojoin_core::config::{KeySpec, Options, Values};
@@ -47,8 +46,8 @@ pub struct Options<'a> {
 impl<'a> Options<'a> {
     /// Checks `config` against the key table of `provider`.
     ///
-    /// Keys that aren't in the table are no problem here: join strings are shared between programs,
-    /// so callers warn of them.
+    /// Unknown keys are no problem: join strings are shared between programs, so callers only warn
+    /// about them.
     pub fn new(
         provider: &'static str,
         keys: &'static [KeySpec],
@@ -93,7 +92,7 @@ impl<'a> Options<'a> {
         self.config
     }
 
-    /// Whether the key has a value, accepted or not, in the join string or the environment.
+    /// Whether the key has a value, valid or not, in the join string or the environment.
     pub fn is_given(&self, spec: &KeySpec) -> bool {
         match spec.placeholder {
             Some(_) => self.members(spec).next().is_some(),
@@ -101,7 +100,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// The name that the value of a key is given under: the key as written, or the variable.
+    /// Where the value of a key was given: the key as written, or the variable.
     pub fn given_as(&self, spec: &KeySpec) -> Option<&'static str> {
         let written = |name: &&str| self.config.get(name).is_some_and(|value| !value.is_empty());
         let variable = || {
@@ -124,7 +123,7 @@ impl<'a> Options<'a> {
         self.read(spec, |value| value.text().map(str::to_owned))
     }
 
-    /// A text that must never be shown.
+    /// A secret text.
     pub fn secret(&self, spec: &KeySpec) -> Option<Secret> {
         self.text(spec).map(Secret::new)
     }
@@ -199,7 +198,7 @@ impl<'a> Options<'a> {
             .collect()
     }
 
-    /// Adds a problem that the table alone can't know, such as two keys that exclude each other.
+    /// Adds a problem that the table can't express, such as two mutually exclusive keys.
     pub fn add_problem(&mut self, problem: ConfigProblem) {
         self.problems.push(problem);
     }
@@ -210,23 +209,23 @@ impl<'a> Options<'a> {
         ConfigProblem::of_key(spec.name, format!("`{name}` {message}"))
     }
 
-    /// Drops the problems of a key whose value doesn't matter, because another key outranks it.
+    /// Drops the problems of a key that another key overrides.
     pub fn ignore(&mut self, spec: &KeySpec) {
         self.problems
             .retain(|problem| problem.key.as_deref() != Some(spec.name));
     }
 
-    /// The value of `result`, or nothing and its problem.
+    /// The value of `result`; an error is added to the problems.
     pub fn accept<T>(&mut self, result: Result<T, ConfigProblem>) -> Option<T> {
         result.map_err(|problem| self.add_problem(problem)).ok()
     }
 
-    /// Adds the problem that `spec` is missing, with what makes it necessary where it isn't always.
+    /// Adds the problem that `spec` is missing, with the reason why it's needed if it isn't always.
     pub fn add_missing(&mut self, spec: &KeySpec, because: Option<&str>) {
         let reason = because.map_or_else(String::new, |because| format!(" ({because})"));
         let empty = spec.names().find(|name| self.config.get(name) == Some(""));
         let message = match empty {
-            Some(name) => format!("`{name}` is empty: give it a value or leave it out"),
+            Some(name) => format!("`{name}` is empty: give it a value or omit it"),
             None => format!("`{}` is missing{reason}", spec.name),
         };
         let problem = ConfigProblem::of_key(spec.name, message);
@@ -236,10 +235,9 @@ impl<'a> Options<'a> {
         }));
     }
 
-    /// Makes the provider of the options, unless there is a problem.
+    /// Builds the provider, unless there is a problem.
     ///
-    /// `make` runs only when every option was accepted, so it unwraps what the table requires with
-    /// `?`.
+    /// `make` runs only if every option is valid, so it can unwrap required options with `?`.
     ///
     /// # Errors
     ///
@@ -253,11 +251,11 @@ impl<'a> Options<'a> {
         })
     }
 
-    /// Every problem found so far.
+    /// Returns the problems found so far as an error.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](crate::Error::Config) with all of them, unless there is none.
+    /// [`Error::Config`](crate::Error::Config) with all of them, if there are any.
     pub fn check(&self) -> Result<()> {
         match ConfigError::from_problems(Some(self.provider), self.problems.clone()) {
             Some(error) => Err(error.into()),
@@ -265,7 +263,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Whether the key is in the join string with an empty value that its variables don't replace.
+    /// Whether the key has an empty value in the join string that disables its variables.
     fn keeps_variables_out(&self, spec: &KeySpec) -> bool {
         !spec.env_if_empty && spec.names().any(|name| self.config.contains(name))
     }
@@ -406,10 +404,7 @@ mod tests {
             .iter()
             .map(|problem| problem.message.as_str())
             .collect();
-        assert_eq!(
-            messages,
-            ["`token` is empty: give it a value or leave it out"]
-        );
+        assert_eq!(messages, ["`token` is empty: give it a value or omit it"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! Puts tokens together: key, `=`, value, key, ...
+//! Parses tokens: key, `=`, value, key, ...
 //!
-//! The state is the key being read. Every error text is go-discover's (`error.rs`), and so is the
-//! order in which problems are noticed: a key is compared with the earlier ones as soon as it is
-//! read, before its `=`.
+//! The state is the current key. Error texts are go-discover's (`error.rs`), as is the order in
+//! which problems are found: a key is compared with earlier ones as soon as it is read, before its
+//! `=`.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -11,7 +11,7 @@ use super::error::{ParseError, ParseErrorKind, Place};
 use super::escape::Malformed;
 use super::lexer::{Fault, Lexer, Token};
 
-/// Reads a whole join string. The first problem ends it; nothing partial is returned.
+/// Parses a join string up to the first problem.
 pub(super) fn parse(input: &str) -> Result<BTreeMap<String, String>, ParseError> {
     let mut pairs = BTreeMap::new();
     let mut tokens = Lexer::new(input.trim());
@@ -22,7 +22,7 @@ pub(super) fn parse(input: &str) -> Result<BTreeMap<String, String>, ParseError>
         let fail = |kind, place| ParseError::new(kind, place, key.as_str(), pair);
         key = match token {
             Ok(Token::Text(text)) => text.into_owned(),
-            // The peer names the key *before*, in whose value the sign probably belongs.
+            // go-discover names the previous key, whose value probably contains the sign.
             Ok(Token::Equal) => return Err(fail(ParseErrorKind::EqualsInValue, Place::Key)),
             Err(fault) => return Err(fail(fault.into(), Place::Key)),
         };

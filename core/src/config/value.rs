@@ -1,8 +1,8 @@
-//! From the text of an option to a typed value: truth values, durations, lists, GUIDs, URLs.
+//! Converts the text of an option to a typed value: booleans, durations, lists, GUIDs, URLs.
 //!
-//! A [`Value`] knows its option and where it was given, so each [`ValueError`] names both and what
-//! is accepted. The value itself is in the message unless the option is secret. `duration.rs` reads
-//! Go's durations.
+//! A [`Value`] knows its option and origin, so each [`ValueError`] names both and the accepted
+//! values. The message contains the value unless the option is secret. `duration.rs` parses Go's
+//! durations.
 
 mod duration;
 
@@ -55,7 +55,7 @@ impl<'a> Value<'a> {
         self.spec
     }
 
-    /// The text as given, unjudged. May be empty.
+    /// The text as given, unchecked. May be empty.
     pub fn raw(&self) -> &str {
         &self.text
     }
@@ -103,7 +103,7 @@ impl<'a> Value<'a> {
         let text = self.text()?;
         text.parse()
             .ok()
-            // `parse` would take `+1`.
+            // `parse` would accept `+1`.
             .filter(|number| {
                 text.starts_with(|first: char| first.is_ascii_digit())
                     && (min..=max).contains(number)
@@ -111,7 +111,7 @@ impl<'a> Value<'a> {
             .ok_or_else(|| self.refused(Values::Number { min, max }))
     }
 
-    /// The a comma-separated list in the order given, white space around each taken off.
+    /// A comma-separated list, each item trimmed.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl<'a> Value<'a> {
         Ok(items)
     }
 
-    /// One of the words, in the words' own spelling; case does not count.
+    /// One of the words, in the given spelling, matched case-insensitively.
     ///
     /// # Errors
     ///
@@ -133,8 +133,7 @@ impl<'a> Value<'a> {
         word(words, self.text()?).ok_or_else(|| self.refused(Values::OneOf(words)))
     }
 
-    /// Some of the words between commas, in the words' own spelling and the order given; a repeated
-    /// word counts once.
+    /// A comma-separated list of the words, matched case-insensitively, without duplicates.
     ///
     /// # Errors
     ///
@@ -151,8 +150,8 @@ impl<'a> Value<'a> {
         Ok(chosen)
     }
 
-    /// A GUID, `8-4-4-4-12` hexadecimal digits, in lower case; or the word that the option accepts
-    /// in its place.
+    /// A GUID, `8-4-4-4-12` hexadecimal digits, in lower case; or the word that the option also
+    /// accepts.
     ///
     /// # Errors
     ///
@@ -211,8 +210,7 @@ impl<'a> Value<'a> {
         accepted.then_some(url).ok_or_else(refused)
     }
 
-    /// Judges the text by what the option's table entry accepts, for a check without building
-    /// anything.
+    /// Checks the text against the values that the option accepts.
     ///
     /// # Errors
     ///
@@ -232,7 +230,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The error that this option was also given as `other`, with another value.
+    /// The error that the option is also given as `other` with a different value.
     pub(super) fn contradicted_by(&self, other: &str) -> ValueError {
         self.error(Problem::GivenTwice {
             other: other.to_owned(),
@@ -240,7 +238,7 @@ impl<'a> Value<'a> {
     }
 
     fn refused(&self, accepted: Values) -> ValueError {
-        // A URL with an `@` may hold a password, whatever the option is meant for.
+        // A URL with an `@` may contain a password, whatever the option is for.
         let is_url = matches!(accepted, Values::Url | Values::Endpoint);
         let hide = self.spec.secret || (is_url && self.text.contains('@'));
         self.error(Problem::Refused {
@@ -271,7 +269,7 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
-/// A value that its option does not accept. Safe to print: the value of a secret is never in it.
+/// A value that its option doesn't accept. Safe to print: it never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueError {
     option: &'static str,
@@ -298,7 +296,7 @@ impl ValueError {
         self.option
     }
 
-    /// The key or the environment variable that the value was given under.
+    /// The key or the environment variable that has the value.
     pub fn given_as(&self) -> &str {
         match &self.source {
             Source::Key(name) | Source::Variable(name) => name,
@@ -313,7 +311,7 @@ impl fmt::Display for ValueError {
             Source::Variable(variable) => write!(f, "environment variable `{variable}` ")?,
         }
         match &self.problem {
-            Problem::Empty => f.write_str("is empty: give it a value or leave it out"),
+            Problem::Empty => f.write_str("is empty: give it a value or omit it"),
             Problem::Refused { shown, accepted } => {
                 write!(f, "must be {accepted}")?;
                 shown.iter().try_for_each(|shown| write!(f, ", not {shown}"))
@@ -335,7 +333,7 @@ fn word(words: &'static [&'static str], text: &str) -> Option<&'static str> {
         .find(|word| word.eq_ignore_ascii_case(text))
 }
 
-/// A value in a message: in quotes, control characters escaped, and not endless.
+/// A value in a message: quoted, with control characters escaped, and truncated.
 fn shown(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut shown = String::new();

@@ -1,4 +1,4 @@
-//! Sources of credentials, asked in order until one is configured.
+//! A chain of credential sources, tried in order until one is configured.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,13 +12,14 @@ use crate::error::{CredentialError, SourceOutcome, SourceReport};
 
 /// One source of credentials: a client secret, the managed identity, the cloud's own command.
 ///
-/// It gives bearer tokens, or what else a cloud has: the temporary keys of one that signs requests.
+/// It returns bearer tokens, or other temporary credentials, such as the access keys of a cloud
+/// that signs requests.
 #[async_trait]
 pub trait Source<T = AccessToken>: fmt::Debug + Send + Sync {
-    /// What people call it, in the cloud's words: `managed identity`.
+    /// Its display name, in the cloud's terms: `managed identity`.
     fn name(&self) -> &'static str;
 
-    /// The identity that its token is of, in words and without a secret, by default the name:
+    /// The identity of its token, for display and without secrets, by default the name:
     /// `managed identity of this machine`.
     fn identity(&self) -> String {
         self.name().to_owned()
@@ -28,15 +29,15 @@ pub trait Source<T = AccessToken>: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`SourceOutcome::NotConfigured`] when there is nothing here to ask, with the reason: the
-    /// chain goes on. [`SourceOutcome::Unreachable`] when what would be asked did not answer: the
-    /// chain goes on, and when no source has a credential the error is transient.
-    /// [`SourceOutcome::Failed`] (`?` makes it of an [`Error`](crate::Error)) when there is and it
-    /// failed: the chain stops, since an operator who configured this source means this one.
+    /// [`SourceOutcome::NotConfigured`], with the reason: the chain continues.
+    /// [`SourceOutcome::Unreachable`] when its service didn't respond: the chain continues, and if
+    /// no source has a credential the error is transient. [`SourceOutcome::Failed`] (`?` converts
+    /// an [`Error`](crate::Error)) when the source is configured and failed: the chain stops, since
+    /// the operator wants this source.
     async fn token(&self, scope: &str, call: &Call) -> Result<T, SourceOutcome>;
 }
 
-/// A source that others hold too.
+/// A shared source.
 #[async_trait]
 impl<T: 'static, S: Source<T> + ?Sized> Source<T> for Arc<S> {
     fn name(&self) -> &'static str {
@@ -52,11 +53,10 @@ impl<T: 'static, S: Source<T> + ?Sized> Source<T> for Arc<S> {
     }
 }
 
-/// Nothing chosen yet.
+/// No source selected yet.
 const NONE: usize = usize::MAX;
 
-/// Sources in the order in which they are asked. The first that gives a token is the one that is
-/// asked from then on.
+/// Sources in order. The first that returns a token is used from then on.
 #[derive(Debug)]
 pub struct Chain<T = AccessToken> {
     provider: &'static str,
@@ -76,40 +76,41 @@ impl<T> Chain<T> {
         }
     }
 
-    /// The same chain with what to do when no source is configured.
+    /// The same chain with a hint for the case that no source is configured.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The name of the source that gave the last token.
+    /// The name of the source of the last token.
     pub fn chosen(&self) -> Option<&'static str> {
         self.sources
             .get(self.chosen.load(Ordering::Relaxed))
             .map(|source| source.name())
     }
 
-    /// The identity that the last token is of.
+    /// The identity of the last token.
     pub fn identity(&self) -> Option<String> {
         self.sources
             .get(self.chosen.load(Ordering::Relaxed))
             .map(|source| source.identity())
     }
 
-    /// Asks for a token for `scope`: the source that gave one before, else each in order.
+    /// Requests a token for `scope` from the source that returned the previous one, otherwise from
+    /// each in order.
     ///
     /// # Errors
     ///
-    /// With a report of every source asked: one is configured and failed (the last of the reports),
-    /// or none is.
+    /// With a report of every source that was tried: one is configured and failed (the last of the
+    /// reports), or none is configured.
     pub async fn token(&self, scope: &str, call: &Call) -> Result<T, CredentialError> {
         let mut reports = Vec::new();
         let chosen = self.chosen.load(Ordering::Relaxed);
         if let Some(source) = self.sources.get(chosen) {
             match source.token(scope, call).await {
                 Ok(token) => return Ok(token),
-                // Its configuration is gone: look afresh, from the first on.
+                // Its configuration was removed: start again from the first source.
                 Err(SourceOutcome::NotConfigured(_) | SourceOutcome::Unreachable(_)) => {
                     _ = self.chosen.compare_exchange(
                         chosen,
@@ -271,7 +272,7 @@ mod tests {
             (error.retry_after(), error.hint().as_deref()),
             (
                 Some(Duration::from_secs(7)),
-                Some("throttled: come back in 7 s")
+                Some("throttled: retry in 7 s")
             )
         );
     }

@@ -1,4 +1,4 @@
-//! Tokens, asked for once for many callers, and renewed before they expire.
+//! A single-flight cache of tokens, which renews them before they expire.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,16 +9,16 @@ use crate::clock::{Clock, Instant};
 use crate::error::{CredentialError, Result, TransportError, TransportFailure};
 use crate::secret::Secret;
 
-/// How long before its end a token is renewed; a short-lived one at half its life.
+/// How long before its expiry a token is renewed; a short-lived one after half its lifetime.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(5 * 60);
 
-/// The longest life of a token that is believed; nobody gives out tokens for longer.
+/// The longest lifetime that is accepted; no service issues tokens for longer.
 const LONGEST_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// How long a renewal that failed is left alone while the old token is still good.
+/// The wait after a failed renewal while the old token is still valid.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
 
-/// A token and its end.
+/// A token and its expiry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {
     secret: Secret,
@@ -26,7 +26,7 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// A token that ends at `expires_at`, by the wall clock of [`Clock::wall`].
+    /// A token that expires at `expires_at`, by the wall clock of [`Clock::wall`].
     pub fn new(secret: Secret, expires_at: SystemTime) -> Self {
         Self { secret, expires_at }
     }
@@ -36,15 +36,15 @@ impl AccessToken {
         &self.secret
     }
 
-    /// When it ends.
+    /// When it expires.
     pub fn expires_at(&self) -> SystemTime {
         self.expires_at
     }
 }
 
-/// A temporary credential: what a [`Chain`](super::Chain) gives and a [`TokenCache`] keeps.
+/// A temporary credential, which a [`Chain`](super::Chain) returns and a [`TokenCache`] keeps.
 pub trait Expiring: Clone + PartialEq + Send + Sync + 'static {
-    /// When it ends, by the wall clock of [`Clock::wall`].
+    /// When it expires, by the wall clock of [`Clock::wall`].
     fn expires_at(&self) -> SystemTime;
 }
 
@@ -56,10 +56,10 @@ impl Expiring for AccessToken {
 
 /// The tokens of one credential, by scope; or the temporary keys of a cloud that signs requests.
 ///
-/// Many callers at once make one request; when it fails, those that waited for it share its error
-/// instead of asking in turn. A caller that gives up (its future is dropped) leaves the request to
-/// the next one. A token is renewed some minutes before its end by one caller while the others go
-/// on with the old one, and so does that caller when the renewal fails.
+/// Concurrent callers share one request; when it fails, they share its error. If the future of the
+/// caller that sends it is dropped, another caller sends it again. A token is renewed some minutes
+/// before its expiry by one caller while the others use the old one, as that caller does if the
+/// renewal fails.
 #[derive(Debug)]
 pub struct TokenCache<T = AccessToken> {
     slots: Mutex<BTreeMap<String, Arc<Slot<T>>>>,
@@ -67,7 +67,7 @@ pub struct TokenCache<T = AccessToken> {
 
 #[derive(Debug)]
 struct Slot<T> {
-    /// Held by the one caller that asks for a token.
+    /// Held by the caller that requests a token.
     flight: tokio::sync::Mutex<()>,
     state: Mutex<State<T>>,
 }
@@ -79,7 +79,7 @@ struct State<T> {
     last_failure: Option<(CredentialError, Instant)>,
 }
 
-// Derived, it would need a token to have a default.
+// A derived impl would require `T: Default`.
 impl<T> Default for TokenCache<T> {
     fn default() -> Self {
         Self {
@@ -104,25 +104,26 @@ impl<T> Default for Slot<T> {
 #[derive(Debug, Clone)]
 struct Held<T> {
     token: T,
-    /// Measured by the monotonic clock from when it came: the wall clock may be corrected
+    /// Measured by the monotonic clock since it was received: the wall clock may be corrected
     /// meanwhile.
     renew_at: Instant,
     ends_at: Instant,
 }
 
 impl<T: Expiring> Held<T> {
-    /// Whether it is still good. By the wall clock too, which goes on while a machine sleeps.
+    /// Whether it is still valid, also by the wall clock, which advances while a machine is
+    /// suspended.
     fn is_good(&self, clock: &Clock) -> bool {
         clock.now() < self.ends_at && clock.wall() < self.token.expires_at()
     }
 }
 
 enum Look<T> {
-    /// Good for a while.
+    /// Valid.
     Fresh(T),
-    /// Still good, and to be renewed.
+    /// Valid, and due for renewal.
     Due(T),
-    /// None, after so many failures.
+    /// No valid token, after this many failures.
     Missing(u64),
 }
 
@@ -132,15 +133,15 @@ impl<T: Expiring> TokenCache<T> {
         Self::default()
     }
 
-    /// The token for `scope`: the one at hand, or the one that `fetch` gets. The [`Call`] given to
-    /// `fetch` is `call`; for a renewal with a deadline at a quarter of what is left, so that a
-    /// silent identity service does not use up the time of a call that has a good token.
+    /// The token for `scope`: the cached one, or the result of `fetch`. `fetch` gets `call`; for a
+    /// renewal, with a deadline at a quarter of the remaining time, so that an unresponsive
+    /// identity service doesn't use up the time of a call that has a valid token.
     ///
     /// # Errors
     ///
-    /// [`Error::Credential`](crate::Error::Credential) when `fetch` failed, here or for the caller
-    /// this one waited for; [`Error::Transport`](crate::Error::Transport) when the deadline passed
-    /// while another caller's request was under way.
+    /// [`Error::Credential`](crate::Error::Credential) when `fetch` failed, for this caller or the
+    /// one it waited for; [`Error::Transport`](crate::Error::Transport) when the deadline passed
+    /// while another caller's request was in flight.
     pub async fn token<F, Fetch>(&self, scope: &str, call: &Call, fetch: F) -> Result<T>
     where
         F: FnOnce(Call) -> Fetch,
@@ -163,8 +164,8 @@ impl<T: Expiring> TokenCache<T> {
         match slot.look(call.clock()) {
             Look::Fresh(token) | Look::Due(token) => return Ok(token),
             Look::Missing(failures) if failures > seen_failures => {
-                // The one waited for failed. With at least as much time as this call has, its
-                // failure would be this call's too.
+                // The other caller's request failed. If it had at least as much time as this call,
+                // this call would fail the same way.
                 let failure = slot
                     .state()
                     .last_failure
@@ -188,8 +189,8 @@ impl<T: Expiring> TokenCache<T> {
         }
     }
 
-    /// Forgets the tokens that `is_refused` recognises as the one the cloud refused (401). One
-    /// that has replaced it stays.
+    /// Removes the tokens that `is_refused` recognises as the one that the cloud rejected (401). A
+    /// replacement stays.
     pub fn invalidate(&self, mut is_refused: impl FnMut(&T) -> bool) {
         for slot in self
             .slots
@@ -243,7 +244,7 @@ impl<T: Expiring> Slot<T> {
         token
     }
 
-    /// Renews `token`, which is still good, unless another caller is about it.
+    /// Renews `token`, which is still valid, unless another caller is renewing it.
     async fn renew<F, Fetch>(&self, token: T, call: &Call, fetch: F) -> Result<T>
     where
         F: FnOnce(Call) -> Fetch,
@@ -267,7 +268,7 @@ impl<T: Expiring> Slot<T> {
         {
             return Err(error.into());
         }
-        tracing::debug!(%error, "the token is not renewed yet; the one at hand is still good");
+        tracing::debug!(%error, "the token was not renewed; the current one is still valid");
         if let Some(held) = held {
             held.renew_at = clock.now()
                 + error

@@ -1,4 +1,4 @@
-//! Errors that the cloud itself gave: a refusal, a failure, or an answer that makes no sense.
+//! Errors from the cloud's API: a rejected or failed request, or an undocumented response.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::http::{BoxError, Response, ResponseClass};
 
-/// An answer with an error status, in the cloud's own words.
+/// A response with an error status.
 #[derive(Debug)]
 pub struct ApiError {
     provider: &'static str,
@@ -25,7 +25,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// The answer `status` to `operation` (`list network interfaces`).
+    /// The error for a response with `status` to `operation` (`list network interfaces`).
     pub fn new(provider: &'static str, operation: impl Into<String>, status: u16) -> Self {
         Self {
             provider,
@@ -44,7 +44,7 @@ impl ApiError {
         }
     }
 
-    /// The error for `response`, classified as it is, with its waits and attempts.
+    /// The error for `response`, with its class, wait and attempts.
     pub fn of_response(
         provider: &'static str,
         operation: impl Into<String>,
@@ -64,28 +64,28 @@ impl ApiError {
         self
     }
 
-    /// The cloud's own words, as one line of at most 1,000 characters.
+    /// The cloud's error message, as one line of at most 1,000 characters.
     #[must_use]
     pub fn with_message(mut self, message: Option<String>) -> Self {
         self.message = message.map(|text| one_line(&text));
         self
     }
 
-    /// The id under which the cloud's support finds the request.
+    /// The request id, for the cloud's support.
     #[must_use]
     pub fn with_request_id(mut self, request_id: Option<String>) -> Self {
         self.request_id = request_id;
         self
     }
 
-    /// How long the cloud asks callers to wait.
+    /// The wait that the cloud requests.
     #[must_use]
     pub fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
         self.retry_after = retry_after;
         self
     }
 
-    /// After how many tries and how long this answer was taken as final.
+    /// The number of attempts and the time that they took.
     #[must_use]
     pub fn after(mut self, attempts: u32, elapsed: Duration) -> Self {
         (self.attempts, self.elapsed) = (attempts, elapsed);
@@ -106,20 +106,20 @@ impl ApiError {
         self
     }
 
-    /// The same error as one that passes by itself although its status alone doesn't say so, as the
-    /// 404 and 410 of a metadata service that is being updated.
+    /// The same error, marked as transient although its status isn't, as 404 and 410 of a metadata
+    /// service that is being updated.
     #[must_use]
     pub fn transient(mut self) -> Self {
         self.transient = true;
         self
     }
 
-    /// The provider that was asked.
+    /// The provider.
     pub fn provider(&self) -> &str {
         self.provider
     }
 
-    /// What was asked for.
+    /// The operation that failed.
     pub fn operation(&self) -> &str {
         &self.operation
     }
@@ -134,28 +134,28 @@ impl ApiError {
         self.code.as_deref()
     }
 
-    /// The cloud's own words.
+    /// The cloud's error message.
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
 
-    /// The id under which the cloud's support finds the request.
+    /// The request id, for the cloud's support.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// How long the cloud asks callers to wait.
+    /// The wait that the cloud requests.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// The permission whose lack is the reason.
+    /// The missing permission that caused the error.
     pub fn missing_permission(&self) -> Option<&str> {
         self.missing_permission.as_deref()
     }
 
-    /// Whether the same request may work later: throttling, failures of the server, and what the
-    /// provider knows to pass.
+    /// Whether the same request may succeed later: throttling, server errors, and errors that the
+    /// provider marked as transient.
     pub fn is_transient(&self) -> bool {
         self.transient
             || self.class.map_or(
@@ -164,7 +164,7 @@ impl ApiError {
             )
     }
 
-    /// What the response means, where its service's classifier judged it.
+    /// The class of the response by its service's classifier, if any.
     pub fn class(&self) -> Option<ResponseClass> {
         self.class
     }
@@ -176,7 +176,7 @@ impl ApiError {
         }
         if let Some(permission) = &self.missing_permission {
             return Some(Cow::Owned(format!(
-                "grant the action `{permission}` to this identity; a new grant takes some minutes to count"
+                "grant the action `{permission}` to this identity; a new grant takes effect after some minutes"
             )));
         }
         let status = if self.class == Some(ResponseClass::Throttled) {
@@ -186,25 +186,23 @@ impl ApiError {
         };
         match (status, self.retry_after) {
             (429, Some(wait)) => Some(Cow::Owned(format!(
-                "throttled: come back in {} s",
+                "throttled: retry in {} s",
                 wait.as_secs_f64().ceil()
             ))),
             (429, None) => Some(Cow::Borrowed(
-                "throttled: ask less often, and spread the callers over time",
+                "throttled: poll less often, and spread callers over time",
             )),
             (500.., Some(wait)) => Some(Cow::Owned(format!(
-                "the service asks to come back in {} s",
+                "the service asks to retry in {} s",
                 wait.as_secs_f64().ceil()
             ))),
-            (500.., None) => Some(Cow::Borrowed(
-                "the service itself failed: try again in a while",
-            )),
+            (500.., None) => Some(Cow::Borrowed("the service failed: retry later")),
             _ => None,
         }
     }
 }
 
-/// The text on one line, cut where a server says too much.
+/// The text on one line, truncated.
 fn one_line(text: &str) -> String {
     const LONGEST: usize = 1000;
     let mut line = String::new();
@@ -234,7 +232,7 @@ impl fmt::Display for ApiError {
         if self.attempts > 1 {
             write!(
                 f,
-                " ({} tries in {:.1} s)",
+                " ({} attempts in {:.1} s)",
                 self.attempts,
                 self.elapsed.as_secs_f64()
             )?;
@@ -248,7 +246,7 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// An answer with a good status whose body is not what the cloud documents.
+/// A successful response whose body isn't as documented.
 #[derive(Debug)]
 pub struct DecodeError {
     provider: &'static str,
@@ -259,7 +257,7 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// A body that is not the JSON expected. The body itself is not kept: it may hold a token.
+    /// A body that isn't the expected JSON. The body itself isn't kept: it may contain a token.
     pub fn json(
         provider: &'static str,
         operation: impl Into<String>,
@@ -274,7 +272,7 @@ impl DecodeError {
         }
     }
 
-    /// A body that its decoder refused; `cause` must not show values of the body.
+    /// A body that its decoder rejected; `cause` must not show values of the body.
     pub fn of_body(provider: &'static str, operation: impl Into<String>, cause: BoxError) -> Self {
         Self {
             provider,
@@ -285,7 +283,7 @@ impl DecodeError {
         }
     }
 
-    /// A body that is well formed and still makes no sense, as `interface without id`.
+    /// A well-formed body with invalid content, as `interface without id`.
     pub fn new(
         provider: &'static str,
         operation: impl Into<String>,
@@ -300,19 +298,19 @@ impl DecodeError {
         }
     }
 
-    /// What to do next, where more is known than that the answer is not the cloud's.
+    /// What to do next, instead of the general hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The provider that was asked.
+    /// The provider.
     pub fn provider(&self) -> &str {
         self.provider
     }
 
-    /// What was asked for.
+    /// The operation that failed.
     pub fn operation(&self) -> &str {
         &self.operation
     }
@@ -323,7 +321,7 @@ impl DecodeError {
             return Cow::Borrowed(hint);
         }
         Cow::Borrowed(
-            "a proxy or a wrong endpoint may have answered instead of the cloud; if not, this is a bug worth reporting",
+            "a proxy or a wrong endpoint may have responded instead of the cloud; if not, report this as a bug",
         )
     }
 }
@@ -332,7 +330,7 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "cannot {}: the answer does not read as documented",
+            "cannot {}: the response isn't as documented",
             self.operation
         )?;
         self.detail

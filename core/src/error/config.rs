@@ -3,20 +3,20 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Everything that is wrong with a join string, found in one go.
+/// All problems of a join string.
 #[derive(Debug)]
 pub struct ConfigError {
     provider: Option<String>,
     problems: Vec<ConfigProblem>,
 }
 
-/// One thing that is wrong with a join string.
+/// One problem of a join string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigProblem {
-    /// The key it is about, if it is about one.
+    /// The key, if the problem is about one.
     pub key: Option<String>,
-    /// What is wrong; names the key in backticks and never holds a secret value.
+    /// The message; names the key in backticks and never contains a secret.
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
@@ -41,7 +41,7 @@ impl ConfigProblem {
         }
     }
 
-    /// The same problem with what to do about it.
+    /// The same problem with a hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -50,8 +50,7 @@ impl ConfigProblem {
 }
 
 impl ConfigError {
-    /// The error for `problems`, in the order in which they are to be read; `None` when there is
-    /// none.
+    /// The error for `problems`, in display order; `None` if there are none.
     pub fn from_problems(provider: Option<&str>, problems: Vec<ConfigProblem>) -> Option<Self> {
         (!problems.is_empty()).then(|| Self {
             provider: provider.map(str::to_owned),
@@ -67,7 +66,7 @@ impl ConfigError {
         }
     }
 
-    /// The provider named in the string, if that much was readable.
+    /// The provider of the string, if it could be read.
     pub fn provider(&self) -> Option<&str> {
         self.provider.as_deref()
     }

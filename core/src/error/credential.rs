@@ -1,4 +1,4 @@
-//! Errors of the identity: no source had a credential, or the configured one failed.
+//! Credential errors: no source has a credential, or the configured one failed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use super::Error;
 
-/// How one source of credentials fared. Clones share the cause: callers that waited for one token
-/// request share its failure.
+/// The result of one credential source. Clones share the cause, because callers that waited for the
+/// same token request share its error.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SourceOutcome {
     /// The source isn't configured, for the given reason (`API_TOKEN is not set`); the next one was
     /// tried.
     NotConfigured(String),
-    /// The source was unreachable, for the given reason; the next one was tried. It may be available
-    /// later, as the metadata service of a machine that is starting.
+    /// The source was unreachable, for the given reason; the next one was tried. It may be
+    /// available later, as the metadata service of a machine that is starting.
     Unreachable(String),
     /// The source is configured and failed: the chain stops here.
     Failed(Arc<dyn std::error::Error + Send + Sync + 'static>),
@@ -35,18 +35,18 @@ impl From<Error> for SourceOutcome {
     }
 }
 
-/// One source of credentials and how it fared.
+/// One credential source and its result.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SourceReport {
-    /// The name of the source in the cloud's words: `managed identity`.
+    /// The name of the source in the cloud's terms: `managed identity`.
     pub source: &'static str,
-    /// How it fared.
+    /// The result.
     pub outcome: SourceOutcome,
 }
 
 impl SourceReport {
-    /// A source that is not configured, and why.
+    /// A source that isn't configured, with the reason.
     pub fn not_configured(source: &'static str, reason: impl Into<String>) -> Self {
         Self {
             source,
@@ -66,7 +66,7 @@ impl SourceReport {
     }
 }
 
-/// No credential: every source that was asked, in order, with its outcome.
+/// No credential: every source that was tried, in order, with its outcome.
 ///
 /// When a configured source failed it is the last of the list and the `source()` of this error;
 /// when all were absent the message lists each with its reason.
@@ -78,7 +78,7 @@ pub struct CredentialError {
 }
 
 impl CredentialError {
-    /// The error for the sources asked, in order.
+    /// The error for the sources that were tried, in order.
     pub fn new(provider: &'static str, reports: Vec<SourceReport>) -> Self {
         Self {
             provider,
@@ -87,19 +87,19 @@ impl CredentialError {
         }
     }
 
-    /// The same error with what to do about it.
+    /// The same error with a hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The provider whose credential is missing.
+    /// The provider.
     pub fn provider(&self) -> &str {
         self.provider
     }
 
-    /// Every source asked, in order.
+    /// The sources that were tried, in order.
     pub fn reports(&self) -> &[SourceReport] {
         &self.reports
     }
@@ -123,20 +123,20 @@ impl CredentialError {
             .and_then(|(_, cause)| cause.downcast_ref::<Error>())
     }
 
-    /// Whether waiting may help: the failed source may work later, or one that could not be reached
-    /// may be there then. With no source configured at all, nothing changes by waiting.
+    /// Whether a retry may succeed: the failed source had a transient error, or a source was
+    /// unreachable. If no source is configured, a retry doesn't help.
     pub fn is_transient(&self) -> bool {
         self.has_unreachable_source() || self.cause().is_some_and(Error::is_transient)
     }
 
-    /// Whether a source could not be reached.
+    /// Whether a source was unreachable.
     pub fn has_unreachable_source(&self) -> bool {
         self.reports
             .iter()
             .any(|report| matches!(report.outcome, SourceOutcome::Unreachable(_)))
     }
 
-    /// How long the identity service asks callers to wait.
+    /// The wait that the identity service requests.
     pub fn retry_after(&self) -> Option<Duration> {
         self.cause().and_then(Error::retry_after)
     }

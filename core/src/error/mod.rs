@@ -1,7 +1,7 @@
-//! What can go wrong, sorted by what the operator does next.
+//! Errors, by what the operator has to do.
 //!
-//! Each variant's payload stands in its own file next door. One message per level: `Display` says
-//! this level only, `source()` gives the next, and a printer joins them.
+//! Each variant's payload is in its own file. `Display` prints one level only, `source()` returns
+//! the next, and the caller joins them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -18,33 +18,33 @@ pub use credential::{CredentialError, SourceOutcome, SourceReport};
 pub use nothing::NothingMatched;
 pub use transport::{TransportError, TransportFailure};
 
-/// The result of everything in this crate that can fail.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call gave no addresses.
 ///
-/// The variants answer "what do I do now?": correct the string; correct the identity; try again, or
-/// look at the network; read what the cloud said; report a bug; look at what was found instead. The
-/// payloads are boxed, so an `Error` is two words.
+/// The variant tells what to do next: correct the string; correct the identity; retry, or check the
+/// network; read the cloud's message; report a bug; check what was found instead. Payloads are
+/// boxed, so an `Error` is two words.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The join string or the environment is wrong: nothing was sent.
+    /// The join string or the environment is invalid; nothing was sent.
     #[error(transparent)]
     Config(Box<ConfigError>),
-    /// No credential could be had, or the one that is configured was refused.
+    /// There is no credential, or the configured one was rejected.
     #[error(transparent)]
     Credential(Box<CredentialError>),
-    /// No whole answer came: connection, TLS, deadline, a body cut short, a link to a foreign host.
+    /// No complete response: connection, TLS, deadline, a truncated body, a cross-origin link.
     #[error(transparent)]
     Transport(Box<TransportError>),
-    /// The cloud answered, and the answer is a refusal or a failure.
+    /// The cloud returned an error.
     #[error(transparent)]
     Api(Box<ApiError>),
-    /// The cloud's answer is not what its documentation says.
+    /// The cloud's response isn't as documented.
     #[error(transparent)]
     Decode(Box<DecodeError>),
-    /// Everything was asked and answered, and no address came of it.
+    /// The discovery succeeded and found no address.
     #[error(transparent)]
     NothingMatched(Box<NothingMatched>),
 }
@@ -62,8 +62,8 @@ impl Error {
         }
     }
 
-    /// Whether the same call may well succeed later without anybody's help: throttling, outages,
-    /// cut connections, rights that have not arrived yet.
+    /// Whether the same call may succeed later: throttling, outages, lost connections, permissions
+    /// that aren't effective yet.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Config(_) | Self::Decode(_) => false,
@@ -74,7 +74,7 @@ impl Error {
         }
     }
 
-    /// How long the cloud asks callers to wait before they come back, where it said so.
+    /// The wait that the cloud requests before the next call, if any.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Api(error) => error.retry_after(),
@@ -85,8 +85,8 @@ impl Error {
         }
     }
 
-    /// The error and its causes on one line, outermost first, a cause that repeats the end of what
-    /// is there left out. Without the hint.
+    /// The error and its causes on one line, outermost first, without the hint. A cause that
+    /// repeats the end of the text is omitted.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
@@ -101,7 +101,7 @@ impl Error {
         text
     }
 
-    /// What to do next, in one sentence without a full stop; printed on a `hint:` line of its own.
+    /// What to do next, in one sentence without a full stop; printed on a separate `hint:` line.
     pub fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Config(error) => error.hint(),

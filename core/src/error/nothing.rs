@@ -1,36 +1,36 @@
-//! The error for an answer without addresses, which says what was looked at instead.
+//! The error for a result without addresses.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::discovery::Discovery;
 
-/// Everything was asked and answered, and no address came of it.
+/// The discovery succeeded and found no address.
 ///
-/// Its message says what was looked at, how much of it, and why it was left out;
-/// [`NothingMatched::discovery`] has it all.
+/// Its message tells what was examined and why it was excluded; [`NothingMatched::discovery`] has
+/// the details.
 #[derive(Debug)]
 pub struct NothingMatched {
     discovery: Discovery,
 }
 
 impl NothingMatched {
-    /// The error for `discovery`, which has no address.
+    /// The error for `discovery`, which has no addresses.
     pub fn new(discovery: Discovery) -> Self {
         Self { discovery }
     }
 
-    /// The provider that was asked.
+    /// The provider.
     pub fn provider(&self) -> &str {
         self.discovery.provider()
     }
 
-    /// What was looked at.
+    /// The result without addresses.
     pub fn discovery(&self) -> &Discovery {
         &self.discovery
     }
 
-    /// The likely cause's remedy.
+    /// What to do about the likely cause.
     pub fn hint(&self) -> Option<Cow<'_, str>> {
         self.discovery.hint().map(Cow::Borrowed)
     }

@@ -1,10 +1,10 @@
-//! Errors of the way to the cloud and back: no whole answer came.
+//! Transport errors: no complete response was received.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-/// What went wrong on the way.
+/// The kind of transport failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransportFailure {
@@ -14,25 +14,25 @@ pub enum TransportFailure {
     ProxyStatus(u16),
     /// The TLS handshake failed: unknown authority, wrong name, expired certificate.
     Tls,
-    /// No byte came for the idle limit.
+    /// No byte was received within the idle timeout.
     IdleTimeout,
-    /// The connection was cut before the whole answer was there.
+    /// The connection was closed before the response was complete.
     Truncated,
     /// The deadline of the call passed.
     Deadline,
-    /// The answer is larger than the limit.
+    /// The response is larger than the limit.
     TooLarge,
-    /// The server redirects, and a credential is never sent to a place that a server names.
+    /// The server redirects, and credentials are never sent to a location that a server names.
     Redirected,
-    /// A page's next link names another origin than the list was asked from.
+    /// A page's next link has another origin than the list.
     CrossOriginLink,
-    /// Pages link to each other in a circle, or there are more of them than the limit.
+    /// The next links form a loop, or there are more pages than the limit.
     PaginationLimit,
-    /// The request could not be made at all.
+    /// The request could not be built.
     InvalidRequest,
 }
 
-/// A request that got no whole answer.
+/// A request without a complete response.
 #[derive(Debug)]
 pub struct TransportError {
     provider: Option<&'static str>,
@@ -74,14 +74,14 @@ impl TransportError {
         self
     }
 
-    /// The same error with what to do about it, where that is more than its kind says.
+    /// The same error with a hint instead of that of its kind.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The same error after so many tries and so much time.
+    /// The same error with the number of attempts and the time that they took.
     #[must_use]
     pub fn after(mut self, attempts: u32, elapsed: Duration) -> Self {
         (self.attempts, self.elapsed) = (attempts, elapsed);
@@ -110,22 +110,22 @@ impl TransportError {
         self.provider
     }
 
-    /// What was asked for.
+    /// The operation that failed.
     pub fn operation(&self) -> &str {
         &self.operation
     }
 
-    /// What went wrong.
+    /// The kind of failure.
     pub fn failure(&self) -> TransportFailure {
         self.failure
     }
 
-    /// How many tries were made.
+    /// The number of attempts.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// Whether the same request may work later.
+    /// Whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
         match self.failure {
             TransportFailure::Connect
@@ -155,21 +155,21 @@ impl TransportError {
                 "give the user and password of the proxy in its URL, as http://USER:PASSWORD@HOST:PORT"
             }
             TransportFailure::ProxyStatus(500..) => {
-                "check that the proxy can resolve and reach this host, or list the host in `NO_PROXY` if there is another way to it"
+                "check that the proxy can resolve and reach this host, or list the host in `NO_PROXY` if it is reachable directly"
             }
             TransportFailure::ProxyStatus(_) => {
-                "allow this host at the proxy, or list it in `NO_PROXY` if there is another way to it"
+                "allow this host at the proxy, or list it in `NO_PROXY` if it is reachable directly"
             }
             TransportFailure::Tls => {
-                "check this machine's clock and its CA certificates (`SSL_CERT_FILE` names another bundle); a proxy that opens TLS needs its CA there"
+                "check this machine's clock and its CA certificates (`SSL_CERT_FILE` names another bundle); a proxy that intercepts TLS needs its CA there"
             }
             TransportFailure::IdleTimeout => {
-                "try again; a longer `--timeout` also lets each try wait longer"
+                "retry; a longer `--timeout` also lets each attempt wait longer"
             }
-            TransportFailure::Truncated => "the other side or a proxy between gave up: try again",
-            TransportFailure::Deadline => "try again, or allow more time with `--timeout`",
+            TransportFailure::Truncated => "the server or a proxy closed the connection: retry",
+            TransportFailure::Deadline => "retry, or allow more time with `--timeout`",
             TransportFailure::Redirected | TransportFailure::CrossOriginLink => {
-                "the credential was not sent there; check the endpoint in the join string and any proxy between"
+                "the credential was not sent there; check the endpoint in the join string and any proxy"
             }
             TransportFailure::TooLarge | TransportFailure::PaginationLimit => {
                 "narrow the selection"
@@ -188,21 +188,27 @@ impl fmt::Display for TransportError {
             TransportFailure::Connect => write!(f, "cannot {operation}: no connection to {target}"),
             TransportFailure::ProxyStatus(status) => write!(
                 f,
-                "cannot {operation}: the proxy answered status {status} for {target}"
+                "cannot {operation}: the proxy returned status {status} for {target}"
             ),
             TransportFailure::Tls => write!(f, "cannot {operation}: no TLS connection to {target}"),
             TransportFailure::IdleTimeout => {
                 write!(f, "cannot {operation}: {target} sent nothing for too long")
             }
             TransportFailure::Truncated => {
-                write!(f, "cannot {operation}: {target} cut the answer short")
+                write!(
+                    f,
+                    "cannot {operation}: {target} closed the connection before the response was complete"
+                )
             }
             TransportFailure::Deadline => write!(
                 f,
-                "cannot {operation}: the deadline passed before {target} answered"
+                "cannot {operation}: the deadline passed before {target} responded"
             ),
             TransportFailure::TooLarge => {
-                write!(f, "cannot {operation}: the answer of {target} is too large")
+                write!(
+                    f,
+                    "cannot {operation}: the response of {target} is too large"
+                )
             }
             TransportFailure::Redirected => write!(f, "cannot {operation}: {target} redirects"),
             TransportFailure::CrossOriginLink => write!(
@@ -210,7 +216,7 @@ impl fmt::Display for TransportError {
                 "cannot {operation}: the next page's link leaves {target}"
             ),
             TransportFailure::PaginationLimit => {
-                write!(f, "cannot {operation}: the pages of {target} do not end")
+                write!(f, "cannot {operation}: the pages of {target} don't end")
             }
             TransportFailure::InvalidRequest => write!(
                 f,
@@ -223,7 +229,7 @@ impl fmt::Display for TransportError {
         if self.attempts > 1 {
             write!(
                 f,
-                ", {} tries in {:.1} s",
+                ", {} attempts in {:.1} s",
                 self.attempts,
                 self.elapsed.as_secs_f64()
             )?;

@@ -1,4 +1,4 @@
-//! JSON answers: decoded, or handed back whole when the status is not a good one.
+//! JSON responses: decoded, or returned as they are if the status isn't a successful one.
 
 use serde::de::{DeserializeOwned, Error as _};
 
@@ -7,21 +7,21 @@ use super::json::{decode_unlimited, has_too_many_values};
 use super::transport::RawResponse;
 use crate::error::Result;
 
-/// What came of a request for JSON.
+/// The response to a request for JSON.
 #[derive(Debug)]
 pub enum JsonResponse<T> {
-    /// A good status, and the body decoded; the response's own body is empty now.
+    /// A successful status, with the decoded body; the response's own body is empty.
     Success(T, Response),
-    /// Another status, with the whole answer: a refusal, a failure, 204.
+    /// Any other status, with the complete response.
     Failure(Response),
 }
 
 impl<T> JsonResponse<T> {
-    /// The value, or the error that `refused` makes of any other answer.
+    /// The value, or the error that `refused` returns for any other response.
     ///
     /// # Errors
     ///
-    /// What `refused` makes.
+    /// The result of `refused`.
     pub fn value_or(self, refused: impl FnOnce(Response) -> crate::Error) -> Result<T> {
         match self {
             Self::Success(value, _) => Ok(value),
@@ -30,11 +30,11 @@ impl<T> JsonResponse<T> {
     }
 }
 
-/// What the body of one try is worth.
+/// The result of decoding the body of one attempt.
 pub(super) enum DecodeAttempt<T> {
-    /// It is final.
+    /// The result is final.
     Final(T),
-    /// It ends too early, which another try may mend.
+    /// The body is truncated; a retry may succeed.
     Truncated(BoxError),
     /// It has more values than [`MAX_JSON_VALUES`](super::MAX_JSON_VALUES).
     TooManyValues,
@@ -46,15 +46,15 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 /// Why a body can't be decoded. The cause must not show values: they may be a token.
 #[derive(Debug)]
 pub enum BodyError {
-    /// It ends in the middle: another attempt may get the rest.
+    /// The body is truncated: a retry may succeed.
     Truncated(BoxError),
-    /// It isn't what the decoder expects.
+    /// The body isn't what the decoder expects.
     Invalid(BoxError),
     /// It has more values than [`MAX_JSON_VALUES`](super::MAX_JSON_VALUES).
     TooManyValues,
 }
 
-/// Decodes a good answer by `decode`; others are final as they are.
+/// Decodes a successful response by `decode`; others are final.
 pub(super) fn judge<T>(
     raw: &RawResponse,
     decode: impl Fn(&[u8]) -> Result<T, BodyError>,
@@ -84,8 +84,7 @@ pub(super) fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyErr
     })
 }
 
-/// The same error without quoted text: serde shows the value it did not expect, and in an answer
-/// with a token that value may be the token.
+/// The same error without quoted text: serde shows the unexpected value, which may be a token.
 fn without_values(error: &serde_json::Error) -> serde_json::Error {
     let text = error.to_string();
     match (text.find('"'), text.rfind('"')) {

@@ -1,4 +1,4 @@
-//! How a request proves who sends it.
+//! Authorisation of requests.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::Request;
 use crate::call::Call;
 use crate::error::Result;
 
-/// Adds the proof of identity to a request: a bearer token, a key in a header, a signature.
+/// Adds credentials to a request: a bearer token, a key in a header, a signature.
 ///
 /// It runs before every attempt, since a signature covers the time or a nonce and a token may have
 /// been renewed while the client waited.
@@ -18,11 +18,11 @@ pub trait Authorizer: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::Credential`](crate::Error::Credential) when there is no credential to do it with.
+    /// [`Error::Credential`](crate::Error::Credential) when there is no credential.
     async fn authorize(&self, request: &mut Request, call: &Call) -> Result<()>;
 
-    /// Drops the credential that authorised `refused`, which the service refused as expired. One
-    /// that has replaced it meanwhile is kept: of several requests at once each may be refused.
+    /// Drops the credential of `refused`, which the service rejected as expired. A credential that
+    /// has replaced it meanwhile is kept: each of several concurrent requests may be rejected.
     ///
     /// Returns whether another attempt can get a new one; `false`, the default, for a credential
     /// that never changes.
@@ -31,8 +31,8 @@ pub trait Authorizer: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Who the requests come from, for people and without anything secret:
-    /// `managed identity`, `access key AKIA...`.
+    /// The identity of the requests, for display and without secrets: `managed identity`,
+    /// `access key AKIA...`.
     fn identity(&self) -> Option<String> {
         None
     }

@@ -1,17 +1,17 @@
-//! How long to wait before the next try: exponential, with jitter.
+//! Exponential backoff with jitter.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-/// Waits that double from try to try, each one a random part of its bound, so that a fleet that was
-/// throttled together does not come back together.
+/// Waits whose bound doubles with each attempt, each one random within its bound, so that a fleet
+/// that was throttled together doesn't retry together.
 ///
-/// The wait before retry `n` (from 0) lies evenly between zero and `initial * 2^n`, which never
-/// exceeds `max`.
+/// The wait before retry `n` (from 0) is evenly distributed between zero and `initial * 2^n`, at
+/// most `max`.
 ///
-/// With this full jitter the waits of a request may add up to almost nothing. Where retries must
-/// go on for a documented time, [`Backoff::with_min_ratio`] gives every wait a lower bound, and
-/// [`Backoff::min_total`] says what the waits add up to at least.
+/// With full jitter the sum of the waits may be near zero. Where retries must last for a documented
+/// time, [`Backoff::with_min_ratio`] gives every wait a lower bound, and [`Backoff::min_total`] is
+/// the lower bound of their sum.
 #[derive(Debug, Clone, Copy)]
 pub struct Backoff {
     initial: Duration,
@@ -31,8 +31,8 @@ impl Backoff {
         }
     }
 
-    /// The same backoff with another source of random numbers, which are at least 0 and less than
-    /// 1: tests give a fixed one.
+    /// The same backoff with another source of random numbers from 0 (inclusive) to 1 (exclusive),
+    /// for tests.
     #[must_use]
     pub const fn with_random(mut self, random: fn() -> f64) -> Self {
         self.random = random;
@@ -65,7 +65,7 @@ impl Backoff {
         self.bound(retry).mul_f64(self.min_ratio)
     }
 
-    /// What the waits before `retries` retries add up to at least.
+    /// The least sum of the waits before `retries` retries.
     pub fn min_total(&self, retries: u32) -> Duration {
         (0..retries)
             .map(|retry| self.min_wait(retry))
@@ -80,8 +80,8 @@ impl Default for Backoff {
     }
 }
 
-/// A number from 0 to 1. The standard library seeds its hashers from the system, which is random
-/// enough to spread waits.
+/// A number from 0 to 1. The standard library seeds its hashers from the system, which is enough to
+/// spread waits.
 fn random() -> f64 {
     let bits = RandomState::new().build_hasher().finish() >> 11;
     #[expect(

@@ -1,4 +1,4 @@
-//! What a response means for the request: retry it, refresh the credential, or hand it on.
+//! Classification of responses: retry, refresh the credential, or return the response.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,16 +7,15 @@ use http::StatusCode;
 use super::retry_after;
 use super::transport::RawResponse;
 
-/// What a response means, whatever cloud sent it.
+/// The meaning of a response, independent of the cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResponseClass {
     /// The request succeeded.
     Success,
-    /// The service failed in a way that passes: the request is retried.
+    /// A transient failure of the service: the request is retried.
     Retryable,
-    /// The caller sends too many requests: the request is retried after the time the service asks
-    /// for.
+    /// The caller is throttled: the request is retried after the time that the service requests.
     Throttled,
     /// The credential expired or was revoked: it is refreshed once.
     ExpiredCredential,
@@ -29,14 +28,14 @@ pub enum ResponseClass {
 }
 
 impl ResponseClass {
-    /// Whether the same request may succeed later without anyone's help.
+    /// Whether the same request may succeed later.
     pub fn is_transient(self) -> bool {
         matches!(self, Self::Retryable | Self::Throttled)
     }
 
-    /// The class that HTTP alone gives a status (RFC 9110, section 15).
+    /// The class of a status by HTTP alone (RFC 9110, section 15).
     ///
-    /// 408 and the 5xx but 501 and 505, which waiting doesn't change, are retryable.
+    /// 408 and 5xx except 501 and 505 are retryable.
     pub fn of_status(status: StatusCode) -> Self {
         match status.as_u16() {
             200..=299 => Self::Success,
@@ -51,7 +50,7 @@ impl ResponseClass {
     }
 }
 
-/// Decides what the responses of one service mean, from status, headers and body.
+/// Classifies the responses of one service by status, headers and body.
 ///
 /// Services differ: one reports throttling with status 400 and an error code in the body, another
 /// with 403 and a reason, a third sends the time of the next attempt in its own header.
@@ -61,7 +60,7 @@ pub trait ResponseClassifier: Send + Sync {
         ResponseClass::of_status(response.status)
     }
 
-    /// How long the service asks callers to wait; by default [`retry_after`].
+    /// The wait that the service requests; by default [`retry_after`].
     fn retry_after(&self, response: &RawResponse, now: SystemTime) -> Option<Duration> {
         retry_after(&response.headers, now)
     }

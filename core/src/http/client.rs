@@ -1,5 +1,4 @@
-//! Sends a request until it has a final answer: tries, waits, the deadline, and the record of it
-//! all.
+//! The HTTP client: attempts, waits, the deadline, and the record of requests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,7 +39,7 @@ impl HttpClient {
         ))
     }
 
-    /// A client over another transport. Of the settings only the retry policy counts then.
+    /// A client over another transport, which uses only the retry policy of the settings.
     pub fn with_transport(transport: Arc<dyn Transport>, settings: HttpSettings) -> Self {
         Self {
             transport,
@@ -48,49 +47,49 @@ impl HttpClient {
         }
     }
 
-    /// What sends its requests, for tests that put faults in between.
+    /// The transport, for tests that inject faults.
     pub fn transport(&self) -> Arc<dyn Transport> {
         Arc::clone(&self.transport)
     }
 
-    /// How this client speaks.
+    /// The settings of this client.
     pub fn settings(&self) -> &HttpSettings {
         &self.settings
     }
 
-    /// Opens a connection to the origin of `url` ahead of the first request to it, within the
-    /// deadline of `call`, so that its handshakes go on beside something else. Nothing is sent on
-    /// it, and one that cannot be opened is no error: the request will meet the same. Does nothing
-    /// without TLS, or where there was a connection before.
+    /// Opens a connection to the origin of `url` before the first request, within the deadline of
+    /// `call`, so that handshakes run concurrently with other work. No request is sent on it. A
+    /// failure is not an error: the request will report it. Does nothing without TLS, or if a
+    /// connection was opened before.
     pub async fn connect(&self, url: &Url, call: &Call) {
         if url.scheme() == "https" {
             _ = tokio::time::timeout(call.remaining(), self.transport.connect(url)).await;
         }
     }
 
-    /// Loads the certificate authorities of this machine again at the next connection, and opens
-    /// new connections from now on. Requests that are under way are not disturbed.
+    /// Reloads the certificate authorities of this machine at the next connection, and uses new
+    /// connections from now on. Requests in flight aren't affected.
     ///
-    /// A renewed authority needs no such call: files that changed are read again when a server
-    /// can't be verified. This is for authorities that were removed.
+    /// Renewed authorities don't need this: changed files are reloaded when a server can't be
+    /// verified. It is for removed authorities.
     pub fn reload_trust(&self) {
         self.transport.reload_trust();
     }
 
-    /// Sends `request` until it has a final answer, whatever its status, and writes every try into
-    /// `call`.
+    /// Sends `request`, retries it until the response is final, whatever its status, and records
+    /// every attempt in `call`.
     ///
-    /// What is tried again is the [`RetryPolicy`](super::RetryPolicy)'s matter: the request's own
-    /// or the client's. Between tries it waits for the longer of what the server asks for and the
-    /// backoff; a server that fails without throttling is granted [`MAX_OUTAGE_WAIT`]. A throttled
-    /// request of a [yielding](Call::without_throttle_retry) call is not tried again. Where the
-    /// deadline is nearer than that, the last answer or failure is final at once, so its
-    /// `retry_after` still says when to come back.
+    /// The [`RetryPolicy`](super::RetryPolicy) of the request or the client decides what is
+    /// retried. The wait before a retry is the longer of the backoff and the server's request,
+    /// which is limited to [`MAX_OUTAGE_WAIT`] unless it throttles. A throttled request of a call
+    /// [without throttle retry](Call::without_throttle_retry) isn't retried. If the wait would
+    /// exceed the deadline, the last response or failure is final at once, so its `retry_after` is
+    /// still available.
     ///
     /// # Errors
     ///
-    /// [`Error::Transport`] when no whole answer came: the last failure; `Deadline` when the call's
-    /// deadline passed during a try; `Redirected` for an answer that sends elsewhere.
+    /// [`Error::Transport`] without a complete response: the last failure; `Deadline` when the
+    /// call's deadline passed during an attempt; `Redirected` for a redirect.
     pub async fn send(&self, request: &Request, call: &Call) -> Result<Response> {
         let (response, ()) = self
             .run(request, call, |_| DecodeAttempt::Final(()))
@@ -98,13 +97,14 @@ impl HttpClient {
         Ok(response)
     }
 
-    /// Sends `request` like [`HttpClient::send`] and decodes the JSON of a good answer. JSON that
-    /// ends early counts as a cut answer and is tried again.
+    /// Sends `request` like [`HttpClient::send`] and decodes the JSON of a successful response.
+    /// Truncated JSON is retried like a truncated response.
     ///
     /// # Errors
     ///
-    /// [`Error::Transport`] as [`HttpClient::send`], and `Cut` when the JSON still ends early at
-    /// the last try; [`Error::Decode`] of `provider` when it is not what `T` expects.
+    /// [`Error::Transport`] as [`HttpClient::send`], and `Truncated` when the JSON is still
+    /// truncated at the last attempt; [`Error::Decode`] of `provider` when it isn't what `T`
+    /// expects.
     pub async fn json<T: DeserializeOwned>(
         &self,
         provider: &'static str,
@@ -114,7 +114,7 @@ impl HttpClient {
         self.decode(provider, request, call, decode_json).await
     }
 
-    /// Sends `request` like [`HttpClient::json`] and decodes a good answer by `decode`.
+    /// Sends `request` like [`HttpClient::json`] and decodes a successful response by `decode`.
     ///
     /// # Errors
     ///
@@ -135,7 +135,7 @@ impl HttpClient {
             })?;
         match decoded {
             None => Ok(JsonResponse::Failure(response)),
-            // A service may refuse with a good status. Its words are in the body.
+            // A service may report an error with a successful status. The message is in the body.
             Some(_) if response.class != ResponseClass::Success => {
                 Ok(JsonResponse::Failure(response))
             }
@@ -257,7 +257,7 @@ impl HttpClient {
         }
     }
 
-    /// One try, within the deadline, written into the record however it ends.
+    /// Makes one attempt, within the deadline, and records it.
     async fn try_once<T>(
         &self,
         request: &Request,
@@ -270,7 +270,7 @@ impl HttpClient {
             return Err(TransportCause::new(TransportFailure::Deadline));
         }
         let entry = Entry::start(request, call, attempt);
-        // By tokio's own time, which a leaping clock is ahead of.
+        // By tokio's clock, which is behind an auto-advancing one.
         let deadline = Instant::now() + remaining;
         let answer = tokio::time::timeout_at(deadline, self.transport.send(request, deadline))
             .await
@@ -305,7 +305,7 @@ async fn authorize(request: &Request, call: &Call) -> Result<Option<Request>> {
     Ok(Some(authorized))
 }
 
-/// What a try met that is not final.
+/// Why an attempt isn't final.
 enum AttemptFailure {
     Status(StatusCode),
     Failure(TransportCause),
@@ -322,11 +322,11 @@ impl fmt::Display for AttemptFailure {
 
 fn note_retry(request: &Request, attempt: u32, wait: Duration, met: &AttemptFailure) {
     let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-    tracing::debug!(operation = request.operation(), url = request.shown_url(), attempt, wait_ms, %met, "trying again");
+    tracing::debug!(operation = request.operation(), url = request.shown_url(), attempt, wait_ms, %met, "retrying");
 }
 
-/// The error for `cause`. One that came of the deadline says what the try before it had met, which
-/// is the more telling half.
+/// The error for `cause`. If the deadline passed, it also contains the failure of the previous
+/// attempt.
 fn finish(error: TransportError, cause: TransportCause, before: Option<AttemptFailure>) -> Error {
     let TransportCause {
         failure,
@@ -334,7 +334,7 @@ fn finish(error: TransportError, cause: TransportCause, before: Option<AttemptFa
         cause: mut inner,
     } = cause;
     if let (TransportFailure::Deadline, Some(before)) = (failure, before) {
-        detail = Some(format!("the try before met: {before}"));
+        detail = Some(format!("the previous attempt: {before}"));
         if let AttemptFailure::Failure(before) = before {
             inner = before.cause;
         }
@@ -349,7 +349,7 @@ fn finish(error: TransportError, cause: TransportCause, before: Option<AttemptFa
     }
 }
 
-/// Where a redirect leads, without anything secret.
+/// The target of a redirect, without secrets.
 fn redirect_target(url: &Url, raw: &RawResponse) -> String {
     let location = raw
         .headers
@@ -358,12 +358,12 @@ fn redirect_target(url: &Url, raw: &RawResponse) -> String {
         .and_then(|location| url.join(location).ok());
     let status = raw.status.as_u16();
     location.map_or_else(
-        || format!("status {status} without a place"),
+        || format!("status {status} without a location"),
         |location| format!("status {status} to {}", origin_of(&location)),
     )
 }
 
-/// The entry of one try in the record; a try that is dropped midway is written down too.
+/// The record of one attempt; a cancelled attempt is recorded too.
 struct Entry<'a> {
     call: &'a Call,
     record: Option<RequestRecord>,

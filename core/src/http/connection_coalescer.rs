@@ -24,15 +24,14 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// How long a preconnected connection is used. Servers close idle connections.
+/// How long a preconnected connection is usable. Servers close idle connections.
 const KEPT_FOR: Duration = Duration::from_secs(20);
 
-/// How long a request waits for a connection to arrive in the pool. It arrives at once unless it
-/// breaks.
+/// How long a request waits for a connection in the pool. It arrives at once unless it breaks.
 const ARRIVAL: Duration = Duration::from_millis(250);
 
 tokio::task_local! {
-    /// Set while a connection is opened ahead: the state, taken by the connector.
+    /// The state during preconnection, taken by the connector.
     static PRECONNECT: Mutex<Option<OwnedMutexGuard<ConnectState>>>;
 }
 
@@ -46,7 +45,7 @@ pub(super) struct ConnectionCoalescer {
 
 #[derive(Default)]
 struct ConnectState {
-    /// A connection that was opened ahead, and when. Its type is private to reqwest.
+    /// A preconnected connection and its time. Its type is private to reqwest.
     kept: Option<(Box<dyn Any + Send>, Instant)>,
     /// The protocol of the last connection that was opened for a request.
     last: Option<Protocol>,
@@ -56,7 +55,7 @@ struct ConnectState {
 enum Protocol {
     /// HTTP/1.1: each request needs a connection of its own.
     Http1,
-    /// HTTP/2: requests share the connection. It was handed to the pool at this time.
+    /// HTTP/2: requests share the connection, which was passed to the pool at this time.
     Http2(Instant),
 }
 
@@ -72,8 +71,8 @@ impl ConnectionCoalescer {
         let Ok(state) = Arc::clone(&self.state).try_lock_owned() else {
             return;
         };
-        // After the first connection the pool may hold one, and the request would be sent on it.
-        // While the state is locked here, none can get there.
+        // After the first connection the pool may have one, and the request would be sent on it.
+        // While the state is locked, no connection can reach the pool.
         if state.last.is_some() || state.kept.is_some() {
             return;
         }
@@ -106,14 +105,14 @@ pub(super) struct Connector<S> {
     inner: S,
 }
 
-/// The connection that a request was to share broke before it reached the pool. Nothing of the
-/// request has been sent; sent again, it opens its own connection.
+/// The connection that a request waited for broke before it reached the pool. The request wasn't
+/// sent; a retry opens its own connection.
 #[derive(Debug)]
 pub(super) struct SharedConnectionLost;
 
 impl fmt::Display for SharedConnectionLost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection that this request was to share broke")
+        f.write_str("the connection that this request waited for broke")
     }
 }
 
@@ -137,7 +136,7 @@ where
     }
 
     fn call(&mut self, origin: Origin) -> Self::Future {
-        // Use the service that is ready; the clone has to become ready again.
+        // Use the service that is ready; a clone has to become ready again.
         let next = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, next);
         let coalescer = self.coalescer.clone();
@@ -167,7 +166,7 @@ where
 {
     let connection = inner.call(origin).await?;
     state.kept = Some((Box::new(connection), Instant::now()));
-    Err("the connection was opened ahead".into())
+    Err("the connection was preconnected".into())
 }
 
 async fn connect<S, Origin>(
@@ -269,7 +268,7 @@ mod tests {
         let (mut connector, count) = connector(true);
         connector.call(()).await.unwrap();
         let started = Instant::now();
-        // Nobody takes this request off the connector's hands, as the pool does once it has the
+        // No one takes this request off the connector's hands, as the pool does once it has the
         // connection.
         let error = connector.call(()).await.unwrap_err();
         assert!(error.is::<SharedConnectionLost>(), "{error}");

@@ -1,10 +1,10 @@
-//! JSON from a server or a program, with what its memory is bounded by.
+//! JSON from a server or a program, with a limit on its memory.
 
 use serde::de::{DeserializeOwned, Error as _};
 
-/// The most values of one JSON text. Bytes alone bound nothing: 64 MiB of `{}` are 20 million
-/// values, each of which may take hundreds of bytes once decoded. Real pages of a cloud have up to
-/// some 100,000.
+/// The maximum number of values in a JSON text. A limit on bytes isn't enough: 64 MiB of `{}` are
+/// 20 million values, each of which may take hundreds of bytes when decoded. Real pages have up to
+/// 100,000.
 pub const MAX_JSON_VALUES: usize = 2_000_000;
 
 /// Decodes a JSON text. A UTF-8 byte order mark before it is skipped.
@@ -23,21 +23,21 @@ pub fn decode_json<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
 
 pub(super) fn decode_unlimited<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
     let body = without_bom(body);
-    // Looked at as a whole once, it need not be looked at again text by text. Bytes that are no
-    // text may stand where nobody reads.
+    // Validating the text once is faster than validating each string. Invalid UTF-8 is allowed in
+    // fields that aren't read.
     match std::str::from_utf8(body) {
         Ok(text) => serde_json::from_str(text),
         Err(_) => serde_json::from_slice(body),
     }
 }
 
-/// The text without a UTF-8 byte order mark, which some servers and editors write before it.
+/// The text without a UTF-8 byte order mark, which some servers and editors write.
 pub fn without_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
 }
 
-/// Whether there are more than [`MAX_JSON_VALUES`]. Each but the first follows a comma or opens a
-/// list or an object; those inside of texts count too, which makes this cheap.
+/// Whether there are more than [`MAX_JSON_VALUES`]. Each except the first follows a comma or opens
+/// a list or an object; those inside strings are counted too, which makes this cheap.
 pub(super) fn has_too_many_values(body: &[u8]) -> bool {
     // A value takes at least two bytes with its separator, so bodies below 4 MB, which are most
     // pages, are not scanned.

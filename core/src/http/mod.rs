@@ -1,12 +1,10 @@
-//! HTTP, once, for every provider: one client with deadlines, retries, caps and a record of what
-//! was asked.
+//! The HTTP client of every provider, with deadlines, retries, limits and a record of requests.
 //!
-//! `client.rs` sends a request until it has a final answer; `retry.rs` and `backoff.rs` say what is
-//! tried again and when; `answer.rs` and `json.rs` decode JSON; `page.rs` follows next links within
-//! one origin; `redact.rs` makes URLs fit to be shown; `transport.rs` is the seam to the wire,
-//! `reqwest_transport.rs` the real one (reqwest) with its connections (`connection_coalescer.rs`),
-//! its TLS (`tls_config.rs`, `roots.rs`, `server_name.rs`), its proxies (`proxy.rs`) and what never
-//! goes through them (`route.rs`).
+//! `client.rs` sends and retries requests; `retry.rs` and `backoff.rs` define what is retried and
+//! when; `answer.rs` and `json.rs` decode JSON; `page.rs` checks next links; `redact.rs` removes
+//! secrets from URLs; `transport.rs` is the trait below the client, `reqwest_transport.rs` its
+//! implementation over reqwest, with connections (`connection_coalescer.rs`), TLS (`tls_config.rs`,
+//! `roots.rs`, `server_name.rs`), proxies (`proxy.rs`) and hosts that bypass them (`route.rs`).
 
 mod answer;
 mod authorize;

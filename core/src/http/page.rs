@@ -1,40 +1,40 @@
-//! Where the next link of a page leads: within one origin.
+//! Next links of pages, limited to one origin.
 //!
-//! A credential goes with every page, so a link that a server gives is followed only to the origin
-//! the list was asked from.
+//! Every page request carries a credential, so a next link is followed only within the origin of
+//! the list.
 
 use url::Url;
 
 use super::origin_of;
 
-/// Where a page's next link leads.
+/// The target of a page's next link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextLink {
     /// There is no next page: the link is absent, null or empty.
     End,
-    /// The next page, of the same origin.
+    /// The next page, at the same origin.
     Page(Url),
-    /// Elsewhere; the text says where, as `the link names evil.example`.
+    /// Another origin; the text names it, as `the link names evil.example`.
     Foreign(String),
 }
 
 impl NextLink {
-    /// Reads the link that stands on `page`. Relative links are taken from there.
+    /// Parses the link of `page`. Relative links are resolved against it.
     ///
-    /// Scheme, host (without case) and effective port must be those of `page`: `https://h:443/` is
-    /// `https://h/`. A link with user information is foreign wherever it leads.
+    /// Scheme, host (case-insensitive) and effective port must be those of `page`: `https://h:443/`
+    /// is `https://h/`. A link with user information is foreign.
     pub fn resolve(page: &Url, link: Option<&str>) -> Self {
         let Some(link) = link.map(str::trim).filter(|link| !link.is_empty()) else {
             return Self::End;
         };
         let Ok(mut url) = page.join(link) else {
-            return Self::Foreign("the link is no URL".to_owned());
+            return Self::Foreign("the link isn't a URL".to_owned());
         };
         if page.origin() != url.origin() {
             return Self::Foreign(format!("the link names {}", origin_of(&url)));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Self::Foreign("the link carries user information".to_owned());
+            return Self::Foreign("the link contains user information".to_owned());
         }
         url.set_fragment(None);
         Self::Page(url)
@@ -44,7 +44,7 @@ impl NextLink {
 /// How far next links are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageLimits {
-    /// The most pages of one list; default 10,000.
+    /// The maximum number of pages of a list; default 10,000.
     pub max_pages: usize,
 }
 
@@ -123,10 +123,10 @@ mod tests {
             ),
             (
                 "https://user:canary@management.example/list",
-                "the link carries user information",
+                "the link contains user information",
             ),
             ("data:canary", "the link names data:"),
-            ("https://", "the link is no URL"),
+            ("https://", "the link isn't a URL"),
         ] {
             assert_eq!(
                 resolve(link),

@@ -1,5 +1,5 @@
-//! The certificate authorities of a machine that judges certificates itself (Windows, macOS and
-//! relatives, Android): stands in for `system_roots.rs` there.
+//! The certificate authorities of platforms with their own verifier (Windows, Apple platforms,
+//! Android), instead of `system_roots.rs`.
 
 use std::sync::Arc;
 

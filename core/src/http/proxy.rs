@@ -1,10 +1,10 @@
-//! Which proxy a request goes through, by the environment.
+//! Proxy selection from the environment.
 //!
 //! The variables have Go's meaning, as `golang.org/x/net/http/httpproxy` documents it, since
 //! HashiCorp's tools share their environment with this program: `https_proxy` or `HTTPS_PROXY` for
 //! https, `http_proxy` or `HTTP_PROXY` for http, `no_proxy` or `NO_PROXY` for exceptions. Lower
-//! case comes first, and an empty variable is unset. Two things go beyond Go: `all_proxy` and
-//! `ALL_PROXY` are the last resort for both schemes, and a value that can't be used is an error.
+//! case takes precedence, and an empty variable is unset. Unlike in Go, `all_proxy` and `ALL_PROXY`
+//! are the fallback for both schemes, and an invalid value is an error.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -48,13 +48,13 @@ impl Proxy {
         &self.url
     }
 
-    /// Whether https goes through it in a tunnel that it opens for a `CONNECT` request.
+    /// Whether https goes through a tunnel opened by a `CONNECT` request.
     pub(super) fn is_http(&self) -> bool {
         self.url.scheme().starts_with("http")
     }
 }
 
-/// Its place and its variable, without credentials.
+/// Its address and variable, without credentials.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -104,7 +104,7 @@ impl Proxies {
     ///
     /// # Errors
     ///
-    /// What is wrong with the variable that counts, without its value, which may hold a password.
+    /// The problem with the variable, without its value, which may contain a password.
     pub(super) fn find(&self, url: &Url) -> Result<Option<Proxy>, String> {
         let is_http = url.scheme() == "http";
         let Some(setting) = (if is_http { &self.http } else { &self.https }) else {
@@ -116,7 +116,7 @@ impl Proxies {
         let variable = setting.variable;
         if is_http && self.is_cgi {
             return Err(format!(
-                "`{variable}` is not used while `REQUEST_METHOD` is set, since a CGI program's client could choose it"
+                "`{variable}` is not used while `REQUEST_METHOD` is set, since the client of a CGI program could set it"
             ));
         }
         match &setting.proxy {
@@ -135,9 +135,9 @@ impl Proxies {
 }
 
 /// The status with which the proxy of `client` refuses a tunnel to `target`. hyper doesn't report
-/// it when a tunnel fails, so the proxy is asked once more, in a request of its own.
+/// it when a tunnel fails, so this sends a separate request to the proxy.
 pub(super) async fn refusal(client: &reqwest::Client, target: &Url) -> Option<StatusCode> {
-    // A `CONNECT` request to an http URL goes to the proxy as it is.
+    // A `CONNECT` request to an http URL is passed to the proxy unchanged.
     let target = format!(
         "http://{}:{}/",
         target.host_str()?,
@@ -156,14 +156,14 @@ fn parse(value: &str) -> Option<Url> {
         Url::parse(&format!("http://{value}"))
     }
     .ok()?;
-    // reqwest would ignore a proxy whose URL isn't also an `http::Uri`.
+    // reqwest ignores a proxy whose URL isn't also an `http::Uri`.
     let is_usable = SCHEMES.contains(&url.scheme())
         && url.host_str().is_some_and(|host| !host.is_empty())
         && url.as_str().parse::<http::Uri>().is_ok();
     is_usable.then_some(url)
 }
 
-/// `NO_PROXY`: what no proxy is used for.
+/// `NO_PROXY`: the hosts that bypass proxies.
 #[derive(Debug, Default)]
 struct Exceptions {
     everything: bool,
@@ -176,7 +176,7 @@ struct Exceptions {
 struct Domain {
     /// With a leading dot.
     suffix: String,
-    /// Whether the name without the dot counts too.
+    /// Whether the name without the dot matches too.
     itself: bool,
     /// Empty: any port.
     port: String,

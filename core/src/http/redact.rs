@@ -1,12 +1,11 @@
-//! URLs fit to be shown: in logs, errors, and `discover explain`.
+//! Removes secrets from URLs for logs, errors and `discover explain`.
 
 use std::fmt::Write;
 
 use url::Url;
 
-/// The URL without user information and fragment, with `...` for the value of every query parameter
-/// but those of `shown_parameters`, which hold nothing secret and are compared without case. Names
-/// keep their order.
+/// The URL without user information and fragment, and with `...` for the values of query parameters
+/// except `shown_parameters`, which are compared case-insensitively.
 pub fn shown_url(url: &Url, shown_parameters: &[&str]) -> String {
     let mut shown = origin_of(url);
     shown.push_str(url.path());
@@ -20,7 +19,7 @@ pub fn shown_url(url: &Url, shown_parameters: &[&str]) -> String {
             .map_or((None, parameter), |(name, value)| {
                 (Some(name.replace("%24", "$")), value)
             });
-        // A parameter without a name is all value.
+        // A parameter without a name is only a value.
         let Some(name) = name else {
             shown.push_str("...");
             continue;
@@ -38,7 +37,7 @@ pub fn shown_url(url: &Url, shown_parameters: &[&str]) -> String {
     shown
 }
 
-/// Scheme, host and port (where it is not the scheme's own): what an error may say of a target.
+/// Scheme, host and port (if it isn't the scheme's default): what errors show of a URL.
 pub fn origin_of(url: &Url) -> String {
     let origin = url.origin();
     if origin.is_tuple() {

@@ -1,4 +1,4 @@
-//! A request to be sent, and the final answer to it.
+//! A request, and the final response to it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use url::Url;
 use super::{Authorizer, ResponseClass, ResponseClassifier};
 use crate::secret::Secret;
 
-/// One request, with what it is for.
+/// A request with its operation, authorisation, classification and retry policy.
 ///
 /// `Debug` shows neither headers nor body nor the query.
 #[derive(Clone)]
@@ -30,8 +30,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// A `GET` of `url`; `operation` says in words what it is for, as `list network interfaces`, so
-    /// that it reads well after "cannot".
+    /// A `GET` of `url`; `operation` describes it, as `list network interfaces`, so that it reads
+    /// well after "cannot".
     pub fn get(operation: impl Into<String>, url: Url) -> Self {
         Self {
             operation: operation.into(),
@@ -70,8 +70,8 @@ impl Request {
         self
     }
 
-    /// The same request with `Authorization: Bearer ...`. A token that cannot stand in a header is
-    /// sent as an empty one, which the server refuses.
+    /// The same request with `Authorization: Bearer ...`. A token that isn't valid in a header is
+    /// sent as an empty one, which the server rejects.
     #[must_use]
     pub fn bearer(self, token: &Secret) -> Self {
         let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
@@ -80,7 +80,7 @@ impl Request {
         self.header(AUTHORIZATION, value)
     }
 
-    /// The same request, whose responses `classifier` judges instead of
+    /// The same request, whose responses are classified by `classifier` instead of
     /// [`ByStatus`](super::ByStatus).
     #[must_use]
     pub fn classified_by(mut self, classifier: &'static dyn ResponseClassifier) -> Self {
@@ -95,16 +95,16 @@ impl Request {
         self
     }
 
-    /// The same request, of whose query logs and the record of requests show these parameters: they
-    /// hold nothing secret. The values of others are left out.
+    /// The same request, of which logs and the record of requests show the values of these query
+    /// parameters, because they aren't secret.
     #[must_use]
     pub fn showing(mut self, parameters: &'static [&'static str]) -> Self {
         self.shown_parameters = parameters;
         self
     }
 
-    /// The same request, sent past the proxies of the environment: to a metadata service, which only
-    /// this machine can reach. Loopback and link-local addresses need no such mark.
+    /// The same request, which bypasses the proxies of the environment: for metadata services,
+    /// which only this machine can reach. Loopback and link-local addresses always bypass them.
     #[must_use]
     pub fn no_proxy(mut self) -> Self {
         self.no_proxy = true;
@@ -125,14 +125,14 @@ impl Request {
         self
     }
 
-    /// The same request with a retry policy of its own instead of the client's.
+    /// The same request with this retry policy instead of the client's.
     #[must_use]
     pub fn retry(mut self, policy: super::RetryPolicy) -> Self {
         self.retry = Some(policy);
         self
     }
 
-    /// What the request is for.
+    /// The operation.
     pub fn operation(&self) -> &str {
         &self.operation
     }
@@ -142,7 +142,7 @@ impl Request {
         &self.method
     }
 
-    /// Where it goes.
+    /// The URL.
     pub fn url(&self) -> &Url {
         &self.url
     }
@@ -157,7 +157,7 @@ impl Request {
         super::shown_url(&self.url, self.shown_parameters)
     }
 
-    /// The headers, secrets among them.
+    /// The headers, including secret ones.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
@@ -167,12 +167,12 @@ impl Request {
         self.body.as_ref()
     }
 
-    /// What judges its responses.
+    /// The classifier of its responses.
     pub fn classifier(&self) -> &'static dyn ResponseClassifier {
         self.classifier.unwrap_or(&super::ByStatus)
     }
 
-    /// What authorises it.
+    /// Its authoriser.
     pub fn authorizer(&self) -> Option<&Arc<dyn Authorizer>> {
         self.authorizer.as_ref()
     }
@@ -187,7 +187,7 @@ impl Request {
         self.url = url;
     }
 
-    /// The retry policy of its own.
+    /// Its own retry policy.
     pub fn own_retry(&self) -> Option<&super::RetryPolicy> {
         self.retry.as_ref()
     }
@@ -203,7 +203,7 @@ impl fmt::Debug for Request {
     }
 }
 
-/// The final answer to a request, whatever its status: retries are over.
+/// The final response to a request, whatever its status.
 ///
 /// `Debug` does not show the body, which may hold a token.
 #[derive(Clone)]
@@ -215,14 +215,14 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The whole body, decompressed.
     pub body: Bytes,
-    /// How many tries it took.
+    /// The number of attempts.
     pub attempts: u32,
-    /// How long all tries and waits took together.
+    /// The time of all attempts and waits.
     pub elapsed: Duration,
-    /// How long the server asks callers to wait, from the moment this answer came; at most
+    /// The wait that the server requests, from the time of the response; at most
     /// [`MAX_OUTAGE_WAIT`](super::MAX_OUTAGE_WAIT) unless it throttles.
     pub retry_after: Option<Duration>,
-    /// What it means, as the request's classifier judges it.
+    /// Its class by the request's classifier.
     pub class: ResponseClass,
 }
 

@@ -1,14 +1,14 @@
 //! The transport over the network: reqwest with rustls.
 //!
-//! Each origin has a client of its own, made at its first request: `connection_coalescer.rs` must
-//! know where a connection leads, and `proxy.rs` whether a proxy is used. All of them share one TLS
-//! configuration (`tls_config.rs`), made at the first TLS connection: the metadata services are
-//! plain http, and requests to them don't load a hundred CA certificates. `route.rs` decides
-//! between proxy and direct connection.
+//! Each origin has its own client, created at its first request, because
+//! `connection_coalescer.rs` works per origin and a client has one proxy (`proxy.rs`) or none. All
+//! clients share one TLS configuration (`tls_config.rs`), created at the first TLS connection:
+//! metadata services use plain http, and requests to them don't load CA certificates. `route.rs`
+//! decides between proxy and direct connection.
 //!
-//! A request that times out takes the client of its origin with it, and so the connection: over
-//! HTTP/2 a connection may look healthy (it acknowledges PINGs) and never answer a request again.
-//! HTTP/2 keep-alive pings find the connections that are dead altogether.
+//! A request that times out discards the client of its origin, and so the connection: an HTTP/2
+//! connection may acknowledge PINGs and never respond to requests again. HTTP/2 keep-alive pings
+//! detect dead connections.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -33,10 +33,10 @@ use crate::clock::Instant;
 use crate::context::Env;
 use crate::error::{Result, TransportFailure};
 
-/// Bytes of an answer set aside on the word of its `Content-Length` alone.
+/// The most bytes that are allocated because of `Content-Length` alone.
 const TRUSTED_LENGTH: u64 = 4 << 20;
 
-/// How close to its deadline a request that is dropped counts as timed out: the timers of callers
+/// A request that is dropped this close to its deadline counts as timed out: the timers of callers
 /// fire within some milliseconds.
 const DEADLINE_SLACK: Duration = Duration::from_millis(20);
 
@@ -65,10 +65,10 @@ impl ReqwestTransport {
     ///
     /// # Errors
     ///
-    /// A setting that no request could be made with: the user agent, the certificates.
+    /// An unusable setting: the user agent, the certificates.
     pub(super) fn new(settings: HttpSettings) -> Result<Self> {
         if HeaderValue::from_str(&settings.user_agent).is_err() {
-            return Err(unusable("the user agent cannot stand in a header").into());
+            return Err(unusable("the user agent isn't valid in a header").into());
         }
         let trust = TlsConfig::new(&settings)?;
         let server_name = match &settings.server_name {
@@ -135,7 +135,7 @@ impl ReqwestTransport {
         self.proxies.get_or_init(|| Proxies::new(&Env::Process))
     }
 
-    /// The URL that `url` is asked by: with the configured server name where TLS is spoken.
+    /// The URL to request for `url`: with the configured server name if TLS is used.
     fn named<'a>(&self, url: &'a Url) -> Cow<'a, Url> {
         match &self.server_name {
             Some(name) if url.scheme() == "https" => name.applied_to(url),
@@ -170,7 +170,7 @@ impl ReqwestTransport {
         route: Route,
         proxy: Option<&Proxy>,
     ) -> Result<reqwest::ClientBuilder, TransportCause> {
-        // A proxy may speak TLS whatever the host behind it does.
+        // A proxy may use TLS even if the host doesn't.
         let tls = if route == Route::DirectPlain {
             TlsConfig::without_roots()
         } else {
@@ -192,8 +192,8 @@ impl ReqwestTransport {
         } = &self.settings;
         let mut builder = reqwest::Client::builder()
             .user_agent(user_agent)
-            // The first-byte limit counts from the start: a connection that does not come to be
-            // must end before it, or it would look like a silent server.
+            // The first-byte timeout includes connecting: connecting must time out earlier, or it
+            // would look like an unresponsive server.
             .connect_timeout(
                 (*connect_timeout).min(first_byte_timeout.unwrap_or(*idle_timeout) * 19 / 20),
             )
@@ -203,10 +203,9 @@ impl ReqwestTransport {
             .redirect(redirect::Policy::none())
             .referer(false)
             .tls_backend_preconfigured(tls)
-            // Every try is the client's own, so that the record has them all.
+            // `HttpClient` retries, so that every attempt is recorded.
             .retry(reqwest::retry::never());
-        // Windows and macOS have proxy settings beside the variables, which reqwest reads by
-        // itself.
+        // On Windows and macOS reqwest also reads the system's proxy settings.
         let has_settings = cfg!(any(windows, target_vendor = "apple"));
         builder = match proxy {
             Some(proxy) => {
@@ -229,7 +228,7 @@ impl ReqwestTransport {
         Ok(builder)
     }
 
-    /// `cause`, completed with the proxy's part in it.
+    /// `cause` with details about the proxy.
     async fn explain_proxy_failure(
         &self,
         cause: TransportCause,
@@ -243,7 +242,7 @@ impl ReqwestTransport {
             .cause
             .as_deref()
             .and_then(|cause| cause.downcast_ref::<reqwest::Error>());
-        // A proxy that could be reached, and answered.
+        // The proxy was reachable and responded.
         let is_refusal =
             error.is_some_and(|error| !error.is_timeout() && !is_caused_by::<io::Error>(error));
         if is_refusal
@@ -284,7 +283,7 @@ impl ReqwestTransport {
             return Err(too_large());
         }
         let mut body = Vec::with_capacity(usize::try_from(length.min(TRUSTED_LENGTH)).unwrap_or(0));
-        // Counted as decompressed: a small answer can unfold to any size.
+        // The decompressed size counts: a small response can decompress to any size.
         while let Some(chunk) = within(self.settings.idle_timeout, response.chunk()).await? {
             if chunk.len() > limit - body.len() {
                 return Err(too_large());
@@ -365,18 +364,18 @@ impl Transport for ReqwestTransport {
     }
 }
 
-/// A request under way. When it is dropped because time is up, its connection goes too.
+/// A request in flight. If it's dropped because of a timeout, its connection is discarded.
 struct InFlight<'a> {
     transport: &'a ReqwestTransport,
     origin_client: &'a OriginClient,
     deadline: Instant,
-    /// Whether it timed out; `None` while that is open.
+    /// Whether it timed out; `None` while in flight.
     timed_out: Option<bool>,
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        // One that is dropped early was no longer needed: nothing is wrong with its connection.
+        // A request that is dropped early was cancelled, and its connection is fine.
         if self
             .timed_out
             .unwrap_or_else(|| Instant::now() + DEADLINE_SLACK >= self.deadline)
@@ -386,7 +385,7 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// The result of `answer` within `limit`.
+/// The result of `response` within `limit`.
 async fn within<T>(
     limit: Duration,
     answer: impl Future<Output = reqwest::Result<T>>,
@@ -453,7 +452,7 @@ mod tests {
                 user_agent: "a\nb".to_owned(),
                 ..HttpSettings::default()
             }),
-            "cannot set up HTTP: no request to any host could be made (the user agent cannot stand in a header)"
+            "cannot set up HTTP: no request to any host could be made (the user agent isn't valid in a header)"
         );
         assert_eq!(
             refused(HttpSettings {

@@ -1,4 +1,4 @@
-//! What is tried again, how often, and how long the server asks to wait.
+//! The retry policy, and the wait that a server requests.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,17 +8,15 @@ use http::{HeaderMap, StatusCode};
 use super::{Backoff, ResponseClass};
 use crate::error::TransportFailure;
 
-/// The longest wait that a service is granted when it fails without throttling. An outage is over
-/// when it is over: a `Retry-After` of a day on one 503 must not silence a caller for that long.
+/// The longest `Retry-After` that is honoured without throttling. An outage may end earlier: one
+/// 503 with a `Retry-After` of a day must not stop a caller for that long.
 pub const MAX_OUTAGE_WAIT: Duration = Duration::from_secs(5 * 60);
 
-/// What is tried again, and when. The default: at most 4 retries, [`Backoff::default`] between
-/// them.
+/// What is retried, and when. The default: at most 4 retries with [`Backoff::default`].
 ///
-/// Tried again are connections that did not come to be, answers that stalled or were cut short, and
-/// the statuses 408, 429 and from 500 on but 501 and 505, which waiting does not change. The method
-/// does not matter: every `POST` here (token requests, queries) may be repeated. Waits end with the
-/// call's deadline.
+/// Retried are connection failures, stalled and truncated responses, and the statuses 408, 429 and
+/// 5xx except 501 and 505. The method doesn't matter: every `POST` here (token requests, queries)
+/// can be repeated. Waits end at the call's deadline.
 #[derive(Debug, Clone)]
 pub struct RetryPolicy {
     max_retries: u32,
@@ -28,7 +26,7 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Nothing is tried again.
+    /// No retries.
     pub fn none() -> Self {
         Self {
             max_retries: 0,
@@ -36,7 +34,7 @@ impl RetryPolicy {
         }
     }
 
-    /// The same policy with at most so many tries after the first.
+    /// The same policy with this maximum number of retries.
     #[must_use]
     pub fn with_max_retries(mut self, max_retries: u32) -> Self {
         self.max_retries = max_retries;
@@ -50,39 +48,39 @@ impl RetryPolicy {
         self
     }
 
-    /// The same policy, which tries these statuses again too: an instance metadata service answers
-    /// 404 and 410 while it is being updated.
+    /// The same policy, which also retries these statuses: an instance metadata service returns 404
+    /// and 410 while it is being updated.
     #[must_use]
     pub fn also(mut self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
         self.more_statuses.extend(statuses);
         self
     }
 
-    /// The same policy, which doesn't retry connections that could not be opened: for a service on
-    /// this machine or its link, whose caller has a next source or comes back soon by itself.
+    /// The same policy, which doesn't retry connection failures: for a service on this machine or
+    /// its link, whose caller has another source or polls.
     #[must_use]
     pub fn without_connect_retries(mut self) -> Self {
         self.retries_connect = false;
         self
     }
 
-    /// How many tries may follow the first.
+    /// The maximum number of retries.
     pub fn max_retries(&self) -> u32 {
         self.max_retries
     }
 
-    /// How long the retries of a request go on at least, by its waits alone, unless the deadline
-    /// is nearer: see [`Backoff::with_min_ratio`].
+    /// The least time that the retries of a request last, by their waits alone, unless the deadline
+    /// is earlier: see [`Backoff::with_min_ratio`].
     pub fn min_total_wait(&self) -> Duration {
         self.backoff.min_total(self.max_retries)
     }
 
-    /// The waits between tries.
+    /// The waits between attempts.
     pub fn backoff(&self) -> &Backoff {
         &self.backoff
     }
 
-    /// Whether an answer with this status is worth another try.
+    /// Whether a response with this status is retried.
     pub fn retries_status(&self, status: StatusCode) -> bool {
         ResponseClass::of_status(status).is_transient() || self.also_retries(status)
     }
@@ -92,7 +90,7 @@ impl RetryPolicy {
         self.more_statuses.contains(&status)
     }
 
-    /// Whether such a failure is worth another try.
+    /// Whether such a failure is retried.
     pub fn retries_failure(&self, failure: TransportFailure) -> bool {
         match failure {
             TransportFailure::Connect => self.retries_connect,
@@ -116,12 +114,12 @@ impl Default for RetryPolicy {
     }
 }
 
-/// How long the server asks to wait: `retry-after-ms` or `x-ms-retry-after-ms` in milliseconds,
-/// else `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3).
+/// The wait that the server requests: `retry-after-ms` or `x-ms-retry-after-ms` in milliseconds,
+/// otherwise `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3).
 ///
-/// A date is compared with the answer's own `Date`, so a wrong clock on this machine does not
-/// matter, or with `now` where there is none; a date in the past is no wait at all. What is none of
-/// these (negative numbers, words) counts as absent.
+/// A date is compared with the response's own `Date`, so a wrong clock on this machine doesn't
+/// matter, or with `now` without one; a date in the past is a wait of zero. Invalid values count as
+/// absent.
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     const MILLISECONDS: [HeaderName; 2] = [
         HeaderName::from_static("retry-after-ms"),
@@ -148,7 +146,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// Digits only: `parse` would take a sign too.
+/// Digits only: `parse` would accept a sign too.
 fn whole_number(text: &str) -> Option<u64> {
     text.bytes()
         .all(|byte| byte.is_ascii_digit())

@@ -45,7 +45,7 @@ impl Roots {
             WebPkiServerVerifier::builder_with_provider(Arc::new(anchors), Arc::clone(provider))
                 .build();
         let issued = issued.map_err(|_| {
-            Error::General("there are no certificate authorities on this machine".to_owned())
+            Error::General("this machine has no certificate authorities".to_owned())
         })?;
         Ok(Self {
             issued,
@@ -107,8 +107,8 @@ impl ServerCertVerifier for Roots {
     }
 }
 
-/// Trusts every server, whoever issued its certificate and whatever name is in it. The server still
-/// proves that it has the certificate's key.
+/// Trusts every server, whatever the issuer and name of its certificate. The server still proves
+/// that it has the certificate's key.
 #[derive(Debug)]
 pub(super) struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -1,16 +1,16 @@
-//! Connections that ask for a server by another name than the URL's host.
+//! TLS connections with another server name than the URL's host.
 
 use std::borrow::Cow;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// The name that TLS asks servers for and checks their certificates against.
+/// The server name for SNI and certificate verification.
 #[derive(Debug, Clone)]
 pub(super) struct ServerName(String);
 
 impl ServerName {
-    /// A DNS name; none if it isn't one.
+    /// A DNS name; `None` if it isn't one.
     pub(super) fn new(name: &str) -> Option<Self> {
         match Host::parse(name) {
             Ok(Host::Domain(name)) => Some(Self(name)),
@@ -18,8 +18,8 @@ impl ServerName {
         }
     }
 
-    /// `url` with this name as its host. reqwest takes the server name from the URL, so the way to
-    /// the real host is a [`FixedHost`].
+    /// `url` with this name as its host. reqwest takes the server name from the URL, so a
+    /// [`FixedHost`] resolves it to the real host.
     pub(super) fn applied_to<'a>(&self, url: &'a Url) -> Cow<'a, Url> {
         let mut named = url.clone();
         match named.set_host(Some(&self.0)) {

@@ -1,51 +1,50 @@
-//! How HTTP is spoken: limits, retries, identity, trust.
+//! HTTP settings: limits, retries, client certificate, trusted authorities.
 
 use std::time::Duration;
 
 use super::RetryPolicy;
 use crate::secret::Secret;
 
-/// Settings of an [`HttpClient`](super::HttpClient). The defaults are what the command uses.
+/// Settings of an [`HttpClient`](super::HttpClient). The command uses the defaults.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct HttpSettings {
     /// The `User-Agent` of every request; default `cloud-autojoin/VERSION`.
     pub user_agent: String,
-    /// How long a connection may take, name resolution and TLS included; default 10 s. At most 95 %
-    /// of `idle_timeout`, so that a dead route is told from a silent server.
+    /// The time limit for connecting, including name resolution and TLS; default 10 s. At most 95 %
+    /// of `idle_timeout`, so that a connection failure is distinguishable from an unresponsive
+    /// server.
     pub connect_timeout: Duration,
-    /// How long a request waits without a byte; default 10 s. For the first byte of an answer see
+    /// The time limit between received bytes; default 10 s. For the first byte of a response see
     /// `first_byte_timeout`.
     pub idle_timeout: Duration,
-    /// How long a request waits for the first byte of its answer, connecting included. The default,
-    /// `None`, is a third of what is left until the call's deadline and at least `idle_timeout`: a
-    /// slow server is usable with a longer deadline, and there is time for a retry.
+    /// The time limit for the first byte of a response, including connecting. The default, `None`,
+    /// is a third of the remaining time of the call and at least `idle_timeout`: a slow server is
+    /// usable with a longer deadline, and there is time for a retry.
     pub first_byte_timeout: Option<Duration>,
-    /// How long an HTTP/2 connection is quiet before a PING, in use or idle, and how long the
-    /// answer to the PING may take; default 10 s. A connection that fails is closed, so that no
-    /// poll finds a dead one.
+    /// The interval of HTTP/2 PINGs on quiet connections, also idle ones, and the time limit for
+    /// the acknowledgement; default 10 s. A connection that fails is closed.
     pub ping_interval: Duration,
-    /// The most bytes of one answer, decompressed; default 64 MiB.
+    /// The maximum size of a response in bytes, decompressed; default 64 MiB.
     pub max_body: usize,
-    /// What is tried again, and when.
+    /// The retry policy.
     pub retry: RetryPolicy,
     /// Whether the proxies of the environment are used; default yes. `https_proxy`, `http_proxy`
-    /// and `no_proxy` have the meaning that Go gives them, in lower case or, after that, in upper
-    /// case; `all_proxy` is the last resort. A value that is not the URL of a proxy is an error for
-    /// the requests it would apply to. Loopback and link-local addresses (the metadata services)
-    /// never go through a proxy.
+    /// and `no_proxy` have Go's meaning, in lower case or, with lower precedence, in upper case;
+    /// `all_proxy` is the fallback. An invalid proxy URL is an error for the requests it applies
+    /// to. Requests to loopback and link-local addresses never use a proxy.
     pub proxy_from_environment: bool,
-    /// PEM certificates to trust instead of the system's: authorities, and servers' own; default
-    /// none, which means the system's (or `SSL_CERT_FILE`'s, `SSL_CERT_DIR`'s).
+    /// PEM certificates to trust instead of the system's: authorities, or servers' own
+    /// certificates. By default those of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     pub certificate_authorities: Vec<Vec<u8>>,
-    /// The certificate to show to servers that ask for one and its private key in PEM, with its
-    /// issuers where the server needs them, in any order; default none.
+    /// The client certificate and its private key in PEM, with its issuers if the server needs
+    /// them, in any order; default none.
     pub client_identity: Option<Secret>,
-    /// The DNS name that TLS asks servers for (SNI) and checks their certificates against, in place
-    /// of the URL's host; default none. Such requests go through no proxy.
+    /// The DNS name for SNI and certificate verification, instead of the URL's host; default none.
+    /// Such requests don't use a proxy.
     pub server_name: Option<String>,
-    /// Whether servers are trusted without a look at their certificate; default no. Anyone on the
-    /// network path can then read and change what is sent, credentials included.
+    /// Whether servers are trusted without verifying their certificate; default no. Anyone on the
+    /// network path can then read and change requests, including credentials.
     pub insecure_skip_verify: bool,
 }
 

@@ -1,12 +1,12 @@
-//! The certificate authorities of a Unix machine, in the places of OpenSSL and Go: a bundle file
+//! The certificate authorities of a Unix machine, in the locations of OpenSSL and Go: a bundle file
 //! and directories of single files.
 //!
-//! `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the machine's places. Without them the directories
-//! mostly repeat the bundle: on Debian, reading them too means 140 more files and twice the time
-//! for no further authority. So they are read only if the bundle doesn't verify a server.
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR` replace these locations. Without them the directories mostly
+//! repeat the bundle: on Debian, reading them takes 140 more files and twice the time for no
+//! further authority. So they are read only if the bundle doesn't verify a server.
 //!
-//! That is also when files that have changed since are read again, within the same handshake, so
-//! that a rotated authority costs no failed request.
+//! At that point changed files are also reloaded, within the same handshake, so that a rotated
+//! authority causes no failed request.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -34,12 +34,12 @@ pub(super) fn system_verifier(
     )?))
 }
 
-/// Where certificate authorities are.
+/// The locations of certificate authorities.
 #[derive(Debug)]
 struct Places {
     bundle: Option<PathBuf>,
     directories: Vec<PathBuf>,
-    /// Whether the bundle alone is likely to have them all.
+    /// Whether the bundle alone is likely to be complete.
     is_bundle_enough: bool,
 }
 
@@ -109,7 +109,7 @@ fn read(file: Option<&Path>, directory: Option<&Path>) -> Vec<CertificateDer<'st
     found.certs
 }
 
-/// The state of a file: another one means that the content may have changed.
+/// The state of a file: if it differs, the content may have changed.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Stamp {
     path: PathBuf,
@@ -132,7 +132,7 @@ impl Stamp {
     }
 }
 
-/// Trusts the bundle first. If that doesn't verify a server, it trusts all that is there now.
+/// Verifies with the bundle first, and if that fails, with all current files.
 #[derive(Debug)]
 struct SystemVerifier {
     places: Places,
@@ -143,7 +143,7 @@ struct SystemVerifier {
 #[derive(Debug)]
 struct Loaded {
     roots: Roots,
-    /// The files as they were just before they were read. None before the first reload.
+    /// The state of the files just before they were read; `None` before the first reload.
     stamps: Option<Vec<Stamp>>,
 }
 
@@ -169,7 +169,7 @@ impl SystemVerifier {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What is there now, if that may be something else than `used`.
+    /// The current authorities, if they may differ from `used`.
     fn reload(&self, used: &Arc<Loaded>) -> Option<Arc<Loaded>> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if Arc::ptr_eq(&current, used) {
@@ -177,8 +177,7 @@ impl SystemVerifier {
             if used.stamps.as_ref() == Some(&stamps) {
                 return None;
             }
-            // A file that is being written may be unusable for a moment: the next failure tries
-            // again.
+            // A file that is being written may be unusable: the next failure reloads again.
             let roots = self.places.load(&self.provider).ok()?;
             *current = Arc::new(Loaded {
                 roots,
@@ -208,15 +207,14 @@ impl ServerCertVerifier for SystemVerifier {
             )
         };
         let current = self.current();
-        // Any error: an authority that was renewed under its old name isn't unknown to the old
-        // bundle.
+        // On any error: an authority that was renewed under its old name isn't reported as unknown.
         verify(&current).or_else(|error| {
             self.reload(&current)
                 .map_or(Err(error), |fresh| verify(&fresh))
         })
     }
 
-    // Signatures don't depend on what is trusted.
+    // Signatures don't depend on the trusted authorities.
     fn verify_tls12_signature(
         &self,
         message: &[u8],

@@ -16,26 +16,26 @@ use crate::certificate::{certified_key_from_pem, crypto_provider};
 use crate::error::{Result, TransportError, TransportFailure};
 use crate::secret::Secret;
 
-/// With the ciphers of the program where it has chosen some, else ring's.
+/// Uses the process-wide crypto provider if one is installed, otherwise ring.
 fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
     ClientConfig::builder_with_provider(crypto_provider()).with_safe_default_protocol_versions()
 }
 
-/// Certificates and keys as the settings give them, read from PEM.
+/// The certificates and keys of the settings, parsed from PEM.
 #[derive(Debug)]
 pub(super) struct TlsConfig {
-    /// The authorities given, if any is.
+    /// The configured authorities, if any.
     given: Option<Arc<Roots>>,
     client_certificate: Option<ClientCertificate>,
     insecure_skip_verify: bool,
 }
 
 impl TlsConfig {
-    /// What the settings say. Reads no file.
+    /// The configuration of the settings. Reads no files.
     ///
     /// # Errors
     ///
-    /// A setting that no request could be made with.
+    /// An unusable setting.
     pub(super) fn new(settings: &HttpSettings) -> Result<Self> {
         let mut given = Vec::new();
         for bundle in &settings.certificate_authorities {
@@ -73,11 +73,11 @@ impl TlsConfig {
     }
 
     /// The rustls configuration. Reads the certificate authorities of the machine if none are
-    /// given.
+    /// configured.
     ///
     /// # Errors
     ///
-    /// The machine has none that can be used.
+    /// The machine has no usable authorities.
     pub(super) fn client_config(&self) -> Result<ClientConfig, rustls::Error> {
         let builder = builder()?;
         let verifier = match &self.given {
@@ -99,7 +99,7 @@ impl TlsConfig {
     ///
     /// # Errors
     ///
-    /// None with ciphers that can be used at all.
+    /// None with a usable crypto provider.
     pub(super) fn without_roots() -> Result<ClientConfig, rustls::Error> {
         Ok(builder()?
             .with_root_certificates(RootCertStore::empty())
@@ -119,8 +119,8 @@ impl TlsConfig {
     }
 }
 
-/// A client certificate with its chain and key. Given to rustls as a resolver: its own loader
-/// refuses certificates of X.509 v1, which servers such as Consul and Nomad accept.
+/// A client certificate with its chain and key. It's passed to rustls as a resolver, because
+/// rustls' own loader rejects X.509 v1 certificates, which servers such as Consul and Nomad accept.
 struct ClientCertificate(Arc<SingleCertAndKey>);
 
 impl ClientCertificate {

@@ -1,8 +1,7 @@
-//! The wire, behind a trait: one try of one request, the whole answer or the reason why there is
-//! none.
+//! The transport trait: sends a request once and returns the complete response or the failure.
 //!
-//! `reqwest_transport.rs` next door is the real one (reqwest); tests put a pretend one here.
-//! Retries, deadlines and records are the client's.
+//! `reqwest_transport.rs` implements it over reqwest; tests use a fake. Retries, deadlines and the
+//! record of requests are in the client.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -18,38 +17,38 @@ use super::Request;
 use crate::clock::Instant;
 use crate::error::TransportFailure;
 
-/// Something that sends a request once.
+/// Sends a request once.
 ///
-/// It follows no redirects, limits the size of the answer and the time without a byte, and does not
-/// try again. Dropping the future gives up the request.
+/// It follows no redirects, limits the size of the response and the time between bytes, and doesn't
+/// retry. Dropping the future cancels the request.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
-    /// Sends `request` once and reads the whole answer, decompressed. The caller drops the future
-    /// at `deadline`; a transport may divide the time until then.
+    /// Sends `request` once and reads the complete response, decompressed. The caller drops the
+    /// future at `deadline`; a transport may divide the time until then.
     ///
     /// # Errors
     ///
-    /// Why no whole answer came.
+    /// The reason why there is no complete response.
     async fn send(
         &self,
         request: &Request,
         deadline: Instant,
     ) -> Result<RawResponse, TransportCause>;
 
-    /// Opens a connection to the origin of `url` for the request that comes next, and sends nothing
-    /// on it. One that cannot be opened is not told: the request will meet the same.
+    /// Opens a connection to the origin of `url` for the next request, without sending one. A
+    /// failure isn't reported: the request will fail the same way.
     ///
-    /// Does nothing unless a transport says otherwise, or where there was a connection before.
+    /// By default, or if a connection was opened before, does nothing.
     async fn connect(&self, url: &Url) {
         _ = url;
     }
 
-    /// Forgets the certificate authorities that were loaded and the connections made with them, so
-    /// that the next request loads them again. By default does nothing.
+    /// Drops the loaded certificate authorities and the connections made with them, so that the
+    /// next request reloads them. By default does nothing.
     fn reload_trust(&self) {}
 }
 
-/// A whole answer as it came from the wire. `Debug` does not show the body, which may hold a token.
+/// A complete response. `Debug` doesn't show the body, which may contain a token.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RawResponse {
@@ -62,7 +61,7 @@ pub struct RawResponse {
 }
 
 impl RawResponse {
-    /// An answer with this status and body, and no headers.
+    /// A response with this status and body, without headers.
     pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self {
             status,
@@ -71,7 +70,7 @@ impl RawResponse {
         }
     }
 
-    /// The same answer with one more header.
+    /// The same response with one more header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
@@ -88,16 +87,16 @@ impl fmt::Debug for RawResponse {
     }
 }
 
-/// Why a try got no whole answer. Neither the detail nor the cause may hold a URL: its query may be
-/// secret.
+/// Why an attempt got no complete response. Neither the detail nor the cause may contain a URL,
+/// whose query may be secret.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct TransportCause {
-    /// The kind of failure, which decides whether it is tried again.
+    /// The kind of failure, which decides whether it is retried.
     pub failure: TransportFailure,
     /// One more fact, as `the limit is 64 MiB`.
     pub detail: Option<String>,
-    /// What the layer below said.
+    /// The underlying error.
     pub cause: Option<Box<dyn StdError + Send + Sync + 'static>>,
 }
 
@@ -118,7 +117,7 @@ impl TransportCause {
         self
     }
 
-    /// The same failure with what the layer below said.
+    /// The same failure with the underlying error.
     #[must_use]
     pub fn with_cause(
         mut self,
@@ -135,7 +134,7 @@ impl fmt::Display for TransportCause {
         f.write_str(match self.failure {
             TransportFailure::Connect => "no connection",
             TransportFailure::ProxyStatus(status) => {
-                return write!(f, "the proxy answered status {status}");
+                return write!(f, "the proxy returned status {status}");
             }
             TransportFailure::Tls => "no TLS connection",
             TransportFailure::IdleTimeout => "no byte for too long",
@@ -143,8 +142,8 @@ impl fmt::Display for TransportCause {
             TransportFailure::Deadline => "the deadline passed",
             TransportFailure::TooLarge => "too large",
             TransportFailure::Redirected => "redirected",
-            TransportFailure::CrossOriginLink => "a foreign link",
-            TransportFailure::PaginationLimit => "endless pages",
+            TransportFailure::CrossOriginLink => "a cross-origin link",
+            TransportFailure::PaginationLimit => "too many pages",
             TransportFailure::InvalidRequest => "no request could be made",
         })?;
         if let Some(detail) = &self.detail {
@@ -161,8 +160,8 @@ impl fmt::Display for TransportCause {
     }
 }
 
-/// Whether an error of type `E` stands anywhere among the causes. `io::Error` hides what it wraps
-/// from `source()`, so that is looked into by itself.
+/// Whether an error of type `E` is among the causes. `io::Error` hides its inner error from
+/// `source()`, so that is examined separately.
 pub(super) fn is_caused_by<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -152,7 +152,7 @@ async fn a_reset_connection_is_asked_again_and_is_an_error_in_the_end() {
     let (failure, tries, text) = asked_in_vain(|| Deed::Reset).await;
     assert_eq!((failure, tries), (TransportFailure::Truncated, 5));
     assert!(
-        text.starts_with("cannot list things: http://HOST cut the answer short, 5 tries in "),
+        text.starts_with("cannot list things: http://HOST closed the connection before the response was complete, 5 attempts in "),
         "{text}"
     );
 }
@@ -205,7 +205,7 @@ async fn a_silent_server_is_given_up_and_asked_again() {
     assert_eq!((failure, tries), (TransportFailure::IdleTimeout, 5));
     assert!(
         text.starts_with(
-            "cannot list things: http://HOST sent nothing for too long (1.0 s), 5 tries in "
+            "cannot list things: http://HOST sent nothing for too long (1.0 s), 5 attempts in "
         ),
         "{text}"
     );
@@ -409,7 +409,7 @@ async fn each_retry_is_one_line_of_the_log_and_no_line_holds_a_secret() {
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<_> = text
         .lines()
-        .filter(|line| line.contains("trying again"))
+        .filter(|line| line.contains("retrying"))
         .collect();
     assert_eq!(lines.len(), 1, "{text}");
     for part in [

@@ -136,7 +136,7 @@ async fn ask_for_a_tunnel() {
         TransportFailure::ProxyStatus(status.parse().unwrap())
     );
     let start = format!(
-        "cannot list things: the proxy answered status {status} for https://cloud.invalid (the proxy http://127.0.0.1:"
+        "cannot list things: the proxy returned status {status} for https://cloud.invalid (the proxy http://127.0.0.1:"
     );
     assert!(
         text.starts_with(&start) && text.contains(" from `HTTPS_PROXY`)"),

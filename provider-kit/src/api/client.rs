@@ -16,23 +16,23 @@ use url::Url;
 
 use super::{ErrorBody, Pages};
 
-/// What is particular about one cloud's API. The defaults are those of a plain JSON API.
+/// The specifics of one cloud's API. The defaults are those of a plain JSON API.
 pub trait Api: ResponseClassifier + 'static {
     /// The provider's name, for errors.
     fn provider(&self) -> &'static str;
 
-    /// Reads the cloud's own words from an error response.
+    /// Reads the cloud's error from an error response.
     fn error_body(&self, response: &Response) -> ErrorBody {
         ErrorBody::from_json(&response.body, &["/code"], &["/message"], &["/request_id"])
     }
 
-    /// The query parameters that hold nothing secret, which logs and `explain` may show.
+    /// The query parameters that aren't secret, which logs and `explain` may show.
     fn shown_parameters(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// Completes an error with what only this cloud knows: the permission that `operation` needs,
-    /// what to check next.
+    /// Adds details to an error that are specific to this cloud: the permission that `operation`
+    /// needs, what to check next.
     fn explain(&self, error: ApiError, request: &Request, response: &Response) -> ApiError {
         _ = (request, response);
         error
@@ -108,8 +108,8 @@ impl ApiClient {
     ///
     /// # Errors
     ///
-    /// No credential; no whole response; an error response, in the cloud's own words; a body that
-    /// isn't what the API documents.
+    /// No credential; no complete response; an error response, with the cloud's message; a body
+    /// that isn't as documented.
     pub async fn json<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
         let request = self.prepare(request);
         let answer = self.http.json(self.api.provider(), &request, call).await?;
@@ -131,13 +131,12 @@ impl ApiClient {
         self.value_and_headers(&request, answer)
     }
 
-    /// Sends `request` and decodes the JSON of its response, or hands an error response back: for
-    /// an API that names in a refusal what to request instead. [`ApiClient::value`] makes the
-    /// error.
+    /// Sends `request` and decodes the JSON of its response, or returns the error response: for an
+    /// API whose errors name what to request instead. [`ApiClient::value`] converts it to an error.
     ///
     /// # Errors
     ///
-    /// As [`ApiClient::json`], but for error responses.
+    /// As [`ApiClient::json`], except for error responses.
     pub async fn answer<T: DeserializeOwned>(
         &self,
         request: &Request,
@@ -148,7 +147,7 @@ impl ApiClient {
             .await
     }
 
-    /// The value of the answer to `request`.
+    /// The value of the response to `request`.
     ///
     /// # Errors
     ///
@@ -176,7 +175,7 @@ impl ApiClient {
     ///
     /// # Errors
     ///
-    /// As [`ApiClient::json`], but for decoding.
+    /// As [`ApiClient::json`], except for decoding.
     pub async fn send(&self, request: Request, call: &Call) -> Result<Response> {
         let request = self.prepare(request);
         let response = self.http.send(&request, call).await?;
@@ -187,7 +186,7 @@ impl ApiClient {
         }
     }
 
-    /// The pages of the list that `first` begins.
+    /// The pages of the list whose first page `first` requests.
     pub fn pages<'a>(&'a self, first: Request, call: &'a Call) -> Pages<'a> {
         Pages::new(self, first, call)
     }
@@ -205,8 +204,8 @@ impl ApiClient {
         discovery
     }
 
-    /// Runs `work` while a connection to the API is opened: for a cloud that is asked for a token
-    /// first. A connection that isn't there when `work` ends is given up.
+    /// Runs `work` while a connection to the API is opened: for a cloud whose requests need a token
+    /// first. The connection attempt is cancelled if it hasn't succeeded when `work` ends.
     pub async fn connecting<T>(&self, call: &Call, work: impl Future<Output = T>) -> T {
         match select(pin!(work), pin!(self.http.connect(&self.endpoint, call))).await {
             Either::Left((result, _)) => result,

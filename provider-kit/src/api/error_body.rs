@@ -1,21 +1,21 @@
-//! The cloud's own words for what went wrong, read from the body of an error response.
+//! Reads the cloud's error code and message from the body of an error response.
 
 use serde_json::Value;
 
-/// Where to cut a message: what follows is a page of HTML or a stack trace.
+/// The maximum length of a message: a longer one is an HTML page or a stack trace.
 const MAX_MESSAGE: usize = 500;
 
 /// The most bytes of a body without a format that are looked at.
 const MAX_TEXT: usize = 64 << 10;
 
-/// What an error body says.
+/// The content of an error body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ErrorBody {
     /// The cloud's error code, `Forbidden`.
     pub code: Option<String>,
     /// The cloud's message.
     pub message: Option<String>,
-    /// The id under which the cloud's support finds the request.
+    /// The request id, for the cloud's support.
     pub request_id: Option<String>,
 }
 

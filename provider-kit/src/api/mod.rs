@@ -1,8 +1,8 @@
 //! One cloud's HTTP API: requests, pages, errors.
 //!
-//! `client.rs` sends and decodes, `pages.rs` follows a list to its end, `error_body.rs` reads the
-//! cloud's own words out of a refusal, `class.rs` what its code means, `rate_limit.rs` how long to
-//! wait after one.
+//! `client.rs` sends and decodes, `pages.rs` follows a list to its end, `error_body.rs` reads error
+//! bodies, `class.rs` classifies their codes, `rate_limit.rs` reads the wait that a throttling
+//! response requests.
 
 mod class;
 mod client;

@@ -12,10 +12,9 @@ use super::ApiClient;
 
 /// The pages of one list, requested one after the other.
 ///
-/// After each page the caller says where the next one is, by one of the `follow_` methods; if it
-/// says nothing, the list has ended. An empty page isn't the end, and a page that was requested
-/// before is an error: a list that never ends would otherwise hang, and one that starts again
-/// would look complete.
+/// After each page the caller sets the next one by one of the `follow_` methods; otherwise the list
+/// has ended. An empty page isn't the end, and a page that was requested before is an error: an
+/// endless list would otherwise hang, and one that starts again would look complete.
 ///
 /// ```no_run
 /// # use cloud_autojoin_provider_kit::ApiClient;
@@ -79,7 +78,7 @@ impl<'a> Pages<'a> {
     ///
     /// # Errors
     ///
-    /// As [`ApiClient::json`]. A list of which a page failed is an error, never a short list.
+    /// As [`ApiClient::json`]. If a page fails, the list fails; it is never partial.
     pub async fn next_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
         let Some(request) = self.next.take() else {
             return Ok(None);
@@ -97,7 +96,7 @@ impl<'a> Pages<'a> {
     }
 
     /// The number in a header of the page that [`Pages::next_json`] returned last: the length of
-    /// the whole list, for services that say it there.
+    /// the whole list, for services that send it there.
     pub fn header_number(&self, name: &str) -> Option<u64> {
         self.header(name)?.trim().parse().ok()
     }
@@ -186,7 +185,7 @@ impl<'a> Pages<'a> {
         self.follow_request(current.clone().with_url(url))
     }
 
-    /// The next page is what `request` asks for: a token in the body of a `POST`.
+    /// The next page is the response to `request`: for a page token in the body of a `POST`.
     ///
     /// # Errors
     ///

@@ -1,10 +1,10 @@
-//! How long to wait for a service that says when its rate limit resets.
+//! The wait for a service that sends the time when its rate limit resets.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloud_autojoin_core::http::{RawResponse, ResponseClass, retry_after};
 
-/// The wait that a response asks for: `Retry-After`, or for status 429 the time in the header
+/// The wait that a response requests: `Retry-After`, or for status 429 the time in the header
 /// `reset`, in seconds of Unix time.
 pub fn retry_after_or_reset(
     response: &RawResponse,

@@ -54,8 +54,8 @@ impl AccessKey {
         }
     }
 
-    /// The key that these keys of the join string or the environment give; one half without the
-    /// other is a problem.
+    /// The access key of these keys of the join string or the environment; one half without the other
+    /// is a problem.
     pub fn from_options(
         options: &mut Options<'_>,
         id: &KeySpec,
@@ -135,7 +135,7 @@ pub struct GivenKey {
 }
 
 impl GivenKey {
-    /// The key, or what to say of its absence: `` `access_key_id` isn't set ``.
+    /// The key, or the reason for its absence: `` `access_key_id` isn't set ``.
     pub fn new(key: Option<AccessKey>, missing: impl Into<String>) -> Self {
         Self {
             key,

@@ -8,11 +8,11 @@ use cloud_autojoin_core::http::{Authorizer, Request};
 use cloud_autojoin_core::{Call, DecodeError, Result};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
-/// Sends the access token that a [`Chain`] of credential sources gives, as `Authorization: Bearer
-/// ...` or in another header.
+/// Sends the access token of a [`Chain`] of credential sources, as `Authorization: Bearer ...` or
+/// in another header.
 ///
 /// A token is requested once for all callers and renewed before it expires ([`TokenCache`]). One
-/// that the service refuses is dropped, and the chain is asked once more.
+/// that the service rejects is dropped, and the chain is tried once more.
 pub struct BearerAuthorizer {
     provider: &'static str,
     chain: Chain,
@@ -41,12 +41,12 @@ impl BearerAuthorizer {
         self
     }
 
-    /// The token at hand, or one of the chain. Requests that are made for it are recorded in
-    /// `call`.
+    /// The cached token, or one of the chain, whose requests are recorded in `call`.
     ///
     /// # Errors
     ///
-    /// [`Error::Credential`](cloud_autojoin_core::Error::Credential) with every source asked.
+    /// [`Error::Credential`](cloud_autojoin_core::Error::Credential) with every source that was
+    /// tried.
     pub async fn token(&self, call: &Call) -> Result<AccessToken> {
         self.cache
             .token(&self.scope, call, async |call| {

@@ -1,5 +1,5 @@
-//! HTTP signatures (draft-cavage-http-signatures-12): a signature over some headers of a request, in
-//! the header `Authorization`.
+//! HTTP signatures (draft-cavage-http-signatures-12): a signature over some headers of a request,
+//! in the header `Authorization`.
 
 use std::time::SystemTime;
 

@@ -1,6 +1,6 @@
 //! Instance metadata services: what a machine knows of itself, and the key of its role.
 //!
-//! Those of AWS, Alibaba Cloud and Tencent Cloud differ in names only.
+//! The services of several clouds differ only in names.
 
 use std::time::Duration;
 

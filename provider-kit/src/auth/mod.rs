@@ -1,4 +1,4 @@
-//! How requests prove who sends them.
+//! Authorisation of requests.
 
 #[cfg(feature = "sign")]
 mod access_key;

@@ -16,7 +16,7 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
-/// Everything but the unreserved characters of RFC 3986.
+/// All characters except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -26,13 +26,12 @@ const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
 
 /// Signs `request` for `service` in `region`, at the wall-clock time `now`.
 ///
-/// Method, URL, body and all headers that the request has by now are signed; what the transport
-/// adds isn't.
+/// Method, URL, body and the headers set so far are signed; headers that the transport adds aren't.
 ///
 /// # Errors
 ///
-/// The id of the key or the session token can't be sent in a header, for a line break at its end
-/// for example.
+/// The id of the key or the session token isn't valid in a header, because of a final newline for
+/// example.
 pub fn sign(
     request: &mut Request,
     key: &AccessKey,

@@ -1,4 +1,4 @@
-//! The words of the join string for addresses, interfaces and power states.
+//! Join-string values for addresses, interfaces and power states.
 
 use std::net::IpAddr;
 
@@ -26,8 +26,7 @@ impl AddressScope {
     }
 }
 
-/// Defines an enum whose variants are words of the join string, with `WORDS`, `from_word` and
-/// `word`.
+/// Defines an enum of join-string values, with `WORDS`, `from_word` and `word`.
 #[macro_export]
 macro_rules! words {
     (
@@ -101,7 +100,7 @@ impl AddressType {
 words! {
     /// Which power states count (`power_state`).
     PowerState {
-        /// Any, as for go-discover.
+        /// Any, as in go-discover.
         #[default]
         Any = "any",
         /// Running instances only.

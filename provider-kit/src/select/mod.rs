@@ -1,9 +1,8 @@
-//! Which of the listed resources give addresses, and why the others don't.
+//! Selects addresses of listed resources, and records why the others are excluded.
 //!
-//! A provider turns each item of a list into an [`Instance`]; [`Selection::apply`] makes a
-//! [`Node`] of it, with the addresses or with the reason for every refusal. What the words of the
-//! join string mean is the same for every provider: [`AddressType`], [`PowerState`],
-//! [`TagFilter`].
+//! A provider converts each item of a list to an [`Instance`]; [`Selection::apply`] makes a
+//! [`Node`] of it, with its addresses or the reasons for exclusion. [`AddressType`], [`PowerState`]
+//! and [`TagFilter`] have the same meaning for every provider.
 
 mod address_type;
 mod places;
@@ -18,7 +17,7 @@ pub use address_type::{AddressScope, AddressType, Interfaces, PowerState};
 pub use places::Places;
 pub use tags::{TagFilter, TagNearMisses};
 
-/// A listed resource, in neutral words.
+/// A listed resource, independent of the cloud.
 #[derive(Debug, Clone)]
 pub struct Instance {
     /// Its kind, in the cloud's terms: `server`.
@@ -27,15 +26,15 @@ pub struct Instance {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// The cloud's word for its power state, and whether that means running.
+    /// Its power state in the cloud's terms, and whether that means running.
     pub state: Option<(String, bool)>,
-    /// What else is known of it, in the order in which it is to be read.
+    /// Further facts about it, in display order.
     pub attributes: Vec<(&'static str, String)>,
     /// Its tags or labels; a tag without a value has an empty one.
     pub tags: Vec<(String, String)>,
     /// Its addresses, in the cloud's order.
     pub addresses: Vec<InstanceAddress>,
-    /// Why it is excluded whatever the selection says: another region, another network.
+    /// Why it is excluded regardless of the selection: another region, another network.
     pub excluded: Option<Exclusion>,
 }
 
@@ -46,7 +45,7 @@ pub struct InstanceAddress {
     pub ip: IpAddr,
     /// Where it is reachable from.
     pub scope: AddressScope,
-    /// The network interface that holds it.
+    /// The network interface that has it.
     pub interface: Option<String>,
     /// Whether it is on the instance's primary interface.
     pub is_primary: bool,
@@ -76,7 +75,7 @@ impl Instance {
         self
     }
 
-    /// Adds an attribute; an empty value is left out.
+    /// Adds an attribute, unless its value is empty.
     #[must_use]
     pub fn with_attribute(mut self, name: &'static str, value: impl Into<String>) -> Self {
         let value = value.into();
@@ -126,7 +125,7 @@ impl Instance {
         self
     }
 
-    /// Adds an address of the primary interface. Text that is no IP address is left out: clouds
+    /// Adds an address of the primary interface. Text that isn't an IP address is ignored: clouds
     /// send empty strings and names while an instance is being created.
     pub fn add_address(&mut self, text: &str, scope: AddressScope) {
         if let Ok(ip) = text.trim().parse() {
@@ -141,7 +140,7 @@ impl Instance {
     }
 }
 
-/// What of the listed instances is wanted.
+/// The criteria of a join string.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Tags that must all hold.
@@ -152,7 +151,7 @@ pub struct Selection {
     pub address_type: AddressType,
     /// Which power states count.
     pub power_state: PowerState,
-    /// Whether every interface counts, or the primary one.
+    /// Whether every interface counts, or only the primary one.
     pub interfaces: Interfaces,
 }
 
@@ -214,7 +213,7 @@ impl Selection {
     /// The node for `instance`: with its addresses, or with the reason why it has none.
     pub fn apply(&self, instance: Instance) -> Node {
         let mut node = Node::new(instance.kind, instance.id, instance.name);
-        // The first attribute is the widest place, which a graph groups nodes by.
+        // The first attribute is the widest container, by which a graph groups nodes.
         node.attributes = instance.attributes;
         if let Some((state, _)) = &instance.state {
             node.attributes.push(("status", state.clone()));

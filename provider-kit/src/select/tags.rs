@@ -1,4 +1,4 @@
-//! Tags that must hold, and what almost matched.
+//! Tag filters, and near misses.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -101,12 +101,12 @@ impl TagFilter {
             .map_or("", |(name, _)| name.as_str())
     }
 
-    /// Whether no tag is asked for.
+    /// Whether there are no conditions.
     pub fn is_empty(&self) -> bool {
         self.conditions.is_empty()
     }
 
-    /// Every condition that `tags` don't meet, with what is there instead.
+    /// Every condition that `tags` don't meet, with the actual value.
     pub fn mismatches(&self, tags: &[(String, String)]) -> Vec<Exclusion> {
         let is_named = |known: &str, name: &str| match self.comparison {
             Comparison::NameWithoutCase => known.to_lowercase() == name.to_lowercase(),
@@ -181,7 +181,7 @@ impl fmt::Display for TagFilter {
 /// their lengths, whatever the pattern.
 fn matches_pattern(pattern: &str, text: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
-    // Whether the pattern so far matches so many characters of the text.
+    // Whether the pattern so far matches a prefix of the text of each length.
     let mut matched = vec![false; text.len() + 1];
     matched[0] = true;
     let mut pattern = pattern.chars();
@@ -207,10 +207,10 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
     matched[text.len()]
 }
 
-/// Collects the tags of instances that didn't match, to suggest what was probably meant.
+/// Collects the tags of instances that didn't match, to suggest the tag that was probably meant.
 ///
-/// Names are compared without case and with `-` for `_`; memory is bounded by the number of
-/// different near misses.
+/// Names are compared case-insensitively and with `-` equal to `_`; memory is bounded by the number
+/// of different near misses.
 #[derive(Debug, Default)]
 pub struct TagNearMisses {
     found: BTreeMap<(String, String, String), usize>,
@@ -249,7 +249,7 @@ impl TagNearMisses {
                 .with_change(key_of(wanted), Some(value))
         } else {
             finding.with_hint(format!(
-                "check the name of the tag: `{wanted}` is asked for"
+                "check the name of the tag: the join string has `{wanted}`"
             ))
         })
     }

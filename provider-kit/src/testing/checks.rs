@@ -1,4 +1,4 @@
-//! The tests of the conformance suite that speak to a server. Their names say what must hold.
+//! The tests of the conformance suite that need a server. Their names state the requirements.
 
 #![allow(
     missing_docs,
@@ -95,7 +95,7 @@ pub async fn a_page_that_leads_back_is_an_error(conformance: Conformance) {
         return;
     }
     let harness = Harness::start(conformance).await;
-    // Whatever page is requested, its successor is the one the first page names.
+    // Every page names the successor of the first page.
     let (pages, before) = paged(&harness.conformance.exchanges);
     harness.mount(before).await;
     let reply = harness.reply(&pages[0]);

@@ -61,7 +61,7 @@ pub async fn unacceptable_values_are_reported_together(conformance: Conformance)
             .expect("it parses");
     for key in &typed {
         key.names().for_each(|name| _ = config.remove(name));
-        // A list takes any text but an empty element.
+        // A list accepts any text except an empty item.
         config.insert(
             key.name,
             if key.values == Values::List {

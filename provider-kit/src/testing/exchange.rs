@@ -1,4 +1,4 @@
-//! What a provider says of itself for the conformance suite.
+//! The description of a provider for the conformance suite.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use cloud_autojoin_core::ProviderSpec;
 use wiremock::ResponseTemplate;
 
-/// One discovery of a provider, and how its service refuses.
+/// One discovery of a provider, and the error responses of its service.
 #[derive(Clone)]
 pub struct Conformance {
     /// The provider.
@@ -18,27 +18,27 @@ pub struct Conformance {
     pub join: &'static str,
     /// Environment variables; `ENDPOINT` as in `join`.
     pub env: &'static [(&'static str, &'static str)],
-    /// The requests in their order with their responses; the list comes in several pages, one of
-    /// the middle ones empty, if the service has pages at all.
+    /// The requests in order with their responses; the list has several pages, one of the middle
+    /// ones empty, if the service has pages.
     pub exchanges: Vec<Exchange>,
     /// How the list is paged.
     pub paging: Paging,
-    /// The addresses as they are printed, sorted.
+    /// The addresses as printed, sorted.
     pub addresses: &'static [&'static str],
-    /// Resources that give no address: name, and part of the reason.
+    /// Excluded resources: name, and part of the reason.
     pub excluded: &'static [(&'static str, &'static str)],
     /// The exchanges of a discovery that matches nothing.
     pub nothing: Vec<Exchange>,
-    /// How the service says that there are too many requests, and the wait it asks for.
+    /// The throttling response, and the wait that it requests.
     pub throttled: (Refusal, Duration),
-    /// How the service refuses a credential.
+    /// The response to an invalid credential.
     pub unauthorized: Refusal,
-    /// How the service refuses a valid credential that lacks a permission, and the permission; none
-    /// where the service has no permissions.
+    /// The response to a valid credential without a permission, and the permission; `None` if the
+    /// service has no permissions.
     pub denied: Option<(Refusal, &'static str)>,
 }
 
-/// How a list is paged.
+/// The pagination of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paging {
     /// The whole list is one response.
@@ -47,7 +47,7 @@ pub enum Paging {
     Link,
     /// The response holds a token of the next page.
     Token,
-    /// Pages are numbered, and the response says how many there are.
+    /// Pages are numbered, and the response has their number.
     Number,
 }
 

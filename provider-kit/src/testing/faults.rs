@@ -1,4 +1,4 @@
-//! Faults between client and server that no HTTP server can serve.
+//! Faults between client and server that an HTTP server can't produce.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,18 +9,18 @@ use cloud_autojoin_core::http::{RawResponse, Request, Transport, TransportCause}
 use cloud_autojoin_core::{Instant, TransportFailure};
 use url::Url;
 
-/// What happens to one request.
+/// The fault of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The connection is reset before a response comes.
     Reset,
-    /// The body ends in the middle.
+    /// The body is truncated.
     Truncated,
-    /// No byte ever comes.
+    /// No byte is received.
     Silence,
 }
 
-/// A transport that does the faults it was given, in order, and then sends.
+/// A transport that injects the given faults in order, and then sends.
 pub(super) struct FaultTransport {
     inner: Arc<dyn Transport>,
     faults: Mutex<VecDeque<Fault>>,

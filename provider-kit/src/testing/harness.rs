@@ -12,12 +12,12 @@ use wiremock::{Match, Mock, MockServer, Request, ResponseTemplate};
 use super::faults::FaultTransport;
 use super::{CANARY, Conformance, Exchange, Fault, Refusal};
 
-/// How long a discovery may take, in the clock's time.
+/// The deadline of a discovery, by the clock.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One server, one provider asked against it.
+/// A server, and a provider that uses it.
 pub struct Harness {
-    /// What the provider says of itself.
+    /// The description of the provider.
     pub conformance: Conformance,
     /// The server.
     pub server: MockServer,
@@ -27,7 +27,7 @@ pub struct Harness {
 }
 
 impl Harness {
-    /// A server that answers nothing yet.
+    /// A server without responses.
     pub async fn start(conformance: Conformance) -> Self {
         let server = MockServer::start().await;
         Self {
@@ -39,14 +39,14 @@ impl Harness {
         }
     }
 
-    /// A server that answers the exchanges of a successful discovery.
+    /// A server with the exchanges of a successful discovery.
     pub async fn serving(conformance: Conformance) -> Self {
         let harness = Self::start(conformance).await;
         harness.mount(&harness.conformance.exchanges).await;
         harness
     }
 
-    /// Answers these exchanges; each response as often as it is requested.
+    /// Serves these exchanges, each as often as it is requested.
     pub async fn mount(&self, exchanges: &[Exchange]) {
         for exchange in exchanges {
             Mock::given(Shape(exchange.clone()))
@@ -57,7 +57,7 @@ impl Harness {
         }
     }
 
-    /// Refuses the request of `exchange` so many times, before what else is mounted for it.
+    /// Serves this error for the request of `exchange` this many times, before its other responses.
     pub async fn refuse(&self, exchange: &Exchange, refusal: &Refusal, times: u64) {
         Mock::given(Shape(exchange.clone()))
             .respond_with(refusal.template())
@@ -85,14 +85,14 @@ impl Harness {
             })
     }
 
-    /// Does these faults to the next requests.
+    /// Injects these faults into the next requests.
     #[must_use]
     pub fn with_faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.extend(faults);
         self
     }
 
-    /// Accepts no larger body.
+    /// Limits the size of a body.
     #[must_use]
     pub fn with_max_body(mut self, max_body: usize) -> Self {
         self.max_body = Some(max_body);
@@ -124,7 +124,7 @@ impl Harness {
             .collect()
     }
 
-    /// A context with the faults, the environment and a clock that waits for nothing.
+    /// A context with the faults, the environment and an auto-advancing clock.
     pub fn context(&self) -> Context {
         let mut settings = HttpSettings::default();
         settings.max_body = self.max_body.unwrap_or(settings.max_body);
@@ -147,14 +147,14 @@ impl Harness {
         provider
     }
 
-    /// Builds the provider and asks it once.
+    /// Builds the provider and runs one discovery.
     pub async fn discover(&self) -> Outcome {
         let context = self.context();
         let provider = self.provider(&context);
         self.ask(provider.as_ref(), &context).await
     }
 
-    /// Asks a provider once.
+    /// Runs one discovery.
     pub async fn ask(&self, provider: &dyn Provider, context: &Context) -> Outcome {
         let call = Call::new(context.clock(), TIMEOUT).with_detail(self.detail);
         let result = provider.discover(&call).await;
@@ -184,7 +184,7 @@ impl Harness {
             .expect("the server records")
     }
 
-    /// The first request of the list proper: what faults are put on.
+    /// The first request of the list, into which faults are injected.
     pub fn last_exchange(&self) -> &Exchange {
         self.conformance
             .exchanges
@@ -193,7 +193,7 @@ impl Harness {
     }
 }
 
-/// How one discovery ended.
+/// The outcome of one discovery.
 pub struct Outcome {
     /// The discovery or the error.
     pub result: Result<Discovery, Error>,
@@ -204,7 +204,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The addresses as they are printed.
+    /// The addresses as printed.
     pub fn addresses(&self) -> Vec<String> {
         self.discovery()
             .addresses()
@@ -229,7 +229,7 @@ impl Outcome {
     }
 }
 
-/// Fails when `text` holds a secret of the join string.
+/// Fails when `text` contains a secret of the join string.
 pub(super) fn assert_no_secret(text: &str) {
     assert!(!text.contains(CANARY), "a secret is shown: {text}");
 }

@@ -30,10 +30,10 @@ pub use exchange::{Conformance, Exchange, Paging, Refusal};
 pub use faults::Fault;
 pub use harness::Harness;
 
-/// Every secret of a conformance join string holds this text.
+/// Every secret of a conformance join string contains this text.
 pub const CANARY: &str = "c4n4ry";
 
-/// Makes the tests of the conformance suite; the argument is a function that returns the
+/// Generates the tests of the conformance suite; the argument is a function that returns the
 /// [`Conformance`] of the provider.
 #[macro_export]
 macro_rules! conformance {

@@ -62,16 +62,16 @@ fn bad_strings_are_refused_in_exactly_these_words() {
         ),
         (
             "tag_name= tag_value=server",
-            &["`tag_name` is empty: give it a value or leave it out"],
+            &["`tag_name` is empty: give it a value or omit it"],
         ),
         ("tag_name= tag_value=", &["nothing is selected"]),
         (
             "tag_name=consul tag_value=",
-            &["`tag_value` is empty: give it a value or leave it out"],
+            &["`tag_value` is empty: give it a value or omit it"],
         ),
         (
             "tag.role=",
-            &["`tag.role` is empty: give it a value or leave it out"],
+            &["`tag.role` is empty: give it a value or omit it"],
         ),
         (
             "vm_scale_set=web",
@@ -83,7 +83,7 @@ fn bad_strings_are_refused_in_exactly_these_words() {
         ),
         (
             "resource_group= vm_scale_set=web",
-            &["`resource_group` is empty: give it a value or leave it out"],
+            &["`resource_group` is empty: give it a value or omit it"],
         ),
         (
             "resource_group=prod vm_scale_set=",
@@ -147,7 +147,7 @@ fn bad_strings_are_refused_in_exactly_these_words() {
         ),
         (
             "tag.role=a subscription_id=",
-            &["`subscription_id` is empty: give it a value or leave it out"],
+            &["`subscription_id` is empty: give it a value or omit it"],
         ),
         (
             "tag.role=a secret_access_key=x",
@@ -162,7 +162,7 @@ fn bad_strings_are_refused_in_exactly_these_words() {
         ),
         (
             "tag.role=a client_secret=x client_id=c tenant_id=",
-            &["`tenant_id` is empty: give it a value or leave it out"],
+            &["`tenant_id` is empty: give it a value or omit it"],
         ),
         (
             "tag.role=a client_secret=x secret_access_key=y tenant_id=t client_id=c",
@@ -261,7 +261,7 @@ fn a_variable_stands_in_for_an_absent_key_and_not_for_an_empty_one() {
     );
     assert_eq!(
         problems_with(&format!("{TAG} subscription_id="), variables),
-        ["`subscription_id` is empty: give it a value or leave it out"]
+        ["`subscription_id` is empty: give it a value or omit it"]
     );
     // An empty variable counts as absent, as it does for go-discover, and the next one is asked.
     let both = [

@@ -158,7 +158,7 @@ mod tests {
         );
         assert_eq!(
             node(true, true, 1, &[]).1,
-            ["the answer is incomplete: no address of `host.local` came in time"]
+            ["the response is incomplete: no address of `host.local` came in time"]
         );
         assert_eq!(
             node(true, true, 0, &["10.0.0.1"]).1,

@@ -1,9 +1,9 @@
 //! Finds out which peers accept connections, before an agent joins one.
 //!
-//! Agents join one address at a time, whoever calls: Serf holds a lock for it. An address that
+//! Agents join one address at a time, anyone who calls: Serf holds a lock for it. An address that
 //! swallows packets costs a Consul agent 10 s and a Nomad server 30 s, and a caller that hangs up
 //! doesn't end the attempt. The sidecar's own connections block nothing and can be cancelled,
-//! so it tries several at a time.
+//! so it attempts several at a time.
 
 use std::fmt;
 use std::io;

@@ -447,7 +447,7 @@ async fn a_configuration_that_cannot_work_on_this_machine_is_found_before_it_run
         ))
     );
     assert!(checked(&state).await.unwrap_err()[0].starts_with("watch.toml:1: cannot make "));
-    // An address of nobody: for documentation.
+    // An address of no one: for documentation.
     let listen =
         watch_with("[[watch.on_change]]\ncommand = \"sh\"").replace("none", "192.0.2.1:8510");
     assert!(

@@ -111,7 +111,7 @@ async fn run(
     (outcome, std::fs::read_to_string(file).ok(), start.elapsed())
 }
 
-/// A directory in which an earlier run left its last good answer and no file.
+/// A directory in which an earlier run left its last good result and no file.
 async fn after_a_run() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     run(&directory, 10 * SECOND, |_| Reply::Found(1))

@@ -9,7 +9,7 @@ use clap::Args;
 use super::control::{self, Change, VARIABLE};
 use crate::Failure;
 
-/// Which simulator is changed.
+/// The simulator to change.
 #[derive(Debug, Args)]
 struct Running {
     /// The control address of the simulator [default: DISCOVER_SIM_CONTROL, which `run` sets for
@@ -19,10 +19,10 @@ struct Running {
 }
 
 impl Running {
-    /// Applies `change` there and prints what it replies.
+    /// Sends `change` and prints the reply.
     async fn apply(&self, change: Change) -> Result<ExitCode, Failure> {
         let reply = control::send(self.address()?, &change).await?;
-        // A reader that has gone away is no failure: the change is made.
+        // A closed pipe is no failure: the change was applied.
         let _ = std::io::stdout().write_all(reply.as_bytes());
         Ok(ExitCode::SUCCESS)
     }
@@ -119,7 +119,7 @@ pub(crate) struct Fault {
         conflicts_with = "clear"
     )]
     fault: Option<String>,
-    /// End all faults, those of the world too
+    /// Remove all faults, including those of the world
     #[arg(long)]
     clear: bool,
     #[command(flatten)]

@@ -1,6 +1,6 @@
-//! The control address: a running simulator takes changes there, a line of JSON each.
+//! The control address, at which a running simulator accepts changes as lines of JSON.
 //!
-//! It is on loopback only, since whoever reaches it may change the simulator.
+//! It is on loopback only, since anyone who reaches it may change the simulator.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,10 +13,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::Failure;
 
-/// Where `run` tells its command the control address.
+/// The variable in which `run` passes the control address to its command.
 pub(crate) const VARIABLE: &str = "DISCOVER_SIM_CONTROL";
 
-/// More than any change needs.
+/// The maximum size of a change.
 const MAX_LINE: u64 = 64 * 1024;
 
 /// A change of a running simulator.
@@ -35,7 +35,7 @@ pub(crate) enum Change {
     ClearFaults {},
 }
 
-/// What the simulator replies: the text to print, or why nothing was changed.
+/// The reply of the simulator: the text to print, or why nothing was changed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Reply {
@@ -75,7 +75,7 @@ pub(crate) async fn open(
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let apply = Arc::clone(&apply);
-            // A client that went away has no use for the reply.
+            // The client may have closed the connection.
             tokio::spawn(async move { reply(stream, &*apply).await.ok() });
         }
     });
@@ -100,7 +100,7 @@ async fn reply(
     stream.write_all(&text).await
 }
 
-/// Sends a change to the simulator at `address`; returns what it replies.
+/// Sends a change to the simulator at `address`; returns the reply.
 pub(crate) async fn send(address: SocketAddr, change: &Change) -> Result<String, Failure> {
     let problem = |error: io::Error| {
         Failure::from(format!("cannot reach a simulator at {address}: {error}"))

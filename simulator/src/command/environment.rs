@@ -1,4 +1,4 @@
-//! The variables that lead unchanged clients to the simulator.
+//! The environment variables that direct unchanged clients to the simulator.
 
 use std::ffi::OsString;
 
@@ -8,7 +8,7 @@ use cloud_autojoin_simulator::engine::{Service, Simulator};
 
 use crate::Failure;
 
-/// Variables to remove: each could lead past the simulator, or trust others beside it.
+/// Variables to remove, which could bypass the simulator or add trusted certificates.
 pub(crate) const REMOVED: [&str; 5] = [
     "ALL_PROXY",
     "all_proxy",
@@ -24,8 +24,8 @@ pub(crate) fn proxy<S: Service>(simulator: &Simulator<S>) -> Vec<(&'static str, 
     for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
         variables.push((name, simulator.proxy_endpoint().into()));
     }
-    // The metadata address is not among these: it must go through the proxy, or it would reach
-    // whatever answers there on this machine.
+    // The metadata address isn't among these: its requests must go through the proxy, or they would
+    // reach a real service on this machine.
     for name in ["NO_PROXY", "no_proxy"] {
         variables.push((name, "localhost,127.0.0.1,::1".into()));
     }

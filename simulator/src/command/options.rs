@@ -1,4 +1,4 @@
-//! What the subcommands that start a simulator have in common, and the options of Azure's.
+//! The options of the subcommands that start a simulator.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use cloud_autojoin_simulator::engine::{
 use super::control::{self, Change};
 use crate::Failure;
 
-/// What every simulator takes.
+/// The options of every simulator.
 #[derive(Debug, Args)]
 pub(crate) struct Shared {
-    /// How long every response takes, such as `50ms`
+    /// The latency of every response, such as `50ms`
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = parse_duration)]
     latency: Duration,
     /// The port of the forward proxy; by default the system chooses
@@ -39,14 +39,14 @@ pub(crate) struct Shared {
     control: SocketAddr,
 }
 
-/// A simulator, and where changes are taken.
+/// A simulator and its control address.
 pub(crate) struct Started<S: Service> {
     pub(crate) simulator: Arc<Simulator<S>>,
     pub(crate) control: SocketAddr,
 }
 
 impl Shared {
-    /// Opens all endpoints, and the control address, at which `apply` makes the changes.
+    /// Opens all endpoints and the control address, whose changes `apply` applies.
     pub(crate) async fn start<S: Service>(
         self,
         builder: SimulatorBuilder<S>,
@@ -55,12 +55,13 @@ impl Shared {
         let proxy = <S::Endpoint as engine::Endpoint>::PROXY;
         let mut builder = builder.latency(self.latency).port(proxy, self.proxy_port);
         if let Some(directory) = self.directory {
-            // Commands may run in another directory.
+            // The command may run in another directory.
             let directory = std::path::absolute(&directory).unwrap_or(directory);
             builder = builder.directory(directory);
         }
         let simulator = Arc::new(builder.start().await.map_err(|error| with_causes(&error))?);
-        // The files of the simulator go with its last owner, which is not the control address.
+        // The files of the simulator are deleted with its last reference, which the control address
+        // isn't.
         let changed = Arc::downgrade(&simulator);
         let apply = move |change| {
             changed.upgrade().map_or_else(
@@ -100,8 +101,8 @@ pub(crate) struct Options {
     /// A world that comes with the program (see `worlds`), or a TOML file
     #[arg(long, value_name = "NAME|FILE", default_value = "nomad-consul")]
     world: String,
-    /// Breaks responses, such as `status=429,retry-after=2,times=1` or `hang,operation=token`; may
-    /// be given again
+    /// Injects a fault, such as `status=429,retry-after=2,times=1` or `hang,operation=token`; may
+    /// be repeated
     ///
     /// Keys: action (status, hang, reset, cut-body, cut-chunked-body, cut-json, redirect,
     /// next-link, next-link-loop, unauthorized, delay, not-found), operation, endpoint (arm,

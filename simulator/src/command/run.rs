@@ -16,7 +16,7 @@ use super::options::{Options, Started};
 use super::{environment, record};
 use crate::Failure;
 
-/// Runs a command in a pretend cloud and says afterwards, on standard error, what it asked.
+/// Runs a command in a simulated cloud and prints a summary of its requests on standard error.
 ///
 /// The command finds the cloud under its real names, through HTTPS_PROXY and SSL_CERT_FILE; the
 /// endpoints themselves are in DISCOVER_SIM_ARM_ENDPOINT, DISCOVER_SIM_AUTHORITY_HOST,
@@ -31,10 +31,10 @@ pub(crate) struct Run {
     /// Sets ARM_* and AZURE_* to the credentials of the world's first application
     #[arg(long)]
     credentials: bool,
-    /// Says nothing on standard error
+    /// Print no summary
     #[arg(long, short)]
     quiet: bool,
-    /// Writes what was asked to this file, as JSON
+    /// Write the requests to this file, as JSON
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// The command and its arguments
@@ -89,8 +89,8 @@ pub(crate) async fn command<S: Service>(
         .envs(environment::proxy(simulator))
         .envs(variables)
         .env(control::VARIABLE, control.to_string());
-    // A terminal sends its interrupt to the command as well: it ends the command, and the summary
-    // still comes.
+    // A terminal also sends its interrupt to the command: it ends the command, and the summary is
+    // still printed.
     let (mut interrupt, mut terminate) = (
         listen(SignalKind::interrupt())?,
         listen(SignalKind::terminate())?,

@@ -23,7 +23,7 @@ use crate::Failure;
 pub(crate) struct Scripted {
     /// A script that comes with the program (digitalocean), a TOML file, or a directory of them
     script: String,
-    /// Breaks responses, as `run --fault` does; endpoint is `service` or `proxy`, operation a name
+    /// Injects a fault, as `run --fault` does; endpoint is `service` or `proxy`, operation a name
     /// of the script
     #[arg(long = "fault", value_name = "KEY=VALUE,...")]
     faults: Vec<Fault>,

@@ -1,4 +1,4 @@
-//! `discover-sim serve`: a pretend cloud for whoever comes, until it is interrupted.
+//! `discover-sim serve`: serves a simulated cloud until interrupted.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::options::{Options, Started};
 use super::run::listen;
 use crate::Failure;
 
-/// Keeps a pretend cloud open until interrupted.
+/// Serves a simulated cloud until interrupted.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
@@ -105,7 +105,7 @@ fn ready(Started { simulator, control }: &Started<Azure>) -> Value {
     })
 }
 
-/// Whole or not at all: a script that waits for the file may read it at once.
+/// Atomically: a script that waits for the file may read it at once.
 fn write_ready(ready: &Value, path: &Path) -> Result<(), Failure> {
     let problem =
         |error: std::io::Error| Failure::from(format!("cannot write {}: {error}", path.display()));

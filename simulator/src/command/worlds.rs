@@ -1,4 +1,4 @@
-//! `discover-sim worlds`: what comes with the program.
+//! `discover-sim worlds`: the worlds that ship with the program.
 
 use std::io::Write;
 
@@ -7,8 +7,7 @@ use cloud_autojoin_simulator::azure::world::World;
 
 use crate::Failure;
 
-/// Lists the worlds that come with the program, or prints one as the TOML that it is: a good start
-/// for one's own.
+/// Lists the worlds that ship with the program, or prints one as TOML, as a start for your own.
 #[derive(Debug, Args)]
 pub(crate) struct Worlds {
     /// The world to print
@@ -25,12 +24,12 @@ pub(crate) fn worlds(worlds: &Worlds) -> Result<(), Failure> {
             .to_owned(),
         None => World::shipped_names().map(line).collect(),
     };
-    // A reader that has seen enough (`| head`) is no failure.
+    // A reader may close the pipe early, as `head` does.
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(())
 }
 
-/// The name and the first line of the file, which says what the world is for.
+/// The name and the first line of the file, which describes the world.
 fn line(name: &str) -> String {
     let text = World::shipped_text(name).unwrap_or_default();
     format!(

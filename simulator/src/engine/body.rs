@@ -1,4 +1,4 @@
-//! Bodies as they go out: whole, or cut in the middle with the connection.
+//! Response bodies: complete, or truncated with the connection.
 
 use std::io;
 use std::pin::Pin;
@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Debug)]
 pub(crate) enum ReplyBody {
-    /// All of it, in one frame.
+    /// Complete, in one frame.
     Whole(Option<Bytes>),
     /// The first part, then an error, on which hyper ends the connection (HTTP/1.1) or resets the
     /// stream (HTTP/2).

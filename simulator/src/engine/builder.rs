@@ -1,4 +1,4 @@
-//! How a simulator is started: which endpoints, on which ports, where its files go.
+//! The builder of a simulator: endpoints, ports, directories.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,7 +24,7 @@ use super::{endpoint, key_file};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A port can't be had.
+    /// A port can't be opened.
     #[error("cannot open the {endpoint} endpoint on 127.0.0.1:{port}")]
     Endpoint {
         /// The name of the endpoint.
@@ -47,7 +47,7 @@ pub enum StartError {
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What a simulator is started with: which endpoints on which ports, where its files go.
+/// Builds a simulator: its endpoints, ports and directories.
 ///
 /// By default all endpoints are open, on ports that the system chooses.
 #[must_use]
@@ -102,7 +102,7 @@ impl<S: Service> SimulatorBuilder<S> {
 
     /// Keeps the certificate authority in this directory, which is created if it is missing:
     /// `ca.pem` is its certificate, `ca.key` its private key (mode 0600). The next simulator with
-    /// the same directory uses the same key, so clients that trust `ca.pem` go on to do so.
+    /// the same directory uses the same key, so clients that trust `ca.pem` still trust it.
     /// By default both are temporary.
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
@@ -115,14 +115,14 @@ impl<S: Service> SimulatorBuilder<S> {
         self
     }
 
-    /// Starts with this fault in force, after those that are there.
+    /// Adds a fault that is active from the start.
     pub fn fault(mut self, fault: Fault<S::Endpoint, S::Operation>) -> Self {
         self.faults.push(fault);
         self
     }
 
-    /// Makes the end of the simulator a panic if it saw something unexpected, as
-    /// [`Simulator::finish`] does; a test need not call that then.
+    /// Makes dropping the simulator panic after an unexpected request, as [`Simulator::finish`]
+    /// does, so that a test need not call it.
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self

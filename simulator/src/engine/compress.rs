@@ -11,7 +11,7 @@ use crate::engine::message::Reply;
 /// Bodies smaller than this are not worth compressing.
 const SMALL: usize = 1024;
 
-/// The body with gzip; nothing when that would gain nothing.
+/// The body with gzip; `None` if it isn't smaller.
 pub(crate) fn compressed<O>(reply: &Reply<O>) -> Option<Bytes> {
     if reply.body.len() < SMALL {
         return None;
@@ -24,7 +24,7 @@ pub(crate) fn compressed<O>(reply: &Reply<O>) -> Option<Bytes> {
 
 fn gzip(bytes: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 8), Compression::fast());
-    // Writing into memory does not fail; were it to, the client would see a body that is no gzip.
+    // Writing into memory doesn't fail.
     let _ = encoder.write_all(bytes);
     encoder.finish().map(Bytes::from).unwrap_or_default()
 }

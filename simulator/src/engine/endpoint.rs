@@ -1,7 +1,7 @@
 //! Listeners and their connections.
 //!
-//! `exchange.rs` is one request from its head to its reply, `proxy.rs` opens tunnels, `tls.rs` has
-//! the certificates, `socket.rs` and `body.rs` break what faults are to break.
+//! `exchange.rs` handles one request, `proxy.rs` opens tunnels, `tls.rs` has the certificates,
+//! `socket.rs` and `body.rs` implement faults of connections.
 
 use std::future::Future;
 use std::io;
@@ -26,9 +26,9 @@ use crate::engine::state::State;
 #[derive(Debug)]
 pub(super) struct Connection<E> {
     pub(super) number: u64,
-    /// The service behind it; the proxy while each request still says where it goes.
+    /// The endpoint that it reaches; the proxy if each request names its host.
     pub(super) endpoint: E,
-    /// The host that the client named to the proxy; none at an endpoint itself.
+    /// The host that the client named to the proxy; `None` at an endpoint itself.
     pub(super) host: Option<String>,
     /// The scheme of requests that don't name theirs.
     pub(super) scheme: Scheme,
@@ -80,7 +80,7 @@ async fn handshake<S: Service>(
     if connection.scheme == Scheme::Http {
         return serve(state, connection, TokioIo::new(socket)).await;
     }
-    // A handshake that fails (the client does not trust the authority) is the client's to report.
+    // The client reports a failed handshake (it doesn't trust the authority).
     if let Ok(stream) = state.acceptor.accept(socket).await {
         serve(state, connection, TokioIo::new(stream)).await;
     }
@@ -113,13 +113,13 @@ pub(super) async fn serve<S, Stream>(
     });
     let serving = builder.serve_connection_with_upgrades(stream, service);
     tokio::select! {
-        // An error here is a client that went away or a body cut on purpose.
+        // The client closed the connection, or a fault truncated the body.
         _ = serving => {}
         () = connection.reset.pulled() => {}
     }
 }
 
-/// Runs the tasks that hyper starts (HTTP/2 streams) among those of the simulator, so that they end
+/// Runs the tasks that hyper starts (HTTP/2 streams) as tasks of the simulator, so that they end
 /// with it.
 #[derive(Debug)]
 struct Tasks<S: Service>(Weak<State<S>>);

@@ -23,7 +23,7 @@ use super::record::{Arrival, Record};
 use super::service::{Endpoint, FaultContext, Operation, Scheme, Service};
 use super::state::{State, panic_text};
 
-/// More than any request to these services needs.
+/// The maximum size of a request body.
 const MAX_BODY: usize = 1 << 20;
 
 /// Replies to one request.
@@ -154,7 +154,7 @@ pub(super) async fn exchange<S: Service>(
     })
 }
 
-/// Calls the service; a panic there is put on record and answered with 500.
+/// Calls the service; a panic is recorded and returns 500.
 fn handle<E, O: Operation>(
     record: &Record<E, O>,
     request: &Request,
@@ -169,7 +169,7 @@ fn handle<E, O: Operation>(
     })
 }
 
-/// Puts the reply on record and hands it over.
+/// Records the reply and sends it.
 pub(super) fn finish<S: Service>(
     state: &State<S>,
     number: usize,

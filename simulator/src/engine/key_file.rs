@@ -1,5 +1,5 @@
-//! The private key of the certificate authority in a file, so that clients that trust it go on to
-//! do so after a restart.
+//! The private key of the certificate authority in a file, so that clients still trust it after a
+//! restart.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};

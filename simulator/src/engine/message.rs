@@ -1,4 +1,4 @@
-//! What passes between the engine (HTTP in, HTTP out) and a service.
+//! The requests and replies of a service.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::service::Operation;
 
-/// One request as a service sees it, whichever way it came in.
+/// One request to a service, direct or through the proxy.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The HTTP method.
@@ -18,7 +18,7 @@ pub struct Request {
     pub origin: String,
     /// The path, still percent-encoded.
     pub path: String,
-    /// The query in its order, decoded (`+` is a blank).
+    /// The query in its order, decoded (`+` is a space).
     pub query: Vec<(String, String)>,
     /// All headers.
     pub headers: HeaderMap,
@@ -27,7 +27,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// The first value of the query parameter `name`, compared without case.
+    /// The first value of the query parameter `name`, compared case-insensitively.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query
             .iter()
@@ -41,10 +41,10 @@ impl Request {
     }
 }
 
-/// What a service replies.
+/// A reply of a service.
 #[derive(Debug, Clone)]
 pub struct Reply<O> {
-    /// What was requested, for counting.
+    /// The operation, for counting.
     pub operation: O,
     /// The HTTP status.
     pub status: StatusCode,
@@ -53,8 +53,7 @@ pub struct Reply<O> {
     /// The body, uncompressed.
     pub body: Bytes,
     /// Holds the compressed body, for a body that the service keeps: a page that is served a
-    /// thousand
-    /// times is compressed once.
+    /// thousand times is compressed once.
     pub compressed: Option<Arc<OnceLock<Bytes>>>,
 }
 
@@ -87,7 +86,7 @@ impl<O: Operation> Reply<O> {
         )
     }
 
-    /// The reply to a request that nothing here serves.
+    /// The reply to an unknown request.
     pub(crate) fn unexpected(status: StatusCode, message: &str) -> Self {
         Self::new(
             O::unexpected(),
@@ -98,7 +97,7 @@ impl<O: Operation> Reply<O> {
     }
 }
 
-/// A reply, and whose request it was.
+/// A reply, and the caller of its request.
 #[derive(Debug)]
 pub struct Handled<O> {
     /// The reply.

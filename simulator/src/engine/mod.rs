@@ -1,5 +1,5 @@
 //! What every simulated service shares: endpoints, TLS, the forward proxy, faults, latency and the
-//! record of requests. It knows no cloud: `service.rs` says what it asks of one.
+//! record of requests. It is independent of any cloud: `service.rs` is the interface to one.
 
 mod body;
 pub(crate) mod builder;

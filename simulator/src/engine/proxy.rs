@@ -1,7 +1,8 @@
 //! The forward proxy: tunnels (`CONNECT`) that end here in TLS, and plain requests with a whole
 //! URL.
 //!
-//! A host that isn't simulated gets 502 and is on record as unexpected; nothing leaves the machine.
+//! A host that isn't simulated gets 502 and is recorded as unexpected; no request leaves the
+//! machine.
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ pub(super) fn refuse<O: Operation>(host: &str) -> Reply<O> {
     Reply::unexpected(StatusCode::BAD_GATEWAY, &message)
 }
 
-/// Replies to `CONNECT host:port` and serves what comes through the tunnel.
+/// Replies to `CONNECT host:port` and serves the requests of the tunnel.
 pub(super) fn connect<S: Service>(
     state: &Arc<State<S>>,
     connection: &Arc<Connection<S::Endpoint>>,

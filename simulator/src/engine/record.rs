@@ -1,7 +1,7 @@
 //! The record of requests: each one at every endpoint, in the order of arrival, with its reply.
 //!
-//! Tests count by it and assert on it; a person sees it as the summary of `discover-sim run`. No
-//! header value and no body is kept, so no secret can be.
+//! Tests assert on it, and `discover-sim run` prints a summary of it. It contains no header values
+//! and no bodies, and so no secrets.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use http::{Method, StatusCode, Version};
 
 use super::service::{Endpoint, Operation};
 
-/// One request as the simulator saw it.
+/// One recorded request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SeenRequest<E, O> {
@@ -20,10 +20,10 @@ pub struct SeenRequest<E, O> {
     pub endpoint: E,
     /// Whether it came in through the forward proxy.
     pub proxied: bool,
-    /// The connection it came on, numbered from 1 in the order of accepting; a tunnel through the
-    /// proxy is one connection.
+    /// The number of its connection, from 1 in the order of accepting; a tunnel through the proxy
+    /// is one connection.
     pub connection: u64,
-    /// The version of HTTP spoken.
+    /// The HTTP version.
     pub version: Version,
     /// The HTTP method.
     pub method: Method,
@@ -31,7 +31,7 @@ pub struct SeenRequest<E, O> {
     pub host: String,
     /// The path, still percent-encoded.
     pub path: String,
-    /// The query as it came, percent-encoded, without the `?`; empty when there is none.
+    /// The query, percent-encoded, without the `?`; empty when there is none.
     pub query: String,
     /// What was requested.
     pub operation: O,
@@ -41,8 +41,8 @@ pub struct SeenRequest<E, O> {
     pub bearer: bool,
     /// The client id of the principal whose valid token it had, or who requested a token.
     pub principal: Option<String>,
-    /// The status of the reply; absent while it is in work, and for good when it hangs or the
-    /// connection was reset.
+    /// The status of the reply; absent until it is sent, and if it hangs or the connection was
+    /// reset.
     pub status: Option<StatusCode>,
     /// The faults applied to it, such as `status 429`.
     pub faults: Vec<String>,
@@ -52,8 +52,8 @@ pub struct SeenRequest<E, O> {
     pub ended: Option<Duration>,
     /// Bytes of body sent (compressed when it was sent so).
     pub bytes: usize,
-    /// Positions of arrival and end in the order of all of them: exact where the clock is too
-    /// coarse.
+    /// Positions of arrival and end in the order of all events, which are more exact than the
+    /// clock.
     order: (u64, Option<u64>),
 }
 
@@ -96,7 +96,7 @@ struct Inner<E, O> {
     requests: Vec<SeenRequest<E, O>>,
     panics: Vec<String>,
     events: u64,
-    /// Number of the first of `requests`: numbers go on over a reset.
+    /// The number of the first of `requests`: a reset doesn't restart the numbers.
     first: usize,
 }
 
@@ -130,7 +130,7 @@ impl<E, O> Record<E, O> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a request whose head has been read; gives the number by which the rest is noted.
+    /// Records a request whose head has been read; returns its number.
     pub(crate) fn arrived(&self, arrival: Arrival<E>, started: Duration) -> usize
     where
         O: Operation,
@@ -172,7 +172,7 @@ impl<E, O> Record<E, O> {
         inner.first + inner.requests.len() - 1
     }
 
-    /// Notes what the request asks for and who asks.
+    /// Records the operation and the caller of the request.
     pub(crate) fn understood(&self, number: usize, operation: O, principal: Option<String>) {
         if let Some(request) = self.lock().at(number) {
             request.operation = operation;
@@ -180,14 +180,14 @@ impl<E, O> Record<E, O> {
         }
     }
 
-    /// Notes that a fault is applied to the request.
+    /// Records a fault of the request.
     pub(crate) fn faulted(&self, number: usize, fault: String) {
         if let Some(request) = self.lock().at(number) {
             request.faults.push(fault);
         }
     }
 
-    /// Notes that the answer is handed over.
+    /// Records that the reply is sent.
     pub(crate) fn answered(
         &self,
         number: usize,
@@ -205,7 +205,7 @@ impl<E, O> Record<E, O> {
         }
     }
 
-    /// Notes a panic of the simulator itself.
+    /// Records a panic of the simulator itself.
     pub(crate) fn panicked(&self, message: String) {
         self.lock().panics.push(message);
     }
@@ -224,7 +224,7 @@ impl<E, O> Record<E, O> {
         self.lock().panics.clone()
     }
 
-    /// Forgets all requests; panics stay, since nothing may hide them.
+    /// Removes all requests, but not the panics.
     pub(crate) fn reset(&self) {
         let mut inner = self.lock();
         inner.first += inner.requests.len();
@@ -232,17 +232,17 @@ impl<E, O> Record<E, O> {
     }
 }
 
-/// The length of the longest chain of requests each of which arrived after the one before had been
-/// answered.
+/// The length of the longest chain of requests each of which arrived after the reply to the
+/// previous one.
 ///
-/// A request without an answer can only be the last of a chain.
+/// A request without a reply can only be the last of a chain.
 pub(crate) fn sequential_depth<'a, E: 'a, O: 'a>(
     requests: impl Iterator<Item = &'a SeenRequest<E, O>>,
 ) -> usize {
     let mut spans: Vec<(u64, u64)> = requests
         .map(|request| (request.order.0, request.order.1.unwrap_or(u64::MAX)))
         .collect();
-    // Intervals taken by their end: the greedy choice gives the most that do not overlap.
+    // Greedy interval scheduling by end time gives the longest chain.
     spans.sort_by_key(|&(_, end)| end);
     let mut depth = 0;
     let mut last_end = 0;
@@ -255,8 +255,8 @@ pub(crate) fn sequential_depth<'a, E: 'a, O: 'a>(
     depth
 }
 
-/// A few lines for people: how often each operation was requested at each endpoint, with the
-/// statuses, in the order of the endpoints.
+/// A summary as text: how often each operation was requested at each endpoint, with the statuses,
+/// in the order of the endpoints.
 pub(crate) fn summary<E: Endpoint, O: Operation>(requests: &[SeenRequest<E, O>]) -> String {
     #[derive(Default)]
     struct Row {

@@ -1,5 +1,5 @@
-//! What the engine asks of a simulated service: its hosts, the names of its operations, its replies
-//! and the shape of its errors.
+//! The interface of a simulated service: its hosts, the names of its operations, its replies and
+//! the format of its errors.
 
 use std::fmt::{Debug, Display};
 use std::hash::Hash;
@@ -16,12 +16,12 @@ use super::message::{Handled, Request};
 
 /// A service, or a cloud with several of them.
 ///
-/// A reply is a function of the request and of what the service holds in memory. Sockets, TLS,
-/// faults, latency and the record of requests are the engine's.
+/// A reply is a function of the request and of the service's state. Sockets, TLS, faults, latency
+/// and the record of requests are in the engine.
 pub trait Service: Send + Sync + Sized + 'static {
-    /// Where clients reach it.
+    /// The endpoints.
     type Endpoint: Endpoint;
-    /// What they may ask of it.
+    /// The operations.
     type Operation: Operation;
 
     /// Called once before the endpoints open, with a directory that is deleted when the simulator
@@ -29,8 +29,7 @@ pub trait Service: Send + Sync + Sized + 'static {
     fn prepare(&mut self, _directory: &Path) {}
 
     /// The endpoint that serves `host` (without port) behind the forward proxy; none for a host
-    /// that
-    /// isn't simulated under this scheme.
+    /// that isn't simulated under this scheme.
     fn route(&self, scheme: Scheme, host: &str) -> Option<Self::Endpoint>;
 
     /// Replies to a request. `host` is the one that a client of the forward proxy named; without it
@@ -42,10 +41,10 @@ pub trait Service: Send + Sync + Sized + 'static {
         request: &Request,
     ) -> Handled<Self::Operation>;
 
-    /// The JSON body that the service writes for a failure with this status.
+    /// The JSON body of an error with this status.
     fn error_body(&self, status: StatusCode, context: FaultContext<'_, Self::Endpoint>) -> Value;
 
-    /// The page of HTML that its front end writes while it is unavailable.
+    /// The HTML page of an unavailable service.
     fn error_page(&self) -> &'static str {
         "<html><head><title>503 Service Unavailable</title></head><body><h1>Service Unavailable</h1></body></html>"
     }
@@ -55,16 +54,16 @@ pub trait Service: Send + Sync + Sized + 'static {
         None
     }
 
-    /// The page with a link to `url` as its next page; none if it isn't a page.
+    /// The page with `url` as the link to its next page; `None` if it isn't a page.
     fn with_next_page(&self, _page: &Bytes, _url: &str) -> Option<Bytes> {
         None
     }
 
-    /// Adds the headers that every reply has.
+    /// Adds the headers of every reply.
     fn add_headers(&self, _headers: &mut HeaderMap) {}
 }
 
-/// Where clients reach a service: a port of its own each.
+/// The endpoints of a service, each with its own port.
 pub trait Endpoint:
     Copy + Eq + Ord + Hash + Debug + Display + Serialize + DeserializeOwned + Send + Sync + 'static
 {
@@ -73,15 +72,15 @@ pub trait Endpoint:
     /// The forward proxy, behind which the services have their real host names.
     const PROXY: Self;
 
-    /// What is spoken at the endpoint itself.
+    /// The scheme of the endpoint itself.
     fn scheme(self) -> Scheme;
 }
 
-/// What a client may ask of a service. Tests count by it, faults are aimed by it.
+/// The operations of a service, by which tests count and faults select.
 pub trait Operation:
     Clone + Eq + Ord + Hash + Debug + Display + Serialize + DeserializeOwned + Send + Sync + 'static
 {
-    /// A request that the service doesn't know.
+    /// An unknown request.
     fn unexpected() -> Self;
 }
 
@@ -95,7 +94,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// As it is written in a URL.
+    /// As in a URL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -104,7 +103,7 @@ impl Scheme {
     }
 }
 
-/// The request that a fault applies to, as far as the reply depends on it.
+/// The properties of a faulted request that the reply depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct FaultContext<'a, E> {
     /// The service requested.

@@ -1,4 +1,4 @@
-//! The handle: a simulator that runs, what it is to do, and what it saw.
+//! The handle of a running simulator.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ pub struct Simulator<S: Service> {
     pub(crate) addresses: BTreeMap<S::Endpoint, SocketAddr>,
     pub(crate) ca_file: PathBuf,
     pub(crate) strict: bool,
-    /// Deleted, with what is in it, with the simulator.
+    /// A directory that is deleted with the simulator.
     pub(crate) _temporary: TempDir,
 }
 
@@ -44,8 +44,7 @@ impl<S: Service> Simulator<S> {
     }
 
     /// The URL of `endpoint`: `http://127.0.0.1:PORT`, or `https://localhost:PORT` with a
-    /// certificate
-    /// of [`Simulator::ca_pem`] for `localhost` and the loopback addresses.
+    /// certificate of [`Simulator::ca_pem`] for `localhost` and the loopback addresses.
     pub fn url(&self, endpoint: S::Endpoint) -> String {
         let host = match endpoint.scheme() {
             super::service::Scheme::Http => "127.0.0.1",
@@ -59,8 +58,7 @@ impl<S: Service> Simulator<S> {
     }
 
     /// `http://127.0.0.1:PORT` for `HTTPS_PROXY` and `HTTP_PROXY`: the services have their real
-    /// host
-    /// names behind it, any other host gets 502.
+    /// host names behind it, any other host gets 502.
     pub fn proxy_endpoint(&self) -> String {
         self.url(S::Endpoint::PROXY)
     }
@@ -75,18 +73,18 @@ impl<S: Service> Simulator<S> {
         &self.ca_file
     }
 
-    /// Adds a fault after those in force.
+    /// Adds a fault after the active ones.
     pub fn add_fault(&self, fault: Fault<S::Endpoint, S::Operation>) {
         self.state.faults.add(fault);
     }
 
-    /// Ends all faults, also those it started with.
+    /// Removes all faults, including those from the start.
     pub fn clear_faults(&self) {
         self.state.faults.clear();
     }
 
-    /// Makes every reply from now on take this long, by tokio's clock; operations with a latency of
-    /// their own keep it.
+    /// Sets the latency of every reply from now on, by tokio's clock; operations with their own
+    /// latency keep it.
     pub fn set_latency(&self, latency: Duration) {
         self.state
             .latency
@@ -95,7 +93,7 @@ impl<S: Service> Simulator<S> {
             .every = latency;
     }
 
-    /// Makes replies to `operation` from now on take this long.
+    /// Sets the latency of replies to `operation` from now on.
     pub fn set_latency_of(&self, operation: S::Operation, latency: Duration) {
         self.state
             .latency
@@ -111,7 +109,7 @@ impl<S: Service> Simulator<S> {
         self.state.record.requests()
     }
 
-    /// How often `operation` was requested, retries and refused requests included.
+    /// How often `operation` was requested, including retries and failed requests.
     pub fn count(&self, operation: S::Operation) -> usize {
         self.requests()
             .iter()
@@ -119,7 +117,7 @@ impl<S: Service> Simulator<S> {
             .count()
     }
 
-    /// The requests that the service doesn't know, and those for hosts that aren't simulated.
+    /// The unknown requests, and those for hosts that aren't simulated.
     pub fn unexpected_requests(&self) -> Vec<SeenRequest<S::Endpoint, S::Operation>> {
         self.requests()
             .into_iter()
@@ -128,8 +126,7 @@ impl<S: Service> Simulator<S> {
     }
 
     /// The length of the longest chain of requests to `endpoint` each of which arrived after the
-    /// one
-    /// before had been answered.
+    /// one before had been answered.
     ///
     /// Without latency requests that were sent in parallel may be answered one after another; with
     /// some, which costs no time under the paused clock, this is what a client waits for.
@@ -141,12 +138,12 @@ impl<S: Service> Simulator<S> {
         )
     }
 
-    /// The same over all endpoints: what a client waits for from beginning to end.
+    /// The same over all endpoints: the number of sequential round trips of a client.
     pub fn sequential_depth_of_all(&self) -> usize {
         record::sequential_depth(self.requests().iter())
     }
 
-    /// Forgets the requests seen so far.
+    /// Removes the recorded requests.
     pub fn reset_record(&self) {
         self.state.record.reset();
     }
@@ -160,8 +157,8 @@ impl<S: Service> Simulator<S> {
     ///
     /// # Panics
     ///
-    /// When it saw a request that it does not serve, or panicked itself while it replied to one. A
-    /// client that gets an error may go on as if nothing was; the test that started it should not.
+    /// After an unknown request, or a panic while handling one. A client may ignore the error
+    /// response; the test should not.
     #[track_caller]
     pub fn finish(mut self) {
         self.strict = false;

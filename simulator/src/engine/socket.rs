@@ -1,5 +1,4 @@
-//! A TCP connection that can be reset instead of closed, from deep inside the answering of a
-//! request.
+//! A TCP connection that a request handler can reset instead of closing it.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-/// Pulled to reset the connection it belongs to.
+/// Resets the connection it belongs to.
 #[derive(Debug, Default)]
 pub(crate) struct ResetSwitch {
     on: AtomicBool,
@@ -19,7 +18,7 @@ pub(crate) struct ResetSwitch {
 }
 
 impl ResetSwitch {
-    /// Makes [`ResetSwitch::pulled`] return, whereupon the connection's driver drops it.
+    /// Makes [`ResetSwitch::pulled`] return, so that the connection's driver drops it.
     pub(crate) fn pull(&self) {
         self.on.store(true, Ordering::SeqCst);
         self.pulled.notify_one();
@@ -40,7 +39,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream, reset: Arc<ResetSwitch>) -> Self {
-        // Answers are small and written whole; waiting for more (Nagle) would add 40 ms to some.
+        // Responses are small and written as a whole; Nagle's algorithm would add 40 ms to some.
         let _ = stream.set_nodelay(true);
         Self { stream, reset }
     }

@@ -1,4 +1,4 @@
-//! What all endpoints share: the service, faults, latency, the record, and the tasks that serve.
+//! The state that all endpoints share: the service, faults, latency, the record, and tasks.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -15,7 +15,7 @@ use super::record::Record;
 use super::service::Service;
 use super::tls::Authority;
 
-/// The inside of a simulator.
+/// The shared state of a simulator.
 pub(crate) struct State<S: Service> {
     pub(crate) clock: Clock,
     pub(crate) service: Arc<S>,
@@ -34,7 +34,7 @@ impl<S: Service> std::fmt::Debug for State<S> {
     }
 }
 
-/// How long replies take.
+/// The latency of replies.
 #[derive(Debug)]
 pub(crate) struct Latency<O> {
     pub(crate) every: Duration,
@@ -42,7 +42,7 @@ pub(crate) struct Latency<O> {
 }
 
 impl<S: Service> State<S> {
-    /// How long a reply to `operation` takes.
+    /// The latency of a reply to `operation`.
     pub(crate) fn latency(&self, operation: &S::Operation) -> Duration {
         let latency = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
         latency
@@ -57,14 +57,14 @@ impl<S: Service> State<S> {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Runs `task` until it ends or the simulator does; a panic in it is put on record.
+    /// Runs `task` until it ends or the simulator does; a panic in it is recorded.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.spawn(task);
         self.reap(&mut tasks);
     }
 
-    /// Puts panics of tasks that have ended on record.
+    /// Records panics of ended tasks.
     pub(crate) fn reap_tasks(&self) {
         self.reap(&mut self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
     }

@@ -1,4 +1,4 @@
-//! A service of nothing, for the tests of the engine.
+//! A minimal service for the tests of the engine.
 
 use std::fmt;
 

@@ -31,10 +31,10 @@ pub(crate) enum TlsError {
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
-    /// The key of all hosts' certificates: making one for each would cost time and protect nothing.
+    /// The key of all hosts' certificates, since generating one for each takes time.
     key: KeyPair,
     years: (i32, i32),
-    /// Hosts that clients may name (SNI); one that names none gets the certificate of the loopback
+    /// Hosts that clients may name (SNI); without SNI they get the certificate of the loopback
     /// names.
     allows: Box<dyn Fn(&str) -> bool + Send + Sync>,
     signed: Mutex<HashMap<String, Arc<CertifiedKey>>>,
@@ -62,8 +62,7 @@ impl Authority {
             KeyUsagePurpose::CrlSign,
             KeyUsagePurpose::DigitalSignature,
         ];
-        // A short life on purpose: a client that was told to trust it for good should not do so for
-        // long.
+        // A short lifetime, in case a client trusts it permanently.
         parameters.not_before = date_time_ymd(years.0, 1, 1);
         parameters.not_after = date_time_ymd(years.1, 12, 31);
         let pem = parameters.self_signed(&key)?.pem();
@@ -130,7 +129,7 @@ impl std::fmt::Debug for Authority {
     }
 }
 
-/// Picks the certificate by the host that the client names.
+/// Selects the certificate by SNI.
 #[derive(Debug)]
 struct ByHost(Arc<Authority>);
 

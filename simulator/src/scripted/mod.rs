@@ -1,9 +1,7 @@
-//! Services without behaviour of their own: recorded or written responses, each for the requests
-//! that match it.
+//! Services without their own behaviour: recorded or written responses for matching requests.
 //!
-//! A [`Script`] lists them. Faults, latency, the forward proxy and the record of requests are those
-//! of every simulated service, so an unchanged client of a small cloud can be tried without more
-//! than a file.
+//! A [`Script`] lists them. Faults, latency, the forward proxy and the record of requests work as
+//! for every simulated service, so an unchanged client of a small cloud can be tested with a file.
 
 mod exchange;
 mod script;
@@ -26,16 +24,16 @@ pub use script::{Script, ScriptError};
 
 /// Simulated services that a script describes.
 pub type Simulator = engine::simulator::Simulator<Script>;
-/// What such a simulator is started with.
+/// The builder of such a simulator.
 pub type SimulatorBuilder = engine::builder::SimulatorBuilder<Script>;
-/// A rule that breaks their responses.
+/// A fault rule for their responses.
 pub type Fault = fault::Fault<Endpoint, Operation>;
 
-/// Where clients reach the services of a script.
+/// The endpoints of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
-    /// All of them, whatever their hosts: for clients whose endpoint can be set.
+    /// All services, regardless of their hosts: for clients whose endpoint can be set.
     Service,
     /// The forward proxy.
     Proxy,
@@ -95,7 +93,7 @@ impl Simulator {
         Self::builder(script).start().await
     }
 
-    /// Starts with choices.
+    /// A builder.
     pub fn builder(script: Script) -> SimulatorBuilder {
         SimulatorBuilder::new(|_| script)
     }

@@ -15,7 +15,7 @@ const SHIPPED: &[(&str, &str)] = &[(
     include_str!("../../scripts/digitalocean.toml"),
 )];
 
-/// Why there is no script.
+/// Why a script can't be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScriptError {
@@ -27,12 +27,12 @@ pub enum ScriptError {
         /// The cause.
         source: io::Error,
     },
-    /// A file is no script.
+    /// A file isn't a script.
     #[error("{origin}: {problem}")]
     Invalid {
         /// The file, or the name of a script that ships.
         origin: String,
-        /// What is wrong, with the line.
+        /// The problem, with its line.
         problem: String,
     },
     /// The directory has no script.
@@ -51,15 +51,15 @@ pub struct Script {
     join_string: Option<String>,
 }
 
-/// A script as a file has it.
+/// The format of a script file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ScriptPlan {
     /// The JSON body of failures that faults make, with `{status}` and `{reason}` in it.
     error_body: Option<String>,
-    /// A join string that finds what the script has.
+    /// A join string that matches the script.
     join_string: Option<String>,
-    /// The exchanges. The first that matches a request counts.
+    /// The exchanges. The first that matches a request is used.
     exchange: Vec<ExchangePlan>,
 }
 
@@ -121,7 +121,7 @@ impl Script {
         Ok(script)
     }
 
-    /// A join string that finds what the script has, if it names one.
+    /// A join string that matches the script, if it has one.
     pub fn join_string(&self) -> Option<&str> {
         self.join_string.as_deref()
     }

@@ -224,7 +224,7 @@ async fn trouble_of_every_kind_at_random_loses_nothing_and_keeps_the_promise() {
         let mut most = 0;
         for (at, event) in script.spend(&mut watch, HOUR + 10 * MINUTE).await {
             if let Event::Changed(change) = event {
-                // One may always go; it is back with the next whole answer.
+                // One may always go; it is back with the next complete response.
                 assert!(
                     change.addresses.len() + 1 >= most,
                     "{} after {most} at {at:?}, seed {seed}",

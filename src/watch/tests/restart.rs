@@ -1,4 +1,4 @@
-//! Over restarts: the last good answer of the run before.
+//! Over restarts: the last good result of the run before.
 
 use std::fs;
 use std::time::SystemTime;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::script::{HOUR, MINUTE, Reply, SECOND, Script, addresses, change, instances};
 use super::*;
 
-/// A folder in which a run with these instances left its last good answer.
+/// A folder in which a run with these instances left its last good result.
 async fn after_a_run(numbers: impl IntoIterator<Item = u8>) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let reply = instances(numbers);

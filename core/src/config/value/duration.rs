@@ -1,4 +1,4 @@
-//! Durations as Go's `time.ParseDuration` reads them, save negative ones.
+//! Durations as Go's `time.ParseDuration` reads them, except negative ones.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
         .map(Duration::from_nanos)
 }
 
-/// Reads one number with its unit, in nanoseconds; what is smaller than one is cut off.
+/// Reads one number with its unit, in whole nanoseconds.
 fn term(text: &str) -> Option<(u128, &str)> {
     let (whole, rest) = digits(text);
     let (fraction, rest) = match rest.strip_prefix('.') {

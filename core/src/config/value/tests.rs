@@ -166,7 +166,7 @@ fn a_secret_is_in_no_message() {
 fn the_message_names_the_place_the_value_came_from() {
     assert_eq!(
         message(Value::from_variable(&OPTION, "ARM_OPTION", String::new()).text()),
-        "environment variable `ARM_OPTION` is empty: give it a value or leave it out"
+        "environment variable `ARM_OPTION` is empty: give it a value or omit it"
     );
     let long = "x".repeat(100);
     let error = value(&long).boolean().unwrap_err();

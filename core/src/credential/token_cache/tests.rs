@@ -210,7 +210,7 @@ async fn a_token_past_its_end_is_never_given() {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Credential(_)), "{error:?}");
-    // Nor one that ends while its renewal is under way.
+    // Nor one that ends while its renewal is in flight.
     assert_eq!(service.token(&cache, &service.call()).await.unwrap(), "3");
     service.clock.sleep(60 * MINUTE - SECOND).await;
     service

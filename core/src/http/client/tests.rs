@@ -16,7 +16,7 @@ use crate::secret::Secret;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What the wire does with one try.
+/// What the wire does with one attempt.
 pub(super) enum Step {
     Answer(RawResponse),
     Fail(TransportFailure),
@@ -27,7 +27,7 @@ pub(super) enum Step {
 /// A request as it reached the wire: when, and with what body.
 struct Sent(Instant, Option<Vec<u8>>);
 
-/// Does its steps one after the other, `lag` after each was asked for; a try too many fails the
+/// Does its steps one after the other, `lag` after each was asked for; a attempt too many fails the
 /// test.
 #[derive(Clone)]
 pub(super) struct Wired {
@@ -91,7 +91,7 @@ impl Wired {
         HttpClient::with_transport(Arc::new(self.clone()), settings)
     }
 
-    /// When each try was sent, in milliseconds from the start.
+    /// When each attempt was sent, in milliseconds from the start.
     pub(super) fn sent_ms(&self) -> Vec<u128> {
         self.sent
             .lock()
@@ -101,7 +101,7 @@ impl Wired {
             .collect()
     }
 
-    /// The body of each try, as text.
+    /// The body of each attempt, as text.
     pub(super) fn bodies(&self) -> Vec<String> {
         self.sent
             .lock()
@@ -369,11 +369,11 @@ async fn a_deadline_nearer_than_the_backoff_ends_it_with_the_last_failure() {
     );
     assert_eq!(
         error.to_string(),
-        "cannot list things: https://h.example cut the answer short, 2 tries in 0.1 s"
+        "cannot list things: https://h.example closed the connection before the response was complete, 2 attempts in 0.1 s"
     );
     assert_eq!(
         std::error::Error::source(&error).unwrap().to_string(),
-        "pretend Cut"
+        "pretend Truncated"
     );
 }
 
@@ -393,7 +393,7 @@ async fn a_deadline_that_passes_during_a_try_says_what_the_try_before_met() {
     );
     assert_eq!(
         error.to_string(),
-        "cannot list things: the deadline passed before https://h.example answered (the try before met: status 503), 2 tries in 2.0 s"
+        "cannot list things: the deadline passed before https://h.example responded (the previous attempt: status 503), 2 attempts in 2.0 s"
     );
     assert_eq!(
         outcomes(&call),
@@ -414,7 +414,7 @@ async fn a_deadline_that_passes_during_a_try_says_what_the_try_before_met() {
     assert!(
         error
             .to_string()
-            .contains("(the try before met: no connection: pretend Connect)"),
+            .contains("(the previous attempt: no connection: pretend Connect)"),
         "{error}"
     );
     assert_eq!(
@@ -496,7 +496,7 @@ async fn the_record_says_what_was_asked_when_and_how_it_ended() {
     assert_eq!(
         records,
         serde_json::json!([
-            {"operation": "list things", "target": target, "attempt": 1, "outcome": {"failed": "no byte for too long: pretend Idle"}, "started_ms": 1000, "elapsed_ms": 1000, "bytes": 0},
+            {"operation": "list things", "target": target, "attempt": 1, "outcome": {"failed": "no byte for too long: pretend IdleTimeout"}, "started_ms": 1000, "elapsed_ms": 1000, "bytes": 0},
             {"operation": "list things", "target": target, "attempt": 2, "outcome": {"status": 200}, "started_ms": 2125, "elapsed_ms": 1000, "bytes": 6},
         ])
     );
@@ -526,7 +526,7 @@ async fn a_redirect_is_not_followed_and_the_error_names_the_place() {
             "status 307 to https://evil.example:8443",
         ),
         ("/elsewhere?canary", "status 307 to https://h.example"),
-        ("https://", "status 307 without a place"),
+        ("https://", "status 307 without a location"),
     ] {
         let wire = Wired::new([with_headers(307, [(LOCATION, location.to_owned())])]);
         let error = transport_error(
@@ -600,7 +600,7 @@ async fn json_with_too_many_values_is_too_large_at_once() {
     assert_eq!(error.failure(), TransportFailure::TooLarge);
     assert_eq!(
         error.to_string(),
-        "cannot list things: the answer of https://h.example is too large (the limit is 2000000 values)"
+        "cannot list things: the response of https://h.example is too large (the limit is 2000000 values)"
     );
 }
 
@@ -626,7 +626,7 @@ async fn json_of_another_shape_is_a_decode_error_at_once() {
             (error.provider(), error.to_string()),
             (
                 "azure",
-                "cannot list things: the answer does not read as documented".to_owned()
+                "cannot list things: the response isn't as documented".to_owned()
             )
         );
         assert_eq!(

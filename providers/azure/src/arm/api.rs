@@ -125,7 +125,7 @@ fn explain(error: ApiError, request: &Request) -> ApiError {
             let named = error.message().and_then(error_body::missing_action);
             let action = named.map_or_else(|| action(request), str::to_owned);
             let scope = group.map_or_else(|| format!("subscription `{subscription}`"), |group| format!("resource group `{group}`"));
-            let hint = format!("grant the action `{action}` over {scope} to this identity (the role Reader has it); a new grant takes some minutes to count");
+            let hint = format!("grant the action `{action}` over {scope} to this identity (the role Reader has it); a new grant takes effect after some minutes");
             // A new role assignment arrives within minutes: the same request may succeed then.
             return error.with_missing_permission(action).with_hint(hint).transient();
         }

@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn a_hole_beside_an_address_is_a_reason() {
         let json = r#"{"properties":{"ipConfigurations":[{"properties":{"privateIPAddress":"10.0.0.4"}},{"name":"second"}]}}"#;
-        let reason = "the answer is incomplete: its IP configuration `second` has no properties";
+        let reason = "the response is incomplete: its IP configuration `second` has no properties";
         assert_eq!(
             judge(json, AddressType::Private, Interfaces::All),
             (text(&["10.0.0.4"]), text(&[reason]))

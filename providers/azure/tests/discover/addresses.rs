@@ -293,7 +293,7 @@ async fn members_without_public_address_say_so() {
             .all(|node| reasons(node) == ["no public address"])
     );
     let text = nothing(found);
-    assert!(text.contains("looked at 2 network interfaces"), "{text}");
+    assert!(text.contains("examined 2 network interfaces"), "{text}");
 }
 
 #[tokio::test]

@@ -121,11 +121,7 @@ async fn throttling_that_passes_is_waited_out() {
 
 #[tokio::test]
 async fn throttling_without_end_is_an_error_that_says_when_to_come_back() {
-    for_each_path(
-        || Fault::status(429).retry_after(7),
-        Fails("come back in 7 s"),
-    )
-    .await;
+    for_each_path(|| Fault::status(429).retry_after(7), Fails("retry in 7 s")).await;
     for_each_path(|| Fault::status(429), Fails("status 429")).await;
 }
 
@@ -245,7 +241,7 @@ async fn neither_a_redirect_nor_a_link_takes_the_token_to_another_host() {
 
 #[tokio::test]
 async fn pages_in_a_circle_are_an_error() {
-    for_each_path(Fault::next_link_loop, Fails("do not end")).await;
+    for_each_path(Fault::next_link_loop, Fails("don't end")).await;
 }
 
 #[tokio::test]

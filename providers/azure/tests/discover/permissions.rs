@@ -202,7 +202,7 @@ async fn an_outage_is_not_asked_again_by_reading_the_set() {
     let cloud = cloud("flexible", 3, &[(U, 503), (V, 503), (N, 503)]).await;
     let text = cloud.error(SET).await;
     assert!(
-        text.contains("status 503") && text.contains("tries"),
+        text.contains("status 503") && text.contains("attempts"),
         "{text}"
     );
     assert_eq!(cloud.count(GetScaleSet), 0);

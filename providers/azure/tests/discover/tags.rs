@@ -244,7 +244,7 @@ async fn looking_elsewhere_only_explains_and_may_fail() {
         "{text}"
     );
     assert!(
-        text.contains("looked at 2 network interfaces: 2 tag missing"),
+        text.contains("examined 2 network interfaces: 2 tag missing"),
         "{text}"
     );
     assert!(

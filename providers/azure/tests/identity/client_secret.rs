@@ -164,7 +164,7 @@ async fn a_token_endpoint_that_stays_down_is_a_transient_error_without_its_page(
     assert_eq!(error.retry_after(), Some(Duration::from_secs(11)));
     assert!(
         lines(&error)[1]
-            .starts_with("cannot sign in as application `app`: status 503 (5 tries in 44"),
+            .starts_with("cannot sign in as application `app`: status 503 (5 attempts in 44"),
         "{:?}",
         lines(&error)
     );
@@ -189,7 +189,7 @@ async fn an_answer_without_a_token_is_an_error() {
             lines(&error),
             [
                 "the credential `client secret` failed",
-                "cannot sign in as application `app`: the answer does not read as documented (no `access_token` with `expires_in`)",
+                "cannot sign in as application `app`: the response isn't as documented (no `access_token` with `expires_in`)",
             ]
         );
         assert!(!format!("{error:?}").contains("canary-token"));

@@ -131,11 +131,11 @@ async fn a_command_line_that_fails_hangs_or_babbles_is_the_error_and_its_output_
         ),
         (
             prints("az", r#"{"accessToken":"canary","#),
-            "cannot read what `az` prints: the answer does not read as documented (no token with its end)",
+            "cannot read what `az` prints: the response isn't as documented (no token with its end)",
         ),
         (
             prints("az", r#"{"accessToken":["canary"]}"#),
-            "cannot read what `az` prints: the answer does not read as documented (no token with its end)",
+            "cannot read what `az` prints: the response isn't as documented (no token with its end)",
         ),
     ];
     for (commands, message) in table {

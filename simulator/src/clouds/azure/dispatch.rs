@@ -1,12 +1,11 @@
-//! From an endpoint to what is behind it: who is calling, and is the token good; then ARM, Entra ID
-//! or instance metadata replies.
+//! Dispatches requests: checks the token, then calls ARM, Entra ID or instance metadata.
 
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::hosts::{self, Cloud};
-use super::token::Refusal;
+use super::token::TokenRejection;
 use super::world::{Caller, Principal, World};
 use super::{Azure, Endpoint, Handled, Reply, Request, arm, entra, metadata};
 use crate::engine::clock::Clock;
@@ -24,7 +23,7 @@ pub(super) fn handle(
         Endpoint::Arm => arm(azure, world, cloud, request),
         Endpoint::Authority => entra::answer(azure, world, cloud, request),
         Endpoint::Metadata => metadata::answer(azure, world, request),
-        // The engine replies for the proxy itself.
+        // The engine handles requests to the proxy itself.
         Endpoint::Proxy => Reply::unexpected(StatusCode::BAD_GATEWAY, "no service").into(),
     }
 }
@@ -55,14 +54,14 @@ fn arm(azure: &Azure, world: &World, cloud: Option<Cloud>, request: &Request) ->
     };
     let grant = match azure.tokens.check(token) {
         Ok(grant) => grant,
-        Err(Refusal::Unknown) => {
+        Err(TokenRejection::Unknown) => {
             return refuse(
                 "InvalidAuthenticationToken",
                 "The access token is invalid.",
                 "The access token is invalid.",
             );
         }
-        Err(Refusal::Expired { since, now }) => {
+        Err(TokenRejection::Expired { since, now }) => {
             let (since, now) = (Clock::american(since), Clock::american(now));
             let message = format!(
                 "The access token expiry UTC time '{since}' is earlier than current UTC time '{now}'."

@@ -1,4 +1,4 @@
-//! The errors that faults make: in the shape that each of Azure's services writes for a status.
+//! The error responses of faults, in the format of each of Azure's services.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -17,7 +17,7 @@ pub(super) const UNAVAILABLE: &str = "<!DOCTYPE html><html><head><title>AzureRes
 <h2>Our services aren't available right now</h2><p>We're working to restore all services as soon as possible. Please check back soon.</p></div>\
 <div id='errorref'><span>Ref A: 0 Ref B: SIMULATOR Ref C: 0</span></div></div></body></html>";
 
-/// The page (`{"value": [...]}`) with this `nextLink`; none for anything else.
+/// The page (`{"value": [...]}`) with this `nextLink`; `None` for anything else.
 pub(super) fn with_next_link(page: &Bytes, link: &str) -> Option<Bytes> {
     let Ok(Value::Object(mut page)) = serde_json::from_slice::<Value>(page) else {
         return None;

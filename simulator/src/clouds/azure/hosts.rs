@@ -1,4 +1,4 @@
-//! Which host is which service of which cloud, and which tokens each cloud's ARM takes.
+//! The hosts of the services of each cloud, and the token audiences that each cloud's ARM accepts.
 //!
 //! Hosts and audiences: the cloud configurations of the Azure SDK for Go (`azcore/cloud`) and Entra
 //! ID's own instance discovery (recorded 2021).
@@ -46,7 +46,7 @@ impl Cloud {
         }
     }
 
-    /// Resources whose tokens this cloud's ARM takes, without trailing slash.
+    /// Audiences that this cloud's ARM accepts, without trailing slash.
     pub(crate) fn audiences(self) -> [&'static str; 2] {
         match self {
             Self::Public => [
@@ -70,8 +70,7 @@ pub(crate) fn clouds() -> impl Iterator<Item = Cloud> {
     CLOUDS.into_iter()
 }
 
-/// The service that a host (without port) is, and its cloud; nothing for a host that is not
-/// pretended to be.
+/// The service and cloud of a host (without port); `None` for a host that isn't simulated.
 pub(crate) fn service(host: &str) -> Option<(Endpoint, Option<Cloud>)> {
     let host = host.to_ascii_lowercase();
     if host == "169.254.169.254" {
@@ -92,8 +91,8 @@ pub(crate) fn service(host: &str) -> Option<(Endpoint, Option<Cloud>)> {
     })
 }
 
-/// Whether the ARM of `cloud` takes tokens for `audience`. The loopback doors are no cloud's and
-/// take those of all, and of themselves.
+/// Whether the ARM of `cloud` accepts tokens for `audience`. The loopback endpoints belong to no
+/// cloud and accept those of all clouds, and their own.
 pub(crate) fn takes(cloud: Option<Cloud>, audience: &str) -> bool {
     let audience = audience.trim_end_matches('/').to_ascii_lowercase();
     match cloud {

@@ -1,8 +1,7 @@
 //! Azure: Resource Manager, Microsoft Entra ID and instance metadata, from a world in memory.
 //!
 //! `dispatch` checks the token and hands each request to [`arm`], `entra` or `metadata`; `fault`
-//! has
-//! the errors that faults make. What clients ask is named in `operation`.
+//! has the errors that faults make. What clients ask is named in `operation`.
 
 pub mod arm;
 mod dispatch;
@@ -33,13 +32,13 @@ use world::World;
 
 /// A simulated Azure.
 pub type Simulator = engine::simulator::Simulator<Azure>;
-/// What a simulated Azure is started with.
+/// The builder of a simulated Azure.
 pub type SimulatorBuilder = engine::builder::SimulatorBuilder<Azure>;
 /// A rule that breaks Azure's replies.
 pub type Fault = engine::fault::Fault<Endpoint, Operation>;
 /// One request to Azure as the simulator saw it.
 pub type SeenRequest = engine::record::SeenRequest<Endpoint, Operation>;
-/// What Azure replies.
+/// A reply of Azure.
 pub type Reply = engine::message::Reply<Operation>;
 type Handled = engine::message::Handled<Operation>;
 
@@ -48,11 +47,11 @@ pub struct Azure {
     clock: Clock,
     world: RwLock<World>,
     tokens: Tokens,
-    /// Where the Azure Arc endpoint puts its key files.
+    /// The directory of the key files of the Azure Arc endpoint.
     arc_keys: Option<PathBuf>,
-    /// Keys of challenges that no request has answered yet.
+    /// Keys of challenges that no request has used yet.
     arc_challenges: Mutex<Vec<String>>,
-    /// What App Service expects in `X-IDENTITY-HEADER`.
+    /// The value that App Service expects in `X-IDENTITY-HEADER`.
     identity_header: String,
 }
 

@@ -1,4 +1,4 @@
-//! What clients ask of Azure, and where.
+//! The operations of Azure, and its endpoints.
 
 use std::fmt;
 
@@ -46,7 +46,7 @@ impl service::Endpoint for Endpoint {
     }
 }
 
-/// What a request asks for. Tests count by it, faults are aimed by it.
+/// The operation of a request, by which tests count and faults select.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -100,15 +100,14 @@ pub enum Operation {
     MetadataToken,
     /// `GET /metadata/instance`
     MetadataInstance,
-    /// Any other ARM read that real clients make on the way, such as `GET /subscriptions` or `GET
-    /// /tenants`
+    /// Any other ARM read of real clients, such as `GET /subscriptions` or `GET /tenants`
     Bystander,
-    /// Nothing that this world serves: a test that sees one has failed.
+    /// An unknown request: a test in which one occurs fails.
     Unexpected,
 }
 
 impl fmt::Display for Operation {
-    /// The name as worlds and faults write it: `list-scale-sets`.
+    /// The name in world files and faults: `list-scale-sets`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(formatter)
     }

@@ -1,4 +1,4 @@
-//! Azure's part of the handle and of the builder.
+//! Azure's methods of the simulator and its builder.
 
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -34,7 +34,7 @@ impl Simulator {
         Self::builder(world).start().await
     }
 
-    /// Starts with choices. Faults of the world file are in force from the start.
+    /// A builder. Faults of the world file are active from the start.
     pub fn builder(world: World) -> SimulatorBuilder {
         let faults = world.faults().to_vec();
         faults.into_iter().fold(
@@ -83,8 +83,8 @@ impl Simulator {
     /// `arm_endpoint=http://127.0.0.1:PORT authority_host=https://localhost:PORT
     /// metadata_endpoint=http://127.0.0.1:PORT audience=https://management.azure.com/`.
     ///
-    /// A client must be told the audience: it should not send tokens for Azure to any other host.
-    /// The certificate of the authority must be trusted beside.
+    /// A client needs the audience, since it should not send tokens for Azure to any other host. It
+    /// must also trust the certificate authority.
     pub fn join_settings(&self) -> String {
         format!(
             "arm_endpoint={} authority_host={} metadata_endpoint={} audience={AUDIENCE}",
@@ -94,7 +94,7 @@ impl Simulator {
         )
     }
 
-    /// Looks at the world, or changes it between two requests; every later request sees the change.
+    /// Reads or changes the world between two requests; every later request sees the change.
     pub fn with_world<Answer>(&self, act: impl FnOnce(&mut World) -> Answer) -> Answer {
         let mut world = self
             .service()
@@ -104,18 +104,18 @@ impl Simulator {
         act(&mut world)
     }
 
-    /// How long tokens issued from now on are good, by tokio's clock. Default: 3,599 s for
+    /// Sets the lifetime of tokens issued from now on, by tokio's clock. Default: 3,599 s for
     /// applications, 86,399 s for managed identities.
     pub fn set_token_lifetime(&self, lifetime: Duration) {
         self.service().tokens.set_lifetime(lifetime);
     }
 
-    /// Makes all tokens issued so far expired: ARM refuses them with 401.
+    /// Expires all tokens issued so far: ARM rejects them with 401.
     pub fn expire_tokens(&self) {
         self.service().tokens.expire_all();
     }
 
-    /// The requests to ARM, whichever way they came in.
+    /// The requests to ARM, direct or through the proxy.
     pub fn arm_requests(&self) -> Vec<SeenRequest> {
         self.requests()
             .into_iter()
@@ -125,8 +125,8 @@ impl Simulator {
 }
 
 impl SimulatorBuilder {
-    /// Puts the key files of the Azure Arc endpoint into this directory, which must exist: clients
-    /// take keys from one place only.
+    /// Sets the directory of the key files of the Azure Arc endpoint, which must exist: clients
+    /// accept keys from one directory only.
     pub fn arc_keys(mut self, directory: impl Into<PathBuf>) -> Self {
         self.service.arc_keys = Some(directory.into());
         self

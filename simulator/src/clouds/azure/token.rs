@@ -1,8 +1,8 @@
 //! Access tokens: issued by Entra ID and the metadata service, checked by ARM.
 //!
-//! A token looks like the JWT that it is in the cloud (the Azure CLI and MSAL read `tid`, `oid`,
-//! `exp` out of it) but its signature signs nothing:
-//! the simulator knows its own tokens by their text. Expiry follows tokio's clock.
+//! A token has the form of a JWT (the Azure CLI and MSAL read `tid`, `oid`, `exp` from it), but its
+//! signature isn't valid: the simulator recognises its own tokens by their text. Expiry follows
+//! tokio's clock.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -16,17 +16,17 @@ use tokio::time::Instant;
 
 use crate::engine::clock::Clock;
 
-/// For whom and for what a token is asked.
+/// The principal and the audience of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Grant {
     pub(crate) tenant: String,
     pub(crate) client_id: String,
     pub(crate) object_id: String,
-    /// The resource that the token is good for, as the client wrote it.
+    /// The audience of the token, as the client wrote it.
     pub(crate) audience: String,
 }
 
-/// A fresh token.
+/// An issued token.
 #[derive(Debug)]
 pub(crate) struct Token {
     pub(crate) text: String,
@@ -37,12 +37,12 @@ pub(crate) struct Token {
     pub(crate) not_before: u64,
 }
 
-/// Why a token is refused.
+/// Why a token is rejected.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// Nobody here issued it.
+pub(crate) enum TokenRejection {
+    /// This simulator didn't issue it.
     Unknown,
-    /// It was good until then (unix seconds).
+    /// It expired at this time (unix seconds).
     Expired { since: u64, now: u64 },
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct Tokens {
 struct Inner {
     issued: HashMap<String, Issued>,
     count: u64,
-    /// In place of what each service gives.
+    /// The lifetime, instead of each service's default.
     lifetime: Option<Duration>,
 }
 
@@ -88,13 +88,12 @@ impl Tokens {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long tokens issued from now on are good, whoever issues them.
+    /// Sets the lifetime of tokens issued from now on by any service.
     pub(crate) fn set_lifetime(&self, lifetime: Duration) {
         self.lock().lifetime = Some(lifetime);
     }
 
-    /// A name that nothing else in this simulator has: a GUID in its form, random enough to tell
-    /// two simulators apart.
+    /// A unique identifier in the form of a GUID, random enough to distinguish two simulators.
     pub(crate) fn fresh_guid(&self) -> String {
         let mut inner = self.lock();
         inner.count += 1;
@@ -112,8 +111,7 @@ impl Tokens {
         )
     }
 
-    /// Issues a token that is good for so many seconds, unless told otherwise by
-    /// [`Tokens::set_lifetime`].
+    /// Issues a token with this lifetime in seconds, unless [`Tokens::set_lifetime`] overrides it.
     pub(crate) fn issue(&self, grant: Grant, issuer: &str, seconds: u64) -> Token {
         let unique = self.fresh_guid();
         let mut inner = self.lock();
@@ -150,12 +148,12 @@ impl Tokens {
         }
     }
 
-    /// Whose token this is, while it is good.
-    pub(crate) fn check(&self, token: &str) -> Result<Grant, Refusal> {
+    /// The principal of a valid token.
+    pub(crate) fn check(&self, token: &str) -> Result<Grant, TokenRejection> {
         let inner = self.lock();
-        let issued = inner.issued.get(token).ok_or(Refusal::Unknown)?;
+        let issued = inner.issued.get(token).ok_or(TokenRejection::Unknown)?;
         if issued.expires <= Instant::now() {
-            return Err(Refusal::Expired {
+            return Err(TokenRejection::Expired {
                 since: issued.expires_on,
                 now: self.clock.unix_seconds(),
             });
@@ -163,7 +161,7 @@ impl Tokens {
         Ok(issued.grant.clone())
     }
 
-    /// Makes every token issued so far expired.
+    /// Expires every token issued so far.
     pub(crate) fn expire_all(&self) {
         let now = Instant::now();
         let seconds = self.clock.unix_seconds();
@@ -198,7 +196,7 @@ mod tests {
         assert_eq!(tokens.check(&token.text), Ok(grant()));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(
-            matches!(tokens.check(&token.text), Err(Refusal::Expired { since, now }) if since == token.expires_on && now >= since)
+            matches!(tokens.check(&token.text), Err(TokenRejection::Expired { since, now }) if since == token.expires_on && now >= since)
         );
     }
 
@@ -207,11 +205,11 @@ mod tests {
         let (here, elsewhere) = (Tokens::new(Clock::start()), Tokens::new(Clock::start()));
         let (first, second) = (here.issue(grant(), "i", 9), here.issue(grant(), "i", 9));
         assert_ne!(first.text, second.text);
-        assert_eq!(elsewhere.check(&first.text), Err(Refusal::Unknown));
+        assert_eq!(elsewhere.check(&first.text), Err(TokenRejection::Unknown));
         here.expire_all();
         assert!(matches!(
             here.check(&first.text),
-            Err(Refusal::Expired { .. })
+            Err(TokenRejection::Expired { .. })
         ));
     }
 

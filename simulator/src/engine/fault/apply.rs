@@ -1,5 +1,5 @@
-//! Faulted replies: statuses and bodies in the shape that the service writes, other next pages, cut
-//! JSON.
+//! Applies faults to replies: statuses and bodies in the service's format, other next links,
+//! truncated JSON.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -10,12 +10,12 @@ use super::{FaultAction, FaultBody, RetryAfter};
 use crate::engine::message::Reply;
 use crate::engine::service::{FaultContext, Service};
 
-/// What becomes of a reply.
+/// The reply after a fault.
 #[derive(Debug)]
 pub(crate) enum FaultedReply<O> {
     /// It is sent.
     Whole(Reply<O>),
-    /// Its first half is sent, then the connection ends.
+    /// Its first half is sent, then the connection is closed.
     CutBody { reply: Reply<O>, chunked: bool },
     /// It is never sent.
     Hang,
@@ -23,7 +23,7 @@ pub(crate) enum FaultedReply<O> {
     Reset,
 }
 
-/// Applies `action` to `reply`; a delay is the caller's to wait.
+/// Applies `action` to `reply`; the caller waits for a delay.
 pub(crate) fn apply<S: Service>(
     service: &S,
     mut reply: Reply<S::Operation>,
@@ -130,7 +130,7 @@ fn insert(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
     }
 }
 
-/// Makes a page link to `to`; anything else stays as it is.
+/// Sets the next link of a page to `to`; anything else is unchanged.
 fn link<S: Service>(service: &S, reply: &mut Reply<S::Operation>, to: &str) {
     if let Some(body) = service.with_next_page(&reply.body, to) {
         reply.body = body;

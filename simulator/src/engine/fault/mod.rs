@@ -1,9 +1,8 @@
-//! Faults by rule: which requests they apply to, and what becomes of the reply.
+//! Fault rules: the requests that they apply to, and their effect.
 //!
-//! A [`Fault`] is made in code, in a world's TOML (`[[fault]]`) or from a line (`--fault`):
-//! `parse.rs`
-//! reads the last two. `rules.rs` counts and decides, `apply.rs` makes the faulted reply; hanging,
-//! cutting and resetting is done by the connection.
+//! A [`Fault`] is created in code, in a world's TOML (`[[fault]]`) or from `--fault`; `parse.rs`
+//! parses the last two. `rules.rs` selects faults, `apply.rs` changes the reply; the connection
+//! implements hangs, truncation and resets.
 
 mod apply;
 mod parse;
@@ -18,12 +17,11 @@ pub(crate) use apply::{FaultedReply, apply};
 pub use parse::{FaultError, parse_duration};
 pub(crate) use rules::Faults;
 
-/// A rule that breaks replies.
+/// A fault rule.
 ///
 /// A request must match all of `operation`, `endpoint` and `path_contains`; what is absent matches
 /// every request, also one for a token. Of several rules that match the first applies; delays add
-/// up
-/// beside it.
+/// up beside it.
 ///
 /// ```
 /// use cloud_autojoin_simulator::engine::Fault;
@@ -33,44 +31,44 @@ pub(crate) use rules::Faults;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault<E, O> {
-    /// Only requests for this.
+    /// Only requests for this operation.
     pub operation: Option<O>,
-    /// Only requests to this service.
+    /// Only requests to this endpoint.
     pub endpoint: Option<E>,
     /// Only requests whose path and query (percent-encoded, as they came) contain this.
     pub path_contains: Option<String>,
     /// How many matching requests pass before it applies. Default 0.
     pub skip: usize,
-    /// To how many requests it applies; absent: to every one.
+    /// To how many requests it applies; by default to all.
     pub times: Option<usize>,
-    /// What happens.
+    /// The effect.
     pub action: FaultAction,
 }
 
-/// What a [`Fault`] does to a request.
+/// The effect of a [`Fault`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultAction {
-    /// Another status in place of the answer.
+    /// Another status instead of the reply.
     Status {
         /// The status.
         status: StatusCode,
         /// The `Retry-After` header.
         retry_after: Option<RetryAfter>,
-        /// What the body is.
+        /// The body.
         body: FaultBody,
     },
-    /// No answer, for as long as the client waits.
+    /// No reply.
     Hang,
-    /// The TCP connection is reset before an answer.
+    /// The TCP connection is reset before a reply.
     Reset,
-    /// The body ends, with its connection, in the middle.
+    /// The body is truncated and the connection closed.
     CutBody {
         /// With `Transfer-Encoding: chunked`; else `Content-Length` promises the whole. HTTP/2 has
         /// neither.
         chunked: bool,
     },
-    /// The JSON ends in the middle while HTTP is in order.
+    /// The JSON is truncated, in a complete HTTP response.
     CutJson,
     /// 307 to this URL.
     Redirect {
@@ -84,11 +82,11 @@ pub enum FaultAction {
     },
     /// The page's link to the next one is its own URL.
     NextLinkLoop,
-    /// 401, with a token as good as any.
+    /// 401, also for a valid token.
     Unauthorized,
-    /// The answer comes later by this, on top of the latency.
+    /// The reply is delayed by this time, in addition to the latency.
     Delay(Duration),
-    /// 404, as for a thing that vanished between a list and a read.
+    /// 404, as for a resource that was deleted between a list and a get.
     NotFound,
 }
 
@@ -97,17 +95,17 @@ pub enum FaultAction {
 pub enum RetryAfter {
     /// In seconds: `Retry-After: 5`.
     Seconds(u64),
-    /// As an HTTP date so many seconds ahead of the simulator's clock.
+    /// As an HTTP date this many seconds ahead of the simulator's clock.
     Date(u64),
 }
 
 /// The body of a [`FaultAction::Status`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum FaultBody {
-    /// JSON as the service asked writes it for this status.
+    /// The service's JSON for this status.
     #[default]
     Json,
-    /// A page of HTML, as the front door sends with a 503.
+    /// An HTML page, as a load balancer sends with a 503.
     Html,
     /// No body.
     Empty,
@@ -116,7 +114,7 @@ pub enum FaultBody {
 }
 
 impl<E, O> Fault<E, O> {
-    /// A rule that does `action` to every request; narrow it down with the other methods.
+    /// A rule that applies `action` to every request; restrict it with the other methods.
     #[must_use]
     pub fn new(action: FaultAction) -> Self {
         Self {
@@ -129,11 +127,11 @@ impl<E, O> Fault<E, O> {
         }
     }
 
-    /// Answers this status with the service's own JSON.
+    /// Returns this status with the service's JSON.
     ///
     /// # Panics
     ///
-    /// With a number that is no HTTP status (100 to 999).
+    /// If `status` isn't an HTTP status (100 to 999).
     #[must_use]
     #[expect(
         clippy::expect_used,
@@ -148,7 +146,7 @@ impl<E, O> Fault<E, O> {
         })
     }
 
-    /// Does not answer.
+    /// Doesn't reply.
     #[must_use]
     pub fn hang() -> Self {
         Self::new(FaultAction::Hang)
@@ -160,19 +158,19 @@ impl<E, O> Fault<E, O> {
         Self::new(FaultAction::Reset)
     }
 
-    /// Cuts the body short of its `Content-Length`.
+    /// Truncates the body before its `Content-Length`.
     #[must_use]
     pub fn cut_body() -> Self {
         Self::new(FaultAction::CutBody { chunked: false })
     }
 
-    /// Cuts a chunked body before its end.
+    /// Truncates a chunked body.
     #[must_use]
     pub fn cut_chunked_body() -> Self {
         Self::new(FaultAction::CutBody { chunked: true })
     }
 
-    /// Cuts the JSON in half.
+    /// Truncates the JSON.
     #[must_use]
     pub fn cut_json() -> Self {
         Self::new(FaultAction::CutJson)
@@ -184,31 +182,31 @@ impl<E, O> Fault<E, O> {
         Self::new(FaultAction::Redirect { to: to.into() })
     }
 
-    /// Makes pages go on at `to`.
+    /// Sets the next link of pages to `to`.
     #[must_use]
     pub fn next_link(to: impl Into<String>) -> Self {
         Self::new(FaultAction::NextLink { to: to.into() })
     }
 
-    /// Makes pages go on at themselves.
+    /// Sets the next link of pages to themselves.
     #[must_use]
     pub fn next_link_loop() -> Self {
         Self::new(FaultAction::NextLinkLoop)
     }
 
-    /// Refuses the token.
+    /// Rejects the token.
     #[must_use]
     pub fn unauthorized() -> Self {
         Self::new(FaultAction::Unauthorized)
     }
 
-    /// Answers later.
+    /// Delays the reply.
     #[must_use]
     pub fn delay(delay: Duration) -> Self {
         Self::new(FaultAction::Delay(delay))
     }
 
-    /// Answers that the thing is not there.
+    /// Returns 404.
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(FaultAction::NotFound)
@@ -242,7 +240,7 @@ impl<E, O> Fault<E, O> {
         self
     }
 
-    /// Applies so many times, then no more.
+    /// Applies this many times.
     #[must_use]
     pub fn times(mut self, times: usize) -> Self {
         self.times = Some(times);
@@ -255,7 +253,7 @@ impl<E, O> Fault<E, O> {
         self.with_retry_after(RetryAfter::Seconds(seconds))
     }
 
-    /// With a `Retry-After` date so many seconds ahead; for a status only.
+    /// With a `Retry-After` date this many seconds ahead; for a status only.
     #[must_use]
     pub fn retry_after_date(self, seconds_ahead: u64) -> Self {
         self.with_retry_after(RetryAfter::Date(seconds_ahead))
@@ -297,7 +295,7 @@ impl<E, O> Fault<E, O> {
 }
 
 impl<E, O: fmt::Display> fmt::Display for Fault<E, O> {
-    /// What happens and to which requests: `status 429 on list-instances`.
+    /// The effect and the requests: `status 429 on list-instances`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.action)?;
         if let (Some(operation), true) = (&self.operation, formatter.alternate()) {

@@ -19,7 +19,7 @@ pub struct FaultError(String);
 const ACTIONS: &str = "`status`, `hang`, `reset`, `cut-body`, `cut-chunked-body`, `cut-json`, `redirect`, `next-link`, `next-link-loop`, `unauthorized`, `delay`, `not-found`";
 const KEYS: &str = "`action`, `operation`, `endpoint`, `path_contains`, `skip`, `times`, `status`, `retry_after`, `body`, `to`, `delay`";
 
-/// The keys as they are written, before they are put together.
+/// The keys as they are written, before they are joined.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -56,8 +56,7 @@ impl<E: DeserializeOwned, O: DeserializeOwned> FromStr for Fault<E, O> {
     type Err = FaultError;
 
     /// Reads `KEY=VALUE,KEY=VALUE,...`; `-` and `_` in keys are the same, and a word without `=` is
-    /// the action:
-    /// `status=429,retry-after=2,times=1,operation=token`, `hang,endpoint=api`.
+    /// the action: `status=429,retry-after=2,times=1,operation=token`, `hang,endpoint=api`.
     fn from_str(line: &str) -> Result<Self, FaultError> {
         let mut written = Written::default();
         for part in line

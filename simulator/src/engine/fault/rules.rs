@@ -1,11 +1,11 @@
-//! The faults in force: which of them applies to a request, and how often they did.
+//! The active faults: selects those of a request, and counts.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::{Fault, FaultAction};
 use crate::engine::service::{Endpoint, Operation};
 
-/// The rules in force, each with how many requests matched it.
+/// The active rules, each with the number of matching requests.
 #[derive(Debug)]
 pub(crate) struct Faults<E, O> {
     rules: Mutex<Vec<(Fault<E, O>, usize)>>,
@@ -24,7 +24,7 @@ impl<E: Endpoint, O: Operation> Faults<E, O> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a rule behind the others.
+    /// Adds a rule after the others.
     pub(crate) fn add(&self, fault: Fault<E, O>) {
         self.lock().push((fault, 0));
     }
@@ -34,8 +34,8 @@ impl<E: Endpoint, O: Operation> Faults<E, O> {
         self.lock().clear();
     }
 
-    /// What happens to this request: any number of delays, and at most one other action, the last
-    /// in the list.
+    /// The effects on this request: any number of delays, and at most one other action, the last in
+    /// the list.
     pub(crate) fn take(&self, endpoint: E, operation: &O, target: &str) -> Vec<FaultAction> {
         let mut delays = Vec::new();
         let mut other = None;

@@ -1,4 +1,4 @@
-//! Public addresses: resources of their own, and those of Uniform instances.
+//! Public addresses: separate resources, and those of Uniform instances.
 //!
 //! Shapes: recorded azure-cli `test_vmss_simple_orchestration_mode` 2023 and
 //! `test_vmss_create_w_ips` 2023 (an address that is not given out yet has no `ipAddress`).
@@ -6,16 +6,17 @@
 use serde_json::{Map, Value, json};
 
 use super::error::ArmError;
-use super::{Answer, Room, id, page};
+use super::{ArmBody, ArmContext, id, page};
 use crate::clouds::azure::world::{
     AddressVersion, Listing, PublicAddress, PublicAddressUse, ResourceGroup, guid,
 };
 
 const KIND: &str = "Microsoft.Network/publicIPAddresses";
 
-pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
+pub(super) fn list(context: &ArmContext<'_>) -> Result<ArmBody, ArmError> {
     let all = || {
-        room.groups
+        context
+            .groups
             .iter()
             .flat_map(|group| {
                 group
@@ -25,23 +26,26 @@ pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
             })
             .collect()
     };
-    page::list(room, Listing::PublicAddresses, all, |(group, address)| {
-        show(room, group, address)
-    })
+    page::list(
+        context,
+        Listing::PublicAddresses,
+        all,
+        |(group, address)| show(context, group, address),
+    )
 }
 
-pub(super) fn one(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
-    let group = room.group()?;
+pub(super) fn one(context: &ArmContext<'_>, name: &str) -> Result<ArmBody, ArmError> {
+    let group = context.group()?;
     let address = group
         .public_address(name)
         .ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))?;
-    Answer::one(&show(room, group, address))
+    ArmBody::one(&show(context, group, address))
 }
 
-pub(super) fn of_scale_set(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
-    let group = room.group()?;
+pub(super) fn of_scale_set(context: &ArmContext<'_>, name: &str) -> Result<ArmBody, ArmError> {
+    let group = context.group()?;
     let set = group.scale_set(name).ok_or_else(|| {
-        ArmError::network_not_found(&id::scale_set(&room.subscription.id, &group.name, name))
+        ArmError::network_not_found(&id::scale_set(&context.subscription.id, &group.name, name))
     })?;
     let all = || {
         let mut found = Vec::new();
@@ -52,7 +56,7 @@ pub(super) fn of_scale_set(room: &Room<'_>, name: &str) -> Result<Answer, ArmErr
                         &configuration.public_address
                     {
                         let instance = id::instance(
-                            &room.subscription.id,
+                            &context.subscription.id,
                             &group.name,
                             &set.name,
                             &instance.id.to_string(),
@@ -71,7 +75,7 @@ pub(super) fn of_scale_set(room: &Room<'_>, name: &str) -> Result<Answer, ArmErr
         found
     };
     page::list(
-        room,
+        context,
         Listing::PublicAddresses,
         all,
         |(configuration, public)| {
@@ -87,15 +91,15 @@ pub(super) fn of_scale_set(room: &Room<'_>, name: &str) -> Result<Answer, ArmErr
     )
 }
 
-fn show(room: &Room<'_>, group: &ResourceGroup, address: &PublicAddress) -> Value {
-    let own_id = id::public_address(&room.subscription.id, &group.name, &address.name);
+fn show(context: &ArmContext<'_>, group: &ResourceGroup, address: &PublicAddress) -> Value {
+    let own_id = id::public_address(&context.subscription.id, &group.name, &address.name);
     let configuration = address
         .used_by
         .as_ref()
         .map(|(group, interface, configuration)| {
             format!(
                 "{}/ipConfigurations/{configuration}",
-                id::network_interface(&room.subscription.id, group, interface)
+                id::network_interface(&context.subscription.id, group, interface)
             )
         });
     json!({

@@ -1,12 +1,12 @@
-//! ARM's refusals, in the recorded words. The gateway's own carry `x-ms-failure-cause: gateway`,
-//! those of a resource provider `service`.
+//! ARM's errors, with the recorded messages. Errors of the gateway have `x-ms-failure-cause:
+//! gateway`, those of a resource provider `service`.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::clouds::azure::world::Caller;
 
-/// One refusal.
+/// One error response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ArmError {
     pub(crate) status: StatusCode,
@@ -125,7 +125,7 @@ impl ArmError {
         )
     }
 
-    /// The Network resource provider's own: azure-cli issues 27341, 28258 (2023, 2024).
+    /// The error of the Network resource provider: azure-cli issues 27341, 28258 (2023, 2024).
     pub(super) fn network_not_found(id: &str) -> Self {
         Self {
             details: true,
@@ -158,7 +158,7 @@ impl ArmError {
         )
     }
 
-    /// A filter that the list does not know; the words are this simulator's.
+    /// A filter that the list doesn't support; the message is this simulator's.
     pub(super) fn invalid_filter(filter: &str) -> Self {
         Self {
             target: Some("$filter"),
@@ -170,8 +170,8 @@ impl ArmError {
         }
     }
 
-    /// A filter that the resource index does not know; the words are this simulator's, the code is
-    /// ARM's.
+    /// A filter that the resource index doesn't support; the message is this simulator's, the code
+    /// is ARM's.
     pub(super) fn invalid_index_filter(filter: &str) -> Self {
         Self::gateway(
             StatusCode::BAD_REQUEST,
@@ -180,7 +180,7 @@ impl ArmError {
         )
     }
 
-    /// A `$skiptoken` that no page was linked with; the words are this simulator's.
+    /// A `$skiptoken` that no next link had; the message is this simulator's.
     pub(super) fn invalid_skip_token() -> Self {
         Self {
             target: Some("$skiptoken"),
@@ -200,7 +200,7 @@ impl ArmError {
         Self::gateway(StatusCode::NOT_FOUND, "InvalidResourceType", message)
     }
 
-    /// The simulator's own fault, in the recorded code of ARM's.
+    /// An error of the simulator, with ARM's recorded code.
     pub(super) fn internal(problem: &serde_json::Error) -> Self {
         Self::service(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -209,7 +209,7 @@ impl ArmError {
         )
     }
 
-    /// Anything but a read; the words are this simulator's.
+    /// Any method except GET; the message is this simulator's.
     pub(super) fn method_not_allowed(method: &str) -> Self {
         Self::gateway(
             StatusCode::METHOD_NOT_ALLOWED,

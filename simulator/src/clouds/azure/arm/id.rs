@@ -1,5 +1,4 @@
-//! ARM resource ids. They are compared without case, and the same resource shows up in more than
-//! one case.
+//! ARM resource ids. They are compared case-insensitively, and responses differ in case.
 
 /// A group's id.
 pub(crate) fn resource_group(subscription: &str, group: &str) -> String {
@@ -59,7 +58,7 @@ pub(crate) fn public_address(subscription: &str, group: &str, name: &str) -> Str
     )
 }
 
-/// The id of the one subnet that a group has here.
+/// The id of the only subnet of a group.
 pub(crate) fn subnet(subscription: &str, group: &str) -> String {
     format!(
         "{}/subnets/default",

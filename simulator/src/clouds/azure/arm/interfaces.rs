@@ -1,15 +1,15 @@
 //! Network interfaces: of a subscription, a group, a Uniform set and its instances.
 //!
 //! Shapes: recorded azure-cli `test_vmss_simple_orchestration_mode` 2023 (on a Flexible instance),
-//! `test_vmss_nics` 2023 (Uniform), `test_network_nic` 2023
-//! (unattached, private endpoint, NetApp, private link service), manageiq 2018 (deallocated).
+//! `test_vmss_nics` 2023 (Uniform), `test_network_nic` 2023 (unattached, private endpoint, NetApp,
+//! private link service), manageiq 2018 (deallocated).
 
 use std::net::IpAddr;
 
 use serde::Serialize;
 
 use super::error::ArmError;
-use super::{Answer, Room, id, page};
+use super::{ArmBody, ArmContext, id, page};
 use crate::clouds::azure::world::{
     Attachment, EmptyTags, Instance, IpConfiguration, Listing, NetworkInterface, OrchestrationMode,
     PublicAddressUse, ResourceGroup, ScaleSet, Tags, UniformListing, fingerprint, guid,
@@ -18,9 +18,10 @@ use crate::clouds::azure::world::{
 
 const KIND: &str = "Microsoft.Network/networkInterfaces";
 
-pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
+pub(super) fn list(context: &ArmContext<'_>) -> Result<ArmBody, ArmError> {
     let all = || {
-        room.groups
+        context
+            .groups
             .iter()
             .flat_map(|group| {
                 group
@@ -31,33 +32,33 @@ pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
             .collect()
     };
     page::list(
-        room,
+        context,
         Listing::NetworkInterfaces,
         all,
-        |(group, interface)| show(room, group, interface),
+        |(group, interface)| show(context, group, interface),
     )
 }
 
-pub(super) fn one(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
-    let group = room.group()?;
+pub(super) fn one(context: &ArmContext<'_>, name: &str) -> Result<ArmBody, ArmError> {
+    let group = context.group()?;
     let interface = group
         .network_interface(name)
         .ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))?;
-    Answer::one(&show(room, group, interface))
+    ArmBody::one(&show(context, group, interface))
 }
 
-/// The listing that is for Uniform sets. What it says of a Flexible set was reported in three ways,
-/// see [`UniformListing`].
-pub(super) fn of_scale_set(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
-    let group = room.group()?;
+/// The listing for Uniform sets. Three different responses were reported for Flexible sets, see
+/// [`UniformListing`].
+pub(super) fn of_scale_set(context: &ArmContext<'_>, name: &str) -> Result<ArmBody, ArmError> {
+    let group = context.group()?;
     let not_found =
-        || ArmError::network_not_found(&id::scale_set(&room.subscription.id, &group.name, name));
+        || ArmError::network_not_found(&id::scale_set(&context.subscription.id, &group.name, name));
     let set = group.scale_set(name).ok_or_else(not_found)?;
     if set.orchestration_mode == OrchestrationMode::Flexible {
         match set
             .plan
             .uniform_listing
-            .unwrap_or_else(|| room.world.settings().uniform_listing_of_flexible)
+            .unwrap_or_else(|| context.world.settings().uniform_listing_of_flexible)
         {
             UniformListing::NotFound => return Err(not_found()),
             UniformListing::Conflict => {
@@ -80,32 +81,36 @@ pub(super) fn of_scale_set(room: &Room<'_>, name: &str) -> Result<Answer, ArmErr
             .collect()
     };
     page::list(
-        room,
+        context,
         Listing::ScaleSetNetworkInterfaces,
         all,
-        |(instance, interface)| show_of_instance(room, group, set, instance, interface),
+        |(instance, interface)| show_of_instance(context, group, set, instance, interface),
     )
 }
 
-pub(super) fn of_instance(room: &Room<'_>, set: &str, number: &str) -> Result<Answer, ArmError> {
-    let group = room.group()?;
-    let (set, instance) = find_instance(room, group, set, number)?;
+pub(super) fn of_instance(
+    context: &ArmContext<'_>,
+    set: &str,
+    number: &str,
+) -> Result<ArmBody, ArmError> {
+    let group = context.group()?;
+    let (set, instance) = find_instance(context, group, set, number)?;
     page::list(
-        room,
+        context,
         Listing::ScaleSetNetworkInterfaces,
         || instance.network_interfaces.iter().collect(),
-        |interface| show_of_instance(room, group, set, instance, interface),
+        |interface| show_of_instance(context, group, set, instance, interface),
     )
 }
 
 pub(super) fn one_of_instance(
-    room: &Room<'_>,
+    context: &ArmContext<'_>,
     set: &str,
     number: &str,
     name: &str,
-) -> Result<Answer, ArmError> {
-    let group = room.group()?;
-    let (set, instance) = find_instance(room, group, set, number)?;
+) -> Result<ArmBody, ArmError> {
+    let group = context.group()?;
+    let (set, instance) = find_instance(context, group, set, number)?;
     let interface = instance
         .network_interfaces
         .iter()
@@ -113,11 +118,11 @@ pub(super) fn one_of_instance(
     let missing = || {
         ArmError::network_not_found(&format!(
             "{}/networkInterfaces/{name}",
-            id::instance(&room.subscription.id, &group.name, &set.name, number)
+            id::instance(&context.subscription.id, &group.name, &set.name, number)
         ))
     };
-    Answer::one(&show_of_instance(
-        room,
+    ArmBody::one(&show_of_instance(
+        context,
         group,
         set,
         instance,
@@ -126,14 +131,14 @@ pub(super) fn one_of_instance(
 }
 
 fn find_instance<'a>(
-    room: &Room<'a>,
+    context: &ArmContext<'a>,
     group: &'a ResourceGroup,
     set: &str,
     number: &str,
 ) -> Result<(&'a ScaleSet, &'a Instance), ArmError> {
     let missing = || {
         ArmError::network_not_found(&id::instance(
-            &room.subscription.id,
+            &context.subscription.id,
             &group.name,
             set,
             number,
@@ -147,10 +152,10 @@ fn find_instance<'a>(
     Ok((set, instance.ok_or_else(missing)?))
 }
 
-/// An interface as ARM writes it. Serialised straight into the page: a large subscription has a
-/// hundred thousand.
+/// An interface as ARM serialises it. It's serialised directly into the page: a large subscription
+/// has a hundred thousand.
 #[derive(Serialize)]
-pub(super) struct Shown<'a> {
+pub(super) struct InterfaceJson<'a> {
     name: &'a str,
     id: String,
     etag: String,
@@ -244,11 +249,11 @@ struct ConfigurationProperties {
 }
 
 fn show<'a>(
-    room: &Room<'a>,
+    context: &ArmContext<'a>,
     group: &'a ResourceGroup,
     interface: &'a NetworkInterface,
-) -> Shown<'a> {
-    let subscription = &room.subscription.id;
+) -> InterfaceJson<'a> {
+    let subscription = &context.subscription.id;
     let id = id::network_interface(subscription, &group.name, &interface.name);
     let network = |kind: &str, name: &str| {
         Some(Id {
@@ -261,7 +266,7 @@ fn show<'a>(
         })
     };
     let etag = etag(&id);
-    let mut properties = properties(room, group, interface, &id, &etag);
+    let mut properties = properties(context, group, interface, &id, &etag);
     properties.vnet_encryption_supported = Some(false);
     properties.hosted_workloads = Some([]);
     properties.tap_configurations = Some([]);
@@ -288,12 +293,15 @@ fn show<'a>(
         }
         Attachment::Unattached | Attachment::ScaleSetInstance => {}
     }
-    let tags = match (interface.tags.is_empty(), room.world.settings().empty_tags) {
+    let tags = match (
+        interface.tags.is_empty(),
+        context.world.settings().empty_tags,
+    ) {
         (true, EmptyTags::Absent) => None,
         (true, EmptyTags::Null) => Some(None),
         (true, EmptyTags::Empty) | (false, _) => Some(Some(&interface.tags)),
     };
-    Shown {
+    InterfaceJson {
         name: &interface.name,
         id,
         etag,
@@ -307,23 +315,23 @@ fn show<'a>(
 
 /// No `tags`, no `type`, and the id below the instance.
 fn show_of_instance<'a>(
-    room: &Room<'a>,
+    context: &ArmContext<'a>,
     group: &'a ResourceGroup,
     set: &ScaleSet,
     instance: &Instance,
     interface: &'a NetworkInterface,
-) -> Shown<'a> {
+) -> InterfaceJson<'a> {
     let instance_id = id::instance(
-        &room.subscription.id,
+        &context.subscription.id,
         &group.name,
         &set.name,
         &instance.id.to_string(),
     );
     let id = format!("{instance_id}/networkInterfaces/{}", interface.name);
     let etag = etag(&id);
-    let mut properties = properties(room, group, interface, &id, &etag);
+    let mut properties = properties(context, group, interface, &id, &etag);
     properties.virtual_machine = Some(Id { id: instance_id });
-    Shown {
+    InterfaceJson {
         name: &interface.name,
         id,
         etag,
@@ -339,18 +347,17 @@ fn etag(id: &str) -> String {
     format!("W/\"{}\"", guid(&[id, "etag"]))
 }
 
-/// What does not depend on where the interface is: the state, the IP configurations, DNS, the MAC
-/// address.
+/// The properties common to all interfaces: the state, the IP configurations, DNS, the MAC address.
 fn properties<'a>(
-    room: &Room<'a>,
+    context: &ArmContext<'a>,
     group: &'a ResourceGroup,
     interface: &'a NetworkInterface,
     id: &str,
     etag: &str,
 ) -> Properties<'a> {
-    let subnet = id::subnet(&room.subscription.id, &group.name);
+    let subnet = id::subnet(&context.subscription.id, &group.name);
     let of_instance = interface.attachment == Attachment::ScaleSetInstance;
-    // Gone with the host, and never there for what is left of an instance: recorded 2018 and 2023.
+    // Absent without a host, and for the interfaces of a deleted instance: recorded 2018 and 2023.
     let has_suffix = interface.on_host && !(of_instance && interface.primary.is_none());
     let suffix = || {
         format!(
@@ -366,7 +373,7 @@ fn properties<'a>(
             .ip_configurations
             .iter()
             .map(|configuration| {
-                show_configuration(room, configuration, id, &subnet, etag, of_instance)
+                show_configuration(context, configuration, id, &subnet, etag, of_instance)
             })
             .collect(),
         dns_settings: DnsSettings {
@@ -395,7 +402,7 @@ fn properties<'a>(
 }
 
 fn show_configuration<'a>(
-    room: &Room<'_>,
+    context: &ArmContext<'_>,
     configuration: &'a IpConfiguration,
     interface: &str,
     subnet: &str,
@@ -410,7 +417,7 @@ fn show_configuration<'a>(
             PublicAddressUse::Reference {
                 resource_group,
                 name,
-            } => id::public_address(&room.subscription.id, resource_group, name),
+            } => id::public_address(&context.subscription.id, resource_group, name),
             PublicAddressUse::OfInstance(public) => {
                 format!("{id}/publicIPAddresses/{}", public.name)
             }

@@ -1,14 +1,14 @@
 //! Virtual machines, plain and of Flexible sets.
 //!
 //! Shapes: recorded azure-cli `test_vm_list_filter` 2023 (list: the group in the machine's own id
-//! is in UPPER CASE, interface ids keep theirs),
-//! `test_vmss_simple_orchestration_mode` 2023 (one machine, with and without
-//! `$expand=instanceView`), manageiq 2018 (instance view of a deallocated machine).
+//! is in UPPER CASE, interface ids keep theirs), `test_vmss_simple_orchestration_mode` 2023 (one
+//! machine, with and without `$expand=instanceView`), manageiq 2018 (instance view of a deallocated
+//! machine).
 
 use serde_json::{Map, Value, json};
 
 use super::error::ArmError;
-use super::{Answer, Room, id, page};
+use super::{ArmBody, ArmContext, id, page};
 use crate::clouds::azure::world::{
     ExpandedList, Listing, PowerState, ResourceGroup, VirtualMachine, fingerprint, guid,
 };
@@ -16,51 +16,50 @@ use crate::clouds::azure::world::{
 const KIND: &str = "Microsoft.Compute/virtualMachines";
 const CREATED: &str = "2025-01-15T09:30:00.0000000+00:00";
 
-/// How much of a machine is shown.
+/// The fields of a machine in a response.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Show {
+enum View {
     Model,
     ModelAndView,
-    /// `statusOnly=true`, and what some report for `$filter` with `$expand`.
+    /// For `statusOnly=true`, and as reported for `$filter` with `$expand`.
     View,
 }
 
-pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
-    let wanted = room
+pub(super) fn list(context: &ArmContext<'_>) -> Result<ArmBody, ArmError> {
+    let wanted = context
         .request
         .query("$filter")
         .filter(|filter| !filter.is_empty())
         .map(scale_set_of)
         .transpose()?;
-    let expanded = room
+    let expanded = context
         .request
         .query("$expand")
         .is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"));
-    // Only the list of a subscription knows it.
-    let status_only = !room.in_group
-        && room
+    // Only the list of a subscription supports it.
+    let status_only = !context.in_group
+        && context
             .request
             .query("statusOnly")
             .is_some_and(|only| only.eq_ignore_ascii_case("true"));
     let show = match (
         expanded,
-        wanted.is_some() && room.world.settings().expanded_list == ExpandedList::ViewOnly,
+        wanted.is_some() && context.world.settings().expanded_list == ExpandedList::ViewOnly,
     ) {
-        _ if status_only => Show::View,
-        (true, true) => Show::View,
-        (true, false) => Show::ModelAndView,
-        (false, _) => Show::Model,
+        _ if status_only => View::View,
+        (true, true) => View::View,
+        (true, false) => View::ModelAndView,
+        (false, _) => View::Model,
     };
-    let fits = |group: &ResourceGroup, machine: &VirtualMachine| match (&wanted, &machine.scale_set)
-    {
-        (None, _) => true,
-        (Some(wanted), Some(set)) => {
-            id::scale_set(&room.subscription.id, &group.name, set).eq_ignore_ascii_case(wanted)
-        }
-        (Some(_), None) => false,
-    };
+    let fits =
+        |group: &ResourceGroup, machine: &VirtualMachine| match (&wanted, &machine.scale_set) {
+            (None, _) => true,
+            (Some(wanted), Some(set)) => id::scale_set(&context.subscription.id, &group.name, set)
+                .eq_ignore_ascii_case(wanted),
+            (Some(_), None) => false,
+        };
     let all = || {
-        let machines = room.groups.iter().flat_map(|group| {
+        let machines = context.groups.iter().flat_map(|group| {
             group
                 .virtual_machines
                 .iter()
@@ -70,13 +69,24 @@ pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
             .filter(|(group, machine)| fits(group, machine))
             .collect()
     };
-    page::list(room, Listing::VirtualMachines, all, |(group, machine)| {
-        show_machine(room, group, machine, &group.name.to_ascii_uppercase(), show)
-    })
+    page::list(
+        context,
+        Listing::VirtualMachines,
+        all,
+        |(group, machine)| {
+            show_machine(
+                context,
+                group,
+                machine,
+                &group.name.to_ascii_uppercase(),
+                show,
+            )
+        },
+    )
 }
 
-/// The id in `'virtualMachineScaleSet/id' eq '...'`: both sides stand in quotes, as the Azure CLI
-/// and cloud-provider-azure write it.
+/// The id in `'virtualMachineScaleSet/id' eq '...'`: both sides are quoted, as the Azure CLI and
+/// cloud-provider-azure write it.
 fn scale_set_of(filter: &str) -> Result<String, ArmError> {
     let invalid = || ArmError::invalid_filter(filter);
     let quoted = |text: &str| {
@@ -98,39 +108,43 @@ fn scale_set_of(filter: &str) -> Result<String, ArmError> {
     }
 }
 
-pub(super) fn one(room: &Room<'_>, name: &str, view_only: bool) -> Result<Answer, ArmError> {
-    let group = room.group()?;
+pub(super) fn one(
+    context: &ArmContext<'_>,
+    name: &str,
+    view_only: bool,
+) -> Result<ArmBody, ArmError> {
+    let group = context.group()?;
     let machine = group
         .virtual_machine(name)
         .ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))?;
     if view_only {
-        return Answer::one(&instance_view(&machine.name, machine.power_state));
+        return ArmBody::one(&instance_view(&machine.name, machine.power_state));
     }
-    let expanded = room
+    let expanded = context
         .request
         .query("$expand")
         .is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"));
-    Answer::one(&show_machine(
-        room,
+    ArmBody::one(&show_machine(
+        context,
         group,
         machine,
         &group.name,
         if expanded {
-            Show::ModelAndView
+            View::ModelAndView
         } else {
-            Show::Model
+            View::Model
         },
     ))
 }
 
 fn show_machine(
-    room: &Room<'_>,
+    context: &ArmContext<'_>,
     group: &ResourceGroup,
     machine: &VirtualMachine,
     group_in_id: &str,
-    show: Show,
+    show: View,
 ) -> Value {
-    let subscription = &room.subscription.id;
+    let subscription = &context.subscription.id;
     let own_id = id::virtual_machine(subscription, group_in_id, &machine.name);
     let mut properties = Map::new();
     properties.insert(
@@ -147,7 +161,7 @@ fn show_machine(
             json!({ "id": id::scale_set(subscription, group_in_id, set) }),
         );
     }
-    if show != Show::View {
+    if show != View::View {
         properties.insert(
             "hardwareProfile".to_owned(),
             json!({ "vmSize": "Standard_DS1_v2" }),
@@ -175,7 +189,7 @@ fn show_machine(
         );
     }
     properties.insert("provisioningState".to_owned(), "Succeeded".into());
-    if show != Show::Model {
+    if show != View::Model {
         properties.insert(
             "instanceView".to_owned(),
             instance_view(&machine.name, machine.power_state),
@@ -196,7 +210,7 @@ fn show_machine(
     shown.into()
 }
 
-/// The disk and image of every pretend machine.
+/// The disk and image of every simulated machine.
 pub(super) fn storage_profile(subscription: &str, group: &str, machine: &str) -> Value {
     let disk = format!(
         "{machine}_OsDisk_1_{:016x}",
@@ -214,8 +228,8 @@ pub(super) fn storage_profile(subscription: &str, group: &str, machine: &str) ->
 }
 
 fn os_profile(machine: &VirtualMachine) -> Value {
-    // The computer name of a Flexible instance is made from a prefix and six characters, not from
-    // the machine's name.
+    // The computer name of a Flexible instance is a prefix and six characters, not the machine's
+    // name.
     let computer = match &machine.scale_set {
         Some(set) => format!(
             "{}{:06X}",
@@ -240,8 +254,7 @@ fn os_profile(machine: &VirtualMachine) -> Value {
     })
 }
 
-/// The instance view. A machine that does not run has no computer name and an agent that does not
-/// answer.
+/// The instance view. A machine that isn't running has no computer name and an unresponsive agent.
 pub(super) fn instance_view(name: &str, power_state: PowerState) -> Value {
     let mut view = Map::new();
     let agent = if power_state == PowerState::Running {

@@ -1,9 +1,9 @@
-//! What Azure Resource Manager would answer. A pure function of the world, the caller and the
-//! request: no sockets, no clock.
+//! Azure Resource Manager: its response is a function of the world, the caller and the request,
+//! without sockets or a clock.
 //!
-//! `route` reads the path, this file says who may and what is missing, one file each shows
-//! interfaces, machines, scale sets, addresses and the resource index, `page`
-//! cuts lists into pages. Shapes are those of recorded answers; each file names them.
+//! `route` parses the path, this file checks permissions and existence, one file each serialises
+//! interfaces, machines, scale sets, addresses and the resource index, `page` splits lists into
+//! pages. Formats are those of recorded responses; each file names them.
 
 mod addresses;
 mod error;
@@ -28,12 +28,11 @@ use crate::clouds::azure::{Operation, Reply, Request};
 use error::ArmError;
 use route::{Route, Target};
 
-/// Answers one request to ARM whose token was good and belongs to `caller`.
+/// Handles one request to ARM whose token is valid and belongs to `caller`.
 ///
 /// Lists come in pages of [`crate::clouds::azure::world::Settings::page_size`]; pages are
-/// serialised once and kept in the world until it changes.
-/// A path that the simulator does not know gives [`Operation::Unexpected`] and 404, any method but
-/// GET gives it and 405.
+/// serialised once and kept in the world until it changes. An unknown path is
+/// [`Operation::Unexpected`] and 404, any method except GET is [`Operation::Unexpected`] and 405.
 pub fn answer(world: &World, caller: &Caller, request: &Request) -> Reply {
     let route = Route::parse(&request.path);
     let operation = counted_as(&route, request);
@@ -71,14 +70,14 @@ pub fn answer(world: &World, caller: &Caller, request: &Request) -> Reply {
         Err(ArmError::method_not_allowed(request.method.as_str()))
     };
     match found {
-        Ok(Answer::Page(page)) => Reply {
+        Ok(ArmBody::Page(page)) => Reply {
             operation,
             status: StatusCode::OK,
             headers,
             body: page.body,
             compressed: Some(page.compressed),
         },
-        Ok(Answer::One(body)) => Reply {
+        Ok(ArmBody::One(body)) => Reply {
             operation,
             status: StatusCode::OK,
             headers,
@@ -101,7 +100,7 @@ pub fn answer(world: &World, caller: &Caller, request: &Request) -> Reply {
     }
 }
 
-/// What a request asks for, whether or not it will be refused.
+/// The operation of a request, whether or not it succeeds.
 pub fn operation(request: &Request) -> Operation {
     counted_as(&Route::parse(&request.path), request)
 }
@@ -114,8 +113,8 @@ fn counted_as(route: &Route, request: &Request) -> Operation {
     }
 }
 
-/// What the Compute resource provider says of its own limits, as recorded in 2025; the Network
-/// provider says nothing.
+/// The rate limit headers of the Compute resource provider, as recorded in 2025; the Network
+/// provider has none.
 fn compute_remaining(target: &Target) -> Option<&'static str> {
     match target {
         Target::VirtualMachines => Some("Microsoft.Compute/HighCostGetSubscriptionMaximum;899"),
@@ -133,12 +132,12 @@ fn compute_remaining(target: &Target) -> Option<&'static str> {
 }
 
 /// A body: a resource, or a page of a list.
-enum Answer {
+enum ArmBody {
     One(Bytes),
     Page(Page),
 }
 
-impl Answer {
+impl ArmBody {
     fn one(shown: &impl Serialize) -> Result<Self, ArmError> {
         Ok(Self::One(write(shown)?))
     }
@@ -150,22 +149,22 @@ fn write(shown: &impl Serialize) -> Result<Bytes, ArmError> {
         .map_err(|problem| ArmError::internal(&problem))
 }
 
-/// Where an authorised request stands.
-struct Room<'a> {
+/// The context of an authorised request.
+struct ArmContext<'a> {
     world: &'a World,
     caller: &'a Caller,
     request: &'a Request,
     api_version: &'a str,
     subscription: &'a Subscription,
-    /// The groups that the request is about: the one in the path, or those of the subscription that
-    /// the caller may see.
+    /// The groups of the request: the one in the path, or those of the subscription that the caller
+    /// may see.
     groups: Vec<&'a ResourceGroup>,
     /// Whether the path names a group.
     in_group: bool,
 }
 
-impl<'a> Room<'a> {
-    /// The group in the path. Lists of a whole subscription never ask for it.
+impl<'a> ArmContext<'a> {
+    /// The group in the path, which lists of a subscription don't have.
     fn group(&self) -> Result<&'a ResourceGroup, ArmError> {
         self.groups
             .first()
@@ -179,7 +178,7 @@ fn find(
     caller: &Caller,
     request: &Request,
     route: &Route,
-) -> Result<Answer, ArmError> {
+) -> Result<ArmBody, ArmError> {
     let api_version = request.query("api-version").unwrap_or_default();
     if let Target::Unknown { namespace, kind } = &route.target {
         return Err(ArmError::invalid_resource_type(
@@ -195,7 +194,7 @@ fn find(
         return Err(ArmError::invalid_api_version(api_version));
     }
     let Some(id) = &route.subscription else {
-        return Answer::one(&if route.target == Target::Tenants {
+        return ArmBody::one(&if route.target == Target::Tenants {
             subscriptions::tenants(caller)
         } else {
             subscriptions::list(world, caller)
@@ -208,7 +207,7 @@ fn find(
         .subscription(id)
         .ok_or_else(|| ArmError::subscription_not_found(id))?;
     let groups = authorised_groups(subscription, caller, request, route)?;
-    let room = Room {
+    let context = ArmContext {
         world,
         caller,
         request,
@@ -218,46 +217,48 @@ fn find(
         in_group: route.group.is_some(),
     };
     match &route.target {
-        Target::Subscription => Answer::one(&subscriptions::show(world, subscription)),
-        Target::Locations => Answer::one(&subscriptions::locations(subscription)),
-        Target::ResourceGroups => Answer::one(&subscriptions::groups(&room)),
-        Target::ResourceGroup => Answer::one(&subscriptions::group(subscription, room.group()?)),
-        Target::Resources => resources::list(&room),
-        Target::NetworkInterfaces => interfaces::list(&room),
-        Target::NetworkInterface(name) => interfaces::one(&room, name),
-        Target::PublicAddresses => addresses::list(&room),
-        Target::PublicAddress(name) => addresses::one(&room, name),
-        Target::VirtualMachines => machines::list(&room),
-        Target::VirtualMachine { name, view_only } => machines::one(&room, name, *view_only),
-        Target::ScaleSets => scale_sets::list(&room),
-        Target::ScaleSet(name) => scale_sets::one(&room, name),
-        Target::ScaleSetInstanceView(name) => scale_sets::instance_view(&room, name),
-        Target::ScaleSetInstances(set) => scale_sets::instances(&room, set),
+        Target::Subscription => ArmBody::one(&subscriptions::show(world, subscription)),
+        Target::Locations => ArmBody::one(&subscriptions::locations(subscription)),
+        Target::ResourceGroups => ArmBody::one(&subscriptions::groups(&context)),
+        Target::ResourceGroup => {
+            ArmBody::one(&subscriptions::group(subscription, context.group()?))
+        }
+        Target::Resources => resources::list(&context),
+        Target::NetworkInterfaces => interfaces::list(&context),
+        Target::NetworkInterface(name) => interfaces::one(&context, name),
+        Target::PublicAddresses => addresses::list(&context),
+        Target::PublicAddress(name) => addresses::one(&context, name),
+        Target::VirtualMachines => machines::list(&context),
+        Target::VirtualMachine { name, view_only } => machines::one(&context, name, *view_only),
+        Target::ScaleSets => scale_sets::list(&context),
+        Target::ScaleSet(name) => scale_sets::one(&context, name),
+        Target::ScaleSetInstanceView(name) => scale_sets::instance_view(&context, name),
+        Target::ScaleSetInstances(set) => scale_sets::instances(&context, set),
         Target::ScaleSetInstance {
             set,
             instance,
             view_only,
-        } => scale_sets::instance(&room, set, instance, *view_only),
-        Target::ScaleSetNetworkInterfaces(set) => interfaces::of_scale_set(&room, set),
+        } => scale_sets::instance(&context, set, instance, *view_only),
+        Target::ScaleSetNetworkInterfaces(set) => interfaces::of_scale_set(&context, set),
         Target::InstanceNetworkInterfaces { set, instance } => {
-            interfaces::of_instance(&room, set, instance)
+            interfaces::of_instance(&context, set, instance)
         }
         Target::InstanceNetworkInterface {
             set,
             instance,
             name,
-        } => interfaces::one_of_instance(&room, set, instance, name),
-        Target::ScaleSetPublicAddresses(set) => addresses::of_scale_set(&room, set),
+        } => interfaces::one_of_instance(&context, set, instance, name),
+        Target::ScaleSetPublicAddresses(set) => addresses::of_scale_set(&context, set),
         Target::Subscriptions | Target::Tenants | Target::Unknown { .. } => {
             Err(ArmError::subscription_not_found(id))
         }
     }
 }
 
-/// The groups that the request is about, if the caller may.
+/// The groups of the request, if the caller has the permission.
 ///
-/// A list of the subscription asked for by someone who may in some groups only shows those groups,
-/// as the portal and the Azure CLI show them.
+/// A list of a subscription contains only the groups in which the caller has the permission, as in
+/// the portal and the Azure CLI.
 fn authorised_groups<'a>(
     subscription: &'a Subscription,
     caller: &Caller,

@@ -1,5 +1,5 @@
-//! Lists in pages: `value`, `nextLink`, and the places where ARM surprises (empty pages with a
-//! link, the port in the link).
+//! Pages of lists: `value`, `nextLink`, and ARM's special cases (empty pages with a link, the port
+//! in the link).
 
 use std::ops::Range;
 
@@ -9,56 +9,57 @@ use serde::Serialize;
 use url::form_urlencoded::Serializer;
 
 use super::error::ArmError;
-use super::{Answer, Room, write};
+use super::{ArmBody, ArmContext, write};
 use crate::clouds::azure::world::{EmptyPages, LastNextLink, Listing};
 
 const SKIP_TOKEN: &str = "$skiptoken";
 
-/// The page of the list that the request asks for. `items` gathers the whole list and is not called
-/// for a page that is kept; `show` is called for the page's own items.
+/// The requested page of a list. `items` returns the whole list and isn't called for a cached page;
+/// `show` is called for the items of the page.
 ///
-/// Who may see the same groups gets the same pages.
-pub(super) fn list<T, Shown: Serialize>(
-    room: &Room<'_>,
+/// Callers that may see the same groups get the same pages.
+pub(super) fn list<T, InterfaceJson: Serialize>(
+    context: &ArmContext<'_>,
     listing: Listing,
     items: impl FnOnce() -> Vec<T>,
-    show: impl FnMut(T) -> Shown,
-) -> Result<Answer, ArmError> {
-    let all = room.groups.len() == room.subscription.resource_groups.len();
+    show: impl FnMut(T) -> InterfaceJson,
+) -> Result<ArmBody, ArmError> {
+    let all = context.groups.len() == context.subscription.resource_groups.len();
     let seen_by: String = if all {
         String::new()
     } else {
-        room.groups
+        context
+            .groups
             .iter()
             .map(|group| format!("{}/", group.name))
             .collect()
     };
-    list_seen_by(room, listing, &seen_by, items, show)
+    list_seen_by(context, listing, &seen_by, items, show)
 }
 
-/// [`list`] for a list that shows different callers different things: `seen_by` tells them apart.
-pub(super) fn list_seen_by<T, Shown: Serialize>(
-    room: &Room<'_>,
+/// As [`list`], for a list that differs between callers: `seen_by` distinguishes them.
+pub(super) fn list_seen_by<T, InterfaceJson: Serialize>(
+    context: &ArmContext<'_>,
     listing: Listing,
     seen_by: &str,
     items: impl FnOnce() -> Vec<T>,
-    show: impl FnMut(T) -> Shown,
-) -> Result<Answer, ArmError> {
+    show: impl FnMut(T) -> InterfaceJson,
+) -> Result<ArmBody, ArmError> {
     let key = format!(
         "{} {} {:?} {seen_by}",
-        room.request.origin, room.request.path, room.request.query
+        context.request.origin, context.request.path, context.request.query
     );
-    if let Some(page) = room.world.pages().find(&key) {
-        return Ok(Answer::Page(page));
+    if let Some(page) = context.world.pages().find(&key) {
+        return Ok(ArmBody::Page(page));
     }
-    let settings = room.world.settings();
+    let settings = context.world.settings();
     let mut items = items();
     let spans = spans(
         items.len(),
         settings.page_size(listing),
         settings.empty_pages,
     );
-    let number = match room.request.query(SKIP_TOKEN) {
+    let number = match context.request.query(SKIP_TOKEN) {
         Some(token) => parse_token(token)
             .filter(|number| *number < spans.len())
             .ok_or_else(ArmError::invalid_skip_token)?,
@@ -66,7 +67,7 @@ pub(super) fn list_seen_by<T, Shown: Serialize>(
     };
     let span = spans.get(number).cloned().unwrap_or_default();
     let next_link = match (number + 1 < spans.len(), settings.last_next_link) {
-        (true, _) => Some(Some(next_link(room, number + 1))),
+        (true, _) => Some(Some(next_link(context, number + 1))),
         (false, LastNextLink::Absent) => None,
         (false, LastNextLink::Null) => Some(None),
         (false, LastNextLink::Empty) => Some(Some(String::new())),
@@ -75,14 +76,14 @@ pub(super) fn list_seen_by<T, Shown: Serialize>(
         value: items.drain(span).map(show).collect::<Vec<_>>(),
         next_link,
     })?;
-    Ok(Answer::Page(room.world.pages().keep(key, body)))
+    Ok(ArmBody::Page(context.world.pages().keep(key, body)))
 }
 
-/// One page as it goes out.
+/// One page.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Body<Shown> {
-    value: Vec<Shown>,
+struct Body<InterfaceJson> {
+    value: Vec<InterfaceJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_link: Option<Option<String>>,
 }
@@ -111,27 +112,28 @@ fn spans(total: usize, size: usize, empty: Option<EmptyPages>) -> Vec<Range<usiz
     spans
 }
 
-/// The whole request again with another `$skiptoken`: ARM's links hold `api-version` and `$filter`
-/// too (recorded 2023 for the resource index).
-fn next_link(room: &Room<'_>, number: usize) -> String {
+/// The URL of the request with another `$skiptoken`: ARM's links also contain `api-version` and
+/// `$filter` (recorded 2023 for the resource index).
+fn next_link(context: &ArmContext<'_>, number: usize) -> String {
     let mut query = Serializer::new(String::new());
     query.extend_pairs(
-        room.request
+        context
+            .request
             .query
             .iter()
             .filter(|(key, _)| !key.eq_ignore_ascii_case(SKIP_TOKEN)),
     );
     query.append_pair(SKIP_TOKEN, &STANDARD.encode(format!("page {number}")));
-    let origin = &room.request.origin;
+    let origin = &context.request.origin;
     let port = match (
-        room.world.settings().next_link_port,
+        context.world.settings().next_link_port,
         origin.split_once("://"),
     ) {
         (true, Some(("https", host))) if !has_port(host) => ":443",
         (true, Some(("http", host))) if !has_port(host) => ":80",
         _ => "",
     };
-    format!("{origin}{port}{}?{}", room.request.path, query.finish())
+    format!("{origin}{port}{}?{}", context.request.path, query.finish())
 }
 
 fn has_port(host: &str) -> bool {

@@ -1,14 +1,13 @@
-//! ARM's resource index: every resource by type, name and tag, without its properties, and a little
-//! behind the resources themselves.
+//! ARM's resource index: every resource by type, name and tag, without properties, and with a lag.
 //!
 //! Shapes: recorded azure-cli `test_tag_default_location_scenario`, `test_resource_scenario`,
 //! `test_delete_dependent_resources` (2021-04-01, 2022-09-01): with a tag in the filter the
-//! answer shows no tags.
+//! response has no tags.
 
 use serde_json::{Map, Value, json};
 
 use super::error::ArmError;
-use super::{Answer, Room, id, page};
+use super::{ArmBody, ArmContext, id, page};
 use crate::clouds::azure::world::{Listing, ResourceGroup, Tags};
 
 const TYPES: [&str; 4] = [
@@ -18,8 +17,8 @@ const TYPES: [&str; 4] = [
     "Microsoft.Network/publicIPAddresses",
 ];
 
-/// One row of the index. Its id is written when somebody sees it: most rows of a large subscription
-/// fit no filter.
+/// One row of the index. Its id is formatted when it is returned: most rows of a large subscription
+/// match no filter.
 struct Row<'a> {
     group: &'a ResourceGroup,
     kind: &'static str,
@@ -33,27 +32,27 @@ impl Row<'_> {
     }
 }
 
-pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
-    let own = &room.subscription.id;
+pub(super) fn list(context: &ArmContext<'_>) -> Result<ArmBody, ArmError> {
+    let own = &context.subscription.id;
     let subscription = format!("/subscriptions/{own}");
-    let may = |kind: &str, scope: &str| room.caller.may(&format!("{kind}/read"), scope);
+    let may = |kind: &str, scope: &str| context.caller.may(&format!("{kind}/read"), scope);
     if !TYPES.iter().any(|kind| {
         may(kind, &subscription)
-            || room
+            || context
                 .groups
                 .iter()
                 .any(|group| may(kind, &id::resource_group(own, &group.name)))
     }) {
         return Err(ArmError::authorization_failed(
-            room.caller,
+            context.caller,
             "Microsoft.Resources/subscriptions/resources/read",
             &subscription,
         ));
     }
-    let filter = Filter::parse(room.request.query("$filter").unwrap_or_default())?;
-    let lag = &room.world.settings().index_lag;
+    let filter = Filter::parse(context.request.query("$filter").unwrap_or_default())?;
+    let lag = &context.world.settings().index_lag;
     let all = || {
-        let rows = room
+        let rows = context
             .groups
             .iter()
             .flat_map(|group| rows(group))
@@ -66,9 +65,9 @@ pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
         .collect::<Vec<_>>()
     };
     page::list_seen_by(
-        room,
+        context,
         Listing::Resources,
-        &room.caller.object_id,
+        &context.caller.object_id,
         all,
         |row| show(&row, own, !filter.names_a_tag()),
     )
@@ -115,7 +114,7 @@ fn show(row: &Row<'_>, subscription: &str, shows_tags: bool) -> Value {
     shown.into()
 }
 
-/// What a `$filter` asks for, all of it. A tag cannot be asked for together with anything else.
+/// The conditions of a `$filter`. A tag can't be combined with other conditions.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Filter {
     tag_name: Option<String>,
@@ -205,7 +204,7 @@ impl Filter {
     }
 }
 
-/// What follows `word`, which is compared without case.
+/// The text after `word`, which is compared case-insensitively.
 fn strip_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let (start, rest) = text.split_at_checked(word.len())?;
     start.eq_ignore_ascii_case(word).then_some(rest)

@@ -1,11 +1,11 @@
-//! Which resource a path names. Keywords are compared without case, names keep theirs; all is
+//! Parses paths. Keywords are compared case-insensitively, names keep their case; everything is
 //! percent-decoded.
 
 use percent_encoding::percent_decode_str;
 
 use crate::clouds::azure::Operation;
 
-/// What a path asks for.
+/// A parsed path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) subscription: Option<String>,
@@ -52,7 +52,7 @@ pub(super) enum Target {
         instance: String,
         name: String,
     },
-    /// A resource type that this cloud does not have, by namespace and type.
+    /// A resource type that isn't simulated, by namespace and type.
     Unknown {
         namespace: String,
         kind: String,
@@ -92,7 +92,7 @@ impl Route {
         }
     }
 
-    /// What is counted.
+    /// The operation.
     pub(super) fn operation(&self) -> Operation {
         let in_group = self.group.is_some();
         match &self.target {
@@ -125,10 +125,10 @@ impl Route {
         }
     }
 
-    /// The action that a caller needs. None: everyone with a token may, and sees what it may see.
+    /// The action that a caller needs. `None`: any caller with a token, who gets what it may see.
     pub(super) fn action(&self) -> Option<&'static str> {
         match &self.target {
-            // The index shows of each type what the caller may read, see `resources`.
+            // The index has the resources of each type that the caller may read, see `resources`.
             Target::Subscriptions
             | Target::Tenants
             | Target::Subscription
@@ -181,9 +181,8 @@ impl Route {
     }
 
     /// The scope that an authorization error names: the resource, or for a list of a group the
-    /// provider in it, for a list of a subscription the subscription.
-    /// (Words: recorded 2023 for a resource; azure-cli and CloudShell issues of 2025 for a list of
-    /// a group.)
+    /// provider in it, for a list of a subscription the subscription. (Words: recorded 2023 for a
+    /// resource; azure-cli and CloudShell issues of 2025 for a list of a group.)
     pub(super) fn scope(&self, path: &str) -> String {
         let subscription = self.subscription.as_deref().unwrap_or_default();
         let provider = match &self.target {

@@ -1,46 +1,47 @@
 //! Scale sets and their instances.
 //!
 //! Shapes: recorded azure-cli `test_vm_list_filter` and `test_vmss_simple_orchestration_mode` 2023
-//! (Flexible, with and without profile), `test_vmss_create_w_ips` 2023
-//! (Uniform), `test_vmss_hibernate` 2025 (instances of a Flexible set are stubs), `test_vmss_nics`
-//! 2023 (instances of a Uniform set in full).
+//! (Flexible, with and without profile), `test_vmss_create_w_ips` 2023 (Uniform),
+//! `test_vmss_hibernate` 2025 (instances of a Flexible set are stubs), `test_vmss_nics` 2023
+//! (instances of a Uniform set in full).
 
 use serde_json::{Map, Value, json};
 
 use super::error::ArmError;
 use super::machines::{instance_view as view, storage_profile};
-use super::{Answer, Room, id, page};
+use super::{ArmBody, ArmContext, id, page};
 use crate::clouds::azure::world::{
     Instance, Listing, OrchestrationMode, PowerState, ResourceGroup, ScaleSet, fingerprint, guid,
 };
 
 const KIND: &str = "Microsoft.Compute/virtualMachineScaleSets";
 const CREATED: &str = "2025-01-15T09:25:00.0000000+00:00";
-/// Answers of older api-versions have no `orchestrationMode` (recorded with 2019-03-01 and
+/// Responses of older api-versions have no `orchestrationMode` (recorded with 2019-03-01 and
 /// 2020-06-01).
 const MODE_SINCE: &str = "2020-12-01";
 
-pub(super) fn list(room: &Room<'_>) -> Result<Answer, ArmError> {
+pub(super) fn list(context: &ArmContext<'_>) -> Result<ArmBody, ArmError> {
     let all = || {
-        room.groups
+        context
+            .groups
             .iter()
             .flat_map(|group| group.scale_sets.iter().map(move |set| (*group, set)))
             .collect()
     };
     // The group in the id is in upper case, as recorded in 2019 and as for lists of machines.
-    page::list(room, Listing::ScaleSets, all, |(group, set)| {
-        show(room, group, set, &group.name.to_ascii_uppercase())
+    page::list(context, Listing::ScaleSets, all, |(group, set)| {
+        show(context, group, set, &group.name.to_ascii_uppercase())
     })
 }
 
-pub(super) fn one(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
-    let group = room.group()?;
-    Answer::one(&show(room, group, find(group, name)?, &group.name))
+pub(super) fn one(context: &ArmContext<'_>, name: &str) -> Result<ArmBody, ArmError> {
+    let group = context.group()?;
+    ArmBody::one(&show(context, group, find(group, name)?, &group.name))
 }
 
 /// For Uniform sets only.
-pub(super) fn instance_view(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
-    let set = find(room.group()?, name)?;
+pub(super) fn instance_view(context: &ArmContext<'_>, name: &str) -> Result<ArmBody, ArmError> {
+    let set = find(context.group()?, name)?;
     if set.orchestration_mode == OrchestrationMode::Flexible {
         return Err(ArmError::not_allowed_on_scale_set(
             "VirtualMachineScaleSets.instanceView.GET",
@@ -51,27 +52,27 @@ pub(super) fn instance_view(room: &Room<'_>, name: &str) -> Result<Answer, ArmEr
         .iter()
         .filter(|instance| !instance.gone)
         .count();
-    Answer::one(&json!({
+    ArmBody::one(&json!({
         "virtualMachine": { "statusesSummary": [{ "code": "ProvisioningState/succeeded", "count": count }] },
         "statuses": [{ "code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded", "time": CREATED }]
     }))
 }
 
-pub(super) fn instances(room: &Room<'_>, name: &str) -> Result<Answer, ArmError> {
-    let group = room.group()?;
+pub(super) fn instances(context: &ArmContext<'_>, name: &str) -> Result<ArmBody, ArmError> {
+    let group = context.group()?;
     let set = group
         .scale_set(name)
         .ok_or_else(|| ArmError::parent_not_found(name))?;
     match set.orchestration_mode {
         OrchestrationMode::Flexible => page::list(
-            room,
+            context,
             Listing::ScaleSetInstances,
             || group.members(&set.name).collect(),
-            |machine| stub(room, group, set, &machine.name, machine.zone.as_deref()),
+            |machine| stub(context, group, set, &machine.name, machine.zone.as_deref()),
         ),
         OrchestrationMode::Uniform => {
-            let expand = expands_view(room);
-            let select = room
+            let expand = expands_view(context);
+            let select = context
                 .request
                 .query("$select")
                 .is_some_and(|select| select.eq_ignore_ascii_case("instanceView"));
@@ -81,11 +82,11 @@ pub(super) fn instances(room: &Room<'_>, name: &str) -> Result<Answer, ArmError>
                     .filter(|instance| !instance.gone)
                     .collect()
             };
-            page::list(room, Listing::ScaleSetInstances, all, |instance| {
+            page::list(context, Listing::ScaleSetInstances, all, |instance| {
                 if expand && select {
-                    show_view(room, group, set, instance)
+                    show_view(context, group, set, instance)
                 } else {
-                    show_instance(room, group, set, instance, expand)
+                    show_instance(context, group, set, instance, expand)
                 }
             })
         }
@@ -93,12 +94,12 @@ pub(super) fn instances(room: &Room<'_>, name: &str) -> Result<Answer, ArmError>
 }
 
 pub(super) fn instance(
-    room: &Room<'_>,
+    context: &ArmContext<'_>,
     set: &str,
     wanted: &str,
     view_only: bool,
-) -> Result<Answer, ArmError> {
-    let group = room.group()?;
+) -> Result<ArmBody, ArmError> {
+    let group = context.group()?;
     let set = group
         .scale_set(set)
         .ok_or_else(|| ArmError::parent_not_found(set))?;
@@ -117,9 +118,9 @@ pub(super) fn instance(
         let shown = if view_only {
             view(&machine.name, machine.power_state)
         } else {
-            stub(room, group, set, &machine.name, machine.zone.as_deref())
+            stub(context, group, set, &machine.name, machine.zone.as_deref())
         };
-        return Answer::one(&shown);
+        return ArmBody::one(&shown);
     }
     let number: u32 = wanted
         .parse()
@@ -132,13 +133,14 @@ pub(super) fn instance(
     let shown = if view_only {
         view(&computer_name(set, instance), instance.power_state)
     } else {
-        show_instance(room, group, set, instance, expands_view(room))
+        show_instance(context, group, set, instance, expands_view(context))
     };
-    Answer::one(&shown)
+    ArmBody::one(&shown)
 }
 
-fn expands_view(room: &Room<'_>) -> bool {
-    room.request
+fn expands_view(context: &ArmContext<'_>) -> bool {
+    context
+        .request
         .query("$expand")
         .is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"))
 }
@@ -149,11 +151,16 @@ fn find<'a>(group: &'a ResourceGroup, name: &str) -> Result<&'a ScaleSet, ArmErr
         .ok_or_else(|| ArmError::resource_not_found(KIND, name, &group.name))
 }
 
-fn show(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, group_in_id: &str) -> Value {
+fn show(
+    context: &ArmContext<'_>,
+    group: &ResourceGroup,
+    set: &ScaleSet,
+    group_in_id: &str,
+) -> Value {
     let flexible = set.orchestration_mode == OrchestrationMode::Flexible;
     let mut properties = Map::new();
     properties.insert("singlePlacementGroup".to_owned(), (!flexible).into());
-    if room.api_version >= MODE_SINCE {
+    if context.api_version >= MODE_SINCE {
         properties.insert(
             "orchestrationMode".to_owned(),
             set.orchestration_mode.as_str().into(),
@@ -165,7 +172,7 @@ fn show(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, group_in_id: &st
     if set.plan.profile {
         properties.insert(
             "virtualMachineProfile".to_owned(),
-            profile(room, group, set, flexible),
+            profile(context, group, set, flexible),
         );
     }
     properties.insert("provisioningState".to_owned(), "Succeeded".into());
@@ -178,7 +185,7 @@ fn show(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, group_in_id: &st
     }
     properties.insert(
         "uniqueId".to_owned(),
-        guid(&[&room.subscription.id, &group.name, &set.name, "set"]).into(),
+        guid(&[&context.subscription.id, &group.name, &set.name, "set"]).into(),
     );
     if flexible {
         properties.insert("platformFaultDomainCount".to_owned(), 1.into());
@@ -190,7 +197,7 @@ fn show(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, group_in_id: &st
     shown.insert("name".to_owned(), set.name.clone().into());
     shown.insert(
         "id".to_owned(),
-        id::scale_set(&room.subscription.id, group_in_id, &set.name).into(),
+        id::scale_set(&context.subscription.id, group_in_id, &set.name).into(),
     );
     shown.insert("type".to_owned(), KIND.into());
     shown.insert("location".to_owned(), group.location.clone().into());
@@ -216,14 +223,19 @@ fn show(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, group_in_id: &st
     shown.into()
 }
 
-fn profile(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, flexible: bool) -> Value {
+fn profile(
+    context: &ArmContext<'_>,
+    group: &ResourceGroup,
+    set: &ScaleSet,
+    flexible: bool,
+) -> Value {
     let mut network = Map::new();
     if flexible {
         network.insert("networkApiVersion".to_owned(), "2020-11-01".into());
     }
     network.insert(
         "networkInterfaceConfigurations".to_owned(),
-        configurations(room, group, set),
+        configurations(context, group, set),
     );
     json!({
         "osProfile": {
@@ -242,13 +254,13 @@ fn profile(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, flexible: boo
     })
 }
 
-fn configurations(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet) -> Value {
+fn configurations(context: &ArmContext<'_>, group: &ResourceGroup, set: &ScaleSet) -> Value {
     let name = set
         .plan
         .interface_configuration
         .clone()
         .unwrap_or_else(|| format!("{}Nic", set.name));
-    let subnet = id::subnet(&room.subscription.id, &group.name);
+    let subnet = id::subnet(&context.subscription.id, &group.name);
     json!([{
         "name": name,
         "properties": {
@@ -261,9 +273,9 @@ fn configurations(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet) -> Val
     }])
 }
 
-/// All that the list of instances says of a Flexible one: not even its interfaces.
+/// The list of instances of a Flexible set has only these fields, without interfaces.
 fn stub(
-    room: &Room<'_>,
+    context: &ArmContext<'_>,
     group: &ResourceGroup,
     set: &ScaleSet,
     name: &str,
@@ -271,7 +283,7 @@ fn stub(
 ) -> Value {
     json!({
         "name": name,
-        "id": id::instance(&room.subscription.id, &group.name, &set.name, name),
+        "id": id::instance(&context.subscription.id, &group.name, &set.name, name),
         "type": "Microsoft.Compute/virtualMachineScaleSets/virtualMachines",
         "location": group.location,
         "instanceId": name,
@@ -288,13 +300,13 @@ fn computer_name(set: &ScaleSet, instance: &Instance) -> String {
 }
 
 fn show_instance(
-    room: &Room<'_>,
+    context: &ArmContext<'_>,
     group: &ResourceGroup,
     set: &ScaleSet,
     instance: &Instance,
     expand: bool,
 ) -> Value {
-    let subscription = &room.subscription.id;
+    let subscription = &context.subscription.id;
     let own_id = id::instance(
         subscription,
         &group.name,
@@ -315,7 +327,7 @@ fn show_instance(
     );
     properties.insert(
         "networkProfileConfiguration".to_owned(),
-        json!({ "networkInterfaceConfigurations": configurations(room, group, set) }),
+        json!({ "networkInterfaceConfigurations": configurations(context, group, set) }),
     );
     properties.insert("vmId".to_owned(), guid(&[&own_id, "vm"]).into());
     if expand {
@@ -376,10 +388,15 @@ fn show_instance(
     shown.into()
 }
 
-/// What `$select=instanceView` leaves.
-fn show_view(room: &Room<'_>, group: &ResourceGroup, set: &ScaleSet, instance: &Instance) -> Value {
+/// The fields that `$select=instanceView` returns.
+fn show_view(
+    context: &ArmContext<'_>,
+    group: &ResourceGroup,
+    set: &ScaleSet,
+    instance: &Instance,
+) -> Value {
     json!({
-        "id": id::instance(&room.subscription.id, &group.name, &set.name, &instance.id.to_string()),
+        "id": id::instance(&context.subscription.id, &group.name, &set.name, &instance.id.to_string()),
         "instanceId": instance.id.to_string(),
         "properties": { "latestModelApplied": true, "instanceView": placed_view(set, instance), "hardwareProfile": {}, "provisioningState": "Succeeded" }
     })

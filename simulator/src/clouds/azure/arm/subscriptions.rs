@@ -1,18 +1,17 @@
-//! What other clients read on their way: tenants, subscriptions, locations, groups. The Azure CLI
-//! needs them to log in and to list.
+//! Tenants, subscriptions, locations and groups, which the Azure CLI reads to log in and to list.
 //!
 //! Shapes: the REST reference of Microsoft.Resources 2022-12-01 (not recorded).
 
 use serde_json::{Value, json};
 
-use super::{Room, id};
+use super::{ArmContext, id};
 use crate::clouds::azure::world::{Caller, ResourceGroup, Subscription, World};
 
 pub(super) fn tenants(caller: &Caller) -> Value {
     json!({ "value": [{ "id": format!("/tenants/{}", caller.tenant_id), "tenantId": caller.tenant_id, "countryCode": "NL", "displayName": "Pretend", "domains": [], "tenantCategory": "Home" }] })
 }
 
-/// The subscriptions in which the caller may do anything at all.
+/// The subscriptions in which the caller has any permission.
 pub(super) fn list(world: &World, caller: &Caller) -> Value {
     let seen = world
         .subscriptions()
@@ -47,8 +46,8 @@ pub(super) fn locations(subscription: &Subscription) -> Value {
     json!({ "value": shown })
 }
 
-pub(super) fn groups(room: &Room<'_>) -> Value {
-    json!({ "value": room.groups.iter().map(|group| self::group(room.subscription, group)).collect::<Vec<_>>() })
+pub(super) fn groups(context: &ArmContext<'_>) -> Value {
+    json!({ "value": context.groups.iter().map(|group| self::group(context.subscription, group)).collect::<Vec<_>>() })
 }
 
 pub(super) fn group(subscription: &Subscription, group: &ResourceGroup) -> Value {

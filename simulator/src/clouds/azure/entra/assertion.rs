@@ -1,5 +1,5 @@
-//! Client assertions: a JWT that the application signed with its certificate, or one of another
-//! issuer that it trusts (workload identity).
+//! Client assertions: a JWT that the application signed with its certificate, or one of a trusted
+//! issuer (workload identity).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,33 +9,33 @@ use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 use webpki::EndEntityCert;
 
-use super::Denied;
+use super::TokenError;
 use crate::clouds::azure::world::Principal;
 use crate::clouds::azure::{Azure, Request};
 
-/// What tokens of other issuers must be for: the token exchange of each cloud.
+/// The audiences of tokens of other issuers: the token exchange of each cloud.
 const EXCHANGES: [&str; 3] = [
     "api://AzureADTokenExchange",
     "api://AzureADTokenExchangeUSGov",
     "api://AzureADTokenExchangeChina",
 ];
 
-/// Whether `proof` is one of `principal`.
+/// Whether `proof` is a valid assertion of `principal`.
 pub(super) fn check(
     azure: &Azure,
     request: &Request,
     principal: &Principal,
     proof: &str,
-) -> Result<(), Denied> {
+) -> Result<(), TokenError> {
     let jwt = Jwt::read(proof)
-        .ok_or_else(|| Denied::request(50_027, "JWT token is invalid or malformed."))?;
+        .ok_or_else(|| TokenError::request(50_027, "JWT token is invalid or malformed."))?;
     let now = azure.clock.unix_seconds() as f64;
     // A NumericDate may have a fraction (RFC 7519, 2), and MSAL for Python writes one.
     if jwt.claims["exp"]
         .as_f64()
         .is_none_or(|expiry| expiry <= now)
     {
-        return Err(Denied::client(
+        return Err(TokenError::client(
             700_024,
             "Client assertion is not within its valid time range.",
         ));
@@ -47,21 +47,21 @@ pub(super) fn check(
     }
 }
 
-fn certificate(request: &Request, principal: &Principal, jwt: &Jwt) -> Result<(), Denied> {
+fn certificate(request: &Request, principal: &Principal, jwt: &Jwt) -> Result<(), TokenError> {
     if !jwt.claim("sub").eq_ignore_ascii_case(&principal.client_id) {
-        return Err(Denied::client(
+        return Err(TokenError::client(
             700_021,
             "Client assertion application identifier doesn't match 'client_id' parameter.",
         ));
     }
-    // The audience is this token endpoint, of either version, at whichever name of the authority.
+    // The audience is this token endpoint, of either version, at any name of the authority.
     let tenant = format!("/{}/", principal.tenant_id);
     if !jwt
         .claim("aud")
         .starts_with(&format!("{}/", request.origin))
         || !jwt.claim("aud").contains(&tenant)
     {
-        return Err(Denied::client(
+        return Err(TokenError::client(
             700_023,
             format!(
                 "Client assertion audience claim does not match Realm issuer. Audience: '{}'.",
@@ -75,7 +75,7 @@ fn certificate(request: &Request, principal: &Principal, jwt: &Jwt) -> Result<()
             "Client assertion contains an invalid signature. [Reason - {reason}, Thumbprint of key used by client: '{}']",
             hexadecimal(&thumbprint)
         );
-        Err(Denied::client(700_027, message))
+        Err(TokenError::client(700_027, message))
     };
     let known = principal
         .certificate
@@ -101,19 +101,19 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-fn federated(principal: &Principal, jwt: &Jwt) -> Result<(), Denied> {
+fn federated(principal: &Principal, jwt: &Jwt) -> Result<(), TokenError> {
     if principal.federated_subject.as_deref() != Some(jwt.claim("sub")) {
         let message = format!(
             "No matching federated identity record found for presented assertion subject '{}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.",
             jwt.claim("sub")
         );
-        return Err(Denied::client(700_213, message));
+        return Err(TokenError::client(700_213, message));
     }
     if !jwt
         .audiences()
         .any(|audience| EXCHANGES.contains(&audience))
     {
-        return Err(Denied::client(
+        return Err(TokenError::client(
             700_212,
             "No matching federated identity record found for presented assertion audience.",
         ));
@@ -121,7 +121,7 @@ fn federated(principal: &Principal, jwt: &Jwt) -> Result<(), Denied> {
     Ok(())
 }
 
-/// A JWT, read but not verified.
+/// A parsed, unverified JWT.
 struct Jwt {
     header: Value,
     claims: Value,

@@ -1,24 +1,24 @@
-//! Documents that clients read before they ask for a token.
+//! Discovery documents, which clients read before they request a token.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Denied, has_tenant, unknown_tenant};
+use super::{TokenError, has_tenant, unknown_tenant};
 use crate::clouds::azure::hosts;
 use crate::clouds::azure::world::World;
 use crate::clouds::azure::{Azure, Endpoint, Operation, Reply, Request};
 
-/// Tenants that stand for any.
+/// The names of multi-tenant authorities.
 const ANY: [&str; 3] = ["common", "organizations", "consumers"];
 
-/// Instance discovery: is this authority a real one, and under which other names is it known.
-/// Shape: recorded 2021, `api-version=1.1`.
+/// Instance discovery: whether an authority is known, and its aliases. Format: recorded 2021,
+/// `api-version=1.1`.
 pub(super) fn instance(azure: &Azure, request: &Request) -> Reply {
     let asked = request
         .query("authorization_endpoint")
         .and_then(|endpoint| url::Url::parse(endpoint).ok());
     let Some(asked) = asked.filter(|url| knows(url, request)) else {
-        let denied = Denied::new(
+        let denied = TokenError::new(
             StatusCode::BAD_REQUEST,
             "invalid_instance",
             50_049,
@@ -49,7 +49,7 @@ fn knows(endpoint: &url::Url, request: &Request) -> bool {
     is_login || endpoint.origin().ascii_serialization() == request.origin
 }
 
-/// OpenID configuration, whose endpoints are at the origin that was asked.
+/// OpenID configuration, whose endpoints are at the origin of the request.
 pub(super) fn openid(
     azure: &Azure,
     world: &World,

@@ -1,9 +1,8 @@
-//! Microsoft Entra ID: tokens for applications, and the discovery documents that clients read
-//! before.
+//! Microsoft Entra ID: tokens for applications, and discovery documents.
 //!
-//! Shapes: token and error answers and instance discovery recorded 2021; AADSTS codes from Entra's
-//! list of error codes.
-//! `discovery.rs` has the documents, `assertion.rs` the proofs that stand in for a secret.
+//! Formats: token and error responses and instance discovery recorded 2021; AADSTS codes from
+//! Entra's list of error codes. `discovery.rs` has the documents, `assertion.rs` the assertions
+//! that replace a secret.
 
 mod assertion;
 mod discovery;
@@ -23,10 +22,10 @@ use crate::clouds::azure::world::{Principal, PrincipalKind, World};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// What tokens for applications are good for, within a few seconds.
+/// The lifetime of tokens for applications, within a few seconds.
 const LIFETIME_SECONDS: u64 = 3599;
 
-/// Answers a request to the authority.
+/// Handles a request to the authority.
 pub(crate) fn answer(
     azure: &Azure,
     world: &World,
@@ -35,7 +34,7 @@ pub(crate) fn answer(
 ) -> Handled {
     let segments: Vec<&str> = request.path.trim_matches('/').split('/').collect();
     match (&request.method, segments.as_slice()) {
-        (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => token(&Asked {
+        (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => token(&TokenRequest {
             azure,
             world,
             cloud,
@@ -43,7 +42,7 @@ pub(crate) fn answer(
             tenant,
             version: Version::V2,
         }),
-        (&Method::POST, [tenant, "oauth2", "token"]) => token(&Asked {
+        (&Method::POST, [tenant, "oauth2", "token"]) => token(&TokenRequest {
             azure,
             world,
             cloud,
@@ -80,7 +79,7 @@ enum Version {
 }
 
 /// A request for a token.
-struct Asked<'a> {
+struct TokenRequest<'a> {
     azure: &'a Azure,
     world: &'a World,
     cloud: Option<Cloud>,
@@ -91,14 +90,14 @@ struct Asked<'a> {
 
 /// An error of Entra ID.
 #[derive(Debug)]
-struct Denied {
+struct TokenError {
     status: StatusCode,
     error: &'static str,
     number: u32,
     message: String,
 }
 
-impl Denied {
+impl TokenError {
     fn new(
         status: StatusCode,
         error: &'static str,
@@ -121,7 +120,7 @@ impl Denied {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", number, message)
     }
 
-    /// The answer, in the shape recorded 2021.
+    /// The response, in the format recorded 2021.
     fn reply(self, azure: &Azure, operation: Operation, origin: &str) -> Reply {
         let (trace, correlation, timestamp) = (
             azure.tokens.fresh_guid(),
@@ -147,12 +146,12 @@ impl Denied {
     }
 }
 
-fn token(asked: &Asked<'_>) -> Handled {
-    let form = Form::read(asked.request);
-    let (mut reply, client_id) = match grant(asked, &form) {
-        Ok(grant) => (granted(asked, grant), form.client_id.clone()),
+fn token(request: &TokenRequest<'_>) -> Handled {
+    let form = Form::read(request.request);
+    let (mut reply, client_id) = match grant(request, &form) {
+        Ok(grant) => (granted(request, grant), form.client_id.clone()),
         Err(denied) => (
-            denied.reply(asked.azure, Operation::Token, &asked.request.origin),
+            denied.reply(request.azure, Operation::Token, &request.request.origin),
             form.client_id.clone(),
         ),
     };
@@ -163,11 +162,11 @@ fn token(asked: &Asked<'_>) -> Handled {
     Handled::new(reply, client_id)
 }
 
-fn granted(asked: &Asked<'_>, grant: Grant) -> Reply {
+fn granted(request: &TokenRequest<'_>, grant: Grant) -> Reply {
     let audience = grant.audience.clone();
     let issuer = format!("https://sts.windows.net/{}/", grant.tenant);
-    let token = asked.azure.tokens.issue(grant, &issuer, LIFETIME_SECONDS);
-    let body: Value = match asked.version {
+    let token = request.azure.tokens.issue(grant, &issuer, LIFETIME_SECONDS);
+    let body: Value = match request.version {
         Version::V2 => {
             json!({ "token_type": "Bearer", "expires_in": token.expires_in, "ext_expires_in": token.expires_in, "access_token": token.text })
         }
@@ -184,9 +183,9 @@ fn granted(asked: &Asked<'_>, grant: Grant) -> Reply {
     Reply::json(Operation::Token, StatusCode::OK, &body)
 }
 
-/// Checks everything that Entra checks, in its order.
-fn grant(asked: &Asked<'_>, form: &Form) -> Result<Grant, Denied> {
-    let Asked { world, tenant, .. } = *asked;
+/// Makes the checks of Entra ID in its order.
+fn grant(request: &TokenRequest<'_>, form: &Form) -> Result<Grant, TokenError> {
+    let TokenRequest { world, tenant, .. } = *request;
     if !has_tenant(world, tenant) {
         return Err(unknown_tenant(tenant));
     }
@@ -195,7 +194,7 @@ fn grant(asked: &Asked<'_>, form: &Form) -> Result<Grant, Denied> {
         None => return Err(missing("grant_type")),
         Some(other) => {
             let message = format!("The app requested an unsupported grant type '{other}'.");
-            return Err(Denied::new(
+            return Err(TokenError::new(
                 StatusCode::BAD_REQUEST,
                 "unsupported_grant_type",
                 70_003,
@@ -209,10 +208,10 @@ fn grant(asked: &Asked<'_>, form: &Form) -> Result<Grant, Denied> {
         .ok_or_else(|| missing("client_id"))?;
     let principal = find(world, tenant, client_id).filter(|principal| principal.kind != PrincipalKind::SystemIdentity).ok_or_else(|| {
         let message = format!("Application with identifier '{client_id}' was not found in the directory '{tenant}'. You may have sent your authentication request to the wrong tenant.");
-        Denied::new(StatusCode::BAD_REQUEST, "unauthorized_client", 700_016, message)
+        TokenError::new(StatusCode::BAD_REQUEST, "unauthorized_client", 700_016, message)
     })?;
-    let audience = audience(asked, form)?;
-    prove(asked, form, principal)?;
+    let audience = audience(request, form)?;
+    prove(request, form, principal)?;
     Ok(Grant {
         tenant: principal.tenant_id.clone(),
         client_id: principal.client_id.clone(),
@@ -222,7 +221,7 @@ fn grant(asked: &Asked<'_>, form: &Form) -> Result<Grant, Denied> {
 }
 
 /// Secret, certificate or federated token.
-fn prove(asked: &Asked<'_>, form: &Form, principal: &Principal) -> Result<(), Denied> {
+fn prove(request: &TokenRequest<'_>, form: &Form, principal: &Principal) -> Result<(), TokenError> {
     if let Some(secret) = form.client_secret.as_deref() {
         if principal.client_secret.as_deref() == Some(secret) {
             return Ok(());
@@ -231,10 +230,10 @@ fn prove(asked: &Asked<'_>, form: &Form, principal: &Principal) -> Result<(), De
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{}'.",
             principal.client_id
         );
-        return Err(Denied::client(7_000_215, message));
+        return Err(TokenError::client(7_000_215, message));
     }
     let Some(proof) = form.value("client_assertion") else {
-        return Err(Denied::client(
+        return Err(TokenError::client(
             7_000_218,
             "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
         ));
@@ -242,33 +241,33 @@ fn prove(asked: &Asked<'_>, form: &Form, principal: &Principal) -> Result<(), De
     if form.value("client_assertion_type") != Some(JWT_BEARER) {
         return Err(missing("client_assertion_type"));
     }
-    assertion::check(asked.azure, asked.request, principal, proof)
+    assertion::check(request.azure, request.request, principal, proof)
 }
 
-fn audience(asked: &Asked<'_>, form: &Form) -> Result<String, Denied> {
-    let resource = match asked.version {
+fn audience(request: &TokenRequest<'_>, form: &Form) -> Result<String, TokenError> {
+    let resource = match request.version {
         Version::V1 => form.value("resource").ok_or_else(|| missing("resource"))?,
         Version::V2 => {
             let scope = form.value("scope").ok_or_else(|| missing("scope"))?;
-            // MSAL may name OpenID scopes beside the one that counts.
+            // MSAL may add OpenID scopes.
             let scope = scope
                 .split(' ')
                 .find(|scope| !matches!(*scope, "openid" | "profile" | "offline_access"))
                 .unwrap_or_default();
             scope.strip_suffix("/.default").ok_or_else(|| {
                 let message = format!("The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).");
-                Denied::new(StatusCode::BAD_REQUEST, "invalid_scope", 1_002_012, message)
+                TokenError::new(StatusCode::BAD_REQUEST, "invalid_scope", 1_002_012, message)
             })?
         }
     };
-    if hosts::takes(asked.cloud, resource) {
+    if hosts::takes(request.cloud, resource) {
         return Ok(resource.to_owned());
     }
     let message = format!(
         "The resource principal named {resource} was not found in the tenant named {}.",
-        asked.tenant
+        request.tenant
     );
-    Err(Denied::new(
+    Err(TokenError::new(
         StatusCode::BAD_REQUEST,
         "invalid_resource",
         500_011,
@@ -284,21 +283,21 @@ fn has_tenant(world: &World, tenant: &str) -> bool {
             .any(|principal| principal.tenant_id.eq_ignore_ascii_case(tenant))
 }
 
-fn unknown_tenant(tenant: &str) -> Denied {
+fn unknown_tenant(tenant: &str) -> TokenError {
     let message = format!(
         "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
     );
-    Denied::request(90_002, message)
+    TokenError::request(90_002, message)
 }
 
-fn missing(parameter: &str) -> Denied {
-    Denied::request(
+fn missing(parameter: &str) -> TokenError {
+    TokenError::request(
         900_144,
         format!("The request body must contain the following parameter: '{parameter}'."),
     )
 }
 
-/// The form of a token request; client id and secret may also stand in `Authorization: Basic`.
+/// The form of a token request; client id and secret may also be in `Authorization: Basic`.
 struct Form {
     pairs: Vec<(String, String)>,
     client_id: Option<String>,

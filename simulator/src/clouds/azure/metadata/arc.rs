@@ -1,6 +1,6 @@
-//! Azure Arc's endpoint: a machine outside Azure proves that it may read a file of the agent.
+//! Azure Arc's endpoint: a machine outside Azure proves that it can read a file of the agent.
 //!
-//! The first request gets 401 and the path of a fresh key file; the second brings the key.
+//! The first request gets 401 and the path of a new key file; the second contains the key.
 //! ([Arc managed
 //! identity](https://learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication))
 
@@ -50,7 +50,7 @@ pub(super) fn token(azure: &Azure, world: &World, request: &Request) -> Handled 
     }
 }
 
-/// Takes a key that was given out and not used yet.
+/// Consumes a key that was issued and not used yet.
 fn redeem(azure: &Azure, key: &str) -> bool {
     let mut open = azure
         .arc_challenges

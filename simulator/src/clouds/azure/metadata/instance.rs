@@ -1,7 +1,7 @@
-//! `/metadata/instance`: what the machine is and where. All leaves are strings; what is not known
-//! is empty.
+//! `/metadata/instance`: properties and location of the machine. All leaves are strings; unknown
+//! ones are empty.
 //!
-//! Fields and the versions that brought them: [Instance Metadata
+//! Fields and the versions that introduced them: [Instance Metadata
 //! Service](https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service),
 //! api-version 2025-04-07.
 
@@ -15,7 +15,7 @@ use crate::clouds::azure::{Operation, Reply, Request};
 
 const NEWEST: [&str; 3] = ["2025-04-07", "2023-11-15", "2021-12-13"];
 
-/// Answers for what lies `below` `/metadata/instance`.
+/// Handles a path `below` `/metadata/instance`.
 pub(super) fn answer(world: &World, request: &Request, below: &str) -> Reply {
     let refuse = |status, error: &str| {
         Reply::json(

@@ -1,11 +1,9 @@
-//! What a machine can ask about itself without credentials: instance metadata, and tokens for its
-//! managed identities.
+//! The metadata endpoint: instance metadata, and tokens for managed identities, without
+//! credentials.
 //!
 //! Three services share the endpoint, distinguished by path: IMDS under `/metadata/`, App Service
-//! at
-//! [`APP_SERVICE_PATH`] and Azure Arc at [`ARC_PATH`].
-//! Shapes: IMDS token answers and the error without header recorded 2021; other words as Microsoft
-//! documents them.
+//! at [`APP_SERVICE_PATH`] and Azure Arc at [`ARC_PATH`]. Formats: IMDS token responses and the
+//! error without header recorded 2021; others as documented by Microsoft.
 
 mod arc;
 mod instance;
@@ -17,10 +15,10 @@ use serde_json::json;
 use crate::clouds::azure::world::World;
 use crate::clouds::azure::{Azure, Handled, Operation, Reply, Request};
 
-/// Where `IDENTITY_ENDPOINT` of App Service and Functions points.
+/// The path in `IDENTITY_ENDPOINT` of App Service and Functions.
 pub(crate) const APP_SERVICE_PATH: &str = "/msi/token";
 
-/// Where `IDENTITY_ENDPOINT` of an Arc machine points. On a real one it is IMDS' path on another
+/// The path in `IDENTITY_ENDPOINT` of an Arc machine. On a real one it is IMDS' path on another
 /// port.
 pub(crate) const ARC_PATH: &str = "/arc/metadata/identity/oauth2/token";
 
@@ -67,8 +65,8 @@ pub(crate) fn answer(azure: &Azure, world: &World, request: &Request) -> Handled
     }
 }
 
-/// Without `Metadata: true` a request is refused, so that no redirect can lure a server into making
-/// it.
+/// Requests without `Metadata: true` are rejected, which protects against server-side request
+/// forgery by redirects.
 fn has_metadata_header(request: &Request) -> bool {
     request
         .header("metadata")

@@ -1,4 +1,4 @@
-//! Tokens for managed identities: which identity is meant, and what each service answers.
+//! Tokens for managed identities: selects the identity and writes each service's response.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::clouds::azure::token::{Grant, Token};
 use crate::clouds::azure::world::{Principal, PrincipalKind, World};
 use crate::clouds::azure::{Azure, Handled, Operation, Reply, Request};
 
-/// Entra gives managed identities tokens for a day.
+/// The lifetime of tokens for managed identities.
 const LIFETIME_SECONDS: u64 = 86_399;
 
 /// IMDS: `GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource=...`
@@ -35,8 +35,8 @@ pub(super) fn imds(azure: &Azure, world: &World, request: &Request) -> Handled {
 }
 
 /// App Service: `GET {IDENTITY_ENDPOINT}?api-version=2019-08-01&resource=...` with
-/// `X-IDENTITY-HEADER`.
-/// ([REST reference](https://learn.microsoft.com/azure/app-service/overview-managed-identity))
+/// `X-IDENTITY-HEADER`. ([REST
+/// reference](https://learn.microsoft.com/azure/app-service/overview-managed-identity))
 pub(super) fn app_service(azure: &Azure, world: &World, request: &Request) -> Handled {
     if request.header("x-identity-header") != Some(&azure.identity_header) {
         let body = json!({ "statusCode": 401, "message": "Unauthorized: X-IDENTITY-HEADER is missing or wrong" });
@@ -62,7 +62,7 @@ pub(super) fn app_service(azure: &Azure, world: &World, request: &Request) -> Ha
     )
 }
 
-/// Checks the query, picks the identity and writes the answer with `write`.
+/// Checks the query, selects the identity and writes the response with `write`.
 pub(super) fn answer(
     azure: &Azure,
     world: &World,
@@ -136,7 +136,7 @@ fn is(principal: &Principal, name: &str, value: &str) -> bool {
     own.is_some_and(|own| own.eq_ignore_ascii_case(value))
 }
 
-/// The machine's own identity, else the only one lent to it.
+/// The machine's system-assigned identity, otherwise its only user-assigned one.
 fn default_identity(world: &World) -> Result<&Principal, &'static str> {
     if let Some(own) = world
         .machine_identities()

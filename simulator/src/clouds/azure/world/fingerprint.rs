@@ -1,19 +1,17 @@
-//! Names, GUIDs and MAC addresses that look as Azure's do and are the same on every run.
-//!
-//! A pretend cloud that rolled dice would make every failing test a new one.
+//! Deterministic names, GUIDs and MAC addresses in Azure's format, so that tests are reproducible.
 
-/// A 64-bit FNV-1a digest of the parts; a part's end counts, so that `["ab", "c"]` and `["a",
-/// "bc"]` differ.
+/// A 64-bit FNV-1a digest of the parts, including their boundaries, so that `["ab", "c"]` and
+/// `["a", "bc"]` differ.
 pub(crate) fn fingerprint(parts: &[&str]) -> u64 {
     let mut digest = 0xcbf2_9ce4_8422_2325_u64;
-    // Plain loops: everyday builds are not optimised, and a large world has a million of these.
+    // Plain loops, which are fast in unoptimised builds: a large world has a million of these.
     for part in parts {
         for byte in part.as_bytes() {
             digest = (digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
         digest = (digest ^ 0xff).wrapping_mul(0x0100_0000_01b3);
     }
-    // FNV mixes its last bytes badly into the high bits, from which the short names are cut.
+    // FNV mixes its last bytes badly into the high bits, which the short names use.
     let mixed = (digest ^ (digest >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     mixed ^ (mixed >> 33)
 }
@@ -49,8 +47,8 @@ pub(crate) fn mac_address(parts: &[&str]) -> String {
     )
 }
 
-/// Whether `text` has a GUID's shape, which is all that ARM's gateway looks at before it looks for
-/// the subscription.
+/// Whether `text` has the format of a GUID, which ARM's gateway checks before it looks up the
+/// subscription.
 pub(crate) fn is_guid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| {

@@ -1,5 +1,5 @@
-//! From plans to groups, scale sets, instances and virtual machines, with names in Azure's forms,
-//! the same on every run. Their interfaces are made in `interface`.
+//! Generates groups, scale sets, instances and virtual machines from plans, with deterministic
+//! names in Azure's format. `interface` generates their interfaces.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ use super::resource::{
 };
 
 impl Subscription {
-    /// Adds a group with everything that the plan says.
+    /// Adds a group with the resources of the plan.
     pub(super) fn add_resource_group(
         &mut self,
         plan: &ResourceGroupPlan,
@@ -34,8 +34,8 @@ impl Subscription {
         Ok(())
     }
 
-    /// Fills the group of the plan, once all groups are there: interfaces may be in another group
-    /// than their machine.
+    /// Fills the group of the plan when all groups exist: interfaces may be in another group than
+    /// their machine.
     pub(super) fn fill_resource_group(
         &mut self,
         plan: &ResourceGroupPlan,
@@ -90,7 +90,7 @@ impl Subscription {
     ///
     /// # Errors
     ///
-    /// No such group, a set of that name is there, or a subnet is used up.
+    /// There is no such group, a set of that name exists, or a subnet is exhausted.
     pub fn add_scale_set(
         &mut self,
         resource_group: &str,
@@ -123,8 +123,8 @@ impl Subscription {
         Ok(())
     }
 
-    /// Adds one instance to the set and gives its name (Flexible) or number (Uniform). `gone`
-    /// leaves only its interfaces (Uniform).
+    /// Adds one instance to the set and returns its name (Flexible) or number (Uniform). With
+    /// `gone` only its interfaces are added (Uniform).
     pub(super) fn add_instance(
         &mut self,
         resource_group: &str,
@@ -229,7 +229,8 @@ impl Subscription {
     ///
     /// # Errors
     ///
-    /// No such group or set, a machine or interface of that name is there, or a subnet is used up.
+    /// There is no such group or set, a machine or interface of that name exists, or a subnet is
+    /// exhausted.
     pub fn add_virtual_machine(
         &mut self,
         resource_group: &str,
@@ -303,8 +304,8 @@ impl Subscription {
             if let Some(made) = holder.network_interfaces.last_mut() {
                 made.on_host = plan.power_state != PowerState::Deallocated;
             }
-            // Recorded: a machine with one interface, made by hand, has no `properties` in the
-            // reference; one made by a set has them.
+            // Recorded: a manually created machine with one interface has no `properties` in the
+            // reference; one created by a set has them.
             let said = interface
                 .primary
                 .or_else(|| (plans.len() > 1).then_some(primary));
@@ -377,7 +378,7 @@ impl Subscription {
     }
 }
 
-/// All addresses that the plan of a group names, so that none of them is also handed out.
+/// All addresses in the plan of a group, so that they aren't allocated again.
 fn explicit_addresses(plan: &ResourceGroupPlan) -> Vec<IpAddr> {
     let machines = plan
         .virtual_machine

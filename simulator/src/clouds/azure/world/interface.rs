@@ -1,4 +1,4 @@
-//! From plans to interfaces, IP configurations and addresses of a group.
+//! Generates interfaces, IP configurations and addresses from plans.
 
 use std::net::IpAddr;
 
@@ -13,8 +13,8 @@ use super::resource::{
 };
 
 impl ResourceGroup {
-    /// An empty group as planned; `number` counts the groups of the world and chooses the ranges
-    /// that the plan leaves open.
+    /// An empty group; `number` is its number in the world, which determines the default address
+    /// ranges.
     pub(super) fn empty(
         plan: &ResourceGroupPlan,
         location: &str,
@@ -80,8 +80,8 @@ impl ResourceGroup {
             AddressPlan::None => None,
             AddressPlan::Is(address) => Some(address),
         };
-        // ARM leaves `primary` out of an IPv6 configuration that has no address, and IPv6 is never
-        // the primary one.
+        // ARM omits `primary` of an IPv6 configuration without an address, and IPv6 is never the
+        // primary one.
         let default_primary = match version {
             AddressVersion::V4 => Some(number == 0),
             AddressVersion::V6 => private_address.map(|_| false),
@@ -134,8 +134,8 @@ impl ResourceGroup {
         self.add_interface(plan, name, primary, attachment)
     }
 
-    /// [`ResourceGroup::make_interface`] for names that are known to be new: ten thousand
-    /// interfaces are not compared with ten thousand.
+    /// As [`ResourceGroup::make_interface`], for names that are known to be unique, which avoids
+    /// quadratic comparisons.
     pub(super) fn add_interface(
         &mut self,
         plan: &NetworkInterfacePlan,

@@ -1,5 +1,4 @@
-//! What instance metadata tells a machine about itself. The wire format stands with the metadata
-//! room.
+//! The data of instance metadata. `metadata` has the format.
 
 use std::net::IpAddr;
 
@@ -11,7 +10,7 @@ use super::resource::{
 use super::{World, WorldError, guid, mac_address};
 use crate::clouds::azure::arm::id;
 
-/// What is known of the machine that the metadata service answers on.
+/// The machine whose metadata is served.
 #[derive(Debug, Clone)]
 pub struct MachineFacts {
     /// The subscription it is in.
@@ -34,7 +33,7 @@ pub struct MachineFacts {
     pub uniform_scale_set: Option<String>,
     /// The ARM id of its scale set: `virtualMachineScaleSet.id`, of Flexible instances.
     pub flexible_scale_set_id: Option<String>,
-    /// The cloud as metadata spells it (`AzurePublicCloud`).
+    /// The cloud's name in metadata (`AzurePublicCloud`).
     pub environment: String,
     /// Its interfaces, the primary one first.
     pub interfaces: Vec<InterfaceFacts>,
@@ -43,7 +42,7 @@ pub struct MachineFacts {
 /// One interface of the machine.
 #[derive(Debug, Clone)]
 pub struct InterfaceFacts {
-    /// In ARM's form, `00-0D-3A-31-90-69`; metadata leaves the hyphens out.
+    /// In ARM's format, `00-0D-3A-31-90-69`; metadata omits the hyphens.
     pub mac_address: String,
     /// Private IPv4 addresses, each with its public one.
     pub ipv4: Vec<(IpAddr, Option<IpAddr>)>,
@@ -84,7 +83,7 @@ impl World {
         Ok(())
     }
 
-    /// The identities that the machine may take tokens for.
+    /// The identities that the machine can get tokens for.
     pub fn machine_identities(&self) -> impl Iterator<Item = &Principal> {
         let names = self.machine.iter().flat_map(|machine| &machine.identities);
         names.filter_map(|name| {
@@ -94,8 +93,7 @@ impl World {
         })
     }
 
-    /// What is known of the machine that the metadata service answers on; nothing when there is
-    /// none, also when it was removed.
+    /// The machine whose metadata is served; `None` if there is none or it was removed.
     pub fn machine_facts(&self) -> Option<MachineFacts> {
         let machine = self.machine.as_ref()?;
         let subscription = match &machine.subscription_id {

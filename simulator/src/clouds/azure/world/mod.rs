@@ -1,14 +1,13 @@
-//! A pretend cloud held in memory: subscriptions, principals, behaviours.
+//! A simulated cloud held in memory: subscriptions, principals, behaviours.
 //!
-//! A world comes from TOML ([`World::from_toml`]), from a plan in code ([`World::build`]) or out of
-//! the box ([`World::shipped`]).
-//! What it looks like from outside is told by [`crate::clouds::azure::arm`]; changes while it runs
-//! are in `mutate`.
+//! A world is created from TOML ([`World::from_toml`]), from a plan in code ([`World::build`]) or
+//! from those that ship ([`World::shipped`]). [`crate::clouds::azure::arm`] serves it; `mutate` has
+//! the changes of a running world.
 
+mod expected;
 mod fingerprint;
 mod generate;
 mod interface;
-mod look;
 mod machine;
 mod mutate;
 mod pages;
@@ -43,67 +42,66 @@ use pages::Pages;
 
 use crate::clouds::azure::Fault;
 
-/// Why a world cannot be made or changed.
+/// Why a world can't be created or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorldError {
-    /// The text is no world file: bad TOML, or a field that is not known.
+    /// The text isn't a world file: invalid TOML, or an unknown field.
     #[error("the world file cannot be read: {0}")]
     Toml(#[from] Box<toml::de::Error>),
     /// No world of that name is shipped.
     #[error("no world `{name}` is shipped: there are {}", shipped::names().collect::<Vec<_>>().join(", "))]
     NotShipped {
-        /// The name asked for.
+        /// The requested name.
         name: String,
     },
-    /// Something has no GUID where ARM wants one.
+    /// An id isn't a GUID.
     #[error("{field} `{value}` is no GUID")]
     Guid {
-        /// What should be one.
+        /// The kind of id.
         field: &'static str,
-        /// What stands there.
+        /// The value.
         value: String,
     },
-    /// A range of addresses cannot be read.
+    /// An address range is invalid.
     #[error("resource group `{resource_group}`: {problem}")]
     Subnet {
-        /// The group it is for.
+        /// The group.
         resource_group: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// A range of addresses has no free one left.
+    /// An address range is exhausted.
     #[error(
         "resource group `{resource_group}`: {subnet} has no address left, give the group a wider range"
     )]
     SubnetFull {
-        /// The group it is for.
+        /// The group.
         resource_group: String,
         /// The range.
         subnet: String,
     },
-    /// Two things have one name.
+    /// A name is used twice.
     #[error("{kind} `{name}` is there twice")]
     Twice {
-        /// What it is.
+        /// The kind of resource.
         kind: &'static str,
-        /// The name, without case.
+        /// The name in lower case.
         name: String,
     },
-    /// Something is named that is not there.
+    /// A resource doesn't exist.
     #[error("there is no {kind} `{name}`")]
     Missing {
-        /// What it would be.
+        /// The kind of resource.
         kind: &'static str,
         /// The name.
         name: String,
     },
 }
 
-/// A pretend cloud.
+/// A simulated cloud.
 ///
-/// Everything is looked at through shared references; whatever changes it also drops the pages that
-/// were serialised before.
+/// Changes drop the serialised pages.
 #[derive(Debug, Clone)]
 pub struct World {
     tenant_id: String,
@@ -120,8 +118,7 @@ impl World {
     ///
     /// # Errors
     ///
-    /// [`WorldError::Toml`] names an unknown field and its line; the others say what in the world
-    /// does not fit together.
+    /// [`WorldError::Toml`] names an unknown field and its line; the others report inconsistencies.
     pub fn from_toml(text: &str) -> Result<Self, WorldError> {
         Self::build(&toml::from_str(text).map_err(Box::new)?)
     }
@@ -151,12 +148,12 @@ impl World {
         })
     }
 
-    /// Builds what the plan says.
+    /// Builds the world of a plan.
     ///
     /// # Errors
     ///
-    /// Something in the plan does not fit together: an id that is no GUID, a name twice or missing,
-    /// a range of addresses too small.
+    /// The plan is inconsistent: an id that isn't a GUID, a duplicate or unknown name, an address
+    /// range that is too small.
     pub fn build(plan: &WorldPlan) -> Result<Self, WorldError> {
         let own = plan.subscription_id.iter().map(|id| SubscriptionPlan {
             id: id.clone(),
@@ -220,23 +217,23 @@ impl World {
         &self.tenant_id
     }
 
-    /// The behaviours.
+    /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The behaviours, to be changed.
+    /// The settings, mutable.
     pub fn settings_mut(&mut self) -> &mut Settings {
         self.pages.clear();
         &mut self.settings
     }
 
-    /// Everyone who may ask.
+    /// The principals.
     pub fn principals(&self) -> &[Principal] {
         &self.principals
     }
 
-    /// Everyone who may ask, to be changed.
+    /// The principals, mutable.
     pub fn principals_mut(&mut self) -> &mut Vec<Principal> {
         self.pages.clear();
         &mut self.principals
@@ -247,21 +244,21 @@ impl World {
         &self.subscriptions
     }
 
-    /// All subscriptions, to be changed in any way; `mutate` has what tests mostly want.
+    /// All subscriptions, mutable; `mutate` has the common changes.
     pub fn subscriptions_mut(&mut self) -> &mut Vec<Subscription> {
         self.pages.clear();
         &mut self.subscriptions
     }
 
-    /// The subscription of that id, compared without case.
+    /// The subscription with this id, compared case-insensitively.
     pub fn subscription(&self, id: &str) -> Option<&Subscription> {
         self.subscriptions
             .iter()
             .find(|subscription| subscription.id.eq_ignore_ascii_case(id))
     }
 
-    /// The machine whose instance metadata is served, as the world names it;
-    /// [`World::machine_facts`] has what is known of it.
+    /// The machine whose instance metadata is served, as in the plan; [`World::machine_facts`] has
+    /// its data.
     pub fn machine(&self) -> Option<&Machine> {
         self.machine.as_ref()
     }
@@ -270,13 +267,13 @@ impl World {
     ///
     /// # Errors
     ///
-    /// The world has no such machine or identity; nothing is changed then.
+    /// The world has no such machine or identity; nothing is changed.
     pub fn set_machine(&mut self, machine: Option<Machine>) -> Result<(), WorldError> {
         let before = std::mem::replace(&mut self.machine, machine);
         self.check_machine().inspect_err(|_| self.machine = before)
     }
 
-    /// The faults in force when a simulator starts.
+    /// The faults that are active when a simulator starts.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }

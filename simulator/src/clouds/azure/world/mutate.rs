@@ -1,7 +1,6 @@
-//! What happens to a world while it is looked at: instances come and go, tags and power states
-//! change, interfaces lose their address.
+//! Changes of a running world: instances, tags, power states, addresses.
 //!
-//! Names are looked for in all groups, without case; the first that fits is meant.
+//! Names are looked up in all groups, case-insensitively; the first match is used.
 
 use super::plan::InstancePlan;
 use super::resource::{
@@ -15,7 +14,7 @@ use super::{World, WorldError};
 pub enum Named<'a> {
     /// A scale set.
     ScaleSet(&'a str),
-    /// A plain virtual machine or an instance of a Flexible set.
+    /// A virtual machine, also an instance of a Flexible set.
     VirtualMachine(&'a str),
     /// An instance of a Uniform set: the set and the number.
     Instance(&'a str, u32),
@@ -36,13 +35,12 @@ impl Named<'_> {
 }
 
 impl World {
-    /// Adds an instance to the scale set as its plan makes them: a machine, interfaces, addresses
-    /// that nothing had before.
-    /// Gives the machine's name (Flexible) or the instance's number (Uniform).
+    /// Adds an instance to the scale set by its plan: a machine, interfaces and new addresses.
+    /// Returns the machine's name (Flexible) or the instance's number (Uniform).
     ///
     /// # Errors
     ///
-    /// There is no such set, or its subnet is used up.
+    /// There is no such set, or its subnet is exhausted.
     pub fn add_instance(&mut self, scale_set: &str) -> Result<String, WorldError> {
         let named = Named::ScaleSet(scale_set);
         for subscription in self.subscriptions_mut() {
@@ -113,12 +111,12 @@ impl World {
         Err(Named::ScaleSet(scale_set).missing())
     }
 
-    /// Removes the instance and adds a new one, as an upgrade or a repair does. Gives the new one's
-    /// name or number.
+    /// Removes the instance and adds a new one, as an upgrade or a repair does. Returns the new
+    /// one's name or number.
     ///
     /// # Errors
     ///
-    /// There is no such set or instance, or the subnet is used up.
+    /// There is no such set or instance, or the subnet is exhausted.
     pub fn replace_instance(
         &mut self,
         scale_set: &str,
@@ -153,8 +151,8 @@ impl World {
         Err(Named::ScaleSet(scale_set).missing())
     }
 
-    /// Deletes an interface without telling the machine it belongs to, as a client sees it between
-    /// a list and a get.
+    /// Deletes an interface, but not the reference of its machine, as a client may see it between a
+    /// list and a get.
     ///
     /// # Errors
     ///
@@ -174,7 +172,7 @@ impl World {
         Err(Named::NetworkInterface(name).missing())
     }
 
-    /// Gives the resource exactly these tags.
+    /// Sets the tags of the resource.
     ///
     /// # Errors
     ///
@@ -196,11 +194,11 @@ impl World {
         Ok(())
     }
 
-    /// Puts a virtual machine or a Uniform instance into this power state; its interfaces follow.
+    /// Sets the power state of a virtual machine or a Uniform instance, and of its interfaces.
     ///
     /// # Errors
     ///
-    /// There is no such machine, or the resource is none.
+    /// There is no such machine, or the resource isn't one.
     pub fn set_power_state(
         &mut self,
         machine: Named<'_>,
@@ -233,8 +231,8 @@ impl World {
         Ok(())
     }
 
-    /// Takes the private addresses from an interface, or from all interfaces of a Uniform instance,
-    /// as while a machine is made.
+    /// Removes the private addresses of an interface, or of all interfaces of a Uniform instance,
+    /// as during the creation of a machine.
     ///
     /// # Errors
     ///
@@ -300,7 +298,7 @@ impl World {
 }
 
 impl Subscription {
-    /// Removes an interface and the public addresses in front of it.
+    /// Removes an interface and its public addresses.
     fn drop_interface(&mut self, resource_group: &str, name: &str) {
         let Some(group) = self.resource_group_mut(resource_group) else {
             return;

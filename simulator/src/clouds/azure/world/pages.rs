@@ -1,5 +1,5 @@
-//! Pages that were serialised once. A subscription of 100,000 interfaces is 200 pages and 200 MB of
-//! JSON: too much to write for every caller.
+//! A cache of serialised pages. A subscription of 100,000 interfaces is 200 pages and 200 MB of
+//! JSON, too much to serialise for every caller.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,20 +7,20 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
-/// One page as it goes out.
+/// One serialised page.
 #[derive(Debug, Clone)]
 pub(crate) struct Page {
     pub(crate) body: Bytes,
-    /// Filled by the engine when a client takes compressed answers.
+    /// Filled by the engine when a client accepts compressed responses.
     pub(crate) compressed: Arc<OnceLock<Bytes>>,
 }
 
-/// Pages by what was asked for. A clone starts empty: it belongs to another world.
+/// Pages by request. A clone starts empty: it belongs to another world.
 #[derive(Default)]
 pub(crate) struct Pages(Mutex<HashMap<String, Page>>);
 
 impl Pages {
-    /// The page kept under `key`.
+    /// The page of `key`.
     pub(crate) fn find(&self, key: &str) -> Option<Page> {
         self.0
             .lock()
@@ -29,7 +29,7 @@ impl Pages {
             .cloned()
     }
 
-    /// Keeps `body` under `key`.
+    /// Stores the page of `key`.
     pub(crate) fn keep(&self, key: String, body: Bytes) -> Page {
         let page = Page {
             body,
@@ -42,7 +42,7 @@ impl Pages {
         page
     }
 
-    /// Forgets everything: the world has changed.
+    /// Removes all pages after a change of the world.
     pub(crate) fn clear(&mut self) {
         self.0
             .get_mut()

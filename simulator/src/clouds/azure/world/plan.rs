@@ -1,9 +1,7 @@
-//! What a world file can say. Every field has a default that makes the shortest file useful; a
-//! field that is not known is an error.
+//! The format of world files. Nearly every field has a default; an unknown field is an error.
 //!
 //! The same values build worlds in code: `ScaleSetPlan { name: "nomad".into(), instances: 3,
-//! ..ScaleSetPlan::default() }`.
-//! `generate` turns them into resources.
+//! ..ScaleSetPlan::default() }`. `generate` creates the resources.
 
 use std::net::IpAddr;
 
@@ -16,20 +14,20 @@ use crate::clouds::azure::Fault;
 
 /// A whole world.
 ///
-/// A world with one subscription says `subscription_id` and lists `[[resource_group]]`; more
-/// subscriptions go into `[[subscription]]`.
+/// A world with one subscription has `subscription_id` and `[[resource_group]]`; further
+/// subscriptions are in `[[subscription]]`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorldPlan {
-    /// The tenant of all principals that name no other.
+    /// The default tenant of principals.
     pub tenant_id: String,
     /// The id of the subscription that `resource_group` belongs to.
     pub subscription_id: Option<String>,
-    /// The region of groups that name no other; `westeurope` unless told.
+    /// The default region of groups; by default `westeurope`.
     pub location: Option<String>,
-    /// Behaviours.
+    /// The settings.
     pub settings: Settings,
-    /// Who may ask.
+    /// The principals.
     pub principal: Vec<Principal>,
     /// Groups of the subscription `subscription_id`.
     pub resource_group: Vec<ResourceGroupPlan>,
@@ -37,7 +35,7 @@ pub struct WorldPlan {
     pub subscription: Vec<SubscriptionPlan>,
     /// The machine whose instance metadata is served.
     pub machine: Option<Machine>,
-    /// Faults in force from the start.
+    /// Faults that are active from the start.
     pub fault: Vec<Fault>,
 }
 
@@ -47,7 +45,7 @@ pub struct WorldPlan {
 pub struct SubscriptionPlan {
     /// The GUID.
     pub id: String,
-    /// What the Azure CLI shows; made from the id unless told.
+    /// The display name; by default derived from the id.
     pub display_name: Option<String>,
     /// Its groups.
     pub resource_group: Vec<ResourceGroupPlan>,
@@ -63,22 +61,20 @@ pub struct ResourceGroupPlan {
     pub location: Option<String>,
     /// Tags of the group.
     pub tags: Tags,
-    /// Private IPv4 addresses; `10.N.0.0/16` for the Nth group (from 0) unless told.
+    /// Private IPv4 addresses; by default `10.N.0.0/16` for the Nth group (from 0).
     pub subnet: Option<String>,
-    /// Private IPv6 addresses; `fd00:N::/64` unless told.
+    /// Private IPv6 addresses; by default `fd00:N::/64`.
     pub subnet_v6: Option<String>,
-    /// Public addresses; a part of 198.18.0.0/15, which is nobody's, unless told.
+    /// Public addresses; by default a part of 198.18.0.0/15, which is no one's,.
     pub public_subnet: Option<String>,
     /// Scale sets.
     pub scale_set: Vec<ScaleSetPlan>,
-    /// Virtual machines beside those that scale sets make; also those attached to a Flexible set by
-    /// hand.
+    /// Virtual machines outside scale sets, and those attached to a Flexible set manually.
     pub virtual_machine: Vec<VirtualMachinePlan>,
     /// Interfaces without a machine.
     pub network_interface: Vec<NetworkInterfacePlan>,
-    /// So many more interfaces that have nothing to do with anything: most on machines, some on
-    /// private endpoints, some on nothing.
-    /// With them the interfaces of the group are listed in no order that means anything.
+    /// The number of further, unrelated interfaces: most on machines, some on private endpoints,
+    /// some unattached. With them the interfaces of the group are listed in random order.
     pub unrelated_interfaces: usize,
 }
 
@@ -90,11 +86,11 @@ pub struct ScaleSetPlan {
     pub name: String,
     /// `flexible` (default) or `uniform`.
     pub orchestration_mode: OrchestrationMode,
-    /// How many instances are made.
+    /// The number of instances.
     pub instances: usize,
-    /// Instances that differ, after those.
+    /// Further instances that differ from those.
     pub instance: Vec<InstancePlan>,
-    /// Uniform: so many instances more that are gone and have left their interfaces in the listing.
+    /// Uniform: the number of deleted instances whose interfaces are still listed.
     pub phantoms: usize,
     /// Tags of the set.
     pub tags: Tags,
@@ -102,25 +98,25 @@ pub struct ScaleSetPlan {
     pub instance_tags: Tags,
     /// Tags of each interface (Flexible only: Uniform interfaces show none).
     pub interface_tags: Tags,
-    /// Zones that the instances take in turn.
+    /// The zones of the instances, in turn.
     pub zones: Vec<String>,
-    /// Whether the set has a profile to make instances from. Without one it has neither `sku` nor
+    /// Whether the set has a profile to create instances from. Without one it has neither `sku` nor
     /// `virtualMachineProfile` (recorded 2023).
     pub profile: bool,
     /// The name of the first interface configuration: interfaces are called `{it}-{8 hex}`
     /// (Flexible) or just that (Uniform). `{name}Nic` unless told.
     pub interface_configuration: Option<String>,
-    /// Flexible: the group that the interfaces are in, where it is not the set's.
+    /// Flexible: the group of the interfaces, if it isn't the set's.
     pub interface_resource_group: Option<String>,
-    /// Interfaces of an instance.
+    /// The number of interfaces of an instance.
     pub interfaces: usize,
-    /// IPv4 configurations of an interface.
+    /// The number of IPv4 configurations of an interface.
     pub ip_configurations: usize,
-    /// Whether each interface has an IPv6 configuration also.
+    /// Whether each interface also has an IPv6 configuration.
     pub ipv6: Ipv6,
     /// Whether the first configuration of each instance has a public address.
     pub public_addresses: bool,
-    /// What the Uniform interface listing says, where it is not what `[settings]` says.
+    /// The response of the Uniform interface listing, if it isn't that of `[settings]`.
     pub uniform_listing: Option<UniformListing>,
 }
 
@@ -148,7 +144,7 @@ impl Default for ScaleSetPlan {
     }
 }
 
-/// Whether interfaces have an IPv6 configuration beside the IPv4 one.
+/// Whether interfaces have an IPv6 configuration besides the IPv4 one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ipv6 {
@@ -157,11 +153,11 @@ pub enum Ipv6 {
     None,
     /// Yes, with an address.
     Address,
-    /// Yes, but no address was given to it (recorded 2022).
+    /// Yes, but without an address (recorded 2022).
     WithoutAddress,
 }
 
-/// An instance that differs from what its scale set makes.
+/// An instance that differs from the plan of its scale set.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InstancePlan {
@@ -185,7 +181,7 @@ pub struct InstancePlan {
 pub struct VirtualMachinePlan {
     /// The name.
     pub name: String,
-    /// So many machines, called `{name}-0` and so on.
+    /// The number of machines, named `{name}-0` and so on.
     pub count: Option<usize>,
     /// The Flexible set of the same group that it is attached to.
     pub scale_set: Option<String>,
@@ -195,13 +191,13 @@ pub struct VirtualMachinePlan {
     pub zone: Option<String>,
     /// Its power state.
     pub power_state: PowerState,
-    /// Its interfaces; one unless told, `{name}VMNic`.
+    /// Its interfaces; by default one, `{name}VMNic`.
     pub network_interface: Vec<NetworkInterfacePlan>,
-    /// Tags of that one interface.
+    /// Tags of that default interface.
     pub interface_tags: Tags,
-    /// Addresses of that one interface, a configuration each; one from the subnet unless told.
+    /// Addresses of that one interface, a configuration each; by default one from the subnet.
     pub addresses: Vec<AddressPlan>,
-    /// Public address of the first configuration of that one interface.
+    /// Public address of the first configuration of that default interface.
     pub public_address: AddressPlan,
 }
 
@@ -209,17 +205,17 @@ pub struct VirtualMachinePlan {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkInterfacePlan {
-    /// The name; made from the machine's unless told.
+    /// The name; by default made from the machine's.
     pub name: Option<String>,
-    /// The group it is in, where it is not the machine's.
+    /// Its group, if it isn't the machine's.
     pub resource_group: Option<String>,
     /// Tags.
     pub tags: Tags,
-    /// Whether it is the machine's primary one; the first is unless told.
+    /// Whether it is the machine's primary one; by default the first is.
     pub primary: Option<bool>,
-    /// What it is attached to, when it stands alone.
+    /// What it is attached to, if not to a machine.
     pub kind: InterfaceKind,
-    /// Addresses, a configuration each; one from the subnet unless told.
+    /// Addresses, a configuration each; by default one from the subnet.
     pub addresses: Vec<AddressPlan>,
     /// Public address of the first configuration.
     pub public_address: AddressPlan,
@@ -246,26 +242,24 @@ pub enum InterfaceKind {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IpConfigurationPlan {
-    /// The name; `ipconfig1` and so on unless told.
+    /// The name; by default `ipconfig1` and so on.
     pub name: Option<String>,
     /// The private address.
     pub address: AddressPlan,
-    /// The family, for a configuration whose address does not say it; IPv4 unless told.
+    /// The family, for a configuration whose address does not say it; by default IPv4.
     pub version: Option<AddressVersion>,
-    /// Whether it is the primary one; the first is unless told.
+    /// Whether it is the primary one; by default the first is.
     pub primary: Option<bool>,
     /// Its public address.
     pub public_address: AddressPlan,
 }
 
-/// An address in a world file: `"auto"` takes the next free one, `"none"` gives none, anything else
-/// is the address.
-///
-/// Where nothing is written, private addresses are `auto` and public ones `none`.
+/// An address in a world file: `"auto"` is the next free one, `"none"` is none, anything else is
+/// the address. By default private addresses are `auto` and public ones `none`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub enum AddressPlan {
-    /// What the place where it stands does by itself.
+    /// The default of the field.
     #[default]
     Unsaid,
     /// The next free address.
@@ -294,7 +288,7 @@ impl TryFrom<String> for AddressPlan {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Machine {
-    /// The subscription it is in; the world's first unless told.
+    /// The subscription it is in; by default the world's first.
     pub subscription_id: Option<String>,
     /// The group it is in.
     pub resource_group: String,
@@ -302,10 +296,10 @@ pub struct Machine {
     pub virtual_machine: Option<String>,
     /// Its scale set, for an instance.
     pub scale_set: Option<String>,
-    /// Which instance: a Uniform instance's number, or the place in a Flexible set, from 0.
+    /// The instance: a Uniform instance's number, or the position in a Flexible set, from 0.
     pub instance: u32,
     /// The names of the principals that are its identities.
     pub identities: Vec<String>,
-    /// The cloud as instance metadata spells it; `AzurePublicCloud` unless told.
+    /// The cloud as instance metadata spells it; by default `AzurePublicCloud`.
     pub environment: Option<String>,
 }

@@ -1,47 +1,46 @@
-//! Who may ask: applications and managed identities, each with the actions it may do and where.
+//! Principals: applications and managed identities, with their permissions.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// Who a token is for. TOML: `[[principal]]`.
+/// A principal. TOML: `[[principal]]`.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Principal {
-    /// What the world calls it, and `[machine]` names it by.
+    /// Its name in the world file, to which `[machine]` refers.
     pub name: String,
-    /// The tenant; the world's own unless told.
+    /// The tenant; by default the world's own.
     #[serde(default)]
     pub tenant_id: String,
     /// The application (client) id.
     pub client_id: String,
-    /// The id of the service principal, which authorization errors name.
+    /// The id of the service principal, which authorization errors contain.
     pub object_id: String,
-    /// What it is.
+    /// Its kind.
     #[serde(default)]
     pub kind: PrincipalKind,
     /// The secret of an application.
     #[serde(default)]
     pub client_secret: Option<String>,
     /// The certificate, in PEM, that an application signs with. Its key must be RSA, as Entra ID
-    /// wants it.
+    /// requires.
     #[serde(default)]
     pub certificate: Option<String>,
-    /// The subject (`sub`) of tokens that an application or identity takes from another issuer:
-    /// workload identity.
+    /// The subject (`sub`) of accepted tokens of another issuer: workload identity.
     #[serde(default)]
     pub federated_subject: Option<String>,
     /// The ARM resource id of a user-assigned identity.
     #[serde(default)]
     pub resource_id: Option<String>,
-    /// The actions it may do, `*` for anything between (also slashes), compared without case; all
-    /// reads unless told.
+    /// The permitted actions, with `*` for any text (including slashes), compared
+    /// case-insensitively; by default all reads.
     #[serde(default = "all_reads")]
     pub actions: Vec<String>,
-    /// Actions taken away from those.
+    /// Actions that are excluded from those.
     #[serde(default)]
     pub not_actions: Vec<String>,
-    /// Where it may: `/`, a subscription's, a group's or a resource's id; everywhere unless told.
+    /// Where it may: `/`, a subscription's, a group's or a resource's id; by default everywhere.
     #[serde(default = "everywhere")]
     pub scope: String,
 }
@@ -54,8 +53,7 @@ fn everywhere() -> String {
     "/".to_owned()
 }
 
-// A world's secrets are pretend ones, but the tests that look for a leaked secret look at
-// everything that is printed.
+// A world's secrets are fake, but tests search all output for them.
 impl fmt::Debug for Principal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -80,16 +78,16 @@ pub enum PrincipalKind {
     /// An application's service principal: client secret, certificate or federated token.
     #[default]
     Application,
-    /// The identity that a machine was born with.
+    /// The system-assigned identity of a machine.
     SystemIdentity,
-    /// An identity that is a resource, lent to machines.
+    /// A user-assigned identity.
     UserAssignedIdentity,
 }
 
-/// Whose token came with a request, and what it may do.
+/// The principal of a request's token, with its permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The application (client) id, which stands for the client in authorization errors.
+    /// The application (client) id, which authorization errors contain.
     pub client_id: String,
     /// The object id.
     pub object_id: String,
@@ -101,8 +99,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A caller with what the principal may do now. Roles that change later do not reach it, so
-    /// make a new one for every request.
+    /// A caller with the principal's current permissions. Later changes don't apply to it, so
+    /// create one for every request.
     pub fn of(principal: &Principal) -> Self {
         Self {
             client_id: principal.client_id.clone(),
@@ -125,8 +123,7 @@ impl Caller {
                 .any(|pattern| matches(pattern, action))
     }
 
-    /// Whether the caller's own scope lies in or above `scope`: it can see that there is such a
-    /// thing.
+    /// Whether the caller's scope is in or above `scope`, so that it may see that `scope` exists.
     pub(crate) fn touches(&self, scope: &str) -> bool {
         self.covers(scope) || lies_within(&self.scope, scope)
     }
@@ -147,7 +144,7 @@ fn lies_within(inner: &str, outer: &str) -> bool {
     }
 }
 
-/// Whether `action` fits `pattern`, in which each `*` stands for any run of characters.
+/// Whether `action` matches `pattern`, in which each `*` matches any text.
 fn matches(pattern: &str, action: &str) -> bool {
     let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
     let mut parts = pattern.split('*');

@@ -1,8 +1,7 @@
-//! The resources of a pretend subscription: groups, scale sets, instances, virtual machines,
+//! The resources of a simulated subscription: groups, scale sets, instances, virtual machines,
 //! interfaces, public addresses.
 //!
-//! These are plain values. How they come to be is told in `generate`; how ARM shows them stands in
-//! [`crate::clouds::azure::arm`].
+//! These are plain values. `generate` creates them; [`crate::clouds::azure::arm`] serialises them.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,30 +11,30 @@ use serde::Deserialize;
 use super::plan::ScaleSetPlan;
 use super::subnet::Subnet;
 
-/// Tag names and values. ARM compares names without case, so a world should not have two that
-/// differ only in case.
+/// Tag names and values. ARM compares names case-insensitively, so no two should differ only in
+/// case.
 pub type Tags = BTreeMap<String, String>;
 
-/// One subscription with everything in it.
+/// One subscription with its resources.
 #[derive(Debug, Clone)]
 pub struct Subscription {
     /// The GUID.
     pub id: String,
-    /// What the Azure CLI shows.
+    /// The display name.
     pub display_name: String,
     /// In the order of listings.
     pub resource_groups: Vec<ResourceGroup>,
 }
 
 impl Subscription {
-    /// The group of that name, compared without case.
+    /// The group with this name, compared case-insensitively.
     pub fn resource_group(&self, name: &str) -> Option<&ResourceGroup> {
         self.resource_groups
             .iter()
             .find(|group| group.name.eq_ignore_ascii_case(name))
     }
 
-    /// The group of that name, compared without case.
+    /// The group with this name, compared case-insensitively.
     pub fn resource_group_mut(&mut self, name: &str) -> Option<&mut ResourceGroup> {
         self.resource_groups
             .iter_mut()
@@ -46,21 +45,21 @@ impl Subscription {
 /// One resource group.
 #[derive(Debug, Clone)]
 pub struct ResourceGroup {
-    /// The name, in the case in which it was made.
+    /// The name, in its original case.
     pub name: String,
-    /// The region of everything in it.
+    /// The region of its resources.
     pub location: String,
-    /// Tags of the group itself; nothing inherits them.
+    /// Tags of the group itself, which aren't inherited.
     pub tags: Tags,
-    /// Where private IPv4 addresses come from.
+    /// The range of private IPv4 addresses.
     pub subnet: Subnet,
-    /// Where private IPv6 addresses come from.
+    /// The range of private IPv6 addresses.
     pub subnet_v6: Subnet,
-    /// Where public addresses come from.
+    /// The range of public addresses.
     pub public_subnet: Subnet,
     /// Scale sets of both modes.
     pub scale_sets: Vec<ScaleSet>,
-    /// Plain virtual machines and the instances of Flexible sets.
+    /// Virtual machines, including the instances of Flexible sets.
     pub virtual_machines: Vec<VirtualMachine>,
     /// Interfaces, except those of Uniform instances.
     pub network_interfaces: Vec<NetworkInterface>,
@@ -69,28 +68,28 @@ pub struct ResourceGroup {
 }
 
 impl ResourceGroup {
-    /// The scale set of that name, compared without case.
+    /// The scale set with this name, compared case-insensitively.
     pub fn scale_set(&self, name: &str) -> Option<&ScaleSet> {
         self.scale_sets
             .iter()
             .find(|set| set.name.eq_ignore_ascii_case(name))
     }
 
-    /// The virtual machine of that name, compared without case.
+    /// The virtual machine with this name, compared case-insensitively.
     pub fn virtual_machine(&self, name: &str) -> Option<&VirtualMachine> {
         self.virtual_machines
             .iter()
             .find(|machine| machine.name.eq_ignore_ascii_case(name))
     }
 
-    /// The interface of that name, compared without case.
+    /// The interface with this name, compared case-insensitively.
     pub fn network_interface(&self, name: &str) -> Option<&NetworkInterface> {
         self.network_interfaces
             .iter()
             .find(|interface| interface.name.eq_ignore_ascii_case(name))
     }
 
-    /// The public address of that name, compared without case.
+    /// The public address with this name, compared case-insensitively.
     pub fn public_address(&self, name: &str) -> Option<&PublicAddress> {
         self.public_addresses
             .iter()
@@ -109,7 +108,7 @@ impl ResourceGroup {
     }
 }
 
-/// How the instances of a scale set are kept.
+/// The orchestration mode of a scale set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum OrchestrationMode {
     /// Instances are ordinary virtual machines (the default of new scale sets).
@@ -122,7 +121,7 @@ pub enum OrchestrationMode {
 }
 
 impl OrchestrationMode {
-    /// The word of `properties.orchestrationMode`.
+    /// The value of `properties.orchestrationMode`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Flexible => "Flexible",
@@ -140,12 +139,12 @@ pub struct ScaleSet {
     pub orchestration_mode: OrchestrationMode,
     /// Tags of the set itself.
     pub tags: Tags,
-    /// Uniform: the instances, and what is left of those that are gone. Flexible: always empty, see
-    /// [`ResourceGroup::members`].
+    /// Uniform: the instances, including deleted ones whose interfaces are still listed. Flexible:
+    /// always empty, see [`ResourceGroup::members`].
     pub instances: Vec<Instance>,
-    /// How a further instance is made.
+    /// The plan of further instances.
     pub plan: ScaleSetPlan,
-    /// How many instances were ever made: the next one's number.
+    /// The number of instances ever created, which is the next one's number.
     pub made: u32,
 }
 
@@ -158,17 +157,16 @@ pub struct Instance {
     pub tags: Tags,
     /// Availability zone.
     pub zone: Option<String>,
-    /// What the instance view says.
+    /// The power state in the instance view.
     pub power_state: PowerState,
-    /// The instance itself is gone (overprovisioned and deleted) and only its interfaces are still
-    /// listed, without `properties.primary`:
-    /// recorded in 2023 and 2025.
+    /// The instance was deleted (overprovisioning) and only its interfaces are still listed,
+    /// without `properties.primary`: recorded in 2023 and 2025.
     pub gone: bool,
     /// Its interfaces. Every instance has interfaces of the same names.
     pub network_interfaces: Vec<NetworkInterface>,
 }
 
-/// One virtual machine, plain or in a Flexible set.
+/// One virtual machine, possibly in a Flexible set.
 #[derive(Debug, Clone)]
 pub struct VirtualMachine {
     /// The name.
@@ -177,15 +175,15 @@ pub struct VirtualMachine {
     pub tags: Tags,
     /// Availability zone.
     pub zone: Option<String>,
-    /// What the instance view says.
+    /// The power state in the instance view.
     pub power_state: PowerState,
     /// The Flexible set it is an instance of; the set is always in the same resource group.
     pub scale_set: Option<String>,
-    /// Its interfaces, wherever they are.
+    /// Its interfaces, in any group.
     pub network_interfaces: Vec<InterfaceReference>,
 }
 
-/// A virtual machine's word on one of its interfaces.
+/// A virtual machine's reference to one of its interfaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InterfaceReference {
     /// The resource group of the interface, which need not be the machine's.
@@ -197,22 +195,22 @@ pub struct InterfaceReference {
     pub primary: Option<bool>,
 }
 
-/// What the instance view says of a machine.
+/// The power state of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PowerState {
-    /// On its way to running.
+    /// Becoming running.
     Starting,
-    /// Up.
+    /// Running.
     #[default]
     Running,
-    /// On its way to stopped.
+    /// Becoming stopped.
     Stopping,
-    /// Down, still paid for; it keeps its host.
+    /// Stopped, with its host still allocated.
     Stopped,
-    /// On its way to deallocated.
+    /// Becoming deallocated.
     Deallocating,
-    /// Down and off its host: interfaces keep their address and lose their MAC address.
+    /// Stopped without a host: interfaces keep their address and lose their MAC address.
     Deallocated,
 }
 
@@ -239,13 +237,12 @@ pub struct NetworkInterface {
     pub tags: Tags,
     /// Its IP configurations, the primary one first.
     pub ip_configurations: Vec<IpConfiguration>,
-    /// `properties.primary`: absent while the interface is attached to nothing, and on what is left
-    /// of an instance that is gone.
+    /// `properties.primary`: absent on unattached interfaces and on those of deleted instances.
     pub primary: Option<bool>,
     /// What it is attached to.
     pub attachment: Attachment,
-    /// Its machine is on a host. Without one the interface has neither MAC address nor domain name
-    /// suffix (recorded 2018).
+    /// Whether its machine has a host. Without one the interface has neither MAC address nor domain
+    /// name suffix (recorded 2018).
     pub on_host: bool,
 }
 
@@ -261,7 +258,7 @@ pub enum Attachment {
         /// The machine's name.
         name: String,
     },
-    /// The instance of a Uniform set that holds the interface.
+    /// An instance of a Uniform set.
     ScaleSetInstance,
     /// A private endpoint of that name in the same group.
     PrivateEndpoint(String),
@@ -276,14 +273,14 @@ pub enum Attachment {
 pub struct IpConfiguration {
     /// The name.
     pub name: String,
-    /// The private address. None is normal while a machine is made, and for the IPv6 half of an
-    /// interface whose subnet has no IPv6 range (recorded 2022).
+    /// The private address. It's absent while a machine is created, and in the IPv6 configuration
+    /// of an interface whose subnet has no IPv6 range (recorded 2022).
     pub private_address: Option<IpAddr>,
-    /// The family, which is known without an address too.
+    /// The family, known also without an address.
     pub version: AddressVersion,
     /// `properties.primary`; absent on IPv6 configurations without address.
     pub primary: Option<bool>,
-    /// The public address in front of it.
+    /// Its public address.
     pub public_address: Option<PublicAddressUse>,
 }
 
@@ -308,7 +305,7 @@ impl AddressVersion {
         }
     }
 
-    /// The word of `privateIPAddressVersion` and `publicIPAddressVersion`.
+    /// The value of `privateIPAddressVersion` and `publicIPAddressVersion`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::V4 => "IPv4",
@@ -317,10 +314,10 @@ impl AddressVersion {
     }
 }
 
-/// How an IP configuration comes by its public address.
+/// The public address of an IP configuration.
 #[derive(Debug, Clone)]
 pub enum PublicAddressUse {
-    /// A resource of its own.
+    /// A separate resource.
     Reference {
         /// The resource group of the public address.
         resource_group: String,
@@ -336,7 +333,7 @@ pub enum PublicAddressUse {
 pub struct PublicAddress {
     /// The name.
     pub name: String,
-    /// The address; none until it is given out (dynamic allocation and a machine that is off).
+    /// The address; `None` until it is allocated (dynamic allocation and a stopped machine).
     pub address: Option<IpAddr>,
     /// Tags.
     pub tags: Tags,

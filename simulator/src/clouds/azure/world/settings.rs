@@ -1,5 +1,4 @@
-//! How this pretend Azure behaves where the real one leaves a choice, or was seen to behave in more
-//! than one way.
+//! Settings for behaviour that Azure doesn't document or that was observed in several variants.
 
 use serde::Deserialize;
 
@@ -22,30 +21,30 @@ pub enum Listing {
     Resources,
 }
 
-/// Choices of a world. TOML: `[settings]`.
+/// The settings of a world. TOML: `[settings]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// How many things a page holds; 500 unless told. Azure documents no number.
+    /// How many things a page holds; by default 500. Azure documents no number.
     pub page_size: usize,
     /// Other sizes for some lists.
     pub page_sizes: PageSizes,
     /// Writes the port into `nextLink` (`https://management.azure.com:443/...`), which is the same
     /// origin.
     pub next_link_port: bool,
-    /// What the last page has for `nextLink`: nothing unless told.
+    /// `nextLink` of the last page; by default absent.
     pub last_next_link: LastNextLink,
-    /// Where pages without any thing and with a `nextLink` stand; nowhere unless told. ARM sends
+    /// Where pages without any thing and with a `nextLink` stand; by default nowhere. ARM sends
     /// such pages (recorded for the resource index).
     pub empty_pages: Option<EmptyPages>,
-    /// What the Uniform interface listing says of a Flexible set. A set can have its own.
+    /// The response of the Uniform interface listing for Flexible sets. A set can override it.
     pub uniform_listing_of_flexible: UniformListing,
-    /// What a VM list with `$filter` and `$expand=instanceView` gives; unless told the view alone,
-    /// as is reported.
+    /// The response of a VM list with `$filter` and `$expand=instanceView`; by default only the
+    /// view, as reported.
     pub expanded_list: ExpandedList,
-    /// What stands for no tags on an interface.
+    /// `tags` of an interface without tags.
     pub empty_tags: EmptyTags,
-    /// Names that the resource index does not show yet.
+    /// Names that the resource index doesn't have yet.
     pub index_lag: Vec<String>,
 }
 
@@ -66,7 +65,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How many things a page of that list holds: at least one.
+    /// The number of items on a page of this list, at least one.
     pub fn page_size(&self, listing: Listing) -> usize {
         let own = match listing {
             Listing::NetworkInterfaces => self.page_sizes.network_interfaces,
@@ -101,7 +100,7 @@ pub struct PageSizes {
     pub resources: Option<usize>,
 }
 
-/// What the last page has for `nextLink`; all three mean the end.
+/// `nextLink` of the last page; all three variants mean the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LastNextLink {
@@ -113,7 +112,7 @@ pub enum LastNextLink {
     Empty,
 }
 
-/// Where empty pages with a `nextLink` stand.
+/// The position of empty pages with a `nextLink`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EmptyPages {
@@ -125,8 +124,8 @@ pub enum EmptyPages {
     Between,
 }
 
-/// What `.../{set}/networkInterfaces`, which is for Uniform sets, says of a Flexible one. All were
-/// reported from the field.
+/// The response of `.../{set}/networkInterfaces`, which is for Uniform sets, for a Flexible one.
+/// All variants were reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UniformListing {
@@ -138,8 +137,8 @@ pub enum UniformListing {
     Conflict,
 }
 
-/// What a VM list gives for `$filter` together with `$expand=instanceView`. No recording of a full
-/// answer is known.
+/// The response of a VM list with `$filter` and `$expand=instanceView`. No recording of a full
+/// response is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExpandedList {
@@ -149,7 +148,7 @@ pub enum ExpandedList {
     ViewOnly,
 }
 
-/// What stands for no tags on an interface; all three were recorded.
+/// `tags` of an interface without tags; all three variants were recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EmptyTags {

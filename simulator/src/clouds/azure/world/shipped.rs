@@ -1,4 +1,4 @@
-//! The worlds that come with the simulator: `simulator/worlds/*.toml`, in the program itself.
+//! The worlds that ship with the simulator: `simulator/worlds/*.toml`, embedded in the binary.
 
 const WORLDS: &[(&str, &str)] = &[
     (
@@ -10,7 +10,7 @@ const WORLDS: &[(&str, &str)] = &[
     ("large", include_str!("../../../../worlds/large.toml")),
 ];
 
-/// The names, in the order in which a newcomer should look at them.
+/// The names, in order of complexity.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     WORLDS.iter().map(|(name, _)| *name)
 }

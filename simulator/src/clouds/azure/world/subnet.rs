@@ -1,14 +1,14 @@
-//! Where private and public addresses of a resource group come from.
+//! Address ranges of a resource group.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A range of addresses that are handed out one after another and never twice.
+/// A range of addresses that are allocated in order and never twice.
 ///
-/// The first four stay free and, for IPv4, the last, as in an Azure subnet: the first address given
-/// from `10.0.1.0/24` is `10.0.1.4`.
-/// ([Reserved addresses](https://learn.microsoft.com/azure/virtual-network/virtual-networks-faq))
+/// The first four are reserved and, for IPv4, the last, as in an Azure subnet: the first address of
+/// `10.0.1.0/24` is `10.0.1.4`. ([Reserved
+/// addresses](https://learn.microsoft.com/azure/virtual-network/virtual-networks-faq))
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subnet {
     network: IpAddr,
@@ -33,12 +33,12 @@ impl Subnet {
         self.prefix
     }
 
-    /// Keeps `address` from being handed out.
+    /// Reserves `address`.
     pub(crate) fn claim(&mut self, address: IpAddr) {
         self.claimed.insert(address);
     }
 
-    /// The next free address, or nothing when the range is used up.
+    /// The next free address; `None` when the range is exhausted.
     pub(crate) fn allocate(&mut self) -> Option<IpAddr> {
         loop {
             let (bits, kept) = match self.network {

@@ -1,4 +1,4 @@
-//! What is right and wrong with one join string, and what go-discover would have done with it.
+//! The problems of one join string, and what go-discover would do with it.
 
 use std::ffi::OsStr;
 
@@ -8,42 +8,41 @@ use cloud_autojoin::{ConfigProblem, ConfigString, Context, Error, ProviderSpec, 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// What is to be said of one join string.
+/// The result of checking one join string.
 #[derive(Serialize)]
-pub(crate) struct Judgement {
-    /// The string as given, that of a file on one line. It may hold a secret, and so may `values`
-    /// and `normalized`: they are for programs that gave the string.
+pub(crate) struct CheckReport {
+    /// The string as given; that of a file is on one line. May contain a secret, as may `values`
+    /// and `normalized`: these are for the program that passed the string.
     input: String,
     values: Map<String, Value>,
-    /// What the grammar says, in go-discover's words.
+    /// The syntax error, in go-discover's words.
     error: Option<String>,
     normalized: Option<String>,
-    /// What else is wrong; absent where the provider is not known here, or not even the grammar is
-    /// right.
-    problems: Option<Vec<Remark>>,
-    /// What is unwise, and wrong only where nothing but the right is allowed.
-    warnings: Vec<Remark>,
-    /// What go-discover makes of it, where that is known and not the same.
+    /// Problems beyond the syntax; `None` if the syntax is invalid or the provider unknown.
+    problems: Option<Vec<Diagnostic>>,
+    /// Problems that are errors only with `--strict`.
+    warnings: Vec<Diagnostic>,
+    /// What go-discover does differently, where known.
     go_discover: Vec<String>,
-    /// What people are told, which holds no secret.
+    /// The parts for the text output, without secrets.
     #[serde(skip)]
-    pub(super) shown: Shown,
+    pub(super) shown: TextParts,
 }
 
-/// The parts of a judgement that only people are told.
+/// The parts of a report that only the text output has.
 #[derive(Default)]
-pub(super) struct Shown {
-    /// The normalised string with secrets masked; none if there is none.
+pub(super) struct TextParts {
+    /// The normalised string with secrets masked.
     pub(super) string: Option<String>,
-    /// The problem of the grammar, the file or the provider.
-    pub(super) refusal: Option<Remark>,
-    /// What is looked for, of a string without problems.
+    /// The problem with the syntax, the file or the provider.
+    pub(super) refusal: Option<Diagnostic>,
+    /// What a string without problems searches for.
     pub(super) subject: Option<String>,
 }
 
-/// One thing to be said, and what to do about it.
+/// One problem, with a hint.
 #[derive(Serialize)]
-pub(super) struct Remark {
+pub(super) struct Diagnostic {
     #[serde(serialize_with = "none_if_empty")]
     key: String,
     pub(super) message: String,
@@ -58,7 +57,7 @@ fn none_if_empty<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::E
     }
 }
 
-impl From<ConfigProblem> for Remark {
+impl From<ConfigProblem> for Diagnostic {
     fn from(problem: ConfigProblem) -> Self {
         Self {
             key: problem.key.unwrap_or_default(),
@@ -68,7 +67,7 @@ impl From<ConfigProblem> for Remark {
     }
 }
 
-impl From<&Error> for Remark {
+impl From<&Error> for Diagnostic {
     fn from(error: &Error) -> Self {
         Self {
             key: String::new(),
@@ -78,8 +77,8 @@ impl From<&Error> for Remark {
     }
 }
 
-impl Judgement {
-    /// Judges a text.
+impl CheckReport {
+    /// Checks a join string.
     pub(super) fn of(text: &[u8], registry: &Registry, context: &Context) -> Self {
         let input = String::from_utf8_lossy(text).into_owned();
         match ConfigString::parse_bytes(text) {
@@ -88,7 +87,7 @@ impl Judgement {
         }
     }
 
-    /// Judges the string that words and files make together.
+    /// Checks the join string that arguments and files form together.
     pub(super) fn of_words(given: &[JoinArgument], registry: &Registry, context: &Context) -> Self {
         let texts: Vec<String> = given.iter().map(|given| given.text.clone()).collect();
         let input = texts.join(" ");
@@ -105,28 +104,28 @@ impl Judgement {
         }
     }
 
-    /// People are told by `refusal`, which has no word that may be a piece of a secret.
+    /// The report of a string with a syntax error; `refusal` repeats nothing that may be a secret.
     fn unparsed(input: String, error: &ParseError, refusal: Error) -> Self {
-        let mut judgement = Self::refused(input, error.to_string(), Remark::from(&refusal));
-        judgement.go_discover.push(match error.kind() {
+        let mut report = Self::refused(input, error.to_string(), Diagnostic::from(&refusal));
+        report.go_discover.push(match error.kind() {
             ParseErrorKind::EscapesNotUtf8 | ParseErrorKind::InputNotUtf8 { .. } => {
-                "takes it, with bytes that spell no character".to_owned()
+                "accepts it, with bytes that aren't UTF-8".to_owned()
             }
-            _ => "fails with the same words".to_owned(),
+            _ => "fails with the same message".to_owned(),
         });
-        judgement
+        report
     }
 
-    /// The judgement of a string that could not be read.
+    /// The report of a string that could not be read.
     pub(super) fn unreadable(word: &OsStr, error: &Error) -> Self {
         Self::refused(
             word.to_string_lossy().into_owned(),
             error.to_string(),
-            Remark::from(error),
+            Diagnostic::from(error),
         )
     }
 
-    fn refused(input: String, error: String, refusal: Remark) -> Self {
+    fn refused(input: String, error: String, refusal: Diagnostic) -> Self {
         Self {
             input,
             values: Map::new(),
@@ -135,9 +134,9 @@ impl Judgement {
             problems: None,
             warnings: Vec::new(),
             go_discover: Vec::new(),
-            shown: Shown {
+            shown: TextParts {
                 refusal: Some(refusal),
-                ..Shown::default()
+                ..TextParts::default()
             },
         }
     }
@@ -149,7 +148,7 @@ impl Judgement {
         registry: &Registry,
         context: &Context,
     ) -> Self {
-        let mut judgement = Self {
+        let mut report = Self {
             input,
             values: config
                 .iter()
@@ -160,17 +159,17 @@ impl Judgement {
             problems: None,
             warnings: Vec::new(),
             go_discover: Vec::new(),
-            shown: Shown::default(),
+            shown: TextParts::default(),
         };
         match registry.provider_of(config) {
-            Ok(spec) => judgement.judge_by(spec, config, given, registry, context),
-            // Nothing is known of any key, so none is shown.
-            Err(error) => judgement.shown.refusal = Some(Remark::from(&error)),
+            Ok(spec) => report.check_against(spec, config, given, registry, context),
+            // Which keys are secret is unknown, so none is shown.
+            Err(error) => report.shown.refusal = Some(Diagnostic::from(&error)),
         }
-        judgement
+        report
     }
 
-    fn judge_by(
+    fn check_against(
         &mut self,
         spec: &ProviderSpec,
         config: &ConfigString,
@@ -188,9 +187,9 @@ impl Judgement {
                 .problems()
                 .iter()
                 .cloned()
-                .map(|problem| Remark::from(join_string::located(problem, config, given, spec)))
+                .map(|problem| Diagnostic::from(join_string::located(problem, config, given, spec)))
                 .collect(),
-            Err(other) => vec![Remark::from(&other)],
+            Err(other) => vec![Diagnostic::from(&other)],
         });
         self.go_discover = spec
             .go_discover
@@ -199,40 +198,43 @@ impl Judgement {
         let unknown = join_string::unknown_keys(registry, config).unwrap_or_default();
         self.warnings.extend(unknown.into_iter().map(|mut problem| {
             problem.message.push_str(" is ignored");
-            Remark::from(problem)
+            Diagnostic::from(problem)
         }));
-        self.warnings.extend(open_secrets(spec, config, given));
+        self.warnings.extend(exposed_secrets(spec, config, given));
     }
 
-    /// Whether nothing is wrong with it; by `strict` also nothing unwise. A string of a provider
-    /// that is not known here is judged by its grammar, and whether that is enough is the caller's
-    /// affair.
+    /// Whether there is no problem; with `strict` no warning either. For an unknown provider only
+    /// the syntax can be checked; `grammar_is_enough` says whether that passes.
     pub(super) fn is_fine(&self, strict: bool, grammar_is_enough: bool) -> bool {
-        let is_judged = grammar_is_enough || self.shown.refusal.is_none();
+        let is_known = grammar_is_enough || self.shown.refusal.is_none();
         self.error.is_none()
             && self.problems().is_empty()
             && (!strict || self.warnings.is_empty())
-            && is_judged
+            && is_known
     }
 
-    /// What is wrong beyond the grammar.
-    pub(super) fn problems(&self) -> &[Remark] {
+    /// Problems beyond the syntax.
+    pub(super) fn problems(&self) -> &[Diagnostic] {
         self.problems.as_deref().unwrap_or_default()
     }
 
-    /// What is unwise.
-    pub(super) fn warnings(&self) -> &[Remark] {
+    /// Problems that are errors only with `--strict`.
+    pub(super) fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
     }
 
-    /// What go-discover makes of it.
+    /// What go-discover does differently.
     pub(super) fn go_discover(&self) -> &[String] {
         &self.go_discover
     }
 }
 
-/// Secrets that others may read, and how to keep them out.
-fn open_secrets(spec: &ProviderSpec, config: &ConfigString, given: &[JoinArgument]) -> Vec<Remark> {
+/// Warnings about secrets that other users can read.
+fn exposed_secrets(
+    spec: &ProviderSpec,
+    config: &ConfigString,
+    given: &[JoinArgument],
+) -> Vec<Diagnostic> {
     let keys = spec.keys.iter().filter(|key| key.secret).filter_map(|key| {
         Some((
             key,
@@ -240,7 +242,7 @@ fn open_secrets(spec: &ProviderSpec, config: &ConfigString, given: &[JoinArgumen
                 .find(|name| config.get(name).is_some_and(|value| !value.is_empty()))?,
         ))
     });
-    let judge = |(key, name): (&cloud_autojoin::KeySpec, &'static str)| {
+    let diagnose = |(key, name): (&cloud_autojoin::KeySpec, &'static str)| {
         let source = given.iter().find(|given| given.text.contains(name));
         let problem = match source.and_then(|source| source.file.as_ref()) {
             None => {
@@ -251,20 +253,20 @@ fn open_secrets(spec: &ProviderSpec, config: &ConfigString, given: &[JoinArgumen
                     .unwrap_or_default();
                 ConfigProblem::of_key(
                     name,
-                    format!("the secret in `{name}` is in the open: arguments show in lists of processes, and agents log the strings they are configured with"),
+                    format!("the secret in `{name}` is exposed: other users can see it in the process list, and agents log their join strings"),
                 )
                 .with_hint(format!(
-                    "{variable}keep the string in a file that the agent's user alone may read and write `@FILE`, or use an identity that needs no secret"
+                    "{variable}keep the string in a file that only the agent's user can read and pass `@FILE`, or use an identity without a secret"
                 ))
             }
             Some(file) if file.readable_by_all == Some(true) => {
                 let path = file.path.display();
-                ConfigProblem::of_key(name, format!("the secret in `{name}` is in the open: every user of this machine may read {path}"))
+                ConfigProblem::of_key(name, format!("the secret in `{name}` is exposed: every user of this machine can read {path}"))
                     .with_hint(format!("chmod o-r {path}"))
             }
             Some(_) => return None,
         };
-        Some(Remark::from(problem))
+        Some(Diagnostic::from(problem))
     };
-    keys.filter_map(judge).collect()
+    keys.filter_map(diagnose).collect()
 }

@@ -1,5 +1,4 @@
-//! One question to one or several clouds, from the words of the command line to the answers: what
-//! `addrs` and `explain` have in common.
+//! Runs the discoveries of a command line, for `addrs` and `explain`.
 
 use cloud_autojoin::file::FileKind;
 use cloud_autojoin::join_string::{self, JoinArgument};
@@ -8,22 +7,22 @@ use cloud_autojoin::{
     Call, Clock, ConfigError, ConfigString, Context, Detail, Env, Error, Provider, Registry, Result,
 };
 
-use crate::arguments::Question;
+use crate::arguments::QueryArguments;
 use crate::report::Reporter;
 use crate::status::Status;
 
-/// A source that was asked.
-pub(crate) struct Asked {
-    /// What came of it; its requests can be read also where it failed.
+/// The result of one join string.
+pub(crate) struct QueryResult {
+    /// The result with its requests, which are recorded also on failure.
     pub(crate) source: Source,
-    /// Its join string; `None` where it couldn't be read.
+    /// The join string; `None` if it couldn't be read.
     pub(crate) config: Option<ConfigString>,
     /// Whether it is the only join string of the command line.
     pub(crate) is_only: bool,
 }
 
-impl Question {
-    /// Which sources have to answer.
+impl QueryArguments {
+    /// Which sources must succeed.
     pub(crate) fn require(&self) -> Require {
         if self.any { Require::Any } else { Require::All }
     }
@@ -32,21 +31,24 @@ impl Question {
 /// Join strings with the arguments that they were read from.
 pub(crate) type Strings = Vec<(ConfigString, Vec<JoinArgument>)>;
 
-/// Asks every source, all at once; at least one. The time that reading an `@FILE` takes counts too.
-pub(crate) async fn ask(question: &Question, detail: Detail, reporter: &Reporter) -> Vec<Asked> {
+/// Runs one discovery for each join string, all at once, and returns at least one result. The time
+/// limit includes reading an `@FILE`.
+pub(crate) async fn run(
+    query: &QueryArguments,
+    detail: Detail,
+    reporter: &Reporter,
+) -> Vec<QueryResult> {
     let registry = Registry::compiled_in();
-    let call = Call::new(&Clock::system(), question.timeout.0).with_detail(detail);
-    match join_string::read_all(&question.words, FileKind::Any, &registry, &call).await {
-        Ok(strings) => {
-            ask_strings(strings, question, Env::Process, &registry, &call, reporter).await
-        }
-        Err(error) => not_asked(call, error),
+    let call = Call::new(&Clock::system(), query.timeout.0).with_detail(detail);
+    match join_string::read_all(&query.words, FileKind::Any, &registry, &call).await {
+        Ok(strings) => run_strings(strings, query, Env::Process, &registry, &call, reporter).await,
+        Err(error) => failed(call, error),
     }
 }
 
 /// What comes of a call that can't be made.
-pub(crate) fn not_asked(call: Call, error: Error) -> Vec<Asked> {
-    vec![Asked {
+pub(crate) fn failed(call: Call, error: Error) -> Vec<QueryResult> {
+    vec![QueryResult {
         source: Source::failed("the join string", call, error),
         config: None,
         is_only: true,
@@ -54,27 +56,27 @@ pub(crate) fn not_asked(call: Call, error: Error) -> Vec<Asked> {
 }
 
 /// Asks the sources of these join strings, which read their variables of `env`.
-pub(crate) async fn ask_strings(
+pub(crate) async fn run_strings(
     strings: Strings,
-    question: &Question,
+    query: &QueryArguments,
     env: Env,
     registry: &Registry,
     call: &Call,
     reporter: &Reporter,
-) -> Vec<Asked> {
-    ask_all(strings, question, env, registry, call, reporter)
+) -> Vec<QueryResult> {
+    query_sources(strings, query, env, registry, call, reporter)
         .await
-        .unwrap_or_else(|error| not_asked(call.clone(), error))
+        .unwrap_or_else(|error| failed(call.clone(), error))
 }
 
-async fn ask_all(
+async fn query_sources(
     strings: Strings,
-    question: &Question,
+    query: &QueryArguments,
     env: Env,
     registry: &Registry,
     call: &Call,
     reporter: &Reporter,
-) -> Result<Vec<Asked>> {
+) -> Result<Vec<QueryResult>> {
     let context = Context::builder()
         .env(env)
         .clock(call.clock().clone())
@@ -87,29 +89,21 @@ async fn ask_all(
             |spec| format!("provider `{}`", spec.name),
         );
         providers.push(
-            build(
-                &config,
-                &given,
-                registry,
-                &context,
-                question.strict,
-                reporter,
-            )
-            .map_err(|error| (label, error)),
+            build(&config, &given, registry, &context, query.strict, reporter)
+                .map_err(|error| (label, error)),
         );
         configs.push(config);
     }
-    // One that can't be built fails the whole before anything is sent; the others have no answer
-    // then.
-    if question.require() == Require::All && providers.iter().any(Result::is_err) {
+    // If one provider can't be built, the whole query fails before anything is sent.
+    if query.require() == Require::All && providers.iter().any(Result::is_err) {
         let mut failed = providers.iter().map(Result::is_err);
         configs.retain(|_| failed.next().unwrap_or_default());
     }
-    let sources = sources::discover_all(providers, question.require(), call).await;
+    let sources = sources::discover_all(providers, query.require(), call).await;
     Ok(sources
         .into_iter()
         .zip(configs)
-        .map(|(source, config)| Asked {
+        .map(|(source, config)| QueryResult {
             source,
             config: Some(config),
             is_only,
@@ -131,7 +125,7 @@ fn build(
         .map_err(|error| join_string::locate(error, config, given, registry))
 }
 
-/// Reports that several sources have no answer together.
+/// Reports that the query of several sources failed.
 pub(crate) fn report_failed(error: &SourcesError, reporter: &Reporter) -> Status {
     reporter.error(&error.to_string(), error.hint().as_deref());
     if error.is_nothing_matched() {
@@ -141,7 +135,7 @@ pub(crate) fn report_failed(error: &SourcesError, reporter: &Reporter) -> Status
     }
 }
 
-/// Warns of the sources that `--any` does without.
+/// Warns about the failed sources that `--any` allows.
 pub(crate) fn warn_of_failed(failed: &[(String, Error)], reporter: &Reporter) {
     for (label, error) in failed {
         let hint = error
@@ -155,8 +149,8 @@ pub(crate) fn warn_of_failed(failed: &[(String, Error)], reporter: &Reporter) {
     }
 }
 
-/// Warns of keys that the provider does not know, or makes an error of them. Strings are shared
-/// with agents that ignore such keys, so the default is the warning.
+/// Warns about unknown keys, or with `strict` returns an error. Strings are shared with agents that
+/// ignore such keys, so the default is a warning.
 pub(crate) fn check_unknown_keys(
     registry: &Registry,
     config: &ConfigString,

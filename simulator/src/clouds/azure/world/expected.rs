@@ -1,5 +1,4 @@
-//! What a test expects: the instances and addresses that there really are, found in the world
-//! itself and not through any answer.
+//! The expected results of tests: the instances and addresses of a world, independent of responses.
 
 use std::net::IpAddr;
 
@@ -10,9 +9,8 @@ use super::resource::{
 };
 
 impl World {
-    /// The names (Flexible) or numbers (Uniform) of the instances of the set, in the order of
-    /// listings; instances that are gone are left out.
-    /// Empty when there is no such set.
+    /// The names (Flexible) or numbers (Uniform) of the existing instances of the set, in the order
+    /// of listings. Empty when there is no such set.
     pub fn instances(&self, scale_set: &str) -> Vec<String> {
         match self.find_scale_set(scale_set) {
             Some((_, _, set)) if set.orchestration_mode == OrchestrationMode::Uniform => set
@@ -49,8 +47,8 @@ impl World {
             .unwrap_or_default()
     }
 
-    /// All private addresses of the resource, v4 and v6, sorted: of all interfaces, and of a set
-    /// for all its instances. Instances that are gone count for nothing.
+    /// All private addresses of the resource, v4 and v6, sorted: those of all interfaces, and for a
+    /// set of all existing instances.
     pub fn private_addresses(&self, resource: Named<'_>) -> Vec<IpAddr> {
         let interfaces: Vec<&NetworkInterface> = match resource {
             Named::ScaleSet(name) => match self.find_scale_set(name) {
