@@ -4,7 +4,7 @@ use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleForma
 use serde_json::json;
 
 use crate::arm::{
-    NETWORK_INTERFACES, PUBLIC_ADDRESSES, SCALE_SETS, UNIFORM_ADDRESSES, UNIFORM_INSTANCES,
+    Kind, NETWORK_INTERFACES, PUBLIC_ADDRESSES, SCALE_SETS, UNIFORM_ADDRESSES, UNIFORM_INSTANCES,
     UNIFORM_INTERFACES, VIRTUAL_MACHINES,
 };
 use crate::builder::AzureBuilder;
@@ -136,30 +136,8 @@ fn quoted(text: &str) -> String {
 /// The actions, each once, the most needed first.
 fn permissions(config: &AzureConfig) -> Permissions {
     let is_public = config.address_type.is_public();
-    let is_running = config.power_state == PowerState::Running;
-    let flexible = [
-        (
-            VIRTUAL_MACHINES,
-            "the virtual machines of a Flexible scale set",
-            true,
-        ),
-        (NETWORK_INTERFACES, "their network interfaces", true),
-        (PUBLIC_ADDRESSES, "the public addresses", is_public),
-    ];
-    let uniform = [
-        (
-            UNIFORM_INTERFACES,
-            "the network interfaces of a Uniform scale set",
-            true,
-        ),
-        (
-            UNIFORM_INSTANCES,
-            "its instances, to leave out those that are gone",
-            true,
-        ),
-        (UNIFORM_ADDRESSES, "their public addresses", is_public),
-    ];
-    let mut wanted = Vec::new();
+    let mut permissions = Permissions::new();
+    let wanted = &mut permissions;
     match &config.selection {
         Selection::ScaleSet {
             orchestration_mode,
@@ -167,53 +145,85 @@ fn permissions(config: &AzureConfig) -> Permissions {
             ..
         } => {
             if *orchestration_mode != Some(OrchestrationMode::Uniform) {
-                wanted.extend(flexible);
+                flexible(wanted, is_public);
             }
             if *orchestration_mode != Some(OrchestrationMode::Flexible) {
-                wanted.extend(uniform);
+                uniform(wanted, is_public);
             }
-            let has_tags = tags.as_ref();
-            let reason = if has_tags.is_some_and(|tags| tags.may_be_on(TagPlace::ScaleSet)) {
+            let tags = tags.as_ref();
+            let reason = if tags.is_some_and(|tags| tags.may_be_on(TagPlace::ScaleSet)) {
                 "the tags of the scale set"
             } else {
                 "to tell a scale set without instances from one that is not there"
             };
-            wanted.push((SCALE_SETS, reason, true));
+            add(wanted, SCALE_SETS, reason);
         }
         Selection::Tag { tags, .. } => {
             if tags.may_be_on(TagPlace::ScaleSet) {
-                wanted.push((SCALE_SETS, "the scale sets and their tags", true));
-                wanted.extend(flexible.into_iter().chain(uniform));
+                add(wanted, SCALE_SETS, "the scale sets and their tags");
+                flexible(wanted, is_public);
+                uniform(wanted, is_public);
             }
-            let on_instance = tags.may_be_on(TagPlace::Instance);
-            wanted.extend([
-                (
+            if tags.may_be_on(TagPlace::Instance) {
+                add(
+                    wanted,
                     VIRTUAL_MACHINES,
                     "the virtual machines and their tags",
-                    on_instance,
-                ),
-                (
-                    NETWORK_INTERFACES,
-                    "the network interfaces and their addresses",
-                    true,
-                ),
-                (
+                );
+            }
+            add(
+                wanted,
+                NETWORK_INTERFACES,
+                "the network interfaces and their addresses",
+            );
+            if config.power_state == PowerState::Running {
+                add(
+                    wanted,
                     VIRTUAL_MACHINES,
                     "whether a virtual machine is running",
-                    is_running,
-                ),
-                (PUBLIC_ADDRESSES, "the public addresses", is_public),
-            ]);
-        }
-    }
-    let mut permissions = Permissions::new();
-    for (kind, reason, _) in wanted.into_iter().filter(|(.., is_needed)| *is_needed) {
-        let action = format!("{}/read", kind.0);
-        if permissions.iter().all(|(known, _)| *known != action) {
-            permissions.push((action, reason));
+                );
+            }
+            if is_public {
+                add(wanted, PUBLIC_ADDRESSES, "the public addresses");
+            }
         }
     }
     permissions
+}
+
+fn flexible(wanted: &mut Permissions, is_public: bool) {
+    add(
+        wanted,
+        VIRTUAL_MACHINES,
+        "the virtual machines of a Flexible scale set",
+    );
+    add(wanted, NETWORK_INTERFACES, "their network interfaces");
+    if is_public {
+        add(wanted, PUBLIC_ADDRESSES, "the public addresses");
+    }
+}
+
+fn uniform(wanted: &mut Permissions, is_public: bool) {
+    add(
+        wanted,
+        UNIFORM_INTERFACES,
+        "the network interfaces of a Uniform scale set",
+    );
+    add(
+        wanted,
+        UNIFORM_INSTANCES,
+        "its instances, to leave out those that are gone",
+    );
+    if is_public {
+        add(wanted, UNIFORM_ADDRESSES, "their public addresses");
+    }
+}
+
+fn add(wanted: &mut Permissions, kind: Kind, reason: &'static str) {
+    let action = format!("{}/read", kind.0);
+    if wanted.iter().all(|(known, _)| *known != action) {
+        wanted.push((action, reason));
+    }
 }
 
 #[cfg(test)]

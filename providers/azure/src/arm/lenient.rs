@@ -5,80 +5,20 @@
 //! the other way round, and a value of any other kind counts as absent. What an absent field means
 //! is decided in `discover/`: an interface without addresses is an error there, not a shorter list.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-/// A value that is no list and no object.
-enum Scalar<'de> {
-    Absent,
-    Boolean(bool),
-    Unsigned(u64),
-    Text(Cow<'de, str>),
-}
-
-impl<'de> Deserialize<'de> for Scalar<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
-    }
-}
-
-struct ScalarVisitor;
-
-impl<'de> Visitor<'de> for ScalarVisitor {
-    type Value = Scalar<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Absent)
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Boolean(value))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Unsigned(value))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Text(value.to_string().into()))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Text(value.to_string().into()))
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Text(text.into()))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Scalar<'de>, E> {
-        Ok(Scalar::Text(text.to_owned().into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Scalar<'de>, A::Error> {
-        IgnoredAny.visit_seq(list).map(|_| Scalar::Absent)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Scalar<'de>, A::Error> {
-        IgnoredAny.visit_map(object).map(|_| Scalar::Absent)
-    }
-}
+use serde::de::{Deserializer, IgnoredAny};
+use serde_json::Value;
 
 /// Reads a text.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(match Scalar::deserialize(deserializer)? {
-        Scalar::Absent => None,
-        Scalar::Boolean(value) => Some(value.to_string()),
-        Scalar::Unsigned(value) => Some(value.to_string()),
-        Scalar::Text(text) => Some(text.into_owned()),
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Number(value) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     })
 }
 
@@ -98,32 +38,25 @@ pub(super) fn first_text<'de, D: Deserializer<'de>>(
 pub(super) fn boolean<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<bool>, D::Error> {
-    Ok(match Scalar::deserialize(deserializer)? {
-        Scalar::Boolean(value) => Some(value),
-        Scalar::Text(text) if text.trim().eq_ignore_ascii_case("true") => Some(true),
-        Scalar::Text(text) if text.trim().eq_ignore_ascii_case("false") => Some(false),
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Bool(value) => Some(value),
+        Value::String(text) => text.trim().to_ascii_lowercase().parse().ok(),
         _ => None,
     })
 }
 
 /// Reads a number that is not negative.
 pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    Ok(match Scalar::deserialize(deserializer)? {
-        Scalar::Unsigned(value) => Some(value),
-        Scalar::Text(text) => text.trim().parse().ok(),
-        Scalar::Boolean(_) | Scalar::Absent => None,
-    })
+    let text = text(deserializer)?;
+    Ok(text.and_then(|text| text.trim().parse().ok()))
 }
 
 /// Reads an address; an empty text is none.
 pub(super) fn address<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<AddressField>, D::Error> {
-    Ok(match Scalar::deserialize(deserializer)? {
-        Scalar::Text(text) => AddressField::parse(text.trim()),
-        Scalar::Unsigned(value) => Some(AddressField::Unreadable(value.to_string())),
-        Scalar::Boolean(_) | Scalar::Absent => None,
-    })
+    let text = text(deserializer)?;
+    Ok(text.and_then(|text| AddressField::parse(text.trim())))
 }
 
 /// Whether the field is there and not `null`.

@@ -8,13 +8,15 @@
 use std::collections::HashSet;
 
 use cloud_autojoin_core::{Discovery, Error, Exclusion, Finding, Node, Result};
+use futures::future::try_join_all;
 
 use super::candidate::Candidate;
 use super::completeness::Holes;
-use super::ip_configuration::{AddressRule, PublicAddresses};
+use super::ip_configuration::{PublicAddresses, public_address_ids};
+use super::lookup::look_up;
+use super::power_state;
 use super::query::Query;
-use super::{power_state, public_address};
-use crate::arm::ResourceId;
+use crate::arm::{PublicAddress, ResourceId, UNIFORM_ADDRESSES};
 use crate::keys::PROVIDER_NAME;
 use crate::select::PowerState;
 
@@ -22,7 +24,6 @@ use crate::select::PowerState;
 pub(super) struct Answer<'a> {
     query: Query<'a>,
     discovery: Discovery,
-    rule: AddressRule,
     waiting: Vec<Candidate>,
     taken: usize,
     /// The interfaces judged so far, where the same one may come by several ways.
@@ -39,7 +40,6 @@ impl<'a> Answer<'a> {
         Self {
             query,
             discovery: Discovery::new(PROVIDER_NAME, subject, query.call.detail()),
-            rule: AddressRule::of(query.config),
             waiting: Vec::new(),
             taken: 0,
             seen: None,
@@ -61,7 +61,7 @@ impl<'a> Answer<'a> {
             return;
         }
         self.taken += 1;
-        if self.rule.needs_public_addresses()
+        if self.query.config.address_type.is_public()
             || self.query.config.power_state == PowerState::Running
         {
             self.waiting.push(candidate);
@@ -71,7 +71,7 @@ impl<'a> Answer<'a> {
     }
 
     fn record(&mut self, candidate: Candidate, public: &PublicAddresses) {
-        match candidate.judged(self.rule, public) {
+        match candidate.judged(self.query.config, public) {
             Ok(node) => {
                 for reason in &node.excluded {
                     if let Exclusion::Incomplete { what } = reason {
@@ -152,8 +152,8 @@ impl<'a> Answer<'a> {
             }
             waiting = running;
         }
-        let public = if self.rule.needs_public_addresses() {
-            public_address::read(self.query, self.rule, &waiting).await?
+        let public = if self.query.config.address_type.is_public() {
+            public_addresses(self.query, &waiting).await?
         } else {
             PublicAddresses::new()
         };
@@ -175,6 +175,33 @@ impl<'a> Answer<'a> {
         }
         Ok(discovery)
     }
+}
+
+/// Reads the public addresses that `candidates` name: those of a Uniform set in one list, the
+/// others by id. One that is gone is left out.
+///
+/// # Errors
+///
+/// A list or an address that cannot be read.
+async fn public_addresses(query: Query<'_>, candidates: &[Candidate]) -> Result<PublicAddresses> {
+    let mut sets: HashSet<ResourceId> = HashSet::new();
+    let mut wanted: HashSet<ResourceId> = HashSet::new();
+    for candidate in candidates {
+        for id in public_address_ids(query.config, &candidate.interface) {
+            match id.set_of_instance() {
+                Some(set) => _ = sets.insert(set),
+                None => _ = wanted.insert(id.clone()),
+            }
+        }
+    }
+    let lists = sets.iter().map(|set| {
+        let request = query.requests().of_uniform_set(&UNIFORM_ADDRESSES, set);
+        query.list::<PublicAddress>(request).read_on(Vec::new())
+    });
+    let of_sets = try_join_all(lists).await?.into_iter().flatten();
+    let mut addresses: PublicAddresses = of_sets.map(|found| (found.id.clone(), found)).collect();
+    addresses.extend(look_up(query, wanted, None).await?);
+    Ok(addresses)
 }
 
 /// Where what was asked for is there, and is out by a rule of the query alone, says which.

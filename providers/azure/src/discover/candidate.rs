@@ -6,10 +6,10 @@ use std::sync::Arc;
 use cloud_autojoin_core::{Address, Exclusion, Finding, Node, Parent, Result};
 
 use super::completeness::incomplete;
-use super::ip_configuration::{AddressRule, PublicAddresses};
+use super::ip_configuration::{PublicAddresses, judge};
 use super::lookup::Found;
 use crate::arm::{NetworkInterface, Resource, ResourceId, Tags, VirtualMachine};
-use crate::select::OrchestrationMode;
+use crate::select::{AzureConfig, OrchestrationMode};
 
 /// The kind of a node that is an interface.
 const NETWORK_INTERFACE: &str = "network interface";
@@ -183,8 +183,8 @@ impl Candidate {
     /// # Errors
     ///
     /// The interface gives no address, and the answer leaves out whether it has one.
-    pub(super) fn judged(self, rule: AddressRule, public: &PublicAddresses) -> Result<Node> {
-        let (addresses, excluded) = rule.judge(&self.interface, public)?;
+    pub(super) fn judged(self, config: &AzureConfig, public: &PublicAddresses) -> Result<Node> {
+        let (addresses, excluded) = judge(config, &self.interface, public)?;
         let mut node = self.excluded(excluded);
         let address = |ip| {
             let address = Address::ip(ip).with_network_interface(node.name.clone());

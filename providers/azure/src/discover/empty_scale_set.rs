@@ -2,15 +2,21 @@
 //! refused.
 //!
 //! Azure answers the filter on a set that does not exist with an empty list, so an empty answer
-//! alone says nothing (recorded 2025): the set itself is read.
+//! alone says nothing (recorded 2025): the set itself is read. Where it is not there, the sets that
+//! are tell what was probably meant.
 
+use std::time::Duration;
+
+use cloud_autojoin_core::config::key::nearest_name;
 use cloud_autojoin_core::{Error, Finding, Result};
 
 use super::candidate::Resolved;
 use super::query::Query;
-use super::suggestion::with_suggestion;
-use crate::arm::{ResourceId, ScaleSet, is_not_found, is_scope_missing};
+use crate::arm::{ResourceId, ScaleSet, is_not_found, is_scope_missing, name_key, same_name};
 use crate::select::OrchestrationMode;
+
+/// How long a look-up may take that only explains.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a path without members ended: it was answered, or it failed, which matters only if the set
 /// is of this path's mode; `None`: it was not asked.
@@ -126,5 +132,68 @@ fn is_outage(end: &PathEnd) -> bool {
         Some(Ok(())) => false,
         Some(Err(Error::Api(error))) => matches!(error.status(), 401 | 408 | 429 | 500..),
         Some(Err(_)) | None => true,
+    }
+}
+
+/// The error that there is no such set, with the name of the one that was probably meant: of the
+/// same name in another group, or of a similar one in this group.
+///
+/// The scale sets of the subscription are listed for it. When the list fails, the error is returned
+/// as it is.
+pub(super) async fn with_suggestion(query: Query<'_>, set: &ResourceId, error: Error) -> Error {
+    let Error::Api(error) = error else {
+        return error;
+    };
+    let query = Query {
+        call: &query.call.within(PATIENCE),
+        ..query
+    };
+    let mut there: Vec<ResourceId> = Vec::new();
+    let listed = query.each(&[], |set: ScaleSet| there.push(set.id)).await;
+    let Some(meant) = listed.ok().and_then(|()| suggestion(set, &there)) else {
+        return Error::Api(error);
+    };
+    let hint = error.hint().map(|hint| format!("{hint}; "));
+    let hint = hint.unwrap_or_default() + &meant;
+    error.with_hint(hint).into()
+}
+
+fn suggestion(set: &ResourceId, there: &[ResourceId]) -> Option<String> {
+    let group_of = |id: &ResourceId| id.resource_group().unwrap_or_default().to_owned();
+    if let Some(id) = there.iter().find(|id| same_name(id.name(), set.name())) {
+        let (name, group) = (id.name(), group_of(id));
+        return Some(format!(
+            "there is a scale set `{name}` in resource group `{group}`"
+        ));
+    }
+    let group = group_of(set);
+    let in_group = there.iter().filter(|id| same_name(&group_of(id), &group));
+    let spelled = in_group.map(|id| (name_key(id.name()).replace('-', "_"), id));
+    let spelled: Vec<(String, &ResourceId)> = spelled.collect();
+    let nearest = nearest_name(set.name(), spelled.iter().map(|(name, _)| name.as_str()))?;
+    let (_, id) = spelled.iter().find(|(name, _)| name == nearest)?;
+    Some(format!("did you mean `{}`?", id.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_name_elsewhere_comes_before_a_similar_one_here() {
+        let there = [("prod", "web-servers"), ("prod", "db"), ("Test", "WEB")]
+            .map(|(group, name)| ResourceId::scale_set("s", group, name));
+        let meant =
+            |group: &str, name: &str| suggestion(&ResourceId::scale_set("s", group, name), &there);
+        assert_eq!(
+            meant("prod", "web").as_deref(),
+            Some("there is a scale set `WEB` in resource group `Test`")
+        );
+        assert_eq!(
+            meant("PROD", "web-sevrers").as_deref(),
+            Some("did you mean `web-servers`?")
+        );
+        assert_eq!(meant("test", "web-sevrers"), None);
+        assert_eq!(meant("prod", "something-else"), None);
     }
 }

@@ -11,174 +11,155 @@ use cloud_autojoin_provider_kit::AddressScope;
 
 use super::completeness::incomplete;
 use crate::arm::{AddressField, IpConfiguration, NetworkInterface, PublicAddress, ResourceId};
-use crate::select::{AddressType, AzureConfig, Interfaces};
+use crate::select::{AzureConfig, Interfaces};
 
 /// The public addresses that IP configurations name.
 pub(super) type PublicAddresses = HashMap<ResourceId, PublicAddress>;
 
-/// Which addresses of an interface count.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct AddressRule {
-    address_type: AddressType,
-    interfaces: Interfaces,
+/// The resources whose public addresses [`judge`] will ask for.
+pub(super) fn public_address_ids<'a>(
+    config: &AzureConfig,
+    interface: &'a NetworkInterface,
+) -> impl Iterator<Item = &'a ResourceId> + use<'a> {
+    let configurations = configurations(config, interface).into_iter();
+    let ids = configurations.filter_map(|found| found.properties.public_address.as_ref());
+    ids.filter(|id| !id.is_empty())
 }
 
-impl AddressRule {
-    /// The rule of a configured provider.
-    pub(super) fn of(config: &AzureConfig) -> Self {
-        Self {
-            address_type: config.address_type,
-            interfaces: config.interfaces,
-        }
+/// The addresses of `interface` that count, and why others do not.
+///
+/// With `interfaces=primary` these are those of the primary interface: of each family the
+/// primary IP configuration, or the first where none is marked (IPv6 never is).
+///
+/// # Errors
+///
+/// The interface gives no address, and the answer leaves out whether it has one.
+pub(super) fn judge(
+    config: &AzureConfig,
+    interface: &NetworkInterface,
+    public: &PublicAddresses,
+) -> Result<(Vec<IpAddr>, Vec<Exclusion>), Error> {
+    // Unattached interfaces have no `primary`; only a plain `false` makes a secondary one.
+    if config.interfaces == Interfaces::Primary && interface.properties.primary == Some(false) {
+        return Ok((Vec::new(), vec![Exclusion::NotPrimary]));
     }
-
-    /// Whether public addresses must be looked up first.
-    pub(super) fn needs_public_addresses(self) -> bool {
-        self.address_type.is_public()
+    let incomplete = |what: &str| {
+        let operation = format!(
+            "find the addresses of network interface `{}` in resource group `{}`",
+            interface.name(),
+            interface.id.resource_group().unwrap_or_default()
+        );
+        Err(incomplete(operation, what))
+    };
+    // Azure knows no interface without one.
+    let all = &interface.properties.ip_configurations;
+    if all.is_empty() {
+        return incomplete("it has no IP configurations");
     }
-
-    /// The resources whose public addresses [`AddressRule::judge`] will ask for.
-    pub(super) fn public_address_ids(
-        self,
-        interface: &NetworkInterface,
-    ) -> impl Iterator<Item = &ResourceId> {
-        let configurations = self.configurations(interface).into_iter();
-        let ids = configurations.filter_map(|found| found.properties.public_address.as_ref());
-        ids.filter(|id| !id.is_empty())
+    let scope = if config.address_type.is_public() {
+        AddressScope::Public
+    } else {
+        AddressScope::Private
+    };
+    let (mut addresses, mut excluded) = (Vec::new(), Vec::new());
+    let configurations = configurations(config, interface);
+    if configurations.len() < all.len() {
+        excluded.push(Exclusion::NotPrimary);
     }
-
-    /// The addresses of `interface` that count, and why others do not.
-    ///
-    /// With `interfaces=primary` these are those of the primary interface: of each family the
-    /// primary IP configuration, or the first where none is marked (IPv6 never is).
-    ///
-    /// # Errors
-    ///
-    /// The interface gives no address, and the answer leaves out whether it has one.
-    pub(super) fn judge(
-        self,
-        interface: &NetworkInterface,
-        public: &PublicAddresses,
-    ) -> Result<(Vec<IpAddr>, Vec<Exclusion>), Error> {
-        // Unattached interfaces have no `primary`; only a plain `false` makes a secondary one.
-        if self.interfaces == Interfaces::Primary && interface.properties.primary == Some(false) {
-            return Ok((Vec::new(), vec![Exclusion::NotPrimary]));
-        }
-        let incomplete = |what: &str| {
-            let operation = format!(
-                "find the addresses of network interface `{}` in resource group `{}`",
-                interface.name(),
-                interface.id.resource_group().unwrap_or_default()
-            );
-            Err(incomplete(operation, what))
+    for configuration in configurations {
+        let reason = match address(config, configuration, public) {
+            Ok(address) if config.address_type.includes(address, scope) => {
+                addresses.push(address);
+                continue;
+            }
+            Ok(address) => Exclusion::OtherAddressType {
+                found: address.to_string(),
+                wanted: config.address_type.word().to_owned(),
+            },
+            Err(reason) => reason,
         };
-        // Azure knows no interface without one.
-        let all = &interface.properties.ip_configurations;
-        if all.is_empty() {
-            return incomplete("it has no IP configurations");
+        if !excluded.contains(&reason) {
+            excluded.push(reason);
         }
-        let scope = if self.address_type.is_public() {
-            AddressScope::Public
-        } else {
-            AddressScope::Private
-        };
-        let (mut addresses, mut excluded) = (Vec::new(), Vec::new());
-        let configurations = self.configurations(interface);
-        if configurations.len() < all.len() {
-            excluded.push(Exclusion::NotPrimary);
-        }
-        for configuration in configurations {
-            let reason = match self.address(configuration, public) {
-                Ok(address) if self.address_type.includes(address, scope) => {
-                    addresses.push(address);
-                    continue;
-                }
-                Ok(address) => Exclusion::OtherAddressType {
-                    found: address.to_string(),
-                    wanted: self.address_type.word().to_owned(),
-                },
-                Err(reason) => reason,
-            };
-            if !excluded.contains(&reason) {
-                excluded.push(reason);
+    }
+    if addresses.is_empty() {
+        for reason in &excluded {
+            if let Exclusion::Incomplete { what } = reason {
+                return incomplete(what);
             }
         }
-        if addresses.is_empty() {
-            for reason in &excluded {
-                if let Exclusion::Incomplete { what } = reason {
-                    return incomplete(what);
-                }
-            }
-            // The node is counted by its first reason: "not primary" says nothing of the
-            // configuration that is.
-            excluded.sort_by_key(|reason| *reason == Exclusion::NotPrimary);
-        }
-        Ok((addresses, excluded))
+        // The node is counted by its first reason: "not primary" says nothing of the
+        // configuration that is.
+        excluded.sort_by_key(|reason| *reason == Exclusion::NotPrimary);
     }
+    Ok((addresses, excluded))
+}
 
-    fn configurations(self, interface: &NetworkInterface) -> Vec<&IpConfiguration> {
-        let all = &interface.properties.ip_configurations;
-        if self.interfaces == Interfaces::All {
-            return all.iter().collect();
-        }
-        let primary = |v6: bool| {
-            let mut family =
-                all.iter()
-                    .filter(move |configuration| match configuration.private_address() {
-                        Some(AddressField::Address(address)) => address.is_ipv6() == v6,
-                        Some(AddressField::Block(..)) => false,
-                        Some(AddressField::Unreadable(_)) | None => !v6,
-                    });
-            let is_marked = |found: &&IpConfiguration| found.properties.primary == Some(true);
-            family.clone().find(is_marked).or_else(|| family.next())
-        };
-        [primary(false), primary(true)]
-            .into_iter()
-            .flatten()
-            .collect()
+fn configurations<'a>(
+    config: &AzureConfig,
+    interface: &'a NetworkInterface,
+) -> Vec<&'a IpConfiguration> {
+    let all = &interface.properties.ip_configurations;
+    if config.interfaces == Interfaces::All {
+        return all.iter().collect();
     }
+    let primary = |v6: bool| {
+        let mut family =
+            all.iter()
+                .filter(move |configuration| match configuration.private_address() {
+                    Some(AddressField::Address(address)) => address.is_ipv6() == v6,
+                    Some(AddressField::Block(..)) => false,
+                    Some(AddressField::Unreadable(_)) | None => !v6,
+                });
+        let is_marked = |found: &&IpConfiguration| found.properties.primary == Some(true);
+        family.clone().find(is_marked).or_else(|| family.next())
+    };
+    [primary(false), primary(true)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
 
-    fn address(
-        self,
-        configuration: &IpConfiguration,
-        public: &PublicAddresses,
-    ) -> Result<IpAddr, Exclusion> {
-        let incomplete = |what: String| Err(Exclusion::Incomplete { what: what.into() });
-        let name = configuration.name();
-        if configuration.is_blank() {
-            return incomplete(format!("its IP configuration `{name}` has no properties"));
-        }
-        let (found, none) = if self.address_type.is_public() {
-            let Some(id) = &configuration.properties.public_address else {
-                return Err(Exclusion::Other("no public address".into()));
-            };
-            if id.is_empty() {
-                return incomplete(format!(
-                    "its IP configuration `{name}` names a public address without an id"
-                ));
-            }
-            let found = public.get(id);
-            if found.is_some_and(PublicAddress::is_blank) {
-                let name = id.name();
-                return incomplete(format!("the public address `{name}` has no properties"));
-            }
-            (
-                found.and_then(|public| public.properties.ip_address.clone()),
-                Exclusion::Other("its public address is not given out yet".into()),
-            )
-        } else {
-            (configuration.private_address(), Exclusion::NoAddress)
+fn address(
+    config: &AzureConfig,
+    configuration: &IpConfiguration,
+    public: &PublicAddresses,
+) -> Result<IpAddr, Exclusion> {
+    let incomplete = |what: String| Err(Exclusion::Incomplete { what: what.into() });
+    let name = configuration.name();
+    if configuration.is_blank() {
+        return incomplete(format!("its IP configuration `{name}` has no properties"));
+    }
+    let (found, none) = if config.address_type.is_public() {
+        let Some(id) = &configuration.properties.public_address else {
+            return Err(Exclusion::Other("no public address".into()));
         };
-        match found {
-            Some(AddressField::Address(address)) => Ok(address),
-            Some(block @ AddressField::Block(..)) => Err(Exclusion::AddressBlock {
-                block: block.to_string(),
-            }),
-            Some(AddressField::Unreadable(text)) => incomplete(format!(
-                "`{text}` of its IP configuration `{name}` is no IP address"
-            )),
-            None => Err(none),
+        if id.is_empty() {
+            return incomplete(format!(
+                "its IP configuration `{name}` names a public address without an id"
+            ));
         }
+        let found = public.get(id);
+        if found.is_some_and(PublicAddress::is_blank) {
+            let name = id.name();
+            return incomplete(format!("the public address `{name}` has no properties"));
+        }
+        (
+            found.and_then(|public| public.properties.ip_address.clone()),
+            Exclusion::Other("its public address is not given out yet".into()),
+        )
+    } else {
+        (configuration.private_address(), Exclusion::NoAddress)
+    };
+    match found {
+        Some(AddressField::Address(address)) => Ok(address),
+        Some(block @ AddressField::Block(..)) => Err(Exclusion::AddressBlock {
+            block: block.to_string(),
+        }),
+        Some(AddressField::Unreadable(text)) => incomplete(format!(
+            "`{text}` of its IP configuration `{name}` is no IP address"
+        )),
+        None => Err(none),
     }
 }
 
@@ -187,6 +168,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::select::{AddressType, Selection};
 
     // shape: recorded azure-cli test_vm_create_existing_nic (dual stack, no IPv6 address), 2023,
     // and test_vm_create_multi_nics
@@ -195,6 +177,14 @@ mod tests {
         {"properties":{"privateIPAddress":"10.0.0.4","primary":true,"publicIPAddress":{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/publicIPAddresses/p"}}},
         {"properties":{"privateIPAddress":"2001:db8::4","privateIPAddressVersion":"IPv6"}},
         {"properties":{"privateIPAddressVersion":"IPv6"}}]}}"#;
+
+    fn config(address_type: AddressType, interfaces: Interfaces) -> AzureConfig {
+        AzureConfig {
+            address_type,
+            interfaces,
+            ..AzureConfig::new("s", Selection::scale_set("g", "web"))
+        }
+    }
 
     fn judge(
         json: &str,
@@ -210,12 +200,8 @@ mod tests {
             ),
             public,
         )]);
-        let (addresses, excluded) = AddressRule {
-            address_type,
-            interfaces,
-        }
-        .judge(&interface, &public)
-        .unwrap();
+        let config = config(address_type, interfaces);
+        let (addresses, excluded) = super::judge(&config, &interface, &public).unwrap();
         (
             addresses.iter().map(ToString::to_string).collect(),
             excluded.iter().map(ToString::to_string).collect(),
@@ -327,11 +313,8 @@ mod tests {
             ),
         ] {
             let interface: NetworkInterface = serde_json::from_str(json).unwrap();
-            let rule = AddressRule {
-                address_type: AddressType::Private,
-                interfaces: Interfaces::All,
-            };
-            let error = rule.judge(&interface, &HashMap::new()).unwrap_err();
+            let config = config(AddressType::Private, Interfaces::All);
+            let error = super::judge(&config, &interface, &HashMap::new()).unwrap_err();
             assert!(error.to_string().contains(what), "{json}: {error}");
         }
     }

@@ -41,20 +41,20 @@ pub(super) async fn resolve(
         && let Some(known) = query.caches.mode(set)
     {
         match attempt(query, set, Some(known), instance_tags).await? {
-            Attempt::Members(resolved) => return Ok(resolved),
+            Ok(resolved) => return Ok(resolved),
             // The set was emptied, or made anew in the other mode: all is asked again.
-            Attempt::Neither(mut ends) => match ends.take(|error| !is_not_found(error)) {
+            Err(mut ends) => match ends.take(|error| !is_not_found(error)) {
                 Some(error) => return Err(error),
                 None => query.caches.keep_mode(set, None),
             },
         }
     }
     match attempt(query, set, mode, instance_tags).await? {
-        Attempt::Members(resolved) => {
+        Ok(resolved) => {
             query.caches.keep_mode(set, resolved.mode);
             Ok(resolved)
         }
-        Attempt::Neither(ends) => empty_scale_set::explain(query, set, ends).await,
+        Err(ends) => empty_scale_set::explain(query, set, ends).await,
     }
 }
 
@@ -71,17 +71,12 @@ pub(super) async fn resolve_listed(
     instance_tags: bool,
 ) -> Result<Resolved> {
     match attempt(query, set, mode, instance_tags).await? {
-        Attempt::Members(resolved) => Ok(resolved),
-        Attempt::Neither(mut ends) => {
+        Ok(resolved) => Ok(resolved),
+        Err(mut ends) => {
             let failure = ends.take(|error| !is_not_found(error));
             failure.map_or_else(|| Ok(Resolved::default()), Err)
         }
     }
-}
-
-enum Attempt {
-    Members(Resolved),
-    Neither(PathEnds),
 }
 
 /// A list that was read to the first page with a member, or that has none; and the rest of it.
@@ -93,12 +88,13 @@ enum Race<'a> {
     Neither(PathEnds),
 }
 
+/// The members, or how both paths ended without any.
 async fn attempt(
     query: Query<'_>,
     set: &ResourceId,
     mode: Option<OrchestrationMode>,
     instance_tags: bool,
-) -> Result<Attempt> {
+) -> Result<Result<Resolved, PathEnds>> {
     let requests = query.requests();
     let asks = |path| mode.is_none_or(|mode| mode == path);
     let race = async {
@@ -145,16 +141,18 @@ async fn attempt(
         Either::Left((race, interfaces)) => (race, Either::Left(interfaces)),
         Either::Right((interfaces, race)) => (race.await, Either::Right(ready(interfaces))),
     };
-    Ok(match race {
-        Race::Neither(ends) => Attempt::Neither(ends),
+    match race {
+        Race::Neither(ends) => Ok(Err(ends)),
         Race::Flexible(opened) => {
-            Attempt::Members(flexible::resolve(query, set, opened, interfaces).await?)
+            let resolved = flexible::resolve(query, set, opened, interfaces).await;
+            resolved.map(Ok)
         }
         Race::Uniform(opened) => {
             drop(interfaces);
-            Attempt::Members(uniform::resolve(query, set, opened, instance_tags).await?)
+            let resolved = uniform::resolve(query, set, opened, instance_tags).await;
+            resolved.map(Ok)
         }
-    })
+    }
 }
 
 /// Reads the list to the first page with a member: where a filter was lost, other machines may come

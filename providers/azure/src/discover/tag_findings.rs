@@ -3,8 +3,8 @@
 
 use cloud_autojoin_core::Finding;
 
+use super::empty_scale_set::PATIENCE;
 use super::query::Query;
-use super::suggestion::PATIENCE;
 use super::tag_index::{PLACES, place_of};
 use super::tag_match::with_place;
 use super::tags::TagSearch;
