@@ -1,18 +1,21 @@
 //! From options to the calls: log in to both APIs, find what has the tag, read it, log out.
 
-use std::collections::HashSet;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud_autojoin_core::config::Value;
-use cloud_autojoin_core::http::{Request, RetryPolicy};
+use cloud_autojoin_core::http::{JsonResponse, Request, ResponseClass, RetryPolicy};
 use cloud_autojoin_core::{
-    ApiError, Call, ConfigProblem, ConfigString, Context, DecodeError, Discovery, Finding,
-    Provider, Result, RoleDocument, RoleFormat, Secret,
+    ApiError, Call, ConfigProblem, ConfigString, Context, DecodeError, Discovery, Exclusion,
+    Finding, Node, Provider, Result, RoleDocument, RoleFormat, Secret,
 };
 use cloud_autojoin_provider_kit::auth::StaticHeader;
-use cloud_autojoin_provider_kit::{ApiClient, Options, PowerState, keys};
+use cloud_autojoin_provider_kit::go_discover::{When, differences};
+use cloud_autojoin_provider_kit::{
+    AddressType, ApiClient, Options, Places, Selection, TagFilter, keys,
+};
 use http::Method;
 use http::header::{HeaderName, HeaderValue};
 use url::Url;
@@ -21,7 +24,7 @@ use crate::keys::{
     ADDRESS_TYPE, CATEGORY_NAME, DATACENTER, FOLDER, HOST, INSECURE_SSL, PASSWORD, POWER_STATE,
     TAG, TAG_NAME, TIMEOUT, USER,
 };
-use crate::rest::{Tagging, Unknown, VSphereApi, Wrapped};
+use crate::rest::{Paths, Reply, Tagging, VSphereApi};
 use crate::select::Conditions;
 use crate::soap::Session;
 
@@ -42,8 +45,11 @@ pub struct VSphere {
     /// Pairs of category and tag; the first is that of the required keys.
     tags: Vec<(String, String)>,
     conditions: Conditions,
+    selection: Selection,
     timeout: Duration,
     is_insecure: bool,
+    /// Whether the server has no `/api`.
+    is_old: AtomicBool,
 }
 
 /// Builds the provider from its options. Sends nothing.
@@ -54,16 +60,18 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     let (user, password) = (options.text(&USER), options.secret(&PASSWORD));
     let tag = options.text(&CATEGORY_NAME).zip(options.text(&TAG_NAME));
     let further = options.family(&TAG);
+    let address_type = options.word(&ADDRESS_TYPE, |word| Some(word.to_owned()));
+    let address_type = address_type.unwrap_or_default();
     let conditions = Conditions {
-        datacenters: options.list(&DATACENTER),
         folder: options.text(&FOLDER),
-        address_type: options
-            .word(&ADDRESS_TYPE, |word| Some(word.to_owned()))
-            .unwrap_or_default(),
-        power_state: options
-            .word(&POWER_STATE, PowerState::from_word)
-            .unwrap_or_default(),
+        has_any_range: address_type.starts_with("any"),
     };
+    let mut selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE)
+        .with_tags(TagFilter::of_names(further.iter().map(shown)))
+        .with_places(Places::new("datacenter", options.list(&DATACENTER)));
+    // Where any range counts, every address is as good as a private one.
+    let word = address_type.replace("any", "private");
+    selection.address_type = AddressType::from_word(&word).unwrap_or_default();
     let timeout = options.duration(&TIMEOUT);
     let is_insecure = options.boolean(&INSECURE_SSL);
     options.check()?;
@@ -81,10 +89,17 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
             password: password?,
             tags,
             conditions,
+            selection,
             timeout: timeout?,
             is_insecure,
+            is_old: AtomicBool::new(false),
         }) as Box<dyn Provider>)
     })
+}
+
+/// A tag as `CATEGORY/TAG`.
+fn shown((category, tag): &(String, String)) -> String {
+    format!("{category}/{tag}")
 }
 
 /// `HOST` or `HOST:PORT`; a URL too, as where go-discover pastes it between `https://` and `/sdk`.
@@ -145,7 +160,7 @@ impl Provider for VSphere {
                 session.logout(soon).await;
             }
         };
-        tokio::join!(logout(&rest, soon), end());
+        tokio::join!(logout(&rest, self.paths(), soon), end());
         soap?;
         found
     }
@@ -164,21 +179,31 @@ impl VSphere {
         };
         let basic =
             StaticHeader::basic(PASSWORD.name, &self.user, &self.password).map_err(refused)?;
-        let request = session_request(&self.client, operation).with_method(Method::POST);
-        let request = request.header(
-            HeaderName::from_static("vmware-use-header-authn"),
-            HeaderValue::from_static("true"),
-        );
-        let session: Wrapped<String> = self
-            .client
-            .clone()
-            .with_authorizer(basic)
-            .json(request, call)
-            .await?;
-        Ok(self.client.clone().with_authorizer(
-            StaticHeader::header(PASSWORD.name, SESSION, &Secret::new(session.value))
-                .map_err(refused)?,
-        ))
+        let client = self.client.clone().with_authorizer(basic);
+        let request = session_request(&client, self.paths(), operation).with_method(Method::POST);
+        let session: Reply<String> = match client.answer(&request, call).await? {
+            JsonResponse::Failure(response)
+                if response.class == ResponseClass::NotFound && self.paths() == Paths::Api =>
+            {
+                self.is_old.store(true, Ordering::Relaxed);
+                let request = session_request(&client, Paths::Rest, operation);
+                let name = HeaderName::from_static("vmware-use-header-authn");
+                let request = request.header(name, HeaderValue::from_static("true"));
+                client.json(request.with_method(Method::POST), call).await?
+            }
+            answer => client.value(&request, answer)?,
+        };
+        let session = Secret::new(session.into_value());
+        let header = StaticHeader::header(PASSWORD.name, SESSION, &session).map_err(refused)?;
+        Ok(client.with_authorizer(header))
+    }
+
+    fn paths(&self) -> Paths {
+        if self.is_old.load(Ordering::Relaxed) {
+            Paths::Rest
+        } else {
+            Paths::Api
+        }
     }
 
     /// The ids of the machines with each of the tags.
@@ -186,13 +211,15 @@ impl VSphere {
         &self,
         rest: &ApiClient,
         call: &Call,
-    ) -> Result<Result<Vec<Vec<String>>, Unknown>> {
+    ) -> Result<Result<Vec<Vec<String>>, Finding>> {
         let mut attached = Vec::new();
         for (category, tag) in &self.tags {
-            match (Tagging { client: rest, call })
-                .attached(category, tag)
-                .await?
-            {
+            let tagging = Tagging {
+                client: rest,
+                paths: self.paths(),
+                call,
+            };
+            match tagging.attached(category, tag).await? {
                 Ok(machines) => attached.push(machines),
                 Err(unknown) => return Ok(Err(unknown)),
             }
@@ -202,7 +229,7 @@ impl VSphere {
 
     async fn read(
         &self,
-        attached: Result<Vec<Vec<String>>, Unknown>,
+        attached: Result<Vec<Vec<String>>, Finding>,
         soap: &Session<'_>,
         call: &Call,
     ) -> Result<Discovery> {
@@ -210,23 +237,14 @@ impl VSphere {
         discovery.set_identity(format!("user `{}`", self.user));
         let mut attached = match attached {
             Ok(attached) => attached.into_iter(),
-            Err(Unknown { what, known }) => {
-                let known = if known.is_empty() {
-                    "none".to_owned()
-                } else {
-                    format!("`{}`", known.join("`, `"))
-                };
-                discovery.add_finding(Finding::new(what).with_hint(format!(
-                    "check `category_name` and `tag_name`; this user sees {known}"
-                )));
+            Err(unknown) => {
+                discovery.add_finding(unknown);
                 return Ok(self.with_warning(discovery));
             }
         };
         let machines = attached.next().unwrap_or_default();
-        let tags = self.tags.iter().skip(1).map(|(_, tag)| tag.clone());
-        let further: Vec<(String, HashSet<String>)> = tags
-            .zip(attached.map(|machines| machines.into_iter().collect()))
-            .collect();
+        let further: Vec<(&(String, String), Vec<String>)> =
+            self.tags.iter().skip(1).zip(attached).collect();
         let objects = soap.read(&machines, call).await?;
         for id in &machines {
             if let Some(path) = objects.get(id).and_then(|machine| machine.unreadable()) {
@@ -237,7 +255,16 @@ impl VSphere {
                 );
                 return Err(error.with_missing_permission("System.Read").into());
             }
-            discovery.record(self.conditions.node(id, &objects, &further));
+            let Some(machine) = objects.get(id) else {
+                let mut node = Node::new("virtual machine", id, id);
+                node.excluded.push(Exclusion::Vanished);
+                discovery.record(node);
+                continue;
+            };
+            let tags = further.iter().filter(|(_, machines)| machines.contains(id));
+            let tags = tags.map(|(tag, _)| shown(tag));
+            let instance = self.conditions.instance(id, machine, &objects);
+            discovery.record(self.selection.apply(instance.with_tag_names(tags)));
         }
         if machines.is_empty() {
             let finding = Finding::new("the tag is attached to no virtual machine");
@@ -258,13 +285,14 @@ impl VSphere {
     }
 }
 
-fn session_request(client: &ApiClient, operation: &str) -> Request {
-    client.get(operation, &["rest", "com", "vmware", "cis", "session"], &[])
+fn session_request(client: &ApiClient, paths: Paths, operation: &str) -> Request {
+    client.get(operation, paths.session(), &[])
 }
 
 /// Ends a session of the tagging API. That it fails changes nothing.
-async fn logout(client: &ApiClient, call: &Call) {
-    let request = session_request(client, "log out of the tagging API").with_method(Method::DELETE);
+async fn logout(client: &ApiClient, paths: Paths, call: &Call) {
+    let request = session_request(client, paths, "log out of the tagging API");
+    let request = request.with_method(Method::DELETE);
     _ = client.send(request.retry(RetryPolicy::none()), call).await;
 }
 
@@ -290,22 +318,16 @@ pub(crate) fn role(config: &ConfigString, _: &Context, format: RoleFormat) -> Re
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let is_given = |key: &&str| {
-        config.get(key).is_some()
-            || *key == TAG.name && config.iter().any(|(key, _)| TAG.matches(key))
-    };
-    let ignored: Vec<&str> = [
-        TAG.name,
-        DATACENTER.name,
-        FOLDER.name,
-        ADDRESS_TYPE.name,
-        POWER_STATE.name,
-    ]
-    .into_iter()
-    .filter(is_given)
-    .collect();
-    let ignored = (!ignored.is_empty()).then(|| format!("ignores `{}`", ignored.join("`, `")));
-    ignored.into_iter().collect()
+    let ignored = [&DATACENTER, &FOLDER, &ADDRESS_TYPE, &POWER_STATE];
+    let given = ignored.map(|key| (When::Given(key), format!("ignores `{}`", key.name)));
+    let mut found = differences(
+        config,
+        &given.each_ref().map(|(when, text)| (*when, &**text)),
+    );
+    if config.iter().any(|(key, _)| TAG.matches(key)) {
+        found.push(format!("ignores `{}`", TAG.name));
+    }
+    found
 }
 
 impl fmt::Debug for VSphere {

@@ -1,9 +1,9 @@
-//! The tagging API (`/rest/com/vmware/cis`), and what responses of both APIs mean.
+//! The tagging API (`/api/cis` or `/rest/com/vmware/cis`), and what responses of both APIs mean.
 
 use cloud_autojoin_core::http::{
     RawResponse, Request, Response, ResponseClass, ResponseClassifier,
 };
-use cloud_autojoin_core::{ApiError, Call, Error, Result};
+use cloud_autojoin_core::{ApiError, Call, Error, Finding, Result};
 use cloud_autojoin_provider_kit::{Api, ApiClient, ErrorBody};
 use futures::stream::{StreamExt, TryStreamExt, iter};
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -78,19 +78,50 @@ fn fault(body: &[u8]) -> Option<&str> {
     Some(name.rsplit_once(':').map_or(name, |(_, local)| local))
 }
 
-/// What every response of this API is wrapped in.
+/// A value, which `/rest` wraps.
 #[derive(Deserialize)]
-pub(crate) struct Wrapped<T> {
-    pub(crate) value: T,
+#[serde(untagged, bound = "T: Deserialize<'de>")]
+pub(crate) enum Reply<T> {
+    Wrapped {
+        // Without this attribute an absent list would be an empty one.
+        #[serde(deserialize_with = "T::deserialize")]
+        value: T,
+    },
+    Plain(T),
 }
 
-/// The same around a list, which is null when it is empty.
-#[derive(Deserialize)]
-#[serde(bound = "T: Deserialize<'de>")]
-struct List<T> {
-    // Without this attribute an absent one would be an empty one.
-    #[serde(deserialize_with = "Option::deserialize")]
-    value: Option<Vec<T>>,
+impl<T> Reply<T> {
+    pub(crate) fn into_value(self) -> T {
+        match self {
+            Self::Wrapped { value } | Self::Plain(value) => value,
+        }
+    }
+}
+
+/// The paths of the tagging API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paths {
+    /// Below `/api`, since vCenter 7.0 U2.
+    Api,
+    /// Below `/rest`, since vCenter 6.5.
+    Rest,
+}
+
+impl Paths {
+    /// The path of the sessions.
+    pub(crate) fn session(self) -> &'static [&'static str] {
+        match self {
+            Self::Api => &["api", "session"],
+            Self::Rest => &["rest", "com", "vmware", "cis", "session"],
+        }
+    }
+
+    fn tagging(self) -> &'static [&'static str] {
+        match self {
+            Self::Api => &["api", "cis", "tagging"],
+            Self::Rest => &["rest", "com", "vmware", "cis", "tagging"],
+        }
+    }
 }
 
 /// A category or tag.
@@ -107,63 +138,41 @@ struct Attached {
     kind: String,
 }
 
-/// A tag that isn't there, with the names that are.
-pub(crate) struct Unknown {
-    pub(crate) what: String,
-    pub(crate) known: Vec<String>,
-}
-
 /// Reads tags with the credential of `client`.
 pub(crate) struct Tagging<'a> {
     pub(crate) client: &'a ApiClient,
+    pub(crate) paths: Paths,
     pub(crate) call: &'a Call,
 }
 
 impl Tagging<'_> {
-    /// The ids of the virtual machines that have the tag.
+    /// The ids of the virtual machines that have the tag; or that it isn't there, with those that
+    /// are.
     pub(crate) async fn attached(
         &self,
         category: &str,
         tag: &str,
-    ) -> Result<Result<Vec<String>, Unknown>> {
-        let unknown = |what: String, known: Vec<Named>| Unknown {
-            what,
-            known: known.into_iter().map(|entry| entry.name).collect(),
-        };
-        let ids = self
-            .list(self.get("list tag categories", &["category"]))
-            .await?;
+    ) -> Result<Result<Vec<String>, Finding>> {
+        let request = self.get("list tag categories", &["category"]);
+        let ids = self.list(request).await?;
         let categories = self.each("category", ids).await?;
         let Some(found) = categories.iter().find(|entry| entry.name == category) else {
-            return Ok(Err(unknown(
-                format!("there is no tag category `{category}`"),
-                categories,
-            )));
+            let what = format!("there is no tag category `{category}`");
+            return Ok(Err(unknown(what, &categories)));
         };
         let operation = format!("list the tags of category `{category}`");
+        let id = Some(found.id.as_str()).filter(|_| self.paths == Paths::Rest);
         let body = json!({ "category_id": found.id });
-        let ids = self
-            .list(self.post(
-                &operation,
-                ["tag", &found.id],
-                "list-tags-for-category",
-                &body,
-            ))
-            .await?;
+        let request = self.post(&operation, ("tag", id), "list-tags-for-category", &body);
+        let ids = self.list(request).await?;
         let tags = self.each("tag", ids).await?;
         let Some(found) = tags.iter().find(|entry| entry.name == tag) else {
-            return Ok(Err(unknown(
-                format!("there is no tag `{tag}` in category `{category}`"),
-                tags,
-            )));
+            let what = format!("there is no tag `{tag}` in category `{category}`");
+            return Ok(Err(unknown(what, &tags)));
         };
         let operation = format!("list what tag `{tag}` is attached to");
-        let request = self.post(
-            &operation,
-            ["tag-association", &found.id],
-            "list-attached-objects",
-            &json!({}),
-        );
+        let of = ("tag-association", Some(found.id.as_str()));
+        let request = self.post(&operation, of, "list-attached-objects", &json!({}));
         let attached: Vec<Attached> = self.list(request).await?;
         let mut machines: Vec<String> = attached
             .into_iter()
@@ -176,16 +185,12 @@ impl Tagging<'_> {
 
     /// The entries of these ids; those deleted meanwhile are left out.
     async fn each(&self, kind: &'static str, ids: Vec<String>) -> Result<Vec<Named>> {
-        let get = async |id: String| match self
-            .client
-            .json(
-                self.get(&format!("read a {kind}"), &[kind, &format!("id:{id}")]),
-                self.call,
-            )
-            .await
-        {
-            Err(Error::Api(error)) if error.status() == 404 => Ok(None),
-            entry => entry.map(|Wrapped { value }| Some(value)),
+        let get = async |id: String| {
+            let request = self.get(&format!("read a {kind}"), &[kind, &self.segment(&id)]);
+            match self.client.json::<Reply<Named>>(request, self.call).await {
+                Err(Error::Api(error)) if error.status() == 404 => Ok(None),
+                entry => entry.map(|entry| Some(entry.into_value())),
+            }
         };
         iter(ids)
             .map(get)
@@ -195,44 +200,53 @@ impl Tagging<'_> {
             .await
     }
 
+    /// A list, which is null when it is empty.
     async fn list<T: DeserializeOwned>(&self, request: Request) -> Result<Vec<T>> {
-        Ok(self
-            .client
-            .json::<List<T>>(request, self.call)
-            .await?
-            .value
-            .unwrap_or_default())
+        let reply: Reply<Option<Vec<T>>> = self.client.json(request, self.call).await?;
+        Ok(reply.into_value().unwrap_or_default())
+    }
+
+    /// An id as a segment of a path.
+    fn segment(&self, id: &str) -> String {
+        match self.paths {
+            Paths::Api => id.to_owned(),
+            Paths::Rest => format!("id:{id}"),
+        }
     }
 
     fn get(&self, operation: &str, path: &[&str]) -> Request {
-        self.client.get(
-            operation,
-            &[&["rest", "com", "vmware", "cis", "tagging"], path].concat(),
-            &[],
-        )
+        self.client
+            .get(operation, &[self.paths.tagging(), path].concat(), &[])
     }
 
     fn post(
         &self,
         operation: &str,
-        [kind, id]: [&str; 2],
+        (kind, id): (&str, Option<&str>),
         action: &str,
         body: &serde_json::Value,
     ) -> Request {
-        let mut url = self.client.url(
-            &[
-                "rest",
-                "com",
-                "vmware",
-                "cis",
-                "tagging",
-                kind,
-                &format!("id:{id}"),
-            ],
-            &[],
-        );
-        url.set_query(Some(&format!("~action={action}")));
+        let segment = id.map(|id| self.segment(id));
+        let path: Vec<&str> = [kind].into_iter().chain(segment.as_deref()).collect();
+        let mut url = self.get(operation, &path).url().clone();
+        let mark = if self.paths == Paths::Rest { "~" } else { "" };
+        url.set_query(Some(&format!("{mark}action={action}")));
         Request::post(operation, url, body.to_string())
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
     }
+}
+
+fn unknown(what: String, known: &[Named]) -> Finding {
+    let names: Vec<String> = known
+        .iter()
+        .map(|entry| format!("`{}`", entry.name))
+        .collect();
+    let known = if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    };
+    Finding::new(what).with_hint(format!(
+        "check `category_name` and `tag_name`; this user sees {known}"
+    ))
 }

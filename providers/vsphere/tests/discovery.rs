@@ -159,7 +159,10 @@ async fn every_further_tag_must_be_attached() {
         .await;
     let found = discover(&server, "tag.cluster=blue").await.unwrap();
     assert_eq!(addresses(&found), ["10.0.0.2"]);
-    assert_eq!(found.nodes()[0].excluded[0].to_string(), "no tag `blue`");
+    assert_eq!(
+        found.nodes()[0].excluded[0].to_string(),
+        "no tag `cluster/blue`"
+    );
 }
 
 #[tokio::test]
@@ -216,7 +219,7 @@ async fn a_machine_that_can_not_be_read_is_an_error_with_the_permission_and_ends
 #[tokio::test]
 async fn a_refused_password_is_sent_once() {
     let server = MockServer::start().await;
-    Mock::given(path(format!("{CIS}/session")))
+    Mock::given(path("/api/session"))
         .respond_with(ResponseTemplate::new(401))
         .mount(&server)
         .await;
@@ -227,6 +230,50 @@ async fn a_refused_password_is_sent_once() {
         error.hint()
     );
     assert_eq!(server.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_list_without_its_value_is_no_empty_list() {
+    let server = MockServer::start().await;
+    rest(&server, "POST", "session", json!("s")).await;
+    Mock::given(path(format!("{CIS}/tagging/category")))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({})))
+        .mount(&server)
+        .await;
+    soap(
+        &server,
+        "Login",
+        envelope("<LoginResponse/>").insert_header("set-cookie", "vmware_soap_session=s"),
+    )
+    .await;
+    let error = discover(&server, "").await.unwrap_err();
+    assert!(matches!(error, Error::Decode(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_without_api_is_asked_for_it_once() {
+    let server = vcenter(machines(&[]), json!(null)).await;
+    let join = format!(
+        "provider=vsphere host={} user=u password=p category_name=cluster tag_name=consul",
+        server.uri()
+    );
+    let context = context();
+    let provider = SPEC.build(&join.parse().unwrap(), &context).unwrap();
+    for _ in 0..2 {
+        let call = Call::new(context.clock(), Duration::from_secs(60));
+        provider.discover(&call).await.unwrap();
+    }
+    let requests = server.received_requests().await.unwrap();
+    let asked = |at: &str| {
+        requests
+            .iter()
+            .filter(|request| request.url.path() == at)
+            .count()
+    };
+    assert_eq!(
+        (asked("/api/session"), asked(&format!("{CIS}/session"))),
+        (1, 4)
+    );
 }
 
 #[tokio::test]
