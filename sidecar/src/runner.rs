@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::sync::watch::{self, Receiver, Sender};
 use tokio::task::JoinSet;
 
-use super::agent::{Agent, AgentSession, JoinOutcome, Peers, TcpDialer};
+use super::agent::{AgentSession, JoinOutcome, Peers, TcpDialer};
 use super::config::WatchConfig;
 use super::event_log::EventLogger;
 use super::failure::Failure;
@@ -187,7 +187,8 @@ impl WatchRunner {
                 clock,
             );
             parts.push(Arc::clone(&part));
-            tasks.spawn(run_agent(agent, part, snapshot.clone(), shared.clone()));
+            let session = AgentSession::new(agent, Arc::new(TcpDialer), clock);
+            tasks.spawn(run_agent(session, part, snapshot.clone(), shared.clone()));
         }
         for action in config.on_change.iter().cloned() {
             let part = PartStatus::new(PartType::OnChange, "on_change", action.shown(), clock);
@@ -443,12 +444,11 @@ async fn write(
 }
 
 async fn run_agent(
-    agent: Agent,
+    mut session: AgentSession,
     part: Arc<PartStatus>,
     mut snapshot: Receiver<Option<Arc<AddressSnapshot>>>,
     shared: Shared,
 ) {
-    let mut session = AgentSession::new(agent, Arc::new(TcpDialer), &shared.clock);
     let mut failures = 0;
     loop {
         let current = snapshot.borrow_and_update().clone();

@@ -204,6 +204,19 @@ impl FakeAgent {
         *self.is_running.lock().unwrap() = is_running;
     }
 
+    /// Starts it with a join list, in a task of its own, as its file has it: the list is gone
+    /// through in order and under the lock of joins, and again after 30 s while nothing on it
+    /// answers.
+    pub(crate) fn start_with(self: &Arc<Self>, join_list: Vec<String>) {
+        self.set_running(true);
+        let agent = Arc::clone(self);
+        tokio::spawn(async move {
+            while agent.join(join_list.clone()).await.0 == 0 {
+                pause(Duration::from_secs(30)).await;
+            }
+        });
+    }
+
     /// Makes it answer every request so.
     pub(crate) fn refuse(&self, status: u16, body: &str) {
         *self.refusal.lock().unwrap() = Some((status, body.to_owned()));

@@ -23,7 +23,7 @@ mod nomad;
 mod probe;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use client::{AgentClient, ClientFiles};
 pub(crate) use probe::{Dialer, TcpDialer, silent};

@@ -22,8 +22,8 @@ use tokio::net::TcpListener;
 use super::*;
 
 #[path = "../../../tests/sidecar/agents.rs"]
-mod agents;
-mod joins;
+pub(crate) mod agents;
+pub(crate) mod joins;
 
 /// An agent that answers each `METHOD /path?query` as the table says; what is not in the table is
 /// 404. Remembers what it was asked, with the token.

@@ -19,7 +19,7 @@ pub(crate) const PORT: u16 = 8200;
 pub(crate) type Stanza = Vec<(String, String)>;
 
 /// The value of `retry_join` in a template.
-pub(super) fn stanzas(
+pub(crate) fn stanzas(
     syntax: Syntax,
     addresses: &[Address],
     scheme: &str,

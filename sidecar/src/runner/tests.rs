@@ -4,6 +4,8 @@
 
 use super::*;
 
+mod cluster;
+
 fn pauses(failure: &Failure) -> Vec<Duration> {
     let clock = Clock::system();
     let shared = Shared {

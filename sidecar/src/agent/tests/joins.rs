@@ -29,7 +29,11 @@ struct Scenario {
     started: Instant,
 }
 
-fn session(kind: Kind, transport: Arc<dyn Transport>, network: &Arc<Network>) -> AgentSession {
+pub(crate) fn session(
+    kind: Kind,
+    transport: Arc<dyn Transport>,
+    network: &Arc<Network>,
+) -> AgentSession {
     let kind = match kind {
         Kind::Consul => CONSUL,
         Kind::NomadServer => AgentKind::NomadServer,
