@@ -79,6 +79,15 @@ impl ApiClient {
         &self.endpoint
     }
 
+    /// The same client for what is below `path`.
+    #[must_use]
+    pub fn below(&self, path: &[&str]) -> Self {
+        Self {
+            endpoint: self.url(path, &[]),
+            ..self.clone()
+        }
+    }
+
     /// The identity its requests are sent as, once it is known.
     pub fn identity(&self) -> Option<String> {
         self.authorizer.as_ref()?.identity()
