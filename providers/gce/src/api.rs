@@ -57,21 +57,17 @@ impl Api for ComputeApi {
     }
 
     fn explain(&self, error: ApiError, request: &Request, response: &Response) -> ApiError {
-        let says = |words: &str| {
-            error
-                .message()
-                .is_some_and(|message| message.contains(words))
-        };
+        let message = error.message().unwrap_or_default();
         match response.class {
             ResponseClass::ExpiredCredential => error.with_hint("check the credentials: Google Cloud doesn't know the token, or the account was disabled"),
             ResponseClass::PermissionDenied if matches!(error.code(), Some("accessNotConfigured" | "SERVICE_DISABLED")) => {
                 error.with_hint("enable the Compute Engine API in the project: `gcloud services enable compute.googleapis.com`")
             }
-            ResponseClass::PermissionDenied if says("insufficient authentication scopes") => {
+            ResponseClass::PermissionDenied if message.contains("insufficient authentication scopes") => {
                 error.with_hint("give the instance the access scope `compute-ro` or `cloud-platform` (it must be stopped for that)")
             }
             ResponseClass::PermissionDenied => {
-                let named = error.message().and_then(|message| message.split('\'').find(|word| word.starts_with("compute.")));
+                let named = message.split('\'').find(|word| word.starts_with("compute."));
                 let known = PERMISSIONS.iter().find(|(operation, _)| *operation == request.operation());
                 let permission = named.or_else(|| known.map(|(_, permission)| *permission)).unwrap_or("compute.instances.list").to_owned();
                 error.with_missing_permission(permission)
@@ -144,50 +140,41 @@ impl<T> AggregatedPage<T> {
         operation: &str,
         is_wanted: impl Fn(&str) -> bool,
     ) -> Result<()> {
-        let failed = |code: &str, message: String| {
-            let error = ApiError::new(NAME, operation, 200)
-                .with_code(Some(code.to_owned()))
-                .with_message(Some(message))
-                .transient();
-            Err(error.with_hint("a part of Google Cloud doesn't answer: try again in a while, or leave the zone out with `zone_pattern`").into())
-        };
-        let places = self.items.iter().filter(|(place, _)| is_wanted(place));
-        let partial = |(place, scoped): (_, &Scoped<T>)| {
+        let warned = self.items.iter().filter_map(|(place, scoped)| {
             let warning = scoped
                 .warning
                 .as_ref()
                 .filter(|warning| warning.is_partial())?;
-            Some((
-                warning.code.clone(),
+            Some((place, warning))
+        });
+        let wanted = warned.clone().find(|(place, _)| is_wanted(place));
+        let wanted = wanted.map(|(place, warning)| {
+            (
+                warning.code.as_str(),
                 format!("{place}: {}", warning.message),
-            ))
+            )
+        });
+        let unreachable = || {
+            let place = self.unreachables.iter().find(|place| is_wanted(place))?;
+            Some(("UNREACHABLE", format!("{place} doesn't answer")))
         };
-        if let Some((code, message)) = places
-            .map(|(place, scoped)| (place.as_str(), scoped))
-            .find_map(partial)
-        {
-            return failed(&code, message);
-        }
-        if let Some(place) = self.unreachables.iter().find(|place| is_wanted(place)) {
-            return failed("UNREACHABLE", format!("{place} doesn't answer"));
-        }
-        match &self.warning {
+        let whole = || {
             // With the places that are missing listed, each was judged above.
-            Some(warning)
-                if warning.is_partial()
-                    && (self.unreachables.is_empty() && !self.has_scoped_warning()) =>
-            {
-                failed(&warning.code, warning.message.clone())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn has_scoped_warning(&self) -> bool {
-        self.items
-            .values()
-            .filter_map(|scoped| scoped.warning.as_ref())
-            .any(Warning::is_partial)
+            let is_listed = warned.clone().next().is_some() || !self.unreachables.is_empty();
+            let warning = self
+                .warning
+                .as_ref()
+                .filter(|warning| warning.is_partial())?;
+            (!is_listed).then(|| (warning.code.as_str(), warning.message.clone()))
+        };
+        let Some((code, message)) = wanted.or_else(unreachable).or_else(whole) else {
+            return Ok(());
+        };
+        let hint = "a part of Google Cloud doesn't answer: try again in a while, or leave the zone out with `zone_pattern`";
+        let error = ApiError::new(NAME, operation, 200)
+            .with_code(Some(code.to_owned()))
+            .with_message(Some(message));
+        Err(error.transient().with_hint(hint).into())
     }
 }
 
@@ -231,11 +218,9 @@ pub(crate) struct NetworkInterface {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct AccessConfig {
-    #[serde(rename = "natIP")]
-    pub(crate) nat_ip: Option<String>,
-    pub(crate) external_ipv6: Option<String>,
+    #[serde(rename = "natIP", alias = "externalIpv6")]
+    pub(crate) address: Option<String>,
 }
 
 /// A managed instance group; its place is known from the list.

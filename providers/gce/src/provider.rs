@@ -4,24 +4,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use cloud_autojoin_core::{
-    Call, ConfigProblem, ConfigString, Context, Detail, Discovery, Finding, Parent, Provider,
+    Call, ConfigProblem, ConfigString, Context, Detail, Discovery, Finding, Node, Parent, Provider,
     Result,
 };
 use cloud_autojoin_provider_kit::auth::BearerAuthorizer;
+use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use cloud_autojoin_provider_kit::select::{TagFilter, TagNearMisses};
-use cloud_autojoin_provider_kit::{
-    AddressType, ApiClient, Interfaces, Options, PowerState, Selection,
-};
+use cloud_autojoin_provider_kit::{ApiClient, Interfaces, Options, Selection};
 use futures::future::join;
 
 use crate::api::{AggregatedPage, ComputeApi, Instance, LIST_INSTANCES};
 use crate::credential::{MetadataServer, SCOPE, chain};
-use crate::group::Group;
+use crate::group;
 use crate::keys::{
     ADDRESS_TYPE, CREDENTIALS_FILE, ENDPOINT, INSTANCE_GROUP, INTERFACES, LABEL, LABEL_KEY,
-    LABEL_VALUE, POWER_STATE, PROJECT_NAME, REGION, SELF, TAG_VALUE, ZONE, ZONE_PATTERN,
+    LABEL_VALUE, POWER_STATE, PROJECT_NAME, REGION, TAG_VALUE, ZONE, ZONE_PATTERN,
 };
-use crate::select::{Conditions, Places, filter, zone_pattern};
+use crate::select::{Conditions, Group, Places, filter, zone_pattern};
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "gce";
@@ -40,79 +39,60 @@ pub(crate) struct Settings {
     pub(crate) group: Option<String>,
     conditions: Conditions,
     selection: Selection,
-    /// Whether the first label is the one of `label_key`.
-    has_label_pair: bool,
+    label_key: Option<String>,
 }
 
 impl Settings {
     /// Reads everything but the credentials and the endpoint.
     pub(crate) fn read(options: &mut Options<'_>) -> Self {
-        let mut labels = options.family(&LABEL);
-        let has_label_pair = options.is_given(&LABEL_KEY);
-        match (options.text(&LABEL_KEY), options.text(&LABEL_VALUE)) {
-            (Some(key), Some(value)) => labels.insert(0, (key, value)),
-            (Some(_), None) => options.add_missing(&LABEL_VALUE, Some("`label_key` is given")),
-            (None, Some(_)) => options.add_missing(&LABEL_KEY, Some("`label_value` is given")),
-            (None, None) => {}
+        let labels = [&LABEL_KEY, &LABEL_VALUE, &LABEL];
+        let mut tags = TagFilter::default();
+        if labels.iter().any(|key| options.is_given(key)) {
+            tags = TagFilter::from_options(options, &LABEL_KEY, &LABEL_VALUE, &LABEL);
+        } else if !options.is_given(&TAG_VALUE) && !options.is_given(&INSTANCE_GROUP) {
+            let message =
+                "none of `tag_value`, `label_key`, `tag.NAME` and `instance_group` is given";
+            let problem = ConfigProblem::of_key(TAG_VALUE.name, message);
+            let hint = "say which instances to find, as `tag_value=consul-server`";
+            options.add_problem(problem.with_hint(hint));
         }
-        for (key, _) in &labels {
+        for (key, _) in tags.conditions() {
             // The API takes the name without quotes, so it must not be able to go on.
-            if key
-                .contains(|letter: char| !(letter.is_alphanumeric() || matches!(letter, '_' | '-')))
-            {
-                let problem = ConfigProblem::of_key(
-                    LABEL.name,
-                    format!("`{key}` can't be the key of a label"),
-                );
-                options.add_problem(
-                    problem.with_hint("a key has lower-case letters, digits, `_` and `-`"),
-                );
+            let is_allowed = |letter: char| letter.is_alphanumeric() || "_-".contains(letter);
+            if !key.chars().all(is_allowed) {
+                let message = format!("`{key}` can't be the key of a label");
+                let problem = ConfigProblem::of_key(LABEL.name, message);
+                let hint = "a key has lower-case letters, digits, `_` and `-`";
+                options.add_problem(problem.with_hint(hint));
             }
         }
-        let (tags, group) = (options.list(&TAG_VALUE), options.text(&INSTANCE_GROUP));
-        let has_filter = [TAG_VALUE, LABEL_KEY, LABEL_VALUE, LABEL, INSTANCE_GROUP]
-            .iter()
-            .any(|key| options.is_given(key));
-        if !has_filter {
-            let problem = ConfigProblem::of_key(
-                TAG_VALUE.name,
-                "none of `tag_value`, `label_key`, `tag.NAME` and `instance_group` is given",
-            );
-            options.add_problem(
-                problem.with_hint("say which instances to find, as `tag_value=consul-server`"),
-            );
-        }
         let pattern = options.text(&ZONE_PATTERN).and_then(|text| {
-            let compiled = zone_pattern(&text);
-            options.accept(compiled.map_err(|reason| {
-                let problem = ConfigProblem::of_key(ZONE_PATTERN.name, format!("`zone_pattern` is no regular expression: {reason}"));
-                problem.with_hint("write it in RE2 syntax; it must match the whole name of a zone, as `us-(west|east).*`")
-            }))
+            let compiled = zone_pattern(&text).map_err(|reason| {
+                let message = format!("`zone_pattern` is no regular expression: {reason}");
+                let hint = "write it in RE2 syntax; it must match the whole name of a zone, as `us-(west|east).*`";
+                ConfigProblem::of_key(ZONE_PATTERN.name, message).with_hint(hint)
+            });
+            options.accept(compiled)
         });
-        let places = Places {
-            pattern,
-            zones: options.list(&ZONE),
-            regions: options.list(&REGION),
-        };
-        let selection = Selection {
-            tags: TagFilter::new(labels),
-            address_type: options
-                .word(&ADDRESS_TYPE, AddressType::from_word)
-                .unwrap_or_default(),
-            power_state: options
-                .word(&POWER_STATE, PowerState::from_word)
-                .unwrap_or_default(),
-            interfaces: options
-                .word(&INTERFACES, Interfaces::from_word)
-                .unwrap_or_default(),
-            ..Selection::default()
-        };
+        let (zones, regions) = (options.list(&ZONE), options.list(&REGION));
+        let selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE);
+        let interfaces = options.word(&INTERFACES, Interfaces::from_word);
         Self {
             project: options.text(&PROJECT_NAME),
-            group,
-            conditions: Conditions { tags, places },
-            selection,
-            has_label_pair,
+            group: options.text(&INSTANCE_GROUP),
+            conditions: Conditions {
+                tags: options.list(&TAG_VALUE),
+                places: Places {
+                    pattern,
+                    zones,
+                    regions,
+                },
+            },
+            selection: Selection {
+                interfaces: interfaces.unwrap_or_default(),
+                ..selection.with_tags(tags)
+            },
+            label_key: options.text(&LABEL_KEY),
         }
     }
 }
@@ -135,16 +115,12 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     let metadata = options.accept(MetadataServer::new(context));
     options.finish(|| {
         let metadata = metadata?;
-        let authorizer = Arc::new(BearerAuthorizer::new(
-            NAME,
-            chain(file, context, metadata.clone()),
-            SCOPE,
-        ));
-        let client =
-            ApiClient::new(context, &ComputeApi, endpoint?).with_authorizer(authorizer.clone());
+        let chain = chain(file, context, metadata.clone());
+        let authorizer = Arc::new(BearerAuthorizer::new(NAME, chain, SCOPE));
+        let client = ApiClient::new(context, &ComputeApi, endpoint?);
         Some(Box::new(Gce {
             settings,
-            client,
+            client: client.with_authorizer(authorizer.clone()),
             authorizer,
             metadata,
             own_project: Mutex::default(),
@@ -159,49 +135,29 @@ impl Provider for Gce {
     }
 
     fn subject(&self) -> String {
-        let Settings {
-            project,
-            group,
-            conditions,
-            selection,
-            ..
-        } = &self.settings;
-        let tags = conditions
-            .tags
-            .iter()
-            .map(|tag| format!("network tag `{tag}`"));
-        let labels = selection
-            .tags
-            .conditions()
-            .iter()
-            .map(|(key, value)| format!("label `{key}` = `{value}`"));
+        let settings = &self.settings;
+        let tags = settings.conditions.tags.iter();
+        let tags = tags.map(|tag| format!("network tag `{tag}`"));
+        let labels = settings.selection.tags.conditions().iter();
+        let labels = labels.map(|(key, value)| format!("label `{key}` = `{value}`"));
         let conditions: Vec<String> = tags.chain(labels).collect();
-        let conditions = if conditions.is_empty() {
-            String::new()
-        } else {
-            format!(" with {}", conditions.join(" and "))
-        };
-        let group = group
-            .as_ref()
-            .map_or_else(String::new, |group| format!(" of instance group `{group}`"));
-        let project = project
-            .as_ref()
-            .map_or_else(String::new, |project| format!(" in project `{project}`"));
-        format!("instances{group}{conditions}{project}")
+        let mut subject = "instances".to_owned();
+        if let Some(group) = &settings.group {
+            subject += &format!(" of instance group `{group}`");
+        }
+        if !conditions.is_empty() {
+            subject += &format!(" with {}", conditions.join(" and "));
+        }
+        if let Some(project) = &settings.project {
+            subject += &format!(" in project `{project}`");
+        }
+        subject
     }
 
     fn scope(&self) -> Vec<(&'static str, String)> {
-        let own = || {
-            self.own_project
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone()
-        };
-        let project = self.settings.project.clone().or_else(own);
-        project
-            .map(|project| (PROJECT_NAME.name, project))
-            .into_iter()
-            .collect()
+        let project = self.known_project();
+        let project = project.map(|project| (PROJECT_NAME.name, project));
+        project.into_iter().collect()
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
@@ -214,122 +170,101 @@ impl Gce {
         let (project, token) = join(self.project(call), self.authorizer.token(call)).await;
         let project = project?;
         token?;
-        let Settings {
-            group,
-            conditions,
-            selection,
-            ..
-        } = &self.settings;
-        let mut conditions = conditions.clone();
+        let path = ["compute", "v1", "projects", &project];
+        let client = self.client.below(&path);
+        let mut conditions = self.settings.conditions.clone();
         if conditions.places.names_self() {
-            conditions.places = conditions
-                .places
-                .seen_from(&self.metadata.zone(call).await?);
+            let zone = self.metadata.zone(call).await?;
+            conditions.places = conditions.places.seen_from(&zone);
         }
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
-        if let Some(identity) = self.client.identity() {
-            discovery.set_identity(identity);
-        }
-        let group = match group.as_deref() {
-            None => None,
-            Some(SELF) => Some(Group::of_this_instance(&self.metadata, call).await?),
-            Some(name) => Some(Group::named(name)),
-        };
-        let members = match &group {
-            None => None,
-            Some(group) => match group
-                .members(&self.client, &project, &conditions.places, call)
-                .await?
-            {
-                Some(members) => Some((group.name.as_str(), members)),
-                None => {
-                    let finding = Finding::new(format!(
-                        "project `{project}` has no managed instance group `{}`",
-                        group.name
-                    ));
-                    discovery.add_finding(finding.with_hint("check `instance_group`; `gcloud compute instance-groups managed list` shows the groups"));
-                    return Ok(discovery);
+        let mut group = None;
+        if let Some(name) = &self.settings.group {
+            match group::find(name, &self.metadata, &client, &conditions.places, call).await? {
+                Ok(found) => group = Some(found),
+                Err(name) => {
+                    let message =
+                        format!("project `{project}` has no managed instance group `{name}`");
+                    let hint = "check `instance_group`; `gcloud compute instance-groups managed list` shows the groups";
+                    return Ok(client.conclude(discovery, &message, hint));
                 }
-            },
-        };
+            }
+        }
         let mut near_misses = TagNearMisses::default();
         let filter = self.filter(call);
         let mut query = vec![
             ("maxResults", MAX_RESULTS),
             ("returnPartialSuccess", "true"),
-            ("fields", FIELDS),
         ];
-        query.extend(Some(("filter", filter.as_str())).filter(|(_, filter)| !filter.is_empty()));
-        let path = [
-            "compute",
-            "v1",
-            "projects",
-            &project,
-            "aggregated",
-            "instances",
-        ];
-        let mut pages = self
-            .client
-            .pages(self.client.get(LIST_INSTANCES, &path, &query), call);
+        query.push(("fields", FIELDS));
+        if !filter.is_empty() {
+            query.push(("filter", &filter));
+        }
+        let first = client.get(LIST_INSTANCES, &["aggregated", "instances"], &query);
+        let mut pages = client.pages(first, call);
         while let Some(page) = pages.next_json::<AggregatedPage<Instance>>().await? {
             page.require_complete(LIST_INSTANCES, |place| conditions.places.include(place))?;
             pages.follow_query("pageToken", page.next_page_token)?;
-            for (place, instance) in page.items.into_iter().flat_map(|(place, scoped)| {
-                scoped
-                    .list
-                    .into_iter()
-                    .map(move |instance| (place.clone(), instance))
-            }) {
-                let group = members.as_ref().map(|(name, members)| (*name, members));
-                let instance = conditions.instance(&project, &place, instance, group);
-                let is_member = group.is_some() && instance.excluded.is_none();
-                near_misses.observe(&selection.tags, &instance.tags);
-                let mut node = selection.apply(instance);
-                node.parents.extend(
-                    group
-                        .filter(|_| is_member)
-                        .map(|(name, _)| Parent::new("instance group", name)),
-                );
-                discovery.record(node);
+            for (place, scoped) in page.items {
+                for instance in scoped.list {
+                    let instance = conditions.instance(&project, &place, instance, group.as_ref());
+                    near_misses.observe(&self.settings.selection.tags, &instance.tags);
+                    discovery.record(self.node(instance, group.as_ref()));
+                }
             }
         }
-        if discovery.matched() == 0 {
+        if discovery.examined() > 0 && discovery.matched() == 0 {
             discovery.add_finding(self.nothing_matched(&project, &discovery, &near_misses));
         }
-        Ok(discovery)
+        let nothing = format!("project `{project}` has no such instance");
+        let hint = "check `project_name`, the network tag and the label; `discover explain` lists every instance of the project with its reason";
+        Ok(client.conclude(discovery, &nothing, hint))
+    }
+
+    fn node(&self, instance: cloud_autojoin_provider_kit::Instance, group: Option<&Group>) -> Node {
+        let group = group.filter(|_| instance.excluded.is_none());
+        let mut node = self.settings.selection.apply(instance);
+        let parent = group.map(|group| Parent::new("instance group", &group.name));
+        node.parents.extend(parent);
+        node
     }
 
     /// The filter that the API applies. To explain why instances don't match, all are listed.
     fn filter(&self, call: &Call) -> String {
-        if call.detail() == Detail::Everything {
-            return String::new();
+        let Settings {
+            conditions,
+            selection,
+            ..
+        } = &self.settings;
+        match call.detail() {
+            Detail::Everything => String::new(),
+            _ => filter(&conditions.tags, selection.tags.conditions()),
         }
-        filter(
-            &self.settings.conditions.tags,
-            self.settings.selection.tags.conditions(),
-        )
     }
 
-    async fn project(&self, call: &Call) -> Result<String> {
+    /// The project of the join string, or that of this instance once it is known.
+    fn known_project(&self) -> Option<String> {
         let own = || {
             self.own_project
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
+                .clone()
         };
-        if let Some(known) = self.settings.project.clone().or_else(|| own().clone()) {
+        self.settings.project.clone().or_else(own)
+    }
+
+    async fn project(&self, call: &Call) -> Result<String> {
+        if let Some(known) = self.known_project() {
             return Ok(known);
         }
+        let operation = "read the project of this instance";
         let advice = "add `project_name=...`: without it the project is the one of this instance of Compute Engine";
-        let project = self
-            .metadata
-            .text(
-                "read the project of this instance",
-                "project/project-id",
-                advice,
-                call,
-            )
-            .await?;
-        *own() = Some(project.clone());
+        let path = "project/project-id";
+        let project = self.metadata.text(operation, path, advice, call).await?;
+        *self
+            .own_project
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(project.clone());
         Ok(project)
     }
 
@@ -339,62 +274,35 @@ impl Gce {
         discovery: &Discovery,
         near_misses: &TagNearMisses,
     ) -> Finding {
-        let labels = self.settings.selection.tags.conditions();
-        let first = labels.first().map(|(key, _)| key.as_str());
-        let is_pair = |key: &str| self.settings.has_label_pair && Some(key) == first;
-        let key_of = |key: &str| {
-            if is_pair(key) {
-                LABEL_VALUE.name.to_owned()
-            } else {
-                format!("{}{key}", LABEL.name)
-            }
+        let key_of = |key: &str| match &self.settings.label_key {
+            Some(label) if label == key => LABEL_VALUE.name.to_owned(),
+            _ => format!("{}{key}", LABEL.name),
         };
-        if let Some(finding) = near_misses.finding(key_of) {
-            return finding;
-        }
-        let examined = discovery.examined();
-        if examined == 0 {
-            return Finding::new(format!("project `{project}` has no such instance"))
-                .with_hint("check `project_name`, the network tag and the label; `discover explain` lists every instance of the project with its reason");
-        }
-        Finding::new(format!(
-            "none of {examined} instances of project `{project}` gives an address"
-        ))
-        .with_hint("`discover explain` says why, instance by instance")
+        near_misses.finding(key_of).unwrap_or_else(|| {
+            let examined = discovery.examined();
+            let message =
+                format!("none of {examined} instances of project `{project}` gives an address");
+            Finding::new(message).with_hint("`discover explain` says why, instance by instance")
+        })
     }
 }
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let given = |name: &str| config.get(name).is_some_and(|value| !value.is_empty());
-    let mut differences = Vec::new();
-    if config
-        .get(TAG_VALUE.name)
-        .is_some_and(|tags| tags.contains(','))
-    {
-        differences.push("takes `tag_value` as one network tag".to_owned());
-    }
-    if given(LABEL_KEY.name) {
-        differences.push(
-            "up to 1.4.0 ignores labels and returns every instance with the network tag".to_owned(),
-        );
-    }
-    let unknown = [
-        INSTANCE_GROUP,
-        ZONE,
-        REGION,
-        ADDRESS_TYPE,
-        INTERFACES,
-        POWER_STATE,
-        ENDPOINT,
+    let labels = "up to 1.4.0 ignores labels and returns every instance with the network tag";
+    let table = [
+        (
+            When::Several(&TAG_VALUE),
+            "takes `tag_value` as one network tag",
+        ),
+        (When::Given(&LABEL_KEY), labels),
+        (When::Given(&INSTANCE_GROUP), "ignores `instance_group`"),
+        (When::Given(&ZONE), "ignores `zone`"),
+        (When::Given(&REGION), "ignores `region`"),
+        (When::Given(&ADDRESS_TYPE), "ignores `address_type`"),
+        (When::Given(&INTERFACES), "ignores `interfaces`"),
+        (When::Given(&POWER_STATE), "ignores `power_state`"),
+        (When::Given(&ENDPOINT), "ignores `endpoint`"),
     ];
-    let unknown: Vec<String> = unknown
-        .iter()
-        .filter(|key| given(key.name))
-        .map(|key| format!("`{}`", key.name))
-        .collect();
-    if !unknown.is_empty() {
-        differences.push(format!("ignores {}", unknown.join(", ")));
-    }
-    differences
+    differences(config, &table)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use cloud_autojoin_core::Exclusion;
-use cloud_autojoin_provider_kit::{AddressScope, Instance, InstanceAddress};
+use cloud_autojoin_provider_kit::{AddressScope, Instance};
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::api;
@@ -35,11 +35,8 @@ pub(crate) fn zone_pattern(pattern: &str) -> Result<Regex, String> {
         .build();
     compiled.map_err(|error| {
         let text = error.to_string();
-        text.lines()
-            .last()
-            .unwrap_or_default()
-            .trim_start_matches("error: ")
-            .to_owned()
+        let last = text.lines().last().unwrap_or_default();
+        last.trim_start_matches("error: ").to_owned()
     })
 }
 
@@ -54,47 +51,46 @@ impl Places {
 
     /// The same places with `zone` in place of `self`.
     pub(crate) fn seen_from(mut self, zone: &str) -> Self {
-        self.zones
-            .iter_mut()
-            .filter(|place| *place == SELF)
-            .for_each(|place| *place = zone.to_owned());
-        self.regions
-            .iter_mut()
-            .filter(|place| *place == SELF)
-            .for_each(|place| *place = region_of(zone).to_owned());
+        for (places, own) in [
+            (&mut self.zones, zone),
+            (&mut self.regions, region_of(zone)),
+        ] {
+            places
+                .iter_mut()
+                .filter(|place| *place == SELF)
+                .for_each(|place| *place = own.to_owned());
+        }
         self
     }
 
     /// Whether a place of an aggregated list is one to look in: `zones/us-east1-b` or, for a
     /// regional resource, `regions/us-east1`.
     pub(crate) fn include(&self, place: &str) -> bool {
-        match place.rsplit('/').next() {
-            Some(zone) if place.contains("zones/") => self.mismatch(zone).is_none(),
-            Some(region) => {
-                self.regions.is_empty() || self.regions.iter().any(|wanted| wanted == region)
-            }
-            None => true,
+        let name = place.rsplit('/').next().unwrap_or_default();
+        if place.contains("zones/") {
+            return self.mismatch(name).is_none();
         }
+        is_one_of(name, &self.regions)
     }
 
     fn mismatch(&self, zone: &str) -> Option<Exclusion> {
-        let excluded = |of: String| Some(Exclusion::NotMember { of });
-        if self
-            .pattern
-            .as_ref()
-            .is_some_and(|pattern| !pattern.is_match(zone.as_bytes()))
-        {
-            return excluded("the zones of `zone_pattern`".to_owned());
-        }
-        if !self.zones.is_empty() && !self.zones.iter().any(|wanted| wanted == zone) {
-            return excluded(format!("zone `{}`", self.zones.join("`, `")));
-        }
-        if !self.regions.is_empty() && !self.regions.iter().any(|wanted| wanted == region_of(zone))
-        {
-            return excluded(format!("region `{}`", self.regions.join("`, `")));
-        }
-        None
+        let pattern = self.pattern.as_ref();
+        let of = if pattern.is_some_and(|pattern| !pattern.is_match(zone.as_bytes())) {
+            "the zones of `zone_pattern`".to_owned()
+        } else if !is_one_of(zone, &self.zones) {
+            format!("zone `{}`", self.zones.join("`, `"))
+        } else if !is_one_of(region_of(zone), &self.regions) {
+            format!("region `{}`", self.regions.join("`, `"))
+        } else {
+            return None;
+        };
+        Some(Exclusion::NotMember { of })
     }
+}
+
+/// Whether `place` is among `wanted`, which are all if none is given.
+fn is_one_of(place: &str, wanted: &[String]) -> bool {
+    wanted.is_empty() || wanted.iter().any(|wanted| wanted == place)
 }
 
 /// The region of a zone: `us-east1` of `us-east1-b`.
@@ -110,12 +106,9 @@ pub(crate) fn filter(tags: &[String], labels: &[(String, String)]) -> String {
         .map(|(key, value)| format!("labels.{key}={}", quoted(value)));
     let conditions: Vec<String> = tags.chain(labels).collect();
     match conditions.as_slice() {
+        [] => String::new(),
         [one] => one.clone(),
-        several => several
-            .iter()
-            .map(|condition| format!("({condition})"))
-            .collect::<Vec<_>>()
-            .join(" AND "),
+        several => format!("({})", several.join(") AND (")),
     }
 }
 
@@ -124,8 +117,20 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The names of the instances of a group, with their places (`zones/us-east1-b`).
-pub(crate) type Members = HashSet<(String, String)>;
+/// A managed instance group.
+pub(crate) struct Group {
+    pub(crate) name: String,
+    /// The places (`zones/us-east1-b`) and names of its instances.
+    pub(crate) members: HashSet<(String, String)>,
+}
+
+impl Group {
+    /// A group without instances.
+    pub(crate) fn new(name: String) -> Self {
+        let members = HashSet::new();
+        Self { name, members }
+    }
+}
 
 impl Conditions {
     /// The instance of `place` in neutral words, excluded if it doesn't meet the conditions.
@@ -134,7 +139,7 @@ impl Conditions {
         project: &str,
         place: &str,
         instance: api::Instance,
-        group: Option<(&str, &Members)>,
+        group: Option<&Group>,
     ) -> Instance {
         let zone = place.rsplit('/').next().unwrap_or_default();
         let excluded = self.mismatch(zone, &instance, place, group);
@@ -149,40 +154,23 @@ impl Conditions {
             .with_state(instance.status, is_running)
             .with_attribute("project", project)
             .with_attribute("zone", zone)
-            .with_attribute("network tags", instance.tags.items.join(", "));
+            .with_attribute("network tags", instance.tags.items.join(", "))
+            .with_tags(instance.labels);
         neutral.excluded = excluded;
-        neutral.tags = instance.labels.into_iter().collect();
-        for (index, interface) in instance.network_interfaces.into_iter().enumerate() {
-            let external = interface
-                .access_configs
-                .into_iter()
-                .filter_map(|config| config.nat_ip);
-            let external = external.chain(
-                interface
-                    .ipv6_access_configs
-                    .into_iter()
-                    .filter_map(|config| config.external_ipv6),
-            );
-            let internal = interface
-                .network_ip
-                .into_iter()
-                .chain(interface.ipv6_address);
-            let addresses = internal
-                .map(|text| (text, AddressScope::Private))
-                .chain(external.map(|text| (text, AddressScope::Public)));
-            neutral
-                .addresses
-                .extend(addresses.filter_map(|(text, scope)| {
-                    let ip = text.trim().parse().ok()?;
-                    let name = Some(interface.name.clone()).filter(|name| !name.is_empty());
-                    Some(InstanceAddress {
-                        ip,
-                        scope,
-                        interface: name,
-                        is_primary: index == 0,
-                        port: None,
-                    })
-                }));
+        for (index, interface) in instance.network_interfaces.iter().enumerate() {
+            let start = neutral.addresses.len();
+            for text in interface.network_ip.iter().chain(&interface.ipv6_address) {
+                neutral.add_address(text, AddressScope::Private);
+            }
+            let configs = interface.access_configs.iter();
+            for config in configs.chain(&interface.ipv6_access_configs) {
+                let text = config.address.as_deref().unwrap_or_default();
+                neutral.add_address(text, AddressScope::Public);
+            }
+            for address in &mut neutral.addresses[start..] {
+                address.is_primary = index == 0;
+                address.interface = Some(interface.name.clone()).filter(|name| !name.is_empty());
+            }
         }
         neutral
     }
@@ -192,25 +180,21 @@ impl Conditions {
         zone: &str,
         instance: &api::Instance,
         place: &str,
-        group: Option<(&str, &Members)>,
+        group: Option<&Group>,
     ) -> Option<Exclusion> {
-        if let Some((name, members)) = group
-            && !members.contains(&(place.to_owned(), instance.name.clone()))
-        {
-            return Some(Exclusion::NotMember {
-                of: format!("instance group `{name}`"),
-            });
+        let is_member = |group: &&Group| {
+            let member = (place.to_owned(), instance.name.clone());
+            group.members.contains(&member)
+        };
+        if let Some(group) = group.filter(|group| !is_member(group)) {
+            let of = format!("instance group `{}`", group.name);
+            return Some(Exclusion::NotMember { of });
         }
-        if let Some(missing) = self
-            .tags
-            .iter()
-            .find(|wanted| !instance.tags.items.contains(wanted))
-        {
-            return Some(Exclusion::Other(
-                format!("no network tag `{missing}`").into(),
-            ));
+        let mut tags = self.tags.iter();
+        match tags.find(|tag| !instance.tags.items.contains(tag)) {
+            Some(tag) => Some(Exclusion::Other(format!("no network tag `{tag}`").into())),
+            None => self.places.mismatch(zone),
         }
-        self.places.mismatch(zone)
     }
 }
 

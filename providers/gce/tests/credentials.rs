@@ -353,7 +353,7 @@ async fn a_file_that_cannot_be_used_says_why_and_repeats_nothing_of_it() {
         ),
         (
             json!({"type": "service_account", "client_email": "e", "private_key": secret}),
-            "key of the service account `e`: it isn't PEM",
+            "key of the service account `e`: not a private key in PEM",
         ),
         (
             json!({"type": "service_account", "client_email": "e", "private_key": KEY, "token_uri": "http://token.example/"}),

@@ -37,16 +37,31 @@ pub(super) struct ServiceAccount {
     pub(super) token_uri: String,
 }
 
-/// A user who logged in, with a Google account or through workforce identity federation.
+/// An OAuth client, which authenticates itself by its secret.
 #[derive(Deserialize)]
-pub(super) struct User {
+pub(super) struct Client {
     pub(super) client_id: String,
     #[serde(deserialize_with = "secret")]
     pub(super) client_secret: Secret,
+}
+
+/// A user who logged in, with a Google account or through workforce identity federation.
+#[derive(Deserialize)]
+pub(super) struct User {
+    #[serde(flatten)]
+    pub(super) client: Client,
     #[serde(deserialize_with = "secret")]
-    pub(super) refresh_token: Secret,
+    refresh_token: Secret,
     #[serde(default = "google_token_uri", alias = "token_url")]
     pub(super) token_uri: String,
+}
+
+impl User {
+    /// What asks for a new token.
+    pub(super) fn form(&self) -> Vec<(&'static str, &str)> {
+        let token = self.refresh_token.expose();
+        vec![("grant_type", "refresh_token"), ("refresh_token", token)]
+    }
 }
 
 /// Workload identity federation: a token of another identity provider.
@@ -57,6 +72,11 @@ pub(super) struct ExternalAccount {
     #[serde(default = "google_sts")]
     pub(super) token_url: String,
     pub(super) service_account_impersonation_url: Option<String>,
+    /// Of workforce identity federation.
+    #[serde(flatten)]
+    pub(super) client: Option<Client>,
+    /// The project that requests count for, of workforce identity federation without a client.
+    pub(super) workforce_pool_user_project: Option<String>,
     pub(super) credential_source: CredentialSource,
 }
 
@@ -144,31 +164,22 @@ impl CredentialSource {
     ///
     /// What is wrong with it, without anything of it.
     pub(super) fn subject_token(&self, text: &str) -> Result<Secret, String> {
-        let is_json = self
-            .format
-            .as_ref()
-            .is_some_and(|format| format.kind == "json");
-        let token = if is_json {
-            let field = self
-                .format
-                .as_ref()
-                .and_then(|format| format.subject_token_field_name.as_deref())
-                .unwrap_or("access_token");
-            let value: Value = serde_json::from_str(text)
-                .map_err(|_| "the subject token isn't in JSON".to_owned())?;
-            value
-                .get(field)
-                .and_then(Value::as_str)
-                .ok_or_else(|| format!("the subject token isn't in the field `{field}`"))?
-                .to_owned()
-        } else {
-            text.trim().to_owned()
+        let json = self.format.as_ref().filter(|format| format.kind == "json");
+        let token = match json {
+            Some(format) => {
+                let field = format.subject_token_field_name.as_deref();
+                let field = field.unwrap_or("access_token");
+                let value: Value = serde_json::from_str(text)
+                    .map_err(|_| "the subject token isn't in JSON".to_owned())?;
+                let token = value.get(field).and_then(Value::as_str).map(str::to_owned);
+                token.ok_or_else(|| format!("the subject token isn't in the field `{field}`"))?
+            }
+            None => text.trim().to_owned(),
         };
         if token.is_empty() {
-            Err("the subject token is empty".to_owned())
-        } else {
-            Ok(Secret::new(token))
+            return Err("the subject token is empty".to_owned());
         }
+        Ok(Secret::new(token))
     }
 }
 

@@ -68,68 +68,49 @@ impl MetadataServer {
         advice: &str,
         call: &Call,
     ) -> Result<String> {
-        let request = self.request(operation, path)?;
-        let answered = self.http.send(&request, call).await.and_then(|response| {
-            self.accept(operation, &response)?;
-            Ok(response.body)
-        });
-        let body = answered.map_err(|error| match error {
+        let read = async {
+            let request = self.request(operation, path)?;
+            let response = self.http.send(&request, call).await?;
+            if !is_google(&response) {
+                return Err(DecodeError::new(NAME, operation, self.foreign()).into());
+            }
+            if response.class != ResponseClass::Success {
+                return Err(ApiError::of_response(NAME, operation, &response).into());
+            }
+            let text = std::str::from_utf8(without_bom(&response.body)).map(str::trim);
+            let text = text.ok().filter(|text| (1..=1000).contains(&text.len()));
+            let problem = || DecodeError::new(NAME, operation, "the value is empty or no text");
+            Ok(text.ok_or_else(problem)?.to_owned())
+        };
+        read.await.map_err(|error| match error {
             Error::Transport(error) => error.of_provider(NAME).with_hint(advice).into(),
             Error::Api(error) => error.with_hint(advice).into(),
             Error::Decode(error) => error.with_hint(advice).into(),
             other => other,
-        })?;
-        match std::str::from_utf8(without_bom(&body)).map(str::trim) {
-            Ok(text) if !text.is_empty() && text.len() <= 1000 => Ok(text.to_owned()),
-            _ => Err(
-                DecodeError::new(NAME, operation, "the value is empty or no text")
-                    .with_hint(advice)
-                    .into(),
-            ),
-        }
+        })
     }
 
     /// The zone of this instance.
     pub(crate) async fn zone(&self, call: &Call) -> Result<String> {
-        let path = self
-            .text(
-                "read the zone of this instance",
-                "instance/zone",
-                "name the zone in place of `self`",
-                call,
-            )
-            .await?;
+        let operation = "read the zone of this instance";
+        let advice = "name the zone in place of `self`";
+        let text = self.text(operation, "instance/zone", advice, call).await?;
         // `projects/NUMBER/zones/ZONE`.
-        Ok(path.rsplit('/').next().unwrap_or_default().to_owned())
+        Ok(text.rsplit('/').next().unwrap_or_default().to_owned())
     }
 
     fn request(&self, operation: &str, path: &str) -> Result<Request> {
-        let url = self
-            .endpoint
-            .join(path)
-            .map_err(|_| DecodeError::new(NAME, operation, "no such path"))?;
+        let invalid = |_| DecodeError::new(NAME, operation, "no such path");
+        let url = self.endpoint.join(path).map_err(invalid)?;
         Ok(Request::get(operation, url)
             .header(FLAVOR, GOOGLE)
             .no_proxy()
             .retry(RetryPolicy::default().without_connect_retries()))
     }
 
-    /// Fails unless `response` is a successful one of the metadata server.
-    fn accept(&self, operation: &str, response: &Response) -> Result<()> {
-        if response.headers.get(FLAVOR) != Some(&GOOGLE) {
-            return Err(DecodeError::new(NAME, operation, self.foreign()).into());
-        }
-        if response.class != ResponseClass::Success {
-            return Err(ApiError::of_response(NAME, operation, response).into());
-        }
-        Ok(())
-    }
-
     fn foreign(&self) -> String {
-        format!(
-            "what answers at {} is not the metadata server of Google Cloud",
-            origin_of(&self.endpoint)
-        )
+        let origin = origin_of(&self.endpoint);
+        format!("what answers at {origin} is not the metadata server of Google Cloud")
     }
 }
 
@@ -142,28 +123,30 @@ impl Source for MetadataServer {
     /// Without a scope: the token has those of the instance.
     async fn token(&self, _: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
         let request = self.request(GET_TOKEN, TOKEN)?;
-        let (answer, response) = match self.http.json::<TokenResponse>(NAME, &request, call).await {
-            Ok(JsonResponse::Success(answer, response)) => (Some(answer), response),
+        let (token, response) = match self.http.json::<TokenResponse>(NAME, &request, call).await {
+            Ok(JsonResponse::Success(token, response)) => (Some(token), response),
             Ok(JsonResponse::Failure(response)) => (None, response),
             Err(error @ Error::Transport(_)) if error.is_transient() => {
-                return Err(SourceOutcome::Unreachable(format!(
-                    "no metadata server at {}",
-                    origin_of(&self.endpoint)
-                )));
+                let origin = origin_of(&self.endpoint);
+                let reason = format!("no metadata server at {origin}");
+                return Err(SourceOutcome::Unreachable(reason));
             }
             Err(Error::Decode(_)) => return Err(SourceOutcome::NotConfigured(self.foreign())),
             Err(error) => return Err(error.into()),
         };
-        match (self.accept(GET_TOKEN, &response), answer) {
-            (Ok(()), Some(answer)) => Ok(answer.into_token(call)),
-            (Err(Error::Api(error)), _) if error.status() == 404 => Err(
-                SourceOutcome::NotConfigured("this instance has no service account".to_owned()),
-            ),
-            (Err(Error::Decode(_)), _) => Err(SourceOutcome::NotConfigured(self.foreign())),
-            (Err(error), _) => Err(error.into()),
-            (Ok(()), None) => {
-                Err(Error::from(DecodeError::new(NAME, GET_TOKEN, "no token in it")).into())
+        match (token, response.class) {
+            _ if !is_google(&response) => Err(SourceOutcome::NotConfigured(self.foreign())),
+            (Some(token), ResponseClass::Success) => Ok(token.into_token(call)),
+            (_, ResponseClass::NotFound) => {
+                let reason = "this instance has no service account".to_owned();
+                Err(SourceOutcome::NotConfigured(reason))
             }
+            _ => Err(Error::from(ApiError::of_response(NAME, GET_TOKEN, &response)).into()),
         }
     }
+}
+
+/// Whether the metadata server gave this response, and no other server in its place.
+fn is_google(response: &Response) -> bool {
+    response.headers.get(FLAVOR) == Some(&GOOGLE)
 }

@@ -29,7 +29,9 @@ pub(crate) const SCOPE: &str = "https://www.googleapis.com/auth/compute.readonly
 /// The chain of application default credentials; `given` is the file of the join string or of
 /// GOOGLE_APPLICATION_CREDENTIALS.
 pub(crate) fn chain(given: Option<String>, context: &Context, metadata: MetadataServer) -> Chain {
-    let exchange = Exchange::new(context);
+    let exchange = Exchange {
+        context: context.clone(),
+    };
     let given = given.ok_or("neither `credentials_file` nor GOOGLE_APPLICATION_CREDENTIALS is set");
     let sources: Vec<Box<dyn Source>> = vec![
         Box::new(FileSource {
