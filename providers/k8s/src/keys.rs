@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The value that stands for the namespace of this pod.
+pub(crate) const SELF: &str = "self";
+
 pub(crate) const KUBECONFIG: KeySpec =
     KeySpec::new("kubeconfig", "the kubeconfig file, or several as `KUBECONFIG` lists them; by default `~/.kube/config`, then the pod's service account")
         .env(&["KUBECONFIG"]);
@@ -11,8 +14,11 @@ pub(crate) const CONTEXT: KeySpec = KeySpec::new(
     "the kubeconfig's context; its current one by default",
 );
 
-pub(crate) const NAMESPACE: KeySpec =
-    KeySpec::new("namespace", "the namespace to look in").default("default");
+pub(crate) const NAMESPACE: KeySpec = KeySpec::new(
+    "namespace",
+    "the namespace to look in; `self` is that of this pod, or of the kubeconfig's context",
+)
+.default("default");
 
 pub(crate) const LABEL_SELECTOR: KeySpec = KeySpec::new(
     "label_selector",

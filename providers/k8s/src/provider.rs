@@ -9,14 +9,15 @@ use cloud_autojoin_core::http::{HttpClient, ResponseClass};
 use cloud_autojoin_core::{
     Call, ConfigProblem, ConfigString, Context, Discovery, Error, Finding, Node, Provider, Result,
 };
-use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options};
+use cloud_autojoin_provider_kit::go_discover::{When, differences};
+use cloud_autojoin_provider_kit::{AddressType, ApiClient, KeySpec, Options};
 use serde::de::DeserializeOwned;
 
 use crate::api::{EndpointSlice, KubernetesApi, List, Pod};
 use crate::credential::{ExecCredential, KubernetesAuthorizer};
 use crate::keys::{
     ADDRESS_TYPE, CONTEXT, ENDPOINT, FIELD_SELECTOR, HOST_NETWORK, KUBECONFIG, LABEL_SELECTOR,
-    NAMESPACE, PORT, READY, SERVICE, TOKEN,
+    NAMESPACE, PORT, READY, SELF, SERVICE, TOKEN,
 };
 use crate::select::{Conditions, NOT_READY};
 use crate::source::{Connection, Sources, Tls};
@@ -42,6 +43,12 @@ pub struct Kubernetes {
 
 /// Builds the provider from its options. Sends nothing and reads no file.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
+    let labels = options
+        .text(&LABEL_SELECTOR)
+        .map(|text| ("labelSelector", text));
+    let fields = options
+        .text(&FIELD_SELECTOR)
+        .map(|text| ("fieldSelector", text));
     let provider = Kubernetes {
         context: context.clone(),
         sources: Sources {
@@ -52,13 +59,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
             ..Sources::of_environment(context.env())
         },
         service: options.text(&SERVICE),
-        selectors: [
-            ("labelSelector", &LABEL_SELECTOR),
-            ("fieldSelector", &FIELD_SELECTOR),
-        ]
-        .into_iter()
-        .filter_map(|(name, key)| Some((name, options.text(key)?)))
-        .collect(),
+        selectors: labels.into_iter().chain(fields).collect(),
         conditions: Conditions {
             namespace: options.text(&NAMESPACE).unwrap_or_default(),
             needs_ready: options.boolean(&READY),
@@ -69,27 +70,19 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         exec: Arc::default(),
         client: Mutex::default(),
     };
-    let excluded = [(
-        provider.service.is_some(),
-        &SERVICE,
-        [&LABEL_SELECTOR, &FIELD_SELECTOR, &HOST_NETWORK].as_slice(),
-    )];
-    let excluded = excluded.into_iter().chain([(
-        provider.sources.endpoint.is_some(),
-        &ENDPOINT,
-        [&KUBECONFIG, &CONTEXT].as_slice(),
-    )]);
-    for (_, other, keys) in excluded.filter(|(is_given, ..)| *is_given) {
+    for (key, other) in [
+        (&LABEL_SELECTOR, &SERVICE),
+        (&FIELD_SELECTOR, &SERVICE),
+        (&HOST_NETWORK, &SERVICE),
+        (&KUBECONFIG, &ENDPOINT),
+        (&CONTEXT, &ENDPOINT),
+    ] {
         let config = options.config();
-        for key in keys
-            .iter()
-            .filter(|key| config.get(key.name).is_some_and(|value| !value.is_empty()))
-        {
-            let problem = ConfigProblem::of_key(
-                key.name,
-                format!("`{}` and `{}` exclude each other", key.name, other.name),
-            );
-            options.add_problem(problem.with_hint(format!("leave out `{}`", key.name)));
+        let is_given = |key: &KeySpec| config.get(key.name).is_some_and(|text| !text.is_empty());
+        if is_given(key) && is_given(other) {
+            let message = format!("`{}` and `{}` exclude each other", key.name, other.name);
+            let hint = format!("leave out `{}`", key.name);
+            options.add_problem(ConfigProblem::of_key(key.name, message).with_hint(hint));
         }
     }
     options.finish(|| Some(Box::new(provider) as Box<dyn Provider>))
@@ -102,36 +95,32 @@ impl Provider for Kubernetes {
     }
 
     fn subject(&self) -> String {
-        let namespace = &self.conditions.namespace;
+        let namespace = match self.conditions.namespace.as_str() {
+            SELF => "the own namespace".to_owned(),
+            name => format!("namespace `{name}`"),
+        };
         if let Some(service) = &self.service {
-            return format!("endpoints of service `{service}` in namespace `{namespace}`");
+            return format!("endpoints of service `{service}` in {namespace}");
         }
-        let selectors: Vec<String> = self
-            .selectors
-            .iter()
-            .map(|(name, selector)| format!(" with {name} `{selector}`"))
-            .collect();
-        format!("pods{} in namespace `{namespace}`", selectors.join(" and"))
+        let selectors = self.selectors.iter();
+        let selectors = selectors.map(|(name, selector)| format!(" with {name} `{selector}`"));
+        let selectors: Vec<String> = selectors.collect();
+        format!("pods{} in {namespace}", selectors.join(" and"))
     }
 
     fn scope(&self) -> Vec<(&'static str, String)> {
-        let Sources {
-            endpoint,
-            kubeconfig,
-            context,
-            ..
-        } = &self.sources;
-        let server = endpoint.as_ref().map(ToString::to_string);
+        let sources = &self.sources;
+        let endpoint = sources.endpoint.as_ref().map(ToString::to_string);
         let texts = [
-            (ENDPOINT.name, &server),
-            (KUBECONFIG.name, kubeconfig),
-            (CONTEXT.name, context),
-            (NAMESPACE.name, &Some(self.conditions.namespace.clone())),
+            (ENDPOINT.name, endpoint),
+            (KUBECONFIG.name, sources.kubeconfig.clone()),
+            (CONTEXT.name, sources.context.clone()),
+            (NAMESPACE.name, Some(self.conditions.namespace.clone())),
         ];
-        texts
+        let given = texts
             .into_iter()
-            .filter_map(|(name, value)| Some((name, value.clone()?)))
-            .collect()
+            .filter_map(|(name, value)| Some((name, value?)));
+        given.collect()
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
@@ -146,21 +135,29 @@ impl Provider for Kubernetes {
                 .client_identity
                 .or(connection.tls.client_identity);
         }
+        let mut conditions = self.conditions.clone();
+        if conditions.namespace == SELF {
+            let own = connection.namespace.clone();
+            conditions.namespace = own.unwrap_or_else(|| "default".to_owned());
+        }
         let client = ApiClient::new(&self.context, &KubernetesApi, connection.server.clone())
-            .with_http(self.http(&connection.tls)?);
-        let client = client.with_authorizer(Arc::new(authorizer));
-        let discovery = match self.list(&client, call).await {
+            .with_http(self.http(&connection.tls)?)
+            .with_authorizer(Arc::new(authorizer));
+        let discovery = match self.list(&client, &conditions, call).await {
             // The snapshot that the pages belong to was compacted away: a new list has a new one.
-            Err(Error::Api(error)) if error.status() == 410 => self.list(&client, call).await,
+            Err(Error::Api(error)) if error.status() == 410 => {
+                self.list(&client, &conditions, call).await
+            }
             listed => listed,
         };
         let mut discovery = discovery.map_err(|error| match error {
             Error::Api(error) if error.class() == Some(ResponseClass::ExpiredCredential) => {
-                error.with_hint(format!("the API server refuses the credential of {}: check it with `kubectl auth whoami`", connection.source)).into()
+                let source = &connection.source;
+                error.with_hint(format!("the API server refuses the credential of {source}: check it with `kubectl auth whoami`")).into()
             }
             other => other,
         })?;
-        self.add_findings(&mut discovery, &connection);
+        add_findings(&mut discovery, &conditions.namespace, &connection);
         discovery.set_identity(connection.source);
         Ok(discovery)
     }
@@ -186,139 +183,115 @@ impl Kubernetes {
         Ok(http)
     }
 
-    async fn list(&self, client: &ApiClient, call: &Call) -> Result<Discovery> {
-        match &self.service {
-            None => {
-                self.pages(
-                    client,
-                    &["api", "v1"],
-                    "pods",
-                    &self.selectors,
-                    call,
-                    |pod: Pod| vec![self.conditions.pod(pod)],
-                )
+    async fn list(
+        &self,
+        client: &ApiClient,
+        conditions: &Conditions,
+        call: &Call,
+    ) -> Result<Discovery> {
+        let namespace = &conditions.namespace;
+        if let Some(service) = &self.service {
+            let client = client.below(&["apis", "discovery.k8s.io", "v1"]);
+            let selector = [(
+                "labelSelector",
+                format!("kubernetes.io/service-name={service}"),
+            )];
+            let nodes = |slice: EndpointSlice| conditions.slice(slice);
+            self.pages(&client, namespace, "endpointslices", &selector, nodes, call)
                 .await
-            }
-            Some(service) => {
-                let selector = [(
-                    "labelSelector",
-                    format!("kubernetes.io/service-name={service}"),
-                )];
-                let nodes = |slice: EndpointSlice| self.conditions.slice(slice);
-                self.pages(
-                    client,
-                    &["apis", "discovery.k8s.io", "v1"],
-                    "endpointslices",
-                    &selector,
-                    call,
-                    nodes,
-                )
+        } else {
+            let client = client.below(&["api", "v1"]);
+            let nodes = |pod: Pod| vec![conditions.pod(pod)];
+            self.pages(&client, namespace, "pods", &self.selectors, nodes, call)
                 .await
-            }
         }
     }
 
     async fn pages<T: DeserializeOwned>(
         &self,
         client: &ApiClient,
-        group: &[&str],
+        namespace: &str,
         resource: &str,
         selectors: &[(&str, String)],
-        call: &Call,
         nodes: impl Fn(T) -> Vec<Node>,
+        call: &Call,
     ) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
-        let namespace = self.conditions.namespace.as_str();
-        let path = [group, &["namespaces", namespace, resource]].concat();
-        let query: Vec<(&str, &str)> = selectors
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .chain([("limit", PAGE_SIZE)])
-            .collect();
-        let mut pages = client.pages(
-            client.get(
-                &format!("list {resource} in namespace `{namespace}`"),
-                &path,
-                &query,
-            ),
-            call,
+        let mut query = vec![("limit", PAGE_SIZE)];
+        query.extend(
+            selectors
+                .iter()
+                .map(|(name, value)| (*name, value.as_str())),
         );
+        let operation = format!("list {resource} in namespace `{namespace}`");
+        let first = client.get(&operation, &["namespaces", namespace, resource], &query);
+        let mut pages = client.pages(first, call);
         while let Some(page) = pages.next_json::<List<T>>().await? {
             pages.follow_query("continue", page.metadata.continue_token)?;
-            page.items
-                .into_iter()
-                .flat_map(&nodes)
-                .for_each(|node| discovery.record(node));
+            for node in page.items.into_iter().flat_map(&nodes) {
+                discovery.record(node);
+            }
         }
         Ok(discovery)
     }
+}
 
-    fn add_findings(&self, discovery: &mut Discovery, connection: &Connection) {
-        let namespace = &self.conditions.namespace;
-        if discovery.examined() == 0 {
-            let finding = Finding::new(format!("nothing matches in namespace `{namespace}`"));
-            discovery.add_finding(match connection.namespace.as_ref().filter(|other| *other != namespace) {
-                Some(other) => {
-                    let hint = format!("set `namespace={other}`, the namespace of {}", connection.source);
-                    finding.with_hint(hint).with_change(NAMESPACE.name, Some(other))
-                }
-                None => finding.with_hint("check `namespace`, the selectors and `service`: `kubectl get pods,endpointslices --all-namespaces --show-labels`"),
-            });
-        } else if discovery.matched() == 0 {
-            let is_waiting = |node: &Node| {
-                node.excluded
-                    .iter()
-                    .any(|reason| reason.to_string().starts_with(NOT_READY))
-            };
-            if discovery.nodes().iter().any(is_waiting) {
-                let finding = Finding::new("what matches isn't ready").with_hint(
-                    "set `ready=false` if pods wait for each other before they are ready",
-                );
-                discovery.add_finding(finding.with_change(READY.name, Some("false")));
+/// Says what to do where nothing is found, and warns of a server that isn't verified.
+fn add_findings(discovery: &mut Discovery, namespace: &str, connection: &Connection) {
+    let is_waiting = |node: &Node| {
+        let mut reasons = node.excluded.iter();
+        reasons.any(|reason| reason.to_string().starts_with(NOT_READY))
+    };
+    if discovery.examined() == 0 {
+        let finding = Finding::new(format!("nothing matches in namespace `{namespace}`"));
+        let other = connection.namespace.as_ref();
+        discovery.add_finding(match other.filter(|other| *other != namespace) {
+            Some(other) => {
+                let source = &connection.source;
+                let hint = format!("set `namespace={other}`, the namespace of {source}");
+                finding.with_hint(hint).with_change(NAMESPACE.name, Some(other))
             }
-        }
-        if connection.tls.insecure {
-            let finding = Finding::new(format!(
-                "the certificate of {} isn't verified (`insecure-skip-tls-verify`)",
-                connection.server
-            ));
-            discovery
-                .add_finding(finding.with_hint("set `certificate-authority` in the kubeconfig"));
-        }
+            None => finding.with_hint("check `namespace`, the selectors and `service`: `kubectl get pods,endpointslices --all-namespaces --show-labels`"),
+        });
+    } else if discovery.matched() == 0 && discovery.nodes().iter().any(is_waiting) {
+        let hint = "set `ready=false` if pods wait for each other before they are ready";
+        let finding = Finding::new("what matches isn't ready").with_hint(hint);
+        discovery.add_finding(finding.with_change(READY.name, Some("false")));
+    }
+    if connection.tls.insecure {
+        let server = &connection.server;
+        let finding = Finding::new(format!(
+            "the certificate of {server} isn't verified (`insecure-skip-tls-verify`)"
+        ));
+        let hint = "set `certificate-authority` in the kubeconfig";
+        discovery.add_finding(finding.with_hint(hint));
     }
 }
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, context: &Context) -> Vec<String> {
-    let ignored = [
-        &CONTEXT,
-        &SERVICE,
-        &READY,
-        &PORT,
-        &ADDRESS_TYPE,
-        &ENDPOINT,
-        &TOKEN,
+    let fallback = "asks the pod's own cluster when the kubeconfig can't be used";
+    let table = [
+        (When::Given(&CONTEXT), "ignores `context`"),
+        (When::Given(&SERVICE), "ignores `service`"),
+        (When::Given(&READY), "ignores `ready`"),
+        (When::Given(&PORT), "ignores `port`"),
+        (When::Given(&ADDRESS_TYPE), "ignores `address_type`"),
+        (When::Given(&ENDPOINT), "ignores `endpoint`"),
+        (When::Given(&TOKEN), "ignores `token`"),
+        (When::Given(&KUBECONFIG), fallback),
     ];
-    let ignored: Vec<&str> = ignored
-        .iter()
-        .map(|key| key.name)
-        .filter(|key| config.get(key).is_some())
-        .collect();
-    let mut differences: Vec<String> = (!ignored.is_empty())
-        .then(|| format!("ignores `{}`", ignored.join("`, `")))
-        .into_iter()
-        .collect();
-    if config.get(KUBECONFIG.name).is_some() {
-        differences.push("asks the pod's own cluster when the kubeconfig can't be used".to_owned());
-    } else if context.env().filled("KUBECONFIG").is_some() {
-        differences.push("doesn't read `KUBECONFIG`".to_owned());
+    let mut found = differences(config, &table);
+    if config.get(KUBECONFIG.name).is_none() && context.env().filled("KUBECONFIG").is_some() {
+        found.push("doesn't read `KUBECONFIG`".to_owned());
     }
-    differences
+    found
 }
 
 impl fmt::Debug for Kubernetes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kubernetes")
+        let mut debug = f.debug_struct("Kubernetes");
+        debug
             .field("subject", &self.subject())
             .finish_non_exhaustive()
     }

@@ -2,7 +2,7 @@
 
 use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleFormat};
 
-use crate::keys::{NAMESPACE, SERVICE};
+use crate::keys::{NAMESPACE, SELF, SERVICE};
 
 /// A Role with the one verb that is used, bound to a service account.
 pub(crate) fn role(config: &ConfigString, _: &Context, format: RoleFormat) -> Result<RoleDocument> {
@@ -15,6 +15,7 @@ pub(crate) fn role(config: &ConfigString, _: &Context, format: RoleFormat) -> Re
     // A JSON string is one in YAML and, without `$` and `%`, in HCL: no text can break out.
     let namespace = serde_json::Value::from(
         filled(NAMESPACE.name)
+            .filter(|name| *name != SELF)
             .unwrap_or("default")
             .replace(['$', '%'], ""),
     )
@@ -28,7 +29,10 @@ pub(crate) fn role(config: &ConfigString, _: &Context, format: RoleFormat) -> Re
         .replace("GROUP", group)
         .replace("RESOURCE", resource)
         .replace("NAMESPACE", &namespace);
-    Ok(RoleDocument::new(text).with_note(
-        "the subject is the service account `default`: put in the one that the pods run as",
-    ))
+    let note = if filled(NAMESPACE.name) == Some(SELF) {
+        "put in the namespace of the pods, and the service account that they run as"
+    } else {
+        "the subject is the service account `default`: put in the one that the pods run as"
+    };
+    Ok(RoleDocument::new(text).with_note(note))
 }

@@ -6,7 +6,7 @@ use cloud_autojoin_core::{Address, Exclusion, Node};
 
 use cloud_autojoin_provider_kit::{AddressScope, AddressType};
 
-use crate::api::{Endpoint, EndpointSlice, Pod};
+use crate::api::{Endpoint, EndpointSlice, Pod, Port};
 
 /// The annotation that names a pod's port, and the one that go-discover's help text has in its
 /// place.
@@ -16,7 +16,7 @@ const PORT_ANNOTATIONS: [&str; 2] = [
 ];
 
 /// What of the listed pods or endpoints is wanted.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Conditions {
     pub(crate) namespace: String,
     pub(crate) needs_ready: bool,
@@ -60,58 +60,39 @@ impl Conditions {
                 return node;
             }
         }
+        let (primary, all, kind) = if self.host_network {
+            (&status.host_ip, &status.host_ips, "host port")
+        } else {
+            (&status.pod_ip, &status.pod_ips, "port")
+        };
         let ports = spec
             .containers
             .iter()
             .flat_map(|container| &container.ports);
+        let number = |port: &Port| match self.host_network {
+            true => port.host_port,
+            false => port.container_port,
+        };
         let port_of = |name: &str| {
-            let mut ports = ports.clone().filter(|port| port.name == name).map(|port| {
-                if self.host_network {
-                    port.host_port
-                } else {
-                    port.container_port
-                }
-            });
-            ports.find(|port| *port != 0)
+            let named = ports.clone().filter(|port| port.name == name);
+            named.map(number).find(|port| *port != 0)
         };
         let annotation = || {
-            PORT_ANNOTATIONS.iter().find_map(|name| {
-                metadata
-                    .annotations
-                    .get(*name)
-                    .filter(|port| !port.is_empty())
-            })
+            let annotations = PORT_ANNOTATIONS.iter();
+            let mut annotations = annotations.filter_map(|name| metadata.annotations.get(*name));
+            annotations.find(|port| !port.is_empty())
         };
-        let port = match self
-            .port
-            .as_ref()
-            .or_else(annotation)
-            .map(|wanted| port(wanted, port_of))
-            .transpose()
-        {
+        let wanted = self.port.as_ref().or_else(annotation);
+        let port = match wanted.map(|wanted| port(wanted, port_of)).transpose() {
             Ok(port) => port,
             Err(wanted) => {
-                let what = if self.host_network {
-                    "host port"
-                } else {
-                    "port"
-                };
-                node.excluded.push(no_port(
-                    &wanted,
-                    &format!("the pod has no {what} of that name"),
-                ));
+                let reason = format!("the pod has no {kind} of that name");
+                node.excluded.push(no_port(&wanted, &reason));
                 return node;
             }
         };
-        let (primary, all) = if self.host_network {
-            (&status.host_ip, &status.host_ips)
-        } else {
-            (&status.pod_ip, &status.pod_ips)
-        };
-        let others = all
-            .iter()
-            .map(|address| &address.ip)
-            .filter(|ip| self.address_type.is_some() && *ip != primary);
+        let others = all.iter().map(|address| &address.ip);
+        let others = others.filter(|ip| self.address_type.is_some() && *ip != primary);
         self.add_addresses(&mut node, std::iter::once(primary).chain(others), port);
         node.tags = metadata.labels.into_iter().collect();
         node
@@ -138,20 +119,11 @@ impl Conditions {
             .map(|wanted| port(wanted, port_of))
             .transpose();
         let node = |endpoint: Endpoint| {
-            let first = endpoint
-                .addresses
-                .first()
-                .map_or("", String::as_str)
-                .to_owned();
-            let name = endpoint
-                .target_ref
-                .map(|pod| pod.name)
-                .or(endpoint.hostname);
-            let mut node = Node::new(
-                "endpoint",
-                format!("{}/{first}", metadata.name),
-                name.unwrap_or(first),
-            );
+            let first = endpoint.addresses.first().cloned().unwrap_or_default();
+            let id = format!("{}/{first}", metadata.name);
+            let name = endpoint.target_ref.map(|pod| pod.name);
+            let name = name.or(endpoint.hostname).unwrap_or(first);
+            let mut node = Node::new("endpoint", id, name);
             node.add_attribute("namespace", Some(self.namespace.clone()));
             node.add_attribute("endpoint slice", Some(metadata.name.clone()));
             node.add_attribute("node", endpoint.node_name);

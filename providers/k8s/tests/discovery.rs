@@ -137,6 +137,23 @@ async fn a_kubeconfig_of_the_environment_leads_to_server_and_token() {
 }
 
 #[tokio::test]
+async fn the_own_namespace_is_that_of_the_kubeconfigs_context() {
+    let (server, directory) = (MockServer::start().await, tempfile::tempdir().unwrap());
+    let mock = Mock::given(path("/api/v1/namespaces/consul/pods"));
+    let reply = pods(&["10.0.0.1"], None);
+    mock.respond_with(reply).mount(&server).await;
+    let file = kubeconfig(directory.path(), &server.uri(), json!({"token": "t"}));
+    let join = format!("provider=k8s namespace=self kubeconfig={file}");
+    let found = discover(&join, &context(Env::empty(), &Arc::default())).await;
+    let found = found.unwrap();
+    assert_eq!(addresses(&found), ["10.0.0.1"]);
+    assert_eq!(
+        found.nodes()[0].attributes[0],
+        ("namespace", "consul".to_owned())
+    );
+}
+
+#[tokio::test]
 async fn a_token_file_is_read_again_for_every_discovery() {
     let (server, directory) = (MockServer::start().await, tempfile::tempdir().unwrap());
     answer(&server, "one", pods(&["10.0.0.1"], None)).await;
@@ -429,6 +446,8 @@ fn the_role_has_the_one_verb_that_is_used() {
             && role.contains("namespace: \"consul\""),
         "{role}"
     );
+    let role = write("provider=k8s namespace=self", RoleFormat::Native);
+    assert!(!role.contains("self"), "{role}");
     let role = write("provider=k8s service=a", RoleFormat::Terraform);
     assert!(
         role.contains("api_groups = [\"discovery.k8s.io\"]\n    resources  = [\"endpointslices\"]"),
