@@ -220,6 +220,26 @@ async fn an_external_account_exchanges_the_token_of_a_url_and_impersonates() {
     assert_eq!(authorization(&requests[3]), "Bearer impersonated");
 }
 
+#[tokio::test]
+async fn workforce_federation_sends_its_client_or_the_project() {
+    let server = start().await;
+    let directory = TempDir::new().unwrap();
+    let token = directory.path().join("token");
+    std::fs::write(&token, "subject").unwrap();
+    let mut credentials = external_account(&server, &json!({"file": token}));
+    credentials["workforce_pool_user_project"] = json!("billed");
+    let requests = with_file(&server, &credentials).await.unwrap();
+    assert_eq!(form(&requests[0])["options"], r#"{"userProject":"billed"}"#);
+    assert_eq!(authorization(&requests[0]), "");
+
+    credentials["client_id"] = json!("id");
+    credentials["client_secret"] = json!("s");
+    let requests = with_file(&server, &credentials).await.unwrap();
+    let basic = format!("Basic {}", STANDARD.encode("id:s"));
+    assert_eq!(authorization(&requests[2]), basic);
+    assert!(!form(&requests[2]).contains_key("options"));
+}
+
 fn aws_account(server: &MockServer, source: &Value) -> Value {
     let mut account = external_account(server, source);
     account["subject_token_type"] = json!("urn:ietf:params:aws:token-type:aws4_request");
