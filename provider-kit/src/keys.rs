@@ -1,7 +1,9 @@
 //! Keys with the same meaning for every provider that has them.
 
 use crate::select::{AddressType, Interfaces, PowerState};
-use cloud_autojoin_core::config::{KeySpec, Values};
+use cloud_autojoin_core::ConfigProblem;
+use cloud_autojoin_core::config::{KeySpec, Options, Value, Values};
+use url::Url;
 
 /// `address_type`: which addresses of an instance are returned. Private addresses of both families
 /// by default.
@@ -43,3 +45,54 @@ pub const ENDPOINT: KeySpec = KeySpec::new(
     "another API endpoint than the cloud's own, for tests and private installations",
 )
 .values(Values::Endpoint);
+
+/// The endpoint that `spec` gives, as a URL or as `host:port`, which is of `scheme`. If secrets are
+/// sent to it, it must be https or on this machine.
+pub fn endpoint_or_host(
+    options: &mut Options<'_>,
+    spec: &KeySpec,
+    scheme: &str,
+    gets_secrets: bool,
+) -> Option<Url> {
+    let mut text = options.text(spec)?;
+    if !text.contains("://") {
+        text = format!("{scheme}://{text}");
+    }
+    let value = |values| Value::from_key(values, spec.name, &text);
+    let url = if gets_secrets {
+        value(&spec.values(Values::Endpoint)).endpoint()
+    } else {
+        value(&spec.values(Values::Url)).url()
+    };
+    let hint = "write `host:port` or a URL, and not a Unix socket; secrets go to another machine by https only";
+    options.accept(
+        url.map_err(|error| ConfigProblem::of_key(spec.name, error.to_string()).with_hint(hint)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use cloud_autojoin_core::Env;
+
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_url_or_a_host_with_a_port() {
+        const SPEC: KeySpec = KeySpec::new("endpoint", "the endpoint");
+        let read = |text: &str, gets_secrets| {
+            let (config, env) = (format!("endpoint={text}").parse().unwrap(), Env::empty());
+            let mut options = Options::new("test", &[SPEC], &config, &env);
+            let url = endpoint_or_host(&mut options, &SPEC, "http", gets_secrets);
+            url.map(String::from)
+                .ok_or_else(|| options.check().unwrap_err().to_string())
+        };
+        assert_eq!(read("a.test:85", false).unwrap(), "http://a.test:85/");
+        assert_eq!(read("https://a.test", true).unwrap(), "https://a.test/");
+        assert_eq!(read("127.0.0.1:85", true).unwrap(), "http://127.0.0.1:85/");
+        for (text, gets_secrets) in [("a.test:85", true), ("unix:///run/a", false)] {
+            assert!(read(text, gets_secrets).unwrap_err().contains("`endpoint`"));
+        }
+    }
+}

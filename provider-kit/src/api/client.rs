@@ -74,6 +74,18 @@ impl ApiClient {
         self
     }
 
+    /// The same client, with a credential if there is one.
+    #[must_use]
+    pub fn with_optional_authorizer<A: Authorizer + 'static>(
+        self,
+        authorizer: Option<Arc<A>>,
+    ) -> Self {
+        match authorizer {
+            Some(authorizer) => self.with_authorizer(authorizer),
+            None => self,
+        }
+    }
+
     /// The API's base URL.
     pub fn endpoint(&self) -> &Url {
         &self.endpoint

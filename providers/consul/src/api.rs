@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{
-    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+use cloud_autojoin_core::http::ResponseClass::{
+    self, ExpiredCredential, NotFound, PermissionDenied, Retryable, Success,
 };
+use cloud_autojoin_core::http::{RawResponse, Request, Response, ResponseClassifier};
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use http::HeaderMap;
 use serde::Deserialize;
@@ -17,27 +18,21 @@ pub(crate) struct ConsulApi;
 
 impl ResponseClassifier for ConsulApi {
     fn classify(&self, response: &RawResponse) -> ResponseClass {
-        let class = ResponseClass::of_status(response.status);
         let says = |words: &str| String::from_utf8_lossy(&response.body).contains(words);
-        match class {
+        match ResponseClass::of_status(response.status) {
             // A list that lacks what the token may not read is a partial one.
-            ResponseClass::Success if is_filtered(&response.headers) => {
-                ResponseClass::PermissionDenied
-            }
-            ResponseClass::PermissionDenied if says("ACL not found") => {
-                ResponseClass::ExpiredCredential
-            }
-            ResponseClass::Retryable if says("No path to datacenter") => ResponseClass::NotFound,
-            _ => class,
+            Success if is_filtered(&response.headers) => PermissionDenied,
+            PermissionDenied if says("ACL not found") => ExpiredCredential,
+            Retryable if says("No path to datacenter") => NotFound,
+            class => class,
         }
     }
 }
 
 /// Whether ACLs hid a part of the answer.
 fn is_filtered(headers: &HeaderMap) -> bool {
-    headers
-        .get("x-consul-results-filtered-by-acls")
-        .is_some_and(|value| value == "true")
+    let filtered = headers.get("x-consul-results-filtered-by-acls");
+    filtered.is_some_and(|value| value == "true")
 }
 
 impl Api for ConsulApi {
@@ -46,26 +41,18 @@ impl Api for ConsulApi {
     }
 
     fn error_body(&self, response: &Response) -> ErrorBody {
-        let text = String::from_utf8_lossy(&response.body);
-        let text = text.trim();
-        let message =
-            (!text.is_empty() && !text.starts_with(['<', '{', '['])).then(|| text.to_owned());
-        ErrorBody {
-            message,
-            ..ErrorBody::default()
-        }
+        ErrorBody::from_text(&response.body)
     }
 
     fn explain(&self, error: ApiError, _: &Request, response: &Response) -> ApiError {
         match response.class {
-            ResponseClass::ExpiredCredential => error.with_hint("check `token` (`CONSUL_HTTP_TOKEN`): Consul doesn't know it, or it was deleted"),
-            ResponseClass::PermissionDenied if is_filtered(&response.headers) => {
-                error.with_message(Some("instances are hidden from this token".to_owned())).with_missing_permission("node:read").with_hint(
-                    "grant the token `node:read` for all nodes of the service and `service:read` for the service; `discover check --role` prints the policy",
-                )
-            }
-            ResponseClass::PermissionDenied => error.with_missing_permission("service:read"),
-            ResponseClass::NotFound => error.with_hint("check `datacenter`, `namespace` and `partition`; `consul catalog datacenters` lists the datacenters"),
+            ExpiredCredential => error.with_hint("check `token` (`CONSUL_HTTP_TOKEN`): Consul doesn't know it, or it was deleted"),
+            PermissionDenied if is_filtered(&response.headers) => error
+                .with_message(Some("instances are hidden from this token".to_owned()))
+                .with_missing_permission("node:read")
+                .with_hint("grant the token `node:read` for all nodes of the service and `service:read` for the service; `discover check --role` prints the policy"),
+            PermissionDenied => error.with_missing_permission("service:read"),
+            NotFound => error.with_hint("check `datacenter`, `namespace` and `partition`; `consul catalog datacenters` lists the datacenters"),
             _ => error,
         }
     }
@@ -81,45 +68,38 @@ pub(crate) struct Entry {
     pub(crate) checks: Vec<Check>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Node {
     pub(crate) node: String,
-    #[serde(default)]
     pub(crate) address: String,
-    #[serde(default)]
     pub(crate) datacenter: String,
     pub(crate) tagged_addresses: Option<BTreeMap<String, String>>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Service {
     #[serde(rename = "ID")]
     pub(crate) id: String,
-    #[serde(default)]
     pub(crate) address: String,
-    #[serde(default)]
     pub(crate) port: u16,
     pub(crate) tags: Option<Vec<String>>,
     pub(crate) tagged_addresses: Option<BTreeMap<String, ServiceAddress>>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub(crate) struct ServiceAddress {
-    #[serde(default)]
     pub(crate) address: String,
-    #[serde(default)]
     pub(crate) port: u16,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Check {
-    #[serde(rename = "CheckID", default)]
+    #[serde(rename = "CheckID")]
     pub(crate) id: String,
     /// `passing`, `warning`, `critical` or `maintenance`.
-    #[serde(default)]
     pub(crate) status: String,
 }

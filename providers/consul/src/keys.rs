@@ -19,12 +19,9 @@ pub(crate) const TOKEN: KeySpec = KeySpec::new("token", "the ACL token")
 pub(crate) const TAG: KeySpec =
     KeySpec::new("tag", "the service tags that instances must have; of several, separated by commas, all; case doesn't count").values(Values::List);
 
-pub(crate) const PASSING: KeySpec = KeySpec::new(
-    "passing",
-    "whether only instances are returned whose health checks all pass",
-)
-.values(Values::Boolean)
-.default("false");
+pub(crate) const PASSING: KeySpec = KeySpec::new("passing", "whether all checks must pass")
+    .values(Values::Boolean)
+    .default("false");
 
 pub(crate) const ADDRESS_TYPE: KeySpec = KeySpec::new(
     "address_type",
@@ -44,17 +41,11 @@ pub(crate) const DATACENTER: KeySpec = KeySpec::new(
 )
 .values(Values::List);
 
-pub(crate) const NAMESPACE: KeySpec = KeySpec::new(
-    "namespace",
-    "the namespace of the service (Consul Enterprise)",
-)
-.env(&["CONSUL_NAMESPACE"]);
+pub(crate) const NAMESPACE: KeySpec =
+    KeySpec::new("namespace", "the namespace (Enterprise)").env(&["CONSUL_NAMESPACE"]);
 
-pub(crate) const PARTITION: KeySpec = KeySpec::new(
-    "partition",
-    "the admin partition of the service (Consul Enterprise)",
-)
-.env(&["CONSUL_PARTITION"]);
+pub(crate) const PARTITION: KeySpec =
+    KeySpec::new("partition", "the admin partition (Enterprise)").env(&["CONSUL_PARTITION"]);
 
 /// Every key, in the order in which it is to be read.
 pub const KEYS: &[KeySpec] = &[

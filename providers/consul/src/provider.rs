@@ -1,22 +1,20 @@
 //! From options to the one request for each datacenter: `GET /v1/health/service/NAME`.
 
 use async_trait::async_trait;
-use cloud_autojoin_core::config::Value;
 use cloud_autojoin_core::{
-    Call, ConfigProblem, ConfigString, Context, Discovery, Finding, Provider, Result, RoleDocument,
+    Call, ConfigProblem, ConfigString, Context, Discovery, Provider, Result, RoleDocument,
     RoleFormat,
 };
 use cloud_autojoin_provider_kit::auth::StaticHeader;
-use cloud_autojoin_provider_kit::{ApiClient, KeySpec, Options, Values};
+use cloud_autojoin_provider_kit::keys::endpoint_or_host;
+use cloud_autojoin_provider_kit::{ApiClient, Options, Places, Selection, TagFilter};
 use futures::future::try_join_all;
-use http::header::HeaderName;
-use url::Url;
 
 use crate::api::{ConsulApi, Entry};
 use crate::keys::{
     ADDRESS_TYPE, DATACENTER, ENDPOINT, NAMESPACE, PARTITION, PASSING, PORT, SERVICE, TAG, TOKEN,
 };
-use crate::select::{AddressSource, Conditions, PortSource};
+use crate::select::{AddressSource, Conditions};
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "consul";
@@ -26,107 +24,54 @@ pub(crate) const NAME: &str = "consul";
 pub struct Consul {
     client: ApiClient,
     service: String,
-    datacenters: Vec<String>,
-    namespace: Option<String>,
-    partition: Option<String>,
+    datacenters: Places,
+    /// Empty if it isn't given, as `partition`.
+    namespace: String,
+    partition: String,
     conditions: Conditions,
 }
 
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let service = options.text(&SERVICE);
-    let token = options.secret(&TOKEN).map(|token| {
-        StaticHeader::header(
-            TOKEN.name,
-            HeaderName::from_static("x-consul-token"),
-            &token,
-        )
-    });
-    let authorizer = token.and_then(|header| options.accept(header));
-    let use_tls = context
-        .env()
-        .filled("CONSUL_HTTP_SSL")
-        .is_some_and(|text| matches!(text.as_str(), "1" | "true" | "TRUE" | "True" | "t" | "T"));
-    let endpoint = options
-        .text(&ENDPOINT)
-        .map(|text| endpoint(&text, use_tls, options.is_given(&TOKEN)));
-    let endpoint = endpoint.and_then(|endpoint| options.accept(endpoint));
-    let port = options
-        .text(&PORT)
-        .map_or(Ok(PortSource::None), |text| port(&text));
-    let port = options.accept(port).unwrap_or(PortSource::None);
-    let address = options
-        .word(&ADDRESS_TYPE, AddressSource::from_word)
-        .unwrap_or(AddressSource::Service);
+    let authorizer = StaticHeader::header_from(options, &TOKEN, "x-consul-token");
+    let use_tls = context.env().filled("CONSUL_HTTP_SSL");
+    let use_tls = use_tls.is_some_and(|text| matches!(&*text.to_lowercase(), "1" | "t" | "true"));
+    let scheme = if use_tls { "https" } else { "http" };
+    let has_token = options.is_given(&TOKEN);
+    let endpoint = endpoint_or_host(options, &ENDPOINT, scheme, has_token);
+    let port = options.text(&PORT).map(|text| port(&text));
+    let address = options.word(&ADDRESS_TYPE, AddressSource::from_word);
     let conditions = Conditions {
-        tags: options.list(&TAG),
+        // Consul compares tags without case.
+        tags: TagFilter::of_names(options.list(&TAG)).without_case(),
         passing: options.boolean(&PASSING),
-        address,
-        port,
+        address: address.unwrap_or_default(),
+        port: port.and_then(|port| options.accept(port)),
     };
-    let (datacenters, namespace, partition) = (
-        options.list(&DATACENTER),
-        options.text(&NAMESPACE),
-        options.text(&PARTITION),
-    );
+    let datacenters = Places::new("datacenter", options.list(&DATACENTER));
+    let (service, namespace) = (options.text(&SERVICE), options.text(&NAMESPACE));
+    let partition = options.text(&PARTITION).unwrap_or_default();
     options.finish(|| {
-        let mut client = ApiClient::new(context, &ConsulApi, endpoint?);
-        if let Some(authorizer) = authorizer {
-            client = client.with_authorizer(authorizer);
-        }
+        let client = ApiClient::new(context, &ConsulApi, endpoint?);
         Some(Box::new(Consul {
-            client,
+            client: client.with_optional_authorizer(authorizer),
             service: service?,
             datacenters,
-            namespace,
+            namespace: namespace.unwrap_or_default(),
             partition,
             conditions,
         }) as Box<dyn Provider>)
     })
 }
 
-/// Reads `host:port` as Consul's own command does, or a URL. A token goes out in plain text to this
-/// machine only.
-fn endpoint(text: &str, use_tls: bool, has_token: bool) -> Result<Url, ConfigProblem> {
-    const PLAIN: KeySpec = ENDPOINT.values(Values::Url);
-    const SECRET: KeySpec = ENDPOINT.values(Values::Endpoint);
-    if text.starts_with("unix:") {
-        let problem = ConfigProblem::of_key(
-            ENDPOINT.name,
-            format!(
-                "`{}` is a Unix socket, which isn't supported",
-                ENDPOINT.name
-            ),
-        );
-        return Err(problem.with_hint("write the agent's HTTP address, such as `127.0.0.1:8500`"));
-    }
-    let url = match (text.contains("://"), use_tls) {
-        (true, _) => text.to_owned(),
-        (false, true) => format!("https://{text}"),
-        (false, false) => format!("http://{text}"),
-    };
-    let value = if has_token {
-        Value::from_key(&SECRET, ENDPOINT.name, &url).endpoint()
-    } else {
-        Value::from_key(&PLAIN, ENDPOINT.name, &url).url()
-    };
-    value.map_err(|error| {
-        let problem = ConfigProblem::of_key(ENDPOINT.name, error.to_string());
-        problem
-            .with_hint("write `host:port` or a URL; a token goes to another machine by https only")
-    })
-}
-
-fn port(text: &str) -> Result<PortSource, ConfigProblem> {
-    match (text, text.parse()) {
-        ("service", _) => Ok(PortSource::Service),
-        (_, Ok(port)) if port > 0 => Ok(PortSource::Fixed(port)),
+/// The port that is given, or 0 for the service's own.
+fn port(text: &str) -> Result<u16, ConfigProblem> {
+    match text.parse() {
+        _ if text == "service" => Ok(0),
+        Ok(port) if port > 0 => Ok(port),
         _ => Err(ConfigProblem::of_key(
             PORT.name,
-            format!(
-                "`{}` must be `service` or a number from 1 to 65535",
-                PORT.name
-            ),
+            "`port` must be `service` or a number from 1 to 65535",
         )),
     }
 }
@@ -138,107 +83,56 @@ impl Provider for Consul {
     }
 
     fn subject(&self) -> String {
-        let tags = &self.conditions.tags;
-        let tags = if tags.is_empty() {
-            String::new()
-        } else {
-            format!(" with tag `{}`", tags.join("` and `"))
-        };
-        format!(
-            "instances of service `{}`{tags}{}",
-            self.service,
-            self.place()
-        )
+        Selection::default()
+            .with_tags(self.conditions.tags.clone())
+            .with_places(self.datacenters.clone())
+            .subject(&format!("instances of service `{}`", self.service))
     }
 
     fn scope(&self) -> Vec<(&'static str, String)> {
-        let mut scope = vec![(ENDPOINT.name, self.client.endpoint().to_string())];
-        let others = [
-            (NAMESPACE.name, &self.namespace),
-            (PARTITION.name, &self.partition),
+        let mut scope = vec![
+            (ENDPOINT.name, self.client.endpoint().to_string()),
+            (NAMESPACE.name, self.namespace.clone()),
+            (PARTITION.name, self.partition.clone()),
         ];
-        scope.extend(
-            others
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value.clone()?))),
-        );
+        scope.retain(|(_, value)| !value.is_empty());
         scope
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
-        let own = [None];
-        let chosen: Vec<Option<&str>> = self
-            .datacenters
-            .iter()
-            .map(|name| Some(name.as_str()))
-            .collect();
-        let datacenters = if chosen.is_empty() { &own[..] } else { &chosen };
-        let lists = try_join_all(
-            datacenters
-                .iter()
-                .map(|datacenter| self.list(*datacenter, call)),
-        )
-        .await?;
-        for entry in lists.into_iter().flatten() {
+        let (own, names) = (&[String::new()][..], self.datacenters.names());
+        let datacenters = if names.is_empty() { own } else { names };
+        let lists = datacenters.iter().map(|name| self.list(name, call));
+        for entry in try_join_all(lists).await?.into_iter().flatten() {
             discovery.record(self.conditions.node(entry));
         }
-        if discovery.examined() == 0 {
-            let finding = Finding::new(format!(
-                "no instance of service `{}` is registered{}",
-                self.service,
-                self.place()
-            ));
-            discovery
-                .add_finding(finding.with_hint("check `service`, `datacenter` and `namespace`; without a token that may read a service, Consul lists nothing"));
-        }
-        if let Some(identity) = self.client.identity() {
-            discovery.set_identity(identity);
-        }
-        Ok(discovery)
+        let nothing = format!("no instance of service `{}` is registered", self.service);
+        let hint = "check `service`, `datacenter` and `namespace`; without a token that may read a service, Consul lists nothing";
+        Ok(self.client.conclude(discovery, &nothing, hint))
     }
 }
 
 impl Consul {
-    fn place(&self) -> String {
-        if self.datacenters.is_empty() {
-            String::new()
-        } else {
-            format!(" in datacenter `{}`", self.datacenters.join("`, `"))
-        }
-    }
-
-    /// The instances in one datacenter, or in the agent's.
-    async fn list(&self, datacenter: Option<&str>, call: &Call) -> Result<Vec<Entry>> {
+    /// The instances in one datacenter; in the agent's if it has no name.
+    async fn list(&self, datacenter: &str, call: &Call) -> Result<Vec<Entry>> {
         let operation = format!("list the instances of service `{}`", self.service);
-        let parameters = [
+        let mut query = vec![
             ("dc", datacenter),
-            ("ns", self.namespace.as_deref()),
-            ("partition", self.partition.as_deref()),
+            ("ns", &self.namespace),
+            ("partition", &self.partition),
         ];
-        let query: Vec<(&str, &str)> = parameters
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect();
-        self.client
-            .json(
-                self.client.get(
-                    &operation,
-                    &["v1", "health", "service", &self.service],
-                    &query,
-                ),
-                call,
-            )
-            .await
+        query.retain(|(_, value)| !value.is_empty());
+        let path = ["v1", "health", "service", &self.service];
+        let request = self.client.get(&operation, &path, &query);
+        self.client.json(request, call).await
     }
 }
 
 /// The policy of a token that can do this and nothing else.
 pub(crate) fn role(config: &ConfigString, _: &Context, _: RoleFormat) -> Result<RoleDocument> {
-    let service = config
-        .get(SERVICE.name)
-        .unwrap_or("SERVICE")
-        .replace(['"', '\\'], "");
+    let service = config.get(SERVICE.name).unwrap_or("SERVICE");
+    let service = service.replace(['"', '\\'], "");
     let text = format!(
         "service \"{service}\" {{\n  policy = \"read\"\n}}\nnode_prefix \"\" {{\n  policy = \"read\"\n}}\n"
     );

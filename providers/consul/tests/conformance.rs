@@ -64,7 +64,7 @@ fn consul() -> Conformance {
         excluded: &[
             ("node3", "no tag `prod`"),
             ("node4", "its check `service:nomad` is critical"),
-            ("node6", "neither the service nor its node has an address"),
+            ("node6", "it has no address of the type `service`"),
         ],
         nothing: vec![list("[]".to_owned())],
         throttled: (
@@ -233,7 +233,7 @@ mod more {
             let (result, urls) = discover(join, env, good()).await;
             result
                 .map(|_| urls[0].clone())
-                .map_err(|error| error.to_string())
+                .map_err(|error| format!("{error} {}", error.hint().unwrap_or_default()))
         };
         let of = "provider=consul service=a";
         assert_eq!(
@@ -269,12 +269,10 @@ mod more {
                 "{error}"
             );
         }
-        assert!(
-            asked(&[("CONSUL_HTTP_ADDR", "unix:///run/consul.sock")], of)
-                .await
-                .unwrap_err()
-                .contains("Unix socket")
-        );
+        let error = asked(&[("CONSUL_HTTP_ADDR", "unix:///run/consul.sock")], of)
+            .await
+            .unwrap_err();
+        assert!(error.contains("Unix socket"), "{error}");
     }
 
     #[tokio::test]

@@ -32,6 +32,9 @@ pub(super) struct ExchangePlan {
     /// Headers that the request must have.
     #[serde(default)]
     request_headers: BTreeMap<String, String>,
+    /// A part that the body of the request must have.
+    #[serde(default)]
+    request_body_has: String,
     /// The status of the response; default 200.
     #[serde(default = "ok")]
     status: u16,
@@ -77,6 +80,7 @@ pub(super) struct Exchange {
     path: String,
     query: BTreeMap<String, Values>,
     request_headers: BTreeMap<String, String>,
+    request_body_has: String,
     status: StatusCode,
     response_headers: HeaderMap,
     body: Bytes,
@@ -134,6 +138,7 @@ impl Exchange {
             path: plan.path,
             query: plan.query,
             request_headers: plan.request_headers,
+            request_body_has: plan.request_body_has,
             status,
             response_headers,
             has_origin: body.contains(ORIGIN),
@@ -155,6 +160,7 @@ impl Exchange {
             && self.method == request.method
             && self.path == request.path
             && self.query.iter().all(has_parameter)
+            && String::from_utf8_lossy(&request.body).contains(&self.request_body_has)
             && self
                 .request_headers
                 .iter()
