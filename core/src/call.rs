@@ -101,6 +101,23 @@ impl Call {
         self.detail
     }
 
+    /// Records a request without status, made since `started` ([`Call::elapsed`]).
+    pub fn record_result<T, E: std::fmt::Display>(
+        &self,
+        operation: &str,
+        target: &str,
+        started: Duration,
+        result: &Result<T, E>,
+    ) {
+        let outcome = match result {
+            Ok(_) => RequestOutcome::Status(0),
+            Err(error) => RequestOutcome::Failed(error.to_string()),
+        };
+        let mut record = RequestRecord::new(operation, target, outcome);
+        (record.started, record.elapsed) = (started, self.elapsed().saturating_sub(started));
+        self.record(record);
+    }
+
     /// Records and logs one request. The HTTP client calls it; a provider with another protocol
     /// calls it itself.
     pub fn record(&self, request: RequestRecord) {

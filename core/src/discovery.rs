@@ -239,6 +239,13 @@ impl Discovery {
         self.findings.push(finding);
     }
 
+    /// Says what it means that nothing was examined, and what to check, if that is so.
+    pub fn explain_nothing(&mut self, meaning: &str, hint: &str) {
+        if self.examined == 0 {
+            self.add_finding(Finding::new(meaning).with_hint(hint));
+        }
+    }
+
     /// Sets the identity that sent the requests, as `managed identity` (never a secret).
     pub fn set_identity(&mut self, identity: impl Into<String>) {
         self.identity = Some(identity.into());

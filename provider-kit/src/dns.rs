@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloud_autojoin_core::call::{RequestOutcome, RequestRecord};
 use cloud_autojoin_core::dns::{DnsError, DnsResolver, SrvRecord};
 use cloud_autojoin_core::{Call, Context, Error, TransportError, TransportFailure};
 use hickory_resolver::TokioResolver;
@@ -82,14 +81,7 @@ impl SystemResolver {
             Ok(resolver) => tokio_timeout(call, query(resolver)).await,
             Err(error) => Err(error),
         };
-        let outcome = match &result {
-            Ok(_) => RequestOutcome::Status(0),
-            Err(error) => RequestOutcome::Failed(error.to_string()),
-        };
-        let mut record = RequestRecord::new(&operation, &operation, outcome);
-        record.started = started;
-        record.elapsed = call.elapsed().saturating_sub(started);
-        call.record(record);
+        call.record_result(&operation, &operation, started, &result);
         result
     }
 

@@ -7,7 +7,7 @@ use cloud_autojoin_core::error::ApiError;
 use cloud_autojoin_core::http::{
     Authorizer, HttpClient, JsonResponse, Request, Response, ResponseClass, ResponseClassifier,
 };
-use cloud_autojoin_core::{Call, Context, Discovery, Error, Finding, Result};
+use cloud_autojoin_core::{Call, Context, Discovery, Error, Result};
 use futures::future::{Either, select};
 use http::HeaderMap;
 use http::header::{ACCEPT, HeaderValue};
@@ -216,9 +216,7 @@ impl ApiClient {
     /// with what that means and what to check.
     #[must_use]
     pub fn conclude(&self, mut discovery: Discovery, nothing: &str, hint: &str) -> Discovery {
-        if discovery.examined() == 0 {
-            discovery.add_finding(Finding::new(nothing).with_hint(hint));
-        }
+        discovery.explain_nothing(nothing, hint);
         if let Some(identity) = self.identity() {
             discovery.set_identity(identity);
         }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use cloud_autojoin_core::call::{RequestOutcome, RequestRecord};
 use cloud_autojoin_core::command::{CommandOutput, CommandRunner};
 use cloud_autojoin_core::{
-    ApiError, Call, ConfigError, ConfigProblem, Context, Discovery, Error, Finding, Node, Provider,
-    Result, TransportError, TransportFailure,
+    ApiError, Call, ConfigError, ConfigProblem, Context, Discovery, Error, Node, Provider, Result,
+    TransportError, TransportFailure,
 };
 use cloud_autojoin_provider_kit::Options;
 
@@ -87,14 +87,10 @@ impl Provider for Exec {
             node.addresses.push(address);
             discovery.record(node);
         }
-        if discovery.examined() == 0 {
-            let finding = Finding::new("the program printed nothing and exited with status 0");
-            discovery.add_finding(
-                finding.with_hint(
-                    "run the command by hand; addresses are read from its standard output",
-                ),
-            );
-        }
+        discovery.explain_nothing(
+            "the program printed nothing and exited with status 0",
+            "run the command by hand; addresses are read from its standard output",
+        );
         Ok(discovery)
     }
 }

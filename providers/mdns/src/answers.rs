@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use hickory_proto::op::{Header, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
-use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
+use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, DecodeError};
 
 /// More names than this aren't kept: anything on the network can send packets.
 const MAX_NAMES: usize = 10_000;
@@ -17,6 +17,8 @@ const MAX_QUESTIONS: usize = 15;
 /// One instance of the service.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Instance {
+    /// Whether a PTR record names it: other records may come before that one.
+    pub(crate) is_named: bool,
     /// The host and the port of its SRV record.
     pub(crate) target: Option<(Name, u16)>,
     /// The strings of its TXT record.
@@ -28,8 +30,6 @@ pub(crate) struct Instance {
 pub(crate) struct Answers {
     service: Name,
     instances: BTreeMap<Name, Instance>,
-    /// SRV and TXT records may come before the PTR record that names their instance.
-    details: BTreeMap<Name, Instance>,
     hosts: BTreeMap<Name, BTreeSet<IpAddr>>,
 }
 
@@ -39,7 +39,6 @@ impl Answers {
         Self {
             service: service.to_lowercase(),
             instances: BTreeMap::new(),
-            details: BTreeMap::new(),
             hosts: BTreeMap::new(),
         }
     }
@@ -47,83 +46,68 @@ impl Answers {
     /// Takes in a packet. Records about anything else, and packets that aren't answers, change
     /// nothing; what is before a record that can't be read counts.
     pub(crate) fn read(&mut self, packet: &[u8]) {
+        _ = self.try_read(packet);
+    }
+
+    fn try_read(&mut self, packet: &[u8]) -> Result<(), DecodeError> {
         let mut decoder = BinDecoder::new(packet);
-        let Ok(Header {
-            metadata, counts, ..
-        }) = Header::read(&mut decoder)
-        else {
-            return;
-        };
-        if metadata.message_type != MessageType::Response || metadata.op_code != OpCode::Query {
-            return;
+        let header = Header::read(&mut decoder)?;
+        let is_answer = header.metadata.message_type == MessageType::Response;
+        if !is_answer || header.metadata.op_code != OpCode::Query {
+            return Ok(());
         }
-        if (0..counts.queries).any(|_| Query::read(&mut decoder).is_err()) {
-            return;
+        let counts = header.counts;
+        for _ in 0..counts.queries {
+            Query::read(&mut decoder)?;
         }
-        let count = u32::from(counts.answers)
-            + u32::from(counts.authorities)
-            + u32::from(counts.additionals);
-        for _ in 0..count {
-            match Record::read(&mut decoder) {
-                Ok(record) if record.dns_class == DNSClass::IN => self.take(&record),
-                Ok(_) => {}
-                Err(_) => break,
+        let records = [counts.answers, counts.authorities, counts.additionals];
+        for _ in 0..records.into_iter().map(u32::from).sum() {
+            let record = Record::read(&mut decoder)?;
+            if record.dns_class == DNSClass::IN {
+                self.take(&record);
             }
         }
+        Ok(())
     }
 
     fn take(&mut self, record: &Record) {
         let name = record.name.to_lowercase();
         // A lifetime of zero says that the record is no longer true (RFC 6762, section 10.1).
         let is_gone = record.ttl == 0;
-        if self.instances.len() + self.details.len() + self.hosts.len() >= MAX_NAMES && !is_gone {
+        if self.instances.len() + self.hosts.len() >= MAX_NAMES && !is_gone {
             return;
         }
         match &record.data {
             RData::PTR(instance) if name == self.service => {
-                let instance = instance.to_lowercase();
-                if is_gone {
-                    self.instances.remove(&instance);
-                } else {
-                    self.instances.entry(instance).or_default();
-                }
+                let instance = self.instances.entry(instance.to_lowercase());
+                instance.or_default().is_named = !is_gone;
             }
             RData::SRV(srv) if !is_gone && self.service.zone_of(&name) => {
-                self.details.entry(name).or_default().target =
-                    Some((srv.target.to_lowercase(), srv.port));
+                let instance = self.instances.entry(name).or_default();
+                instance.target = Some((srv.target.to_lowercase(), srv.port));
             }
             RData::TXT(txt) if !is_gone && self.service.zone_of(&name) => {
                 let strings = txt.txt_data.iter().filter(|text| !text.is_empty());
-                self.details.entry(name).or_default().txt = strings
-                    .map(|text| String::from_utf8_lossy(text).into_owned())
-                    .collect();
+                let strings = strings.map(|text| String::from_utf8_lossy(text).into_owned());
+                self.instances.entry(name).or_default().txt = strings.collect();
             }
-            RData::A(ip) => self.host(name, ip.0.into(), is_gone),
-            RData::AAAA(ip) => self.host(name, ip.0.into(), is_gone),
-            _ => {}
-        }
-    }
-
-    fn host(&mut self, name: Name, ip: IpAddr, is_gone: bool) {
-        let addresses = self.hosts.entry(name).or_default();
-        if is_gone {
-            addresses.remove(&ip);
-        } else {
-            addresses.insert(ip);
+            data => {
+                if let Some(ip) = data.ip_addr() {
+                    let addresses = self.hosts.entry(name).or_default();
+                    addresses.remove(&ip);
+                    addresses.extend((!is_gone).then_some(ip));
+                }
+            }
         }
     }
 
     /// The instances with what is known of them and the addresses of their hosts.
-    pub(crate) fn instances(&self) -> impl Iterator<Item = (&Name, Instance, Vec<IpAddr>)> {
-        self.instances.keys().map(|name| {
-            let instance = self.details.get(name).cloned().unwrap_or_default();
-            let addresses = instance
-                .target
-                .as_ref()
-                .and_then(|(host, _)| self.hosts.get(host));
-            let addresses = addresses
-                .map(|addresses| addresses.iter().copied().collect())
-                .unwrap_or_default();
+    pub(crate) fn instances(&self) -> impl Iterator<Item = (&Name, &Instance, Vec<IpAddr>)> {
+        let named = self.instances.iter().filter(|(_, found)| found.is_named);
+        named.map(|(name, instance)| {
+            let host = instance.target.as_ref().map(|(host, _)| host);
+            let addresses = host.and_then(|host| self.hosts.get(host));
+            let addresses = addresses.into_iter().flatten().copied().collect();
             (name, instance, addresses)
         })
     }
@@ -133,10 +117,11 @@ impl Answers {
     pub(crate) fn missing(&self) -> Vec<(Name, RecordType)> {
         let mut missing = BTreeSet::new();
         for (name, instance, addresses) in self.instances() {
-            match instance.target {
+            match &instance.target {
                 None => _ = missing.insert((name.clone(), RecordType::SRV)),
-                Some((host, port)) if addresses.is_empty() && port != 0 && !host.is_root() => {
-                    missing.extend([(host.clone(), RecordType::A), (host, RecordType::AAAA)]);
+                Some((host, port)) if addresses.is_empty() && *port != 0 && !host.is_root() => {
+                    missing.insert((host.clone(), RecordType::A));
+                    missing.insert((host.clone(), RecordType::AAAA));
                 }
                 Some(_) => {}
             }

@@ -18,9 +18,7 @@ pub const SPEC: ProviderSpec = ProviderSpec::new(
     KEYS,
     provider::build,
 )
-.with_summary(
-    "finds the instances of a service on the local network and gives their addresses and ports",
-)
+.with_summary("finds the instances of a service on the local network, with their ports")
 .with_notes(
     "Questions go to 224.0.0.251 and ff02::fb, UDP port 5353, on the local network only. The \
          whole `timeout` is waited for, since there is no last answer.",

@@ -16,68 +16,52 @@ pub(crate) struct Families {
 
 impl Families {
     /// The node for an instance: its IPv6 address before its IPv4 address, as in go-discover.
-    pub(crate) fn node(self, name: &Name, instance: Instance, addresses: Vec<IpAddr>) -> Node {
-        let label = name
-            .iter()
-            .next()
-            .map(|label| String::from_utf8_lossy(label).into_owned())
-            .unwrap_or_default();
+    pub(crate) fn node(self, name: &Name, instance: &Instance, addresses: Vec<IpAddr>) -> Node {
+        let label = name.iter().next().map(String::from_utf8_lossy);
+        let label = label.unwrap_or_default().into_owned();
         let mut node = Node::new("mDNS instance", shown(name), label.clone());
-        node.tags = instance
-            .txt
-            .iter()
-            .map(|text| text.split_once('=').unwrap_or((text, "")))
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect();
-        let Some((host, port)) = instance.target else {
-            node.excluded.push(Exclusion::Incomplete {
-                what: "no SRV record came in time".into(),
-            });
+        let txt = instance.txt.iter();
+        let txt = txt.map(|text| text.split_once('=').unwrap_or((text, "")));
+        node.tags = txt.map(|(key, value)| (key.into(), value.into())).collect();
+        let Some((host, port)) = &instance.target else {
+            let what = "no SRV record came in time".into();
+            node.excluded.push(Exclusion::Incomplete { what });
             return node;
         };
-        node.add_attribute("host", Some(shown(&host)));
-        if host.is_root() || port == 0 {
-            node.excluded.push(Exclusion::Other(
-                "its SRV record says that the service isn't available".into(),
-            ));
+        node.add_attribute("host", Some(shown(host)));
+        if host.is_root() || *port == 0 {
+            let reason = "its SRV record says that the service isn't available";
+            node.excluded.push(Exclusion::Other(reason.into()));
             return node;
         }
         if addresses.is_empty() {
-            node.excluded.push(Exclusion::Incomplete {
-                what: format!("no address of `{}` came in time", shown(&host)).into(),
-            });
+            let what = format!("no address of `{}` came in time", shown(host)).into();
+            node.excluded.push(Exclusion::Incomplete { what });
         }
-        let usable = |ip: &&IpAddr| {
-            if ip.is_ipv4() {
-                self.v4
-            } else {
-                self.v6 && !is_link_local(ip)
-            }
+        let is_usable = |ip: &&IpAddr| match ip {
+            IpAddr::V4(_) => self.v4,
+            IpAddr::V6(_) => self.v6 && !is_link_local(ip),
         };
+        let usable: Vec<&IpAddr> = addresses.iter().filter(is_usable).collect();
         // Sorted, IPv4 before IPv6: the last family wins, with its first address.
-        let chosen = addresses
-            .iter()
-            .filter(usable)
-            .find(|ip| ip.is_ipv6())
-            .or_else(|| addresses.iter().find(usable))
-            .copied();
-        match chosen {
+        let ipv6 = usable.iter().find(|ip| ip.is_ipv6());
+        match ipv6.or_else(|| usable.first()) {
             Some(ip) => node
                 .addresses
-                .push(Address::ip(ip).with_port(port).with_instance(label)),
-            None => node
-                .excluded
-                .extend(addresses.iter().map(|ip| self.reason(ip))),
+                .push(Address::ip(**ip).with_port(*port).with_instance(label)),
+            None => {
+                let reasons = addresses.iter().map(|ip| self.reason(ip));
+                node.excluded.extend(reasons);
+            }
         }
         node
     }
 
     fn reason(self, ip: &IpAddr) -> Exclusion {
         if self.v6 && is_link_local(ip) {
-            return Exclusion::Other(
-                format!("{ip} is a link-local address, which is of no use without its interface")
-                    .into(),
-            );
+            let reason =
+                format!("{ip} is a link-local address, which is of no use without its interface");
+            return Exclusion::Other(reason.into());
         }
         let wanted = if ip.is_ipv4() { "IPv6" } else { "IPv4" };
         Exclusion::OtherAddressType {
@@ -93,11 +77,9 @@ fn is_link_local(ip: &IpAddr) -> bool {
 }
 
 /// The name as people write it: labels may hold blanks and any UTF-8.
-fn shown(name: &Name) -> String {
-    name.iter()
-        .map(String::from_utf8_lossy)
-        .collect::<Vec<_>>()
-        .join(".")
+pub(crate) fn shown(name: &Name) -> String {
+    let labels: Vec<_> = name.iter().map(String::from_utf8_lossy).collect();
+    labels.join(".")
 }
 
 #[cfg(test)]
@@ -113,11 +95,12 @@ mod tests {
         let instance = Instance {
             target: Some((name(&["host", "local"]), port)),
             txt: vec!["dc=a".into(), "x".into()],
+            ..Instance::default()
         };
         let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
         let node = Families { v4, v6 }.node(
             &name(&["Node 1", "_consul", "_tcp", "local"]),
-            instance,
+            &instance,
             addresses,
         );
         assert_eq!(

@@ -158,6 +158,25 @@ fn a_directory_is_read_in_the_order_of_names_with_bodies_beside_it() {
 }
 
 #[test]
+fn an_exchange_can_depend_on_the_body_of_the_request() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    let exchange =
+        |more: &str| format!("[[exchange]]\nmethod = 'POST'\nhost = 'a'\npath = '/'\n{more}\n");
+    let second = exchange("request_body_has = '\"Offset\":100'\nbody = 'second'");
+    std::fs::write(&path, second + &exchange("body = 'first'")).unwrap();
+    let script = Script::read(&path).unwrap();
+    let reply = |body: &'static str| {
+        let mut request = request(Method::POST, "/", &[], "");
+        request.body = bytes::Bytes::from_static(body.as_bytes());
+        let Handled { reply, .. } = script.handle(Endpoint::Service, Some("a"), &request);
+        String::from_utf8_lossy(&reply.body).into_owned()
+    };
+    assert_eq!(reply(r#"{"Offset":0}"#), "first");
+    assert_eq!(reply(r#"{"Offset":100}"#), "second");
+}
+
+#[test]
 fn a_mistake_names_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.toml");

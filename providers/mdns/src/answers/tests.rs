@@ -52,7 +52,7 @@ fn found(answers: &Answers) -> Vec<(String, u16, Vec<String>)> {
     let found = answers
         .instances()
         .filter_map(|(name, instance, addresses)| {
-            let port = instance.target?.1;
+            let port = instance.target.as_ref()?.1;
             Some((
                 name.to_ascii(),
                 port,
