@@ -145,10 +145,11 @@ impl SoftLayer {
     /// operators.
     fn filter(&self) -> String {
         let equals = |value: &str| json!({"name": {"operation": value}});
-        let mut guests = json!({"tagReferences": {"tag": equals(&self.tag)}});
+        let mut guests = json!({});
         if let Some(datacenter) = &self.datacenter {
             guests["datacenter"] = equals(datacenter);
         }
+        guests["tagReferences"] = json!({"tag": equals(&self.tag)});
         json!({"virtualGuests": guests}).to_string()
     }
 }

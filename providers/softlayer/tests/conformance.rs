@@ -26,7 +26,7 @@ fn guest(id: u32, state: &str, private: Option<&str>) -> Value {
 }
 
 fn list(offset: u32, guests: &[Value], total: u32) -> Exchange {
-    let filter = r#"{"virtualGuests":{"tagReferences":{"tag":{"name":{"operation":"consul"}}},"datacenter":{"name":{"operation":"dal06"}}}}"#;
+    let filter = r#"{"virtualGuests":{"datacenter":{"name":{"operation":"dal06"}},"tagReferences":{"tag":{"name":{"operation":"consul"}}}}}"#;
     let mask = "mask[id,hostname,domain,tagReferences[tag[name]],primaryBackendIpAddress,primaryIpAddress,datacenter[name],powerState[keyName]]";
     Exchange::get(
         "/rest/v3/SoftLayer_Account/getVirtualGuests.json",
