@@ -230,6 +230,28 @@ async fn a_key_that_cannot_be_used_is_a_credential_error_with_a_hint() {
 }
 
 #[tokio::test]
+async fn a_key_of_p_384_is_refused_before_a_request() {
+    let kind = &ring::signature::ECDSA_P384_SHA384_ASN1_SIGNING;
+    let der = EcdsaKeyPair::generate_pkcs8(kind, &SystemRandom::new()).unwrap();
+    let text = STANDARD.encode(der.as_ref());
+    let path = format!("{}/triton-p384.pem", env!("CARGO_TARGET_TMPDIR"));
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
+    std::fs::write(&path, pem).unwrap();
+    let join = join("").replace(&key().0, &path);
+    let outcome = Harness::serving(Conformance {
+        join: Box::leak(join.into_boxed_str()),
+        ..triton()
+    })
+    .await
+    .discover()
+    .await;
+    let error = outcome.error();
+    assert!(error.chain().contains("P-384"), "{}", error.chain());
+    assert!(error.hint().unwrap().contains("RSA"));
+    assert_eq!(outcome.requests, 0);
+}
+
+#[tokio::test]
 async fn what_is_no_account_and_no_fingerprint_is_a_problem() {
     let context = Harness::start(triton()).await.context();
     let sha = format!("SHA256:{}", STANDARD.encode([7; 32]));
