@@ -43,6 +43,15 @@ var differences = []difference{
 	{"unknown keys", "ignores keys that it does not know", "warns, with the nearest known key; `--strict` fails", "a misspelt key finds something else, or everything"},
 	{"log", "logs to standard error unless `-q`", "says nothing of a success unless `-v`", "what is there is worth reading"},
 	{"q keeps the error", "prints nothing at all with `-q`, not even the error", "prints the error on one line", "go-netaddrs quotes standard error, and an operator has nothing else"},
+	{"first page of a cloud", "`aliyun` returns the first 10 instances, and `tencentcloud` the first 20", "all instances", "a cluster whose servers are on the second page does not form"},
+	{"required keys", "sends an empty tag, which some clouds take for all of the account", "names the key that is missing", "a machine that isn't meant would be joined"},
+	{"credentials of the environment", "reads the credential of some providers from the join string only", "also from the variables of the cloud's own tools, and from the machine's role", "secrets do not belong into arguments"},
+	{"lists", "takes a comma as a part of a name", "takes tags, regions and zones as lists", "a cluster may span regions"},
+	{"new resources", "fails or prints an empty address when a machine has no private address yet", "leaves it out with the reason", "one machine that is being created does not hide the others"},
+	{"words of keys", "takes any unknown `address_type` of `linode` as `private_v4`", "has more words, and refuses unknown ones", "a misspelt word gives addresses that nobody asked for"},
+	{"zones of today", "`scaleway` knows the regions `par1` and `ams1` of a service that Scaleway left in 2020", "takes every zone", "most zones are newer"},
+	{"empty values as filters", "`softlayer` without `datacenter` finds nothing", "looks in all datacenters", "the filter of an empty name matches none"},
+	{"packet", "still requests `api.packet.net`", "says that the service ended on 2026-06-30", "there is nothing to find any more"},
 	{"standard output", "exits with 0 when its output could not be written", "fails", "an empty file is no list of servers"},
 }
 
@@ -68,6 +77,13 @@ func shownBy(name string) []string {
 	for _, one := range commandCases {
 		if one.because == name {
 			cases = append(cases, fmt.Sprintf("`discover %s`", shown(one.arguments)))
+		}
+	}
+	for _, provider := range allProviderCases {
+		for _, one := range provider.cases {
+			if one.because == name {
+				cases = append(cases, fmt.Sprintf("`provider=%s %s`", provider.provider, one.join))
+			}
 		}
 	}
 	if stringDifferences[name] != nil {

@@ -133,7 +133,8 @@ func serve(t *testing.T, path string) []string {
 	t.Helper()
 	ready := filepath.Join(t.TempDir(), "ready.json")
 	command := exec.Command(program.Simulator.Path(), "scripted", "--ready-file", ready, path)
-	command.Stderr = os.Stderr
+	var complaints strings.Builder
+	command.Stderr = &complaints
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +152,7 @@ func serve(t *testing.T, path string) []string {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatal("the simulator doesn't start")
+	t.Fatalf("the simulator doesn't start: %s", &complaints)
 	return nil
 }
 
@@ -188,7 +189,7 @@ func (c joinCase) run(t *testing.T, join string, environment []string) {
 		}
 		return
 	}
-	peer, ours := either2(c.peer, c.same), either2(c.ours, c.same)
+	peer, ours := c.outcomes()
 	if differs := peer.exit != ours.exit || !slices.Equal(peer.addresses, ours.addresses); differs != (c.because != "") {
 		t.Fatal("a difference has a reason, and only a difference has one")
 	}
@@ -199,11 +200,17 @@ func (c joinCase) run(t *testing.T, join string, environment []string) {
 	ours.check(t, program.Ours, program.Ours.Run(environment, "addrs", join))
 }
 
-func either2(one, other *outcome) *outcome {
-	if one != nil {
-		return one
+// outcomes are those of go-discover and ours, with their addresses in the order that `check` compares.
+func (c joinCase) outcomes() (peer, ours *outcome) {
+	of := func(own *outcome) *outcome {
+		if own == nil {
+			own = c.same
+		}
+		sorted := *own
+		sorted.addresses = slices.Sorted(slices.Values(own.addresses))
+		return &sorted
 	}
-	return other
+	return of(c.peer), of(c.ours)
 }
 
 // Every string of the table is read the same by both.
