@@ -220,7 +220,7 @@ fn uniform(wanted: &mut Permissions, is_public: bool) {
 }
 
 fn add(wanted: &mut Permissions, kind: Kind, reason: &'static str) {
-    let action = format!("{}/read", kind.0);
+    let action = format!("{}/read", kind.name);
     if wanted.iter().all(|(known, _)| *known != action) {
         wanted.push((action, reason));
     }

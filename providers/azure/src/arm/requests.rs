@@ -21,47 +21,55 @@ const UNIFORM_NETWORK: &str = "2018-10-01";
 const RESOURCES: &str = "2021-04-01";
 
 /// A type of resources: its name, the api-version that is asked for, what people call one.
-pub(crate) struct Kind(
-    pub(crate) &'static str,
-    &'static str,
-    pub(crate) &'static str,
-);
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    api_version: &'static str,
+    pub(crate) word: &'static str,
+}
+
+const fn kind(name: &'static str, api_version: &'static str, word: &'static str) -> Kind {
+    Kind {
+        name,
+        api_version,
+        word,
+    }
+}
 
 /// Those of Uniform instances are not in lists of these.
-pub(crate) const NETWORK_INTERFACES: Kind = Kind(
+pub(crate) const NETWORK_INTERFACES: Kind = kind(
     "Microsoft.Network/networkInterfaces",
     NETWORK,
     "network interface",
 );
-pub(crate) const PUBLIC_ADDRESSES: Kind = Kind(
+pub(crate) const PUBLIC_ADDRESSES: Kind = kind(
     "Microsoft.Network/publicIPAddresses",
     NETWORK,
     "public address",
 );
 /// Uniform instances are not in lists of these.
-pub(crate) const VIRTUAL_MACHINES: Kind = Kind(
+pub(crate) const VIRTUAL_MACHINES: Kind = kind(
     "Microsoft.Compute/virtualMachines",
     COMPUTE,
     "virtual machine",
 );
 /// Azure allows 12 reads a minute of one set, for everyone together.
-pub(crate) const SCALE_SETS: Kind = Kind(
+pub(crate) const SCALE_SETS: Kind = kind(
     "Microsoft.Compute/virtualMachineScaleSets",
     COMPUTE,
     "scale set",
 );
 /// For a Flexible set Azure answers 404 `NotFound` or an empty list (both reported).
-pub(crate) const UNIFORM_INTERFACES: Kind = Kind(
+pub(crate) const UNIFORM_INTERFACES: Kind = kind(
     "Microsoft.Compute/virtualMachineScaleSets/networkInterfaces",
     UNIFORM_NETWORK,
     "network interface",
 );
-pub(crate) const UNIFORM_ADDRESSES: Kind = Kind(
+pub(crate) const UNIFORM_ADDRESSES: Kind = kind(
     "Microsoft.Compute/virtualMachineScaleSets/publicIPAddresses",
     UNIFORM_NETWORK,
     "public address",
 );
-pub(crate) const UNIFORM_INSTANCES: Kind = Kind(
+pub(crate) const UNIFORM_INSTANCES: Kind = kind(
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines",
     COMPUTE,
     "instance",
@@ -70,8 +78,8 @@ pub(crate) const UNIFORM_INSTANCES: Kind = Kind(
 impl Kind {
     /// What people call several.
     pub(crate) fn plural(&self) -> String {
-        let end = if self.2.ends_with('s') { "es" } else { "s" };
-        format!("{}{end}", self.2)
+        let end = if self.word.ends_with('s') { "es" } else { "s" };
+        format!("{}{end}", self.word)
     }
 }
 
@@ -103,7 +111,7 @@ impl ArmRequests<'_> {
 
     /// One resource, wherever it is.
     pub(crate) fn one(self, kind: &Kind, id: &ResourceId) -> Request {
-        self.of_id(kind, id, &format!("read {} `{}`", kind.2, id.name()))
+        self.of_id(kind, id, &format!("read {} `{}`", kind.word, id.name()))
     }
 
     /// One virtual machine with its instance view.
@@ -114,7 +122,7 @@ impl ArmRequests<'_> {
     /// What belongs to the instances of a Uniform set.
     pub(crate) fn of_uniform_set(self, kind: &Kind, set: &ResourceId) -> Request {
         let operation = format!("list the {} of scale set `{}`", kind.plural(), set.name());
-        let part = kind.0.rsplit('/').next().unwrap_or_default();
+        let part = kind.name.rsplit('/').next().unwrap_or_default();
         self.of_id(kind, &set.child(part), &operation)
     }
 
@@ -169,8 +177,12 @@ impl ArmRequests<'_> {
         if let Some(group) = resource_group {
             path += &format!("/resourceGroups/{}", encode(group));
         }
-        path += &format!("/providers/{}", kind.0);
-        self.get(operation, &path, &format!("{query}api-version={}", kind.1))
+        path += &format!("/providers/{}", kind.name);
+        self.get(
+            operation,
+            &path,
+            &format!("{query}api-version={}", kind.api_version),
+        )
     }
 
     fn of_id(self, kind: &Kind, id: &ResourceId, operation: &str) -> Request {
@@ -178,7 +190,7 @@ impl ArmRequests<'_> {
         self.get(
             operation,
             &path.join("/"),
-            &format!("api-version={}", kind.1),
+            &format!("api-version={}", kind.api_version),
         )
     }
 

@@ -45,25 +45,24 @@ pub(super) async fn resolve<'a>(
         machines.extend(page?);
         begun = Some(along);
     }
-    if let Some(machine) = machines
-        .iter()
-        .find(|machine| machine.is_member_of(set).is_none())
-    {
-        let operation = format!(
-            "tell whether virtual machine `{}` belongs to scale set `{}`",
-            machine.name(),
-            set.name()
-        );
-        return Err(incomplete(
-            operation,
-            "the virtual machine has no properties",
-        ));
+    let (mut members, mut foreign) = (Vec::with_capacity(machines.len()), Vec::new());
+    for machine in machines {
+        match machine.is_member_of(set) {
+            Some(true) => members.push(machine),
+            Some(false) => foreign.push(machine),
+            None => {
+                let (machine, set) = (machine.name(), set.name());
+                let operation = format!(
+                    "tell whether virtual machine `{machine}` belongs to scale set `{set}`"
+                );
+                return Err(incomplete(
+                    operation,
+                    "the virtual machine has no properties",
+                ));
+            }
+        }
     }
-    let (machines, foreign): (Vec<_>, Vec<_>) = machines
-        .into_iter()
-        .partition(|machine| machine.is_member_of(set) == Some(true));
-
-    let ids = || machines.iter().flat_map(VirtualMachine::interface_ids);
+    let ids = || members.iter().flat_map(VirtualMachine::interface_ids);
     let own_group = set.resource_group().unwrap_or_default();
     let in_group = |id: &ResourceId| {
         let group = id.resource_group();
@@ -93,7 +92,7 @@ pub(super) async fn resolve<'a>(
         let reasons = vec![Exclusion::NotMember { of }];
         resolved.excluded.push(Instance::of(machine).node(reasons));
     }
-    for machine in machines {
+    for machine in members {
         resolved.gather(machine, Some(set.name()), &mut found)?;
     }
     Ok(resolved)

@@ -48,7 +48,7 @@ pub(super) async fn look_up<P: Properties>(
     wanted: impl IntoIterator<Item = ResourceId>,
     partial: Option<PartialList<'_, Resource<P>>>,
 ) -> Result<Found<Resource<P>>> {
-    let few = if P::KIND.0.starts_with("Microsoft.Compute/") {
+    let few = if P::KIND.name.starts_with("Microsoft.Compute/") {
         0
     } else {
         SIDE_BY_SIDE

@@ -90,7 +90,7 @@ impl TagSearch<'_, '_> {
                 0 => String::new(),
                 others => format!(" and {others} more"),
             };
-            let (kind, name) = (kind.2, hit.id.name());
+            let (kind, name) = (kind.word, hit.id.name());
             let message = format!("tag {condition} is set on the {kind} `{name}`{others}");
             let word = place.word();
             if inside.is_some() {

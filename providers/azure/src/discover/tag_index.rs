@@ -32,7 +32,7 @@ pub(super) const PLACES: [(TagPlace, Kind); 3] = [
 pub(super) fn place_of(hit: &IndexedResource) -> Option<TagPlace> {
     let found = hit.kind();
     let mut places = PLACES.iter();
-    let place = places.find(|(_, kind)| found.eq_ignore_ascii_case(kind.0));
+    let place = places.find(|(_, kind)| found.eq_ignore_ascii_case(kind.name));
     place.map(|(place, _)| *place)
 }
 
