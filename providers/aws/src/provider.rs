@@ -214,21 +214,22 @@ impl Aws {
     }
 
     async fn list(&self, region: &str, wanted: &Wanted, call: &Call) -> Result<Vec<Node>> {
+        let Wanted { selection, target } = wanted;
         // One token of the first region's token service serves all regions.
-        let token_region = wanted.selection.places.names()[0].as_str();
-        let keys = Some((&self.keys, token_region));
-        let ec2 = self.config.client(Service::Ec2, region, keys).await?;
-        let list = match &wanted.target {
+        let keys = Some((&self.keys, selection.places.names()[0].as_str()));
+        let client = |service| self.config.client(service, region, keys, call);
+        let list = match target {
             Target::Instances { all_ipv4 } => {
-                ec2::list(&ec2, region, &wanted.selection, *all_ipv4, call).await
+                let ec2 = client(Service::Ec2).await?;
+                ec2::list(&ec2, region, selection, *all_ipv4, call).await
             }
             Target::Tasks(tasks) => {
-                let ecs = self.config.client(Service::Ecs, region, keys).await?;
+                let (ecs, ec2) = (client(Service::Ecs).await?, client(Service::Ec2).await?);
                 let list = ecs::List {
                     ecs,
                     ec2,
                     region,
-                    selection: &wanted.selection,
+                    selection,
                     call,
                 };
                 list.nodes(tasks).await

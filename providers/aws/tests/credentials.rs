@@ -313,6 +313,17 @@ async fn profiles_that_lead_in_a_circle_are_an_error() {
     assert!(cloud.refused().await.contains("no profile `typo`"));
 }
 
+#[tokio::test]
+async fn a_role_that_needs_a_code_is_not_asked_for() {
+    let mut cloud = Cloud::start().await;
+    cloud.shared(
+        "[default]\nrole_arn = a\nsource_profile = default\nmfa_serial = m\naws_access_key_id = AKID\naws_secret_access_key = secret\n",
+        "",
+    );
+    assert!(cloud.refused().await.contains("`mfa_serial`"));
+    assert!(cloud.requests().await.is_empty());
+}
+
 /// As the AWS SDKs do: a service manager may hide the home directory of a service.
 #[tokio::test]
 async fn shared_files_that_cannot_be_read_end_the_chain_only_where_the_environment_names_them() {
@@ -631,4 +642,37 @@ async fn the_ca_and_the_attempts_of_the_environment_count() {
     let text = cloud.refused().await;
     assert!(text.contains("certificate"), "{text}");
     assert_eq!(cloud.requests().await.len(), 2, "nothing is sent");
+}
+
+#[tokio::test]
+async fn the_service_is_connected_to_while_the_key_is_requested() {
+    let mut cloud = Cloud::start().await;
+    let token = cloud.file("token", "jwt");
+    cloud.set("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
+    cloud.set("AWS_ROLE_ARN", "arn:aws:iam::1:role/pod");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    cloud.set("AWS_ENDPOINT_URL_EC2", &format!("https://{address}"));
+    let (connected, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        _ = listener.accept();
+        connected.send(())
+    });
+    let wait = std::sync::Mutex::new(wait);
+    // The token service waits until there is a connection to EC2.
+    let respond = move |_: &wiremock::Request| {
+        let is_connected = wait.lock().unwrap().recv_timeout(Duration::from_secs(10));
+        match is_connected {
+            Ok(()) => ResponseTemplate::new(200)
+                .set_body_string(assumed("AssumeRoleWithWebIdentity", "ASIAWEB")),
+            Err(_) => ResponseTemplate::new(400),
+        }
+    };
+    Mock::given(body_string_contains("Action=AssumeRoleWithWebIdentity"))
+        .respond_with(respond)
+        .mount(&cloud.server)
+        .await;
+    // It gives a key; EC2 doesn't speak TLS here.
+    let error = cloud.discover("region=eu-west-1").await.unwrap_err();
+    assert!(matches!(error, Error::Transport(_)), "{}", error.chain());
 }

@@ -29,8 +29,10 @@ pub struct Task {
     #[serde(rename = "TaskARN")]
     arn: String,
     /// The name or ARN of its cluster.
+    #[serde(default)]
     pub cluster: String,
     /// The family of its task definition.
+    #[serde(default)]
     pub family: String,
 }
 

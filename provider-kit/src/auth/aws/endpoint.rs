@@ -80,8 +80,11 @@ impl Endpoints {
             "AWS_ENDPOINT_URL_{}",
             service.name().trim_start_matches("portal.").to_uppercase()
         );
+        let ignored = env.filled("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+        let is_ignored = ignored.is_some_and(|value| value.eq_ignore_ascii_case("true"));
         if let Some((name, text)) = [own.as_str(), "AWS_ENDPOINT_URL"]
             .iter()
+            .filter(|_| !is_ignored)
             .find_map(|name| Some((*name, env.filled(name)?)))
         {
             let value = Value::from_key(&ENDPOINT, name, &text);
@@ -260,6 +263,15 @@ mod tests {
                 .to_string()
         };
         assert_eq!(of(Service::Ecs), "https://all.example/");
+        let env = Env::from([
+            ("AWS_ENDPOINT_URL", "https://all.example"),
+            ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"),
+        ]);
+        let ignored = Endpoints::default().of(Service::Ecs, "eu-west-1", &env);
+        assert_eq!(
+            ignored.unwrap().to_string(),
+            "https://ecs.eu-west-1.amazonaws.com/"
+        );
     }
 
     #[test]

@@ -112,12 +112,14 @@ impl AwsConfig {
     ///
     /// # Errors
     ///
-    /// A region that no host name can hold; a variable of the environment that can't be used.
+    /// A region that no host name can hold; a variable of the environment that can't be used; no
+    /// key.
     pub async fn client(
         &self,
         service: Service,
         region: &str,
         keys: Option<(&Arc<AccessKeys>, &str)>,
+        call: &Call,
     ) -> Result<ApiClient> {
         let endpoint = self.endpoints.of(service, region, self.context.env())?;
         let client = ApiClient::new(&self.context, &AwsApi, endpoint);
@@ -129,7 +131,10 @@ impl AwsConfig {
         let signer = SigningAuthorizer::new(Arc::clone(keys), scope, move |request, key, now| {
             sigv4::sign(request, key, &region, service.name(), now)
         });
-        Ok(client.with_authorizer(signer))
+        let client = client.with_authorizer(signer);
+        // A key that has to be requested leaves time to connect.
+        client.connecting(call, keys.get(scope, call)).await?;
+        Ok(client)
     }
 
     /// The HTTP client, with the settings that variables of AWS's tools make.

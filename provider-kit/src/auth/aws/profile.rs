@@ -153,40 +153,36 @@ impl AwsConfig {
                 .profile(name)
                 .ok_or_else(|| SourceOutcome::failed(files.missing(name)))?;
             let get = |name| filled(profile, name);
-            let source = match (
+            let own = self.own_key(name, profile, files, region, call);
+            let (Some(_), Some(source)) = (
                 get("role_arn"),
-                get("source_profile"),
-                get("credential_source"),
-            ) {
-                // Its own key assumes its role.
-                (Some(_), Some(source), _) if source == name => {
-                    self.own_key(name, profile, files, region, call).await
-                }
-                (Some(_), Some(source), _) if path.contains(&source) => {
-                    let path = path.join("`, `");
-                    let reason = format!("the profiles `{path}` lead in a circle");
-                    return Err(SourceOutcome::failed(reason));
-                }
-                (Some(_), Some(source), _) => {
-                    path.push(source);
-                    self.profile_key(files, path, region, call).await
-                }
-                (Some(_), None, Some(source)) => {
-                    let known = SOURCES.iter().find(|(.., name)| *name == source);
-                    let (origin, ..) = known.ok_or_else(|| {
-                        let reason = format!("`credential_source` can't be `{source}`");
-                        SourceOutcome::failed(reason)
-                    })?;
-                    self.key_of(*origin, region, call).await
-                }
-                _ => return self.own_key(name, profile, files, region, call).await,
+                get("source_profile").or_else(|| get("credential_source")),
+            ) else {
+                return own.await;
             };
             if get("mfa_serial").is_some() {
                 return Err(SourceOutcome::failed(format!(
                     "the profile `{name}` needs a code (`mfa_serial`), which a program can't type"
                 )));
             }
-            let key = source.map_err(|outcome| match outcome {
+            let key = if get("source_profile").is_none() {
+                let known = SOURCES.iter().find(|(.., name)| *name == source);
+                let (origin, ..) = known.ok_or_else(|| {
+                    SourceOutcome::failed(format!("`credential_source` can't be `{source}`"))
+                })?;
+                self.key_of(*origin, region, call).await
+            } else if source == name {
+                // Its own key assumes its role.
+                own.await
+            } else if path.contains(&source) {
+                let path = path.join("`, `");
+                let reason = format!("the profiles `{path}` lead in a circle");
+                return Err(SourceOutcome::failed(reason));
+            } else {
+                path.push(source);
+                self.profile_key(files, path, region, call).await
+            };
+            let key = key.map_err(|outcome| match outcome {
                 SourceOutcome::NotConfigured(reason) => SourceOutcome::failed(format!(
                     "the profile `{name}` has no key to assume its role with: {reason}"
                 )),

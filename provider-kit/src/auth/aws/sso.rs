@@ -46,7 +46,7 @@ impl AwsConfig {
         };
         let (start_url, region) = (setting("sso_start_url")?, setting("sso_region")?);
         let token = self.login(session.unwrap_or(start_url), call).await?;
-        let client = self.client(Service::Sso, region, None).await?;
+        let client = self.client(Service::Sso, region, None, call).await?;
         let operation = format!("get the keys of the role `{role}`");
         let path = ["federation", "credentials"];
         let query = [("account_id", account), ("role_name", role)];

@@ -80,7 +80,7 @@ impl AwsConfig {
                 .map(|token| ("WebIdentityToken", token.expose().trim())),
         );
         let arn = filled(role, "role_arn").unwrap_or_default();
-        let client = self.client(Service::Sts, region, None).await?;
+        let client = self.client(Service::Sts, region, None, call).await?;
         let mut request = query(&client, &format!("assume the role `{arn}`"), fields);
         if let Proof::Key(key) = proof {
             let now = call.clock().wall();
