@@ -4,6 +4,7 @@ package agents
 import (
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +31,21 @@ type run struct {
 	scenario
 	network string
 	open    func(number int) (network, error)
+}
+
+// unavailable is the exit status where this machine can't run any scenario.
+const unavailable = 69
+
+// An agent of this machine may listen on Consul's ports of every address.
+func requirePorts() {
+	for _, port := range []int{8300, 8301, 8302, 8500} {
+		listener, err := net.Listen("tcp4", fmt.Sprintf("%s:%d", newLoopback(0).address(1), port))
+		if err != nil {
+			fmt.Printf("peers/agents: skipped: a port of Consul can't be used: %v\n", err)
+			os.Exit(unavailable)
+		}
+		listener.Close()
+	}
 }
 
 func runs() (chosen []run) {
@@ -101,6 +117,7 @@ func TestAgents(t *testing.T) {
 			t.Fatalf("start this by peers/agents/check: %v", err)
 		}
 	}
+	requirePorts()
 	var numbers struct {
 		sync.Mutex
 		last int

@@ -54,6 +54,10 @@ struct State {
     aliases: BTreeMap<IpAddr, IpAddr>,
     /// Who is in one cluster with a host; absent: nobody else.
     clusters: BTreeMap<IpAddr, BTreeSet<IpAddr>>,
+    /// The names of hosts that have one besides their address.
+    names: BTreeMap<IpAddr, String>,
+    /// When hosts that aren't live any more failed.
+    failed_at: BTreeMap<IpAddr, Instant>,
     dials: usize,
 }
 
@@ -72,8 +76,20 @@ impl Network {
     pub(crate) fn set(&self, address: &str, host: Host) {
         let mut state = self.0.lock().unwrap();
         let address = address.parse().unwrap();
-        state.hosts.insert(address, host);
+        let before = state.hosts.insert(address, host);
+        if before == Some(Host::Live) && host != Host::Live {
+            state.failed_at.insert(address, Instant::now());
+        }
         state.clusters.remove(&address);
+    }
+
+    /// Gives the agent of a host a name of its own, which it keeps on another address.
+    pub(crate) fn name(&self, address: &str, name: &str) {
+        self.0
+            .lock()
+            .unwrap()
+            .names
+            .insert(address.parse().unwrap(), name.to_owned());
     }
 
     /// Gives a host one more address, which no list of members shows.
@@ -124,6 +140,11 @@ impl Network {
         let state = self.0.lock().unwrap();
         let mut members = state.clusters.get(&address).cloned().unwrap_or_default();
         members.insert(address);
+        let members: Vec<IpAddr> = members
+            .iter()
+            .copied()
+            .filter(|member| state.is_shown(*member, address, &members))
+            .collect();
         members
             .into_iter()
             .map(|member| {
@@ -144,6 +165,39 @@ impl Network {
         }
         for member in &all {
             state.clusters.insert(*member, all.clone());
+        }
+    }
+}
+
+/// How long memberlist keeps the address of a failed member for its name.
+const RECLAIM: Duration = Duration::from_secs(30);
+
+/// How often two members tell each other all they know.
+const PUSH_PULL: Duration = Duration::from_secs(30);
+
+impl State {
+    /// Whether `viewer` has this member of its cluster under this address: memberlist keeps one
+    /// address for a name, and takes another some time after the failure of the old one.
+    fn is_shown(&self, member: IpAddr, viewer: IpAddr, members: &BTreeSet<IpAddr>) -> bool {
+        let Some(name) = self.names.get(&member) else {
+            return true;
+        };
+        let is_settled = |old: &IpAddr| {
+            self.failed_at
+                .get(old)
+                .is_some_and(|at| at.elapsed() >= RECLAIM + PUSH_PULL)
+        };
+        let is_live = |address: IpAddr| self.hosts.get(&address) == Some(&Host::Live);
+        let mut same = members
+            .iter()
+            .filter(|other| **other != member && self.names.get(*other) == Some(name));
+        // An agent knows its own address.
+        if member == viewer {
+            true
+        } else if is_live(member) {
+            same.all(|old| is_settled(old))
+        } else {
+            !same.any(|new| *new == viewer || (is_live(*new) && is_settled(&member)))
         }
     }
 }

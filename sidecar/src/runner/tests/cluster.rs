@@ -293,6 +293,32 @@ async fn a_cluster_that_restarts_on_new_addresses_finds_itself_whatever_the_old_
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_machine_back_under_its_name_on_a_new_address_is_waited_for_without_endless_joins() {
+    for kind in KINDS {
+        let mut cluster = Cluster::booted(kind, 1..=3);
+        cluster.network.name("10.0.0.3", "web-3");
+        cluster.answer(0..3, &numbered(1..=3), &[]);
+        cluster.start_all();
+        cluster.together().await;
+        cluster.end(2, Machine::Swallows);
+        cluster.boot(4, true);
+        cluster.network.name("10.0.0.4", "web-3");
+        cluster.answer(0..3, &numbered([1, 2, 4]), &numbered([3]));
+        cluster.start(2, None);
+        let took = cluster.together().await;
+        assert!(
+            (30..=60).contains(&took.as_secs()),
+            "gossip gives the name away: {kind:?} {took:?}"
+        );
+        pass(Duration::from_secs(3600)).await;
+        for member in &cluster.members {
+            let puts = member.agent.puts();
+            assert!(puts.len() <= 4, "{kind:?} {puts:?}");
+        }
+    }
+}
+
 /// A Vault asks every `leader_api_addr` of its storage block at once, and all again after 2 s.
 #[tokio::test(start_paused = true)]
 async fn a_vault_that_starts_with_the_file_finds_a_leader_among_dead_addresses() {
