@@ -221,6 +221,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/plain" if is_text else "application/json")
         if "/computeMetadata/" in url.path:
             self.send_header("Metadata-Flavor", "Google")
+        if url.path == "/latest/api/token":
+            self.send_header("X-aws-ec2-metadata-token-ttl-seconds", "300")
         self.send_header("Content-Length", str(len(reply)))
         self.end_headers()
         self.wfile.write(reply)
@@ -279,6 +281,8 @@ class Handler(BaseHTTPRequestHandler):
         if path == f"{role}/node-role":
             return {"Code": "Success", "AccessKeyId": "ASIAROLE", "SecretAccessKey": "role-secret", "Token": "role-token",
                     "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))}
+        if path == "/latest/dynamic/instance-identity/document":
+            return {"region": "us-east-2", "availabilityZone": "us-east-2b", "version": "2017-09-30"}
         if path in values:
             return values[path]
         raise Refused(404, "notFound", path)
