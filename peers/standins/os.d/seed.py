@@ -3,7 +3,7 @@
 Prints shell assignments of the ids. The user `discover` of the domain Default may read the projects
 `cluster` and `other`; the user `guest` of the domain `people` may read `cluster`. The servers of
 `cluster` are written by Nova's own objects, since there is no hypervisor: 130 active ones with the
-metadata consul=server, two of them with rack=1; 3 that are off and 1 that failed with the same; 2
+metadata consul=server, two of them with rack=1 and the tag `blue`; 3 that are off and 1 that failed with the same; 2
 with consul=client; 1 without. Each has two networks: `front` with a fixed address of either family
 and a floating one, and `back`. `other` has 3 servers.
 """
@@ -128,6 +128,8 @@ def server(cell_context, number, owner, status, metadata):
         context=api, instance_uuid=instance.uuid, cell_mapping=cell, project_id=owner,
         user_id=user["discover"], queued_for_delete=False,
     ).create()  # fmt: skip
+    if "rack" in metadata:
+        objects.TagList.create(cell_context, instance.uuid, ["blue"])
     front = [
         (f"10.60.0.{number}", 4, f"203.0.113.{number}"),
         (f"fd60::{number:x}", 6, None),

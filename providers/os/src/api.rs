@@ -166,6 +166,9 @@ pub(crate) struct Server {
     pub(crate) status: String,
     #[serde(default)]
     pub(crate) metadata: BTreeMap<String, String>,
+    /// Since version 2.26 of the API.
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
     #[serde(default)]
     pub(crate) addresses: BTreeMap<String, Vec<ServerAddress>>,
     #[serde(default, rename = "OS-EXT-AZ:availability_zone")]

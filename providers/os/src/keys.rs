@@ -109,14 +109,22 @@ pub(crate) const TAG_KEY: KeySpec = KeySpec::new(
 )
 .common_mistakes(&["tag_name"]);
 
-pub(crate) const TAG_VALUE: KeySpec =
-    KeySpec::new("tag_value", "the value of the server metadata `tag_key`");
+pub(crate) const TAG_VALUE: KeySpec = KeySpec::new(
+    "tag_value",
+    "the value of the server metadata `tag_key`; `self` for the one of this server",
+);
 
 pub(crate) const TAG: KeySpec = KeySpec::family(
     "tag.",
     "NAME",
     "the value of the server metadata `NAME`; all that are given must match",
 );
+
+pub(crate) const SERVER_TAGS: KeySpec = KeySpec::new(
+    "server_tags",
+    "the tags, which have no values, that servers must all have",
+)
+.values(Values::List);
 
 pub(crate) const NETWORK: KeySpec = KeySpec::new(
     "network",
@@ -145,6 +153,7 @@ pub const KEYS: &[KeySpec] = &[
     TAG_KEY,
     TAG_VALUE,
     TAG,
+    SERVER_TAGS,
     AUTH_URL,
     CLOUD,
     USER_NAME,

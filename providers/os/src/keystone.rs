@@ -1,5 +1,6 @@
 //! Tokens and the catalog, from Keystone v3.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -149,7 +150,7 @@ impl Keystone {
         if settings.needs_project() {
             settings.set_project(match &known {
                 Some(session) => session.project.clone(),
-                None => self.own_project(call).await?,
+                None => self.own_server(call).await?.project_id,
             });
         }
         let url = tokens_url(&settings).map_err(unusable)?;
@@ -215,26 +216,32 @@ impl Keystone {
         })
     }
 
-    /// The project of this server, from the metadata service.
-    async fn own_project(&self, call: &Call) -> Result<String> {
-        #[derive(Deserialize)]
-        struct Metadata {
-            project_id: String,
-        }
-        const OPERATION: &str = "read the project of this server from the metadata service";
-        const ADVICE: &str = "add `project_id=...` or `project_name=...`: without them the project is the one of this server";
+    /// What the metadata service says of this server.
+    pub(crate) async fn own_server(&self, call: &Call) -> Result<OwnServer> {
+        const OPERATION: &str = "read what this server is from the metadata service";
+        const ADVICE: &str = "add `project_id=...` or `project_name=...`: without them, and for `self`, this has to be a server of the cloud";
         let client = ApiClient::new(&self.context, &OpenStackApi, self.metadata.clone());
         let request = client
             .get(OPERATION, &["openstack", "latest", "meta_data.json"], &[])
             .retry(RetryPolicy::default().without_connect_retries());
-        match client.json::<Metadata>(request, call).await {
-            Ok(metadata) => Ok(metadata.project_id),
-            Err(Error::Transport(error)) => Err(error.with_hint(ADVICE).into()),
-            Err(Error::Api(error)) => Err(error.with_hint(ADVICE).into()),
-            Err(Error::Decode(error)) => Err(error.with_hint(ADVICE).into()),
-            Err(other) => Err(other),
-        }
+        client
+            .json(request, call)
+            .await
+            .map_err(|error| match error {
+                Error::Transport(error) => error.with_hint(ADVICE).into(),
+                Error::Api(error) => error.with_hint(ADVICE).into(),
+                Error::Decode(error) => error.with_hint(ADVICE).into(),
+                other => other,
+            })
     }
+}
+
+/// This server, as its metadata service knows it.
+#[derive(Deserialize)]
+pub(crate) struct OwnServer {
+    project_id: String,
+    #[serde(default)]
+    pub(crate) meta: BTreeMap<String, String>,
 }
 
 /// The URL that gives tokens. Without a version, and with the v2.0 that OpenStack removed in 2018,

@@ -4,24 +4,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::Chain;
-use cloud_autojoin_core::http::Authorizer as _;
+use cloud_autojoin_core::http::{Authorizer as _, Request};
 use cloud_autojoin_core::{
-    Call, ConfigString, Context, Detail, Discovery, Finding, Provider, Result, RoleDocument,
-    RoleFormat,
+    Call, ConfigError, ConfigProblem, ConfigString, Context, Detail, Discovery, Finding, Provider,
+    Result, RoleDocument, RoleFormat,
 };
 use cloud_autojoin_provider_kit::auth::BearerAuthorizer;
+use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use cloud_autojoin_provider_kit::select::{TagFilter, TagNearMisses};
-use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options, PowerState, Selection};
-use http::header::HeaderName;
+use cloud_autojoin_provider_kit::{ApiClient, Options, PowerState, Selection};
+use http::header::{HeaderName, HeaderValue};
 use url::Url;
 
 use crate::api::{OpenStackApi, PERMISSION, ServerPage};
 use crate::keys::{
     ADDRESS_TYPE, AUTH_URL, CLOUD, ENDPOINT, INSECURE, KEYS, METADATA_ENDPOINT, NETWORK,
-    POWER_STATE, PROJECT_ID, REGION, TAG, TAG_KEY, TAG_VALUE,
+    POWER_STATE, PROJECT_ID, REGION, SERVER_TAGS, TAG, TAG_KEY, TAG_VALUE, USER_NAME,
 };
-use crate::keystone::{Keystone, Session, TokenSource};
-use crate::select::instance;
+use crate::keystone::{Keystone, TokenSource};
+use crate::select::Conditions;
 use crate::settings::Settings;
 
 /// The name after `provider=`.
@@ -30,6 +31,15 @@ pub(crate) const NAME: &str = "os";
 /// The header that holds a token.
 const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
+/// The header with the version of an API.
+const API_VERSION: HeaderName = HeaderName::from_static("openstack-api-version");
+
+/// The version of Nova's API that knows tags, as its header has it.
+const WITH_TAGS: HeaderValue = HeaderValue::from_static("compute 2.26");
+
+/// The value of `tag_value` that stands for the one that this server has.
+const SELF: &str = "self";
+
 /// Servers of one project, by metadata.
 #[derive(Debug)]
 pub struct OpenStack {
@@ -37,35 +47,24 @@ pub struct OpenStack {
     keystone: Arc<Keystone>,
     authorizer: Arc<BearerAuthorizer>,
     endpoint: Option<Url>,
-    networks: Vec<String>,
+    conditions: Conditions,
     selection: Selection,
     has_tag_pair: bool,
 }
 
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let mut tags = options.family(&TAG);
     let has_tag_pair = options.is_given(&TAG_KEY);
-    match (options.text(&TAG_KEY), options.text(&TAG_VALUE)) {
-        (Some(key), Some(value)) => tags.insert(0, (key, value)),
-        (Some(_), None) => options.add_missing(&TAG_VALUE, Some("`tag_key` is given")),
-        (None, Some(_)) => options.add_missing(&TAG_KEY, Some("`tag_value` is given")),
-        (None, None) if tags.is_empty() => options.add_missing(
-            &TAG_KEY,
-            Some("it says which servers to find, with `tag_value`"),
-        ),
-        (None, None) => {}
-    }
-    let selection = Selection {
-        tags: TagFilter::new(tags),
-        address_type: options
-            .word(&ADDRESS_TYPE, AddressType::from_word)
-            .unwrap_or_default(),
-        power_state: options
-            .word(&POWER_STATE, PowerState::from_word)
-            .unwrap_or_default(),
-        ..Selection::default()
+    let conditions = Conditions {
+        networks: options.list(&NETWORK),
+        server_tags: options.list(&SERVER_TAGS),
     };
+    let tags = if conditions.server_tags.is_empty() || has_tag_pair {
+        TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &TAG)
+    } else {
+        TagFilter::new(options.family(&TAG))
+    };
+    let selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE).with_tags(tags);
     let settings = Settings::read(options);
     // As in OpenStack's own client, what is given here counts more than the file.
     let cloud = options
@@ -77,11 +76,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         }
         options.accept(settings.auth_body());
     }
-    let (networks, endpoint, metadata) = (
-        options.list(&NETWORK),
-        options.url(&ENDPOINT),
-        options.url(&METADATA_ENDPOINT),
-    );
+    let (endpoint, metadata) = (options.url(&ENDPOINT), options.url(&METADATA_ENDPOINT));
     options.finish(|| {
         let keystone = Keystone::new(context, settings, cloud, metadata?);
         let chain = Chain::new(NAME, vec![Box::new(TokenSource(Arc::clone(&keystone)))]);
@@ -91,7 +86,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
             keystone,
             authorizer,
             endpoint,
-            networks,
+            conditions,
             selection,
             has_tag_pair,
         }) as Box<dyn Provider>)
@@ -105,14 +100,13 @@ impl Provider for OpenStack {
     }
 
     fn subject(&self) -> String {
-        let tags: Vec<String> = self
-            .selection
-            .tags
-            .conditions()
-            .iter()
-            .map(|(key, value)| format!("`{key}` = `{value}`"))
-            .collect();
-        format!("servers with metadata {}", tags.join(" and "))
+        let tags = self.conditions.server_tags.join("`, `");
+        let tags = if tags.is_empty() {
+            tags
+        } else {
+            format!(" tagged `{tags}`")
+        };
+        self.selection.subject(&format!("servers{tags}"))
     }
 
     fn scope(&self) -> Vec<(&'static str, String)> {
@@ -129,6 +123,7 @@ impl Provider for OpenStack {
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
         let mut near_misses = TagNearMisses::default();
+        let selection = &self.selection(call).await?;
         // The catalog comes with the token.
         self.authorizer.token(call).await?;
         let Some(session) = self.keystone.session() else {
@@ -147,15 +142,18 @@ impl Provider for OpenStack {
                 .collect::<Result<_>>()?,
         };
         for (region, endpoint) in endpoints {
-            self.list(
-                &region,
-                endpoint,
-                &session,
-                &mut discovery,
-                &mut near_misses,
-                call,
-            )
-            .await?;
+            let client = ApiClient::new(&self.context, &OpenStackApi, endpoint)
+                .with_http(session.http.clone())
+                .with_authorizer(self.authorizer.clone());
+            let mut pages = client.pages(self.request(&client, call), call);
+            while let Some(page) = pages.next_json::<ServerPage>().await? {
+                pages.follow_query("marker", page.next_marker())?;
+                for server in page.servers {
+                    let instance = self.conditions.instance(server, &session.project, &region);
+                    near_misses.observe(&selection.tags, &instance.tags);
+                    discovery.record(selection.apply(instance));
+                }
+            }
         }
         if discovery.matched() == 0 {
             discovery.add_finding(self.nothing_matched(&discovery, &near_misses, &regions));
@@ -165,39 +163,37 @@ impl Provider for OpenStack {
 }
 
 impl OpenStack {
-    async fn list(
-        &self,
-        region: &str,
-        endpoint: Url,
-        session: &Session,
-        discovery: &mut Discovery,
-        near_misses: &mut TagNearMisses,
-        call: &Call,
-    ) -> Result<()> {
-        let client = ApiClient::new(&self.context, &OpenStackApi, endpoint)
-            .with_http(session.http.clone())
-            .with_authorizer(self.authorizer.clone());
-        // To explain why servers don't match, all are listed.
-        let only_active = self.selection.power_state == PowerState::Running
-            && call.detail() != Detail::Everything;
-        let query: &[(&str, &str)] = if only_active {
-            &[("status", "ACTIVE")]
+    /// The request for the first page. To explain why servers don't match, all are listed.
+    fn request(&self, client: &ApiClient, call: &Call) -> Request {
+        let tags = self.conditions.server_tags.join(",");
+        let is_running = self.selection.power_state == PowerState::Running;
+        let mut query = Vec::new();
+        if call.detail() != Detail::Everything {
+            query.extend(is_running.then_some(("status", "ACTIVE")));
+            query.extend((!tags.is_empty()).then_some(("tags", tags.as_str())));
+        }
+        let request = client.get("list servers", &["servers", "detail"], &query);
+        if tags.is_empty() {
+            request
         } else {
-            &[]
-        };
-        let mut pages = client.pages(
-            client.get("list servers", &["servers", "detail"], query),
-            call,
-        );
-        while let Some(page) = pages.next_json::<ServerPage>().await? {
-            pages.follow_query("marker", page.next_marker())?;
-            for server in page.servers {
-                let instance = instance(server, &session.project, region, &self.networks);
-                near_misses.observe(&self.selection.tags, &instance.tags);
-                discovery.record(self.selection.apply(instance));
+            request.header(API_VERSION, WITH_TAGS)
+        }
+    }
+
+    /// What is wanted, with what this server has in place of `self`.
+    async fn selection(&self, call: &Call) -> Result<Selection> {
+        let mut tags = self.selection.tags.conditions().to_vec();
+        if tags.iter().any(|(_, value)| value == SELF) {
+            let own = self.keystone.own_server(call).await?.meta;
+            for (name, value) in tags.iter_mut().filter(|(_, value)| value == SELF) {
+                let found = own.get(name.as_str()).cloned();
+                *value = found.ok_or_else(|| {
+                    let problem = format!("this server has no metadata `{name}` (`{SELF}`)");
+                    ConfigError::new(Some(NAME), ConfigProblem::of_key(TAG_VALUE.name, problem))
+                })?;
             }
         }
-        Ok(())
+        Ok(self.selection.clone().with_tags(TagFilter::new(tags)))
     }
 
     fn nothing_matched(
@@ -261,26 +257,28 @@ pub(crate) fn role(
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
-    let mut differences = Vec::new();
+    let mut found = differences(
+        config,
+        &[
+            (
+                When::Given(&INSECURE),
+                "verifies no certificate whatever the value of `insecure` is",
+            ),
+            (When::Several(&REGION), "takes `region` as one region"),
+            (When::Given(&SERVER_TAGS), "ignores `server_tags`"),
+            (When::Given(&NETWORK), "ignores `network`"),
+            (When::Given(&ADDRESS_TYPE), "ignores `address_type`"),
+        ],
+    );
     if config.get(POWER_STATE.name) != Some("any") {
-        differences.push("go-discover lists stopped and failed servers, too".to_owned());
+        found.push("lists stopped and failed servers, too".to_owned());
     }
-    if config
-        .get(INSECURE.name)
-        .is_some_and(|text| !text.is_empty())
+    if USER_NAME
+        .aliases
+        .iter()
+        .any(|alias| config.get(alias).is_some())
     {
-        differences.push(
-            "go-discover verifies no certificate whatever the value of `insecure` is".to_owned(),
-        );
+        found.push("ignores `username`".to_owned());
     }
-    if config.get("username").is_some() {
-        differences.push("go-discover ignores `username`".to_owned());
-    }
-    if config
-        .get(REGION.name)
-        .is_some_and(|regions| regions.contains(','))
-    {
-        differences.push("go-discover takes `region` as one region".to_owned());
-    }
-    differences
+    found
 }

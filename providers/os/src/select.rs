@@ -5,57 +5,63 @@ use cloud_autojoin_provider_kit::{AddressScope, Instance, InstanceAddress};
 
 use crate::api::Server;
 
-/// The server as an instance. Fixed addresses are private ones, floating addresses public ones;
-/// of `networks`, if there are any, only those.
-pub(crate) fn instance(
-    server: Server,
-    project: &str,
-    region: &str,
-    networks: &[String],
-) -> Instance {
-    let is_running = server.status == "ACTIVE";
-    let names: Vec<&str> = server.addresses.keys().map(String::as_str).collect();
-    let is_wanted =
-        |name: &str| networks.is_empty() || networks.iter().any(|wanted| wanted == name);
-    let excluded = (!names.is_empty() && !names.iter().any(|name| is_wanted(name))).then(|| {
-        Exclusion::NotMember {
-            of: format!("network `{}`", networks.join("`, `")),
-        }
-    });
-    let mut instance = Instance::new("server", server.id, server.name)
-        .with_attribute("project", project)
-        .with_attribute("region", region)
-        .with_attribute(
-            "availability zone",
-            server.availability_zone.unwrap_or_default(),
-        )
-        .with_attribute("networks", names.join(", "))
-        .with_state(server.status, is_running);
-    instance.excluded = excluded;
-    instance.tags = server.metadata.into_iter().collect();
-    for (network, addresses) in server
-        .addresses
-        .into_iter()
-        .filter(|(name, _)| is_wanted(name))
-    {
-        instance
+/// What of the servers is wanted, beyond what every provider knows.
+#[derive(Debug)]
+pub(crate) struct Conditions {
+    /// The networks that addresses count of; any if none is named.
+    pub(crate) networks: Vec<String>,
+    /// The tags that servers must all have.
+    pub(crate) server_tags: Vec<String>,
+}
+
+impl Conditions {
+    /// The server as an instance. Fixed addresses are private ones, floating addresses public ones.
+    pub(crate) fn instance(&self, server: Server, project: &str, region: &str) -> Instance {
+        let is_wanted = |name: &String| self.networks.is_empty() || self.networks.contains(name);
+        let names: Vec<&str> = server.addresses.keys().map(String::as_str).collect();
+        let is_elsewhere = !names.is_empty() && !server.addresses.keys().any(is_wanted);
+        let elsewhere = is_elsewhere.then(|| Exclusion::NotMember {
+            of: format!("network `{}`", self.networks.join("`, `")),
+        });
+        let missing = self
+            .server_tags
+            .iter()
+            .find(|tag| !server.tags.contains(tag));
+        let missing = missing.map(|tag| Exclusion::TagMissing { tag: tag.clone() });
+        let is_running = server.status == "ACTIVE";
+        let mut instance = Instance::new("server", server.id, server.name)
+            .with_attribute("project", project)
+            .with_attribute("region", region)
+            .with_attribute(
+                "availability zone",
+                server.availability_zone.unwrap_or_default(),
+            )
+            .with_attribute("networks", names.join(", "))
+            .with_attribute("tags", server.tags.join(", "))
+            .with_state(server.status, is_running)
+            .with_tags(server.metadata);
+        instance.excluded = missing.or(elsewhere);
+        let networks = server
             .addresses
-            .extend(addresses.iter().filter_map(|address| {
-                let ip = address.addr.trim().parse().ok()?;
+            .into_iter()
+            .filter(|(name, _)| is_wanted(name));
+        for (network, addresses) in networks {
+            let addresses = addresses.iter().filter_map(|address| {
                 let is_floating = address.kind.as_deref() == Some("floating");
-                let scope = if is_floating {
-                    AddressScope::Public
-                } else {
-                    AddressScope::Private
-                };
                 Some(InstanceAddress {
-                    ip,
-                    scope,
+                    ip: address.addr.trim().parse().ok()?,
+                    scope: if is_floating {
+                        AddressScope::Public
+                    } else {
+                        AddressScope::Private
+                    },
                     interface: Some(network.clone()),
                     is_primary: true,
                     port: None,
                 })
-            }));
+            });
+            instance.addresses.extend(addresses);
+        }
+        instance
     }
-    instance
 }

@@ -9,7 +9,7 @@ use cloud_autojoin_core::{
 };
 use cloud_autojoin_os::SPEC;
 use serde_json::{Value, json};
-use wiremock::matchers::{method, path};
+use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 const USER: &str = "user_name=u password=p domain_name=Default";
@@ -279,6 +279,61 @@ async fn only_active_servers_are_requested_unless_all_are_to_be_explained() {
         .map(|request| request.url.query().unwrap_or_default())
         .collect();
     assert_eq!(queries, ["status=ACTIVE", "", ""]);
+}
+
+#[tokio::test]
+async fn servers_are_found_by_their_tags() {
+    let server = start().await;
+    let tagged = |name: &str, tags: Value| {
+        let addresses = json!({"front": [{"addr": name, "OS-EXT-IPS:type": "fixed"}]});
+        json!({"id": name, "name": name, "status": "ACTIVE", "addresses": addresses, "tags": tags})
+    };
+    let servers = [
+        tagged("10.0.0.1", json!(["blue", "consul", "prod"])),
+        tagged("10.0.0.2", json!(["consul"])),
+    ];
+    Mock::given(header("openstack-api-version", "compute 2.26"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({ "servers": servers })))
+        .with_priority(1)
+        .mount(&server)
+        .await;
+    let join = format!("server_tags=consul,prod auth_url=SERVER {USER} project_id=P");
+    for detail in [Detail::Addresses, Detail::Everything] {
+        let found = discover_with(&server, &join, &[], detail).await.unwrap();
+        assert_eq!(found.addresses()[0].to_string(), "10.0.0.1");
+        assert_eq!((found.examined(), found.matched()), (2, 1));
+    }
+    let requests = server.received_requests().await.unwrap();
+    let queries = requests.iter().filter(|request| request.method == "GET");
+    let queries: Vec<_> = queries.map(|request| request.url.query()).collect();
+    assert_eq!(queries, [Some("status=ACTIVE&tags=consul%2Cprod"), None]);
+}
+
+#[tokio::test]
+async fn the_value_self_is_that_of_this_server() {
+    let server = start().await;
+    let metadata = json!({"project_id": "own", "meta": {"role": "Server"}});
+    Mock::given(path("/openstack/latest/meta_data.json"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(metadata))
+        .mount(&server)
+        .await;
+    let join = format!("auth_url=SERVER {USER} project_id=P");
+    let found = async |tags: &str| {
+        discover_with(&server, &format!("{tags} {join}"), &[], Detail::Addresses).await
+    };
+    assert_eq!(
+        found("tag_key=role tag_value=self")
+            .await
+            .unwrap()
+            .matched(),
+        1
+    );
+    let error = found("tag.rack=self").await.unwrap_err();
+    assert!(
+        reason(&error).contains("this server has no metadata `rack`"),
+        "{}",
+        reason(&error)
+    );
 }
 
 #[tokio::test]
