@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -12,20 +11,17 @@ use cloud_autojoin_core::credential::Source;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
 use cloud_autojoin_core::{Call, Context, Secret};
-use cloud_autojoin_provider_kit::auth::PrivateKey;
+use cloud_autojoin_provider_kit::auth::{AccessKey, PrivateKey};
 use cloud_autojoin_provider_kit::{KeySpec, Options};
 use serde::Deserialize;
 
-use crate::credential::{Credential, Home};
+use crate::credential::{Home, SharedHome};
 use crate::keys::{
     CONFIG_FILE, FINGERPRINT, KEY_CONTENT, KEY_FILE, PROFILE, REGION, TENANCY, USER,
 };
 
 /// The keys that a profile may have, too.
 const GIVEN: [&KeySpec; 5] = [&TENANCY, &USER, &FINGERPRINT, &KEY_FILE, &KEY_CONTENT];
-
-/// How long an API key is used before it is read again.
-const REREAD_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// The source `API key`.
 #[derive(Debug)]
@@ -35,10 +31,11 @@ pub(crate) struct ApiKey {
     is_named: bool,
     profile: String,
     user_home: String,
+    home: SharedHome,
 }
 
 impl ApiKey {
-    pub(crate) fn new(options: &Options<'_>, context: &Context) -> Self {
+    pub(crate) fn new(options: &Options<'_>, context: &Context, home: SharedHome) -> Self {
         let given = GIVEN.iter().filter(|key| options.is_given(key));
         let user_home = ["HOME", "USERPROFILE"]
             .iter()
@@ -53,6 +50,7 @@ impl ApiKey {
             is_named: options.is_given(&CONFIG_FILE) || options.given_as(&PROFILE).is_some(),
             profile: options.text(&PROFILE).unwrap_or_default(),
             user_home: user_home.unwrap_or_default(),
+            home,
         }
     }
 
@@ -116,12 +114,12 @@ fn profile(text: &str, name: &str) -> Option<BTreeMap<String, Secret>> {
 }
 
 #[async_trait]
-impl Source<Credential> for ApiKey {
+impl Source<AccessKey> for ApiKey {
     fn name(&self) -> &'static str {
         "API key"
     }
 
-    async fn token(&self, _: &str, call: &Call) -> Result<Credential, SourceOutcome> {
+    async fn token(&self, _: &str, _: &Call) -> Result<AccessKey, SourceOutcome> {
         let settings = self.settings().await?;
         let get = |name: &str| settings.get(name).map(Secret::expose);
         let token_file = get("security_token_file");
@@ -157,7 +155,7 @@ impl Source<Credential> for ApiKey {
             (Some(content), _) => content.to_owned(),
             (None, path) => read(path.unwrap_or_default()).await?,
         };
-        let key = PrivateKey::from_pem(&key).map_err(|reason| {
+        PrivateKey::from_pem(&key).map_err(|reason| {
             SourceOutcome::failed(format!(
                 "the private key is {reason}; `openssl rsa -in FILE` removes a passphrase"
             ))
@@ -166,22 +164,21 @@ impl Source<Credential> for ApiKey {
         let (id, expires_at) = match token_file {
             Some(path) => {
                 let token = read(path).await?.trim().to_owned();
-                (format!("ST${token}"), expiry(&token)?)
+                (format!("ST${token}"), Some(expiry(&token)?))
             }
             None => {
                 let parts = [part(&TENANCY), part(&USER), part(&FINGERPRINT)];
-                (parts.join("/"), call.clock().wall() + REREAD_AFTER)
+                (parts.join("/"), None)
             }
         };
-        Ok(Credential {
-            id: Secret::new(id),
-            key: Arc::new(key),
+        self.home.set(Home {
+            tenancy: part(&TENANCY).to_owned(),
+            region: get(REGION.name).map(str::to_owned),
+            realm_domain: None,
+        });
+        Ok(AccessKey {
             expires_at,
-            home: Home {
-                tenancy: part(&TENANCY).to_owned(),
-                region: get(REGION.name).map(str::to_owned),
-                realm_domain: None,
-            },
+            ..AccessKey::new(id, Secret::new(key), None)
         })
     }
 }

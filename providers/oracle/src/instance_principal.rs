@@ -1,7 +1,5 @@
 //! The instance principal: a token for the certificate that the instance metadata service gives.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,7 +11,7 @@ use cloud_autojoin_core::http::{Request, RetryPolicy, origin_of};
 use cloud_autojoin_core::{Call, Context, Error, Result, Secret};
 use cloud_autojoin_provider_kit::ApiClient;
 use cloud_autojoin_provider_kit::auth::sign::sha1_hex;
-use cloud_autojoin_provider_kit::auth::{PrivateKey, StaticHeader};
+use cloud_autojoin_provider_kit::auth::{AccessKey, PrivateKey, StaticHeader};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use rsa::Generate as _;
 use rsa::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
@@ -23,7 +21,7 @@ use url::Url;
 
 use crate::api::OracleApi;
 use crate::api_key::expiry;
-use crate::credential::{Credential, Home, sign};
+use crate::credential::{Home, SharedHome, sign};
 use crate::keys::METADATA_ENDPOINT;
 use crate::provider::service_url;
 
@@ -31,10 +29,12 @@ use crate::provider::service_url;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The source `instance principal`.
+#[derive(Debug)]
 pub(crate) struct InstancePrincipal {
     metadata: ApiClient,
     context: Context,
     auth_endpoint: Option<Url>,
+    home: SharedHome,
 }
 
 #[derive(Deserialize)]
@@ -54,6 +54,7 @@ impl InstancePrincipal {
         context: &Context,
         metadata: Url,
         auth_endpoint: Option<Url>,
+        home: SharedHome,
     ) -> Option<Self> {
         // Version 2 of the service wants this header.
         let header = StaticHeader::bearer(METADATA_ENDPOINT.name, &Secret::new("Oracle")).ok()?;
@@ -62,6 +63,7 @@ impl InstancePrincipal {
             metadata,
             context: context.clone(),
             auth_endpoint,
+            home,
         })
     }
 
@@ -82,7 +84,7 @@ impl InstancePrincipal {
     }
 
     /// A token for a new key pair, which signs the requests that use it.
-    async fn federate(&self, region: RegionInfo, call: &Call) -> Result<Credential, SourceOutcome> {
+    async fn federate(&self, region: RegionInfo, call: &Call) -> Result<AccessKey, SourceOutcome> {
         let (certificate, key, intermediate) = futures::try_join!(
             self.pem("cert.pem", call),
             self.pem("key.pem", call),
@@ -100,15 +102,14 @@ impl InstancePrincipal {
             .ok()
             .flatten()
             .ok_or_else(|| SourceOutcome::failed("a key pair can't be made"))?;
-        let url = match &self.auth_endpoint {
-            Some(url) => Ok(url.clone()),
-            None => service_url(
-                "auth",
-                &region.region_identifier,
-                &region.realm_domain_component,
-            ),
-        };
-        let client = ApiClient::new(&self.context, &OracleApi, url?);
+        let RegionInfo {
+            region_identifier,
+            realm_domain_component,
+        } = region;
+        let regional = || service_url("auth", &region_identifier, &realm_domain_component).ok();
+        let url = self.auth_endpoint.clone().or_else(regional);
+        let url = url.ok_or_else(|| unusable("region"))?;
+        let client = ApiClient::new(&self.context, &OracleApi, url);
         let body = json!({
             "certificate": certificate,
             "publicKey": public_key,
@@ -121,26 +122,25 @@ impl InstancePrincipal {
         let names = ["date", "(request-target)"];
         sign(&mut request, &key, &id, &names, call.clock().wall());
         let Token { token } = client.json(request, call).await?;
-        Ok(Credential {
-            expires_at: expiry(&token)?,
-            id: Secret::new(format!("ST${token}")),
-            key: Arc::new(session_key),
-            home: Home {
-                tenancy,
-                region: Some(region.region_identifier),
-                realm_domain: Some(region.realm_domain_component),
-            },
+        self.home.set(Home {
+            tenancy,
+            region: Some(region_identifier),
+            realm_domain: Some(realm_domain_component),
+        });
+        Ok(AccessKey {
+            expires_at: Some(expiry(&token)?),
+            ..AccessKey::new(format!("ST${token}"), session_key, None)
         })
     }
 }
 
 #[async_trait]
-impl Source<Credential> for InstancePrincipal {
+impl Source<AccessKey> for InstancePrincipal {
     fn name(&self) -> &'static str {
         "instance principal"
     }
 
-    async fn token(&self, _: &str, call: &Call) -> Result<Credential, SourceOutcome> {
+    async fn token(&self, _: &str, call: &Call) -> Result<AccessKey, SourceOutcome> {
         let origin = origin_of(self.metadata.endpoint());
         let request = self.get(&["instance", "regionInfo"]);
         match self
@@ -152,24 +152,23 @@ impl Source<Credential> for InstancePrincipal {
             Err(Error::Transport(error)) => Err(SourceOutcome::Unreachable(format!(
                 "no instance metadata service at {origin} ({error})"
             ))),
-            Err(Error::Decode(_)) => Err(SourceOutcome::NotConfigured(format!(
-                "what responds at {origin} isn't Oracle's instance metadata service"
-            ))),
-            Err(Error::Api(error)) => Err(SourceOutcome::NotConfigured(format!(
-                "what responds at {origin} isn't Oracle's instance metadata service (status {})",
-                error.status()
-            ))),
+            Err(error @ (Error::Decode(_) | Error::Api(_))) => Err(SourceOutcome::NotConfigured(
+                format!("what responds at {origin} isn't Oracle's metadata service ({error})"),
+            )),
             Err(other) => Err(other.into()),
         }
     }
 }
 
-/// A private key, and its public key in base64.
-fn new_key_pair() -> Option<(PrivateKey, String)> {
+/// A private key in PEM, and its public key in base64.
+fn new_key_pair() -> Option<(Secret, String)> {
     let key = rsa::PrivateKey::try_generate().ok()?;
     let public = key.to_public_key().to_public_key_der().ok()?;
-    let private = PrivateKey::from_pem(&key.to_pkcs8_pem(LineEnding::LF).ok()?).ok()?;
-    Some((private, STANDARD.encode(public.as_bytes())))
+    let private = key.to_pkcs8_pem(LineEnding::LF).ok()?;
+    Some((
+        Secret::new(private.as_str()),
+        STANDARD.encode(public.as_bytes()),
+    ))
 }
 
 /// The base64 of a PEM section.
@@ -201,12 +200,4 @@ fn tenancy_of(der: &[u8]) -> Option<String> {
         let text = std::str::from_utf8(der.get(at + prefix.len()..at + length)?).ok()?;
         Some(text.to_owned())
     })
-}
-
-impl fmt::Debug for InstancePrincipal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InstancePrincipal")
-            .field("metadata", &self.metadata)
-            .finish_non_exhaustive()
-    }
 }

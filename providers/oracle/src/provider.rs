@@ -1,7 +1,6 @@
 //! From options to the instances of each compartment, and the VNICs of those that match.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,13 +9,14 @@ use cloud_autojoin_core::{
     Call, ConfigError, ConfigProblem, ConfigString, Context, Discovery, Exclusion, Provider,
     Result, RoleDocument, RoleFormat,
 };
+use cloud_autojoin_provider_kit::auth::{AccessKey, AccessKeys, PrivateKey, SigningAuthorizer};
 use cloud_autojoin_provider_kit::{ApiClient, Instance, Interfaces, Options, Selection, TagFilter};
 use futures::stream::{StreamExt, TryStreamExt, iter};
 use url::Url;
 
 use crate::api::{OracleApi, list};
 use crate::api_key::ApiKey;
-use crate::credential::{Credential, Home, Signer};
+use crate::credential::{Home, SharedHome, sign};
 use crate::instance_principal::InstancePrincipal;
 use crate::keys::{
     ADDRESS_TYPE, AUTH, AUTH_ENDPOINT, COMPARTMENT_ID, DEFINED_TAG, ENDPOINT, INTERFACES, KEYS,
@@ -27,13 +27,19 @@ use crate::select::{Compartment, OracleInstance, Vnic, VnicAttachment};
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "oracle";
 
+/// The domain of the commercial realm.
+const DOMAIN: &str = "oraclecloud.com";
+
 /// How many requests are made at once.
 const PARALLEL: usize = 8;
 
 /// Instances of some compartments, by tag.
+#[derive(Debug)]
 pub struct Oracle {
     context: Context,
-    signer: Arc<Signer>,
+    keys: Arc<AccessKeys>,
+    signer: Arc<SigningAuthorizer>,
+    home: SharedHome,
     regions: Vec<String>,
     compartments: Vec<String>,
     has_subcompartments: bool,
@@ -58,21 +64,16 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         .unwrap_or_default();
     let (regions, domain) = (options.list(&REGION), options.text(&REALM_DOMAIN));
     for region in &regions {
-        options.accept(
-            service_url(
-                "iaas",
-                region,
-                domain.as_deref().unwrap_or("oraclecloud.com"),
-            )
-            .map_err(|_| not_a_region()),
-        );
+        options.accept(service_url("iaas", region, DOMAIN).map(drop));
     }
-    let api_key = ApiKey::new(options, context);
+    let home = SharedHome::default();
+    let api_key = ApiKey::new(options, context, home.clone());
     let (metadata, auth_endpoint) = (
         options.url(&METADATA_ENDPOINT),
         options.endpoint(&AUTH_ENDPOINT),
     );
-    let principal = metadata.and_then(|url| InstancePrincipal::new(context, url, auth_endpoint));
+    let principal =
+        metadata.and_then(|url| InstancePrincipal::new(context, url, auth_endpoint, home.clone()));
     let auth = options.word(&AUTH, |word| Some(word.to_owned()));
     let (compartments, has_subcompartments) = (
         options.list(&COMPARTMENT_ID),
@@ -80,7 +81,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     );
     let endpoint = options.endpoint(&ENDPOINT);
     options.finish(|| {
-        let mut sources: Vec<Box<dyn Source<Credential>>> =
+        let mut sources: Vec<Box<dyn Source<AccessKey>>> =
             vec![Box::new(api_key), Box::new(principal?)];
         match auth.as_deref() {
             Some("instance_principal") => _ = sources.remove(0),
@@ -90,9 +91,20 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         let chain = Chain::new(NAME, sources).with_hint(
             "run `oci setup config`, or give the instance a dynamic group with the policy of `discover check --role`",
         );
+        let keys = AccessKeys::new(NAME, chain);
+        let signer = SigningAuthorizer::new(Arc::clone(&keys), "", |request, key, now| {
+            // The sources give keys that can be read.
+            if let Ok(private) = PrivateKey::from_pem(key.secret.expose()) {
+                let names = ["date", "(request-target)", "host"];
+                sign(request, &private, &key.id, &names, now);
+            }
+            Ok(())
+        });
         Some(Box::new(Oracle {
             context: context.clone(),
-            signer: Arc::new(Signer::new(chain)),
+            keys,
+            signer,
+            home,
             regions,
             compartments,
             has_subcompartments,
@@ -104,21 +116,15 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     })
 }
 
-fn not_a_region() -> ConfigProblem {
-    ConfigProblem::of_key(REGION.name, "`region` isn't the name of a region")
-        .with_hint("write names such as `eu-frankfurt-1`, separated by commas")
-}
-
 /// The endpoint of a service in a region.
-pub(crate) fn service_url(service: &str, region: &str, domain: &str) -> Result<Url> {
-    let is_name = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
-    };
-    let url = Url::parse(&format!("https://{service}.{region}.{domain}"));
-    url.ok()
-        .filter(|_| is_name(region) && is_name(domain))
-        .ok_or_else(|| ConfigError::new(Some(NAME), not_a_region()).into())
+pub(crate) fn service_url(service: &str, region: &str, domain: &str) -> Result<Url, ConfigProblem> {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let host = format!("{service}.{region}.{domain}");
+    let url = Url::parse(&format!("https://{host}")).ok();
+    url.filter(|_| host.bytes().all(is_letter)).ok_or_else(|| {
+        ConfigProblem::of_key(REGION.name, "`region` isn't the name of a region")
+            .with_hint("write names such as `eu-frankfurt-1`, separated by commas")
+    })
 }
 
 #[async_trait]
@@ -136,7 +142,7 @@ impl Provider for Oracle {
     }
 
     fn scope(&self) -> Vec<(&'static str, String)> {
-        let home = self.signer.used().map(|used| used.home).unwrap_or_default();
+        let home = self.home.get();
         let regions = if self.regions.is_empty() {
             home.region.unwrap_or_default()
         } else {
@@ -148,21 +154,17 @@ impl Provider for Oracle {
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
         // The credential says where it belongs.
-        let home = self.signer.credential(call).await?.home;
+        self.keys.get("", call).await?;
+        let home = self.home.get();
         let mut regions = self.regions.clone();
         if regions.is_empty() {
             regions.extend(home.region.clone());
         }
         let Some(first) = regions.first() else {
-            let problem = ConfigProblem::of_key(
-                REGION.name,
-                "`region` is missing, and the profile names none",
-            );
-            return Err(ConfigError::new(
-                Some(NAME),
-                problem.with_hint("add `region=...`, or set `OCI_REGION`"),
-            )
-            .into());
+            let missing = "`region` is missing, and the profile names none";
+            let problem = ConfigProblem::of_key(REGION.name, missing);
+            let problem = problem.with_hint("add `region=...`, or set `OCI_REGION`");
+            return Err(ConfigError::new(Some(NAME), problem).into());
         };
         let compartments = self.compartments(first, &home, call).await?;
         let mut lists = Vec::new();
@@ -194,7 +196,8 @@ impl Oracle {
         let domain = self.domain.as_deref().or(home.realm_domain.as_deref());
         let url = match &self.endpoint {
             Some(url) => url.clone(),
-            None => service_url(service, region, domain.unwrap_or("oraclecloud.com"))?,
+            None => service_url(service, region, domain.unwrap_or(DOMAIN))
+                .map_err(|problem| ConfigError::new(Some(NAME), problem))?,
         };
         Ok(ApiClient::new(&self.context, &OracleApi, url).with_authorizer(self.signer.clone()))
     }
@@ -288,9 +291,8 @@ pub(crate) fn role(
 ) -> Result<RoleDocument> {
     let mut options = Options::new(NAME, KEYS, config, context.env());
     build(&mut options, context)?;
-    let mut places: Vec<String> = options.list(&COMPARTMENT_ID);
-    places = places
-        .iter()
+    let compartments = options.list(&COMPARTMENT_ID).into_iter();
+    let mut places: Vec<String> = compartments
         .map(|id| format!("compartment id {id}"))
         .collect();
     if places.is_empty() {
@@ -307,13 +309,4 @@ pub(crate) fn role(
     }
     Ok(RoleDocument::new(text)
         .with_note("`discover` stands for a dynamic group with the instance, as `instance.compartment.id = 'OCID'`; for an API key write `group` and the name of the user's group"))
-}
-
-impl fmt::Debug for Oracle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Oracle")
-            .field("regions", &self.regions)
-            .field("compartments", &self.compartments)
-            .finish_non_exhaustive()
-    }
 }
