@@ -36,14 +36,17 @@ pub(super) async fn resolve(
         HashMap::new()
     };
 
+    known.reserve(interfaces.len());
+
     let mut resolved = Resolved {
         mode: Some(OrchestrationMode::Uniform),
         ..Resolved::default()
     };
     for interface in interfaces {
         let id = instance_id(set, &interface);
-        let is_known = id.as_ref().is_some_and(|id| known.contains_key(id));
-        let is_gone = is_listed && !is_known && id.is_some() && is_doubtful(&interface);
+        let is_gone = is_listed
+            && is_doubtful(&interface)
+            && id.as_ref().is_some_and(|id| !known.contains_key(id));
         let instance = id.map(|id| {
             let instance = known.entry(id);
             Arc::clone(instance.or_insert_with_key(|id| Arc::new(bare(set, id))))
@@ -78,8 +81,9 @@ pub(super) async fn instances(
     } else {
         requests.of_uniform_set(&UNIFORM_INSTANCES, set)
     });
-    let mut instances = HashMap::new();
-    for machine in list.read_on(Vec::new()).await? {
+    let machines = list.read_on(Vec::new()).await?;
+    let mut instances = HashMap::with_capacity(machines.len());
+    for machine in machines {
         if with_view && machine.is_made() && machine.properties.power_state.is_none() {
             return Err(without_power_state(&machine));
         }
