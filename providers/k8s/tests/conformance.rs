@@ -41,7 +41,7 @@ fn page(pods: &[Value], next: Option<&str>) -> String {
 fn list(reply: String) -> Exchange {
     Exchange::get("/api/v1/namespaces/consul/pods", reply)
         .with_query("labelSelector", "app=consul")
-        .with_query("limit", "500")
+        .with_query("limit", "2000")
         .with_header("authorization", format!("Bearer {CANARY}-token"))
 }
 
