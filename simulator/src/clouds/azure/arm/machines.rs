@@ -18,11 +18,11 @@ const CREATED: &str = "2025-01-15T09:30:00.0000000+00:00";
 
 /// The fields of a machine in a response.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum View {
+enum Fields {
     Model,
-    ModelAndView,
+    Both,
     /// For `statusOnly=true`, and as reported for `$filter` with `$expand`.
-    View,
+    InstanceView,
 }
 
 pub(super) fn list(context: &ArmContext<'_>) -> Result<ArmBody, ArmError> {
@@ -46,10 +46,10 @@ pub(super) fn list(context: &ArmContext<'_>) -> Result<ArmBody, ArmError> {
         expanded,
         wanted.is_some() && context.world.settings().expanded_list == ExpandedList::ViewOnly,
     ) {
-        _ if status_only => View::View,
-        (true, true) => View::View,
-        (true, false) => View::ModelAndView,
-        (false, _) => View::Model,
+        _ if status_only => Fields::InstanceView,
+        (true, true) => Fields::InstanceView,
+        (true, false) => Fields::Both,
+        (false, _) => Fields::Model,
     };
     let fits =
         |group: &ResourceGroup, machine: &VirtualMachine| match (&wanted, &machine.scale_set) {
@@ -130,9 +130,9 @@ pub(super) fn one(
         machine,
         &group.name,
         if expanded {
-            View::ModelAndView
+            Fields::Both
         } else {
-            View::Model
+            Fields::Model
         },
     ))
 }
@@ -142,7 +142,7 @@ fn show_machine(
     group: &ResourceGroup,
     machine: &VirtualMachine,
     group_in_id: &str,
-    show: View,
+    show: Fields,
 ) -> Value {
     let subscription = &context.subscription.id;
     let own_id = id::virtual_machine(subscription, group_in_id, &machine.name);
@@ -161,7 +161,7 @@ fn show_machine(
             json!({ "id": id::scale_set(subscription, group_in_id, set) }),
         );
     }
-    if show != View::View {
+    if show != Fields::InstanceView {
         properties.insert(
             "hardwareProfile".to_owned(),
             json!({ "vmSize": "Standard_DS1_v2" }),
@@ -189,7 +189,7 @@ fn show_machine(
         );
     }
     properties.insert("provisioningState".to_owned(), "Succeeded".into());
-    if show != View::Model {
+    if show != Fields::Model {
         properties.insert(
             "instanceView".to_owned(),
             instance_view(&machine.name, machine.power_state),
