@@ -103,13 +103,7 @@ pub(crate) async fn resolve(
         .append_pair("api-version", API_VERSION)
         .append_pair("format", "json");
     let request = Request::get(OPERATION, url);
-    let hint = |outside: &str| {
-        hint(
-            self_key(config, names_subscription),
-            names_subscription,
-            outside,
-        )
-    };
+    let hint = |outside| hint(config, names_subscription, outside);
     // The service has the time of the call: there is no other source for these values.
     let compute = match service
         .read::<Instance>(request, retry_policy(), call)
@@ -193,11 +187,13 @@ fn problem_of(problem: ConfigProblem) -> Error {
 }
 
 /// What to write where there is no such service, after `outside`, which says when.
-fn hint(self_key: Option<&str>, names_subscription: bool, outside: &str) -> String {
-    let key = self_key.unwrap_or("subscription_id");
-    let reason = match self_key {
-        Some(key) => format!("`{key}` is `self`"),
-        None => "`subscription_id` is not given".to_owned(),
+fn hint(config: &AzureConfig, names_subscription: bool, outside: &str) -> String {
+    let (key, reason) = match self_key(config, names_subscription) {
+        Some(key) => (key, format!("`{key}` is `self`")),
+        None => (
+            "subscription_id",
+            "`subscription_id` is not given".to_owned(),
+        ),
     };
     if names_subscription {
         format!("{reason}; {outside}add `{key}=...`")
