@@ -108,7 +108,7 @@ impl List<'_> {
                 }
                 let host = last_part(host);
                 let reason = format!(
-                    "it shares the network of its container instance `{host}`, which EC2 doesn't know"
+                    "it shares the network of its container instance `{host}`, which isn't in EC2"
                 );
                 node.excluded.push(Exclusion::Other(reason.into()));
             }

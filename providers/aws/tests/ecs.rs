@@ -128,7 +128,7 @@ fn ecs() -> Conformance {
             ("t6", "deleted between list and get"),
             (
                 "t7",
-                "the network of its container instance `host-t7`, which EC2 doesn't know",
+                "the network of its container instance `host-t7`, which isn't in EC2",
             ),
             ("t8", "no tag `consul`"),
         ],
