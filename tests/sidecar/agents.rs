@@ -195,7 +195,7 @@ impl State {
         if member == viewer {
             true
         } else if is_live(member) {
-            same.all(|old| is_settled(old))
+            same.all(is_settled)
         } else {
             !same.any(|new| *new == viewer || (is_live(*new) && is_settled(&member)))
         }
