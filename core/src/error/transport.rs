@@ -30,6 +30,8 @@ pub enum TransportFailure {
     PaginationLimit,
     /// The request could not be built.
     InvalidRequest,
+    /// The target has no answer at the moment; the detail says why.
+    Unavailable,
 }
 
 /// A request without a complete response.
@@ -131,6 +133,7 @@ impl TransportError {
             TransportFailure::Connect
             | TransportFailure::IdleTimeout
             | TransportFailure::Truncated
+            | TransportFailure::Unavailable
             | TransportFailure::Deadline => true,
             TransportFailure::ProxyStatus(status) => matches!(status, 408 | 429 | 500 | 502..=504),
             TransportFailure::Tls
@@ -174,7 +177,7 @@ impl TransportError {
             TransportFailure::TooLarge | TransportFailure::PaginationLimit => {
                 "narrow the selection"
             }
-            TransportFailure::InvalidRequest => return None,
+            TransportFailure::InvalidRequest | TransportFailure::Unavailable => return None,
         }))
     }
 }
@@ -222,6 +225,7 @@ impl fmt::Display for TransportError {
                 f,
                 "cannot {operation}: no request to {target} could be made"
             ),
+            TransportFailure::Unavailable => write!(f, "cannot {operation}: {target} has none now"),
         }?;
         if let Some(detail) = &self.detail {
             write!(f, " ({detail})")?;
