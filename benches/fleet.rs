@@ -32,6 +32,64 @@ fn fleet(watches: u64, interval: u64) -> Fleet {
         pace,
         says_retry_after: true,
         before_and_after: (30 * MINUTE, 60 * MINUTE),
+        is_shared: false,
+    }
+}
+
+/// A fleet of hosts that boot within a minute, with and without a shared result.
+#[cfg(feature = "shared")]
+fn booting(watches: u64, is_shared: bool) -> Fleet {
+    let mut fleet = fleet(watches, 30);
+    fleet.pace.splay = MINUTE;
+    fleet.before_and_after = (10 * MINUTE, 5 * MINUTE);
+    fleet.is_shared = is_shared;
+    fleet
+}
+
+#[cfg(feature = "shared")]
+const BOOTING: &str = "| hosts | shared | half have addresses | all | requests a minute to the cloud | refused | replacement seen by half | by all | requests/s to the store |\n|---|---|---:|---:|---:|---:|---:|---:|---:|\n";
+
+/// A row of the table of booting fleets.
+#[cfg(feature = "shared")]
+fn booting_row(watches: u64, is_shared: bool) -> String {
+    let fleet = booting(watches, is_shared);
+    let (before, after) = fleet.before_and_after;
+    let minutes = (before + after).as_secs_f64() / 60.0;
+    let outcome = fleet.run();
+    let seconds = |times: &[Duration], part| {
+        part_done(times, watches, part).map_or_else(
+            || "never".to_owned(),
+            |time| format!("{:.0} s", time.as_secs_f64()),
+        )
+    };
+    let requests = outcome.before.requests + outcome.after.requests;
+    format!(
+        "| {} | {} | {} | {} | {:.0} | {} | {} | {} | {:.0} |\n",
+        thousands(watches),
+        if is_shared { "yes" } else { "no" },
+        seconds(&outcome.joined, 0.5),
+        seconds(&outcome.joined, 1.0),
+        requests as f64 / minutes,
+        thousands(outcome.before.throttled + outcome.after.throttled),
+        seconds(&outcome.seen, 0.5),
+        seconds(&outcome.seen, 1.0),
+        outcome.store_requests as f64 / minutes / 60.0,
+    )
+}
+
+/// `fleet -- shared [WATCHES] [--write]`: fleets that boot within a minute.
+#[cfg(feature = "shared")]
+fn print_booting(only: Option<u64>) {
+    let mut table = format!("\n{BOOTING}");
+    for watches in only.map_or_else(|| vec![100, 1000, 10_000, 100_000], |only| vec![only]) {
+        for is_shared in [false, true] {
+            let row = booting_row(watches, is_shared);
+            print!("{row}");
+            table.push_str(&row);
+        }
+    }
+    if only.is_none() && std::env::args().any(|argument| argument == "--write") {
+        write("benches/fleet.md", "booting", &format!("{table}\n"));
     }
 }
 
@@ -117,6 +175,10 @@ fn main() {
     } else {
         std::env::args().find_map(|text| text.parse().ok())
     };
+    #[cfg(feature = "shared")]
+    if std::env::args().any(|argument| argument == "shared") {
+        return print_booting(only);
+    }
     let sizes = only.map_or_else(|| vec![10, 100, 500], |watches| vec![watches]);
     let fleets: Vec<Vec<Row>> = sizes
         .iter()

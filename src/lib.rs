@@ -38,6 +38,8 @@ pub mod escape;
 pub mod join_string;
 mod registry;
 mod result_file;
+#[cfg(all(feature = "shared", unix))]
+pub mod shared;
 pub mod sources;
 pub mod watch;
 

@@ -77,7 +77,7 @@ pub(crate) struct FindingEntry {
 }
 
 /// An address.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub host: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -23,6 +23,7 @@ fn five_hundred_watches_all_join_and_do_not_hammer_a_subscription_that_throttles
         pace: Pace::default(),
         says_retry_after: true,
         before_and_after: (4 * MINUTE, 3 * MINUTE),
+        is_shared: false,
     }
     .run();
     let joined = |part| part_done(&outcome.joined, WATCHES, part).expect("that many have joined");
@@ -61,6 +62,7 @@ fn a_fleet_within_the_limits_is_never_throttled_after_its_start() {
         pace: Pace::default(),
         says_retry_after: true,
         before_and_after: (MINUTE, 10 * MINUTE),
+        is_shared: false,
     }
     .run();
     assert!(
@@ -82,4 +84,30 @@ fn a_fleet_within_the_limits_is_never_throttled_after_its_start() {
         "{:?}",
         outcome.seen.last()
     );
+}
+
+/// A thousand hosts boot within a minute. `cargo bench -p cloud-autojoin --features shared --bench
+/// fleet -- shared` has larger fleets.
+#[cfg(feature = "shared")]
+#[test]
+fn a_fleet_that_shares_a_result_boots_at_once_and_asks_the_cloud_as_one_host() {
+    let mut pace = Pace::default();
+    pace.splay = MINUTE;
+    let watches = 1000;
+    let outcome = Fleet {
+        watches,
+        pace,
+        says_retry_after: true,
+        before_and_after: (4 * MINUTE, 2 * MINUTE),
+        is_shared: true,
+    }
+    .run();
+    println!("{:?}, then {:?}", outcome.before, outcome.after);
+    let all = part_done(&outcome.joined, watches, 1.0).expect("all have addresses");
+    assert!(all < Duration::from_secs(90), "{all:?}");
+    let seen = part_done(&outcome.seen, watches, 1.0).expect("all have seen the replacement");
+    assert!(seen <= pace.interval + Duration::from_secs(10), "{seen:?}");
+    let requests = outcome.before.requests + outcome.after.requests;
+    assert!(requests <= 6 * 10, "{requests}");
+    assert_eq!(outcome.before.throttled + outcome.after.throttled, 0);
 }

@@ -11,6 +11,10 @@ use cloud_autojoin_simulator::azure::world::World;
 
 use crate::subscription::{Subscription, Traffic};
 
+#[cfg(feature = "shared")]
+#[path = "store.rs"]
+mod store;
+
 /// What the fleet is made of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fleet {
@@ -22,6 +26,8 @@ pub(crate) struct Fleet {
     pub(crate) says_retry_after: bool,
     /// How long it goes on after the start, and how long after an instance was replaced then.
     pub(crate) before_and_after: (Duration, Duration),
+    /// Whether they share one result through a store.
+    pub(crate) is_shared: bool,
 }
 
 /// What became of it.
@@ -35,6 +41,10 @@ pub(crate) struct Outcome {
     pub(crate) before: Traffic,
     /// From the replacement to the end.
     pub(crate) after: Traffic,
+    /// Requests to the store, of the whole time.
+    #[cfg(feature = "shared")]
+    #[allow(dead_code, reason = "the test has no use for it")]
+    pub(crate) store_requests: u64,
 }
 
 /// Half of them, or all: the time at which that part of `count` was done; `None` when it never was.
@@ -63,9 +73,16 @@ impl Fleet {
             self.says_retry_after,
         ));
         let changes = Arc::new(Mutex::new(Vec::new()));
+        #[cfg(feature = "shared")]
+        let store = Arc::new(store::MemoryStore::default());
         for number in 0..self.watches {
             tokio::spawn(follow(
-                self.watch(number, &subscription),
+                self.watch(
+                    number,
+                    &subscription,
+                    #[cfg(feature = "shared")]
+                    &store,
+                ),
                 Arc::clone(&changes),
             ));
         }
@@ -94,10 +111,17 @@ impl Fleet {
             seen,
             before: traffic_before,
             after: subscription.traffic() - traffic_before,
+            #[cfg(feature = "shared")]
+            store_requests: store.requests(),
         }
     }
 
-    fn watch(&self, number: u64, subscription: &Arc<Subscription>) -> Watch {
+    fn watch(
+        &self,
+        number: u64,
+        subscription: &Arc<Subscription>,
+        #[cfg(feature = "shared")] store: &Arc<store::MemoryStore>,
+    ) -> Watch {
         let client =
             HttpClient::with_transport(Arc::clone(subscription) as _, HttpSettings::default());
         let context = Context::builder()
@@ -111,6 +135,11 @@ impl Fleet {
         let provider = registry
             .build(&registry.parse(join_string).unwrap(), &context)
             .unwrap();
+        #[cfg(feature = "shared")]
+        if self.is_shared {
+            return store::shared(provider, store, self.pace, &context, number);
+        }
+        assert!(!self.is_shared, "built without the feature `shared`");
         Watch::builder(provider, &context)
             .pace(self.pace)
             .seed(number)

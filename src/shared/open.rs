@@ -1,0 +1,101 @@
+//! From a URL to a store, and from join strings to what members must have in common.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cloud_autojoin_core::{
+    ConfigError, ConfigProblem, ConfigString, Context, Result, Secret, file,
+};
+use url::Url;
+
+use super::{ConsulStore, FileStore, SharedKey, Store};
+use crate::join_string::masked;
+use crate::registry::Registry;
+
+/// The schemes of stores, for messages.
+#[cfg(feature = "shared-buckets")]
+const KNOWN: &str = "file:///DIRECTORY, consul+http://HOST:PORT/PREFIX, consul+https://HOST:PORT/PREFIX, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX, gs://BUCKET/PREFIX";
+#[cfg(not(feature = "shared-buckets"))]
+const KNOWN: &str =
+    "file:///DIRECTORY, consul+http://HOST:PORT/PREFIX, consul+https://HOST:PORT/PREFIX";
+
+/// Opens the store at a URL. Sends nothing. Credentials come from the environment of `context`:
+/// `CONSUL_HTTP_TOKEN`, and for buckets the variables of their cloud's own tools.
+///
+/// # Errors
+///
+/// [`Error::Config`](crate::Error::Config) when there is no such store.
+pub fn open_store(url: &str, context: &Context) -> Result<Arc<dyn Store>> {
+    let unknown = || {
+        // It may hold a password.
+        let problem = ConfigProblem::new("the URL of the shared store can't be used");
+        ConfigError::new(None, problem.with_hint(format!("write one of {KNOWN}"))).into()
+    };
+    let parsed = Url::parse(url).map_err(|_| unknown())?;
+    match parsed.scheme() {
+        "file" if parsed.host().is_none() && parsed.path() != "/" => {
+            Ok(Arc::new(FileStore::new(Path::new(parsed.path()))))
+        }
+        "consul+http" | "consul+https" if parsed.host().is_some() => {
+            let plain = url.trim_start_matches("consul+");
+            let url = Url::parse(plain).map_err(|_| unknown())?;
+            if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+                return Err(unknown());
+            }
+            let token = context.env().filled("CONSUL_HTTP_TOKEN").map(Secret::new);
+            Ok(Arc::new(ConsulStore::new(
+                context.http().clone(),
+                context.clock().clone(),
+                url,
+                token,
+            )))
+        }
+        #[cfg(feature = "shared-buckets")]
+        "s3" | "az" | "gs" => super::buckets::open(&parsed, context),
+        _ => Err(unknown()),
+    }
+}
+
+/// Reads the key by which members sign results.
+///
+/// # Errors
+///
+/// [`Error::Config`](crate::Error::Config) when the file can't be read, or holds no key.
+pub async fn read_key(path: &Path) -> Result<SharedKey> {
+    let shown = path.display();
+    let refused = |why: String| {
+        let hint = "write at least 16 random bytes into it, as `openssl rand -hex 32` prints them, and let its user alone read it";
+        ConfigError::new(None, ConfigProblem::new(why).with_hint(hint))
+    };
+    let text = file::read_text(path, file::MAX_SECRET_FILE)
+        .await
+        .map_err(|error| refused(format!("cannot read the key {shown}: {error}")))?;
+    SharedKey::new(text.as_bytes()).map_err(|error| refused(format!("{shown}: {error}")).into())
+}
+
+/// What identifies a query for all members: the join strings without their secrets, which may
+/// differ.
+///
+/// # Errors
+///
+/// [`Error::Config`](crate::Error::Config) when a provider is unknown, or a value means something
+/// else on each machine.
+pub fn query_of<'a>(
+    configs: impl IntoIterator<Item = &'a ConfigString>,
+    registry: &Registry,
+) -> Result<String> {
+    let mut identities = Vec::new();
+    for config in configs {
+        let spec = registry.provider_of(config)?;
+        if let Some((key, _)) = config.iter().find(|(_, value)| *value == "self") {
+            let problem = ConfigProblem::of_key(
+                key.to_owned(),
+                format!("`{key}=self` differs from machine to machine and can't be shared"),
+            );
+            let hint = "write the value that all members have in common";
+            return Err(ConfigError::new(Some(spec.name), problem.with_hint(hint)).into());
+        }
+        identities.push(masked(config, spec, registry));
+    }
+    Ok(identities.join(" "))
+}
