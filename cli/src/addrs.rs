@@ -26,6 +26,11 @@ pub(crate) async fn run(
     if let Some(settings) = cache {
         return cached::run(arguments, settings, reporter).await;
     }
+    #[cfg(unix)]
+    if arguments.shared.url.is_some() {
+        let results = query::run_shared(&arguments.query, &arguments.shared, reporter).await;
+        return report(results, arguments, reporter);
+    }
     #[cfg(not(unix))]
     let _ = cache;
     let results = query::run(&arguments.query, Detail::Addresses, reporter).await;

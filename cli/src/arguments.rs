@@ -7,7 +7,8 @@
 use std::ffi::OsString;
 
 use clap::{
-    ArgAction, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    ArgAction, ArgGroup, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand,
+    ValueEnum,
 };
 use cloud_autojoin::DEFAULT_TIMEOUT;
 
@@ -122,6 +123,8 @@ pub(crate) struct QueryArguments {
 /// `discover addrs`
 #[derive(Debug, Args)]
 #[command(after_help = ADDRS)]
+// A shared result is that of all sources.
+#[cfg_attr(unix, command(group(ArgGroup::new("whole").args(["any", "shared"]))))]
 pub(crate) struct Addrs {
     #[command(flatten)]
     pub(crate) query: QueryArguments,
@@ -151,6 +154,26 @@ pub(crate) struct Addrs {
     #[cfg(unix)]
     #[arg(long, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
     pub(crate) cache_directory: Option<std::path::PathBuf>,
+
+    #[cfg(unix)]
+    #[command(flatten)]
+    pub(crate) shared: Shared,
+}
+
+/// A result that several machines share.
+#[cfg(unix)]
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Shared {
+    /// Share one result with other machines through this store: one of them asks the cloud
+    ///
+    /// file:///DIRECTORY, consul+http(s)://HOST:PORT/PREFIX, or, if compiled in, s3://, az:// or
+    /// gs:// BUCKET/PREFIX
+    #[arg(id = "shared", long = "shared", value_name = "URL")]
+    pub(crate) url: Option<String>,
+
+    /// Sign shared results with the key in this file, and accept signed ones alone
+    #[arg(id = "shared_key_file", long = "shared-key-file", value_name = "FILE", requires = "shared", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) key_file: Option<std::path::PathBuf>,
 }
 
 /// `discover cache`

@@ -46,6 +46,84 @@ pub(crate) async fn run(
     }
 }
 
+/// As [`run`], but the sources are one, and its result is shared through a store.
+#[cfg(unix)]
+pub(crate) async fn run_shared(
+    query: &QueryArguments,
+    shared: &crate::arguments::Shared,
+    reporter: &Reporter,
+) -> Vec<QueryResult> {
+    let registry = Registry::compiled_in();
+    let call = Call::new(&Clock::system(), query.timeout.0);
+    match join_string::read_all(&query.words, FileKind::Any, &registry, &call).await {
+        Ok(strings) => {
+            let env = Env::Process;
+            run_strings_shared(strings, query, shared, env, &registry, &call, reporter).await
+        }
+        Err(error) => failed(call, error),
+    }
+}
+
+/// As [`run_strings`], but the sources are one, and its result is shared, if a store is given.
+#[cfg(unix)]
+pub(crate) async fn run_strings_shared(
+    strings: Strings,
+    query: &QueryArguments,
+    shared: &crate::arguments::Shared,
+    env: Env,
+    registry: &Registry,
+    call: &Call,
+    reporter: &Reporter,
+) -> Vec<QueryResult> {
+    if shared.url.is_none() {
+        return run_strings(strings, query, env, registry, call, reporter).await;
+    }
+    let provider = build_shared(&strings, query, shared, env, registry, call, reporter).await;
+    match provider {
+        Ok(provider) => {
+            let sources = sources::discover_all(vec![Ok(provider)], query.require(), call).await;
+            let config = strings.into_iter().next().map(|(config, _)| config);
+            let results = sources.into_iter().map(|source| QueryResult {
+                source,
+                config: config.clone(),
+                is_only: true,
+            });
+            results.collect()
+        }
+        Err(error) => failed(call.clone(), error),
+    }
+}
+
+#[cfg(unix)]
+async fn build_shared(
+    strings: &Strings,
+    query: &QueryArguments,
+    shared: &crate::arguments::Shared,
+    env: Env,
+    registry: &Registry,
+    call: &Call,
+    reporter: &Reporter,
+) -> Result<Box<dyn Provider>> {
+    use cloud_autojoin::shared::{SharedProvider, SharedSettings, open_store, query_of, read_key};
+
+    let context = Context::builder()
+        .env(env)
+        .clock(call.clock().clone())
+        .build()?;
+    let identity = query_of(strings.iter().map(|(config, _)| config), registry)?;
+    let store = open_store(shared.url.as_deref().unwrap_or_default(), &context)?;
+    let providers = strings
+        .iter()
+        .map(|(config, given)| build(config, given, registry, &context, query.strict, reporter));
+    let provider = sources::AllOf::combine(providers.collect::<Result<_>>()?);
+    let mut provider = SharedProvider::new(provider, store, identity, call.clock())
+        .with_settings(SharedSettings::default().once());
+    if let Some(file) = &shared.key_file {
+        provider = provider.with_key(read_key(file).await?);
+    }
+    Ok(Box::new(provider))
+}
+
 /// What comes of a call that can't be made.
 pub(crate) fn failed(call: Call, error: Error) -> Vec<QueryResult> {
     vec![QueryResult {

@@ -16,5 +16,6 @@ mod help;
 mod interrupt;
 mod refusals;
 mod role;
+mod shared;
 mod sources;
 mod usage;

@@ -82,7 +82,9 @@ pub(super) async fn run(arguments: &Addrs, settings: &Settings, reporter: &Repor
             }
         }
     }
-    let results = query::run_strings(strings, query, env, &registry, &call, reporter).await;
+    let shared = &arguments.shared;
+    let results =
+        query::run_strings_shared(strings, query, shared, env, &registry, &call, reporter).await;
     match entry {
         Some(entry) => session.finish(results, &entry, lock),
         None => super::report(results, arguments, reporter),

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use cloud_autojoin_sidecar::DEFAULT_LISTEN;
 
 use super::go::whole_number;
@@ -26,7 +26,7 @@ Exit status: 0 ended by a signal (--once: all files are up to date; --check: no 
 
 /// `discover watch`
 #[derive(Debug, Args)]
-#[command(after_help = AFTER)]
+#[command(after_help = AFTER, group(ArgGroup::new("table").args(["config", "shared"])))]
 pub(crate) struct Watch {
     /// The join string: KEY=VALUE ..., or @FILE
     #[arg(value_name = "KEY=VALUE|@FILE", conflicts_with = "config")]
@@ -89,6 +89,9 @@ pub(crate) struct Watch {
     /// Keep results in this directory for `discover addrs --max-age`
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "config", value_hint = clap::ValueHint::DirPath)]
     pub(crate) cache_directory: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) shared: super::Shared,
 
     /// Log an error when a restored last good result is older than this [default: 24h]
     #[arg(long, value_name = "DURATION", conflicts_with = "config")]

@@ -88,6 +88,12 @@ impl Watch {
             self.cache_directory.as_ref(),
             &mut problems,
         );
+        if let Some(url) = &self.shared.url {
+            let mut shared = Table::from_iter([("url".to_owned(), Value::from(url.as_str()))]);
+            let key_file = self.shared.key_file.as_ref();
+            insert_path(&mut shared, "key_file", key_file, &mut problems);
+            table.insert("shared".to_owned(), Value::Table(shared));
+        }
         if problems.is_empty() {
             Ok(table)
         } else {

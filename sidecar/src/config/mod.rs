@@ -16,6 +16,7 @@ use std::time::Duration;
 use cloud_autojoin::cache::Query;
 use cloud_autojoin::config::key::is_safe;
 use cloud_autojoin::file::FileKind;
+use cloud_autojoin::shared::{SharedKey, SharedSettings, query_of};
 use cloud_autojoin::sources::AllOf;
 use cloud_autojoin::watch::{DEFAULT_LAST_GOOD_MAX_AGE, Guards, MaxShrink, Pace};
 use cloud_autojoin::{
@@ -33,6 +34,7 @@ use super::output::Output;
 mod part;
 mod preflight;
 mod section;
+mod shared;
 mod source;
 
 #[cfg(test)]
@@ -41,6 +43,7 @@ mod tests;
 pub use part::{AGENT_KINDS, FILE_KINDS};
 use preflight::Preflight;
 use section::{Node, Problems, Section};
+use shared::SharedStore;
 pub use source::ConfigSource;
 
 /// The address of the status endpoint by default.
@@ -116,6 +119,8 @@ pub(crate) struct WatchConfig {
     pub(crate) restore_max_age: Duration,
     /// The file of the last good result.
     pub(crate) last_good: Option<PathBuf>,
+    /// The URL of the store that machines share, and the key of its results.
+    pub(crate) shared: Option<(String, Option<SharedKey>)>,
     /// The cache for other processes of this host, and what the results are stored as.
     pub(crate) cache: Option<(PathBuf, Query)>,
     /// The files.
@@ -139,7 +144,10 @@ impl WatchConfig {
             self.restore_max_age,
             self.guards,
             &self.last_good,
-            self.cache.as_ref().map(|(directory, _)| directory),
+            (
+                self.cache.as_ref().map(|(directory, _)| directory),
+                &self.shared,
+            ),
             &self.outputs,
             &self.agents,
             &self.on_change,
@@ -152,7 +160,10 @@ impl WatchConfig {
             other.restore_max_age,
             other.guards,
             &other.last_good,
-            other.cache.as_ref().map(|(directory, _)| directory),
+            (
+                other.cache.as_ref().map(|(directory, _)| directory),
+                &other.shared,
+            ),
             &other.outputs,
             &other.agents,
             &other.on_change,
@@ -233,6 +244,7 @@ async fn check(
     let cache_directory = section
         .path("cache_directory")
         .or_else(|| of_environment().map(PathBuf::from));
+    let shared_nodes = section.tables("shared");
     let nodes = section.tables("watch");
     if nodes.is_empty() {
         section.problem(
@@ -245,7 +257,14 @@ async fn check(
         preflight::state_directory(&mut section, state_directory.as_deref());
         preflight::cache_directory(&mut section, cache_directory.as_deref());
     }
+    if shared_nodes.len() > 1 {
+        section.problem_at("shared", "`[shared]` is there twice", None);
+    }
     section.finish();
+    let shared = match shared_nodes.into_iter().next() {
+        Some(node) => SharedStore::read(Section::new("shared", node, &mut problems), context).await,
+        None => None,
+    };
     let count = nodes.len();
     let mut watches = Vec::new();
     for (index, node) in nodes.into_iter().enumerate() {
@@ -255,6 +274,7 @@ async fn check(
             depth,
             state_directory: state_directory.as_deref(),
             cache_directory: cache_directory.as_deref(),
+            shared: shared.as_ref(),
             only: count == 1,
             index,
         };
@@ -342,6 +362,7 @@ struct WatchChecker<'a> {
     depth: CheckDepth,
     state_directory: Option<&'a Path>,
     cache_directory: Option<&'a Path>,
+    shared: Option<&'a SharedStore>,
     /// Whether it is the only watch, which needs no name.
     only: bool,
     index: usize,
@@ -372,7 +393,7 @@ impl WatchChecker<'_> {
         ];
         let part = section.part().to_owned();
         let join = match words {
-            Some(words) => self.join(words, &mut section).await,
+            Some(words) => self.join(words, interval, &mut section).await,
             None => None,
         };
         let [files, agents, on_change] = tables;
@@ -426,13 +447,20 @@ impl WatchChecker<'_> {
             join: join.strings,
             identity: join.identity,
             provider: join.provider,
-            interval,
+            // The leader polls the cloud at `interval`; all members look more often.
+            interval: match self.shared {
+                Some(_) => SharedSettings::new(interval).read_interval(),
+                None => interval,
+            },
             timeout,
             splay,
             restore_max_age,
             guards,
             last_good,
             cache,
+            shared: self
+                .shared
+                .map(|shared| (shared.url.clone(), shared.key.clone())),
             outputs,
             agents,
             on_change,
@@ -496,7 +524,12 @@ impl WatchChecker<'_> {
         Some(name)
     }
 
-    async fn join(&self, words: Vec<String>, section: &mut Section<'_>) -> Option<Join> {
+    async fn join(
+        &self,
+        words: Vec<String>,
+        interval: Duration,
+        section: &mut Section<'_>,
+    ) -> Option<Join> {
         let registry = Registry::compiled_in();
         // A result of the cache depends on what was read of the environment.
         let context = match self.cache_directory {
@@ -546,11 +579,22 @@ impl WatchChecker<'_> {
             joins.push(join);
         }
         // A part of the sources isn't watched as the whole; the problems are reported.
-        (providers.len() == count).then(|| Join {
-            query: Query::new(&joins, &registry, context.env()),
+        if providers.len() != count {
+            return None;
+        }
+        let query = Query::new(&joins, &registry, context.env());
+        let mut provider: Arc<dyn Provider> = AllOf::combine(providers).into();
+        if let Some(shared) = self.shared {
+            let of_fleet = query_of(&joins, &registry)
+                .map_err(|error| add(section, &error))
+                .ok()?;
+            provider = shared.share(provider, of_fleet, interval, context);
+        }
+        Some(Join {
+            query,
             strings: joins,
             identity: identities.join(" "),
-            provider: AllOf::combine(providers).into(),
+            provider,
         })
     }
 }
@@ -565,13 +609,18 @@ struct Join {
 
 /// Adds each problem of a join string.
 fn add(section: &mut Section<'_>, error: &Error) {
+    add_at("join", section, error);
+}
+
+/// Adds each problem of the value of a key.
+fn add_at(key: &str, section: &mut Section<'_>, error: &Error) {
     match error {
         Error::Config(error) => {
             for problem in error.problems() {
-                section.problem_at("join", &problem.message, problem.hint.clone());
+                section.problem_at(key, &problem.message, problem.hint.clone());
             }
         }
-        other => section.problem_at("join", other, other.hint().map(Into::into)),
+        other => section.problem_at(key, other, other.hint().map(Into::into)),
     }
 }
 

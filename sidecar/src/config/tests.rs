@@ -578,3 +578,51 @@ async fn the_server_name_of_an_agent_is_its_key_or_the_variable_of_its_tools() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_shared_store_is_read_by_all_members_more_often_than_the_cloud_is_polled() {
+    let directory = TempDir::new().unwrap();
+    let key = directory.path().join("key");
+    fs::write(&key, "0123456789abcdef0123456789abcdef\n").unwrap();
+    let of = |shared: &str, join: &str| {
+        format!(
+            "listen = \"none\"\n{shared}\n[[watch]]\njoin = \"{join}\"\n[[watch.on_change]]\ncommand = \"true\"\n"
+        )
+    };
+    let url = format!("url = \"file://{}\"", directory.path().display());
+    let shared = format!("[shared]\n{url}\nkey_file = \"{}\"", key.display());
+    let config = judged(&of(&shared, JOIN)).await.unwrap().config;
+    assert_eq!(config.watches[0].interval, Duration::from_millis(7500));
+    assert!(config.watches[0].shared.is_some());
+    fs::write(&key, "short").unwrap();
+    for (shared, join, line, said) in [
+        ("[shared]", JOIN, 2, "`url` is missing"),
+        (
+            "[shared]\nurl = \"ftp://hunter2@a/b\"",
+            JOIN,
+            3,
+            "the URL of the shared store",
+        ),
+        (
+            shared.as_str(),
+            JOIN,
+            4,
+            "the key has 5 of at least 16 bytes",
+        ),
+        (
+            &format!("[shared]\n{url}"),
+            "provider=azure subscription_id=self tag_name=a tag_value=b",
+            5,
+            "`subscription_id=self` differs from machine to machine",
+        ),
+    ] {
+        let problems = judged(&of(shared, join)).await.unwrap_err();
+        assert!(
+            problems.len() == 1
+                && problems[0].starts_with(&format!("watch.toml:{line}: "))
+                && problems[0].contains(said)
+                && !problems[0].contains("hunter2"),
+            "{said}\n{problems:?}"
+        );
+    }
+}
