@@ -10,7 +10,10 @@ use cloud_autojoin_core::{Call, Context, Error, TransportError, TransportFailure
 use hickory_resolver::TokioResolver;
 use hickory_resolver::net::{DnsError as Refusal, NetError};
 use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::RData;
+use hickory_resolver::proto::rr::{RData, RecordType};
+
+/// How many aliases are followed, as by other resolvers.
+const MAX_ALIASES: usize = 8;
 
 /// What a query found, or why there is nothing: the name doesn't exist or has no such record.
 pub type Found<T> = Result<Vec<T>, DnsError>;
@@ -102,33 +105,60 @@ async fn tokio_timeout<T>(
     }
 }
 
-#[async_trait]
-impl DnsResolver for SystemResolver {
-    async fn srv(&self, name: &str, call: &Call) -> Result<Vec<SrvRecord>, DnsError> {
+impl SystemResolver {
+    /// The SRV records that the name itself has.
+    async fn own_srv(name: &str, call: &Call) -> Result<Vec<SrvRecord>, DnsError> {
         let query = async |resolver: TokioResolver| resolver.srv_lookup(name).await;
         let lookup = Self::query(call, format!("SRV {name}"), query)
             .await
             .map_err(|error| judge(name, "SRV", error))?;
-        let records: Vec<SrvRecord> = lookup
-            .answers()
-            .iter()
-            .filter_map(|record| match &record.data {
-                RData::SRV(srv) => Some(SrvRecord::new(
-                    srv.priority,
-                    srv.weight,
-                    srv.port,
-                    srv.target.to_utf8(),
-                )),
-                _ => None,
-            })
-            .collect();
-        if records.is_empty() {
-            return Err(DnsError::NoRecords {
-                name: name.to_owned(),
-                record: "SRV",
-            });
+        let records = lookup.answers().iter();
+        let records = records.filter_map(|record| match &record.data {
+            RData::SRV(srv) => Some(SrvRecord::new(
+                srv.priority,
+                srv.weight,
+                srv.port,
+                srv.target.to_utf8(),
+            )),
+            _ => None,
+        });
+        Ok(records.collect())
+    }
+
+    /// The name that this one is an alias of.
+    async fn alias(name: &str, call: &Call) -> Option<String> {
+        let query = async |resolver: TokioResolver| resolver.lookup(name, RecordType::CNAME).await;
+        let lookup = Self::query(call, format!("CNAME {name}"), query).await;
+        let lookup = lookup.ok()?;
+        let mut targets = lookup.answers().iter();
+        targets.find_map(|record| match &record.data {
+            RData::CNAME(target) => Some(target.to_utf8()),
+            _ => None,
+        })
+    }
+}
+
+#[async_trait]
+impl DnsResolver for SystemResolver {
+    /// hickory looks for the targets of SRV records behind an alias and finds none of their kind,
+    /// so aliases are followed here.
+    async fn srv(&self, name: &str, call: &Call) -> Result<Vec<SrvRecord>, DnsError> {
+        let mut current = name.to_owned();
+        for _ in 0..MAX_ALIASES {
+            match Self::own_srv(&current, call).await {
+                Ok(records) if !records.is_empty() => return Ok(records),
+                Ok(_) | Err(DnsError::NoRecords { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            match Self::alias(&current, call).await {
+                Some(target) => current = target,
+                None => break,
+            }
         }
-        Ok(records)
+        Err(DnsError::NoRecords {
+            name: name.to_owned(),
+            record: "SRV",
+        })
     }
 
     async fn addresses(&self, name: &str, call: &Call) -> Result<Vec<IpAddr>, DnsError> {
