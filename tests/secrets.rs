@@ -9,12 +9,23 @@
 
 mod command;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use cloud_autojoin::config::{KeySpec, Values};
+use cloud_autojoin::http::{
+    HttpClient, HttpSettings, RawResponse, Request, Transport, TransportCause,
+};
+use cloud_autojoin::{
+    Call, Clock, ConfigString, Context, Detail, Env, Error, Instant, ProviderSpec,
+};
 use cloud_autojoin_simulator::azure::Operation;
 use cloud_autojoin_simulator::azure::world::{Named, World};
 use cloud_autojoin_simulator::azure::{Endpoint, Fault, FaultBody, Simulator};
 use tokio::task::JoinSet;
+use url::Url;
 
 use command::{
     CLIENT_ID, Command, Ended, NOMAD_CONSUL, TAGGED, TENANT_ID, UNIFORM, discover, until_reached,
@@ -482,5 +493,119 @@ async fn no_secret_key_of_any_provider_is_shown_whatever_else_is_wrong() {
                 }
             }
         }
+    }
+}
+
+/// A cloud that gives every request the same response; nothing is sent.
+#[derive(Debug)]
+struct Unhelpful(u16, AtomicUsize);
+
+#[async_trait]
+impl Transport for Unhelpful {
+    async fn send(&self, _: &Request, _: Instant) -> Result<RawResponse, TransportCause> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        let status = http::StatusCode::from_u16(self.0).unwrap();
+        Ok(RawResponse::new(status, r#"{"odd": []}"#))
+    }
+
+    async fn connect(&self, _: &Url) {}
+
+    fn reload_trust(&self) {}
+}
+
+/// A value that a key accepts; the canary if it is secret. Addresses are of this machine, at a port
+/// that nothing listens on.
+fn value_of(key: &KeySpec) -> String {
+    match key.values {
+        _ if key.secret => CANARY.to_owned(),
+        Values::Boolean => "true".to_owned(),
+        Values::Duration => "1s".to_owned(),
+        Values::Number { min, .. } => min.to_string(),
+        Values::OneOf(words) | Values::ListOf(words) => words[0].to_owned(),
+        Values::Guid | Values::GuidOr(_) => TENANT_ID.to_owned(),
+        Values::Url | Values::Endpoint => "https://127.0.0.1:9".to_owned(),
+        // As a host it is of this machine too.
+        _ => "127.0.0.1:9".to_owned(),
+    }
+}
+
+/// The provider with `keys` and these variables, asked of a cloud that answers `status`: everything
+/// that it says of itself, and how many requests it made.
+async fn everything_said(
+    spec: &ProviderSpec,
+    keys: &[&KeySpec],
+    variables: &[&'static str],
+    status: u16,
+) -> (String, usize) {
+    let mut config = ConfigString::new().with("provider", spec.name);
+    for key in keys {
+        config = config.with(key.name, value_of(key));
+    }
+    let cloud = Arc::new(Unhelpful(status, AtomicUsize::default()));
+    let transport = Arc::clone(&cloud) as Arc<dyn Transport>;
+    let env = variables.iter();
+    let env: Env = env
+        .map(|name| ((*name).to_owned(), CANARY.to_owned()))
+        .collect();
+    let context = Context::builder()
+        .env(env)
+        .clock(Clock::auto_advancing())
+        .http_client(HttpClient::with_transport(
+            transport,
+            HttpSettings::default(),
+        ))
+        .build()
+        .unwrap();
+    let error_text = |error: &Error| format!("{error:?} {} {:?}", error.chain(), error.hint());
+    let provider = match spec.build(&config, &context) {
+        Ok(provider) => provider,
+        Err(error) => return (error_text(&error), 0),
+    };
+    let call = Call::new(context.clock(), Duration::from_secs(9)).with_detail(Detail::Everything);
+    let said = match provider.discover(&call).await {
+        Ok(discovery) => serde_json::to_string(&discovery).unwrap(),
+        Err(error) => error_text(&error),
+    };
+    let (scope, requests) = (provider.scope(), call.requests());
+    let said = format!(
+        "{provider:?} {} {scope:?} {requests:?} {said}",
+        provider.subject()
+    );
+    (said, cloud.1.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn no_secret_of_any_provider_is_shown_whatever_its_cloud_answers() {
+    let registry = cloud_autojoin::Registry::compiled_in();
+    for spec in registry.providers() {
+        let single = || spec.keys.iter().filter(|key| key.placeholder.is_none());
+        let secrets: Vec<&KeySpec> = single().filter(|key| key.secret).collect();
+        let variables: Vec<&str> = spec.secret_variables().collect();
+        if secrets.is_empty() && variables.is_empty() {
+            continue;
+        }
+        let mut requests = 0;
+        let mut check = async |keys: &[&KeySpec], variables: &[&'static str]| {
+            for status in [200, 401, 403, 500] {
+                let (said, sent) = everything_said(spec, keys, variables, status).await;
+                assert!(!said.contains("cAnArY"), "{} {status}: {said}", spec.name);
+                requests += sent;
+            }
+        };
+        let needed: Vec<&KeySpec> = single().filter(|key| key.required && !key.secret).collect();
+        let plain: Vec<&KeySpec> = single().filter(|key| !key.secret).collect();
+        check(&needed, &variables).await;
+        check(&plain, &variables).await;
+        for secret in &secrets {
+            check(&[&needed[..], &[*secret]].concat(), &[]).await;
+            check(&[&plain[..], &[*secret]].concat(), &[]).await;
+        }
+        check(&[&needed[..], &secrets[..]].concat(), &[]).await;
+        check(&[&plain[..], &secrets[..]].concat(), &[]).await;
+        println!(
+            "{}: {} secrets, {requests} requests",
+            spec.name,
+            secrets.len()
+        );
     }
 }
