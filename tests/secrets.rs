@@ -609,3 +609,18 @@ async fn no_secret_of_any_provider_is_shown_whatever_its_cloud_answers() {
         );
     }
 }
+
+#[test]
+fn secret_variables_of_credential_chains_are_known_so_that_programs_do_not_inherit_them() {
+    let registry = cloud_autojoin::Registry::compiled_in();
+    let known: Vec<&str> = registry.secret_variables().collect();
+    for variable in [
+        "ARM_CLIENT_SECRET",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "AZURE_CLIENT_SECRET",
+    ] {
+        assert!(known.contains(&variable), "{variable}");
+    }
+}

@@ -8,6 +8,7 @@ mod role;
 mod select;
 
 use cloud_autojoin_core::ProviderSpec;
+use cloud_autojoin_provider_kit::auth::aws::SECRET_VARIABLES;
 
 pub use keys::KEYS;
 pub use provider::Aws;
@@ -23,4 +24,5 @@ pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "Amazon Web Ser
              Whoever lists processes sees a join string: keep keys in the environment or a file (`@FILE`).",
     )
     .with_role(role::role)
+    .with_secret_env(SECRET_VARIABLES)
     .with_go_discover(role::compare_with_go_discover);

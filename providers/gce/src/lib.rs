@@ -9,6 +9,7 @@ mod role;
 mod select;
 
 use cloud_autojoin_core::ProviderSpec;
+use cloud_autojoin_provider_kit::auth::aws::SECRET_VARIABLES;
 
 pub use keys::KEYS;
 pub use provider::Gce;
@@ -23,4 +24,5 @@ pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "Google Compute
              `compute.instances.list` (`discover check --role` writes a role).",
     )
     .with_role(role::write)
+    .with_secret_env(SECRET_VARIABLES)
     .with_go_discover(provider::compare_with_go_discover);

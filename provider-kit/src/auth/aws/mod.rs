@@ -33,6 +33,15 @@ use crate::ApiClient;
 
 const NAME: &str = "aws";
 
+/// The variables of the chain that hold a secret
+/// ([`ProviderSpec::with_secret_env`](cloud_autojoin_core::ProviderSpec::with_secret_env)).
+pub const SECRET_VARIABLES: &[&str] = &[
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+];
+
 /// The default chain: each source, its name, and the one that a profile gives it
 /// (`credential_source`).
 const SOURCES: &[(Origin, &str, &str)] = &[
