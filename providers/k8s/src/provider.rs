@@ -8,6 +8,7 @@ use cloud_autojoin_core::credential::TokenCache;
 use cloud_autojoin_core::http::{HttpClient, ResponseClass};
 use cloud_autojoin_core::{
     Call, ConfigProblem, ConfigString, Context, Discovery, Error, Finding, Node, Provider, Result,
+    TransportFailure,
 };
 use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use cloud_autojoin_provider_kit::{AddressType, ApiClient, KeySpec, Options};
@@ -151,13 +152,7 @@ impl Provider for Kubernetes {
             }
             listed => listed,
         };
-        let mut discovery = discovery.map_err(|error| match error {
-            Error::Api(error) if error.class() == Some(ResponseClass::ExpiredCredential) => {
-                let source = &connection.source;
-                error.with_hint(format!("the API server refuses the credential of {source}: check it with `kubectl auth whoami`")).into()
-            }
-            other => other,
-        })?;
+        let mut discovery = discovery.map_err(|error| explained(error, &connection))?;
         add_findings(&mut discovery, &conditions.namespace, &connection);
         discovery.set_identity(connection.source);
         Ok(discovery)
@@ -234,6 +229,26 @@ impl Kubernetes {
             }
         }
         Ok(discovery)
+    }
+}
+
+/// The same error with what to check of the kubeconfig or the service account.
+fn explained(error: Error, connection: &Connection) -> Error {
+    let source = &connection.source;
+    match error {
+        Error::Api(error) if error.class() == Some(ResponseClass::ExpiredCredential) => error
+            .with_hint(format!("the API server refuses the credential of {source}: check it with `kubectl auth whoami`"))
+            .into(),
+        Error::Transport(error) => match error.failure() {
+            TransportFailure::Tls if connection.tls.authority.is_some() => error
+                .with_hint(format!("check the certificate authority of {source}: it didn't sign the certificate of this API server"))
+                .into(),
+            TransportFailure::Connect => error
+                .with_hint(format!("check the API server of {source} with `kubectl cluster-info`, and the proxy settings (`HTTPS_PROXY`, `NO_PROXY`) of this machine"))
+                .into(),
+            _ => Error::Transport(error),
+        },
+        other => other,
     }
 }
 

@@ -154,6 +154,41 @@ async fn the_own_namespace_is_that_of_the_kubeconfigs_context() {
 }
 
 #[tokio::test]
+async fn an_api_server_that_is_not_the_clusters_is_explained_by_the_kubeconfig() {
+    let (server, directory) = (MockServer::start().await, tempfile::tempdir().unwrap());
+    let context = context(Env::empty(), &Arc::default());
+    let hint = async |cluster: Value| {
+        let file = kubeconfig(directory.path(), "", json!({"token": "t"}));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let mut config: Value = serde_json::from_str(&text).unwrap();
+        config["clusters"][0]["cluster"] = cluster;
+        std::fs::write(&file, config.to_string()).unwrap();
+        let error = discover(&format!("provider=k8s kubeconfig={file}"), &context).await;
+        error.unwrap_err().hint().unwrap_or_default().into_owned()
+    };
+    std::fs::write(
+        directory.path().join("ca.pem"),
+        include_str!("fixtures/ca.pem"),
+    )
+    .unwrap();
+    // What responds there doesn't even speak TLS.
+    let url = server.uri().replace("http:", "https:");
+    let text = hint(json!({"server": url, "certificate-authority": "ca.pem"})).await;
+    assert!(
+        text.starts_with("check the certificate authority of context `c` of "),
+        "{text}"
+    );
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let text = hint(json!({"server": url})).await;
+    assert!(
+        text.starts_with("check the API server of context `c` of "),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_token_file_is_read_again_for_every_discovery() {
     let (server, directory) = (MockServer::start().await, tempfile::tempdir().unwrap());
     answer(&server, "one", pods(&["10.0.0.1"], None)).await;
