@@ -1,5 +1,6 @@
 //! From options to the calls: log in to both APIs, find what has the tag, read it, log out.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -246,6 +247,7 @@ impl VSphere {
         let further: Vec<(&(String, String), Vec<String>)> =
             self.tags.iter().skip(1).zip(attached).collect();
         let objects = soap.read(&machines, call).await?;
+        let mut locations = BTreeSet::new();
         for id in &machines {
             if let Some(path) = objects.get(id).and_then(|machine| machine.unreadable()) {
                 let error = ApiError::new(
@@ -264,7 +266,22 @@ impl VSphere {
             let tags = further.iter().filter(|(_, machines)| machines.contains(id));
             let tags = tags.map(|(tag, _)| shown(tag));
             let instance = self.conditions.instance(id, machine, &objects);
+            let location = instance
+                .attributes
+                .iter()
+                .take(2)
+                .map(|(_, name)| name.as_str());
+            locations.insert(location.collect::<Vec<_>>().join("/"));
             discovery.record(self.selection.apply(instance.with_tag_names(tags)));
+        }
+        let is_narrow = !self.selection.places.is_empty() || self.conditions.folder.is_some();
+        if is_narrow && discovery.matched() == 0 && !locations.is_empty() {
+            let locations: Vec<String> = locations.into_iter().take(5).collect();
+            let finding = Finding::new(format!(
+                "the machines with the tag are in `{}`",
+                locations.join("`, `")
+            ));
+            discovery.add_finding(finding.with_hint("check `datacenter` and `folder`"));
         }
         if machines.is_empty() {
             let finding = Finding::new("the tag is attached to no virtual machine");

@@ -166,6 +166,41 @@ async fn every_further_tag_must_be_attached() {
 }
 
 #[tokio::test]
+async fn an_unknown_datacenter_is_answered_with_where_the_machines_are() {
+    let server = vcenter(machines(&["vm-1"]), json!(null)).await;
+    let parent = |id: &str| format!("<propSet><name>parent</name><val>{id}</val></propSet>");
+    let entity = |kind: &str, id: &str, up: &str| {
+        let name = format!("<propSet><name>name</name><val>{id}</val></propSet>");
+        format!(
+            r#"<objects><obj type="{kind}">{id}</obj>{name}{}</objects>"#,
+            parent(up)
+        )
+    };
+    let machine =
+        machine("vm-1", "10.0.0.1").replace("</objects>", &(parent("web") + "</objects>"));
+    let found = [
+        machine,
+        entity("Folder", "web", "vm"),
+        entity("Folder", "vm", "DC0"),
+        entity("Datacenter", "DC0", "root"),
+    ];
+    let body = format!(
+        "<RetrievePropertiesExResponse><returnval>{}</returnval></RetrievePropertiesExResponse>",
+        found.concat()
+    );
+    soap(&server, "RetrievePropertiesEx", envelope(&body)).await;
+    let found = discover(&server, "datacenter=DC1").await.unwrap();
+    assert_eq!(
+        found.findings()[0].message,
+        "the machines with the tag are in `DC0/web`"
+    );
+    let found = discover(&server, "datacenter=DC0 folder=web")
+        .await
+        .unwrap();
+    assert_eq!((found.matched(), found.findings().len()), (1, 0));
+}
+
+#[tokio::test]
 async fn an_unknown_tag_is_answered_with_those_there_are() {
     let server = vcenter(json!(null), json!(null)).await;
     let found = discover(&server, "tag.cluster=green").await.unwrap();
