@@ -21,14 +21,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use cloud_autojoin_simulator::azure::Simulator;
-use harness::{Place, Sidecar, join, pause, until, world_in};
+use harness::{Sidecar, Workspace, join, pause, until, world_in};
 use tokio::time::Instant;
 
 const CYCLES: u64 = 10_000;
 const IDLE: Duration = Duration::from_secs(120);
 
 fn config(
-    place: &Place,
+    place: &Workspace,
     simulator: &Simulator,
     interval: &str,
     target: &Path,
@@ -66,7 +66,7 @@ fn ticks(pid: u32) -> u64 {
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
-async fn cycles(simulator: &Simulator, place: &Place) {
+async fn cycles(simulator: &Simulator, place: &Workspace) {
     let target = place.path("cycles.json");
     let sidecar = Sidecar::start(&config(place, simulator, "1ms", &target));
     until("the first file", || target.exists(), || sidecar.log()).await;
@@ -113,7 +113,7 @@ async fn cycles(simulator: &Simulator, place: &Place) {
     sidecar.stop().await;
 }
 
-async fn idle(simulator: &Simulator, place: &Place) {
+async fn idle(simulator: &Simulator, place: &Workspace) {
     let target = place.path("idle.json");
     let sidecar = Sidecar::start(&config(place, simulator, "30s", &target));
     until("the first file", || target.exists(), || sidecar.log()).await;
@@ -140,7 +140,7 @@ fn main() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let place = Place::new();
+        let place = Workspace::new();
         let simulator = Simulator::start(world_in(
             "10.0.0.0/16",
             &["10.0.1.4", "10.0.1.5", "10.0.1.6"],

@@ -7,7 +7,7 @@ use crate::arguments::Addrs;
 use crate::cache::Settings;
 use crate::query::{QueryResult, report_failed, warn_of_failed};
 use crate::report::Reporter;
-use crate::status::Status;
+use crate::status::ExitStatus;
 use crate::{output, query};
 
 #[cfg(unix)]
@@ -21,7 +21,7 @@ pub(crate) async fn run(
     arguments: &Addrs,
     cache: Option<&Settings>,
     reporter: &Reporter,
-) -> Status {
+) -> ExitStatus {
     #[cfg(unix)]
     if let Some(settings) = cache {
         return cached::run(arguments, settings, reporter).await;
@@ -38,7 +38,7 @@ pub(crate) async fn run(
 }
 
 /// Prints the addresses, or why there are none.
-fn report(mut results: Vec<QueryResult>, arguments: &Addrs, reporter: &Reporter) -> Status {
+fn report(mut results: Vec<QueryResult>, arguments: &Addrs, reporter: &Reporter) -> ExitStatus {
     let text = if results[0].is_only {
         one(results.remove(0), arguments, reporter)
     } else {
@@ -52,7 +52,7 @@ fn report(mut results: Vec<QueryResult>, arguments: &Addrs, reporter: &Reporter)
         Ok(text) => output::deliver(&text, "addresses", reporter),
         Err(error) => {
             reporter.failure(&error);
-            Status::of(&error)
+            ExitStatus::of(&error)
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::arguments::Arguments;
 #[cfg(unix)]
 use crate::arguments::{Action, Cache, CacheAction, CacheFormat};
 use crate::report::Reporter;
-use crate::status::Status;
+use crate::status::ExitStatus;
 
 #[cfg(unix)]
 mod settings;
@@ -25,7 +25,7 @@ pub(crate) enum Settings {}
 pub(crate) fn before_runtime(
     arguments: &Arguments,
     reporter: &Reporter,
-) -> ControlFlow<Status, Option<Settings>> {
+) -> ControlFlow<ExitStatus, Option<Settings>> {
     let Action::Addrs(addrs) = &arguments.action else {
         return ControlFlow::Continue(None);
     };
@@ -37,25 +37,28 @@ pub(crate) fn before_runtime(
         Ok(None) => ControlFlow::Continue(None),
         Err(error) => {
             reporter.failure(&error);
-            ControlFlow::Break(Status::Failed)
+            ControlFlow::Break(ExitStatus::Failed)
         }
     }
 }
 
 /// There is nothing to do.
 #[cfg(not(unix))]
-pub(crate) fn before_runtime(_: &Arguments, _: &Reporter) -> ControlFlow<Status, Option<Settings>> {
+pub(crate) fn before_runtime(
+    _: &Arguments,
+    _: &Reporter,
+) -> ControlFlow<ExitStatus, Option<Settings>> {
     ControlFlow::Continue(None)
 }
 
 /// Runs `discover cache`.
 #[cfg(unix)]
-pub(crate) fn run(arguments: &Cache, reporter: &Reporter) -> Status {
+pub(crate) fn run(arguments: &Cache, reporter: &Reporter) -> ExitStatus {
     let directory = match settings::directory(arguments.cache_directory.as_deref()) {
         Ok(directory) => directory,
         Err(error) => {
             reporter.failure(&error);
-            return Status::Failed;
+            return ExitStatus::Failed;
         }
     };
     let done = match arguments.action {
@@ -66,7 +69,7 @@ pub(crate) fn run(arguments: &Cache, reporter: &Reporter) -> Status {
         Ok(text) => crate::output::deliver(&text, "results", reporter),
         Err(error) => {
             reporter.error(&error.to_string(), error.hint());
-            Status::Failed
+            ExitStatus::Failed
         }
     }
 }

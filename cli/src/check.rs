@@ -20,13 +20,13 @@ use report::CheckReport;
 use crate::arguments::{Check, CheckFormat};
 use crate::output;
 use crate::report::Reporter;
-use crate::status::Status;
+use crate::status::ExitStatus;
 
 /// The time limit for reading files. Nothing else waits.
 const READING: Duration = Duration::from_secs(60);
 
 /// Runs the subcommand.
-pub(crate) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
+pub(crate) async fn run(arguments: &Check, reporter: &Reporter) -> ExitStatus {
     if arguments.role {
         return role::run(arguments, reporter).await;
     }
@@ -36,13 +36,13 @@ pub(crate) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
             "`--output terraform` applies to roles only",
             Some("add `--role`"),
         );
-        return Status::Usage;
+        return ExitStatus::Usage;
     }
     let reports = match check_all(arguments).await {
         Ok(reports) => reports,
         Err(error) => {
             reporter.failure(&error);
-            return Status::Failed;
+            return ExitStatus::Failed;
         }
     };
     let text = match format {
@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
         .iter()
         .all(|report| report.is_fine(arguments.strict, format == CheckFormat::Json));
     match output::print_page(&text, "report", reporter) {
-        Status::Done if !is_fine => Status::Failed,
+        ExitStatus::Done if !is_fine => ExitStatus::Failed,
         status => status,
     }
 }

@@ -18,7 +18,7 @@ mod zsh;
 use crate::arguments::{Arguments, Completions};
 use crate::output;
 use crate::report::Reporter;
-use crate::status::Status;
+use crate::status::ExitStatus;
 
 /// The subcommands that take a join string, with the names of its arguments.
 const JOIN_STRINGS: [(&str, &str); 4] = [
@@ -29,7 +29,7 @@ const JOIN_STRINGS: [(&str, &str); 4] = [
 ];
 
 /// Runs the subcommand.
-pub(crate) fn run(arguments: &Completions, reporter: &Reporter) -> Status {
+pub(crate) fn run(arguments: &Completions, reporter: &Reporter) -> ExitStatus {
     output::print_page(
         &script(arguments.shell, &Registry::compiled_in()),
         "completions",

@@ -19,12 +19,12 @@ use crate::arguments::{Explain, ExplainFormat, Only};
 use crate::output::{self, AddressRow};
 use crate::query::{self, QueryResult};
 use crate::report::Reporter;
-use crate::status::Status;
+use crate::status::ExitStatus;
 use crate::terminal::{Colour, Width};
 
 /// Runs the subcommand. The explanation goes to standard output also when the call failed; the
 /// error goes to standard error.
-pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
+pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> ExitStatus {
     if arguments.output == ExplainFormat::Mermaid
         && (arguments.only.is_some() || arguments.limit.is_some())
     {
@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
             "`--only` and `--limit` don't apply to `--output mermaid`",
             Some("omit them, or use text or JSON"),
         );
-        return Status::Usage;
+        return ExitStatus::Usage;
     }
     let results = query::run(&arguments.query, Detail::Everything, reporter).await;
     let rows = Rows {
@@ -71,7 +71,7 @@ pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
         }
     };
     let delivered = output::print_page(&text, "explanation", reporter);
-    if delivered != Status::Done {
+    if delivered != ExitStatus::Done {
         return delivered;
     }
     let is_only = results.iter().all(|result| result.is_only);
@@ -80,7 +80,7 @@ pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
         return match sources::union(sources, arguments.query.require()) {
             Ok(union) => {
                 query::warn_of_failed(&union.failed, reporter);
-                Status::Done
+                ExitStatus::Done
             }
             Err(error) => query::report_failed(&error, reporter),
         };
@@ -88,15 +88,15 @@ pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> Status {
     match sources.remove(0).answer {
         Err(error) => {
             reporter.failure(&error);
-            Status::of(&error)
+            ExitStatus::of(&error)
         }
         Ok(discovery) if discovery.matched() == 0 => {
             let error = Error::from(NothingMatched::new(discovery));
             // The explanation on standard output already has the details.
             reporter.failure_for_quiet(&error);
-            Status::of(&error)
+            ExitStatus::of(&error)
         }
-        Ok(_) => Status::Done,
+        Ok(_) => ExitStatus::Done,
     }
 }
 

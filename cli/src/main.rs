@@ -27,7 +27,7 @@ mod watch;
 
 use arguments::{Action, Arguments};
 use report::Reporter;
-use status::Status;
+use status::ExitStatus;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             reporter.error(&format!("cannot start: {error}"), None);
-            return Status::Failed.into();
+            return ExitStatus::Failed.into();
         }
     };
     let status = runtime.block_on(run(&arguments, cache.as_ref(), &reporter));
@@ -61,7 +61,7 @@ async fn run(
     arguments: &Arguments,
     cache: Option<&cache::Settings>,
     reporter: &Reporter,
-) -> Status {
+) -> ExitStatus {
     match &arguments.action {
         Action::Addrs(addrs) => interruptible(addrs::run(addrs, cache, reporter)).await,
         Action::Explain(explain) => interruptible(explain::run(explain, reporter)).await,
@@ -81,7 +81,7 @@ async fn run(
 /// Runs `work` until SIGINT or SIGTERM. Child processes have their own process groups, which a
 /// terminal's Ctrl-C doesn't reach: they are killed when `work` is dropped.
 #[cfg(unix)]
-async fn interruptible(work: impl Future<Output = Status>) -> Status {
+async fn interruptible(work: impl Future<Output = ExitStatus>) -> ExitStatus {
     use tokio::signal::unix::{SignalKind, signal};
 
     let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
@@ -92,12 +92,12 @@ async fn interruptible(work: impl Future<Output = Status>) -> Status {
     };
     tokio::select! {
         status = work => status,
-        _ = on_interrupt.recv() => Status::Interrupted(interrupt.as_raw_value()),
-        _ = on_terminate.recv() => Status::Interrupted(terminate.as_raw_value()),
+        _ = on_interrupt.recv() => ExitStatus::Interrupted(interrupt.as_raw_value()),
+        _ = on_terminate.recv() => ExitStatus::Interrupted(terminate.as_raw_value()),
     }
 }
 
 #[cfg(not(unix))]
-async fn interruptible(work: impl Future<Output = Status>) -> Status {
+async fn interruptible(work: impl Future<Output = ExitStatus>) -> ExitStatus {
     work.await
 }

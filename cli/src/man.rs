@@ -13,18 +13,18 @@ use crate::arguments::Arguments;
 use crate::output;
 use crate::providers;
 use crate::report::Reporter;
-use crate::status::Status;
+use crate::status::ExitStatus;
 
 /// Runs the subcommand.
-pub(crate) fn run(arguments: &crate::arguments::Man, reporter: &Reporter) -> Status {
+pub(crate) fn run(arguments: &crate::arguments::Man, reporter: &Reporter) -> ExitStatus {
     let registry = Registry::compiled_in();
     let failed = |error: std::io::Error| {
         reporter.error(&format!("cannot write the manual page: {error}"), None);
-        Status::Failed
+        ExitStatus::Failed
     };
     if let Some(directory) = &arguments.out {
         return match write_all(directory, &registry) {
-            Ok(()) => Status::Done,
+            Ok(()) => ExitStatus::Done,
             Err(error) => failed(error),
         };
     }
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &crate::arguments::Man, reporter: &Reporter) -> Sta
                         "there is no page for this subcommand",
                         Some(&format!("known: {}", known.join(", "))),
                     );
-                    return Status::Usage;
+                    return ExitStatus::Usage;
                 }
             }
         }

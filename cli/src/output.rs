@@ -10,30 +10,30 @@ use serde::Serialize;
 
 use crate::arguments::OutputFormat;
 use crate::report::Reporter;
-use crate::status::Status;
+use crate::status::ExitStatus;
 
 /// Writes `text` to standard output; `what` names it in an error (`addresses`). A closed pipe or a
 /// full disk is a failure: a reader that checks the exit code never accepts a partial list.
-pub(crate) fn deliver(text: &str, what: &str, reporter: &Reporter) -> Status {
+pub(crate) fn deliver(text: &str, what: &str, reporter: &Reporter) -> ExitStatus {
     match print(text) {
-        Ok(()) => Status::Done,
+        Ok(()) => ExitStatus::Done,
         Err(error) => {
             reporter.error(&format!("cannot print the {what}: {error}"), None);
-            Status::Failed
+            ExitStatus::Failed
         }
     }
 }
 
 /// Writes help, a manual page or a script to standard output. A reader that closes the pipe, as
 /// `head` does, is no failure.
-pub(crate) fn print_page(text: &str, what: &str, reporter: &Reporter) -> Status {
+pub(crate) fn print_page(text: &str, what: &str, reporter: &Reporter) -> ExitStatus {
     match print(text) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Status::Done,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitStatus::Done,
         Err(error) => {
             reporter.error(&format!("cannot print the {what}: {error}"), None);
-            Status::Failed
+            ExitStatus::Failed
         }
-        Ok(()) => Status::Done,
+        Ok(()) => ExitStatus::Done,
     }
 }
 

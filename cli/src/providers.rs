@@ -9,11 +9,11 @@ use serde::Serialize;
 use crate::arguments::{OutputFormat, Providers};
 use crate::output;
 use crate::report::Reporter;
-use crate::status::Status;
+use crate::status::ExitStatus;
 use crate::terminal::Width;
 
 /// Runs the subcommand.
-pub(crate) fn run(arguments: &Providers, reporter: &Reporter) -> Status {
+pub(crate) fn run(arguments: &Providers, reporter: &Reporter) -> ExitStatus {
     let registry = Registry::compiled_in();
     let text = match &arguments.name {
         None => match arguments.output {
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Providers, reporter: &Reporter) -> Status {
                 Ok(spec) => spec,
                 Err(error) => {
                     reporter.failure(&error);
-                    return Status::Usage;
+                    return ExitStatus::Usage;
                 }
             };
             match arguments.output {

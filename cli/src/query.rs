@@ -9,7 +9,7 @@ use cloud_autojoin::{
 
 use crate::arguments::QueryArguments;
 use crate::report::Reporter;
-use crate::status::Status;
+use crate::status::ExitStatus;
 
 /// The result of one join string.
 pub(crate) struct QueryResult {
@@ -204,12 +204,12 @@ fn build(
 }
 
 /// Reports that the query of several sources failed.
-pub(crate) fn report_failed(error: &SourcesError, reporter: &Reporter) -> Status {
+pub(crate) fn report_failed(error: &SourcesError, reporter: &Reporter) -> ExitStatus {
     reporter.error(&error.to_string(), error.hint().as_deref());
     if error.is_nothing_matched() {
-        Status::NothingMatched
+        ExitStatus::NothingMatched
     } else {
-        Status::Failed
+        ExitStatus::Failed
     }
 }
 

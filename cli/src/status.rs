@@ -6,7 +6,7 @@ use cloud_autojoin::Error;
 
 /// The exit codes, as listed in the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
+pub(crate) enum ExitStatus {
     /// 0: the requested output was printed.
     Done,
     /// 1: failed; standard error has the reason.
@@ -20,7 +20,7 @@ pub(crate) enum Status {
     Interrupted(i32),
 }
 
-impl Status {
+impl ExitStatus {
     /// The status for this error.
     pub(crate) fn of(error: &Error) -> Self {
         match error {
@@ -30,15 +30,15 @@ impl Status {
     }
 }
 
-impl From<Status> for ExitCode {
-    fn from(status: Status) -> Self {
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
         Self::from(match status {
-            Status::Done => 0,
-            Status::Failed => 1,
-            Status::Usage => 2,
-            Status::NothingMatched => 3,
+            ExitStatus::Done => 0,
+            ExitStatus::Failed => 1,
+            ExitStatus::Usage => 2,
+            ExitStatus::NothingMatched => 3,
             #[cfg(unix)]
-            Status::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
+            ExitStatus::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
         })
     }
 }

@@ -10,18 +10,18 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::arguments::Arguments;
 use crate::report::Reporter;
-use crate::status::Status;
+use crate::status::ExitStatus;
 
 /// Prints clap's message and returns the exit status.
-pub(crate) fn report(mut error: clap::Error, words: &[OsString]) -> Status {
+pub(crate) fn report(mut error: clap::Error, words: &[OsString]) -> ExitStatus {
     if !error.use_stderr() {
         return match error.print() {
-            Ok(()) => Status::Done,
+            Ok(()) => ExitStatus::Done,
             // A reader such as `head` may close the pipe early.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Status::Done,
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitStatus::Done,
             Err(error) => {
                 Reporter::silent().error(&format!("cannot print the help: {error}"), None);
-                Status::Failed
+                ExitStatus::Failed
             }
         };
     }
@@ -36,7 +36,7 @@ pub(crate) fn report(mut error: clap::Error, words: &[OsString]) -> Status {
             Some(&tip.map_or_else(|| help.clone(), |tip| format!("{tip}; {help}"))),
         );
     }
-    Status::Usage
+    ExitStatus::Usage
 }
 
 /// The first line of clap's message, and its tip if there is one; without the usage.

@@ -9,17 +9,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::arguments::Watch;
 use crate::output;
 use crate::report::Reporter;
-use crate::status::Status;
+use crate::status::ExitStatus;
 
 mod flags;
 
 /// Runs the subcommand.
-pub(crate) async fn run(arguments: &Watch, reporter: &Reporter) -> Status {
+pub(crate) async fn run(arguments: &Watch, reporter: &Reporter) -> ExitStatus {
     let context = match Context::from_process() {
         Ok(context) => context,
         Err(error) => {
             reporter.failure(&error);
-            return Status::Failed;
+            return ExitStatus::Failed;
         }
     };
     let depth = if arguments.check {
@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: &Watch, reporter: &Reporter) -> Status {
             for problem in problems {
                 reporter.error(&problem.message, problem.hint.as_deref());
             }
-            return Status::Failed;
+            return ExitStatus::Failed;
         }
     };
     for warning in checked.warnings {
@@ -47,25 +47,25 @@ pub(crate) async fn run(arguments: &Watch, reporter: &Reporter) -> Status {
         return run_once(&config, reporter).await;
     }
     match serve(arguments, config, context).await {
-        Ok(()) => Status::Done,
+        Ok(()) => ExitStatus::Done,
         Err(failure) => {
             reporter.error(&failure.to_string(), failure.hint());
-            Status::Failed
+            ExitStatus::Failed
         }
     }
 }
 
-async fn run_once(config: &Config, reporter: &Reporter) -> Status {
+async fn run_once(config: &Config, reporter: &Reporter) -> ExitStatus {
     let Err(error) = cloud_autojoin_sidecar::run_once(config).await else {
-        return Status::Done;
+        return ExitStatus::Done;
     };
     for failure in &error.failures {
         reporter.error(&failure.to_string(), failure.hint());
     }
     if error.is_nothing_matched {
-        Status::NothingMatched
+        ExitStatus::NothingMatched
     } else {
-        Status::Failed
+        ExitStatus::Failed
     }
 }
 

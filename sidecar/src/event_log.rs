@@ -70,7 +70,7 @@ impl EventLogger {
                     watch,
                     addresses,
                     age_s,
-                    "using the last good answer of an earlier run, which is {why}"
+                    "using the last good result of an earlier run, which is {why}"
                 );
             }
             AddressSource::LastGood { age, .. } => {
@@ -79,14 +79,14 @@ impl EventLogger {
                     watch,
                     addresses,
                     age_s,
-                    "using the last good answer of an earlier run"
+                    "using the last good result of an earlier run"
                 );
             }
             _ if joined.is_none() && left.is_none() => {
                 tracing::info!(
                     watch,
                     addresses,
-                    "the addresses are those of the earlier run"
+                    "the addresses equal those of the earlier run"
                 );
             }
             _ => tracing::info!(watch, addresses, joined, left, "the addresses changed"),
@@ -119,11 +119,11 @@ impl EventLogger {
             tracing::debug!(
                 watch,
                 would_be,
-                "an answer is still held back: {}",
+                "a result is still held back: {}",
                 held.reason
             );
         } else {
-            tracing::warn!(watch, would_be, "an answer is held back: {}", held.reason);
+            tracing::warn!(watch, would_be, "a result is held back: {}", held.reason);
             self.held = Some((held.reason, Arc::clone(&held.would_be)));
         }
     }
@@ -140,14 +140,20 @@ impl EventLogger {
         );
         let text = failure.error.chain();
         if consecutive.is_power_of_two() {
-            tracing::warn!(watch, hint, consecutive, retry_in_s, "no answer: {text}");
+            tracing::warn!(
+                watch,
+                hint,
+                consecutive,
+                retry_in_s,
+                "the poll failed: {text}"
+            );
         } else {
             tracing::debug!(
                 watch,
                 hint,
                 consecutive,
                 retry_in_s,
-                "still no answer: {text}"
+                "the poll still fails: {text}"
             );
         }
     }

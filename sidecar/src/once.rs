@@ -99,7 +99,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> 
         && let Err(error) = tokio::fs::create_dir_all(directory).await
     {
         tracing::warn!(
-            "cannot make {}: {error}; the last good answer is not kept over restarts",
+            "cannot make {}: {error}; the last good result is not kept over restarts",
             directory.display()
         );
     }
@@ -133,7 +133,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> 
             }
             Event::Held(held) => {
                 why = Some(
-                    Failure::new(format!("no answer that may be used: {}", held.reason)).into(),
+                    Failure::new(format!("no result that can be used: {}", held.reason)).into(),
                 )
             }
             Event::Failed(failure) => {
@@ -158,7 +158,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> 
     }
     let end = why.unwrap_or_else(|| {
         Failure::new(format!(
-            "no answer within {} s",
+            "no result within {} s",
             config.timeout.as_secs_f64()
         ))
         .into()
@@ -168,7 +168,7 @@ async fn once(config: &WatchConfig, context: &Context) -> Result<(), OnceError> 
             tracing::warn!(
                 watch = config.name,
                 hint = failure.hint(),
-                "the cloud gave no answer in time; the files hold the last good one: {failure}"
+                "no poll succeeded in time; the files have the last good result: {failure}"
             );
         }
         return Ok(());

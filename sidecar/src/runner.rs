@@ -465,7 +465,7 @@ async fn run_agent(
                     .await
                     .map(|outcome| match outcome {
                         JoinOutcome::UpToDate => (false, "knows its peers".to_owned()),
-                        JoinOutcome::Waiting => (false, "waits for a fresh answer".to_owned()),
+                        JoinOutcome::Waiting => (false, "waits for a fresh result".to_owned()),
                         JoinOutcome::Busy => (
                             false,
                             "waits until the agent has finished a join".to_owned(),

@@ -194,7 +194,7 @@ impl SidecarStatus {
     pub(crate) fn line(&self) -> String {
         let mut parts: Vec<String> = self.watches().iter().map(|watch| watch.line()).collect();
         if !lock(&self.reloads).problems.is_empty() {
-            parts.push("the new configuration is wrong, the old one is in use".to_owned());
+            parts.push("the new configuration is invalid, the old one is in use".to_owned());
         }
         parts.join("; ")
     }
@@ -222,7 +222,7 @@ impl WatchStatus {
                 held.reason
             ),
             (None, Some(held)) => format!("{}: held: {}", self.name, held.reason),
-            (None, None) => format!("{}: no answer yet", self.name),
+            (None, None) => format!("{}: no result yet", self.name),
         };
         if status.consecutive_failures > 0 {
             line += &format!(", {} failures in a row", status.consecutive_failures);

@@ -204,7 +204,9 @@ impl Supervisor {
 
     fn reject(&mut self, problems: Vec<String>) {
         for problem in &problems {
-            tracing::error!("the new configuration is wrong, the old one stays in use: {problem}");
+            tracing::error!(
+                "the new configuration is invalid, the old one stays in use: {problem}"
+            );
         }
         self.status.note_reload(problems);
         self.runners.iter().for_each(WatchRunner::poll_now);
@@ -224,7 +226,7 @@ fn create_state_directory(last_good: &Option<std::path::PathBuf>) {
         && let Err(error) = std::fs::create_dir_all(directory)
     {
         tracing::warn!(
-            "cannot make {}: {error}; the last good answer is not kept over restarts",
+            "cannot make {}: {error}; the last good result is not kept over restarts",
             directory.display()
         );
     }

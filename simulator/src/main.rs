@@ -58,19 +58,19 @@ enum Action {
 
 /// An error message in one line, with a hint.
 #[derive(Debug)]
-struct Failure {
+struct CommandError {
     message: String,
     hint: Option<String>,
 }
 
-impl Failure {
+impl CommandError {
     fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 }
 
-impl<Text: Into<String>> From<Text> for Failure {
+impl<Text: Into<String>> From<Text> for CommandError {
     fn from(message: Text) -> Self {
         Self {
             message: message.into(),
@@ -107,13 +107,13 @@ fn main() -> ExitCode {
     ended.unwrap_or_else(|failure| fail(&failure))
 }
 
-fn fail(failure: &Failure) -> ExitCode {
+fn fail(failure: &CommandError) -> ExitCode {
     print_failure(failure);
     ExitCode::FAILURE
 }
 
 /// Writes a failure to standard error as `discover` does: `discover-sim: ...`, then `hint: ...`.
-fn print_failure(failure: &Failure) {
+fn print_failure(failure: &CommandError) {
     let hint = failure
         .hint
         .as_ref()

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 
-use crate::{Arguments, Failure, print_failure};
+use crate::{Arguments, CommandError, print_failure};
 
 /// The exit code of invalid usage.
 const USAGE: u8 = 2;
@@ -26,7 +26,7 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
 }
 
 /// The failure that clap's text reports, without the usage that follows it.
-fn failure(text: &str, first_argument: Option<&str>) -> Failure {
+fn failure(text: &str, first_argument: Option<&str>) -> CommandError {
     let paragraphs: Vec<String> = text
         .split("\n\n")
         .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
@@ -42,7 +42,7 @@ fn failure(text: &str, first_argument: Option<&str>) -> Failure {
     let subcommand = first_argument
         .and_then(|name| known.find_subcommand(name))
         .map(|found| format!(" {}", found.get_name()));
-    Failure::from(message).with_hint(format!(
+    CommandError::from(message).with_hint(format!(
         "{tip}`discover-sim{} --help` lists the options",
         subcommand.unwrap_or_default()
     ))

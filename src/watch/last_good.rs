@@ -82,13 +82,13 @@ impl LastGood {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
                 return Err(format!(
-                    "cannot read the last good answer `{shown}`: {error}"
+                    "cannot read the last good result `{shown}`: {error}"
                 ));
             }
         };
         let broken = |why: &dyn std::fmt::Display| {
             format!(
-                "the last good answer `{shown}` is not used: {why}; it is replaced by the next good one"
+                "the last good result `{shown}` is not used: {why}; it is replaced by the next good one"
             )
         };
         let record = Record::parse(text.as_bytes()).map_err(|error| broken(&error))?;
@@ -163,7 +163,7 @@ impl Write {
         };
         let wrong = |error: &dyn std::fmt::Display| {
             format!(
-                "cannot write the last good answer `{}`: {error}",
+                "cannot write the last good result `{}`: {error}",
                 self.file.path().display()
             )
         };

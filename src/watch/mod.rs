@@ -265,7 +265,7 @@ impl Watch {
                 .unwrap_or_else(|_| {
                     let name = provider.name();
                     Err(TransportError::new(
-                        "get an answer",
+                        "poll",
                         format!("provider `{name}`"),
                         TransportFailure::Deadline,
                     )
@@ -381,7 +381,7 @@ impl Watch {
         self.snapshots.set_scope(scope);
         if !differing.is_empty() {
             tracing::warn!(
-                "the last good answer is not used: it is of another scope: {} differs",
+                "the last good result is not used: it is of another scope: {} differs",
                 differing.join(", ")
             );
         }

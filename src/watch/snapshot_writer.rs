@@ -126,7 +126,7 @@ impl SnapshotWriter {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(error) => Written {
                 last_good: Some(Err(format!(
-                    "the last good answer was not written: {error}"
+                    "the last good result was not written: {error}"
                 ))),
                 cache_error: None,
             },

@@ -273,7 +273,7 @@ async fn a_provider_that_hangs_is_cancelled_and_polled_again() {
     };
     assert_eq!(
         failure.error.to_string(),
-        "cannot get an answer: the deadline passed before provider `script` answered"
+        "cannot poll: the deadline passed before provider `script` responded"
     );
     assert!(
         failure.transient && failure.error.provider() == Some("script"),

@@ -9,7 +9,9 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::net::UnixDatagram;
 
-use crate::harness::{Place, Sidecar, command, file_says, get, join, run, simulator, until, world};
+use crate::harness::{
+    Sidecar, Workspace, command, file_says, get, join, run, simulator, until, world,
+};
 
 fn config(join: &str, more: &str) -> String {
     format!(
@@ -26,7 +28,10 @@ fn lines(path: &std::path::Path) -> String {
 
 #[tokio::test]
 async fn flags_keep_a_file_up_to_date_and_the_status_tells_of_it() {
-    let (simulator, place) = (simulator(&["127.0.0.4", "127.0.0.5"]).await, Place::new());
+    let (simulator, place) = (
+        simulator(&["127.0.0.4", "127.0.0.5"]).await,
+        Workspace::new(),
+    );
     let target = place.path("join.json");
     let file = format!("consul:{}", target.display());
     let sidecar = Sidecar::spawn(command(&[
@@ -112,7 +117,7 @@ async fn flags_keep_a_file_up_to_date_and_the_status_tells_of_it() {
 
 #[tokio::test]
 async fn it_ends_within_a_second_also_while_the_cloud_hangs() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     simulator.add_fault(Fault::hang());
     let target = place.path("a");
     let sidecar =
@@ -120,7 +125,7 @@ async fn it_ends_within_a_second_also_while_the_cloud_hangs() {
     let (status, answer) = sidecar.get("/ready").await;
     assert_eq!(
         (status, answer.as_str()),
-        (503, "not ready: servers: no answer yet\n")
+        (503, "not ready: servers: no result yet\n")
     );
     assert_eq!(sidecar.get("/addresses").await.0, 503);
     let (status, took, log) = sidecar.stop().await;
@@ -135,7 +140,7 @@ async fn it_ends_within_a_second_also_while_the_cloud_hangs() {
 async fn ready_reports_what_a_guard_holds_back() {
     let (simulator, place) = (
         simulator(&["10.0.1.4", "10.0.1.5", "10.0.1.6"]).await,
-        Place::new(),
+        Workspace::new(),
     );
     let target = place.path("a");
     let join = join(&simulator);
@@ -167,7 +172,7 @@ async fn ready_reports_what_a_guard_holds_back() {
 
 #[tokio::test]
 async fn once_writes_the_files_and_says_how_it_went_by_its_exit_status() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let (target, state) = (place.path("a"), place.path("state"));
     let file = format!("lines:{}", target.display());
     let join = join(&simulator);
@@ -187,13 +192,13 @@ async fn once_writes_the_files_and_says_how_it_went_by_its_exit_status() {
     assert_eq!((status, stdout.as_str()), (Some(0), ""), "{stderr}");
     assert_eq!(fs::read_to_string(&target).unwrap(), "10.0.1.4\n");
 
-    // The cloud is down: the last good answer serves, also where the file is gone.
+    // The cloud is down: the last good result serves, also where the file is gone.
     fs::remove_file(&target).unwrap();
     simulator.add_fault(Fault::status(503));
     let (status, _, stderr) = run(&arguments).await;
     assert_eq!(status, Some(0), "{stderr}");
     assert!(
-        stderr.contains("the cloud gave no answer in time; the files hold the last good one"),
+        stderr.contains("no poll succeeded in time; the files have the last good result"),
         "{stderr}"
     );
     assert_eq!(fs::read_to_string(&target).unwrap(), "10.0.1.4\n");
@@ -238,7 +243,7 @@ async fn once_writes_the_files_and_says_how_it_went_by_its_exit_status() {
 
 #[tokio::test]
 async fn check_says_everything_that_is_wrong_and_asks_nobody() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let good = place.write(
         "good.toml",
         &config(&join(&simulator), &lines(&place.path("a"))),
@@ -275,7 +280,7 @@ async fn check_says_everything_that_is_wrong_and_asks_nobody() {
 
 #[tokio::test]
 async fn a_hangup_takes_a_good_configuration_and_refuses_a_wrong_one() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let (first, second) = (place.path("first"), place.path("second"));
     let string = place.write("join", &join(&simulator));
     let join = format!("@{}", string.display());
@@ -286,7 +291,7 @@ async fn a_hangup_takes_a_good_configuration_and_refuses_a_wrong_one() {
 
     place.write("watch.toml", "[[watch]]\nmin = 0\n");
     sidecar.signal(Signal::HUP);
-    sidecar.says(&format!("the new configuration is wrong, the old one stays in use: {}:1: watch `peers`: `join` is missing", file.display())).await;
+    sidecar.says(&format!("the new configuration is invalid, the old one stays in use: {}:1: watch `peers`: `join` is missing", file.display())).await;
     fs::remove_file(&first).unwrap();
     file_says(&first, "10.0.1.4\n", &sidecar).await;
     assert!(
@@ -326,7 +331,7 @@ async fn a_hangup_takes_a_good_configuration_and_refuses_a_wrong_one() {
 #[tokio::test]
 async fn a_hangup_polls_now_even_while_a_failing_cloud_asks_for_a_day() {
     for config_is_good in [true, false] {
-        let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+        let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
         simulator.add_fault(
             Fault::status(503)
                 .retry_after(86_400)
@@ -349,7 +354,7 @@ async fn a_hangup_polls_now_even_while_a_failing_cloud_asks_for_a_day() {
 
 #[tokio::test]
 async fn the_service_manager_hears_ready_after_the_first_answer_and_that_it_lives() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     simulator.add_fault(Fault::status(503).times(1));
     let socket = place.path("notify");
     let manager = UnixDatagram::bind(&socket).unwrap();
@@ -388,7 +393,7 @@ async fn the_service_manager_hears_ready_after_the_first_answer_and_that_it_live
     assert!(
         before
             .iter()
-            .any(|said| said.contains("STATUS=servers: no answer yet")),
+            .any(|said| said.contains("STATUS=servers: no result yet")),
         "{before:?}"
     );
     let later = hear("WATCHDOG=1").await;
@@ -413,7 +418,7 @@ async fn the_service_manager_hears_ready_after_the_first_answer_and_that_it_live
 
 #[tokio::test]
 async fn the_last_good_answer_serves_while_the_cloud_is_down() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let target = place.path("a");
     let config = format!(
         "state_directory = \"{}\"\n{}",
@@ -424,14 +429,14 @@ async fn the_last_good_answer_serves_while_the_cloud_is_down() {
     let sidecar = Sidecar::start(&file);
     file_says(&target, "10.0.1.4\n", &sidecar).await;
     let kept = place.path("state/servers.json");
-    until("the last good answer", || kept.exists(), || sidecar.log()).await;
+    until("the last good result", || kept.exists(), || sidecar.log()).await;
     sidecar.stop().await;
     fs::remove_file(&target).unwrap();
     simulator.add_fault(Fault::status(503));
     let sidecar = Sidecar::start(&file);
     file_says(&target, "10.0.1.4\n", &sidecar).await;
     sidecar
-        .says("using the last good answer of an earlier run")
+        .says("using the last good result of an earlier run")
         .await;
     sidecar.says("INFO ready").await;
     assert_eq!(sidecar.get("/ready").await.0, 200);
@@ -442,7 +447,7 @@ async fn the_last_good_answer_serves_while_the_cloud_is_down() {
 #[tokio::test]
 async fn no_secret_is_shown_anywhere() {
     let canary = "Zx8Q~canary-0123456789";
-    let place = Place::new();
+    let place = Workspace::new();
     let simulator = cloud_autojoin_simulator::azure::Simulator::start(world(&["10.0.1.4"]))
         .await
         .unwrap();
@@ -465,7 +470,7 @@ async fn no_secret_is_shown_anywhere() {
         let mut command = command(&["-vv", "--log", log, "--config", file.to_str().unwrap()]);
         command.env("SSL_CERT_FILE", simulator.ca_file());
         let sidecar = Sidecar::spawn(command);
-        sidecar.says("no answer: ").await;
+        sidecar.says("the poll failed: ").await;
         if log == "text" {
             for path in ["/", "/metrics", "/addresses", "/ready"] {
                 let (_, answer) = sidecar.get(path).await;
@@ -486,7 +491,7 @@ async fn no_secret_is_shown_anywhere() {
 
 #[tokio::test]
 async fn an_answer_that_is_held_back_is_told_once_and_leaves_the_good_file() {
-    let (simulator, place) = (simulator(&["10.0.1.4", "10.0.1.5"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4", "10.0.1.5"]).await, Workspace::new());
     let target = place.path("a");
     let config = config(&join(&simulator), &lines(&target)).replace("max_shrink = 100", "min = 2");
     let sidecar = Sidecar::start(&place.write("watch.toml", &config));
@@ -501,7 +506,7 @@ async fn an_answer_that_is_held_back_is_told_once_and_leaves_the_good_file() {
     });
     simulator.with_world(|world| world.remove_instance("servers", &first).unwrap());
     sidecar
-        .says("an answer is held back: 1 of at least 2 addresses")
+        .says("a result is held back: 1 of at least 2 addresses")
         .await;
     let held = async || {
         let (_, metrics) = sidecar.get("/metrics").await;
@@ -535,7 +540,7 @@ async fn an_answer_that_is_held_back_is_told_once_and_leaves_the_good_file() {
 
 #[tokio::test]
 async fn a_file_that_someone_else_changes_is_restored_and_warned_of_once() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let target = place.path("a");
     let sidecar =
         Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &lines(&target))));

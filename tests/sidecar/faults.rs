@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use cloud_autojoin_simulator::azure::Simulator;
 
-use crate::harness::{Place, Sidecar, command, file_says, join, simulator, until};
+use crate::harness::{Sidecar, Workspace, command, file_says, join, simulator, until};
 
 fn config(simulator: &Simulator, target: &Path) -> String {
     format!(
@@ -65,7 +65,7 @@ impl Drop for SmallDisk {
 
 #[tokio::test]
 async fn a_full_disk_is_told_and_passes() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
         return;
     };
@@ -109,7 +109,7 @@ async fn a_full_disk_is_told_and_passes() {
 
 #[tokio::test]
 async fn a_read_only_file_system_is_told_and_passes() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
         return;
     };
@@ -130,7 +130,7 @@ async fn a_read_only_file_system_is_told_and_passes() {
 
 #[tokio::test]
 async fn a_directory_that_goes_and_comes_back_is_written_to_again() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let directory = place.path("consul.d");
     let target = directory.join("a");
     fs::create_dir(&directory).unwrap();
@@ -162,7 +162,7 @@ async fn a_directory_that_the_user_may_not_write_in_is_told_and_passes() {
         println!("skipped: only root can run the sidecar as another user");
         return;
     }
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let directory = place.path("consul.d");
     fs::create_dir(&directory).unwrap();
     let target = directory.join("a");

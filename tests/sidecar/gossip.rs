@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 
-use crate::harness::{Place, Sidecar, join, pause, simulator, until};
+use crate::harness::{Sidecar, Workspace, join, pause, simulator, until};
 
 const PROGRAM: &str = "/usr/bin/serf";
 
@@ -91,7 +91,7 @@ async fn serf_agents_find_each_other_and_a_successor_through_the_sidecar() {
     }
     let (simulator, place) = (
         simulator(&["127.0.0.11", "127.0.0.12", "127.0.0.13"]).await,
-        Place::new(),
+        Workspace::new(),
     );
     let config = place.path("serf.json");
     let template = place.write("serf.tmpl", "{\"retry_join\": {{ addresses | map(attribute=\"host\") | list | tojson }}, \"retry_interval\": \"200ms\"}\n");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloud_autojoin_simulator::azure::Simulator;
 
-use crate::harness::{Place, Sidecar, join, pause, until, world_in};
+use crate::harness::{Sidecar, Workspace, join, pause, until, world_in};
 
 const CYCLES: u64 = 2_000;
 
@@ -31,7 +31,7 @@ async fn thousands_of_cycles_leave_nothing_behind() {
         Simulator::start(world_in("10.0.0.0/16", &["10.0.1.4", "10.0.1.5"]))
             .await
             .unwrap(),
-        Place::new(),
+        Workspace::new(),
     );
     let target = place.path("a");
     let sidecar = Sidecar::start(&place.write(

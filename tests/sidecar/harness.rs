@@ -80,9 +80,9 @@ pub(crate) fn join(simulator: &Simulator) -> String {
 }
 
 /// A place for the files of one test.
-pub(crate) struct Place(TempDir);
+pub(crate) struct Workspace(TempDir);
 
-impl Place {
+impl Workspace {
     pub(crate) fn new() -> Self {
         Self(TempDir::new().unwrap())
     }

@@ -7,7 +7,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use crate::agents::{FakeAgent, Host, Kind, Network, serve};
-use crate::harness::{Place, Sidecar, file_says, join, pause, run, simulator, until};
+use crate::harness::{Sidecar, Workspace, file_says, join, pause, run, simulator, until};
 
 fn config(join: &str, url: &str) -> String {
     format!(
@@ -18,7 +18,7 @@ fn config(join: &str, url: &str) -> String {
 
 #[tokio::test]
 async fn an_agent_that_is_not_up_yet_is_no_warning() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     // A port on which nothing listens.
     let url = format!(
         "http://{}",
@@ -42,7 +42,7 @@ async fn an_agent_that_is_not_up_yet_is_no_warning() {
 async fn a_restarted_agent_joins_the_members_of_the_newest_answer_and_no_retained_ones() {
     let (simulator, place) = (
         simulator(&["127.0.0.11", "127.0.0.12", "127.0.0.13"]).await,
-        Place::new(),
+        Workspace::new(),
     );
     let network = Network::of(&[
         ("127.0.0.11", Host::Live),
@@ -141,7 +141,7 @@ async fn a_restarted_agent_joins_the_members_of_the_newest_answer_and_no_retaine
 async fn files_list_the_newest_answer_before_retained_addresses() {
     let (simulator, place) = (
         simulator(&["10.0.1.4", "10.0.1.5", "10.0.1.6"]).await,
-        Place::new(),
+        Workspace::new(),
     );
     let (target, once, state) = (place.path("a"), place.path("once"), place.path("state"));
     let (join, file) = (join(&simulator), format!("lines:{}", once.display()));
@@ -176,7 +176,7 @@ async fn files_list_the_newest_answer_before_retained_addresses() {
     file_says(&target, "10.0.1.6\n10.0.1.4\n10.0.1.5\n", &sidecar).await;
     sidecar.stop().await;
 
-    // A machine that was replaced boots with the last good answer of before.
+    // A machine that was replaced boots with the last good result of before.
     simulator.with_world(|world| (0..2).for_each(|_| drop(world.add_instance("servers").unwrap())));
     assert_eq!(run(&arguments).await.0, Some(0));
     assert_eq!(

@@ -11,7 +11,7 @@ use std::time::Duration;
 use cloud_autojoin_simulator::azure::Simulator;
 use cloud_autojoin_simulator::azure::world::World;
 
-use crate::harness::{Place, Sidecar, join, pause, world_in};
+use crate::harness::{Sidecar, Workspace, join, pause, world_in};
 
 const KILLS: usize = 300;
 
@@ -31,7 +31,7 @@ impl Dice {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
     let world = world_in("127.0.0.0/16", &["127.0.1.4", "127.0.1.5", "127.0.1.6"]);
-    let (simulator, place) = (Simulator::start(world).await.unwrap(), Place::new());
+    let (simulator, place) = (Simulator::start(world).await.unwrap(), Workspace::new());
     let (json, hcl, lines, state) = (
         place.path("join.json"),
         place.path("join.hcl"),
@@ -156,9 +156,9 @@ async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
     let kept = fs::read_to_string(&json).unwrap();
     fs::remove_file(&json).unwrap();
     let sidecar = Sidecar::start(&file);
-    crate::harness::until("the last good answer", || json.exists(), || sidecar.log()).await;
+    crate::harness::until("the last good result", || json.exists(), || sidecar.log()).await;
     sidecar
-        .says("using the last good answer of an earlier run")
+        .says("using the last good result of an earlier run")
         .await;
     sidecar.stop().await;
     done.store(true, Ordering::Relaxed);

@@ -1,10 +1,10 @@
 //! What the log looks like: for people with the time, for programs with each key once.
 
-use crate::harness::{Place, Sidecar, command, join, simulator};
+use crate::harness::{Sidecar, Workspace, command, join, simulator};
 
 /// The log of a sidecar that has written its file.
 async fn log(format: &str, journal: bool) -> String {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let file = format!("lines:{}", place.path("a").display());
     let mut command = command(&[
         "--log",
@@ -59,7 +59,10 @@ async fn objects_have_each_key_once() {
 /// needs a moment to listen.
 #[tokio::test]
 async fn a_normal_boot_logs_what_it_does_and_no_more() {
-    let (simulator, place) = (simulator(&["127.0.0.4", "127.0.0.5"]).await, Place::new());
+    let (simulator, place) = (
+        simulator(&["127.0.0.4", "127.0.0.5"]).await,
+        Workspace::new(),
+    );
     let (target, state) = (place.path("peers"), place.path("state"));
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let agent = unused.local_addr().unwrap();
@@ -116,7 +119,7 @@ async fn a_normal_boot_logs_what_it_does_and_no_more() {
     let not_yet = format!(
         " INFO not yet: consul agent http://AGENT: {refused} watch=\"peers\" part=\"consul\""
     );
-    let restored = " INFO the addresses are those of the earlier run watch=\"peers\" addresses=2";
+    let restored = " INFO the addresses equal those of the earlier run watch=\"peers\" addresses=2";
     assert_eq!(boot, [&*not_yet, " INFO ready", restored]);
     simulator.finish();
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::process::{Signal, test_kill_process};
 
-use crate::harness::{Place, Sidecar, file_says, join, simulator, until};
+use crate::harness::{Sidecar, Workspace, file_says, join, simulator, until};
 
 fn config(join: &str, more: &str) -> String {
     format!(
@@ -14,7 +14,7 @@ fn config(join: &str, more: &str) -> String {
 }
 
 /// A script that is run by `sh`.
-fn script(place: &Place, text: &str) -> String {
+fn script(place: &Workspace, text: &str) -> String {
     let path = place.write("script", text);
     format!(
         "[[watch.on_change]]\ncommand = [\"sh\", \"{}\"]\ndebounce = \"1ms\"\n",
@@ -24,7 +24,7 @@ fn script(place: &Place, text: &str) -> String {
 
 #[tokio::test]
 async fn a_command_gets_the_addresses_and_what_changed_after_the_files_are_written() {
-    let (simulator, place) = (simulator(&["10.0.1.4", "10.0.1.5"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4", "10.0.1.5"]).await, Workspace::new());
     let (told, target) = (place.path("told"), place.path("a"));
     let text = format!(
         "echo \"$DISCOVER_WATCH|$DISCOVER_ADDRESSES|$DISCOVER_JOINED|$DISCOVER_LEFT|$(tr '\\n' ' ')|$(tr '\\n' ' ' < {})|$NOTIFY_SOCKET\" >> {}\n",
@@ -63,7 +63,7 @@ async fn a_command_gets_the_addresses_and_what_changed_after_the_files_are_writt
 
 #[tokio::test]
 async fn a_command_that_fails_is_told_counted_and_in_nobodys_way() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let target = place.path("a");
     let more = format!(
         "[[watch.file]]\nkind = \"lines\"\npath = \"{}\"\n{}[[watch.on_change]]\ncommand = [\"/no/such/program\"]\ndebounce = \"0s\"\n",
@@ -96,7 +96,7 @@ fn is_alive(pid_file: &Path) -> bool {
 
 #[tokio::test]
 async fn a_command_that_takes_too_long_is_killed_with_all_it_started() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let pid = place.path("child.pid");
     let text = format!(
         "tail -f /dev/null & echo $! > {}.new; mv {}.new {}; wait\n",
@@ -114,7 +114,7 @@ async fn a_command_that_takes_too_long_is_killed_with_all_it_started() {
 
 #[tokio::test]
 async fn the_end_of_the_sidecar_is_the_end_of_its_command() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let pid = place.path("child.pid");
     let text = format!(
         "tail -f /dev/null & echo $! > {}.new; mv {}.new {}; wait\n",
@@ -135,7 +135,7 @@ async fn the_end_of_the_sidecar_is_the_end_of_its_command() {
 
 #[tokio::test]
 async fn a_signal_reaches_the_process_of_the_pid_file() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let (pid, got) = (place.path("agent.pid"), place.path("got"));
     let mut agent = tokio::process::Command::new("sh")
         .args([
@@ -177,7 +177,7 @@ const SECRETS: [&str; 6] = [
 
 #[tokio::test]
 async fn a_command_gets_no_secret_of_the_environment_and_its_output_goes_to_the_log() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let text = "echo \"kept: $KEPT, secrets: $(env | grep -c canary)\"\necho careful >&2\nprintf '\\033[31mred\\n'\nseq -f 'line %g.' 1 150\nexit 3\n";
     let file = place.write(
         "watch.toml",
@@ -207,7 +207,7 @@ async fn a_command_gets_no_secret_of_the_environment_and_its_output_goes_to_the_
 
 #[tokio::test]
 async fn each_run_of_a_command_that_fails_is_in_the_log() {
-    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Place::new());
+    let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let sidecar = Sidecar::start(&place.write(
         "watch.toml",
         &config(&join(&simulator), &script(&place, "exit 3\n")),

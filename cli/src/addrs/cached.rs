@@ -17,11 +17,15 @@ use crate::cache::Settings;
 use crate::output;
 use crate::query::{self, QueryResult, Strings};
 use crate::report::Reporter;
-use crate::status::Status;
+use crate::status::ExitStatus;
 
 /// Prints a result that is fresh enough; `None` if there is none. Needs no runtime and opens no
 /// connection.
-pub(crate) fn fresh(arguments: &Addrs, settings: &Settings, reporter: &Reporter) -> Option<Status> {
+pub(crate) fn fresh(
+    arguments: &Addrs,
+    settings: &Settings,
+    reporter: &Reporter,
+) -> Option<ExitStatus> {
     if settings.policy.max_age.is_zero() {
         return None;
     }
@@ -40,7 +44,7 @@ pub(crate) fn fresh(arguments: &Addrs, settings: &Settings, reporter: &Reporter)
 }
 
 /// Runs `addrs`.
-pub(super) async fn run(arguments: &Addrs, settings: &Settings, reporter: &Reporter) -> Status {
+pub(super) async fn run(arguments: &Addrs, settings: &Settings, reporter: &Reporter) -> ExitStatus {
     let clock = Clock::system();
     let started = Now::at(clock.wall());
     let registry = Registry::compiled_in();
@@ -128,7 +132,7 @@ impl Session<'_> {
         }
     }
 
-    fn print_fresh(&self, entry: &CacheEntry, strings: &Strings) -> Option<Status> {
+    fn print_fresh(&self, entry: &CacheEntry, strings: &Strings) -> Option<ExitStatus> {
         let result = entry.lookup(&now())?;
         let is_fresh = !result.is_of_earlier_boot && self.settings.policy.is_fresh(result.age);
         // JSON says which source has which addresses.
@@ -144,7 +148,7 @@ impl Session<'_> {
         Some(self.print(&result))
     }
 
-    fn print(&self, result: &CachedResult) -> Status {
+    fn print(&self, result: &CachedResult) -> ExitStatus {
         for finding in &result.findings {
             self.reporter.finding(finding);
         }
@@ -158,10 +162,10 @@ impl Session<'_> {
         results: Vec<QueryResult>,
         entry: &CacheEntry,
         lock: Option<CacheLock>,
-    ) -> Status {
+    ) -> ExitStatus {
         let scopes = results.iter().map(|result| result.source.scope.clone());
         let scope = sources::merge_scopes(scopes);
-        let failures: Vec<Failure> = results.iter().filter_map(Failure::of).collect();
+        let failures: Vec<SourceFailure> = results.iter().filter_map(SourceFailure::of).collect();
         let is_failed = match self.arguments.query.require() {
             Require::All => !failures.is_empty(),
             Require::Any => failures.len() == results.len(),
@@ -200,7 +204,7 @@ impl Session<'_> {
     }
 
     /// Reports a failure of another process as that of this one.
-    fn report_shared(&self, failure: &SharedFailure, entry: &CacheEntry) -> Status {
+    fn report_shared(&self, failure: &SharedFailure, entry: &CacheEntry) -> ExitStatus {
         if !failure.is_nothing_matched {
             // This process hasn't resolved where it looks.
             let is_elsewhere = |result: &CachedResult| {
@@ -220,9 +224,9 @@ impl Session<'_> {
         );
         self.reporter.error(&message, failure.hint.as_deref());
         if failure.is_nothing_matched {
-            Status::NothingMatched
+            ExitStatus::NothingMatched
         } else {
-            Status::Failed
+            ExitStatus::Failed
         }
     }
 
@@ -250,7 +254,7 @@ impl Session<'_> {
         Some(result)
     }
 
-    fn print_stale(&self, result: &CachedResult, failure: &SharedFailure) -> Status {
+    fn print_stale(&self, result: &CachedResult, failure: &SharedFailure) -> ExitStatus {
         let age = result.age.unwrap_or_default().as_secs();
         let hint = failure.hint.as_ref().map(|hint| format!("; {hint}"));
         self.reporter.warning(&format!(
@@ -263,14 +267,14 @@ impl Session<'_> {
 }
 
 /// Why a source has no addresses.
-struct Failure {
+struct SourceFailure {
     message: String,
     hint: Option<String>,
     is_nothing_matched: bool,
     is_config: bool,
 }
 
-impl Failure {
+impl SourceFailure {
     fn of(result: &QueryResult) -> Option<Self> {
         let source = &result.source;
         let error = match &source.answer {

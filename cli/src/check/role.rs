@@ -9,10 +9,10 @@ use super::{READING, are_words_of_one, offline};
 use crate::arguments::{Check, CheckFormat};
 use crate::output;
 use crate::report::Reporter;
-use crate::status::Status;
+use crate::status::ExitStatus;
 
 /// Runs it.
-pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
+pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> ExitStatus {
     let format = match arguments.output {
         None | Some(CheckFormat::Json) => RoleFormat::Native,
         Some(CheckFormat::Terraform) => RoleFormat::Terraform,
@@ -21,7 +21,7 @@ pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
                 "a role is printed as JSON or as a Terraform resource",
                 Some("omit `--output text`"),
             );
-            return Status::Usage;
+            return ExitStatus::Usage;
         }
     };
     if !are_words_of_one(&arguments.strings) {
@@ -29,7 +29,7 @@ pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
             "`--role` takes one join string",
             Some("pass one `@FILE`, or the words of one string"),
         );
-        return Status::Usage;
+        return ExitStatus::Usage;
     }
     match write(arguments, format).await {
         Ok(document) => {
@@ -40,7 +40,7 @@ pub(super) async fn run(arguments: &Check, reporter: &Reporter) -> Status {
         }
         Err(error) => {
             reporter.failure(&error);
-            Status::Failed
+            ExitStatus::Failed
         }
     }
 }

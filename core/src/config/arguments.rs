@@ -1,4 +1,4 @@
-//! Join strings from command-line arguments, after a shell has split them and removed quotes.
+//! Join strings from command-line arguments whose values need the quotes that a shell removed.
 //!
 //! [`ConfigString::from_arguments`](super::ConfigString::from_arguments) documents the rules.
 
@@ -6,15 +6,12 @@ use super::error::ParseError;
 use super::escape::write_quoted;
 use super::{ConfigString, parser};
 
-/// Joins and parses; see `ConfigString::from_arguments`.
-pub(super) fn parse(
-    arguments: impl IntoIterator<Item = String>,
+/// Parses arguments that don't parse as they are, with the values of single pairs in quotes. Returns
+/// `error` if there is only one argument.
+pub(super) fn parse_quoted(
+    arguments: &[String],
+    error: ParseError,
 ) -> Result<ConfigString, ParseError> {
-    let arguments: Vec<String> = arguments.into_iter().collect();
-    let error = match ConfigString::parse(&arguments.join(" ")) {
-        Ok(config) => return Ok(config),
-        Err(error) => error,
-    };
     // One argument is the whole join string, and its plain error is the most helpful one.
     if arguments
         .iter()
@@ -25,7 +22,7 @@ pub(super) fn parse(
         return Err(error);
     }
     let mut text = String::new();
-    for argument in &arguments {
+    for argument in arguments {
         if let Some((key, value)) = pair_taken_whole(argument) {
             text.push_str(key);
             text.push('=');
@@ -73,7 +70,7 @@ mod tests {
     use super::*;
 
     fn given(arguments: &[&str]) -> Result<ConfigString, String> {
-        parse(arguments.iter().map(|&argument| argument.to_owned()))
+        ConfigString::from_arguments(arguments.iter().map(|&argument| argument.to_owned()))
             .map_err(|error| error.to_string())
     }
 

@@ -12,14 +12,14 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq)]
 pub struct ParseError {
     kind: ParseErrorKind,
-    place: Place,
+    place: PairPart,
     key: String,
     pair: usize,
 }
 
 /// Where in a pair the problem is; go-discover's text depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum PairPart {
     Key,
     Value,
 }
@@ -55,7 +55,7 @@ pub enum ParseErrorKind {
 }
 
 impl ParseError {
-    pub(super) fn new(kind: ParseErrorKind, place: Place, key: &str, pair: usize) -> Self {
+    pub(super) fn new(kind: ParseErrorKind, place: PairPart, key: &str, pair: usize) -> Self {
         Self {
             kind,
             place,
@@ -140,10 +140,10 @@ impl fmt::Display for ParseError {
                 write!(f, r#"{key}: - {words} {key}="value-with-=-symbol""#)
             }
             (ParseErrorKind::MissingEquals | ParseErrorKind::DuplicateKey, _)
-            | (_, Place::Value) => {
+            | (_, PairPart::Value) => {
                 write!(f, "{key}: {words}")
             }
-            (_, Place::Key) => write!(f, "{key}: error with key=value pair {words}"),
+            (_, PairPart::Key) => write!(f, "{key}: error with key=value pair {words}"),
         }
     }
 }
@@ -171,10 +171,10 @@ impl fmt::Display for Redacted<'_> {
             (_, _) if *pair == 0 => write!(f, "{words} (at the start of the join string)"),
             (ParseErrorKind::MissingEquals | ParseErrorKind::DuplicateKey, _)
             | (ParseErrorKind::EqualsInValue, _)
-            | (_, Place::Value) => {
+            | (_, PairPart::Value) => {
                 write!(f, "{words} (pair {pair} of the join string)")
             }
-            (_, Place::Key) => write!(f, "{words} (after pair {pair} of the join string)"),
+            (_, PairPart::Key) => write!(f, "{words} (after pair {pair} of the join string)"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Quoted text, with the escapes of a Go string literal.
 //!
 //! [`unquote`] decodes the text between quotes, [`write_text`] writes a key or value so that it
-//! parses back to itself. `lexer.rs` finds the quotes.
+//! parses back to itself. `parser.rs` finds the quotes.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};

@@ -1,14 +1,13 @@
 //! Join strings: `provider=NAME tag_name=role ...`, parsed exactly as go-discover parses them.
 //!
-//! [`ConfigString`] is a parsed join string. `lexer.rs` and `parser.rs` implement the grammar,
-//! `escape.rs` quoting, [`error`] syntax errors, `arguments.rs` command-line arguments. [`key`]
-//! describes the options of a provider, and [`value`] converts their text to typed values.
+//! [`ConfigString`] is a parsed join string. `parser.rs` implements the grammar, `escape.rs`
+//! quoting, [`error`] syntax errors, `arguments.rs` arguments that lost their quotes. [`key`] describes
+//! the options of a provider, and [`value`] converts their text to typed values.
 
 mod arguments;
 pub mod error;
 mod escape;
 pub mod key;
-mod lexer;
 mod masked;
 mod options;
 mod parser;
@@ -82,7 +81,7 @@ impl ConfigString {
             let valid_up_to = error.valid_up_to();
             ParseError::new(
                 ParseErrorKind::InputNotUtf8 { valid_up_to },
-                error::Place::Key,
+                error::PairPart::Key,
                 "",
                 0,
             )
@@ -112,7 +111,9 @@ impl ConfigString {
     ///
     /// As [`parse`](Self::parse), for the last text that was parsed.
     pub fn from_arguments(arguments: impl IntoIterator<Item = String>) -> Result<Self, ParseError> {
-        arguments::parse(arguments)
+        let arguments: Vec<String> = arguments.into_iter().collect();
+        Self::parse(&arguments.join(" "))
+            .or_else(|error| arguments::parse_quoted(&arguments, error))
     }
 
     /// The provider's name; none if the key is absent or its value is empty (go-discover: `no

@@ -20,13 +20,13 @@ use super::key::{KeySpec, Values};
 #[derive(Clone)]
 pub struct Value<'a> {
     spec: &'a KeySpec,
-    source: Source<'a>,
+    source: Origin<'a>,
     text: Cow<'a, str>,
 }
 
 /// Where a value was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Source<'a> {
+enum Origin<'a> {
     Key(Cow<'a, str>),
     Variable(Cow<'a, str>),
 }
@@ -36,7 +36,7 @@ impl<'a> Value<'a> {
     pub fn from_key(spec: &'a KeySpec, key: &'a str, text: &'a str) -> Self {
         Self {
             spec,
-            source: Source::Key(Cow::Borrowed(key)),
+            source: Origin::Key(Cow::Borrowed(key)),
             text: Cow::Borrowed(text),
         }
     }
@@ -45,7 +45,7 @@ impl<'a> Value<'a> {
     pub fn from_variable(spec: &'a KeySpec, variable: &'a str, text: String) -> Self {
         Self {
             spec,
-            source: Source::Variable(Cow::Borrowed(variable)),
+            source: Origin::Variable(Cow::Borrowed(variable)),
             text: Cow::Owned(text),
         }
     }
@@ -251,9 +251,9 @@ impl<'a> Value<'a> {
         ValueError {
             option: self.spec.name,
             source: match &self.source {
-                Source::Key(key) => Source::Key(Cow::Owned(key.clone().into_owned())),
-                Source::Variable(variable) => {
-                    Source::Variable(Cow::Owned(variable.clone().into_owned()))
+                Origin::Key(key) => Origin::Key(Cow::Owned(key.clone().into_owned())),
+                Origin::Variable(variable) => {
+                    Origin::Variable(Cow::Owned(variable.clone().into_owned()))
                 }
             },
             problem,
@@ -273,7 +273,7 @@ impl fmt::Debug for Value<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueError {
     option: &'static str,
-    source: Source<'static>,
+    source: Origin<'static>,
     problem: Problem,
 }
 
@@ -299,7 +299,7 @@ impl ValueError {
     /// The key or the environment variable that has the value.
     pub fn given_as(&self) -> &str {
         match &self.source {
-            Source::Key(name) | Source::Variable(name) => name,
+            Origin::Key(name) | Origin::Variable(name) => name,
         }
     }
 }
@@ -307,8 +307,8 @@ impl ValueError {
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
-            Source::Key(key) => write!(f, "`{key}` ")?,
-            Source::Variable(variable) => write!(f, "environment variable `{variable}` ")?,
+            Origin::Key(key) => write!(f, "`{key}` ")?,
+            Origin::Variable(variable) => write!(f, "environment variable `{variable}` ")?,
         }
         match &self.problem {
             Problem::Empty => f.write_str("is empty: give it a value or omit it"),

@@ -15,7 +15,7 @@ use crate::error::{CredentialError, SourceOutcome, SourceReport};
 /// It returns bearer tokens, or other temporary credentials, such as the access keys of a cloud
 /// that signs requests.
 #[async_trait]
-pub trait Source<T = AccessToken>: fmt::Debug + Send + Sync {
+pub trait CredentialSource<T = AccessToken>: fmt::Debug + Send + Sync {
     /// Its display name, in the cloud's terms: `managed identity`.
     fn name(&self) -> &'static str;
 
@@ -39,7 +39,7 @@ pub trait Source<T = AccessToken>: fmt::Debug + Send + Sync {
 
 /// A shared source.
 #[async_trait]
-impl<T: 'static, S: Source<T> + ?Sized> Source<T> for Arc<S> {
+impl<T: 'static, S: CredentialSource<T> + ?Sized> CredentialSource<T> for Arc<S> {
     fn name(&self) -> &'static str {
         (**self).name()
     }
@@ -60,14 +60,14 @@ const NONE: usize = usize::MAX;
 #[derive(Debug)]
 pub struct Chain<T = AccessToken> {
     provider: &'static str,
-    sources: Vec<Box<dyn Source<T>>>,
+    sources: Vec<Box<dyn CredentialSource<T>>>,
     hint: Option<String>,
     chosen: AtomicUsize,
 }
 
 impl<T> Chain<T> {
     /// The chain of `provider`, in the order in which its sources are tried.
-    pub fn new(provider: &'static str, sources: Vec<Box<dyn Source<T>>>) -> Self {
+    pub fn new(provider: &'static str, sources: Vec<Box<dyn CredentialSource<T>>>) -> Self {
         Self {
             provider,
             sources,
@@ -178,7 +178,7 @@ mod tests {
     struct Scripted(&'static str, Answers);
 
     #[async_trait]
-    impl Source for Scripted {
+    impl CredentialSource for Scripted {
         fn name(&self) -> &'static str {
             self.0
         }
@@ -197,7 +197,7 @@ mod tests {
     fn source(
         name: &'static str,
         answers: Vec<Result<&'static str, SourceOutcome>>,
-    ) -> Box<dyn Source> {
+    ) -> Box<dyn CredentialSource> {
         Box::new(Scripted(name, Arc::new(Mutex::new(answers))))
     }
 

@@ -17,5 +17,7 @@
 pub mod chain;
 pub mod token_cache;
 
-pub use chain::{Chain, Source};
+#[doc(hidden)]
+pub use chain::CredentialSource as Source;
+pub use chain::{Chain, CredentialSource};
 pub use token_cache::{AccessToken, Expiring, TokenCache};

@@ -67,14 +67,14 @@ pub struct TokenCache<T = AccessToken> {
 
 #[derive(Debug)]
 struct Slot<T> {
-    /// Held by the caller that requests a token.
+    /// CachedToken by the caller that requests a token.
     flight: tokio::sync::Mutex<()>,
     state: Mutex<State<T>>,
 }
 
 #[derive(Debug)]
 struct State<T> {
-    held: Option<Held<T>>,
+    held: Option<CachedToken<T>>,
     failures: u64,
     last_failure: Option<(CredentialError, Instant)>,
 }
@@ -102,7 +102,7 @@ impl<T> Default for Slot<T> {
 }
 
 #[derive(Debug, Clone)]
-struct Held<T> {
+struct CachedToken<T> {
     token: T,
     /// Measured by the monotonic clock since it was received: the wall clock may be corrected
     /// meanwhile.
@@ -110,7 +110,7 @@ struct Held<T> {
     ends_at: Instant,
 }
 
-impl<T: Expiring> Held<T> {
+impl<T: Expiring> CachedToken<T> {
     /// Whether it is still valid, also by the wall clock, which advances while a machine is
     /// suspended.
     fn is_good(&self, clock: &Clock) -> bool {
@@ -236,7 +236,7 @@ impl<T: Expiring> Slot<T> {
             .min(LONGEST_LIFE);
         let now = clock.now();
         let renew_at = now + (life - RENEWAL_MARGIN.min(life / 2));
-        self.state().held = Some(Held {
+        self.state().held = Some(CachedToken {
             token: token.clone(),
             renew_at,
             ends_at: now + life,

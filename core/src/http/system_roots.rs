@@ -29,21 +29,21 @@ pub(super) fn system_verifier(
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     Ok(Arc::new(SystemVerifier::new(
-        Places::of_process(),
+        RootLocations::of_process(),
         provider,
     )?))
 }
 
 /// The locations of certificate authorities.
 #[derive(Debug)]
-struct Places {
+struct RootLocations {
     bundle: Option<PathBuf>,
     directories: Vec<PathBuf>,
     /// Whether the bundle alone is likely to be complete.
     is_bundle_enough: bool,
 }
 
-impl Places {
+impl RootLocations {
     fn of_process() -> Self {
         #[expect(
             clippy::disallowed_methods,
@@ -135,7 +135,7 @@ impl Stamp {
 /// Verifies with the bundle first, and if that fails, with all current files.
 #[derive(Debug)]
 struct SystemVerifier {
-    places: Places,
+    places: RootLocations,
     provider: Arc<CryptoProvider>,
     current: Mutex<Arc<Loaded>>,
 }
@@ -148,7 +148,7 @@ struct Loaded {
 }
 
 impl SystemVerifier {
-    fn new(places: Places, provider: Arc<CryptoProvider>) -> Result<Self, Error> {
+    fn new(places: RootLocations, provider: Arc<CryptoProvider>) -> Result<Self, Error> {
         let bundle = places.bundle.as_deref().filter(|_| places.is_bundle_enough);
         let bundle = bundle.and_then(|file| Roots::new(read(Some(file), None), &provider).ok());
         let roots = match bundle {
@@ -291,7 +291,7 @@ mod tests {
         }
 
         fn verifier(&self, is_bundle_enough: bool) -> Result<SystemVerifier, Error> {
-            let places = Places {
+            let places = RootLocations {
                 bundle: Some(self.0.path().join("bundle.pem")),
                 directories: vec![self.0.path().join("certs")],
                 is_bundle_enough,

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use cloud_autojoin_core::config::{KeySpec, Options};
-use cloud_autojoin_core::credential::{Chain, Expiring, Source, TokenCache};
+use cloud_autojoin_core::credential::{Chain, CredentialSource, Expiring, TokenCache};
 use cloud_autojoin_core::error::{SourceOutcome, SourceReport};
 use cloud_autojoin_core::http::{Authorizer, Request};
 use cloud_autojoin_core::{Call, CredentialError, Result, Secret};
@@ -145,7 +145,7 @@ impl GivenKey {
 }
 
 #[async_trait]
-impl Source<AccessKey> for GivenKey {
+impl CredentialSource<AccessKey> for GivenKey {
     fn name(&self) -> &'static str {
         "access key"
     }
@@ -305,7 +305,7 @@ mod tests {
     struct Numbered(AtomicU32);
 
     #[async_trait]
-    impl Source<AccessKey> for Numbered {
+    impl CredentialSource<AccessKey> for Numbered {
         fn name(&self) -> &'static str {
             "role"
         }
@@ -331,7 +331,7 @@ mod tests {
     }
 
     fn authorizer(key: Option<AccessKey>) -> Arc<SigningAuthorizer> {
-        let sources: Vec<Box<dyn Source<AccessKey>>> = vec![
+        let sources: Vec<Box<dyn CredentialSource<AccessKey>>> = vec![
             Box::new(GivenKey::new(key, "`key` isn't set")),
             Box::new(Numbered::default()),
         ];

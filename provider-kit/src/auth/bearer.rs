@@ -117,7 +117,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
-    use cloud_autojoin_core::credential::Source;
+    use cloud_autojoin_core::credential::CredentialSource;
     use cloud_autojoin_core::error::SourceOutcome;
     use cloud_autojoin_core::{Clock, Error, Secret};
 
@@ -128,7 +128,7 @@ mod tests {
     struct Numbered(AtomicU32, &'static str);
 
     #[async_trait]
-    impl Source for Numbered {
+    impl CredentialSource for Numbered {
         fn name(&self) -> &'static str {
             "numbered"
         }

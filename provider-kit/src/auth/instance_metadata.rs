@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cloud_autojoin_core::credential::Source;
+use cloud_autojoin_core::credential::CredentialSource;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{
     HttpClient, Request, Response, ResponseClass, RetryPolicy, origin_of,
@@ -217,7 +217,7 @@ impl InstanceRole {
 }
 
 #[async_trait]
-impl Source<AccessKey> for InstanceRole {
+impl CredentialSource<AccessKey> for InstanceRole {
     fn name(&self) -> &'static str {
         "role of the instance"
     }

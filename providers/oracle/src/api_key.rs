@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cloud_autojoin_core::credential::Source;
+use cloud_autojoin_core::credential::CredentialSource;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
 use cloud_autojoin_core::{Call, Context, Secret};
@@ -114,7 +114,7 @@ fn profile(text: &str, name: &str) -> Option<BTreeMap<String, Secret>> {
 }
 
 #[async_trait]
-impl Source<AccessKey> for ApiKey {
+impl CredentialSource<AccessKey> for ApiKey {
     fn name(&self) -> &'static str {
         "API key"
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cloud_autojoin_core::credential::Source;
+use cloud_autojoin_core::credential::CredentialSource;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{Request, RetryPolicy, origin_of};
 use cloud_autojoin_core::{Call, Context, Error, Result, Secret};
@@ -135,7 +135,7 @@ impl InstancePrincipal {
 }
 
 #[async_trait]
-impl Source<AccessKey> for InstancePrincipal {
+impl CredentialSource<AccessKey> for InstancePrincipal {
     fn name(&self) -> &'static str {
         "instance principal"
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloud_autojoin_core::credential::{Chain, Source};
+use cloud_autojoin_core::credential::{Chain, CredentialSource};
 use cloud_autojoin_core::{
     Call, ConfigError, ConfigProblem, ConfigString, Context, Discovery, Exclusion, Provider,
     Result, RoleDocument, RoleFormat,
@@ -81,7 +81,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     );
     let endpoint = options.endpoint(&ENDPOINT);
     options.finish(|| {
-        let mut sources: Vec<Box<dyn Source<AccessKey>>> =
+        let mut sources: Vec<Box<dyn CredentialSource<AccessKey>>> =
             vec![Box::new(api_key), Box::new(principal?)];
         match auth.as_deref() {
             Some("instance_principal") => _ = sources.remove(0),

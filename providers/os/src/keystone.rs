@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cloud_autojoin_core::credential::{AccessToken, Source};
+use cloud_autojoin_core::credential::{AccessToken, CredentialSource};
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
 use cloud_autojoin_core::http::{HttpClient, Request, RetryPolicy};
@@ -274,7 +274,7 @@ fn unusable(problem: ConfigProblem) -> Error {
 pub(crate) struct TokenSource(pub(crate) Arc<Keystone>);
 
 #[async_trait]
-impl Source for TokenSource {
+impl CredentialSource for TokenSource {
     fn name(&self) -> &'static str {
         if self.0.cloud.is_some() {
             "clouds.yaml"

@@ -39,7 +39,7 @@ pub(super) async fn members(
         .await?;
     let list: Vec<Member> = decode_json(&response.body).map_err(|error| {
         Failure::new(format!(
-            "its list of members is not what Consul's documents say: {error}"
+            "its list of members isn't as Consul documents it: {error}"
         ))
     })?;
     if list.is_empty() {

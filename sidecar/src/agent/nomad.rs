@@ -47,7 +47,7 @@ pub(super) async fn members(agent: &Agent, clock: &Clock) -> Result<Members, Fai
         .await?;
     let list: ServerMembers = decode_json(&response.body).map_err(|error| {
         Failure::new(format!(
-            "its list of members is not what Nomad's documents say: {error}"
+            "its list of members isn't as Nomad documents it: {error}"
         ))
     })?;
     let mut members = Members::default();
@@ -72,7 +72,7 @@ pub(super) async fn join(agent: &Agent, address: &str, clock: &Clock) -> Result<
         .await?;
     let answer: JoinAnswer = decode_json(&response.body).map_err(|error| {
         Failure::new(format!(
-            "its answer to a join is not what Nomad's documents say: {error}"
+            "its response to a join isn't as Nomad documents it: {error}"
         ))
     })?;
     if let Some(warning) = answer.warning.filter(|warning| !warning.is_empty()) {
@@ -88,7 +88,7 @@ pub(super) async fn join(agent: &Agent, address: &str, clock: &Clock) -> Result<
             one_line(error.as_bytes())
         ))),
         None if answer.num_joined == 0 => Err(Failure::new(format!(
-            "cannot join {address}: it joined none and does not say why"
+            "cannot join {address}: it joined none, without a reason"
         ))),
         None => Ok(()),
     }
@@ -104,7 +104,7 @@ pub(super) async fn update_client(
         .await?;
     let known: Option<Vec<String>> = decode_json(&response.body).map_err(|error| {
         Failure::new(format!(
-            "its list of servers is not what Nomad's documents say: {error}"
+            "its list of servers isn't as Nomad documents it: {error}"
         ))
     })?;
     let known = known.unwrap_or_default();

@@ -431,10 +431,7 @@ async fn a_nomad_server_joins_one_peer_a_call_and_its_body_counts_not_its_status
             r#"{"num_joined": 0, "error": "1 error(s) occurred:\n* Failed to join 10.0.0.5: EOF"}"#,
             "1 error(s) occurred: Failed to join 10.0.0.5: EOF",
         ),
-        (
-            r#"{"num_joined": 0}"#,
-            "it joined none and does not say why",
-        ),
+        (r#"{"num_joined": 0}"#, "it joined none, without a reason"),
     ] {
         pretend.set(first, 200, body);
         let failure = update(&agent, &peers).await.unwrap_err();
@@ -448,7 +445,7 @@ async fn a_nomad_server_joins_one_peer_a_call_and_its_body_counts_not_its_status
     assert!(
         failure
             .to_string()
-            .contains("its answer to a join is not what Nomad's documents say: "),
+            .contains("its response to a join isn't as Nomad documents it: "),
         "{failure}"
     );
     pretend.set(read, 501, "server is not enabled");

@@ -184,7 +184,7 @@ async fn without_an_earlier_answer_the_failure_is_the_result() {
     let (outcome, _, took) = run(&directory, 2 * SECOND, |_| Reply::Hang).await;
     assert_eq!(
         outcome.unwrap_err().failures[0].to_string(),
-        "no answer within 2 s"
+        "no result within 2 s"
     );
     assert_eq!(took.as_secs(), 2);
 }

@@ -69,7 +69,7 @@ pub(crate) const METRICS: &[Metric] = &[
     counter(
         "discover_reloads",
         &["outcome"],
-        "configuration reloads: `succeeded`, or `failed` because of a mistake in it",
+        "configuration reloads: `succeeded`, or `failed` because it is invalid",
     ),
     counter("discover_watch_polls", &["watch"], "polls of the cloud"),
     counter(
@@ -317,7 +317,7 @@ mod tests {
 
     /// The table in the README.
     fn table() -> String {
-        let mut text = "| metric | labels | says |\n|---|---|---|\n".to_owned();
+        let mut text = "| metric | labels | meaning |\n|---|---|---|\n".to_owned();
         for metric in METRICS {
             let suffix = if metric.metric_type == "counter" {
                 "_total"

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::control::{self, Change, VARIABLE};
-use crate::Failure;
+use crate::CommandError;
 
 /// The simulator to change.
 #[derive(Debug, Args)]
@@ -20,14 +20,14 @@ struct Running {
 
 impl Running {
     /// Sends `change` and prints the reply.
-    async fn apply(&self, change: Change) -> Result<ExitCode, Failure> {
+    async fn apply(&self, change: Change) -> Result<ExitCode, CommandError> {
         let reply = control::send(self.address()?, &change).await?;
         // A closed pipe is no failure: the change was applied.
         let _ = std::io::stdout().write_all(reply.as_bytes());
         Ok(ExitCode::SUCCESS)
     }
 
-    fn address(&self) -> Result<SocketAddr, Failure> {
+    fn address(&self) -> Result<SocketAddr, CommandError> {
         if let Some(address) = self.control {
             return Ok(address);
         }
@@ -36,7 +36,7 @@ impl Running {
             reason = "this program has no `Env`: it knows no production crate"
         )]
         let text = std::env::var(VARIABLE).map_err(|_| {
-            Failure::from("it isn't known which simulator to change").with_hint(format!(
+            CommandError::from("it isn't known which simulator to change").with_hint(format!(
                 "name its control address: `--control 127.0.0.1:PORT` or {VARIABLE}"
             ))
         })?;
@@ -55,7 +55,7 @@ pub(crate) struct Add {
 }
 
 impl Add {
-    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) async fn run(self) -> Result<ExitCode, CommandError> {
         self.running
             .apply(Change::Add {
                 scale_set: self.scale_set,
@@ -76,7 +76,7 @@ pub(crate) struct Remove {
 }
 
 impl Remove {
-    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) async fn run(self) -> Result<ExitCode, CommandError> {
         self.running
             .apply(Change::Remove {
                 scale_set: self.scale_set,
@@ -99,7 +99,7 @@ pub(crate) struct Replace {
 }
 
 impl Replace {
-    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) async fn run(self) -> Result<ExitCode, CommandError> {
         self.running
             .apply(Change::Replace {
                 scale_set: self.scale_set,
@@ -127,7 +127,7 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) async fn run(self) -> Result<ExitCode, CommandError> {
         self.running
             .apply(
                 self.fault

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::Failure;
+use crate::CommandError;
 
 /// The variable in which `run` passes the control address to its command.
 pub(crate) const VARIABLE: &str = "DISCOVER_SIM_CONTROL";
@@ -38,7 +38,7 @@ pub(crate) enum Change {
 /// The reply of the simulator: the text to print, or why nothing was changed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Reply {
+enum ChangeReply {
     Done(String),
     Failed(String),
 }
@@ -63,9 +63,9 @@ pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, String> {
 pub(crate) async fn open(
     address: SocketAddr,
     apply: impl Fn(Change) -> Result<String, String> + Send + Sync + 'static,
-) -> Result<SocketAddr, Failure> {
+) -> Result<SocketAddr, CommandError> {
     let problem = |error: io::Error| {
-        Failure::from(format!(
+        CommandError::from(format!(
             "cannot listen on the control address {address}: {error}"
         ))
     };
@@ -92,8 +92,8 @@ async fn reply(
         .await?;
     let change = serde_json::from_str(&line).map_err(|error| format!("not a change: {error}"));
     let reply = match change.and_then(apply) {
-        Ok(text) => Reply::Done(text),
-        Err(problem) => Reply::Failed(problem),
+        Ok(text) => ChangeReply::Done(text),
+        Err(problem) => ChangeReply::Failed(problem),
     };
     let mut text = serde_json::to_vec(&reply)?;
     text.push(b'\n');
@@ -101,9 +101,9 @@ async fn reply(
 }
 
 /// Sends a change to the simulator at `address`; returns the reply.
-pub(crate) async fn send(address: SocketAddr, change: &Change) -> Result<String, Failure> {
+pub(crate) async fn send(address: SocketAddr, change: &Change) -> Result<String, CommandError> {
     let problem = |error: io::Error| {
-        Failure::from(format!("cannot reach a simulator at {address}: {error}"))
+        CommandError::from(format!("cannot reach a simulator at {address}: {error}"))
             .with_hint("`discover-sim serve` prints its control address when it starts")
     };
     let exchange = async {
@@ -118,8 +118,8 @@ pub(crate) async fn send(address: SocketAddr, change: &Change) -> Result<String,
         serde_json::from_str(&text).map_err(io::Error::from)
     };
     match tokio::time::timeout(Duration::from_secs(10), exchange).await {
-        Ok(Ok(Reply::Done(text))) => Ok(text),
-        Ok(Ok(Reply::Failed(message))) => Err(message.into()),
+        Ok(Ok(ChangeReply::Done(text))) => Ok(text),
+        Ok(Ok(ChangeReply::Failed(message))) => Err(message.into()),
         Ok(Err(error)) => Err(problem(error)),
         Err(_) => Err(problem(io::ErrorKind::TimedOut.into())),
     }

@@ -6,7 +6,7 @@ use cloud_autojoin_simulator::azure;
 use cloud_autojoin_simulator::azure::world::{Principal, PrincipalKind};
 use cloud_autojoin_simulator::engine::{Service, Simulator};
 
-use crate::Failure;
+use crate::CommandError;
 
 /// Variables to remove, which could bypass the simulator or add trusted certificates.
 pub(crate) const REMOVED: [&str; 5] = [
@@ -83,7 +83,7 @@ pub(crate) fn application(simulator: &azure::Simulator) -> Option<Principal> {
 /// (`AZURE_`) call them.
 pub(crate) fn credentials(
     simulator: &azure::Simulator,
-) -> Result<Vec<(String, OsString)>, Failure> {
+) -> Result<Vec<(String, OsString)>, CommandError> {
     let principal = application(simulator)
         .ok_or("`--credentials`: the world has no application with a secret")?;
     let subscription = simulator

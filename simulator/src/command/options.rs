@@ -13,7 +13,7 @@ use cloud_autojoin_simulator::engine::{
 };
 
 use super::control::{self, Change};
-use crate::Failure;
+use crate::CommandError;
 
 /// The options of every simulator.
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ impl Shared {
         self,
         builder: SimulatorBuilder<S>,
         apply: fn(&Simulator<S>, Change) -> Result<String, String>,
-    ) -> Result<Started<S>, Failure> {
+    ) -> Result<Started<S>, CommandError> {
         let proxy = <S::Endpoint as engine::Endpoint>::PROXY;
         let mut builder = builder.latency(self.latency).port(proxy, self.proxy_port);
         if let Some(directory) = self.directory {
@@ -97,7 +97,7 @@ pub(crate) fn apply_fault<S: Service>(
 
 /// The simulated Azure.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct SimulatorOptions {
     /// A world that comes with the program (see `worlds`), or a TOML file
     #[arg(long, value_name = "NAME|FILE", default_value = "nomad-consul")]
     world: String,
@@ -138,9 +138,9 @@ pub(crate) struct Options {
     shared: Shared,
 }
 
-impl Options {
+impl SimulatorOptions {
     /// Opens all endpoints and the control address.
-    pub(crate) async fn start(self) -> Result<Started<Azure>, Failure> {
+    pub(crate) async fn start(self) -> Result<Started<Azure>, CommandError> {
         let world = read_world(&self.world)?;
         let builder = azure::Simulator::builder(world)
             .port(Endpoint::Arm, self.arm_port)
@@ -179,7 +179,7 @@ fn apply(simulator: &azure::Simulator, change: Change) -> Result<String, String>
 }
 
 /// An error and its causes in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> Failure {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> CommandError {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes
         .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
@@ -187,7 +187,7 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> Failure {
 }
 
 /// A shipped world by its name, else a file.
-fn read_world(name: &str) -> Result<World, Failure> {
+fn read_world(name: &str) -> Result<World, CommandError> {
     const HINT: &str =
         "`discover-sim worlds` lists the worlds that ship; a file needs a `/` or a `.` in its name";
     if World::shipped_names().any(|known| known == name) {
@@ -195,13 +195,13 @@ fn read_world(name: &str) -> Result<World, Failure> {
     }
     if !name.contains(['/', '.']) && !Path::new(name).exists() {
         return World::shipped(name)
-            .map_err(|error| Failure::from(error.to_string()).with_hint(HINT));
+            .map_err(|error| CommandError::from(error.to_string()).with_hint(HINT));
     }
     let text = std::fs::read_to_string(name).map_err(|error| {
-        Failure::from(format!("cannot read the world `{name}`: {error}")).with_hint(HINT)
+        CommandError::from(format!("cannot read the world `{name}`: {error}")).with_hint(HINT)
     })?;
     World::from_toml(&text).map_err(|error| {
-        Failure::from(format!("{name}: {error}"))
+        CommandError::from(format!("{name}: {error}"))
             .with_hint("simulator/README.md describes every key of a world file")
     })
 }

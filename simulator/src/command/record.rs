@@ -5,11 +5,11 @@ use std::path::Path;
 use cloud_autojoin_simulator::engine::{Endpoint, Operation, SeenRequest, Service, Simulator};
 use serde_json::{Value, json};
 
-use crate::Failure;
+use crate::CommandError;
 
 /// Writes `{"requests": [...], "sequential_depth": {...}, "bytes": N}`; times are in milliseconds
 /// since the start.
-pub(crate) fn write<S: Service>(simulator: &Simulator<S>, path: &Path) -> Result<(), Failure> {
+pub(crate) fn write<S: Service>(simulator: &Simulator<S>, path: &Path) -> Result<(), CommandError> {
     let requests = simulator.requests();
     let services = S::Endpoint::ALL
         .iter()

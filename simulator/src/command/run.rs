@@ -12,9 +12,9 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::control;
-use super::options::{Options, Started};
+use super::options::{SimulatorOptions, Started};
 use super::{environment, record};
-use crate::Failure;
+use crate::CommandError;
 
 /// Runs a command in a simulated cloud and prints a summary of its requests on standard error.
 ///
@@ -27,7 +27,7 @@ use crate::Failure;
 #[command(verbatim_doc_comment)]
 pub(crate) struct Run {
     #[command(flatten)]
-    options: Options,
+    options: SimulatorOptions,
     /// Sets ARM_* and AZURE_* to the credentials of the world's first application
     #[arg(long)]
     credentials: bool,
@@ -48,7 +48,7 @@ pub(crate) struct Run {
 }
 
 /// Runs it.
-pub(crate) async fn run(run: Run) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(run: Run) -> Result<ExitCode, CommandError> {
     let started = run.options.start().await?;
     let mut variables: Vec<(String, OsString)> = Vec::new();
     variables.extend(
@@ -76,7 +76,7 @@ pub(crate) async fn command<S: Service>(
     variables: Vec<(String, OsString)>,
     quiet: bool,
     record: Option<&Path>,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CommandError> {
     let Some((program, arguments)) = words.split_first() else {
         return Err("no command".into());
     };
@@ -119,7 +119,7 @@ pub(crate) async fn command<S: Service>(
     Ok(exit_code(status))
 }
 
-pub(crate) fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
+pub(crate) fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, CommandError> {
     signal(kind).map_err(|error| format!("cannot listen for signals: {error}").into())
 }
 

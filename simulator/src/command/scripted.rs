@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::options::{Shared, apply_fault, with_causes};
 use super::{run, serve};
-use crate::Failure;
+use crate::CommandError;
 
 /// Serves the responses of a script to a command, or until interrupted.
 ///
@@ -52,7 +52,7 @@ pub(crate) struct Scripted {
 }
 
 /// Serves the script.
-pub(crate) async fn scripted(scripted: Scripted) -> Result<ExitCode, Failure> {
+pub(crate) async fn scripted(scripted: Scripted) -> Result<ExitCode, CommandError> {
     let script = read(&scripted.script)?;
     let join_string = script.join_string().map(ToOwned::to_owned);
     let builder = Simulator::builder(script).port(Endpoint::Service, scripted.service_port);
@@ -102,7 +102,7 @@ pub(crate) async fn scripted(scripted: Scripted) -> Result<ExitCode, Failure> {
 }
 
 /// A script that ships by its name, else a file or directory.
-fn read(name: &str) -> Result<Script, Failure> {
+fn read(name: &str) -> Result<Script, CommandError> {
     let script = Script::shipped(name).unwrap_or_else(|| Script::read(Path::new(name)));
     script.map_err(|error| {
         let known = Script::shipped_names().collect::<Vec<_>>().join(", ");

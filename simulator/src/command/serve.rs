@@ -11,22 +11,22 @@ use serde_json::{Value, json};
 use tokio::signal::unix::SignalKind;
 
 use super::join_string::join_string;
-use super::options::{Options, Started};
+use super::options::{SimulatorOptions, Started};
 use super::run::listen;
-use crate::Failure;
+use crate::CommandError;
 
 /// Serves a simulated cloud until interrupted.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
-    options: Options,
+    options: SimulatorOptions,
     /// Writes the endpoints to this file, as JSON, when all endpoints are open
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
 }
 
 /// Serves.
-pub(crate) async fn serve(serve: Serve) -> Result<ExitCode, Failure> {
+pub(crate) async fn serve(serve: Serve) -> Result<ExitCode, CommandError> {
     let started = serve.options.start().await?;
     let ready = ready(&started);
     until_interrupted(
@@ -44,7 +44,7 @@ pub(crate) async fn until_interrupted<S: Service>(
     greeting: &str,
     ready_file: Option<&Path>,
     ready: &Value,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CommandError> {
     let (mut interrupt, mut terminate) = (
         listen(SignalKind::interrupt())?,
         listen(SignalKind::terminate())?,
@@ -106,9 +106,10 @@ fn ready(Started { simulator, control }: &Started<Azure>) -> Value {
 }
 
 /// Atomically: a script that waits for the file may read it at once.
-fn write_ready(ready: &Value, path: &Path) -> Result<(), Failure> {
-    let problem =
-        |error: std::io::Error| Failure::from(format!("cannot write {}: {error}", path.display()));
+fn write_ready(ready: &Value, path: &Path) -> Result<(), CommandError> {
+    let problem = |error: std::io::Error| {
+        CommandError::from(format!("cannot write {}: {error}", path.display()))
+    };
     let directory = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())

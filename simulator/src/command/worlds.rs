@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use cloud_autojoin_simulator::azure::world::World;
 
-use crate::Failure;
+use crate::CommandError;
 
 /// Lists the worlds that ship with the program, or prints one as TOML, as a start for your own.
 #[derive(Debug, Args)]
@@ -15,11 +15,11 @@ pub(crate) struct Worlds {
 }
 
 /// Lists or prints.
-pub(crate) fn worlds(worlds: &Worlds) -> Result<(), Failure> {
+pub(crate) fn worlds(worlds: &Worlds) -> Result<(), CommandError> {
     let text = match &worlds.name {
         Some(name) => World::shipped_text(name)
             .map_err(|error| {
-                Failure::from(error.to_string()).with_hint("`discover-sim worlds` lists them")
+                CommandError::from(error.to_string()).with_hint("`discover-sim worlds` lists them")
             })?
             .to_owned(),
         None => World::shipped_names().map(line).collect(),

@@ -211,7 +211,7 @@ fn a_folder_that_is_not_there_is_said() {
     let gone = LastGood::new(folder.path().join("gone/consul.json"), "azure".to_owned());
     let trouble = gone.due(&addresses(), at(NOW)).unwrap().run().unwrap_err();
     assert!(
-        trouble.starts_with("cannot write the last good answer `")
+        trouble.starts_with("cannot write the last good result `")
             && trouble.contains("No such file or directory"),
         "{trouble}"
     );

@@ -272,7 +272,7 @@ async fn a_folder_that_goes_and_comes_back_is_said_and_recovers_by_itself() {
             .read()
             .last_good_error
             .unwrap()
-            .starts_with("cannot write the last good answer")
+            .starts_with("cannot write the last good result")
     );
     assert_eq!(
         status.read().consecutive_failures,

@@ -17,7 +17,7 @@ mod sts;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloud_autojoin_core::credential::{Chain, Source};
+use cloud_autojoin_core::credential::{Chain, CredentialSource};
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{HttpClient, RetryPolicy};
 use cloud_autojoin_core::{Call, ConfigError, ConfigProblem, Context, Error, Result, Secret, file};
@@ -103,7 +103,7 @@ impl AwsConfig {
     /// token service.
     pub fn keys(&self, given: Option<AccessKey>) -> Arc<AccessKeys> {
         if given.is_some() {
-            let given: Box<dyn Source<AccessKey>> = Box::new(GivenKey::new(given, ""));
+            let given: Box<dyn CredentialSource<AccessKey>> = Box::new(GivenKey::new(given, ""));
             return AccessKeys::new(NAME, Chain::new(NAME, vec![given]));
         }
         let sources = SOURCES.iter().map(|(origin, name, _)| {
@@ -111,7 +111,7 @@ impl AwsConfig {
                 config: self.clone(),
                 origin: *origin,
                 name,
-            }) as Box<dyn Source<AccessKey>>
+            }) as Box<dyn CredentialSource<AccessKey>>
         });
         let hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine, task or pod a role";
         AccessKeys::new(NAME, Chain::new(NAME, sources.collect()).with_hint(hint))
@@ -226,7 +226,7 @@ struct AwsSource {
 }
 
 #[async_trait]
-impl Source<AccessKey> for AwsSource {
+impl CredentialSource<AccessKey> for AwsSource {
     fn name(&self) -> &'static str {
         self.name
     }

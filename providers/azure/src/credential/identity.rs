@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use cloud_autojoin_core::Secret;
-use cloud_autojoin_core::credential::Source;
+use cloud_autojoin_core::credential::CredentialSource;
 use cloud_autojoin_provider_kit::words;
 
 /// The identity that requests are sent as.
@@ -23,7 +23,7 @@ pub enum Identity {
     /// The first source that is configured on this machine.
     Chain(ChainOptions),
     /// A source of the program's own.
-    Custom(Arc<dyn Source>),
+    Custom(Arc<dyn CredentialSource>),
 }
 
 impl Default for Identity {

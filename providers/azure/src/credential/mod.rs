@@ -21,7 +21,7 @@ mod token_response;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloud_autojoin_core::credential::{Chain, Source};
+use cloud_autojoin_core::credential::{Chain, CredentialSource};
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::{Call, Context, Secret};
 use cloud_autojoin_provider_kit::auth::BearerAuthorizer;
@@ -52,7 +52,7 @@ pub(crate) fn authorizer(
             context: context.clone(),
         })
     };
-    let sources: Vec<Box<dyn Source>> = match identity {
+    let sources: Vec<Box<dyn CredentialSource>> = match identity {
         Identity::Custom(source) => vec![Box::new(source)],
         Identity::ClientSecret {
             tenant_id,
@@ -71,7 +71,7 @@ pub(crate) fn authorizer(
             };
             let setup = setup(options);
             let last = kinds.len().saturating_sub(1);
-            let source = |(index, kind)| -> Box<dyn Source> {
+            let source = |(index, kind)| -> Box<dyn CredentialSource> {
                 Box::new(AzureSource {
                     kind: Kind::Chain(kind, index < last),
                     setup: Arc::clone(&setup),
@@ -102,7 +102,7 @@ enum Kind {
 }
 
 #[async_trait]
-impl Source for AzureSource {
+impl CredentialSource for AzureSource {
     fn name(&self) -> &'static str {
         match self.kind {
             Kind::ClientSecret(..) => "client secret",

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use cloud_autojoin_azure::credential::{AccessToken, Identity};
 use cloud_autojoin_azure::select::{Lookup, TagCondition, Tags};
 use cloud_autojoin_azure::{AzureBuilder, AzureConfig, Cloud, Selection};
-use cloud_autojoin_core::credential::Source;
+use cloud_autojoin_core::credential::CredentialSource;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::HttpSettings;
 use cloud_autojoin_core::{Call, Clock, Context, Detail, Discovery, Env, Error, Provider, Secret};
@@ -26,7 +26,7 @@ macro_rules! fixture {
 struct Fixed;
 
 #[async_trait]
-impl Source for Fixed {
+impl CredentialSource for Fixed {
     fn name(&self) -> &'static str {
         "fixed"
     }

@@ -9,7 +9,7 @@ use cloud_autojoin_azure::credential::{AccessToken, Identity};
 use cloud_autojoin_azure::select::{Selection, TagCondition, Tags};
 use cloud_autojoin_azure::{AzureBuilder, AzureConfig, Cloud};
 use cloud_autojoin_core::command::CommandOutput;
-use cloud_autojoin_core::credential::Source;
+use cloud_autojoin_core::credential::CredentialSource;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{
     HttpClient, HttpSettings, RawResponse, Request, Transport, TransportCause,
@@ -339,7 +339,7 @@ async fn off_azure_a_network_that_swallows_packets_costs_one_second() {
 struct Vault;
 
 #[async_trait]
-impl Source for Vault {
+impl CredentialSource for Vault {
     fn name(&self) -> &'static str {
         "vault"
     }

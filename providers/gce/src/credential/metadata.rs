@@ -4,7 +4,7 @@
 //! address is passed over. It is the last source of the chain, so it has all the time of the call.
 
 use async_trait::async_trait;
-use cloud_autojoin_core::credential::{AccessToken, Source};
+use cloud_autojoin_core::credential::{AccessToken, CredentialSource};
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{
     HttpClient, JsonResponse, Request, Response, ResponseClass, RetryPolicy, origin_of, without_bom,
@@ -115,7 +115,7 @@ impl MetadataServer {
 }
 
 #[async_trait]
-impl Source for MetadataServer {
+impl CredentialSource for MetadataServer {
     fn name(&self) -> &'static str {
         "metadata server"
     }

@@ -9,7 +9,7 @@ mod exchange;
 mod file;
 mod metadata;
 
-use cloud_autojoin_core::credential::{AccessToken, Chain, Source};
+use cloud_autojoin_core::credential::{AccessToken, Chain, CredentialSource};
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
 use cloud_autojoin_core::{Call, ConfigError, ConfigProblem, Context, Env, Error};
@@ -33,7 +33,7 @@ pub(crate) fn chain(given: Option<String>, context: &Context, metadata: Metadata
         context: context.clone(),
     };
     let given = given.ok_or("neither `credentials_file` nor GOOGLE_APPLICATION_CREDENTIALS is set");
-    let sources: Vec<Box<dyn Source>> = vec![
+    let sources: Vec<Box<dyn CredentialSource>> = vec![
         Box::new(FileSource {
             name: "credentials file",
             path: given,
@@ -78,7 +78,7 @@ struct FileSource {
 }
 
 #[async_trait]
-impl Source for FileSource {
+impl CredentialSource for FileSource {
     fn name(&self) -> &'static str {
         self.name
     }

@@ -22,7 +22,7 @@ const KEYS: &str = "`action`, `operation`, `endpoint`, `path_contains`, `skip`, 
 /// The keys as they are written, before they are joined.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct FaultKeys {
     action: Option<String>,
     operation: Option<String>,
     endpoint: Option<String>,
@@ -46,7 +46,7 @@ enum NumberOrText {
 
 impl<'de, E: DeserializeOwned, O: DeserializeOwned> Deserialize<'de> for Fault<E, O> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Written::deserialize(deserializer)?
+        FaultKeys::deserialize(deserializer)?
             .fault()
             .map_err(D::Error::custom)
     }
@@ -58,7 +58,7 @@ impl<E: DeserializeOwned, O: DeserializeOwned> FromStr for Fault<E, O> {
     /// Reads `KEY=VALUE,KEY=VALUE,...`; `-` and `_` in keys are the same, and a word without `=` is
     /// the action: `status=429,retry-after=2,times=1,operation=token`, `hang,endpoint=api`.
     fn from_str(line: &str) -> Result<Self, FaultError> {
-        let mut written = Written::default();
+        let mut written = FaultKeys::default();
         for part in line
             .split(',')
             .map(str::trim)
@@ -89,7 +89,7 @@ impl<E: DeserializeOwned, O: DeserializeOwned> FromStr for Fault<E, O> {
     }
 }
 
-impl Written {
+impl FaultKeys {
     fn fault<E: DeserializeOwned, O: DeserializeOwned>(
         mut self,
     ) -> Result<Fault<E, O>, FaultError> {
