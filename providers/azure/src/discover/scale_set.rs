@@ -7,11 +7,12 @@
 //! `flexible.rs` read on from there. Neither: `empty_scale_set.rs` finds out why. The set itself is
 //! not read on the good path: Azure allows 12 such reads a minute for a whole fleet.
 
-use std::future::ready;
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 
 use cloud_autojoin_core::Result;
-use futures::future::{Either, select};
+use futures::FutureExt;
+use futures::future::{Either, maybe_done, select};
 use serde::de::DeserializeOwned;
 
 use super::candidate::Resolved;
@@ -130,20 +131,29 @@ async fn attempt(
             },
         }
     };
-    let interfaces = Box::pin(async {
+    let mut interfaces = maybe_done(Box::pin(async {
         if asks(OrchestrationMode::Flexible) {
             begin(query, set).await.map(Some)
         } else {
             Ok(None)
         }
+    }));
+    let mut race = pin!(race);
+    // All of them go on, whichever is ready.
+    let race = poll_fn(|context| {
+        let ended = race.as_mut().poll(context);
+        _ = interfaces.poll_unpin(context);
+        ended
     });
-    let (race, interfaces) = match select(pin!(race), interfaces).await {
-        Either::Left((race, interfaces)) => (race, Either::Left(interfaces)),
-        Either::Right((interfaces, race)) => (race.await, Either::Right(ready(interfaces))),
-    };
+    let race = race.await;
     match race {
         Race::Neither(ends) => Ok(Err(ends)),
         Race::Flexible(opened) => {
+            let interfaces = Box::pin(async move {
+                (&mut interfaces).await;
+                let begun = Pin::new(&mut interfaces).take_output();
+                begun.unwrap_or(Ok(None))
+            });
             let resolved = flexible::resolve(query, set, opened, interfaces).await;
             resolved.map(Ok)
         }
