@@ -17,7 +17,5 @@
 pub mod chain;
 pub mod token_cache;
 
-#[doc(hidden)]
-pub use chain::CredentialSource as Source;
 pub use chain::{Chain, CredentialSource};
 pub use token_cache::{AccessToken, Expiring, TokenCache};
