@@ -5,9 +5,8 @@
 //! `keys.rs`; how the selection, the identity and the endpoints are put together from them in
 //! `builder/`.
 
-mod endpoints;
-mod identity;
 mod selection;
+mod sign_in;
 
 use std::sync::{Arc, Mutex};
 
@@ -82,9 +81,9 @@ impl AzureBuilder {
             options.add_missing(&SUBSCRIPTION_ID, None);
         }
         let selection = selection::read(options);
-        let identity = identity::read(options);
-        let cloud = endpoints::cloud(options);
-        let metadata_endpoint = endpoints::metadata(options);
+        let identity = sign_in::identity(options);
+        let cloud = sign_in::cloud(options);
+        let metadata_endpoint = sign_in::metadata(options);
         let subscription_id = options.guid(&SUBSCRIPTION_ID);
         let names_subscription = options.is_given(&SUBSCRIPTION_ID);
         let address_type = options.word(&ADDRESS_TYPE, AddressType::from_word);
