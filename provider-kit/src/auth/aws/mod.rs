@@ -4,7 +4,7 @@
 //! `profile.rs` the shared files, `sts.rs` roles that are assumed, `sso.rs` IAM Identity Center;
 //! `metadata.rs` reads what the instance knows of itself, `endpoint.rs` knows where the services
 //! are, `api.rs` their errors. The key of an instance's role is that of every cloud
-//! ([`InstanceRole`](super::InstanceRole)).
+//! ([`InstanceRole`]).
 
 mod api;
 mod container;

@@ -1,7 +1,7 @@
 //! The identities that requests are sent as, and the order in which they are tried.
 //!
-//! A source is a variant of `Kind` and a function that requests its token, with what all of them read in
-//! `setup.rs`. Those that speak to Microsoft Entra ID go through `entra.rs`, which uses
+//! A source is a variant of `Kind` and a function that requests its token, with what all of them
+//! read in `setup.rs`. Those that speak to Microsoft Entra ID go through `entra.rs`, which uses
 //! `azure_identity`; the others are own code, each file says why. The order is that of the Azure
 //! SDKs' default chain. The chain itself (a source that is configured and fails is the error; one
 //! that is absent gives its reason) and the token cache are shared with the other clouds.
