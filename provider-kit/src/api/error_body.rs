@@ -1,5 +1,6 @@
 //! Reads the cloud's error code and message from the body of an error response.
 
+use cloud_autojoin_core::http::without_bom;
 use serde_json::Value;
 
 /// The maximum length of a message: a longer one is an HTML page or a stack trace.
@@ -25,7 +26,7 @@ impl ErrorBody {
     ///
     /// A body that isn't JSON, such as a proxy's HTML page, gives nothing: it isn't the cloud's.
     pub fn from_json(body: &[u8], code: &[&str], message: &[&str], request_id: &[&str]) -> Self {
-        let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+        let body = without_bom(body);
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
             return Self::default();
         };

@@ -2,7 +2,7 @@
 
 use cloud_autojoin_core::ApiError;
 use cloud_autojoin_core::http::{
-    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+    RawResponse, Request, Response, ResponseClass, ResponseClassifier, decode_json,
 };
 use cloud_autojoin_provider_kit::api::class_of_code;
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
@@ -52,11 +52,7 @@ impl ResponseClassifier for TencentApi {
     /// Errors come with status 200, so their code decides.
     fn classify(&self, response: &RawResponse) -> ResponseClass {
         let class = ResponseClass::of_status(response.status);
-        let body = response
-            .body
-            .strip_prefix(b"\xEF\xBB\xBF")
-            .unwrap_or(&response.body);
-        let Some(error) = serde_json::from_slice::<Outcome>(body)
+        let Some(error) = decode_json::<Outcome>(&response.body)
             .ok()
             .and_then(|outcome| outcome.response.error)
         else {

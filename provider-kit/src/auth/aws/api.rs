@@ -7,7 +7,7 @@ use std::borrow::Borrow;
 
 use cloud_autojoin_core::ApiError;
 use cloud_autojoin_core::http::{
-    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+    RawResponse, Request, Response, ResponseClass, ResponseClassifier, without_bom,
 };
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -165,7 +165,7 @@ impl Api for AwsApi {
 /// The code of a JSON body may have a namespace and a link around it:
 /// `com.amazonaws#Code:http://...`.
 fn error_body(body: &[u8]) -> ErrorBody {
-    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let body = without_bom(body);
     if body.trim_ascii_start().first() != Some(&b'{') {
         return ErrorBody::from_xml(body, "Code", "Message", &["RequestID", "RequestId"]);
     }
