@@ -32,6 +32,13 @@ pub const INTERFACES: KeySpec = KeySpec::new(
 .values(Values::OneOf(Interfaces::WORDS))
 .default("all");
 
+/// `tag_key`: the key of a tag that instances must have.
+pub const TAG_KEY: KeySpec = KeySpec::new("tag_key", "the key of the tag that instances must have")
+    .common_mistakes(&["tag_name"]);
+
+/// `tag_value`: the value of the tag that `tag_key` names.
+pub const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the value of the tag `tag_key`");
+
 /// `tag.NAME=VALUE`: a further tag; all must hold.
 pub const TAG: KeySpec = KeySpec::family(
     "tag.",
@@ -45,6 +52,14 @@ pub const ENDPOINT: KeySpec = KeySpec::new(
     "another API endpoint than the cloud's own, for tests and private installations",
 )
 .values(Values::Endpoint);
+
+/// `metadata_endpoint`: another instance metadata service than the cloud's own, whose address is the
+/// default of the provider's key.
+pub const METADATA_ENDPOINT: KeySpec = KeySpec::new(
+    "metadata_endpoint",
+    "another instance metadata service than the cloud's own",
+)
+.values(Values::Url);
 
 /// The endpoint that `spec` gives, as a URL or as `host:port`, which is of `scheme`. If secrets are
 /// sent to it, it must be https or on this machine.

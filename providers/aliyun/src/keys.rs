@@ -10,10 +10,8 @@ pub(crate) const REGION: KeySpec = KeySpec::new(
 .values(Values::List)
 .required();
 
-pub(crate) const TAG_KEY: KeySpec =
-    KeySpec::new("tag_key", "the key of the tag that instances must have")
-        .common_mistakes(&["tag_name"]);
-pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the value of the tag `tag_key`");
+pub(crate) const TAG_KEY: KeySpec = keys::TAG_KEY;
+pub(crate) const TAG_VALUE: KeySpec = keys::TAG_VALUE;
 pub(crate) const TAG: KeySpec = keys::TAG;
 
 pub(crate) const ACCESS_KEY_ID: KeySpec = KeySpec::new(
@@ -38,12 +36,8 @@ pub(crate) const ENDPOINT: KeySpec = KeySpec::new(
 )
 .env(&["ECS_ENDPOINT"])
 .values(Values::Endpoint);
-pub(crate) const METADATA_ENDPOINT: KeySpec = KeySpec::new(
-    "metadata_endpoint",
-    "another instance metadata service than the cloud's own",
-)
-.values(Values::Url)
-.default("http://100.100.100.200");
+pub(crate) const METADATA_ENDPOINT: KeySpec =
+    keys::METADATA_ENDPOINT.default("http://100.100.100.200");
 
 /// Every key, in the order in which it is to be read.
 pub const KEYS: &[KeySpec] = &[

@@ -90,13 +90,9 @@ pub(crate) const AUTH_ENDPOINT: KeySpec = KeySpec::new(
 )
 .values(Values::Endpoint)
 .env(&["OCI_SDK_AUTH_CLIENT_REGION_URL"]);
-pub(crate) const METADATA_ENDPOINT: KeySpec = KeySpec::new(
-    "metadata_endpoint",
-    "another instance metadata service than the cloud's own",
-)
-.values(Values::Url)
-.env(&["OCI_METADATA_BASE_URL"])
-.default("http://169.254.169.254/opc/v2");
+pub(crate) const METADATA_ENDPOINT: KeySpec = keys::METADATA_ENDPOINT
+    .env(&["OCI_METADATA_BASE_URL"])
+    .default("http://169.254.169.254/opc/v2");
 
 /// Every key, in the order in which it is to be read.
 pub const KEYS: &[KeySpec] = &[

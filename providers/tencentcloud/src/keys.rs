@@ -8,10 +8,8 @@ pub(crate) const REGION: KeySpec =
         .values(Values::List)
         .required();
 
-pub(crate) const TAG_KEY: KeySpec =
-    KeySpec::new("tag_key", "the key of the tag that instances must have")
-        .common_mistakes(&["tag_name"]);
-pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the value of the tag `tag_key`");
+pub(crate) const TAG_KEY: KeySpec = keys::TAG_KEY;
+pub(crate) const TAG_VALUE: KeySpec = keys::TAG_VALUE;
 pub(crate) const TAG: KeySpec = keys::TAG;
 
 pub(crate) const ACCESS_KEY_ID: KeySpec = KeySpec::new(
@@ -31,12 +29,8 @@ pub(crate) const SECURITY_TOKEN: KeySpec =
 pub(crate) const ADDRESS_TYPE: KeySpec = keys::ADDRESS_TYPE.default("private_v4");
 pub(crate) const POWER_STATE: KeySpec = keys::POWER_STATE.default("running");
 pub(crate) const ENDPOINT: KeySpec = keys::ENDPOINT.default("https://cvm.tencentcloudapi.com");
-pub(crate) const METADATA_ENDPOINT: KeySpec = KeySpec::new(
-    "metadata_endpoint",
-    "another instance metadata service than the cloud's own",
-)
-.values(Values::Url)
-.default("http://metadata.tencentyun.com");
+pub(crate) const METADATA_ENDPOINT: KeySpec =
+    keys::METADATA_ENDPOINT.default("http://metadata.tencentyun.com");
 
 /// Every key, in the order in which it is to be read.
 pub const KEYS: &[KeySpec] = &[

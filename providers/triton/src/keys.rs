@@ -33,7 +33,7 @@ pub(crate) const KEY_FILE: KeySpec = KeySpec::new(
 pub(crate) const TAG_KEY: KeySpec =
     KeySpec::new("tag_key", "the name of the tag that machines must have")
         .common_mistakes(&["tag_name"]);
-pub(crate) const TAG_VALUE: KeySpec = KeySpec::new("tag_value", "the value of the tag `tag_key`");
+pub(crate) const TAG_VALUE: KeySpec = keys::TAG_VALUE;
 pub(crate) const TAG: KeySpec = keys::TAG;
 
 pub(crate) const ADDRESS_TYPE: KeySpec =
