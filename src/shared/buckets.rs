@@ -79,55 +79,31 @@ pub(super) fn open(url: &Url, context: &Context) -> Result<Arc<dyn Store>> {
             Some((name.to_ascii_lowercase(), value))
         })
     };
-    let connector = Connector(context.http().transport());
     let mut retry = RetryConfig::default();
     (retry.max_retries, retry.retry_timeout) = (1, STORE_TIMEOUT);
     // Without the path: the prefix is this module's own.
     let bucket = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
+    // The builders have the same methods and no trait.
+    macro_rules! build {
+        ($builder:expr, $variables:expr) => {
+            variables($variables)
+                .filter_map(|(key, value)| Some((key.parse().ok()?, value)))
+                .fold($builder.with_url(&bucket), |builder, (key, value)| {
+                    builder.with_config(key, value)
+                })
+                .with_retry(retry)
+                .with_http_connector(Connector(context.http().transport()))
+                .build()
+                .map(|store| Box::new(store) as _)
+        };
+    }
     let store: Result<Box<dyn ObjectStore>, Error> = match url.scheme() {
-        "s3" => {
-            let mut builder = AmazonS3Builder::new().with_url(bucket);
-            for (key, value) in variables(S3) {
-                builder = match key.parse() {
-                    Ok(key) => builder.with_config(key, value),
-                    Err(_) => builder,
-                };
-            }
-            builder
-                .with_conditional_put(S3ConditionalPut::ETagMatch)
-                .with_retry(retry)
-                .with_http_connector(connector)
-                .build()
-                .map(|store| Box::new(store) as _)
-        }
-        "az" => {
-            let mut builder = MicrosoftAzureBuilder::new().with_url(bucket);
-            for (key, value) in variables(AZURE) {
-                builder = match key.parse() {
-                    Ok(key) => builder.with_config(key, value),
-                    Err(_) => builder,
-                };
-            }
-            builder
-                .with_retry(retry)
-                .with_http_connector(connector)
-                .build()
-                .map(|store| Box::new(store) as _)
-        }
-        _ => {
-            let mut builder = GoogleCloudStorageBuilder::new().with_url(bucket);
-            for (key, value) in variables(GOOGLE) {
-                builder = match key.parse() {
-                    Ok(key) => builder.with_config(key, value),
-                    Err(_) => builder,
-                };
-            }
-            builder
-                .with_retry(retry)
-                .with_http_connector(connector)
-                .build()
-                .map(|store| Box::new(store) as _)
-        }
+        "s3" => build!(
+            AmazonS3Builder::new().with_conditional_put(S3ConditionalPut::ETagMatch),
+            S3
+        ),
+        "az" => build!(MicrosoftAzureBuilder::new(), AZURE),
+        _ => build!(GoogleCloudStorageBuilder::new(), GOOGLE),
     };
     let refused = |why: String| {
         let problem = ConfigProblem::new(format!("the bucket of the shared store: {why}"));
@@ -138,12 +114,7 @@ pub(super) fn open(url: &Url, context: &Context) -> Result<Arc<dyn Store>> {
         store: store.map_err(|error| refused(error.to_string()))?,
         prefix: Path::parse(url.path().trim_matches('/'))
             .map_err(|error| refused(error.to_string()))?,
-        shown: format!(
-            "{}://{}{}",
-            url.scheme(),
-            url.host_str().unwrap_or_default(),
-            url.path()
-        ),
+        shown: format!("{bucket}{}", url.path()),
     }))
 }
 
