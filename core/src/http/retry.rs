@@ -69,12 +69,6 @@ impl RetryPolicy {
         self.max_retries
     }
 
-    /// The least time that the retries of a request last, by their waits alone, unless the deadline
-    /// is earlier: see [`Backoff::with_min_ratio`].
-    pub fn min_total_wait(&self) -> Duration {
-        self.backoff.min_total(self.max_retries)
-    }
-
     /// The waits between attempts.
     pub fn backoff(&self) -> &Backoff {
         &self.backoff
