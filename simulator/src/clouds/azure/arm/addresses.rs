@@ -14,18 +14,7 @@ use crate::clouds::azure::world::{
 const KIND: &str = "Microsoft.Network/publicIPAddresses";
 
 pub(super) fn list(context: &ArmContext<'_>) -> Result<ArmBody, ArmError> {
-    let all = || {
-        context
-            .groups
-            .iter()
-            .flat_map(|group| {
-                group
-                    .public_addresses
-                    .iter()
-                    .map(move |address| (*group, address))
-            })
-            .collect()
-    };
+    let all = || context.resources(|group| &group.public_addresses);
     page::list(
         context,
         Listing::PublicAddresses,

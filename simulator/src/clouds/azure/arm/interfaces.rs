@@ -19,18 +19,7 @@ use crate::clouds::azure::world::{
 const KIND: &str = "Microsoft.Network/networkInterfaces";
 
 pub(super) fn list(context: &ArmContext<'_>) -> Result<ArmBody, ArmError> {
-    let all = || {
-        context
-            .groups
-            .iter()
-            .flat_map(|group| {
-                group
-                    .network_interfaces
-                    .iter()
-                    .map(move |interface| (*group, interface))
-            })
-            .collect()
-    };
+    let all = || context.resources(|group| &group.network_interfaces);
     page::list(
         context,
         Listing::NetworkInterfaces,

@@ -59,15 +59,9 @@ pub(super) fn list(context: &ArmContext<'_>) -> Result<ArmBody, ArmError> {
             (Some(_), None) => false,
         };
     let all = || {
-        let machines = context.groups.iter().flat_map(|group| {
-            group
-                .virtual_machines
-                .iter()
-                .map(move |machine| (*group, machine))
-        });
+        let mut machines = context.resources(|group| &group.virtual_machines);
+        machines.retain(|(group, machine)| fits(group, machine));
         machines
-            .filter(|(group, machine)| fits(group, machine))
-            .collect()
     };
     page::list(
         context,

@@ -171,6 +171,17 @@ impl<'a> ArmContext<'a> {
             .copied()
             .ok_or_else(|| ArmError::resource_group_not_found(""))
     }
+
+    /// The resources of one kind in all groups of the request, each with its group.
+    fn resources<T: 'a>(
+        &self,
+        of_group: impl Fn(&'a ResourceGroup) -> &'a [T],
+    ) -> Vec<(&'a ResourceGroup, &'a T)> {
+        let groups = self.groups.iter().copied();
+        groups
+            .flat_map(|group| of_group(group).iter().map(move |one| (group, one)))
+            .collect()
+    }
 }
 
 fn find(

@@ -21,13 +21,7 @@ const CREATED: &str = "2025-01-15T09:25:00.0000000+00:00";
 const MODE_SINCE: &str = "2020-12-01";
 
 pub(super) fn list(context: &ArmContext<'_>) -> Result<ArmBody, ArmError> {
-    let all = || {
-        context
-            .groups
-            .iter()
-            .flat_map(|group| group.scale_sets.iter().map(move |set| (*group, set)))
-            .collect()
-    };
+    let all = || context.resources(|group| &group.scale_sets);
     // The group in the id is in upper case, as recorded in 2019 and as for lists of machines.
     page::list(context, Listing::ScaleSets, all, |(group, set)| {
         show(context, group, set, &group.name.to_ascii_uppercase())
