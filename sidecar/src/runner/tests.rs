@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::time::Duration;
+
+use cloud_autojoin::{Address, Clock};
+
 use super::*;
 
 mod cluster;

@@ -7,7 +7,8 @@ use super::*;
 use crate::agent::Dialer;
 use crate::agent::tests::agents::{FakeAgent, Host as Machine, InMemory, Kind, Network};
 use crate::agent::tests::joins::session;
-use crate::output::{Kind as File, Syntax, nomad};
+use crate::join_order::JoinOrder;
+use crate::output::{Kind as File, Output, Syntax, nomad};
 
 /// Members must be there so long after the cloud and the agents are up.
 const LIMIT: Duration = Duration::from_secs(3);
