@@ -1,10 +1,9 @@
-//! What does an interval cost a fleet? Many watches ask one simulated subscription behind Azure's
+//! The cost of a poll interval for a fleet: many watches poll one simulated subscription with Azure's
 //! documented limits, over hours of virtual time.
 //!
-//! Prints the tables of `fleet.md`, which says what was chosen from them: minutes of processor time
-//! for all, seconds for those whose number of watches is given. With `--write` it puts them into
-//! `fleet.md`, and what of them stands in the README there. `cargo bench -p cloud-autojoin --bench
-//! fleet [-- 100 | --write]`
+//! Prints the tables of `fleet.md`, which explains the defaults chosen from them: minutes of
+//! processor time for all of them, seconds with a number of watches. `--write` updates `fleet.md` and
+//! the extract in `README.md`. `cargo bench -p cloud-autojoin --bench fleet [-- 100 | --write]`
 
 #![allow(
     clippy::print_stdout,

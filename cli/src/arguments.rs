@@ -164,7 +164,7 @@ pub(crate) struct Addrs {
 #[cfg(unix)]
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Shared {
-    /// Share one result with other machines through this store: one of them asks the cloud
+    /// Share one result with other machines through this store: one of them polls the cloud
     ///
     /// file:///DIRECTORY, consul+http(s)://HOST:PORT/PREFIX, or, if compiled in, s3://, az:// or
     /// gs:// BUCKET/PREFIX

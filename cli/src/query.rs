@@ -133,7 +133,7 @@ pub(crate) fn failed(call: Call, error: Error) -> Vec<QueryResult> {
     }]
 }
 
-/// Asks the sources of these join strings, which read their variables of `env`.
+/// Resolves these join strings, which read their variables from `env`.
 pub(crate) async fn run_strings(
     strings: Strings,
     query: &QueryArguments,

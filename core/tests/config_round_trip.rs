@@ -24,8 +24,7 @@ proptest! {
         let config: ConfigString = pairs.into_iter().collect();
         let printed = config.to_string();
         prop_assert_eq!(ConfigString::parse(&printed), Ok(config.clone()), "{:?}", printed);
-        // It does not depend on what stands around it, since nothing of it is at the mercy of
-        // trimming.
+        // White space around it doesn't matter: no value is changed by trimming.
         prop_assert_eq!(ConfigString::parse(&format!("\t{printed} \n")), Ok(config));
     }
 

@@ -1,4 +1,4 @@
-//! One process asks the cloud, and the others wait for its result, or for its failure.
+//! One process makes the request, and the others wait for its result or failure.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
@@ -63,8 +63,8 @@ struct FailureRecord {
 }
 
 impl CacheEntry {
-    /// Waits until no other process asks the cloud for this result. `None` if another one still
-    /// does after `timeout`: waiting longer would make its fault this process' own.
+    /// Waits until no other process is requesting this result. `None` if another one still is after
+    /// `timeout`: a longer wait would make this process fail with it.
     ///
     /// # Errors
     ///

@@ -300,7 +300,7 @@ async fn a_leader_that_lost_its_lease_cannot_overwrite_a_newer_result() {
     }
     let newer = store.contents();
     let (answer, first) = late.await.unwrap();
-    // Its own result is good for itself, and published to nobody.
+    // Its own result is good for itself, and is not published.
     assert_eq!(answer.unwrap(), ["10.0.0.9"]);
     assert_eq!(store.contents(), newer);
     sleep(5 * SECOND).await;

@@ -166,7 +166,7 @@ async fn variables_and_a_file_set_what_flags_do() {
     let ended = by_file().run().await;
     assert_eq!((ended.status, ended.stdout.as_str()), (Some(1), ""));
     assert!(
-        ended.stderr.contains("`max_age` must be a text"),
+        ended.stderr.contains("`max_age` must be a string"),
         "{ended:?}"
     );
 }

@@ -1,5 +1,5 @@
-//! `addrs` with the cache: a result that is fresh enough needs no request, one process asks for
-//! all, and an older result is used when the cloud fails.
+//! `addrs` with the cache: a result that is fresh enough needs no request, one process makes the
+//! request for all, and an older result is used if the cloud fails.
 
 use std::time::SystemTime;
 
@@ -172,7 +172,7 @@ impl Session<'_> {
         };
         if !is_failed {
             let good = results.iter().map(|result| result.source.answer.as_ref());
-            // A part is not the whole, whoever settled for it.
+            // A partial list is never stored, also where `--any` allows printing it.
             if let Ok(discoveries) = good.collect::<Result<Vec<&Discovery>, _>>()
                 && failures.is_empty()
                 && let Err(error) = entry.store(&discoveries, scope, &now())

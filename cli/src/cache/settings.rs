@@ -117,7 +117,7 @@ impl ConfigFile {
             None => Ok(None),
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
             Some(_) => Err(problem(
-                format!("{}: `{key}` must be a text", self.path.display()),
+                format!("{}: `{key}` must be a string", self.path.display()),
                 "write it in quotes, as max_age = \"30s\"",
             )),
         }
@@ -243,7 +243,10 @@ mod tests {
             error("max_ages = \"1s\"", &[]),
             "FILE: unknown key `max_ages`"
         );
-        assert_eq!(error("max_age = 30", &[]), "FILE: `max_age` must be a text");
+        assert_eq!(
+            error("max_age = 30", &[]),
+            "FILE: `max_age` must be a string"
+        );
         assert!(error("max_age = \"soon\"", &[]).starts_with("FILE: `max_age` must be"));
         assert!(error("max_age", &[]).starts_with("FILE: "));
         assert!(

@@ -23,9 +23,9 @@ fn outcomes(call: &Call) -> Vec<RequestOutcome> {
         .collect()
 }
 
-/// Asks a server that does `deed` first and is well again after it; gives how long the clock says
-/// it took.
-async fn asked_again_after(deed: Deed) -> Duration {
+/// Sends a request to a server that does `deed` first and works after that. Returns how long it took
+/// by the clock.
+async fn retried_after(deed: Deed) -> Duration {
     // Real time passes while nothing comes, and a machine under load is slow to send what comes.
     let idle_timeout = Duration::from_secs(if matches!(deed, Deed::Hang(_)) { 3 } else { 60 });
     let server = Server::start([deed, whole()]).await;
@@ -84,9 +84,9 @@ async fn failures_of_the_server_are_asked_again() {
         "502 Bad Gateway",
         "504 Gateway Timeout",
     ] {
-        asked_again_after(answer(status, "", r#"{"error":{"code":"Oops"}}"#)).await;
+        retried_after(answer(status, "", r#"{"error":{"code":"Oops"}}"#)).await;
     }
-    asked_again_after(answer(
+    retried_after(answer(
         "503 Service Unavailable",
         "content-type: text/html\r\n",
         "<html>Our services aren't available right now</html>",
@@ -96,11 +96,10 @@ async fn failures_of_the_server_are_asked_again() {
 
 #[tokio::test]
 async fn a_throttled_caller_waits_as_long_as_it_is_told() {
-    let waited =
-        asked_again_after(answer("429 Too Many Requests", "retry-after: 17\r\n", "{}")).await;
+    let waited = retried_after(answer("429 Too Many Requests", "retry-after: 17\r\n", "{}")).await;
     assert!((17..20).contains(&waited.as_secs()), "{waited:?}");
     let date = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(30));
-    let waited = asked_again_after(answer(
+    let waited = retried_after(answer(
         "503 Service Unavailable",
         &format!("retry-after: {date}\r\n"),
         "{}",
@@ -148,7 +147,7 @@ async fn the_last_failure_of_the_server_comes_back_whole() {
 
 #[tokio::test]
 async fn a_reset_connection_is_asked_again_and_is_an_error_in_the_end() {
-    asked_again_after(Deed::Reset).await;
+    retried_after(Deed::Reset).await;
     let (failure, tries, text) = asked_in_vain(|| Deed::Reset).await;
     assert_eq!((failure, tries), (TransportFailure::Truncated, 5));
     assert!(
@@ -160,7 +159,7 @@ async fn a_reset_connection_is_asked_again_and_is_an_error_in_the_end() {
 #[tokio::test]
 async fn a_cut_body_is_asked_again_and_is_an_error_in_the_end() {
     let cut = || Deed::Write(bytes_of(WHOLE.len(), "", &WHOLE.as_bytes()[..9]));
-    asked_again_after(cut()).await;
+    retried_after(cut()).await;
     assert_eq!(asked_in_vain(cut).await.0, TransportFailure::Truncated);
 
     let chunked = || {
@@ -169,13 +168,13 @@ async fn a_cut_body_is_asked_again_and_is_an_error_in_the_end() {
                 .to_vec(),
         )
     };
-    asked_again_after(chunked()).await;
+    retried_after(chunked()).await;
     assert_eq!(asked_in_vain(chunked).await.0, TransportFailure::Truncated);
 
     let zipped = gzip(WHOLE.as_bytes());
     let half = zipped[..zipped.len() - 10].to_vec();
     let in_gzip = move || answer("200 OK", "content-encoding: gzip\r\n", &half);
-    asked_again_after(in_gzip()).await;
+    retried_after(in_gzip()).await;
     assert_eq!(asked_in_vain(in_gzip).await.0, TransportFailure::Truncated);
 }
 
@@ -183,7 +182,7 @@ async fn a_cut_body_is_asked_again_and_is_an_error_in_the_end() {
 async fn json_cut_where_http_does_not_notice_is_asked_again_and_is_an_error_in_the_end() {
     // Closed without a length: to HTTP this is a whole answer.
     let cut = || Deed::Write(b"HTTP/1.1 200 OK\r\n\r\n{\"value\":[1,2".to_vec());
-    asked_again_after(cut()).await;
+    retried_after(cut()).await;
     let (failure, tries, text) = asked_in_vain(cut).await;
     assert_eq!((failure, tries), (TransportFailure::Truncated, 5));
     assert!(
@@ -194,8 +193,8 @@ async fn json_cut_where_http_does_not_notice_is_asked_again_and_is_an_error_in_t
 
 #[tokio::test]
 async fn a_silent_server_is_given_up_and_asked_again() {
-    asked_again_after(Deed::Hang(Vec::new())).await;
-    asked_again_after(Deed::Hang(bytes_of(
+    retried_after(Deed::Hang(Vec::new())).await;
+    retried_after(Deed::Hang(bytes_of(
         WHOLE.len(),
         "",
         &WHOLE.as_bytes()[..9],
@@ -404,7 +403,7 @@ async fn each_retry_is_one_line_of_the_log_and_no_line_holds_a_secret() {
         .with_ansi(false)
         .finish();
     let guard = tracing::subscriber::set_default(subscriber);
-    asked_again_after(answer("503 Service Unavailable", "", "canary")).await;
+    retried_after(answer("503 Service Unavailable", "", "canary")).await;
     drop(guard);
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<_> = text

@@ -9,10 +9,9 @@ use cloud_autojoin_provider_kit::words;
 
 pub use cloud_autojoin_provider_kit::select::{AddressType, Interfaces, PowerState};
 
-/// What is looked for, where, and which of its addresses count.
+/// The query: what to search for, where, and which of its addresses count.
 ///
-/// Values are as given: resource groups and scale sets are compared without case by whoever uses
-/// them.
+/// Values are as given; resource groups and scale sets are compared without case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AzureConfig {

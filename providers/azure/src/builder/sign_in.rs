@@ -19,9 +19,8 @@ use crate::keys::{
 /// nothing needs to be configured on a machine that a sovereign cloud has set up (Kubernetes with
 /// workload identity).
 ///
-/// Credentials and tokens go to these hosts. Whoever edits a join string must not get the machine's
-/// token for Azure by naming a host of their own, so one that isn't the cloud's needs an
-/// `audience`.
+/// Credentials and tokens go to these hosts. A person who edits a join string must not get the machine's
+/// token for Azure by naming another host, so one that isn't the cloud's needs an `audience`.
 pub(super) fn cloud(options: &mut Options<'_>) -> Cloud {
     let is_in_string = |options: &Options<'_>, key: &KeySpec| {
         options.given_as(key).is_some_and(|name| key.matches(name))

@@ -1,8 +1,8 @@
 //! The managed identity of a machine outside Azure that Azure Arc manages.
 //!
 //! The agent proves that the caller has rights on the machine: it refuses the first request and
-//! names a file that only privileged users can read; the second one brings its content. Whoever
-//! answers in the agent's place could name any file, so the file is read only where the agent keeps
+//! names a file that only privileged users can read; the second one brings its content. Another
+//! server in the agent's place could name any file, so the file is read only where the agent keeps
 //! its keys. Facts: learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication,
 //! api-version 2020-06-01.
 

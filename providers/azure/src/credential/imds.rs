@@ -120,8 +120,8 @@ fn outcome(
     }
 }
 
-/// A machine without any identity answers 400 to whoever does not name one, and then the chain goes
-/// on. Everything else is a failure of what is configured.
+/// A machine without any identity responds with 400 to a request that names none, and then the next
+/// source is tried. Everything else is a failure of the configured source.
 fn refused_token(id: Option<&ManagedIdentityId>, response: &Response) -> SourceOutcome {
     let error = refusal(OPERATION, API_VERSION, response);
     let is_of_identity = response.status == StatusCode::BAD_REQUEST

@@ -63,7 +63,7 @@ pub(crate) fn authorizer(
             setup: setup(ChainOptions::default()),
         })],
         Identity::Chain(options) => {
-            // Whoever names a managed identity by an id that nothing else has means that one.
+            // An id that only managed identities have selects that source alone.
             let kinds = match (&options.managed_identity, &options.sources) {
                 (Some(_), _) => vec![SourceKind::ManagedIdentity],
                 (None, Some(sources)) => sources.clone(),
