@@ -112,8 +112,7 @@ func replacedBare(r *rig) {
 	hosts[2].die()
 	successor := r.successor(hosts[2], 4)
 	successor.startAgent()
-	// An interval is up to a fifth longer than it says.
-	r.report("members", r.together(hosts[0], hosts[1], successor), r.interval*6/5+limit)
+	r.report("members", r.together(hosts[0], hosts[1], successor), r.interval+limit)
 }
 
 // oneBack: a machine comes back under its name at another address, which the others' gossip takes

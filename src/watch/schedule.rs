@@ -44,8 +44,8 @@ const START_RESPONDING: Duration = Duration::from_secs(8);
 pub struct Pace {
     /// The time between two polls while they succeed; default 30 s. At least a millisecond.
     pub interval: Duration,
-    /// How far a delay may differ from the interval, as a fraction of it; default 0.2. From 0 to
-    /// 0.9.
+    /// How much earlier than the interval a poll may come, as a fraction of it; default 0.2. From 0
+    /// to 0.9. Jitter never lengthens the interval, so a change is seen within one.
     pub jitter: f64,
     /// The first poll starts at a random time within this; default zero.
     pub splay: Duration,
@@ -161,7 +161,7 @@ impl Schedule {
     /// When to poll after a success.
     pub(super) fn after_success(&mut self, now: Instant) -> Instant {
         let jitter = self.pace.jitter.clamp(0.0, 0.9);
-        let part = self.stretch.0 * (1.0 - jitter + 2.0 * jitter * self.random.f64());
+        let part = self.stretch.0 * (1.0 - jitter * self.random.f64());
         self.within_budget(now + self.pace.least_interval().mul_f64(part))
     }
 

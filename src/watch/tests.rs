@@ -142,7 +142,7 @@ async fn members_that_are_replaced_stay_in_use_for_as_long_as_the_event_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn polls_come_at_the_interval_plus_or_minus_the_jitter() {
+async fn jitter_shortens_the_interval_and_never_lengthens_it() {
     let script = Script::new(|_| instances([1]));
     let mut watch = script.watch().interval(MINUTE).jitter(0.25).build();
     script.spend(&mut watch, 10 * HOUR).await;
@@ -154,16 +154,16 @@ async fn polls_come_at_the_interval_plus_or_minus_the_jitter() {
     assert!(
         waits
             .iter()
-            .all(|wait| (45 * SECOND..=75 * SECOND + SECOND / 100).contains(wait)),
+            .all(|wait| (45 * SECOND..=MINUTE + SECOND / 100).contains(wait)),
         "{waits:?}"
     );
     assert!(
-        waits.iter().any(|wait| *wait < 50 * SECOND)
-            && waits.iter().any(|wait| *wait > 70 * SECOND),
+        waits.iter().any(|wait| *wait < 47 * SECOND)
+            && waits.iter().any(|wait| *wait > 58 * SECOND),
         "{waits:?}"
     );
     assert!(
-        (570..630).contains(&waits.len()),
+        (670..700).contains(&waits.len()),
         "{} polls in ten hours",
         waits.len()
     );
