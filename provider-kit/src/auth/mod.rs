@@ -12,6 +12,8 @@ pub mod http_signature;
 mod instance_metadata;
 #[cfg(feature = "sign")]
 mod private_key;
+#[cfg(feature = "program")]
+mod program;
 #[cfg(feature = "sign")]
 pub mod sign;
 #[cfg(feature = "sign")]
@@ -29,3 +31,5 @@ pub use header::StaticHeader;
 pub use instance_metadata::{InstanceMetadata, InstanceRole, Reader};
 #[cfg(feature = "sign")]
 pub use private_key::PrivateKey;
+#[cfg(feature = "program")]
+pub use program::{CredentialProgram, ProgramError};

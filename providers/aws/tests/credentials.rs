@@ -362,7 +362,8 @@ async fn a_program_of_the_profile_prints_its_keys() {
     cloud.printed = "canary";
     let text = cloud.refused().await;
     assert!(
-        text.contains("`credential_process` doesn't print") && !text.contains("canary"),
+        text.contains("`credential_process` didn't print the JSON of a credential")
+            && !text.contains("canary"),
         "{text}"
     );
 }

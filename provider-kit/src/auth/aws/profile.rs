@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 
 use super::sts::Proof;
 use super::{AwsConfig, SOURCES};
-use crate::auth::{AccessKey, KeyResponse};
+use crate::auth::{AccessKey, CredentialProgram, KeyResponse};
 use crate::ini::{self, Section};
 
 /// More than this is no such file.
@@ -223,18 +223,15 @@ impl AwsConfig {
 
     /// Runs a program by the shell, as AWS's tools do.
     async fn process_key(&self, command: &str, call: &Call) -> Result<AccessKey, SourceOutcome> {
-        let failed =
-            |reason: String| SourceOutcome::failed(format!("`credential_process` {reason}"));
-        let limit = PROCESS_LIMIT.min(call.remaining());
-        let commands = self.context.commands();
-        let output = commands.run("sh", &["-c", command], limit).await;
-        let output = output.map_err(|error| failed(format!("can't run: {error}")))?;
-        if output.status != Some(0) {
-            return Err(failed(format!("failed: {}", output.stderr.trim())));
-        }
-        serde_json::from_slice::<KeyResponse>(&output.stdout)
-            .map_err(|_| failed("doesn't print the JSON of credentials".to_owned()))?
-            .into_key()
+        let arguments = ["-c", command];
+        let program = CredentialProgram::new("sh", &arguments)
+            .with_name("credential_process")
+            .with_timeout(PROCESS_LIMIT);
+        let response: KeyResponse = program
+            .json(&self.context, call)
+            .await
+            .map_err(SourceOutcome::failed)?;
+        response.into_key()
     }
 }
 

@@ -1,18 +1,14 @@
 //! Who is signed in to Azure's own command lines, `az` and `azd`.
 //!
 //! Own code: `azure_identity` waits for them without limit and leaves them running when the caller
-//! gives up. Core's runner kills them. A token is written to their standard output only, so no
-//! error here says anything of that.
+//! gives up. Core's runner kills them.
 
-use std::io;
 use std::time::Duration;
 
-use anstream::adapter::{strip_bytes, strip_str};
-use cloud_autojoin_core::command::CommandOutput;
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::decode_json;
 use cloud_autojoin_core::{Call, DecodeError, Error};
+use cloud_autojoin_provider_kit::auth::{CredentialProgram, ProgramError};
 use serde_json::Value;
 
 use super::setup::Setup;
@@ -76,9 +72,7 @@ fn operation(program: &str) -> String {
     format!("read what `{program}` prints")
 }
 
-/// Runs a command line for the token that it prints. It may take [`LIMIT`], or what is left of the
-/// call. Some set-ups print terminal escape sequences (colours, titles) even where nothing is a
-/// terminal.
+/// Runs a command line for the token that it prints.
 async fn run(
     setup: &Setup,
     program: &str,
@@ -86,80 +80,33 @@ async fn run(
     sign_in: &str,
     call: &Call,
 ) -> Result<TokenResponse, SourceOutcome> {
-    let limit = LIMIT.min(call.remaining());
-    let command = format!("`{program} {}`", arguments[..2].join(" "));
-    let failed = |reason: String| Err(SourceOutcome::failed(reason));
-    // They decide which program it is, and who has signed in.
-    setup
-        .context
-        .env()
-        .note(["PATH", "HOME", "AZURE_CONFIG_DIR", "AZD_CONFIG_DIR"]);
-    match setup
-        .context
-        .commands()
-        .run(program, arguments, limit)
-        .await
-    {
-        Ok(CommandOutput {
-            status: Some(0),
-            stdout,
-            ..
-        }) => decode_json(&strip_bytes(&stdout).into_vec()).map_err(|_| {
-            // The cause is left out: it may quote a token.
+    let name = format!("{program} {}", arguments[..2].join(" "));
+    let context = &setup.context;
+    // They decide who has signed in.
+    context.env().note(["AZURE_CONFIG_DIR", "AZD_CONFIG_DIR"]);
+    let ended = CredentialProgram::new(program, arguments)
+        .with_name(&name)
+        .with_timeout(LIMIT)
+        .json(context, call)
+        .await;
+    ended.map_err(|mut error| match &mut error {
+        ProgramError::NotFound { .. } => SourceOutcome::NotConfigured(error.to_string()),
+        ProgramError::InvalidOutput(_) => {
             Error::from(DecodeError::new(PROVIDER_NAME, operation(program), MISSING)).into()
-        }),
-        Ok(CommandOutput { stderr, .. }) => {
-            let stderr = strip_str(&stderr).to_string();
-            let said = said(&stderr);
+        }
+        ProgramError::Failed { stderr, .. } => {
+            // `azd` wraps its messages in JSON.
+            let wrapped: Value = serde_json::from_str(stderr.trim()).unwrap_or_default();
+            if let Some(message) = wrapped.pointer("/data/message").and_then(Value::as_str) {
+                *stderr = message.to_owned();
+            }
             // Both name the command that signs in when no one is.
             if stderr.contains(sign_in) {
-                return Err(SourceOutcome::NotConfigured(format!(
-                    "nobody is signed in: run `{sign_in}` (`{program}` said: {said})"
-                )));
+                let reason = format!("nobody is signed in: run `{sign_in}` ({error})");
+                return SourceOutcome::NotConfigured(reason);
             }
-            failed(format!("{command} failed: {said}"))
+            SourceOutcome::failed(error)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SourceOutcome::NotConfigured(
-            format!("there is no program `{program}` on `PATH`"),
-        )),
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            failed(format!("{command} did not end within {limit:.0?}"))
-        }
-        Err(error) => failed(format!("cannot run `{program}`: {error}")),
-    }
-}
-
-/// The first line of a command line's complaint that says something; `azd` wraps it in JSON.
-fn said(stderr: &str) -> String {
-    let wrapped: Value = serde_json::from_str(stderr.trim()).unwrap_or_default();
-    let text = wrapped.pointer("/data/message").and_then(Value::as_str);
-    let line = text
-        .unwrap_or(stderr)
-        .lines()
-        .map(str::trim)
-        .find(|line| !line.is_empty() && !line.starts_with("WARNING"));
-    let line = line.unwrap_or("nothing").trim_start_matches("ERROR: ");
-    line.chars().take(300).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_byte_order_mark_and_escape_sequences_around_json_do_not_matter() {
-        for printed in [
-            "\u{feff}\u{1b}[0m{\"accessToken\": \"é\"}\u{1b}[0m\n",
-            "{\u{1b}[38;5;4m\"accessToken\"\u{1b}[39m: \"é\"}",
-            "\u{1b}]0;az\u{7}{\"accessToken\": \"é\"}\u{1b}]0;az\u{1b}\\",
-            "\u{1b}(B{\"accessToken\": \"é\"}\u{1b}",
-        ] {
-            let printed = strip_bytes(printed.as_bytes()).into_vec();
-            assert!(
-                decode_json::<TokenResponse>(&printed).is_ok(),
-                "{}",
-                String::from_utf8_lossy(&printed)
-            );
-        }
-    }
+        _ => SourceOutcome::failed(error),
+    })
 }
