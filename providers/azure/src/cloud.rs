@@ -3,8 +3,6 @@
 //! The three clouds that Microsoft runs are constants; everything else (Azure Stack, a simulator)
 //! is put together from keys of the join string in `builder.rs`.
 
-use std::net::IpAddr;
-
 use url::{Host, Url};
 
 /// The endpoints that one answer comes from.
@@ -156,19 +154,16 @@ impl Environment {
     }
 }
 
-/// Whether the host is this machine or a neighbour on its link, the places where a metadata service
-/// speaks plain http.
-pub(crate) fn is_near(url: &Url) -> bool {
-    let ip = match url.host() {
-        Some(Host::Domain(name)) => return name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(address)) => IpAddr::V4(address),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address),
-        None => return false,
+/// Whether a service that issues tokens may be at this URL: https, or http to this machine or its
+/// link.
+pub(crate) fn is_secure_or_near(url: &Url) -> bool {
+    let is_near = match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_link_local(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unicast_link_local(),
+        None => false,
     };
-    match ip {
-        IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
-    }
+    url.scheme() == "https" || (url.scheme() == "http" && is_near)
 }
 
 #[expect(

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::credential::MetadataService;
-use crate::credential::metadata::{is_service, refusal, retry_policy};
+use crate::credential::imds::{is_service, retry_policy};
 use crate::keys::{PROVIDER_NAME, SELF};
 use crate::select::{AzureConfig, Selection};
 
@@ -98,21 +98,21 @@ pub(crate) async fn resolve(
     service: &MetadataService,
     call: &Call,
 ) -> Result<AzureConfig> {
-    let mut url = service.url("/metadata/instance");
-    url.query_pairs_mut()
-        .append_pair("api-version", API_VERSION)
-        .append_pair("format", "json");
-    let request = Request::get(OPERATION, url);
+    let query = [("api-version", API_VERSION), ("format", "json")];
+    let request = Request::get(
+        OPERATION,
+        service.api().url(&["metadata", "instance"], &query),
+    );
     let hint = |outside| hint(config, names_subscription, outside);
     // The service has the time of the call: there is no other source for these values.
-    let compute = match service
-        .read::<Instance>(request, retry_policy(), call)
+    let Instance { compute } = match service
+        .read::<Instance>(&request, retry_policy(), call)
         .await
     {
-        Ok(JsonResponse::Success(instance, _)) => instance.compute,
-        Ok(JsonResponse::Failure(response)) if is_service(&response) => {
-            return Err(refusal(OPERATION, API_VERSION, &response).into());
-        }
+        Ok(JsonResponse::Success(instance, _)) => instance,
+        Ok(JsonResponse::Failure(response)) if is_service(&response) => service
+            .api()
+            .value(&request, JsonResponse::Failure(response))?,
         Ok(JsonResponse::Failure(response)) => {
             return Err(ApiError::of_response(PROVIDER_NAME, OPERATION, &response)
                 .with_message(Some(service.foreign()))

@@ -4,7 +4,7 @@ use cloud_autojoin_core::ConfigProblem;
 use cloud_autojoin_provider_kit::{KeySpec, Options};
 use url::Url;
 
-use crate::cloud::{Cloud, Environment, is_near};
+use crate::cloud::{Cloud, Environment, is_secure_or_near};
 use crate::credential::{ChainOptions, Identity, ManagedIdentityId, SourceKind};
 use crate::instance_metadata;
 use crate::keys::{
@@ -90,7 +90,7 @@ pub(super) fn metadata(options: &mut Options<'_>) -> Url {
     let Some(url) = options.url(&METADATA_ENDPOINT) else {
         return instance_metadata::default_endpoint();
     };
-    if url.scheme() != "https" && !is_near(&url) {
+    if !is_secure_or_near(&url) {
         let message = "must begin with https:// (http only to a loopback or link-local address), since a token is read from there";
         options.add_problem(options.problem(&METADATA_ENDPOINT, message));
     }

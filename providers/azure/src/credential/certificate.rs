@@ -19,7 +19,7 @@ use rustls::sign::CertifiedKey;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::setup::Setup;
+use super::Setup;
 
 /// How long a statement counts.
 const LIFETIME: Duration = Duration::from_secs(10 * 60);

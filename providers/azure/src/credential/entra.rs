@@ -1,22 +1,22 @@
-//! Signing in at Microsoft Entra ID: tokens for an application's secret or assertion.
+//! Signing in at Microsoft Entra ID: with an application's secret or certificate, or as a workload
+//! identity, which exchanges a token of another issuer, such as Kubernetes.
 //!
-//! The request is `azure_identity`'s; the way it takes is core's HTTP client, so that deadline,
-//! retries, limits and the record of requests hold here too. `azure_identity` alone would try for a
+//! `azure_identity` writes the request; core's HTTP client sends it, so that deadline, retries,
+//! limits and the record of requests apply here too. `azure_identity` alone would retry for a
 //! minute whatever the caller's deadline (TLS errors included), and it loses the status and the
-//! words of an error whose text has an escaped line end, which is how Entra writes them. So the
-//! response is read here as well, and `azure_identity` sees none: it would take an empty token and
-//! add any lifetime to the time unchecked, and a token that Azure refused could not be taken out of
-//! its cache.
+//! message of an error whose text has an escaped line end, which is how Entra writes them. It also
+//! accepts an empty token, adds any lifetime to the time unchecked, and a token that Azure refused
+//! can't be taken out of its cache.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
+use azure_core::cloud::CloudConfiguration;
 use azure_core::credentials::{Secret as AzureSecret, TokenCredential};
 use azure_core::error::ErrorKind;
 use azure_core::http::request::Body;
 use azure_core::http::{
-    AsyncRawResponse, ClientMethodOptions, ClientOptions, RetryOptions, Transport,
+    AsyncRawResponse, ClientMethodOptions, ClientOptions, HttpClient, RetryOptions, Transport,
 };
 use azure_identity::{
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions,
@@ -24,28 +24,117 @@ use azure_identity::{
 };
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{HttpClient, JsonResponse, Request, Response};
-use cloud_autojoin_core::{ApiError, Call, DecodeError, Result, Secret};
-use cloud_autojoin_provider_kit::ErrorBody;
+use cloud_autojoin_core::file::{self, MAX_SECRET_FILE};
+use cloud_autojoin_core::http::Request;
+use cloud_autojoin_core::{Call, Secret};
+use cloud_autojoin_provider_kit::ApiClient;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use serde::Deserialize;
-use serde_json::{Map, Value};
-use url::Url;
 
-use super::setup::Setup;
-use super::token_response::{TokenResponse, token_error};
-use crate::keys::PROVIDER_NAME;
+use super::token::{TokenApi, request_token};
+use super::{Setup, certificate};
 
-/// What an application signs in with.
-pub(super) enum ClientAuth {
-    /// Its secret.
+const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+
+/// How an application authenticates itself.
+enum ClientAuth {
+    /// By its secret.
     Secret(Secret),
-    /// A signed statement, its own or that of an issuer it trusts.
+    /// By a signed statement, its own or that of an issuer it trusts.
     Assertion(Secret),
 }
 
+/// A token for the application of the join string, or else that of the variables, by its secret or else its certificate. Where the
+/// join string names a client id, it must be that one. User name and password (`AZURE_USERNAME`)
+/// aren't supported: Entra retires that flow, and it doesn't work with a second factor.
+pub(super) async fn application(
+    setup: &Setup,
+    scope: &str,
+    call: &Call,
+) -> Result<AccessToken, SourceOutcome> {
+    if let Some((tenant_id, client_id, secret)) = &setup.application {
+        let auth = ClientAuth::Secret(secret.clone());
+        return sign_in(setup, tenant_id, client_id, auth, scope, call).await;
+    }
+    let certificate = setup.variable("AZURE_CLIENT_CERTIFICATE_PATH");
+    let secret = setup.variable("AZURE_CLIENT_SECRET");
+    let has_secret = secret.is_some();
+    let [tenant_id, client_id, secret_or_path] = required([
+        ("AZURE_TENANT_ID", setup.variable("AZURE_TENANT_ID")),
+        ("AZURE_CLIENT_ID", setup.variable("AZURE_CLIENT_ID")),
+        ("AZURE_CLIENT_SECRET", secret.or(certificate)),
+    ])?;
+    if let Some(chosen) = &setup.options.client_id
+        && !chosen.eq_ignore_ascii_case(&client_id)
+    {
+        return Err(SourceOutcome::NotConfigured(format!(
+            "`AZURE_CLIENT_ID` is not the `client_id` asked for (`{chosen}`)"
+        )));
+    }
+    let auth = if has_secret {
+        ClientAuth::Secret(secret_or_path.into())
+    } else {
+        let assertion =
+            certificate::assertion(setup, &secret_or_path, &tenant_id, &client_id, call).await?;
+        ClientAuth::Assertion(assertion)
+    };
+    sign_in(setup, &tenant_id, &client_id, auth, scope, call).await
+}
+
+/// A token in exchange for the one in the token file. `azure_identity`'s own workload identity reads
+/// the file blocking, keeps it for ten minutes, and sends the line end that most such files have;
+/// so the file is read here, for each token request.
+pub(super) async fn workload_identity(
+    setup: &Setup,
+    scope: &str,
+    call: &Call,
+) -> Result<AccessToken, SourceOutcome> {
+    let tenant_id = setup.options.tenant_id.clone();
+    let [file, tenant_id, client_id] = required([
+        (TOKEN_FILE, setup.variable(TOKEN_FILE)),
+        (
+            "AZURE_TENANT_ID",
+            tenant_id.or_else(|| setup.variable("AZURE_TENANT_ID")),
+        ),
+        ("AZURE_CLIENT_ID", setup.client_id()),
+    ])?;
+    let unreadable = |reason: String| {
+        SourceOutcome::failed(format!(
+            "cannot read the token file `{file}` of `{TOKEN_FILE}`: {reason}"
+        ))
+    };
+    let text = file::read_text(&file, MAX_SECRET_FILE)
+        .await
+        .map(Secret::new)
+        .map_err(|error| unreadable(error.to_string()))?;
+    let token = Secret::new(text.expose().trim());
+    if token.is_empty() {
+        return Err(unreadable("it is empty".to_owned()));
+    }
+    let auth = ClientAuth::Assertion(token);
+    sign_in(setup, &tenant_id, &client_id, auth, scope, call).await
+}
+
+/// The values, all of which are needed, each with the variable that gives it.
+fn required<const N: usize>(
+    values: [(&str, Option<String>); N],
+) -> Result<[String; N], SourceOutcome> {
+    let missing: Vec<String> = values
+        .iter()
+        .filter(|(_, value)| value.is_none())
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    if missing.is_empty() {
+        return Ok(values.map(|(_, value)| value.unwrap_or_default()));
+    }
+    let verb = if missing.len() == 1 { "is" } else { "are" };
+    Err(SourceOutcome::NotConfigured(format!(
+        "{} {verb} not set",
+        missing.join(", ")
+    )))
+}
+
 /// A token for `scope`, for an application of a tenant; one request and its retries.
-pub(super) async fn sign_in(
+async fn sign_in(
     setup: &Setup,
     tenant_id: &str,
     client_id: &str,
@@ -53,44 +142,56 @@ pub(super) async fn sign_in(
     scope: &str,
     call: &Call,
 ) -> Result<AccessToken, SourceOutcome> {
-    let transport = Arc::new(CoreTransport {
-        http: setup.context.http().clone(),
-        authority: setup.cloud.authority.clone(),
-        operation: format!("sign in as application `{client_id}`"),
-        call: call.clone(),
-        outcome: Mutex::default(),
-    });
-    let client_options = transport.client_options();
-    let credential: azure_core::Result<Arc<dyn TokenCredential>> = match auth {
-        ClientAuth::Secret(secret) => ClientSecretCredential::new(
-            tenant_id,
-            client_id.to_owned(),
-            AzureSecret::new(secret.expose().to_owned()),
-            Some(ClientSecretCredentialOptions { client_options }),
-        )
-        .map(|credential| credential as _),
-        ClientAuth::Assertion(assertion) => ClientAssertionCredential::new(
-            tenant_id.to_owned(),
-            client_id.to_owned(),
-            StaticAssertion(assertion),
-            Some(ClientAssertionCredentialOptions { client_options }),
-        )
-        .map(|credential| credential as _),
+    let written = Arc::new(WrittenRequest::default());
+    let client_options = ClientOptions {
+        retry: RetryOptions::none(),
+        transport: Some(Transport::new(Arc::clone(&written) as _)),
+        // Only the path of the URL is used, since plain http to this machine is for simulators.
+        cloud: Some(Arc::new(CloudConfiguration::AzurePublic)),
+        ..ClientOptions::default()
     };
-    let ended = match credential {
-        Ok(credential) => credential.get_token(&[scope], None).await.map(drop),
-        Err(error) => Err(error),
+    let client = client_id.to_owned();
+    let credential = match auth {
+        ClientAuth::Secret(secret) => {
+            let options = ClientSecretCredentialOptions { client_options };
+            let secret = AzureSecret::new(secret.expose().to_owned());
+            ClientSecretCredential::new(tenant_id, client, secret, Some(options))
+                .map(|credential| credential as Arc<dyn TokenCredential>)
+        }
+        ClientAuth::Assertion(assertion) => {
+            let options = ClientAssertionCredentialOptions { client_options };
+            let (tenant, assertion) = (tenant_id.to_owned(), StaticAssertion(assertion));
+            ClientAssertionCredential::new(tenant, client, assertion, Some(options))
+                .map(|credential| credential as _)
+        }
     };
-    let mut outcome = transport
-        .outcome
+    let credential = credential.map_err(|error| SourceOutcome::failed(error.to_string()))?;
+    // It ends with an error, as the request isn't sent.
+    _ = credential.get_token(&[scope], None).await;
+    let written = written
+        .0
         .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    match (outcome.take(), ended) {
-        (Some(outcome), _) => Ok(outcome?),
-        // The constructor refused a value, before any request.
-        (None, Err(error)) => Err(SourceOutcome::failed(error.to_string())),
-        (None, Ok(())) => Err(SourceOutcome::failed("no token was requested")),
-    }
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    let Some((path, Body::Bytes(form))) = written else {
+        return Err(SourceOutcome::failed("`azure_identity` wrote no request"));
+    };
+
+    let api = ApiClient::new(
+        &setup.context,
+        &TokenApi::Standard,
+        setup.cloud.authority.clone(),
+    );
+    let mut url = setup.cloud.authority.clone();
+    url.set_path(&path);
+    let operation = format!("sign in as application `{client_id}`");
+    let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+    let request = Request::post(&operation, url, form)
+        .header(CONTENT_TYPE, form_type)
+        .header(ACCEPT, HeaderValue::from_static("application/json"));
+    Ok(request_token(&api, request, call)
+        .await?
+        .into_token(&operation, call)?)
 }
 
 /// An assertion that exists already.
@@ -104,101 +205,27 @@ impl ClientAssertion for StaticAssertion {
     }
 }
 
-/// Sends `azure_identity`'s request through core's client, and keeps what came of it.
-#[derive(Debug)]
-struct CoreTransport {
-    http: HttpClient,
-    authority: Url,
-    operation: String,
-    call: Call,
-    outcome: Mutex<Option<Result<AccessToken>>>,
-}
-
-impl CoreTransport {
-    fn client_options(self: &Arc<Self>) -> ClientOptions {
-        let mut cloud = CustomConfiguration::default();
-        cloud.authority_host = self.authority.to_string();
-        // `azure_identity` takes https only; plain http to this machine is for simulators, and
-        // `execute_request` goes by the real authority.
-        if let Some(rest) = cloud.authority_host.strip_prefix("http:") {
-            cloud.authority_host = format!("https:{rest}");
-        }
-        ClientOptions {
-            retry: RetryOptions::none(),
-            transport: Some(Transport::new(Arc::clone(self) as _)),
-            cloud: Some(Arc::new(CloudConfiguration::from(cloud))),
-            ..ClientOptions::default()
-        }
-    }
-
-    async fn send(&self, request: &azure_core::http::Request) -> Result<AccessToken> {
-        let operation = self.operation.as_str();
-        let missing = "no `access_token` with `expires_in`";
-        let mut url = self.authority.clone();
-        url.set_path(request.url().path());
-        let Body::Bytes(body) = request.body() else {
-            let detail = "a token request is one piece";
-            return Err(DecodeError::new(PROVIDER_NAME, operation, detail).into());
-        };
-        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let request = Request::post(operation, url, body.clone())
-            .header(CONTENT_TYPE, form)
-            .header(ACCEPT, HeaderValue::from_static("application/json"));
-        let response = self
-            .http
-            .json::<Map<String, Value>>(PROVIDER_NAME, &request, &self.call)
-            .await?;
-        match response {
-            JsonResponse::Success(fields, _) => TokenResponse::deserialize(Value::Object(fields))
-                .map_err(|_| DecodeError::new(PROVIDER_NAME, operation, missing))?
-                .into_token(operation, missing, &self.call),
-            JsonResponse::Failure(response) => Err(refused(operation, &response).into()),
-        }
-    }
-}
+/// Keeps the path and the body of `azure_identity`'s request in place of sending it.
+#[derive(Debug, Default)]
+struct WrittenRequest(Mutex<Option<(String, Body)>>);
 
 #[async_trait]
-impl azure_core::http::HttpClient for CoreTransport {
+impl HttpClient for WrittenRequest {
     async fn execute_request(
         &self,
         request: &azure_core::http::Request,
     ) -> azure_core::Result<AsyncRawResponse> {
-        let outcome = self.send(request).await;
-        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        let written = (request.url().path().to_owned(), request.body().clone());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(written);
         Err(azure_core::Error::with_message(
             ErrorKind::Other,
-            "the response is read elsewhere",
+            "it is sent elsewhere",
         ))
     }
 }
 
-/// The error for an answer that is no token: Entra's own code (`AADSTS7000215`) and its first
-/// sentence, as one line. Source: recorded answers, and
-/// learn.microsoft.com/entra/identity-platform/reference-error-codes.
-fn refused(operation: &str, response: &Response) -> ApiError {
-    let pointers = (&["/error"], &["/error_description"], &["/trace_id"]);
-    let body = ErrorBody::from_json(&response.body, pointers.0, pointers.1, pointers.2);
-    // The description goes on with lines of ids and the time, which have fields of their own.
-    let description = body.message.as_deref().and_then(|text| text.lines().next());
-    let (code, message) = match description.and_then(|text| text.split_once(": ")) {
-        Some((code, message)) if code.starts_with("AADSTS") => {
-            (Some(code.to_owned()), Some(message))
-        }
-        _ => (body.code, description),
-    };
-    let hint = code.as_deref().and_then(hint);
-    let error = token_error(operation, response)
-        .with_code(code)
-        .with_message(message.map(str::to_owned))
-        .with_request_id(body.request_id);
-    match hint {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
-}
-
 /// What to do about the codes that a wrong configuration gives.
-fn hint(code: &str) -> Option<&'static str> {
+pub(super) fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
         "AADSTS7000215" => {
             "give the value of a client secret (`secret_access_key`, `ARM_CLIENT_SECRET`), not its id; a value is shown only once, when the secret is made"

@@ -62,12 +62,12 @@ pub enum ManagedIdentityId {
 }
 
 impl ManagedIdentityId {
-    /// The parameter of a token request, by the names of the metadata service and of Azure Arc.
-    pub(super) fn parameter(&self) -> (&'static str, &str) {
+    /// The name and value of the id, of the names for the three kinds.
+    pub(super) fn parameter(&self, names: [&'static str; 3]) -> (&'static str, &str) {
         match self {
-            Self::ClientId(id) => ("client_id", id),
-            Self::ObjectId(id) => ("object_id", id),
-            Self::ResourceId(id) => ("msi_res_id", id),
+            Self::ClientId(id) => (names[0], id),
+            Self::ObjectId(id) => (names[1], id),
+            Self::ResourceId(id) => (names[2], id),
         }
     }
 }

@@ -1,35 +1,153 @@
-//! A token of the instance metadata service.
+//! The instance metadata service (IMDS) that every machine in Azure has at a link-local address,
+//! and its tokens. Its metadata of the machine: `instance_metadata.rs`.
 //!
-//! Where another source follows in the chain, a probe goes beside the first token request, so that
-//! off Azure the chain goes on within a second: the same request without the header that the
-//! service insists on, which it refuses at once. Only the service's own documented answers count as
-//! its; any other server at the address is passed over. Where no source follows, the service has
-//! all the time of the call, and there is no probe. Nothing is remembered of a service that was not
-//! there: a machine that starts may get it later. Facts:
+//! Where another source follows in the chain, a probe is sent beside the first token request, so
+//! that off Azure the chain continues within a second: the same request without the header that the
+//! service requires, which it refuses at once. Only its documented responses identify the service;
+//! any other server at the address is skipped. Where no source follows, the service has all the
+//! time of the call, and there is no probe. A missing service isn't remembered: a machine that
+//! starts may get it later. Facts:
 //! learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token,
 //! api-version 2018-02-01; the probe is that of the Azure SDKs.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{JsonResponse, Response, RetryPolicy};
-use cloud_autojoin_core::{Call, Error, Result};
+use cloud_autojoin_core::http::{
+    Backoff, JsonResponse, Request, Response, RetryPolicy, decode_json, origin_of,
+};
+use cloud_autojoin_core::{ApiError, Call, Context, Error, Result};
+use cloud_autojoin_provider_kit::ApiClient;
 use futures::future::{Either, select};
 use http::StatusCode;
+use http::header::{HeaderName, HeaderValue, SERVER};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+use url::Url;
 
+use super::Setup;
 use super::identity::ManagedIdentityId;
-use super::metadata::{MetadataService, is_service, refusal, refuses_version, retry_policy};
-use super::setup::Setup;
-use super::token_response::{TokenResponse, token_request};
+use super::token::{ID_NAMES, TokenApi, TokenResponse};
 
-/// How long the service may take to show that it is there, where another source follows.
+/// How long the service may take to respond to the probe, where another source follows.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
 
-const PATH: &str = "/metadata/identity/oauth2/token";
+const PATH: [&str; 4] = ["metadata", "identity", "oauth2", "token"];
 const API_VERSION: &str = "2018-02-01";
 const OPERATION: &str = "get a token from the instance metadata service";
+
+/// The header that a request of a careless proxy doesn't have.
+pub(super) const METADATA: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("metadata"),
+    HeaderValue::from_static("true"),
+);
+
+/// The metadata service of this machine. Clones share whether it was seen.
+#[derive(Debug, Clone)]
+pub(crate) struct MetadataService {
+    api: ApiClient,
+    /// Whether the service has responded: then there is no probe any more, and no response is a
+    /// failure.
+    seen: Arc<AtomicBool>,
+}
+
+impl MetadataService {
+    /// The service at `endpoint`, which is only scheme, host and port.
+    pub(crate) fn new(context: &Context, endpoint: Url) -> Self {
+        let api = ApiClient::new(context, &TokenApi::InstanceMetadata, endpoint);
+        Self {
+            api,
+            seen: Arc::default(),
+        }
+    }
+
+    /// The client, for its URLs and errors.
+    pub(crate) fn api(&self) -> &ApiClient {
+        &self.api
+    }
+
+    /// Notes that the service responded, so that it is waited for from now on.
+    pub(crate) fn note_seen(&self) {
+        self.seen.store(true, Ordering::Relaxed);
+    }
+
+    fn is_seen(&self) -> bool {
+        self.seen.load(Ordering::Relaxed)
+    }
+
+    /// Sends a request with the header that the service requires.
+    ///
+    /// # Errors
+    ///
+    /// As [`ApiClient::answer`].
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        retry: RetryPolicy,
+        call: &Call,
+    ) -> Result<JsonResponse<T>> {
+        let request = request.clone().header(METADATA.0, METADATA.1).retry(retry);
+        let response = self.api.answer(&request, call).await;
+        match &response {
+            Ok(JsonResponse::Failure(response)) if !is_service(response) => {}
+            Ok(_) => self.note_seen(),
+            Err(_) => {}
+        }
+        response
+    }
+
+    /// What to report of another server at the address.
+    pub(crate) fn foreign(&self) -> String {
+        let origin = origin_of(self.api.endpoint());
+        format!("what answers at {origin} is not the instance metadata service of Azure")
+    }
+
+    fn absent(&self, error: &Error) -> SourceOutcome {
+        let reason = format!(
+            "no instance metadata service at {}",
+            origin_of(self.api.endpoint())
+        );
+        if error.is_transient() {
+            SourceOutcome::Unreachable(reason)
+        } else {
+            SourceOutcome::NotConfigured(reason)
+        }
+    }
+
+    /// Notes whether the service itself is there, or another server: it refuses at once a request
+    /// without its header.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceOutcome::Unreachable`] when there is no response.
+    async fn probe(&self, call: &Call) -> Result<(), SourceOutcome> {
+        let url = self.api.url(&PATH, &[("api-version", API_VERSION)]);
+        let request =
+            Request::get("look for the instance metadata service", url).retry(RetryPolicy::none());
+        match self.api.answer::<IgnoredAny>(&request, call).await {
+            Ok(JsonResponse::Failure(response)) if is_service(&response) => self.note_seen(),
+            Err(error @ Error::Transport(_)) => return Err(self.absent(&error)),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// How a transient response is retried: six times, from 2 s up to 25 s, as the Azure SDKs do. An
+/// update takes up to 70 s, which is the minimum of the waits together.
+///
+/// A refused connection isn't retried: a watch polls again within seconds, sooner than these waits.
+pub(crate) fn retry_policy() -> RetryPolicy {
+    let backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(25));
+    RetryPolicy::default()
+        .with_max_retries(6)
+        .with_backoff(backoff.with_min_ratio(0.875))
+        .without_connect_retries()
+}
 
 /// A token for the audience of the cloud. With `has_next` another source follows when there is no
 /// service, or when this machine has no identity.
@@ -40,96 +158,89 @@ pub(super) async fn token(
 ) -> Result<AccessToken, SourceOutcome> {
     let service = &setup.metadata;
     let id = setup.managed_identity();
-    let ask = |retry| {
-        let parameter = id.as_ref().map(ManagedIdentityId::parameter);
-        let audience = &setup.cloud.audience;
-        let url = service.url(PATH);
-        let request = token_request(OPERATION, url, API_VERSION, audience, parameter);
-        service.read::<TokenResponse>(request, retry, call)
-    };
+    let url = service.api.url(&PATH, &[]);
+    let request = setup.token_request(OPERATION, url, API_VERSION, ID_NAMES);
+    let send = |retry| service.read::<TokenResponse>(&request, retry, call);
+    let outcome = |response| outcome(service, &request, id.as_ref(), response, call);
     if !has_next || service.is_seen() {
-        return outcome(service, id.as_ref(), ask(retry_policy()).await, call);
+        return outcome(send(retry_policy()).await);
     }
     let limited = call.within(PROBE_LIMIT);
-    // Side by side: one after the other would be a round trip more on every machine that has the
+    // Concurrently: one after the other would be a round trip more on every machine that has the
     // service.
-    let first = ask(RetryPolicy::none());
-    let (first, is_there) = match select(
-        pin!(service.probe(PATH, API_VERSION, &limited)),
-        pin!(first),
-    )
-    .await
-    {
-        Either::Left((probed, asking)) => match probed? {
-            true => (asking.await, true),
-            // Some emulators answer token requests only.
-            false => match tokio::time::timeout(limited.remaining(), asking).await {
-                Ok(answer) => (answer, false),
-                Err(_) => return Err(SourceOutcome::NotConfigured(service.foreign())),
-            },
-        },
-        // No other service gives such an answer.
-        Either::Right((answer, _)) if is_recognised(&answer) => (answer, true),
-        Either::Right((answer, probing)) => (answer, probing.await?),
-    };
-    if is_there {
-        service.note_seen();
-    }
-    let (is_retried, retry_after) = match &first {
-        Ok(JsonResponse::Failure(response)) => {
-            (response.class.is_transient(), response.retry_after)
+    let probe = pin!(service.probe(&limited));
+    let first = match select(probe, pin!(send(RetryPolicy::none()))).await {
+        Either::Left((probed, first)) => {
+            probed?;
+            if service.is_seen() {
+                first.await
+            } else {
+                // Some emulators respond to token requests only.
+                let first = tokio::time::timeout(limited.remaining(), first).await;
+                first.map_err(|_| SourceOutcome::NotConfigured(service.foreign()))?
+            }
         }
-        Err(Error::Transport(error)) => (retry_policy().retries_failure(error.failure()), None),
-        _ => (false, None),
+        Either::Right((response, probe)) => {
+            if !service.is_seen() {
+                probe.await?;
+            }
+            response
+        }
     };
-    let wait = retry_policy().backoff().wait(0);
-    let wait = wait.max(retry_after.unwrap_or_default());
-    if !is_retried || wait >= call.remaining() || !(is_there || is_recognised(&first)) {
-        return outcome(service, id.as_ref(), first, call);
+    let requested_wait = match &first {
+        Ok(JsonResponse::Failure(response)) if response.class.is_transient() => {
+            response.retry_after.unwrap_or_default()
+        }
+        Err(Error::Transport(error)) if retry_policy().retries_failure(error.failure()) => {
+            Duration::ZERO
+        }
+        _ => return outcome(first),
+    };
+    let wait = requested_wait.max(retry_policy().backoff().wait(0));
+    if !service.is_seen() || wait >= call.remaining() {
+        return outcome(first);
     }
     call.clock().sleep(wait).await;
-    outcome(service, id.as_ref(), ask(retry_policy()).await, call)
+    outcome(send(retry_policy()).await)
 }
 
-/// What a final answer comes to.
+/// The result of the final response.
 fn outcome(
     service: &MetadataService,
+    request: &Request,
     id: Option<&ManagedIdentityId>,
-    answer: Result<JsonResponse<TokenResponse>>,
+    response: Result<JsonResponse<TokenResponse>>,
     call: &Call,
 ) -> Result<AccessToken, SourceOutcome> {
-    if is_recognised(&answer) {
-        service.note_seen();
-    }
-    match answer {
-        Ok(JsonResponse::Success(answer, _)) => {
-            Ok(answer.into_token(OPERATION, "no `access_token` with its lifetime", call)?)
-        }
+    match response {
+        Ok(JsonResponse::Success(token, _)) => Ok(token.into_token(OPERATION, call)?),
         Ok(JsonResponse::Failure(response)) if service.is_seen() => {
-            Err(refused_token(id, &response))
+            let is_of_identity = response.status == StatusCode::BAD_REQUEST
+                && !refuses_version(response.status, &response.body);
+            let refused = service.api.value(request, JsonResponse::Failure(response));
+            refused.map_err(|error| match error {
+                Error::Api(error) if is_of_identity => refused_identity(id, *error),
+                error => error.into(),
+            })
         }
-        // It may be the service after all, while it is updated.
+        // It may be the service after all, during an update.
         Ok(JsonResponse::Failure(response)) if response.class.is_transient() => {
             Err(SourceOutcome::Unreachable(service.foreign()))
         }
         Err(error) if service.is_seen() => Err(error.into()),
         Err(error @ Error::Transport(_)) => Err(service.absent(&error)),
-        Ok(JsonResponse::Failure(_)) | Err(_) => {
-            Err(SourceOutcome::NotConfigured(service.foreign()))
-        }
+        _ => Err(SourceOutcome::NotConfigured(service.foreign())),
     }
 }
 
-/// A machine without any identity responds with 400 to a request that names none, and then the next
-/// source is tried. Everything else is a failure of the configured source.
-fn refused_token(id: Option<&ManagedIdentityId>, response: &Response) -> SourceOutcome {
-    let error = refusal(OPERATION, API_VERSION, response);
-    let is_of_identity = response.status == StatusCode::BAD_REQUEST
-        && !refuses_version(response.status, &response.body);
+/// The result where no token is issued for this identity. A machine without any identity responds
+/// so to a request that names none, and then the next source is tried.
+fn refused_identity(id: Option<&ManagedIdentityId>, error: ApiError) -> SourceOutcome {
     let message = error.message().unwrap_or_default();
     let hint = match id {
-        _ if !is_of_identity => return Error::from(error).into(),
-        Some(id) => format!("assign the identity with {id} to this machine (in a scale set: to the set), or correct the id"),
+        Some(id) => format!(
+            "assign the identity with {id} to this machine (in a scale set: to the set), or correct the id"
+        ),
         None if message.contains("Multiple user assigned") => {
             "this machine has several user-assigned identities and no system-assigned one: choose one with `client_id=...`".to_owned()
         }
@@ -144,10 +255,50 @@ fn refused_token(id: Option<&ManagedIdentityId>, response: &Response) -> SourceO
     Error::from(error.with_hint(hint)).into()
 }
 
-fn is_recognised(answer: &Result<JsonResponse<TokenResponse>>) -> bool {
-    match answer {
-        Ok(JsonResponse::Success(..)) => true,
-        Ok(JsonResponse::Failure(response)) => is_service(response),
-        Err(_) => false,
+/// Whether the response is one of the instance metadata service: its name, the status for an update
+/// or for its rate limit, or an error in its documented form,
+/// `{"error": "invalid_request", "error_description": "..."}` or `error` alone.
+pub(crate) fn is_service(response: &Response) -> bool {
+    let server = response.headers.get(SERVER);
+    let has_error =
+        || decode_json::<Value>(&response.body).is_ok_and(|body| body["error"].is_string());
+    server.is_some_and(|server| server.as_bytes().starts_with(b"IMDS/"))
+        || matches!(
+            response.status,
+            StatusCode::GONE | StatusCode::TOO_MANY_REQUESTS
+        )
+        || refuses_version(response.status, &response.body)
+        || (!response.status.is_success() && has_error())
+}
+
+/// Whether the service refuses the api-version, which waiting doesn't change (`Invalid version
+/// requested`, `Bad request. api-version is invalid`).
+fn refuses_version(status: StatusCode, body: &[u8]) -> bool {
+    let text = || String::from_utf8_lossy(body).to_ascii_lowercase();
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND)
+        && ["version", "invalid"]
+            .iter()
+            .all(|word| text().contains(word))
+}
+
+/// Whether the service is being updated.
+pub(super) fn is_updating(status: StatusCode, body: &[u8]) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) && !refuses_version(status, body)
+}
+
+/// Adds what to do to an error of the service.
+pub(super) fn explain(error: ApiError, request: &Request, response: &Response) -> ApiError {
+    if is_updating(response.status, &response.body) {
+        let hint = "the metadata service is being updated: try again in a minute";
+        return error.with_hint(hint).transient();
     }
+    if !refuses_version(response.status, &response.body) {
+        return error;
+    }
+    let mut query = request.url().query_pairs();
+    let version = query.find_map(|(name, value)| (name == "api-version").then_some(value));
+    error.with_hint(format!(
+        "this metadata service does not know api-version {}: update it, or choose another source with `token_credentials` and name what `self` stands for",
+        version.unwrap_or_default()
+    ))
 }

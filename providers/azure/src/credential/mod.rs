@@ -1,38 +1,34 @@
 //! The identities that requests are sent as, and the order in which they are tried.
 //!
-//! A source is a variant of `Kind` and a function that requests its token, with what all of them
-//! read in `setup.rs`. Those that speak to Microsoft Entra ID go through `entra.rs`, which uses
-//! `azure_identity`; the others are own code, each file says why. The order is that of the Azure
-//! SDKs' default chain. The chain itself (a source that is configured and fails is the error; one
-//! that is absent gives its reason) and the token cache are shared with the other clouds.
+//! A source is a [`SourceKind`] and a function that requests its token. Those that use Microsoft
+//! Entra ID are in `entra.rs`, which uses `azure_identity`; the others are own code, each file says
+//! why. The order is that of the Azure SDKs' default chain. The chain itself (a source that is
+//! configured and fails is the error; one that is absent gives its reason) and the token cache are
+//! shared with the other clouds.
 
-mod arc;
 mod certificate;
 mod developer_tools;
 mod entra;
-mod environment;
 mod identity;
-mod imds;
+pub(crate) mod imds;
 mod managed_identity;
-pub(crate) mod metadata;
-mod setup;
-mod token_response;
+mod token;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{Chain, CredentialSource};
 use cloud_autojoin_core::error::SourceOutcome;
+use cloud_autojoin_core::http::Request;
 use cloud_autojoin_core::{Call, Context, Secret};
 use cloud_autojoin_provider_kit::auth::BearerAuthorizer;
+use url::Url;
 
 pub use cloud_autojoin_core::credential::AccessToken;
 
 pub use self::identity::{ChainOptions, Identity, ManagedIdentityId, SourceKind};
-pub(crate) use self::metadata::MetadataService;
+pub(crate) use self::imds::MetadataService;
 
-use self::entra::ClientAuth;
-use self::setup::Setup;
 use crate::cloud::Cloud;
 use crate::keys::PROVIDER_NAME;
 
@@ -44,116 +40,147 @@ pub(crate) fn authorizer(
     metadata: MetadataService,
     context: &Context,
 ) -> BearerAuthorizer {
-    let setup = |options| {
-        Arc::new(Setup {
-            options,
-            cloud: cloud.clone(),
-            metadata,
-            context: context.clone(),
-        })
-    };
-    let sources: Vec<Box<dyn CredentialSource>> = match identity {
-        Identity::Custom(source) => vec![Box::new(source)],
+    let (application, options) = match identity {
+        Identity::Custom(source) => return bearer(vec![Box::new(source)], cloud),
         Identity::ClientSecret {
             tenant_id,
             client_id,
             client_secret,
-        } => vec![Box::new(AzureSource {
-            kind: Kind::ClientSecret(tenant_id, client_id, client_secret),
-            setup: setup(ChainOptions::default()),
-        })],
-        Identity::Chain(options) => {
-            // An id that only managed identities have selects that source alone.
-            let kinds = match (&options.managed_identity, &options.sources) {
-                (Some(_), _) => vec![SourceKind::ManagedIdentity],
-                (None, Some(sources)) => sources.clone(),
-                (None, None) => SourceKind::CHAIN.to_vec(),
-            };
-            let setup = setup(options);
-            let last = kinds.len().saturating_sub(1);
-            let source = |(index, kind)| -> Box<dyn CredentialSource> {
-                Box::new(AzureSource {
-                    kind: Kind::Chain(kind, index < last),
-                    setup: Arc::clone(&setup),
-                })
-            };
-            kinds.into_iter().enumerate().map(source).collect()
-        }
+        } => (
+            Some((tenant_id, client_id, client_secret)),
+            ChainOptions::default(),
+        ),
+        Identity::Chain(options) => (None, options),
     };
+    let kinds = match &options.sources {
+        _ if application.is_some() => vec![SourceKind::Environment],
+        // An id that only managed identities have selects that source alone.
+        _ if options.managed_identity.is_some() => vec![SourceKind::ManagedIdentity],
+        Some(sources) => sources.clone(),
+        None => SourceKind::CHAIN.to_vec(),
+    };
+    let setup = Arc::new(Setup {
+        application,
+        options,
+        cloud: cloud.clone(),
+        metadata,
+        context: context.clone(),
+    });
+    let last = kinds.len().saturating_sub(1);
+    let source = |(index, kind)| -> Box<dyn CredentialSource> {
+        Box::new(AzureSource {
+            kind,
+            has_next: index < last,
+            setup: Arc::clone(&setup),
+        })
+    };
+    bearer(kinds.into_iter().enumerate().map(source).collect(), cloud)
+}
+
+fn bearer(sources: Vec<Box<dyn CredentialSource>>, cloud: &Cloud) -> BearerAuthorizer {
     let chain = Chain::new(PROVIDER_NAME, sources).with_hint(
         "give this machine a managed identity, or set `tenant_id`, `client_id` and `secret_access_key` (`ARM_TENANT_ID`, `ARM_CLIENT_ID`, `ARM_CLIENT_SECRET`), or sign in with `az login`",
     );
     BearerAuthorizer::new(PROVIDER_NAME, chain, cloud.scope())
 }
 
+/// What all sources read.
+#[derive(Debug)]
+struct Setup {
+    /// The application of the join string: tenant, client id, client secret.
+    application: Option<(String, String, Secret)>,
+    options: ChainOptions,
+    cloud: Cloud,
+    metadata: MetadataService,
+    context: Context,
+}
+
+impl Setup {
+    /// A variable that is set and not empty.
+    fn variable(&self, name: &str) -> Option<String> {
+        self.context.env().filled(name)
+    }
+
+    /// The client id of the workload identity or the managed identity.
+    fn client_id(&self) -> Option<String> {
+        let given = self.options.client_id.clone();
+        given.or_else(|| self.variable("AZURE_CLIENT_ID"))
+    }
+
+    /// The managed identity that is chosen; none: the system-assigned one.
+    fn managed_identity(&self) -> Option<ManagedIdentityId> {
+        let given = self.options.managed_identity.clone();
+        given.or_else(|| self.client_id().map(ManagedIdentityId::ClientId))
+    }
+
+    /// A request for a token of the managed identity, in the form of the metadata service, App
+    /// Service and Azure Arc.
+    fn token_request(
+        &self,
+        operation: &str,
+        mut url: Url,
+        api_version: &str,
+        id_names: [&'static str; 3],
+    ) -> Request {
+        let id = self.managed_identity();
+        url.query_pairs_mut()
+            .append_pair("api-version", api_version)
+            .append_pair("resource", &self.cloud.audience)
+            .extend_pairs(id.as_ref().map(|id| id.parameter(id_names)));
+        Request::get(operation, url)
+    }
+}
+
 /// One source of Azure.
 #[derive(Debug)]
 struct AzureSource {
-    kind: Kind,
+    kind: SourceKind,
+    /// Whether another source follows.
+    has_next: bool,
     setup: Arc<Setup>,
-}
-
-#[derive(Debug)]
-enum Kind {
-    /// An application of the join string: tenant, client id, client secret.
-    ClientSecret(String, String, Secret),
-    /// A source of the chain, and whether another one follows.
-    Chain(SourceKind, bool),
 }
 
 #[async_trait]
 impl CredentialSource for AzureSource {
     fn name(&self) -> &'static str {
         match self.kind {
-            Kind::ClientSecret(..) => "client secret",
-            Kind::Chain(SourceKind::Environment, _) => "environment",
-            Kind::Chain(SourceKind::WorkloadIdentity, _) => "workload identity",
-            Kind::Chain(SourceKind::ManagedIdentity, _) => "managed identity",
-            Kind::Chain(SourceKind::AzureCli, _) => "Azure CLI",
-            Kind::Chain(SourceKind::AzureDeveloperCli, _) => "Azure Developer CLI",
+            SourceKind::Environment if self.setup.application.is_some() => "client secret",
+            SourceKind::Environment => "environment",
+            SourceKind::WorkloadIdentity => "workload identity",
+            SourceKind::ManagedIdentity => "managed identity",
+            SourceKind::AzureCli => "Azure CLI",
+            SourceKind::AzureDeveloperCli => "Azure Developer CLI",
         }
     }
 
     fn identity(&self) -> String {
         let (setup, name) = (&self.setup, self.name());
-        let application = |id| Some(format!("application `{id}`"));
-        let of = match &self.kind {
-            Kind::ClientSecret(_, client_id, _) => application(client_id.clone()),
-            Kind::Chain(SourceKind::Environment, _) => {
-                setup.variable("AZURE_CLIENT_ID").and_then(application)
+        let id = match self.kind {
+            SourceKind::Environment => {
+                let application = setup.application.as_ref().map(|(_, id, _)| id.clone());
+                let id = application.or_else(|| setup.variable("AZURE_CLIENT_ID"));
+                id.map(|id| format!("application `{id}`"))
             }
-            Kind::Chain(SourceKind::WorkloadIdentity, _) => {
-                setup.client_id().map(|id| format!("client id `{id}`"))
+            SourceKind::WorkloadIdentity => setup.client_id().map(|id| format!("client id `{id}`")),
+            SourceKind::ManagedIdentity => {
+                let id = setup.managed_identity();
+                Some(id.map_or_else(|| "this machine".to_owned(), |id| id.to_string()))
             }
-            Kind::Chain(SourceKind::ManagedIdentity, _) => {
-                let id = setup.managed_identity().map(|id| id.to_string());
-                id.or_else(|| Some("this machine".to_owned()))
-            }
-            Kind::Chain(SourceKind::AzureCli | SourceKind::AzureDeveloperCli, _) => None,
+            SourceKind::AzureCli | SourceKind::AzureDeveloperCli => None,
         };
-        of.map_or_else(|| name.to_owned(), |of| format!("{name} of {of}"))
+        id.map_or_else(|| name.to_owned(), |id| format!("{name} of {id}"))
     }
 
     async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
-        let setup = &self.setup;
-        match &self.kind {
-            Kind::ClientSecret(tenant_id, client_id, secret) => {
-                let auth = ClientAuth::Secret(secret.clone());
-                entra::sign_in(setup, tenant_id, client_id, auth, scope, call).await
+        let setup = &*self.setup;
+        match self.kind {
+            SourceKind::Environment => entra::application(setup, scope, call).await,
+            SourceKind::WorkloadIdentity => entra::workload_identity(setup, scope, call).await,
+            SourceKind::ManagedIdentity => {
+                managed_identity::token(setup, self.has_next, call).await
             }
-            Kind::Chain(SourceKind::Environment, _) => {
-                environment::application(setup, scope, call).await
-            }
-            Kind::Chain(SourceKind::WorkloadIdentity, _) => {
-                environment::workload_identity(setup, scope, call).await
-            }
-            Kind::Chain(SourceKind::ManagedIdentity, has_next) => {
-                managed_identity::token(setup, *has_next, call).await
-            }
-            Kind::Chain(SourceKind::AzureCli, _) => developer_tools::az(setup, call).await,
-            Kind::Chain(SourceKind::AzureDeveloperCli, _) => {
-                developer_tools::azd(setup, scope, call).await
-            }
+            SourceKind::AzureCli => developer_tools::az(setup, call).await,
+            SourceKind::AzureDeveloperCli => developer_tools::azd(setup, scope, call).await,
         }
     }
 }

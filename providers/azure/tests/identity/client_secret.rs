@@ -189,7 +189,7 @@ async fn an_answer_without_a_token_is_an_error() {
             lines(&error),
             [
                 "the credential `client secret` failed",
-                "cannot sign in as application `app`: the response isn't as documented (no `access_token` with `expires_in`)",
+                "cannot sign in as application `app`: the response isn't as documented (no access token with its lifetime)",
             ]
         );
         assert!(!format!("{error:?}").contains("canary-token"));

@@ -102,14 +102,14 @@ async fn nobody_signed_in_or_no_such_program_is_passed_over() {
         (
             AZ,
             fails("WARNING: noise\nERROR: Please run 'az login' to setup account.\n"),
-            "no credential found: Azure CLI: nobody is signed in: run `az login` (`az account get-access-token` failed with status 1: Please run 'az login' to setup account.)",
+            "no credential found: Azure CLI: no user is signed in: run `az login` (`az account get-access-token` failed with status 1: Please run 'az login' to setup account.)",
         ),
         (
             AZD,
             fails(
                 r#"{"type":"consoleMessage","timestamp":"2024-01-01T00:00:00Z","data":{"message":"\nERROR: not logged in, run `azd auth login` to login\n"}}"#,
             ),
-            "no credential found: Azure Developer CLI: nobody is signed in: run `azd auth login` (`azd auth token` failed with status 1: not logged in, run `azd auth login` to login)",
+            "no credential found: Azure Developer CLI: no user is signed in: run `azd auth login` (`azd auth token` failed with status 1: not logged in, run `azd auth login` to login)",
         ),
     ];
     for (keys, commands, message) in table {
@@ -131,11 +131,11 @@ async fn a_command_line_that_fails_hangs_or_babbles_is_the_error_and_its_output_
         ),
         (
             prints("az", r#"{"accessToken":"canary","#),
-            "cannot read what `az` prints: the response isn't as documented (no token with its end)",
+            "`az account get-access-token` didn't print the JSON of a credential",
         ),
         (
             prints("az", r#"{"accessToken":["canary"]}"#),
-            "cannot read what `az` prints: the response isn't as documented (no token with its end)",
+            "`az account get-access-token` didn't print the JSON of a credential",
         ),
     ];
     for (commands, message) in table {

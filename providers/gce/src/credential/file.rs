@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cloud_autojoin_core::Secret;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// What a credentials file holds, by its `type`.
@@ -30,7 +30,6 @@ const KINDS: [&str; 5] = [
 #[derive(Deserialize)]
 pub(super) struct ServiceAccount {
     pub(super) client_email: String,
-    #[serde(deserialize_with = "secret")]
     pub(super) private_key: Secret,
     pub(super) private_key_id: Option<String>,
     #[serde(default = "google_token_uri")]
@@ -41,7 +40,6 @@ pub(super) struct ServiceAccount {
 #[derive(Deserialize)]
 pub(super) struct Client {
     pub(super) client_id: String,
-    #[serde(deserialize_with = "secret")]
     pub(super) client_secret: Secret,
 }
 
@@ -50,7 +48,6 @@ pub(super) struct Client {
 pub(super) struct User {
     #[serde(flatten)]
     pub(super) client: Client,
-    #[serde(deserialize_with = "secret")]
     refresh_token: Secret,
     #[serde(default = "google_token_uri", alias = "token_url")]
     pub(super) token_uri: String,
@@ -181,10 +178,6 @@ impl CredentialSource {
         }
         Ok(Secret::new(token))
     }
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
-    String::deserialize(deserializer).map(Secret::new)
 }
 
 fn google_token_uri() -> String {
