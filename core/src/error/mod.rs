@@ -101,6 +101,18 @@ impl Error {
         text
     }
 
+    /// The same error with another hint, unless its hint is of a list of problems or of an answer.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        match self {
+            Self::Credential(error) => error.with_hint(hint).into(),
+            Self::Transport(error) => error.with_hint(hint).into(),
+            Self::Api(error) => error.with_hint(hint).into(),
+            Self::Decode(error) => error.with_hint(hint).into(),
+            Self::Config(_) | Self::NothingMatched(_) => self,
+        }
+    }
+
     /// What to do next, in one sentence without a full stop; printed on a separate `hint:` line.
     pub fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
@@ -136,6 +148,15 @@ from_payload! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hint_is_replaced_where_there_is_one_alone() {
+        let refused = Error::from(ApiError::new("example", "list servers", 403));
+        assert_eq!(refused.with_hint("ask").hint().as_deref(), Some("ask"));
+        let problem = ConfigProblem::of_key("tag", "`tag` is missing").with_hint("add `tag=...`");
+        let invalid = Error::from(ConfigError::new(None, problem)).with_hint("ask");
+        assert_eq!(invalid.hint().as_deref(), Some("add `tag=...`"));
+    }
 
     #[test]
     fn an_error_is_two_words() {

@@ -13,6 +13,8 @@ use cloud_autojoin_core::{Discovery, Exclusion, Finding, Node};
 pub struct TagFilter {
     conditions: Vec<(String, String)>,
     comparison: Comparison,
+    /// The key that holds the value of the first condition, if that isn't `tag.NAME`.
+    value_key: Option<&'static str>,
 }
 
 /// How tags are compared.
@@ -39,7 +41,7 @@ impl TagFilter {
             .map(|(name, value)| (name.into(), value.into()));
         Self {
             conditions: conditions.collect(),
-            comparison: Comparison::Exact,
+            ..Self::default()
         }
     }
 
@@ -66,6 +68,14 @@ impl TagFilter {
         self
     }
 
+    /// The same filter, whose first value is that of `key`; those of the others, and by default of
+    /// the first, are keys of the family `tag.`.
+    #[must_use]
+    pub fn with_value_key(mut self, key: Option<&'static str>) -> Self {
+        self.value_key = key;
+        self
+    }
+
     /// The tag of the keys `key` and `value`, then the members of `family`; at least one of them is
     /// required.
     pub fn from_options(
@@ -86,7 +96,15 @@ impl TagFilter {
             (None, None) if tags.is_empty() => options.add_missing(key, None),
             (None, None) => {}
         }
-        Self::new(tags)
+        Self::new(tags).with_value_key(options.is_given(key).then_some(value.name))
+    }
+
+    /// The tags with the value `self`, which stands for that of this machine; the values are to be
+    /// replaced.
+    pub fn own_values(&mut self) -> impl Iterator<Item = (&str, &mut String)> {
+        let tags = self.conditions.iter_mut();
+        tags.filter(|(_, value)| value == "self")
+            .map(|(name, value)| (&**name, value))
     }
 
     /// The tags, in the order given.
@@ -135,30 +153,18 @@ impl TagFilter {
 
 impl TagFilter {
     /// Adds `nodes` to an answer; where none of them matches, also what was probably meant.
-    /// `value` is the key of the join string that holds the value of the first tag; the others are
-    /// keys of the family `tag.`.
-    pub fn record(
-        &self,
-        discovery: &mut Discovery,
-        nodes: impl IntoIterator<Item = Node>,
-        value: &KeySpec,
-    ) {
+    pub fn record(&self, discovery: &mut Discovery, nodes: impl IntoIterator<Item = Node>) {
         let mut misses = TagNearMisses::default();
         for node in nodes {
-            if !node.is_match() {
-                misses.observe(self, &node.tags);
-            }
-            discovery.record(node);
+            misses.record(self, discovery, node);
         }
-        let key_of = |tag: &str| match self.conditions.first() {
-            Some((first, _)) if first == tag => value.name.to_owned(),
-            _ => format!("tag.{tag}"),
-        };
-        if discovery.matched() == 0
-            && let Some(finding) = misses.finding(key_of)
-        {
-            discovery.add_finding(finding);
-        }
+        misses.conclude(self, discovery);
+    }
+
+    /// The key of the join string that holds the value of `tag`.
+    fn key_of(&self, tag: &str) -> String {
+        let value_key = self.value_key.filter(|_| self.first_name() == tag);
+        value_key.map_or_else(|| format!("tag.{tag}"), str::to_owned)
     }
 }
 
@@ -217,6 +223,23 @@ pub struct TagNearMisses {
 }
 
 impl TagNearMisses {
+    /// Adds a node to an answer, page by page. [`TagFilter::record`] does so for a whole list.
+    pub fn record(&mut self, filter: &TagFilter, discovery: &mut Discovery, node: Node) {
+        if !node.is_match() {
+            self.observe(filter, &node.tags);
+        }
+        discovery.record(node);
+    }
+
+    /// Adds what was probably meant, where nothing matched.
+    pub fn conclude(&self, filter: &TagFilter, discovery: &mut Discovery) {
+        if discovery.matched() == 0
+            && let Some(finding) = self.finding(|tag| filter.key_of(tag))
+        {
+            discovery.add_finding(finding);
+        }
+    }
+
     /// Looks for near misses of `filter` in the tags of one instance.
     pub fn observe(&mut self, filter: &TagFilter, tags: &[(String, String)]) {
         const MAX: usize = 100;
@@ -262,6 +285,8 @@ fn folded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use cloud_autojoin_core::Detail;
 
     use super::*;
 
@@ -361,6 +386,30 @@ mod tests {
             "2 instances have the tag `role` = `servers`"
         );
         assert_eq!(finding.hint.as_deref(), Some("set `tag.role=servers`"));
+    }
+
+    #[test]
+    fn the_first_tag_may_have_a_key_of_its_own_for_its_value() {
+        let suggested = |filter: TagFilter| {
+            let mut discovery = Discovery::new("example", "servers", Detail::Addresses);
+            let mut node = Node::new("server", "1", "web");
+            node.tags = tags(&[("role", "Server")]);
+            filter.record(&mut discovery, [node]);
+            discovery.hint().unwrap().to_owned()
+        };
+        let filter = TagFilter::new([("role", "server")]);
+        assert_eq!(suggested(filter.clone()), "set `tag.role=Server`");
+        let pair = filter.with_value_key(Some("tag_value"));
+        assert_eq!(suggested(pair), "set `tag_value=Server`");
+    }
+
+    #[test]
+    fn the_value_self_can_be_replaced() {
+        let mut filter = TagFilter::new([("role", "self"), ("dc", "1")]);
+        for (name, value) in filter.own_values() {
+            *value = format!("own {name}");
+        }
+        assert_eq!(filter.to_string(), "tag `role` = `own role` and `dc` = `1`");
     }
 
     #[test]

@@ -124,7 +124,7 @@ fn tags(options: &mut Options<'_>, is_required: bool) -> TagFilter {
         None if tags.is_empty() && is_required => options.add_missing(&TAG_KEY, None),
         None => {}
     }
-    TagFilter::new(tags)
+    TagFilter::new(tags).with_value_key(options.is_given(&TAG_KEY).then_some(TAG_VALUE.name))
 }
 
 #[async_trait]
@@ -149,7 +149,7 @@ impl Provider for Aws {
         let lists = try_join_all(regions.map(|region| self.list(region, wanted, call))).await?;
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
         let nodes = lists.into_iter().flatten();
-        selection.tags.record(&mut discovery, nodes, &TAG_VALUE);
+        selection.tags.record(&mut discovery, nodes);
         if discovery.examined() == 0 {
             let (nothing, hint) = match target {
                 Target::Instances { .. } => (
@@ -192,13 +192,11 @@ impl Aws {
         selection.places = Places::new("region", regions);
         match target {
             Target::Instances { .. } => {
-                let mut tags = selection.tags.conditions().to_vec();
-                for (name, value) in tags.iter_mut().filter(|(_, value)| value == SELF) {
+                for (name, value) in selection.tags.own_values() {
                     let own = self.config.own_tag(name, call).await?;
                     let own = own.replace('\\', r"\\");
                     *value = own.replace('*', r"\*").replace('?', r"\?");
                 }
-                selection.tags = TagFilter::new(tags).with_wildcards();
             }
             Target::Tasks(Tasks { clusters, families }) => {
                 let own = |name: &&mut String| name.as_str() == SELF;

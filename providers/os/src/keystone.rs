@@ -224,15 +224,8 @@ impl Keystone {
         let request = client
             .get(OPERATION, &["openstack", "latest", "meta_data.json"], &[])
             .retry(RetryPolicy::default().without_connect_retries());
-        client
-            .json(request, call)
-            .await
-            .map_err(|error| match error {
-                Error::Transport(error) => error.with_hint(ADVICE).into(),
-                Error::Api(error) => error.with_hint(ADVICE).into(),
-                Error::Decode(error) => error.with_hint(ADVICE).into(),
-                other => other,
-            })
+        let own = client.json(request, call).await;
+        own.map_err(|error| error.with_hint(ADVICE))
     }
 }
 

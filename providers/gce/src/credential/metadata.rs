@@ -84,9 +84,7 @@ impl MetadataServer {
         };
         read.await.map_err(|error| match error {
             Error::Transport(error) => error.of_provider(NAME).with_hint(advice).into(),
-            Error::Api(error) => error.with_hint(advice).into(),
-            Error::Decode(error) => error.with_hint(advice).into(),
-            other => other,
+            other => other.with_hint(advice),
         })
     }
 
