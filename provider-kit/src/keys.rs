@@ -61,6 +61,12 @@ pub const METADATA_ENDPOINT: KeySpec = KeySpec::new(
 )
 .values(Values::Url);
 
+/// `ca_file`: a PEM file with the certificate authorities of the server.
+pub const CA_FILE: KeySpec = KeySpec::new(
+    "ca_file",
+    "the path of a PEM file with the certificate authorities to trust; the system's by default",
+);
+
 /// The endpoint that `spec` gives, as a URL or as `host:port`, which is of `scheme`. If secrets are
 /// sent to it, it must be https or on this machine.
 pub fn endpoint_or_host(

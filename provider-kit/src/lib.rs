@@ -36,6 +36,7 @@ pub mod keys;
 pub mod select;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tls;
 #[cfg(feature = "yaml")]
 pub mod yaml;
 

@@ -1,16 +1,17 @@
 //! From options to the list of pods, or of a service's endpoint slices, page by page.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::TokenCache;
-use cloud_autojoin_core::http::{HttpClient, ResponseClass};
+use cloud_autojoin_core::http::ResponseClass;
 use cloud_autojoin_core::{
     Call, ConfigProblem, ConfigString, Context, Discovery, Error, Finding, Node, Provider, Result,
     TransportFailure,
 };
 use cloud_autojoin_provider_kit::go_discover::{When, differences};
+use cloud_autojoin_provider_kit::tls::TlsClient;
 use cloud_autojoin_provider_kit::{AddressType, ApiClient, KeySpec, Options};
 use serde::de::DeserializeOwned;
 
@@ -21,7 +22,7 @@ use crate::keys::{
     NAMESPACE, PORT, READY, SELF, SERVICE, TOKEN,
 };
 use crate::select::{Conditions, NOT_READY};
-use crate::source::{Connection, Sources, Tls};
+use crate::source::{Connection, Sources};
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "k8s";
@@ -40,7 +41,7 @@ pub struct Kubernetes {
     conditions: Conditions,
     exec: Arc<TokenCache<ExecCredential>>,
     /// The client of the last discovery, for as long as its TLS settings stay.
-    client: Mutex<Option<(Tls, HttpClient)>>,
+    client: TlsClient,
 }
 
 /// Builds the provider from its options. Sends nothing and reads no file.
@@ -70,7 +71,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
             address_type: options.word(&ADDRESS_TYPE, AddressType::from_word),
         },
         exec: Arc::default(),
-        client: Mutex::default(),
+        client: TlsClient::default(),
     };
     for (key, other) in [
         (&LABEL_SELECTOR, &SERVICE),
@@ -143,7 +144,7 @@ impl Provider for Kubernetes {
             conditions.namespace = own.unwrap_or_else(|| "default".to_owned());
         }
         let client = ApiClient::new(&self.context, &KubernetesApi, connection.server.clone())
-            .with_http(self.http(&connection.tls)?)
+            .with_http(self.client.get(self.context.http(), &connection.tls)?)
             .with_authorizer(Arc::new(authorizer));
         let discovery = match self.list(&client, &conditions, call).await {
             // The snapshot that the pages belong to was compacted away: a new list has a new one.
@@ -160,25 +161,6 @@ impl Provider for Kubernetes {
 }
 
 impl Kubernetes {
-    /// A client with these TLS settings.
-    fn http(&self, tls: &Tls) -> Result<HttpClient> {
-        if *tls == Tls::default() {
-            return Ok(self.context.http().clone());
-        }
-        let mut held = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, http)) = held.as_ref().filter(|(of, _)| of == tls) {
-            return Ok(http.clone());
-        }
-        let http = self.context.http_with(|settings| {
-            settings.certificate_authorities = tls.authority.clone().into_iter().collect();
-            settings.client_identity = tls.client_identity.clone();
-            settings.server_name = tls.server_name.clone();
-            settings.insecure_skip_verify = tls.insecure;
-        })?;
-        *held = Some((tls.clone(), http.clone()));
-        Ok(http)
-    }
-
     async fn list(
         &self,
         client: &ApiClient,
@@ -274,14 +256,10 @@ fn add_findings(discovery: &mut Discovery, namespace: &str, connection: &Connect
         let finding = Finding::new("what matches isn't ready").with_hint(hint);
         discovery.add_finding(finding.with_change(READY.name, Some("false")));
     }
-    if connection.tls.insecure {
-        let server = &connection.server;
-        let finding = Finding::new(format!(
-            "the certificate of {server} isn't verified (`insecure-skip-tls-verify`)"
-        ));
-        let hint = "set `certificate-authority` in the kubeconfig";
-        discovery.add_finding(finding.with_hint(hint));
-    }
+    let server = connection.server.as_str();
+    let hint = "set `certificate-authority` in the kubeconfig";
+    let tls = &connection.tls;
+    tls.warn(discovery, server, "insecure-skip-tls-verify", hint);
 }
 
 /// What go-discover does differently with the same string.

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use cloud_autojoin_core::config::Value;
 use cloud_autojoin_core::error::SourceReport;
 use cloud_autojoin_core::{CredentialError, Env, Secret};
+use cloud_autojoin_provider_kit::tls::Tls;
 use serde_json::json;
 use url::Url;
 
@@ -28,17 +29,6 @@ pub(crate) struct Connection {
     pub(crate) namespace: Option<String>,
     pub(crate) tls: Tls,
     pub(crate) login: Login,
-}
-
-/// What TLS needs to know.
-#[derive(Default, Clone, PartialEq)]
-pub(crate) struct Tls {
-    /// The CA in PEM; the system's if there is none.
-    pub(crate) authority: Option<Vec<u8>>,
-    /// Certificate and key in PEM.
-    pub(crate) client_identity: Option<Secret>,
-    pub(crate) server_name: Option<String>,
-    pub(crate) insecure: bool,
 }
 
 /// How requests are authorised.
@@ -185,7 +175,7 @@ impl Sources {
             format!("{error}; does the pod set `automountServiceAccountToken: false`?")
         })?;
         let tls = Tls {
-            authority: Some(read(&file("ca.crt")).await?.into_bytes()),
+            authority: Some(read(&file("ca.crt")).await?),
             ..Tls::default()
         };
         let namespace = read(&file("namespace"))
@@ -238,14 +228,8 @@ async fn connection(config: &Kubeconfig, name: &str, shown: &str) -> Result<Conn
     let server = Value::from_key(&ENDPOINT, "server", &server)
         .endpoint()
         .map_err(|_| "the cluster's `server` isn't an https URL")?;
-    let client_identity = match (
-        user.pem("client-certificate").await?,
-        user.pem("client-key").await?,
-    ) {
-        (Some(certificate), Some(key)) => Some(Secret::new(format!("{certificate}\n{key}\n"))),
-        (None, None) => None,
-        _ => return Err("a client certificate and its key need each other".to_owned()),
-    };
+    let certificate = user.pem("client-certificate").await?;
+    let client_identity = Tls::client_identity(certificate, user.pem("client-key").await?)?;
     let authority = cluster.pem("certificate-authority").await?;
     let (server_name, insecure) = (
         cluster.text("tls-server-name")?.map(str::to_owned),
@@ -266,7 +250,7 @@ async fn connection(config: &Kubeconfig, name: &str, shown: &str) -> Result<Conn
         _ => Login::Nothing,
     };
     let tls = Tls {
-        authority: authority.map(String::into_bytes),
+        authority,
         client_identity,
         server_name,
         insecure,

@@ -94,7 +94,7 @@ async fn files_are_relative_to_the_kubeconfig_and_data_are_base64() {
         (files.server.as_str(), files.namespace.as_deref()),
         ("https://10.0.0.1:6443/", None)
     );
-    assert_eq!(files.tls.authority.as_deref(), Some(CERTIFICATE.as_bytes()));
+    assert_eq!(files.tls.authority.as_deref(), Some(CERTIFICATE));
     assert_eq!(
         files.tls.client_identity.as_ref().map(Secret::expose),
         Some("certificate\nkey\n")
@@ -113,7 +113,7 @@ async fn files_are_relative_to_the_kubeconfig_and_data_are_base64() {
         ),
         ("https://k8s.example/", Some("consul"), true)
     );
-    assert_eq!(data.tls.authority.as_deref(), Some(CERTIFICATE.as_bytes()));
+    assert_eq!(data.tls.authority.as_deref(), Some(CERTIFICATE));
     assert!(matches!(&data.login, Login::TokenFile(path) if path == Path::new("/run/token")));
     let exec = home.context("exec").await.unwrap();
     assert!(

@@ -8,13 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{AccessToken, CredentialSource};
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
 use cloud_autojoin_core::http::{HttpClient, Request, RetryPolicy};
 use cloud_autojoin_core::{
     Call, ConfigError, ConfigProblem, Context, DecodeError, Error, Result, Secret, TransportError,
     TransportFailure,
 };
 use cloud_autojoin_provider_kit::ApiClient;
+use cloud_autojoin_provider_kit::tls::{PemFile, Tls, TlsClient, TlsFiles};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
 use url::Url;
@@ -30,12 +30,14 @@ pub(crate) struct Keystone {
     given: Settings,
     cloud: Option<String>,
     metadata: Url,
+    client: TlsClient,
     session: Mutex<Option<Arc<Session>>>,
 }
 
 /// What holds for the requests that follow a token.
 pub(crate) struct Session {
     pub(crate) http: HttpClient,
+    pub(crate) tls: Tls,
     pub(crate) project: String,
     settings: Settings,
     catalog: Vec<Service>,
@@ -122,6 +124,7 @@ impl Keystone {
             given,
             cloud,
             metadata,
+            client: TlsClient::default(),
             session: Mutex::default(),
         })
     }
@@ -143,10 +146,8 @@ impl Keystone {
                 .map_err(|reason| unusable(ConfigProblem::of_key(CLOUD.name, reason)))?;
         }
         let known = self.session();
-        let http = match &known {
-            Some(session) => session.http.clone(),
-            None => self.http_client(&settings).await?,
-        };
+        let tls = self.tls(&settings).await?;
+        let http = self.client.get(self.context.http(), &tls)?;
         if settings.needs_project() {
             settings.set_project(match &known {
                 Some(session) => session.project.clone(),
@@ -176,6 +177,7 @@ impl Keystone {
             .unwrap_or_default();
         let session = Session {
             http,
+            tls,
             project,
             settings,
             catalog: response.token.catalog,
@@ -184,36 +186,17 @@ impl Keystone {
         Ok(AccessToken::new(Secret::new(token), expires_at))
     }
 
-    /// The context's client, unless the cloud has its own authorities or none to be verified.
-    async fn http_client(&self, settings: &Settings) -> Result<HttpClient> {
-        let insecure = settings
-            .get(&INSECURE)
-            .is_some_and(|text| matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True"));
-        let mut authorities = Vec::new();
-        if let Some(path) = settings.get(&CACERT) {
-            let pem = read_text(path, MAX_SECRET_FILE).await;
-            authorities.push(
-                pem.map_err(|error| {
-                    unusable(ConfigProblem::of_key(
-                        CACERT.name,
-                        format!("cannot read `{path}`: {error}"),
-                    ))
-                })?
-                .into_bytes(),
-            );
-        }
-        if insecure {
-            tracing::warn!(
-                "`insecure` is set: certificates of the cloud aren't verified, and anyone on the network path can read the credentials"
-            );
-        }
-        if !insecure && authorities.is_empty() {
-            return Ok(self.context.http().clone());
-        }
-        self.context.http_with(|http| {
-            http.insecure_skip_verify = insecure;
-            http.certificate_authorities.extend(authorities);
-        })
+    /// How the cloud's certificates are verified.
+    async fn tls(&self, settings: &Settings) -> Result<Tls> {
+        let insecure = settings.get(&INSECURE);
+        let authority = settings.get(&CACERT);
+        let files = TlsFiles {
+            authority: authority.map(|path| PemFile::new(CACERT.name, path)),
+            insecure: insecure
+                .is_some_and(|text| matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True")),
+            ..TlsFiles::default()
+        };
+        files.read(NAME).await
     }
 
     /// What the metadata service says of this server.

@@ -132,6 +132,10 @@ impl Provider for OpenStack {
         if let Some(identity) = self.authorizer.identity() {
             discovery.set_identity(identity);
         }
+        let hint = "set `cacert` to the certificate authorities of the cloud";
+        session
+            .tls
+            .warn(&mut discovery, "the cloud", INSECURE.name, hint);
         let regions = session.regions();
         let endpoints = match &self.endpoint {
             Some(endpoint) => vec![(regions.join(","), endpoint.clone())],

@@ -371,6 +371,33 @@ async fn a_refused_password_is_explained() {
     assert_eq!(server.received_requests().await.unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn certificates_are_those_of_a_file_or_any_with_a_warning() {
+    let server = start().await;
+    let join = format!("tag.role=Server auth_url=SERVER {USER} project_id=P");
+    let found = async |options: &str| {
+        discover_with(
+            &server,
+            &format!("{join} {options}"),
+            &[],
+            Detail::Addresses,
+        )
+        .await
+    };
+    let unverified = found("insecure=true").await.unwrap();
+    let warning = &unverified.findings()[0].message;
+    assert_eq!(
+        warning,
+        "the certificate of the cloud isn't verified (`insecure`)"
+    );
+    assert!(found("insecure=0").await.unwrap().findings().is_empty());
+    let text = reason(&found("cacert=/nowhere/ca.pem").await.unwrap_err());
+    assert!(
+        text.contains("cannot read `/nowhere/ca.pem` (`cacert`)"),
+        "{text}"
+    );
+}
+
 fn problems(join: &str) -> Vec<String> {
     let context = Context::builder().env(Env::empty()).build().unwrap();
     let Err(Error::Config(error)) = SPEC.build(
