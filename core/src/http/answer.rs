@@ -70,8 +70,12 @@ pub(super) fn judge<T>(
     }
 }
 
-/// Decodes JSON within the limits.
-pub(super) fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyError> {
+/// Decodes the JSON of a response within the limits. The error shows no values.
+///
+/// # Errors
+///
+/// The body is truncated, not what `T` expects, or has too many values.
+pub fn decode_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyError> {
     if has_too_many_values(body) {
         return Err(BodyError::TooManyValues);
     }
@@ -106,7 +110,7 @@ mod tests {
     fn judged(status: u16, body: &str) -> DecodeAttempt<Option<Result<Vec<u8>, BoxError>>> {
         judge(
             &RawResponse::new(StatusCode::from_u16(status).unwrap(), body.to_owned()),
-            decode_json,
+            decode_body,
         )
     }
 

@@ -9,7 +9,7 @@ use http::header::LOCATION;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::answer::{BodyError, DecodeAttempt, JsonResponse, decode_json, judge};
+use super::answer::{BodyError, DecodeAttempt, JsonResponse, decode_body, judge};
 use super::reqwest_transport::ReqwestTransport;
 use super::transport::{RawResponse, Transport, TransportCause};
 use super::{
@@ -111,7 +111,7 @@ impl HttpClient {
         request: &Request,
         call: &Call,
     ) -> Result<JsonResponse<T>> {
-        self.decode(provider, request, call, decode_json).await
+        self.decode(provider, request, call, decode_body).await
     }
 
     /// Sends `request` like [`HttpClient::json`] and decodes a successful response by `decode`.

@@ -31,7 +31,7 @@ mod system_roots;
 mod tls_config;
 mod transport;
 
-pub use answer::{BodyError, BoxError, JsonResponse};
+pub use answer::{BodyError, BoxError, JsonResponse, decode_body};
 pub use authorize::Authorizer;
 pub use backoff::Backoff;
 pub use classify::{ByStatus, ResponseClass, ResponseClassifier};

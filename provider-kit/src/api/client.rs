@@ -86,6 +86,11 @@ impl ApiClient {
         }
     }
 
+    /// The provider's name, for errors.
+    pub(super) fn provider(&self) -> &'static str {
+        self.api.provider()
+    }
+
     /// The API's base URL.
     pub fn endpoint(&self) -> &Url {
         &self.endpoint
@@ -199,7 +204,11 @@ impl ApiClient {
     /// As [`ApiClient::json`], except for decoding.
     pub async fn send(&self, request: Request, call: &Call) -> Result<Response> {
         let request = self.prepare(request);
-        let response = self.http.send(&request, call).await?;
+        let response = self.http.send(&request, call).await;
+        let response = response.map_err(|error| match error {
+            Error::Transport(error) => error.of_provider(self.provider()).into(),
+            other => other,
+        })?;
         if response.class == ResponseClass::Success {
             Ok(response)
         } else {

@@ -1,12 +1,13 @@
 //! One cloud's HTTP API: requests, pages, errors.
 //!
-//! `client.rs` sends and decodes, `pages.rs` follows a list to its end, `error_body.rs` reads error
-//! bodies, `class.rs` classifies their codes, `rate_limit.rs` reads the wait that a throttling
-//! response requests.
+//! `client.rs` sends and decodes, `pages.rs` follows a list to its end (`page_token.rs` finds the
+//! next page early), `error_body.rs` reads error bodies, `class.rs` classifies their codes,
+//! `rate_limit.rs` reads the wait that a throttling response requests.
 
 mod class;
 mod client;
 mod error_body;
+mod page_token;
 mod pages;
 mod rate_limit;
 #[cfg(feature = "xml")]

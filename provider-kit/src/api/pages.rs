@@ -1,14 +1,24 @@
 //! A list that comes in pages: by next link, page token, page number or marker.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
-use cloud_autojoin_core::http::{NextLink, PageLimits, Request, origin_of};
-use cloud_autojoin_core::{Call, Result, TransportError, TransportFailure};
+use cloud_autojoin_core::http::{
+    BodyError, NextLink, PageLimits, Request, Response, decode_body, origin_of,
+};
+use cloud_autojoin_core::{Call, DecodeError, Result, TransportError, TransportFailure};
+use futures::future::{BoxFuture, FutureExt};
+use futures::poll;
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
+use url::Url;
 
-use super::ApiClient;
+use super::{ApiClient, page_token};
+
+/// How often the runtime gets a turn to send the request for the next page before the current one
+/// is decoded: the pool, the connection and, for HTTP/2, its streams are tasks of their own.
+const TURNS: usize = 8;
 
 /// The pages of one list, requested one after the other.
 ///
@@ -32,12 +42,14 @@ use super::ApiClient;
 ///     Ok(servers)
 /// }
 /// ```
-#[derive(Debug)]
 pub struct Pages<'a> {
     client: &'a ApiClient,
     call: &'a Call,
     next: Option<Request>,
     current: Option<Request>,
+    token: Option<(&'static str, &'static [&'static str])>,
+    /// The request for the next page, which is in flight, and its hash.
+    ahead: Option<(u64, BoxFuture<'a, Result<Response>>)>,
     // Hashes: ten thousand links of a kilobyte each aren't worth keeping.
     seen: HashSet<u64>,
     hasher: RandomState,
@@ -52,6 +64,8 @@ impl<'a> Pages<'a> {
             call,
             next: None,
             current: None,
+            token: None,
+            ahead: None,
             seen: HashSet::new(),
             hasher: RandomState::new(),
             limits: PageLimits::default(),
@@ -60,6 +74,16 @@ impl<'a> Pages<'a> {
         pages.seen.insert(pages.hash(&first));
         pages.next = Some(first);
         pages
+    }
+
+    /// The same list, of which the next page is requested before the current one is decoded, so
+    /// that the service prepares it meanwhile. Its token is at `path` of the JSON, and `parameter`
+    /// takes it: what the caller gives to [`Pages::follow_query`]. Any other next page costs a
+    /// request that is cancelled.
+    #[must_use]
+    pub fn ahead(mut self, parameter: &'static str, path: &'static [&'static str]) -> Self {
+        self.token = Some((parameter, path));
+        self
     }
 
     /// Whether there is another page to request.
@@ -80,13 +104,52 @@ impl<'a> Pages<'a> {
     ///
     /// As [`ApiClient::json`]. If a page fails, the list fails; it is never partial.
     pub async fn next_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
-        let Some(request) = self.next.take() else {
+        let Some(request) = self.next_request() else {
             return Ok(None);
         };
-        self.current = Some(request.clone());
+        if let Some((parameter, path)) = self.token {
+            let response = match self.ahead.take() {
+                Some((hash, ahead)) if hash == self.hash(&request) => ahead.await?,
+                _ => self.client.send(request.clone(), self.call).await?,
+            };
+            if let Some(token) = page_token::find(&response.body, path) {
+                let url = with_parameter(request.url(), parameter, &token);
+                self.request_ahead(request.clone().with_url(url)).await;
+            }
+            match decode_body(&response.body) {
+                Ok(page) => {
+                    self.headers = response.headers;
+                    return Ok(Some(page));
+                }
+                Err(BodyError::Invalid(cause)) => {
+                    let provider = self.client.provider();
+                    return Err(DecodeError::of_body(provider, request.operation(), cause).into());
+                }
+                // Requested again below, as often as for any other reason.
+                Err(BodyError::Truncated(_) | BodyError::TooManyValues) => self.ahead = None,
+            }
+        }
         let (page, headers) = self.client.json_with_headers(request, self.call).await?;
         self.headers = headers;
         Ok(Some(page))
+    }
+
+    /// Sends `request` without waiting for its response, unless it would be refused.
+    async fn request_ahead(&mut self, request: Request) {
+        let hash = self.hash(&request);
+        if self.seen.len() >= self.limits.max_pages || self.seen.contains(&hash) {
+            return;
+        }
+        let (client, call) = (self.client, self.call);
+        let mut ahead = async move { client.send(request, call).await }.boxed();
+        for _ in 0..TURNS {
+            if let std::task::Poll::Ready(result) = poll!(&mut ahead) {
+                ahead = std::future::ready(result).boxed();
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        self.ahead = Some((hash, ahead));
     }
 
     /// A header of the page that [`Pages::next_json`] returned last: the token of the next page, for
@@ -133,10 +196,9 @@ impl<'a> Pages<'a> {
     /// As [`Pages::next_json`].
     #[cfg(feature = "xml")]
     pub async fn next_xml<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
-        let Some(request) = self.next.take() else {
+        let Some(request) = self.next_request() else {
             return Ok(None);
         };
-        self.current = Some(request.clone());
         self.client.xml(request, self.call).await.map(Some)
     }
 
@@ -172,16 +234,7 @@ impl<'a> Pages<'a> {
         let (Some(current), Some(value)) = (&self.current, value) else {
             return Ok(());
         };
-        let mut url = current.url().clone();
-        let others: Vec<(String, String)> = url
-            .query_pairs()
-            .filter(|(key, _)| key != name)
-            .map(|(key, value)| (key.into_owned(), value.into_owned()))
-            .collect();
-        url.query_pairs_mut()
-            .clear()
-            .extend_pairs(others)
-            .append_pair(name, &value);
+        let url = with_parameter(current.url(), name, &value);
         self.follow_request(current.clone().with_url(url))
     }
 
@@ -219,3 +272,27 @@ impl<'a> Pages<'a> {
             .into()
     }
 }
+
+/// `url` with the query parameter `name` set to `value`.
+fn with_parameter(url: &Url, name: &str, value: &str) -> Url {
+    let mut changed = url.clone();
+    let others = url.query_pairs().filter(|(key, _)| key != name);
+    changed
+        .query_pairs_mut()
+        .clear()
+        .extend_pairs(others)
+        .append_pair(name, value);
+    changed
+}
+
+impl fmt::Debug for Pages<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages")
+            .field("next", &self.next)
+            .field("current", &self.current)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

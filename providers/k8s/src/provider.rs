@@ -203,7 +203,8 @@ impl Kubernetes {
         );
         let operation = format!("list {resource} in namespace `{namespace}`");
         let first = client.get(&operation, &["namespaces", namespace, resource], &query);
-        let mut pages = client.pages(first, call);
+        let pages = client.pages(first, call);
+        let mut pages = pages.ahead("continue", &["metadata", "continue"]);
         while let Some(page) = pages.next_json::<List<T>>().await? {
             pages.follow_query("continue", page.metadata.continue_token)?;
             for node in page.items.into_iter().flat_map(&nodes) {
