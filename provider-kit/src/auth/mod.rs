@@ -5,6 +5,8 @@ mod access_key;
 #[cfg(feature = "aws-credentials")]
 pub mod aws;
 mod bearer;
+#[cfg(feature = "google-credentials")]
+pub mod google;
 mod header;
 #[cfg(feature = "sign")]
 pub mod http_signature;

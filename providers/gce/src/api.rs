@@ -24,6 +24,10 @@ pub(crate) const PERMISSIONS: [(&str, &str); 3] = [
     (LIST_MEMBERS, "compute.instanceGroupManagers.get"),
 ];
 
+/// The query parameter that takes the token of the next page, and where a page has it.
+pub(crate) const PAGE_TOKEN: &str = "pageToken";
+pub(crate) const NEXT_PAGE_TOKEN: &[&str] = &["nextPageToken"];
+
 /// What is particular about the Compute Engine API.
 pub(crate) struct ComputeApi;
 

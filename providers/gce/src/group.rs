@@ -3,11 +3,12 @@
 use cloud_autojoin_core::http::Request;
 use cloud_autojoin_core::{Call, DecodeError, Result};
 use cloud_autojoin_provider_kit::ApiClient;
+use cloud_autojoin_provider_kit::auth::google::MetadataServer;
 
 use crate::api::{
     AggregatedPage, InstanceGroupManager, LIST_GROUPS, LIST_MEMBERS, ManagedInstances,
+    NEXT_PAGE_TOKEN, PAGE_TOKEN,
 };
-use crate::credential::MetadataServer;
 use crate::keys::SELF;
 use crate::provider::{MAX_RESULTS, NAME};
 use crate::select::{Group, Places, quoted};
@@ -52,9 +53,11 @@ pub(crate) async fn find(
         ];
         let fields = ("fields", "managedInstances(instance),nextPageToken");
         let url = project.url(&path, &[("maxResults", MAX_RESULTS), fields]);
-        let mut pages = project.pages(Request::post(LIST_MEMBERS, url, ""), call);
+        let mut pages = project
+            .pages(Request::post(LIST_MEMBERS, url, ""), call)
+            .ahead(PAGE_TOKEN, NEXT_PAGE_TOKEN);
         while let Some(page) = pages.next_json::<ManagedInstances>().await? {
-            pages.follow_query("pageToken", page.next_page_token)?;
+            pages.follow_query(PAGE_TOKEN, page.next_page_token)?;
             let urls = page.managed_instances.iter().map(|member| &member.instance);
             group
                 .members
@@ -103,13 +106,15 @@ async fn places_of(
     ];
     let path = ["aggregated", "instanceGroupManagers"];
     let mut found = Vec::new();
-    let mut pages = project.pages(project.get(LIST_GROUPS, &path, &query), call);
+    let mut pages = project
+        .pages(project.get(LIST_GROUPS, &path, &query), call)
+        .ahead(PAGE_TOKEN, NEXT_PAGE_TOKEN);
     while let Some(page) = pages
         .next_json::<AggregatedPage<InstanceGroupManager>>()
         .await?
     {
         page.require_complete(LIST_GROUPS, |place| places.include(place))?;
-        pages.follow_query("pageToken", page.next_page_token)?;
+        pages.follow_query(PAGE_TOKEN, page.next_page_token)?;
         for (place, scoped) in page.items {
             if scoped.list.iter().any(|group| group.name == name) {
                 found.push(place);

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod api;
-mod credential;
 mod group;
 mod keys;
 mod provider;

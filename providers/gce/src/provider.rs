@@ -1,6 +1,6 @@
 //! From options to the requests: the project and a token, then the aggregated list of instances.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use cloud_autojoin_core::{
@@ -8,13 +8,15 @@ use cloud_autojoin_core::{
     Result,
 };
 use cloud_autojoin_provider_kit::auth::BearerAuthorizer;
+use cloud_autojoin_provider_kit::auth::google::{MetadataServer, chain};
 use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use cloud_autojoin_provider_kit::select::{TagFilter, TagNearMisses};
 use cloud_autojoin_provider_kit::{ApiClient, Interfaces, Options, Selection};
 use futures::future::join;
 
-use crate::api::{AggregatedPage, ComputeApi, Instance, LIST_INSTANCES};
-use crate::credential::{MetadataServer, SCOPE, chain};
+use crate::api::{
+    AggregatedPage, ComputeApi, Instance, LIST_INSTANCES, NEXT_PAGE_TOKEN, PAGE_TOKEN,
+};
 use crate::group;
 use crate::keys::{
     ADDRESS_TYPE, CREDENTIALS_FILE, ENDPOINT, INSTANCE_GROUP, INTERFACES, LABEL, LABEL_KEY,
@@ -24,6 +26,9 @@ use crate::select::{Conditions, Group, Places, filter, zone_pattern};
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "gce";
+
+/// The scope of a token. go-discover asks for `compute`, which may change things too.
+const SCOPE: &str = "https://www.googleapis.com/auth/compute.readonly";
 
 /// The most resources the API gives in one page.
 pub(crate) const MAX_RESULTS: &str = "500";
@@ -105,7 +110,7 @@ pub struct Gce {
     authorizer: Arc<BearerAuthorizer>,
     metadata: MetadataServer,
     /// The project of this instance, once it is known.
-    own_project: Mutex<Option<String>>,
+    own_project: OnceLock<String>,
 }
 
 /// Builds the provider from its options. Sends nothing.
@@ -123,7 +128,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
             client: client.with_authorizer(authorizer.clone()),
             authorizer,
             metadata,
-            own_project: Mutex::default(),
+            own_project: OnceLock::new(),
         }) as Box<dyn Provider>)
     })
 }
@@ -156,7 +161,7 @@ impl Provider for Gce {
 
     fn scope(&self) -> Vec<(&'static str, String)> {
         let project = self.known_project();
-        let project = project.map(|project| (PROJECT_NAME.name, project));
+        let project = project.map(|project| (PROJECT_NAME.name, project.clone()));
         project.into_iter().collect()
     }
 
@@ -170,7 +175,7 @@ impl Gce {
         let (project, token) = join(self.project(call), self.authorizer.token(call)).await;
         let project = project?;
         token?;
-        let path = ["compute", "v1", "projects", &project];
+        let path = ["compute", "v1", "projects", project];
         let client = self.client.below(&path);
         let mut conditions = self.settings.conditions.clone();
         if conditions.places.names_self() {
@@ -201,20 +206,20 @@ impl Gce {
             query.push(("filter", &filter));
         }
         let first = client.get(LIST_INSTANCES, &["aggregated", "instances"], &query);
-        let mut pages = client.pages(first, call);
+        let mut pages = client.pages(first, call).ahead(PAGE_TOKEN, NEXT_PAGE_TOKEN);
         while let Some(page) = pages.next_json::<AggregatedPage<Instance>>().await? {
             page.require_complete(LIST_INSTANCES, |place| conditions.places.include(place))?;
-            pages.follow_query("pageToken", page.next_page_token)?;
+            pages.follow_query(PAGE_TOKEN, page.next_page_token)?;
             for (place, scoped) in page.items {
                 for instance in scoped.list {
-                    let instance = conditions.instance(&project, &place, instance, group.as_ref());
+                    let instance = conditions.instance(project, &place, instance, group.as_ref());
                     near_misses.observe(&self.settings.selection.tags, &instance.tags);
                     discovery.record(self.node(instance, group.as_ref()));
                 }
             }
         }
         if discovery.examined() > 0 && discovery.matched() == 0 {
-            discovery.add_finding(self.nothing_matched(&project, &discovery, &near_misses));
+            discovery.add_finding(self.nothing_matched(project, &discovery, &near_misses));
         }
         let nothing = format!("project `{project}` has no such instance");
         let hint = "check `project_name`, the network tag and the label; `discover explain` lists every instance of the project with its reason";
@@ -243,17 +248,12 @@ impl Gce {
     }
 
     /// The project of the join string, or that of this instance once it is known.
-    fn known_project(&self) -> Option<String> {
-        let own = || {
-            self.own_project
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone()
-        };
-        self.settings.project.clone().or_else(own)
+    fn known_project(&self) -> Option<&String> {
+        let given = self.settings.project.as_ref();
+        given.or_else(|| self.own_project.get())
     }
 
-    async fn project(&self, call: &Call) -> Result<String> {
+    async fn project(&self, call: &Call) -> Result<&str> {
         if let Some(known) = self.known_project() {
             return Ok(known);
         }
@@ -261,11 +261,7 @@ impl Gce {
         let advice = "add `project_name=...`: without it the project is the one of this instance of Compute Engine";
         let path = "project/project-id";
         let project = self.metadata.text(operation, path, advice, call).await?;
-        *self
-            .own_project
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(project.clone());
-        Ok(project)
+        Ok(self.own_project.get_or_init(|| project))
     }
 
     fn nothing_matched(

@@ -339,6 +339,106 @@ async fn a_workload_on_aws_signs_a_request_with_the_key_of_the_instances_role() 
     assert!(headers["authorization"].contains("x-amz-security-token"));
 }
 
+/// Resolves the join string as an external account whose token `script` prints.
+#[cfg(unix)]
+async fn with_program(
+    server: &MockServer,
+    script: &str,
+    output_file: Option<&str>,
+) -> Result<Vec<Request>, Error> {
+    let directory = TempDir::new().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::write(path("script"), script).unwrap();
+    let command = format!("sh {}", path("script"));
+    let mut source = json!({"executable": {"command": command, "timeout_millis": 5000}});
+    if let Some(text) = output_file {
+        std::fs::write(path("output"), text).unwrap();
+        source["executable"]["output_file"] = json!(path("output"));
+    }
+    let mut account = external_account(server, &source);
+    account["service_account_impersonation_url"] = json!(impersonation_url(server));
+    std::fs::write(path("credentials.json"), account.to_string()).unwrap();
+    let join = format!("{JOIN} credentials_file={}", path("credentials.json"));
+    let env = [("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")];
+    addresses(server, &join, &env).await?;
+    Ok(server.received_requests().await.unwrap())
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_external_account_exchanges_the_token_that_a_program_prints() {
+    let server = start().await;
+    let script = r#"
+        for name in AUDIENCE TOKEN_TYPE INTERACTIVE IMPERSONATED_EMAIL; do
+            eval "text=\"$text|\$GOOGLE_EXTERNAL_ACCOUNT_$name\""
+        done
+        echo '{"version": 1, "success": true, "token_type": "urn:ietf:params:oauth:token-type:jwt", "id_token": "'"$text"'"}'
+    "#;
+    let requests = with_program(&server, script, None).await.unwrap();
+    assert_eq!(
+        form(&requests[0])["subject_token"],
+        "|//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/oidc\
+         |urn:ietf:params:oauth:token-type:jwt|0|reader@p.example"
+    );
+    assert_eq!(authorization(&requests[2]), "Bearer impersonated");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_a_program_left_in_its_output_file_is_used_until_it_ends() {
+    let server = start().await;
+    let left = |end: u64| {
+        json!({"version": 1, "success": true, "saml_response": "left", "expiration_time": end})
+            .to_string()
+    };
+    let script = r#"echo '{"version": 1, "success": true, "id_token": "printed"}'"#;
+    for (end, expected) in [(9_999_999_999, "left"), (1, "printed")] {
+        let requests = with_program(&server, script, Some(&left(end)))
+            .await
+            .unwrap();
+        let last = requests.len() - 3;
+        assert_eq!(form(&requests[last])["subject_token"], expected);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_program_without_a_token_says_why() {
+    let server = start().await;
+    let print = |json: &str| format!("echo '{json}'");
+    let cases = [
+        (
+            print(r#"{"version": 1, "success": false, "code": "401", "message": "log in"}"#),
+            "`401`: log in",
+        ),
+        (
+            print(r#"{"version": 2, "success": true, "id_token": "c4n4ry"}"#),
+            "version 2 isn't supported",
+        ),
+        (
+            print(r#"{"version": 1, "success": true, "id_token": "c4n4ry", "expiration_time": 1}"#),
+            "it has expired",
+        ),
+        (
+            print(r#"{"version": 1, "success": true}"#),
+            "neither `id_token` nor `saml_response` is there",
+        ),
+        (print("c4n4ry"), "`executable` didn't print the JSON"),
+        (
+            "echo no login >&2; exit 3".to_owned(),
+            "`executable` failed with status 3: no login",
+        ),
+    ];
+    for (script, expected) in cases {
+        let text = reason(&with_program(&server, &script, None).await.unwrap_err());
+        assert!(
+            text.contains(expected) && !text.contains("c4n4ry"),
+            "{text}"
+        );
+    }
+    assert_eq!(server.received_requests().await.unwrap().len(), 0);
+}
+
 #[tokio::test]
 async fn a_service_account_is_impersonated_as_another_identity() {
     let server = start().await;
@@ -361,7 +461,7 @@ async fn a_file_that_cannot_be_used_says_why_and_repeats_nothing_of_it() {
     let cases = [
         (
             json!({"type": "unknown", "private_key": secret}),
-            "its type `unknown` isn't one of service_account, ",
+            "unknown variant `unknown`, expected one of `service_account`, ",
         ),
         (
             json!({"type": "service_account", "client_email": "e", "private_key": [secret]}),
@@ -381,7 +481,7 @@ async fn a_file_that_cannot_be_used_says_why_and_repeats_nothing_of_it() {
         ),
         (
             external_account(&server, &json!({"environment_id": "aws2"})),
-            "the credential source `aws2` isn't supported",
+            "the credential source `aws2` isn't supported: use a `file`",
         ),
         (
             external_account(
@@ -396,7 +496,11 @@ async fn a_file_that_cannot_be_used_says_why_and_repeats_nothing_of_it() {
         ),
         (
             external_account(&server, &json!({"executable": {"command": secret}})),
-            "`executable or certificate` isn't supported",
+            "only if GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is `1`",
+        ),
+        (
+            external_account(&server, &json!({"certificate": {}})),
+            "the credential source `certificate` isn't supported",
         ),
     ];
     for (credentials, expected) in cases {

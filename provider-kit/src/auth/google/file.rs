@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use cloud_autojoin_core::Secret;
+use cloud_autojoin_core::http::decode_json;
 use serde::Deserialize;
-use serde_json::Value;
 
 /// What a credentials file holds, by its `type`.
 #[derive(Deserialize)]
@@ -16,15 +16,6 @@ pub(super) enum Credentials {
     ExternalAccount(Box<ExternalAccount>),
     ImpersonatedServiceAccount(Impersonation),
 }
-
-/// The kinds, as they are written in a file.
-const KINDS: [&str; 5] = [
-    "service_account",
-    "authorized_user",
-    "external_account",
-    "external_account_authorized_user",
-    "impersonated_service_account",
-];
 
 /// The key of a service account.
 #[derive(Deserialize)]
@@ -48,17 +39,9 @@ pub(super) struct Client {
 pub(super) struct User {
     #[serde(flatten)]
     pub(super) client: Client,
-    refresh_token: Secret,
+    pub(super) refresh_token: Secret,
     #[serde(default = "google_token_uri", alias = "token_url")]
     pub(super) token_uri: String,
-}
-
-impl User {
-    /// What asks for a new token.
-    pub(super) fn form(&self) -> Vec<(&'static str, &str)> {
-        let token = self.refresh_token.expose();
-        vec![("grant_type", "refresh_token"), ("refresh_token", token)]
-    }
 }
 
 /// Workload identity federation: a token of another identity provider.
@@ -74,31 +57,41 @@ pub(super) struct ExternalAccount {
     pub(super) client: Option<Client>,
     /// The project that requests count for, of workforce identity federation without a client.
     pub(super) workforce_pool_user_project: Option<String>,
-    pub(super) credential_source: CredentialSource,
+    pub(super) credential_source: SubjectTokenSource,
 }
 
-/// Where the token of the other identity provider is. The kinds that aren't supported are there to
-/// be named.
+/// Where the token of the other identity provider is; one of the four is given.
 #[derive(Deserialize)]
-pub(super) struct CredentialSource {
+pub(super) struct SubjectTokenSource {
     pub(super) file: Option<String>,
     pub(super) url: Option<String>,
-    #[serde(default)]
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) format: Option<TokenFormat>,
+    pub(super) executable: Option<Executable>,
     /// `aws1`: the other provider is AWS, and `url` and `region_url` are of its instance metadata
     /// service.
     pub(super) environment_id: Option<String>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) format: TokenFormat,
     pub(super) region_url: Option<String>,
     pub(super) regional_cred_verification_url: Option<String>,
 }
 
 /// How the token is written: as text, or in a field of a JSON object.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub(super) struct TokenFormat {
     #[serde(default, rename = "type")]
-    kind: String,
-    subject_token_field_name: Option<String>,
+    pub(super) kind: String,
+    pub(super) subject_token_field_name: Option<String>,
+}
+
+/// A program that prints the token.
+#[derive(Deserialize)]
+pub(super) struct Executable {
+    pub(super) command: String,
+    pub(super) timeout_millis: Option<u64>,
+    /// Where the program leaves what it printed.
+    pub(super) output_file: Option<String>,
 }
 
 /// A service account that another identity may act as.
@@ -117,66 +110,16 @@ impl Credentials {
     ///
     /// What is wrong with it, without anything that it holds but its `type`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let value: Value =
-            serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
-                format!(
-                    "it isn't JSON (line {}, column {})",
-                    error.line(),
-                    error.column()
-                )
-            })?;
-        let kind = value
-            .get("type")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
-        if !KINDS.contains(&kind.as_str()) {
-            let shown: String = kind
-                .chars()
-                .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_')
-                .take(40)
-                .collect();
-            return Err(format!(
-                "its type `{shown}` isn't one of {}",
-                KINDS.join(", ")
-            ));
-        }
-        serde_json::from_value(value).map_err(|error| {
-            // serde shows values that it doesn't expect: only the message without one is repeated.
+        decode_json(text.as_bytes()).map_err(|error| {
             let text = error.to_string();
-            let what = if text.starts_with("missing field") {
+            // serde shows values that it doesn't expect.
+            let shows_none = ["missing field", "unknown variant"];
+            if !error.is_data() || shows_none.iter().any(|start| text.starts_with(start)) {
                 text
             } else {
                 "a field has another form than documented".to_owned()
-            };
-            format!("{what} (type `{kind}`)")
-        })
-    }
-}
-
-impl CredentialSource {
-    /// The token in `text`, the contents of the file or of the response.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it, without anything of it.
-    pub(super) fn subject_token(&self, text: &str) -> Result<Secret, String> {
-        let json = self.format.as_ref().filter(|format| format.kind == "json");
-        let token = match json {
-            Some(format) => {
-                let field = format.subject_token_field_name.as_deref();
-                let field = field.unwrap_or("access_token");
-                let value: Value = serde_json::from_str(text)
-                    .map_err(|_| "the subject token isn't in JSON".to_owned())?;
-                let token = value.get(field).and_then(Value::as_str).map(str::to_owned);
-                token.ok_or_else(|| format!("the subject token isn't in the field `{field}`"))?
             }
-            None => text.trim().to_owned(),
-        };
-        if token.is_empty() {
-            return Err("the subject token is empty".to_owned());
-        }
-        Ok(Secret::new(token))
+        })
     }
 }
 

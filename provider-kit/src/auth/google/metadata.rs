@@ -13,8 +13,8 @@ use cloud_autojoin_core::{ApiError, Call, ConfigProblem, Context, DecodeError, E
 use http::header::{HeaderName, HeaderValue};
 use url::Url;
 
+use super::NAME;
 use super::exchange::TokenResponse;
-use crate::provider::NAME;
 
 const FLAVOR: HeaderName = HeaderName::from_static("metadata-flavor");
 const GOOGLE: HeaderValue = HeaderValue::from_static("Google");
@@ -24,7 +24,7 @@ const GET_TOKEN: &str = "get a token from the metadata server";
 
 /// Asks the metadata server.
 #[derive(Debug, Clone)]
-pub(crate) struct MetadataServer {
+pub struct MetadataServer {
     http: HttpClient,
     endpoint: Url,
 }
@@ -36,7 +36,7 @@ impl MetadataServer {
     /// # Errors
     ///
     /// The variable holds neither.
-    pub(crate) fn new(context: &Context) -> Result<Self, ConfigProblem> {
+    pub fn new(context: &Context) -> Result<Self, ConfigProblem> {
         // Off Google Cloud the name fails at once, where the address may not answer at all.
         let host = context
             .env()
@@ -61,7 +61,7 @@ impl MetadataServer {
     /// # Errors
     ///
     /// There is no metadata server, another server answers in its place, or it has no such value.
-    pub(crate) async fn text(
+    pub async fn text(
         &self,
         operation: &str,
         path: &str,
@@ -89,7 +89,7 @@ impl MetadataServer {
     }
 
     /// The zone of this instance.
-    pub(crate) async fn zone(&self, call: &Call) -> Result<String> {
+    pub async fn zone(&self, call: &Call) -> Result<String> {
         let operation = "read the zone of this instance";
         let advice = "name the zone in place of `self`";
         let text = self.text(operation, "instance/zone", advice, call).await?;

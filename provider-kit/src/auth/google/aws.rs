@@ -3,8 +3,6 @@
 
 use cloud_autojoin_core::http::Request;
 use cloud_autojoin_core::{Call, Result, Secret};
-use cloud_autojoin_provider_kit::auth::aws::{AwsConfig, Endpoints};
-use cloud_autojoin_provider_kit::auth::{AccessKey, sigv4};
 use http::header::{HeaderName, HeaderValue};
 use serde_json::json;
 use url::Url;
@@ -12,47 +10,41 @@ use url::form_urlencoded::byte_serialize;
 
 use super::exchange::Exchange;
 use super::file::ExternalAccount;
+use super::subject_token::url_of;
 use super::unusable;
+use crate::auth::aws::{AwsConfig, Endpoints};
+use crate::auth::{AccessKey, sigv4};
 
 const OPERATION: &str = "read the AWS credentials of this machine";
 const TARGET: HeaderName = HeaderName::from_static("x-goog-cloud-target-resource");
 
-impl Exchange {
+impl Exchange<'_> {
     /// A signed `GetCallerIdentity` request in JSON, which Google's token endpoint sends to AWS.
-    pub(super) async fn aws_subject_token(
-        &self,
-        account: &ExternalAccount,
-        call: &Call,
-    ) -> Result<Secret> {
+    pub(super) async fn aws_subject_token(&self, account: &ExternalAccount) -> Result<Secret> {
         let source = &account.credential_source;
         let mut metadata = None;
         for (url, field) in [(&source.url, "url"), (&source.region_url, "region_url")] {
             if let Some(url) = url {
-                metadata = Some(parse(url, field)?);
+                metadata = Some(url_of(url, field)?);
             }
         }
-        let aws = AwsConfig::new(&self.context, Endpoints::default());
+        let aws = AwsConfig::new(self.context, Endpoints::default());
         let aws = aws.with_metadata_endpoint(metadata);
         let env = self.context.env();
         let region = ["AWS_REGION", "AWS_DEFAULT_REGION"];
         let region = match region.iter().find_map(|name| env.filled(name)) {
             Some(region) => region,
-            None => aws.region(call).await?,
+            None => aws.region(self.call).await?,
         };
-        let key = aws.keys(None).get(&region, call).await?;
+        let key = aws.keys(None).get(&region, self.call).await?;
         let url = source.regional_cred_verification_url.as_deref().unwrap_or(
             "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
         );
         let url = url.replace("{region}", &region);
-        let url = parse(&url, "regional_cred_verification_url")?;
-        signed_request(url, &key, &region, &account.audience, call)
-            .ok_or_else(|| unusable("the audience or the AWS access key can't be sent".to_owned()))
+        let url = url_of(&url, "regional_cred_verification_url")?;
+        signed_request(url, &key, &region, &account.audience, self.call)
+            .ok_or_else(|| unusable("the audience or the AWS access key can't be sent"))
     }
-}
-
-fn parse(url: &str, field: &str) -> Result<Url> {
-    Url::parse(url)
-        .map_err(|_| unusable(format!("the `{field}` of the credential source is no URL")))
 }
 
 /// The signed request in URL-encoded JSON; none if a value can't be in a header.

@@ -1,0 +1,232 @@
+//! From what a credentials file holds to an access token, by OAuth 2.0.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cloud_autojoin_core::config::Value;
+use cloud_autojoin_core::credential::AccessToken;
+use cloud_autojoin_core::http::{Request, Response, ResponseClassifier};
+use cloud_autojoin_core::{ApiError, Call, ConfigError, Context, Result, Secret};
+use futures::future::BoxFuture;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+use super::file::{Client, Credentials, ExternalAccount, ServiceAccount};
+use super::{NAME, unusable};
+use crate::auth::{PrivateKey, StaticHeader};
+use crate::{Api, ApiClient, ErrorBody, KeySpec, Values};
+
+/// The scope of a token that is exchanged for the one of a service account.
+const IMPERSONATION_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// How long a token lives that is asked for, which is the most that Google allows.
+const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// The token endpoints, which report errors as OAuth 2.0 does (RFC 6749) or as Google's APIs do.
+pub(super) struct TokenApi;
+
+impl ResponseClassifier for TokenApi {}
+
+impl Api for TokenApi {
+    fn provider(&self) -> &'static str {
+        NAME
+    }
+
+    fn error_body(&self, response: &Response) -> ErrorBody {
+        let code = ["/error", "/error/status"];
+        let message = ["/error_description", "/error/message"];
+        ErrorBody::from_json(&response.body, &code, &message, &[])
+    }
+
+    fn explain(&self, error: ApiError, _: &Request, _: &Response) -> ApiError {
+        match error.code() {
+            Some("invalid_grant") => error.with_hint("the key was deleted or disabled, the login expired, or the clock of this machine is wrong"),
+            Some("PERMISSION_DENIED") => error
+                .with_missing_permission("iam.serviceAccounts.getAccessToken")
+                .with_hint("grant `roles/iam.serviceAccountTokenCreator` on the service account that is impersonated"),
+            _ if matches!(error.status(), 400..=403) => error.with_hint("check the credentials file: the token endpoint refuses what it holds"),
+            _ => error,
+        }
+    }
+}
+
+/// The answer of a token endpoint, the metadata server's and that of an impersonation too.
+#[derive(Deserialize)]
+pub(super) struct TokenResponse {
+    #[serde(alias = "accessToken")]
+    access_token: String,
+    expires_in: Option<u64>,
+}
+
+impl TokenResponse {
+    pub(super) fn into_token(self, call: &Call) -> AccessToken {
+        let lifetime = self.expires_in.map_or(LIFETIME, Duration::from_secs);
+        let end = call.clock().wall() + lifetime;
+        AccessToken::new(Secret::new(self.access_token), end)
+    }
+}
+
+/// Exchanges credentials for access tokens.
+pub(super) struct Exchange<'a> {
+    pub(super) context: &'a Context,
+    pub(super) call: &'a Call,
+}
+
+impl Exchange<'_> {
+    /// The access token of `credentials` for `scope`.
+    ///
+    /// # Errors
+    ///
+    /// The file holds what can't be used, or a token endpoint refuses it.
+    pub(super) fn token<'a>(
+        &'a self,
+        credentials: &'a Credentials,
+        scope: &'a str,
+    ) -> BoxFuture<'a, Result<AccessToken>> {
+        // Boxed, as the source of an impersonation may be impersonated too.
+        Box::pin(async move {
+            match credentials {
+                Credentials::ServiceAccount(account) => {
+                    let assertion = self.assertion(account, scope).map_err(|reason| {
+                        let email = &account.client_email;
+                        unusable(format!(
+                            "cannot use the key of the service account `{email}`: {reason}"
+                        ))
+                    })?;
+                    let form = [("grant_type", JWT_BEARER), ("assertion", &assertion)];
+                    self.grant(&account.token_uri, &form, None).await
+                }
+                Credentials::AuthorizedUser(user) => {
+                    let Client {
+                        client_id,
+                        client_secret,
+                    } = &user.client;
+                    let form = [
+                        ("grant_type", "refresh_token"),
+                        ("refresh_token", user.refresh_token.expose()),
+                        ("client_id", client_id),
+                        ("client_secret", client_secret.expose()),
+                    ];
+                    self.grant(&user.token_uri, &form, None).await
+                }
+                Credentials::ExternalAccountAuthorizedUser(user) => {
+                    let token = user.refresh_token.expose();
+                    let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
+                    self.grant(&user.token_uri, &form, Some(&user.client)).await
+                }
+                Credentials::ExternalAccount(account) => self.federated(account, scope).await,
+                Credentials::ImpersonatedServiceAccount(account) => {
+                    let source = &account.source_credentials;
+                    let source = self.token(source, IMPERSONATION_SCOPE).await?;
+                    let url = &account.service_account_impersonation_url;
+                    let delegates = &account.delegates;
+                    self.impersonate(url, delegates, &source, scope).await
+                }
+            }
+        })
+    }
+
+    async fn federated(&self, account: &ExternalAccount, scope: &str) -> Result<AccessToken> {
+        let subject_token = self.subject_token(account).await?;
+        let impersonation = account.service_account_impersonation_url.as_deref();
+        let client = account.client.as_ref();
+        let project = account.workforce_pool_user_project.as_ref();
+        let options = project.map(|project| json!({"userProject": project}).to_string());
+        let mut form = vec![
+            ("grant_type", TOKEN_EXCHANGE),
+            ("requested_token_type", ACCESS_TOKEN),
+            ("audience", &account.audience),
+            (
+                "scope",
+                impersonation.map_or(scope, |_| IMPERSONATION_SCOPE),
+            ),
+            ("subject_token_type", &account.subject_token_type),
+            ("subject_token", subject_token.expose()),
+        ];
+        if let (Some(options), None) = (&options, client) {
+            form.push(("options", options));
+        }
+        let token = self.grant(&account.token_url, &form, client).await?;
+        match impersonation {
+            Some(url) => self.impersonate(url, &[], &token, scope).await,
+            None => Ok(token),
+        }
+    }
+
+    /// The token of the service account of `url`, as the identity of `source`.
+    async fn impersonate(
+        &self,
+        url: &str,
+        delegates: &[String],
+        source: &AccessToken,
+        scope: &str,
+    ) -> Result<AccessToken> {
+        let lifetime = format!("{}s", LIFETIME.as_secs());
+        let body = json!({"delegates": delegates, "scope": [scope], "lifetime": lifetime});
+        let url = endpoint("service_account_impersonation_url", url)?;
+        let request = Request::post("impersonate the service account", url, body.to_string());
+        let request = request.header(CONTENT_TYPE, JSON).bearer(source.secret());
+        self.send(request, None).await
+    }
+
+    /// The token for a form; `client` authenticates itself by its secret.
+    async fn grant(
+        &self,
+        url: &str,
+        form: &[(&str, &str)],
+        client: Option<&Client>,
+    ) -> Result<AccessToken> {
+        let url = endpoint("token_uri", url)?;
+        let body = Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = Request::post("get an access token", url, body);
+        self.send(request.header(CONTENT_TYPE, FORM), client).await
+    }
+
+    async fn send(&self, request: Request, client: Option<&Client>) -> Result<AccessToken> {
+        let basic = client.map(|client| {
+            StaticHeader::basic("client_secret", &client.client_id, &client.client_secret)
+        });
+        let basic = basic.transpose();
+        let basic = basic.map_err(|problem| ConfigError::new(Some(NAME), problem))?;
+        let api = ApiClient::new(self.context, &TokenApi, request.url().clone());
+        let api = api.with_optional_authorizer(basic);
+        let response: TokenResponse = api.json(request, self.call).await?;
+        Ok(response.into_token(self.call))
+    }
+
+    /// The assertion that a service account signs (RFC 7523). The error doesn't repeat the key.
+    fn assertion(&self, account: &ServiceAccount, scope: &str) -> Result<String, &'static str> {
+        let now = self.call.clock().wall().duration_since(UNIX_EPOCH);
+        let issued = now.unwrap_or_default();
+        let header = json!({"alg": "RS256", "typ": "JWT", "kid": account.private_key_id});
+        let claims = json!({
+            "iss": account.client_email, "scope": scope, "aud": account.token_uri,
+            "iat": issued.as_secs(), "exp": (issued + LIFETIME).as_secs(),
+        });
+        let parts = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let signed = parts.join(".");
+        match PrivateKey::from_pem(account.private_key.expose())?.sign(signed.as_bytes())? {
+            ("rsa-sha256", signature) => {
+                Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+            }
+            _ => Err("not an RSA key"),
+        }
+    }
+}
+
+/// The URL of a token endpoint, which secrets are sent to.
+fn endpoint(key: &'static str, text: &str) -> Result<Url> {
+    let spec = KeySpec::new(key, "").values(Values::Endpoint);
+    let url = Value::from_key(&spec, key, text).endpoint();
+    url.map_err(|error| unusable(format!("cannot use the credentials file: {error}")))
+}
