@@ -84,7 +84,8 @@ func aws(size int, _ string) func(http.ResponseWriter, *http.Request, string) {
 
 const zones = 12
 
-// gce answers the token request, zones.list, instances.list and instances.aggregatedList (v1), 500 a page.
+// gce answers the token request, zones.list, instances.list and instances.aggregatedList (v1), 500 a page,
+// and sends the fields that are asked for.
 func gce(size int, _ string) func(http.ResponseWriter, *http.Request, string) {
 	zone := func(number int) string { return fmt.Sprintf("region%d-a", number%zones) }
 	item := func(number int) string {
@@ -103,7 +104,8 @@ func gce(size int, _ string) func(http.ResponseWriter, *http.Request, string) {
 		if last < len(numbers) {
 			next = fmt.Sprintf(`,"nextPageToken":"%d"`, last)
 		}
-		fmt.Fprintf(writer, `{"items":%s%s}`, format(numbers[first:last]), next)
+		whole := fmt.Sprintf(`{"items":%s%s}`, format(numbers[first:last]), next)
+		fmt.Fprint(writer, partial(whole, request.URL.Query().Get("fields")))
 	}
 	list := func(numbers []int) string {
 		var items []string

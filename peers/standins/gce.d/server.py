@@ -3,7 +3,8 @@
 It is the forward proxy through which every program reaches it, too: `CONNECT` to a host of Google
 or AWS ends here, in TLS with the certificate of DIRECTORY. Written after the reference of the
 Compute Engine API v1 (zones.list, instances.list, instances.aggregatedList,
-instanceGroupManagers.aggregatedList, instanceGroupManagers.listManagedInstances), RFC 7523 and 8693, AIP 4117, and the
+instanceGroupManagers.aggregatedList, instanceGroupManagers.listManagedInstances; partial
+responses as `fields` selects them), RFC 7523 and 8693, AIP 4117, and the
 documentation of both metadata servers. Every assertion and every AWS signature is verified.
 
 DIRECTORY has server.crt and server.key (TLS), public.pem (of the service account); requests.log is
@@ -87,6 +88,35 @@ def matches(text, item):
         if not (value in actual if operator == ":" else actual == value):
             return False
     return True
+
+
+def selector(text):
+    """The tree of names of a `fields` parameter (partial responses): `a,b(c,d),e/f,items/*/g`."""
+    tree, stack, path = {}, [], []
+    here = tree
+    for word in re.findall(r"[\w*]+|[,/()]", text):
+        if word == "(":
+            stack.append(here)
+            here = path[-1]
+        elif word == ")":
+            here = stack.pop()
+        elif word not in (",", "/"):
+            parent = path[-1] if path and last == "/" else here
+            path.append(parent.setdefault(word, {}))
+        last = word
+    return tree
+
+
+def selected(value, tree):
+    """What `fields` leaves of a response; a list is that of its elements."""
+    if not tree:
+        return value
+    if isinstance(value, list):
+        return [selected(each, tree) for each in value]
+    if not isinstance(value, dict):
+        return value
+    wanted = {name: tree.get(name, tree.get("*")) for name in value}
+    return {name: selected(value[name], sub) for name, sub in wanted.items() if sub is not None}
 
 
 class Refused(Exception):
@@ -237,7 +267,8 @@ class Handler(BaseHTTPRequestHandler):
         if host == "iamcredentials.googleapis.com":
             return self.impersonate(path, json.loads(body))
         if host == "compute.googleapis.com":
-            return self.compute(path.removeprefix("/compute/v1/projects/").split("/"), query)
+            answer = self.compute(path.removeprefix("/compute/v1/projects/").split("/"), query)
+            return selected(answer, selector(query.get("fields", "")))
         if path.startswith("/latest/"):
             return self.aws_metadata(path)
         if path.startswith("/computeMetadata/v1/"):
