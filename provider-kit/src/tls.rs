@@ -1,5 +1,5 @@
 //! TLS settings of a server that differ from those of the machine: its own certificate authorities,
-//! a client certificate, or no verification.
+//! a client certificate, a proxy, or no verification.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +20,8 @@ pub struct Tls {
     pub server_name: Option<String>,
     /// Whether the server's certificate isn't verified.
     pub insecure: bool,
+    /// The URL of a proxy to the server instead of the environment's; it may hold a password.
+    pub proxy: Option<Secret>,
 }
 
 impl Tls {
@@ -124,8 +126,8 @@ impl TlsFiles {
                     let given = self.certificate.as_ref().or(self.key.as_ref());
                     ConfigProblem::of_key(given.map_or("", |file| file.key), problem)
                 })?,
-                server_name: None,
                 insecure: self.insecure,
+                ..Tls::default()
             })
         };
         let tls: Result<Tls, ConfigProblem> = read().await;
@@ -158,6 +160,7 @@ impl TlsClient {
         settings.client_identity.clone_from(&tls.client_identity);
         settings.server_name.clone_from(&tls.server_name);
         settings.insecure_skip_verify = tls.insecure;
+        settings.proxy = tls.proxy.clone().or(settings.proxy);
         let client = HttpClient::new(settings)?;
         *last = Some((tls.clone(), client.clone()));
         Ok(client)
@@ -223,6 +226,10 @@ mod tests {
         assert!(settings.insecure_skip_verify && settings.server_name.as_deref() == Some("api"));
         let same = clients.get(&base, &tls.clone()).unwrap();
         assert!(Arc::ptr_eq(&client.transport(), &same.transport()));
+        tls.server_name = None;
+        tls.proxy = Some(Secret::new("socks5://10.0.0.9:1080"));
+        let client = clients.get(&base, &tls).unwrap();
+        assert_eq!(client.settings().proxy, tls.proxy);
         tls.authority = Some("no PEM".to_owned());
         assert!(clients.get(&base, &tls).is_err());
     }

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use crate::context::Env;
+use crate::secret::Secret;
 
 /// The schemes of proxies that can be used.
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
@@ -35,14 +36,25 @@ struct Setting {
     proxy: Option<Proxy>,
 }
 
-/// A proxy and the variable that names it.
+/// A proxy and the variable that names it, if one does.
 #[derive(Clone)]
 pub(super) struct Proxy {
-    variable: &'static str,
+    variable: Option<&'static str>,
     url: Url,
 }
 
 impl Proxy {
+    /// The proxy that the settings name.
+    ///
+    /// # Errors
+    ///
+    /// The problem, without the value.
+    pub(super) fn of_settings(url: &Secret) -> Result<Self, String> {
+        let url = parse(url.expose()).ok_or_else(|| not_a_proxy("the setting `proxy`"))?;
+        let variable = None;
+        Ok(Self { variable, url })
+    }
+
     /// Its URL, with credentials.
     pub(super) fn url(&self) -> &Url {
         &self.url
@@ -66,7 +78,10 @@ impl fmt::Display for Proxy {
         if let Some(port) = self.url.port() {
             write!(f, ":{port}")?;
         }
-        write!(f, " from `{}`", self.variable)
+        match self.variable {
+            Some(variable) => write!(f, " from `{variable}`"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -84,7 +99,10 @@ impl Proxies {
                 let url = parse(&env.filled(variable)?);
                 Some(Setting {
                     variable,
-                    proxy: url.map(|url| Proxy { variable, url }),
+                    proxy: url.map(|url| Proxy {
+                        variable: Some(variable),
+                        url,
+                    }),
                 })
             })
         };
@@ -121,10 +139,7 @@ impl Proxies {
         }
         match &setting.proxy {
             Some(proxy) => Ok(Some(proxy.clone())),
-            None => Err(format!(
-                "the value of `{variable}` is not the URL of a proxy, as http://HOST:PORT; its scheme may be {}",
-                SCHEMES.join(", ")
-            )),
+            None => Err(not_a_proxy(&format!("the value of `{variable}`"))),
         }
     }
 
@@ -145,6 +160,13 @@ pub(super) async fn refusal(client: &reqwest::Client, target: &Url) -> Option<St
     );
     let answer = client.request(Method::CONNECT, target).send().await.ok()?;
     Some(answer.status()).filter(|status| !status.is_success())
+}
+
+fn not_a_proxy(what: &str) -> String {
+    format!(
+        "{what} is not the URL of a proxy, as http://HOST:PORT; its scheme may be {}",
+        SCHEMES.join(", ")
+    )
 }
 
 /// A URL, or `HOST:PORT` of an http proxy.

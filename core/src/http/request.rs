@@ -182,6 +182,11 @@ impl Request {
         self.headers.insert(name, value);
     }
 
+    /// Adds a value to a header that may have several, in place.
+    pub fn append_header(&mut self, name: HeaderName, value: HeaderValue) {
+        self.headers.append(name, value);
+    }
+
     /// Changes the URL in place: for authorisers that sign in the query.
     pub fn set_url(&mut self, url: Url) {
         self.url = url;

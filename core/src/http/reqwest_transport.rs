@@ -46,6 +46,8 @@ pub(super) struct ReqwestTransport {
     settings: HttpSettings,
     trust: TlsConfig,
     server_name: Option<ServerName>,
+    /// The proxy of the settings, instead of those of the environment.
+    proxy: Option<Proxy>,
     proxies: OnceLock<Proxies>,
     tls: Mutex<Option<ClientConfig>>,
     clients: Mutex<HashMap<String, OriginClient>>,
@@ -78,10 +80,16 @@ impl ReqwestTransport {
             ),
             None => None,
         };
+        let proxy = settings.proxy.as_ref().map(Proxy::of_settings).transpose();
+        let proxy = proxy.map_err(|problem| unusable(&problem))?;
+        if proxy.is_some() && server_name.is_some() {
+            return Err(unusable("a proxy and a server name exclude each other").into());
+        }
         Ok(Self {
             settings,
             trust,
             server_name,
+            proxy,
             proxies: OnceLock::new(),
             tls: Mutex::default(),
             clients: Mutex::default(),
@@ -99,7 +107,10 @@ impl ReqwestTransport {
             return Ok(origin_client.clone());
         }
         let coalescer = ConnectionCoalescer::default();
-        let route = Route::of(url, no_proxy);
+        let route = match &self.proxy {
+            Some(_) if !no_proxy => Route::Proxied,
+            _ => Route::of(url, no_proxy),
+        };
         let proxy = self.proxy(url, route)?;
         let client = self
             .builder(url, route, proxy.as_ref())?
@@ -120,6 +131,9 @@ impl ReqwestTransport {
 
     /// The proxy that requests to `url` go through.
     fn proxy(&self, url: &Url, route: Route) -> Result<Option<Proxy>, TransportCause> {
+        if route == Route::Proxied && self.proxy.is_some() {
+            return Ok(self.proxy.clone());
+        }
         if route != Route::Proxied
             || !self.settings.proxy_from_environment
             || self.server_name.is_some()

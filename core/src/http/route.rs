@@ -5,7 +5,7 @@ use url::{Host, Url};
 /// How a request reaches its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
-    /// Through the proxies of the environment.
+    /// Through the proxy of the settings, or those of the environment.
     Proxied,
     /// Directly, with TLS: to this machine, its link or a metadata service.
     Direct,

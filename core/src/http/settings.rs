@@ -34,6 +34,9 @@ pub struct HttpSettings {
     /// `all_proxy` is the fallback. An invalid proxy URL is an error for the requests it applies
     /// to. Requests to loopback and link-local addresses never use a proxy.
     pub proxy_from_environment: bool,
+    /// The URL of a proxy for all requests, loopback addresses included, instead of those of the
+    /// environment; default none. It may hold a password.
+    pub proxy: Option<Secret>,
     /// PEM certificates to trust instead of the system's: authorities, or servers' own
     /// certificates. By default those of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     pub certificate_authorities: Vec<Vec<u8>>,
@@ -41,7 +44,7 @@ pub struct HttpSettings {
     /// them, in any order; default none.
     pub client_identity: Option<Secret>,
     /// The DNS name for SNI and certificate verification, instead of the URL's host; default none.
-    /// Such requests don't use a proxy.
+    /// Such requests don't use a proxy of the environment, and can't use another.
     pub server_name: Option<String>,
     /// Whether servers are trusted without verifying their certificate; default no. Anyone on the
     /// network path can then read and change requests, including credentials.
@@ -59,6 +62,7 @@ impl Default for HttpSettings {
             max_body: 64 << 20,
             retry: RetryPolicy::default(),
             proxy_from_environment: true,
+            proxy: None,
             certificate_authorities: Vec::new(),
             client_identity: None,
             server_name: None,

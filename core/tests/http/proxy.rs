@@ -1,7 +1,7 @@
 //! Proxies of the environment. reqwest reads them from the process, so the client runs in a process
 //! of its own here: this test binary, started again.
 
-use cloud_autojoin_core::http::RetryPolicy;
+use cloud_autojoin_core::http::{HttpClient, HttpSettings, RetryPolicy};
 use cloud_autojoin_core::{Env, TransportFailure};
 use tokio::process::Command;
 
@@ -212,5 +212,46 @@ async fn ask_past_an_unusable_proxy() {
             )),
             "{text}"
         );
+    }
+}
+
+#[tokio::test]
+async fn the_proxy_of_the_settings_is_used_for_every_host() {
+    let proxy = Server::start((0..2).map(|_| answer("200 OK", "", "by proxy"))).await;
+    let url = proxy.url("").replace("//", "//user:canary@");
+    let client = client(|settings| settings.proxy = Some(url.into()));
+    for url in ["http://127.0.0.1:9/loopback", "http://cloud.invalid/list"] {
+        let response = client.send(&request(url), &call()).await.unwrap();
+        assert_eq!(&*response.body, b"by proxy");
+    }
+    let heard = proxy.heard();
+    assert!(
+        heard[0].starts_with("GET http://127.0.0.1:9/loopback ")
+            && heard[1].contains("roxy-authorization: Basic dXNlcjpjYW5hcnk="),
+        "{heard:?}"
+    );
+    assert!(!format!("{client:?}").contains("canary"));
+}
+
+#[test]
+fn a_proxy_of_the_settings_that_can_not_be_used_is_an_error_without_its_password() {
+    for (proxy, name, problem) in [
+        (
+            "ftp://user:canary@127.0.0.1:21",
+            None,
+            "the setting `proxy` is not the URL of a proxy",
+        ),
+        (
+            "http://127.0.0.1",
+            Some("api"),
+            "a proxy and a server name exclude each other",
+        ),
+    ] {
+        let mut settings = HttpSettings::default();
+        settings.proxy = Some(proxy.to_owned().into());
+        settings.server_name = name.map(str::to_owned);
+        let error = HttpClient::new(settings).unwrap_err();
+        let text = error.chain();
+        assert!(text.contains(problem) && !text.contains("canary"), "{text}");
     }
 }
