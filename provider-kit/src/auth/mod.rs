@@ -12,6 +12,8 @@ mod header;
 pub mod http_signature;
 #[cfg(feature = "sign")]
 mod instance_metadata;
+#[cfg(feature = "kubernetes-credentials")]
+pub mod kubernetes;
 #[cfg(feature = "sign")]
 mod private_key;
 #[cfg(feature = "program")]

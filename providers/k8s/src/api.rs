@@ -1,11 +1,13 @@
 //! The API's JSON and errors (`v1`, `discovery.k8s.io/v1`).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use cloud_autojoin_core::ApiError;
 use cloud_autojoin_core::http::{Request, Response, ResponseClass, ResponseClassifier};
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::provider::NAME;
 
@@ -22,11 +24,8 @@ impl Api for KubernetesApi {
     /// A `Status` object; its id in the audit log is in a header.
     fn error_body(&self, response: &Response) -> ErrorBody {
         let mut body = ErrorBody::from_json(&response.body, &["/reason"], &["/message"], &[]);
-        body.request_id = response
-            .headers
-            .get("audit-id")
-            .and_then(|id| id.to_str().ok())
-            .map(str::to_owned);
+        let id = response.headers.get("audit-id");
+        body.request_id = id.and_then(|id| Some(id.to_str().ok()?.to_owned()));
         body
     }
 
@@ -42,11 +41,7 @@ impl Api for KubernetesApi {
 
 /// The permission that a list needs, `pods list in namespace x`.
 fn permission(request: &Request) -> String {
-    let segments: Vec<&str> = request
-        .url()
-        .path_segments()
-        .map(Iterator::collect)
-        .unwrap_or_default();
+    let segments: Vec<&str> = request.url().path().split('/').collect();
     match segments.as_slice() {
         [.., "namespaces", namespace, resource] => {
             format!("{resource} list in namespace {namespace}")
@@ -58,18 +53,12 @@ fn permission(request: &Request) -> String {
 /// A page of a list.
 #[derive(Deserialize)]
 pub(crate) struct List<T> {
-    pub(crate) metadata: Metadata,
+    pub(crate) metadata: ListMetadata,
     pub(crate) items: Vec<T>,
 }
 
-/// Of an object, of a reference to one, or of a list.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Metadata {
-    pub(crate) name: String,
-    pub(crate) uid: String,
-    pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) annotations: BTreeMap<String, String>,
+#[derive(Deserialize)]
+pub(crate) struct ListMetadata {
     #[serde(rename = "continue")]
     pub(crate) continue_token: Option<String>,
 }
@@ -84,9 +73,29 @@ pub(crate) struct Pod {
 }
 
 #[derive(Deserialize, Default)]
+#[serde(default)]
+pub(crate) struct Metadata {
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: Annotations,
+}
+
+/// The annotation that names a pod's port, and the one that go-discover's help text has in its
+/// place.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(crate) struct Annotations {
+    #[serde(rename = "consul.hashicorp.com/auto-join-port")]
+    pub(crate) port: String,
+    #[serde(rename = "hashicorp/consul-auto-join-port")]
+    pub(crate) documented_port: String,
+}
+
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct PodSpec {
-    pub(crate) node_name: Option<String>,
+    pub(crate) node_name: String,
     pub(crate) containers: Vec<Container>,
 }
 
@@ -110,28 +119,60 @@ pub(crate) struct Port {
 pub(crate) struct PodStatus {
     pub(crate) phase: String,
     #[serde(rename = "podIP")]
-    pub(crate) pod_ip: String,
+    pub(crate) pod_ip: Ip,
     #[serde(rename = "podIPs")]
-    pub(crate) pod_ips: Vec<Ip>,
+    pub(crate) pod_ips: Vec<IpEntry>,
     #[serde(rename = "hostIP")]
-    pub(crate) host_ip: String,
+    pub(crate) host_ip: Ip,
     #[serde(rename = "hostIPs")]
-    pub(crate) host_ips: Vec<Ip>,
-    pub(crate) conditions: Vec<Condition>,
+    pub(crate) host_ips: Vec<IpEntry>,
+    #[serde(rename = "conditions", deserialize_with = "not_ready")]
+    pub(crate) not_ready: Option<Condition>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Ip {
-    pub(crate) ip: String,
+pub(crate) struct IpEntry {
+    pub(crate) ip: Ip,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+/// An address; none for a text that isn't one, as before a pod has one.
+#[derive(Default, Clone, Copy, PartialEq)]
+pub(crate) struct Ip(pub(crate) Option<IpAddr>);
+
+impl<'de> Deserialize<'de> for Ip {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Text::deserialize(deserializer)?;
+        Ok(Self(text.0.parse().ok()))
+    }
+}
+
+/// A text that isn't copied out of the response.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Why a pod isn't ready.
 pub(crate) struct Condition {
-    #[serde(rename = "type")]
-    pub(crate) kind: String,
     pub(crate) status: String,
-    pub(crate) reason: Option<String>,
+    pub(crate) reason: String,
+}
+
+/// The condition `Ready`, if it isn't true. A pod without it counts as ready.
+fn not_ready<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Condition>, D::Error> {
+    #[derive(Deserialize)]
+    struct Any<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Text<'a>,
+        #[serde(borrow)]
+        status: Text<'a>,
+        #[serde(default)]
+        reason: Option<String>,
+    }
+    let conditions = Vec::<Any<'de>>::deserialize(deserializer)?.into_iter();
+    let mut failing = conditions.filter(|any| any.kind.0 == "Ready" && any.status.0 != "True");
+    Ok(failing.next().map(|any| Condition {
+        status: any.status.0.into_owned(),
+        reason: any.reason.unwrap_or_default(),
+    }))
 }
 
 /// A part of the endpoints of a service, all of one address family.
@@ -150,11 +191,16 @@ pub(crate) struct EndpointSlice {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Endpoint {
     pub(crate) addresses: Vec<String>,
-    /// Those that are unknown are null.
     #[serde(default)]
-    pub(crate) conditions: BTreeMap<String, Option<bool>>,
+    pub(crate) conditions: EndpointConditions,
     pub(crate) hostname: Option<String>,
     pub(crate) node_name: Option<String>,
     pub(crate) target_ref: Option<Metadata>,
     pub(crate) zone: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+pub(crate) struct EndpointConditions {
+    /// Null when it is unknown.
+    pub(crate) ready: Option<bool>,
 }

@@ -1,13 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod api;
-mod credential;
 mod keys;
-mod kubeconfig;
 mod provider;
 mod role;
 mod select;
-mod source;
 
 use cloud_autojoin_core::ProviderSpec;
 

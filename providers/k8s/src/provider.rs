@@ -1,28 +1,23 @@
 //! From options to the list of pods, or of a service's endpoint slices, page by page.
 
 use std::fmt;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloud_autojoin_core::credential::TokenCache;
-use cloud_autojoin_core::http::ResponseClass;
 use cloud_autojoin_core::{
     Call, ConfigProblem, ConfigString, Context, Discovery, Error, Finding, Node, Provider, Result,
-    TransportFailure,
+};
+use cloud_autojoin_provider_kit::auth::kubernetes::{
+    KubernetesCluster, KubernetesConfig, KubernetesConnector,
 };
 use cloud_autojoin_provider_kit::go_discover::{When, differences};
-use cloud_autojoin_provider_kit::tls::TlsClient;
-use cloud_autojoin_provider_kit::{AddressType, ApiClient, KeySpec, Options};
-use serde::de::DeserializeOwned;
+use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options, Selection};
 
 use crate::api::{EndpointSlice, KubernetesApi, List, Pod};
-use crate::credential::{ExecCredential, KubernetesAuthorizer};
 use crate::keys::{
     ADDRESS_TYPE, CONTEXT, ENDPOINT, FIELD_SELECTOR, HOST_NETWORK, KUBECONFIG, LABEL_SELECTOR,
     NAMESPACE, PORT, READY, SELF, SERVICE, TOKEN,
 };
-use crate::select::{Conditions, NOT_READY};
-use crate::source::{Connection, Sources};
+use crate::select::{Conditions, NOT_READY, Resource};
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "k8s";
@@ -33,46 +28,15 @@ const PAGE_SIZE: &str = "2000";
 
 /// Pods of one namespace, or the endpoints of one of its services.
 pub struct Kubernetes {
-    context: Context,
-    sources: Sources,
+    connector: KubernetesConnector,
     service: Option<String>,
     /// The selectors, by the names of their query parameters.
     selectors: Vec<(&'static str, String)>,
     conditions: Conditions,
-    exec: Arc<TokenCache<ExecCredential>>,
-    /// The client of the last discovery, for as long as its TLS settings stay.
-    client: TlsClient,
 }
 
 /// Builds the provider from its options. Sends nothing and reads no file.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let labels = options
-        .text(&LABEL_SELECTOR)
-        .map(|text| ("labelSelector", text));
-    let fields = options
-        .text(&FIELD_SELECTOR)
-        .map(|text| ("fieldSelector", text));
-    let provider = Kubernetes {
-        context: context.clone(),
-        sources: Sources {
-            endpoint: options.endpoint(&ENDPOINT),
-            token: options.secret(&TOKEN),
-            kubeconfig: options.text(&KUBECONFIG),
-            context: options.text(&CONTEXT),
-            ..Sources::of_environment(context.env())
-        },
-        service: options.text(&SERVICE),
-        selectors: labels.into_iter().chain(fields).collect(),
-        conditions: Conditions {
-            namespace: options.text(&NAMESPACE).unwrap_or_default(),
-            needs_ready: options.boolean(&READY),
-            host_network: options.boolean(&HOST_NETWORK),
-            port: options.text(&PORT),
-            address_type: options.word(&ADDRESS_TYPE, AddressType::from_word),
-        },
-        exec: Arc::default(),
-        client: TlsClient::default(),
-    };
     for (key, other) in [
         (&LABEL_SELECTOR, &SERVICE),
         (&FIELD_SELECTOR, &SERVICE),
@@ -80,14 +44,50 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         (&KUBECONFIG, &ENDPOINT),
         (&CONTEXT, &ENDPOINT),
     ] {
-        let config = options.config();
-        let is_given = |key: &KeySpec| config.get(key.name).is_some_and(|text| !text.is_empty());
-        if is_given(key) && is_given(other) {
+        let given = [key, other].map(|key| options.config().get(key.name).unwrap_or_default());
+        if !given.contains(&"") {
             let message = format!("`{}` and `{}` exclude each other", key.name, other.name);
             let hint = format!("leave out `{}`", key.name);
             options.add_problem(ConfigProblem::of_key(key.name, message).with_hint(hint));
         }
     }
+    let service = options.text(&SERVICE);
+    let selectors = [
+        ("labelSelector", options.text(&LABEL_SELECTOR)),
+        ("fieldSelector", options.text(&FIELD_SELECTOR)),
+        (
+            "labelSelector",
+            service
+                .as_ref()
+                .map(|name| format!("kubernetes.io/service-name={name}")),
+        ),
+    ];
+    let config = KubernetesConfig {
+        endpoint: options.endpoint(&ENDPOINT),
+        token: options.secret(&TOKEN),
+        kubeconfig: options.text(&KUBECONFIG),
+        context: options.text(&CONTEXT),
+    };
+    let address_type = options.word(&ADDRESS_TYPE, AddressType::from_word);
+    let provider = Kubernetes {
+        connector: KubernetesConnector::new(NAME, context, config),
+        service,
+        selectors: selectors
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text?)))
+            .collect(),
+        conditions: Conditions {
+            namespace: options.text(&NAMESPACE).unwrap_or_default(),
+            needs_ready: options.boolean(&READY),
+            host_network: options.boolean(&HOST_NETWORK),
+            port: options.text(&PORT),
+            is_primary_only: address_type.is_none(),
+            selection: Selection {
+                address_type: address_type.unwrap_or_default(),
+                ..Selection::default()
+            },
+        },
+    };
     options.finish(|| Some(Box::new(provider) as Box<dyn Provider>))
 }
 
@@ -112,144 +112,88 @@ impl Provider for Kubernetes {
     }
 
     fn scope(&self) -> Vec<(&'static str, String)> {
-        let sources = &self.sources;
-        let endpoint = sources.endpoint.as_ref().map(ToString::to_string);
+        let config = self.connector.config().clone();
+        let endpoint = config.endpoint.map(String::from);
         let texts = [
             (ENDPOINT.name, endpoint),
-            (KUBECONFIG.name, sources.kubeconfig.clone()),
-            (CONTEXT.name, sources.context.clone()),
+            (KUBECONFIG.name, config.kubeconfig),
+            (CONTEXT.name, config.context),
             (NAMESPACE.name, Some(self.conditions.namespace.clone())),
         ];
-        let given = texts
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)));
-        given.collect()
+        let texts = texts.into_iter();
+        texts
+            .filter_map(|(name, text)| Some((name, text?)))
+            .collect()
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
-        let mut connection = self.sources.connect().await?;
-        let authorizer = KubernetesAuthorizer {
-            login: connection.login.clone(),
-            context: self.context.clone(),
-            cache: Arc::clone(&self.exec),
-        };
-        if let Some(credential) = authorizer.exec_credential(call).await? {
-            connection.tls.client_identity = credential
-                .client_identity
-                .or(connection.tls.client_identity);
-        }
+        let (cluster, client) = self.connector.connect(&KubernetesApi, call).await?;
         let mut conditions = self.conditions.clone();
         if conditions.namespace == SELF {
-            let own = connection.namespace.clone();
-            conditions.namespace = own.unwrap_or_else(|| "default".to_owned());
+            let own = cluster.namespace.as_deref();
+            own.unwrap_or("default")
+                .clone_into(&mut conditions.namespace);
         }
-        let client = ApiClient::new(&self.context, &KubernetesApi, connection.server.clone())
-            .with_http(self.client.get(self.context.http(), &connection.tls)?)
-            .with_authorizer(Arc::new(authorizer));
-        let discovery = match self.list(&client, &conditions, call).await {
-            // The snapshot that the pages belong to was compacted away: a new list has a new one.
-            Err(Error::Api(error)) if error.status() == 410 => {
-                self.list(&client, &conditions, call).await
+        let list = async || {
+            if self.service.is_some() {
+                self.list::<EndpointSlice>(&client, &conditions, call).await
+            } else {
+                self.list::<Pod>(&client, &conditions, call).await
             }
+        };
+        let listed = match list().await {
+            // The snapshot that the pages belong to was compacted away: a new list has a new one.
+            Err(Error::Api(error)) if error.status() == 410 => list().await,
             listed => listed,
         };
-        let mut discovery = discovery.map_err(|error| explained(error, &connection))?;
-        add_findings(&mut discovery, &conditions.namespace, &connection);
-        discovery.set_identity(connection.source);
+        let mut discovery = listed.map_err(|error| cluster.explain(error))?;
+        add_findings(&mut discovery, &conditions.namespace, &cluster);
+        discovery.set_identity(cluster.source);
         Ok(discovery)
     }
 }
 
 impl Kubernetes {
-    async fn list(
+    /// Lists the pods or the endpoint slices.
+    async fn list<T: Resource>(
         &self,
         client: &ApiClient,
         conditions: &Conditions,
         call: &Call,
     ) -> Result<Discovery> {
-        let namespace = &conditions.namespace;
-        if let Some(service) = &self.service {
-            let client = client.below(&["apis", "discovery.k8s.io", "v1"]);
-            let selector = [(
-                "labelSelector",
-                format!("kubernetes.io/service-name={service}"),
-            )];
-            let nodes = |slice: EndpointSlice| conditions.slice(slice);
-            self.pages(&client, namespace, "endpointslices", &selector, nodes, call)
-                .await
-        } else {
-            let client = client.below(&["api", "v1"]);
-            let nodes = |pod: Pod| vec![conditions.pod(pod)];
-            self.pages(&client, namespace, "pods", &self.selectors, nodes, call)
-                .await
-        }
-    }
-
-    async fn pages<T: DeserializeOwned>(
-        &self,
-        client: &ApiClient,
-        namespace: &str,
-        resource: &str,
-        selectors: &[(&str, String)],
-        nodes: impl Fn(T) -> Vec<Node>,
-        call: &Call,
-    ) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
+        let namespace = conditions.namespace.as_str();
+        let selectors = self.selectors.iter();
         let mut query = vec![("limit", PAGE_SIZE)];
-        query.extend(
-            selectors
-                .iter()
-                .map(|(name, value)| (*name, value.as_str())),
-        );
-        let operation = format!("list {resource} in namespace `{namespace}`");
-        let first = client.get(&operation, &["namespaces", namespace, resource], &query);
-        let pages = client.pages(first, call);
+        query.extend(selectors.map(|(name, text)| (*name, text.as_str())));
+        let operation = format!("list {} in namespace `{namespace}`", T::RESOURCE);
+        let path = [T::API, &["namespaces", namespace, T::RESOURCE]].concat();
+        let pages = client.pages(client.get(&operation, &path, &query), call);
         let mut pages = pages.ahead("continue", &["metadata", "continue"]);
         while let Some(page) = pages.next_json::<List<T>>().await? {
             pages.follow_query("continue", page.metadata.continue_token)?;
-            for node in page.items.into_iter().flat_map(&nodes) {
-                discovery.record(node);
+            for item in page.items {
+                item.record(conditions, &mut discovery);
             }
         }
         Ok(discovery)
     }
 }
 
-/// The same error with what to check of the kubeconfig or the service account.
-fn explained(error: Error, connection: &Connection) -> Error {
-    let source = &connection.source;
-    match error {
-        Error::Api(error) if error.class() == Some(ResponseClass::ExpiredCredential) => error
-            .with_hint(format!("the API server refuses the credential of {source}: check it with `kubectl auth whoami`"))
-            .into(),
-        Error::Transport(error) => match error.failure() {
-            TransportFailure::Tls if connection.tls.authority.is_some() => error
-                .with_hint(format!("check the certificate authority of {source}: it didn't sign the certificate of this API server"))
-                .into(),
-            TransportFailure::Connect => error
-                .with_hint(format!("check the API server of {source} with `kubectl cluster-info`, and the proxy settings (`HTTPS_PROXY`, `NO_PROXY`) of this machine"))
-                .into(),
-            _ => Error::Transport(error),
-        },
-        other => other,
-    }
-}
-
 /// Says what to do where nothing is found, and warns of a server that isn't verified.
-fn add_findings(discovery: &mut Discovery, namespace: &str, connection: &Connection) {
+fn add_findings(discovery: &mut Discovery, namespace: &str, cluster: &KubernetesCluster) {
     let is_waiting = |node: &Node| {
         let mut reasons = node.excluded.iter();
         reasons.any(|reason| reason.to_string().starts_with(NOT_READY))
     };
+    let source = &cluster.source;
     if discovery.examined() == 0 {
         let finding = Finding::new(format!("nothing matches in namespace `{namespace}`"));
-        let other = connection.namespace.as_ref();
+        let other = cluster.namespace.as_ref();
         discovery.add_finding(match other.filter(|other| *other != namespace) {
-            Some(other) => {
-                let source = &connection.source;
-                let hint = format!("set `namespace={other}`, the namespace of {source}");
-                finding.with_hint(hint).with_change(NAMESPACE.name, Some(other))
-            }
+            Some(other) => finding
+                .with_hint(format!("set `namespace={other}`, the namespace of {source}"))
+                .with_change(NAMESPACE.name, Some(other)),
             None => finding.with_hint("check `namespace`, the selectors and `service`: `kubectl get pods,endpointslices --all-namespaces --show-labels`"),
         });
     } else if discovery.matched() == 0 && discovery.nodes().iter().any(is_waiting) {
@@ -257,10 +201,10 @@ fn add_findings(discovery: &mut Discovery, namespace: &str, connection: &Connect
         let finding = Finding::new("what matches isn't ready").with_hint(hint);
         discovery.add_finding(finding.with_change(READY.name, Some("false")));
     }
-    let server = connection.server.as_str();
     let hint = "set `certificate-authority` in the kubeconfig";
-    let tls = &connection.tls;
-    tls.warn(discovery, server, "insecure-skip-tls-verify", hint);
+    let server = cluster.server.as_str();
+    let option = "insecure-skip-tls-verify";
+    cluster.tls.warn(discovery, server, option, hint);
 }
 
 /// What go-discover does differently with the same string.

@@ -2,18 +2,14 @@
 
 use std::net::IpAddr;
 
-use cloud_autojoin_core::{Address, Exclusion, Node};
+use cloud_autojoin_core::{Address, Discovery, Exclusion, Node};
+use cloud_autojoin_provider_kit::{AddressScope, Instance, InstanceAddress, Selection};
+use serde::de::DeserializeOwned;
 
-use cloud_autojoin_provider_kit::{AddressScope, AddressType};
+use crate::api::{EndpointSlice, Pod, Port};
 
-use crate::api::{Endpoint, EndpointSlice, Pod, Port};
-
-/// The annotation that names a pod's port, and the one that go-discover's help text has in its
-/// place.
-const PORT_ANNOTATIONS: [&str; 2] = [
-    "consul.hashicorp.com/auto-join-port",
-    "hashicorp/consul-auto-join-port",
-];
+/// What a pod that isn't ready, but would match, is excluded for.
+pub(crate) const NOT_READY: &str = "not ready";
 
 /// What of the listed pods or endpoints is wanted.
 #[derive(Debug, Clone, Default)]
@@ -22,180 +18,148 @@ pub(crate) struct Conditions {
     pub(crate) needs_ready: bool,
     pub(crate) host_network: bool,
     pub(crate) port: Option<String>,
-    /// None: the primary address of a pod or node.
-    pub(crate) address_type: Option<AddressType>,
+    /// Whether the primary address is the only one that counts.
+    pub(crate) is_primary_only: bool,
+    pub(crate) selection: Selection,
 }
 
-/// What a pod that isn't ready, but would match, is excluded for.
-pub(crate) const NOT_READY: &str = "not ready";
+/// What a list holds.
+pub(crate) trait Resource: DeserializeOwned {
+    /// The path of its API.
+    const API: &'static [&'static str];
+    /// Its name there.
+    const RESOURCE: &'static str;
+
+    /// Records it, or its parts.
+    fn record(self, conditions: &Conditions, discovery: &mut Discovery);
+}
+
+impl Resource for Pod {
+    const API: &'static [&'static str] = &["api", "v1"];
+    const RESOURCE: &'static str = "pods";
+
+    fn record(self, conditions: &Conditions, discovery: &mut Discovery) {
+        let status = self.status;
+        let annotations = self.metadata.annotations;
+        let mut annotated = [annotations.port, annotations.documented_port].into_iter();
+        let annotated = annotated.find(|port| !port.is_empty());
+        let ports = self.spec.containers.iter().flat_map(|each| &each.ports);
+        let port = match &status.not_ready {
+            _ if status.phase != "Running" => Err(Exclusion::NotRunning {
+                state: status.phase.clone(),
+            }),
+            Some(condition) if conditions.needs_ready => Err(not_ready(&condition.reason)),
+            _ => conditions.port("pod", ports, annotated),
+        };
+        let (primary, all) = match conditions.host_network {
+            true => (status.host_ip, status.host_ips),
+            false => (status.pod_ip, status.pod_ips),
+        };
+        let others = all.into_iter().map(|entry| entry.ip);
+        let others = others.filter(|ip| !conditions.is_primary_only && *ip != primary);
+        let ips = std::iter::once(primary).chain(others).filter_map(|ip| ip.0);
+        let ready = status.not_ready.map(|condition| condition.status);
+        let pod = Instance::new("pod", self.metadata.uid, self.metadata.name)
+            .with_attribute("namespace", conditions.namespace.clone())
+            .with_attribute("phase", status.phase)
+            .with_attribute("node", self.spec.node_name)
+            .with_attribute("ready", ready.unwrap_or_default())
+            .with_tags(self.metadata.labels);
+        discovery.record(conditions.node(pod, ips, port));
+    }
+}
+
+impl Resource for EndpointSlice {
+    const API: &'static [&'static str] = &["apis", "discovery.k8s.io", "v1"];
+    const RESOURCE: &'static str = "endpointslices";
+
+    fn record(self, conditions: &Conditions, discovery: &mut Discovery) {
+        let slice = &self.metadata.name;
+        let ports = self.ports.unwrap_or_default();
+        for endpoint in self.endpoints.into_iter().flatten() {
+            let first = endpoint.addresses.first().cloned().unwrap_or_default();
+            let pod = endpoint.target_ref.map(|pod| pod.name);
+            let name = pod.or(endpoint.hostname).unwrap_or_else(|| first.clone());
+            let port = match endpoint.conditions.ready {
+                Some(false) if conditions.needs_ready => Err(not_ready("")),
+                _ => conditions.port("service", &ports, None),
+            };
+            let instance = Instance::new("endpoint", format!("{slice}/{first}"), name)
+                .with_attribute("namespace", conditions.namespace.clone())
+                .with_attribute("endpoint slice", slice.clone())
+                .with_attribute("node", endpoint.node_name.unwrap_or_default())
+                .with_attribute("zone", endpoint.zone.unwrap_or_default());
+            let names = port.clone().ok().filter(|_| self.address_type == "FQDN");
+            let texts = endpoint.addresses.iter();
+            let ips = texts.filter_map(|text| text.parse().ok());
+            let mut node = conditions.node(instance, ips, port);
+            if let Some(port) = names {
+                node.excluded.clear();
+                let named = |name| {
+                    let mut address = Address::name(name);
+                    address.port = port;
+                    address
+                };
+                node.addresses = endpoint.addresses.into_iter().map(named).collect();
+            }
+            discovery.record(node);
+        }
+    }
+}
 
 impl Conditions {
-    /// The node for a pod.
-    pub(crate) fn pod(&self, pod: Pod) -> Node {
-        let Pod {
-            metadata,
-            spec,
-            status,
-        } = pod;
-        let mut node = Node::new("pod", metadata.uid, metadata.name);
-        node.add_attribute("namespace", Some(self.namespace.clone()));
-        node.add_attribute("phase", Some(status.phase.clone()));
-        node.add_attribute("node", spec.node_name);
-        if status.phase != "Running" {
-            node.excluded.push(Exclusion::NotRunning {
-                state: status.phase.clone(),
-            });
-            return node;
-        }
-        // A pod without the condition counts as ready.
-        if let Some(ready) = status
-            .conditions
-            .iter()
-            .find(|condition| condition.kind == "Ready" && condition.status != "True")
-        {
-            node.add_attribute("ready", Some(ready.status.clone()));
-            if self.needs_ready {
-                let reason = ready.reason.as_deref().filter(|reason| !reason.is_empty());
-                node.excluded.push(not_ready(reason));
-                return node;
-            }
-        }
-        let (primary, all, kind) = if self.host_network {
-            (&status.host_ip, &status.host_ips, "host port")
-        } else {
-            (&status.pod_ip, &status.pod_ips, "port")
-        };
-        let ports = spec
-            .containers
-            .iter()
-            .flat_map(|container| &container.ports);
-        let number = |port: &Port| match self.host_network {
-            true => port.host_port,
-            false => port.container_port,
-        };
-        let port_of = |name: &str| {
-            let named = ports.clone().filter(|port| port.name == name);
-            named.map(number).find(|port| *port != 0)
-        };
-        let annotation = || {
-            let annotations = PORT_ANNOTATIONS.iter();
-            let mut annotations = annotations.filter_map(|name| metadata.annotations.get(*name));
-            annotations.find(|port| !port.is_empty())
-        };
-        let wanted = self.port.as_ref().or_else(annotation);
-        let port = match wanted.map(|wanted| port(wanted, port_of)).transpose() {
-            Ok(port) => port,
-            Err(wanted) => {
-                let reason = format!("the pod has no {kind} of that name");
-                node.excluded.push(no_port(&wanted, &reason));
-                return node;
-            }
-        };
-        let others = all.iter().map(|address| &address.ip);
-        let others = others.filter(|ip| self.address_type.is_some() && *ip != primary);
-        self.add_addresses(&mut node, std::iter::once(primary).chain(others), port);
-        node.tags = metadata.labels.into_iter().collect();
-        node
-    }
-
-    /// The nodes for the endpoints of a slice.
-    pub(crate) fn slice(&self, slice: EndpointSlice) -> Vec<Node> {
-        let EndpointSlice {
-            metadata,
-            address_type,
-            endpoints,
-            ports,
-        } = slice;
-        let ports = ports.unwrap_or_default();
-        let port_of = |name: &str| {
-            ports
-                .iter()
-                .find(|port| port.name == name && port.container_port != 0)
-                .map(|port| port.container_port)
-        };
-        let port = self
-            .port
-            .as_ref()
-            .map(|wanted| port(wanted, port_of))
-            .transpose();
-        let node = |endpoint: Endpoint| {
-            let first = endpoint.addresses.first().cloned().unwrap_or_default();
-            let id = format!("{}/{first}", metadata.name);
-            let name = endpoint.target_ref.map(|pod| pod.name);
-            let name = name.or(endpoint.hostname).unwrap_or(first);
-            let mut node = Node::new("endpoint", id, name);
-            node.add_attribute("namespace", Some(self.namespace.clone()));
-            node.add_attribute("endpoint slice", Some(metadata.name.clone()));
-            node.add_attribute("node", endpoint.node_name);
-            node.add_attribute("zone", endpoint.zone);
-            if self.needs_ready && endpoint.conditions.get("ready") == Some(&Some(false)) {
-                node.excluded.push(not_ready(None));
-                return node;
-            }
-            match &port {
-                Err(wanted) => node
-                    .excluded
-                    .push(no_port(wanted, "the service has no port of that name")),
-                Ok(port) if address_type == "FQDN" => {
-                    node.addresses = endpoint.addresses.into_iter().map(Address::name).collect();
-                    node.addresses
-                        .iter_mut()
-                        .for_each(|address| address.port = *port);
-                }
-                Ok(port) => self.add_addresses(&mut node, endpoint.addresses.iter(), *port),
-            }
-            node
-        };
-        endpoints
-            .unwrap_or_default()
-            .into_iter()
-            .map(node)
-            .collect()
-    }
-
-    fn add_addresses<'a>(
+    /// The node for `instance`: with those of `ips` that are selected and with the port, or with the
+    /// reason for its exclusion.
+    fn node(
         &self,
-        node: &mut Node,
-        addresses: impl Iterator<Item = &'a String>,
-        port: Option<u16>,
-    ) {
-        for ip in addresses.filter_map(|text| text.parse::<IpAddr>().ok()) {
-            match self.address_type {
-                Some(wanted) if !wanted.includes(ip, AddressScope::Private) => {
-                    node.excluded.push(Exclusion::OtherAddressType {
-                        found: ip.to_string(),
-                        wanted: wanted.word().to_owned(),
-                    });
-                }
-                _ => {
-                    let mut address = Address::ip(ip).with_instance(node.name.clone());
-                    address.port = port;
-                    node.addresses.push(address);
-                }
-            }
+        mut instance: Instance,
+        ips: impl Iterator<Item = IpAddr>,
+        port: Result<Option<u16>, Exclusion>,
+    ) -> Node {
+        match port {
+            Ok(port) => instance.addresses.extend(ips.map(|ip| InstanceAddress {
+                ip,
+                scope: AddressScope::Private,
+                interface: None,
+                is_primary: true,
+                port,
+            })),
+            Err(reason) => instance.excluded = Some(reason),
         }
-        if node.addresses.is_empty() && node.excluded.is_empty() {
-            node.excluded.push(Exclusion::NoAddress);
-        }
+        self.selection.apply(instance)
+    }
+
+    /// The port that the key names or is, else that of the annotation, of those that a pod or
+    /// service has.
+    fn port<'a>(
+        &self,
+        owner: &str,
+        ports: impl IntoIterator<Item = &'a Port>,
+        annotated: Option<String>,
+    ) -> Result<Option<u16>, Exclusion> {
+        let Some(wanted) = self.port.as_ref().or(annotated.as_ref()) else {
+            return Ok(None);
+        };
+        let (kind, number_of): (_, fn(&Port) -> u16) = match self.host_network {
+            true => ("host port", |port| port.host_port),
+            false => ("port", |port| port.container_port),
+        };
+        let named = ports.into_iter().filter(|port| port.name == *wanted);
+        let found = named.map(number_of).find(|port| *port != 0);
+        found.or_else(|| number(wanted)).map(Some).ok_or_else(|| {
+            let reason = format!("the {owner} has no {kind} of that name");
+            let reason =
+                format!("port `{wanted}`: {reason}, and it isn't a number from 1 to 65535");
+            Exclusion::Other(reason.into())
+        })
     }
 }
 
-fn not_ready(reason: Option<&str>) -> Exclusion {
-    let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
-    Exclusion::Other(format!("{NOT_READY}{reason}").into())
-}
-
-fn no_port(wanted: &str, reason: &str) -> Exclusion {
-    Exclusion::Other(
-        format!("port `{wanted}`: {reason}, and it isn't a number from 1 to 65535").into(),
-    )
-}
-
-/// The port that `wanted` names or is; `wanted` itself if there is none.
-fn port(wanted: &str, of_name: impl Fn(&str) -> Option<u16>) -> Result<u16, String> {
-    of_name(wanted)
-        .or_else(|| number(wanted))
-        .ok_or_else(|| wanted.to_owned())
+fn not_ready(reason: &str) -> Exclusion {
+    Exclusion::Other(match reason {
+        "" => NOT_READY.into(),
+        reason => format!("{NOT_READY} ({reason})").into(),
+    })
 }
 
 /// A port as go-discover reads numbers, by Go's syntax for literals: `8301`, `0x206d`, `8_301`.

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use cloud_autojoin_core::Detail;
+use cloud_autojoin_provider_kit::AddressType;
 use serde_json::{Value, json};
 
 use super::*;
@@ -9,6 +11,7 @@ fn conditions(host_network: bool) -> Conditions {
         namespace: "default".to_owned(),
         needs_ready: true,
         host_network,
+        is_primary_only: true,
         ..Conditions::default()
     }
 }
@@ -31,8 +34,14 @@ fn running(more: Value) -> Value {
     status
 }
 
+fn node(conditions: &Conditions, pod: Pod) -> Node {
+    let mut discovery = Discovery::new("k8s", "pods", Detail::Everything);
+    pod.record(conditions, &mut discovery);
+    discovery.nodes()[0].clone()
+}
+
 fn addresses(conditions: &Conditions, pod: Pod) -> Vec<String> {
-    let node = conditions.pod(pod);
+    let node = node(conditions, pod);
     assert_eq!(
         node.addresses.is_empty(),
         !node.excluded.is_empty(),
@@ -201,15 +210,14 @@ fn address_types_are_the_primary_address_or_the_families() {
         json!({"podIPs": [{"ip": "10.0.0.2"}, {"ip": "fd00::2"}], "hostIPs": [{"ip": "192.0.2.2"}, {"ip": "2001:db8::2"}]}),
     );
     let of = |address_type, host_network| {
-        let node = Conditions {
-            address_type,
-            ..conditions(host_network)
+        let mut conditions = conditions(host_network);
+        if let Some(address_type) = address_type {
+            conditions.is_primary_only = false;
+            conditions.selection.address_type = address_type;
         }
-        .pod(pod(None, json!([]), both.clone()));
-        node.addresses
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
+        let node = node(&conditions, pod(None, json!([]), both.clone()));
+        let addresses = node.addresses.iter();
+        addresses.map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(of(None, false), ["10.0.0.2"]);
     assert_eq!(

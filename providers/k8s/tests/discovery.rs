@@ -241,14 +241,14 @@ async fn a_plugin_is_run_once_and_again_when_its_token_is_refused() {
         assert_eq!(addresses(&found), ["10.0.0.1"]);
     }
     let variables = plugin.variables.lock().unwrap().clone();
-    assert_eq!(variables[1], ("AWS_PROFILE".to_owned(), "prod".to_owned()));
-    let info: Value = serde_json::from_str(&variables[0].1).unwrap();
-    assert_eq!(variables[0].0, "KUBERNETES_EXEC_INFO");
+    assert_eq!(variables[0], ("AWS_PROFILE".to_owned(), "prod".to_owned()));
+    let info: Value = serde_json::from_str(&variables[1].1).unwrap();
+    assert_eq!(variables[1].0, "KUBERNETES_EXEC_INFO");
     assert_eq!(
         (&info["apiVersion"], &info["spec"]["cluster"]["server"]),
         (
             &json!("client.authentication.k8s.io/v1"),
-            &json!(format!("{}/", server.uri()))
+            &json!(server.uri())
         )
     );
     // A third run isn't needed, and would fail.
@@ -272,7 +272,9 @@ async fn a_plugin_that_is_not_there_is_named_with_its_install_hint() {
     .unwrap_err();
     assert!(matches!(error, Error::Credential(_)), "{error:?}");
     assert!(
-        error.chain().contains("`aws` can't be run"),
+        error
+            .chain()
+            .contains("there is no program `aws` on `PATH`"),
         "{}",
         error.chain()
     );
@@ -488,4 +490,23 @@ fn the_role_has_the_one_verb_that_is_used() {
         role.contains("api_groups = [\"discovery.k8s.io\"]\n    resources  = [\"endpointslices\"]"),
         "{role}"
     );
+}
+
+#[tokio::test]
+async fn a_cluster_is_reached_through_its_proxy_as_the_impersonated_user() {
+    let (proxy, directory) = (MockServer::start().await, tempfile::tempdir().unwrap());
+    let mock = Mock::given(path(PODS))
+        .and(header("impersonate-user", "alice"))
+        .and(header("impersonate-group", "admins"));
+    let reply = pods(&["10.0.0.1"], None);
+    mock.respond_with(reply).mount(&proxy).await;
+    let user = json!({"token": "t", "as": "alice", "as-groups": ["admins"]});
+    // Nothing listens at port 9.
+    let file = kubeconfig(directory.path(), "http://127.0.0.1:9", user);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let through = format!(r#""proxy-url":"{}","server""#, proxy.uri());
+    std::fs::write(&file, text.replace(r#""server""#, &through)).unwrap();
+    let context = context(Env::empty(), &Arc::default());
+    let found = discover(&format!("provider=k8s kubeconfig={file}"), &context).await;
+    assert_eq!(addresses(&found.unwrap()), ["10.0.0.1"]);
 }

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use cloud_autojoin_core::command::{CommandOutput, CommandRunner};
 use cloud_autojoin_core::{Clock, Env};
 
+use serde_json::Value;
+
 use super::*;
 
 /// Prints the same at each run.
@@ -32,7 +34,13 @@ impl CommandRunner for Plugin {
 }
 
 /// Asks twice, with some seconds in between; the second credential and how often the plugin ran.
-async fn twice(output: CommandOutput, exec: Entry) -> (Result<ExecCredential>, usize) {
+async fn twice(output: CommandOutput, plugin: Value) -> (Result<ExecCredential>, usize) {
+    let plugin: ExecPlugin = serde_json::from_value(plugin).unwrap();
+    let plugin = plugin.resolved(Path::new("/kube/config"), &());
+    let login = Login {
+        credential: Credential::Exec(plugin),
+        impersonation: Vec::new(),
+    };
     let plugin = Arc::new(Plugin(output, AtomicUsize::new(0)));
     let context = Context::builder()
         .env(Env::empty())
@@ -42,9 +50,10 @@ async fn twice(output: CommandOutput, exec: Entry) -> (Result<ExecCredential>, u
         .unwrap();
     let call = Call::new(context.clock(), Duration::from_secs(60));
     let authorizer = KubernetesAuthorizer {
-        login: Login::Exec(exec, Value::Null),
+        provider: "k8s",
+        login,
         context,
-        cache: Arc::default(),
+        credentials: Arc::default(),
     };
     _ = authorizer.exec_credential(&call).await;
     call.clock().sleep(Duration::from_secs(3)).await;
@@ -63,11 +72,8 @@ fn printing(status: serde_json::Value) -> CommandOutput {
     )
 }
 
-fn exec() -> Entry {
-    let mut exec = Entry::default();
-    exec.values.insert("command".to_owned(), json!("plugin"));
-    exec.values.insert("args".to_owned(), json!(["canary"]));
-    exec
+fn exec() -> Value {
+    json!({"command": "plugin", "args": ["canary"]})
 }
 
 #[tokio::test]
@@ -107,20 +113,17 @@ async fn a_client_certificate_is_taken_with_its_key() {
 
 #[tokio::test]
 async fn a_failure_names_the_program_and_nothing_that_it_got_or_printed() {
-    let mut needs_terminal = exec();
-    needs_terminal
-        .values
-        .insert("interactiveMode".to_owned(), json!("Always"));
+    let needs_terminal = json!({"command": "./plugin", "interactiveMode": "Always"});
     for (output, exec, reason) in [
         (
-            CommandOutput::new(3, "canary", "canary"),
+            CommandOutput::new(3, "canary", "no such profile"),
             exec(),
-            "`plugin` ended with status 3",
+            "`plugin` failed with status 3: no such profile",
         ),
         (
             CommandOutput::new(0, "canary", ""),
             exec(),
-            "`plugin` didn't print an ExecCredential",
+            "`plugin` didn't print the JSON of a credential",
         ),
         (
             printing(json!({"clientCertificateData": "canary"})),
@@ -130,7 +133,7 @@ async fn a_failure_names_the_program_and_nothing_that_it_got_or_printed() {
         (
             printing(json!({"token": "canary"})),
             needs_terminal,
-            "`plugin` needs a terminal",
+            "`/kube/./plugin` needs a terminal",
         ),
     ] {
         let error = twice(output, exec).await.0.err().unwrap();
