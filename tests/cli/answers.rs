@@ -215,7 +215,7 @@ async fn an_answer_with_a_hole_that_costs_no_machine_is_a_warning() {
         "provider=azure subscription_id={TAGGED} tag_name=consul tag_value=server {}",
         simulator.join_settings()
     );
-    let warning = "warning: the answer for network interface `server-0` is incomplete, and an address of it may be missing: its IP configuration `second` has no \
+    let warning = "warning: the response for network interface `server-0` is incomplete, and an address of it may be missing: its IP configuration `second` has no \
         properties; it may be changing just now: try again; if it stays like this, repair or delete it\n";
     discover(["addrs", &text])
         .against(&simulator)
@@ -230,7 +230,7 @@ async fn an_answer_with_a_hole_that_costs_no_machine_is_a_warning() {
     let ended = discover(["explain", &text]).against(&simulator).run().await;
     let said = ended.stdout.replace("\n  ", " ");
     assert!(
-        said.contains("note: the answer for network interface `server-0` is incomplete")
+        said.contains("note: the response for network interface `server-0` is incomplete")
             && said.contains("repair or delete it"),
         "{said}"
     );

@@ -89,6 +89,25 @@ impl Selection {
     }
 }
 
+impl Selection {
+    /// The tags that are searched for.
+    pub(crate) fn tag_filter(&self) -> Option<&Tags> {
+        match self {
+            Self::Tag { tags, .. } => Some(tags),
+            Self::ScaleSet { tags, .. } => tags.as_ref(),
+        }
+    }
+}
+
+/// The resource groups in words, if there are any.
+pub(crate) fn named_groups(groups: &[String]) -> Option<String> {
+    match groups {
+        [] => None,
+        [group] => Some(format!("resource group `{group}`")),
+        groups => Some(format!("resource groups `{}`", groups.join("`, `"))),
+    }
+}
+
 impl fmt::Display for Selection {
     /// The selection in words: ``scale set `web` of resource group `prod` ``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,11 +118,7 @@ impl fmt::Display for Selection {
                 ..
             } => {
                 tags.fmt(f)?;
-                match resource_groups.as_slice() {
-                    [] => Ok(()),
-                    [group] => write!(f, " in resource group `{group}`"),
-                    groups => write!(f, " in resource groups `{}`", groups.join("`, `")),
-                }
+                named_groups(resource_groups).map_or(Ok(()), |groups| write!(f, " in {groups}"))
             }
             Self::ScaleSet {
                 resource_group,
@@ -146,6 +161,13 @@ impl Tags {
         self
     }
 
+    /// The conditions in words: ``tags `a` = `1` and `b` = `2` ``.
+    pub(crate) fn conditions(&self) -> String {
+        let conditions: Vec<String> = self.conditions.iter().map(ToString::to_string).collect();
+        let word = if conditions.len() == 1 { "tag" } else { "tags" };
+        format!("{word} {}", conditions.join(" and "))
+    }
+
     /// Whether the tag may be set there.
     pub fn may_be_on(&self, place: TagPlace) -> bool {
         self.places.contains(&place)
@@ -154,15 +176,13 @@ impl Tags {
 
 impl fmt::Display for Tags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = if self.conditions.len() == 1 {
-            "tag"
-        } else {
-            "tags"
-        };
-        let conditions: Vec<String> = self.conditions.iter().map(ToString::to_string).collect();
         let places: Vec<String> = self.places.iter().map(ToString::to_string).collect();
-        let (conditions, places) = (conditions.join(" and "), places.join(" or the "));
-        write!(f, "{word} {conditions} on the {places}")
+        write!(
+            f,
+            "{} on the {}",
+            self.conditions(),
+            places.join(" or the ")
+        )
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) struct Tags(pub Vec<(String, String)>);
 pub(crate) struct Resource<P> {
     pub id: ResourceId,
     #[serde(deserialize_with = "text")]
-    name: Option<String>,
+    pub name: Option<String>,
     #[serde(deserialize_with = "null_as_default")]
     pub tags: Tags,
     #[serde(deserialize_with = "null_as_default")]

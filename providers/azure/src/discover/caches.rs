@@ -1,4 +1,4 @@
-//! What is kept from one call to the next: the modes of scale sets, and for a while their tags.
+//! What is kept of scale sets from one call to the next.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,55 +19,47 @@ const TAGS_LIFETIME: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(crate) struct Caches {
     clock: Clock,
-    modes: Mutex<HashMap<ResourceId, OrchestrationMode>>,
-    tags: Mutex<HashMap<ResourceId, (Instant, Arc<Tags>)>>,
+    sets: Mutex<HashMap<ResourceId, KnownSet>>,
+}
+
+#[derive(Debug, Default)]
+struct KnownSet {
+    mode: Option<OrchestrationMode>,
+    tags: Option<(Instant, Arc<Tags>)>,
 }
 
 impl Caches {
     /// Empty caches.
     pub(crate) fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            modes: Mutex::default(),
-            tags: Mutex::default(),
-        }
+        let sets = Mutex::default();
+        Self { clock, sets }
     }
 
-    /// The mode that a scale set was last seen to have.
+    fn with<R>(&self, set: &ResourceId, change: impl FnOnce(&mut KnownSet) -> R) -> R {
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        change(sets.entry(set.clone()).or_default())
+    }
+
+    /// The mode that a scale set had the last time.
     pub(super) fn mode(&self, set: &ResourceId) -> Option<OrchestrationMode> {
-        with(&self.modes, |modes| modes.get(set).copied())
+        self.with(set, |known| known.mode)
     }
 
-    /// Keeps the mode of a scale set, which never changes while the set exists; `None` forgets it,
-    /// for a set that is gone.
+    /// Keeps the mode of a scale set, which never changes while the set exists; `None` for a set
+    /// that is gone.
     pub(super) fn keep_mode(&self, set: &ResourceId, mode: Option<OrchestrationMode>) {
-        with(&self.modes, |modes| match mode {
-            Some(mode) => modes.insert(set.clone(), mode),
-            None => modes.remove(set),
-        });
+        self.with(set, |known| known.mode = mode);
     }
 
     /// The tags of the set, if they were read recently.
     pub(super) fn tags(&self, set: &ResourceId) -> Option<Arc<Tags>> {
-        let (read_at, tags) = with(&self.tags, |tags| tags.get(set).cloned())?;
+        let (read_at, tags) = self.with(set, |known| known.tags.clone())?;
         (self.clock.now().saturating_duration_since(read_at) < TAGS_LIFETIME).then_some(tags)
     }
 
-    /// Keeps what was just read.
-    pub(super) fn keep_tags(&self, set: ResourceId, tags: Tags) -> Arc<Tags> {
-        let tags = Arc::new(tags);
-        with(&self.tags, |known| {
-            known.insert(set, (self.clock.now(), Arc::clone(&tags)))
-        });
-        tags
+    /// Keeps the tags that were just read; `None` for a set that may be gone.
+    pub(super) fn keep_tags(&self, set: &ResourceId, tags: Option<Arc<Tags>>) {
+        let tags = tags.map(|tags| (self.clock.now(), tags));
+        self.with(set, |known| known.tags = tags);
     }
-
-    /// Forgets the tags of a set that may be gone.
-    pub(super) fn forget_tags(&self, set: &ResourceId) {
-        with(&self.tags, |tags| tags.remove(set));
-    }
-}
-
-fn with<T, R>(map: &Mutex<T>, change: impl FnOnce(&mut T) -> R) -> R {
-    change(&mut map.lock().unwrap_or_else(PoisonError::into_inner))
 }

@@ -2,109 +2,94 @@
 //! interfaces.
 //!
 //! The virtual machines (V) do not carry addresses, only the ids of interfaces; those are joined
-//! without case with the interfaces of the group (N), which are read beside them, page by page. An
-//! id that N lacks by then is on a later page, in another group, or is gone: `lookup.rs`. N counts
-//! only if an interface of the group is needed; a refusal of it is no error else.
+//! without case with the interfaces of the group (N), which are read along with them, page by page.
+//! An id that N lacks by then is on a later page, in another group, or is gone: `lookup.rs`. N
+//! counts only if an interface of the group is needed; otherwise its refusal is no error.
 
 use cloud_autojoin_core::{Exclusion, Finding, Result};
-use futures::future::join;
+use futures::future::{BoxFuture, FutureExt, join, ready};
 
-use super::candidate::{Instance, Resolved};
-use super::completeness::incomplete;
+use super::attachment::{Members, instance_node};
 use super::lookup::{PartialList, look_up};
 use super::query::Query;
-use crate::arm::{Listing, NetworkInterface, ResourceId, VirtualMachine, same_name};
+use super::results::incomplete;
+use crate::arm::{Listing, NetworkInterface, ResourceId, VirtualMachine, name_key};
 use crate::select::OrchestrationMode;
 
-type Interfaces<'a> = Result<Option<PartialList<'a, NetworkInterface>>>;
+/// The interfaces of the group, as far as they were read.
+pub(super) type Interfaces<'a> = Result<PartialList<'a, NetworkInterface>>;
 
-/// Reads the virtual machines to the end and looks up their interfaces, the first page of which is
-/// on its way.
+/// Reads the virtual machines to the end and looks up their `interfaces`, the first page of which
+/// is being requested.
 ///
 /// # Errors
 ///
-/// A page of virtual machines or of interfaces, or a single interface, that cannot be read.
+/// A page of virtual machines or of interfaces, or a single interface, can't be read.
 pub(super) async fn resolve<'a>(
     query: Query<'a>,
     set: &ResourceId,
     (mut machines, mut rest): (Vec<VirtualMachine>, Listing<'a, VirtualMachine>),
-    mut interfaces: impl Future<Output = Interfaces<'a>> + Unpin,
-) -> Result<Resolved> {
-    let mut begun: Option<Interfaces<'a>> = None;
+    mut interfaces: BoxFuture<'_, Interfaces<'a>>,
+) -> Result<Members> {
     while rest.has_more() {
         // Every machine has an interface, so a set that fills pages fills as many of those.
         let pages = rest.pages_read() + 1;
-        let along = async {
-            let begun = match begun.take() {
-                Some(begun) => begun,
-                None => (&mut interfaces).await,
-            };
-            read_along(begun, pages).await
-        };
-        let (page, along) = join(rest.next(), along).await;
+        let (page, along) = join(rest.next(), read_along(interfaces, pages)).await;
         machines.extend(page?);
-        begun = Some(along);
+        interfaces = ready(along).boxed();
     }
-    let (mut members, mut foreign) = (Vec::with_capacity(machines.len()), Vec::new());
-    for machine in machines {
+    let (mut of_set, mut foreign) = (Vec::with_capacity(machines.len()), Vec::new());
+    for mut machine in machines {
         match machine.is_member_of(set) {
-            Some(true) => members.push(machine),
+            Some(true) => {
+                machine.properties.scale_set = Some(set.clone());
+                of_set.push(machine);
+            }
             Some(false) => foreign.push(machine),
             None => {
                 let (machine, set) = (machine.name(), set.name());
                 let operation = format!(
                     "tell whether virtual machine `{machine}` belongs to scale set `{set}`"
                 );
-                return Err(incomplete(
-                    operation,
-                    "the virtual machine has no properties",
-                ));
+                let what = "the virtual machine has no properties";
+                return Err(incomplete(operation, what));
             }
         }
     }
-    let ids = || members.iter().flat_map(VirtualMachine::interface_ids);
-    let own_group = set.resource_group().unwrap_or_default();
-    let in_group = |id: &ResourceId| {
-        let group = id.resource_group();
-        group.is_some_and(|group| same_name(group, own_group))
-    };
-    let partial = match begun {
-        _ if !ids().any(in_group) => None,
-        Some(begun) => begun?,
-        None => interfaces.await?,
+    let ids = || of_set.iter().flat_map(VirtualMachine::interface_ids);
+    let group = set.resource_group().map(name_key);
+    let partial = if ids().any(|id| id.resource_group().map(name_key) == group) {
+        Some(interfaces.await?)
+    } else {
+        None
     };
     let mut found = look_up(query, ids().cloned(), partial).await?;
 
-    let mut resolved = Resolved {
-        mode: Some(OrchestrationMode::Flexible),
-        ..Resolved::default()
-    };
+    let mut members = Members::of_mode(OrchestrationMode::Flexible);
+    let of = format!("scale set `{}`", set.name());
     if !foreign.is_empty() {
+        let count = foreign.len();
         let message = format!(
-            "Azure was asked for the virtual machines of scale set `{}` alone, and {} of the answer do not belong to it",
-            set.name(),
-            foreign.len()
+            "Azure was asked for the virtual machines of {of} alone, and {count} of the response do not belong to it"
         );
-        resolved.findings.push(Finding::new(message).with_hint("something on the way may drop the `$filter` of requests: check the proxy (`HTTPS_PROXY`)"));
+        let hint = "something on the way may drop the `$filter` of requests: check the proxy (`HTTPS_PROXY`)";
+        members.findings.push(Finding::new(message).with_hint(hint));
     }
     for machine in foreign {
-        let of = format!("scale set `{}`", set.name());
-        let reasons = vec![Exclusion::NotMember { of }];
-        resolved.excluded.push(Instance::of(machine).node(reasons));
+        let reasons = vec![Exclusion::NotMember { of: of.clone() }];
+        members.excluded.push(instance_node(&machine, reasons));
     }
-    for machine in members {
-        resolved.gather(machine, Some(set.name()), &mut found)?;
+    for machine in of_set {
+        members.add_machine(machine, &mut found)?;
     }
-    Ok(resolved)
+    Ok(members)
 }
 
 /// Reads the group's interfaces to as many pages as the virtual machines have.
-async fn read_along(begun: Interfaces<'_>, pages: usize) -> Interfaces<'_> {
-    let Some(mut list) = begun? else {
-        return Ok(None);
-    };
+async fn read_along<'a>(interfaces: BoxFuture<'_, Interfaces<'a>>, pages: usize) -> Interfaces<'a> {
+    let mut list = interfaces.await?;
     while list.rest.has_more() && list.rest.pages_read() < pages {
         list.read.extend(list.rest.next().await?);
     }
-    Ok(Some(list))
+    Ok(list)
 }

@@ -1,22 +1,21 @@
-//! From a query to an answer: which requests are made, in which order, and what their answers mean.
+//! Runs a query: which requests are sent, in which order, and what their responses mean.
 //!
 //! [`run`] picks the path: `tags.rs` for tags (by lists; `tag_index.rs` by the index), `scale_set.rs`
-//! for a scale set (with `uniform.rs`, `flexible.rs`, `empty_scale_set.rs`). All of them hand
-//! interfaces to `answer.rs`, which gives each its verdict by `ip_configuration.rs`. `lookup.rs`
-//! finds resources by id. The client is in `arm/`.
+//! for a scale set (with `uniform.rs`, `flexible.rs`, `empty_scale_set.rs`). All of them add
+//! interfaces (`attachment.rs`) to `results.rs`, which selects addresses by `addresses.rs`.
+//! `lookup.rs` gets resources by id. The client is in `arm/`.
 
-mod answer;
+mod addresses;
+mod attachment;
 mod caches;
-mod candidate;
-mod completeness;
 mod empty_scale_set;
+mod explain_tags;
 mod flexible;
-mod ip_configuration;
 mod lookup;
 mod power_state;
 mod query;
+mod results;
 mod scale_set;
-mod tag_findings;
 mod tag_index;
 mod tag_match;
 mod tags;
@@ -30,148 +29,122 @@ use futures::future::try_join;
 pub(crate) use self::caches::Caches;
 pub(crate) use self::query::Query;
 
-use self::answer::Answer;
-use self::candidate::Resolved;
+use self::attachment::Members;
 use self::empty_scale_set::with_suggestion;
-use self::tag_match::NearMisses;
-use self::tags::{Seen, TagSearch, judge_candidate};
+use self::results::Results;
 use crate::arm::{self, ResourceId, ScaleSet, is_not_found};
-use crate::select::{Lookup, OrchestrationMode, Selection, TagPlace, Tags};
+use crate::select::{Lookup, OrchestrationMode, Selection, TagPlace};
 
-/// Asks Azure once. The words `self` of the configuration are replaced by now, and the token is at
+/// Runs one call. The words `self` of the configuration are replaced by now, and the token is at
 /// hand.
 ///
 /// # Errors
 ///
-/// Something that must be read for a whole answer cannot be; there is no such scale set, group or
-/// subscription.
+/// Something that is needed for complete results can't be read; there is no such scale set, group
+/// or subscription.
 pub(crate) async fn run(query: Query<'_>) -> Result<Discovery> {
-    let mut answer = Answer::new(query);
+    let mut results = Results::new(query);
     match &query.config.selection {
         Selection::Tag {
             tags,
-            resource_groups,
+            resource_groups: groups,
             lookup,
         } => {
-            if tags.places.len() > 1 {
-                answer.remember();
-            }
-            let mut search = TagSearch {
-                query,
-                tags,
-                resource_groups,
-                answer: &mut answer,
-                seen: Seen::default(),
-            };
             match lookup {
-                Lookup::Index => search.by_index().await?,
-                Lookup::List => search.by_lists().await?,
+                Lookup::Index => results.search_index(tags, groups).await?,
+                Lookup::List => results.search_lists(tags, groups).await?,
             }
-            if search.answer.is_empty() {
-                search.explain(*lookup).await;
+            if results.selected == 0 {
+                results.explain_tags(tags, groups, *lookup).await;
             }
         }
         Selection::ScaleSet {
             resource_group,
             name,
             orchestration_mode,
-            tags,
+            ..
         } => {
             let set = ResourceId::scale_set(&query.config.subscription_id, resource_group, name);
-            of_scale_set(query, &set, *orchestration_mode, tags.as_ref(), &mut answer).await?;
+            results.search_scale_set(&set, *orchestration_mode).await?;
         }
     }
-    answer.finish().await
+    results.finish().await
 }
 
-/// Takes the members of a scale set into the answer, of these only the ones with the tags.
-async fn of_scale_set(
-    query: Query<'_>,
-    set: &ResourceId,
-    mode: Option<OrchestrationMode>,
-    tags: Option<&Tags>,
-    answer: &mut Answer<'_>,
-) -> Result<()> {
-    let may_be_on = |place| tags.is_some_and(|tags| tags.may_be_on(place));
-    let its_tags = async {
-        if may_be_on(TagPlace::ScaleSet) {
-            tags_of(query, set).await.map(Some)
-        } else {
-            Ok(None)
+impl Results<'_> {
+    /// Adds the members of a scale set.
+    ///
+    /// # Errors
+    ///
+    /// There is no such set, or a part of it can't be read.
+    async fn search_scale_set(
+        &mut self,
+        set: &ResourceId,
+        mode: Option<OrchestrationMode>,
+    ) -> Result<()> {
+        let query = self.query;
+        let found = try_join(scale_set::resolve(query, set, mode), tags_of(query, set)).await;
+        let may_be_gone = match &found {
+            Ok((members, _)) => members.interfaces.is_empty(),
+            Err(error) => is_not_found(error),
+        };
+        if may_be_gone {
+            // It may be made anew, with other tags.
+            query.caches.keep_tags(set, None);
         }
-    };
-    let resolve = scale_set::resolve(query, set, mode, may_be_on(TagPlace::Instance));
-    let found = try_join(resolve, its_tags).await;
-    let may_be_gone = match &found {
-        Ok((resolved, _)) => resolved.candidates.is_empty(),
-        Err(error) => is_not_found(error),
-    };
-    if may_be_gone {
-        // It may be made anew, with other tags.
-        query.caches.forget_tags(set);
-    }
-    let (resolved, its_tags) = found?;
-    answer.find(without_addresses(set, &resolved));
-    answer.find(resolved.findings);
-    let mut near = NearMisses::default();
-    for candidate in resolved.candidates {
-        match tags {
-            Some(tags) => {
-                judge_candidate(tags, candidate, its_tags.as_deref(), answer, &mut near);
-            }
-            None => answer.judge(candidate, Vec::new()),
+        let (members, set_tags) = found?;
+        if let Some(finding) = without_addresses(set, &members) {
+            self.discovery.add_finding(finding);
         }
+        self.add_members(members, set_tags.as_deref());
+        let tags = query.config.selection.tag_filter();
+        if let Some(tags) = tags.filter(|_| self.selected == 0) {
+            let near_misses = &self.near_misses[TagPlace::NetworkInterface as usize];
+            near_misses.explain(tags, "interfaces of the scale set", &mut self.discovery);
+        }
+        Ok(())
     }
-    answer.leave_out(resolved.excluded);
-    if let Some(tags) = tags.filter(|_| answer.is_empty()) {
-        answer.find(near.findings(tags, "interfaces of the scale set"));
-    }
-    Ok(())
 }
 
-/// The tags of a scale set, read at most once in a while: Azure allows 12 reads a minute of one
-/// set, for everyone together.
-async fn tags_of(query: Query<'_>, set: &ResourceId) -> Result<Arc<arm::Tags>> {
-    if let Some(tags) = query.caches.tags(set) {
-        return Ok(tags);
+/// The tags of a scale set, if they count; read at most once in a while: Azure allows 12 reads a
+/// minute of one set, for all clients together.
+async fn tags_of(query: Query<'_>, set: &ResourceId) -> Result<Option<Arc<arm::Tags>>> {
+    let known = query.caches.tags(set);
+    if known.is_some() || !query.tags_may_be_on(TagPlace::ScaleSet) {
+        return Ok(known);
     }
-    let found: Result<ScaleSet> = query.one(set).await;
-    match found {
-        Ok(found) => Ok(query.caches.keep_tags(set.clone(), found.tags)),
+    match query.one(set).await {
+        Ok(ScaleSet { tags, .. }) => {
+            let tags = Some(Arc::new(tags));
+            query.caches.keep_tags(set, tags.clone());
+            Ok(tags)
+        }
         Err(error) if is_not_found(&error) => Err(with_suggestion(query, set, error).await),
         Err(error) => Err(error),
     }
 }
 
-/// What to say of a set that has members, none of which has an address.
-fn without_addresses(set: &ResourceId, resolved: &Resolved) -> Option<Finding> {
-    let Resolved {
-        candidates,
-        excluded,
-        ..
-    } = resolved;
-    let has_address = |found: &candidate::Candidate| found.interface.has_private_address();
-    if candidates.len() + excluded.len() == 0 || candidates.iter().any(has_address) {
+/// The finding about a set with members, none of which has an address.
+fn without_addresses(set: &ResourceId, members: &Members) -> Option<Finding> {
+    let (interfaces, excluded) = (&members.interfaces, &members.excluded);
+    let mut of_instances = interfaces.iter().map(|found| &found.interface);
+    if interfaces.len() + excluded.len() == 0
+        || of_instances.any(|interface| interface.has_private_address())
+    {
         return None;
     }
-    let mode = resolved
-        .mode
-        .map(|mode| mode.to_string())
-        .unwrap_or_default();
-    let there = format!("the scale set `{}` is there ({mode})", set.name());
-    let are_gone = excluded
-        .iter()
-        .all(|node| node.excluded.contains(&Exclusion::InstanceGone));
-    Some(if candidates.is_empty() && are_gone {
-        Finding::new(format!(
-            "{there}, and all that is left of its instances are {} network interfaces",
-            excluded.len()
-        ))
-        .with_hint("its instances were deleted a moment ago: try again in a while")
+    let mut left = excluded.iter();
+    let are_gone = left.all(|node| node.excluded.contains(&Exclusion::InstanceGone));
+    let (problem, reason) = if interfaces.is_empty() && are_gone {
+        let count = excluded.len();
+        let left = format!("all that is left of its instances are {count} network interfaces");
+        (left, "its instances were deleted a moment ago")
     } else {
-        Finding::new(format!(
-            "{there}, and none of its instances has an address yet"
-        ))
-        .with_hint("its instances are being made: try again in a while")
-    })
+        let none = "none of its instances has an address yet".to_owned();
+        (none, "its instances are being made")
+    };
+    let mode = members.mode.map(|mode| mode.to_string());
+    let (name, mode) = (set.name(), mode.unwrap_or_default());
+    let message = format!("the scale set `{name}` is there ({mode}), and {problem}");
+    Some(Finding::new(message).with_hint(format!("{reason}: try again in a while")))
 }

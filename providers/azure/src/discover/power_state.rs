@@ -1,59 +1,56 @@
-//! Which instances run just now, by their instance views: nothing else is sure (a deallocated
+//! Which instances are running, by their instance views: nothing else is reliable (a deallocated
 //! machine keeps its interfaces and their addresses).
 //!
-//! Azure allows 12 reads a minute of one machine, for everyone together, and 300 lists of machines.
-//! So the views come in lists, one for each scale set and one for all other machines; a machine is
-//! read singly only where its list does not have it.
+//! Azure allows 12 reads a minute of one machine, for all clients together, and 300 lists of
+//! machines. So the views come in lists, one for each scale set and one for all other machines; a
+//! machine is read singly only if its list doesn't have it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use cloud_autojoin_core::{Error, Result};
+use cloud_autojoin_core::Result;
 use futures::future::{try_join, try_join_all};
-use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::candidate::Candidate;
-use super::lookup::SIDE_BY_SIDE;
+use super::attachment::Attachment;
+use super::lookup::{Ids, PartialList, read_missing, search};
 use super::query::Query;
-use super::uniform::{instances, without_power_state};
-use crate::arm::{Listing, ResourceId, VirtualMachine, is_not_found, name_key};
+use super::results::incomplete;
+use super::uniform::instances;
+use crate::arm::{ResourceId, VirtualMachine, name_key};
 
 /// Of how many Flexible sets the views are listed set by set; the machines of more are taken from
 /// the list of the subscription.
 const SETS: usize = 4;
 
-/// What the state of a machine that is being made or deleted comes to, while Azure gives none.
+/// The power state of a machine that is being made or deleted, while Azure gives none.
 const UNKNOWN: &str = "in no known power state";
 
-/// The power state of an instance (`running`, `deallocated`); none where it is gone.
-pub(super) type PowerStates = HashMap<ResourceId, Option<String>>;
-
-/// Reads the power states of the instances of `candidates`.
+/// Reads the power states (`running`, `deallocated`) of the instances of `attachments`. A deleted
+/// instance has none.
 ///
 /// # Errors
 ///
-/// A power state that cannot be read or that the answer leaves out; an instance that is gone is
-/// none.
-pub(super) async fn read(query: Query<'_>, candidates: &[Candidate]) -> Result<PowerStates> {
+/// A power state can't be read, or the response lacks it.
+pub(super) async fn read(
+    query: Query<'_>,
+    attachments: &[Attachment],
+) -> Result<HashMap<ResourceId, String>> {
     let requests = query.requests();
-    let mut states = PowerStates::new();
-    let mut uniform: HashSet<ResourceId> = HashSet::new();
-    let mut flexible: HashMap<ResourceId, HashSet<ResourceId>> = HashMap::new();
-    let mut others: HashSet<ResourceId> = HashSet::new();
-    for candidate in candidates {
-        let Some(id) = candidate.instance_id() else {
+    let mut states = HashMap::new();
+    let mut uniform = Ids::new();
+    let mut flexible: HashMap<ResourceId, Ids> = HashMap::new();
+    let mut others = Ids::new();
+    for attachment in attachments {
+        let Some(id) = attachment.instance_id() else {
             continue;
         };
-        let instance = candidate.instance.as_ref();
-        let state = instance.and_then(|instance| instance.power_state.clone());
-        let set_name = instance.and_then(|instance| instance.scale_set.as_deref());
-        if state.is_some() {
+        let known = attachment.instance.as_ref().map(|found| &found.properties);
+        let set = known.and_then(|known| known.scale_set.as_ref());
+        if let Some(state) = known.and_then(|known| known.power_state.clone()) {
             states.insert(id.clone(), state);
         } else if let Some(set) = id.set_of_instance() {
             uniform.insert(set);
-        } else if let (Some(name), Some(group)) = (set_name, id.resource_group()) {
-            // Machines of a Flexible set are in its resource group.
-            let set = ResourceId::scale_set(&query.config.subscription_id, group, name);
-            flexible.entry(set).or_default().insert(id.clone());
+        } else if let Some(set) = set.filter(|set| set.resource_group().is_some()) {
+            flexible.entry(set.clone()).or_default().insert(id.clone());
         } else {
             others.insert(id.clone());
         }
@@ -62,78 +59,43 @@ pub(super) async fn read(query: Query<'_>, candidates: &[Candidate]) -> Result<P
         others.extend(flexible.drain().flat_map(|(_, ids)| ids));
     }
     let of_uniform = uniform.iter().map(|set| instances(query, set, true));
-    for instances in try_join_all(of_uniform).await? {
-        let state = |state: &Option<String>| Some(state.clone().unwrap_or_else(unknown));
-        let instances = instances.into_iter();
-        states.extend(instances.map(|(id, instance)| (id, state(&instance.power_state))));
+    for (id, instance) in try_join_all(of_uniform).await?.into_iter().flatten() {
+        states.insert(id, state_of(&instance)?);
     }
-    let of_sets = try_join_all(flexible.into_iter().map(|(set, machines)| {
-        of_list(
-            query.list(requests.flexible_power_states(&set)),
-            machines,
-            true,
-        )
-    }));
-    let of_subscription = of_list(query.list(requests.power_states()), others, false);
-    let (of_sets, of_subscription) = try_join(of_sets, of_subscription).await?;
-    let mut missing = Vec::new();
-    for (found, left) in of_sets.into_iter().chain([of_subscription]) {
-        states.extend(found);
-        missing.extend(left);
-    }
-    let singly = missing.into_iter().map(|id| async move {
-        let request = requests.power_state(&id);
-        let state = match query.read::<VirtualMachine>(request).await {
-            Ok(machine) => match machine.properties.power_state {
-                None if machine.is_made() => return Err(without_power_state(&machine)),
-                state => Some(state.unwrap_or_else(unknown)),
-            },
-            Err(error) if is_not_found(&error) => None,
-            Err(error) => return Err(error),
+    let of_sets = flexible.into_iter().map(|(set, ids)| async move {
+        let list = PartialList::new(query.list(requests.flexible_power_states(&set)));
+        // What Azure leaves of a machine beside its view in the list of a set is not documented,
+        // and names are unique in a group.
+        let names = ids.iter().map(|id| (name_key(id.name()), id.clone()));
+        let names: HashMap<String, ResourceId> = names.collect();
+        let by_name = |missing: &mut Ids, machine: &VirtualMachine| {
+            machine.properties.power_state.as_ref()?;
+            missing.take(names.get(&name_key(machine.name()))?)
         };
-        Ok((id, state))
+        search(Some(list), ids, true, by_name).await
     });
-    let singly: Vec<_> = stream::iter(singly)
-        .buffer_unordered(SIDE_BY_SIDE)
-        .try_collect()
-        .await?;
-    states.extend(singly);
+    let list = PartialList::new(query.list(requests.power_states()));
+    let by_id = |missing: &mut Ids, machine: &VirtualMachine| {
+        machine.properties.power_state.as_ref()?;
+        missing.take(&machine.id)
+    };
+    let of_subscription = search(Some(list), others, false, by_id);
+    let (mut hits, of_subscription) = try_join(try_join_all(of_sets), of_subscription).await?;
+    hits.push(of_subscription);
+    let machines = read_missing(query, hits, |id| requests.power_state(id)).await?;
+    for (id, machine) in machines {
+        states.insert(id, state_of(&machine)?);
+    }
     Ok(states)
 }
 
-/// Reads a list of views for those of `machines`; the states found, and the machines without. The
-/// list `of_set` is read to its end, that of the subscription as long as its pages are fewer than
-/// the machines that are missing: at most twice what reading those singly costs.
-async fn of_list(
-    mut list: Listing<'_, VirtualMachine>,
-    machines: HashSet<ResourceId>,
-    of_set: bool,
-) -> Result<(PowerStates, Vec<ResourceId>)> {
-    // What Azure leaves of a machine beside its view in the list of a set is not documented, and
-    // names are unique in a group.
-    let key = |id: &ResourceId, name: &str| name_key(if of_set { name } else { id.as_str() });
-    let machines = machines.into_iter().map(|id| (key(&id, id.name()), id));
-    let mut missing: HashMap<String, ResourceId> = machines.collect();
-    let mut states = PowerStates::new();
-    while list.has_more() && !missing.is_empty() && (of_set || list.pages_read() < missing.len()) {
-        let page = match list.next().await {
-            Ok(page) => page,
-            // Not allowed, not there, or a query that this Azure does not know: another way may be
-            // open. The role may be one over some groups only.
-            Err(Error::Api(error)) if matches!(error.status(), 400 | 403 | 404) => break,
-            Err(error) => return Err(error),
-        };
-        for machine in page {
-            if machine.properties.power_state.is_some()
-                && let Some(id) = missing.remove(&key(&machine.id, machine.name()))
-            {
-                states.insert(id, machine.properties.power_state);
-            }
+fn state_of(machine: &VirtualMachine) -> Result<String> {
+    match &machine.properties.power_state {
+        None if machine.is_made() => {
+            let name = machine.name();
+            let operation = format!("find the power state of virtual machine `{name}`");
+            Err(incomplete(operation, "its instance view has none"))
         }
+        state => Ok(state.as_deref().unwrap_or(UNKNOWN).to_owned()),
     }
-    Ok((states, missing.into_values().collect()))
-}
-
-fn unknown() -> String {
-    UNKNOWN.to_owned()
 }

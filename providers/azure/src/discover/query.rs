@@ -1,18 +1,18 @@
-//! What every step of a call needs: what is selected, the client, what is kept between calls.
+//! What every step of a call needs: the query, the client, what is kept between calls.
 
 use cloud_autojoin_core::http::Request;
 use cloud_autojoin_core::{Call, Result};
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 
 use super::caches::Caches;
 use crate::arm::{ArmClient, ArmRequests, Listing, Properties, Resource, ResourceId};
-use crate::select::AzureConfig;
+use crate::select::{AzureConfig, TagPlace};
 
-/// How many lists are read side by side.
+/// How many lists are read concurrently.
 const LISTS: usize = 4;
 
-/// One call about one selection.
+/// One call with one configuration.
 #[derive(Clone, Copy)]
 pub(crate) struct Query<'a> {
     /// What is selected, and which of its addresses count.
@@ -26,6 +26,12 @@ pub(crate) struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
+    /// Whether the query has tags that may be set there.
+    pub(super) fn tags_may_be_on(self, place: TagPlace) -> bool {
+        let tags = self.config.selection.tag_filter();
+        tags.is_some_and(|tags| tags.may_be_on(place))
+    }
+
     /// The requests for resources of the subscription.
     pub(super) fn requests(self) -> ArmRequests<'a> {
         self.arm.requests(&self.config.subscription_id)
@@ -41,8 +47,8 @@ impl<'a> Query<'a> {
         self.list(self.requests().list(&P::KIND, group))
     }
 
-    /// Reads the resources of one type in several groups, or the whole subscription where none is
-    /// given: page by page, several lists side by side.
+    /// Reads the resources of one type in several groups, or the whole subscription if none is
+    /// given: page by page, several lists concurrently.
     ///
     /// # Errors
     ///
@@ -54,28 +60,16 @@ impl<'a> Query<'a> {
     ) -> Result<()> {
         let whole = groups.is_empty().then_some(None);
         let groups = groups.iter().map(|group| Some(group.as_str()));
-        let mut lists = whole
-            .into_iter()
-            .chain(groups)
-            .map(|group| self.list_in::<P>(group));
-        let next = |mut list: Listing<'a, Resource<P>>| async move {
-            let page = list.next().await;
-            (list, page)
-        };
-        let mut running: FuturesUnordered<_> = lists.by_ref().take(LISTS).map(next).collect();
-        while let Some((list, page)) = running.next().await {
-            page?.into_iter().for_each(&mut visit);
-            running.extend(
-                Some(list)
-                    .filter(Listing::has_more)
-                    .or_else(|| lists.next())
-                    .map(next),
-            );
+        let lists = whole.into_iter().chain(groups);
+        let lists: Vec<_> = lists.map(|group| pages(self.list_in(group))).collect();
+        let mut pages = stream::iter(lists).flatten_unordered(LISTS);
+        while let Some(page) = pages.try_next().await? {
+            page.into_iter().for_each(&mut visit);
         }
         Ok(())
     }
 
-    /// Reads what `request` asks for.
+    /// Reads what `request` requests.
     ///
     /// # Errors
     ///
@@ -92,4 +86,14 @@ impl<'a> Query<'a> {
     pub(super) async fn one<P: Properties>(self, id: &ResourceId) -> Result<Resource<P>> {
         self.read(self.requests().one(&P::KIND, id)).await
     }
+}
+
+/// The pages of a list.
+fn pages<P: Properties>(list: Listing<'_, Resource<P>>) -> BoxStream<'_, Result<Vec<Resource<P>>>> {
+    stream::try_unfold(list, |mut list| async {
+        let has_more = list.has_more();
+        let page = list.next().await?;
+        Ok(has_more.then_some((page, list)))
+    })
+    .boxed()
 }

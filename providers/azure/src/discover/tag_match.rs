@@ -1,4 +1,4 @@
-//! Whether tags hold, and how near those came that do not.
+//! Whether tags hold, and which tags were found instead.
 //!
 //! Names are compared without case and values exactly, as Azure does. A tag may be set on the
 //! interface, on its instance or on the scale set of that; which of these count is the query's.
@@ -6,82 +6,89 @@
 use std::collections::BTreeMap;
 
 use cloud_autojoin_core::config::key;
-use cloud_autojoin_core::{Exclusion, Finding};
+use cloud_autojoin_core::{Discovery, Exclusion, Finding};
 
+use super::tags::PLACES;
 use crate::arm::{self, same_name};
 use crate::select::{TagCondition, TagPlace, Tags};
 
-/// How many different values of one tag are remembered for the answer.
+/// How many different values of one tag are kept.
 const VALUES: usize = 20;
 
-/// Why the tags do not hold: one reason for each that does not, in the order of the query. Empty:
-/// they hold. `tagged` are the tags of an interface and of what it belongs to.
-pub(super) fn judge(wanted: &Tags, tagged: &[(TagPlace, &arm::Tags)]) -> Vec<Exclusion> {
-    let judge_one = |condition: &TagCondition| {
-        let tag = || condition.name.clone();
-        let mut elsewhere = None;
-        let mut differing = None;
-        for (place, tags) in tagged {
-            let counts = wanted.may_be_on(*place);
-            match holds(condition, tags) {
-                true if counts => return None,
-                true => _ = elsewhere.get_or_insert(place),
-                false if counts && differing.is_none() => {
-                    let mut tags = tags.0.iter();
-                    differing = tags.find(|(name, _)| same_name(name, &condition.name));
-                }
-                false => {}
+/// Why the tags do not hold for a resource and its parents, of which `tagged` has the tags: one
+/// reason for each that doesn't, in the order of the query.
+pub(super) fn mismatches(
+    wanted: &Tags,
+    tagged: &[(TagPlace, Option<&arm::Tags>)],
+) -> Vec<Exclusion> {
+    let conditions = wanted.conditions.iter();
+    let mismatch = |condition| mismatch(condition, wanted, tagged);
+    conditions.filter_map(mismatch).collect()
+}
+
+fn mismatch(
+    condition: &TagCondition,
+    wanted: &Tags,
+    tagged: &[(TagPlace, Option<&arm::Tags>)],
+) -> Option<Exclusion> {
+    let (mut elsewhere, mut differing) = (None, None);
+    for (place, tags) in tagged {
+        let tags = tags.iter().flat_map(|tags| &tags.0);
+        for (_, found) in tags.filter(|(name, _)| same_name(name, &condition.name)) {
+            match (wanted.may_be_on(*place), *found == condition.value) {
+                (true, true) => return None,
+                (true, false) => differing = differing.or(Some(found)),
+                (false, true) => elsewhere = elsewhere.or(Some(place)),
+                (false, false) => {}
             }
         }
-        Some(match (elsewhere, differing) {
-            (Some(place), _) => Exclusion::TagElsewhere {
-                tag: tag(),
-                found_on: place.to_string(),
-            },
-            (None, Some((_, found))) => Exclusion::TagDiffers {
-                tag: tag(),
-                wanted: condition.value.clone(),
-                found: found.clone(),
-            },
-            (None, None) => Exclusion::TagMissing { tag: tag() },
-        })
-    };
-    wanted.conditions.iter().filter_map(judge_one).collect()
+    }
+    let tag = condition.name.clone();
+    Some(match (elsewhere, differing) {
+        (Some(place), _) => Exclusion::TagElsewhere {
+            tag,
+            found_on: place.to_string(),
+        },
+        (None, Some(found)) => Exclusion::TagDiffers {
+            tag,
+            wanted: condition.value.clone(),
+            found: found.clone(),
+        },
+        (None, None) => Exclusion::TagMissing { tag },
+    })
 }
 
-/// Whether one condition holds for the tags of one place.
-pub(super) fn holds(condition: &TagCondition, tags: &arm::Tags) -> bool {
-    let mut tags = tags.0.iter();
-    tags.any(|(name, value)| *value == condition.value && same_name(name, &condition.name))
+/// Whether one of the tags holds for a resource.
+pub(super) fn holds_any(wanted: &Tags, tags: &arm::Tags) -> bool {
+    let mut pairs = wanted.conditions.iter();
+    pairs.any(|condition| {
+        let mut tags = tags.0.iter();
+        tags.any(|(name, value)| *value == condition.value && same_name(name, &condition.name))
+    })
 }
 
-/// What was seen of tags that did not hold, in a memory that does not grow with what is looked at.
+/// The tags that were found instead, in memory that does not grow with the resources examined.
 #[derive(Debug, Default)]
 pub(super) struct NearMisses {
-    examined: usize,
-    differing: BTreeMap<String, Differing>,
+    /// How many resources were examined.
+    pub examined: usize,
+    /// How many resources have another value of a tag, and the first few values with their counts.
+    differing: BTreeMap<String, (usize, BTreeMap<String, usize>)>,
+    /// How many resources have a parent with the tag, by the tag and the parent's kind.
     elsewhere: BTreeMap<(String, String), usize>,
 }
 
-/// The values seen of one tag that are not the one asked for.
-#[derive(Debug, Default)]
-struct Differing {
-    count: usize,
-    /// The first few, with how often each was seen.
-    values: BTreeMap<String, usize>,
-}
-
 impl NearMisses {
-    /// Takes in the verdict on one thing; no reasons: it matched.
+    /// Adds the mismatches of one resource; none if it matched.
     pub(super) fn note(&mut self, reasons: &[Exclusion]) {
         self.examined += 1;
         for reason in reasons {
             match reason {
                 Exclusion::TagDiffers { tag, found, .. } => {
-                    let differing = self.differing.entry(tag.clone()).or_default();
-                    differing.count += 1;
-                    if differing.values.len() < VALUES || differing.values.contains_key(found) {
-                        *differing.values.entry(found.clone()).or_default() += 1;
+                    let (count, values) = self.differing.entry(tag.clone()).or_default();
+                    *count += 1;
+                    if values.len() < VALUES || values.contains_key(found) {
+                        *values.entry(found.clone()).or_default() += 1;
                     }
                 }
                 Exclusion::TagElsewhere { tag, found_on } => {
@@ -93,39 +100,31 @@ impl NearMisses {
         }
     }
 
-    /// How many things were looked at.
-    pub(super) fn examined(&self) -> usize {
-        self.examined
-    }
-
-    /// The findings about tags that are set on another resource, and of values that are not the
-    /// ones asked for; `things` is what was looked at, in the plural.
-    pub(super) fn findings(&self, wanted: &Tags, things: &str) -> Vec<Finding> {
-        let elsewhere = self
-            .elsewhere
-            .iter()
-            .filter_map(|((tag, found_on), count)| {
-                let mut places = TagPlace::WORDS
-                    .iter()
-                    .filter_map(|word| TagPlace::from_word(word));
-                let place = places.find(|place| place.to_string() == *found_on)?;
-                let message =
-                    format!("of {count} of the {things} tag `{tag}` is set on the {place}");
-                let hint = format!("add `tag_on={}`", place.word());
-                let finding = Finding::new(message).with_hint(hint);
-                Some(with_place(finding, wanted, place))
-            });
-        let differing = wanted.conditions.iter().filter_map(|condition| {
-            let differing = self.differing.get(&condition.name)?;
-            Some(of_values(condition, differing, things))
-        });
-        elsewhere.chain(differing).collect()
+    /// Adds the findings about tags that are set on another resource, and about values that are not
+    /// the ones asked for; `things` is what was examined, in the plural.
+    pub(super) fn explain(&self, wanted: &Tags, things: &str, discovery: &mut Discovery) {
+        for ((tag, found_on), count) in &self.elsewhere {
+            let message =
+                format!("of {count} of the {things} tag `{tag}` is set on the {found_on}");
+            let mut places = PLACES.iter().map(|(place, _)| *place);
+            if let Some(place) = places.find(|place| place.to_string() == *found_on) {
+                discovery.add_finding(with_place(Finding::new(message), wanted, place));
+            }
+        }
+        for condition in &wanted.conditions {
+            if let Some((count, values)) = self.differing.get(&condition.name) {
+                discovery.add_finding(of_values(condition, *count, values, things));
+            }
+        }
     }
 }
 
-fn of_values(condition: &TagCondition, differing: &Differing, things: &str) -> Finding {
-    let TagCondition { name, value } = condition;
-    let Differing { count, values } = differing;
+fn of_values(
+    TagCondition { name, value }: &TagCondition,
+    count: usize,
+    values: &BTreeMap<String, usize>,
+    things: &str,
+) -> Finding {
     let mut like = values.iter();
     if let Some((found, count)) = like.find(|(found, _)| same_name(found.trim(), value.trim())) {
         let message = format!(
@@ -139,28 +138,34 @@ fn of_values(condition: &TagCondition, differing: &Differing, things: &str) -> F
     if values.len() > listed.len() {
         listed.push("...".to_owned());
     }
-    let near = key::nearest_name(value, values.keys().map(String::as_str));
-    let hint = match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("check the value `{value}` of tag `{name}`"),
-    };
     let listed = listed.join(", ");
     let message = format!("{count} of the {things} have tag `{name}` with other values: {listed}");
-    Finding::new(message).with_hint(hint)
+    let near = key::nearest_name(value, values.keys().map(String::as_str));
+    Finding::new(message).with_hint(match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("check the value `{value}` of tag `{name}`"),
+    })
 }
 
-/// The finding with the change by which tags on `place` count: alone where there is one tag, beside
-/// the other places where there are several, each of which may be set elsewhere.
+/// The finding with the hint and the change by which tags on `place` count: alone where there is
+/// one tag, beside the other places where there are several, each of which may be set elsewhere.
 pub(super) fn with_place(finding: Finding, tags: &Tags, place: TagPlace) -> Finding {
     let mut words: Vec<&str> = vec![place.word()];
     if tags.conditions.len() > 1 {
         words.splice(0..0, tags.places.iter().map(|place| place.word()));
     }
+    let hint = match &finding.hint {
+        Some(hint) => format!("{hint} and `tag_on={}`", place.word()),
+        None => format!("add `tag_on={}`", place.word()),
+    };
+    let finding = finding.with_hint(hint);
     finding.with_change("tag_on", Some(&words.join(",")))
 }
 
 #[cfg(test)]
 mod tests {
+    use cloud_autojoin_core::Detail;
+
     use super::*;
 
     fn tags(pairs: &[(&str, &str)]) -> arm::Tags {
@@ -182,11 +187,17 @@ mod tests {
         .with_places(places.to_vec())
     }
 
-    fn reasons(wanted: &Tags, tagged: &[(TagPlace, &arm::Tags)]) -> Vec<String> {
-        judge(wanted, tagged)
+    fn reasons(wanted: &Tags, tagged: &[(TagPlace, Option<&arm::Tags>)]) -> Vec<String> {
+        mismatches(wanted, tagged)
             .iter()
             .map(ToString::to_string)
             .collect()
+    }
+
+    fn findings(near: &NearMisses, wanted: &Tags) -> Vec<Finding> {
+        let mut discovery = Discovery::new("azure", "tags", Detail::Addresses);
+        near.explain(wanted, "network interfaces", &mut discovery);
+        discovery.findings().to_vec()
     }
 
     const NIC: TagPlace = TagPlace::NetworkInterface;
@@ -194,13 +205,13 @@ mod tests {
     #[test]
     fn names_are_compared_without_case_and_values_exactly() {
         let wanted = wanted(&[("Consul", "server")], &[NIC]);
-        assert!(judge(&wanted, &[(NIC, &tags(&[("cONSUL", "server")]))]).is_empty());
+        assert!(mismatches(&wanted, &[(NIC, Some(&tags(&[("cONSUL", "server")])))]).is_empty());
         assert_eq!(
-            reasons(&wanted, &[(NIC, &tags(&[("consul", "Server")]))]),
+            reasons(&wanted, &[(NIC, Some(&tags(&[("consul", "Server")])))]),
             ["tag `Consul` is `Server`, not `server`"]
         );
         assert_eq!(
-            reasons(&wanted, &[(NIC, &tags(&[("nomad", "server")]))]),
+            reasons(&wanted, &[(NIC, Some(&tags(&[("nomad", "server")])))]),
             ["no tag `Consul`"]
         );
     }
@@ -209,8 +220,14 @@ mod tests {
     fn all_tags_must_hold_each_in_any_of_the_places() {
         let wanted = wanted(&[("a", "1"), ("b", "2")], &[NIC, TagPlace::ScaleSet]);
         let (interface, set) = (tags(&[("a", "1")]), tags(&[("b", "2")]));
-        assert!(judge(&wanted, &[(NIC, &interface), (TagPlace::ScaleSet, &set)]).is_empty());
-        assert_eq!(reasons(&wanted, &[(NIC, &interface)]), ["no tag `b`"]);
+        assert!(
+            mismatches(
+                &wanted,
+                &[(NIC, Some(&interface)), (TagPlace::ScaleSet, Some(&set))]
+            )
+            .is_empty()
+        );
+        assert_eq!(reasons(&wanted, &[(NIC, Some(&interface))]), ["no tag `b`"]);
     }
 
     #[test]
@@ -220,8 +237,8 @@ mod tests {
             reasons(
                 &wanted,
                 &[
-                    (NIC, &tags(&[])),
-                    (TagPlace::ScaleSet, &tags(&[("a", "1")]))
+                    (NIC, Some(&tags(&[]))),
+                    (TagPlace::ScaleSet, Some(&tags(&[("a", "1")])))
                 ]
             ),
             ["tag `a` is set on the scale set"]
@@ -233,9 +250,12 @@ mod tests {
         let wanted = wanted(&[("consul", "server")], &[NIC]);
         let mut near = NearMisses::default();
         for value in ["client", "Server", "client"] {
-            near.note(&judge(&wanted, &[(NIC, &tags(&[("consul", value)]))]));
+            near.note(&mismatches(
+                &wanted,
+                &[(NIC, Some(&tags(&[("consul", value)])))],
+            ));
         }
-        let findings = near.findings(&wanted, "network interfaces");
+        let findings = findings(&near, &wanted);
         assert_eq!(
             findings[0].message,
             "1 of the network interfaces have tag `consul` = `Server`, and values are compared exactly"
@@ -250,13 +270,14 @@ mod tests {
     fn a_mistyped_value_has_the_nearest_one_as_its_hint() {
         let wanted = wanted(&[("consul", "servre")], &[NIC]);
         let mut near = NearMisses::default();
-        ["client", "server"]
-            .into_iter()
-            .for_each(|value| near.note(&judge(&wanted, &[(NIC, &tags(&[("consul", value)]))])));
+        ["client", "server"].into_iter().for_each(|value| {
+            near.note(&mismatches(
+                &wanted,
+                &[(NIC, Some(&tags(&[("consul", value)])))],
+            ))
+        });
         assert_eq!(
-            near.findings(&wanted, "network interfaces")[0]
-                .hint
-                .as_deref(),
+            findings(&near, &wanted)[0].hint.as_deref(),
             Some("did you mean `server`?")
         );
     }
@@ -270,12 +291,12 @@ mod tests {
         ] {
             let wanted = wanted(conditions, &[NIC]);
             let mut near = NearMisses::default();
-            near.note(&judge(
+            near.note(&mismatches(
                 &wanted,
-                &[(NIC, &tags(&[])), (TagPlace::ScaleSet, &set)],
+                &[(NIC, Some(&tags(&[]))), (TagPlace::ScaleSet, Some(&set))],
             ));
             assert_eq!(
-                near.findings(&wanted, "network interfaces")[0].changes,
+                findings(&near, &wanted)[0].changes,
                 [("tag_on".to_owned(), Some(words.to_owned()))]
             );
         }
@@ -286,15 +307,15 @@ mod tests {
         let wanted = wanted(&[("consul", "server")], &[NIC]);
         let mut near = NearMisses::default();
         for number in 0..1000 {
-            near.note(&judge(
+            near.note(&mismatches(
                 &wanted,
-                &[(NIC, &tags(&[("consul", &format!("v{number:04}"))]))],
+                &[(NIC, Some(&tags(&[("consul", &format!("v{number:04}"))])))],
             ));
         }
         assert_eq!(
-            near.findings(&wanted, "network interfaces")[0].message,
+            findings(&near, &wanted)[0].message,
             "1000 of the network interfaces have tag `consul` with other values: `v0000`, `v0001`, `v0002`, ..."
         );
-        assert_eq!(near.examined(), 1000);
+        assert_eq!(near.examined, 1000);
     }
 }

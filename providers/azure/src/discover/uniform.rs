@@ -1,47 +1,39 @@
-//! Instances of a Uniform set: one listing gives all their interfaces.
+//! Instances of a Uniform set: one list has all their interfaces.
 //!
 //! It requests (U) the set's interfaces; only where one of them lacks `properties.primary`, the
 //! set's instances too. Azure overprovisions, and the interfaces of instances that were taken away
-//! again stay in the listing for a while: recorded in 2023 and in 2025, four interfaces for two
+//! again stay in the list for a while: recorded in 2023 and in 2025, four interfaces for two
 //! instances, and exactly those of the two that were gone lacked `primary`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cloud_autojoin_core::{Error, Exclusion, Result};
+use cloud_autojoin_core::{Exclusion, Result};
 
-use super::candidate::{Candidate, Instance, Resolved};
-use super::completeness::incomplete;
+use super::attachment::{Attachment, Members};
 use super::query::Query;
 use crate::arm::{Listing, NetworkInterface, ResourceId, UNIFORM_INSTANCES, VirtualMachine};
-use crate::select::OrchestrationMode;
+use crate::select::{OrchestrationMode, TagPlace};
 
-/// Reads the listing to its end, and sorts out what belongs to instances that are gone.
+/// Reads the list of interfaces to its end, and excludes those of deleted instances.
 ///
 /// # Errors
 ///
-/// A page, or the list of instances where it is needed, that cannot be read.
+/// A page can't be read, or the list of instances if it is needed.
 pub(super) async fn resolve(
     query: Query<'_>,
     set: &ResourceId,
     (first, rest): (Vec<NetworkInterface>, Listing<'_, NetworkInterface>),
-    with_instances: bool,
-) -> Result<Resolved> {
+) -> Result<Members> {
     let interfaces = rest.read_on(first).await?;
     let is_doubtful = |interface: &NetworkInterface| interface.properties.primary.is_none();
-    let is_listed = with_instances || interfaces.iter().any(is_doubtful);
-    let mut known = if is_listed {
-        instances(query, set, false).await?
-    } else {
-        HashMap::new()
-    };
-
+    let is_listed = query.tags_may_be_on(TagPlace::Instance) || interfaces.iter().any(is_doubtful);
+    let mut known = HashMap::new();
+    if is_listed {
+        known = instances(query, set, false).await?;
+    }
     known.reserve(interfaces.len());
-
-    let mut resolved = Resolved {
-        mode: Some(OrchestrationMode::Uniform),
-        ..Resolved::default()
-    };
+    let mut members = Members::of_mode(OrchestrationMode::Uniform);
     for interface in interfaces {
         let id = instance_id(set, &interface);
         let is_gone = is_listed
@@ -49,64 +41,62 @@ pub(super) async fn resolve(
             && id.as_ref().is_some_and(|id| !known.contains_key(id));
         let instance = id.map(|id| {
             let instance = known.entry(id);
-            Arc::clone(instance.or_insert_with_key(|id| Arc::new(bare(set, id))))
+            // Azure names instances after the set and the number.
+            let bare = |id: &ResourceId| {
+                let name = Some(format!("{}_{}", set.name(), id.name()));
+                let instance = VirtualMachine {
+                    name,
+                    ..VirtualMachine::default()
+                };
+                Arc::new(instance_of(set, id.clone(), instance))
+            };
+            Arc::clone(instance.or_insert_with_key(bare))
         });
-        let candidate = Candidate {
+        let attachment = Attachment {
             interface,
             instance,
         };
         if is_gone {
-            let node = candidate.excluded(vec![Exclusion::InstanceGone]);
-            resolved.excluded.push(node);
+            let node = attachment.into_node(vec![Exclusion::InstanceGone]);
+            members.excluded.push(node);
         } else {
-            resolved.candidates.push(candidate);
+            members.interfaces.push(attachment);
         }
     }
-    Ok(resolved)
+    Ok(members)
 }
 
 /// The instances of the set by their ids, with their power states if they are wanted.
 ///
 /// # Errors
 ///
-/// A page that cannot be read, or an instance view that is wanted and has no power state.
+/// A page can't be read.
 pub(super) async fn instances(
     query: Query<'_>,
     set: &ResourceId,
     with_view: bool,
-) -> Result<HashMap<ResourceId, Arc<Instance>>> {
+) -> Result<HashMap<ResourceId, Arc<VirtualMachine>>> {
     let requests = query.requests();
     let list = query.list::<VirtualMachine>(if with_view {
         requests.uniform_power_states(set)
     } else {
         requests.of_uniform_set(&UNIFORM_INSTANCES, set)
     });
-    let machines = list.read_on(Vec::new()).await?;
-    let mut instances = HashMap::with_capacity(machines.len());
-    for machine in machines {
-        if with_view && machine.is_made() && machine.properties.power_state.is_none() {
-            return Err(without_power_state(&machine));
-        }
+    let machines = list.read_on(Vec::new()).await?.into_iter();
+    let instances = machines.map(|machine| {
         let number = machine.instance_id.as_deref();
         let number = number.or_else(|| machine.id.after("virtualMachines"));
         let id = numbered(set, number.unwrap_or_default());
-        let instance = Instance {
-            id: id.clone(),
-            scale_set: Some(set.name().to_owned()),
-            ..Instance::of(machine)
-        };
-        instances.insert(id, Arc::new(instance));
-    }
-    Ok(instances)
+        (id.clone(), Arc::new(instance_of(set, id, machine)))
+    });
+    Ok(instances.collect())
 }
 
-/// The error for a virtual machine of which it is unknown whether it runs.
-pub(super) fn without_power_state(machine: &VirtualMachine) -> Error {
-    let operation = format!(
-        "find the power state of virtual machine `{}`",
-        machine.name()
-    );
-    incomplete(operation, "its instance view has none")
+/// An instance of the set, with its id and that of the set in one spelling.
+fn instance_of(set: &ResourceId, id: ResourceId, mut instance: VirtualMachine) -> VirtualMachine {
+    instance.id = id;
+    instance.properties.scale_set = Some(set.clone());
+    instance
 }
 
 /// The id of the instance that an interface belongs to.
@@ -121,14 +111,4 @@ fn instance_id(set: &ResourceId, interface: &NetworkInterface) -> Option<Resourc
 /// instances and by that of interfaces.
 fn numbered(set: &ResourceId, number: &str) -> ResourceId {
     set.child(&format!("virtualMachines/{number}"))
-}
-
-/// An instance of which only the number is known: Azure names them after the set and the number.
-fn bare(set: &ResourceId, id: &ResourceId) -> Instance {
-    Instance {
-        name: format!("{}_{}", set.name(), id.name()),
-        id: id.clone(),
-        scale_set: Some(set.name().to_owned()),
-        ..Instance::default()
-    }
 }

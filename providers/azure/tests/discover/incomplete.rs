@@ -159,7 +159,7 @@ async fn machines_that_name_no_set_are_no_members_though_the_filter_let_them_pas
     assert!(
         finding
             .message
-            .contains("2 of the answer do not belong to it")
+            .contains("2 of the response do not belong to it")
             && finding
                 .hint
                 .as_ref()
@@ -446,7 +446,7 @@ async fn an_address_that_may_be_missing_beside_another_one_is_a_finding() {
     assert_eq!(
         findings,
         [
-            "the answer for network interface `server-1` is incomplete, and an address of it may be missing: its IP configuration `second` has no properties"
+            "the response for network interface `server-1` is incomplete, and an address of it may be missing: its IP configuration `second` has no properties"
         ]
     );
 }

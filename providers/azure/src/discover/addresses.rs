@@ -1,23 +1,22 @@
 //! Which addresses of a network interface count.
 //!
-//! By default every private address of every IP configuration, which is go-discover's answer. What
-//! an interface belongs to is decided elsewhere.
+//! By default every private address of every IP configuration, as in go-discover.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use cloud_autojoin_core::{Error, Exclusion};
+use cloud_autojoin_core::{Exclusion, Result};
 use cloud_autojoin_provider_kit::AddressScope;
 
-use super::completeness::incomplete;
+use super::results::incomplete;
 use crate::arm::{AddressField, IpConfiguration, NetworkInterface, PublicAddress, ResourceId};
 use crate::select::{AzureConfig, Interfaces};
 
 /// The public addresses that IP configurations name.
 pub(super) type PublicAddresses = HashMap<ResourceId, PublicAddress>;
 
-/// The resources whose public addresses [`judge`] will ask for.
-pub(super) fn public_address_ids<'a>(
+/// The ids of the public addresses that [`select`] needs.
+pub(super) fn public_ids<'a>(
     config: &AzureConfig,
     interface: &'a NetworkInterface,
 ) -> impl Iterator<Item = &'a ResourceId> + use<'a> {
@@ -26,35 +25,22 @@ pub(super) fn public_address_ids<'a>(
     ids.filter(|id| !id.is_empty())
 }
 
-/// The addresses of `interface` that count, and why others do not.
+/// The addresses of `interface` that count, and why others don't.
 ///
 /// With `interfaces=primary` these are those of the primary interface: of each family the
 /// primary IP configuration, or the first where none is marked (IPv6 never is).
 ///
 /// # Errors
 ///
-/// The interface gives no address, and the answer leaves out whether it has one.
-pub(super) fn judge(
+/// The interface has no address, and the response lacks whether it has one.
+pub(super) fn select(
     config: &AzureConfig,
     interface: &NetworkInterface,
     public: &PublicAddresses,
-) -> Result<(Vec<IpAddr>, Vec<Exclusion>), Error> {
+) -> Result<(Vec<IpAddr>, Vec<Exclusion>)> {
     // Unattached interfaces have no `primary`; only a plain `false` makes a secondary one.
     if config.interfaces == Interfaces::Primary && interface.properties.primary == Some(false) {
         return Ok((Vec::new(), vec![Exclusion::NotPrimary]));
-    }
-    let incomplete = |what: &str| {
-        let operation = format!(
-            "find the addresses of network interface `{}` in resource group `{}`",
-            interface.name(),
-            interface.id.resource_group().unwrap_or_default()
-        );
-        Err(incomplete(operation, what))
-    };
-    // Azure knows no interface without one.
-    let all = &interface.properties.ip_configurations;
-    if all.is_empty() {
-        return incomplete("it has no IP configurations");
     }
     let scope = if config.address_type.is_public() {
         AddressScope::Public
@@ -62,8 +48,13 @@ pub(super) fn judge(
         AddressScope::Private
     };
     let (mut addresses, mut excluded) = (Vec::new(), Vec::new());
+    let all = &interface.properties.ip_configurations;
     let configurations = configurations(config, interface);
-    if configurations.len() < all.len() {
+    if all.is_empty() {
+        // Azure knows no such interface.
+        let what = "it has no IP configurations".into();
+        excluded.push(Exclusion::Incomplete { what });
+    } else if configurations.len() < all.len() {
         excluded.push(Exclusion::NotPrimary);
     }
     for configuration in configurations {
@@ -85,7 +76,12 @@ pub(super) fn judge(
     if addresses.is_empty() {
         for reason in &excluded {
             if let Exclusion::Incomplete { what } = reason {
-                return incomplete(what);
+                let group = interface.id.resource_group().unwrap_or_default();
+                let name = interface.name();
+                let operation = format!(
+                    "find the addresses of network interface `{name}` in resource group `{group}`"
+                );
+                return Err(incomplete(operation, what));
             }
         }
         // The node is counted by its first reason: "not primary" says nothing of the
@@ -130,7 +126,7 @@ fn address(
     if configuration.is_blank() {
         return incomplete(format!("its IP configuration `{name}` has no properties"));
     }
-    let (found, none) = if config.address_type.is_public() {
+    let (field, none) = if config.address_type.is_public() {
         let Some(id) = &configuration.properties.public_address else {
             return Err(Exclusion::Other("no public address".into()));
         };
@@ -144,14 +140,13 @@ fn address(
             let name = id.name();
             return incomplete(format!("the public address `{name}` has no properties"));
         }
-        (
-            found.and_then(|public| public.properties.ip_address.clone()),
-            Exclusion::Other("its public address is not given out yet".into()),
-        )
+        let none = Exclusion::Other("its public address is not given out yet".into());
+        let field = found.and_then(|found| found.properties.ip_address.clone());
+        (field, none)
     } else {
         (configuration.private_address(), Exclusion::NoAddress)
     };
-    match found {
+    match field {
         Some(AddressField::Address(address)) => Ok(address),
         Some(block @ AddressField::Block(..)) => Err(Exclusion::AddressBlock {
             block: block.to_string(),
@@ -186,7 +181,7 @@ mod tests {
         }
     }
 
-    fn judge(
+    fn selected(
         json: &str,
         address_type: AddressType,
         interfaces: Interfaces,
@@ -201,7 +196,7 @@ mod tests {
             public,
         )]);
         let config = config(address_type, interfaces);
-        let (addresses, excluded) = super::judge(&config, &interface, &public).unwrap();
+        let (addresses, excluded) = super::select(&config, &interface, &public).unwrap();
         (
             addresses.iter().map(ToString::to_string).collect(),
             excluded.iter().map(ToString::to_string).collect(),
@@ -215,7 +210,7 @@ mod tests {
     #[test]
     fn every_private_address_counts_by_default_and_a_missing_one_is_named() {
         assert_eq!(
-            judge(DUAL, AddressType::Private, Interfaces::All),
+            selected(DUAL, AddressType::Private, Interfaces::All),
             (
                 text(&["10.0.0.5", "10.0.0.4", "2001:db8::4"]),
                 text(&["no private address yet"])
@@ -225,7 +220,7 @@ mod tests {
 
     #[test]
     fn one_family_leaves_the_other_out_with_a_reason() {
-        let (addresses, excluded) = judge(DUAL, AddressType::PrivateV6, Interfaces::All);
+        let (addresses, excluded) = selected(DUAL, AddressType::PrivateV6, Interfaces::All);
         assert_eq!(addresses, ["2001:db8::4"]);
         assert!(
             excluded.contains(&"10.0.0.4 is not private_v6".to_owned()),
@@ -236,7 +231,7 @@ mod tests {
     #[test]
     fn the_primary_interface_gives_its_primary_address_of_each_family() {
         assert_eq!(
-            judge(DUAL, AddressType::Private, Interfaces::Primary),
+            selected(DUAL, AddressType::Private, Interfaces::Primary),
             (text(&["10.0.0.4", "2001:db8::4"]), text(&["not primary"]))
         );
     }
@@ -246,11 +241,11 @@ mod tests {
         // shape: recorded azure-cli test_vm_create_multi_nics, 2023
         let secondary = r#"{"properties":{"primary":false,"ipConfigurations":[{"properties":{"privateIPAddress":"10.0.0.9","primary":true}}]}}"#;
         assert_eq!(
-            judge(secondary, AddressType::Private, Interfaces::Primary),
+            selected(secondary, AddressType::Private, Interfaces::Primary),
             (text(&[]), text(&["not primary"]))
         );
         assert_eq!(
-            judge(secondary, AddressType::Private, Interfaces::All).0,
+            selected(secondary, AddressType::Private, Interfaces::All).0,
             ["10.0.0.9"]
         );
     }
@@ -258,11 +253,11 @@ mod tests {
     #[test]
     fn public_addresses_come_from_the_resources_the_configurations_name() {
         assert_eq!(
-            judge(DUAL, AddressType::PublicV4, Interfaces::All),
+            selected(DUAL, AddressType::PublicV4, Interfaces::All),
             (text(&["203.0.113.7"]), text(&["no public address"]))
         );
         assert_eq!(
-            judge(DUAL, AddressType::PublicV6, Interfaces::Primary).0,
+            selected(DUAL, AddressType::PublicV6, Interfaces::Primary).0,
             [] as [&str; 0]
         );
     }
@@ -275,13 +270,13 @@ mod tests {
             {"properties":{"privateIPAddress":"2001:db8:0:1::/80"}},
             {"properties":{"privateIPAddress":"10.240.0.4/32"}},
             {"properties":{"privateIPAddress":"2001:db8::4","privateIPAddressPrefixLength":"128"}}]}}"#;
-        let (addresses, excluded) = judge(with_blocks, AddressType::Private, Interfaces::All);
+        let (addresses, excluded) = selected(with_blocks, AddressType::Private, Interfaces::All);
         assert_eq!(addresses, ["10.240.0.4", "2001:db8::4"]);
         let blocks = ["10.240.0.16/28", "10.240.0.32/28", "2001:db8:0:1::/80"]
             .map(|block| format!("{block} is a block of addresses, not one address"));
         assert_eq!(excluded, blocks);
         assert_eq!(
-            judge(with_blocks, AddressType::Private, Interfaces::Primary),
+            selected(with_blocks, AddressType::Private, Interfaces::Primary),
             (text(&["10.240.0.4", "2001:db8::4"]), text(&["not primary"]))
         );
     }
@@ -314,7 +309,7 @@ mod tests {
         ] {
             let interface: NetworkInterface = serde_json::from_str(json).unwrap();
             let config = config(AddressType::Private, Interfaces::All);
-            let error = super::judge(&config, &interface, &HashMap::new()).unwrap_err();
+            let error = super::select(&config, &interface, &HashMap::new()).unwrap_err();
             assert!(error.to_string().contains(what), "{json}: {error}");
         }
     }
@@ -324,7 +319,7 @@ mod tests {
         let json = r#"{"properties":{"ipConfigurations":[{"properties":{"privateIPAddress":"10.0.0.4"}},{"name":"second"}]}}"#;
         let reason = "the response is incomplete: its IP configuration `second` has no properties";
         assert_eq!(
-            judge(json, AddressType::Private, Interfaces::All),
+            selected(json, AddressType::Private, Interfaces::All),
             (text(&["10.0.0.4"]), text(&[reason]))
         );
     }

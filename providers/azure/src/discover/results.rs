@@ -1,0 +1,271 @@
+//! The results of a call as they accumulate: interfaces come in from the searches, each is recorded
+//! as a node with its addresses or with the reasons for its exclusion.
+//!
+//! Interfaces whose power state or public address is needed are kept until [`Results::finish`],
+//! which requests these for all of them together; every other one is recorded at once, so that a
+//! page of interfaces can be dropped as soon as it was read.
+
+use std::collections::HashSet;
+
+use cloud_autojoin_core::{Address, DecodeError, Discovery, Error, Exclusion, Finding, Result};
+use futures::future::try_join_all;
+
+use super::addresses::{self, PublicAddresses};
+use super::attachment::{Attachment, INSTANCE, Members};
+use super::lookup::look_up;
+use super::power_state;
+use super::query::Query;
+use super::tag_match::{NearMisses, mismatches};
+use crate::arm::{self, PublicAddress, ResourceId, UNIFORM_ADDRESSES};
+use crate::keys::PROVIDER_NAME;
+use crate::select::{PowerState, TagPlace, Tags};
+
+const INCOMPLETE: &str =
+    "it may be changing just now: try again; if it stays like this, repair or delete it";
+
+/// The error that `operation` is impossible, since the response lacks `what`. Leaving such a
+/// resource out would make a partial list.
+pub(super) fn incomplete(operation: String, what: &str) -> Error {
+    DecodeError::new(PROVIDER_NAME, operation, what)
+        .with_hint(INCOMPLETE)
+        .into()
+}
+
+/// The results of one call.
+pub(super) struct Results<'a> {
+    pub query: Query<'a>,
+    pub discovery: Discovery,
+    /// Interfaces whose power state or public address is still to be read.
+    pending: Vec<Attachment>,
+    /// How many interfaces have the tags that are searched for.
+    pub selected: usize,
+    /// The interfaces examined so far, if the same one can be found in several ways.
+    examined: Option<HashSet<ResourceId>>,
+    /// The tags that were examined, by the place they are set on.
+    pub near_misses: [NearMisses; 3],
+    failure: Option<Error>,
+}
+
+impl<'a> Results<'a> {
+    /// No results.
+    pub(super) fn new(query: Query<'a>) -> Self {
+        let selection = &query.config.selection;
+        let (subject, places) = (selection.to_string(), |tags: &Tags| tags.places.len());
+        Self {
+            query,
+            discovery: Discovery::new(PROVIDER_NAME, subject, query.call.detail()),
+            pending: Vec::new(),
+            selected: 0,
+            // Memory must not grow with a list that is read once.
+            examined: (selection.tag_filter().map_or(1, places) > 1).then(HashSet::new),
+            near_misses: Default::default(),
+            failure: None,
+        }
+    }
+
+    /// Adds the instances of a scale set, or a single one. `set_tags` are the tags of the set.
+    pub(super) fn add_members(&mut self, members: Members, set_tags: Option<&arm::Tags>) {
+        for finding in members.findings {
+            self.discovery.add_finding(finding);
+        }
+        for attachment in members.interfaces {
+            self.add_interface(attachment, set_tags);
+        }
+        for node in members.excluded {
+            self.discovery.record(node);
+        }
+    }
+
+    /// Adds an interface, if the tags that are searched for are set on it, on its instance or on
+    /// its scale set. One that is found in two ways counts once, as it was found first.
+    pub(super) fn add_interface(&mut self, attachment: Attachment, set_tags: Option<&arm::Tags>) {
+        let interface = &attachment.interface;
+        let instance = attachment.instance.as_deref();
+        let set_tags = set_tags.filter(|_| instance.is_some());
+        let reasons = self.judge(&[
+            (TagPlace::NetworkInterface, Some(&interface.tags)),
+            (TagPlace::Instance, instance.map(|found| &found.tags)),
+            (TagPlace::ScaleSet, set_tags),
+        ]);
+        if let Some(examined) = &mut self.examined
+            && !interface.id.is_empty()
+            && !examined.insert(interface.id.clone())
+        {
+            return;
+        }
+        if let Some(reason) = reasons.first() {
+            let code = reason.code();
+            let node = || attachment.into_node(reasons);
+            return self.discovery.record_excluded(code, node);
+        }
+        self.selected += 1;
+        let config = self.query.config;
+        if config.address_type.is_public() || config.power_state == PowerState::Running {
+            self.pending.push(attachment);
+        } else {
+            self.record(attachment, &PublicAddresses::new());
+        }
+    }
+
+    /// Why the tags that are searched for don't hold for `tagged`, the tags of a resource and of
+    /// its parents; empty if they hold. It counts as a resource of the first place.
+    pub(super) fn judge(&mut self, tagged: &[(TagPlace, Option<&arm::Tags>)]) -> Vec<Exclusion> {
+        let Some(wanted) = self.query.config.selection.tag_filter() else {
+            return Vec::new();
+        };
+        let reasons = mismatches(wanted, tagged);
+        self.near_misses[tagged[0].0 as usize].note(&reasons);
+        reasons
+    }
+
+    fn record(&mut self, attachment: Attachment, public: &PublicAddresses) {
+        let (config, interface) = (self.query.config, &attachment.interface);
+        let (addresses, excluded) = match addresses::select(config, interface, public) {
+            Ok(selected) => selected,
+            Err(error) => {
+                self.failure.get_or_insert(error);
+                return;
+            }
+        };
+        let mut node = attachment.into_node(excluded);
+        let address = |ip| {
+            let address = Address::ip(ip).with_network_interface(node.name.clone());
+            match node.parent(INSTANCE) {
+                Some(instance) => address.with_instance(instance),
+                None => address,
+            }
+        };
+        node.addresses = addresses.into_iter().map(address).collect();
+        self.discovery.record(node);
+    }
+
+    /// Whether that interface was examined already.
+    pub(super) fn has_examined(&self, interface: &ResourceId) -> bool {
+        let examined = self.examined.as_ref();
+        examined.is_some_and(|examined| examined.contains(interface))
+    }
+
+    /// Reads what is still needed, and completes the results.
+    ///
+    /// # Errors
+    ///
+    /// A power state or a public address can't be read, or the response lacks whether an interface
+    /// has an address.
+    pub(super) async fn finish(mut self) -> Result<Discovery> {
+        let config = self.query.config;
+        let mut pending = std::mem::take(&mut self.pending);
+        if config.power_state == PowerState::Running {
+            let states = power_state::read(self.query, &pending).await?;
+            let mut running = Vec::with_capacity(pending.len());
+            for attachment in pending {
+                let state = attachment.instance_id().map(|id| states.get(id).cloned());
+                let reason = match state {
+                    None => Exclusion::NotAttached,
+                    Some(None) => Exclusion::InstanceGone,
+                    Some(Some(state)) if state.eq_ignore_ascii_case("running") => {
+                        running.push(attachment);
+                        continue;
+                    }
+                    Some(Some(state)) => Exclusion::NotRunning { state },
+                };
+                self.discovery.record(attachment.into_node(vec![reason]));
+            }
+            pending = running;
+        }
+        let public = if config.address_type.is_public() {
+            public_addresses(self.query, &pending).await?
+        } else {
+            PublicAddresses::new()
+        };
+        for attachment in pending {
+            self.record(attachment, &public);
+        }
+        if let Some(error) = self.failure {
+            return Err(error);
+        }
+        let mut discovery = self.discovery;
+        if let Some(finding) = incomplete_nodes(&discovery) {
+            discovery.add_finding(finding);
+        }
+        if discovery.matched() == 0 {
+            explain_filters(self.query, &mut discovery);
+        }
+        if let Some(identity) = self.query.arm.api().identity() {
+            discovery.set_identity(identity);
+        }
+        Ok(discovery)
+    }
+}
+
+/// Reads the public addresses of `attachments`: those of a Uniform set in one list, the others by
+/// id. A deleted one is left out.
+///
+/// # Errors
+///
+/// A list or an address can't be read.
+async fn public_addresses(query: Query<'_>, attachments: &[Attachment]) -> Result<PublicAddresses> {
+    let mut sets: HashSet<ResourceId> = HashSet::new();
+    let mut wanted: HashSet<ResourceId> = HashSet::new();
+    for attachment in attachments {
+        for id in addresses::public_ids(query.config, &attachment.interface) {
+            match id.set_of_instance() {
+                Some(set) => _ = sets.insert(set),
+                None => _ = wanted.insert(id.clone()),
+            }
+        }
+    }
+    let lists = sets.iter().map(|set| {
+        let request = query.requests().of_uniform_set(&UNIFORM_ADDRESSES, set);
+        query.list::<PublicAddress>(request).read_on(Vec::new())
+    });
+    let of_sets = try_join_all(lists).await?.into_iter().flatten();
+    let mut addresses: PublicAddresses = of_sets.map(|found| (found.id.clone(), found)).collect();
+    addresses.extend(look_up(query, wanted, None).await?);
+    Ok(addresses)
+}
+
+/// The finding about interfaces that match, though the response lacks whether they have another
+/// address.
+fn incomplete_nodes(discovery: &Discovery) -> Option<Finding> {
+    let mut incomplete = discovery.nodes().iter().filter_map(|node| {
+        let what = node.excluded.iter().find_map(|reason| match reason {
+            Exclusion::Incomplete { what } => Some(what),
+            _ => None,
+        });
+        what.map(|what| (&node.name, what))
+    });
+    let (name, what) = incomplete.next()?;
+    let mut message = format!(
+        "the response for network interface `{name}` is incomplete, and an address of it may be missing: {what}"
+    );
+    match incomplete.count() {
+        0 => {}
+        others => message += &format!("; it is the same with {others} more"),
+    }
+    Some(Finding::new(message).with_hint(INCOMPLETE))
+}
+
+/// Where interfaces are excluded by a filter of the query alone, tells which.
+fn explain_filters(query: Query<'_>, discovery: &mut Discovery) {
+    let state = query.config.power_state.word();
+    let address_type = query.config.address_type;
+    // Without a public address an interface is excluded for a reason in words.
+    let other = if address_type.is_public() {
+        "other"
+    } else {
+        "other_address_type"
+    };
+    let (address_type, address) = (address_type.word(), "has an address of the type asked for");
+    for (code, key, word, what) in [
+        ("not_running", "power_state", state, "is running"),
+        (other, "address_type", address_type, address),
+    ] {
+        if let Some(count) = discovery.excluded().get(code) {
+            let message = format!(
+                "{count} of the network interfaces belong to what is asked for, and none of them {what}"
+            );
+            let finding = Finding::new(message).with_hint(format!("leave `{key}={word}` out"));
+            discovery.add_finding(finding.with_change(key, None));
+        }
+    }
+}
