@@ -99,6 +99,16 @@ impl Env {
     pub fn filled(&self, name: &str) -> Option<String> {
         self.var(name).filter(|value| !value.is_empty())
     }
+
+    /// The value of the first of these variables that is set and not empty.
+    pub fn first_filled(&self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| self.filled(name))
+    }
+
+    /// The home directory of the user.
+    pub fn home(&self) -> Option<String> {
+        self.first_filled(&["HOME", "USERPROFILE"])
+    }
 }
 
 impl<K: Into<String>, V: Into<String>, const N: usize> From<[(K, V); N]> for Env {

@@ -203,6 +203,12 @@ impl<T: Expiring> TokenCache<T> {
         }
     }
 
+    /// The token for `scope` that was requested last, unless it was rejected; it may have expired.
+    pub fn last(&self, scope: &str) -> Option<T> {
+        let held = self.slot(scope).state().held.clone();
+        held.map(|held| held.token)
+    }
+
     fn slot(&self, scope: &str) -> Arc<Slot<T>> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get(scope) {

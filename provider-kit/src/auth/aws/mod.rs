@@ -208,9 +208,7 @@ impl AwsConfig {
 
     /// The first of these variables that is set.
     fn variable(&self, names: &[&str]) -> Result<String, SourceOutcome> {
-        let found = names
-            .iter()
-            .find_map(|name| self.context.env().filled(name));
+        let found = self.context.env().first_filled(names);
         found.ok_or_else(|| SourceOutcome::NotConfigured(format!("`{}` is not set", names[0])))
     }
 }

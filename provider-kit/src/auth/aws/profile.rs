@@ -46,7 +46,7 @@ impl SharedFiles {
             let named = context.env().filled(variable);
             let is_named = named.is_some();
             let Some(path) =
-                named.or_else(|| Some(format!("{}/.aws/{name}", Self::home(context)?)))
+                named.or_else(|| Some(format!("{}/.aws/{name}", context.env().home()?)))
             else {
                 continue;
             };
@@ -62,9 +62,8 @@ impl SharedFiles {
 
     /// The name of the profile that is used, and whether the environment names it.
     pub(super) fn chosen(context: &Context) -> (String, bool) {
-        let named = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]
-            .iter()
-            .find_map(|name| context.env().filled(name));
+        let variables = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
+        let named = context.env().first_filled(&variables);
         let is_named = named.is_some();
         (named.unwrap_or_else(|| "default".to_owned()), is_named)
     }
@@ -86,13 +85,6 @@ impl SharedFiles {
         self.sso_sessions.get(name)
     }
 
-    /// The home directory.
-    pub(super) fn home(context: &Context) -> Option<String> {
-        ["HOME", "USERPROFILE"]
-            .iter()
-            .find_map(|name| context.env().filled(name))
-    }
-
     /// Adds the sections of one file; its values replace those there are. In `config` profiles but
     /// `default` have the word `profile` before their name.
     fn add(&mut self, text: &str, is_config: bool) {
@@ -111,7 +103,7 @@ impl SharedFiles {
                 let comments = [" #", " ;", "\t#", "\t;"];
                 let end = comments.iter().filter_map(|mark| value.find(mark)).min();
                 let value = value[..end.unwrap_or(value.len())].trim();
-                (name.to_lowercase(), value.to_owned())
+                (name.clone(), value.to_owned())
             }));
         }
     }

@@ -63,7 +63,7 @@ impl AwsConfig {
     async fn login(&self, name: &str, call: &Call) -> Result<HeaderValue, SourceOutcome> {
         let login = "the login of IAM Identity Center is missing or over: run `aws sso login`";
         let over = || SourceOutcome::failed(login);
-        let home = SharedFiles::home(&self.context).ok_or_else(over)?;
+        let home = self.context.env().home().ok_or_else(over)?;
         let path = format!("{home}/.aws/sso/cache/{}.json", sha1_hex(name.as_bytes()));
         let text = file::read_text(&path, file::MAX_SECRET_FILE).await;
         let text = text.map_err(|_| over())?;
