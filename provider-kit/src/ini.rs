@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 /// One section: its names and values. A value may be a secret, so don't show it.
 pub type Section = BTreeMap<String, String>;
 
-/// The sections of an INI file by their names. A name and its value are separated by `=` or `:`;
-/// lines that begin with `#` or `;` or are indented, which continue a value, values that are empty,
-/// and what is before the first section don't count.
+/// The sections of an INI file by their names. A name, in lower case, and its value are separated
+/// by `=` or `:`; lines that begin with `#` or `;` or are indented, which continue a value, values
+/// that are empty, and what is before the first section don't count.
 pub fn parse(text: &str) -> BTreeMap<String, Section> {
     let mut sections = BTreeMap::<String, Section>::new();
     let mut current = None;
@@ -20,7 +20,7 @@ pub fn parse(text: &str) -> BTreeMap<String, Section> {
             && !line.starts_with(['#', ';', ' ', '\t'])
             && !value.trim().is_empty()
         {
-            section.insert(name.trim().to_owned(), value.trim().to_owned());
+            section.insert(name.trim().to_lowercase(), value.trim().to_owned());
         }
     }
     sections
@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn names_and_values_belong_to_their_section() {
         let sections = parse(
-            "\u{feff}before = 1\n[a]\n# name = no\n; name = no\nname = x = y\nempty =\n  name = nested\n\n[b]\nname: v\nnothing\n",
+            "\u{feff}before = 1\n[a]\n# name = no\n; name = no\nName = x = y\nempty =\n  name = nested\n\n[b]\nname: v\nnothing\n",
         );
         let of = |section: &str| sections.get(section).cloned().unwrap_or_default();
         let pair = |value: &str| Section::from([("name".to_owned(), value.to_owned())]);

@@ -91,6 +91,27 @@ pub fn endpoint_or_host(
     )
 }
 
+/// The `https` endpoint at `host`, in which `REGION` stands for the name of the region.
+///
+/// # Errors
+///
+/// A problem of the key `key` for a name that no host name can hold. The hint has `example`.
+pub fn regional_endpoint(
+    key: &str,
+    host: &str,
+    region: &str,
+    example: &str,
+) -> Result<Url, ConfigProblem> {
+    let host = host.replace("REGION", region);
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let is_host = !region.is_empty() && host.bytes().all(is_letter);
+    let url = Url::parse(&format!("https://{host}")).ok();
+    url.filter(|_| is_host).ok_or_else(|| {
+        ConfigProblem::of_key(key, format!("`{region}` isn't the name of a region"))
+            .with_hint(format!("write names such as `{example}`"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -98,6 +119,17 @@ mod tests {
     use cloud_autojoin_core::Env;
 
     use super::*;
+
+    #[test]
+    fn a_region_is_a_part_of_the_host_name_of_its_endpoint() {
+        let url = |region| regional_endpoint("region", "vm.REGION.example", region, "eu-1");
+        assert_eq!(url("eu-2").unwrap().as_str(), "https://vm.eu-2.example/");
+        for other in ["", "a/b", "a@b", "ä", "a:1"] {
+            let problem = url(other).unwrap_err();
+            assert!(problem.message.contains("isn't the name of a region"));
+            assert!(problem.hint.unwrap().contains("`eu-1`"));
+        }
+    }
 
     #[test]
     fn an_endpoint_is_a_url_or_a_host_with_a_port() {

@@ -15,8 +15,9 @@
 //!
 //! 1. Describe the keys. The table is the parser: required keys, defaults, environment variables,
 //!    accepted values and secrets are enforced from it.
-//! 2. Implement [`Api`] for a unit struct: where the error code and message are in an error body,
-//!    and what is throttling where that isn't status 429.
+//! 2. Describe the API's errors by a [`JsonApi`](api::JsonApi): where code and message are in an
+//!    error body, what is throttling where that isn't status 429, which permission is missing.
+//!    Where words don't suffice, implement [`Api`].
 //! 3. Build an [`ApiClient`] with an authoriser of [`auth`]. It retries, honours `Retry-After`,
 //!    refreshes an expired credential once, keeps the deadline and records every request.
 //! 4. Read the list with [`Pages`]: a link, a page token or a page number, and never a loop.

@@ -29,6 +29,8 @@ pub struct AccessKey {
     pub session_token: Option<Secret>,
     /// When it ends, where it does.
     pub expires_at: Option<SystemTime>,
+    /// Where it belongs, in the cloud's terms: `tenancy`, `region`.
+    pub attributes: Vec<(&'static str, String)>,
 }
 
 impl fmt::Debug for AccessKey {
@@ -51,7 +53,25 @@ impl AccessKey {
             secret,
             session_token,
             expires_at: None,
+            attributes: Vec::new(),
         }
+    }
+
+    /// The same key with an attribute, unless its value is empty.
+    #[must_use]
+    pub fn with_attribute(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        let value = value.into();
+        if !value.is_empty() {
+            self.attributes.push((name, value));
+        }
+        self
+    }
+
+    /// The value of an attribute.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        let mut attributes = self.attributes.iter();
+        let found = attributes.find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// The access key of these keys of the join string or the environment; one half without the other
@@ -187,6 +207,11 @@ impl AccessKeys {
             .await
     }
 
+    /// The key for `scope` that was given last, unless the service refused it.
+    pub fn last(&self, scope: &str) -> Option<AccessKey> {
+        self.cache.last(scope)
+    }
+
     /// The source in use, once one gave a key.
     pub fn identity(&self) -> Option<String> {
         self.chain.identity()
@@ -243,12 +268,26 @@ impl SigningAuthorizer {
             sign: Box::new(sign),
         })
     }
+
+    /// The key that signs.
+    ///
+    /// # Errors
+    ///
+    /// As [`AccessKeys::get`].
+    pub async fn key(&self, call: &Call) -> Result<AccessKey> {
+        self.keys.get(&self.scope, call).await
+    }
+
+    /// The key that signed last ([`AccessKeys::last`]).
+    pub fn last_key(&self) -> Option<AccessKey> {
+        self.keys.last(&self.scope)
+    }
 }
 
 #[async_trait]
 impl Authorizer for SigningAuthorizer {
     async fn authorize(&self, request: &mut Request, call: &Call) -> Result<()> {
-        let key = self.keys.get(&self.scope, call).await?;
+        let key = self.key(call).await?;
         (self.sign)(request, &key, call.clock().wall()).map_err(|_| {
             let reason = "it holds characters that an access key can't have";
             let report = SourceReport::failed("access key", reason);

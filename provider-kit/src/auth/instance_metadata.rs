@@ -32,6 +32,7 @@ pub struct InstanceMetadata {
     http: HttpClient,
     base: Url,
     session: Option<Session>,
+    header: Option<(HeaderName, HeaderValue)>,
     advice: &'static str,
 }
 
@@ -51,8 +52,20 @@ impl InstanceMetadata {
             http,
             base,
             session: None,
+            header: None,
             advice: "",
         }
+    }
+
+    /// Sends this header with every request, where the service wants one and knows no sessions.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
+        let (name, value) = (
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+        self.header = Some((name, value));
+        self
     }
 
     /// Opens a session first, where the service knows sessions: `token` carries its token and
@@ -84,7 +97,7 @@ impl InstanceMetadata {
     /// The service isn't there.
     pub async fn open(&self, operation: &str, call: &Call) -> Result<Reader<'_>, SourceOutcome> {
         let Some(session) = &self.session else {
-            return Ok(Reader(self, None));
+            return Ok(Reader(self, self.header.clone()));
         };
         let request = Request::get(operation, self.url("/latest/api/token"))
             .with_method(Method::PUT)
@@ -132,7 +145,7 @@ impl InstanceMetadata {
 
     fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
-        url.set_path(path);
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url
     }
 }
@@ -153,24 +166,16 @@ impl Reader<'_> {
         path: &str,
         call: &Call,
     ) -> Result<Option<String>, SourceOutcome> {
-        let Self(service, session) = self;
-        let mut request = Request::get(operation, service.url(path));
-        if let Some((name, value)) = session {
-            request.set_header(name.clone(), value.clone());
-        }
-        let response = service.send(request, call).await?;
+        let response = self.response(operation, path, call).await?;
         match response.class {
             ResponseClass::Success => {
                 let text = String::from_utf8_lossy(response.body.trim_ascii()).into_owned();
                 Ok(Some(text).filter(|text| !text.is_empty()))
             }
             ResponseClass::NotFound => Ok(None),
-            _ => Err(Error::from(ApiError::of_response(
-                service.provider,
-                operation,
-                &response,
-            ))
-            .into()),
+            _ => Err(
+                Error::from(ApiError::of_response(self.0.provider, operation, &response)).into(),
+            ),
         }
     }
 
@@ -194,6 +199,47 @@ impl Reader<'_> {
             ))
             .into()
         })
+    }
+
+    /// The JSON at `path`, which shows that the service is there: what gives something else isn't
+    /// the service.
+    ///
+    /// # Errors
+    ///
+    /// The service isn't there.
+    pub async fn probe<T: DeserializeOwned>(
+        &self,
+        operation: &str,
+        path: &str,
+        call: &Call,
+    ) -> Result<T, SourceOutcome> {
+        let probe = call.within(PROBE_TIMEOUT);
+        let response = self.response(operation, path, &probe).await?;
+        let (origin, status) = (origin_of(&self.0.base), response.status.as_u16());
+        if response.class.is_transient() {
+            return Err(SourceOutcome::Unreachable(format!(
+                "the instance metadata service at {origin} failed (status {status})"
+            )));
+        }
+        serde_json::from_slice(&response.body).map_err(|_| {
+            SourceOutcome::NotConfigured(format!(
+                "what responds at {origin} isn't the instance metadata service (status {status})"
+            ))
+        })
+    }
+
+    async fn response(
+        &self,
+        operation: &str,
+        path: &str,
+        call: &Call,
+    ) -> Result<Response, SourceOutcome> {
+        let Self(service, header) = self;
+        let mut request = Request::get(operation, service.url(path));
+        if let Some((name, value)) = header {
+            request.set_header(name.clone(), value.clone());
+        }
+        service.send(request, call).await
     }
 }
 

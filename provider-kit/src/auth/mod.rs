@@ -12,8 +12,11 @@ mod header;
 pub mod http_signature;
 #[cfg(feature = "sign")]
 mod instance_metadata;
+pub mod jwt;
 #[cfg(feature = "kubernetes-credentials")]
 pub mod kubernetes;
+#[cfg(feature = "oracle-credentials")]
+pub mod oracle;
 #[cfg(feature = "sign")]
 mod private_key;
 #[cfg(feature = "program")]

@@ -19,6 +19,13 @@ pub fn sha1_hex(data: &[u8]) -> String {
     hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, data).as_ref())
 }
 
+/// The SHA-1 fingerprint of a certificate in DER, `0A:1B:...`.
+pub fn fingerprint(certificate: &[u8]) -> String {
+    let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, certificate);
+    let bytes = digest.as_ref().iter().map(|byte| format!("{byte:02X}"));
+    bytes.collect::<Vec<_>>().join(":")
+}
+
 /// HMAC-SHA256 of `data`.
 pub fn hmac_sha256(key: &[u8], data: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data)
@@ -56,6 +63,7 @@ mod tests {
             "7/zfauXrL6LSdBbV8YTfnCWafHk="
         );
         assert_eq!(sha1_hex(b""), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+        assert!(fingerprint(b"").starts_with("DA:39:A3:EE:"));
         assert_eq!(
             sha256_hex(b""),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -15,7 +15,7 @@ use cloud_autojoin_core::{Address, Discovery, Exclusion, Node};
 
 pub use address_type::{AddressScope, AddressType, Interfaces, PowerState};
 pub use places::Places;
-pub use tags::{TagFilter, TagNearMisses};
+pub use tags::{TagFilter, TagNearMisses, tag_text};
 
 /// A listed resource, independent of the cloud.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct Instance {
     pub tags: Vec<(String, String)>,
     /// Its addresses, in the cloud's order.
     pub addresses: Vec<InstanceAddress>,
+    /// The interface that further addresses are of: its name, and whether it is the primary one.
+    interface: (Option<String>, bool),
     /// Why it is excluded regardless of the selection: another region, another network.
     pub excluded: Option<Exclusion>,
 }
@@ -64,14 +66,17 @@ impl Instance {
             attributes: Vec::new(),
             tags: Vec::new(),
             addresses: Vec::new(),
+            interface: (None, true),
             excluded: None,
         }
     }
 
-    /// Sets the power state.
+    /// Sets the power state; it means running if it is `running`.
     #[must_use]
-    pub fn with_state(mut self, state: impl Into<String>, is_running: bool) -> Self {
-        self.state = Some((state.into(), is_running));
+    pub fn with_state(mut self, state: impl Into<String>, running: &str) -> Self {
+        let state = state.into();
+        let is_running = state == running;
+        self.state = Some((state, is_running));
         self
     }
 
@@ -96,6 +101,14 @@ impl Instance {
     #[must_use]
     pub fn with_tag_names(self, names: impl IntoIterator<Item = String>) -> Self {
         self.with_tags(names.into_iter().map(|name| (name, String::new())))
+    }
+
+    /// The addresses that are added from here on are of this interface; before, they are of a
+    /// primary one without a name.
+    #[must_use]
+    pub fn on_interface(mut self, name: Option<String>, is_primary: bool) -> Self {
+        self.interface = (name, is_primary);
+        self
     }
 
     /// Adds addresses as [`Instance::add_address`] does.
@@ -125,15 +138,16 @@ impl Instance {
         self
     }
 
-    /// Adds an address of the primary interface. Text that isn't an IP address is ignored: clouds
-    /// send empty strings and names while an instance is being created.
+    /// Adds an address. Text that isn't an IP address is ignored: clouds send empty strings and
+    /// names while an instance is being created.
     pub fn add_address(&mut self, text: &str, scope: AddressScope) {
         if let Ok(ip) = text.trim().parse() {
+            let (interface, is_primary) = self.interface.clone();
             self.addresses.push(InstanceAddress {
                 ip,
                 scope,
-                interface: None,
-                is_primary: true,
+                interface,
+                is_primary,
                 port: None,
             });
         }
@@ -171,6 +185,14 @@ impl Selection {
                 .unwrap_or_default(),
             ..Self::default()
         }
+    }
+
+    /// The same selection, with the interfaces that the key asks for.
+    #[must_use]
+    pub fn with_interfaces(mut self, options: &Options<'_>, interfaces: &KeySpec) -> Self {
+        let word = options.word(interfaces, Interfaces::from_word);
+        self.interfaces = word.unwrap_or_default();
+        self
     }
 
     /// The same selection of instances with these tags.
@@ -272,7 +294,7 @@ mod tests {
     use super::*;
 
     fn instance() -> Instance {
-        let mut instance = Instance::new("server", "1", "web").with_state("off", false);
+        let mut instance = Instance::new("server", "1", "web").with_state("off", "running");
         instance.tags = vec![("role".into(), "server".into())];
         instance.add_address("10.0.0.4", AddressScope::Private);
         instance.add_address("2001:db8::4", AddressScope::Public);

@@ -5,6 +5,7 @@ use std::fmt;
 
 use cloud_autojoin_core::config::{KeySpec, Options};
 use cloud_autojoin_core::{Discovery, Exclusion, Finding, Node};
+use serde_json::Value;
 
 /// Tags (or labels) that must all be there, with the values they must have. Names and values are
 /// compared exactly, unless the cloud compares otherwise ([`TagFilter::with_wildcards`],
@@ -76,15 +77,16 @@ impl TagFilter {
         self
     }
 
-    /// The tag of the keys `key` and `value`, then the members of `family`; at least one of them is
-    /// required.
+    /// The tag of the keys `key` and `value`, then the members of `families`; at least one of them
+    /// is required.
     pub fn from_options(
         options: &mut Options<'_>,
         key: &KeySpec,
         value: &KeySpec,
-        family: &KeySpec,
+        families: &[&KeySpec],
     ) -> Self {
-        let mut tags = options.family(family);
+        let families = families.iter().flat_map(|family| options.family(family));
+        let mut tags: Vec<(String, String)> = families.collect();
         match (options.text(key), options.text(value)) {
             (Some(name), Some(wanted)) => tags.insert(0, (name, wanted)),
             (Some(_), None) => {
@@ -165,6 +167,14 @@ impl TagFilter {
     fn key_of(&self, tag: &str) -> String {
         let value_key = self.value_key.filter(|_| self.first_name() == tag);
         value_key.map_or_else(|| format!("tag.{tag}"), str::to_owned)
+    }
+}
+
+/// The value of a tag as a join string has it, for a cloud whose values may be numbers or booleans.
+pub fn tag_text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Aliyun {
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
     let regions = options.list(&REGION);
-    let tags = TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &TAG);
+    let tags = TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &[&TAG]);
     let authorizer = authorizer(options, context);
     let given = options.endpoint(&ENDPOINT);
     let endpoint = |region: &String| {

@@ -6,7 +6,6 @@ use crate::api;
 
 /// The instance with its addresses, of whatever network type it is.
 pub(crate) fn instance(found: api::Instance, region: &str) -> Instance {
-    let is_running = found.status == "Running";
     let vpc = found.vpc_attributes.unwrap_or_default();
     let private = found.inner_ip_address.into_values();
     let private = private
@@ -18,7 +17,7 @@ pub(crate) fn instance(found: api::Instance, region: &str) -> Instance {
     let ipv6 = interfaces.flat_map(|interface| interface.ipv6_sets.into_values().flatten());
     let tags = found.tags.into_values().flatten();
     Instance::new("instance", found.instance_id, found.instance_name)
-        .with_state(found.status, is_running)
+        .with_state(found.status, "Running")
         .with_attribute("region", region)
         .with_attribute("zone", found.zone_id)
         .with_attribute("VPC", vpc.vpc_id)

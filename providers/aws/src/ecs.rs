@@ -175,7 +175,6 @@ fn node(task: Task, region: &str, selection: &Selection) -> (Node, Option<String
     };
     let host = task.container_instance_arn;
     let mut found = Instance::new("task", task.task_arn, name)
-        .with_state(status, is_running)
         .with_attribute("region", region)
         .with_attribute("cluster", last_part(&task.cluster_arn))
         .with_attribute("task definition", last_part(&task.task_definition_arn))
@@ -183,6 +182,7 @@ fn node(task: Task, region: &str, selection: &Selection) -> (Node, Option<String
         .with_attribute("availability zone", task.availability_zone)
         .with_attribute("container instance", last_part(&host))
         .with_tags(task.tags.into_iter().map(|tag| (tag.key, tag.value)));
+    found.state = Some((status, is_running));
     let mut has_interface = false;
     for attachment in task.attachments {
         has_interface |= attachment.kind == "ElasticNetworkInterface";

@@ -7,9 +7,8 @@ use crate::api::Droplet;
 impl From<Droplet> for Instance {
     fn from(droplet: Droplet) -> Self {
         let region = droplet.region.map(|region| region.slug).unwrap_or_default();
-        let is_active = droplet.status == "active";
         let mut instance = Self::new("droplet", droplet.id.to_string(), droplet.name)
-            .with_state(droplet.status, is_active)
+            .with_state(droplet.status, "active")
             .with_attribute("region", region)
             .with_tag_names(droplet.tags);
         let networks = droplet.networks.unwrap_or_default();

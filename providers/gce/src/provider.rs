@@ -53,7 +53,7 @@ impl Settings {
         let labels = [&LABEL_KEY, &LABEL_VALUE, &LABEL];
         let mut tags = TagFilter::default();
         if labels.iter().any(|key| options.is_given(key)) {
-            tags = TagFilter::from_options(options, &LABEL_KEY, &LABEL_VALUE, &LABEL);
+            tags = TagFilter::from_options(options, &LABEL_KEY, &LABEL_VALUE, &[&LABEL]);
         } else if !options.is_given(&TAG_VALUE) && !options.is_given(&INSTANCE_GROUP) {
             let message =
                 "none of `tag_value`, `label_key`, `tag.NAME` and `instance_group` is given";

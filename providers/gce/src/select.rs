@@ -143,7 +143,6 @@ impl Conditions {
     ) -> Instance {
         let zone = place.rsplit('/').next().unwrap_or_default();
         let excluded = self.mismatch(zone, &instance, place, group);
-        let is_running = instance.status == "RUNNING";
         // The name identifies an instance in its zone, should the API leave out the id.
         let id = if instance.id.is_empty() {
             format!("{place}/instances/{}", instance.name)
@@ -151,7 +150,7 @@ impl Conditions {
             instance.id
         };
         let mut neutral = Instance::new("instance", id, instance.name)
-            .with_state(instance.status, is_running)
+            .with_state(instance.status, "RUNNING")
             .with_attribute("project", project)
             .with_attribute("zone", zone)
             .with_attribute("network tags", instance.tags.items.join(", "))

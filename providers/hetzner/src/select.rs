@@ -18,7 +18,6 @@ pub(crate) struct Network {
 impl Server {
     /// The server as an instance, with its private addresses in `network` or in all networks.
     pub(crate) fn instance(self, network: Option<&Network>) -> Instance {
-        let is_running = self.status == "running";
         let location = self.location().to_owned();
         let is_here = |id: u64| network.is_none_or(|network| network.id == Some(id));
         let is_attached =
@@ -30,7 +29,7 @@ impl Server {
             .and_then(|block| first_address(&block.ip));
         let public = self.public_net.ipv4.map(|found| found.ip);
         let mut instance = Instance::new("server", self.id.to_string(), self.name)
-            .with_state(self.status, is_running)
+            .with_state(self.status, "running")
             .with_attribute("location", location)
             .with_tags(self.labels)
             .with_addresses(private.map(|net| &net.ip), AddressScope::Private)

@@ -13,9 +13,8 @@ pub(crate) type VpcAddresses = HashMap<u64, Vec<VpcAddress>>;
 
 /// The Linode with its addresses; with `vpc` those in VPCs and no others.
 pub(crate) fn instance(linode: api::Instance, vpc: Option<&VpcAddresses>) -> Instance {
-    let is_running = linode.status == "running";
     let mut instance = Instance::new("Linode", linode.id.to_string(), linode.label)
-        .with_state(linode.status, is_running)
+        .with_state(linode.status, "running")
         .with_attribute("region", linode.region)
         .with_tag_names(linode.tags);
     if let Some(vpc) = vpc {

@@ -1,9 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod api;
-mod api_key;
-mod credential;
-mod instance_principal;
 mod keys;
 mod provider;
 mod select;

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use cloud_autojoin_core::{Call, Result};
-use cloud_autojoin_provider_kit::{AddressScope, ApiClient, Instance, InstanceAddress, TagFilter};
+use cloud_autojoin_provider_kit::select::tag_text;
+use cloud_autojoin_provider_kit::{AddressScope, ApiClient, Instance};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::api::VERSION;
+use crate::api::{READ_VNIC, VERSION};
 
 /// An instance of `GET /instances`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OracleInstance {
     id: String,
-    #[serde(default)]
     display_name: Option<String>,
     #[serde(default)]
     lifecycle_state: String,
@@ -27,36 +27,22 @@ pub(crate) struct OracleInstance {
 }
 
 impl OracleInstance {
-    /// The instance without addresses; excluded if a defined tag isn't as `defined` says.
-    pub(crate) fn into_instance(
-        self,
-        region: &str,
-        compartment: &str,
-        defined: &TagFilter,
-    ) -> Instance {
-        let is_running = self.lifecycle_state == "RUNNING";
-        let mut instance =
-            Instance::new("instance", self.id, self.display_name.unwrap_or_default())
-                .with_state(self.lifecycle_state, is_running)
-                .with_attribute("region", region)
-                .with_attribute("compartment", compartment)
-                .with_attribute(
-                    "availability domain",
-                    self.availability_domain.unwrap_or_default(),
-                )
-                .with_attribute("fault domain", self.fault_domain.unwrap_or_default())
-                .with_tags(self.freeform_tags);
-        let mut defined_tags = Vec::new();
-        for (namespace, tags) in self.defined_tags {
-            defined_tags.extend(tags.into_iter().map(|(key, value)| {
-                let text = value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned);
-                (format!("{namespace}.{key}"), text)
-            }));
-        }
-        instance.excluded = defined.mismatches(&defined_tags).into_iter().next();
-        instance
+    /// The instance without addresses. Its defined tags are `NAMESPACE.KEY`; the key of a free-form
+    /// tag has no dot.
+    pub(crate) fn into_instance(self, region: &str, compartment: &str) -> Instance {
+        let defined = self.defined_tags.into_iter().flat_map(|(namespace, tags)| {
+            let name = move |key| format!("{namespace}.{key}");
+            tags.into_iter()
+                .map(move |(key, value)| (name(key), tag_text(value)))
+        });
+        let domain = self.availability_domain.unwrap_or_default();
+        Instance::new("instance", self.id, self.display_name.unwrap_or_default())
+            .with_state(self.lifecycle_state, "RUNNING")
+            .with_attribute("region", region)
+            .with_attribute("compartment", compartment)
+            .with_attribute("availability domain", domain)
+            .with_attribute("fault domain", self.fault_domain.unwrap_or_default())
+            .with_tags(self.freeform_tags.into_iter().chain(defined))
     }
 }
 
@@ -80,7 +66,7 @@ impl VnicAttachment {
         let id = self
             .vnic_id
             .filter(|_| self.lifecycle_state == "ATTACHED")?;
-        let request = client.get("read a VNIC", &[VERSION, "vnics", &id], &[]);
+        let request = client.get(READ_VNIC, &[VERSION, "vnics", &id], &[]);
         Some(async move { Ok((self.instance_id, client.json(request, call).await?)) })
     }
 }
@@ -98,30 +84,13 @@ pub(crate) struct Vnic {
 }
 
 impl Vnic {
-    /// Its addresses. A global IPv6 address is public.
-    pub(crate) fn addresses(self) -> Vec<InstanceAddress> {
-        let address = |text: &String, scope: Option<AddressScope>| {
-            let ip = text.parse().ok()?;
-            Some(InstanceAddress {
-                ip,
-                scope: scope.unwrap_or_else(|| AddressScope::of(ip)),
-                interface: self.display_name.clone(),
-                is_primary: self.is_primary,
-                port: None,
-            })
-        };
-        let private = self
-            .private_ip
-            .iter()
-            .map(|ip| (ip, Some(AddressScope::Private)));
-        let public = self
-            .public_ip
-            .iter()
-            .map(|ip| (ip, Some(AddressScope::Public)));
-        let ipv6 = self.ipv6_addresses.iter().flatten().map(|ip| (ip, None));
-        let all = private.chain(public).chain(ipv6);
-        all.filter_map(|(text, scope)| address(text, scope))
-            .collect()
+    /// The instance with the addresses of this VNIC. A global IPv6 address is public.
+    pub(crate) fn added_to(self, instance: Instance) -> Instance {
+        instance
+            .on_interface(self.display_name, self.is_primary)
+            .with_addresses(self.private_ip, AddressScope::Private)
+            .with_addresses(self.public_ip, AddressScope::Public)
+            .with_addresses_by_range(self.ipv6_addresses.into_iter().flatten())
     }
 }
 

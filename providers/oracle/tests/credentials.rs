@@ -275,7 +275,7 @@ async fn what_is_no_metadata_service_is_passed_over() {
         "{text}"
     );
     assert!(
-        text.contains("isn't Oracle's metadata service (") && text.contains("status 404"),
+        text.contains("isn't the instance metadata service (status 404)"),
         "{text}"
     );
     let given = discover(&format!("{join} user=U"), &[]).await.unwrap_err();

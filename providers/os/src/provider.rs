@@ -60,7 +60,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         server_tags: options.list(&SERVER_TAGS),
     };
     let tags = if conditions.server_tags.is_empty() || has_tag_pair {
-        TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &TAG)
+        TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &[&TAG])
     } else {
         TagFilter::new(options.family(&TAG))
     };

@@ -28,7 +28,6 @@ impl Conditions {
             .iter()
             .find(|tag| !server.tags.contains(tag));
         let missing = missing.map(|tag| Exclusion::TagMissing { tag: tag.clone() });
-        let is_running = server.status == "ACTIVE";
         let mut instance = Instance::new("server", server.id, server.name)
             .with_attribute("project", project)
             .with_attribute("region", region)
@@ -38,7 +37,7 @@ impl Conditions {
             )
             .with_attribute("networks", names.join(", "))
             .with_attribute("tags", server.tags.join(", "))
-            .with_state(server.status, is_running)
+            .with_state(server.status, "ACTIVE")
             .with_tags(server.metadata);
         instance.excluded = missing.or(elsewhere);
         let networks = server

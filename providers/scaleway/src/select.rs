@@ -11,7 +11,6 @@ pub(crate) type NicAddresses = HashMap<String, Vec<String>>;
 
 /// The server as an instance.
 pub(crate) fn instance(server: Server, zone: &str, addresses: &NicAddresses) -> Instance {
-    let is_running = server.state == "running";
     let nics = server.private_nics.iter();
     let private = nics.filter_map(|nic| addresses.get(&nic.id)).flatten();
     // `public_ip` repeats the first of `public_ips`, where there are any.
@@ -19,7 +18,7 @@ pub(crate) fn instance(server: Server, zone: &str, addresses: &NicAddresses) -> 
     let old = old.filter(|_| server.public_ips.is_empty());
     let public = server.public_ips.iter().cloned().chain(old);
     Instance::new("instance", server.id, server.name)
-        .with_state(server.state, is_running)
+        .with_state(server.state, "running")
         .with_attribute("zone", zone)
         .with_tag_names(server.tags)
         .with_addresses(private, AddressScope::Private)

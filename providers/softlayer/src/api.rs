@@ -102,10 +102,7 @@ impl From<Guest> for Instance {
             .with_addresses(guest.primary_backend_ip_address, AddressScope::Private)
             .with_addresses(guest.primary_ip_address, AddressScope::Public);
         match guest.power_state.map(|state| state.key_name) {
-            Some(state) => {
-                let is_running = state == "RUNNING";
-                instance.with_state(state, is_running)
-            }
+            Some(state) => instance.with_state(state, "RUNNING"),
             None => instance,
         }
     }

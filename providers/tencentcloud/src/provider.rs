@@ -45,7 +45,7 @@ pub struct TencentCloud {
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
     let names = options.list(&REGION);
-    let tags = TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &TAG);
+    let tags = TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &[&TAG]);
     let authorizer = authorizer(options, context);
     let regions = names.iter();
     let regions = regions.filter_map(|region| options.accept(header(region)));

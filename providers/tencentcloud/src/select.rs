@@ -6,13 +6,12 @@ use crate::api;
 
 /// The instance with its addresses.
 pub(crate) fn instance(found: api::Instance, region: &str) -> Instance {
-    let is_running = found.instance_state == "RUNNING";
     let zone = found.placement.map(|placement| placement.zone);
     let vpc = found.virtual_private_cloud.map(|vpc| vpc.vpc_id);
     let (private, public) = (found.private_ip_addresses, found.public_ip_addresses);
     let tags = found.tags.into_iter().flatten();
     Instance::new("instance", found.instance_id, found.instance_name)
-        .with_state(found.instance_state, is_running)
+        .with_state(found.instance_state, "RUNNING")
         .with_attribute("region", region)
         .with_attribute("zone", zone.unwrap_or_default())
         .with_attribute("VPC", vpc.unwrap_or_default())

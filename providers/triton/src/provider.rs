@@ -8,11 +8,11 @@ use cloud_autojoin_core::{
     RoleFormat,
 };
 use cloud_autojoin_provider_kit::auth::ssh::{Fingerprint, SshKey};
+use cloud_autojoin_provider_kit::select::tag_text;
 use cloud_autojoin_provider_kit::{
     AddressScope, ApiClient, Instance, Options, Selection, TagFilter,
 };
 use http::header::{HeaderName, HeaderValue};
-use serde_json::Value;
 
 use crate::api::{CloudApi, Machine};
 use crate::authorizer::SshAuthorizer;
@@ -47,16 +47,15 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         .text(&KEY_ID)
         .map(|text| key(&text, options.text(&KEY_FILE), context));
     let key = key.and_then(|key| options.accept(key));
-    let tags = TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &TAG);
+    let tags = TagFilter::from_options(options, &TAG_KEY, &TAG_VALUE, &[&TAG]);
     let selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE).with_tags(tags);
     let primary = options.text(&ADDRESS_TYPE).as_deref() == Some(PRIMARY);
     let url = options.endpoint(&URL).map(|mut url| {
         url.set_path("");
         url
     });
-    let is_unverified = ["TRITON_SKIP_TLS_VERIFY", "SDC_SKIP_TLS_VERIFY"]
-        .iter()
-        .any(|name| context.env().filled(name).is_some());
+    let unverified = ["TRITON_SKIP_TLS_VERIFY", "SDC_SKIP_TLS_VERIFY"];
+    let is_unverified = context.env().first_filled(&unverified).is_some();
     options.finish(|| {
         let account = account?;
         let authorizer = Arc::new(SshAuthorizer {
@@ -156,25 +155,16 @@ impl Provider for Triton {
 
 impl Triton {
     fn instance(&self, machine: Machine) -> Instance {
-        let is_running = machine.state == "running";
         let tags = machine.tags.into_iter();
         let instance = Instance::new("machine", machine.id, machine.name)
-            .with_state(machine.state, is_running)
+            .with_state(machine.state, "running")
             .with_attribute("account", &self.account)
-            .with_tags(tags.map(|(name, value)| (name, text(value))));
+            .with_tags(tags.map(|(name, value)| (name, tag_text(value))));
         if self.primary {
             instance.with_addresses(machine.primary_ip, AddressScope::Private)
         } else {
             instance.with_addresses_by_range(machine.ips)
         }
-    }
-}
-
-/// A tag's value as it is written in a join string.
-fn text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        other => other.to_string(),
     }
 }
 

@@ -25,7 +25,7 @@ impl Conditions {
         let mut instance = Instance::new("virtual machine", id, name)
             .with_attribute("datacenter", datacenter)
             .with_attribute("folder", folder.as_str())
-            .with_state(state, state == "poweredOn");
+            .with_state(state, "poweredOn");
         let wanted = self.folder.as_deref().unwrap_or_default();
         let wanted = wanted.trim_matches('/');
         let below = folder.strip_prefix(wanted);
