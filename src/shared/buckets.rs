@@ -21,27 +21,18 @@ use object_store::{
 };
 use url::Url;
 
-use super::STORE_TIMEOUT;
 use super::store::{Object, Put, Store, StoreError, Version};
+use super::{STORE_TIMEOUT, bucket_credentials};
 
-/// The variables that each kind of bucket takes: those of the cloud's own tools.
+/// The variables that each kind of bucket takes: those of the cloud's own tools. The credentials of
+/// AWS and Google Cloud aren't among them (`bucket_credentials.rs`).
 const S3: &[&str] = &[
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
     "AWS_DEFAULT_REGION",
     "AWS_REGION",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
     "AWS_ALLOW_HTTP",
     "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_METADATA_ENDPOINT",
 ];
 const AZURE: &[&str] = &[
     "AZURE_STORAGE_ACCOUNT_NAME",
@@ -56,13 +47,7 @@ const AZURE: &[&str] = &[
     "AZURE_AUTHORITY_HOST",
     "AZURE_MSI_ENDPOINT",
 ];
-const GOOGLE: &[&str] = &[
-    "GOOGLE_SERVICE_ACCOUNT",
-    "GOOGLE_SERVICE_ACCOUNT_KEY",
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "GOOGLE_BASE_URL",
-    "GOOGLE_ALLOW_HTTP",
-];
+const GOOGLE: &[&str] = &["GOOGLE_BASE_URL", "GOOGLE_ALLOW_HTTP"];
 
 /// A bucket and the prefix of its objects. Its `Debug` shows no credentials.
 struct Bucket {
@@ -99,11 +84,18 @@ pub(super) fn open(url: &Url, context: &Context) -> Result<Arc<dyn Store>> {
     }
     let store: Result<Box<dyn ObjectStore>, Error> = match url.scheme() {
         "s3" => build!(
-            AmazonS3Builder::new().with_conditional_put(S3ConditionalPut::ETagMatch),
+            AmazonS3Builder::new()
+                .with_credentials(Arc::new(bucket_credentials::aws(context)))
+                .with_conditional_put(S3ConditionalPut::ETagMatch),
             S3
         ),
         "az" => build!(MicrosoftAzureBuilder::new(), AZURE),
-        _ => build!(GoogleCloudStorageBuilder::new(), GOOGLE),
+        _ => {
+            let credentials = bucket_credentials::google(context)
+                .map_err(|problem| ConfigError::new(None, problem))?;
+            let builder = GoogleCloudStorageBuilder::new();
+            build!(builder.with_credentials(Arc::new(credentials)), GOOGLE)
+        }
     };
     let refused = |why: String| {
         let problem = ConfigProblem::new(format!("the bucket of the shared store: {why}"));

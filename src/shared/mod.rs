@@ -23,6 +23,8 @@ use cloud_autojoin_core::{
 };
 
 #[cfg(feature = "shared-buckets")]
+mod bucket_credentials;
+#[cfg(feature = "shared-buckets")]
 mod buckets;
 mod consul;
 mod document;

@@ -11,6 +11,8 @@ use super::*;
 use crate::result_file::Entry;
 use crate::watch::{Event, Guards, Watch};
 
+#[cfg(feature = "shared-buckets")]
+mod buckets;
 mod stores;
 
 const IDENTITY: &str = "provider=pretend tag=servers";
