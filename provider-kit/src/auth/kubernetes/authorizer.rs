@@ -99,33 +99,25 @@ impl ExecPlugin {
         let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
         let program = CredentialProgram::new(command, &args).with_env(&env);
         let printed = program.json::<Printed>(context, call).await;
-        let status = printed
-            .map_err(|error| {
-                let hint = match &error {
-                    ProgramError::NotFound { .. } => match self.install_hint.trim() {
-                        "" => format!("install `{command}`, or add its directory to `PATH`"),
-                        hint => hint.to_owned(),
-                    },
-                    _ => by_hand(),
-                };
-                (error.to_string(), hint)
-            })?
-            .status;
+        let Printed { status } = printed.map_err(|error| {
+            let hint = match &error {
+                ProgramError::NotFound { .. } => match self.install_hint.trim() {
+                    "" => format!("install `{command}`, or add its directory to `PATH`"),
+                    hint => hint.to_owned(),
+                },
+                _ => by_hand(),
+            };
+            (error.to_string(), hint)
+        })?;
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let certificate = filled(status.client_certificate_data);
+        let identity = Tls::client_identity(certificate, filled(status.client_key_data));
         let now = context.clock().wall();
         let credential = ExecCredential {
-            authorization: status
-                .token
-                .as_deref()
-                .filter(|token| !token.is_empty())
-                .map(bearer),
-            client_identity: Tls::client_identity(
-                status.client_certificate_data,
-                status.client_key_data,
-            )
-            .ok()
-            .flatten(),
+            authorization: filled(status.token).map(|token| bearer(&token)),
+            client_identity: identity.ok().flatten(),
             // With a time that can't be read, it is good for this call only.
-            expires_at: status.expiration_timestamp.map_or(now + NO_END, |end| {
+            expires_at: filled(status.expiration_timestamp).map_or(now + NO_END, |end| {
                 humantime::parse_rfc3339(&end).unwrap_or(now + Duration::from_secs(1))
             }),
         };

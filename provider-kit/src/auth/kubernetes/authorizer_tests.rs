@@ -99,6 +99,14 @@ async fn a_credential_is_kept_until_shortly_before_its_end() {
 }
 
 #[tokio::test]
+async fn what_a_plugin_prints_empty_or_as_null_counts_as_absent() {
+    let status = json!({"token": "t", "expirationTimestamp": "", "clientCertificateData": "", "clientKeyData": null});
+    let (credential, runs) = twice(printing(status), exec()).await;
+    assert!(credential.unwrap().client_identity.is_none());
+    assert_eq!(runs, 1);
+}
+
+#[tokio::test]
 async fn a_client_certificate_is_taken_with_its_key() {
     let (credential, _) = twice(
         printing(json!({"clientCertificateData": "CERT", "clientKeyData": "KEY"})),

@@ -215,7 +215,7 @@ impl KubernetesCluster {
                 .into(),
             Error::Transport(error) => match error.failure() {
                 TransportFailure::Tls if self.tls.authority.is_some() => error
-                    .with_hint(format!("check the certificate authority of {source}: it didn't sign the certificate of this API server"))
+                    .with_hint(format!("check the certificate authority of {source}: it didn't sign the certificate of this API server, or that has another name"))
                     .into(),
                 TransportFailure::Connect => error
                     .with_hint(format!("check the API server of {source} with `kubectl cluster-info`, and the proxy settings (`HTTPS_PROXY`, `NO_PROXY`) of this machine"))
