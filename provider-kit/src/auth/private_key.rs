@@ -3,11 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::SignatureScheme::{ECDSA_NISTP256_SHA256, ECDSA_NISTP384_SHA384, RSA_PKCS1_SHA256};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cloud_autojoin_core::Secret;
+use rustls::SignatureScheme::{
+    ECDSA_NISTP256_SHA256, ECDSA_NISTP384_SHA384, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+};
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::sign::SigningKey;
+use serde_json::Value;
 
 /// An RSA or ECDSA key.
 pub struct PrivateKey(Arc<dyn SigningKey>);
@@ -45,6 +51,44 @@ impl PrivateKey {
         };
         let signature = signer.sign(data).map_err(|_| "unable to sign")?;
         Ok((algorithm, signature))
+    }
+
+    /// A JSON Web Token (RFC 7519), signed with an RSA key by `algorithm`, `RS256` or `PS256`, which
+    /// `header` needn't name.
+    ///
+    /// # Errors
+    ///
+    /// It isn't an RSA key, or can't sign.
+    pub fn jwt(
+        &self,
+        algorithm: &str,
+        mut header: Value,
+        claims: &Value,
+    ) -> Result<Secret, &'static str> {
+        header["alg"] = algorithm.into();
+        header["typ"] = "JWT".into();
+        let parts = [&header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let signed = parts.join(".");
+        let is_pss = algorithm == "PS256";
+        let scheme = if is_pss {
+            RSA_PSS_SHA256
+        } else {
+            RSA_PKCS1_SHA256
+        };
+        let signer = self.0.choose_scheme(&[scheme]).ok_or("not an RSA key")?;
+        let signature = signer
+            .sign(signed.as_bytes())
+            .map_err(|_| "unable to sign")?;
+        Ok(Secret::new(format!(
+            "{signed}.{}",
+            URL_SAFE_NO_PAD.encode(signature)
+        )))
+    }
+}
+
+impl From<Arc<dyn SigningKey>> for PrivateKey {
+    fn from(key: Arc<dyn SigningKey>) -> Self {
+        Self(key)
     }
 }
 

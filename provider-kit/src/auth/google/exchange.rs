@@ -2,8 +2,6 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cloud_autojoin_core::config::Value;
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::http::{Request, Response, ResponseClassifier};
@@ -103,7 +101,10 @@ impl Exchange<'_> {
                             "cannot use the key of the service account `{email}`: {reason}"
                         ))
                     })?;
-                    let form = [("grant_type", JWT_BEARER), ("assertion", &assertion)];
+                    let form = [
+                        ("grant_type", JWT_BEARER),
+                        ("assertion", assertion.expose()),
+                    ];
                     self.grant(&account.token_uri, &form, None).await
                 }
                 Credentials::AuthorizedUser(user) => {
@@ -205,22 +206,15 @@ impl Exchange<'_> {
     }
 
     /// The assertion that a service account signs (RFC 7523). The error doesn't repeat the key.
-    fn assertion(&self, account: &ServiceAccount, scope: &str) -> Result<String, &'static str> {
+    fn assertion(&self, account: &ServiceAccount, scope: &str) -> Result<Secret, &'static str> {
         let now = self.call.clock().wall().duration_since(UNIX_EPOCH);
         let issued = now.unwrap_or_default();
-        let header = json!({"alg": "RS256", "typ": "JWT", "kid": account.private_key_id});
+        let header = json!({"kid": account.private_key_id});
         let claims = json!({
             "iss": account.client_email, "scope": scope, "aud": account.token_uri,
             "iat": issued.as_secs(), "exp": (issued + LIFETIME).as_secs(),
         });
-        let parts = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-        let signed = parts.join(".");
-        match PrivateKey::from_pem(account.private_key.expose())?.sign(signed.as_bytes())? {
-            ("rsa-sha256", signature) => {
-                Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
-            }
-            _ => Err("not an RSA key"),
-        }
+        PrivateKey::from_pem(account.private_key.expose())?.jwt("RS256", header, &claims)
     }
 }
 
