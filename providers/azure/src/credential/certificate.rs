@@ -4,20 +4,19 @@
 //! `azure_identity` can only do this with OpenSSL, so the statement is signed here, by the TLS
 //! library's signer. PFX files are read with the feature `pfx`.
 
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use azure_core::Uuid;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cloud_autojoin_core::certificate::certified_key_from_pem;
-use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::file::{self, FileKind, MAX_SECRET_FILE, READ_TIMEOUT};
 use cloud_autojoin_core::{Call, Secret};
-use rustls::SignatureScheme;
-use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+use cloud_autojoin_provider_kit::auth::PrivateKey;
+use cloud_autojoin_provider_kit::auth::sign::sha256;
 use rustls::sign::CertifiedKey;
-use serde_json::{Value, json};
-use url::Url;
+use serde_json::json;
 
 use super::Setup;
 
@@ -27,25 +26,32 @@ const LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// The statement that an application signs in with: a JWT for the tenant's token endpoint, signed
 /// with the key in the file at `path`. Format:
 /// learn.microsoft.com/entra/identity-platform/certificate-credentials.
+///
+/// # Errors
+///
+/// Why the certificate can't be used.
 pub(super) async fn assertion(
     setup: &Setup,
     path: &str,
     tenant_id: &str,
     client_id: &str,
     call: &Call,
-) -> Result<Secret, SourceOutcome> {
+) -> Result<Secret, String> {
     let password = setup.variable("AZURE_CLIENT_CERTIFICATE_PASSWORD");
+    let key = read(path, password.map(Secret::new)).await?;
+    let certificate = key.end_entity_cert().map_err(|error| error.to_string())?;
+    let header = json!({"x5t#S256": URL_SAFE_NO_PAD.encode(sha256(certificate))});
+    let wall = call.clock().wall().duration_since(UNIX_EPOCH);
+    let now = wall.map_err(|_| "the clock of this machine is before 1970")?;
     let mut endpoint = setup.cloud.authority.clone();
     endpoint.set_path(&format!("/{tenant_id}/oauth2/v2.0/token"));
-    let signed = match read(path, password.map(Secret::new)).await {
-        Ok(key) => sign(&key, &endpoint, client_id, call),
-        Err(reason) => Err(reason),
-    };
-    signed.map_err(|reason| {
-        SourceOutcome::failed(format!(
-            "cannot use the certificate `{path}` of `AZURE_CLIENT_CERTIFICATE_PATH`: {reason}"
-        ))
-    })
+    let claims = json!({
+        "aud": endpoint.as_str(), "iss": client_id, "sub": client_id,
+        "jti": Uuid::new_v4().to_string(),
+        "nbf": now.as_secs(), "iat": now.as_secs(), "exp": (now + LIFETIME).as_secs(),
+    });
+    let assertion = PrivateKey::from(Arc::clone(&key.key)).jwt("PS256", header, &claims);
+    assertion.map_err(|reason| format!("its key can't be used at Microsoft Entra ID: {reason}"))
 }
 
 /// Reads a file. The application's certificate is the one that belongs to the private key, wherever
@@ -60,44 +66,6 @@ async fn read(path: &str, password: Option<Secret>) -> Result<CertifiedKey, Stri
     } else {
         pfx(bytes, password).await
     }
-}
-
-fn sign(
-    key: &CertifiedKey,
-    endpoint: &Url,
-    client_id: &str,
-    call: &Call,
-) -> Result<Secret, String> {
-    let signer = key.key.choose_scheme(&[SignatureScheme::RSA_PSS_SHA256]);
-    let signer = signer.ok_or("its key is no RSA key, and Microsoft Entra ID takes no other")?;
-    let wall = call.clock().wall().duration_since(UNIX_EPOCH);
-    let now = wall.map_err(|_| "the clock of this machine is before 1970")?;
-    let sha256 = TLS13_AES_128_GCM_SHA256.tls13().ok_or("no SHA-256")?;
-    let certificate = key.end_entity_cert().map_err(|error| error.to_string())?;
-    let thumbprint = sha256.common.hash_provider.hash(certificate);
-    let header = json!({
-        "alg": "PS256",
-        "typ": "JWT",
-        "x5t#S256": URL_SAFE_NO_PAD.encode(thumbprint.as_ref()),
-    });
-    let claims = json!({
-        "aud": endpoint.as_str(),
-        "iss": client_id,
-        "sub": client_id,
-        "jti": Uuid::new_v4().to_string(),
-        "nbf": now.as_secs(),
-        "iat": now.as_secs(),
-        "exp": (now + LIFETIME).as_secs(),
-    });
-    let encoded = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
-    let statement = format!("{}.{}", encoded(&header), encoded(&claims));
-    let signature = signer
-        .sign(statement.as_bytes())
-        .map_err(|error| error.to_string())?;
-    Ok(Secret::new(format!(
-        "{statement}.{}",
-        URL_SAFE_NO_PAD.encode(signature)
-    )))
 }
 
 fn pem(bytes: &[u8], has_password: bool) -> Result<CertifiedKey, String> {

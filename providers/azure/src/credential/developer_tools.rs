@@ -6,13 +6,12 @@
 use std::time::Duration;
 
 use cloud_autojoin_core::Call;
-use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_provider_kit::auth::{CredentialProgram, ProgramError};
 use serde_json::Value;
 
 use super::Setup;
-use super::token::TokenResponse;
+use super::token::{TokenResponse, TokenResult};
 
 /// The time limit of a command line: `az` is slow to start.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -24,7 +23,7 @@ const MIN_LIFETIME: Duration = Duration::from_secs(5 * 60);
 const AZ: &str = if cfg!(windows) { "az.cmd" } else { "az" };
 
 /// A token of the user who is signed in to `az`.
-pub(super) async fn az(setup: &Setup, call: &Call) -> Result<AccessToken, SourceOutcome> {
+pub(super) async fn az(setup: &Setup, call: &Call) -> TokenResult {
     let command = [AZ, "account", "get-access-token"];
     let options = ["--resource", &setup.cloud.audience];
     let mut token = run(setup, command, &options, "--tenant", call).await?;
@@ -33,12 +32,9 @@ pub(super) async fn az(setup: &Setup, call: &Call) -> Result<AccessToken, Source
 }
 
 /// A token of the user who is signed in to `azd`.
-pub(super) async fn azd(
-    setup: &Setup,
-    scope: &str,
-    call: &Call,
-) -> Result<AccessToken, SourceOutcome> {
-    let options = ["--no-prompt", "--scope", scope];
+pub(super) async fn azd(setup: &Setup, call: &Call) -> TokenResult {
+    let scope = setup.cloud.scope();
+    let options = ["--no-prompt", "--scope", &scope];
     let token = run(
         setup,
         ["azd", "auth", "token"],

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{
     Backoff, JsonResponse, Request, Response, RetryPolicy, decode_json, origin_of,
@@ -31,7 +30,7 @@ use url::Url;
 
 use super::Setup;
 use super::identity::ManagedIdentityId;
-use super::token::{ID_NAMES, TokenApi, TokenResponse};
+use super::token::{ID_NAMES, TokenApi, TokenResponse, TokenResult};
 
 /// How long the service may take to respond to the probe, where another source follows.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
@@ -151,11 +150,7 @@ pub(crate) fn retry_policy() -> RetryPolicy {
 
 /// A token for the audience of the cloud. With `has_next` another source follows when there is no
 /// service, or when this machine has no identity.
-pub(super) async fn token(
-    setup: &Setup,
-    has_next: bool,
-    call: &Call,
-) -> Result<AccessToken, SourceOutcome> {
+pub(super) async fn token(setup: &Setup, has_next: bool, call: &Call) -> TokenResult {
     let service = &setup.metadata;
     let id = setup.managed_identity();
     let url = service.api.url(&PATH, &[]);
@@ -211,7 +206,7 @@ fn outcome(
     id: Option<&ManagedIdentityId>,
     response: Result<JsonResponse<TokenResponse>>,
     call: &Call,
-) -> Result<AccessToken, SourceOutcome> {
+) -> TokenResult {
     match response {
         Ok(JsonResponse::Success(token, _)) => Ok(token.into_token(OPERATION, call)?),
         Ok(JsonResponse::Failure(response)) if service.is_seen() => {

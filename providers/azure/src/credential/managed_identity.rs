@@ -7,7 +7,6 @@
 
 use std::path::Path;
 
-use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{JsonResponse, Response};
 use cloud_autojoin_core::{Call, Env, Error, Secret, file};
@@ -15,9 +14,10 @@ use cloud_autojoin_provider_kit::ApiClient;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use serde::de::IgnoredAny;
+use url::Url;
 
-use super::token::{ID_NAMES, TokenApi, request_token};
-use super::{Setup, imds};
+use super::token::{ID_NAMES, TokenApi, TokenResult};
+use super::{Setup, imds, token};
 use crate::cloud::is_secure_or_near;
 
 const APP_SERVICE: &str = "get a token from App Service";
@@ -27,11 +27,7 @@ const ARC: &str = "get a token from the Azure Arc agent";
 const MAX_KEY: u64 = 4096;
 
 /// A token of the platform this runs on. With `has_next` another source follows.
-pub(super) async fn token(
-    setup: &Setup,
-    has_next: bool,
-    call: &Call,
-) -> Result<AccessToken, SourceOutcome> {
+pub(super) async fn token(setup: &Setup, has_next: bool, call: &Call) -> TokenResult {
     let variable = |name| setup.variable(name);
     let Some(endpoint) = variable("IDENTITY_ENDPOINT") else {
         return imds::token(setup, has_next, call).await;
@@ -43,59 +39,25 @@ pub(super) async fn token(
         }
         Some(header) => app_service(setup, &endpoint, &header, call).await,
         None if variable("IMDS_ENDPOINT").is_some() => {
-            arc(
-                setup,
-                &endpoint,
-                Path::new(&key_directory(setup.context.env())),
-                call,
-            )
-            .await
+            let key_directory = key_directory(setup.context.env());
+            arc(setup, &endpoint, Path::new(&key_directory), call).await
         }
         None => imds::token(setup, has_next, call).await,
     }
 }
 
-/// A client for the token service at `IDENTITY_ENDPOINT`: https, or http to this machine or its
-/// link.
-fn client(setup: &Setup, endpoint: &str) -> Result<ApiClient, SourceOutcome> {
-    let url = endpoint.parse().ok().filter(is_secure_or_near);
-    let url = url.ok_or_else(|| {
-        SourceOutcome::failed(
-            "`IDENTITY_ENDPOINT` must be an https URL, or an http URL of a loopback or link-local address",
-        )
-    })?;
-    Ok(ApiClient::new(&setup.context, &TokenApi::Standard, url))
-}
-
-fn secret_header(name: &str, value: &str) -> Result<HeaderValue, SourceOutcome> {
-    let value = HeaderValue::from_str(value);
-    let mut value = value.map_err(|_| {
-        SourceOutcome::failed(format!("{name} has characters that a header can't have"))
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 /// A token of App Service, which provides an endpoint on the machine and a value to send along: it
 /// proves that the caller may see its environment. Facts:
 /// learn.microsoft.com/azure/app-service/overview-managed-identity, api-version 2019-08-01.
-async fn app_service(
-    setup: &Setup,
-    endpoint: &str,
-    header: &str,
-    call: &Call,
-) -> Result<AccessToken, SourceOutcome> {
+async fn app_service(setup: &Setup, endpoint: &str, header: &str, call: &Call) -> TokenResult {
     const HEADER: HeaderName = HeaderName::from_static("x-identity-header");
-    let api = client(setup, endpoint)?;
-    let id = setup.managed_identity();
     let names = ["client_id", "principal_id", "mi_res_id"];
-    let url = api.endpoint().clone();
     let request = setup
-        .token_request(APP_SERVICE, url, "2019-08-01", names)
+        .token_request(APP_SERVICE, token_url(endpoint)?, "2019-08-01", names)
         .header(HEADER, secret_header("`IDENTITY_HEADER`", header)?);
-    match request_token(&api, request, call).await {
+    match token::request(setup, &request, call).await {
         Err(Error::Api(error)) if matches!(error.status(), 400..=499) => {
-            let hint = match id {
+            let hint = match setup.managed_identity() {
                 Some(id) => format!("assign the identity with {id} to this app, or correct the id"),
                 None => "turn on the app's system-assigned identity, or choose another with `client_id=...`".to_owned(),
             };
@@ -112,18 +74,11 @@ async fn app_service(
 /// server in the agent's place could name any file, so only files in the agent's directory are
 /// read. Facts: learn.microsoft.com/azure/azure-arc/servers/managed-identity-authentication,
 /// api-version 2020-06-01.
-async fn arc(
-    setup: &Setup,
-    endpoint: &str,
-    key_directory: &Path,
-    call: &Call,
-) -> Result<AccessToken, SourceOutcome> {
-    let api = client(setup, endpoint)?;
-    let id = setup.managed_identity();
-    let url = api.endpoint().clone();
-    let request = setup
-        .token_request(ARC, url, "2020-06-01", ID_NAMES)
-        .header(imds::METADATA.0, imds::METADATA.1);
+async fn arc(setup: &Setup, endpoint: &str, key_directory: &Path, call: &Call) -> TokenResult {
+    let url = token_url(endpoint)?;
+    let api = ApiClient::new(&setup.context, &TokenApi::Standard, url.clone());
+    let request = setup.token_request(ARC, url, "2020-06-01", ID_NAMES);
+    let request = request.header(imds::METADATA.0, imds::METADATA.1);
     let challenge = match api.answer::<IgnoredAny>(&request, call).await? {
         JsonResponse::Failure(response) if response.status == StatusCode::UNAUTHORIZED => response,
         response => {
@@ -136,14 +91,27 @@ async fn arc(
     let key = read_key(&challenge, key_directory).await;
     let key = key.map_err(|reason| SourceOutcome::failed(format!("cannot {ARC}: {reason}")))?;
     let key = secret_header("the agent's key", &format!("Basic {}", key.expose()))?;
-    let token = request_token(&api, request.header(AUTHORIZATION, key), call).await?;
-    match id {
+    let token = token::request(setup, &request.header(AUTHORIZATION, key), call).await?;
+    match setup.managed_identity() {
         // An agent that doesn't support the choice returns a token of the machine's own identity.
         Some(id) if !token.is_of(&id) => Err(SourceOutcome::failed(format!(
             "the Azure Arc agent gave a token without confirming that it is of the identity with {id}; leave the id out for the machine's own identity"
         ))),
         _ => Ok(token.into_token(ARC, call)?),
     }
+}
+
+/// The URL of a token service on this machine or its link.
+fn token_url(endpoint: &str) -> Result<Url, SourceOutcome> {
+    let url = endpoint.parse().ok().filter(is_secure_or_near);
+    url.ok_or_else(|| SourceOutcome::failed("`IDENTITY_ENDPOINT` must be an https URL, or an http URL of a loopback or link-local address"))
+}
+
+fn secret_header(name: &str, value: &str) -> Result<HeaderValue, SourceOutcome> {
+    let problem = |_| SourceOutcome::failed(format!("{name} can't be in a header"));
+    let mut value = HeaderValue::from_str(value).map_err(problem)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Where the agent keeps its keys.
@@ -160,17 +128,17 @@ fn key_directory(env: &Env) -> String {
 /// The key in the file that the challenge names.
 async fn read_key(challenge: &Response, key_directory: &Path) -> Result<Secret, String> {
     let header = challenge.headers.get(WWW_AUTHENTICATE);
-    let path = header
-        .and_then(|value| value.to_str().ok()?.strip_prefix("Basic realm="))
-        .map(|path| Path::new(path.trim_matches('"')))
-        .ok_or("the challenge names no key file")?;
+    let path = header.and_then(|value| value.to_str().ok()?.strip_prefix("Basic realm="));
+    let path = Path::new(
+        path.ok_or("the challenge names no key file")?
+            .trim_matches('"'),
+    );
     // By its parts, so that no `..` and no link in between leads out of the directory.
-    if path.parent() != Some(key_directory)
-        || path.extension().is_none_or(|extension| extension != "key")
-    {
+    let is_key = path.extension().is_some_and(|extension| extension == "key");
+    if path.parent() != Some(key_directory) || !is_key {
+        let directory = key_directory.display();
         return Err(format!(
-            "the challenge names a file that is no key file of the agent in `{}`",
-            key_directory.display()
+            "the challenge names a file that is no key file of the agent in `{directory}`"
         ));
     }
     let unreadable = |error| {
@@ -196,6 +164,7 @@ mod tests {
 
     use std::time::Duration;
 
+    use cloud_autojoin_core::credential::AccessToken;
     use cloud_autojoin_core::http::Request;
     use cloud_autojoin_core::{Clock, Context};
     use cloud_autojoin_simulator::azure::{Simulator, world::World};

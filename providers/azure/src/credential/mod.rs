@@ -18,7 +18,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{Chain, CredentialSource};
-use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::Request;
 use cloud_autojoin_core::{Call, Context, Secret};
 use cloud_autojoin_provider_kit::auth::BearerAuthorizer;
@@ -29,6 +28,7 @@ pub use cloud_autojoin_core::credential::AccessToken;
 pub use self::identity::{ChainOptions, Identity, ManagedIdentityId, SourceKind};
 pub(crate) use self::imds::MetadataService;
 
+use self::token::TokenResult;
 use crate::cloud::Cloud;
 use crate::keys::PROVIDER_NAME;
 
@@ -171,16 +171,16 @@ impl CredentialSource for AzureSource {
         id.map_or_else(|| name.to_owned(), |id| format!("{name} of {id}"))
     }
 
-    async fn token(&self, scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
+    async fn token(&self, _: &str, call: &Call) -> TokenResult {
         let setup = &*self.setup;
         match self.kind {
-            SourceKind::Environment => entra::application(setup, scope, call).await,
-            SourceKind::WorkloadIdentity => entra::workload_identity(setup, scope, call).await,
+            SourceKind::Environment => entra::application(setup, call).await,
+            SourceKind::WorkloadIdentity => entra::workload_identity(setup, call).await,
             SourceKind::ManagedIdentity => {
                 managed_identity::token(setup, self.has_next, call).await
             }
             SourceKind::AzureCli => developer_tools::az(setup, call).await,
-            SourceKind::AzureDeveloperCli => developer_tools::azd(setup, scope, call).await,
+            SourceKind::AzureDeveloperCli => developer_tools::azd(setup, call).await,
         }
     }
 }

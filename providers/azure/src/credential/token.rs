@@ -9,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use azure_core::time::parse_rfc3339;
 use cloud_autojoin_core::credential::AccessToken;
+use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{
     RawResponse, Request, Response, ResponseClass, ResponseClassifier,
 };
@@ -19,7 +20,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::identity::ManagedIdentityId;
-use super::{entra, imds};
+use super::{Setup, entra, imds};
 use crate::arm::SHOWN_PARAMETERS;
 use crate::keys::PROVIDER_NAME;
 
@@ -99,21 +100,24 @@ impl Api for TokenApi {
     }
 }
 
+/// A token of a source, or why there is none.
+pub(super) type TokenResult = Result<AccessToken, SourceOutcome>;
+
 /// Requests a token.
 ///
 /// # Errors
 ///
 /// As [`ApiClient::json`], without a part of the response.
-pub(super) async fn request_token(
-    api: &ApiClient,
-    request: Request,
+pub(super) async fn request(
+    setup: &Setup,
+    request: &Request,
     call: &Call,
 ) -> Result<TokenResponse> {
-    let operation = request.operation().to_owned();
-    api.json(request, call).await.map_err(|error| match error {
-        Error::Decode(_) => no_token(&operation),
-        other => other,
-    })
+    let api = ApiClient::new(&setup.context, &TokenApi::Standard, request.url().clone());
+    match api.json(request.clone(), call).await {
+        Err(Error::Decode(_)) => Err(no_token(request.operation())),
+        response => response,
+    }
 }
 
 /// The error for a response without a token. It doesn't quote the response, which may hold one.

@@ -248,7 +248,7 @@ async fn a_certificate_that_cannot_be_used_is_the_error_and_says_why() {
         ),
         (
             fixture("elliptic.pem"),
-            "its key is no RSA key, and Microsoft Entra ID takes no other",
+            "its key can't be used at Microsoft Entra ID: not an RSA key",
         ),
     ];
     for (path, reason) in table {
