@@ -1,6 +1,6 @@
 //! Reads the cloud's error code and message from the body of an error response.
 
-use cloud_autojoin_core::http::without_bom;
+use cloud_autojoin_core::http::{Response, without_bom};
 use serde_json::Value;
 
 /// The maximum length of a message: a longer one is an HTML page or a stack trace.
@@ -44,6 +44,14 @@ impl ErrorBody {
             message: find(message).map(cut),
             request_id: find(request_id),
         }
+    }
+
+    /// The same error with the request id of a header, if the response has it.
+    #[must_use]
+    pub fn with_request_id(mut self, response: &Response, header: &str) -> Self {
+        let id = response.headers.get(header).and_then(|id| id.to_str().ok());
+        self.request_id = id.map(str::to_owned).or(self.request_id);
+        self
     }
 
     /// Takes a body that isn't the API's own format for the message: plain text, or what a reader

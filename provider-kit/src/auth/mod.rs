@@ -15,6 +15,8 @@ mod instance_metadata;
 pub mod jwt;
 #[cfg(feature = "kubernetes-credentials")]
 pub mod kubernetes;
+#[cfg(feature = "openstack-credentials")]
+pub mod openstack;
 #[cfg(feature = "oracle-credentials")]
 pub mod oracle;
 #[cfg(feature = "sign")]

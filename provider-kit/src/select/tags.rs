@@ -241,12 +241,15 @@ impl TagNearMisses {
         discovery.record(node);
     }
 
-    /// Adds what was probably meant, where nothing matched.
+    /// Where none of the examined nodes matched, adds what was probably meant.
     pub fn conclude(&self, filter: &TagFilter, discovery: &mut Discovery) {
-        if discovery.matched() == 0
-            && let Some(finding) = self.finding(|tag| filter.key_of(tag))
-        {
-            discovery.add_finding(finding);
+        let examined = discovery.examined();
+        if discovery.matched() == 0 && examined > 0 {
+            let meant = self.finding(|tag| filter.key_of(tag));
+            discovery.add_finding(meant.unwrap_or_else(|| {
+                Finding::new(format!("none of {examined} instances gives an address"))
+                    .with_hint("`discover explain` says why, instance by instance")
+            }));
         }
     }
 
@@ -407,6 +410,8 @@ mod tests {
             filter.record(&mut discovery, [node]);
             discovery.hint().unwrap().to_owned()
         };
+        let none = suggested(TagFilter::new([("dc", "1")]));
+        assert_eq!(none, "`discover explain` says why, instance by instance");
         let filter = TagFilter::new([("role", "server")]);
         assert_eq!(suggested(filter.clone()), "set `tag.role=Server`");
         let pair = filter.with_value_key(Some("tag_value"));

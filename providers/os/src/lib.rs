@@ -2,10 +2,8 @@
 
 mod api;
 mod keys;
-mod keystone;
 mod provider;
 mod select;
-mod settings;
 
 use cloud_autojoin_core::ProviderSpec;
 

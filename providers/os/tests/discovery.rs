@@ -22,6 +22,8 @@ async fn start() -> MockServer {
         endpoint("public", "RegionOne"),
         endpoint("internal", "RegionOne"),
         endpoint("public", "two"),
+        // Of no region.
+        json!({"interface": "public", "region_id": null, "region": null, "url": server.uri()}),
     ];
     let token = json!({"token": {"expires_at": "2099-01-01T00:00:00Z", "project": {"id": "P"}, "catalog": [{"type": "compute", "endpoints": endpoints}]}});
     let reply = ResponseTemplate::new(201)
@@ -344,6 +346,9 @@ async fn metadata_that_almost_matches_is_suggested() {
         .await
         .unwrap();
     assert_eq!(discovery.hint(), Some("set `tag_value=Server`"));
+    let join = format!("tag.role=server auth_url=SERVER {USER} project_id=P");
+    let found = discover_with(&server, &join, &[], Detail::Addresses).await;
+    assert_eq!(found.unwrap().hint(), Some("set `tag.role=Server`"));
 }
 
 #[tokio::test]

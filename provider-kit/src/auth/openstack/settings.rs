@@ -3,32 +3,41 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 
+use cloud_autojoin_core::config::{KeySpec, Options};
 use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
 use cloud_autojoin_core::{ConfigProblem, Env, Secret};
-use cloud_autojoin_provider_kit::yaml::from_yaml;
-use cloud_autojoin_provider_kit::{KeySpec, Options};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::keys::{
-    APP_ID, APP_NAME, APP_SECRET, CLOUD_KEYS, DOMAIN_ID, DOMAIN_NAME, INSECURE, PASSWORD,
+use super::keys::{
+    APP_ID, APP_NAME, APP_SECRET, DOMAIN_ID, DOMAIN_NAME, INSECURE, KEYS, PASSWORD,
     PROJECT_DOMAIN_ID, PROJECT_DOMAIN_NAME, PROJECT_ID, PROJECT_NAME, TOKEN, USER_DOMAIN_ID,
     USER_DOMAIN_NAME, USER_NAME,
 };
+use crate::yaml::from_yaml;
 
-/// The values of the keys that `clouds.yaml` may have, too.
+/// Keys for the id and for the name of a domain.
+type DomainKeys<'a> = (&'a KeySpec, &'a KeySpec);
+
+const ANY_DOMAIN: DomainKeys<'_> = (&DOMAIN_ID, &DOMAIN_NAME);
+const USER_DOMAIN: DomainKeys<'_> = (&USER_DOMAIN_ID, &USER_DOMAIN_NAME);
+const PROJECT_DOMAIN: DomainKeys<'_> = (&PROJECT_DOMAIN_ID, &PROJECT_DOMAIN_NAME);
+
+/// The method that has its project.
+const APPLICATION_CREDENTIAL: &str = "application_credential";
+
+/// The values of the keys.
 #[derive(Clone, Default)]
 pub(crate) struct Settings(BTreeMap<&'static str, Secret>);
 
 impl Settings {
     /// The values of the join string and the environment.
     pub(crate) fn read(options: &Options<'_>) -> Self {
-        let given = CLOUD_KEYS.iter().filter(|(key, _)| options.is_given(key));
-        Self(
-            given
-                .filter_map(|(key, _)| Some((key.name, options.secret(key)?)))
-                .collect(),
-        )
+        let values = KEYS
+            .iter()
+            .filter_map(|key| Some((key.name, options.secret(key)?)));
+        Self(values.collect())
     }
 
     /// The value of a key.
@@ -36,26 +45,27 @@ impl Settings {
         self.0.get(key.name).map(Secret::expose)
     }
 
-    /// The first of these keys that has a value, with its place in the list.
-    fn first(&self, keys: &[&KeySpec]) -> Option<(usize, &str)> {
-        keys.iter()
-            .enumerate()
-            .find_map(|(index, key)| Some((index, self.get(key)?)))
+    fn required(&self, key: &KeySpec, because: &str) -> Result<&str, ConfigProblem> {
+        self.get(key).ok_or_else(|| missing(key, because))
     }
 
-    /// What authenticates, in Keystone's words.
+    /// What authenticates, as Keystone names it.
     pub(crate) fn method(&self) -> &'static str {
-        match self.first(&[&APP_ID, &APP_NAME, &PASSWORD, &TOKEN]) {
-            Some((0 | 1, _)) => "application credential",
-            Some((2, _)) => "password",
-            _ => "token",
+        let is_given = |key: &&KeySpec| self.get(key).is_some();
+        if [&APP_ID, &APP_NAME].iter().any(is_given) {
+            APPLICATION_CREDENTIAL
+        } else if self.get(&PASSWORD).is_some() {
+            "password"
+        } else {
+            "token"
         }
     }
 
     /// Whether the project has to be known, and isn't.
     pub(crate) fn needs_project(&self) -> bool {
-        self.method() != "application credential"
-            && self.first(&[&PROJECT_ID, &PROJECT_NAME]).is_none()
+        self.method() != APPLICATION_CREDENTIAL
+            && self.get(&PROJECT_ID).is_none()
+            && self.get(&PROJECT_NAME).is_none()
     }
 
     pub(crate) fn set_project(&mut self, id: String) {
@@ -68,91 +78,73 @@ impl Settings {
     ///
     /// What is missing.
     pub(crate) fn auth_body(&self) -> Result<Value, ConfigProblem> {
-        if self.first(&[&APP_ID, &APP_NAME]).is_some() {
-            let secret = self.required(&APP_SECRET, "an application credential is given")?;
-            let credential = match self.get(&APP_ID) {
-                Some(id) => json!({"id": id, "secret": secret}),
-                None => {
-                    json!({"name": self.get(&APP_NAME), "secret": secret, "user": self.user()?})
+        let method = self.method();
+        let details = match (method, self.get(&PASSWORD), self.get(&TOKEN)) {
+            (APPLICATION_CREDENTIAL, ..) => {
+                let secret = self.required(&APP_SECRET, "an application credential is given")?;
+                match self.get(&APP_ID) {
+                    Some(id) => json!({"id": id, "secret": secret}),
+                    None => {
+                        json!({"name": self.get(&APP_NAME), "secret": secret, "user": self.user()?})
+                    }
                 }
-            };
-            return Ok(
-                json!({"auth": {"identity": {"methods": ["application_credential"], "application_credential": credential}}}),
-            );
-        }
-        let identity = match (self.get(&PASSWORD), self.get(&TOKEN)) {
-            (Some(password), _) => {
+            }
+            (_, Some(password), _) => {
                 let mut user = self.user()?;
                 user["password"] = json!(password);
-                json!({"methods": ["password"], "password": {"user": user}})
+                json!({ "user": user })
             }
-            (None, Some(token)) => json!({"methods": ["token"], "token": {"id": token}}),
-            (None, None) => {
+            (.., Some(token)) => json!({ "id": token }),
+            (.., None) => {
                 let message = "no credential is given: `password`, `token` and `application_credential_id` are missing";
-                return Err(ConfigProblem::of_key(PASSWORD.name, message).with_hint(
-                    "source an openrc file, or set `cloud=...` to a cloud of clouds.yaml",
-                ));
+                let hint = "source an openrc file, or set `cloud=...` to a cloud of clouds.yaml";
+                return Err(ConfigProblem::of_key(PASSWORD.name, message).with_hint(hint));
             }
         };
-        let mut body = json!({"auth": {"identity": identity}});
-        if let Some(scope) = self.scope()? {
-            body["auth"]["scope"] = scope;
+        let mut auth = json!({"identity": {"methods": [method], method: details}});
+        if method != APPLICATION_CREDENTIAL
+            && let Some(project) = self.project()?
+        {
+            auth["scope"] = json!({ "project": project });
         }
-        Ok(body)
+        Ok(json!({ "auth": auth }))
     }
 
     fn user(&self) -> Result<Value, ConfigProblem> {
-        let name = self.required(
-            &USER_NAME,
-            "a password or the name of an application credential is given",
-        )?;
-        match self.domain(
-            &[&USER_DOMAIN_ID, &DOMAIN_ID],
-            &[&USER_DOMAIN_NAME, &DOMAIN_NAME],
-        ) {
-            Some(domain) => Ok(json!({"name": name, "domain": domain})),
-            None => Err(
-                missing(&DOMAIN_NAME, "a user name is unique within a domain only")
-                    .with_hint("add `domain_name=...`, which is `Default` in most clouds"),
-            ),
-        }
+        let because = "a password or the name of an application credential is given";
+        let name = self.required(&USER_NAME, because)?;
+        let domain = self.domain(&[USER_DOMAIN, ANY_DOMAIN]).ok_or_else(|| {
+            missing(&DOMAIN_NAME, "a user name is unique within a domain only")
+                .with_hint("add `domain_name=...`, which is `Default` in most clouds")
+        })?;
+        Ok(json!({"name": name, "domain": domain}))
     }
 
-    /// The project, or without one the domain.
-    fn scope(&self) -> Result<Option<Value>, ConfigProblem> {
+    fn project(&self) -> Result<Option<Value>, ConfigProblem> {
         if let Some(id) = self.get(&PROJECT_ID) {
-            return Ok(Some(json!({"project": {"id": id}})));
+            return Ok(Some(json!({ "id": id })));
         }
-        let domain = self.domain(
-            &[&PROJECT_DOMAIN_ID, &DOMAIN_ID, &USER_DOMAIN_ID],
-            &[&PROJECT_DOMAIN_NAME, &DOMAIN_NAME, &USER_DOMAIN_NAME],
-        );
-        match (self.get(&PROJECT_NAME), domain) {
-            (Some(name), Some(domain)) => {
-                Ok(Some(json!({"project": {"name": name, "domain": domain}})))
-            }
-            (Some(_), None) => Err(missing(&DOMAIN_NAME, "`project_name` is given")
-                .with_hint("add `domain_name=...`, or give `project_id`")),
-            (None, _) => Ok(None),
-        }
+        let Some(name) = self.get(&PROJECT_NAME) else {
+            return Ok(None);
+        };
+        let domain = self.domain(&[PROJECT_DOMAIN, ANY_DOMAIN, USER_DOMAIN]);
+        let domain = domain.ok_or_else(|| {
+            missing(&DOMAIN_NAME, "`project_name` is given")
+                .with_hint("add `domain_name=...`, or give `project_id`")
+        })?;
+        Ok(Some(json!({"name": name, "domain": domain})))
     }
 
-    /// A domain by the first key of the ids or of the names, the more particular ones first.
-    fn domain(&self, ids: &[&KeySpec], names: &[&KeySpec]) -> Option<Value> {
-        match (self.first(ids), self.first(names)) {
-            (Some((by_id, id)), Some((by_name, _))) if by_id <= by_name => Some(json!({"id": id})),
-            (_, Some((_, name))) => Some(json!({"name": name})),
-            (Some((_, id)), None) => Some(json!({"id": id})),
-            (None, None) => None,
-        }
+    /// The first domain that is given.
+    fn domain(&self, keys: &[DomainKeys<'_>]) -> Option<Value> {
+        keys.iter().find_map(|(id, name)| match self.get(id) {
+            Some(id) => Some(json!({ "id": id })),
+            None => Some(json!({ "name": self.get(name)? })),
+        })
     }
 
-    fn required(&self, key: &KeySpec, because: &str) -> Result<&str, ConfigProblem> {
-        self.get(key)
-            .ok_or_else(|| missing(key, because).with_hint(format!("add `{}=...`", key.name)))
-    }
-
-    /// Fills in what the cloud of this name has in `clouds.yaml`.
+    /// Fills in what the cloud of this name has in `clouds.yaml`. A value has the name of its
+    /// variable there, in lower case and without `OS_`.
     ///
     /// # Errors
     ///
@@ -164,30 +156,27 @@ impl Settings {
     ) -> Result<(), String> {
         let (path, text) = read_clouds_yaml(env).await?;
         let config = from_yaml(&text).map_err(|error| format!("`{path}`: {error}"))?;
-        let clouds = config.get("clouds");
-        let Some(found) = clouds.and_then(|clouds| clouds.get(cloud)) else {
-            let known = clouds.and_then(Value::as_object);
-            let known: Vec<&str> = known
-                .into_iter()
-                .flat_map(Map::keys)
-                .map(String::as_str)
-                .collect();
-            return Err(format!(
-                "`{path}` has no cloud `{cloud}`; it has `{}`",
-                known.join("`, `")
-            ));
+        let clouds = config["clouds"].as_object().cloned().unwrap_or_default();
+        let Some(found) = clouds.get(cloud) else {
+            let known: Vec<&str> = clouds.keys().map(String::as_str).collect();
+            let known = known.join("`, `");
+            return Err(format!("`{path}` has no cloud `{cloud}`; it has `{known}`"));
         };
-        for (key, name) in CLOUD_KEYS {
-            let auth = found.get("auth").and_then(|auth| auth.get(name));
-            if let Some(value) = auth.or_else(|| found.get(name)).and_then(text_of) {
+        for key in KEYS {
+            let names = key
+                .env
+                .iter()
+                .map(|name| name.trim_start_matches("OS_").to_lowercase());
+            let value =
+                |name: String| text_of(&found["auth"][&name]).or_else(|| text_of(&found[&name]));
+            if let Some(value) = names.into_iter().find_map(value) {
                 self.0.entry(key.name).or_insert(value);
             }
         }
         // The file says the opposite.
         if found["verify"] == false {
-            self.0
-                .entry(INSECURE.name)
-                .or_insert_with(|| Secret::new("true"));
+            let insecure = self.0.entry(INSECURE.name);
+            insecure.or_insert_with(|| Secret::new("true"));
         }
         Ok(())
     }
@@ -195,24 +184,28 @@ impl Settings {
 
 fn missing(key: &KeySpec, because: &str) -> ConfigProblem {
     ConfigProblem::of_key(key.name, format!("`{}` is missing ({because})", key.name))
+        .with_hint(format!("add `{}=...`", key.name))
 }
 
 /// The first `clouds.yaml`, where OpenStack's own client looks for it.
 async fn read_clouds_yaml(env: &Env) -> Result<(String, String), String> {
-    let mut paths = vec!["clouds.yaml".to_owned()];
-    if let Some(given) = env.filled("OS_CLIENT_CONFIG_FILE") {
-        paths = vec![given];
-    } else {
-        let config = env
-            .filled("XDG_CONFIG_HOME")
-            .or_else(|| env.filled("HOME").map(|home| format!("{home}/.config")));
-        paths.extend(config.map(|config| format!("{config}/openstack/clouds.yaml")));
-        paths.push("/etc/openstack/clouds.yaml".to_owned());
-    }
+    let home = || Some(format!("{}/.config", env.filled("HOME")?));
+    let config = env
+        .filled("XDG_CONFIG_HOME")
+        .or_else(home)
+        .unwrap_or_default();
+    let paths = match env.filled("OS_CLIENT_CONFIG_FILE") {
+        Some(given) => vec![given],
+        None => vec![
+            "clouds.yaml".to_owned(),
+            format!("{config}/openstack/clouds.yaml"),
+            "/etc/openstack/clouds.yaml".to_owned(),
+        ],
+    };
     for path in &paths {
         match read_text(path, MAX_SECRET_FILE).await {
             Ok(text) => return Ok((path.clone(), text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(format!("cannot read `{path}`: {error}")),
         }
     }
@@ -240,7 +233,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::keys::KEYS;
 
     fn body(join: &str) -> Result<Value, String> {
         let (config, env) = (join.parse().unwrap(), Env::empty());
