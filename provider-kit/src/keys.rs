@@ -107,8 +107,11 @@ pub fn regional_endpoint(
     let is_host = !region.is_empty() && host.bytes().all(is_letter);
     let url = Url::parse(&format!("https://{host}")).ok();
     url.filter(|_| is_host).ok_or_else(|| {
-        ConfigProblem::of_key(key, format!("`{region}` isn't the name of a region"))
-            .with_hint(format!("write names such as `{example}`"))
+        ConfigProblem::of_key(
+            key,
+            format!("`{region}` of `{key}` isn't the name of a region"),
+        )
+        .with_hint(format!("write names such as `{example}`"))
     })
 }
 

@@ -2,84 +2,51 @@
 
 use std::collections::BTreeMap;
 
-use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{
-    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+use cloud_autojoin_core::http::ResponseClass::{
+    ExpiredCredential, PermissionDenied, Retryable, Throttled,
 };
-use cloud_autojoin_provider_kit::api::class_of_code;
-use cloud_autojoin_provider_kit::{Api, ErrorBody};
+use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 
 use crate::provider::{NAME, PERMISSION};
 
-/// What is particular about Alibaba Cloud's API.
-pub(crate) struct AliyunApi;
-
-const CODES: &[(ResponseClass, &[&str])] = &[
-    (ResponseClass::Throttled, &["Throttling"]),
-    (
-        ResponseClass::Retryable,
-        &["SignatureNonceUsed", "ServiceUnavailable", "InternalError"],
-    ),
-    (
-        ResponseClass::ExpiredCredential,
-        &[
-            "InvalidAccessKey",
-            "InvalidSecurityToken",
-            "SecurityTokenExpired",
-            "SignatureDoesNotMatch",
-            "IncompleteSignature",
-            "MissingAccessKeyId",
-        ],
-    ),
-    (
-        ResponseClass::PermissionDenied,
-        &["Forbidden", "NoPermission", "UnauthorizedOperation"],
-    ),
-];
-
-fn error_body(body: &[u8]) -> ErrorBody {
-    ErrorBody::from_json(body, &["/Code"], &["/Message"], &["/RequestId"])
-}
-
-impl ResponseClassifier for AliyunApi {
-    /// The code decides: throttling comes with status 400, an unknown access key with 404.
-    fn classify(&self, response: &RawResponse) -> ResponseClass {
-        let class = ResponseClass::of_status(response.status);
-        if class == ResponseClass::Success {
-            return class;
-        }
-        let code = error_body(&response.body).code.unwrap_or_default();
-        class_of_code(&code, CODES).unwrap_or(class)
-    }
-}
-
-impl Api for AliyunApi {
-    fn provider(&self) -> &'static str {
-        NAME
-    }
-
-    fn error_body(&self, response: &Response) -> ErrorBody {
-        error_body(&response.body)
-    }
-
-    fn explain(&self, error: ApiError, _: &Request, response: &Response) -> ApiError {
-        let code = error.code().unwrap_or_default();
-        match response.class {
-            ResponseClass::ExpiredCredential if code.starts_with("Signature") => {
-                error.with_hint("check `access_key_secret`: it isn't the secret of this access key")
-            }
-            ResponseClass::ExpiredCredential => error.with_hint(
-                "check the access key: Alibaba Cloud doesn't know it, or it expired or is disabled",
-            ),
-            ResponseClass::PermissionDenied => error.with_missing_permission(PERMISSION),
-            _ if code.starts_with("InvalidRegionId") => {
-                error.with_hint("check `region`; `aliyun ecs DescribeRegions` lists them")
-            }
-            _ => error,
-        }
-    }
-}
+/// Alibaba Cloud's API. The code decides: throttling comes with status 400, an unknown access key
+/// with 404.
+pub(crate) static API: JsonApi = JsonApi::new(NAME)
+    .with_error(&["/Code"], &["/Message"], &["/RequestId"])
+    .with_codes(&[
+        (Throttled, &["Throttling"]),
+        (
+            Retryable,
+            &["SignatureNonceUsed", "ServiceUnavailable", "InternalError"],
+        ),
+        (
+            ExpiredCredential,
+            &[
+                "InvalidAccessKey",
+                "InvalidSecurityToken",
+                "SecurityTokenExpired",
+                "SignatureDoesNotMatch",
+                "IncompleteSignature",
+                "MissingAccessKeyId",
+            ],
+        ),
+        (
+            PermissionDenied,
+            &["Forbidden", "NoPermission", "UnauthorizedOperation"],
+        ),
+    ])
+    .with_advice(&[
+        Advice::on(ExpiredCredential)
+            .with_code("SignatureDoesNotMatch")
+            .hint("check `access_key_secret`: it isn't the secret of this access key"),
+        Advice::on(ExpiredCredential).hint(
+            "check the access key: Alibaba Cloud doesn't know it, or it expired or is disabled",
+        ),
+        Advice::on(PermissionDenied).permission(PERMISSION),
+        Advice::on_code("InvalidRegionId")
+            .hint("check `region`; `aliyun ecs DescribeRegions` lists them"),
+    ]);
 
 /// A list, which is an object with one field: `{"Instance": [...]}`.
 type List<T> = BTreeMap<String, Vec<T>>;

@@ -5,17 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cloud_autojoin_core::http::{Authorizer, Request};
 use cloud_autojoin_core::{
-    Call, ConfigProblem, ConfigString, Context, Discovery, Provider, Result, RoleDocument,
-    RoleFormat,
+    Call, ConfigString, Context, Discovery, Provider, Result, RoleDocument, RoleFormat,
 };
 use cloud_autojoin_provider_kit::auth::{InstanceMetadata, InstanceRole, SigningAuthorizer};
 use cloud_autojoin_provider_kit::go_discover::{When, differences};
-use cloud_autojoin_provider_kit::{
-    ApiClient, Instance, Options, Pages, Places, Selection, TagFilter,
-};
+use cloud_autojoin_provider_kit::keys::regional_endpoint;
+use cloud_autojoin_provider_kit::{ApiClient, Instance, Options, Places, Selection, TagFilter};
 use url::Url;
 
-use crate::api::{AliyunApi, InstancePage};
+use crate::api::{API, InstancePage};
 use crate::keys::{
     ACCESS_KEY_ID, ACCESS_KEY_SECRET, ADDRESS_TYPE, ENDPOINT, METADATA_ENDPOINT, POWER_STATE,
     REGION, SECURITY_TOKEN, TAG, TAG_KEY, TAG_VALUE,
@@ -47,7 +45,10 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     let authorizer = authorizer(options, context);
     let given = options.endpoint(&ENDPOINT);
     let endpoint = |region: &String| {
-        let of_region = || options.accept(regional_endpoint(region));
+        let of_region = || {
+            let host = "ecs.REGION.aliyuncs.com";
+            options.accept(regional_endpoint(REGION.name, host, region, "cn-hangzhou"))
+        };
         given.clone().or_else(of_region)
     };
     let endpoints: Vec<Url> = regions.iter().filter_map(endpoint).collect();
@@ -57,23 +58,9 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     options.finish(|| {
         let authorizer = authorizer?;
         let client =
-            |url| ApiClient::new(context, &AliyunApi, url).with_authorizer(Arc::clone(&authorizer));
+            |url| ApiClient::new(context, &API, url).with_authorizer(Arc::clone(&authorizer));
         let clients = endpoints.into_iter().map(client).collect();
         Some(Box::new(Aliyun { clients, selection }) as Box<dyn Provider>)
-    })
-}
-
-/// The endpoint of a region. Its name must be one label of a host name.
-fn regional_endpoint(region: &str) -> Result<Url, ConfigProblem> {
-    let is_name = region
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let url = Url::parse(&format!("https://ecs.{region}.aliyuncs.com"))
-        .ok()
-        .filter(|_| is_name);
-    url.ok_or_else(|| {
-        ConfigProblem::of_key(REGION.name, "`region` isn't the id of a region")
-            .with_hint("write ids such as `cn-hangzhou`, separated by commas")
     })
 }
 
@@ -129,12 +116,13 @@ impl Aliyun {
         call: &Call,
     ) -> Result<Vec<Instance>> {
         let request = self.request(region, client);
-        let read = |page: InstancePage, pages: &mut Pages<'_>| {
-            pages.follow_query("NextToken", page.next_token)?;
+        let read = |page: InstancePage, _: &_| {
             let found = page.instances.into_values().flatten();
-            Ok(found.map(|found| select::instance(found, region)).collect())
+            let instances = found.map(|found| select::instance(found, region));
+            (page.next_token, instances.collect())
         };
-        client.pages(request, call).collect(read).await
+        let pages = client.pages(request, call);
+        pages.collect_by_query("NextToken", read).await
     }
 
     fn request(&self, region: &str, client: &ApiClient) -> Request {

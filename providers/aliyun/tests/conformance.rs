@@ -248,7 +248,7 @@ async fn half_a_key_half_a_tag_and_a_region_that_is_no_name_are_problems() {
         .map(|error| error.to_string())
         .unwrap_or_default();
     for part in [
-        "`region` isn't the id of a region",
+        "of `region` isn't the name of a region",
         "`tag_value` is missing",
         "`access_key_secret` is missing",
     ] {

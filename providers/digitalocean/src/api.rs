@@ -1,46 +1,21 @@
 //! The API's JSON, errors and rate limits (API v2).
 
-use std::time::{Duration, SystemTime};
-
-use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{
-    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
-};
-use cloud_autojoin_provider_kit::api::retry_after_or_reset;
-use cloud_autojoin_provider_kit::{Api, ErrorBody};
+use cloud_autojoin_core::http::ResponseClass::{ExpiredCredential, PermissionDenied};
+use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 
 use crate::provider::NAME;
 
-/// What is particular about DigitalOcean's API.
-pub(crate) struct DigitalOceanApi;
-
-impl ResponseClassifier for DigitalOceanApi {
-    /// Responses without `Retry-After` say in `ratelimit-reset` when the next request is possible,
-    /// in seconds of Unix time.
-    fn retry_after(&self, response: &RawResponse, now: SystemTime) -> Option<Duration> {
-        retry_after_or_reset(response, "ratelimit-reset", now)
-    }
-}
-
-impl Api for DigitalOceanApi {
-    fn provider(&self) -> &'static str {
-        NAME
-    }
-
-    fn error_body(&self, response: &Response) -> ErrorBody {
-        ErrorBody::from_json(&response.body, &["/id"], &["/message"], &["/request_id"])
-    }
-
-    fn explain(&self, error: ApiError, _: &Request, response: &Response) -> ApiError {
-        match response.class {
-            ResponseClass::ExpiredCredential => error
-                .with_hint("check `api_token`: DigitalOcean doesn't know it, or it was revoked"),
-            ResponseClass::PermissionDenied => error.with_missing_permission("droplet:read"),
-            _ => error,
-        }
-    }
-}
+/// DigitalOcean's API. Responses without `Retry-After` say in `ratelimit-reset` when the next
+/// request is possible.
+pub(crate) static API: JsonApi = JsonApi::new(NAME)
+    .with_error(&["/id"], &["/message"], &["/request_id"])
+    .with_reset_header("ratelimit-reset")
+    .with_advice(&[
+        Advice::on(ExpiredCredential)
+            .hint("check `api_token`: DigitalOcean doesn't know it, or it was revoked"),
+        Advice::on(PermissionDenied).permission("droplet:read"),
+    ]);
 
 /// A page of `GET /v2/droplets`.
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use cloud_autojoin_provider_kit::auth::StaticHeader;
 use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use cloud_autojoin_provider_kit::{ApiClient, Options, Places, Selection, TagFilter};
 
-use crate::api::{DigitalOceanApi, DropletPage};
+use crate::api::{API, DropletPage};
 use crate::keys::{ADDRESS_TYPE, API_TOKEN, ENDPOINT, POWER_STATE, REGION, TAG_NAME};
 
 /// The name after `provider=`.
@@ -32,8 +32,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         .with_places(Places::new("region", options.list(&REGION)));
     let endpoint = options.endpoint(&ENDPOINT);
     options.finish(|| {
-        let client =
-            ApiClient::new(context, &DigitalOceanApi, endpoint?).with_authorizer(authorizer?);
+        let client = ApiClient::new(context, &API, endpoint?).with_authorizer(authorizer?);
         Some(Box::new(DigitalOcean { client, selection }) as Box<dyn Provider>)
     })
 }

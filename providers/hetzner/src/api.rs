@@ -1,51 +1,26 @@
 //! The API's JSON, errors and rate limits (API v1).
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
 
-use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{
-    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
-};
-use cloud_autojoin_provider_kit::api::retry_after_or_reset;
-use cloud_autojoin_provider_kit::{Api, ErrorBody};
+use cloud_autojoin_core::http::ResponseClass::{ExpiredCredential, PermissionDenied};
+use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 
 use crate::provider::NAME;
 
-/// What is particular about Hetzner Cloud's API.
-pub(crate) struct HetznerApi;
-
-impl ResponseClassifier for HetznerApi {
-    /// `RateLimit-Reset` says when the limit is whole again, in seconds of Unix time.
-    fn retry_after(&self, response: &RawResponse, now: SystemTime) -> Option<Duration> {
-        retry_after_or_reset(response, "ratelimit-reset", now)
-    }
-}
-
-impl Api for HetznerApi {
-    fn provider(&self) -> &'static str {
-        NAME
-    }
-
-    fn error_body(&self, response: &Response) -> ErrorBody {
-        ErrorBody::from_json(&response.body, &["/error/code"], &["/error/message"], &[])
-    }
-
-    fn explain(&self, error: ApiError, _: &Request, response: &Response) -> ApiError {
-        match (response.class, error.code()) {
-            (ResponseClass::ExpiredCredential, _) => error
-                .with_hint("check `api_token`: Hetzner Cloud doesn't know it, or it was deleted"),
-            (ResponseClass::PermissionDenied, _) => error
-                .with_missing_permission("Read")
-                .with_hint("use a token with the permission `Read` of this project"),
-            (_, Some("invalid_input")) => error.with_hint(
-                "check the syntax of `label_selector`, such as `role=consul` or `role in (a,b)`",
-            ),
-            _ => error,
-        }
-    }
-}
+/// Hetzner Cloud's API. `RateLimit-Reset` says when the limit is whole again.
+pub(crate) static API: JsonApi = JsonApi::new(NAME)
+    .with_error(&["/error/code"], &["/error/message"], &[])
+    .with_reset_header("ratelimit-reset")
+    .with_advice(&[
+        Advice::on(ExpiredCredential)
+            .hint("check `api_token`: Hetzner Cloud doesn't know it, or it was deleted"),
+        Advice::on(PermissionDenied)
+            .permission("Read")
+            .hint("use a token with the permission `PERMISSION` of this project"),
+        Advice::on_code("invalid_input")
+            .hint("check the syntax of `label_selector`, such as `role=consul` or `role in (a,b)`"),
+    ]);
 
 /// A page of `GET /v1/servers`.
 #[derive(Deserialize)]

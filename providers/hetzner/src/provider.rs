@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use cloud_autojoin_core::{Call, Context, Discovery, Finding, Provider, Result};
 use cloud_autojoin_provider_kit::auth::StaticHeader;
-use cloud_autojoin_provider_kit::{ApiClient, Options, Pages, Places, Selection};
+use cloud_autojoin_provider_kit::{ApiClient, Options, Places, Selection};
 
-use crate::api::{HetznerApi, NetworkPage, Server, ServerPage};
+use crate::api::{API, NetworkPage, Server, ServerPage};
 use crate::keys::{
     ADDRESS_TYPE, API_TOKEN, ENDPOINT, LABEL_SELECTOR, LOCATION, NETWORK, POWER_STATE,
 };
@@ -44,7 +44,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         url
     });
     options.finish(|| {
-        let client = ApiClient::new(context, &HetznerApi, endpoint?).with_authorizer(authorizer?);
+        let client = ApiClient::new(context, &API, endpoint?).with_authorizer(authorizer?);
         Some(Box::new(Hetzner {
             client,
             label_selector: label_selector?,
@@ -95,11 +95,9 @@ impl Hetzner {
             ("per_page", PAGE_SIZE),
         ];
         let request = self.client.get("list servers", &["v1", "servers"], &query);
-        let read = |page: ServerPage, pages: &mut Pages<'_>| {
-            pages.follow_query("page", page.next())?;
-            Ok(page.servers)
-        };
-        self.client.pages(request, call).collect(read).await
+        let pages = self.client.pages(request, call);
+        let read = |page: ServerPage, _: &_| (page.next(), page.servers);
+        pages.collect_by_query("page", read).await
     }
 
     /// The network with its id, which is requested where its name was given.

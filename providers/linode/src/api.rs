@@ -1,67 +1,33 @@
 //! The API's JSON, errors and rate limits (API v4).
 
-use std::time::{Duration, SystemTime};
-
-use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{
-    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+use cloud_autojoin_core::http::RawResponse;
+use cloud_autojoin_core::http::ResponseClass::{
+    self, ExpiredCredential, PermissionDenied, Retryable,
 };
-use cloud_autojoin_provider_kit::api::retry_after_or_reset;
-use cloud_autojoin_provider_kit::{Api, ErrorBody};
+use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 
 use crate::provider::{LIST_VPC_ADDRESSES, NAME};
 
-/// What is particular about Linode's API.
-pub(crate) struct LinodeApi;
+/// Linode's API.
+pub(crate) static API: JsonApi = JsonApi::new(NAME)
+    .with_error(&["/errors/0/field"], &["/errors/0/reason"], &[])
+    .with_class(class)
+    .with_reset_header("x-ratelimit-reset")
+    .with_advice(&[
+        Advice::on(ExpiredCredential)
+            .hint("check `api_token`: Linode doesn't know it, or it expired or was revoked"),
+        Advice::on(PermissionDenied)
+            .during(LIST_VPC_ADDRESSES)
+            .permission("ips:read_only"),
+        Advice::on(PermissionDenied).permission("linodes:read_only"),
+    ]);
 
-impl ResponseClassifier for LinodeApi {
-    /// Status 400 passes where Linode is busy, and where its load balancer answers in HTML.
-    fn classify(&self, response: &RawResponse) -> ResponseClass {
-        let is_busy = || {
-            response.body.starts_with(b"<")
-                || response
-                    .body
-                    .windows(12)
-                    .any(|text| text == b"Linode busy.")
-        };
-        match response.status.as_u16() {
-            400 if is_busy() => ResponseClass::Retryable,
-            _ => ResponseClass::of_status(response.status),
-        }
-    }
-
-    fn retry_after(&self, response: &RawResponse, now: SystemTime) -> Option<Duration> {
-        retry_after_or_reset(response, "x-ratelimit-reset", now)
-    }
-}
-
-impl Api for LinodeApi {
-    fn provider(&self) -> &'static str {
-        NAME
-    }
-
-    fn error_body(&self, response: &Response) -> ErrorBody {
-        ErrorBody::from_json(
-            &response.body,
-            &["/errors/0/field"],
-            &["/errors/0/reason"],
-            &[],
-        )
-    }
-
-    fn explain(&self, error: ApiError, request: &Request, response: &Response) -> ApiError {
-        match response.class {
-            ResponseClass::ExpiredCredential => error.with_hint(
-                "check `api_token`: Linode doesn't know it, or it expired or was revoked",
-            ),
-            ResponseClass::PermissionDenied if request.operation() == LIST_VPC_ADDRESSES => {
-                error.with_missing_permission("ips:read_only")
-            }
-            ResponseClass::PermissionDenied => error.with_missing_permission("linodes:read_only"),
-            _ => error,
-        }
-    }
+/// Status 400 passes where Linode is busy, and where its load balancer answers in HTML.
+fn class(response: &RawResponse) -> Option<ResponseClass> {
+    let mut words = response.body.windows(12);
+    let is_busy = response.body.starts_with(b"<") || words.any(|text| text == b"Linode busy.");
+    (response.status == 400 && is_busy).then_some(Retryable)
 }
 
 /// A page of a list.

@@ -8,12 +8,12 @@ use cloud_autojoin_core::{
 };
 use cloud_autojoin_provider_kit::auth::StaticHeader;
 use cloud_autojoin_provider_kit::go_discover::{When, differences};
-use cloud_autojoin_provider_kit::{ApiClient, Options, Pages, Places, Selection, TagFilter};
+use cloud_autojoin_provider_kit::{ApiClient, Options, Places, Selection, TagFilter};
 use http::header::{HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::api::{Instance, LinodeApi, Page, VpcAddress};
+use crate::api::{API, Instance, Page, VpcAddress};
 use crate::keys::{
     ADDRESS_TYPE, API_TOKEN, API_VERSION, ENDPOINT, POWER_STATE, REGION, TAG_NAME, VPC_V4,
 };
@@ -49,7 +49,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     let filter = options.accept(filter(&selection));
     let (endpoint, version) = (options.endpoint(&ENDPOINT), options.text(&API_VERSION));
     options.finish(|| {
-        let client = ApiClient::new(context, &LinodeApi, endpoint?).with_authorizer(authorizer?);
+        let client = ApiClient::new(context, &API, endpoint?).with_authorizer(authorizer?);
         Some(Box::new(Linode {
             client,
             version: version?,
@@ -129,11 +129,9 @@ impl Linode {
     }
 
     async fn list<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<Vec<T>> {
-        let read = |page: Page<T>, pages: &mut Pages<'_>| {
-            pages.follow_query("page", page.next())?;
-            Ok(page.data)
-        };
-        self.client.pages(request, call).collect(read).await
+        let read = |page: Page<T>, _: &_| (page.next(), page.data);
+        let pages = self.client.pages(request, call);
+        pages.collect_by_query("page", read).await
     }
 }
 

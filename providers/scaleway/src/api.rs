@@ -1,42 +1,27 @@
 //! The JSON and errors of the APIs `instance/v1` and `ipam/v1`.
 
-use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{Request, Response, ResponseClass, ResponseClassifier};
-use cloud_autojoin_provider_kit::{Api, ErrorBody};
+use cloud_autojoin_core::http::ResponseClass::{ExpiredCredential, NotFound, PermissionDenied};
+use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 
 use crate::provider::{LIST_ADDRESSES, NAME};
 
-/// What is particular about Scaleway's APIs.
-pub(crate) struct ScalewayApi;
+const DENIED: Advice = Advice::on(PermissionDenied)
+    .hint("give the API key's owner the permission set `PERMISSION` for the project");
 
-impl ResponseClassifier for ScalewayApi {}
-
-impl Api for ScalewayApi {
-    fn provider(&self) -> &'static str {
-        NAME
-    }
-
-    fn error_body(&self, response: &Response) -> ErrorBody {
-        ErrorBody::from_json(&response.body, &["/type"], &["/message"], &[])
-    }
-
-    fn explain(&self, error: ApiError, request: &Request, response: &Response) -> ApiError {
-        let permission = if request.operation() == LIST_ADDRESSES {
-            "IPAMReadOnly"
-        } else {
-            "InstancesReadOnly"
-        };
-        match response.class {
-            ResponseClass::ExpiredCredential => error.with_hint("check `token`: it must be the secret key of an API key that hasn't expired"),
-            ResponseClass::PermissionDenied => {
-                error.with_missing_permission(permission).with_hint(format!("give the API key's owner the permission set `{permission}` for the project"))
-            }
-            ResponseClass::NotFound => error.with_hint("check `region`: Scaleway doesn't know the zone; `fr-par-1`, `nl-ams-1` and `pl-waw-1` are zones"),
-            _ => error,
-        }
-    }
-}
+/// Scaleway's APIs.
+pub(crate) static API: JsonApi = JsonApi::new(NAME)
+    .with_error(&["/type"], &["/message"], &[])
+    .with_advice(&[
+        Advice::on(ExpiredCredential).hint(
+            "check `token`: it must be the secret key of an API key that hasn't expired",
+        ),
+        DENIED.during(LIST_ADDRESSES).permission("IPAMReadOnly"),
+        DENIED.permission("InstancesReadOnly"),
+        Advice::on(NotFound).hint(
+            "check `region`: Scaleway doesn't know the zone; `fr-par-1`, `nl-ams-1` and `pl-waw-1` are zones",
+        ),
+    ]);
 
 /// A page of `GET /instance/v1/zones/ZONE/servers`.
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use cloud_autojoin_provider_kit::{ApiClient, Options, Pages, Places, Selection, TagFilter};
 use futures::future::try_join_all;
 
-use crate::api::{Ip, IpPage, ScalewayApi, Server, ServerPage};
+use crate::api::{API, Ip, IpPage, Server, ServerPage};
 use crate::keys::{ADDRESS_TYPE, ENDPOINT, POWER_STATE, REGION, TAG_NAME, TOKEN};
 use crate::select::{self, NicAddresses};
 
@@ -53,7 +53,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         url
     });
     options.finish(|| {
-        let client = ApiClient::new(context, &ScalewayApi, endpoint?).with_authorizer(authorizer?);
+        let client = ApiClient::new(context, &API, endpoint?).with_authorizer(authorizer?);
         Some(Box::new(Scaleway { client, selection }) as Box<dyn Provider>)
     })
 }

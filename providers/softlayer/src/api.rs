@@ -1,54 +1,22 @@
 //! The API's JSON and errors (REST, version 3).
 
-use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{
-    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
-};
-use cloud_autojoin_provider_kit::{AddressScope, Api, ErrorBody, Instance};
+use cloud_autojoin_core::http::ResponseClass::{ExpiredCredential, PermissionDenied, Throttled};
+use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
+use cloud_autojoin_provider_kit::{AddressScope, Instance};
 use serde::Deserialize;
 
 use crate::provider::NAME;
 
-/// What is particular about SoftLayer's API.
-pub(crate) struct SoftLayerApi;
-
-fn error_body(body: &[u8]) -> ErrorBody {
-    ErrorBody::from_json(body, &["/code"], &["/error"], &[])
-}
-
-impl ResponseClassifier for SoftLayerApi {
-    /// Throttling may come with any status.
-    fn classify(&self, response: &RawResponse) -> ResponseClass {
-        match ResponseClass::of_status(response.status) {
-            ResponseClass::Success => ResponseClass::Success,
-            _ if error_body(&response.body)
-                .code
-                .is_some_and(|code| code.contains("RateLimit")) =>
-            {
-                ResponseClass::Throttled
-            }
-            other => other,
-        }
-    }
-}
-
-impl Api for SoftLayerApi {
-    fn provider(&self) -> &'static str {
-        NAME
-    }
-
-    fn error_body(&self, response: &Response) -> ErrorBody {
-        error_body(&response.body)
-    }
-
-    fn explain(&self, error: ApiError, _: &Request, response: &Response) -> ApiError {
-        match response.class {
-            ResponseClass::ExpiredCredential => error.with_hint("check `username` and `api_key`: SoftLayer knows no such user, or the key is another one's"),
-            ResponseClass::PermissionDenied => error.with_missing_permission("View Virtual Server Details"),
-            _ => error,
-        }
-    }
-}
+/// SoftLayer's API. Throttling may come with any status.
+pub(crate) static API: JsonApi = JsonApi::new(NAME)
+    .with_error(&["/code"], &["/error"], &[])
+    .with_codes(&[(Throttled, &["SoftLayer_Exception_WebService_RateLimit"])])
+    .with_advice(&[
+        Advice::on(ExpiredCredential).hint(
+            "check `username` and `api_key`: SoftLayer knows no such user, or the key is another one's",
+        ),
+        Advice::on(PermissionDenied).permission("View Virtual Server Details"),
+    ]);
 
 /// A virtual guest. What it doesn't have yet is left out.
 #[derive(Deserialize)]

@@ -11,7 +11,7 @@ use cloud_autojoin_provider_kit::{ApiClient, Options, Selection};
 use serde_json::json;
 use url::Url;
 
-use crate::api::{Guest, SoftLayerApi};
+use crate::api::{API, Guest};
 use crate::credential::ConfigFile;
 use crate::keys::{ADDRESS_TYPE, API_KEY, DATACENTER, ENDPOINT, POWER_STATE, TAG_VALUE, USERNAME};
 
@@ -125,7 +125,7 @@ impl SoftLayer {
         let default = || Url::parse(DEFAULT_ENDPOINT).ok();
         let endpoint = self.endpoint.clone().or(of_file).or_else(default);
         let endpoint = endpoint.ok_or_else(|| no_credential("no endpoint"))?;
-        Ok(ApiClient::new(&self.context, &SoftLayerApi, endpoint).with_authorizer(credential))
+        Ok(ApiClient::new(&self.context, &API, endpoint).with_authorizer(credential))
     }
 
     /// The credential of which `file` gives what the join string and the environment don't.

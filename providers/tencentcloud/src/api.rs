@@ -1,32 +1,45 @@
 //! The API's JSON and errors (CVM, version 2017-03-12).
 
-use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{
-    RawResponse, Request, Response, ResponseClass, ResponseClassifier, decode_json,
+use cloud_autojoin_core::http::ResponseClass::{
+    self, ExpiredCredential, Final, PermissionDenied, Retryable, Throttled,
 };
-use cloud_autojoin_provider_kit::api::class_of_code;
-use cloud_autojoin_provider_kit::{Api, ErrorBody};
+use cloud_autojoin_core::http::{RawResponse, decode_json};
+use cloud_autojoin_provider_kit::api::{Advice, JsonApi, class_of_code};
 use serde::Deserialize;
 
 use crate::provider::{NAME, PERMISSION};
 
-/// What is particular about Tencent Cloud's API.
-pub(crate) struct TencentApi;
+/// Tencent Cloud's API.
+pub(crate) static API: JsonApi = JsonApi::new(NAME)
+    .with_error(
+        &["/Response/Error/Code"],
+        &["/Response/Error/Message"],
+        &["/Response/RequestId"],
+    )
+    .with_class(class)
+    .with_advice(&[
+        Advice::on(ExpiredCredential).with_code("Signature").hint(
+            "check `access_key_secret`, and the clock of this machine: it isn't the secret of this access key, or the time is wrong",
+        ),
+        Advice::on(ExpiredCredential).hint(
+            "check the access key: Tencent Cloud doesn't know it, or it expired or is disabled",
+        ),
+        Advice::on(PermissionDenied).permission(PERMISSION),
+        Advice::on_code("Region")
+            .hint("check `region`; `tccli cvm DescribeRegions` lists them"),
+    ]);
 
 const CODES: &[(ResponseClass, &[&str])] = &[
+    (Throttled, &["RequestLimitExceeded", "LimitExceeded"]),
     (
-        ResponseClass::Throttled,
-        &["RequestLimitExceeded", "LimitExceeded"],
-    ),
-    (
-        ResponseClass::Retryable,
+        Retryable,
         &["InternalError", "InternalServerError", "ServiceUnavailable"],
     ),
     (
-        ResponseClass::PermissionDenied,
+        PermissionDenied,
         &["UnauthorizedOperation", "AuthFailure.UnauthorizedOperation"],
     ),
-    (ResponseClass::ExpiredCredential, &["AuthFailure"]),
+    (ExpiredCredential, &["AuthFailure"]),
 ];
 
 /// The part of a response that says whether it is an error.
@@ -48,46 +61,11 @@ struct OutcomeError {
     code: String,
 }
 
-impl ResponseClassifier for TencentApi {
-    /// Errors come with status 200, so their code decides.
-    fn classify(&self, response: &RawResponse) -> ResponseClass {
-        let class = ResponseClass::of_status(response.status);
-        let Some(error) = decode_json::<Outcome>(&response.body)
-            .ok()
-            .and_then(|outcome| outcome.response.error)
-        else {
-            return class;
-        };
-        class_of_code(&error.code, CODES).unwrap_or(ResponseClass::Final)
-    }
-}
-
-impl Api for TencentApi {
-    fn provider(&self) -> &'static str {
-        NAME
-    }
-
-    fn error_body(&self, response: &Response) -> ErrorBody {
-        ErrorBody::from_json(
-            &response.body,
-            &["/Response/Error/Code"],
-            &["/Response/Error/Message"],
-            &["/Response/RequestId"],
-        )
-    }
-
-    fn explain(&self, error: ApiError, _: &Request, response: &Response) -> ApiError {
-        let code = error.code().unwrap_or_default();
-        match response.class {
-            ResponseClass::ExpiredCredential if code.contains("Signature") => {
-                error.with_hint("check `access_key_secret`, and the clock of this machine: it isn't the secret of this access key, or the time is wrong")
-            }
-            ResponseClass::ExpiredCredential => error.with_hint("check the access key: Tencent Cloud doesn't know it, or it expired or is disabled"),
-            ResponseClass::PermissionDenied => error.with_missing_permission(PERMISSION),
-            _ if code.contains("Region") => error.with_hint("check `region`; `tccli cvm DescribeRegions` lists them"),
-            _ => error,
-        }
-    }
+/// Errors come with status 200, so their code decides.
+fn class(response: &RawResponse) -> Option<ResponseClass> {
+    let outcome: Outcome = decode_json(&response.body).ok()?;
+    let code = outcome.response.error?.code;
+    Some(class_of_code(&code, CODES).unwrap_or(Final))
 }
 
 /// A page of `DescribeInstances`.

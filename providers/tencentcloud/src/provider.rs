@@ -16,7 +16,7 @@ use cloud_autojoin_provider_kit::{
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::json;
 
-use crate::api::{InstancePage, TencentApi};
+use crate::api::{API, InstancePage};
 use crate::keys::{
     ACCESS_KEY_ID, ACCESS_KEY_SECRET, ADDRESS_TYPE, ENDPOINT, METADATA_ENDPOINT, POWER_STATE,
     REGION, SECURITY_TOKEN, TAG, TAG_KEY, TAG_VALUE,
@@ -55,7 +55,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         .with_places(Places::new("region", names));
     let endpoint = options.endpoint(&ENDPOINT);
     options.finish(|| {
-        let client = ApiClient::new(context, &TencentApi, endpoint?).with_authorizer(authorizer?);
+        let client = ApiClient::new(context, &API, endpoint?).with_authorizer(authorizer?);
         Some(Box::new(TencentCloud {
             client,
             regions,

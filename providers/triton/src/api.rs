@@ -2,53 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use cloud_autojoin_core::ApiError;
-use cloud_autojoin_core::http::{
-    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+use cloud_autojoin_core::http::ResponseClass::{
+    ExpiredCredential, NotFound, PermissionDenied, Throttled,
 };
-use cloud_autojoin_provider_kit::api::class_of_code;
-use cloud_autojoin_provider_kit::{Api, ErrorBody};
+use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::provider::{NAME, PERMISSION};
 
-/// What is particular about CloudAPI.
-pub(crate) struct CloudApi;
-
-const CODES: &[(ResponseClass, &[&str])] = &[
-    (ResponseClass::Throttled, &["RequestThrottled"]),
-    (ResponseClass::ExpiredCredential, &["InvalidCredentials"]),
-    (ResponseClass::PermissionDenied, &["NotAuthorized"]),
-];
-
-impl ResponseClassifier for CloudApi {
-    fn classify(&self, response: &RawResponse) -> ResponseClass {
-        let class = ResponseClass::of_status(response.status);
-        if class == ResponseClass::Success {
-            return class;
-        }
-        let code = ErrorBody::from_json(&response.body, &["/code"], &[], &[]).code;
-        class_of_code(&code.unwrap_or_default(), CODES).unwrap_or(class)
-    }
-}
-
-impl Api for CloudApi {
-    fn provider(&self) -> &'static str {
-        NAME
-    }
-
-    fn explain(&self, error: ApiError, _: &Request, response: &Response) -> ApiError {
-        match response.class {
-            ResponseClass::ExpiredCredential => {
-                error.with_hint("check `account` and `key_id`: the key must be one of the account, and the clock of this machine right")
-            }
-            ResponseClass::PermissionDenied => error.with_missing_permission(PERMISSION),
-            ResponseClass::NotFound => error.with_hint("check `account` and `url`"),
-            _ => error,
-        }
-    }
-}
+/// CloudAPI.
+pub(crate) static API: JsonApi = JsonApi::new(NAME)
+    .with_codes(&[
+        (Throttled, &["RequestThrottled"]),
+        (ExpiredCredential, &["InvalidCredentials"]),
+        (PermissionDenied, &["NotAuthorized"]),
+    ])
+    .with_advice(&[
+        Advice::on(ExpiredCredential).hint(
+            "check `account` and `key_id`: the key must be one of the account, and the clock of this machine right",
+        ),
+        Advice::on(PermissionDenied).permission(PERMISSION),
+        Advice::on(NotFound).hint("check `account` and `url`"),
+    ]);
 
 /// A machine.
 #[derive(Deserialize)]

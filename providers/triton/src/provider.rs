@@ -14,7 +14,7 @@ use cloud_autojoin_provider_kit::{
 };
 use http::header::{HeaderName, HeaderValue};
 
-use crate::api::{CloudApi, Machine};
+use crate::api::{API, Machine};
 use crate::authorizer::SshAuthorizer;
 use crate::keys::{
     ACCOUNT, ADDRESS_TYPE, KEY_FILE, KEY_ID, POWER_STATE, PRIMARY, TAG, TAG_KEY, TAG_VALUE, URL,
@@ -62,7 +62,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
             account: account.clone(),
             key: key?,
         });
-        let mut client = ApiClient::new(context, &CloudApi, url?).with_authorizer(authorizer);
+        let mut client = ApiClient::new(context, &API, url?).with_authorizer(authorizer);
         if is_unverified {
             tracing::warn!(
                 "TRITON_SKIP_TLS_VERIFY is set: the certificate of CloudAPI isn't verified"

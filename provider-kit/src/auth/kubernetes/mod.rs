@@ -141,8 +141,7 @@ impl KubernetesConnector {
             true => failed(reason),
             false => SourceReport::not_configured("kubeconfig", reason),
         };
-        let mut homes = ["HOME", "USERPROFILE"].into_iter();
-        let home = homes.find_map(|name| self.context.env().filled(name));
+        let home = self.context.env().home();
         let files = config.kubeconfig.as_deref().unwrap_or("~/.kube/config");
         let files: Vec<PathBuf> = std::env::split_paths(files)
             .filter(|path| !path.as_os_str().is_empty())
