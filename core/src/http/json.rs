@@ -42,11 +42,17 @@ pub(super) fn has_too_many_values(body: &[u8]) -> bool {
     // A value takes at least two bytes with its separator, so bodies below 4 MB, which are most
     // pages, are not scanned.
     body.len() / 2 > MAX_JSON_VALUES
-        && body
-            .iter()
-            .filter(|byte| matches!(byte, b',' | b'[' | b'{'))
-            .count()
-            > MAX_JSON_VALUES
+        && body.chunks(u8::MAX.into()).map(values_in).sum::<usize>() > MAX_JSON_VALUES
+}
+
+/// The number of values that begin in a piece of at most 255 bytes: a counter of one byte lets the
+/// compiler count many bytes at once, a tenth of the instructions.
+fn values_in(piece: &[u8]) -> usize {
+    let bytes = piece.iter();
+    let count: u8 = bytes
+        .map(|byte| u8::from(matches!(byte, b',' | b'[' | b'{')))
+        .sum();
+    count.into()
 }
 
 #[cfg(test)]
@@ -75,6 +81,16 @@ mod tests {
         );
         let values = decode_json::<Vec<serde::de::IgnoredAny>>(list(900_000).as_bytes());
         assert_eq!(values.map(|values| values.len()).ok(), Some(900_000));
+    }
+
+    #[test]
+    fn every_value_of_a_long_list_is_counted() {
+        let list = format!("[{}]", vec!["0"; MAX_JSON_VALUES].join(","));
+        assert!(!has_too_many_values(list.as_bytes()));
+        let list = list.replacen('0', "[0]", 1);
+        assert!(has_too_many_values(list.as_bytes()));
+        // Nothing but separators.
+        assert!(has_too_many_values(&vec![b','; 2 * MAX_JSON_VALUES + 2]));
     }
 
     #[test]
