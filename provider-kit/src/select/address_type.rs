@@ -26,12 +26,13 @@ impl AddressScope {
     }
 }
 
-/// Defines an enum of join-string values, with `WORDS`, `from_word` and `word`.
+/// Defines an enum of join-string values, with `WORDS`, `from_word` and `word`. A value may have
+/// aliases: `Public = "public" | "AzureCloud"`.
 #[macro_export]
 macro_rules! words {
     (
         $(#[$documentation:meta])*
-        $name:ident { $($(#[$variant_documentation:meta])* $variant:ident = $word:literal),+ $(,)? }
+        $name:ident { $($(#[$variant_documentation:meta])* $variant:ident = $word:literal $(| $alias:literal)*),+ $(,)? }
     ) => {
         $(#[$documentation])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -40,13 +41,13 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The words, in the order of the variants.
-            pub const WORDS: &'static [&'static str] = &[$($word),+];
+            /// The words, in the order of the variants, then the aliases.
+            pub const WORDS: &'static [&'static str] = &[$($word),+ $($(, $alias)*)+];
 
             /// The value of a word.
             pub fn from_word(word: &str) -> Option<Self> {
                 match word {
-                    $($word => Some(Self::$variant),)+
+                    $($word $(| $alias)* => Some(Self::$variant),)+
                     _ => None,
                 }
             }

@@ -142,7 +142,7 @@ impl AzureBuilder {
             identity,
             ..
         } = self;
-        let mut problems = selection::incomplete(&config.selection);
+        let mut problems = selection::incomplete(&mut config);
         let key = SUBSCRIPTION_ID.name;
         match Value::from_key(&SUBSCRIPTION_ID, key, &config.subscription_id).guid() {
             Ok(id) => config.subscription_id = id,

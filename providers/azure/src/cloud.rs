@@ -3,6 +3,7 @@
 //! The three clouds that Microsoft runs are constants; everything else (Azure Stack, a simulator)
 //! is put together from keys of the join string in `builder.rs`.
 
+use cloud_autojoin_provider_kit::words;
 use url::{Host, Url};
 
 /// The endpoints that one answer comes from.
@@ -22,12 +23,12 @@ pub struct Cloud {
 impl Cloud {
     /// The endpoints of a cloud that Microsoft runs.
     pub fn of(environment: Environment) -> Self {
-        let row = environment.row();
+        let endpoints = environment.endpoints();
         Self {
             environment,
-            authority: origin(row.authorities[0]),
-            resource_manager: origin(row.resource_manager),
-            audience: row.audience.to_owned(),
+            authority: origin(endpoints.authorities[0]),
+            resource_manager: origin(endpoints.resource_manager),
+            audience: endpoints.audience.to_owned(),
         }
     }
 
@@ -43,114 +44,78 @@ impl Default for Cloud {
     }
 }
 
-/// The clouds that Microsoft runs (`environment`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Environment {
-    /// Azure itself.
-    #[default]
-    Public,
-    /// Azure Government of the United States.
-    UsGovernment,
-    /// Azure in China, run by 21Vianet.
-    China,
+words! {
+    /// The clouds that Microsoft runs (`environment`), by the words of the table and those of other
+    /// tools (Azure CLI, Terraform, autorest's `AZURE_ENVIRONMENT`).
+    #[non_exhaustive]
+    Environment {
+        /// Azure itself.
+        #[default]
+        Public = "public" | "AzureCloud" | "AzurePublicCloud" | "AzurePublic",
+        /// Azure Government of the United States.
+        UsGovernment = "usgovernment"
+            | "AzureUSGovernment" | "AzureUSGovernmentCloud" | "AzureGovernment" | "usgov",
+        /// Azure in China, run by 21Vianet.
+        China = "china" | "AzureChinaCloud" | "AzureChina",
+    }
 }
 
-/// What is known of a cloud: its words, the hosts of its Microsoft Entra ID and of its Azure
-/// Resource Manager, and the audience of tokens, from the Azure SDKs' cloud configurations.
+/// The hosts of a cloud's Microsoft Entra ID and of its Azure Resource Manager, and the audience of
+/// tokens, from the Azure SDKs' cloud configurations.
 ///
 /// In public Azure tokens for `management.azure.com` and for the older `management.core.windows.net`
-/// both count; the other clouds document the `management.core` one.
-/// The rows are in the order of the variants.
-struct Row {
-    environment: Environment,
-    words: &'static [&'static str],
+/// are both accepted; the other clouds document the `management.core` one.
+struct Endpoints {
     authorities: &'static [&'static str],
     resource_manager: &'static str,
     audience: &'static str,
 }
 
-static CLOUDS: [Row; 3] = [
-    Row {
-        environment: Environment::Public,
-        words: &["public", "AzureCloud", "AzurePublicCloud", "AzurePublic"],
-        authorities: &[
-            "login.microsoftonline.com",
-            "login.windows.net",
-            "login.microsoft.com",
-            "sts.windows.net",
-        ],
-        resource_manager: "management.azure.com",
-        audience: "https://management.azure.com/",
-    },
-    Row {
-        environment: Environment::UsGovernment,
-        words: &[
-            "usgovernment",
-            "AzureUSGovernment",
-            "AzureUSGovernmentCloud",
-            "AzureGovernment",
-            "usgov",
-        ],
-        authorities: &["login.microsoftonline.us", "login.usgovcloudapi.net"],
-        resource_manager: "management.usgovcloudapi.net",
-        audience: "https://management.core.usgovcloudapi.net/",
-    },
-    Row {
-        environment: Environment::China,
-        words: &["china", "AzureChinaCloud", "AzureChina"],
-        authorities: &["login.chinacloudapi.cn", "login.partner.microsoftonline.cn"],
-        resource_manager: "management.chinacloudapi.cn",
-        audience: "https://management.core.chinacloudapi.cn/",
-    },
-];
+const PUBLIC: Endpoints = Endpoints {
+    authorities: &[
+        "login.microsoftonline.com",
+        "login.windows.net",
+        "login.microsoft.com",
+        "sts.windows.net",
+    ],
+    resource_manager: "management.azure.com",
+    audience: "https://management.azure.com/",
+};
+
+const US_GOVERNMENT: Endpoints = Endpoints {
+    authorities: &["login.microsoftonline.us", "login.usgovcloudapi.net"],
+    resource_manager: "management.usgovcloudapi.net",
+    audience: "https://management.core.usgovcloudapi.net/",
+};
+
+const CHINA: Endpoints = Endpoints {
+    authorities: &["login.chinacloudapi.cn", "login.partner.microsoftonline.cn"],
+    resource_manager: "management.chinacloudapi.cn",
+    audience: "https://management.core.chinacloudapi.cn/",
+};
 
 impl Environment {
-    /// Every word for a cloud: first the three of the table, then those of other tools (Azure CLI,
-    /// Terraform, autorest's `AZURE_ENVIRONMENT`).
-    pub const WORDS: &'static [&'static str] = &[
-        "public",
-        "usgovernment",
-        "china",
-        "AzureCloud",
-        "AzurePublicCloud",
-        "AzurePublic",
-        "AzureUSGovernment",
-        "AzureUSGovernmentCloud",
-        "AzureGovernment",
-        "usgov",
-        "AzureChinaCloud",
-        "AzureChina",
-    ];
-
-    /// The cloud that one of [`Environment::WORDS`] names.
-    pub fn from_word(word: &str) -> Option<Self> {
-        let row = CLOUDS.iter().find(|row| row.words.contains(&word));
-        row.map(|row| row.environment)
-    }
-
-    /// The cloud whose authority this is, by its host; none for a foreign one.
+    /// The cloud whose authority this is, by its host; none for another one.
     pub fn of_authority(authority: &Url) -> Option<Self> {
         let host = authority.host_str()?;
-        let row = CLOUDS.iter().find(|row| row.authorities.contains(&host));
-        row.map(|row| row.environment)
+        let mut all = [Self::Public, Self::UsGovernment, Self::China].into_iter();
+        all.find(|cloud| cloud.endpoints().authorities.contains(&host))
     }
 
     /// Whether the host is this cloud's Azure Resource Manager, or one of its regional names
     /// (`westeurope.management.azure.com`).
     pub(crate) fn has_resource_manager(self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
-        let region = host.strip_suffix(self.row().resource_manager);
+        let region = host.strip_suffix(self.endpoints().resource_manager);
         region.is_some_and(|region| region.is_empty() || region.ends_with('.'))
     }
 
-    /// The word of the join string.
-    pub fn word(self) -> &'static str {
-        self.row().words[0]
-    }
-
-    fn row(self) -> &'static Row {
-        &CLOUDS[self as usize]
+    fn endpoints(self) -> &'static Endpoints {
+        match self {
+            Self::Public => &PUBLIC,
+            Self::UsGovernment => &US_GOVERNMENT,
+            Self::China => &CHINA,
+        }
     }
 }
 

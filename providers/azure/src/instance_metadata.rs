@@ -5,6 +5,8 @@
 //! learn.microsoft.com/azure/virtual-machines/instance-metadata-service, api-version 2021-03-01,
 //! the first with `virtualMachineScaleSet`. The service and its tokens: `credential/metadata.rs`.
 
+use std::{iter, slice};
+
 use cloud_autojoin_core::http::{JsonResponse, Request};
 use cloud_autojoin_core::{ApiError, Call, ConfigError, ConfigProblem, Error, Result};
 use serde::Deserialize;
@@ -24,28 +26,32 @@ pub(crate) fn default_endpoint() -> Url {
     Url::parse("http://169.254.169.254").expect("a constant URL parses")
 }
 
-/// The first key whose value is that of the machine, other than a subscription by default.
-pub(crate) fn self_key(config: &AzureConfig, names_subscription: bool) -> Option<&'static str> {
-    let (group, set) = match &config.selection {
+/// The values that may be `self`, each with its key.
+pub(crate) fn own_values(
+    config: &mut AzureConfig,
+) -> impl Iterator<Item = (&'static str, &mut String)> {
+    let (groups, set) = match &mut config.selection {
         Selection::Tag {
             resource_groups, ..
-        } => (resource_groups.iter().any(|group| group == SELF), false),
+        } => (resource_groups.as_mut_slice(), None),
         Selection::ScaleSet {
             resource_group,
             name,
             ..
-        } => (resource_group == SELF, name == SELF),
+        } => (slice::from_mut(resource_group), Some(name)),
     };
-    [
-        (
-            "subscription_id",
-            names_subscription && config.subscription_id == SELF,
-        ),
-        ("vm_scale_set", set),
-        ("resource_group", group),
-    ]
-    .into_iter()
-    .find_map(|(key, is_self)| is_self.then_some(key))
+    let groups = groups.iter_mut().map(|group| ("resource_group", group));
+    let values = iter::once(("subscription_id", &mut config.subscription_id));
+    values
+        .chain(set.map(|name| ("vm_scale_set", name)))
+        .chain(groups)
+}
+
+/// The first key whose value is that of the machine, other than a subscription by default.
+pub(crate) fn self_key(config: &AzureConfig, names_subscription: bool) -> Option<&'static str> {
+    let mut config = config.clone();
+    let mut values = own_values(&mut config).skip(usize::from(!names_subscription));
+    values.find_map(|(key, value)| (value == SELF).then_some(key))
 }
 
 /// The part of the answer that is read. Missing values are empty texts.
@@ -105,85 +111,48 @@ pub(crate) async fn resolve(
     );
     let hint = |outside| hint(config, names_subscription, outside);
     // The service has the time of the call: there is no other source for these values.
-    let Instance { compute } = match service
+    let response = service
         .read::<Instance>(&request, retry_policy(), call)
-        .await
-    {
-        Ok(JsonResponse::Success(instance, _)) => instance,
-        Ok(JsonResponse::Failure(response)) if is_service(&response) => service
-            .api()
-            .value(&request, JsonResponse::Failure(response))?,
-        Ok(JsonResponse::Failure(response)) => {
+        .await;
+    let Instance { compute } = match response {
+        Ok(JsonResponse::Failure(response)) if !is_service(&response) => {
             return Err(ApiError::of_response(PROVIDER_NAME, OPERATION, &response)
                 .with_message(Some(service.foreign()))
                 .with_hint(hint("outside Azure "))
                 .into());
         }
-        Err(Error::Transport(error)) => {
-            return Err(error
-                .with_hint(hint(
-                    "the metadata service of this machine may not be up yet; outside Azure ",
-                ))
-                .into());
+        Ok(response) => service.api().value(&request, response)?,
+        Err(error @ Error::Transport(_)) => {
+            let advice = "the metadata service of this machine may not be up yet; outside Azure ";
+            return Err(error.with_hint(hint(advice)));
         }
         Err(error) => return Err(error),
     };
     let mut config = config.clone();
-    let subscription_id = compute.subscription_id.to_ascii_lowercase();
-    replace(
-        &mut config.subscription_id,
-        "subscription_id",
-        &subscription_id,
-    )?;
-    let own_group = &compute.resource_group_name;
-    match &mut config.selection {
-        Selection::Tag {
-            resource_groups, ..
-        } => {
-            for group in resource_groups {
-                replace(group, "resource_group", own_group)?;
-            }
+    for (key, value) in own_values(&mut config).filter(|(_, value)| *value == SELF) {
+        let own = match key {
+            "subscription_id" => compute.subscription_id.to_ascii_lowercase(),
+            "vm_scale_set" => compute.scale_set().unwrap_or_default().to_owned(),
+            _ => compute.resource_group_name.clone(),
+        };
+        if own.is_empty() {
+            return Err(ConfigError::new(Some(PROVIDER_NAME), unknown(key, &compute.name)).into());
         }
-        Selection::ScaleSet {
-            resource_group,
-            name,
-            ..
-        } => {
-            replace(resource_group, "resource_group", own_group)?;
-            if name == SELF {
-                let its_set = compute.scale_set();
-                its_set
-                    .ok_or_else(|| no_scale_set(&compute.name))?
-                    .clone_into(name);
-            }
-        }
+        *value = own;
     }
     Ok(config)
 }
 
-/// Puts the machine's own value in place of the word `self`.
-fn replace(value: &mut String, key: &str, own: &str) -> Result<()> {
-    if value == SELF {
-        if own.is_empty() {
-            let message =
-                format!("`{key}` is that of this machine, and its metadata do not tell it");
-            let problem = ConfigProblem::of_key(key, message);
-            return Err(problem_of(problem.with_hint(format!("add `{key}=...`"))));
-        }
-        own.clone_into(value);
+/// The problem that the metadata of `machine` don't have the value of `key`.
+fn unknown(key: &str, machine: &str) -> ConfigProblem {
+    if key == "vm_scale_set" {
+        let message =
+            format!("`{key}` is `self`, and this machine (`{machine}`) is in no scale set");
+        let problem = ConfigProblem::of_key(key, message);
+        return problem.with_hint("name the scale set, or look for a tag");
     }
-    Ok(())
-}
-
-fn no_scale_set(machine: &str) -> Error {
-    let message =
-        format!("`vm_scale_set` is `self`, and this machine (`{machine}`) is in no scale set");
-    let problem = ConfigProblem::of_key("vm_scale_set", message);
-    problem_of(problem.with_hint("name the scale set, or look for a tag"))
-}
-
-fn problem_of(problem: ConfigProblem) -> Error {
-    ConfigError::new(Some(PROVIDER_NAME), problem).into()
+    let message = format!("`{key}` is that of this machine, and its metadata do not tell it");
+    ConfigProblem::of_key(key, message).with_hint(format!("add `{key}=...`"))
 }
 
 /// What to write where there is no such service, after `outside`, which says when.

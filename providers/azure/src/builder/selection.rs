@@ -7,11 +7,14 @@ use cloud_autojoin_core::ConfigProblem;
 use cloud_autojoin_provider_kit::Options;
 
 use crate::arm::same_name;
+use crate::instance_metadata::own_values;
 use crate::keys::{
     LOOKUP, ORCHESTRATION_MODE, RESOURCE_GROUP, SELF, TAG, TAG_NAME, TAG_ON, TAG_VALUE,
     VM_SCALE_SET,
 };
-use crate::select::{Lookup, OrchestrationMode, Selection, TagCondition, TagPlace, Tags};
+use crate::select::{
+    AzureConfig, Lookup, OrchestrationMode, Selection, TagCondition, TagPlace, Tags,
+};
 
 /// Reads the selection; `None` when a problem was recorded.
 pub(super) fn read(options: &mut Options<'_>) -> Option<Selection> {
@@ -101,25 +104,12 @@ fn nothing_selected() -> ConfigProblem {
 }
 
 /// What is wrong with a selection that a program made: a string's is complete.
-pub(super) fn incomplete(selection: &Selection) -> Vec<ConfigProblem> {
-    let (tags, groups, set) = match selection {
-        Selection::Tag {
-            tags,
-            resource_groups,
-            ..
-        } => (Some(tags), resource_groups.as_slice(), None),
-        Selection::ScaleSet {
-            resource_group,
-            name,
-            tags,
-            ..
-        } => (
-            tags.as_ref(),
-            std::slice::from_ref(resource_group),
-            Some(name),
-        ),
-    };
+pub(super) fn incomplete(config: &mut AzureConfig) -> Vec<ConfigProblem> {
     let mut problems = Vec::new();
+    let tags = match &config.selection {
+        Selection::Tag { tags, .. } => Some(tags),
+        Selection::ScaleSet { tags, .. } => tags.as_ref(),
+    };
     if tags.is_some_and(|tags| tags.conditions.is_empty() || tags.places.is_empty()) {
         problems.push(nothing_selected());
     }
@@ -128,13 +118,10 @@ pub(super) fn incomplete(selection: &Selection) -> Vec<ConfigProblem> {
         let message = "a tag has an empty name or value";
         problems.push(ConfigProblem::of_key(TAG_NAME.name, message));
     }
-    for (key, is_empty) in [
-        (RESOURCE_GROUP.name, groups.iter().any(String::is_empty)),
-        (VM_SCALE_SET.name, set.is_some_and(String::is_empty)),
-    ] {
-        if is_empty {
-            problems.push(ConfigProblem::of_key(key, format!("`{key}` is empty")));
-        }
+    // The subscription is the first, and must be a GUID.
+    let mut values = own_values(config).skip(1);
+    if let Some((key, _)) = values.find(|(_, value)| value.is_empty()) {
+        problems.push(ConfigProblem::of_key(key, format!("`{key}` is empty")));
     }
     problems
 }

@@ -22,16 +22,13 @@ use crate::keys::{
 /// Credentials and tokens go to these hosts. A person who edits a join string must not get the machine's
 /// token for Azure by naming another host, so one that isn't the cloud's needs an `audience`.
 pub(super) fn cloud(options: &mut Options<'_>) -> Cloud {
-    let is_in_string = |options: &Options<'_>, key: &KeySpec| {
-        options.given_as(key).is_some_and(|name| key.matches(name))
+    let is_in_string = |key: &KeySpec| options.given_as(key).is_some_and(|name| key.matches(name));
+    let authority = if is_in_string(&ENVIRONMENT) && !is_in_string(&AUTHORITY_HOST) {
+        options.ignore(&AUTHORITY_HOST);
+        None
+    } else {
+        origin(options, &AUTHORITY_HOST)
     };
-    let authority =
-        if is_in_string(options, &ENVIRONMENT) && !is_in_string(options, &AUTHORITY_HOST) {
-            options.ignore(&AUTHORITY_HOST);
-            None
-        } else {
-            origin(options, &AUTHORITY_HOST)
-        };
     let resource_manager = origin(options, &ARM_ENDPOINT);
     let is_chosen = options.is_given(&ENVIRONMENT);
     let known = authority.as_ref().and_then(Environment::of_authority);
@@ -49,32 +46,25 @@ pub(super) fn cloud(options: &mut Options<'_>) -> Cloud {
     let hint = format!(
         "if you trust this host, say whom its tokens are for with `audience=...`{other_cloud}"
     );
-    let is_trusted = options.is_given(&AUDIENCE);
-    let mut refuse = |key: &KeySpec, message: String| {
-        if !is_trusted {
-            let problem = options.problem(key, &message).with_hint(hint.clone());
-            options.add_problem(problem);
-        }
-    };
-    if let Some(url) = &resource_manager
-        && !environment.has_resource_manager(url)
+    let (word, mut foreign) = (environment.word(), Vec::new());
+    if let Some(url) = resource_manager
+        .as_ref()
+        .filter(|url| !environment.has_resource_manager(url))
     {
-        let (word, host) = (environment.word(), url.origin().ascii_serialization());
-        refuse(
-            &ARM_ENDPOINT,
-            format!(
-                "is not the Azure Resource Manager of the cloud `{word}`, and tokens for {audience} would be sent to {host}"
-            ),
-        );
+        let host = url.origin().ascii_serialization();
+        foreign.push((&ARM_ENDPOINT, format!(
+            "is not the Azure Resource Manager of the cloud `{word}`, and tokens for {audience} would be sent to {host}"
+        )));
     }
     if let Some(url) = authority.as_ref().filter(|_| known.is_none()) {
         let host = url.origin().ascii_serialization();
-        refuse(
-            &AUTHORITY_HOST,
-            format!(
-                "is no Microsoft Entra ID of a known cloud, and credentials would be sent to {host} for tokens for {audience}"
-            ),
-        );
+        foreign.push((&AUTHORITY_HOST, format!(
+            "is no Microsoft Entra ID of a known cloud, and credentials would be sent to {host} for tokens for {audience}"
+        )));
+    }
+    foreign.retain(|_| !options.is_given(&AUDIENCE));
+    for (key, message) in foreign {
+        options.add_problem(options.problem(key, &message).with_hint(hint.clone()));
     }
     Cloud {
         environment,
@@ -168,11 +158,9 @@ pub(super) fn identity(options: &mut Options<'_>) -> Identity {
 /// chooses. A variable may be set for another program.
 fn refuse_other_identities(options: &mut Options<'_>, chosen: &'static str) {
     let others = [&CLIENT_SECRET, &CLIENT_ID, &IDENTITY_OBJECT_ID].into_iter();
-    let other = others.filter_map(|key| {
-        let name = options.given_as(key).filter(|name| key.matches(name))?;
-        (name != chosen).then_some(name)
-    });
-    let Some(other) = other.into_iter().next() else {
+    let mut others =
+        others.filter_map(|key| options.given_as(key).filter(|name| key.matches(name)));
+    let Some(other) = others.find(|name| *name != chosen) else {
         return;
     };
     let (message, hint) = if CLIENT_SECRET.matches(other) {
