@@ -134,40 +134,34 @@ impl AzureBuilder {
     ///
     /// [`Error::Config`](cloud_autojoin_core::Error::Config) when nothing is selected, a name in
     /// the selection is empty, or the subscription is no GUID.
-    pub fn build(self) -> Result<Azure> {
-        let Self {
-            context,
-            mut config,
-            cloud,
-            identity,
-            ..
-        } = self;
-        let mut problems = selection::incomplete(&mut config);
+    pub fn build(mut self) -> Result<Azure> {
+        let mut problems = selection::incomplete(&mut self.config);
         let key = SUBSCRIPTION_ID.name;
-        match Value::from_key(&SUBSCRIPTION_ID, key, &config.subscription_id).guid() {
-            Ok(id) => config.subscription_id = id,
+        match Value::from_key(&SUBSCRIPTION_ID, key, &self.config.subscription_id).guid() {
+            Ok(id) => self.config.subscription_id = id,
             Err(error) => problems.insert(0, ConfigProblem::of_key(key, error.to_string())),
         }
         if let Some(error) = ConfigError::from_problems(Some(PROVIDER_NAME), problems) {
             return Err(error.into());
         }
-        let tenant_id = match &identity {
+        let tenant_id = match &self.identity {
             Identity::ClientSecret { tenant_id, .. } => Some(tenant_id.clone()),
             Identity::Chain(options) => options.tenant_id.clone(),
             Identity::Custom(_) => None,
         };
-        let metadata = MetadataService::new(&context, self.metadata_endpoint);
-        let authorizer = authorizer(identity, &cloud, metadata.clone(), &context);
+        let (context, cloud) = (&self.context, self.cloud);
+        let metadata = MetadataService::new(context, self.metadata_endpoint);
+        let authorizer = authorizer(self.identity, &cloud, metadata.clone(), context);
         let authorizer = Arc::new(authorizer);
         let session = Session {
             metadata,
             tenant_id: tenant_id.or_else(|| context.env().filled("AZURE_TENANT_ID")),
-            arm: ArmClient::new(&context, &cloud, Arc::clone(&authorizer) as _),
+            arm: ArmClient::new(context, &cloud, Arc::clone(&authorizer) as _),
             authorizer,
             caches: Caches::new(context.clock().clone()),
             resolved: Mutex::default(),
             cloud,
         };
-        Ok(Azure::new(config, self.names_subscription, session))
+        Ok(Azure::new(self.config, self.names_subscription, session))
     }
 }

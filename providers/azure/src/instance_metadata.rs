@@ -26,8 +26,8 @@ pub(crate) fn default_endpoint() -> Url {
     Url::parse("http://169.254.169.254").expect("a constant URL parses")
 }
 
-/// The values that may be `self`, each with its key.
-pub(crate) fn own_values(
+/// The names of what is selected, which may be `self`, each with its key; the subscription first.
+pub(crate) fn named_values(
     config: &mut AzureConfig,
 ) -> impl Iterator<Item = (&'static str, &mut String)> {
     let (groups, set) = match &mut config.selection {
@@ -50,7 +50,7 @@ pub(crate) fn own_values(
 /// The first key whose value is that of the machine, other than a subscription by default.
 pub(crate) fn self_key(config: &AzureConfig, names_subscription: bool) -> Option<&'static str> {
     let mut config = config.clone();
-    let mut values = own_values(&mut config).skip(usize::from(!names_subscription));
+    let mut values = named_values(&mut config).skip(usize::from(!names_subscription));
     values.find_map(|(key, value)| (value == SELF).then_some(key))
 }
 
@@ -129,7 +129,7 @@ pub(crate) async fn resolve(
         Err(error) => return Err(error),
     };
     let mut config = config.clone();
-    for (key, value) in own_values(&mut config).filter(|(_, value)| *value == SELF) {
+    for (key, value) in named_values(&mut config).filter(|(_, value)| *value == SELF) {
         let own = match key {
             "subscription_id" => compute.subscription_id.to_ascii_lowercase(),
             "vm_scale_set" => compute.scale_set().unwrap_or_default().to_owned(),
@@ -151,7 +151,7 @@ fn unknown(key: &str, machine: &str) -> ConfigProblem {
         let problem = ConfigProblem::of_key(key, message);
         return problem.with_hint("name the scale set, or look for a tag");
     }
-    let message = format!("`{key}` is that of this machine, and its metadata do not tell it");
+    let message = format!("`{key}` is that of this machine, and its metadata don't have it");
     ConfigProblem::of_key(key, message).with_hint(format!("add `{key}=...`"))
 }
 

@@ -690,7 +690,7 @@ fn a_selection_made_by_a_program_is_checked_too() {
     );
     assert_eq!(
         problems(Selection::scale_set("", ""), SUBSCRIPTION),
-        ["`resource_group` is empty", "`vm_scale_set` is empty"]
+        ["`vm_scale_set` is empty", "`resource_group` is empty"]
     );
 }
 

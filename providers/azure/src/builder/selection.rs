@@ -7,7 +7,7 @@ use cloud_autojoin_core::ConfigProblem;
 use cloud_autojoin_provider_kit::Options;
 
 use crate::arm::same_name;
-use crate::instance_metadata::own_values;
+use crate::instance_metadata::named_values;
 use crate::keys::{
     LOOKUP, ORCHESTRATION_MODE, RESOURCE_GROUP, SELF, TAG, TAG_NAME, TAG_ON, TAG_VALUE,
     VM_SCALE_SET,
@@ -119,10 +119,10 @@ pub(super) fn incomplete(config: &mut AzureConfig) -> Vec<ConfigProblem> {
         problems.push(ConfigProblem::of_key(TAG_NAME.name, message));
     }
     // The subscription is the first, and must be a GUID.
-    let mut values = own_values(config).skip(1);
-    if let Some((key, _)) = values.find(|(_, value)| value.is_empty()) {
-        problems.push(ConfigProblem::of_key(key, format!("`{key}` is empty")));
-    }
+    let empty = named_values(config)
+        .skip(1)
+        .filter(|(_, value)| value.is_empty());
+    problems.extend(empty.map(|(key, _)| ConfigProblem::of_key(key, format!("`{key}` is empty"))));
     problems
 }
 
