@@ -140,6 +140,10 @@ struct State {
     own_term: Option<u64>,
     takeover_at: Option<Instant>,
     polled_at: Option<Instant>,
+    /// Whether the newest result of this member couldn't be written.
+    is_unpublished: bool,
+    /// When this member polls by itself, since the store failed. A store that is only read doesn't
+    /// end that: its results do, or a write.
     fallback_at: Option<Instant>,
 }
 
@@ -214,7 +218,6 @@ impl SharedProvider {
         let object = within(get).await?;
         let now = self.clock.now();
         let mut state = self.state();
-        state.fallback_at = None;
         let replaceable = match object {
             Object::Absent => {
                 state.seen = None;
@@ -272,7 +275,9 @@ impl SharedProvider {
                 by_wall(Some(&document.renewed)),
             ),
             Some(before) if document.sequence > before.document.sequence => (Some(now), Some(now)),
-            Some(before) => (before.confirmed, Some(now)),
+            Some(before) if document.term > before.document.term => (before.confirmed, Some(now)),
+            // The same again, from a store that sends unchanged objects, or a copy: no sign of life.
+            Some(before) => (before.confirmed, before.renewed),
         };
         state.newest = order;
         state.seen = Some(Seen {
@@ -297,14 +302,16 @@ impl SharedProvider {
         if is_leader {
             let pause = settings.interval.saturating_sub(settings.slack());
             let has_result = is_within(seen.confirmed, settings.max_age);
-            return if has_result && is_within(state.polled_at, pause) {
-                Step::Use(Arc::clone(document))
-            } else {
-                Step::Lead(seen)
+            return match (has_result, is_within(state.polled_at, pause)) {
+                (true, true) => Step::Use(Arc::clone(document)),
+                (false, true) if state.is_unpublished => {
+                    Step::Wait("the newest result couldn't be published")
+                }
+                _ => Step::Lead(seen),
             };
         }
         if is_within(seen.confirmed, settings.max_age) {
-            state.takeover_at = None;
+            (state.takeover_at, state.fallback_at) = (None, None);
             return Step::Use(Arc::clone(document));
         }
         if is_within(seen.renewed, settings.claim_timeout) {
@@ -370,6 +377,7 @@ impl SharedProvider {
             document: Arc::new(document),
         };
         let mut state = self.state();
+        (state.fallback_at, state.is_unpublished) = (None, false);
         state.newest = (seen.document.term, seen.document.sequence);
         state.own_term = Some(seen.document.term);
         state.seen = Some(seen.clone());
@@ -399,7 +407,10 @@ impl SharedProvider {
                 self.state().own_term = None;
                 tracing::info!("another member polls the cloud for the fleet from now on");
             }
-            Err(error) => tracing::warn!("the result is not shared: {error}"),
+            Err(error) => {
+                self.state().is_unpublished = true;
+                tracing::warn!("the result is not shared: {error}");
+            }
         }
         Ok(discovery)
     }

@@ -13,6 +13,7 @@ use crate::watch::{Event, Guards, Watch};
 
 #[cfg(feature = "shared-buckets")]
 mod buckets;
+mod partition;
 mod stores;
 
 const IDENTITY: &str = "provider=pretend tag=servers";
@@ -33,7 +34,10 @@ struct MemoryStore {
     writes: AtomicU64,
     conflicts: AtomicU64,
     is_down: AtomicBool,
+    is_read_only: AtomicBool,
     loses_answers: AtomicBool,
+    /// Whether it sends an object that the reader has already, as some servers do.
+    ignores_known: AtomicBool,
 }
 
 impl fmt::Display for MemoryStore {
@@ -75,7 +79,7 @@ impl Store for MemoryStore {
             None => Object::Absent,
             Some((contents, version)) => {
                 let version = Version(version.to_string());
-                if known == Some(&version) {
+                if known == Some(&version) && !self.ignores_known.load(Ordering::SeqCst) {
                     Object::Unchanged
                 } else {
                     Object::Found(contents.clone(), version)
@@ -92,6 +96,9 @@ impl Store for MemoryStore {
     ) -> Result<Put, StoreError> {
         sleep(Duration::from_millis(20)).await;
         self.check()?;
+        if self.is_read_only.load(Ordering::SeqCst) {
+            return Err(StoreError::new("the store can only be read"));
+        }
         let mut objects = self.objects.lock().unwrap();
         let present = objects.get(name).map(|(_, version)| *version);
         if present.map(|version| version.to_string()) != expected.map(|version| version.0.clone()) {
@@ -167,7 +174,7 @@ impl Provider for Pretend {
     }
 }
 
-fn member(cloud: &Arc<Cloud>, store: &Arc<MemoryStore>) -> SharedProvider {
+fn member<S: Store + 'static>(cloud: &Arc<Cloud>, store: &Arc<S>) -> SharedProvider {
     let store: Arc<dyn Store> = Arc::clone(store) as _;
     SharedProvider::new(
         Arc::new(Pretend(Arc::clone(cloud))) as Arc<dyn Provider>,
@@ -229,7 +236,7 @@ impl Fleet {
 
 #[tokio::test(start_paused = true)]
 async fn one_member_polls_and_all_have_its_result() {
-    let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::default());
+    let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::<MemoryStore>::default());
     let fleet = Fleet::start(100, &cloud, &store);
     sleep(MINUTE / 2).await;
     assert_eq!(fleet.current(&["10.0.0.4"]), 100);
@@ -246,7 +253,7 @@ async fn one_member_polls_and_all_have_its_result() {
 
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_is_gone_is_replaced_by_one_member_without_a_stampede() {
-    let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::default());
+    let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::<MemoryStore>::default());
     let leader = member(&cloud, &store);
     ask(&leader).await.unwrap();
     let fleet = Fleet::start(100, &cloud, &store);
@@ -263,7 +270,7 @@ async fn a_leader_that_is_gone_is_replaced_by_one_member_without_a_stampede() {
 
 #[tokio::test(start_paused = true)]
 async fn leaders_that_die_again_and_again_are_replaced_each_time() {
-    let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::default());
+    let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::<MemoryStore>::default());
     let mut terms = 0;
     for _ in 0..300 {
         // It dies somewhere between its claim and its publication, or after it.
@@ -288,7 +295,7 @@ async fn leaders_that_die_again_and_again_are_replaced_each_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_lost_its_lease_cannot_overwrite_a_newer_result() {
-    let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::default());
+    let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::<MemoryStore>::default());
     let slow = Cloud::new(&["10.0.0.9"]);
     let (first, second) = (member(&slow, &store), member(&cloud, &store));
     ask(&first).await.unwrap();
@@ -416,6 +423,31 @@ async fn while_the_store_is_away_members_poll_by_themselves_seldom_and_spread() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn members_that_may_only_read_poll_by_themselves_and_the_leader_no_more_often_than_before() {
+    let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::<MemoryStore>::default());
+    let leader = member(&cloud, &store);
+    ask(&leader).await.unwrap();
+    let own_cloud = Cloud::new(&["10.0.0.5"]);
+    let fleet = Fleet::start(20, &own_cloud, &store);
+    sleep(30 * SECOND).await;
+    store.is_read_only.store(true, Ordering::SeqCst);
+    let (started, before) = (Instant::now(), cloud.polls());
+    while started.elapsed() < 15 * MINUTE {
+        _ = ask(&leader).await;
+        sleep(2 * SECOND).await;
+    }
+    let polls = cloud.polls() - before;
+    assert!((30..=50).contains(&polls), "{polls}");
+    // Each member in one to two minutes, since the last result is used until it is too old, and then
+    // once in five minutes.
+    let polls = own_cloud.polls();
+    assert!((40..=120).contains(&polls), "{polls}");
+    let answered = fleet.answered.lock().unwrap();
+    assert!(answered.values().all(|(_, found)| found == &["10.0.0.5"]));
+    assert_eq!(answered.len(), 20);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_whose_answer_is_lost_is_seen_at_the_next_look() {
     let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::<MemoryStore>::default());
     let leader = member(&cloud, &store);
@@ -429,6 +461,27 @@ async fn a_write_whose_answer_is_lost_is_seen_at_the_next_look() {
     assert_eq!(ask(&leader).await.unwrap(), ["10.0.0.5"]);
     let document = store.document();
     assert_eq!((document.term, document.holder), (1, leader.member));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_is_replaced_through_a_store_that_sends_unchanged_objects_again() {
+    for is_rewritten in [false, true] {
+        let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::<MemoryStore>::default());
+        store.ignores_known.store(true, Ordering::SeqCst);
+        let (leader, reader) = (member(&cloud, &store), member(&cloud, &store));
+        ask(&leader).await.unwrap();
+        let started = Instant::now();
+        while cloud.polls() == 1 {
+            if is_rewritten {
+                // By something that restores or copies the object: a new version, the same result.
+                store.set(store.contents());
+            }
+            _ = ask(&reader).await;
+            sleep(SECOND).await;
+            assert!(started.elapsed() < 2 * MINUTE, "nobody took over");
+        }
+        assert_eq!(ask(&reader).await.unwrap(), ["10.0.0.4"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
