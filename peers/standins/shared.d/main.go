@@ -1,12 +1,13 @@
 // Google Cloud Storage's XML API on fake-gcs-server, as far as a shared store uses it. That server has
 // the API's reads, but no uploads: here one becomes an upload of its JSON API, which checks the
-// generation and stores the object.
+// generation and stores the object. It also has a token endpoint; no request's token is checked.
 //
 // Run with the port: it serves 127.0.0.1 alone, with the bucket `fleet`.
 package main
 
 import (
 	"encoding/json"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -30,6 +31,11 @@ func main() {
 	// The server looks at the host's name, which is another one through a relay.
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Host = address
+		if r.URL.Path == "/token" {
+			w.Header().Set("content-type", "application/json")
+			io.WriteString(w, `{"access_token": "seed", "expires_in": 3600, "token_type": "Bearer"}`)
+			return
+		}
 		upload(server.HTTPHandler()).ServeHTTP(w, r)
 	})
 	log.Fatal(http.ListenAndServe(address, handler))
