@@ -186,6 +186,18 @@ async fn an_api_server_that_is_not_the_clusters_is_explained_by_the_kubeconfig()
         text.starts_with("check the API server of context `c` of "),
         "{text}"
     );
+    let text = hint(json!({"server": url, "proxy-url": url})).await;
+    assert!(
+        text.starts_with("check the API server and the `proxy-url` of context `c` of "),
+        "{text}"
+    );
+    let text = hint(json!({"server": url, "proxy-url": "ftp://10.0.0.9"})).await;
+    assert!(
+        text.starts_with(
+            "check the certificates, `tls-server-name` and `proxy-url` of context `c` of "
+        ),
+        "{text}"
+    );
 }
 
 #[tokio::test]

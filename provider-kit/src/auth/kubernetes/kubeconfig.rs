@@ -155,6 +155,9 @@ impl Kubeconfig {
             insecure: entry.insecure_skip_tls_verify,
             proxy: filled(&entry.proxy_url).map(Secret::new),
         };
+        if cluster.tls.server_name.is_some() && cluster.tls.proxy.is_some() {
+            return Err("`tls-server-name` and `proxy-url` exclude each other".to_owned());
+        }
         if !context.user.is_empty() {
             let (user, file) = find::<UserEntry>(&self.users, "user", &context.user)?;
             cluster.tls.client_identity = user.client_identity(file).await?;

@@ -103,7 +103,8 @@ impl KubernetesConnector {
             let identity = credential.client_identity;
             cluster.tls.client_identity = identity.or(cluster.tls.client_identity);
         }
-        let http = self.client.get(self.context.http(), &cluster.tls)?;
+        let http = self.client.get(self.context.http(), &cluster.tls);
+        let http = http.map_err(|error| cluster.explain(error))?;
         let client = ApiClient::new(&self.context, api, cluster.server.clone())
             .with_http(http)
             .with_authorizer(Arc::new(authorizer));
@@ -207,22 +208,29 @@ impl KubernetesCluster {
 
     /// The error of a request to the cluster, with what to check of its source.
     pub fn explain(&self, error: Error) -> Error {
-        let source = &self.source;
-        match error {
-            Error::Api(error) if error.class() == Some(ResponseClass::ExpiredCredential) => error
-                .with_hint(format!("the API server refuses the credential of {source}: check it with `kubectl auth whoami`"))
-                .into(),
-            Error::Transport(error) => match error.failure() {
-                TransportFailure::Tls if self.tls.authority.is_some() => error
-                    .with_hint(format!("check the certificate authority of {source}: it didn't sign the certificate of this API server, or that has another name"))
-                    .into(),
-                TransportFailure::Connect => error
-                    .with_hint(format!("check the API server of {source} with `kubectl cluster-info`, and the proxy settings (`HTTPS_PROXY`, `NO_PROXY`) of this machine"))
-                    .into(),
-                _ => Error::Transport(error),
+        let (source, tls) = (&self.source, &self.tls);
+        let hint = match &error {
+            Error::Api(api) if api.class() == Some(ResponseClass::ExpiredCredential) => format!(
+                "the API server refuses the credential of {source}: check it with `kubectl auth whoami`"
+            ),
+            Error::Transport(transport) => match transport.failure() {
+                TransportFailure::Tls if tls.authority.is_some() => format!(
+                    "check the certificate authority of {source}: it didn't sign the certificate of this API server, or that has another name"
+                ),
+                TransportFailure::Connect if tls.proxy.is_some() => format!(
+                    "check the API server and the `proxy-url` of {source} with `kubectl cluster-info`"
+                ),
+                TransportFailure::Connect => format!(
+                    "check the API server of {source} with `kubectl cluster-info`, and the proxy settings (`HTTPS_PROXY`, `NO_PROXY`) of this machine"
+                ),
+                TransportFailure::InvalidRequest => {
+                    format!("check the certificates, `tls-server-name` and `proxy-url` of {source}")
+                }
+                _ => return error,
             },
-            other => other,
-        }
+            _ => return error,
+        };
+        error.with_hint(hint)
     }
 }
 

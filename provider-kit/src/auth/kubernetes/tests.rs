@@ -263,6 +263,13 @@ async fn a_kubeconfig_that_can_not_be_used_is_an_error_without_its_values() {
         (&of_user("{token: [canary]}"), "the user `u` has a value of"),
         (&plain, "isn't an https URL"),
         (
+            &of_user("{}").replace(
+                "server:",
+                "tls-server-name: a, proxy-url: 'http://canary', server:",
+            ),
+            "`tls-server-name` and `proxy-url` exclude each other",
+        ),
+        (
             &of_user("{auth-provider: {name: canary}}"),
             "`auth-provider` isn't supported",
         ),
