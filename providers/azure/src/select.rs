@@ -3,7 +3,7 @@
 //! The keys and their documentation are in `keys.rs`; `builder.rs` turns keys into these values and
 //! reports everything that is wrong with them; `discover/` reads them.
 
-use std::fmt;
+use std::{fmt, slice};
 
 use cloud_autojoin_provider_kit::words;
 
@@ -28,8 +28,8 @@ pub struct AzureConfig {
 }
 
 impl AzureConfig {
-    /// A question to one subscription, with go-discover's answer: every private address of every
-    /// interface selected, whatever the power state.
+    /// A query of one subscription, as go-discover runs it: every private address of every selected
+    /// interface, whatever the power state.
     pub fn new(subscription_id: impl Into<String>, selection: Selection) -> Self {
         Self {
             subscription_id: subscription_id.into(),
@@ -61,7 +61,7 @@ pub enum Selection {
         resource_group: String,
         /// The name of the scale set.
         name: String,
-        /// How the scale set orchestrates its instances; none: it is read off Azure's answers.
+        /// How the scale set orchestrates its instances; none: it is read from Azure's responses.
         orchestration_mode: Option<OrchestrationMode>,
         /// What must hold as well.
         tags: Option<Tags>,
@@ -78,7 +78,7 @@ impl Selection {
         }
     }
 
-    /// The instances of a scale set, whose orchestration mode is read off Azure's answers.
+    /// The instances of a scale set, whose orchestration mode is read from Azure's responses.
     pub fn scale_set(resource_group: impl Into<String>, name: impl Into<String>) -> Self {
         Self::ScaleSet {
             resource_group: resource_group.into(),
@@ -90,11 +90,35 @@ impl Selection {
 }
 
 impl Selection {
-    /// The tags that are searched for.
-    pub(crate) fn tag_filter(&self) -> Option<&Tags> {
+    /// The resource groups to look in; none: the whole subscription.
+    pub(crate) fn resource_groups(&self) -> &[String] {
         match self {
-            Self::Tag { tags, .. } => Some(tags),
-            Self::ScaleSet { tags, .. } => tags.as_ref(),
+            Self::Tag {
+                resource_groups, ..
+            } => resource_groups,
+            Self::ScaleSet { resource_group, .. } => slice::from_ref(resource_group),
+        }
+    }
+
+    /// The orchestration mode that is given for a scale set, if one is selected.
+    pub(crate) fn orchestration_mode(&self) -> Option<Option<OrchestrationMode>> {
+        match self {
+            Self::Tag { .. } => None,
+            Self::ScaleSet {
+                orchestration_mode, ..
+            } => Some(*orchestration_mode),
+        }
+    }
+
+    /// The tags that are searched for; without conditions and places if there are none.
+    pub(crate) fn tag_filter(&self) -> &Tags {
+        static NONE: Tags = Tags {
+            conditions: Vec::new(),
+            places: Vec::new(),
+        };
+        match self {
+            Self::Tag { tags, .. } => tags,
+            Self::ScaleSet { tags, .. } => tags.as_ref().unwrap_or(&NONE),
         }
     }
 }
@@ -190,7 +214,7 @@ impl fmt::Display for Tags {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TagCondition {
-    /// The name as asked for.
+    /// The name as it was given.
     pub name: String,
     /// The value.
     pub value: String,
@@ -262,10 +286,7 @@ words! {
 impl fmt::Display for OrchestrationMode {
     /// Azure's name of the mode.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Uniform => "Uniform",
-            Self::Flexible => "Flexible",
-        })
+        fmt::Debug::fmt(self, f)
     }
 }
 

@@ -95,25 +95,23 @@ fn configurations<'a>(
     config: &AzureConfig,
     interface: &'a NetworkInterface,
 ) -> Vec<&'a IpConfiguration> {
-    let all = &interface.properties.ip_configurations;
+    let all = interface.properties.ip_configurations.iter();
     if config.interfaces == Interfaces::All {
-        return all.iter().collect();
+        return all.collect();
     }
-    let primary = |v6: bool| {
-        let mut family =
-            all.iter()
-                .filter(move |configuration| match configuration.private_address() {
-                    Some(AddressField::Address(address)) => address.is_ipv6() == v6,
-                    Some(AddressField::Block(..)) => false,
-                    Some(AddressField::Unreadable(_)) | None => !v6,
-                });
-        let is_marked = |found: &&IpConfiguration| found.properties.primary == Some(true);
-        family.clone().find(is_marked).or_else(|| family.next())
-    };
-    [primary(false), primary(true)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let family = |v6| all.clone().filter(move |found| is_v6(found) == Some(v6));
+    let is_marked = |found: &&IpConfiguration| found.properties.primary == Some(true);
+    let primary = |v6| family(v6).find(is_marked).or_else(|| family(v6).next());
+    [false, true].into_iter().filter_map(primary).collect()
+}
+
+/// The family of an IP configuration, IPv4 if it isn't known; none for a block of addresses.
+fn is_v6(configuration: &IpConfiguration) -> Option<bool> {
+    match configuration.private_address() {
+        Some(AddressField::Address(address)) => Some(address.is_ipv6()),
+        Some(AddressField::Block(..)) => None,
+        Some(AddressField::Unreadable(_)) | None => Some(false),
+    }
 }
 
 fn address(

@@ -1,17 +1,15 @@
 //! Runs a query: which requests are sent, in which order, and what their responses mean.
 //!
-//! [`run`] picks the path: `tags.rs` for tags (by lists; `tag_index.rs` by the index), `scale_set.rs`
-//! for a scale set (with `uniform.rs`, `flexible.rs`, `empty_scale_set.rs`). All of them add
+//! [`run`] picks the path: `tags.rs` for tags (and `tag_index.rs`), `scale_set.rs`
+//! for a scale set (with `members.rs`, `empty_scale_set.rs`). All of them add
 //! interfaces (`attachment.rs`) to `results.rs`, which selects addresses by `addresses.rs`.
 //! `lookup.rs` gets resources by id. The client is in `arm/`.
 
 mod addresses;
 mod attachment;
-mod caches;
 mod empty_scale_set;
-mod explain_tags;
-mod flexible;
 mod lookup;
+mod members;
 mod power_state;
 mod query;
 mod results;
@@ -19,21 +17,18 @@ mod scale_set;
 mod tag_index;
 mod tag_match;
 mod tags;
-mod uniform;
 
 use std::sync::Arc;
 
 use cloud_autojoin_core::{Discovery, Exclusion, Finding, Result};
 use futures::future::try_join;
 
-pub(crate) use self::caches::Caches;
-pub(crate) use self::query::Query;
+pub(crate) use self::query::{Caches, Query};
 
-use self::attachment::Members;
-use self::empty_scale_set::with_suggestion;
+use self::members::Members;
 use self::results::Results;
 use crate::arm::{self, ResourceId, ScaleSet, is_not_found};
-use crate::select::{Lookup, OrchestrationMode, Selection, TagPlace};
+use crate::select::{OrchestrationMode, Selection, TagPlace};
 
 /// Runs one call. The words `self` of the configuration are replaced by now, and the token is at
 /// hand.
@@ -46,16 +41,13 @@ pub(crate) async fn run(query: Query<'_>) -> Result<Discovery> {
     let mut results = Results::new(query);
     match &query.config.selection {
         Selection::Tag {
-            tags,
-            resource_groups: groups,
+            resource_groups,
             lookup,
+            ..
         } => {
-            match lookup {
-                Lookup::Index => results.search_index(tags, groups).await?,
-                Lookup::List => results.search_lists(tags, groups).await?,
-            }
+            results.search_tags(resource_groups, *lookup).await?;
             if results.selected == 0 {
-                results.explain_tags(tags, groups, *lookup).await;
+                results.explain_tags(resource_groups, *lookup).await;
             }
         }
         Selection::ScaleSet {
@@ -83,7 +75,7 @@ impl Results<'_> {
         mode: Option<OrchestrationMode>,
     ) -> Result<()> {
         let query = self.query;
-        let found = try_join(scale_set::resolve(query, set, mode), tags_of(query, set)).await;
+        let found = try_join(query.members(set, mode), tags_of(query, set)).await;
         let may_be_gone = match &found {
             Ok((members, _)) => members.interfaces.is_empty(),
             Err(error) => is_not_found(error),
@@ -97,10 +89,10 @@ impl Results<'_> {
             self.discovery.add_finding(finding);
         }
         self.add_members(members, set_tags.as_deref());
-        let tags = query.config.selection.tag_filter();
-        if let Some(tags) = tags.filter(|_| self.selected == 0) {
+        if self.selected == 0 {
             let near_misses = &self.near_misses[TagPlace::NetworkInterface as usize];
-            near_misses.explain(tags, "interfaces of the scale set", &mut self.discovery);
+            let things = "interfaces of the scale set";
+            near_misses.explain(query.tags(), things, &mut self.discovery);
         }
         Ok(())
     }
@@ -110,7 +102,7 @@ impl Results<'_> {
 /// minute of one set, for all clients together.
 async fn tags_of(query: Query<'_>, set: &ResourceId) -> Result<Option<Arc<arm::Tags>>> {
     let known = query.caches.tags(set);
-    if known.is_some() || !query.tags_may_be_on(TagPlace::ScaleSet) {
+    if known.is_some() || !query.tags().may_be_on(TagPlace::ScaleSet) {
         return Ok(known);
     }
     match query.one(set).await {
@@ -119,7 +111,7 @@ async fn tags_of(query: Query<'_>, set: &ResourceId) -> Result<Option<Arc<arm::T
             query.caches.keep_tags(set, tags.clone());
             Ok(tags)
         }
-        Err(error) if is_not_found(&error) => Err(with_suggestion(query, set, error).await),
+        Err(error) if is_not_found(&error) => Err(query.with_suggestion(set, error).await),
         Err(error) => Err(error),
     }
 }

@@ -1,13 +1,16 @@
-//! What every step of a call needs: the query, the client, what is kept between calls.
+//! What every step of a call needs: the configuration, the client, what is kept between calls.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cloud_autojoin_core::http::Request;
-use cloud_autojoin_core::{Call, Result};
+use cloud_autojoin_core::{Call, Clock, Instant, Result};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 
-use super::caches::Caches;
-use crate::arm::{ArmClient, ArmRequests, Listing, Properties, Resource, ResourceId};
-use crate::select::{AzureConfig, TagPlace};
+use crate::arm::{self, ArmClient, ArmRequests, Listing, Properties, Resource, ResourceId};
+use crate::select::{AzureConfig, OrchestrationMode, Tags};
 
 /// How many lists are read concurrently.
 const LISTS: usize = 4;
@@ -26,10 +29,9 @@ pub(crate) struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Whether the query has tags that may be set there.
-    pub(super) fn tags_may_be_on(self, place: TagPlace) -> bool {
-        let tags = self.config.selection.tag_filter();
-        tags.is_some_and(|tags| tags.may_be_on(place))
+    /// The tags that are searched for; none where a scale set is selected as a whole.
+    pub(super) fn tags(self) -> &'a Tags {
+        self.config.selection.tag_filter()
     }
 
     /// The requests for resources of the subscription.
@@ -96,4 +98,59 @@ fn pages<P: Properties>(list: Listing<'_, Resource<P>>) -> BoxStream<'_, Result<
         Ok(has_more.then_some((page, list)))
     })
     .boxed()
+}
+
+/// How long the tags of a scale set are used before they are read again.
+///
+/// Azure allows 12 reads a minute of one set, 36 at once, for everyone together. With this, 120
+/// sidecars can watch one set.
+const TAGS_LIFETIME: Duration = Duration::from_secs(600);
+
+/// The caches of one provider.
+#[derive(Debug)]
+pub(crate) struct Caches {
+    clock: Clock,
+    sets: Mutex<HashMap<ResourceId, KnownSet>>,
+}
+
+#[derive(Debug, Default)]
+struct KnownSet {
+    mode: Option<OrchestrationMode>,
+    tags: Option<(Instant, Arc<arm::Tags>)>,
+}
+
+impl Caches {
+    /// Empty caches.
+    pub(crate) fn new(clock: Clock) -> Self {
+        let sets = Mutex::default();
+        Self { clock, sets }
+    }
+
+    fn with<R>(&self, set: &ResourceId, change: impl FnOnce(&mut KnownSet) -> R) -> R {
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        change(sets.entry(set.clone()).or_default())
+    }
+
+    /// The mode that a scale set had the last time.
+    pub(super) fn mode(&self, set: &ResourceId) -> Option<OrchestrationMode> {
+        self.with(set, |known| known.mode)
+    }
+
+    /// Keeps the mode of a scale set, which never changes while the set exists; `None` for a set
+    /// that is gone.
+    pub(super) fn keep_mode(&self, set: &ResourceId, mode: Option<OrchestrationMode>) {
+        self.with(set, |known| known.mode = mode);
+    }
+
+    /// The tags of the set, if they were read recently.
+    pub(super) fn tags(&self, set: &ResourceId) -> Option<Arc<arm::Tags>> {
+        let (read_at, tags) = self.with(set, |known| known.tags.clone())?;
+        (self.clock.now().saturating_duration_since(read_at) < TAGS_LIFETIME).then_some(tags)
+    }
+
+    /// Keeps the tags that were just read; `None` for a set that may be gone.
+    pub(super) fn keep_tags(&self, set: &ResourceId, tags: Option<Arc<arm::Tags>>) {
+        let tags = tags.map(|tags| (self.clock.now(), tags));
+        self.with(set, |known| known.tags = tags);
+    }
 }

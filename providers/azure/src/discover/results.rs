@@ -11,14 +11,13 @@ use cloud_autojoin_core::{Address, DecodeError, Discovery, Error, Exclusion, Fin
 use futures::future::try_join_all;
 
 use super::addresses::{self, PublicAddresses};
-use super::attachment::{Attachment, INSTANCE, Members};
-use super::lookup::look_up;
-use super::power_state;
+use super::attachment::{Attachment, INSTANCE};
+use super::members::Members;
 use super::query::Query;
-use super::tag_match::{NearMisses, mismatches};
+use super::tag_match::{NearMisses, Tagged, mismatches};
 use crate::arm::{self, PublicAddress, ResourceId, UNIFORM_ADDRESSES};
 use crate::keys::PROVIDER_NAME;
-use crate::select::{PowerState, TagPlace, Tags};
+use crate::select::{PowerState, TagPlace};
 
 const INCOMPLETE: &str =
     "it may be changing just now: try again; if it stays like this, repair or delete it";
@@ -49,15 +48,14 @@ pub(super) struct Results<'a> {
 impl<'a> Results<'a> {
     /// No results.
     pub(super) fn new(query: Query<'a>) -> Self {
-        let selection = &query.config.selection;
-        let (subject, places) = (selection.to_string(), |tags: &Tags| tags.places.len());
+        let subject = query.config.selection.to_string();
         Self {
             query,
             discovery: Discovery::new(PROVIDER_NAME, subject, query.call.detail()),
             pending: Vec::new(),
             selected: 0,
             // Memory must not grow with a list that is read once.
-            examined: (selection.tag_filter().map_or(1, places) > 1).then(HashSet::new),
+            examined: (query.tags().places.len() > 1).then(HashSet::new),
             near_misses: Default::default(),
             failure: None,
         }
@@ -109,11 +107,8 @@ impl<'a> Results<'a> {
 
     /// Why the tags that are searched for don't hold for `tagged`, the tags of a resource and of
     /// its parents; empty if they hold. It counts as a resource of the first place.
-    pub(super) fn judge(&mut self, tagged: &[(TagPlace, Option<&arm::Tags>)]) -> Vec<Exclusion> {
-        let Some(wanted) = self.query.config.selection.tag_filter() else {
-            return Vec::new();
-        };
-        let reasons = mismatches(wanted, tagged);
+    pub(super) fn judge(&mut self, tagged: &[Tagged<'_>]) -> Vec<Exclusion> {
+        let reasons = mismatches(self.query.tags(), tagged);
         self.near_misses[tagged[0].0 as usize].note(&reasons);
         reasons
     }
@@ -155,7 +150,7 @@ impl<'a> Results<'a> {
         let config = self.query.config;
         let mut pending = std::mem::take(&mut self.pending);
         if config.power_state == PowerState::Running {
-            let states = power_state::read(self.query, &pending).await?;
+            let states = self.query.power_states(&pending).await?;
             let mut running = Vec::with_capacity(pending.len());
             for attachment in pending {
                 let state = attachment.instance_id().map(|id| states.get(id).cloned());
@@ -220,7 +215,7 @@ async fn public_addresses(query: Query<'_>, attachments: &[Attachment]) -> Resul
     });
     let of_sets = try_join_all(lists).await?.into_iter().flatten();
     let mut addresses: PublicAddresses = of_sets.map(|found| (found.id.clone(), found)).collect();
-    addresses.extend(look_up(query, wanted, None).await?);
+    addresses.extend(query.look_up(wanted, None).await?);
     Ok(addresses)
 }
 

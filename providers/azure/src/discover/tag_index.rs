@@ -10,13 +10,16 @@ use std::sync::Arc;
 use cloud_autojoin_core::Result;
 use futures::future::try_join_all;
 
-use super::attachment::{Attachment, deleted_interface, set_node};
-use super::lookup::{Found, look_up};
+use super::attachment::{Attachment, deleted_interface};
+use super::lookup::Found;
 use super::query::Query;
 use super::results::{Results, incomplete};
 use super::tags::{PLACES, set_of};
-use crate::arm::{IndexedResource, NetworkInterface, ResourceId, ScaleSet, VirtualMachine};
-use crate::select::{TagPlace, Tags};
+use crate::arm::{
+    IndexedResource, Kind, NETWORK_INTERFACES, NetworkInterface, Properties, Resource, ResourceId,
+    ScaleSet, VirtualMachine,
+};
+use crate::select::TagPlace;
 
 /// The place that a hit of the index is of.
 pub(super) fn place_of(hit: &IndexedResource) -> Option<TagPlace> {
@@ -26,43 +29,103 @@ pub(super) fn place_of(hit: &IndexedResource) -> Option<TagPlace> {
     place.map(|(place, _)| *place)
 }
 
-impl Results<'_> {
-    /// Adds the interfaces that the index leads to.
+fn ids_of(kind: &Kind, hits: &[IndexedResource]) -> Vec<ResourceId> {
+    let is_of_kind = |hit: &&IndexedResource| hit.kind().eq_ignore_ascii_case(kind.name);
+    let hits = hits.iter().filter(is_of_kind);
+    hits.map(|hit| hit.id.clone()).collect()
+}
+
+impl Query<'_> {
+    /// The hits of the tag with the fewest.
     ///
     /// # Errors
     ///
-    /// The index, or a resource in it, can't be read. A deleted one is left out.
-    pub(super) async fn search_index(&mut self, tags: &Tags, groups: &[String]) -> Result<()> {
-        let query = self.query;
-        let hits = hits(query, tags, groups).await?;
-        let ids = |place| {
-            let hits = hits.iter().filter(|hit| place_of(hit) == Some(place));
-            hits.map(|hit| hit.id.clone()).collect::<Vec<ResourceId>>()
-        };
-
-        let mut sets: Vec<ScaleSet> = Vec::new();
-        let found: Found<ScaleSet> = look_up(query, ids(TagPlace::ScaleSet), None).await?;
-        for set in found.into_values() {
-            match self.examine(tags, TagPlace::ScaleSet, &set) {
-                None => sets.push(set),
-                Some(reasons) => self.discovery.record(set_node(&set, reasons)),
+    /// The index can't be read, or it lacks where a resource is.
+    pub(super) async fn index_hits(self, groups: &[String]) -> Result<Vec<IndexedResource>> {
+        let tags = self.tags();
+        let lists = tags.conditions.iter().map(|condition| {
+            let requests = self.requests();
+            let request = requests.resources_with_tag(&condition.name, &condition.value);
+            self.list::<IndexedResource>(request).read_on(Vec::new())
+        });
+        let counts =
+            |hit: &IndexedResource| place_of(hit).is_some_and(|place| tags.may_be_on(place));
+        let mut lists = try_join_all(lists).await?;
+        for hit in lists.iter().flatten() {
+            let kind = hit.kind();
+            if hit.id.is_empty() && (kind.is_empty() || counts(hit)) {
+                let operation =
+                    format!("look up a resource of type `{kind}` that the resource index names");
+                return Err(incomplete(operation, "it has no id"));
             }
         }
-        self.add_sets(&sets).await?;
-
-        let machines: Found<VirtualMachine> = look_up(query, ids(TagPlace::Instance), None).await?;
-        for machine in machines.values() {
-            self.judge(&[(TagPlace::Instance, Some(&machine.tags))]);
+        for hits in &mut lists {
+            hits.retain(|hit| hit.id.is_in(groups) && counts(hit));
         }
-        add_sets_of(query, tags, &machines, &mut sets).await?;
-        let machines = machines.into_values().collect();
-        self.add_machines(&sets, machines, groups).await?;
+        Ok(lists.into_iter().min_by_key(Vec::len).unwrap_or_default())
+    }
 
-        let mut wanted = ids(TagPlace::NetworkInterface);
+    /// Reads the resources of one type that may have the tags: those of the `groups`, or of `hits`.
+    ///
+    /// # Errors
+    ///
+    /// A list or a resource can't be read. A deleted one is left out.
+    pub(super) async fn each_tagged<P: Properties>(
+        self,
+        hits: Option<&[IndexedResource]>,
+        groups: &[String],
+        visit: impl FnMut(Resource<P>),
+    ) -> Result<()> {
+        let Some(hits) = hits else {
+            return self.each(groups, visit).await;
+        };
+        let found = self.look_up(ids_of(&P::KIND, hits), None).await?;
+        found.into_values().for_each(visit);
+        Ok(())
+    }
+
+    /// Adds the scale sets of `machines`, where further tags may be set on them.
+    ///
+    /// # Errors
+    ///
+    /// A scale set can't be read.
+    pub(super) async fn add_sets_of(
+        self,
+        machines: impl IntoIterator<Item = &VirtualMachine>,
+        sets: &mut Vec<ScaleSet>,
+    ) -> Result<()> {
+        let counts = self.tags().conditions.len() > 1 && self.tags().may_be_on(TagPlace::ScaleSet);
+        let ids = machines.into_iter().filter(|_| counts);
+        let ids = ids.filter_map(|machine| machine.properties.scale_set.clone());
+        let is_new = |id: &ResourceId| !id.is_empty() && sets.iter().all(|set| set.id != *id);
+        let wanted: Vec<ResourceId> = ids.filter(is_new).collect();
+        sets.extend(self.look_up(wanted, None).await?.into_values());
+        Ok(())
+    }
+}
+
+impl Results<'_> {
+    /// Adds the interfaces of the index.
+    ///
+    /// # Errors
+    ///
+    /// An interface, or what it belongs to, can't be read. A deleted one is excluded.
+    pub(super) async fn add_indexed_interfaces(
+        &mut self,
+        hits: &[IndexedResource],
+        sets: &mut Vec<ScaleSet>,
+    ) -> Result<()> {
+        let (query, tags) = (self.query, self.query.tags());
+        let mut wanted = ids_of(&NETWORK_INTERFACES, hits);
         wanted.retain(|id| !self.has_examined(id));
-        let mut found: Found<NetworkInterface> = look_up(query, wanted.clone(), None).await?;
-        let owners = owners(query, tags, &found).await?;
-        add_sets_of(query, tags, &owners, &mut sets).await?;
+        let mut found: Found<NetworkInterface> = query.look_up(wanted.clone(), None).await?;
+        // With one tag only, which the interface itself has, nothing more needs to be known.
+        let is_enough = tags.conditions.len() < 2 || tags.places == [TagPlace::NetworkInterface];
+        let owners = found.values().filter(|_| !is_enough);
+        let owners = owners.filter_map(|found| found.properties.virtual_machine.clone());
+        let owners: Vec<ResourceId> = owners.filter(|id| !id.is_empty()).collect();
+        let owners: Found<VirtualMachine> = query.look_up(owners, None).await?;
+        query.add_sets_of(owners.values(), sets).await?;
         for id in wanted {
             let Some(interface) = found.remove(&id) else {
                 self.discovery.record(deleted_interface(id, None));
@@ -70,74 +133,12 @@ impl Results<'_> {
             };
             let owner = interface.properties.virtual_machine.as_ref();
             let owner = owner.and_then(|id| owners.get(id));
-            let set_tags = set_of(&sets, owner).map(|set| &set.tags);
-            let instance = owner.cloned().map(Arc::new);
-            let attachment = Attachment {
-                interface,
-                instance,
-            };
+            let set_tags = owner
+                .and_then(|owner| set_of(sets, owner))
+                .map(|set| &set.tags);
+            let attachment = Attachment::new(interface, owner.cloned().map(Arc::new));
             self.add_interface(attachment, set_tags);
         }
         Ok(())
     }
-}
-
-/// The hits of the tag with the fewest.
-///
-/// # Errors
-///
-/// The index can't be read, or it lacks where a resource is.
-async fn hits(query: Query<'_>, tags: &Tags, groups: &[String]) -> Result<Vec<IndexedResource>> {
-    let lists = tags.conditions.iter().map(|condition| {
-        let requests = query.requests();
-        let request = requests.resources_with_tag(&condition.name, &condition.value);
-        query.list::<IndexedResource>(request).read_on(Vec::new())
-    });
-    let counts = |hit: &IndexedResource| place_of(hit).is_some_and(|place| tags.may_be_on(place));
-    let mut lists = try_join_all(lists).await?;
-    let is_nowhere =
-        |hit: &&IndexedResource| hit.id.is_empty() && (hit.kind().is_empty() || counts(hit));
-    if let Some(hit) = lists.iter().flatten().find(is_nowhere) {
-        let kind = hit.kind();
-        let operation =
-            format!("look up a resource of type `{kind}` that the resource index names");
-        return Err(incomplete(operation, "it has no id"));
-    }
-    for hits in &mut lists {
-        hits.retain(|hit| hit.id.is_in(groups) && counts(hit));
-    }
-    Ok(lists.into_iter().min_by_key(Vec::len).unwrap_or_default())
-}
-
-/// The virtual machines of interfaces, where further tags may be set on them or on their sets. With
-/// one tag only, which the interface itself has, nothing more needs to be known.
-async fn owners(
-    query: Query<'_>,
-    tags: &Tags,
-    interfaces: &Found<NetworkInterface>,
-) -> Result<Found<VirtualMachine>> {
-    if tags.conditions.len() < 2 || tags.places == [TagPlace::NetworkInterface] {
-        return Ok(Found::new());
-    }
-    let owners = interfaces.values();
-    let owners = owners.filter_map(|found| found.properties.virtual_machine.clone());
-    look_up(query, owners.filter(|id| !id.is_empty()), None).await
-}
-
-/// Adds the scale sets of `machines`, where further tags may be set on them.
-async fn add_sets_of(
-    query: Query<'_>,
-    tags: &Tags,
-    machines: &Found<VirtualMachine>,
-    sets: &mut Vec<ScaleSet>,
-) -> Result<()> {
-    if tags.conditions.len() > 1 && tags.may_be_on(TagPlace::ScaleSet) {
-        let ids = machines.values();
-        let ids = ids.filter_map(|machine| machine.properties.scale_set.as_ref());
-        let is_known = |id: &ResourceId| sets.iter().any(|set| set.id == *id);
-        let wanted = ids.filter(|id| !id.is_empty() && !is_known(id)).cloned();
-        let wanted: Vec<ResourceId> = wanted.collect();
-        sets.extend(look_up(query, wanted, None).await?.into_values());
-    }
-    Ok(())
 }

@@ -2,10 +2,10 @@
 //! themselves.
 //!
 //! Azure can't filter any of them by tag, so each place is a list of the subscription or of its
-//! groups, read page by page, judged and dropped; `tag_index.rs` uses ARM's index instead. A tag on
-//! a scale set leads to its members, one on an instance to its interfaces. Each of those is judged
-//! by all that is known of it: its own tags, its instance's, its scale set's. So what is left for
-//! the list of interfaces has nothing but its own tags.
+//! groups, read page by page, judged and dropped; with `lookup=index` it is what ARM's index has
+//! (`tag_index.rs`) instead. A tag on a scale set leads to its members, one on an instance to its
+//! interfaces. Each of those is judged by all that is known of it: its own tags, its instance's, its
+//! scale set's. So what is left for the list of interfaces has nothing but its own tags.
 //!
 //! Interfaces and Flexible instances inherit nothing from their set. Instances of Uniform sets are
 //! in no list of virtual machines, and carry the tags of their set.
@@ -13,17 +13,16 @@
 use cloud_autojoin_core::{Exclusion, Result};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::attachment::{Attachment, Members, instance_node, set_node};
+use super::attachment::{Attachment, instance_node, set_node};
 use super::empty_scale_set::mode_of;
-use super::lookup::{CONCURRENT_READS, PartialList, look_up};
+use super::lookup::{CONCURRENT_READS, PartialList};
+use super::members::Members;
 use super::results::{Results, incomplete};
-use super::scale_set::resolve_listed;
-use super::tag_match::holds_any;
 use crate::arm::{
     Kind, NETWORK_INTERFACES, NetworkInterface, Resource, ResourceId, SCALE_SETS, ScaleSet,
     VIRTUAL_MACHINES, VirtualMachine,
 };
-use crate::select::{TagPlace, Tags};
+use crate::select::{Lookup, TagPlace};
 
 /// How many sets are resolved concurrently.
 const SETS: usize = 4;
@@ -36,52 +35,58 @@ pub(super) const PLACES: [(TagPlace, Kind); 3] = [
 ];
 
 impl Results<'_> {
-    /// Adds the interfaces with the tags, by lists of all the places.
+    /// Adds the interfaces with the tags.
     ///
     /// # Errors
     ///
-    /// A page can't be read: what was found until then is a partial list.
-    pub(super) async fn search_lists(&mut self, tags: &Tags, groups: &[String]) -> Result<()> {
-        let query = self.query;
+    /// A page, or a resource of the index, can't be read: what was found until then is a partial
+    /// list.
+    pub(super) async fn search_tags(&mut self, groups: &[String], lookup: Lookup) -> Result<()> {
+        let (query, tags) = (self.query, self.query.tags());
+        let hits = match lookup {
+            Lookup::Index => Some(query.index_hits(groups).await?),
+            Lookup::List => None,
+        };
         let mut sets: Vec<ScaleSet> = Vec::new();
         if tags.may_be_on(TagPlace::ScaleSet) {
-            let is_alone = tags.places == [TagPlace::ScaleSet];
-            let visit = |set: ScaleSet| match self.examine(tags, TagPlace::ScaleSet, &set) {
+            let is_reported = hits.is_some() || tags.places == [TagPlace::ScaleSet];
+            let visit = |set: ScaleSet| match self.examine(TagPlace::ScaleSet, &set) {
                 None => sets.push(set),
-                Some(reasons) if is_alone => self.discovery.record(set_node(&set, reasons)),
+                Some(reasons) if is_reported => self.discovery.record(set_node(&set, reasons)),
                 Some(_) => {}
             };
-            query.each(groups, visit).await?;
+            query.each_tagged(hits.as_deref(), groups, visit).await?;
             self.add_sets(&sets).await?;
         }
-        let with_interfaces = tags.may_be_on(TagPlace::NetworkInterface);
         if tags.may_be_on(TagPlace::Instance) {
+            let is_reported = hits.is_some() || !tags.may_be_on(TagPlace::NetworkInterface);
             let mut machines = Vec::new();
             let visit = |machine: VirtualMachine| {
                 let has_interfaces = machine.interface_ids().next().is_some();
                 if has_interfaces && machine.interface_ids().all(|id| self.has_examined(id)) {
                     return;
                 }
-                match self.examine(tags, TagPlace::Instance, &machine) {
+                match self.examine(TagPlace::Instance, &machine) {
                     None => machines.push(machine),
-                    Some(_) if with_interfaces => {}
-                    Some(reasons) => self.discovery.record(instance_node(&machine, reasons)),
+                    Some(reasons) if is_reported => {
+                        self.discovery.record(instance_node(&machine, reasons));
+                    }
+                    Some(_) => {}
                 }
             };
-            query.each(groups, visit).await?;
+            query.each_tagged(hits.as_deref(), groups, visit).await?;
+            if hits.is_some() {
+                query.add_sets_of(&machines, &mut sets).await?;
+            }
             self.add_machines(&sets, machines, groups).await?;
         }
-        if with_interfaces {
+        if let Some(hits) = hits {
+            return self.add_indexed_interfaces(&hits, &mut sets).await;
+        }
+        if tags.may_be_on(TagPlace::NetworkInterface) {
             let visit = |interface: NetworkInterface| {
                 if !self.has_examined(&interface.id) {
-                    let instance = None;
-                    self.add_interface(
-                        Attachment {
-                            interface,
-                            instance,
-                        },
-                        None,
-                    );
+                    self.add_interface(Attachment::new(interface, None), None);
                 }
             };
             query.each(groups, visit).await?;
@@ -91,19 +96,15 @@ impl Results<'_> {
 
     /// Why a resource with these tags can't lead to an interface for which all hold. Each must hold
     /// here, or may hold elsewhere beside one that does here.
-    pub(super) fn examine<P>(
-        &mut self,
-        tags: &Tags,
-        place: TagPlace,
-        resource: &Resource<P>,
-    ) -> Option<Vec<Exclusion>> {
+    fn examine<P>(&mut self, place: TagPlace, resource: &Resource<P>) -> Option<Vec<Exclusion>> {
         let reasons = self.judge(&[(place, Some(&resource.tags))]);
-        let leads_on = if tags.places == [place] {
-            reasons.is_empty()
+        let tags = self.query.tags();
+        let may_miss = if tags.places == [place] {
+            1
         } else {
-            holds_any(tags, &resource.tags)
+            tags.conditions.len()
         };
-        (!leads_on).then_some(reasons)
+        (reasons.len() >= may_miss).then_some(reasons)
     }
 
     /// Adds the members of scale sets.
@@ -111,18 +112,19 @@ impl Results<'_> {
     /// # Errors
     ///
     /// A part of a set can't be read, or the response lacks where the set is.
-    pub(super) async fn add_sets(&mut self, sets: &[ScaleSet]) -> Result<()> {
+    async fn add_sets(&mut self, sets: &[ScaleSet]) -> Result<()> {
         if let Some(set) = sets.iter().find(|set| set.id.resource_group().is_none()) {
             let operation = format!("find the instances of scale set `{}`", set.name());
             return Err(incomplete(operation, "its id names no resource group"));
         }
-        let query = self.query;
-        let resolving = sets.iter();
-        let resolving = resolving.map(|set| resolve_listed(query, &set.id, mode_of(set)));
+        let (query, sets) = (self.query, sets.iter());
+        let resolving = sets
+            .clone()
+            .map(|set| query.members_if_any(&set.id, mode_of(set)));
         let resolving: Vec<_> = resolving.collect();
         let resolved = stream::iter(resolving).buffered(SETS);
         let resolved: Vec<Option<Members>> = resolved.try_collect().await?;
-        for (set, members) in sets.iter().zip(resolved) {
+        for (set, members) in sets.zip(resolved) {
             let members = members.unwrap_or_default();
             if members.interfaces.is_empty() && members.excluded.is_empty() {
                 let reason = Exclusion::Other("it has no instances".into());
@@ -139,7 +141,7 @@ impl Results<'_> {
     /// # Errors
     ///
     /// A list or an interface can't be read.
-    pub(super) async fn add_machines(
+    async fn add_machines(
         &mut self,
         sets: &[ScaleSet],
         machines: Vec<VirtualMachine>,
@@ -150,9 +152,9 @@ impl Results<'_> {
         // Many interfaces of a whole subscription may be in many groups: one list has them all.
         let is_whole = groups.is_empty() && wanted.len() > CONCURRENT_READS;
         let list = is_whole.then(|| PartialList::new(self.query.list_in(None)));
-        let mut found = look_up(self.query, wanted, list).await?;
+        let mut found = self.query.look_up(wanted, list).await?;
         for machine in machines {
-            let set = set_of(sets, Some(&machine));
+            let set = set_of(sets, &machine);
             let mut members = Members::default();
             members.add_machine(machine, &mut found)?;
             self.add_members(members, set.map(|set| &set.tags));
@@ -162,10 +164,7 @@ impl Results<'_> {
 }
 
 /// The scale set of a virtual machine, if it is one of `sets`.
-pub(super) fn set_of<'a>(
-    sets: &'a [ScaleSet],
-    machine: Option<&VirtualMachine>,
-) -> Option<&'a ScaleSet> {
-    let id = machine?.properties.scale_set.as_ref()?;
+pub(super) fn set_of<'a>(sets: &'a [ScaleSet], machine: &VirtualMachine) -> Option<&'a ScaleSet> {
+    let id = machine.properties.scale_set.as_ref()?;
     sets.iter().find(|set| set.id == *id)
 }
