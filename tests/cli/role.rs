@@ -231,7 +231,7 @@ resource \"azurerm_role_definition\" \"discover\" {{
 
   permissions {{
     actions = [
-      # the network interfaces and their addresses
+      # interfaces and addresses
       \"Microsoft.Network/networkInterfaces/read\",
     ]
   }}

@@ -26,57 +26,58 @@ pub(crate) const KEYS: [(&str, Option<&str>); 9] = [
 /// What it would do, in sentences; the one that says it fails comes last and alone says the
 /// outcome.
 pub(crate) fn compare(config: &ConfigString, context: &Context) -> Vec<String> {
-    // Of keys that are none of this provider the caller has warned; they may be pieces of a secret.
+    // The caller has warned of keys that are none of this provider; they may be pieces of a secret.
     let is_ignored = |key: &str| {
         key != PROVIDER && find(keys::KEYS, key).is_some() && KEYS.iter().all(|row| row.0 != key)
     };
     let ignored = config.iter().filter(|(key, _)| is_ignored(key));
     let ignored: Vec<String> = ignored.map(|(key, _)| format!("`{key}`")).collect();
-    let mut said = Vec::new();
+    let mut differences = Vec::new();
     if !ignored.is_empty() {
-        said.push(format!("ignores {}", ignored.join(", ")));
+        differences.push(format!("ignores {}", ignored.join(", ")));
     }
     let value = |key: &str| {
         let variable = KEYS.iter().find(|row| row.0 == key).and_then(|row| row.1);
         let text = config.get(key).map(str::to_owned);
-        text.or_else(|| context.env().var(variable?))
-            .unwrap_or_default()
+        let text = text.or_else(|| context.env().var(variable?));
+        text.unwrap_or_default()
     };
-    said.extend(outcome(&value));
-    said
+    if let Some(failure) = failure(&value) {
+        differences.push(format!("fails: {failure}"));
+        return differences;
+    }
+    let has = |key| !value(key).is_empty();
+    if has("client_id") && !(has("tenant_id") && has("secret_access_key")) {
+        differences.push("does not tell the managed identity which one `client_id` chooses: it needs `AZURE_CLIENT_ID` for that".to_owned());
+    }
+    let outcome = if has("tag_name") {
+        "takes every network interface of the subscription whose own tag fits, with case in the tag's name"
+    } else {
+        "finds nothing in a Flexible scale set, and in a Uniform one lists instances that are gone"
+    };
+    differences.push(outcome.to_owned());
+    differences
 }
 
-/// How it would end, and what it would do otherwise than this provider on the way.
-fn outcome(value: &dyn Fn(&str) -> String) -> Vec<String> {
+/// Why it would fail.
+fn failure(value: &dyn Fn(&str) -> String) -> Option<String> {
     let has = |key| !value(key).is_empty();
-    let tags = (has("tag_name"), has("tag_value"));
-    let set = (has("resource_group"), has("vm_scale_set"));
-    let is_clear = matches!(
-        (tags, set),
-        ((true, true), (false, false)) | ((false, false), (true, true))
-    );
+    let tags = [has("tag_name"), has("tag_value")];
+    let set = [has("resource_group"), has("vm_scale_set")];
+    if !has("subscription_id") {
+        return Some(
+            "`subscription_id not provided as argument or environment variable`".to_owned(),
+        );
+    }
+    if tags[0] != tags[1] || set[0] != set[1] || tags == set {
+        return Some(
+            "`unclear configuration. use (tag name and value) or (resouce_group and vm_scale_set)`"
+                .to_owned(),
+        );
+    }
     let named = ["subscription_id", "resource_group", "vm_scale_set"];
-    let own = named.into_iter().find(|key| value(key) == SELF);
-    let failure = if !has("subscription_id") {
-        "`subscription_id not provided as argument or environment variable`".to_owned()
-    } else if !is_clear {
-        "`unclear configuration. use (tag name and value) or (resouce_group and vm_scale_set)`"
-            .to_owned()
-    } else if let Some(key) = own {
-        format!("takes the word `{SELF}` in `{key}` for a name")
-    } else {
-        let mut said = Vec::new();
-        if has("client_id") && !(has("tenant_id") && has("secret_access_key")) {
-            said.push("does not tell the managed identity which one `client_id` chooses: it needs `AZURE_CLIENT_ID` for that".to_owned());
-        }
-        said.push(if tags.0 {
-            "takes every network interface of the subscription whose own tag fits, with case in the tag's name".to_owned()
-        } else {
-            "finds nothing in a Flexible scale set, and in a Uniform one lists instances that are gone".to_owned()
-        });
-        return said;
-    };
-    vec![format!("fails: {failure}")]
+    let own = named.into_iter().find(|key| value(key) == SELF)?;
+    Some(format!("takes the word `{SELF}` in `{own}` for a name"))
 }
 
 #[cfg(test)]
@@ -87,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    fn said(string: &str, env: Env) -> Vec<String> {
+    fn differences(string: &str, env: Env) -> Vec<String> {
         let context = Context::builder().env(env).build().unwrap();
         compare(
             &ConfigString::parse(&format!("provider=azure {string}")).unwrap(),
@@ -107,14 +108,14 @@ mod tests {
                 .filter(|(bit, _)| combination & (1 << bit) != 0)
                 .map(|(_, key)| format!("{key}=x"))
                 .collect();
-            let said = said(
+            let found = differences(
                 &format!("{SUBSCRIPTION} {}", string.join(" ")),
                 Env::empty(),
             );
             assert_eq!(
-                said[0].starts_with("fails: `unclear configuration"),
+                found[0].starts_with("fails: `unclear configuration"),
                 !matches!(combination, 0b0011 | 0b1100),
-                "{string:?}: {said:?}"
+                "{string:?}: {found:?}"
             );
         }
     }
@@ -128,42 +129,43 @@ mod tests {
             )])
         };
         assert!(
-            said("tag_name=a tag_value=b", env())[0].starts_with("takes every network interface")
+            differences("tag_name=a tag_value=b", env())[0]
+                .starts_with("takes every network interface")
         );
         assert!(
-            said("tag_name=a tag_value=b", Env::empty())[0]
+            differences("tag_name=a tag_value=b", Env::empty())[0]
                 .starts_with("fails: `subscription_id not provided")
         );
         assert!(
-            said(r#"subscription_id="" tag_name=a tag_value=b"#, env())[0]
+            differences(r#"subscription_id="" tag_name=a tag_value=b"#, env())[0]
                 .starts_with("fails: `subscription_id not provided")
         );
     }
 
     #[test]
     fn keys_it_does_not_know_are_named_and_those_nobody_knows_are_not() {
-        let said = said(
+        let found = differences(
             &format!(
                 "{SUBSCRIPTION} tag_name=a tag_value=b tag_on=vm tag.x=y client_secret=z canary=1"
             ),
             Env::empty(),
         );
-        assert_eq!(said[0], "ignores `client_secret`, `tag.x`, `tag_on`");
+        assert_eq!(found[0], "ignores `client_secret`, `tag.x`, `tag_on`");
     }
 
     #[test]
     fn its_words_for_an_own_name_and_for_a_chosen_identity() {
         assert_eq!(
-            said(
+            differences(
                 &format!("{SUBSCRIPTION} resource_group=self vm_scale_set=self"),
                 Env::empty()
             ),
             ["fails: takes the word `self` in `resource_group` for a name"]
         );
         let set = format!("{SUBSCRIPTION} resource_group=a vm_scale_set=b client_id=c");
-        assert!(said(&set, Env::empty())[0].contains("needs `AZURE_CLIENT_ID`"));
+        assert!(differences(&set, Env::empty())[0].contains("needs `AZURE_CLIENT_ID`"));
         assert_eq!(
-            said(
+            differences(
                 &format!("{set} tenant_id=d secret_access_key=e"),
                 Env::empty()
             )

@@ -1,6 +1,7 @@
 //! The keys of a join string: the one table that parser, help and README read.
 
-use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
+pub(crate) use cloud_autojoin_provider_kit::keys::{ADDRESS_TYPE, INTERFACES, POWER_STATE, TAG};
+use cloud_autojoin_provider_kit::{KeySpec, Values};
 
 use crate::cloud::Environment;
 use crate::select::{Lookup, TagPlace};
@@ -50,8 +51,6 @@ pub(crate) const TAG_VALUE: KeySpec = KeySpec::new(
     "the value that the tag `tag_name` must have, compared exactly",
 );
 
-pub(crate) const TAG: KeySpec = keys::TAG;
-
 pub(crate) const TAG_ON: KeySpec = KeySpec::new(
     "tag_on",
     "where the tags are looked for: on the network interface, its virtual machine, its scale set; a tag on any of the places given counts",
@@ -66,12 +65,6 @@ pub(crate) const LOOKUP: KeySpec = KeySpec::new(
 )
 .values(Values::OneOf(Lookup::WORDS))
 .default("list");
-
-pub(crate) const ADDRESS_TYPE: KeySpec = keys::ADDRESS_TYPE;
-
-pub(crate) const INTERFACES: KeySpec = keys::INTERFACES;
-
-pub(crate) const POWER_STATE: KeySpec = keys::POWER_STATE;
 
 pub(crate) const TENANT_ID: KeySpec = KeySpec::new(
     "tenant_id",

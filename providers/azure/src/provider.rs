@@ -81,9 +81,7 @@ impl Provider for Azure {
     }
 
     fn scope(&self) -> Vec<(&'static str, String)> {
-        let Session {
-            cloud, tenant_id, ..
-        } = &*self.session;
+        let (cloud, tenant_id) = (&self.session.cloud, &self.session.tenant_id);
         let mut scope = vec![
             ("environment", cloud.environment.word().to_owned()),
             ("authority_host", cloud.authority.to_string()),

@@ -1,17 +1,17 @@
-//! The least custom role for a join string: which actions it may come to need, where, and why.
+//! The least custom role for a join string: which actions it may need, where, and why.
 
 use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleFormat};
 use serde_json::json;
 
 use crate::arm::{
-    Kind, NETWORK_INTERFACES, PUBLIC_ADDRESSES, SCALE_SETS, UNIFORM_ADDRESSES, UNIFORM_INSTANCES,
+    NETWORK_INTERFACES, PUBLIC_ADDRESSES, SCALE_SETS, UNIFORM_ADDRESSES, UNIFORM_INSTANCES,
     UNIFORM_INTERFACES, VIRTUAL_MACHINES,
 };
 use crate::builder::AzureBuilder;
 use crate::keys::SELF;
-use crate::select::{AzureConfig, OrchestrationMode, PowerState, Selection, TagPlace};
+use crate::select::{AzureConfig, OrchestrationMode, PowerState, TagPlace};
 
-/// The placeholder for a subscription or a group that only the machine it runs on knows.
+/// The placeholders for a subscription and a group that only the machine it runs on knows.
 const OWN_SUBSCRIPTION: &str = "SUBSCRIPTION_ID";
 const OWN_GROUP: &str = "RESOURCE_GROUP";
 
@@ -36,45 +36,41 @@ pub(crate) fn write(
     // Azure takes up to 512 characters.
     let name = format!("discover {}", config.selection).replace('`', "");
     let name: String = name.chars().take(256).collect();
-    let (groups, either_mode) = match &config.selection {
-        Selection::Tag {
-            resource_groups, ..
-        } => (resource_groups.as_slice(), false),
-        Selection::ScaleSet {
-            resource_group,
-            orchestration_mode,
-            ..
-        } => (
-            std::slice::from_ref(resource_group),
-            orchestration_mode.is_none(),
-        ),
-    };
-    let (permissions, scopes) = (permissions(config), scopes(config, groups));
+    let (permissions, scopes) = (permissions(config), scopes(config));
     let mut document = RoleDocument::new(match format {
         RoleFormat::Terraform => terraform(&name, &permissions, &scopes),
-        _ => json(&name, &permissions, &scopes),
+        _ => native(&name, &permissions, &scopes),
     });
-    for (word, what) in [
-        (OWN_SUBSCRIPTION, "subscription"),
-        (OWN_GROUP, "resource group"),
+    let own_group = config
+        .selection
+        .resource_groups()
+        .contains(&SELF.to_owned());
+    for (is_own, word, what) in [
+        (
+            config.subscription_id == SELF,
+            OWN_SUBSCRIPTION,
+            "subscription",
+        ),
+        (own_group, OWN_GROUP, "resource group"),
     ] {
-        let mut parts = scopes.iter().flat_map(|scope| scope.split('/'));
-        if parts.any(|part| part == word) {
-            document = document.with_note(format!("put the {what} in place of {word}: the join string leaves it to the machine it runs on"));
+        if is_own {
+            document = document.with_note(format!(
+                "put the {what} in place of {word}: the join string leaves it to the machine it runs on"
+            ));
         }
     }
-    Ok(if either_mode {
-        document.with_note("the role is for either orchestration mode; with `orchestration_mode` in the string it is smaller")
-    } else {
-        document
-    })
+    if config.selection.orchestration_mode() == Some(None) {
+        document = document.with_note("the role is for either orchestration mode; with `orchestration_mode` in the string it is smaller");
+    }
+    Ok(document)
 }
 
 /// Where the role is assignable: the groups, or the subscription.
-fn scopes(config: &AzureConfig, groups: &[String]) -> Vec<String> {
+fn scopes(config: &AzureConfig) -> Vec<String> {
     let own = |name: &str, word: &str| if name == SELF { word } else { name }.to_owned();
     let subscription = own(&config.subscription_id, OWN_SUBSCRIPTION);
     let subscription = format!("/subscriptions/{subscription}");
+    let groups = config.selection.resource_groups();
     if groups.is_empty() {
         return vec![subscription];
     }
@@ -85,7 +81,7 @@ fn scopes(config: &AzureConfig, groups: &[String]) -> Vec<String> {
 }
 
 /// What `az role definition create --role-definition @FILE` takes.
-fn json(name: &str, permissions: &Permissions, scopes: &[String]) -> String {
+fn native(name: &str, permissions: &Permissions, scopes: &[String]) -> String {
     let actions: Vec<&String> = permissions.iter().map(|(action, _)| action).collect();
     let document = json!({
         "Name": name,
@@ -102,128 +98,73 @@ fn json(name: &str, permissions: &Permissions, scopes: &[String]) -> String {
 
 /// A resource of the provider `hashicorp/azurerm`.
 fn terraform(name: &str, permissions: &Permissions, scopes: &[String]) -> String {
-    let scopes: Vec<String> = scopes.iter().map(|scope| quoted(scope)).collect();
     let action = |(action, reason): &(String, &str)| {
         format!("      # {reason}\n      {},\n", quoted(action))
     };
     let actions: String = permissions.iter().map(action).collect();
+    let scopes: Vec<String> = scopes.iter().map(|scope| quoted(scope)).collect();
+    let (name, description, scope) = (quoted(name), quoted(DESCRIPTION), &scopes[0]);
+    let scopes = scopes.join(", ");
     format!(
-        "resource \"azurerm_role_definition\" \"discover\" {{\n  name        = {}\n  description = {}\n  scope       = {}\n\n  permissions {{\n    actions = [\n{actions}    ]\n  }}\n\n  \
-         assignable_scopes = [{}]\n}}\n",
-        quoted(name),
-        quoted(DESCRIPTION),
-        scopes[0],
-        scopes.join(", ")
+        r#"resource "azurerm_role_definition" "discover" {{
+  name        = {name}
+  description = {description}
+  scope       = {scope}
+
+  permissions {{
+    actions = [
+{actions}    ]
+  }}
+
+  assignable_scopes = [{scopes}]
+}}
+"#
     )
 }
 
-/// A string of HCL, in which `${` and `%{` begin a template.
+/// A string of HCL: as in JSON, but for `${` and `%{`, which begin a template.
 fn quoted(text: &str) -> String {
-    let escaped = text
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
+    json!(text)
+        .to_string()
         .replace("${", "$${")
-        .replace("%{", "%%{");
-    format!(
-        "\"{}\"",
-        escaped
-            .replace('\n', "\\n")
-            .replace('\r', "\\r")
-            .replace('\t', "\\t")
-    )
+        .replace("%{", "%%{")
 }
 
-/// The actions, each once, the most needed first.
+/// The actions, each once with its first reason, the most needed first.
 fn permissions(config: &AzureConfig) -> Permissions {
-    let is_public = config.address_type.is_public();
+    let tags = config.selection.tag_filter();
+    let (on_set, on_vm) = (TagPlace::ScaleSet, TagPlace::Instance);
+    let (on_set, on_vm) = (tags.may_be_on(on_set), tags.may_be_on(on_vm));
+    let mode = config.selection.orchestration_mode();
+    let (is_set, by_tag) = (mode.is_some(), mode.is_none());
+    let mode = mode.flatten();
+    let uniform = (is_set || on_set) && mode != Some(OrchestrationMode::Flexible);
+    let flexible = (is_set || on_set) && mode != Some(OrchestrationMode::Uniform);
+    let public = config.address_type.is_public();
+    let running = config.power_state == PowerState::Running;
+    let rows = [
+        (by_tag && on_set, SCALE_SETS, "scale sets and their tags"),
+        (flexible, VIRTUAL_MACHINES, "machines of a Flexible set"),
+        (flexible, NETWORK_INTERFACES, "their network interfaces"),
+        (flexible && public, PUBLIC_ADDRESSES, "public addresses"),
+        (uniform, UNIFORM_INTERFACES, "interfaces of a Uniform set"),
+        (uniform, UNIFORM_INSTANCES, "to exclude deleted instances"),
+        (uniform && public, UNIFORM_ADDRESSES, "public addresses"),
+        (is_set && on_set, SCALE_SETS, "the tags of the scale set"),
+        (is_set, SCALE_SETS, "to tell an empty set from no set"),
+        (by_tag && on_vm, VIRTUAL_MACHINES, "machines with tags"),
+        (by_tag, NETWORK_INTERFACES, "interfaces and addresses"),
+        (by_tag && running, VIRTUAL_MACHINES, "power states"),
+        (by_tag && public, PUBLIC_ADDRESSES, "public addresses"),
+    ];
     let mut permissions = Permissions::new();
-    let wanted = &mut permissions;
-    match &config.selection {
-        Selection::ScaleSet {
-            orchestration_mode,
-            tags,
-            ..
-        } => {
-            if *orchestration_mode != Some(OrchestrationMode::Uniform) {
-                flexible(wanted, is_public);
-            }
-            if *orchestration_mode != Some(OrchestrationMode::Flexible) {
-                uniform(wanted, is_public);
-            }
-            let tags = tags.as_ref();
-            let reason = if tags.is_some_and(|tags| tags.may_be_on(TagPlace::ScaleSet)) {
-                "the tags of the scale set"
-            } else {
-                "to tell a scale set without instances from one that is not there"
-            };
-            add(wanted, SCALE_SETS, reason);
-        }
-        Selection::Tag { tags, .. } => {
-            if tags.may_be_on(TagPlace::ScaleSet) {
-                add(wanted, SCALE_SETS, "the scale sets and their tags");
-                flexible(wanted, is_public);
-                uniform(wanted, is_public);
-            }
-            if tags.may_be_on(TagPlace::Instance) {
-                add(
-                    wanted,
-                    VIRTUAL_MACHINES,
-                    "the virtual machines and their tags",
-                );
-            }
-            add(
-                wanted,
-                NETWORK_INTERFACES,
-                "the network interfaces and their addresses",
-            );
-            if config.power_state == PowerState::Running {
-                add(
-                    wanted,
-                    VIRTUAL_MACHINES,
-                    "whether a virtual machine is running",
-                );
-            }
-            if is_public {
-                add(wanted, PUBLIC_ADDRESSES, "the public addresses");
-            }
+    for (_, kind, reason) in rows.into_iter().filter(|(is_needed, ..)| *is_needed) {
+        let action = format!("{}/read", kind.name);
+        if permissions.iter().all(|(known, _)| *known != action) {
+            permissions.push((action, reason));
         }
     }
     permissions
-}
-
-fn flexible(wanted: &mut Permissions, is_public: bool) {
-    add(
-        wanted,
-        VIRTUAL_MACHINES,
-        "the virtual machines of a Flexible scale set",
-    );
-    add(wanted, NETWORK_INTERFACES, "their network interfaces");
-    if is_public {
-        add(wanted, PUBLIC_ADDRESSES, "the public addresses");
-    }
-}
-
-fn uniform(wanted: &mut Permissions, is_public: bool) {
-    add(
-        wanted,
-        UNIFORM_INTERFACES,
-        "the network interfaces of a Uniform scale set",
-    );
-    add(
-        wanted,
-        UNIFORM_INSTANCES,
-        "its instances, to leave out those that are gone",
-    );
-    if is_public {
-        add(wanted, UNIFORM_ADDRESSES, "their public addresses");
-    }
-}
-
-fn add(wanted: &mut Permissions, kind: Kind, reason: &'static str) {
-    let action = format!("{}/read", kind.name);
-    if wanted.iter().all(|(known, _)| *known != action) {
-        wanted.push((action, reason));
-    }
 }
 
 #[cfg(test)]
@@ -351,7 +292,7 @@ mod tests {
             text,
             "resource \"azurerm_role_definition\" \"discover\" {\n  name        = \"discover tag a = $${x}\\\"%%{y} on the network interface\"\n  \
              description = \"Reads what `discover` needs to resolve one join string, and nothing else\"\n  scope       = \"/subscriptions/00000000-0000-0000-0000-000000000001\"\n\n  \
-             permissions {\n    actions = [\n      # the network interfaces and their addresses\n      \"Microsoft.Network/networkInterfaces/read\",\n    ]\n  }\n\n  \
+             permissions {\n    actions = [\n      # interfaces and addresses\n      \"Microsoft.Network/networkInterfaces/read\",\n    ]\n  }\n\n  \
              assignable_scopes = [\"/subscriptions/00000000-0000-0000-0000-000000000001\"]\n}\n"
         );
     }
