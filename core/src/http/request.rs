@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
@@ -54,6 +54,12 @@ impl Request {
             body: Some(body.into()),
             ..Self::get(operation, url)
         }
+    }
+
+    /// A `POST` request of a JSON body.
+    pub fn post_json(operation: impl Into<String>, url: Url, body: &serde_json::Value) -> Self {
+        let json = HeaderValue::from_static("application/json");
+        Self::post(operation, url, body.to_string()).header(CONTENT_TYPE, json)
     }
 
     /// The same request with another method.

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::{ErrorBody, Pages};
+use crate::tls::{Tls, TlsClient};
 
 /// The specifics of one cloud's API. The defaults are those of a plain JSON API.
 pub trait Api: ResponseClassifier + 'static {
@@ -65,6 +66,16 @@ impl ApiClient {
     pub fn with_http(mut self, http: HttpClient) -> Self {
         self.http = http;
         self
+    }
+
+    /// The same client with these TLS settings; `clients` keeps it.
+    ///
+    /// # Errors
+    ///
+    /// As [`TlsClient::get`].
+    pub fn with_tls(mut self, clients: &TlsClient, tls: &Tls) -> Result<Self> {
+        self.http = clients.get(&self.http, tls)?;
+        Ok(self)
     }
 
     /// The same client, whose requests `authorizer` authorises.

@@ -43,6 +43,8 @@ pub(crate) const INSECURE_SSL: KeySpec = KeySpec::new(
 .values(Values::Boolean)
 .default("false");
 
+pub(crate) const CA_FILE: KeySpec = keys::CA_FILE;
+
 pub(crate) const TIMEOUT: KeySpec = KeySpec::new(
     "timeout",
     "how long a discovery may take, at most as long as the caller allows",
@@ -89,6 +91,7 @@ pub const KEYS: &[KeySpec] = &[
     FOLDER,
     ADDRESS_TYPE,
     POWER_STATE,
+    CA_FILE,
     INSECURE_SSL,
     TIMEOUT,
 ];

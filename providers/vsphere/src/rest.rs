@@ -1,17 +1,31 @@
 //! The tagging API (`/api/cis` or `/rest/com/vmware/cis`), and what responses of both APIs mean.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use cloud_autojoin_core::http::{
-    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+    JsonResponse, RawResponse, Request, Response, ResponseClass, ResponseClassifier, RetryPolicy,
 };
-use cloud_autojoin_core::{ApiError, Call, Error, Finding, Result};
+use cloud_autojoin_core::{ApiError, Call, DecodeError, Error, Finding, Result, Secret};
+use cloud_autojoin_provider_kit::auth::StaticHeader;
 use cloud_autojoin_provider_kit::{Api, ApiClient, ErrorBody};
 use futures::stream::{StreamExt, TryStreamExt, iter};
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::Method;
+use http::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::keys::PASSWORD;
 use crate::provider::NAME;
+
+/// The path of `/rest`.
+const OLD_ROOT: &[&str] = &["rest", "com", "vmware", "cis"];
+
+/// The header of a session.
+const SESSION: HeaderName = HeaderName::from_static("vmware-api-session-id");
+
+/// Without it, `/rest` gives a session to a cookie alone.
+const USE_HEADER: HeaderName = HeaderName::from_static("vmware-use-header-authn");
 
 /// How many categories or tags are read at once: the API lists their ids alone.
 const PARALLEL: usize = 8;
@@ -44,8 +58,11 @@ impl Api for VSphereApi {
             },
             None => ErrorBody::from_json(
                 &response.body,
-                &["/type"],
-                &["/value/messages/0/default_message"],
+                &["/error_type", "/type"],
+                &[
+                    "/messages/0/default_message",
+                    "/value/messages/0/default_message",
+                ],
                 &[],
             ),
         }
@@ -98,32 +115,6 @@ impl<T> Reply<T> {
     }
 }
 
-/// The paths of the tagging API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Paths {
-    /// Below `/api`, since vCenter 7.0 U2.
-    Api,
-    /// Below `/rest`, since vCenter 6.5.
-    Rest,
-}
-
-impl Paths {
-    /// The path of the sessions.
-    pub(crate) fn session(self) -> &'static [&'static str] {
-        match self {
-            Self::Api => &["api", "session"],
-            Self::Rest => &["rest", "com", "vmware", "cis", "session"],
-        }
-    }
-
-    fn tagging(self) -> &'static [&'static str] {
-        match self {
-            Self::Api => &["api", "cis", "tagging"],
-            Self::Rest => &["rest", "com", "vmware", "cis", "tagging"],
-        }
-    }
-}
-
 /// A category or tag.
 #[derive(Deserialize)]
 struct Named {
@@ -138,66 +129,127 @@ struct Attached {
     kind: String,
 }
 
-/// Reads tags with the credential of `client`.
-pub(crate) struct Tagging<'a> {
-    pub(crate) client: &'a ApiClient,
-    pub(crate) paths: Paths,
-    pub(crate) call: &'a Call,
+/// Why there are no machines.
+pub(crate) enum Stop {
+    Failed(Error),
+    /// There is no such category or tag.
+    Unknown(Finding),
 }
 
-impl Tagging<'_> {
-    /// The ids of the virtual machines that have the tag; or that it isn't there, with those that
-    /// are.
-    pub(crate) async fn attached(
-        &self,
-        category: &str,
-        tag: &str,
-    ) -> Result<Result<Vec<String>, Finding>> {
-        let request = self.get("list tag categories", &["category"]);
-        let ids = self.list(request).await?;
-        let categories = self.each("category", ids).await?;
-        let Some(found) = categories.iter().find(|entry| entry.name == category) else {
-            let what = format!("there is no tag category `{category}`");
-            return Ok(Err(unknown(what, &categories)));
-        };
-        let operation = format!("list the tags of category `{category}`");
-        let id = Some(found.id.as_str()).filter(|_| self.paths == Paths::Rest);
-        let body = json!({ "category_id": found.id });
-        let request = self.post(&operation, ("tag", id), "list-tags-for-category", &body);
-        let ids = self.list(request).await?;
-        let tags = self.each("tag", ids).await?;
-        let Some(found) = tags.iter().find(|entry| entry.name == tag) else {
-            let what = format!("there is no tag `{tag}` in category `{category}`");
-            return Ok(Err(unknown(what, &tags)));
-        };
-        let operation = format!("list what tag `{tag}` is attached to");
-        let of = ("tag-association", Some(found.id.as_str()));
-        let request = self.post(&operation, of, "list-attached-objects", &json!({}));
-        let attached: Vec<Attached> = self.list(request).await?;
-        let mut machines: Vec<String> = attached
-            .into_iter()
-            .filter(|object| object.kind == "VirtualMachine")
-            .map(|object| object.id)
-            .collect();
-        machines.sort();
-        Ok(Ok(machines))
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A session of the tagging API.
+pub(crate) struct Tagging<'a> {
+    /// Below `/api`, since vCenter 7.0 U2, or `/rest`, since 6.5.
+    client: ApiClient,
+    is_old: bool,
+    call: &'a Call,
+}
+
+impl<'a> Tagging<'a> {
+    /// Logs in. `is_old` says whether the server has no `/api`, and is set if it turns out so.
+    pub(crate) async fn login(
+        client: &ApiClient,
+        user: &str,
+        password: &Secret,
+        is_old: &AtomicBool,
+        call: &'a Call,
+    ) -> Result<Self> {
+        let operation = "log in to the tagging API";
+        let problem = "user, password or session id hold characters that a header can't have";
+        let invalid = |_| DecodeError::new(NAME, operation, problem);
+        let basic = StaticHeader::basic(PASSWORD.name, user, password).map_err(invalid)?;
+        let client = client.clone().with_authorizer(basic);
+        loop {
+            let old = is_old.load(Ordering::Relaxed);
+            let client = client.below(if old { OLD_ROOT } else { &["api"] });
+            let request = client
+                .get(operation, &["session"], &[])
+                .with_method(Method::POST)
+                .header(USE_HEADER, HeaderValue::from_static("true"));
+            match client.answer::<Reply<String>>(&request, call).await? {
+                JsonResponse::Failure(response)
+                    if response.class == ResponseClass::NotFound && !old =>
+                {
+                    is_old.store(true, Ordering::Relaxed);
+                }
+                answer => {
+                    let session = client.value(&request, answer)?.into_value().into();
+                    let header = StaticHeader::header(PASSWORD.name, SESSION, &session);
+                    return Ok(Self {
+                        client: client.with_authorizer(header.map_err(invalid)?),
+                        is_old: old,
+                        call,
+                    });
+                }
+            }
+        }
     }
 
-    /// The entries of these ids; those deleted meanwhile are left out.
-    async fn each(&self, kind: &'static str, ids: Vec<String>) -> Result<Vec<Named>> {
-        let get = async |id: String| {
+    /// Ends the session. That it fails changes nothing.
+    pub(crate) async fn logout(&self, call: &Call) {
+        let operation = "log out of the tagging API";
+        let request = self.client.get(operation, &["session"], &[]);
+        let request = request
+            .with_method(Method::DELETE)
+            .retry(RetryPolicy::none());
+        _ = self.client.send(request, call).await;
+    }
+
+    /// The ids of the virtual machines that have the tag.
+    pub(crate) async fn attached(&self, category: &str, tag: &str) -> Result<Vec<String>, Stop> {
+        let ids = self.list(self.get("list tag categories", &["category"]));
+        let what = format!("tag category `{category}`");
+        let id = self.find("category", ids.await?, category, &what).await?;
+        let body = json!({ "category_id": id });
+        let id = self.segment(&id);
+        // `/api` has the category in the body alone.
+        let path = &["tag", &*id][..1 + usize::from(self.is_old)];
+        let operation = format!("list the tags of category `{category}`");
+        let ids = self.list(self.post(&operation, path, "list-tags-for-category", &body));
+        let what = format!("tag `{tag}` in category `{category}`");
+        let id = self.find("tag", ids.await?, tag, &what).await?;
+        let path = ["tag-association", &self.segment(&id)];
+        let operation = format!("list what tag `{tag}` is attached to");
+        let request = self.post(&operation, &path, "list-attached-objects", &json!({}));
+        let mut attached: Vec<Attached> = self.list(request).await?;
+        attached.retain(|object| object.kind == "VirtualMachine");
+        let mut machines: Vec<String> = attached.into_iter().map(|object| object.id).collect();
+        machines.sort();
+        Ok(machines)
+    }
+
+    /// The id of the entry with this name; those deleted meanwhile are left out.
+    async fn find(
+        &self,
+        kind: &'static str,
+        ids: Vec<String>,
+        name: &str,
+        what: &str,
+    ) -> Result<String, Stop> {
+        let read = async |id: String| {
             let request = self.get(&format!("read a {kind}"), &[kind, &self.segment(&id)]);
             match self.client.json::<Reply<Named>>(request, self.call).await {
                 Err(Error::Api(error)) if error.status() == 404 => Ok(None),
                 entry => entry.map(|entry| Some(entry.into_value())),
             }
         };
-        iter(ids)
-            .map(get)
-            .buffered(PARALLEL)
-            .try_filter_map(async |entry: Option<Named>| Ok(entry))
-            .try_collect()
-            .await
+        let entries = iter(ids).map(read).buffered(PARALLEL);
+        let entries: Vec<Option<Named>> = entries.try_collect().await?;
+        let entries: Vec<Named> = entries.into_iter().flatten().collect();
+        if let Some(entry) = entries.iter().find(|entry| entry.name == name) {
+            return Ok(entry.id.clone());
+        }
+        let names = entries.iter().map(|entry| format!("`{}`", entry.name));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let names = if names.is_empty() { "none" } else { &names };
+        let hint = format!("check `category_name` and `tag_name`; this user sees {names}");
+        let unknown = Finding::new(format!("there is no {what}"));
+        Err(Stop::Unknown(unknown.with_hint(hint)))
     }
 
     /// A list, which is null when it is empty.
@@ -208,45 +260,19 @@ impl Tagging<'_> {
 
     /// An id as a segment of a path.
     fn segment(&self, id: &str) -> String {
-        match self.paths {
-            Paths::Api => id.to_owned(),
-            Paths::Rest => format!("id:{id}"),
-        }
+        format!("{}{id}", if self.is_old { "id:" } else { "" })
     }
 
     fn get(&self, operation: &str, path: &[&str]) -> Request {
-        self.client
-            .get(operation, &[self.paths.tagging(), path].concat(), &[])
+        // It is in the root of `/rest`.
+        let root = &["cis", "tagging"][usize::from(self.is_old)..];
+        self.client.get(operation, &[root, path].concat(), &[])
     }
 
-    fn post(
-        &self,
-        operation: &str,
-        (kind, id): (&str, Option<&str>),
-        action: &str,
-        body: &serde_json::Value,
-    ) -> Request {
-        let segment = id.map(|id| self.segment(id));
-        let path: Vec<&str> = [kind].into_iter().chain(segment.as_deref()).collect();
-        let mut url = self.get(operation, &path).url().clone();
-        let mark = if self.paths == Paths::Rest { "~" } else { "" };
+    fn post(&self, operation: &str, path: &[&str], action: &str, body: &Value) -> Request {
+        let mut url = self.get(operation, path).url().clone();
+        let mark = if self.is_old { "~" } else { "" };
         url.set_query(Some(&format!("{mark}action={action}")));
-        Request::post(operation, url, body.to_string())
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        Request::post_json(operation, url, body)
     }
-}
-
-fn unknown(what: String, known: &[Named]) -> Finding {
-    let names: Vec<String> = known
-        .iter()
-        .map(|entry| format!("`{}`", entry.name))
-        .collect();
-    let known = if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
-    };
-    Finding::new(what).with_hint(format!(
-        "check `category_name` and `tag_name`; this user sees {known}"
-    ))
 }

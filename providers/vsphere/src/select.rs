@@ -1,10 +1,10 @@
 //! From a virtual machine and what it is in to an instance.
 
-use std::collections::HashSet;
+use std::iter::successors;
 use std::net::IpAddr;
 
 use cloud_autojoin_core::Exclusion;
-use cloud_autojoin_provider_kit::{AddressScope, Instance, InstanceAddress};
+use cloud_autojoin_provider_kit::{AddressScope, Instance};
 
 use crate::soap::{Object, Objects};
 
@@ -21,8 +21,7 @@ impl Conditions {
     pub(crate) fn instance(&self, id: &str, machine: &Object, objects: &Objects) -> Instance {
         let (datacenter, folder) = location(machine, objects);
         let state = machine.text("runtime.powerState").unwrap_or_default();
-        let name = machine.text("name").unwrap_or(id);
-        let mut instance = Instance::new("virtual machine", id, name)
+        let mut instance = Instance::new("virtual machine", id, machine.text("name").unwrap_or(id))
             .with_attribute("datacenter", datacenter)
             .with_attribute("folder", folder.as_str())
             .with_state(state, "poweredOn");
@@ -36,23 +35,17 @@ impl Conditions {
         }
         let mut reason = "VMware Tools reports no network interface: are they running?".to_owned();
         for interface in machine.interfaces() {
-            for ip in interface.addresses().filter_map(|text| text.parse().ok()) {
-                if is_local(ip) {
-                    reason = format!("{ip} is reachable from its own link only");
-                    continue;
+            instance = instance.on_interface(interface.network.clone(), true);
+            for address in &interface.ip_config.addresses {
+                let text = &address.ip;
+                match text.parse().map(|ip| (is_local(ip), AddressScope::of(ip))) {
+                    Ok((true, _)) => reason = format!("{text} is reachable from its own link only"),
+                    Ok(_) if self.has_any_range => {
+                        instance.add_address(text, AddressScope::Private)
+                    }
+                    Ok((_, scope)) => instance.add_address(text, scope),
+                    Err(_) => {}
                 }
-                let scope = AddressScope::of(ip);
-                instance.addresses.push(InstanceAddress {
-                    ip,
-                    scope: if self.has_any_range {
-                        AddressScope::Private
-                    } else {
-                        scope
-                    },
-                    interface: interface.network.clone(),
-                    is_primary: true,
-                    port: None,
-                });
             }
         }
         if instance.addresses.is_empty() {
@@ -66,14 +59,12 @@ impl Conditions {
 /// The datacenter of a machine, and its folder below that one's folder of virtual machines.
 fn location(machine: &Object, objects: &Objects) -> (String, String) {
     let mut folders = Vec::new();
-    let mut seen = HashSet::new();
-    let mut next = machine
-        .text("parent")
-        .or_else(|| machine.text("parentVApp"));
-    while let Some(object) = next
-        .filter(|id| seen.insert(*id))
-        .and_then(|id| objects.get(id))
-    {
+    let parent = machine.text("parent");
+    let parent = parent.or_else(|| machine.text("parentVApp"));
+    let first = parent.and_then(|id| objects.get(id));
+    let above = |object: &&Object| objects.get(object.text("parent")?);
+    // Not more than there are, should they be in a circle.
+    for object in successors(first, above).take(objects.len()) {
         let name = object.text("name").unwrap_or_default();
         match object.obj.kind.as_str() {
             "Datacenter" => {
@@ -85,7 +76,6 @@ fn location(machine: &Object, objects: &Objects) -> (String, String) {
             "Folder" => folders.push(name.to_owned()),
             _ => {}
         }
-        next = object.text("parent");
     }
     Default::default()
 }

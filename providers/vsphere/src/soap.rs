@@ -15,15 +15,7 @@ use crate::provider::NAME;
 const CHUNK: usize = 500;
 
 /// What is read of a virtual machine.
-const PROPERTIES: [&str; 5] = [
-    "name",
-    "parent",
-    "parentVApp",
-    "runtime.powerState",
-    "guest.net",
-];
-
-const OPERATION: &str = "read virtual machines";
+const PROPERTIES: &str = "<pathSet>name</pathSet><pathSet>parent</pathSet><pathSet>parentVApp</pathSet><pathSet>runtime.powerState</pathSet><pathSet>guest.net</pathSet>";
 
 /// A session. Its managers have the ids that they have on every vCenter Server, so it doesn't ask
 /// for them.
@@ -41,17 +33,12 @@ impl<'a> Session<'a> {
     ) -> Result<Self> {
         let operation = "log in to vCenter";
         let (user, password) = (escape(user), escape(password.expose()));
-        let body = format!(
-            r#"<Login xmlns="urn:vim25"><_this type="SessionManager">SessionManager</_this><userName>{user}</userName><password>{password}</password></Login>"#
-        );
-        let response = client.send(request(client, operation, &body), call).await?;
-        let cookies = response
-            .headers
-            .get_all(SET_COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok()?.split(';').next());
+        let login = format!("<userName>{user}</userName><password>{password}</password>");
+        let request = request(client, operation, "Login", SESSION_MANAGER, &login);
+        let response = client.send(request, call).await?;
+        let cookies = response.headers.get_all(SET_COOKIE).iter();
+        let mut cookies = cookies.filter_map(|value| value.to_str().ok()?.split(';').next());
         let cookie = cookies
-            .into_iter()
             .find(|cookie| cookie.starts_with("vmware_soap_session="))
             .and_then(|cookie| HeaderValue::from_str(cookie).ok());
         let mut cookie = cookie
@@ -62,10 +49,8 @@ impl<'a> Session<'a> {
 
     /// Ends the session, which vCenter would keep for half an hour. That it fails changes nothing.
     pub(crate) async fn logout(&self, call: &Call) {
-        let body = r#"<Logout xmlns="urn:vim25"><_this type="SessionManager">SessionManager</_this></Logout>"#;
-        let request = self
-            .request("log out of vCenter", body)
-            .retry(RetryPolicy::none());
+        let request = self.request("log out of vCenter", "Logout", SESSION_MANAGER, "");
+        let request = request.retry(RetryPolicy::none());
         _ = self.client.send(request, call).await;
     }
 
@@ -74,45 +59,43 @@ impl<'a> Session<'a> {
     pub(crate) async fn read(&self, ids: &[String], call: &Call) -> Result<Objects> {
         let mut objects = Objects::default();
         for ids in ids.chunks(CHUNK) {
-            let mut pages = self
-                .client
-                .pages(self.request(OPERATION, &retrieve(ids)), call);
+            let first = self.collect("RetrievePropertiesEx", &retrieve(ids));
+            let mut pages = self.client.pages(first, call);
             while let Some(page) = pages.next_xml::<Envelope>().await? {
                 let page = page.body.response.returnval.unwrap_or_default();
                 if let Some(token) = page.token {
-                    let body = format!(
-                        r#"<ContinueRetrievePropertiesEx xmlns="urn:vim25">{COLLECTOR}<token>{}</token></ContinueRetrievePropertiesEx>"#,
-                        escape(&token)
-                    );
-                    pages.follow_request(self.request(OPERATION, &body))?;
+                    let token = format!("<token>{}</token>", escape(&token));
+                    let next = self.collect("ContinueRetrievePropertiesEx", &token);
+                    pages.follow_request(next)?;
                 }
-                objects.0.extend(
-                    page.objects
-                        .into_iter()
-                        .map(|object| (object.obj.id.clone(), object)),
-                );
+                let found = page.objects.into_iter();
+                objects.extend(found.map(|object| (object.obj.id.clone(), object)));
             }
         }
         Ok(objects)
     }
 
-    fn request(&self, operation: &str, body: &str) -> Request {
-        request(self.client, operation, body).header(COOKIE, self.cookie.clone())
+    fn collect(&self, method: &str, arguments: &str) -> Request {
+        let collector = ("PropertyCollector", "propertyCollector");
+        self.request("read virtual machines", method, collector, arguments)
+    }
+
+    fn request(&self, operation: &str, method: &str, of: Manager, arguments: &str) -> Request {
+        request(self.client, operation, method, of, arguments).header(COOKIE, self.cookie.clone())
     }
 }
 
-const COLLECTOR: &str = r#"<_this type="PropertyCollector">propertyCollector</_this>"#;
+/// The type and the id of what has a method.
+type Manager = (&'static str, &'static str);
 
-/// The request for the machines and, from each upwards, all that they are in.
+const SESSION_MANAGER: Manager = ("SessionManager", "SessionManager");
+
+/// The arguments that ask for the machines and, from each upwards, all that they are in.
 fn retrieve(ids: &[String]) -> String {
     let up = r#"<selectSet xsi:type="TraversalSpec"><name>up</name><type>ManagedEntity</type><path>parent</path><skip>false</skip><selectSet><name>up</name></selectSet></selectSet>"#;
     let app = r#"<selectSet xsi:type="TraversalSpec"><type>VirtualMachine</type><path>parentVApp</path><skip>false</skip><selectSet><name>up</name></selectSet></selectSet>"#;
-    let paths: String = PROPERTIES
-        .iter()
-        .map(|path| format!("<pathSet>{path}</pathSet>"))
-        .collect();
     let mut body = format!(
-        r#"<RetrievePropertiesEx xmlns="urn:vim25">{COLLECTOR}<specSet><propSet><type>VirtualMachine</type>{paths}</propSet><propSet><type>ManagedEntity</type><pathSet>name</pathSet><pathSet>parent</pathSet></propSet>"#
+        r#"<specSet><propSet><type>VirtualMachine</type>{PROPERTIES}</propSet><propSet><type>ManagedEntity</type><pathSet>name</pathSet><pathSet>parent</pathSet></propSet>"#
     );
     for id in ids {
         _ = write!(
@@ -121,23 +104,25 @@ fn retrieve(ids: &[String]) -> String {
             escape(id)
         );
     }
-    body + "<reportMissingObjectsInResults>true</reportMissingObjectsInResults></specSet><options/></RetrievePropertiesEx>"
+    body + "<reportMissingObjectsInResults>true</reportMissingObjectsInResults></specSet><options/>"
 }
 
-fn request(client: &ApiClient, operation: &str, body: &str) -> Request {
+fn request(
+    client: &ApiClient,
+    operation: &str,
+    method: &str,
+    (kind, id): Manager,
+    arguments: &str,
+) -> Request {
     let envelope = format!(
-        r#"<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"#
+        r#"<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><{method} xmlns="urn:vim25"><_this type="{kind}">{id}</_this>{arguments}</{method}></soapenv:Body></soapenv:Envelope>"#
     );
+    // The version of the API: tags came with 6.0.
+    let action = HeaderName::from_static("soapaction");
+    let xml = HeaderValue::from_static("text/xml; charset=utf-8");
     Request::post(operation, client.url(&["sdk"], &[]), envelope)
-        .header(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/xml; charset=utf-8"),
-        )
-        // The version of the API: tags came with 6.0.
-        .header(
-            HeaderName::from_static("soapaction"),
-            HeaderValue::from_static("urn:vim25/6.0"),
-        )
+        .header(CONTENT_TYPE, xml)
+        .header(action, HeaderValue::from_static("urn:vim25/6.0"))
 }
 
 /// Text as the content of an element.
@@ -148,14 +133,7 @@ fn escape(text: &str) -> String {
 }
 
 /// Objects by their ids.
-#[derive(Default)]
-pub(crate) struct Objects(HashMap<String, Object>);
-
-impl Objects {
-    pub(crate) fn get(&self, id: &str) -> Option<&Object> {
-        self.0.get(id)
-    }
-}
+pub(crate) type Objects = HashMap<String, Object>;
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -190,16 +168,15 @@ pub(crate) struct Object {
     pub(crate) obj: Reference,
     #[serde(rename = "propSet", default)]
     properties: Vec<Property>,
+    /// Properties that this user may not read.
     #[serde(rename = "missingSet", default)]
-    missing: Vec<Missing>,
+    pub(crate) missing: Vec<Missing>,
 }
 
 impl Object {
     fn value(&self, name: &str) -> Option<&Value> {
-        self.properties
-            .iter()
-            .find(|property| property.name == name)
-            .map(|property| &property.val)
+        let mut properties = self.properties.iter();
+        Some(&properties.find(|property| property.name == name)?.val)
     }
 
     /// The text of a property; of a reference, its id.
@@ -209,13 +186,8 @@ impl Object {
 
     /// The network interfaces that VMware Tools reports.
     pub(crate) fn interfaces(&self) -> &[Interface] {
-        self.value("guest.net")
-            .map_or(&[], |value| &value.interfaces)
-    }
-
-    /// A property that this user may not read.
-    pub(crate) fn unreadable(&self) -> Option<&str> {
-        self.missing.first().map(|missing| missing.path.as_str())
+        let net = self.value("guest.net");
+        net.map_or(&[], |value| &value.interfaces)
     }
 }
 
@@ -235,8 +207,8 @@ struct Property {
 }
 
 #[derive(Deserialize)]
-struct Missing {
-    path: String,
+pub(crate) struct Missing {
+    pub(crate) path: String,
 }
 
 #[derive(Deserialize)]
@@ -251,26 +223,18 @@ struct Value {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Interface {
     pub(crate) network: Option<String>,
-    ip_config: Option<IpConfig>,
+    #[serde(default)]
+    pub(crate) ip_config: IpConfig,
 }
 
-impl Interface {
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
-        self.ip_config
-            .iter()
-            .flat_map(|config| &config.addresses)
-            .map(|address| address.ip.as_str())
-    }
-}
-
-#[derive(Deserialize)]
-struct IpConfig {
+#[derive(Deserialize, Default)]
+pub(crate) struct IpConfig {
     #[serde(rename = "ipAddress", default)]
-    addresses: Vec<IpAddress>,
+    pub(crate) addresses: Vec<IpAddress>,
 }
 
 #[derive(Deserialize)]
-struct IpAddress {
+pub(crate) struct IpAddress {
     #[serde(rename = "ipAddress")]
-    ip: String,
+    pub(crate) ip: String,
 }

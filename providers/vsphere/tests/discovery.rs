@@ -312,6 +312,22 @@ async fn a_server_without_api_is_asked_for_it_once() {
 }
 
 #[tokio::test]
+async fn what_the_api_says_of_a_refused_login_is_shown() {
+    let server = MockServer::start().await;
+    let message = json!({"args": [], "default_message": "Authentication required.", "id": "x"});
+    let body = json!({"error_type": "UNAUTHENTICATED", "messages": [message]});
+    Mock::given(path("/api/session"))
+        .respond_with(ResponseTemplate::new(401).set_body_json(body))
+        .mount(&server)
+        .await;
+    let text = discover(&server, "").await.unwrap_err().chain();
+    assert!(
+        text.contains("UNAUTHENTICATED") && text.contains("Authentication required."),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_host_is_no_path_and_an_insecure_one_is_warned_of() {
     for host in [
         "vc.example/ui",
@@ -324,9 +340,15 @@ async fn a_host_is_no_path_and_an_insecure_one_is_warned_of() {
         let error = SPEC
             .build(&ConfigString::parse(&join).unwrap(), &context())
             .unwrap_err();
-        assert!(error.to_string().contains("`host` isn't a host"), "{error}");
+        assert!(error.to_string().contains("`host`"), "{error}");
     }
     let server = vcenter(json!(null), json!(null)).await;
+    let error = discover(&server, "ca_file=/nowhere/ca.pem").await;
+    let text = error.unwrap_err().chain();
+    assert!(
+        text.contains("cannot read `/nowhere/ca.pem` (`ca_file`)"),
+        "{text}"
+    );
     let found = discover(&server, "insecure_ssl=true").await.unwrap();
     assert!(
         found

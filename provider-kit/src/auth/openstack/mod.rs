@@ -19,7 +19,7 @@ use cloud_autojoin_core::http::{Authorizer as _, HttpClient, Request, RetryPolic
 use cloud_autojoin_core::{
     Call, ConfigError, ConfigProblem, Context, DecodeError, Error, Result, Secret,
 };
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::HeaderName;
 use serde::Deserialize;
 use url::Url;
 
@@ -213,8 +213,7 @@ impl TokenSource {
         }
         let url = tokens_url(&settings).map_err(unusable)?;
         let body = settings.auth_body().map_err(unusable)?;
-        let request = Request::post(OPERATION, url.clone(), body.to_string())
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let request = Request::post_json(OPERATION, url.clone(), &body);
         let client = ApiClient::new(&self.context, &KeystoneApi, url).with_http(http.clone());
         let (response, headers) = client.json_with_headers(request, call).await?;
         let TokenResponse { token } = response;
