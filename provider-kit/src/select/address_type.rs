@@ -27,7 +27,7 @@ impl AddressScope {
 }
 
 /// Defines an enum of join-string values, with `WORDS`, `from_word` and `word`. A value may have
-/// aliases: `Public = "public" | "AzureCloud"`.
+/// aliases: `Public = "public" | "world"`.
 #[macro_export]
 macro_rules! words {
     (
