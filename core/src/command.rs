@@ -38,6 +38,8 @@ pub const PRIVATE_VARIABLES: &[&str] = &[
 pub struct CommandOutput {
     /// Its exit status; `None` when a signal ended it.
     pub status: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
     /// Its standard output. It may contain a token and must not be logged.
     pub stdout: Vec<u8>,
     /// Its standard error, as text.
@@ -49,6 +51,7 @@ impl CommandOutput {
     pub fn new(status: i32, stdout: impl Into<Vec<u8>>, stderr: impl Into<String>) -> Self {
         Self {
             status: Some(status),
+            signal: None,
             stdout: stdout.into(),
             stderr: stderr.into(),
         }
@@ -59,6 +62,7 @@ impl fmt::Debug for CommandOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CommandOutput")
             .field("status", &self.status)
+            .field("signal", &self.signal)
             .finish_non_exhaustive()
     }
 }
@@ -190,8 +194,14 @@ impl ProcessRunner {
         let Ok((status, _)) = ended else {
             return Err(io::ErrorKind::TimedOut.into());
         };
+        let status = status?;
+        #[cfg(unix)]
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        #[cfg(not(unix))]
+        let signal = None;
         Ok(CommandOutput {
-            status: status?.code(),
+            status: status.code(),
+            signal,
             stdout,
             stderr: String::from_utf8_lossy(&stderr).into_owned(),
         })
@@ -291,6 +301,16 @@ mod tests {
             ),
             (Some(3), b"out\n".as_slice(), "err\n")
         );
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_program_that_a_signal_ends_gives_the_signal() {
+        let output = ProcessRunner
+            .run("sh", &["-c", "kill -9 $$"], Duration::from_secs(30))
+            .await
+            .unwrap();
+        assert_eq!((output.status, output.signal), (None, Some(9)));
     }
 
     /// `cargo test` sets `CARGO_PKG_NAME`.

@@ -239,7 +239,7 @@ impl Discovery {
         self.findings.push(finding);
     }
 
-    /// Says what it means that nothing was examined, and what to check, if that is so.
+    /// Explains that nothing was examined, and what to check, if that is so.
     pub fn explain_nothing(&mut self, meaning: &str, hint: &str) {
         if self.examined == 0 {
             self.add_finding(Finding::new(meaning).with_hint(hint));
@@ -340,7 +340,12 @@ impl Discovery {
             let reasons: Vec<String> = self
                 .excluded
                 .iter()
-                .map(|(code, count)| format!("{count} {}", code.replace('_', " ")))
+                .map(|(code, count)| match self.other_reasons() {
+                    reasons if *code == "other" && !reasons.is_empty() => {
+                        format!("{count} other ({})", reasons.join("; "))
+                    }
+                    _ => format!("{count} {}", code.replace('_', " ")),
+                })
                 .collect();
             parts.push(format!(
                 "examined {}: {}",
@@ -352,6 +357,20 @@ impl Discovery {
             ));
         }
         parts.join("; ")
+    }
+
+    /// The reasons of the first nodes that no code describes, without repetition.
+    fn other_reasons(&self) -> Vec<&str> {
+        let mut reasons = Vec::new();
+        for node in &self.nodes {
+            if let Some(Exclusion::Other(reason)) = node.excluded.first()
+                && !reasons.contains(&reason.as_ref())
+                && reasons.len() < EXAMPLES
+            {
+                reasons.push(reason);
+            }
+        }
+        reasons
     }
 }
 
@@ -394,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn merged_answers_count_and_keep_what_both_have() {
+    fn merged_results_count_and_keep_what_both_have() {
         let mut both = Discovery::new("a", "both", Detail::Addresses);
         for (name, identity) in [("a", "x"), ("b", "y")] {
             let mut one = Discovery::new("a", name, Detail::Addresses);
@@ -455,7 +474,22 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_kept_when_everything_was_asked_for() {
+    fn reasons_that_have_no_code_are_in_the_summary() {
+        let mut discovery = Discovery::new("k8s", "pods", Detail::Addresses);
+        for reason in ["no container is ready", "it is on the host network"] {
+            let reason = [Exclusion::Other(reason.into())];
+            discovery.record(interface("a", &[], &reason));
+            discovery.record(interface("b", &[], &reason));
+        }
+        discovery.record(interface("c", &[], &[Exclusion::NoAddress]));
+        assert_eq!(
+            discovery.summary(),
+            "examined 5 network interfaces: 1 no address, 4 other (no container is ready; it is on the host network)"
+        );
+    }
+
+    #[test]
+    fn everything_is_kept_if_requested() {
         let mut discovery = Discovery::new("azure", "tag", Detail::Everything);
         for index in 0..10 {
             discovery.record(interface(&index.to_string(), &[], &[Exclusion::NoAddress]));
@@ -464,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn no_address_is_an_error_that_says_what_was_looked_at_and_what_to_do() {
+    fn no_address_is_an_error_with_what_was_examined_and_a_hint() {
         let mut discovery = Discovery::new("azure", "tag `consul` = `server`", Detail::Addresses);
         discovery.record(interface("a", &[], &[Exclusion::NoAddress]));
         discovery.record(interface(

@@ -30,7 +30,7 @@ pub enum TransportFailure {
     PaginationLimit,
     /// The request could not be built.
     InvalidRequest,
-    /// The target has no answer at the moment; the detail says why.
+    /// The target gave no result this time; the detail has the reason.
     Unavailable,
 }
 
@@ -225,7 +225,9 @@ impl fmt::Display for TransportError {
                 f,
                 "cannot {operation}: no request to {target} could be made"
             ),
-            TransportFailure::Unavailable => write!(f, "cannot {operation}: {target} has none now"),
+            TransportFailure::Unavailable => {
+                write!(f, "cannot {operation}: {target} gave no result")
+            }
         }?;
         if let Some(detail) = &self.detail {
             write!(f, " ({detail})")?;

@@ -145,7 +145,7 @@ impl fmt::Display for TransportCause {
             TransportFailure::CrossOriginLink => "a cross-origin link",
             TransportFailure::PaginationLimit => "too many pages",
             TransportFailure::InvalidRequest => "no request could be made",
-            TransportFailure::Unavailable => "none now",
+            TransportFailure::Unavailable => "no result",
         })?;
         if let Some(detail) = &self.detail {
             write!(f, " ({detail})")?;

@@ -116,7 +116,7 @@ impl Exec {
                 status: Some(status),
                 ..
             }) => RequestOutcome::Status(u16::try_from(*status).unwrap_or(u16::MAX)),
-            Ok(_) => RequestOutcome::Failed("ended by a signal".to_owned()),
+            Ok(output) => RequestOutcome::Failed(by_signal(output)),
             Err(error) => RequestOutcome::Failed(error.to_string()),
         };
         let mut record = RequestRecord::new(self.operation(), &self.program, outcome);
@@ -135,12 +135,11 @@ impl Exec {
     /// The error for a program that ended without success.
     fn failed(&self, output: &CommandOutput) -> Error {
         let Some(status) = output.status else {
-            let error =
-                TransportError::new(self.operation(), "the program", TransportFailure::Truncated)
-                    .of_provider(NAME);
-            return error
-                .with_detail("it was ended by a signal")
-                .with_hint("look in the system's log for who ended it, and run the command by hand")
+            let failure = TransportFailure::Unavailable;
+            return TransportError::new(self.operation(), "the program", failure)
+                .of_provider(NAME)
+                .with_detail(by_signal(output))
+                .with_hint("look in the system's log for what ended it (9: out of memory, or `kill`), and run the command by hand")
                 .into();
         };
         let stderr = output.stderr.trim();
@@ -200,5 +199,12 @@ impl fmt::Debug for Exec {
             .field("program", &self.program)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
+    }
+}
+
+fn by_signal(output: &CommandOutput) -> String {
+    match output.signal {
+        Some(signal) => format!("ended by signal {signal}"),
+        None => "ended by a signal".to_owned(),
     }
 }

@@ -57,6 +57,11 @@ impl CommandRunner for Programs {
                 format!("no\nroute {}", "x".repeat(5000)),
             )),
             "mute" => Ok(CommandOutput::new(500, "", "")),
+            "killed" => {
+                let mut output = CommandOutput::new(0, "10.0.0.9", "");
+                (output.status, output.signal) = (None, Some(9));
+                Ok(output)
+            }
             "slow" => Err(io::ErrorKind::TimedOut.into()),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
@@ -277,4 +282,16 @@ async fn a_real_program_is_run_without_a_shell() {
 #[test]
 fn the_readme_has_the_key_table() {
     readme::assert_current(&SPEC, include_str!("../README.md"));
+}
+
+#[tokio::test]
+async fn a_program_that_a_signal_ends_is_an_error_with_the_signal() {
+    let error = run("provider=exec command=killed").await.0.unwrap_err();
+    assert_eq!(
+        (error.to_string().as_str(), error.is_transient()),
+        (
+            "cannot run `killed`: the program gave no result (ended by signal 9)",
+            true
+        )
+    );
 }
