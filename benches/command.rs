@@ -66,7 +66,7 @@ struct Figures {
 /// another one towards the other's peak, so this one has to stay small.
 struct Cloud {
     process: Child,
-    answers: BufReader<ChildStdout>,
+    responses: BufReader<ChildStdout>,
     settings: String,
     ca_file: String,
 }
@@ -79,10 +79,10 @@ impl Cloud {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let answers = BufReader::new(process.stdout.take().unwrap());
+        let responses = BufReader::new(process.stdout.take().unwrap());
         let mut cloud = Self {
             process,
-            answers,
+            responses,
             settings: String::new(),
             ca_file: String::new(),
         };
@@ -90,7 +90,7 @@ impl Cloud {
         cloud
     }
 
-    /// The requests since the last question.
+    /// The requests since the last poll.
     fn requests(&mut self) -> usize {
         writeln!(self.process.stdin.as_mut().unwrap()).unwrap();
         self.line().parse().unwrap()
@@ -98,7 +98,7 @@ impl Cloud {
 
     fn line(&mut self) -> String {
         let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
+        self.responses.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
 }
@@ -110,8 +110,8 @@ impl Drop for Cloud {
     }
 }
 
-/// The other process: serves until its input ends, and says how many requests came for each line of
-/// it.
+/// The other process: serves until its input ends, and prints how many requests came for each line
+/// of it.
 fn serve(world: &str) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -142,7 +142,7 @@ fn run(cloud: &Cloud, case: &Case) -> Figures {
         .envs([
             ("ARM_TENANT_ID", "11111111-1111-4111-8111-111111111111"),
             ("ARM_CLIENT_ID", "33333333-3333-4333-8333-333333333333"),
-            ("ARM_CLIENT_SECRET", "pretend-secret-of-discover"),
+            ("ARM_CLIENT_SECRET", "example-secret-of-discover"),
         ])
         .env("SSL_CERT_FILE", &cloud.ca_file)
         .stdout(Stdio::piped())

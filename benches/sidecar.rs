@@ -70,7 +70,7 @@ async fn cycles(simulator: &Simulator, place: &Workspace) {
     let target = place.path("cycles.json");
     let sidecar = Sidecar::start(&config(place, simulator, "1ms", &target));
     until("the first file", || target.exists(), || sidecar.log()).await;
-    let asked = async || {
+    let polls = async || {
         let (_, metrics) = sidecar.get("/metrics").await;
         metrics
             .lines()
@@ -79,7 +79,7 @@ async fn cycles(simulator: &Simulator, place: &Workspace) {
     };
     let (mut before, mut latencies) = (None, Vec::new());
     loop {
-        let count: u64 = asked().await;
+        let count: u64 = polls().await;
         if count >= CYCLES / 10 && before.is_none() {
             before = Some(size(sidecar.pid()));
         }
@@ -104,7 +104,7 @@ async fn cycles(simulator: &Simulator, place: &Workspace) {
         before.0, after.0, before.1, after.1, before.2, after.2
     );
     println!(
-        "change in the cloud -> file renamed, the question at 1 ms intervals included: median {:.1} ms, 99 % {:.1} ms, worst {:.1} ms of {} (promised after the answer: 50 ms)",
+        "change in the cloud -> file renamed, polling every 1 ms included: median {:.1} ms, 99 % {:.1} ms, worst {:.1} ms of {} (promised after the result: 50 ms)",
         latencies[latencies.len() / 2].as_secs_f64() * 1e3,
         latencies[latencies.len() * 99 / 100].as_secs_f64() * 1e3,
         latencies.last().unwrap().as_secs_f64() * 1e3,
@@ -130,7 +130,7 @@ async fn idle(simulator: &Simulator, place: &Workspace) {
 }
 
 fn main() {
-    // `cargo test --benches` asks whether it runs at all.
+    // `cargo test --benches` only checks that it runs.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }

@@ -1,9 +1,9 @@
 //! How does one add a provider from outside this workspace?
 //!
 //! This one reads a hosts file: `provider=hosts path=/etc/hosts suffix=.cluster` gives the address
-//! of every name with that suffix. It is a whole provider: its keys stand in a table that help,
-//! checks and completions read; it reports all problems of a string at once; it says of every line
-//! why it is in or out.
+//! of every name with that suffix. It is a whole provider: its keys are in a table that help,
+//! checks and completions read; it reports all problems of a string at once; it reports of every
+//! line why it is in or out.
 //!
 //! Run it: `cargo run --example custom_provider`
 

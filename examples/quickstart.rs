@@ -1,8 +1,8 @@
 //! What does it do, and does it work here? Nothing but Rust is needed.
 //!
-//! Starts a pretend Azure inside this process: a resource group with a Flexible scale set of three
-//! Consul servers, which go-discover finds nothing in. Then resolves its join string through the
-//! same code that asks the real Azure, and shows what was asked and what was found.
+//! Starts a simulated Azure inside this process: a resource group with a Flexible scale set of
+//! three Consul servers, which go-discover finds nothing in. Then resolves its join string through
+//! the same code as for the real Azure, and shows the requests and the addresses.
 //!
 //! Run it: `cargo run --example quickstart`
 
@@ -18,8 +18,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let join_string = "provider=azure subscription_id=22222222-2222-4222-8222-222222222222 resource_group=cluster vm_scale_set=consul-servers";
     println!("join string   {join_string}\n");
 
-    // The pretend Azure has endpoints and a certificate of its own; on the real one these lines are
-    // not there, and `Context::from_process()` serves.
+    // The simulated Azure has endpoints and a certificate of its own; on the real one these lines
+    // are not there, and `Context::from_process()` serves.
     let mut http = HttpSettings::default();
     http.certificate_authorities = vec![azure.ca_pem().into()];
     let context = Context::builder()
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .env([
             ("ARM_TENANT_ID", "11111111-1111-4111-8111-111111111111"),
             ("ARM_CLIENT_ID", "33333333-3333-4333-8333-333333333333"),
-            ("ARM_CLIENT_SECRET", "pretend-secret-of-discover"),
+            ("ARM_CLIENT_SECRET", "example-secret-of-discover"),
         ])
         .build()?;
     let registry = Registry::compiled_in();
@@ -37,11 +37,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let call = Call::new(context.clock(), DEFAULT_TIMEOUT).with_detail(Detail::Everything);
     let discovery = provider.discover(&call).await?;
 
-    println!("asked");
+    println!("requests");
     for request in call.requests() {
         let outcome = match request.outcome {
             RequestOutcome::Status(status) => status.to_string(),
-            RequestOutcome::Cancelled => "dropped: another answer had it all".to_owned(),
+            RequestOutcome::Cancelled => "cancelled: another response was complete".to_owned(),
             other => format!("{other:?}"),
         };
         println!(

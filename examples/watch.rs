@@ -1,8 +1,8 @@
-//! How does a program follow a cluster, instead of asking once?
+//! How does a program follow a cluster, instead of querying once?
 //!
-//! Watches a Flexible scale set in a pretend Azure and prints who joins and who leaves, while an
-//! instance is replaced and then the whole set is emptied, which takes nothing away from a good
-//! answer.
+//! Watches a Flexible scale set in a simulated Azure and prints which addresses join and leave,
+//! while an instance is replaced and then the whole set is emptied, which takes nothing away from a
+//! good answer.
 //!
 //! Run it: `cargo run --example watch`
 
@@ -21,7 +21,7 @@ const SET: &str = "consul-servers";
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let azure = Simulator::start(World::shipped("nomad-consul")?).await?;
 
-    // As in `quickstart.rs`: the pretend Azure has endpoints and a certificate of its own. On the
+    // As in `quickstart.rs`: the simulated Azure has endpoints and a certificate of its own. On the
     // real one `Context::from_process()` serves.
     let mut http = HttpSettings::default();
     http.certificate_authorities = vec![azure.ca_pem().into()];
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .env([
             ("ARM_TENANT_ID", "11111111-1111-4111-8111-111111111111"),
             ("ARM_CLIENT_ID", "33333333-3333-4333-8333-333333333333"),
-            ("ARM_CLIENT_SECRET", "pretend-secret-of-discover"),
+            ("ARM_CLIENT_SECRET", "example-secret-of-discover"),
         ])
         .build()?;
     let join_string = format!(
@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let registry = Registry::compiled_in();
     let provider = registry.build(&registry.parse(&join_string)?, &context)?;
 
-    // A pretend cloud may be asked as often as one likes; the defaults are for real ones. A file
+    // A simulated cloud may be polled at any rate; the defaults are for real ones. A file
     // for `last_good` would make the addresses survive a restart while the cloud is down.
     let often = Duration::from_millis(50);
     let mut watch = Watch::builder(provider, &context)
@@ -78,13 +78,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     }
                 })?;
             }
-            // Would hold back an answer that lacks too many addresses at once, see `Guards`.
+            // Would hold back a result that lacks too many addresses at once, see `Guards`.
             Event::Held(held) => println!("held back: {}", held.reason),
             Event::Failed(failure) => {
-                println!(
-                    "{}\n  asked again in {:.0?}",
-                    failure.error, failure.retry_in
-                );
+                println!("{}\n  next poll in {:.0?}", failure.error, failure.retry_in);
                 break;
             }
             _ => {}

@@ -11,15 +11,15 @@ func silent(text string) *ending { return &ending{stdout: text + "\n", quiet: tr
 
 func usage() *ending { return &ending{stdoutHas: []string{"addrs"}} }
 
-func wrongUsage(says ...string) *ending { return &ending{exit: 2, stderrHas: says} }
+func wrongUsage(contains ...string) *ending { return &ending{exit: 2, stderrHas: contains} }
 
-func failure(says ...string) *ending { return &ending{exit: 1, stderrHas: says} }
+func failure(contains ...string) *ending { return &ending{exit: 1, stderrHas: contains} }
 
 // nothingSaid is the peer with -q.
-func nothingSaid() *ending { return &ending{exit: 1, quiet: true} }
+func noOutput() *ending { return &ending{exit: 1, quiet: true} }
 
-func oneLine(exit int, says ...string) *ending {
-	return &ending{exit: exit, quiet: true, errorLines: 1, stderrHas: says}
+func oneLine(exit int, contains ...string) *ending {
+	return &ending{exit: exit, quiet: true, errorLines: 1, stderrHas: contains}
 }
 
 const tags = "provider=azure tag_name=consul tag_value=server"
@@ -72,7 +72,7 @@ var commandCases = []commandCase{
 	{name: "a time limit", arguments: words("addrs --timeout 5s " + tags), world: tagged, peer: failure("--timeout: missing '='"), ours: line(three), because: "flags after the word"},
 	{name: "JSON", arguments: words("addrs --output lines " + tags), world: tagged, peer: failure("--output: missing '='"), ours: line(strings.ReplaceAll(three, " ", "\n")), because: "flags after the word"},
 
-	// Strings that say nothing, or too little.
+	// Strings that select nothing, or too little.
 	{name: "no string", arguments: words("addrs"), same: failure("no provider")},
 	{name: "an empty string", arguments: []string{"addrs", ""}, same: failure("no provider")},
 	{name: "blanks", arguments: []string{"addrs", " ", "  "}, same: failure("no provider")},
@@ -114,14 +114,14 @@ var commandCases = []commandCase{
 		name: "a secret with a sign, whose quotes the shell took", arguments: []string{"addrs", "provider=azure", "tag_name=consul", "tag_value=server", "secret_access_key=pretend=="}, world: tagged,
 		peer: failure("equals in key's value"), ours: failure("AADSTS7000215"), because: "arguments stay whole",
 	},
-	{name: "a file", arguments: words("-q addrs @testdata/tags.join"), world: tagged, peer: nothingSaid(), ours: silent(three), because: "files"},
+	{name: "a file", arguments: words("-q addrs @testdata/tags.join"), world: tagged, peer: noOutput(), ours: silent(three), because: "files"},
 	{name: "a key that is not known", arguments: words("addrs " + tags + " tag_key=consul"), world: tagged, peer: line(three), ours: &ending{stdout: three + "\n", quiet: true, errorLines: 1, stderrHas: []string{"tag_key", "tag_name"}}, because: "unknown keys"},
 	{name: "a key that is not known, with q", arguments: words("-q addrs " + tags + " tag_key=consul"), world: tagged, same: silent(three)},
-	{name: "what is said of a success without q", arguments: words("addrs " + tags), world: tagged, peer: &ending{stdout: three + "\n", stderrHas: []string{"registered providers", "[debug]"}}, ours: silent(three), because: "log"},
+	{name: "the output of a success without q", arguments: words("addrs " + tags), world: tagged, peer: &ending{stdout: three + "\n", stderrHas: []string{"registered providers", "[debug]"}}, ours: silent(three), because: "log"},
 	{name: "nothing found", arguments: words("addrs provider=azure tag_name=consul tag_value=client"), world: tagged, peer: line(""), ours: &ending{exit: 3, stderrHas: []string{"client"}}, because: "nothing found"},
 	{name: "nothing found, with q", arguments: words("-q addrs provider=azure tag_name=consul tag_value=client"), world: tagged, peer: silent(""), ours: oneLine(3, "client"), because: "nothing found"},
-	{name: "a failure with q", arguments: words("-q addrs provider=azure tag_name=consul tag_value=server secret_access_key=wrong"), world: tagged, peer: nothingSaid(), ours: oneLine(1, "AADSTS7000215"), because: "q keeps the error"},
-	{name: "a wrong string with q", arguments: words("-q addrs provider=azure tag_name"), peer: nothingSaid(), ours: oneLine(1, "tag_name: missing '='"), because: "q keeps the error"},
+	{name: "a failure with q", arguments: words("-q addrs provider=azure tag_name=consul tag_value=server secret_access_key=wrong"), world: tagged, peer: noOutput(), ours: oneLine(1, "AADSTS7000215"), because: "q keeps the error"},
+	{name: "a wrong string with q", arguments: words("-q addrs provider=azure tag_name"), peer: noOutput(), ours: oneLine(1, "tag_name: missing '='"), because: "q keeps the error"},
 	{name: "a failure", arguments: words("addrs provider=azure tag_name=consul tag_value=server secret_access_key=wrong"), world: tagged, same: failure("AADSTS7000215")},
 	{name: "an empty value where the environment has one", arguments: []string{"addrs", tags + ` subscription_id=""`}, world: tagged, peer: failure("subscription"), ours: failure("subscription_id"), because: "words of errors"},
 	{name: "a standard output that takes nothing", arguments: words("addrs " + tags), world: tagged, full: true, peer: &ending{}, ours: failure("cannot print"), because: "standard output"},

@@ -13,14 +13,14 @@ import (
 type commandCase struct {
 	name      string
 	arguments []string
-	// world is the simulator's TOML; none when nothing may be asked.
+	// world is the simulator's TOML; none when no request may be made.
 	world string
 	// identity leaves the application's ARM_* variables out of the environment.
 	identity bool
 	// full gives it a standard output that takes nothing.
 	full bool
 
-	// same is for both; the others stand where they differ, and then `because` names the difference.
+	// same is for both; the others are set where they differ, and then `because` names the difference.
 	same       *ending
 	peer, ours *ending
 	because    string
@@ -29,10 +29,10 @@ type commandCase struct {
 // ending is how a command ends.
 type ending struct {
 	exit int
-	// stdout is all of standard output, unless `stdoutHas` says what is in it.
+	// stdout is all of standard output, unless `stdoutHas` has what is in it.
 	stdout    string
 	stdoutHas []string
-	// stderrHas is what is in standard error, in any case of letters. What else stands there is each program's own affair, unless `quiet`.
+	// stderrHas is what is in standard error, in any case of letters. What else is there isn't compared, unless `quiet`.
 	stderrHas []string
 	// quiet is a standard error with nothing in it, or with this many lines.
 	quiet      bool
@@ -87,15 +87,15 @@ func (c commandCase) run(t *testing.T) {
 	if c.because != "" {
 		because(t, c.because)
 	}
-	asked := cloud.Cloud{World: file(t, world(c.world)), Credentials: !c.identity}
+	seen := cloud.Cloud{World: file(t, world(c.world)), Credentials: !c.identity}
 	run := func(p program.Program) program.Result {
 		words := append([]string{p.Path()}, c.arguments...)
 		if c.full {
 			words = append([]string{"/bin/sh", "-c", `exec "$@" >/dev/full`, "sh"}, words...)
 		}
-		result, record := asked.RunWords(t, words...)
+		result, record := seen.RunWords(t, words...)
 		if c.world == "" && len(record.Requests) > 0 {
-			t.Errorf("%s asked the cloud: %v", p.Name, record.Requests)
+			t.Errorf("%s sent requests to the cloud: %v", p.Name, record.Requests)
 		}
 		return result
 	}

@@ -13,15 +13,15 @@ import (
 	"cloud-autojoin/peers/program"
 )
 
-// execCase is an `exec=` line as it stands in a Nomad or consul-dataplane configuration: go-netaddrs cuts it at blanks, without quotes.
+// execCase is an `exec=` line as in a Nomad or consul-dataplane configuration: go-netaddrs cuts it at blanks, without quotes.
 type execCase struct {
 	name string
-	// line is what follows `exec=discover `; FILE stands for a file that holds `file`.
+	// line is what follows `exec=discover `; FILE is replaced by a file that holds `file`.
 	line, file string
 	world      string
 	identity   bool
 	addresses  []string
-	// error is what go-netaddrs says behind its own words.
+	// error is what follows go-netaddrs' own words.
 	error string
 }
 
@@ -43,7 +43,7 @@ var execCases = []execCase{
 	{name: "a flag that is not there", line: "-q addrs --frobnicate", world: tagged, error: "exit code 2: discover: "},
 }
 
-// The real go-netaddrs takes what is printed, and its error quotes the one line that says what is wrong.
+// The real go-netaddrs takes what is printed, and its error quotes the one line with the reason.
 func TestExec(t *testing.T) {
 	t.Parallel()
 	for _, one := range execCases {
@@ -63,8 +63,8 @@ func (c execCase) run(t *testing.T) {
 		}
 		arguments = strings.ReplaceAll(arguments, "FILE", path)
 	}
-	asked := cloud.Cloud{World: file(t, world(c.world)), Credentials: !c.identity}
-	got, _ := asked.Run(t, program.Netaddrs, "-q", "ip", "exec="+program.Ours.Path()+" "+arguments)
+	seen := cloud.Cloud{World: file(t, world(c.world)), Credentials: !c.identity}
+	got, _ := seen.Run(t, program.Netaddrs, "-q", "ip", "exec="+program.Ours.Path()+" "+arguments)
 	if c.error == "" {
 		addresses := strings.Fields(got.Stdout)
 		if got.Exit != 0 || !slices.Equal(addresses, c.addresses) {
@@ -78,8 +78,8 @@ func (c execCase) run(t *testing.T) {
 		return
 	}
 	// With `-q` go-netaddrs' own command keeps its error to itself; without it, it prints what the agents log.
-	got, _ = asked.Run(t, program.Netaddrs, "ip", "exec="+program.Ours.Path()+" "+arguments)
-	direct, _ := asked.Run(t, program.Ours, strings.Fields(arguments)...)
+	got, _ = seen.Run(t, program.Netaddrs, "ip", "exec="+program.Ours.Path()+" "+arguments)
+	direct, _ := seen.Run(t, program.Ours, strings.Fields(arguments)...)
 	quoted, line := anyRequest.ReplaceAllString(got.Stderr, "request id"), anyRequest.ReplaceAllString(strings.TrimSpace(direct.Stderr), "request id")
 	if strings.Count(direct.Stderr, "\n") != 1 || direct.Stdout != "" {
 		t.Errorf("want one line of error and no output, got %v", direct)

@@ -23,7 +23,7 @@ func addressesOf(from, to int, form string) []string {
 	return all
 }
 
-// allProviderCases are strings as they stand in documentation and public configurations, with other values.
+// allProviderCases are strings as in documentation and public configurations, with other values.
 var allProviderCases = []providerCases{
 	digitalocean(), linode(), scaleway(), softlayer(), aliyun(), tencentcloud(), packet(), triton(),
 	srv, mdns, aws, azure, gce, k8s, openstack, vsphere,
@@ -66,8 +66,8 @@ func digitalocean() providerCases {
 		gives(`api_token="t0ken" tag_name="consul"`, "10.110.0.1", "10.110.0.2", "10.110.0.3"),
 		gives(`region="" tag_name=consul api_token=t0ken`, "10.110.0.1", "10.110.0.2", "10.110.0.3"),
 		gives("tag_name=env:prod api_token=t0ken", "10.110.0.4"),
-		nobody("tag_name=nomad api_token=t0ken"),
-		nobody("tag_name=consul region=sfo1 api_token=t0ken"),
+		matchesNothing("tag_name=nomad api_token=t0ken"),
+		matchesNothing("tag_name=consul region=sfo1 api_token=t0ken"),
 		refused("tag_name=consul api_token=wrong", "Unable to authenticate", "Unable to authenticate"),
 		refused("tag_name=consul", "Unable to authenticate", "`api_token` is missing"),
 		differs("tag_name=consul", ofEnvironment, fails("Unable to authenticate"), found("10.110.0.1", "10.110.0.2", "10.110.0.3")).with("DIGITALOCEAN_TOKEN=t0ken"),
@@ -136,7 +136,7 @@ func linode() providerCases {
 		gives("api_token=t0ken", addressesOf(1, 4, "192.168.129.%d")...),
 		gives("tag_name=consul", private...).with("LINODE_TOKEN=t0ken"),
 		gives(`tag_name=consul api_token=""`, private...).with("LINODE_TOKEN=t0ken"),
-		nobody("tag_name=nomad api_token=t0ken"),
+		matchesNothing("tag_name=nomad api_token=t0ken"),
 		refused("tag_name=consul api_token=wrong", "Invalid Token", "Invalid Token"),
 		refused("tag_name=consul", "Invalid Token", "`api_token` is missing"),
 		differs("tag_name=consul address_type=private api_token=t0ken", "words of keys", found(private...),
@@ -182,7 +182,7 @@ func scaleway() providerCases {
 		gives("token=t0ken tag_name=consul", "10.1.0.1", "10.1.0.2"),
 		gives(`token=t0ken tag_name=consul region=""`, "10.1.0.1", "10.1.0.2"),
 		gives(`token=t0ken tag_name="env=prod"`, "10.1.0.4"),
-		nobody("organization=my-org token=t0ken tag_name=nomad"),
+		matchesNothing("organization=my-org token=t0ken tag_name=nomad"),
 		refused("organization=my-org tag_name=consul token=wrong", "authentication is denied", "authentication is denied"),
 		refused("organization=my-org tag_name=consul", "authentication is denied", "`token` is missing"),
 		refused("organization=my-org tag_name=consul token=t0ken region=paris", "paris isn't a valid region", "`region` isn't a zone"),
@@ -224,7 +224,7 @@ func softlayer() providerCases {
 		gives("datacenter=dal06 tag_value=consul", found3...).with("SOFTLAYER_USERNAME=user", "SOFTLAYER_API_KEY=k3y"),
 		gives(`datacenter=dal06 tag_value=consul username="" api_key=""`, found3...).with("SL_USERNAME=user", "SL_API_KEY=k3y"),
 		gives("datacenter=dal06 tag_value=consul username=user", found3...).with("SL_USERNAME=other", "SL_API_KEY=k3y"),
-		nobody("datacenter=dal06 tag_value=nomad username=user api_key=k3y"),
+		matchesNothing("datacenter=dal06 tag_value=nomad username=user api_key=k3y"),
 		refused("datacenter=dal06 tag_value=consul username=user api_key=wrong", "Invalid API token", "Invalid API token"),
 		refused("datacenter=dal06 tag_value=consul", "Invalid API token", "`username` and `api_key`"),
 		differs("tag_value=consul username=user api_key=k3y", "empty values as filters", found(), found(addressesOf(1, 4, "10.45.0.%d")...)),
@@ -252,7 +252,7 @@ func aliyun() providerCases {
 	classic["InstanceNetworkType"], classic["InnerIpAddress"], classic["VpcAttributes"] = "classic", object{"IpAddress": []string{"10.9.0.1", "10.9.0.2"}}, object{"PrivateIpAddress": object{"IpAddress": []string{}}}
 	tag := []string{"Tag.1.Key", "consul", "Tag.1.Value", "server.test"}
 	var exchanges []exchange
-	// go-discover asks the first one whatever the region.
+	// go-discover queries the first one whatever the region.
 	for _, host := range []string{"ecs-cn-hangzhou.aliyuncs.com", "ecs.cn-beijing.aliyuncs.com", "ecs.cn-hangzhou.aliyuncs.com", "ecs.cn-shanghai.aliyuncs.com"} {
 		add := func(reply object, pairs ...string) {
 			exchanges = append(exchanges, exchange{host: host, path: "/", query: query(pairs...), reply: reply})
@@ -279,7 +279,7 @@ func aliyun() providerCases {
 		gives(`region=cn-beijing tag_key=consul tag_value=server.test access_key_id=AKID access_key_secret="s3cret=="`, three...),
 		gives(`region=cn-beijing tag_key="role name" tag_value="a=b & c"`+key, three...),
 		gives("region=cn-hangzhou tag_key=consul tag_value=server.test"+key, "10.9.0.1", "10.9.0.2"),
-		nobody("region=cn-beijing tag_key=consul tag_value=client"+key),
+		matchesNothing("region=cn-beijing tag_key=consul tag_value=client"+key),
 		refused("tag_key=consul tag_value=server.test"+key, "invalid region", "`region` is missing"),
 		refused(`region="" tag_key=consul tag_value=server.test`+key, "invalid region", "`region` is empty"),
 		refused("region=cn-beijing tag_key=consul tag_value=server.test access_key_id=other access_key_secret=s3cret", "InvalidAccessKeyId.NotFound", "InvalidAccessKeyId.NotFound"),
@@ -326,7 +326,7 @@ func tencentcloud() providerCases {
 		gives("region=ap-guangzhou tag_key=consul tag_value=server address_type=public_v4"+key, addressesOf(1, 3, "203.0.113.%d")...),
 		gives(`region=ap-guangzhou tag_key="a b" tag_value=c<d`+key, three...),
 		gives(`region=ap-guangzhou tag_key=consul tag_value=server access_key_id=AKID access_key_secret="s3cret=="`, three...),
-		nobody("region=ap-guangzhou tag_key=consul tag_value=client"+key),
+		matchesNothing("region=ap-guangzhou tag_key=consul tag_value=client"+key),
 		refused("tag_key=consul tag_value=server"+key, "region missing", "`region` is missing"),
 		refused(`region="" tag_key=consul tag_value=server`+key, "region missing", "`region` is empty"),
 		refused("region=ap-guangzhou tag_key=consul tag_value=server address_type=nat"+key, "invalid address_type nat", "`address_type`"),

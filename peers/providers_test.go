@@ -18,7 +18,7 @@ import (
 // providerCases are the join strings of one provider.
 type providerCases struct {
 	provider string
-	// exchanges are what its cloud answers; none if the cases need no answer.
+	// exchanges are its cloud's responses; none if the cases need none.
 	exchanges []exchange
 	cases     []joinCase
 }
@@ -57,7 +57,7 @@ func differs(join, because string, peer, ours *outcome) joinCase {
 }
 
 // nobody is a string that matches nothing.
-func nobody(join string) joinCase { return differs(join, "nothing found", found(), nothing()) }
+func matchesNothing(join string) joinCase { return differs(join, "nothing found", found(), nothing()) }
 
 func (c joinCase) with(environment ...string) joinCase {
 	c.environment = environment
@@ -73,7 +73,7 @@ func malformed() []joinCase {
 	}
 }
 
-// exchange is one answer of a cloud, as the scripts of the simulator have it.
+// exchange is one response of a cloud, as the scripts of the simulator have it.
 type exchange struct {
 	method, host, path string
 	query, headers     map[string]string

@@ -25,7 +25,7 @@ var (
 type judgement struct {
 	Values map[string]string `json:"values"`
 	Error  *string           `json:"error"`
-	// NotUTF8 says that the peer's map or error text holds bytes that are not UTF-8.
+	// NotUTF8 is whether the peer's map or error text holds bytes that are not UTF-8.
 	NotUTF8 bool `json:"not_utf8"`
 }
 
@@ -83,7 +83,7 @@ func TestStringsGiveTheSameMapOrTheSameErrorText(t *testing.T) {
 		}
 	}
 	t.Logf("%d strings from seed %d: %d accepted, refused by kind %v, different on purpose %v", len(inputs), *seed, accepted, refused, onPurpose)
-	// A generator that went astray would make this test say nothing.
+	// A generator that went astray would make this test meaningless.
 	if accepted < len(inputs)/10 {
 		t.Errorf("only %d of %d strings are accepted", accepted, len(inputs))
 	}
@@ -178,7 +178,7 @@ func judgements(t *testing.T, command *exec.Cmd, want int) []judgement {
 	t.Helper()
 	command.Env = []string{}
 	command.Stderr = os.Stderr
-	// A string that is wrong makes the exit code 1; what counts is one answer for each.
+	// A string that is wrong makes the exit code 1; what counts is one result for each.
 	out, err := command.Output()
 	if _, ended := err.(*exec.ExitError); err != nil && !ended {
 		t.Fatal(err)

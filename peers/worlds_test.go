@@ -12,19 +12,19 @@ const (
 	tenant       = "11111111-1111-4111-8111-111111111111"
 	subscription = "22222222-2222-4222-8222-222222222222"
 	client       = "33333333-3333-4333-8333-333333333333"
-	secret       = "pretend-secret-of-discover"
+	secret       = "example-secret-of-discover"
 	// The identities that a machine can have.
 	systemIdentity = "66666666-6666-4666-8666-666666666666"
 	userIdentity   = "44444444-4444-4444-8444-444444444444"
 	otherIdentity  = "55555555-5555-4555-8555-555555555555"
 )
 
-// world is a subscription with one application in it that may read everything, and with what `body` says beside, in the simulator's TOML.
+// world is a subscription with one application in it that may read everything, and with `body` in addition, in the simulator's TOML.
 func world(body string) string {
 	return application(`actions = ["*/read"]`) + body
 }
 
-// application is a subscription whose one application has the rights that `rights` says, in TOML.
+// application is a subscription whose one application has the permissions `rights`, in TOML.
 func application(rights string) string {
 	return fmt.Sprintf(`
 tenant_id = %q
@@ -67,7 +67,7 @@ identities = ["%s"]
 `, systemIdentity, strings.Join(identities, `", "`))
 }
 
-// scaleSet is the group `cluster` with the scale set `servers`; `more` says how many instances, and of which mode.
+// scaleSet is the group `cluster` with the scale set `servers`; `more` has the number of instances and the mode.
 func scaleSet(more string) string {
 	return `
 [[resource_group]]

@@ -450,7 +450,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn several_join_strings_are_told_from_the_words_of_one() {
+    fn several_join_strings_are_distinguished_from_the_words_of_one() {
         let groups = |words: &[&str]| {
             let argument = |word: &&str| JoinArgument {
                 text: (*word).to_owned(),

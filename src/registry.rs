@@ -274,12 +274,12 @@ mod tests {
     ];
 
     fn refuse(_: &mut Options<'_>, _: &Context) -> Result<Box<dyn Provider>> {
-        Err(ConfigError::new(Some("pretend"), ConfigProblem::new("refused")).into())
+        Err(ConfigError::new(Some("example"), ConfigProblem::new("refused")).into())
     }
 
     fn registry() -> Registry {
         Registry::empty()
-            .with(ProviderSpec::new("pretend", "Pretend", KEYS, refuse))
+            .with(ProviderSpec::new("example", "Example", KEYS, refuse))
             .with(ProviderSpec::new("another", "Another", &[], refuse))
     }
 
@@ -289,18 +289,18 @@ mod tests {
     }
 
     #[test]
-    fn providers_stand_in_the_order_of_their_names_each_once() {
-        let registry = registry().with(ProviderSpec::new("pretend", "Again", &[], refuse));
+    fn providers_are_in_the_order_of_their_names_each_once() {
+        let registry = registry().with(ProviderSpec::new("example", "Again", &[], refuse));
         let names: Vec<_> = registry
             .providers()
             .iter()
             .map(|spec| (spec.name, spec.title))
             .collect();
-        assert_eq!(names, [("another", "Another"), ("pretend", "Again")]);
+        assert_eq!(names, [("another", "Another"), ("example", "Again")]);
     }
 
     #[test]
-    fn a_string_without_a_known_provider_is_told_which_there_are() {
+    fn a_string_without_a_known_provider_is_refused_with_the_known_ones() {
         let of = |text: &str| {
             message(
                 registry()
@@ -310,38 +310,38 @@ mod tests {
         };
         assert_eq!(
             of("tag_name=a"),
-            "no provider | write `provider=NAME`; known here: `another`, `pretend`"
+            "no provider | write `provider=NAME`; known here: `another`, `example`"
         );
         assert_eq!(of(r#"provider="""#), of("tag_name=a"));
         assert_eq!(
-            of("provider=pretned"),
-            "unknown provider `pretned` | did you mean `pretend`? known here: `another`, `pretend`"
+            of("provider=exmaple"),
+            "unknown provider `exmaple` | did you mean `example`? known here: `another`, `example`"
         );
         assert_eq!(
-            of("provider=Pretend"),
-            "unknown provider `Pretend` | did you mean `pretend`? known here: `another`, `pretend`"
+            of("provider=Example"),
+            "unknown provider `Example` | did you mean `example`? known here: `another`, `example`"
         );
         assert_eq!(
             of("provider=k8s"),
-            "unknown provider `k8s` | known here: `another`, `pretend`"
+            "unknown provider `k8s` | known here: `another`, `example`"
         );
         assert_eq!(
             of("provider=Zx8Q~canary.1"),
-            "unknown provider | known here: `another`, `pretend`"
+            "unknown provider | known here: `another`, `example`"
         );
     }
 
     #[test]
     fn unknown_keys_come_with_the_nearest_spelling_and_without_pieces_of_secrets() {
-        let config = ConfigString::parse("provider=pretend tag_name=a tag.role=b tag_nmae=c client_secert=d tags=e region=f Zx8Q~canary=g tag_key=h").unwrap();
+        let config = ConfigString::parse("provider=example tag_name=a tag.role=b tag_nmae=c client_secert=d tags=e region=f Zx8Q~canary=g tag_key=h").unwrap();
         let unknown = registry().unknown_keys(&config).unwrap();
-        let said: Vec<_> = unknown
+        let messages: Vec<_> = unknown
             .iter()
             .map(|key| (key.to_string(), key.nearest.clone().unwrap_or_default()))
             .collect();
         let secretive = "an unknown key, not shown because it may be a part of a secret,";
         assert_eq!(
-            said,
+            messages,
             [
                 (secretive.to_owned(), String::new()),
                 (
@@ -358,37 +358,37 @@ mod tests {
     }
 
     #[test]
-    fn a_string_that_does_not_parse_is_told_so_in_go_discovers_words_unless_they_repeat_what_nobody_knows()
+    fn a_string_that_does_not_parse_is_refused_in_go_discovers_words_unless_they_repeat_unknown_text()
      {
         let of = |text: &str| message(registry().parse(text));
         assert_eq!(
-            of("provider=pretend tag_name"),
+            of("provider=example tag_name"),
             format!(
                 "tag_name: missing '=' | {}",
                 ConfigString::parse("a").unwrap_err().hint()
             )
         );
         assert!(
-            of("provider=pretend client_secret=a=b")
+            of("provider=example client_secret=a=b")
                 .starts_with("client_secret: - equals in key's value"),
             "{}",
             of("client_secret=a=b")
         );
         assert!(
-            of("provider=pretend client_secret=a canary")
+            of("provider=example client_secret=a canary")
                 .starts_with("missing '=' (pair 3 of the join string) | ")
         );
     }
 
     #[test]
-    fn building_asks_the_provider_that_is_named() {
+    fn building_uses_the_provider_that_is_named() {
         let context = Context::builder().env(Env::empty()).build().unwrap();
         let error = registry()
-            .build(&ConfigString::parse("provider=pretend").unwrap(), &context)
+            .build(&ConfigString::parse("provider=example").unwrap(), &context)
             .unwrap_err();
         assert_eq!(
             (error.provider(), error.to_string().as_str()),
-            (Some("pretend"), "refused")
+            (Some("example"), "refused")
         );
     }
 }

@@ -41,7 +41,7 @@ pub struct Source {
     /// The call, whose record of requests is available also on failure.
     pub call: Call,
     /// The result of the call.
-    pub answer: Result<Discovery>,
+    pub result: Result<Discovery>,
 }
 
 impl Source {
@@ -52,7 +52,7 @@ impl Source {
             subject: None,
             scope: Vec::new(),
             call,
-            answer: Err(error),
+            result: Err(error),
         }
     }
 }
@@ -63,8 +63,8 @@ impl Source {
 ///
 /// As [`Provider::discover`].
 pub async fn discover_within(provider: &dyn Provider, call: &Call) -> Result<Discovery> {
-    let asked = tokio::time::timeout(call.remaining() + GRACE, provider.discover(call));
-    asked.await.unwrap_or_else(|_| {
+    let queried = tokio::time::timeout(call.remaining() + GRACE, provider.discover(call));
+    queried.await.unwrap_or_else(|_| {
         let target = format!("provider `{}`", provider.name());
         let error = TransportError::new(
             format!("find {}", provider.subject()),
@@ -85,7 +85,7 @@ pub async fn discover_all(
 ) -> Vec<Source> {
     let is_hopeless = require == Require::All && providers.iter().any(Result::is_err);
     let is_single = providers.len() == 1;
-    let ask = async |provider: Result<Box<dyn Provider>, (String, Error)>| {
+    let query = async |provider: Result<Box<dyn Provider>, (String, Error)>| {
         let call = if is_single {
             call.clone()
         } else {
@@ -95,18 +95,18 @@ pub async fn discover_all(
             Err((label, error)) => Some(Source::failed(label, call, error)),
             Ok(_) if is_hopeless => None,
             Ok(provider) => {
-                let answer = discover_within(provider.as_ref(), &call).await;
+                let result = discover_within(provider.as_ref(), &call).await;
                 Some(Source {
                     label: format!("provider `{}`", provider.name()),
                     subject: Some(provider.subject()),
                     scope: provider.scope(),
                     call,
-                    answer,
+                    result,
                 })
             }
         }
     };
-    join_all(providers.into_iter().map(ask))
+    join_all(providers.into_iter().map(query))
         .await
         .into_iter()
         .flatten()
@@ -170,15 +170,15 @@ impl Provider for AllOf {
 
     /// A provider without addresses fails the whole, like one with an error.
     async fn discover(&self, call: &Call) -> Result<Discovery> {
-        let answers = join_all(
+        let results = join_all(
             self.providers
                 .iter()
                 .map(|provider| provider.discover(call)),
         )
         .await;
         let mut all = Discovery::new(self.name(), self.subject(), call.detail());
-        for answer in answers {
-            let discovery = answer?;
+        for result in results {
+            let discovery = result?;
             if discovery.matched() == 0 {
                 return Err(NothingMatched::new(discovery).into());
             }
@@ -206,17 +206,17 @@ pub struct Union {
 ///
 /// With [`Require::All`] a source failed or has no address; with [`Require::Any`] none has one.
 pub fn union(sources: Vec<Source>, require: Require) -> Result<Union, SourcesError> {
-    let asked = sources.len();
+    let queried = sources.len();
     let (mut discoveries, mut failed) = (Vec::new(), Vec::new());
-    for Source { label, answer, .. } in sources {
-        match answer {
+    for Source { label, result, .. } in sources {
+        match result {
             Ok(discovery) if discovery.matched() > 0 => discoveries.push(discovery),
             Ok(discovery) => failed.push((label, NothingMatched::new(discovery).into())),
             Err(error) => failed.push((label, error)),
         }
     }
     if discoveries.is_empty() || (require == Require::All && !failed.is_empty()) {
-        return Err(SourcesError { failed, asked });
+        return Err(SourcesError { failed, queried });
     }
     let addresses: BTreeSet<Address> = discoveries.iter().flat_map(Discovery::addresses).collect();
     Ok(Union {
@@ -230,7 +230,7 @@ pub fn union(sources: Vec<Source>, require: Require) -> Result<Union, SourcesErr
 #[derive(Debug)]
 pub struct SourcesError {
     failed: Vec<(String, Error)>,
-    asked: usize,
+    queried: usize,
 }
 
 impl SourcesError {
@@ -259,7 +259,7 @@ impl SourcesError {
 
 impl fmt::Display for SourcesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let others = self.asked - self.failed.len();
+        let others = self.queried - self.failed.len();
         for (index, (label, error)) in self.failed.iter().enumerate() {
             write!(
                 f,
@@ -295,16 +295,16 @@ mod tests {
 
     /// Waits for as many others as the barrier has, and gives its addresses, or fails without any.
     #[derive(Debug)]
-    struct Pretend(
+    struct FakeProvider(
         Option<&'static [&'static str]>,
         Arc<Barrier>,
         Arc<AtomicUsize>,
     );
 
     #[async_trait]
-    impl Provider for Pretend {
+    impl Provider for FakeProvider {
         fn name(&self) -> &'static str {
-            "pretend"
+            "example"
         }
 
         fn subject(&self) -> String {
@@ -327,7 +327,7 @@ mod tests {
             let addresses = self.0.ok_or_else(|| {
                 TransportError::new("list", "the cloud", TransportFailure::Connect)
             })?;
-            let mut discovery = Discovery::new("pretend", "members", call.detail());
+            let mut discovery = Discovery::new("example", "members", call.detail());
             for text in addresses {
                 let mut node = Node::new("node", *text, *text);
                 node.addresses.push(Address::ip(text.parse().unwrap()));
@@ -337,21 +337,22 @@ mod tests {
         }
     }
 
-    /// Asks sources that all wait for each other; returns the result and how many were asked.
-    async fn ask(
+    /// Queries sources that all wait for each other; returns the result and how many were queried.
+    async fn query(
         sources: &[Option<&'static [&'static str]>],
         broken: bool,
         require: Require,
     ) -> (Result<Union, SourcesError>, usize) {
-        let (barrier, asked) = (
+        let (barrier, queried) = (
             Arc::new(Barrier::new(sources.len())),
             Arc::new(AtomicUsize::new(0)),
         );
         let provider = |addresses| {
-            Ok(
-                Box::new(Pretend(addresses, Arc::clone(&barrier), Arc::clone(&asked)))
-                    as Box<dyn Provider>,
-            )
+            Ok(Box::new(FakeProvider(
+                addresses,
+                Arc::clone(&barrier),
+                Arc::clone(&queried),
+            )) as Box<dyn Provider>)
         };
         let mut providers: Vec<_> = sources.iter().copied().map(provider).collect();
         if broken {
@@ -360,8 +361,8 @@ mod tests {
         }
         let call =
             Call::new(&Clock::system(), Duration::from_secs(30)).with_detail(Detail::Addresses);
-        let answers = discover_all(providers, require, &call).await;
-        (union(answers, require), asked.load(Ordering::Relaxed))
+        let results = discover_all(providers, require, &call).await;
+        (union(results, require), queried.load(Ordering::Relaxed))
     }
 
     fn printed(union: &Union) -> Vec<String> {
@@ -369,8 +370,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_sources_are_asked_at_once_and_their_union_is_sorted_without_duplicates() {
-        let (found, asked) = ask(
+    async fn all_sources_are_queried_at_once_and_their_union_is_sorted_without_duplicates() {
+        let (found, queried) = query(
             &[
                 Some(&["10.0.0.10", "10.0.0.9"]),
                 Some(&["10.0.0.9", "10.0.0.1"]),
@@ -380,7 +381,7 @@ mod tests {
         )
         .await;
         assert_eq!(
-            (printed(&found.unwrap()), asked),
+            (printed(&found.unwrap()), queried),
             (
                 vec!["10.0.0.1".to_owned(), "10.0.0.9".into(), "10.0.0.10".into()],
                 2
@@ -390,21 +391,21 @@ mod tests {
 
     #[tokio::test]
     async fn one_source_that_fails_or_has_nothing_fails_the_whole() {
-        let error = ask(&[Some(&["10.0.0.1"]), None], false, Require::All)
+        let error = query(&[Some(&["10.0.0.1"]), None], false, Require::All)
             .await
             .0
             .unwrap_err();
         let text = error.to_string();
         assert!(
-            !error.is_nothing_matched() && text.starts_with("provider `pretend`: cannot list"),
+            !error.is_nothing_matched() && text.starts_with("provider `example`: cannot list"),
             "{text}"
         );
         assert!(
             text.contains("the other source has addresses") && !text.contains("10.0.0.1"),
             "{text}"
         );
-        assert!(error.hint().unwrap().starts_with("provider `pretend`: "));
-        let error = ask(&[Some(&["10.0.0.1"]), Some(&[])], false, Require::All)
+        assert!(error.hint().unwrap().starts_with("provider `example`: "));
+        let error = query(&[Some(&["10.0.0.1"]), Some(&[])], false, Require::All)
             .await
             .0
             .unwrap_err();
@@ -414,7 +415,7 @@ mod tests {
             "{error}"
         );
         assert!(
-            !ask(&[None, Some(&[])], false, Require::All)
+            !query(&[None, Some(&[])], false, Require::All)
                 .await
                 .0
                 .unwrap_err()
@@ -423,8 +424,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn any_source_is_enough_where_that_is_asked_for_and_the_others_are_reported() {
-        let found = ask(&[None, Some(&["10.0.0.1"]), Some(&[])], true, Require::Any)
+    async fn any_source_is_enough_if_requested_and_the_others_are_reported() {
+        let found = query(&[None, Some(&["10.0.0.1"]), Some(&[])], true, Require::Any)
             .await
             .0
             .unwrap();
@@ -433,7 +434,7 @@ mod tests {
             (vec!["10.0.0.1".to_owned()], 3)
         );
         assert_eq!(
-            ask(&[None, Some(&[])], false, Require::Any)
+            query(&[None, Some(&[])], false, Require::Any)
                 .await
                 .0
                 .unwrap_err()
@@ -445,9 +446,9 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_sent_where_one_of_all_can_not_be_built() {
-        let (result, asked) = ask(&[Some(&["10.0.0.1"])], true, Require::All).await;
+        let (result, queried) = query(&[Some(&["10.0.0.1"])], true, Require::All).await;
         assert_eq!(
-            (result.unwrap_err().to_string().as_str(), asked),
+            (result.unwrap_err().to_string().as_str(), queried),
             ("provider `aws`: `region` is missing", 0)
         );
     }
@@ -457,8 +458,11 @@ mod tests {
         let combined = |sources: &[Option<&'static [&'static str]>]| {
             let barrier = Arc::new(Barrier::new(sources.len()));
             let provider = |addresses: &Option<_>| {
-                Box::new(Pretend(*addresses, Arc::clone(&barrier), Arc::default()))
-                    as Box<dyn Provider>
+                Box::new(FakeProvider(
+                    *addresses,
+                    Arc::clone(&barrier),
+                    Arc::default(),
+                )) as Box<dyn Provider>
             };
             AllOf::combine(sources.iter().map(provider).collect())
         };
@@ -484,12 +488,12 @@ mod tests {
                 .unwrap_err(),
             Error::Transport(_)
         ));
-        assert_eq!(combined(&[Some(&["10.0.0.9"])]).name(), "pretend");
+        assert_eq!(combined(&[Some(&["10.0.0.9"])]).name(), "example");
     }
 
     #[tokio::test]
     async fn a_provider_that_does_not_end_is_stopped_at_the_deadline() {
-        let never = Pretend(Some(&[]), Arc::new(Barrier::new(2)), Arc::default());
+        let never = FakeProvider(Some(&[]), Arc::new(Barrier::new(2)), Arc::default());
         tokio::time::pause();
         let error = discover_within(&never, &Call::new(&Clock::system(), Duration::from_secs(5)))
             .await
@@ -497,7 +501,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .contains("deadline passed before provider `pretend`"),
+                .contains("deadline passed before provider `example`"),
             "{error}"
         );
     }

@@ -19,7 +19,7 @@ use tokio::io::AsyncWriteExt;
 /// The application of the shipped worlds.
 pub(crate) const CLIENT_ID: &str = "33333333-3333-4333-8333-333333333333";
 /// Its secret.
-pub(crate) const CLIENT_SECRET: &str = "pretend-secret-of-discover";
+pub(crate) const CLIENT_SECRET: &str = "example-secret-of-discover";
 /// The tenant of the shipped worlds.
 pub(crate) const TENANT_ID: &str = "11111111-1111-4111-8111-111111111111";
 /// The subscription of `nomad-consul`.
@@ -75,8 +75,8 @@ pub(crate) struct Command {
     replaced: Vec<(String, &'static str)>,
 }
 
-/// `discover` with these arguments. Where it would ask for instance metadata nobody answers, unless
-/// told: the machine that runs the tests may have a real service.
+/// `discover` with these arguments. Nothing listens at its metadata endpoint, unless
+/// set: the machine that runs the tests may have a real service.
 pub(crate) fn discover<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     Command {
         arguments: arguments
@@ -100,7 +100,7 @@ impl Command {
         self
     }
 
-    /// With this on standard input, which is empty unless told.
+    /// With this on standard input, which is empty by default.
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
         self
@@ -209,7 +209,7 @@ const DEADLINES: [&str; 6] = ["250ms", "1s", "4s", "16s", "64s", "256s"];
 
 /// Runs a command whose deadline passes, with longer and longer deadlines until the state that the
 /// test is about `is_reached`. How far a command gets within a given time depends on the machine's
-/// load; what it says at its deadline doesn't.
+/// load; what it reports at its deadline doesn't.
 ///
 /// # Panics
 ///
@@ -227,8 +227,8 @@ pub(crate) async fn until_reached<T>(
     panic!("not reached within {}", DEADLINES[DEADLINES.len() - 1]);
 }
 
-/// Request ids and durations differ from run to run: `[request id ...]` loses its id, `3 attempts in
-/// 1.2 s` and `   12 ms` their time.
+/// Request ids and durations differ from run to run: `[request id ...]` loses its id, `3 attempts
+/// in 1.2 s` and `   12 ms` their time.
 pub(crate) fn without_guesses(text: &str) -> String {
     let text = text
         .split_inclusive('\n')

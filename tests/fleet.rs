@@ -1,4 +1,4 @@
-//! Five hundred watches that start at the same moment and ask one subscription behind Azure's
+//! Five hundred watches that start at the same moment and poll one subscription behind Azure's
 //! documented limits: `benches/fleet.rs` for some minutes of virtual time.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -40,7 +40,7 @@ fn five_hundred_watches_all_join_and_do_not_hammer_a_subscription_that_throttles
         "a change is seen by half of them: {:?}",
         outcome.seen.len()
     );
-    // All ask for three things in the first second, and 250 are let through.
+    // All make three requests in the first second, and 250 are let through.
     assert!(
         outcome.before.throttled > 500 && outcome.before.throttled < 6_000,
         "{:?}",
@@ -90,7 +90,7 @@ fn a_fleet_within_the_limits_is_never_throttled_after_its_start() {
 /// fleet -- shared` has larger fleets.
 #[cfg(feature = "shared")]
 #[test]
-fn a_fleet_that_shares_a_result_boots_at_once_and_asks_the_cloud_as_one_host() {
+fn a_fleet_that_shares_a_result_boots_at_once_with_the_requests_of_one_host() {
     let mut pace = Pace::default();
     pace.splay = MINUTE;
     let watches = 1000;

@@ -2,7 +2,7 @@
 //! and `examples/nomad-on-azure/` are judged by the real binary.
 //!
 //! Nothing but the repository is needed. Terraform and systemd have checks of their own;
-//! `packaging/README.md` says which were run.
+//! `packaging/README.md` lists which were run.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use saphyr::{LoadableYamlNode, Yaml};
 
-/// What stands for each variable of a template: a subscription, an identity and the name of a scale
+/// The value of each variable of a template: a subscription, an identity and the name of a scale
 /// set may all be called so.
 const PLACEHOLDER: &str = "11111111-2222-4333-8444-555555555555";
 
@@ -100,7 +100,7 @@ fn discover(arguments: &[&str]) -> (Option<i32>, String, String) {
     )
 }
 
-/// Asserts that `discover watch --check` takes the configuration and has nothing to say.
+/// Asserts that `discover watch --check` accepts the configuration without a message.
 #[track_caller]
 fn assert_watch_takes(name: &str, configuration: &str) {
     let room = tempfile::tempdir().unwrap();
@@ -397,17 +397,17 @@ fn every_flag_that_is_packaged_is_one_that_the_sidecar_has() {
 }
 
 #[test]
-fn every_unit_is_shut_in_alike_and_tells_systemd_how_it_does() {
+fn every_unit_is_sandboxed_alike_and_notifies_systemd() {
     let units: BTreeMap<_, _> = files("packaging/systemd")
         .into_iter()
         .filter(|(name, _)| name.ends_with(".service"))
         .collect();
     assert_eq!(units.len(), 3);
     for (name, text) in units {
-        let says = |line: &str| {
+        let has_line = |line: &str| {
             assert!(
                 text.lines().any(|present| present == line),
-                "{name} does not say {line}"
+                "{name} does not have {line}"
             )
         };
         for line in [
@@ -416,16 +416,16 @@ fn every_unit_is_shut_in_alike_and_tells_systemd_how_it_does() {
             "MemoryDenyWriteExecute=yes",
             "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
         ] {
-            says(line);
+            has_line(line);
         }
-        says("SystemCallFilter=@system-service");
-        says("CapabilityBoundingSet=");
+        has_line("SystemCallFilter=@system-service");
+        has_line("CapabilityBoundingSet=");
         if name.contains("once") {
-            says("Type=oneshot");
+            has_line("Type=oneshot");
         } else {
-            says("Type=notify");
-            says("WatchdogSec=30s");
-            says("ExecReload=/bin/kill -HUP $MAINPID");
+            has_line("Type=notify");
+            has_line("WatchdogSec=30s");
+            has_line("ExecReload=/bin/kill -HUP $MAINPID");
         }
     }
 }
@@ -446,11 +446,11 @@ fn the_debian_package_takes_files_that_are_there() {
             panic!("{asset} is not source, target, mode")
         };
         let source = source.as_str().unwrap();
-        // Built by a step that packaging/README.md tells.
+        // Built by a step that packaging/README.md describes.
         if source.starts_with("target/") || source.starts_with("../target/") {
             continue;
         }
-        // A pattern stands for a whole directory.
+        // A pattern matches a whole directory.
         let there = source.split('*').next().unwrap();
         assert!(
             Path::new(env!("CARGO_MANIFEST_DIR")).join(there).exists(),

@@ -8,7 +8,7 @@ mod command;
 
 const README: &str = include_str!("../README.md");
 
-/// What stands between `<!-- NAME -->` and the next `<!-- end -->`.
+/// What is between `<!-- NAME -->` and the next `<!-- end -->`.
 fn section(name: &str) -> &'static str {
     let (_, rest) = README
         .split_once(&format!("<!-- {name} -->\n"))
@@ -91,7 +91,7 @@ async fn the_example_of_the_simulator_builds_first_and_finds_its_set() {
     let split = run
         .iter()
         .position(|word| *word == "--")
-        .expect("a command for the pretend cloud");
+        .expect("a command for the example cloud");
     assert_eq!(
         run[..split],
         [

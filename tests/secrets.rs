@@ -1,9 +1,9 @@
 //! No secret reaches an output: not the client secret, not a token, whatever goes wrong and however
-//! much is to be said.
+//! much is reported.
 //!
-//! A canary stands for the client secret, in its right place and in every wrong one. Tokens are
+//! A canary is used as the client secret, in its right place and in every wrong one. Tokens are
 //! known by their beginning, which all tokens of the simulator (and of Entra ID) share. The one
-//! exception is `discover check --output json`, which is asked to repeat what it was given.
+//! exception is `discover check --output json`, which repeats its input by definition.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -37,8 +37,8 @@ const CANARY: &str = "Zx8Q~cAnArY.cAnArY-cAnArY_0123456789abcd";
 /// How every JWT begins: `{"` in base64.
 const TOKEN: &str = "eyJ";
 
-/// A set, a tag and a Uniform set: the world, and what asks for it.
-fn questions() -> [(&'static str, String); 3] {
+/// A set, a tag and a Uniform set: the world, and the join string.
+fn queries() -> [(&'static str, String); 3] {
     [
         (
             "nomad-consul",
@@ -68,7 +68,7 @@ async fn start(world: &str) -> Simulator {
     Simulator::start(world).await.unwrap()
 }
 
-/// Everything that asks the cloud, as talkative as it can be and as quiet.
+/// Every subcommand that queries the cloud, as verbose and as quiet as it can be.
 const COMMANDS: [&[&str]; 6] = [
     &["-vv", "addrs"],
     &["-q", "addrs", "--output", "json"],
@@ -100,7 +100,7 @@ fn holds_no_secret(ended: &Ended, what: &str) {
 
 /// Runs every command under `faults`, each of which must be met.
 async fn under(faults: &[(&str, Fault)]) {
-    for (world, string) in questions() {
+    for (world, string) in queries() {
         for (name, fault) in faults {
             let run = async |deadline| {
                 let simulator = start(world).await;
@@ -133,7 +133,7 @@ async fn under(faults: &[(&str, Fault)]) {
 
 #[tokio::test]
 async fn no_secret_is_shown_when_all_is_well() {
-    for (world, string) in questions() {
+    for (world, string) in queries() {
         let simulator = start(world).await;
         for words in COMMANDS {
             let ended = command(words, "60s", &string, &simulator).run().await;
@@ -174,7 +174,7 @@ async fn no_secret_is_shown_when_the_wire_fails() {
 }
 
 #[tokio::test]
-async fn no_secret_is_shown_when_answers_lead_elsewhere() {
+async fn no_secret_is_shown_if_responses_redirect() {
     let arm = |fault: Fault| fault.endpoint(Endpoint::Arm);
     under(&[
         (
@@ -214,7 +214,7 @@ async fn no_secret_is_shown_when_signing_in_fails() {
 
 #[tokio::test]
 async fn a_secret_that_is_refused_is_not_shown() {
-    for (world, string) in questions() {
+    for (world, string) in queries() {
         // The shipped world has another secret, so the canary is the wrong one.
         let simulator = Simulator::start(World::shipped(world).unwrap())
             .await
@@ -478,7 +478,7 @@ async fn no_secret_key_of_any_provider_is_shown_whatever_else_is_wrong() {
             let unquoted = format!("provider={} {name}=a {CANARY}", spec.name);
             for string in [right, mistyped, unquoted] {
                 // An unknown key under `--strict`: the call ends before any provider, whose
-                // metadata service might be real on the machine that runs this, is asked.
+                // metadata service might be real on the machine that runs this, gets a request.
                 let string = format!("no_such_key=1 {string}");
                 for words in [&["-vv", "addrs", "--strict"][..], &["check"]] {
                     let ended = discover([words, &[string.as_str()]].concat()).run().await;
@@ -529,9 +529,9 @@ fn value_of(key: &KeySpec) -> String {
     }
 }
 
-/// The provider with `keys` and these variables, asked of a cloud that answers `status`: everything
-/// that it says of itself, and how many requests it made.
-async fn everything_said(
+/// The provider with `keys` and these variables, and a cloud that responds with `status`:
+/// everything that it reports, and how many requests it made.
+async fn everything_reported(
     spec: &ProviderSpec,
     keys: &[&KeySpec],
     variables: &[&'static str],
@@ -562,20 +562,20 @@ async fn everything_said(
         Err(error) => return (error_text(&error), 0),
     };
     let call = Call::new(context.clock(), Duration::from_secs(9)).with_detail(Detail::Everything);
-    let said = match provider.discover(&call).await {
+    let reported = match provider.discover(&call).await {
         Ok(discovery) => serde_json::to_string(&discovery).unwrap(),
         Err(error) => error_text(&error),
     };
     let (scope, requests) = (provider.scope(), call.requests());
-    let said = format!(
-        "{provider:?} {} {scope:?} {requests:?} {said}",
+    let reported = format!(
+        "{provider:?} {} {scope:?} {requests:?} {reported}",
         provider.subject()
     );
-    (said, cloud.1.load(Ordering::Relaxed))
+    (reported, cloud.1.load(Ordering::Relaxed))
 }
 
 #[tokio::test]
-async fn no_secret_of_any_provider_is_shown_whatever_its_cloud_answers() {
+async fn no_secret_of_any_provider_is_shown_whatever_its_cloud_responds() {
     let registry = cloud_autojoin::Registry::compiled_in();
     for spec in registry.providers() {
         let single = || spec.keys.iter().filter(|key| key.placeholder.is_none());
@@ -587,8 +587,12 @@ async fn no_secret_of_any_provider_is_shown_whatever_its_cloud_answers() {
         let mut requests = 0;
         let mut check = async |keys: &[&KeySpec], variables: &[&'static str]| {
             for status in [200, 401, 403, 500] {
-                let (said, sent) = everything_said(spec, keys, variables, status).await;
-                assert!(!said.contains("cAnArY"), "{} {status}: {said}", spec.name);
+                let (reported, sent) = everything_reported(spec, keys, variables, status).await;
+                assert!(
+                    !reported.contains("cAnArY"),
+                    "{} {status}: {reported}",
+                    spec.name
+                );
                 requests += sent;
             }
         };

@@ -1,4 +1,4 @@
-//! Ten thousand questions, half of them in trouble: neither memory nor tasks nor open files grow.
+//! Ten thousand polls, half of them in trouble: neither memory nor tasks nor open files grow.
 //! One test alone in its process, since it measures that.
 
 #![cfg(target_os = "linux")]
@@ -13,7 +13,7 @@ use cloud_autojoin::{
     RequestOutcome, RequestRecord, Result, Watch,
 };
 
-/// Forty nodes, of which another is new at each tenth question; now and then an error, nothing at
+/// Forty nodes, of which another is new at each tenth poll; now and then an error, nothing at
 /// all, or silence.
 #[derive(Debug, Default)]
 struct Restless(AtomicU64);
@@ -80,7 +80,7 @@ fn figures() -> (u64, usize, usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_questions_leave_nothing_behind() {
+async fn ten_thousand_polls_leave_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let context = Context::builder().env(Env::empty()).build().unwrap();
     let mut watch = Watch::builder(Box::new(Restless::default()) as Box<dyn Provider>, &context)
@@ -100,7 +100,7 @@ async fn ten_thousand_questions_leave_nothing_behind() {
     watch.flush().await;
     let (before, after) = (after_warming_up.unwrap(), figures());
     println!(
-        "KiB resident, open files, tasks: {before:?} after 1,000 questions, {after:?} after 10,000; {:?}",
+        "KiB resident, open files, tasks: {before:?} after 1,000 polls, {after:?} after 10,000; {:?}",
         status.read().counts
     );
     assert!(

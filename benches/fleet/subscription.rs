@@ -196,7 +196,7 @@ impl Subscription {
             };
         }
         let world = self.world.read().unwrap();
-        let reply = arm::answer(&world, &Caller::of(&world.principals()[0]), &asked);
+        let reply = arm::respond(&world, &Caller::of(&world.principals()[0]), &asked);
         RawResponse::new(reply.status, reply.body)
     }
 }

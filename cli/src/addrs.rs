@@ -16,7 +16,7 @@ mod cached;
 #[cfg(unix)]
 pub(crate) use cached::fresh;
 
-/// Runs the subcommand. `cache` says which results of earlier calls may be used.
+/// Runs the subcommand. `cache` has which results of earlier calls may be used.
 pub(crate) async fn run(
     arguments: &Addrs,
     cache: Option<&Settings>,
@@ -58,7 +58,7 @@ fn report(mut results: Vec<QueryResult>, arguments: &Addrs, reporter: &Reporter)
 }
 
 fn one(result: QueryResult, arguments: &Addrs, reporter: &Reporter) -> Result<String> {
-    let discovery = result.source.answer?;
+    let discovery = result.source.result?;
     let (provider, subject) = (discovery.provider(), discovery.subject().to_owned());
     // Without a match the findings are part of the error.
     if discovery.matched() > 0 {

@@ -85,7 +85,7 @@ pub(crate) async fn run(arguments: &Explain, reporter: &Reporter) -> ExitStatus 
             Err(error) => query::report_failed(&error, reporter),
         };
     }
-    match sources.remove(0).answer {
+    match sources.remove(0).result {
         Err(error) => {
             reporter.failure(&error);
             ExitStatus::of(&error)
@@ -145,14 +145,14 @@ impl Rows {
 impl<'a> Explanation<'a> {
     fn of(result: &'a QueryResult, rows: Rows) -> Self {
         let source = &result.source;
-        let discovery = source.answer.as_ref().ok();
+        let discovery = source.result.as_ref().ok();
         let mut requests = source.call.requests();
         // In the order in which they were sent, which doesn't vary from call to call.
         requests.sort_by_key(|request| request.started);
         Self {
             subject: source.subject.as_deref(),
             discovery,
-            error: source.answer.as_ref().err(),
+            error: source.result.as_ref().err(),
             requests,
             elapsed_ms: u64::try_from(source.call.elapsed().as_millis()).unwrap_or(u64::MAX),
             suggestion: discovery

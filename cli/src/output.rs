@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn json_says_where_each_address_came_from() {
+    fn json_has_the_source_of_each_address() {
         let printed: serde_json::Value =
             serde_json::from_str(&addresses(OutputFormat::Json, "azure", "s", &two())).unwrap();
         assert_eq!(

@@ -118,7 +118,7 @@ fn is_showable(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn said(words: &[&str]) -> String {
+    fn message_of(words: &[&str]) -> String {
         let mut error = Arguments::parse_words(
             std::iter::once("discover")
                 .chain(words.iter().copied())
@@ -131,21 +131,24 @@ mod tests {
 
     #[test]
     fn words_and_flags_are_repeated() {
-        assert_eq!(said(&["adrs", "a=b"]), "unrecognized subcommand 'adrs'");
         assert_eq!(
-            said(&["addrs", "--ouput"]),
+            message_of(&["adrs", "a=b"]),
+            "unrecognized subcommand 'adrs'"
+        );
+        assert_eq!(
+            message_of(&["addrs", "--ouput"]),
             "unexpected argument '--ouput' found"
         );
         assert_eq!(
-            said(&["addrs", "--output", "xml"]),
+            message_of(&["addrs", "--output", "xml"]),
             "invalid value 'xml' for '--output <FORMAT>' [possible values: text, lines, json]"
         );
         assert_eq!(
-            said(&["addrs", "--timeout", "soon"]),
+            message_of(&["addrs", "--timeout", "soon"]),
             "invalid value 'soon' for '--timeout <DURATION>': must be a duration such as 30s, 1m30s, 1.5h, above zero"
         );
         assert_eq!(
-            said(&["-q=maybe"]),
+            message_of(&["-q=maybe"]),
             "invalid value 'maybe' for '--quiet[=<BOOL>]': must be true or false"
         );
     }

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_address_with_a_port_stands_in_brackets() {
+    fn an_ipv6_address_with_a_port_is_in_brackets() {
         assert_eq!(
             ip("2001:db8::4").with_port(8301).to_string(),
             "[2001:db8::4]:8301"

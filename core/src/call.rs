@@ -130,7 +130,7 @@ impl Call {
             bytes,
             ..
         } = &request;
-        tracing::debug!(operation, request = target, attempt, %outcome, bytes, elapsed_ms, "asked");
+        tracing::debug!(operation, request = target, attempt, %outcome, bytes, elapsed_ms, "request finished");
         self.record
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,4 +1,4 @@
-//! Join strings beside the verdicts of go-discover's own parser; `data/README.md` says how they
+//! Join strings and the results of go-discover's own parser; `data/README.md` describes how they
 //! were made.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -102,7 +102,7 @@ fn where_go_discovers_own_output_breaks_the_text_is_quoted() {
 }
 
 #[test]
-fn text_that_is_not_utf_8_is_refused_and_the_error_says_so() {
+fn text_that_is_not_utf_8_is_refused_by_name() {
     for (input, text) in [
         (
             r#"k="\377""#,

@@ -1,5 +1,5 @@
-//! The HTTP client over real sockets: what servers, networks and proxies do to an answer, and that
-//! no answer is ever a short one.
+//! The HTTP client over real sockets: what servers, networks and proxies do to a response, and that
+//! a truncated response is never used.
 //!
 //! Waits are those of a leaping clock, so nothing waits in real time but for a silent server, and
 //! that as long as the idle limit set here.

@@ -3,7 +3,7 @@ locals {
   consul_servers = "consul-servers"
   nomad_servers  = "nomad-servers"
 
-  # A Flexible set takes user-assigned identities only; `client_id` says which, should there be another one day.
+  # A Flexible set takes user-assigned identities only; `client_id` selects it, should there be another one day.
   # `orchestration_mode` saves requests, and the role below the actions of the other mode.
   join_strings = {
     consul = "provider=azure subscription_id=${var.subscription_id} resource_group=${var.resource_group} vm_scale_set=${local.consul_servers} orchestration_mode=flexible client_id=${azurerm_user_assigned_identity.discover.client_id}"
@@ -28,7 +28,7 @@ resource "azurerm_resource_group" "cluster" {
   location = var.location
 }
 
-# Who may ask: one identity for all machines of the cluster.
+# The identity of all machines of the cluster, which may read the scale sets.
 
 resource "azurerm_user_assigned_identity" "discover" {
   name                = "discover"
@@ -48,7 +48,7 @@ resource "azurerm_role_definition" "discover" {
       "Microsoft.Compute/virtualMachines/read",
       # their network interfaces
       "Microsoft.Network/networkInterfaces/read",
-      # to tell a scale set without instances from one that is not there
+      # to distinguish a scale set without instances from a missing one
       "Microsoft.Compute/virtualMachineScaleSets/read",
     ]
   }
@@ -142,7 +142,7 @@ resource "azurerm_orchestrated_virtual_machine_scale_set" "servers" {
     storage_account_type = "StandardSSD_LRS"
   }
 
-  # No tags here: the set itself says who belongs to it.
+  # No tags here: the set itself lists its members.
   network_interface {
     name    = "${each.key}-nic"
     primary = true
@@ -159,7 +159,7 @@ resource "azurerm_orchestrated_virtual_machine_scale_set" "servers" {
     identity_ids = [azurerm_user_assigned_identity.discover.id]
   }
 
-  # A machine asks in its first minute. Rights that come a little later are no harm: it asks again.
+  # A machine polls in its first minute. Permissions may arrive a little later: it polls again.
   depends_on = [
     azurerm_role_assignment.discover,
     azurerm_nat_gateway_public_ip_association.outbound,

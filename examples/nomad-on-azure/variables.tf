@@ -22,7 +22,7 @@ variable "resource_group" {
 }
 
 variable "nomad_join" {
-  description = "How Nomad servers find each other: `consul`, through the Consul client beside each, or `exec`, by asking Azure themselves"
+  description = "How Nomad servers find each other: `consul`, through the Consul client beside each, or `exec`, by querying Azure themselves"
   type        = string
   default     = "consul"
 

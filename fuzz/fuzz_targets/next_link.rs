@@ -16,7 +16,7 @@ fuzz_target!(|input: &str| {
             assert_eq!(next.origin(), page.origin());
             assert!(next.username().is_empty() && next.password().is_none() && next.fragment().is_none(), "{next}");
         }
-        // Said to people: on one line.
+        // Shown to people: on one line.
         NextLink::Foreign(words) => assert!(!words.contains('\n'), "{words}"),
         NextLink::End => assert!(link.trim().is_empty()),
     }

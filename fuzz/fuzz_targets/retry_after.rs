@@ -1,5 +1,5 @@
-//! `Retry-After` and its relatives, whatever stands in them: a wait or none, and never longer than
-//! a date can say.
+//! `Retry-After` and its relatives with any value: a delay or none, and never longer than
+//! a date can express.
 //!
 //! The input is four header values, a line each: Retry-After, Date, retry-after-ms,
 //! x-ms-retry-after-ms.
@@ -26,6 +26,6 @@ fuzz_target!(|input: &[u8]| {
     if headers.is_empty() {
         assert_eq!(wait, None);
     }
-    // The same headers say the same.
+    // The same headers give the same result.
     assert_eq!(wait, retry_after(&headers, now));
 });

@@ -1,11 +1,11 @@
-//! World files of the simulator: a world or an error, and a world that can be asked what it holds.
+//! World files of the simulator: a world or an error, and a world that can be queried.
 
 #![no_main]
 
 use cloud_autojoin_simulator::azure::world::World;
 use libfuzzer_sys::fuzz_target;
 
-/// Whether a number of more than one digit stands outside of quotes: `instances = 99999999` is a
+/// Whether a number of more than one digit is outside of quotes: `instances = 99999999` is a
 /// wish for memory, not a mistake of the reader.
 fn wishes_for_memory(input: &str) -> bool {
     let mut quote = None;
@@ -35,7 +35,7 @@ fuzz_target!(|input: &str| {
     match World::from_toml(input) {
         Ok(world) => {
             let _ = format!("{world:?}");
-            // What the machine of the world would be told.
+            // The instance metadata of the world's machine.
             let _ = world.machine_facts();
         }
         Err(error) => assert!(!error.to_string().is_empty()),

@@ -1,7 +1,7 @@
-//! What the targets share: a provider whose every answer is made up, without a network.
+//! What the targets share: a provider whose responses are made up, without a network.
 //!
-//! [`Answers`] stands where the wire would be. One kind of request gets the fuzzer's bytes, the
-//! others get what a well-behaved Azure would say, so that the bytes reach the decoder that they
+//! [`FakeAzure`] replaces the transport. One kind of request gets the fuzzer's bytes, the
+//! others get what a well-behaved Azure would send, so that the bytes reach the decoder that they
 //! are meant for. Nothing here needs an entry point that programs do not have.
 
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl Kind {
         }
     }
 
-    /// What a well-behaved Azure says. Shapes: Azure REST API reference, Network 2024-05-01 and
+    /// The responses of a well-behaved Azure. Shapes: Azure REST API reference, Network 2024-05-01 and
     /// Compute 2024-07-01, shortened.
     fn usual(self) -> &'static str {
         match self {
@@ -92,24 +92,24 @@ impl Kind {
     }
 }
 
-/// A wire that sends nothing.
+/// A transport that sends nothing.
 #[derive(Debug)]
-struct Answers {
+struct FakeAzure {
     kind: Kind,
     status: StatusCode,
     header: Option<HeaderValue>,
     body: Vec<u8>,
-    asked: AtomicUsize,
+    requests: AtomicUsize,
 }
 
-/// How often the bytes come before the usual answer: two pages, and a retry.
+/// How often the bytes come before the usual response: two pages, and a retry.
 const TIMES: usize = 3;
 
 #[async_trait]
-impl Transport for Answers {
+impl Transport for FakeAzure {
     async fn send(&self, request: &Request, _: cloud_autojoin_core::Instant) -> Result<RawResponse, TransportCause> {
         let kind = Kind::of(request);
-        if kind != self.kind || self.asked.fetch_add(1, Ordering::Relaxed) >= TIMES {
+        if kind != self.kind || self.requests.fetch_add(1, Ordering::Relaxed) >= TIMES {
             return Ok(RawResponse::new(StatusCode::OK, kind.usual()));
         }
         let mut response = RawResponse::new(self.status, self.body.clone());
@@ -135,23 +135,23 @@ pub fn config(keys: &str) -> ConfigString {
     ConfigString::parse(&format!("provider=azure {keys}")).expect("written here")
 }
 
-/// Asks once, with the fuzzer's bytes as the answer to requests of one kind, and checks what must
-/// hold whatever an Azure says.
+/// Runs one discovery, with the fuzzer's bytes as the response to requests of one kind, and checks what must
+/// hold whatever Azure responds.
 ///
 /// The first byte of `input` chooses the status; then comes a header, up to a line end; the rest is
 /// the body.
-pub fn ask(config: &ConfigString, kind: Kind, input: &[u8]) {
+pub fn run_query(config: &ConfigString, kind: Kind, input: &[u8]) {
     let Some((first, rest)) = input.split_first() else { return };
     let (header, body) = rest.iter().position(|byte| *byte == b'\n').map_or((&[][..], rest), |end| (&rest[..end], &rest[end + 1..]));
-    let answers = Answers {
+    let azure = FakeAzure {
         kind,
         status: StatusCode::from_u16(STATUSES[usize::from(*first) % STATUSES.len()]).unwrap_or_default(),
         header: HeaderValue::from_bytes(header).ok().filter(|header| !header.is_empty()),
         body: body.to_vec(),
-        asked: AtomicUsize::new(0),
+        requests: AtomicUsize::new(0),
     };
     let clock = Clock::auto_advancing();
-    let http = HttpClient::with_transport(Arc::new(answers), HttpSettings::default());
+    let http = HttpClient::with_transport(Arc::new(azure), HttpSettings::default());
     let context = Context::builder().http_client(http).env(Env::empty()).clock(clock.clone()).build().expect("nothing is opened");
     let provider = SPEC.build(config, &context).expect("written here");
     let call = Call::new(&clock, Duration::from_secs(60)).with_detail(Detail::Everything);
@@ -165,16 +165,16 @@ pub fn ask(config: &ConfigString, kind: Kind, input: &[u8]) {
         Ok(discovery) => {
             let _ = (discovery.summary(), format!("{discovery:?}"));
             let addresses = discovery.addresses();
-            assert!(addresses.is_sorted_by(|one, other| one != other), "an address stands twice: {addresses:?}");
+            assert!(addresses.is_sorted_by(|one, other| one != other), "an address is duplicated: {addresses:?}");
         }
         Err(error) => {
-            let mut said = format!("{error} {error:?} {:?}", error.hint());
+            let mut text = format!("{error} {error:?} {:?}", error.hint());
             let mut cause = std::error::Error::source(&error);
             while let Some(next) = cause {
-                said.push_str(&next.to_string());
+                text.push_str(&next.to_string());
                 cause = next.source();
             }
-            assert!(!said.contains(SECRET), "the secret is in {said}");
+            assert!(!text.contains(SECRET), "the secret is in {text}");
             assert!(!error.to_string().contains('\n'), "more than one line: {error}");
         }
     }

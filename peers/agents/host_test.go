@@ -128,7 +128,7 @@ func (h *host) stop() {
 	h.rig.hosts = slices.DeleteFunc(h.rig.hosts, func(other *host) bool { return other == h })
 }
 
-// get asks the agent.
+// get sends a request to the agent.
 func (h *host) get(path string, into any) error {
 	request, err := http.NewRequest(http.MethodGet, "http://agent"+path, nil)
 	must(err)

@@ -59,7 +59,7 @@ type namespaces struct {
 
 func newNamespaces(number int) (network, error) {
 	n := &namespaces{prefix: fmt.Sprintf("agents-%d-%d", os.Getpid(), number), hosts: map[string]string{}}
-	// Addresses without a machine belong to one that answers ARP and has no way back.
+	// Addresses without a machine belong to one that responds to ARP and has no way back.
 	err := ip("netns add "+n.prefix, "-n "+n.prefix+" link add link0 type bridge", "-n "+n.prefix+" link set link0 up")
 	if err == nil {
 		err = n.namespace(n.prefix+"-gone", "")

@@ -242,7 +242,7 @@ func unitsOnce(r *rig) {
 	r.report("members", r.together(hosts...), limit)
 }
 
-// unitsWatch: 10-discover-watch.conf. The agent starts when the sidecar says that it is ready.
+// unitsWatch: 10-discover-watch.conf. The agent starts when the sidecar is ready.
 func unitsWatch(r *rig) {
 	hosts := r.three()
 	r.cloudOf(hosts)
@@ -351,7 +351,7 @@ func acl(r *rig) {
 	bootstrap(r, false)
 }
 
-// mutualTLS: agents whose certificate names their role alone, and that ask callers for one.
+// mutualTLS: agents whose certificate names their role alone, and that require one of callers.
 func mutualTLS(r *rig) {
 	ca, certificate, key := certificates(r.directory)
 	r.agent = func(_ *host, config map[string]any) {

@@ -1,7 +1,7 @@
 // Package alone gives a process a network of its own, in which there is the loopback interface and nothing else.
 //
-// Real clients ask the metadata address when they find no other identity. On a machine in a cloud something answers there, with that machine's own
-// rights; and a mistake in a proxy setting would send pretended secrets to a real login.
+// Real clients use the metadata address when they find no other identity. On a machine in a cloud something responds there, with that machine's own
+// rights; and a mistake in a proxy setting would send simulated secrets to a real login.
 package alone
 
 import (
@@ -32,7 +32,7 @@ func Enter() {
 	}
 	err := again(syscall.CLONE_NEWNET)
 	if errors.Is(err, syscall.EPERM) {
-		// As nobody special, or in a container: with a user namespace around it.
+		// As an unprivileged user, or in a container: with a user namespace around it.
 		err = again(syscall.CLONE_NEWNET | syscall.CLONE_NEWUSER)
 	}
 	var ended *exec.ExitError

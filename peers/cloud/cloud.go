@@ -1,4 +1,4 @@
-// Package cloud runs programs in a pretended Azure, behind a proxy, as they would run in the real one: unchanged, with HTTPS_PROXY and SSL_CERT_FILE.
+// Package cloud runs programs in a simulated Azure, behind a proxy, as they would run in the real one: unchanged, with HTTPS_PROXY and SSL_CERT_FILE.
 package cloud
 
 import (
@@ -15,9 +15,9 @@ import (
 type Cloud struct {
 	// World is a world that comes with the simulator, or a file.
 	World string
-	// Faults break answers, in the simulator's words: `status=429,retry-after=1,times=1`.
+	// Faults break responses, in the simulator's syntax: `status=429,retry-after=1,times=1`.
 	Faults []string
-	// Latency is how long every answer takes.
+	// Latency is how long every response takes.
 	Latency time.Duration
 	// Credentials puts the secret of the world's first application into the environment; without it there is the machine's identity, if the world has a machine.
 	Credentials bool
@@ -27,7 +27,7 @@ type Cloud struct {
 	Limit time.Duration
 }
 
-// Record is what the cloud was asked.
+// Record has the requests that the cloud received.
 type Record struct {
 	Requests []Request `json:"requests"`
 	Depth    int       `json:"sequential_depth_of_all"`

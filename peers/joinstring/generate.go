@@ -38,7 +38,7 @@ type generator struct{ *rand.Rand }
 
 func pick[T any](made generator, from []T) T { return from[made.IntN(len(from))] }
 
-// What strings are put together from. Every group is as likely as the others, so the grammar's own characters stand close together.
+// What strings are put together from. Every group is as likely as the others, so the grammar's own characters are close together.
 var groups = [][]string{
 	{"="},
 	{" "},

@@ -22,7 +22,7 @@ const Killed = -1
 
 // Program is a binary under comparison.
 type Program struct {
-	// Name says which one it is in failures and tables.
+	// Name identifies it in failures and tables.
 	Name string
 	path string
 }
@@ -41,7 +41,7 @@ var (
 
 	// Measure runs another program and reports what it cost.
 	Measure = Program{"measure", built("newest/measure")}
-	// Simulator is the pretended cloud.
+	// Simulator is the simulated cloud.
 	Simulator = Program{"discover-sim", fromEnvironment("DISCOVER_SIM", "target/debug/discover-sim")}
 )
 

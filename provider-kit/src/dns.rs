@@ -37,7 +37,7 @@ impl Resolver {
     ///
     /// # Errors
     ///
-    /// No name server could say whether there are any.
+    /// No name server could determine whether there are any.
     pub async fn srv(&self, name: &str, call: &Call) -> Result<Found<SrvRecord>, Error> {
         self.judge(name, self.dns.srv(name, call).await)
     }
@@ -66,7 +66,7 @@ impl Resolver {
     }
 }
 
-/// Resolves names as the system's configuration says: servers, search list, attempts. The
+/// Resolves names by the system's configuration: servers, search list, attempts. The
 /// configuration is read at every query and nothing is cached, so a long-running process sees
 /// changes of both.
 #[derive(Debug, Clone, Copy, Default)]

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_answer_lacks_is_a_warning_once() {
+    fn the_gaps_of_a_result_are_logged_once() {
         let lines = Lines::default();
         let log = tracing_subscriber::fmt().with_writer({
             let lines = lines.clone();

@@ -105,9 +105,9 @@ impl From<WriteError> for Failure {
     }
 }
 
-/// What an agent says, in one line: its lines without bullets, and without what a terminal would
-/// act on. The local end of a connection (`127.0.0.1:52874->10.0.0.5:8301`) is left out: its port
-/// is another one each time, so the same cause would look new.
+/// The response of an agent, in one line: its lines without bullets, and without what a terminal
+/// would act on. The local end of a connection (`127.0.0.1:52874->10.0.0.5:8301`) is left out: its
+/// port is another one each time, so the same cause would look new.
 pub(crate) fn one_line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
     let mut folded = String::new();
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_of_several_lines_keeps_its_reasons_in_one() {
+    fn a_response_of_several_lines_becomes_one_line_with_its_reasons() {
         let consul = "1 error occurred:\n\t* Failed to join 10.0.0.5:8301: read tcp 127.0.0.1:52874->10.0.0.5:8301: i/o timeout\n\n";
         assert_eq!(
             one_line(consul.as_bytes()),

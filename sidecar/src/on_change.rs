@@ -173,15 +173,15 @@ impl OnChange {
         if status.success() {
             return Ok(());
         }
-        let said = if first.is_empty() {
+        let first_line = if first.is_empty() {
             first
         } else {
             format!(", {first}")
         };
         Err(match (status.code(), status.signal()) {
-            (Some(code), _) => failed(format!("exit status {code}{said}")),
-            (None, Some(signal)) => failed(format!("ended by signal {signal}{said}")),
-            (None, None) => failed(format!("failed{said}")),
+            (Some(code), _) => failed(format!("exit status {code}{first_line}")),
+            (None, Some(signal)) => failed(format!("ended by signal {signal}{first_line}")),
+            (None, None) => failed(format!("failed{first_line}")),
         })
     }
 }

@@ -37,7 +37,7 @@ impl ReloadSource for () {
 /// Runs the sidecar until `shutdown` completes.
 ///
 /// `listener` serves the status ([`Config::bind`]); without one it isn't served. It is replaced
-/// when a reload changes the address. `reloads` says when the configuration is read again.
+/// when a reload changes the address. `reloads` is when the configuration is read again.
 ///
 /// # Errors
 ///

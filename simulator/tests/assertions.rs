@@ -1,4 +1,4 @@
-//! What stands in for a secret: statements signed with a certificate, and tokens of other issuers.
+//! What replaces a secret: statements signed with a certificate, and tokens of other issuers.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
@@ -38,7 +38,7 @@ fn signed(key: &str, scheme: SignatureScheme, statement: &str) -> String {
     format!("{statement}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// What Entra says of this proof: 0 when it takes it, else its number.
+/// Entra's error number for this proof; 0 if it is accepted.
 async fn verdict(simulator: &Simulator, proof: &str) -> u64 {
     let fields = [
         ("client_assertion", proof),
@@ -47,15 +47,15 @@ async fn verdict(simulator: &Simulator, proof: &str) -> u64 {
             "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         ),
     ];
-    let answer = ask_token(
+    let response = request_token(
         &client(simulator),
         &simulator.authority_host(),
         TENANT,
         &fields,
     )
     .await;
-    let status = answer.status();
-    let body: Value = answer.json().await.unwrap();
+    let status = response.status();
+    let body: Value = response.json().await.unwrap();
     let number = body["error_codes"][0].as_u64().unwrap_or(0);
     assert_eq!(
         number == 0,

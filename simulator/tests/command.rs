@@ -25,8 +25,8 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// A shell script in the pretend cloud, which stops at the first failure and has curl to call; none
-/// where curl isn't installed.
+/// A shell script in the simulated cloud, which stops at the first failure and has curl to call;
+/// none where curl isn't installed.
 fn script(options: &[&str], script: &str) -> Option<Output> {
     let have = Command::new("curl").arg("--version").output();
     if !have.is_ok_and(|output| output.status.success()) {
@@ -66,7 +66,7 @@ fn curl_finds_the_cloud_under_its_names() {
         "{summary}"
     );
     assert!(
-        !summary.contains("unexpected") && !summary.contains("pretend-secret"),
+        !summary.contains("unexpected") && !summary.contains("example-secret"),
         "{summary}"
     );
 }
@@ -83,7 +83,7 @@ fn curl_finds_instance_metadata_at_its_address() {
 }
 
 #[test]
-fn another_host_is_out_of_reach_and_the_summary_says_so() {
+fn another_host_is_unreachable_and_in_the_summary() {
     let Some(output) = script(&[], "curl -sS https://elsewhere.example/") else {
         return;
     };
@@ -460,8 +460,8 @@ fn a_directory_keeps_the_certificate_authority_across_restarts() {
         .enable_all()
         .build()
         .unwrap();
-    let answer = runtime.block_on(client.get(ready["authority_host"].as_str().unwrap()).send());
-    assert_eq!(answer.unwrap().status(), 404);
+    let response = runtime.block_on(client.get(ready["authority_host"].as_str().unwrap()).send());
+    assert_eq!(response.unwrap().status(), 404);
     second.end();
 }
 
@@ -469,7 +469,7 @@ fn a_directory_keeps_the_certificate_authority_across_restarts() {
 fn a_script_is_served_to_a_command() {
     let url = "https://api.digitalocean.com/v2/droplets?tag_name=consul";
     let script = format!(
-        "curl -sS -H 'Authorization: Bearer pretend-token' '{url}' && echo $DISCOVER_SIM_SERVICE_ENDPOINT"
+        "curl -sS -H 'Authorization: Bearer example-token' '{url}' && echo $DISCOVER_SIM_SERVICE_ENDPOINT"
     );
     if Command::new("curl").arg("--version").output().is_err() {
         println!("skipped: this test drives curl, which is not installed");
@@ -512,7 +512,7 @@ fn a_script_is_served_until_interrupted_and_takes_faults() {
     let control = ready["control"].as_str().unwrap();
     assert_eq!(
         ready["join_string"],
-        "provider=digitalocean api_token=pretend-token tag_name=consul"
+        "provider=digitalocean api_token=example-token tag_name=consul"
     );
     assert!(
         run(&["fault", "hang", "--control", control])
@@ -533,7 +533,7 @@ fn a_script_is_served_until_interrupted_and_takes_faults() {
 }
 
 #[test]
-fn serve_says_where_it_is_and_goes_when_told() {
+fn serve_prints_its_addresses_and_ends_on_a_signal() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ready.json");
     let arguments = [

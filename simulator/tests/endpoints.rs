@@ -15,14 +15,14 @@ async fn a_secret_buys_a_token_and_the_token_opens_arm() {
     let simulator = start().await;
     let client = client(&simulator);
     let token = token(&client, &simulator).await;
-    let answer = client
+    let response = client
         .get(interfaces(&simulator.arm_endpoint()))
         .bearer_auth(&token)
         .send()
         .await
         .unwrap();
-    assert_eq!(answer.status(), 200);
-    let page: Value = answer.json().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let page: Value = response.json().await.unwrap();
     assert_eq!(page["value"].as_array().unwrap().len(), 2);
     assert!(
         page["nextLink"]
@@ -120,9 +120,9 @@ async fn entra_refuses_in_its_own_words() {
             700_016,
         ),
     ] {
-        let answer = ask_token(&client, &simulator.authority_host(), tenant, &fields).await;
-        assert_eq!(answer.status(), status, "{code}");
-        let body: Value = answer.json().await.unwrap();
+        let response = request_token(&client, &simulator.authority_host(), tenant, &fields).await;
+        assert_eq!(response.status(), status, "{code}");
+        let body: Value = response.json().await.unwrap();
         assert_eq!(
             (&body["error"], &body["error_codes"]),
             (&json!(error), &json!([code]))
@@ -140,7 +140,7 @@ async fn entra_refuses_in_its_own_words() {
 }
 
 #[tokio::test]
-async fn the_older_token_endpoint_answers_in_strings() {
+async fn the_older_token_endpoint_responds_with_strings() {
     let simulator = start().await;
     let client = client(&simulator);
     let form = [
@@ -149,7 +149,7 @@ async fn the_older_token_endpoint_answers_in_strings() {
         ("client_secret", SECRET),
         ("resource", "https://management.core.windows.net/"),
     ];
-    let answer = client
+    let response = client
         .post(format!(
             "{}/{TENANT}/oauth2/token",
             simulator.authority_host()
@@ -158,7 +158,7 @@ async fn the_older_token_endpoint_answers_in_strings() {
         .send()
         .await
         .unwrap();
-    let body: Value = answer.json().await.unwrap();
+    let body: Value = response.json().await.unwrap();
     assert_eq!(
         (&body["expires_in"], &body["resource"]),
         (
@@ -166,17 +166,17 @@ async fn the_older_token_endpoint_answers_in_strings() {
             &json!("https://management.core.windows.net/")
         )
     );
-    let answer = client
+    let response = client
         .get(interfaces(&simulator.arm_endpoint()))
         .bearer_auth(body["access_token"].as_str().unwrap())
         .send()
         .await
         .unwrap();
-    assert_eq!(answer.status(), 200);
+    assert_eq!(response.status(), 200);
 }
 
 #[tokio::test]
-async fn client_and_secret_may_stand_in_basic_authorization() {
+async fn client_and_secret_may_be_in_basic_authorization() {
     let simulator = start().await;
     let encoded: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
     let form = [("grant_type", "client_credentials"), ("scope", SCOPE)];
@@ -201,14 +201,14 @@ async fn arm_refuses_what_is_no_good_token() {
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
-        let answer = request.send().await.unwrap();
-        assert_eq!(answer.status(), 401);
-        let challenge = answer.headers()["www-authenticate"]
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 401);
+        let challenge = response.headers()["www-authenticate"]
             .to_str()
             .unwrap()
             .to_owned();
         assert!(challenge.starts_with("Bearer authorization_uri=\"https://login.windows.net/7e4a1b52-9f0c-4d3e-8a61-0c5d2b7f9e13\""), "{challenge}");
-        answer.json::<Value>().await.unwrap()["error"]["code"]
+        response.json::<Value>().await.unwrap()["error"]["code"]
             .as_str()
             .unwrap()
             .to_owned()
@@ -297,7 +297,7 @@ async fn a_list_is_compressed_for_who_can_read_it() {
     let client = trusting(&simulator).no_proxy().no_gzip().build().unwrap();
     let token = token(&client, &simulator).await;
     let url = interfaces(&simulator.arm_endpoint());
-    let ask = async |encoding: &str| {
+    let get = async |encoding: &str| {
         client
             .get(&url)
             .bearer_auth(&token)
@@ -306,9 +306,9 @@ async fn a_list_is_compressed_for_who_can_read_it() {
             .await
             .unwrap()
     };
-    let plain = ask("identity").await;
+    let plain = get("identity").await;
     assert!(!plain.headers().contains_key("content-encoding"));
-    let compressed = ask("deflate, GZIP;q=1").await;
+    let compressed = get("deflate, GZIP;q=1").await;
     assert_eq!(compressed.headers()["content-encoding"], "gzip");
     let mut text = Vec::new();
     let packed = compressed.bytes().await.unwrap();
@@ -323,7 +323,7 @@ async fn a_list_is_compressed_for_who_can_read_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn latency_makes_side_by_side_and_one_after_another_tell_apart() {
+async fn latency_distinguishes_concurrent_from_sequential_requests() {
     let simulator = start().await;
     simulator.set_latency(Duration::from_millis(50));
     let client = client(&simulator);
@@ -332,7 +332,7 @@ async fn latency_makes_side_by_side_and_one_after_another_tell_apart() {
         scale_sets(&simulator.arm_endpoint()),
         interfaces(&simulator.arm_endpoint()),
     );
-    let ask = async |url: &str| {
+    let get = async |url: &str| {
         client
             .get(url)
             .bearer_auth(&token)
@@ -343,9 +343,9 @@ async fn latency_makes_side_by_side_and_one_after_another_tell_apart() {
             .await
             .unwrap()
     };
-    tokio::join!(ask(&sets), ask(&interfaces), ask(&sets));
+    tokio::join!(get(&sets), get(&interfaces), get(&sets));
     assert_eq!(simulator.sequential_depth(Endpoint::Arm), 1);
-    ask(&sets).await;
+    get(&sets).await;
     assert_eq!(
         (
             simulator.sequential_depth(Endpoint::Arm),
@@ -356,8 +356,8 @@ async fn latency_makes_side_by_side_and_one_after_another_tell_apart() {
 
     simulator.reset_record();
     simulator.set_latency_of(Operation::ListScaleSets, Duration::from_secs(30));
-    ask(&sets).await;
-    ask(&interfaces).await;
+    get(&sets).await;
+    get(&interfaces).await;
     let took: Vec<u128> = simulator
         .requests()
         .iter()
@@ -370,16 +370,16 @@ async fn latency_makes_side_by_side_and_one_after_another_tell_apart() {
 }
 
 #[tokio::test]
-async fn tls_offers_http_2_and_the_record_says_so() {
+async fn tls_offers_http_2_and_the_record_shows_it() {
     let simulator = start().await;
     let client = client(&simulator);
     let url = format!(
         "{}/common/discovery/instance?api-version=1.1&authorization_endpoint=https://login.microsoftonline.com/{TENANT}/oauth2/v2.0/authorize",
         simulator.authority_host()
     );
-    let answer = client.get(url).send().await.unwrap();
-    assert_eq!(answer.version(), reqwest::Version::HTTP_2);
-    let body: Value = answer.json().await.unwrap();
+    let response = client.get(url).send().await.unwrap();
+    assert_eq!(response.version(), reqwest::Version::HTTP_2);
+    let body: Value = response.json().await.unwrap();
     assert_eq!(
         body["tenant_discovery_endpoint"],
         format!("https://login.microsoftonline.com/{TENANT}/v2.0/.well-known/openid-configuration")
@@ -417,7 +417,7 @@ async fn an_unexpected_request_fails_the_test() {
     let token = token(&client, &simulator).await;
     client
         .get(format!(
-            "{}/nobody/knows/this?api-version=1",
+            "{}/no/such/path?api-version=1",
             simulator.arm_endpoint()
         ))
         .bearer_auth(token)

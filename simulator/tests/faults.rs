@@ -45,7 +45,7 @@ impl Stage {
             .await
     }
 
-    async fn ask(&self) -> Response {
+    async fn get(&self) -> Response {
         self.send().await.unwrap()
     }
 }
@@ -62,7 +62,7 @@ fn chain(error: &dyn Error) -> String {
 }
 
 #[tokio::test]
-async fn throttling_says_when_to_come_back_in_seconds_then_as_a_date_then_not_at_all() {
+async fn throttling_has_retry_after_in_seconds_then_as_a_date_then_none() {
     let stage = Stage::with(Fault::status(429).retry_after(7).times(1)).await;
     stage.simulator.add_fault(
         Fault::status(429)
@@ -73,7 +73,7 @@ async fn throttling_says_when_to_come_back_in_seconds_then_as_a_date_then_not_at
     stage
         .simulator
         .add_fault(Fault::status(429).times(1).endpoint(Endpoint::Arm));
-    let first = stage.ask().await;
+    let first = stage.get().await;
     assert_eq!(
         (
             first.status().as_u16(),
@@ -85,7 +85,7 @@ async fn throttling_says_when_to_come_back_in_seconds_then_as_a_date_then_not_at
         first.json::<Value>().await.unwrap()["error"]["code"],
         "SubscriptionRequestsThrottled"
     );
-    let second = stage.ask().await;
+    let second = stage.get().await;
     let date =
         httpdate::parse_http_date(second.headers()["retry-after"].to_str().unwrap()).unwrap();
     let ahead = date.duration_since(std::time::SystemTime::now()).unwrap();
@@ -93,9 +93,9 @@ async fn throttling_says_when_to_come_back_in_seconds_then_as_a_date_then_not_at
         ahead <= Duration::from_secs(60) && ahead > Duration::from_secs(30),
         "{ahead:?}"
     );
-    let third = stage.ask().await;
+    let third = stage.get().await;
     assert!(third.status() == 429 && !third.headers().contains_key("retry-after"));
-    assert_eq!(stage.ask().await.status(), 200);
+    assert_eq!(stage.get().await.status(), 200);
     let seen = stage.simulator.arm_requests();
     assert_eq!(
         seen.iter()
@@ -126,16 +126,16 @@ async fn a_server_error_comes_as_json_html_text_or_nothing() {
         (FaultBody::Empty, "", ""),
     ] {
         let stage = Stage::with(Fault::status(503).body(body)).await;
-        let answer = stage.ask().await;
-        assert_eq!(answer.status(), 503);
+        let response = stage.get().await;
+        assert_eq!(response.status(), 503);
         assert_eq!(
-            answer
+            response
                 .headers()
                 .get("content-type")
                 .map_or("", |value| value.to_str().unwrap()),
             kind
         );
-        let text = answer.text().await.unwrap();
+        let text = response.text().await.unwrap();
         assert!(
             text.contains(words) && text.is_empty() == words.is_empty(),
             "{text}"
@@ -150,7 +150,7 @@ async fn a_hang_lasts_as_long_as_the_client_waits() {
     assert!(waited.is_err());
     let seen = stage.simulator.arm_requests();
     assert_eq!((seen.len(), seen[0].status, seen[0].ended), (1, None, None));
-    // It hangs alone: the next request on the same endpoint is answered.
+    // It hangs alone: the next request on the same endpoint gets a response.
     assert_eq!(
         stage
             .client
@@ -174,7 +174,7 @@ async fn a_reset_is_a_reset_and_no_orderly_end() {
         chain(&error)
     );
     stage.simulator.clear_faults();
-    assert_eq!(stage.ask().await.status(), 200);
+    assert_eq!(stage.get().await.status(), 200);
 }
 
 #[tokio::test]
@@ -200,12 +200,12 @@ async fn a_cut_body_brings_its_first_half_and_then_an_error() {
         (Fault::cut_chunked_body(), true),
     ] {
         let stage = Stage::with(fault).await;
-        let mut answer = stage.ask().await;
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers().contains_key("content-length"), !chunked);
+        let mut response = stage.get().await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers().contains_key("content-length"), !chunked);
         let mut came = Vec::new();
         let error = loop {
-            match answer.chunk().await {
+            match response.chunk().await {
                 Ok(Some(chunk)) => came.extend_from_slice(&chunk),
                 Ok(None) => panic!("the body ended as if it were whole: {} bytes", came.len()),
                 Err(error) => break error,
@@ -224,36 +224,36 @@ async fn a_cut_body_brings_its_first_half_and_then_an_error() {
 #[tokio::test]
 async fn cut_json_is_whole_http_and_half_json() {
     let stage = Stage::with(Fault::cut_json()).await;
-    let answer = stage.ask().await;
-    assert_eq!(answer.status(), 200);
-    let text = answer.text().await.unwrap();
+    let response = stage.get().await;
+    assert_eq!(response.status(), 200);
+    let text = response.text().await.unwrap();
     assert!(text.starts_with("{\"value\"") && serde_json::from_str::<Value>(&text).is_err());
 }
 
 #[tokio::test]
 async fn a_redirect_names_its_target_and_has_no_page() {
     let stage = Stage::with(Fault::redirect("https://elsewhere.example/list")).await;
-    let answer = stage.ask().await;
+    let response = stage.get().await;
     assert_eq!(
         (
-            answer.status().as_u16(),
-            answer.headers()["location"].to_str().unwrap()
+            response.status().as_u16(),
+            response.headers()["location"].to_str().unwrap()
         ),
         (307, "https://elsewhere.example/list")
     );
-    assert!(answer.text().await.unwrap().is_empty());
+    assert!(response.text().await.unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn pages_go_on_where_the_fault_says() {
+async fn pages_link_to_the_faults_target() {
     let stage = Stage::with(Fault::next_link("https://elsewhere.example/more").times(1)).await;
     stage
         .simulator
         .add_fault(Fault::next_link_loop().endpoint(Endpoint::Arm));
-    let strayed: Value = stage.ask().await.json().await.unwrap();
+    let strayed: Value = stage.get().await.json().await.unwrap();
     assert_eq!(strayed["nextLink"], "https://elsewhere.example/more");
     assert_eq!(strayed["value"].as_array().unwrap().len(), 2);
-    let looped: Value = stage.ask().await.json().await.unwrap();
+    let looped: Value = stage.get().await.json().await.unwrap();
     assert_eq!(
         looped["nextLink"],
         scale_sets(&stage.simulator.arm_endpoint())
@@ -274,23 +274,23 @@ async fn pages_go_on_where_the_fault_says() {
 #[tokio::test]
 async fn a_good_token_is_refused_once() {
     let stage = Stage::with(Fault::unauthorized().times(1)).await;
-    let answer = stage.ask().await;
-    assert!(answer.status() == 401 && answer.headers().contains_key("www-authenticate"));
+    let response = stage.get().await;
+    assert!(response.status() == 401 && response.headers().contains_key("www-authenticate"));
     assert_eq!(
-        answer.json::<Value>().await.unwrap()["error"]["code"],
+        response.json::<Value>().await.unwrap()["error"]["code"],
         "ExpiredAuthenticationToken"
     );
-    assert_eq!(stage.ask().await.status(), 200);
+    assert_eq!(stage.get().await.status(), 200);
 }
 
 #[tokio::test]
 async fn a_thing_vanishes_between_two_requests() {
     let stage = Stage::with(Fault::not_found().skip(1)).await;
-    assert_eq!(stage.ask().await.status(), 200);
-    let answer = stage.ask().await;
-    assert_eq!(answer.status(), 404);
+    assert_eq!(stage.get().await.status(), 200);
+    let response = stage.get().await;
+    assert_eq!(response.status(), 404);
     assert_eq!(
-        answer.json::<Value>().await.unwrap()["error"]["code"],
+        response.json::<Value>().await.unwrap()["error"]["code"],
         "ResourceNotFound"
     );
 }
@@ -300,9 +300,9 @@ async fn a_delay_comes_on_top_of_the_latency() {
     let stage = Stage::with(Fault::delay(Duration::from_secs(20)).times(1)).await;
     stage.simulator.set_latency(Duration::from_secs(10));
     let begun = tokio::time::Instant::now();
-    stage.ask().await;
+    stage.get().await;
     let first = begun.elapsed();
-    stage.ask().await;
+    stage.get().await;
     assert!(
         (30_000..30_100).contains(&first.as_millis())
             && (10_000..10_100).contains(&(begun.elapsed() - first).as_millis()),
@@ -317,7 +317,7 @@ async fn the_token_endpoint_fails_as_entra_and_the_metadata_service_as_itself() 
     let client = client(&simulator);
     simulator.add_fault(Fault::status(503).operation(Operation::Token));
     simulator.add_fault(Fault::status(410).endpoint(Endpoint::Metadata));
-    let token = ask_token(
+    let token = request_token(
         &client,
         &simulator.authority_host(),
         TENANT,

@@ -11,7 +11,7 @@ use support::*;
 
 const RESOURCE: &str = "https://management.azure.com/";
 
-async fn ask(client: &Client, simulator: &Simulator, query: &[(&str, &str)]) -> Response {
+async fn get(client: &Client, simulator: &Simulator, query: &[(&str, &str)]) -> Response {
     let url = format!(
         "{}/metadata/identity/oauth2/token?api-version=2018-02-01",
         simulator.metadata_endpoint()
@@ -26,10 +26,10 @@ async fn ask(client: &Client, simulator: &Simulator, query: &[(&str, &str)]) -> 
         .unwrap()
 }
 
-async fn opens_arm(client: &Client, simulator: &Simulator, answer: &Value) -> bool {
+async fn opens_arm(client: &Client, simulator: &Simulator, response: &Value) -> bool {
     let request = client
         .get(scale_sets(&simulator.arm_endpoint()))
-        .bearer_auth(answer["access_token"].as_str().unwrap());
+        .bearer_auth(response["access_token"].as_str().unwrap());
     request.send().await.unwrap().status() == 200
 }
 
@@ -37,29 +37,29 @@ async fn opens_arm(client: &Client, simulator: &Simulator, answer: &Value) -> bo
 async fn the_machines_own_identity_is_the_default_and_numbers_are_strings() {
     let simulator = start().await;
     let client = client(&simulator);
-    let answer: Value = ask(&client, &simulator, &[]).await.json().await.unwrap();
+    let response: Value = get(&client, &simulator, &[]).await.json().await.unwrap();
     assert_eq!(
         (
-            &answer["client_id"],
-            &answer["expires_in"],
-            &answer["resource"]
+            &response["client_id"],
+            &response["expires_in"],
+            &response["resource"]
         ),
         (&json!(OWN_IDENTITY), &json!("86399"), &json!(RESOURCE))
     );
     let (on, before) = (
-        answer["expires_on"]
+        response["expires_on"]
             .as_str()
             .unwrap()
             .parse::<u64>()
             .unwrap(),
-        answer["not_before"]
+        response["not_before"]
             .as_str()
             .unwrap()
             .parse::<u64>()
             .unwrap(),
     );
     assert_eq!(on - before, 86_399);
-    assert!(opens_arm(&client, &simulator, &answer).await);
+    assert!(opens_arm(&client, &simulator, &response).await);
     assert_eq!(
         simulator.requests()[0].principal.as_deref(),
         Some(OWN_IDENTITY)
@@ -81,23 +81,23 @@ async fn an_identity_is_chosen_by_any_of_its_ids() {
         ("msi_res_id", &resource_id),
         ("mi_res_id", &resource_id),
     ] {
-        let answer: Value = ask(&client, &simulator, &[choice])
+        let response: Value = get(&client, &simulator, &[choice])
             .await
             .json()
             .await
             .unwrap();
-        assert_eq!(answer["client_id"], LENT_IDENTITY, "{choice:?}");
+        assert_eq!(response["client_id"], LENT_IDENTITY, "{choice:?}");
     }
     // An identity of the world that is not the machine's is as good as none.
-    let answer = ask(
+    let response = get(
         &client,
         &simulator,
         &[("client_id", "a1b2c3d4-0000-4000-8000-00000000000c")],
     )
     .await;
-    assert_eq!(answer.status(), 400);
+    assert_eq!(response.status(), 400);
     assert_eq!(
-        answer.json::<Value>().await.unwrap(),
+        response.json::<Value>().await.unwrap(),
         json!({ "error": "invalid_request", "error_description": "Identity not found" })
     );
 }
@@ -115,7 +115,7 @@ async fn without_an_own_identity_only_a_single_lent_one_needs_no_choice() {
     };
     identities(&["lent"]);
     assert_eq!(
-        ask(&client, &simulator, &[])
+        get(&client, &simulator, &[])
             .await
             .json::<Value>()
             .await
@@ -123,10 +123,10 @@ async fn without_an_own_identity_only_a_single_lent_one_needs_no_choice() {
         LENT_IDENTITY
     );
     identities(&["lent", "lent-too"]);
-    let answer = ask(&client, &simulator, &[]).await;
-    assert_eq!(answer.status(), 400);
+    let response = get(&client, &simulator, &[]).await;
+    assert_eq!(response.status(), 400);
     assert!(
-        answer
+        response
             .text()
             .await
             .unwrap()
@@ -134,7 +134,7 @@ async fn without_an_own_identity_only_a_single_lent_one_needs_no_choice() {
     );
     identities(&[]);
     assert!(
-        ask(&client, &simulator, &[])
+        get(&client, &simulator, &[])
             .await
             .text()
             .await
@@ -165,14 +165,14 @@ async fn a_request_without_header_version_or_resource_is_refused() {
             "AADSTS500011",
         ),
     ] {
-        let answer = client
+        let response = client
             .get(format!("{url}?{query}"))
             .header("metadata", "true")
             .send()
             .await
             .unwrap();
-        assert_eq!(answer.status(), 400);
-        assert!(answer.text().await.unwrap().contains(words), "{words}");
+        assert_eq!(response.status(), 400);
+        assert!(response.text().await.unwrap().contains(words), "{words}");
     }
 }
 
@@ -180,7 +180,7 @@ async fn a_request_without_header_version_or_resource_is_refused() {
 async fn the_instance_knows_its_flexible_set_by_id_and_its_uniform_set_by_name() {
     let simulator = start().await;
     let client = client(&simulator);
-    let ask = async |below: &str, query: &str| {
+    let get = async |below: &str, query: &str| {
         client
             .get(format!(
                 "{}/metadata/instance{below}?{query}",
@@ -191,7 +191,7 @@ async fn the_instance_knows_its_flexible_set_by_id_and_its_uniform_set_by_name()
             .await
             .unwrap()
     };
-    let compute: Value = ask("/compute", "api-version=2021-03-01")
+    let compute: Value = get("/compute", "api-version=2021-03-01")
         .await
         .json()
         .await
@@ -218,7 +218,7 @@ async fn the_instance_knows_its_flexible_set_by_id_and_its_uniform_set_by_name()
             &json!("AzurePublicCloud")
         )
     );
-    let whole: Value = ask("", "api-version=2020-09-01")
+    let whole: Value = get("", "api-version=2020-09-01")
         .await
         .json()
         .await
@@ -231,7 +231,7 @@ async fn the_instance_knows_its_flexible_set_by_id_and_its_uniform_set_by_name()
             .starts_with("10.")
     );
     assert_eq!(
-        ask(
+        get(
             "/compute/resourceGroupName",
             "api-version=2021-03-01&format=text"
         )
@@ -248,7 +248,7 @@ async fn the_instance_knows_its_flexible_set_by_id_and_its_uniform_set_by_name()
         machine.instance = 1;
         world.set_machine(Some(machine)).unwrap();
     });
-    let compute: Value = ask("/compute", "api-version=2021-03-01")
+    let compute: Value = get("/compute", "api-version=2021-03-01")
         .await
         .json()
         .await
@@ -261,7 +261,7 @@ async fn the_instance_knows_its_flexible_set_by_id_and_its_uniform_set_by_name()
         ),
         (&json!(""), &json!("clients"), &json!("clients_1"))
     );
-    assert_eq!(ask("", "").await.status(), 400);
+    assert_eq!(get("", "").await.status(), 400);
     assert_eq!(simulator.count(Operation::MetadataInstance), 5);
     simulator.finish();
 }
@@ -281,7 +281,7 @@ async fn app_service_wants_its_header() {
         .await
         .unwrap();
     assert_eq!(wrong.status(), 401);
-    let answer: Value = client
+    let response: Value = client
         .get(&url)
         .header("X-IDENTITY-HEADER", simulator.app_service_header())
         .send()
@@ -291,13 +291,13 @@ async fn app_service_wants_its_header() {
         .await
         .unwrap();
     assert!(
-        answer["expires_on"]
+        response["expires_on"]
             .as_str()
             .unwrap()
             .parse::<u64>()
             .is_ok()
     );
-    assert!(opens_arm(&client, &simulator, &answer).await);
+    assert!(opens_arm(&client, &simulator, &response).await);
 }
 
 #[tokio::test]
@@ -325,7 +325,7 @@ async fn arc_wants_the_key_out_of_its_file_and_each_key_once() {
         file.ends_with(".key") && std::path::Path::new(&file).starts_with(simulator.arc_keys())
     );
     let key = std::fs::read_to_string(file).unwrap();
-    let answered = async |key: &str| {
+    let responded = async |key: &str| {
         client
             .get(&url)
             .header("Metadata", "true")
@@ -334,10 +334,10 @@ async fn arc_wants_the_key_out_of_its_file_and_each_key_once() {
             .await
             .unwrap()
     };
-    assert_eq!(answered("guess").await.status(), 401);
-    let answer: Value = answered(&key).await.json().await.unwrap();
-    assert!(opens_arm(&client, &simulator, &answer).await);
-    assert_eq!(answered(&key).await.status(), 401);
+    assert_eq!(responded("guess").await.status(), 401);
+    let response: Value = responded(&key).await.json().await.unwrap();
+    assert!(opens_arm(&client, &simulator, &response).await);
+    assert_eq!(responded(&key).await.status(), 401);
     assert!(
         simulator
             .requests()

@@ -19,7 +19,7 @@ fn proxied(simulator: &Simulator) -> Client {
 }
 
 async fn cloud_token(client: &Client, login: &str, scope: &str) -> Result<String, Value> {
-    let answer: Value = ask_token(
+    let response: Value = request_token(
         client,
         login,
         TENANT,
@@ -29,10 +29,10 @@ async fn cloud_token(client: &Client, login: &str, scope: &str) -> Result<String
     .json()
     .await
     .unwrap();
-    answer["access_token"]
+    response["access_token"]
         .as_str()
         .map(str::to_owned)
-        .ok_or(answer)
+        .ok_or(response)
 }
 
 #[tokio::test]
@@ -59,14 +59,14 @@ async fn each_cloud_is_found_under_its_names_and_takes_its_own_tokens() {
     for (login, arm, scope) in clouds {
         let token = cloud_token(&client, login, scope).await.unwrap();
         for (_, other, _) in clouds {
-            let answer = client
+            let response = client
                 .get(interfaces(other))
                 .bearer_auth(&token)
                 .send()
                 .await
                 .unwrap();
-            assert_eq!(answer.status() == 200, other == arm, "{login} {other}");
-            let body: Value = answer.json().await.unwrap();
+            assert_eq!(response.status() == 200, other == arm, "{login} {other}");
+            let body: Value = response.json().await.unwrap();
             if other == arm {
                 assert!(
                     body["nextLink"]
@@ -138,13 +138,13 @@ async fn a_client_without_http_2_is_served_over_http_1() {
 #[tokio::test]
 async fn metadata_is_found_at_its_address() {
     let simulator = start().await;
-    let answer = proxied(&simulator)
+    let response = proxied(&simulator)
         .get("http://169.254.169.254/metadata/instance/compute?api-version=2021-03-01")
         .header("Metadata", "true")
         .send()
         .await
         .unwrap();
-    let compute: Value = answer.json().await.unwrap();
+    let compute: Value = response.json().await.unwrap();
     assert_eq!(compute["subscriptionId"], SUBSCRIPTION);
     let seen = simulator.requests();
     assert_eq!(
@@ -174,13 +174,13 @@ async fn any_other_host_is_refused_and_on_record() {
             .await
             .is_err()
     );
-    let answer = client
+    let response = client
         .get("http://elsewhere.example/page?x=1")
         .bearer_auth("stray")
         .send()
         .await
         .unwrap();
-    assert_eq!(answer.status(), 502);
+    assert_eq!(response.status(), 502);
     // ARM speaks no plain http, and the metadata service no TLS.
     assert_eq!(
         client
@@ -240,7 +240,7 @@ async fn faults_strike_inside_a_tunnel() {
         .unwrap();
     simulator.add_fault(Fault::reset().endpoint(Endpoint::Arm).times(1));
     simulator.add_fault(Fault::cut_body().endpoint(Endpoint::Arm).times(1));
-    let ask = async || {
+    let get = async || {
         client
             .get(scale_sets("https://management.azure.com"))
             .bearer_auth(&token)
@@ -248,8 +248,8 @@ async fn faults_strike_inside_a_tunnel() {
             .send()
             .await
     };
-    assert!(ask().await.is_err());
-    assert!(ask().await.unwrap().bytes().await.is_err());
-    assert_eq!(ask().await.unwrap().status(), 200);
+    assert!(get().await.is_err());
+    assert!(get().await.unwrap().bytes().await.is_err());
+    assert_eq!(get().await.unwrap().status(), 200);
     assert_eq!(simulator.arm_requests().len(), 3);
 }

@@ -35,7 +35,7 @@ async fn pages_are_followed_through_the_proxy() {
     while let Some(url) = next {
         let page: Value = client
             .get(url)
-            .bearer_auth("pretend-token")
+            .bearer_auth("example-token")
             .send()
             .await
             .unwrap()
@@ -72,7 +72,7 @@ async fn faults_have_the_shape_of_the_service() {
     let get = async || {
         client
             .get("https://api.digitalocean.com/v2/droplets")
-            .bearer_auth("pretend-token")
+            .bearer_auth("example-token")
             .send()
             .await
             .unwrap()
@@ -125,7 +125,7 @@ async fn a_client_whose_endpoint_can_be_set_needs_no_proxy() {
         .build()
         .unwrap()
         .get(url)
-        .bearer_auth("pretend-token")
+        .bearer_auth("example-token")
         .send()
         .await
         .unwrap()

@@ -217,7 +217,7 @@ fn the_error_names_the_file_the_reason_and_the_next_step() {
 }
 
 #[test]
-fn owner_and_group_are_kept_only_where_asked_for() {
+fn owner_and_group_are_kept_only_if_requested() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("peers");
     fs::write(&path, "old").unwrap();

@@ -45,7 +45,7 @@ impl Now {
         self.boot.as_ref().map(|boot| &boot.id) == boot.map(|boot| &boot.id)
     }
 
-    /// The age of a record: the larger of what the clocks say. `None` if it is of the future.
+    /// The age of a record: the larger of what the clocks give. `None` if it is of the future.
     pub(super) fn age_of(&self, record: &Record) -> Option<Duration> {
         let confirmed = record.confirmed().ok()?;
         self.age(confirmed, record.cached.as_ref()?.boot.as_ref())

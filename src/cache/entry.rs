@@ -37,7 +37,7 @@ pub struct CachedResult {
     pub sources: Vec<CachedSource>,
     /// Warnings about the result.
     pub findings: Vec<Finding>,
-    /// Its age; `None` if the clock says that it is of the future.
+    /// Its age; `None` if it is of the future by the clock.
     pub age: Option<Duration>,
     /// Whether the machine restarted since. It may be another machine then.
     pub is_of_earlier_boot: bool,
@@ -145,7 +145,7 @@ impl CacheEntry {
         addresses.sort();
         addresses.dedup();
         let is_only = discoveries.len() == 1;
-        // A provider that is several at once doesn't tell which found what.
+        // A provider of several sources doesn't know which found what.
         let known = discoveries
             .iter()
             .filter(|discovery| discovery.provider() != crate::sources::SEVERAL);

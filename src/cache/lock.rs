@@ -31,7 +31,7 @@ pub struct SharedFailure {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// Whether the cloud answered, and nothing matched.
+    /// Whether the cloud responded, and nothing matched.
     pub is_nothing_matched: bool,
     /// What the call required; a call that requires something else may not fail.
     pub requires: String,
@@ -122,7 +122,7 @@ impl CacheLock {
         is_later.then_some(record.failure)
     }
 
-    /// Reports a failure to the processes that wait. If that fails, they ask themselves.
+    /// Reports a failure to the processes that wait. If that fails, they make their own requests.
     pub fn note_failure(&mut self, failure: SharedFailure, now: &Now) {
         let record = FailureRecord {
             failed: time(now.wall()),

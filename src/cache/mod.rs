@@ -9,7 +9,7 @@
 //!
 //! `directory.rs` reads and writes files that no other user can have made, `query.rs` identifies a
 //! result, `age.rs` measures its age, `entry.rs` reads and stores it, `lock.rs` lets one process
-//! ask for all. Nothing but [`CacheEntry::lock`] needs a runtime.
+//! make the requests of all. Nothing but [`CacheEntry::lock`] needs a runtime.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -122,7 +122,7 @@ pub struct Cache {
 pub struct CachedSummary {
     /// What was looked for, without secrets.
     pub identity: String,
-    /// Its age; `None` if the clock says that it is of the future.
+    /// Its age; `None` if it is of the future by the clock.
     pub age: Option<Duration>,
     /// How many addresses it has.
     pub addresses: usize,

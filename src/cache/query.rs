@@ -1,4 +1,4 @@
-//! What a result is an answer to.
+//! The query of a result.
 
 use cloud_autojoin_core::{ConfigString, Env};
 

@@ -15,17 +15,17 @@ use crate::registry::Registry;
 use crate::result_file::BootTime;
 
 const KEYS: &[KeySpec] = &[
-    KeySpec::new("region", "region").env(&["PRETEND_REGION"]),
+    KeySpec::new("region", "region").env(&["EXAMPLE_REGION"]),
     KeySpec::new("token", "token").secret(),
 ];
 
 fn no_provider(_: &mut Options<'_>, _: &Context) -> cloud_autojoin_core::Result<Box<dyn Provider>> {
-    unreachable!("nothing is asked")
+    unreachable!("nothing is requested")
 }
 
 fn registry() -> Registry {
-    let spec = ProviderSpec::new("pretend", "Pretend", KEYS, no_provider);
-    Registry::empty().with(spec.with_secret_env(&["PRETEND_TOKEN"]))
+    let spec = ProviderSpec::new("example", "Example", KEYS, no_provider);
+    Registry::empty().with(spec.with_secret_env(&["EXAMPLE_TOKEN"]))
 }
 
 fn query_in(join_string: &str, env: &Env) -> Query {
@@ -39,7 +39,7 @@ fn entry(folder: &TempDir, join_string: &str, env: &Env) -> CacheEntry {
 }
 
 fn found(addresses: &[&str]) -> Discovery {
-    let mut discovery = Discovery::new("pretend", "servers", Detail::Addresses);
+    let mut discovery = Discovery::new("example", "servers", Detail::Addresses);
     for address in addresses {
         let mut node = Node::new("server", *address, *address);
         node.addresses = vec![Address::ip(address.parse().unwrap())];
@@ -63,8 +63,8 @@ fn seconds(seconds: u64) -> Option<Duration> {
 #[test]
 fn a_result_is_found_again_by_the_same_query_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let env = Env::from([("PRETEND_TOKEN", "t1"), ("PRETEND_REGION", "r1")]);
-    let stored = entry(&folder, "provider=pretend token=a region=b", &env);
+    let env = Env::from([("EXAMPLE_TOKEN", "t1"), ("EXAMPLE_REGION", "r1")]);
+    let stored = entry(&folder, "provider=example token=a region=b", &env);
     stored
         .store(&[&found(&["10.0.0.4"])], Vec::new(), &now(0, 0))
         .unwrap();
@@ -73,20 +73,20 @@ fn a_result_is_found_again_by_the_same_query_alone() {
             .lookup(&now(0, 0))
             .is_some()
     };
-    assert!(is_found("region=b token=a provider=pretend", &env));
+    assert!(is_found("region=b token=a provider=example", &env));
     for other in [
-        "provider=pretend token=b region=b",
-        "provider=pretend token=a",
-        "provider=pretend token=a region=b x=y",
+        "provider=example token=b region=b",
+        "provider=example token=a",
+        "provider=example token=a region=b x=y",
     ] {
         assert!(!is_found(other, &env), "{other}");
     }
-    let same = "provider=pretend token=a region=b";
+    let same = "provider=example token=a region=b";
     for variables in [
-        [("PRETEND_TOKEN", "t2"), ("PRETEND_REGION", "r1")],
-        [("PRETEND_TOKEN", "t1"), ("PRETEND_REGION", "r2")],
+        [("EXAMPLE_TOKEN", "t2"), ("EXAMPLE_REGION", "r1")],
+        [("EXAMPLE_TOKEN", "t1"), ("EXAMPLE_REGION", "r2")],
         [
-            ("PRETEND_TOKEN", "t1"),
+            ("EXAMPLE_TOKEN", "t1"),
             ("HTTPS_PROXY", "http://127.0.0.1:1"),
         ],
     ] {
@@ -105,14 +105,14 @@ fn a_result_depends_on_every_variable_that_was_read_also_on_one_that_is_not_set(
     };
     let record = EnvRecord::new(with(&[("AWS_PROFILE", "one"), ("TERM", "xterm")]));
     let env = Env::Recorded(record);
-    let stored = entry(&folder, "provider=pretend", &env);
+    let stored = entry(&folder, "provider=example", &env);
     assert_eq!(env.var("AWS_PROFILE").as_deref(), Some("one"));
     assert_eq!(env.filled("AWS_REGION"), None);
     stored
         .store(&[&found(&["10.0.0.4"])], Vec::new(), &now(0, 0))
         .unwrap();
     let is_found = |variables: &[(&str, &str)]| {
-        entry(&folder, "provider=pretend", &with(variables))
+        entry(&folder, "provider=example", &with(variables))
             .lookup(&now(0, 0))
             .is_some()
     };
@@ -154,7 +154,7 @@ fn a_policy_takes_results_up_to_its_limits_and_none_of_unknown_age() {
 #[test]
 fn a_damaged_or_foreign_file_counts_as_absent_and_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
-    let entry = entry(&folder, "provider=pretend", &Env::empty());
+    let entry = entry(&folder, "provider=example", &Env::empty());
     let store = || {
         entry
             .store(&[&found(&["10.0.0.4"])], Vec::new(), &now(0, 0))
@@ -203,7 +203,7 @@ fn a_damaged_or_foreign_file_counts_as_absent_and_is_replaced() {
     assert!(is_found());
     assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "kept");
     // The result of another query under this name.
-    let other = super::tests::entry(&folder, "provider=pretend region=x", &Env::empty());
+    let other = super::tests::entry(&folder, "provider=example region=x", &Env::empty());
     other
         .store(&[&found(&["10.0.0.9"])], Vec::new(), &now(0, 0))
         .unwrap();
@@ -248,9 +248,9 @@ fn a_directory_that_others_could_write_into_is_refused() {
 #[test]
 fn no_file_holds_a_secret_and_no_name_can_be_guessed_from_one() {
     let folder = tempfile::tempdir().unwrap();
-    let env = Env::Recorded(EnvRecord::new(Env::from([("PRETEND_TOKEN", "canary-1")])));
-    let entry = entry(&folder, "provider=pretend token=canary-2 canary-3=x", &env);
-    env.var("PRETEND_TOKEN");
+    let env = Env::Recorded(EnvRecord::new(Env::from([("EXAMPLE_TOKEN", "canary-1")])));
+    let entry = entry(&folder, "provider=example token=canary-2 canary-3=x", &env);
+    env.var("EXAMPLE_TOKEN");
     entry
         .store(&[&found(&["10.0.0.4"])], Vec::new(), &now(0, 0))
         .unwrap();
@@ -259,18 +259,18 @@ fn no_file_holds_a_secret_and_no_name_can_be_guessed_from_one() {
         let contents = std::fs::read(file.unwrap().path()).unwrap();
         assert!(!String::from_utf8_lossy(&contents).contains("canary"));
     }
-    let query = query_in("provider=pretend token=canary-2", &env);
+    let query = query_in("provider=example token=canary-2", &env);
     assert!(!format!("{query:?} {entry:?}").contains("canary"));
     // Another key, other names.
     let other = tempfile::tempdir().unwrap();
-    let same = super::tests::entry(&other, "provider=pretend token=canary-2 canary-3=x", &env);
+    let same = super::tests::entry(&other, "provider=example token=canary-2 canary-3=x", &env);
     assert_ne!(same.name, entry.name);
 }
 
 #[tokio::test]
 async fn one_process_at_a_time_holds_the_lock_and_others_wait_for_a_limited_time() {
     let folder = tempfile::tempdir().unwrap();
-    let entry = entry(&folder, "provider=pretend", &Env::empty());
+    let entry = entry(&folder, "provider=example", &Env::empty());
     let clock = Clock::auto_advancing();
     let second = Duration::from_secs(1);
     let held = entry.lock(&clock, second).await.unwrap().unwrap();
@@ -284,7 +284,7 @@ async fn one_process_at_a_time_holds_the_lock_and_others_wait_for_a_limited_time
 #[tokio::test]
 async fn a_failure_is_shared_with_those_that_waited_for_it_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let entry = entry(&folder, "provider=pretend", &Env::empty());
+    let entry = entry(&folder, "provider=example", &Env::empty());
     let clock = Clock::auto_advancing();
     let failure = SharedFailure::new("refused", Some("wait".to_owned()), false, "all");
     let mut lock = entry.lock(&clock, Duration::ZERO).await.unwrap().unwrap();
@@ -311,7 +311,7 @@ async fn a_failure_is_shared_with_those_that_waited_for_it_alone() {
 fn a_list_shows_all_results_and_clearing_removes_what_a_cache_made_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cache");
-    for join_string in ["provider=pretend region=b", "provider=pretend token=x"] {
+    for join_string in ["provider=example region=b", "provider=example token=x"] {
         let entry = entry(&folder, join_string, &Env::empty());
         let found = found(&["10.0.0.4", "10.0.0.5"]);
         entry.store(&[&found], Vec::new(), &now(0, 0)).unwrap();
@@ -325,8 +325,8 @@ fn a_list_shows_all_results_and_clearing_removes_what_a_cache_made_alone() {
     assert_eq!(
         shown,
         [
-            ("provider=pretend region=b", seconds(60), 2),
-            ("provider=pretend token=***", seconds(60), 2)
+            ("provider=example region=b", seconds(60), 2),
+            ("provider=example token=***", seconds(60), 2)
         ]
     );
     assert_eq!(Cache::clear(&path), Ok(2));

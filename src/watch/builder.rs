@@ -108,7 +108,7 @@ impl WatchBuilder {
     /// with mode 0600. Its directory must exist. Default: none.
     ///
     /// It is read when the watch is built. A file that is damaged, or of another watch, is ignored:
-    /// [`Status::last_good_error`](super::Status::last_good_error) says why.
+    /// [`Status::last_good_error`](super::Status::last_good_error) has the reason.
     #[must_use]
     pub fn last_good(mut self, file: impl Into<PathBuf>) -> Self {
         self.last_good = Some(file.into());
@@ -117,7 +117,7 @@ impl WatchBuilder {
 
     /// The age from which the last good result counts as stale; default
     /// [`DEFAULT_LAST_GOOD_MAX_AGE`]. A stale one is still used, since it is better than none, and
-    /// [`AddressSource::LastGood`](super::AddressSource::LastGood) says that it is stale.
+    /// [`AddressSource::LastGood`](super::AddressSource::LastGood) marks it as stale.
     #[must_use]
     pub fn last_good_max_age(mut self, max_age: Duration) -> Self {
         self.last_good_max_age = max_age;

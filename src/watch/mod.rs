@@ -65,7 +65,7 @@ pub const RESTORE_AFTER: Duration = Duration::from_secs(5);
 pub const DEFAULT_LAST_GOOD_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// How much longer than its deadline a poll may take before it is cancelled. A provider keeps the
-/// deadline itself, and its error says more.
+/// deadline itself, and its error is more precise.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Watches the addresses that a provider finds.
@@ -198,8 +198,8 @@ impl Watch {
         self.restored.is_some().then(|| self.use_restored())
     }
 
-    /// Waits until the last good result is on disk, or [`Status::last_good_error`] says why not.
-    /// [`Watch::next`] doesn't wait for it; a program that ends after an event should.
+    /// Waits until the last good result is on disk, or [`Status::last_good_error`] has the reason
+    /// why not. [`Watch::next`] doesn't wait for it; a program that ends after an event should.
     pub async fn flush(&mut self) {
         self.snapshots.finish(&self.status).await;
     }

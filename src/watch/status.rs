@@ -57,7 +57,7 @@ impl StatusReader {
         }
     }
 
-    pub(super) fn change<Answer>(&self, act: impl FnOnce(&mut WatchState) -> Answer) -> Answer {
+    pub(super) fn change<Output>(&self, act: impl FnOnce(&mut WatchState) -> Output) -> Output {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -209,7 +209,7 @@ impl WatchState {
     }
 
     /// Records a result with addresses. `addresses` are in use now, `held` is what is held back,
-    /// and `confirmed` says that the cloud confirms the addresses in use.
+    /// and `confirmed` is whether the cloud confirms the addresses in use.
     pub(super) fn note_result(
         &mut self,
         addresses: Option<&Addresses>,

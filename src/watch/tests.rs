@@ -31,7 +31,7 @@ async fn the_first_result_is_a_change_and_the_same_again_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replaced_instance_is_told_with_who_joined_and_who_left() {
+async fn a_replaced_instance_is_reported_with_added_and_removed_addresses() {
     let script = Script::new(|now| {
         if now < MINUTE {
             instances([1, 2, 3])
@@ -99,7 +99,7 @@ async fn addresses_that_only_a_guard_keeps_are_retained_and_current_again_when_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn members_that_are_replaced_stay_in_use_for_as_long_as_the_event_says() {
+async fn replaced_members_stay_in_use_for_as_long_as_the_event_states() {
     let script = Script::new(|now| {
         if now < MINUTE {
             instances(4..=6)
@@ -381,7 +381,7 @@ async fn fewer_than_the_minimum_are_held_and_polled_again_soon() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_status_says_who_is_in_and_out_what_went_wrong_and_when_it_goes_on() {
+async fn the_status_has_members_failures_and_the_next_poll() {
     let script = Script::new(|now| {
         if now < MINUTE {
             instances([1, 2])
@@ -487,10 +487,10 @@ async fn a_watch_can_be_moved_to_another_task() {
     let script = Script::new(|_| instances([1]));
     let mut watch = script.watch().build();
     let events = Arc::new(AtomicBool::new(false));
-    let told_there = Arc::clone(&events);
+    let has_event = Arc::clone(&events);
     tokio::spawn(async move {
         watch.next().await;
-        told_there.store(true, Ordering::SeqCst);
+        has_event.store(true, Ordering::SeqCst);
     })
     .await
     .unwrap();

@@ -1,4 +1,4 @@
-//! Join strings that cannot be right: each says what is wrong and what to write, exits with 1,
+//! Join strings that cannot be right: each error has the problem and a hint, exits with 1,
 //! prints nothing on standard output, and sends nothing.
 
 use std::io::Write;
@@ -18,7 +18,7 @@ fn file(contents: &[u8]) -> NamedTempFile {
 }
 
 /// Runs `addrs` with a string that has `provider=azure` and a subscription already, and asserts
-/// what is said.
+/// what is reported.
 #[track_caller]
 fn azure(rest: &str, message: &str, hint: &str) -> impl Future<Output = ()> {
     let at = std::panic::Location::caller();
@@ -37,21 +37,21 @@ fn azure(rest: &str, message: &str, hint: &str) -> impl Future<Output = ()> {
 }
 
 #[tokio::test]
-async fn no_string_at_all_is_told_to_name_a_provider() {
-    let said = "discover: no provider\nhint: write `provider=NAME`; known here: PROVIDERS\n";
-    addrs(&[]).await.is(1, "", said);
-    addrs(&[""]).await.is(1, "", said);
-    addrs(&["  ", ""]).await.is(1, "", said);
+async fn an_empty_string_is_refused_with_a_hint_to_name_a_provider() {
+    let expected = "discover: no provider\nhint: write `provider=NAME`; known here: PROVIDERS\n";
+    addrs(&[]).await.is(1, "", expected);
+    addrs(&[""]).await.is(1, "", expected);
+    addrs(&["  ", ""]).await.is(1, "", expected);
     addrs(&["tag_name=consul tag_value=server"])
         .await
-        .is(1, "", said);
+        .is(1, "", expected);
     addrs(&[r#"provider="" tag_name=consul"#])
         .await
-        .is(1, "", said);
+        .is(1, "", expected);
 }
 
 #[tokio::test]
-async fn an_unknown_provider_is_told_which_are_known() {
+async fn an_unknown_provider_is_refused_with_the_known_ones() {
     addrs(&["provider=azrue tag_name=a"]).await.is(
         1,
         "",
@@ -65,7 +65,7 @@ async fn an_unknown_provider_is_told_which_are_known() {
 }
 
 #[tokio::test]
-async fn a_string_that_asks_for_nothing_is_told_what_it_can_ask_for() {
+async fn a_string_without_a_selection_is_refused_with_the_possible_ones() {
     azure(
         "",
         "nothing is selected",
@@ -143,7 +143,7 @@ async fn selections_that_contradict_each_other_are_refused() {
 }
 
 #[tokio::test]
-async fn all_problems_are_said_at_once() {
+async fn all_problems_are_reported_at_once() {
     azure(
         "tag_name=consul tag_on=disk power_state=on address_type=v4",
         "`tag_on` must be a comma-separated list of nic, vm, scale_set, not \"disk\"; \
@@ -173,7 +173,7 @@ async fn an_empty_value_that_something_needs_is_named() {
 }
 
 #[tokio::test]
-async fn a_subscription_that_is_no_guid_is_refused_wherever_it_stands() {
+async fn a_subscription_that_is_no_guid_is_refused_from_any_source() {
     let guid = "must be a GUID such as 00000000-0000-0000-0000-000000000000, or `self`, not \"production\"";
     addrs(&["provider=azure subscription_id=production tag_name=a tag_value=b"])
         .await
@@ -219,7 +219,7 @@ async fn tokens_are_not_sent_over_plain_http_to_another_machine() {
 }
 
 #[tokio::test]
-async fn what_does_not_parse_is_told_in_go_discovers_words() {
+async fn a_syntax_error_is_reported_in_go_discovers_words() {
     let missing = r#"pairs are written key=value, separated by spaces; a value with spaces goes in double quotes: key="a b" (single quotes have no meaning)"#;
     addrs(&["provider=azure tag_name"]).await.is(
         1,
@@ -304,7 +304,7 @@ async fn a_file_that_has_no_end_is_refused() {
 }
 
 #[tokio::test]
-async fn a_pipe_that_nobody_writes_to_ends_at_the_deadline() {
+async fn a_pipe_without_a_writer_ends_at_the_deadline() {
     let directory = tempfile::tempdir().unwrap();
     let pipe = directory.path().join("pipe");
     assert!(

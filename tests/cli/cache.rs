@@ -82,7 +82,7 @@ impl Program {
         let time = now.checked_add_signed(-seconds_ago).unwrap();
         self.edit(|result| {
             result["confirmed"] = rfc3339(time).into();
-            // As if the machine had restarted since: the time since its start says nothing then.
+            // As if the machine had restarted since: the time since its start has no meaning then.
             result["cached"]["boot"] = Value::Null;
         });
     }
@@ -112,7 +112,7 @@ fn result_in(cache: &Path) -> PathBuf {
 const FOUND: &str = "10.0.0.4 10.0.0.5\n";
 
 #[tokio::test]
-async fn a_fresh_result_of_an_earlier_process_is_printed_without_asking() {
+async fn a_fresh_result_of_an_earlier_process_is_printed_without_a_request() {
     let program = Program::new();
     program.run(&["--max-age=1h"]).await.is(0, FOUND, "");
     program.set("exit 1");
@@ -172,7 +172,7 @@ async fn variables_and_a_file_set_what_flags_do() {
 }
 
 #[tokio::test]
-async fn an_old_result_is_asked_for_again() {
+async fn an_old_result_is_requested_again() {
     let program = Program::new();
     program.run(&["--max-age=1h"]).await.is(0, FOUND, "");
     program.confirm(3601);
@@ -233,7 +233,7 @@ async fn when_the_cloud_fails_a_result_within_the_limit_is_printed_with_a_warnin
 }
 
 #[tokio::test]
-async fn an_answer_without_addresses_is_no_failure_of_the_cloud() {
+async fn a_result_without_addresses_is_no_failure_of_the_cloud() {
     let program = Program::new();
     let flags = ["--stale-if-error=24h"];
     program.run(&flags).await.is(0, FOUND, "");
@@ -286,7 +286,7 @@ async fn a_damaged_file_or_one_that_others_could_have_made_is_replaced() {
 }
 
 #[tokio::test]
-async fn processes_at_the_same_time_ask_once() {
+async fn concurrent_processes_make_one_request() {
     let program = Program::new();
     let (entered, go_on) = (program.path("entered"), program.path("go-on"));
     for pipe in [&entered, &go_on] {
@@ -309,7 +309,7 @@ async fn processes_at_the_same_time_ask_once() {
         running.spawn(async move { command.run().await });
     }
     let release = tokio::task::spawn_blocking(move || {
-        // Opening a pipe waits for its other end: one process asks now.
+        // Opening a pipe waits for its other end: one process makes its request now.
         fs::read(entered).unwrap();
         fs::write(go_on, "\n").unwrap();
     });
@@ -321,7 +321,7 @@ async fn processes_at_the_same_time_ask_once() {
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_while_it_asks_holds_up_no_other() {
+async fn a_process_killed_during_its_request_blocks_no_other() {
     let program = Program::new();
     let entered = program.path("entered");
     assert!(
@@ -417,7 +417,7 @@ async fn results_are_listed_without_secrets_and_cleared() {
 
 #[cfg(feature = "sidecar")]
 #[tokio::test]
-async fn a_result_of_the_sidecar_is_used_without_asking_unless_a_guard_holds_it_back() {
+async fn a_result_of_the_sidecar_is_used_without_a_request_unless_a_guard_holds_it_back() {
     let program = Program::new();
     let watch = |flags: &[&str]| {
         let file = format!("lines:{}", program.path("peers").display());
@@ -503,14 +503,14 @@ async fn a_result_of_other_credentials_or_of_another_scope_is_never_used() {
         (Some(1), ""),
         "{ended:?}"
     );
-    // Neither a name nor a file tells the secret.
+    // Neither a name nor a file has the secret.
     for entry in fs::read_dir(&cache).unwrap() {
         let entry = entry.unwrap();
         let contents = fs::read(entry.path()).unwrap();
         let shown = format!("{:?} {}", entry.path(), String::from_utf8_lossy(&contents));
         assert!(!shown.contains(CLIENT_SECRET), "{shown}");
     }
-    // The cloud said that it was another subscription.
+    // The cloud reported another subscription.
     let file = result_in(&cache);
     let text = fs::read_to_string(&file).unwrap();
     let of_another = text.replace(

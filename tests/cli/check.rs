@@ -1,4 +1,4 @@
-//! `discover check`: what is said of join strings, to programs and to people, without asking
+//! `discover check`: what is reported of join strings, to programs and to people, without
 //! anybody.
 
 use std::io::Write;
@@ -79,7 +79,7 @@ async fn json_has_go_discovers_own_words_for_what_does_not_parse() {
 }
 
 #[tokio::test]
-async fn a_dash_reads_lines_of_standard_input_as_they_stand() {
+async fn a_dash_reads_lines_of_standard_input_unchanged() {
     let ended = discover(["check", "-o", "json", "-"])
         .stdin(&b"a=b\n\n# c=d\n@file=x\r\n-=\"\xff\"\n"[..])
         .run()
@@ -108,7 +108,7 @@ async fn a_dash_reads_lines_of_standard_input_as_they_stand() {
 }
 
 #[tokio::test]
-async fn a_good_string_is_told_what_it_asks_for() {
+async fn a_valid_string_is_described() {
     let string = format!(
         "vm_scale_set=consul-servers  resource_group=cluster subscription_id={NOMAD_CONSUL} provider=azure"
     );
@@ -134,7 +134,7 @@ async fn all_problems_of_a_string_are_listed_with_what_to_write() {
     let shown = format!(
         "provider=azure power_state=on regoin=*** subscription_id={NOMAD_CONSUL} tag_name=consul"
     );
-    let said = format!(
+    let expected = format!(
         "{shown}\n\
          error: `power_state` must be one of any, running, not \"on\"\n\
          error: `tag_value` is missing (`tag_name` is given)\n  hint: add `tag_value=...`\n\
@@ -142,7 +142,7 @@ async fn all_problems_of_a_string_are_listed_with_what_to_write() {
     );
     let ended = check(&[&string]).await;
     assert_eq!(ended.status, Some(1));
-    assert!(ended.stdout.starts_with(&said), "{ended:?}");
+    assert!(ended.stdout.starts_with(&expected), "{ended:?}");
 
     let row = rows(&check(&["-o", "json", &string]).await).remove(0);
     assert_eq!(
@@ -170,7 +170,7 @@ async fn warnings_are_errors_only_when_strict() {
 }
 
 #[tokio::test]
-async fn people_are_told_that_a_provider_is_not_known() {
+async fn an_unknown_provider_is_reported() {
     check(&["provider=acme tag_key=a"]).await.is(
         1,
         "error: unknown provider `acme`\n  hint: known here: PROVIDERS\n",
@@ -212,7 +212,7 @@ async fn words_are_judged_as_one_string_and_several_strings_one_by_one() {
 #[tokio::test]
 async fn what_does_not_parse_in_a_file_is_named_with_its_line() {
     let hint = "pairs are written key=value, separated by spaces; a value with spaces goes in double quotes: key=\"a b\" (single quotes have no meaning)";
-    for (contents, line, said) in [
+    for (contents, line, expected) in [
         (
             "# seeds\nprovider=azure # here\ntag_name\n",
             3,
@@ -237,9 +237,9 @@ async fn what_does_not_parse_in_a_file_is_named_with_its_line() {
                 .replace(file.path().display(), "FILE")
                 .run()
                 .await;
-            let said = format!(": FILE:{line}: {said}\n");
+            let expected = format!(": FILE:{line}: {expected}\n");
             assert!(
-                ended.status == Some(1) && ended.everything().contains(&said),
+                ended.status == Some(1) && ended.everything().contains(&expected),
                 "{contents:?}: {ended:?}"
             );
         }
@@ -304,16 +304,16 @@ async fn a_value_that_a_file_gives_is_named_with_its_line() {
 }
 
 #[tokio::test]
-async fn a_secret_in_the_open_is_said_to_be_one_and_how_to_keep_it_out() {
+async fn an_exposed_secret_is_a_warning_with_a_hint() {
     let string = format!(
         "provider=azure subscription_id={NOMAD_CONSUL} tag_name=a tag_value=b tenant_id=t client_id=c client_secret=Zx8Q~canary"
     );
     let ended = check(&[&string]).await;
     assert_eq!(ended.status, Some(0));
-    let said = "warning: the secret in `client_secret` is exposed: other users can see it in the process list, and agents log their join strings\n  \
+    let expected = "warning: the secret in `client_secret` is exposed: other users can see it in the process list, and agents log their join strings\n  \
                 hint: set `ARM_CLIENT_SECRET` instead, or keep the string in a file that only the agent's user can read and pass `@FILE`, or use an identity without a secret\n";
     assert!(
-        ended.stdout.contains(said) && !ended.stdout.contains("canary"),
+        ended.stdout.contains(expected) && !ended.stdout.contains("canary"),
         "{ended:?}"
     );
 
@@ -326,9 +326,9 @@ async fn a_secret_in_the_open_is_said_to_be_one_and_how_to_keep_it_out() {
     let with_file = || discover(["check", &path]).replace(file.path().display(), "FILE");
     mode(0o644);
     let open = with_file().run().await;
-    let said = "warning: the secret in `client_secret` is exposed: every user of this machine can read FILE\n  hint: chmod o-r FILE\n";
+    let expected = "warning: the secret in `client_secret` is exposed: every user of this machine can read FILE\n  hint: chmod o-r FILE\n";
     assert!(
-        open.stdout.contains(said) && !open.stdout.contains("canary"),
+        open.stdout.contains(expected) && !open.stdout.contains("canary"),
         "{open:?}"
     );
     mode(0o600);
@@ -391,9 +391,9 @@ async fn a_file_that_cannot_be_read_is_an_error_of_that_string() {
 }
 
 #[tokio::test]
-async fn it_says_what_go_discover_would_have_done() {
+async fn it_reports_what_go_discover_would_have_done() {
     let azure = |rest: &str| format!("provider=azure subscription_id={NOMAD_CONSUL} {rest}");
-    for (string, said) in [
+    for (string, expected) in [
         (
             azure("tag_name=a tag_value=b"),
             "takes every network interface of the subscription whose own tag fits, with case in the tag's name",
@@ -418,7 +418,9 @@ async fn it_says_what_go_discover_would_have_done() {
     ] {
         let ended = check(&[&string]).await;
         assert!(
-            ended.stdout.ends_with(&format!("go-discover: {said}\n")),
+            ended
+                .stdout
+                .ends_with(&format!("go-discover: {expected}\n")),
             "{string}: {ended:?}"
         );
         assert_eq!(
@@ -427,7 +429,7 @@ async fn it_says_what_go_discover_would_have_done() {
                 .unwrap()
                 .last()
                 .unwrap(),
-            said
+            expected
         );
     }
     let ended = check(&[&azure("tag_name=a tag_value=b tag_on=vm environment=china")]).await;

@@ -14,7 +14,7 @@ async fn start(world: &str) -> Simulator {
 }
 
 /// `discover explain` of this string in eighty columns. It finds the endpoints through the proxy,
-/// so that they do not stand in what is printed.
+/// so that they are not in the output.
 fn explain(simulator: &Simulator, format: &str, string: &str) -> Command {
     discover(["explain", "-o", format, &format!("provider=azure {string}")])
         .against(simulator)
@@ -398,7 +398,7 @@ flowchart LR
 }
 
 #[tokio::test]
-async fn a_call_that_failed_shows_what_was_asked_until_then() {
+async fn a_failed_call_shows_its_requests() {
     let simulator = start("tagged").await;
     simulator.add_fault(Fault::status(403).endpoint(Endpoint::Arm).skip(1));
     let ended = explain(&simulator, "text", &tagged("server")).run().await;
@@ -446,7 +446,7 @@ list the network interfaces of the subscription  403         N ms
 }
 
 #[tokio::test]
-async fn a_string_that_is_wrong_is_told_so_as_by_addrs() {
+async fn an_invalid_string_is_refused_as_by_addrs() {
     discover(["explain", "provider=azrue"]).run().await.is(
         1,
         "",

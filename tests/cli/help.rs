@@ -62,7 +62,7 @@ async fn the_page_of_a_provider_keeps_within_the_columns() {
 }
 
 #[tokio::test]
-async fn people_programs_manual_page_and_shells_are_told_the_same_keys() {
+async fn help_json_manual_page_and_completions_have_the_same_keys() {
     let (page, manual) = (
         discover(["providers", "azure"]).run().await,
         discover(["man"]).run().await,
@@ -124,11 +124,11 @@ async fn every_shell_has_its_script() {
 #[tokio::test]
 async fn bash_takes_the_script_and_completes_keys() {
     let script = discover(["completions", "bash"]).run().await.stdout;
-    let ask = format!(
+    let script = format!(
         "{script}\nCOMP_WORDS=(discover addrs tag_n) COMP_CWORD=2\n_discover discover tag_n addrs\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
     );
     let Ok(output) = tokio::process::Command::new("bash")
-        .args(["--norc", "-c", &ask])
+        .args(["--norc", "-c", &script])
         .kill_on_drop(true)
         .output()
         .await

@@ -7,7 +7,7 @@
 #[path = "../command.rs"]
 mod command;
 
-mod answers;
+mod addrs;
 mod bad_input;
 mod cache;
 mod check;

@@ -1,4 +1,4 @@
-//! What is said when the cloud refuses, fails, hangs, or has nothing: one line that names it, and
+//! The messages when the cloud refuses, fails, hangs, or has nothing: one line with the reason, and
 //! what to do next.
 
 use cloud_autojoin_simulator::azure::world::{Principal, World};
@@ -99,8 +99,8 @@ async fn a_missing_permission_names_the_action_and_where_to_grant_it() {
 #[tokio::test]
 async fn a_credential_that_is_refused_shows_entras_code_and_words() {
     let simulator = start("nomad-consul").await;
-    let nobody = "99999999-9999-4999-8999-999999999999";
-    for (variable, value, client, said, hint) in [
+    let unknown = "99999999-9999-4999-8999-999999999999";
+    for (variable, value, client, message, hint) in [
         (
             "ARM_CLIENT_SECRET",
             "Zx8Q~canary",
@@ -113,20 +113,20 @@ async fn a_credential_that_is_refused_shows_entras_code_and_words() {
         ),
         (
             "ARM_CLIENT_ID",
-            nobody,
-            nobody,
+            unknown,
+            unknown,
             format!(
-                "status 400 `AADSTS700016`: Application with identifier '{nobody}' was not found in the directory '{TENANT_ID}'. \
+                "status 400 `AADSTS700016`: Application with identifier '{unknown}' was not found in the directory '{TENANT_ID}'. \
                  You may have sent your authentication request to the wrong tenant."
             ),
             "check `client_id`, and that `tenant_id` is the tenant the application is in",
         ),
         (
             "ARM_TENANT_ID",
-            nobody,
+            unknown,
             CLIENT_ID,
             format!(
-                "status 400 `AADSTS90002`: Tenant '{nobody}' not found. \
+                "status 400 `AADSTS90002`: Tenant '{unknown}' not found. \
                  Check to make sure you have the correct tenant ID and are signing into the correct cloud."
             ),
             "check `tenant_id`, and `environment` if the tenant is not in public Azure",
@@ -135,7 +135,7 @@ async fn a_credential_that_is_refused_shows_entras_code_and_words() {
         addrs(&simulator, &set("consul-servers")).env(variable, value).run().await.is(
             1,
             "",
-            &format!("discover: the credential `client secret` failed: cannot sign in as application `{client}`: {said} [request id ID]\nhint: {hint}\n"),
+            &format!("discover: the credential `client secret` failed: cannot sign in as application `{client}`: {message} [request id ID]\nhint: {hint}\n"),
         );
     }
     simulator.finish();
@@ -199,7 +199,7 @@ async fn a_set_group_or_subscription_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn nothing_matched_exits_with_three_and_says_what_was_looked_at_and_the_likely_cause() {
+async fn nothing_matched_exits_with_three_and_reports_what_was_examined_and_the_likely_cause() {
     let simulator = start("nomad-consul").await;
     let tags = format!("subscription_id={NOMAD_CONSUL} tag_name=consul tag_value=server");
     addrs(&simulator, &tags).run().await.is(
@@ -242,9 +242,9 @@ async fn nothing_matched_exits_with_three_and_says_what_was_looked_at_and_the_li
 }
 
 #[tokio::test]
-async fn a_call_that_hangs_ends_at_its_deadline_and_says_what_it_waited_for() {
+async fn a_hanging_call_ends_at_its_deadline_and_reports_what_it_waited_for() {
     let simulator = start("nomad-consul").await;
-    for (endpoint, said) in [
+    for (endpoint, message) in [
         (
             Endpoint::Authority,
             format!("the credential `client secret` failed: cannot sign in as application `{CLIENT_ID}`: the deadline passed before https://ENTRA responded"),
@@ -257,15 +257,15 @@ async fn a_call_that_hangs_ends_at_its_deadline_and_says_what_it_waited_for() {
             simulator.reset_record();
             within(deadline, &simulator, &set("consul-servers")).run().await
         };
-        let asked = if endpoint == Endpoint::Arm { 3 } else { 1 };
-        let ended = until_reached(run, |_| simulator.requests().iter().filter(|request| !request.faults.is_empty()).count() == asked).await;
-        ended.is(1, "", &format!("discover: {said}\nhint: retry, or allow more time with `--timeout`\n"));
+        let expected_count = if endpoint == Endpoint::Arm { 3 } else { 1 };
+        let ended = until_reached(run, |_| simulator.requests().iter().filter(|request| !request.faults.is_empty()).count() == expected_count).await;
+        ended.is(1, "", &format!("discover: {message}\nhint: retry, or allow more time with `--timeout`\n"));
     }
     simulator.finish();
 }
 
 #[tokio::test]
-async fn throttling_beyond_the_deadline_says_when_to_come_back() {
+async fn throttling_beyond_the_deadline_reports_when_to_retry() {
     let simulator = start("nomad-consul").await;
     simulator.add_fault(Fault::status(429).retry_after(90).endpoint(Endpoint::Arm));
     let ended = addrs(&simulator, &set("consul-servers")).run().await;
@@ -286,7 +286,7 @@ async fn throttling_beyond_the_deadline_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn an_error_is_one_line_also_when_the_cloud_answers_with_a_page_of_html() {
+async fn an_error_is_one_line_even_if_the_cloud_responds_with_an_html_page() {
     let simulator = start("nomad-consul").await;
     simulator.add_fault(
         Fault::status(503)

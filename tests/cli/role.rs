@@ -25,7 +25,7 @@ fn flexible() -> World {
         name = "discover"
         client_id = "33333333-3333-4333-8333-333333333333"
         object_id = "33333333-aaaa-4333-8333-333333333333"
-        client_secret = "pretend-secret-of-discover"
+        client_secret = "example-secret-of-discover"
         [[resource_group]]
         name = "uniform"
         subnet = "10.0.2.0/24"
@@ -278,7 +278,7 @@ async fn a_role_is_for_one_string_that_is_right() {
             "",
             "discover: `tag_value` is missing (`tag_name` is given)\nhint: add `tag_value=...`\n",
         );
-    let said = "discover: `--role` takes one join string\nhint: pass one `@FILE`, or the words of one string\n";
+    let expected = "discover: `--role` takes one join string\nhint: pass one `@FILE`, or the words of one string\n";
     discover([
         "check",
         "--role",
@@ -287,11 +287,11 @@ async fn a_role_is_for_one_string_that_is_right() {
     ])
     .run()
     .await
-    .is(2, "", said);
+    .is(2, "", expected);
     discover(["check", "--role", "-"])
         .run()
         .await
-        .is(2, "", said);
+        .is(2, "", expected);
     discover(["check", "--output", "terraform", "a=b"])
         .run()
         .await

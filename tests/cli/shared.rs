@@ -58,7 +58,7 @@ impl Fleet {
 const FOUND: &str = "10.0.0.4 10.0.0.5\n";
 
 #[tokio::test]
-async fn one_process_asks_and_the_others_print_its_result() {
+async fn one_process_makes_the_request_and_the_others_print_its_result() {
     let fleet = Fleet::new();
     let mut running = tokio::task::JoinSet::new();
     for _ in 0..8 {
@@ -79,7 +79,7 @@ async fn one_process_asks_and_the_others_print_its_result() {
 }
 
 #[tokio::test]
-async fn without_the_store_it_asks_itself() {
+async fn without_the_store_it_makes_its_own_request() {
     let fleet = Fleet::new();
     fs::remove_dir(fleet.path("store")).unwrap();
     fs::write(fleet.path("store"), "").unwrap();

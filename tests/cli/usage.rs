@@ -11,7 +11,7 @@ async fn the_version_is_printed_on_standard_output() {
 }
 
 #[tokio::test]
-async fn help_goes_to_standard_output_and_exits_with_zero_however_it_is_asked_for() {
+async fn help_goes_to_standard_output_and_exits_with_zero_however_it_is_requested() {
     let help = discover(["--help"]).run().await;
     assert_eq!(help.status, Some(0));
     assert!(
@@ -132,8 +132,8 @@ async fn an_unknown_provider_has_no_page_and_the_known_ones_are_listed() {
 }
 
 #[tokio::test]
-async fn a_number_that_cannot_be_used_is_said_to_be_one_of_a_range() {
-    for (words, said) in [
+async fn a_number_outside_its_range_is_refused_with_the_range() {
+    for (words, expected) in [
         (
             ["watch", "--min", "x"],
             "discover: invalid value 'x' for '--min <NUMBER>': must be a whole number from 1 to 100000\n",
@@ -155,6 +155,6 @@ async fn a_number_that_cannot_be_used_is_said_to_be_one_of_a_range() {
         discover(words)
             .run()
             .await
-            .is(2, "", &format!("{said}{help}"));
+            .is(2, "", &format!("{expected}{help}"));
     }
 }

@@ -1,9 +1,9 @@
 //! Agents of Consul and Nomad as they behave towards a caller, and the network between their peers.
 //!
 //! What real ones do was measured, and is done here in tokio's time, which tests can pause: an
-//! agent joins one address at a time, whoever calls; an address that swallows packets costs a
+//! agent joins one address at a time for all callers; an address that swallows packets costs a
 //! Consul agent 10 s and a Nomad server 30 s; a join goes on after its caller has hung up.
-//! [`InMemory`] answers without a socket, so that a paused clock works; [`serve`] answers a real
+//! [`InMemory`] responds without a socket, so that a paused clock works; [`serve`] serves a real
 //! process.
 
 #![allow(
@@ -33,13 +33,13 @@ use url::Url;
 /// How a host takes a connection to its gossip port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Host {
-    /// An agent answers.
+    /// An agent responds.
     Live,
     /// No agent listens.
     Refuses,
     /// The machine is gone: packets are swallowed.
     Swallows,
-    /// The connection is accepted, and the agent never answers.
+    /// The connection is accepted, and the agent never responds.
     Freezes,
 }
 
@@ -52,7 +52,7 @@ struct State {
     hosts: BTreeMap<IpAddr, Host>,
     /// Further addresses of a host.
     aliases: BTreeMap<IpAddr, IpAddr>,
-    /// Who is in one cluster with a host; absent: nobody else.
+    /// The members of one cluster with a host; absent: no one else.
     clusters: BTreeMap<IpAddr, BTreeSet<IpAddr>>,
     /// The names of hosts that have one besides their address.
     names: BTreeMap<IpAddr, String>,
@@ -172,7 +172,7 @@ impl Network {
 /// How long memberlist keeps the address of a failed member for its name.
 const RECLAIM: Duration = Duration::from_secs(30);
 
-/// How often two members tell each other all they know.
+/// How often two members exchange all they know.
 const PUSH_PULL: Duration = Duration::from_secs(30);
 
 impl State {
@@ -226,12 +226,12 @@ pub(crate) struct FakeAgent {
     refusal: Mutex<Option<(u16, String)>>,
     requests: Mutex<Vec<String>>,
     servers: Mutex<Vec<String>>,
-    /// How many joins were asked for and are not done.
+    /// How many joins were requested and are not done.
     joins: Mutex<(usize, usize)>,
 }
 
 impl FakeAgent {
-    /// An agent that runs and knows nobody.
+    /// An agent that runs and knows no other member.
     pub(crate) fn new(kind: Kind, address: &str, network: &Arc<Network>) -> Arc<Self> {
         let dial_timeout = Duration::from_secs(if kind == Kind::Consul { 10 } else { 30 });
         Arc::new(Self {
@@ -271,7 +271,7 @@ impl FakeAgent {
         });
     }
 
-    /// Makes it answer every request so.
+    /// Makes it respond to every request with this.
     pub(crate) fn refuse(&self, status: u16, body: &str) {
         *self.refusal.lock().unwrap() = Some((status, body.to_owned()));
     }
@@ -281,7 +281,7 @@ impl FakeAgent {
         *self.servers.lock().unwrap() = servers.iter().map(|server| (*server).to_owned()).collect();
     }
 
-    /// What it was asked to change since the last time: `PUT /v1/agent/join/10.0.0.5`.
+    /// The changes requested since the last call: `PUT /v1/agent/join/10.0.0.5`.
     pub(crate) fn puts(&self) -> Vec<String> {
         let requests = std::mem::take(&mut *self.requests.lock().unwrap());
         requests
@@ -305,8 +305,8 @@ impl FakeAgent {
         self.joins.lock().unwrap().1
     }
 
-    /// Answers a request; `None` while it doesn't run.
-    pub(crate) async fn answer(
+    /// Responds to a request; `None` while it doesn't run.
+    pub(crate) async fn response(
         self: &Arc<Self>,
         method: &str,
         target: &str,
@@ -429,7 +429,7 @@ impl FakeAgent {
         }
     }
 
-    /// A client takes a list when one of it answers.
+    /// A client takes a list when one of it responds.
     fn replace_servers(&self, addresses: Vec<String>) -> (u16, String) {
         let is_live =
             |address: &String| self.network.host(host_of(address).parse().unwrap()) == Host::Live;
@@ -453,7 +453,7 @@ fn host_of(address: &str) -> &str {
 async fn pause(duration: Duration) {
     #[expect(
         clippy::disallowed_methods,
-        reason = "stands for what an agent waits for; tests pause the clock"
+        reason = "simulates what an agent waits for; tests pause the clock"
     )]
     tokio::time::sleep(duration).await;
 }
@@ -470,7 +470,7 @@ impl Transport for InMemory {
             || url.path().to_owned(),
             |query| format!("{}?{query}", url.path()),
         );
-        match self.0.answer(request.method().as_str(), &target).await {
+        match self.0.response(request.method().as_str(), &target).await {
             Some((status, body)) => Ok(RawResponse::new(
                 StatusCode::from_u16(status).unwrap(),
                 body,
@@ -493,7 +493,7 @@ pub(crate) async fn serve(agent: Arc<FakeAgent>) -> String {
                 async move {
                     let target = request.uri().path_and_query().unwrap().as_str().to_owned();
                     let (status, body) = agent
-                        .answer(request.method().as_str(), &target)
+                        .response(request.method().as_str(), &target)
                         .await
                         .unwrap_or((503, String::new()));
                     let mut response = http::Response::new(Full::new(Bytes::from(body)));

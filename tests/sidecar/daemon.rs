@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::net::UnixDatagram;
 
 use crate::harness::{
-    Sidecar, Workspace, command, file_says, get, join, run, simulator, until, world,
+    Sidecar, Workspace, command, file_is, get, join, run, simulator, until, world,
 };
 
 fn config(join: &str, more: &str) -> String {
@@ -27,7 +27,7 @@ fn lines(path: &std::path::Path) -> String {
 }
 
 #[tokio::test]
-async fn flags_keep_a_file_up_to_date_and_the_status_tells_of_it() {
+async fn flags_keep_a_file_up_to_date_and_the_status_shows_it() {
     let (simulator, place) = (
         simulator(&["127.0.0.4", "127.0.0.5"]).await,
         Workspace::new(),
@@ -45,7 +45,7 @@ async fn flags_keep_a_file_up_to_date_and_the_status_tells_of_it() {
         "127.0.0.1:0",
         &join(&simulator),
     ]));
-    file_says(
+    file_is(
         &target,
         "{\n  \"retry_join\": [\n    \"127.0.0.4\",\n    \"127.0.0.5\"\n  ]\n}\n",
         &sidecar,
@@ -53,7 +53,7 @@ async fn flags_keep_a_file_up_to_date_and_the_status_tells_of_it() {
     .await;
     let before = fs::metadata(&target).unwrap();
     simulator.with_world(|world| world.add_instance("servers").unwrap());
-    sidecar.says("written, 3 addresses").await;
+    sidecar.logs("written, 3 addresses").await;
     let read: Value = serde_json::from_str(&fs::read_to_string(&target).unwrap()).unwrap();
     assert_eq!(read["retry_join"].as_array().unwrap().len(), 3);
     let after = fs::metadata(&target).unwrap();
@@ -109,7 +109,7 @@ async fn flags_keep_a_file_up_to_date_and_the_status_tells_of_it() {
 
     let (status, took, log) = sidecar.stop().await;
     assert_eq!(status, Some(0), "{log}");
-    // A question may take a minute: this one isn't waited for. How long the rest takes depends on
+    // A poll may take a minute: this one isn't waited for. How long the rest takes depends on
     // the machine's load.
     assert!(took < Duration::from_secs(30), "{took:?}");
     simulator.finish();
@@ -122,15 +122,15 @@ async fn it_ends_within_a_second_also_while_the_cloud_hangs() {
     let target = place.path("a");
     let sidecar =
         Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &lines(&target))));
-    let (status, answer) = sidecar.get("/ready").await;
+    let (status, response) = sidecar.get("/ready").await;
     assert_eq!(
-        (status, answer.as_str()),
+        (status, response.as_str()),
         (503, "not ready: servers: no result yet\n")
     );
     assert_eq!(sidecar.get("/addresses").await.0, 503);
     let (status, took, log) = sidecar.stop().await;
     assert_eq!(status, Some(0), "{log}");
-    // A question may take a minute: this one isn't waited for. How long the rest takes depends on
+    // A poll may take a minute: this one isn't waited for. How long the rest takes depends on
     // the machine's load.
     assert!(took < Duration::from_secs(30), "{took:?}");
     assert!(!target.exists());
@@ -147,7 +147,7 @@ async fn ready_reports_what_a_guard_holds_back() {
     let config = |min: usize| config(&join, &format!("min = {min}\n{}", lines(&target)));
     let file = place.write("watch.toml", &config(5));
     let sidecar = Sidecar::start(&file);
-    sidecar.says("of at least 5").await;
+    sidecar.logs("of at least 5").await;
     assert_eq!(
         sidecar.get("/ready").await,
         (
@@ -159,7 +159,7 @@ async fn ready_reports_what_a_guard_holds_back() {
 
     place.write("watch.toml", &config(3));
     sidecar.signal(Signal::HUP);
-    file_says(&target, "10.0.1.4\n10.0.1.5\n10.0.1.6\n", &sidecar).await;
+    file_is(&target, "10.0.1.4\n10.0.1.5\n10.0.1.6\n", &sidecar).await;
     until(
         "ready",
         || sidecar.log().contains("ready"),
@@ -171,7 +171,7 @@ async fn ready_reports_what_a_guard_holds_back() {
 }
 
 #[tokio::test]
-async fn once_writes_the_files_and_says_how_it_went_by_its_exit_status() {
+async fn once_writes_the_files_and_its_exit_status_is_the_outcome() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let (target, state) = (place.path("a"), place.path("state"));
     let file = format!("lines:{}", target.display());
@@ -242,7 +242,7 @@ async fn once_writes_the_files_and_says_how_it_went_by_its_exit_status() {
 }
 
 #[tokio::test]
-async fn check_says_everything_that_is_wrong_and_asks_nobody() {
+async fn check_reports_all_problems_without_a_request() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let good = place.write(
         "good.toml",
@@ -258,15 +258,15 @@ async fn check_says_everything_that_is_wrong_and_asks_nobody() {
     );
     let (status, stdout, stderr) = run(&["--check", "--config", bad.to_str().unwrap()]).await;
     assert_eq!((status, stdout.as_str()), (Some(1), ""));
-    let said: Vec<&str> = stderr
+    let lines: Vec<&str> = stderr
         .lines()
         .filter(|line| line.starts_with("discover: "))
         .collect();
-    assert!(said.len() >= 5, "{stderr}");
+    assert!(lines.len() >= 5, "{stderr}");
     assert!(
-        said[0].contains("`listen` must be")
-            && said.iter().any(|line| line.contains("`min` must be"))
-            && said.iter().any(|line| line.contains("nothing is done")),
+        lines[0].contains("`listen` must be")
+            && lines.iter().any(|line| line.contains("`min` must be"))
+            && lines.iter().any(|line| line.contains("nothing is done")),
         "{stderr}"
     );
     assert!(!stderr.contains("canary"), "{stderr}");
@@ -286,14 +286,14 @@ async fn a_hangup_takes_a_good_configuration_and_refuses_a_wrong_one() {
     let join = format!("@{}", string.display());
     let file = place.write("watch.toml", &config(&join, &lines(&first)));
     let sidecar = Sidecar::start(&file);
-    file_says(&first, "10.0.1.4\n", &sidecar).await;
-    sidecar.says("INFO ready").await;
+    file_is(&first, "10.0.1.4\n", &sidecar).await;
+    sidecar.logs("INFO ready").await;
 
     place.write("watch.toml", "[[watch]]\nmin = 0\n");
     sidecar.signal(Signal::HUP);
-    sidecar.says(&format!("the new configuration is invalid, the old one stays in use: {}:1: watch `peers`: `join` is missing", file.display())).await;
+    sidecar.logs(&format!("the new configuration is invalid, the old one stays in use: {}:1: watch `peers`: `join` is missing", file.display())).await;
     fs::remove_file(&first).unwrap();
-    file_says(&first, "10.0.1.4\n", &sidecar).await;
+    file_is(&first, "10.0.1.4\n", &sidecar).await;
     assert!(
         sidecar
             .get("/metrics")
@@ -311,8 +311,8 @@ async fn a_hangup_takes_a_good_configuration_and_refuses_a_wrong_one() {
 
     place.write("watch.toml", &config(&join, &lines(&second)));
     sidecar.signal(Signal::HUP);
-    file_says(&second, "10.0.1.4\n", &sidecar).await;
-    sidecar.says("the configuration was read again").await;
+    file_is(&second, "10.0.1.4\n", &sidecar).await;
+    sidecar.logs("the configuration was read again").await;
     fs::remove_file(&first).unwrap();
     assert_eq!(sidecar.get("/ready").await.0, 200);
     assert!(
@@ -329,7 +329,7 @@ async fn a_hangup_takes_a_good_configuration_and_refuses_a_wrong_one() {
 }
 
 #[tokio::test]
-async fn a_hangup_polls_now_even_while_a_failing_cloud_asks_for_a_day() {
+async fn a_hangup_polls_now_even_if_the_cloud_requests_a_day_of_waiting() {
     for config_is_good in [true, false] {
         let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
         simulator.add_fault(
@@ -340,20 +340,20 @@ async fn a_hangup_polls_now_even_while_a_failing_cloud_asks_for_a_day() {
         let target = place.path("a");
         let file = place.write("watch.toml", &config(&join(&simulator), &lines(&target)));
         let sidecar = Sidecar::start(&file);
-        sidecar.says("status 503").await;
+        sidecar.logs("status 503").await;
         simulator.clear_faults();
         if !config_is_good {
             place.write("watch.toml", "[[watch]]\nmin = 0\n");
         }
         sidecar.signal(Signal::HUP);
-        file_says(&target, "10.0.1.4\n", &sidecar).await;
+        file_is(&target, "10.0.1.4\n", &sidecar).await;
         sidecar.stop().await;
         simulator.finish();
     }
 }
 
 #[tokio::test]
-async fn the_service_manager_hears_ready_after_the_first_answer_and_that_it_lives() {
+async fn the_service_manager_gets_ready_after_the_first_result_and_watchdog_messages() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     simulator.add_fault(Fault::status(503).times(1));
     let socket = place.path("notify");
@@ -367,7 +367,7 @@ async fn the_service_manager_hears_ready_after_the_first_answer_and_that_it_live
     let sidecar = Sidecar::spawn(command);
     let mut heard = Vec::new();
     let mut hear = async |until: &str| {
-        // It says that it lives all the time, so one that never says the other must be noticed by
+        // It sends watchdog messages all the time, so a missing one must be noticed by
         // the count.
         for _ in 0..300 {
             let mut bytes = [0; 4096];
@@ -375,14 +375,14 @@ async fn the_service_manager_hears_ready_after_the_first_answer_and_that_it_live
                 .await
                 .unwrap()
                 .unwrap();
-            let said = String::from_utf8_lossy(&bytes[..length]).trim().to_owned();
-            let is_it = said.contains(until);
-            heard.push(said);
+            let lines = String::from_utf8_lossy(&bytes[..length]).trim().to_owned();
+            let is_it = lines.contains(until);
+            heard.push(lines);
             if is_it {
                 return heard.clone();
             }
         }
-        panic!("never said {until}: {heard:?}");
+        panic!("never sent {until}: {heard:?}");
     };
     let before = hear("READY=1").await;
     assert_eq!(
@@ -393,14 +393,14 @@ async fn the_service_manager_hears_ready_after_the_first_answer_and_that_it_live
     assert!(
         before
             .iter()
-            .any(|said| said.contains("STATUS=servers: no result yet")),
+            .any(|lines| lines.contains("STATUS=servers: no result yet")),
         "{before:?}"
     );
     let later = hear("WATCHDOG=1").await;
     assert!(
         later
             .iter()
-            .any(|said| said.contains("STATUS=servers: 1 addresses")),
+            .any(|lines| lines.contains("STATUS=servers: 1 addresses")),
         "{later:?}"
     );
     sidecar.signal(Signal::HUP);
@@ -417,7 +417,7 @@ async fn the_service_manager_hears_ready_after_the_first_answer_and_that_it_live
 }
 
 #[tokio::test]
-async fn the_last_good_answer_serves_while_the_cloud_is_down() {
+async fn the_last_good_result_is_used_while_the_cloud_is_down() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let target = place.path("a");
     let config = format!(
@@ -427,18 +427,18 @@ async fn the_last_good_answer_serves_while_the_cloud_is_down() {
     );
     let file = place.write("watch.toml", &config);
     let sidecar = Sidecar::start(&file);
-    file_says(&target, "10.0.1.4\n", &sidecar).await;
+    file_is(&target, "10.0.1.4\n", &sidecar).await;
     let kept = place.path("state/servers.json");
     until("the last good result", || kept.exists(), || sidecar.log()).await;
     sidecar.stop().await;
     fs::remove_file(&target).unwrap();
     simulator.add_fault(Fault::status(503));
     let sidecar = Sidecar::start(&file);
-    file_says(&target, "10.0.1.4\n", &sidecar).await;
+    file_is(&target, "10.0.1.4\n", &sidecar).await;
     sidecar
-        .says("using the last good result of an earlier run")
+        .logs("using the last good result of an earlier run")
         .await;
-    sidecar.says("INFO ready").await;
+    sidecar.logs("INFO ready").await;
     assert_eq!(sidecar.get("/ready").await.0, 200);
     assert!(sidecar.get("/").await.1.contains("from an earlier run"));
     sidecar.stop().await;
@@ -470,11 +470,11 @@ async fn no_secret_is_shown_anywhere() {
         let mut command = command(&["-vv", "--log", log, "--config", file.to_str().unwrap()]);
         command.env("SSL_CERT_FILE", simulator.ca_file());
         let sidecar = Sidecar::spawn(command);
-        sidecar.says("the poll failed: ").await;
+        sidecar.logs("the poll failed: ").await;
         if log == "text" {
             for path in ["/", "/metrics", "/addresses", "/ready"] {
-                let (_, answer) = sidecar.get(path).await;
-                assert!(!answer.contains("canary"), "{path}\n{answer}");
+                let (_, response) = sidecar.get(path).await;
+                assert!(!response.contains("canary"), "{path}\n{response}");
             }
         } else {
             for line in sidecar.log().lines() {
@@ -490,12 +490,12 @@ async fn no_secret_is_shown_anywhere() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_held_back_is_told_once_and_leaves_the_good_file() {
+async fn a_held_back_result_is_logged_once_and_leaves_the_good_file() {
     let (simulator, place) = (simulator(&["10.0.1.4", "10.0.1.5"]).await, Workspace::new());
     let target = place.path("a");
     let config = config(&join(&simulator), &lines(&target)).replace("max_shrink = 100", "min = 2");
     let sidecar = Sidecar::start(&place.write("watch.toml", &config));
-    file_says(&target, "10.0.1.4\n10.0.1.5\n", &sidecar).await;
+    file_is(&target, "10.0.1.4\n10.0.1.5\n", &sidecar).await;
     let first = simulator.with_world(|world| {
         world.subscriptions()[0].resource_groups[0]
             .members("servers")
@@ -506,7 +506,7 @@ async fn an_answer_that_is_held_back_is_told_once_and_leaves_the_good_file() {
     });
     simulator.with_world(|world| world.remove_instance("servers", &first).unwrap());
     sidecar
-        .says("a result is held back: 1 of at least 2 addresses")
+        .logs("a result is held back: 1 of at least 2 addresses")
         .await;
     let held = async || {
         let (_, metrics) = sidecar.get("/metrics").await;
@@ -544,14 +544,14 @@ async fn a_file_that_someone_else_changes_is_restored_and_warned_of_once() {
     let target = place.path("a");
     let sidecar =
         Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &lines(&target))));
-    file_says(&target, "10.0.1.4\n", &sidecar).await;
-    sidecar.says("written, 1 addresses").await;
+    file_is(&target, "10.0.1.4\n", &sidecar).await;
+    sidecar.logs("written, 1 addresses").await;
     for _ in 0..2 {
         fs::write(&target, "mine\n").unwrap();
-        file_says(&target, "10.0.1.4\n", &sidecar).await;
+        file_is(&target, "10.0.1.4\n", &sidecar).await;
     }
     sidecar
-        .says("someone else changed or removed this file")
+        .logs("someone else changed or removed this file")
         .await;
     assert_eq!(sidecar.stop().await.2.matches("someone else").count(), 1);
     simulator.finish();

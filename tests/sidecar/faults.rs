@@ -1,7 +1,7 @@
-//! Files that cannot be written: the error says so, the old file stays whole, and it recovers by
+//! Files that cannot be written: this is reported, the old file stays whole, and it recovers by
 //! itself.
 //!
-//! Some need root, for a file system of their own or another user; without it they say that they
+//! Some need root, for a file system of their own or another user; without it they report that they
 //! were skipped.
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use cloud_autojoin_simulator::azure::Simulator;
 
-use crate::harness::{Sidecar, Workspace, command, file_says, join, simulator, until};
+use crate::harness::{Sidecar, Workspace, command, file_is, join, simulator, until};
 
 fn config(simulator: &Simulator, target: &Path) -> String {
     format!(
@@ -64,20 +64,20 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_and_passes() {
+async fn a_full_disk_is_reported_and_recovers() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
         return;
     };
     let target = disk.0.join("a");
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&simulator, &target)));
-    file_says(&target, "10.0.1.4\n", &sidecar).await;
+    file_is(&target, "10.0.1.4\n", &sidecar).await;
     // No byte is left, nor is a file's own page.
     let filler = disk.0.join("filler");
     assert!(fs::write(&filler, vec![b'x'; 1 << 20]).is_err());
     simulator.with_world(|world| world.add_instance("servers").unwrap());
     sidecar
-        .says("No space left on device (os error 28); the old file stays")
+        .logs("No space left on device (os error 28); the old file stays")
         .await;
     assert_eq!(fs::read_to_string(&target).unwrap(), "10.0.1.4\n");
     assert!(
@@ -108,7 +108,7 @@ async fn a_full_disk_is_told_and_passes() {
 }
 
 #[tokio::test]
-async fn a_read_only_file_system_is_told_and_passes() {
+async fn a_read_only_file_system_is_reported_and_recovers() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
         return;
@@ -118,12 +118,12 @@ async fn a_read_only_file_system_is_told_and_passes() {
     disk.remount("ro");
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&simulator, &target)));
     sidecar
-        .says("Read-only file system (os error 30); the old file stays")
+        .logs("Read-only file system (os error 30); the old file stays")
         .await;
     assert_eq!(sidecar.get("/ready").await.0, 503);
     assert_eq!(fs::read_to_string(&target).unwrap(), "old\n");
     disk.remount("rw");
-    file_says(&target, "10.0.1.4\n", &sidecar).await;
+    file_is(&target, "10.0.1.4\n", &sidecar).await;
     sidecar.stop().await;
     simulator.finish();
 }
@@ -135,17 +135,17 @@ async fn a_directory_that_goes_and_comes_back_is_written_to_again() {
     let target = directory.join("a");
     fs::create_dir(&directory).unwrap();
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&simulator, &target)));
-    file_says(&target, "10.0.1.4\n", &sidecar).await;
+    file_is(&target, "10.0.1.4\n", &sidecar).await;
     fs::rename(&directory, place.path("away")).unwrap();
     sidecar
-        .says(&format!(
+        .logs(&format!(
             "cannot write {}: No such file or directory (os error 2)",
             target.display()
         ))
         .await;
     fs::create_dir(&directory).unwrap();
-    file_says(&target, "10.0.1.4\n", &sidecar).await;
-    // One failure that lasts is told once.
+    file_is(&target, "10.0.1.4\n", &sidecar).await;
+    // A lasting failure is logged once.
     assert_eq!(
         sidecar.log().matches("cannot write").count(),
         1,
@@ -157,7 +157,7 @@ async fn a_directory_that_goes_and_comes_back_is_written_to_again() {
 }
 
 #[tokio::test]
-async fn a_directory_that_the_user_may_not_write_in_is_told_and_passes() {
+async fn a_directory_without_write_permission_is_reported_and_recovers() {
     if !is_root() {
         println!("skipped: only root can run the sidecar as another user");
         return;
@@ -171,7 +171,7 @@ async fn a_directory_that_the_user_may_not_write_in_is_told_and_passes() {
         |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     open(place.root(), 0o755);
     open(&directory, 0o755);
-    // The binary may stand where another user cannot go.
+    // The binary may be where another user cannot go.
     let binary = place.path("discover");
     fs::copy(env!("CARGO_BIN_EXE_discover"), &binary).unwrap();
     let file = place.write("watch.toml", &config(&simulator, &target));
@@ -195,15 +195,15 @@ async fn a_directory_that_the_user_may_not_write_in_is_told_and_passes() {
         .kill_on_drop(true);
     let sidecar = Sidecar::spawn(started);
     sidecar
-        .says("Permission denied (os error 13); the old file stays")
+        .logs("Permission denied (os error 13); the old file stays")
         .await;
     assert_eq!(fs::read_to_string(&target).unwrap(), "old\n");
     // The directory alone is not enough: the group of root's file could not be kept.
     open(&directory, 0o777);
-    sidecar.says("its group 0 could not be kept").await;
+    sidecar.logs("its group 0 could not be kept").await;
     assert_eq!(fs::read_to_string(&target).unwrap(), "old\n");
     fs::remove_file(&target).unwrap();
-    file_says(&target, "10.0.1.4\n", &sidecar).await;
+    file_is(&target, "10.0.1.4\n", &sidecar).await;
     sidecar.stop().await;
     simulator.finish();
 }

@@ -1,7 +1,7 @@
 //! Real gossip: three of HashiCorp's own agents (serf) find each other through files that the
 //! sidecar keeps, lose one, and find its successor without a restart.
 //!
-//! Runs where `serf` is installed; elsewhere it says that it was skipped.
+//! Runs where `serf` is installed; elsewhere it reports that it was skipped.
 
 use std::fs;
 use std::process::Stdio;
@@ -95,7 +95,7 @@ async fn serf_agents_find_each_other_and_a_successor_through_the_sidecar() {
     );
     let config = place.path("serf.json");
     let template = place.write("serf.tmpl", "{\"retry_join\": {{ addresses | map(attribute=\"host\") | list | tojson }}, \"retry_interval\": \"200ms\"}\n");
-    // Each new peer is told to one that is there already; serf brings it to the others.
+    // Each new peer is joined to one that is there already; serf gossips it to the others.
     let script = place.write(
         "join",
         "exec /usr/bin/serf join -rpc-addr=127.0.0.11:7373 $DISCOVER_ADDRESSES\n",
@@ -125,7 +125,7 @@ async fn serf_agents_find_each_other_and_a_successor_through_the_sidecar() {
     .await;
 
     // The third is replaced: its machine dies, another comes with another address, and its agent
-    // knows nobody.
+    // knows no member.
     drop(third);
     let empty = place.write("empty.json", "{}\n");
     let members = simulator.with_world(|world| {

@@ -43,7 +43,7 @@ async fn thousands_of_cycles_leave_nothing_behind() {
             target.display()
         ),
     ));
-    let questions = async || {
+    let polls = async || {
         let (_, metrics) = sidecar.get("/metrics").await;
         metrics
             .lines()
@@ -52,7 +52,7 @@ async fn thousands_of_cycles_leave_nothing_behind() {
     };
     let work = async |until_count: u64| {
         let mut toggles = 0;
-        while questions().await < until_count {
+        while polls().await < until_count {
             let name = simulator.with_world(|world| world.add_instance("servers").unwrap());
             pause(Duration::from_millis(20)).await;
             simulator.with_world(|world| world.remove_instance("servers", &name).unwrap());

@@ -1,4 +1,4 @@
-//! A sidecar that runs: the real binary, asked by its files and its status page.
+//! A sidecar that runs: the real binary, observed by its files and its status page.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -111,9 +111,9 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
         .args(arguments)
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        // Tests ask more often than the least interval allows.
+        // Tests poll more often than the least interval allows.
         .env("DISCOVER_TEST_MIN_INTERVAL_MS", "1")
-        // Where it would ask for instance metadata nobody answers, unless the join string says
+        // Nothing listens at its metadata endpoint, unless the join string sets
         // where.
         .env("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")
         .stdin(Stdio::null())
@@ -177,18 +177,18 @@ impl Sidecar {
     }
 
     /// Waits until the log has this.
-    pub(crate) async fn says(&self, text: &str) {
+    pub(crate) async fn logs(&self, text: &str) {
         until(
-            &format!("the log to say {text:?}"),
+            &format!("the log to contain {text:?}"),
             || self.log().contains(text),
             || self.log(),
         )
         .await;
     }
 
-    /// Where it serves its status: port 0 was asked for, and the log says which it got.
+    /// Where it serves its status: port 0 was requested, and the log has which it got.
     pub(crate) async fn address(&self) -> String {
-        self.says("serving the status").await;
+        self.logs("serving the status").await;
         let log = self.log();
         let line = log
             .lines()
@@ -203,7 +203,7 @@ impl Sidecar {
             .to_owned()
     }
 
-    /// Asks the status page: status and body.
+    /// Gets the status page: status and body.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let (status, _, body) = get(&self.address().await, path).await;
         (status, body)
@@ -217,7 +217,7 @@ impl Sidecar {
         (status.code(), started.elapsed(), self.log())
     }
 
-    /// Waits for its end, which was asked for already.
+    /// Waits for its end, which was requested already.
     pub(crate) async fn stop_status(mut self) -> Option<i32> {
         self.child.wait().await.unwrap().code()
     }
@@ -238,9 +238,9 @@ pub(crate) async fn get(address: &str, path: &str) -> (u16, String, String) {
         )
         .await
         .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     (
         head.split(' ').nth(1).unwrap().parse().unwrap(),
         head.to_owned(),
@@ -248,29 +248,25 @@ pub(crate) async fn get(address: &str, path: &str) -> (u16, String, String) {
     )
 }
 
-/// Waits for something to come, or tells how it stands. The limit is for a test that fails, not for
-/// a slow machine.
-pub(crate) async fn until(
-    what: &str,
-    mut there: impl FnMut() -> bool,
-    stands: impl Fn() -> String,
-) {
+/// Waits for something to come, or panics with the state. The limit is for a test that fails, not
+/// for a slow machine.
+pub(crate) async fn until(what: &str, mut there: impl FnMut() -> bool, state: impl Fn() -> String) {
     let deadline = Instant::now() + Duration::from_secs(300);
     while !there() {
         assert!(
             Instant::now() < deadline,
-            "waited for {what}; it stands:\n{}",
-            stands()
+            "waited for {what}; the state:\n{}",
+            state()
         );
         pause(Duration::from_millis(5)).await;
     }
 }
 
-/// Waits for a file to say this.
-pub(crate) async fn file_says(path: &Path, text: &str, sidecar: &Sidecar) {
+/// Waits for a file to have this content.
+pub(crate) async fn file_is(path: &Path, text: &str, sidecar: &Sidecar) {
     let read = || fs::read_to_string(path).unwrap_or_default();
     until(
-        &format!("{} to say {text:?}", path.display()),
+        &format!("{} to contain {text:?}", path.display()),
         || read() == text,
         || format!("{}\n--- log\n{}", read(), sidecar.log()),
     )

@@ -7,7 +7,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use crate::agents::{FakeAgent, Host, Kind, Network, serve};
-use crate::harness::{Sidecar, Workspace, file_says, join, pause, run, simulator, until};
+use crate::harness::{Sidecar, Workspace, file_is, join, pause, run, simulator, until};
 
 fn config(join: &str, url: &str) -> String {
     format!(
@@ -29,7 +29,7 @@ async fn an_agent_that_is_not_up_yet_is_no_warning() {
     );
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &url)));
     sidecar
-        .says(&format!(
+        .logs(&format!(
             "not yet: consul agent {url}: cannot read its members"
         ))
         .await;
@@ -39,7 +39,7 @@ async fn an_agent_that_is_not_up_yet_is_no_warning() {
 }
 
 #[tokio::test]
-async fn a_restarted_agent_joins_the_members_of_the_newest_answer_and_no_retained_ones() {
+async fn a_restarted_agent_joins_the_members_of_the_newest_result_and_no_retained_ones() {
     let (simulator, place) = (
         simulator(&["127.0.0.11", "127.0.0.12", "127.0.0.13"]).await,
         Workspace::new(),
@@ -79,7 +79,7 @@ async fn a_restarted_agent_joins_the_members_of_the_newest_answer_and_no_retaine
             .iter()
             .for_each(|name| world.remove_instance("servers", name).unwrap())
     });
-    sidecar.says("2 of 3 addresses are missing").await;
+    sidecar.logs("2 of 3 addresses are missing").await;
     for address in ["127.0.0.12", "127.0.0.13"] {
         network.set(address, Host::Refuses);
     }
@@ -138,7 +138,7 @@ async fn a_restarted_agent_joins_the_members_of_the_newest_answer_and_no_retaine
 }
 
 #[tokio::test]
-async fn files_list_the_newest_answer_before_retained_addresses() {
+async fn files_list_the_newest_result_before_retained_addresses() {
     let (simulator, place) = (
         simulator(&["10.0.1.4", "10.0.1.5", "10.0.1.6"]).await,
         Workspace::new(),
@@ -161,7 +161,7 @@ async fn files_list_the_newest_answer_before_retained_addresses() {
         target.display()
     );
     let sidecar = Sidecar::start(&place.write("watch.toml", &config));
-    file_says(&target, "10.0.1.4\n10.0.1.5\n10.0.1.6\n", &sidecar).await;
+    file_is(&target, "10.0.1.4\n10.0.1.5\n10.0.1.6\n", &sidecar).await;
     let names: Vec<String> = simulator.with_world(|world| {
         world.subscriptions()[0].resource_groups[0]
             .members("servers")
@@ -173,7 +173,7 @@ async fn files_list_the_newest_answer_before_retained_addresses() {
             .iter()
             .for_each(|name| world.remove_instance("servers", name).unwrap())
     });
-    file_says(&target, "10.0.1.6\n10.0.1.4\n10.0.1.5\n", &sidecar).await;
+    file_is(&target, "10.0.1.6\n10.0.1.4\n10.0.1.5\n", &sidecar).await;
     sidecar.stop().await;
 
     // A machine that was replaced boots with the last good result of before.

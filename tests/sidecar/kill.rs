@@ -1,4 +1,4 @@
-//! Killed at any moment: every file that is read parses and is one of the answers that were given,
+//! Killed at any moment: every file that is read parses and is one of the results of the cloud,
 //! and the next start goes on from the last good one.
 
 use std::collections::BTreeSet;
@@ -50,7 +50,7 @@ async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
             lines.display()
         ),
     );
-    // Every answer that the cloud could have given so far; the list grows before the world changes.
+    // Every result that the cloud could have given so far; the list grows before the world changes.
     let addresses = |world: &World| -> Vec<String> {
         let group = &world.subscriptions()[0].resource_groups[0];
         let mut addresses: Vec<IpAddr> = group
@@ -84,7 +84,7 @@ async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
             let is_given = |found: Vec<String>, text: &str| {
                 assert!(
                     given.lock().unwrap().contains(&found),
-                    "nobody answered this:\n{text}"
+                    "no result of the cloud:\n{text}"
                 )
             };
             while !done.load(Ordering::Relaxed) {
@@ -117,11 +117,11 @@ async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
     let mut dice = Dice(20_260_101);
     let mut changes = 0;
     let change = || {
-        // Under the lock: a reader that sees the new answer finds it in the list.
+        // Under the lock: a reader that sees the new result finds it in the list.
         let mut given = given.lock().unwrap();
         simulator.with_world(|world| {
             // One more and back: the cloud's lists are read one after another, and whatever mixture
-            // of two moments is an answer of a third.
+            // of two moments is a result of a third.
             let members: Vec<String> = world.subscriptions()[0].resource_groups[0]
                 .members("servers")
                 .map(|machine| machine.name.clone())
@@ -136,7 +136,7 @@ async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
     let mut first_written = false;
     for kill in 0..KILLS {
         let sidecar = Sidecar::start(&file);
-        // From before the first line of `main` to some cycles after the first answer.
+        // From before the first line of `main` to some cycles after the first result.
         let moments = dice.below(20);
         for _ in 0..moments {
             change();
@@ -158,7 +158,7 @@ async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
     let sidecar = Sidecar::start(&file);
     crate::harness::until("the last good result", || json.exists(), || sidecar.log()).await;
     sidecar
-        .says("using the last good result of an earlier run")
+        .logs("using the last good result of an earlier run")
         .await;
     sidecar.stop().await;
     done.store(true, Ordering::Relaxed);
@@ -170,7 +170,7 @@ async fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one() {
         .collect();
     assert!(left.len() <= 3, "unfinished files pile up: {left:?}");
     println!(
-        "{KILLS} kills, {changes} changes of the world, {} answers, {reads} reads, the last file: {}",
+        "{KILLS} kills, {changes} changes of the world, {} results, {reads} reads, the last file: {}",
         given.lock().unwrap().len(),
         kept.replace('\n', "")
     );

@@ -19,7 +19,7 @@ async fn log(format: &str, journal: bool) -> String {
         command.env("JOURNAL_STREAM", "8:1");
     }
     let sidecar = Sidecar::spawn(command);
-    sidecar.says("kept up to date").await;
+    sidecar.logs("kept up to date").await;
     let (_, _, log) = sidecar.stop().await;
     simulator.finish();
     log
@@ -106,8 +106,8 @@ async fn a_normal_boot_logs_what_it_does_and_no_more() {
     let mut daemon = command(&["--agent", &consul]);
     daemon.args(boot).arg(&join).env("JOURNAL_STREAM", "8:1");
     let sidecar = Sidecar::spawn(daemon);
-    sidecar.says("INFO ready").await;
-    sidecar.says("not yet").await;
+    sidecar.logs("INFO ready").await;
+    sidecar.logs("not yet").await;
     let (_, _, log) = sidecar.stop().await;
     // An agent that is still down at the second try deserves a warning.
     let mut boot: Vec<String> = lines(&log)

@@ -6,7 +6,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "tests, which say what they skip and measure"
+    reason = "tests, which print what they skip and measure"
 )]
 
 mod agents;

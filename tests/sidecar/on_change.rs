@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::process::{Signal, test_kill_process};
 
-use crate::harness::{Sidecar, Workspace, file_says, join, simulator, until};
+use crate::harness::{Sidecar, Workspace, file_is, join, simulator, until};
 
 fn config(join: &str, more: &str) -> String {
     format!(
@@ -25,11 +25,11 @@ fn script(place: &Workspace, text: &str) -> String {
 #[tokio::test]
 async fn a_command_gets_the_addresses_and_what_changed_after_the_files_are_written() {
     let (simulator, place) = (simulator(&["10.0.1.4", "10.0.1.5"]).await, Workspace::new());
-    let (told, target) = (place.path("told"), place.path("a"));
+    let (log, target) = (place.path("log"), place.path("a"));
     let text = format!(
         "echo \"$DISCOVER_WATCH|$DISCOVER_ADDRESSES|$DISCOVER_JOINED|$DISCOVER_LEFT|$(tr '\\n' ' ')|$(tr '\\n' ' ' < {})|$NOTIFY_SOCKET\" >> {}\n",
         target.display(),
-        told.display()
+        log.display()
     );
     let file = format!(
         "[[watch.file]]\nkind = \"lines\"\npath = \"{}\"\n",
@@ -41,7 +41,7 @@ async fn a_command_gets_the_addresses_and_what_changed_after_the_files_are_writt
     ));
     let first =
         "servers|10.0.1.4 10.0.1.5|10.0.1.4 10.0.1.5||10.0.1.4 10.0.1.5 |10.0.1.4 10.0.1.5 |\n";
-    file_says(&told, first, &sidecar).await;
+    file_is(&log, first, &sidecar).await;
     let gone = simulator.with_world(|world| {
         world.subscriptions()[0].resource_groups[0]
             .members("servers")
@@ -51,8 +51,8 @@ async fn a_command_gets_the_addresses_and_what_changed_after_the_files_are_writt
             .clone()
     });
     simulator.with_world(|world| world.remove_instance("servers", &gone).unwrap());
-    file_says(
-        &told,
+    file_is(
+        &log,
         &format!("{first}servers|10.0.1.5||10.0.1.4|10.0.1.5 |10.0.1.5 |\n"),
         &sidecar,
     )
@@ -62,7 +62,7 @@ async fn a_command_gets_the_addresses_and_what_changed_after_the_files_are_writt
 }
 
 #[tokio::test]
-async fn a_command_that_fails_is_told_counted_and_in_nobodys_way() {
+async fn a_failing_command_is_logged_and_counted_and_blocks_nothing() {
     let (simulator, place) = (simulator(&["10.0.1.4"]).await, Workspace::new());
     let target = place.path("a");
     let more = format!(
@@ -71,11 +71,11 @@ async fn a_command_that_fails_is_told_counted_and_in_nobodys_way() {
         script(&place, "echo out of luck >&2; exit 3\n")
     );
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &more)));
-    sidecar.says("command sh: exit status 3, out of luck").await;
+    sidecar.logs("command sh: exit status 3, out of luck").await;
     sidecar
-        .says("command /no/such/program: cannot be started: No such file or directory (os error 2)")
+        .logs("command /no/such/program: cannot be started: No such file or directory (os error 2)")
         .await;
-    file_says(&target, "10.0.1.4\n", &sidecar).await;
+    file_is(&target, "10.0.1.4\n", &sidecar).await;
     let (_, metrics) = sidecar.get("/metrics").await;
     assert!(metrics.contains("discover_on_change_runs_total{watch=\"servers\",action=\"command sh\",outcome=\"failed\"} 1"), "{metrics}");
     sidecar.stop().await;
@@ -88,7 +88,7 @@ fn is_alive(pid_file: &Path) -> bool {
         .trim()
         .parse()
         .unwrap();
-    // A zombie that nobody waits for is dead.
+    // A zombie that isn't waited for is dead.
     let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     test_kill_process(rustix::process::Pid::from_raw(pid).unwrap()).is_ok()
         && !state.contains(") Z ")
@@ -106,7 +106,7 @@ async fn a_command_that_takes_too_long_is_killed_with_all_it_started() {
     );
     let more = script(&place, &text) + "timeout = \"500ms\"\n";
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &more)));
-    sidecar.says("command sh: killed after 0.5 s").await;
+    sidecar.logs("command sh: killed after 0.5 s").await;
     until("the child to end", || !is_alive(&pid), || sidecar.log()).await;
     sidecar.stop().await;
     simulator.finish();
@@ -154,10 +154,10 @@ async fn a_signal_reaches_the_process_of_the_pid_file() {
         pid.display()
     );
     let sidecar = Sidecar::start(&place.write("watch.toml", &config(&join(&simulator), &more)));
-    file_says(&got, "usr1\n", &sidecar).await;
+    file_is(&got, "usr1\n", &sidecar).await;
     assert!(agent.wait().await.unwrap().success());
     sidecar
-        .says("cannot read the pid file /nowhere/agent.pid: No such file or directory (os error 2)")
+        .logs("cannot read the pid file /nowhere/agent.pid: No such file or directory (os error 2)")
         .await;
     sidecar.signal(Signal::TERM);
     assert_eq!(sidecar.stop_status().await, Some(0));
@@ -165,7 +165,7 @@ async fn a_signal_reaches_the_process_of_the_pid_file() {
 }
 
 /// What a hook doesn't need and must not get: every program that it starts could read it.
-/// `ARM_CLIENT_SECRET` would be used for the questions here; a unit test has it.
+/// `ARM_CLIENT_SECRET` would be used for the polls here; a unit test has it.
 const SECRETS: [&str; 6] = [
     "AZURE_CLIENT_SECRET",
     "AZURE_CLIENT_CERTIFICATE_PASSWORD",
@@ -189,7 +189,7 @@ async fn a_command_gets_no_secret_of_the_environment_and_its_output_goes_to_the_
         .env("KEPT", "plain")
         .envs(SECRETS.map(|name| (name, "canary")));
     let sidecar = Sidecar::spawn(command);
-    sidecar.says("exit status 3, careful").await;
+    sidecar.logs("exit status 3, careful").await;
     let log = sidecar.log();
     let has = |text: &str| {
         log.lines()

@@ -135,7 +135,7 @@ impl Session<'_> {
     fn print_fresh(&self, entry: &CacheEntry, strings: &Strings) -> Option<ExitStatus> {
         let result = entry.lookup(&now())?;
         let is_fresh = !result.is_of_earlier_boot && self.settings.policy.is_fresh(result.age);
-        // JSON says which source has which addresses.
+        // JSON has the source of each address.
         let is_enough = self.arguments.output != OutputFormat::Json || !result.sources.is_empty();
         if !is_fresh || !is_enough {
             return None;
@@ -171,7 +171,7 @@ impl Session<'_> {
             Require::Any => failures.len() == results.len(),
         };
         if !is_failed {
-            let good = results.iter().map(|result| result.source.answer.as_ref());
+            let good = results.iter().map(|result| result.source.result.as_ref());
             // A partial list is never stored, also where `--any` allows printing it.
             if let Ok(discoveries) = good.collect::<Result<Vec<&Discovery>, _>>()
                 && failures.is_empty()
@@ -277,7 +277,7 @@ struct SourceFailure {
 impl SourceFailure {
     fn of(result: &QueryResult) -> Option<Self> {
         let source = &result.source;
-        let error = match &source.answer {
+        let error = match &source.result {
             Ok(discovery) if discovery.matched() > 0 => return None,
             Ok(discovery) => {
                 return Some(Self {

@@ -204,7 +204,7 @@ impl CheckReport {
     }
 
     /// Whether there is no problem; with `strict` no warning either. For an unknown provider only
-    /// the syntax can be checked; `grammar_is_enough` says whether that passes.
+    /// the syntax can be checked; `grammar_is_enough` is whether that passes.
     pub(super) fn is_fine(&self, strict: bool, grammar_is_enough: bool) -> bool {
         let is_known = grammar_is_enough || self.shown.refusal.is_none();
         self.error.is_none()

@@ -6,8 +6,8 @@ use super::error::ParseError;
 use super::escape::write_quoted;
 use super::{ConfigString, parser};
 
-/// Parses arguments that don't parse as they are, with the values of single pairs in quotes. Returns
-/// `error` if there is only one argument.
+/// Parses arguments that don't parse as they are, with the values of single pairs in quotes.
+/// Returns `error` if there is only one argument.
 pub(super) fn parse_quoted(
     arguments: &[String],
     error: ParseError,
@@ -113,7 +113,7 @@ mod tests {
         whole(r"C:\Program Files\x");
         whole("'a b'");
         whole("Host=x;User=y z");
-        // Words in go-discover's own manner stand beside it.
+        // Words in go-discover's own syntax may follow it.
         assert_eq!(
             given(&["k=abc==", r#"t="a"#, r#"b""#, "x", "=", "y"]),
             pairs([("k", "abc=="), ("t", "a b"), ("x", "y")])

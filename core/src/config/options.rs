@@ -18,7 +18,7 @@ use crate::secret::Secret;
 ///
 /// A key is looked up in the join string under its name and aliases, then in its environment
 /// variables. An empty value counts as absent, as in go-discover. In the join string it also
-/// disables the variables, unless the table says otherwise ([`KeySpec::env_if_empty`]).
+/// disables the variables, unless the table allows it ([`KeySpec::env_if_empty`]).
 ///
 /// ```
 /// use cloud_autojoin_core::config::{KeySpec, Options, Values};
@@ -382,8 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_value_counts_as_absent_and_keeps_the_variable_out_unless_the_table_says_otherwise()
-    {
+    fn an_empty_value_counts_as_absent_and_disables_the_variable_unless_the_table_allows_it() {
         const ZONE: KeySpec = KeySpec::new("zone", "the zone").env(&["ZONE"]);
         const REGION: KeySpec = KeySpec::new("region", "the region")
             .env(&["REGION"])

@@ -1,7 +1,7 @@
 //! The grammar of join strings: `key=value`, separated by spaces.
 //!
-//! The lexical rules are go-discover's, not a shell's: only U+0020 separates, only `"` quotes, and a
-//! backslash is special only inside quotes. Error texts are go-discover's (`error.rs`), as is the
+//! The lexical rules are go-discover's, not a shell's: only U+0020 separates, only `"` quotes, and
+//! a backslash is special only inside quotes. Error texts are go-discover's (`error.rs`), as is the
 //! order in which problems are found: a key is compared with earlier ones as soon as it is read,
 //! before its `=`. `escape.rs` decodes quoted text.
 
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_left_open_are_told_from_an_escape_left_open() {
+    fn open_quotes_are_distinguished_from_an_open_escape() {
         let cases = [
             (r#"""#, LexError::UnbalancedQuotes),
             (r#""a b"#, LexError::UnbalancedQuotes),

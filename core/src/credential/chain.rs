@@ -171,11 +171,11 @@ mod tests {
     use crate::error::{ApiError, Error};
     use crate::secret::Secret;
 
-    type Answers = Arc<Mutex<Vec<Result<&'static str, SourceOutcome>>>>;
+    type Results = Arc<Mutex<Vec<Result<&'static str, SourceOutcome>>>>;
 
-    /// Gives its answers one after the other; asked once more than it has, it fails the test.
+    /// Gives its results one after the other; one request too many fails the test.
     #[derive(Debug)]
-    struct Scripted(&'static str, Answers);
+    struct Scripted(&'static str, Results);
 
     #[async_trait]
     impl CredentialSource for Scripted {
@@ -184,8 +184,8 @@ mod tests {
         }
 
         async fn token(&self, _scope: &str, call: &Call) -> Result<AccessToken, SourceOutcome> {
-            let answer = self.1.lock().unwrap().remove(0);
-            answer.map(|text| {
+            let result = self.1.lock().unwrap().remove(0);
+            result.map(|text| {
                 AccessToken::new(
                     Secret::new(text),
                     call.clock().wall() + Duration::from_secs(3600),
@@ -196,9 +196,9 @@ mod tests {
 
     fn source(
         name: &'static str,
-        answers: Vec<Result<&'static str, SourceOutcome>>,
+        results: Vec<Result<&'static str, SourceOutcome>>,
     ) -> Box<dyn CredentialSource> {
-        Box::new(Scripted(name, Arc::new(Mutex::new(answers))))
+        Box::new(Scripted(name, Arc::new(Mutex::new(results))))
     }
 
     fn absent(reason: &str) -> Result<&'static str, SourceOutcome> {
@@ -216,7 +216,7 @@ mod tests {
         Err(Error::from(ApiError::new("azure", "get a token", 401)).into())
     }
 
-    async fn ask(chain: &Chain) -> Result<String, CredentialError> {
+    async fn fetch(chain: &Chain) -> Result<String, CredentialError> {
         let call = Call::new(&Clock::system(), Duration::from_secs(60));
         chain
             .token("scope", &call)
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_configured_source_is_asked_from_then_on() {
+    async fn the_first_configured_source_is_used_from_then_on() {
         let chain = Chain::new(
             "azure",
             vec![
@@ -236,7 +236,7 @@ mod tests {
         );
         assert_eq!(chain.chosen(), None);
         assert_eq!(
-            (ask(&chain).await.unwrap(), ask(&chain).await.unwrap()),
+            (fetch(&chain).await.unwrap(), fetch(&chain).await.unwrap()),
             ("1".to_owned(), "2".to_owned())
         );
         assert_eq!(chain.chosen(), Some("b"));
@@ -253,7 +253,7 @@ mod tests {
             ],
         )
         .with_hint("log in");
-        let error = ask(&chain).await.unwrap_err();
+        let error = fetch(&chain).await.unwrap_err();
         assert_eq!(error.to_string(), "the credential `b` failed");
         assert_eq!(
             error.source().unwrap().to_string(),
@@ -283,14 +283,14 @@ mod tests {
             "azure",
             vec![
                 source("a", vec![absent("no file")]),
-                source("b", vec![absent("no answer")]),
+                source("b", vec![absent("no response")]),
             ],
         )
         .with_hint("log in");
-        let error = ask(&chain).await.unwrap_err();
+        let error = fetch(&chain).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "no credential found: a: no file; b: no answer"
+            "no credential found: a: no file; b: no response"
         );
         assert_eq!(
             (error.is_transient(), error.hint().as_deref()),
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_source_that_was_not_reached_makes_the_error_transient_and_is_asked_in_each_call() {
+    async fn an_unreachable_source_makes_the_error_transient_and_is_tried_in_each_call() {
         let unreachable = || Err(SourceOutcome::Unreachable("no service".to_owned()));
         let chain = Chain::new(
             "azure",
@@ -309,7 +309,7 @@ mod tests {
             ],
         )
         .with_hint("log in");
-        let error = ask(&chain).await.unwrap_err();
+        let error = fetch(&chain).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "no credential found: a: no service; b: no program"
@@ -319,8 +319,8 @@ mod tests {
             (true, Some("log in"))
         );
         // The next source failed for good, and the first may still turn up.
-        assert!(ask(&chain).await.unwrap_err().is_transient());
-        assert_eq!(ask(&chain).await.unwrap(), "late");
+        assert!(fetch(&chain).await.unwrap_err().is_transient());
+        assert_eq!(fetch(&chain).await.unwrap(), "late");
     }
 
     #[tokio::test(start_paused = true)]
@@ -332,8 +332,8 @@ mod tests {
                 source("b", vec![Ok("1"), absent("gone")]),
             ],
         );
-        assert_eq!(ask(&chain).await.unwrap(), "1");
-        assert_eq!(ask(&chain).await.unwrap(), "late");
+        assert_eq!(fetch(&chain).await.unwrap(), "1");
+        assert_eq!(fetch(&chain).await.unwrap(), "late");
         assert_eq!(chain.chosen(), Some("a"));
     }
 
@@ -346,11 +346,11 @@ mod tests {
                 source("b", vec![]),
             ],
         );
-        assert_eq!(ask(&chain).await.unwrap(), "1");
+        assert_eq!(fetch(&chain).await.unwrap(), "1");
         assert_eq!(
-            ask(&chain).await.unwrap_err().to_string(),
+            fetch(&chain).await.unwrap_err().to_string(),
             "the credential `a` failed"
         );
-        assert_eq!(ask(&chain).await.unwrap(), "2");
+        assert_eq!(fetch(&chain).await.unwrap(), "2");
     }
 }

@@ -193,7 +193,7 @@ impl ApiError {
                 "throttled: poll less often, and spread callers over time",
             )),
             (500.., Some(wait)) => Some(Cow::Owned(format!(
-                "the service asks to retry in {} s",
+                "the service requests a retry in {} s",
                 wait.as_secs_f64().ceil()
             ))),
             (500.., None) => Some(Cow::Borrowed("the service failed: retry later")),
@@ -352,7 +352,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_that_says_too_much_is_cut_short() {
+    fn a_long_error_message_is_truncated() {
         let error = ApiError::new("azure", "list", 500)
             .with_code(Some("c".repeat(1 << 20)))
             .with_message(Some("é\n ".repeat(1 << 20)));

@@ -23,9 +23,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call gave no addresses.
 ///
-/// The variant tells what to do next: correct the string; correct the identity; retry, or check the
-/// network; read the cloud's message; report a bug; check what was found instead. Payloads are
-/// boxed, so an `Error` is two words.
+/// The variant determines what to do next: correct the string; correct the identity; retry, or
+/// check the network; read the cloud's message; report a bug; check what was found instead.
+/// Payloads are boxed, so an `Error` is two words.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -7,7 +7,7 @@ use crate::discovery::Discovery;
 
 /// The discovery succeeded and found no address.
 ///
-/// Its message tells what was examined and why it was excluded; [`NothingMatched::discovery`] has
+/// Its message has what was examined and why it was excluded; [`NothingMatched::discovery`] has
 /// the details.
 #[derive(Debug)]
 pub struct NothingMatched {

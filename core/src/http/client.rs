@@ -9,8 +9,8 @@ use http::header::LOCATION;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::answer::{BodyError, DecodeAttempt, JsonResponse, decode_body, judge};
 use super::reqwest_transport::ReqwestTransport;
+use super::response::{BodyError, DecodeAttempt, JsonResponse, decode_body, judge};
 use super::transport::{RawResponse, Transport, TransportCause};
 use super::{
     HttpSettings, MAX_JSON_VALUES, MAX_OUTAGE_WAIT, Request, Response, ResponseClass, origin_of,
@@ -171,7 +171,7 @@ impl HttpClient {
                     &judge,
                 )
                 .await;
-            let (class, again, asked) = match &tried {
+            let (class, again, retry_after) = match &tried {
                 Ok((raw, _)) => {
                     let class = request.classifier().classify(raw);
                     let longest = if class == ResponseClass::Throttled {
@@ -179,7 +179,7 @@ impl HttpClient {
                     } else {
                         MAX_OUTAGE_WAIT
                     };
-                    let asked = request
+                    let retry_after = request
                         .classifier()
                         .retry_after(raw, call.clock().wall())
                         .map(|wait| wait.min(longest));
@@ -188,7 +188,7 @@ impl HttpClient {
                     } else {
                         class.is_transient() || policy.also_retries(raw.status)
                     };
-                    (class, again, asked)
+                    (class, again, retry_after)
                 }
                 Err(cause) => (
                     ResponseClass::Retryable,
@@ -210,7 +210,7 @@ impl HttpClient {
                 let wait = policy
                     .backoff()
                     .wait(attempt - 1)
-                    .max(asked.unwrap_or_default());
+                    .max(retry_after.unwrap_or_default());
                 if wait < call.remaining() {
                     let met = match tried {
                         Ok((raw, _)) => AttemptFailure::Status(raw.status),
@@ -246,7 +246,7 @@ impl HttpClient {
                             body,
                             attempts: attempt,
                             elapsed,
-                            retry_after: asked,
+                            retry_after,
                             class,
                         },
                         value,
@@ -272,11 +272,11 @@ impl HttpClient {
         let entry = Entry::start(request, call, attempt);
         // By tokio's clock, which is behind an auto-advancing one.
         let deadline = Instant::now() + remaining;
-        let answer = tokio::time::timeout_at(deadline, self.transport.send(request, deadline))
+        let response = tokio::time::timeout_at(deadline, self.transport.send(request, deadline))
             .await
             .unwrap_or_else(|_| Err(TransportCause::new(TransportFailure::Deadline)));
-        let bytes = answer.as_ref().map_or(0, |raw| raw.body.len() as u64);
-        let judged = answer.and_then(|raw| match judge(&raw) {
+        let bytes = response.as_ref().map_or(0, |raw| raw.body.len() as u64);
+        let judged = response.and_then(|raw| match judge(&raw) {
             DecodeAttempt::Final(value) => Ok((raw, value)),
             DecodeAttempt::Truncated(cause) => {
                 Err(TransportCause::new(TransportFailure::Truncated)

@@ -222,11 +222,11 @@ mod tests {
     use crate::http::tls_config::TlsConfig;
     use crate::http::transport::is_caused_by;
 
-    /// A connection that says it speaks HTTP/2, or not.
+    /// A connection that claims to speak HTTP/2, or not.
     #[derive(Debug)]
-    struct Pretend(bool);
+    struct FakeConnection(bool);
 
-    impl Connection for Pretend {
+    impl Connection for FakeConnection {
         fn connected(&self) -> Connected {
             if self.0 {
                 Connected::new().negotiated_h2()
@@ -241,9 +241,9 @@ mod tests {
     struct Counting(bool, Arc<AtomicUsize>);
 
     impl Service<()> for Counting {
-        type Response = Pretend;
+        type Response = FakeConnection;
         type Error = BoxError;
-        type Future = Ready<Result<Pretend, BoxError>>;
+        type Future = Ready<Result<FakeConnection, BoxError>>;
 
         fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
             Poll::Ready(Ok(()))
@@ -251,7 +251,7 @@ mod tests {
 
         fn call(&mut self, (): ()) -> Self::Future {
             self.1.fetch_add(1, Ordering::SeqCst);
-            ready(Ok(Pretend(self.0)))
+            ready(Ok(FakeConnection(self.0)))
         }
     }
 
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_where_connections_are_not_shared() {
+    async fn requests_do_not_wait_if_connections_are_not_shared() {
         let (mut connector, count) = connector(false);
         let started = Instant::now();
         for _ in 0..3 {

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn links_elsewhere_are_foreign_and_say_where_they_lead() {
+    fn links_to_another_origin_are_refused_with_their_target() {
         for (link, detail) in [
             (
                 "https://evil.example/list",

@@ -158,8 +158,8 @@ pub(super) async fn refusal(client: &reqwest::Client, target: &Url) -> Option<St
         target.host_str()?,
         target.port_or_known_default()?
     );
-    let answer = client.request(Method::CONNECT, target).send().await.ok()?;
-    Some(answer.status()).filter(|status| !status.is_success())
+    let response = client.request(Method::CONNECT, target).send().await.ok()?;
+    Some(response.status()).filter(|status| !status.is_success())
 }
 
 fn not_a_proxy(what: &str) -> String {

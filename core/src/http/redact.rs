@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_secret_is_left_out_and_what_was_asked_stays() {
+    fn possible_secrets_are_removed_and_the_rest_stays() {
         assert_eq!(
             shown(
                 "https://user:canary@h.example:443/a/b?api-version=2024-05-01&$skiptoken=canary#canary"

@@ -341,18 +341,18 @@ impl Transport for ReqwestTransport {
         let head = async {
             match send().await {
                 Err(error) if is_caused_by::<SharedConnectionLost>(&error) => send().await,
-                answer => answer,
+                response => response,
             }
         };
-        let answer = match within(self.first_byte_timeout(deadline), head).await {
+        let response = match within(self.first_byte_timeout(deadline), head).await {
             Ok(response) => self.read(response).await,
             Err(cause) => Err(self
                 .explain_proxy_failure(cause, &origin_client, request.url())
                 .await),
         };
         in_flight.timed_out =
-            Some(matches!(&answer, Err(cause) if cause.failure == TransportFailure::IdleTimeout));
-        answer
+            Some(matches!(&response, Err(cause) if cause.failure == TransportFailure::IdleTimeout));
+        response
     }
 
     async fn connect(&self, url: &Url) {
@@ -402,10 +402,10 @@ impl Drop for InFlight<'_> {
 /// The result of `response` within `limit`.
 async fn within<T>(
     limit: Duration,
-    answer: impl Future<Output = reqwest::Result<T>>,
+    response: impl Future<Output = reqwest::Result<T>>,
 ) -> Result<T, TransportCause> {
-    match tokio::time::timeout(limit, answer).await {
-        Ok(answer) => answer.map_err(classify),
+    match tokio::time::timeout(limit, response).await {
+        Ok(response) => response.map_err(classify),
         Err(_) => Err(TransportCause::new(TransportFailure::IdleTimeout)
             .with_detail(format!("{:.1} s", limit.as_secs_f64()))),
     }
@@ -441,21 +441,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_byte_has_a_third_of_the_time_left_and_at_least_the_idle_timeout() {
-        let wire = |first_byte_timeout| {
+        let transport = |first_byte_timeout| {
             ReqwestTransport::new(HttpSettings {
                 first_byte_timeout,
                 ..HttpSettings::default()
             })
             .unwrap()
         };
-        let limit = |wire: &ReqwestTransport, left| {
-            wire.first_byte_timeout(Instant::now() + Duration::from_secs(left))
+        let limit = |transport: &ReqwestTransport, left| {
+            transport
+                .first_byte_timeout(Instant::now() + Duration::from_secs(left))
                 .as_secs()
         };
         for (left, expected) in [(300, 100), (60, 20), (30, 10), (12, 10), (0, 10)] {
-            assert_eq!(limit(&wire(None), left), expected, "{left} s left");
+            assert_eq!(limit(&transport(None), left), expected, "{left} s left");
         }
-        assert_eq!(limit(&wire(Some(Duration::from_secs(3))), 300), 3);
+        assert_eq!(limit(&transport(Some(Duration::from_secs(3))), 300), 3);
     }
 
     #[test]

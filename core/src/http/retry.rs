@@ -168,7 +168,7 @@ mod tests {
             .collect()
     }
 
-    fn asked(pairs: &[(&'static str, &str)]) -> Option<Duration> {
+    fn delay_of(pairs: &[(&'static str, &str)]) -> Option<Duration> {
         // 1994-11-15T08:12:31Z
         retry_after(
             &headers(pairs),
@@ -177,29 +177,29 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_asked_for_is_read_in_every_form_servers_use() {
+    fn the_requested_wait_is_read_in_every_form_servers_use() {
         let seconds = |number| Some(Duration::from_secs(number));
-        assert_eq!(asked(&[]), None);
-        assert_eq!(asked(&[("retry-after", "17")]), seconds(17));
-        assert_eq!(asked(&[("retry-after", " 0 ")]), seconds(0));
+        assert_eq!(delay_of(&[]), None);
+        assert_eq!(delay_of(&[("retry-after", "17")]), seconds(17));
+        assert_eq!(delay_of(&[("retry-after", " 0 ")]), seconds(0));
         assert_eq!(
-            asked(&[("retry-after", "Tue, 15 Nov 1994 08:12:41 GMT")]),
+            delay_of(&[("retry-after", "Tue, 15 Nov 1994 08:12:41 GMT")]),
             seconds(10)
         );
         assert_eq!(
-            asked(&[("retry-after", "Tue, 15 Nov 1994 08:12:11 GMT")]),
+            delay_of(&[("retry-after", "Tue, 15 Nov 1994 08:12:11 GMT")]),
             seconds(0)
         );
         assert_eq!(
-            asked(&[("retry-after-ms", "1500"), ("retry-after", "9")]),
+            delay_of(&[("retry-after-ms", "1500"), ("retry-after", "9")]),
             Some(Duration::from_millis(1500))
         );
         assert_eq!(
-            asked(&[("x-ms-retry-after-ms", "250")]),
+            delay_of(&[("x-ms-retry-after-ms", "250")]),
             Some(Duration::from_millis(250))
         );
         assert_eq!(
-            asked(&[("retry-after-ms", "soon"), ("retry-after", "9")]),
+            delay_of(&[("retry-after-ms", "soon"), ("retry-after", "9")]),
             seconds(9)
         );
     }
@@ -215,12 +215,12 @@ mod tests {
             "1e3",
             "99999999999999999999999",
         ] {
-            assert_eq!(asked(&[("retry-after", value)]), None, "{value}");
+            assert_eq!(delay_of(&[("retry-after", value)]), None, "{value}");
         }
     }
 
     #[test]
-    fn a_date_is_measured_by_the_servers_clock_where_it_tells_its_time() {
+    fn a_date_is_measured_by_the_servers_clock_if_it_sends_its_time() {
         let ahead = [
             ("date", "Fri, 01 Jan 2010 00:00:00 GMT"),
             ("retry-after", "Fri, 01 Jan 2010 00:00:30 GMT"),
@@ -230,7 +230,7 @@ mod tests {
             ("retry-after", "Mon, 01 Jan 1990 00:00:30 GMT"),
         ];
         assert_eq!(
-            (asked(&ahead), asked(&behind)),
+            (delay_of(&ahead), delay_of(&behind)),
             (Some(Duration::from_secs(30)), Some(Duration::from_secs(30)))
         );
     }

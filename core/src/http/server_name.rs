@@ -47,7 +47,7 @@ impl Resolve for FixedHost {
     fn resolve(&self, _: Name) -> Resolving {
         let host = self.0.clone();
         Box::pin(async move {
-            // Port 0 stands for the URL's.
+            // Port 0 means the URL's.
             let addresses: Vec<_> = tokio::net::lookup_host((host, 0)).await?.collect();
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })

@@ -269,7 +269,7 @@ mod tests {
             .clone()
     }
 
-    /// A bundle file and a directory of a pretend machine.
+    /// A bundle file and a directory of a fake machine.
     struct Machine(TempDir);
 
     impl Machine {

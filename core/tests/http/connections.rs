@@ -31,7 +31,7 @@ struct Counting {
 
 impl Counting {
     /// Speaks `protocols`, in the order of its preference; closes the first `broken` connections as
-    /// soon as their handshake is done; answers when so many requests are `together`.
+    /// soon as their handshake is done; responds when so many requests are `together`.
     async fn start(protocols: &[&[u8]], broken: usize, together: usize) -> Self {
         let certified = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
@@ -70,7 +70,7 @@ impl Counting {
                     if number < broken {
                         return;
                     }
-                    let answer = service_fn(move |_: hyper::Request<Incoming>| {
+                    let response = service_fn(move |_: hyper::Request<Incoming>| {
                         requests.fetch_add(1, Ordering::SeqCst);
                         let barrier = Arc::clone(&barrier);
                         async move {
@@ -79,7 +79,7 @@ impl Counting {
                         }
                     });
                     _ = Builder::new(TokioExecutor::new())
-                        .serve_connection(TokioIo::new(stream), answer)
+                        .serve_connection(TokioIo::new(stream), response)
                         .await;
                 });
             }
@@ -105,7 +105,7 @@ impl Counting {
             .await;
     }
 
-    /// Connections accepted, requests answered.
+    /// Connections accepted, responses sent.
     fn counts(&self) -> (usize, usize) {
         (
             self.connections.load(Ordering::SeqCst),
@@ -185,7 +185,7 @@ async fn a_connection_that_breaks_before_its_first_request_is_replaced() {
 }
 
 #[tokio::test]
-async fn opening_ahead_where_nobody_listens_is_no_error_and_the_request_says_it() {
+async fn a_failed_preconnect_is_reported_by_the_request_only() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!(
         "https://localhost:{}/",

@@ -8,12 +8,15 @@ use cloud_autojoin_core::{Call, Clock, Error, RequestOutcome, TransportFailure};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::server::{Deed, Server, answer, bytes_of, call, client, gzip, impatient, request, told};
+use crate::server::{
+    Action, Server, bytes_of, call, client, error_parts, gzip, request, response,
+    with_short_timeouts,
+};
 
 const WHOLE: &str = r#"{"value":[1,2,3]}"#;
 
-fn whole() -> Deed {
-    answer("200 OK", "content-type: application/json\r\n", WHOLE)
+fn whole() -> Action {
+    response("200 OK", "content-type: application/json\r\n", WHOLE)
 }
 
 fn outcomes(call: &Call) -> Vec<RequestOutcome> {
@@ -23,13 +26,20 @@ fn outcomes(call: &Call) -> Vec<RequestOutcome> {
         .collect()
 }
 
-/// Sends a request to a server that does `deed` first and works after that. Returns how long it took
-/// by the clock.
-async fn retried_after(deed: Deed) -> Duration {
+/// Sends a request to a server that takes `action` first and works after that. Returns how long it
+/// took by the clock.
+async fn retried_after(action: Action) -> Duration {
     // Real time passes while nothing comes, and a machine under load is slow to send what comes.
-    let idle_timeout = Duration::from_secs(if matches!(deed, Deed::Hang(_)) { 3 } else { 60 });
-    let server = Server::start([deed, whole()]).await;
-    let (call, client) = (call(), client(|settings| impatient(settings, idle_timeout)));
+    let idle_timeout = Duration::from_secs(if matches!(action, Action::Hang(_)) {
+        3
+    } else {
+        60
+    });
+    let server = Server::start([action, whole()]).await;
+    let (call, client) = (
+        call(),
+        client(|settings| with_short_timeouts(settings, idle_timeout)),
+    );
     let JsonResponse::Success(value, response) = client
         .json::<Value>("azure", &request(&server.url("/list?sig=canary")), &call)
         .await
@@ -56,27 +66,27 @@ async fn retried_after(deed: Deed) -> Duration {
     call.elapsed()
 }
 
-/// Asks a server that does nothing but `deed`, five times over.
-async fn asked_in_vain(deed: impl Fn() -> Deed) -> (TransportFailure, u32, String) {
-    let deeds: Vec<Deed> = std::iter::repeat_with(deed).take(5).collect();
-    let idle_timeout = Duration::from_secs(if matches!(deeds[0], Deed::Hang(_)) {
+/// Sends a request to a server that takes `action` five times.
+async fn fails_after_retries(action: impl Fn() -> Action) -> (TransportFailure, u32, String) {
+    let actions: Vec<Action> = std::iter::repeat_with(action).take(5).collect();
+    let idle_timeout = Duration::from_secs(if matches!(actions[0], Action::Hang(_)) {
         1
     } else {
         60
     });
-    let server = Server::start(deeds).await;
-    let client = client(|settings| impatient(settings, idle_timeout));
+    let server = Server::start(actions).await;
+    let client = client(|settings| with_short_timeouts(settings, idle_timeout));
     let error = client
         .json::<Value>("azure", &request(&server.url("/list?sig=canary")), &call())
         .await
         .unwrap_err();
     assert_eq!(server.heard().len(), 5);
-    let (failure, tries, text) = told(error);
+    let (failure, tries, text) = error_parts(error);
     (failure, tries, text.replace(&server.url(""), "http://HOST"))
 }
 
 #[tokio::test]
-async fn failures_of_the_server_are_asked_again() {
+async fn server_errors_are_retried() {
     for status in [
         "408 Request Timeout",
         "429 Too Many Requests",
@@ -84,9 +94,9 @@ async fn failures_of_the_server_are_asked_again() {
         "502 Bad Gateway",
         "504 Gateway Timeout",
     ] {
-        retried_after(answer(status, "", r#"{"error":{"code":"Oops"}}"#)).await;
+        retried_after(response(status, "", r#"{"error":{"code":"Oops"}}"#)).await;
     }
-    retried_after(answer(
+    retried_after(response(
         "503 Service Unavailable",
         "content-type: text/html\r\n",
         "<html>Our services aren't available right now</html>",
@@ -95,11 +105,16 @@ async fn failures_of_the_server_are_asked_again() {
 }
 
 #[tokio::test]
-async fn a_throttled_caller_waits_as_long_as_it_is_told() {
-    let waited = retried_after(answer("429 Too Many Requests", "retry-after: 17\r\n", "{}")).await;
+async fn a_throttled_caller_waits_as_long_as_requested() {
+    let waited = retried_after(response(
+        "429 Too Many Requests",
+        "retry-after: 17\r\n",
+        "{}",
+    ))
+    .await;
     assert!((17..20).contains(&waited.as_secs()), "{waited:?}");
     let date = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(30));
-    let waited = retried_after(answer(
+    let waited = retried_after(response(
         "503 Service Unavailable",
         &format!("retry-after: {date}\r\n"),
         "{}",
@@ -112,7 +127,7 @@ async fn a_throttled_caller_waits_as_long_as_it_is_told() {
 async fn the_last_failure_of_the_server_comes_back_whole() {
     let server = Server::start(
         std::iter::repeat_with(|| {
-            answer(
+            response(
                 "503 Service Unavailable",
                 "retry-after: 3\r\nx-ms-request-id: 7\r\n",
                 "<html>",
@@ -146,9 +161,9 @@ async fn the_last_failure_of_the_server_comes_back_whole() {
 }
 
 #[tokio::test]
-async fn a_reset_connection_is_asked_again_and_is_an_error_in_the_end() {
-    retried_after(Deed::Reset).await;
-    let (failure, tries, text) = asked_in_vain(|| Deed::Reset).await;
+async fn a_reset_connection_is_retried_and_is_an_error_in_the_end() {
+    retried_after(Action::Reset).await;
+    let (failure, tries, text) = fails_after_retries(|| Action::Reset).await;
     assert_eq!((failure, tries), (TransportFailure::Truncated, 5));
     assert!(
         text.starts_with("cannot list things: http://HOST closed the connection before the response was complete, 5 attempts in "),
@@ -157,33 +172,42 @@ async fn a_reset_connection_is_asked_again_and_is_an_error_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_cut_body_is_asked_again_and_is_an_error_in_the_end() {
-    let cut = || Deed::Write(bytes_of(WHOLE.len(), "", &WHOLE.as_bytes()[..9]));
+async fn a_truncated_body_is_retried_and_is_an_error_in_the_end() {
+    let cut = || Action::Write(bytes_of(WHOLE.len(), "", &WHOLE.as_bytes()[..9]));
     retried_after(cut()).await;
-    assert_eq!(asked_in_vain(cut).await.0, TransportFailure::Truncated);
+    assert_eq!(
+        fails_after_retries(cut).await.0,
+        TransportFailure::Truncated
+    );
 
     let chunked = || {
-        Deed::Write(
+        Action::Write(
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n11\r\n{\"value\":[1,2,3]}\r\n"
                 .to_vec(),
         )
     };
     retried_after(chunked()).await;
-    assert_eq!(asked_in_vain(chunked).await.0, TransportFailure::Truncated);
+    assert_eq!(
+        fails_after_retries(chunked).await.0,
+        TransportFailure::Truncated
+    );
 
     let zipped = gzip(WHOLE.as_bytes());
     let half = zipped[..zipped.len() - 10].to_vec();
-    let in_gzip = move || answer("200 OK", "content-encoding: gzip\r\n", &half);
+    let in_gzip = move || response("200 OK", "content-encoding: gzip\r\n", &half);
     retried_after(in_gzip()).await;
-    assert_eq!(asked_in_vain(in_gzip).await.0, TransportFailure::Truncated);
+    assert_eq!(
+        fails_after_retries(in_gzip).await.0,
+        TransportFailure::Truncated
+    );
 }
 
 #[tokio::test]
-async fn json_cut_where_http_does_not_notice_is_asked_again_and_is_an_error_in_the_end() {
-    // Closed without a length: to HTTP this is a whole answer.
-    let cut = || Deed::Write(b"HTTP/1.1 200 OK\r\n\r\n{\"value\":[1,2".to_vec());
+async fn json_truncated_within_a_complete_body_is_retried_and_is_an_error_in_the_end() {
+    // Closed without a length: a complete response in HTTP.
+    let cut = || Action::Write(b"HTTP/1.1 200 OK\r\n\r\n{\"value\":[1,2".to_vec());
     retried_after(cut()).await;
-    let (failure, tries, text) = asked_in_vain(cut).await;
+    let (failure, tries, text) = fails_after_retries(cut).await;
     assert_eq!((failure, tries), (TransportFailure::Truncated, 5));
     assert!(
         text.ends_with(": EOF while parsing a list at line 1 column 13"),
@@ -192,15 +216,15 @@ async fn json_cut_where_http_does_not_notice_is_asked_again_and_is_an_error_in_t
 }
 
 #[tokio::test]
-async fn a_silent_server_is_given_up_and_asked_again() {
-    retried_after(Deed::Hang(Vec::new())).await;
-    retried_after(Deed::Hang(bytes_of(
+async fn a_silent_server_times_out_and_is_retried() {
+    retried_after(Action::Hang(Vec::new())).await;
+    retried_after(Action::Hang(bytes_of(
         WHOLE.len(),
         "",
         &WHOLE.as_bytes()[..9],
     )))
     .await;
-    let (failure, tries, text) = asked_in_vain(|| Deed::Hang(Vec::new())).await;
+    let (failure, tries, text) = fails_after_retries(|| Action::Hang(Vec::new())).await;
     assert_eq!((failure, tries), (TransportFailure::IdleTimeout, 5));
     assert!(
         text.starts_with(
@@ -212,9 +236,9 @@ async fn a_silent_server_is_given_up_and_asked_again() {
 
 #[tokio::test]
 async fn a_silent_server_does_not_outlast_the_deadline() {
-    let server = Server::start([Deed::Hang(bytes_of(99, "", b"{"))]).await;
+    let server = Server::start([Action::Hang(bytes_of(99, "", b"{"))]).await;
     let call = Call::new(&Clock::system(), Duration::from_millis(100));
-    let (failure, tries, _) = told(
+    let (failure, tries, _) = error_parts(
         client(|_| {})
             .send(&request(&server.url("/")), &call)
             .await
@@ -228,11 +252,11 @@ async fn a_silent_server_does_not_outlast_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_asked_again_and_is_an_error_in_the_end() {
+async fn a_refused_connection_is_retried_and_is_an_error_in_the_end() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/?sig=canary", listener.local_addr().unwrap());
     drop(listener);
-    let (failure, tries, text) = told(
+    let (failure, tries, text) = error_parts(
         client(|_| {})
             .send(&request(&url), &call())
             .await
@@ -256,13 +280,14 @@ async fn a_redirect_to_another_host_is_an_error_and_nothing_is_sent_there() {
         "308 Permanent Redirect",
     ] {
         let place = elsewhere.url("/stolen?canary");
-        let server = Server::start([answer(status, &format!("location: {place}\r\n"), "")]).await;
+        let server = Server::start([response(status, &format!("location: {place}\r\n"), "")]).await;
         let post = Request::post(
             "get a token",
             server.url("/").parse().unwrap(),
             "client_secret=canary",
         );
-        let (failure, tries, text) = told(client(|_| {}).send(&post, &call()).await.unwrap_err());
+        let (failure, tries, text) =
+            error_parts(client(|_| {}).send(&post, &call()).await.unwrap_err());
         assert_eq!((failure, tries), (TransportFailure::Redirected, 1));
         assert!(
             text.ends_with(&format!(
@@ -278,26 +303,26 @@ async fn a_redirect_to_another_host_is_an_error_and_nothing_is_sent_there() {
 }
 
 #[tokio::test]
-async fn an_answer_of_any_size_is_read_up_to_the_limit_only() {
+async fn a_response_of_any_size_is_read_up_to_the_limit_only() {
     const LIMIT: usize = 100_000;
     let bomb = gzip(&vec![b' '; 5_000_000]);
     assert!(bomb.len() < LIMIT);
-    let honest = || answer("200 OK", "", vec![b' '; LIMIT + 1]);
+    let honest = || response("200 OK", "", vec![b' '; LIMIT + 1]);
     let endless = || {
         let mut bytes = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
         bytes.resize(LIMIT * 2, b' ');
-        Deed::Write(bytes)
+        Action::Write(bytes)
     };
     // Refused on its word: nothing of it is waited for.
-    let announced = Deed::Hang(bytes_of(LIMIT + 1, "", b""));
-    for deed in [
+    let announced = Action::Hang(bytes_of(LIMIT + 1, "", b""));
+    for action in [
         honest(),
         announced,
         endless(),
-        answer("200 OK", "content-encoding: gzip\r\n", bomb),
+        response("200 OK", "content-encoding: gzip\r\n", bomb),
     ] {
-        let server = Server::start([deed]).await;
-        let (failure, tries, text) = told(
+        let server = Server::start([action]).await;
+        let (failure, tries, text) = error_parts(
             client(|settings| settings.max_body = LIMIT)
                 .send(&request(&server.url("/")), &call())
                 .await
@@ -309,7 +334,7 @@ async fn an_answer_of_any_size_is_read_up_to_the_limit_only() {
             "{text}"
         );
     }
-    let server = Server::start([answer("200 OK", "", vec![b' '; LIMIT])]).await;
+    let server = Server::start([response("200 OK", "", vec![b' '; LIMIT])]).await;
     let response = client(|settings| settings.max_body = LIMIT)
         .send(&request(&server.url("/")), &call())
         .await
@@ -318,8 +343,8 @@ async fn an_answer_of_any_size_is_read_up_to_the_limit_only() {
 }
 
 #[tokio::test]
-async fn compressed_answers_are_asked_for_and_unpacked() {
-    let server = Server::start([answer(
+async fn compressed_responses_are_requested_and_decompressed() {
+    let server = Server::start([response(
         "200 OK",
         "content-encoding: gzip\r\n",
         gzip(WHOLE.as_bytes()),
@@ -348,7 +373,7 @@ async fn compressed_answers_are_asked_for_and_unpacked() {
 
 #[tokio::test]
 async fn the_body_of_a_post_is_sent_again_whole() {
-    let server = Server::start([answer("503 Service Unavailable", "", ""), whole()]).await;
+    let server = Server::start([response("503 Service Unavailable", "", ""), whole()]).await;
     let post = Request::post(
         "get a token",
         server.url("/token").parse().unwrap(),
@@ -366,7 +391,7 @@ async fn the_body_of_a_post_is_sent_again_whole() {
 
 #[tokio::test]
 async fn html_with_a_good_status_is_an_error_and_not_an_empty_list() {
-    let server = Server::start([answer(
+    let server = Server::start([response(
         "200 OK",
         "",
         "<html>canary, please log in to this network</html>",
@@ -403,7 +428,7 @@ async fn each_retry_is_one_line_of_the_log_and_no_line_holds_a_secret() {
         .with_ansi(false)
         .finish();
     let guard = tracing::subscriber::set_default(subscriber);
-    retried_after(answer("503 Service Unavailable", "", "canary")).await;
+    retried_after(response("503 Service Unavailable", "", "canary")).await;
     drop(guard);
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<_> = text

@@ -5,7 +5,7 @@ use cloud_autojoin_core::http::{HttpClient, HttpSettings, RetryPolicy};
 use cloud_autojoin_core::{Env, TransportFailure};
 use tokio::process::Command;
 
-use crate::server::{Server, answer, call, client, request, told, transport_error};
+use crate::server::{Server, call, client, error_parts, request, response, transport_error};
 
 const LOOPBACK_URL: &str = "CLOUD_AUTOJOIN_TEST_LOOPBACK_URL";
 
@@ -33,9 +33,9 @@ async fn run_inner(inner: &str, variables: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn the_proxy_of_the_environment_is_asked_for_the_cloud_and_never_for_loopback() {
-    let proxy = Server::start([answer("200 OK", "", "by proxy")]).await;
-    let origin = Server::start([answer("200 OK", "", "directly")]).await;
+async fn the_proxy_of_the_environment_is_used_for_the_cloud_and_never_for_loopback() {
+    let proxy = Server::start([response("200 OK", "", "by proxy")]).await;
+    let origin = Server::start([response("200 OK", "", "directly")]).await;
     let (loopback, proxy_url) = (origin.url("/loopback"), proxy.url(""));
     let variables = [
         (LOOPBACK_URL, &*loopback),
@@ -43,7 +43,7 @@ async fn the_proxy_of_the_environment_is_asked_for_the_cloud_and_never_for_loopb
         ("HTTP_PROXY", "http://other.invalid"),
         ("NO_PROXY", "*.exempt.invalid:80"),
     ];
-    run_inner("proxy::ask_loopback_and_a_cloud", &variables).await;
+    run_inner("proxy::send_to_loopback_and_a_cloud", &variables).await;
     let (through_proxy, directly) = (proxy.heard(), origin.heard());
     assert!(
         through_proxy.len() == 1 && through_proxy[0].starts_with("GET http://cloud.invalid/list "),
@@ -57,7 +57,7 @@ async fn the_proxy_of_the_environment_is_asked_for_the_cloud_and_never_for_loopb
 
 #[tokio::test]
 #[ignore = "runs in a process with a proxy in its environment, started by the test above"]
-async fn ask_loopback_and_a_cloud() {
+async fn send_to_loopback_and_a_cloud() {
     let loopback = Env::Process.filled(LOOPBACK_URL).unwrap();
     let (client, call) = (client(|_| {}), call());
     let response = client.send(&request(&loopback), &call).await.unwrap();
@@ -70,7 +70,7 @@ async fn ask_loopback_and_a_cloud() {
     // An exception has no way to that name either.
     let once = request("http://cloud.exempt.invalid/list").retry(RetryPolicy::none());
     assert_eq!(
-        told(client.send(&once, &call).await.unwrap_err()).0,
+        error_parts(client.send(&once, &call).await.unwrap_err()).0,
         TransportFailure::Connect
     );
     // Neither has a request that bypasses proxies, although others to that host use one.
@@ -78,7 +78,7 @@ async fn ask_loopback_and_a_cloud() {
         .no_proxy()
         .retry(RetryPolicy::none());
     assert_eq!(
-        told(client.send(&direct, &call).await.unwrap_err()).0,
+        error_parts(client.send(&direct, &call).await.unwrap_err()).0,
         TransportFailure::Connect
     );
     // A client that does not look at the environment has no way to that name.
@@ -96,11 +96,11 @@ async fn the_status_of_a_proxy_that_opens_no_tunnel_is_in_the_error() {
         ("403 Forbidden", 1),
         ("502 Bad Gateway", 5),
     ] {
-        // Each try asks once for the tunnel and once for the status.
-        let proxy = Server::start((0..2 * tries).map(|_| answer(status, "", ""))).await;
+        // Each attempt requests the tunnel once and the status once.
+        let proxy = Server::start((0..2 * tries).map(|_| response(status, "", ""))).await;
         let proxy_url = proxy.url("").replace("//", "//user:canary@");
         run_inner(
-            "proxy::ask_for_a_tunnel",
+            "proxy::send_through_a_refused_tunnel",
             &[(STATUS, &status[..3]), ("HTTPS_PROXY", &proxy_url)],
         )
         .await;
@@ -123,14 +123,14 @@ async fn the_status_of_a_proxy_that_opens_no_tunnel_is_in_the_error() {
 
 #[tokio::test]
 #[ignore = "runs in a process with a proxy in its environment, started by the test above"]
-async fn ask_for_a_tunnel() {
+async fn send_through_a_refused_tunnel() {
     let status = Env::Process.filled(STATUS).unwrap();
     let error = client(|_| {})
         .send(&request("https://cloud.invalid/list"), &call())
         .await
         .unwrap_err();
     let hint = error.hint().unwrap().into_owned();
-    let (failure, _, text) = told(error);
+    let (failure, _, text) = error_parts(error);
     assert_eq!(
         failure,
         TransportFailure::ProxyStatus(status.parse().unwrap())
@@ -157,14 +157,18 @@ async fn a_proxy_that_cannot_be_reached_is_named() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = listener.local_addr().unwrap().to_string();
     drop(listener);
-    run_inner("proxy::ask_an_unreachable_proxy", &[("ALL_PROXY", &proxy)]).await;
+    run_inner(
+        "proxy::send_through_an_unreachable_proxy",
+        &[("ALL_PROXY", &proxy)],
+    )
+    .await;
 }
 
 #[tokio::test]
 #[ignore = "runs in a process with a proxy in its environment, started by the test above"]
-async fn ask_an_unreachable_proxy() {
+async fn send_through_an_unreachable_proxy() {
     for url in ["https://cloud.invalid/list", "http://cloud.invalid/list"] {
-        let (failure, _, text) = told(
+        let (failure, _, text) = error_parts(
             client(|_| {})
                 .send(&request(url), &call())
                 .await
@@ -185,12 +189,12 @@ async fn an_unusable_proxy_is_an_error_and_no_direct_connection() {
         ("HTTPS_PROXY", "ftp://user:canary@127.0.0.1:21"),
         ("http_proxy", "http://user:canary@127.0.0.1:99999"),
     ];
-    run_inner("proxy::ask_past_an_unusable_proxy", &proxies).await;
+    run_inner("proxy::send_past_an_unusable_proxy", &proxies).await;
 }
 
 #[tokio::test]
 #[ignore = "runs in a process with a proxy in its environment, started by the test above"]
-async fn ask_past_an_unusable_proxy() {
+async fn send_past_an_unusable_proxy() {
     for (url, variable) in [
         ("https://cloud.invalid/", "HTTPS_PROXY"),
         ("http://cloud.invalid/", "http_proxy"),
@@ -205,7 +209,7 @@ async fn ask_past_an_unusable_proxy() {
             (error.failure(), error.attempts()),
             (TransportFailure::InvalidRequest, 1)
         );
-        let text = told(error.into()).2;
+        let text = error_parts(error.into()).2;
         assert!(
             text.contains(&format!(
                 "the value of `{variable}` is not the URL of a proxy"
@@ -217,7 +221,7 @@ async fn ask_past_an_unusable_proxy() {
 
 #[tokio::test]
 async fn the_proxy_of_the_settings_is_used_for_every_host() {
-    let proxy = Server::start((0..2).map(|_| answer("200 OK", "", "by proxy"))).await;
+    let proxy = Server::start((0..2).map(|_| response("200 OK", "", "by proxy"))).await;
     let url = proxy.url("").replace("//", "//user:canary@");
     let client = client(|settings| settings.proxy = Some(url.into()));
     for url in ["http://127.0.0.1:9/loopback", "http://cloud.invalid/list"] {

@@ -25,8 +25,8 @@ use crate::server::{call, client, request, transport_error};
 
 /// What the server does with a request.
 #[derive(Clone, Copy)]
-enum Deed {
-    Answer,
+enum Action {
+    Response,
     /// Nothing; the connection goes on acknowledging frames.
     Silence,
     /// Resets the connection.
@@ -44,19 +44,22 @@ enum End {
     Freeze,
 }
 
-/// A server that does to each request what a rule says: of the number of the connection and that of
+/// A server that treats each request by a rule: of the number of the connection and that of
 /// the request on it, from 0.
 struct Server {
     url: String,
     client: HttpClient,
     connections: Arc<AtomicUsize>,
-    /// A request came that is not answered, or the client closed a connection that is frozen.
+    /// A request came that gets no response, or the client closed a connection that is frozen.
     silent: Arc<Notify>,
     end: Sender<Option<End>>,
 }
 
 impl Server {
-    async fn start(rule: fn(usize, usize) -> Deed, change: impl FnOnce(&mut HttpSettings)) -> Self {
+    async fn start(
+        rule: fn(usize, usize) -> Action,
+        change: impl FnOnce(&mut HttpSettings),
+    ) -> Self {
         let certified = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
         let provider = Arc::new(crypto::ring::default_provider());
@@ -121,7 +124,7 @@ impl Server {
 async fn serve(
     stream: TcpStream,
     acceptor: TlsAcceptor,
-    rule: impl Fn(usize) -> Deed + Send + 'static,
+    rule: impl Fn(usize) -> Action + Send + 'static,
     silent: Arc<Notify>,
     mut ends: Receiver<Option<End>>,
 ) {
@@ -136,12 +139,12 @@ async fn serve(
     let (resets, closed) = (Arc::clone(&reset), Arc::clone(&silent));
     let service = service_fn(move |_: hyper::Request<Incoming>| {
         let is_answered = match rule(requests.fetch_add(1, Ordering::SeqCst)) {
-            Deed::Answer => true,
-            Deed::Silence => {
+            Action::Response => true,
+            Action::Silence => {
                 silent.notify_one();
                 false
             }
-            Deed::Reset => {
+            Action::Reset => {
                 resets.notify_one();
                 false
             }
@@ -179,12 +182,12 @@ async fn serve(
     }
 }
 
-/// Answers everything but what comes second on the first connection, and all that follows there.
-fn silent_from_the_second_on(connection: usize, request: usize) -> Deed {
+/// Responds to everything but the second request of the first connection and all that follow there.
+fn silent_from_the_second_on(connection: usize, request: usize) -> Action {
     if connection == 0 && request > 0 {
-        Deed::Silence
+        Action::Silence
     } else {
-        Deed::Answer
+        Action::Response
     }
 }
 
@@ -229,9 +232,9 @@ async fn a_request_that_is_no_longer_needed_leaves_its_connection_in_use() {
     let server = Server::start(
         |_, request| {
             if request == 1 {
-                Deed::Silence
+                Action::Silence
             } else {
-                Deed::Answer
+                Action::Response
             }
         },
         |_| {},
@@ -239,7 +242,7 @@ async fn a_request_that_is_no_longer_needed_leaves_its_connection_in_use() {
     .await;
     server.send().await.unwrap();
     tokio::select! {
-        answer = server.send() => panic!("{answer:?}"),
+        response = server.send() => panic!("{response:?}"),
         () = server.silent.notified() => {}
     }
     server.send().await.unwrap();
@@ -251,9 +254,9 @@ async fn a_connection_that_is_reset_under_a_request_is_replaced() {
     let server = Server::start(
         |connection, request| {
             if (connection, request) == (0, 1) {
-                Deed::Reset
+                Action::Reset
             } else {
-                Deed::Answer
+                Action::Response
             }
         },
         |_| {},
@@ -269,7 +272,7 @@ async fn a_connection_that_is_reset_under_a_request_is_replaced() {
 #[tokio::test]
 async fn a_connection_that_is_dead_is_closed_before_the_next_request() {
     let server = Server::start(
-        |_, _| Deed::Answer,
+        |_, _| Action::Response,
         |settings| settings.ping_interval = Duration::from_millis(500),
     )
     .await;
@@ -286,7 +289,7 @@ async fn a_connection_that_is_dead_is_closed_before_the_next_request() {
 #[tokio::test]
 async fn a_connection_that_ends_between_requests_is_replaced() {
     for end in [End::GoAway, End::HalfClose, End::Reset] {
-        let server = Server::start(|_, _| Deed::Answer, |_| {}).await;
+        let server = Server::start(|_, _| Action::Response, |_| {}).await;
         server.send().await.unwrap();
         server.end.send(Some(end)).unwrap();
         // However soon the client hears of it.

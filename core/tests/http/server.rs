@@ -1,4 +1,4 @@
-//! A server that does to each request what a list says, byte by byte.
+//! A server that treats each connection by a list of actions, byte by byte.
 
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -11,17 +11,17 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What the server does with one request.
-pub(crate) enum Deed {
+pub(crate) enum Action {
     /// Writes these bytes and closes.
     Write(Vec<u8>),
-    /// Cuts the connection with a reset, before any answer.
+    /// Resets the connection before any response.
     Reset,
     /// Writes these bytes and then nothing more, with the connection open.
     Hang(Vec<u8>),
 }
 
-/// An answer with a length.
-pub(crate) fn answer(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Deed {
+/// A response with a length.
+pub(crate) fn response(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Action {
     let body = body.as_ref();
     let mut bytes = format!(
         "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n",
@@ -29,10 +29,10 @@ pub(crate) fn answer(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Dee
     )
     .into_bytes();
     bytes.extend_from_slice(body);
-    Deed::Write(bytes)
+    Action::Write(bytes)
 }
 
-/// The bytes of an answer that says it has `length` bytes and has these.
+/// The bytes of a response that declares `length` bytes and has these.
 pub(crate) fn bytes_of(length: usize, headers: &str, body: &[u8]) -> Vec<u8> {
     let mut bytes =
         format!("HTTP/1.1 200 OK\r\n{headers}content-length: {length}\r\n\r\n").into_bytes();
@@ -54,13 +54,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Does `deeds` one after the other, one for each connection; one too many is answered with
+    /// Takes `actions` one after the other, one for each connection; one too many gets
     /// 418.
-    pub(crate) async fn start(deeds: impl IntoIterator<Item = Deed>) -> Self {
+    pub(crate) async fn start(actions: impl IntoIterator<Item = Action>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let mut deeds: VecDeque<Deed> = deeds.into_iter().collect();
+        let mut actions: VecDeque<Action> = actions.into_iter().collect();
         let ears = Arc::clone(&heard);
         let task = tokio::spawn(async move {
             let mut open = Vec::new();
@@ -68,10 +68,10 @@ impl Server {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let text = read_request(&mut stream).await;
                 ears.lock().unwrap().push(text);
-                let deed = deeds
+                let action = actions
                     .pop_front()
-                    .unwrap_or_else(|| answer("418 I'm a teapot", "", "one request too many"));
-                open.extend(act(stream, deed).await);
+                    .unwrap_or_else(|| response("418 I'm a teapot", "", "one request too many"));
+                open.extend(act(stream, action).await);
             }
         });
         Self { port, heard, task }
@@ -93,19 +93,19 @@ impl Drop for Server {
     }
 }
 
-async fn act(mut stream: TcpStream, deed: Deed) -> Option<TcpStream> {
-    match deed {
-        Deed::Write(bytes) => {
+async fn act(mut stream: TcpStream, action: Action) -> Option<TcpStream> {
+    match action {
+        Action::Write(bytes) => {
             // A client that has had enough closes early, which is its right.
             _ = stream.write_all(&bytes).await;
             _ = stream.shutdown().await;
             None
         }
-        Deed::Reset => {
+        Action::Reset => {
             stream.set_zero_linger().unwrap();
             None
         }
-        Deed::Hang(bytes) => {
+        Action::Hang(bytes) => {
             stream.write_all(&bytes).await.unwrap();
             Some(stream)
         }
@@ -149,7 +149,7 @@ pub(crate) fn client(change: impl FnOnce(&mut HttpSettings)) -> HttpClient {
 }
 
 /// Gives up a server after so long a silence: real time passes meanwhile.
-pub(crate) fn impatient(settings: &mut HttpSettings, silence: Duration) {
+pub(crate) fn with_short_timeouts(settings: &mut HttpSettings, silence: Duration) {
     settings.idle_timeout = silence;
     settings.first_byte_timeout = Some(silence);
 }
@@ -173,7 +173,7 @@ pub(crate) fn transport_error(error: Error) -> TransportError {
 
 /// The failure, the number of tries, and the whole chain of the error in one line, which holds no
 /// canary.
-pub(crate) fn told(error: Error) -> (TransportFailure, u32, String) {
+pub(crate) fn error_parts(error: Error) -> (TransportFailure, u32, String) {
     let error = transport_error(error);
     let mut text = error.to_string();
     let mut next = std::error::Error::source(&error);

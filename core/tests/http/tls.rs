@@ -1,4 +1,4 @@
-//! Trust: whose certificates are taken, and what is said of the others.
+//! TLS: which certificates are accepted, and how the others are reported.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer, U
 use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use tokio_rustls::rustls::{self, DigitallySignedStruct, ServerConfig, SignatureScheme};
 
-use crate::server::{Server, call, client, read_request, request, told};
+use crate::server::{Server, call, client, error_parts, read_request, request};
 
 fn certificate(name: &str) -> CertifiedKey<KeyPair> {
     rcgen::generate_simple_self_signed([name.to_owned()]).unwrap()
@@ -37,15 +37,15 @@ fn acceptor(certified: &CertifiedKey<KeyPair>, protocols: &[&[u8]]) -> TlsAccept
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// A TLS server on a port of its own that answers every request with `whole`; gives its port and
-/// the PEM of its own certificate.
+/// A TLS server on a port of its own that responds to every request with `whole`; gives its port
+/// and the PEM of its own certificate.
 async fn start(name: &str) -> (u16, Vec<u8>) {
     let certified = certificate(name);
     let port = serve(Arc::new(Mutex::new(acceptor(&certified, &[b"http/1.1"])))).await;
     (port, certified.cert.pem().into_bytes())
 }
 
-/// Answers every request with `whole`, each connection with the acceptor of that moment.
+/// Responds to every request with `whole`, each connection with the acceptor of that moment.
 async fn serve(acceptor: Arc<Mutex<TlsAcceptor>>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -130,7 +130,7 @@ impl ClientCertVerifier for AnyClient {
     }
 }
 
-/// A server that requires a client certificate and answers with the number of certificates shown
+/// A server that requires a client certificate and responds with the number of certificates shown
 /// and the DER of the first; gives its URL and the PEM of its own certificate.
 async fn start_with_client_auth() -> (String, Vec<u8>) {
     let server = certificate("localhost");
@@ -159,21 +159,21 @@ async fn start_with_client_auth() -> (String, Vec<u8>) {
             };
             read_request(&mut stream).await;
             let shown = stream.get_ref().1.peer_certificates().unwrap();
-            let mut answer = format!(
+            let mut response = format!(
                 "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n",
                 1 + shown[0].len()
             )
             .into_bytes();
-            answer.push(u8::try_from(shown.len()).unwrap());
-            answer.extend_from_slice(&shown[0]);
-            stream.write_all(&answer).await.unwrap();
+            response.push(u8::try_from(shown.len()).unwrap());
+            response.extend_from_slice(&shown[0]);
+            stream.write_all(&response).await.unwrap();
         }
     });
     (url, server.cert.pem().into_bytes())
 }
 
 #[tokio::test]
-async fn a_server_that_asks_for_a_certificate_is_shown_the_clients_and_refuses_those_without() {
+async fn a_server_that_requests_a_certificate_gets_the_clients_and_refuses_those_without() {
     let (url, authority) = start_with_client_auth().await;
     let visitor = certificate("visitor");
     let identity = Secret::new(format!(
@@ -234,7 +234,7 @@ async fn a_client_certificate_is_presented_whatever_the_order_of_its_file() {
 async fn an_unknown_authority_is_a_tls_error_at_once() {
     let ((port, _), (_, other)) = (start("localhost").await, start("localhost").await);
     let client = client(|settings| settings.certificate_authorities = vec![other]);
-    let (failure, tries, text) = told(
+    let (failure, tries, text) = error_parts(
         client
             .send(
                 &request(&format!("https://localhost:{port}/?sig=canary")),
@@ -253,10 +253,10 @@ async fn an_unknown_authority_is_a_tls_error_at_once() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_another_name_is_a_tls_error_that_says_so() {
+async fn a_certificate_of_another_name_is_reported_as_a_tls_error() {
     let (port, pem) = start("other.example").await;
     let client = client(|settings| settings.certificate_authorities = vec![pem]);
-    let (failure, tries, text) = told(
+    let (failure, tries, text) = error_parts(
         client
             .send(&request(&format!("https://localhost:{port}/")), &call())
             .await
@@ -313,7 +313,7 @@ async fn a_server_certificate_that_is_given_itself_is_refused_by_another_name_af
         let port = serve(Arc::new(Mutex::new(acceptor(server, &[b"http/1.1"])))).await;
         let client =
             client(|settings| settings.certificate_authorities = vec![given.pem().into_bytes()]);
-        let (failure, tries, text) = told(
+        let (failure, tries, text) = error_parts(
             client
                 .send(&request(&format!("https://localhost:{port}/")), &call())
                 .await
@@ -330,7 +330,7 @@ async fn a_bundle_that_is_rotated_costs_no_attempt_and_one_that_shrinks_counts_a
     let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
     command.args([
         "--exact",
-        "tls::ask_while_the_bundle_is_rotated",
+        "tls::send_while_the_bundle_is_rotated",
         "--ignored",
     ]);
     command
@@ -350,7 +350,7 @@ async fn a_bundle_that_is_rotated_costs_no_attempt_and_one_that_shrinks_counts_a
 
 #[tokio::test]
 #[ignore = "runs in a process with a bundle of its own, started by the test above"]
-async fn ask_while_the_bundle_is_rotated() {
+async fn send_while_the_bundle_is_rotated() {
     let bundle = std::path::PathBuf::from(Env::Process.filled("SSL_CERT_FILE").unwrap());
     let write = |certified: &CertifiedKey<KeyPair>| {
         let new = bundle.with_extension("new");
@@ -369,7 +369,7 @@ async fn ask_while_the_bundle_is_rotated() {
 
     *current.lock().unwrap() = acceptor(&new, &[b"http/1.1"]);
     assert_eq!(
-        told(client.send(&request(&url), &call).await.unwrap_err()).0,
+        error_parts(client.send(&request(&url), &call).await.unwrap_err()).0,
         TransportFailure::Tls
     );
     write(&new);
@@ -382,7 +382,7 @@ async fn ask_while_the_bundle_is_rotated() {
     client.send(&request(&url), &call).await.unwrap();
     client.reload_trust();
     assert_eq!(
-        told(client.send(&request(&url), &call).await.unwrap_err()).0,
+        error_parts(client.send(&request(&url), &call).await.unwrap_err()).0,
         TransportFailure::Tls
     );
 }
@@ -402,7 +402,7 @@ async fn a_plain_server_at_a_tls_address_is_a_tls_error() {
     });
     let (_, pem) = start("localhost").await;
     let client = client(|settings| settings.certificate_authorities = vec![pem]);
-    let (failure, tries, _) = told(
+    let (failure, tries, _) = error_parts(
         client
             .send(&request(&format!("https://localhost:{port}/")), &call())
             .await
@@ -412,7 +412,7 @@ async fn a_plain_server_at_a_tls_address_is_a_tls_error() {
 }
 
 #[tokio::test]
-async fn a_connection_that_hangs_is_told_from_a_server_that_is_silent() {
+async fn a_hanging_connection_is_distinguished_from_a_silent_server() {
     // The TLS handshake is part of the connection; this server never takes part in it.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!(
@@ -421,7 +421,7 @@ async fn a_connection_that_hangs_is_told_from_a_server_that_is_silent() {
     );
     // Real time passes: long enough that a loaded machine keeps the two limits apart.
     let client = client(|settings| settings.idle_timeout = Duration::from_secs(6));
-    let (failure, tries, _) = told(
+    let (failure, tries, _) = error_parts(
         client
             .send(&request(&url).retry(RetryPolicy::none()), &call())
             .await
@@ -431,7 +431,7 @@ async fn a_connection_that_hangs_is_told_from_a_server_that_is_silent() {
 }
 
 #[tokio::test]
-async fn a_server_name_is_asked_for_and_checked_in_place_of_the_host() {
+async fn a_server_name_is_sent_and_verified_in_place_of_the_host() {
     let certified = certificate("agent.example");
     let pem = certified.cert.pem().into_bytes();
     let (acceptor, listener) = (
@@ -439,8 +439,8 @@ async fn a_server_name_is_asked_for_and_checked_in_place_of_the_host() {
         TcpListener::bind("127.0.0.1:0").await.unwrap(),
     );
     let port = listener.local_addr().unwrap().port();
-    let asked_for = Arc::new(Mutex::new(Vec::new()));
-    let names = Arc::clone(&asked_for);
+    let requested = Arc::new(Mutex::new(Vec::new()));
+    let names = Arc::clone(&requested);
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
@@ -472,7 +472,7 @@ async fn a_server_name_is_asked_for_and_checked_in_place_of_the_host() {
             .unwrap();
         assert_eq!(&*response.body, b"whole");
         for name in [None, Some("other.example")] {
-            let (failure, _, text) = told(
+            let (failure, _, text) = error_parts(
                 client(name)
                     .send(&request(&url), &call())
                     .await
@@ -489,7 +489,7 @@ async fn a_server_name_is_asked_for_and_checked_in_place_of_the_host() {
         }
     }
     assert_eq!(
-        *asked_for.lock().unwrap(),
+        *requested.lock().unwrap(),
         vec![Some("agent.example".to_owned()); 2]
     );
 }
@@ -518,7 +518,7 @@ async fn a_client_of_its_own_has_its_own_authorities_and_may_skip_verification()
     // Neither the other client nor the context's own is more trusting for it.
     for client in [&trusting, context.http()] {
         assert_eq!(
-            told(send(client, port).await.unwrap_err()).0,
+            error_parts(send(client, port).await.unwrap_err()).0,
             TransportFailure::Tls
         );
     }
@@ -555,10 +555,10 @@ async fn http_2_is_spoken_where_it_is_offered() {
 }
 
 #[tokio::test]
-async fn a_machine_without_ca_certificates_is_told_so() {
+async fn missing_ca_certificates_are_reported() {
     let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "tls::ask_without_ca_certificates", "--ignored"])
+        .args(["--exact", "tls::send_without_ca_certificates", "--ignored"])
         .env("SSL_CERT_FILE", "/nonexistent")
         .env_remove("SSL_CERT_DIR")
         .kill_on_drop(true);
@@ -573,9 +573,9 @@ async fn a_machine_without_ca_certificates_is_told_so() {
 
 #[tokio::test]
 #[ignore = "runs in a process without CA certificates, started by the test above"]
-async fn ask_without_ca_certificates() {
+async fn send_without_ca_certificates() {
     let client = client(|_| {});
-    let (failure, tries, text) = told(
+    let (failure, tries, text) = error_parts(
         client
             .send(&request("https://localhost:1/"), &call())
             .await
@@ -587,7 +587,7 @@ async fn ask_without_ca_certificates() {
         "{text}"
     );
     // Plain http needs none.
-    let server = Server::start([crate::server::answer("200 OK", "", "whole")]).await;
+    let server = Server::start([crate::server::response("200 OK", "", "whole")]).await;
     let response = client
         .send(&request(&server.url("/")), &call())
         .await

@@ -20,7 +20,7 @@ type Call struct {
 	LatencyMs int    `json:"latency_ms"`
 	Program   string `json:"program"`
 	Exit      int    `json:"exit"`
-	// Right says that it printed the addresses that the world has, and no others.
+	// Right is whether it printed the addresses that the world has, and no others.
 	Right      bool    `json:"right"`
 	WallMs     float64 `json:"wall_ms"`
 	CPUMs      float64 `json:"cpu_ms"`
@@ -52,7 +52,7 @@ subscription_id = "22222222-2222-4222-8222-222222222222"
 name = "discover"
 client_id = "33333333-3333-4333-8333-333333333333"
 object_id = "33333333-aaaa-4333-8333-333333333333"
-client_secret = "pretend-secret-of-discover"
+client_secret = "example-secret-of-discover"
 
 [[principal]]
 name = "system"
@@ -170,7 +170,7 @@ func (c measuredCase) measure(p program.Program, latency, runs int) (Call, error
 	if err := json.Unmarshal([]byte(result.Stdout), &made); err != nil {
 		return Call{}, err
 	}
-	asked, err := readRecord(record)
+	seen, err := readRecord(record)
 	if err != nil {
 		return Call{}, err
 	}
@@ -180,7 +180,7 @@ func (c measuredCase) measure(p program.Program, latency, runs int) (Call, error
 	call := Call{
 		Case: c.name, Size: c.size, LatencyMs: latency, Program: p.Name, Exit: made.Runs[0].Exit,
 		Right:    made.Runs[0].Exit == 0 && len(slices.Compact(addresses)) == c.found,
-		Requests: per(len(asked.Requests)), RoundTrips: per(asked.Depth), Bytes: int(per(asked.Bytes)),
+		Requests: per(len(seen.Requests)), RoundTrips: per(seen.Depth), Bytes: int(per(seen.Bytes)),
 	}
 	var wall, cpu, peak []float64
 	for _, run := range made.Runs[1:] {

@@ -35,7 +35,7 @@ func picture(data Data) string {
 	fmt.Fprintf(&text, `<rect width="%g" height="%g" fill="#ffffff"/>`+"\n", width, height)
 	fmt.Fprintf(&text, `<text x="%g" y="24" font-size="15" font-weight="600">Five tagged interfaces in a subscription of many: what finding them costs</text>`+"\n", left-40)
 	panel(&text, data, left, "CPU time", 0, func(call Call) float64 { return call.CPUMs })
-	panel(&text, data, left+panelWidth+between, "Time until the answer, at 50 ms a request", 50, func(call Call) float64 { return call.WallMs })
+	panel(&text, data, left+panelWidth+between, "Time until the result, at 50 ms a request", 50, func(call Call) float64 { return call.WallMs })
 	for i, line := range lines {
 		x, y := left+float64(i%2)*(panelWidth+between), top+panelHeight+66+float64(i/2)*22
 		fmt.Fprintf(&text, `<line x1="%g" y1="%g" x2="%g" y2="%g" stroke="%s" stroke-width="2.5" stroke-dasharray="%s"/><text x="%g" y="%g">%s</text>`+"\n", x, y-4, x+28, y-4, line.colour, line.dash, x+36, y, line.label)

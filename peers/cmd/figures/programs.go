@@ -83,7 +83,7 @@ func measurePrograms(runs int) ([]Program, error) {
 	return made, nil
 }
 
-// startOf starts a program that has nothing to do. go-discover knows no `--version` and says so, after all that it does at every start.
+// startOf starts a program that has nothing to do. go-discover has no `--version` and fails, after all that it does at every start.
 func startOf(p program.Program) (start, error) {
 	text, err := exec.Command(program.Measure.Path(), "-runs", "1", "--", p.Path(), "--version").Output()
 	if err != nil {

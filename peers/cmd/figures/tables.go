@@ -33,7 +33,7 @@ func tables(data Data) string {
 	}
 	text.WriteString(goals(data))
 	for _, latency := range []int{0, 50} {
-		fmt.Fprintf(&text, "\n### A call, when every answer takes %d ms\n\n| | of | | wall | CPU | peak memory | requests | round trips | bytes |\n|---|--:|---|--:|--:|--:|--:|--:|--:|\n", latency)
+		fmt.Fprintf(&text, "\n### A call, when every response takes %d ms\n\n| | of | | wall | CPU | peak memory | requests | round trips | bytes |\n|---|--:|---|--:|--:|--:|--:|--:|--:|\n", latency)
 		last := ""
 		for _, call := range data.Calls {
 			if call.LatencyMs != latency {
@@ -46,7 +46,7 @@ func tables(data Data) string {
 				last = name + size
 			}
 			peer, _ := find(data.Calls, baseCase(call.Case), call.Size, latency, program.Newest.Name)
-			// Without latency, requests that are sent side by side may be answered one after another.
+			// Without latency, requests that are sent in parallel may be served one after another.
 			slow, _ := find(data.Calls, call.Case, call.Size, 50, call.Program)
 			part := func(of func(Call) float64) string {
 				if call.Program != program.Ours.Name || !peer.Right {
@@ -137,7 +137,7 @@ func thousands(value int) string {
 	return text
 }
 
-// goals compares with what was set out to be reached: the best and the worst figure of the calls that go-discover v1.4.0 answers rightly.
+// goals compares with the goals: the best and the worst figure of the calls for which go-discover v1.4.0 has the right result.
 func goals(data Data) string {
 	var text strings.Builder
 	text.WriteString("\n### Against the goals\n\n| | goal | best | worst | |\n|---|--:|--:|--:|---|\n")

@@ -1,4 +1,4 @@
-// Command parse reads one JSON string a line and answers each with what go-discover's parser makes of it: {"values":{...},"error":null} or {"values":null,"error":"..."}.
+// Command parse reads one JSON string a line and prints what go-discover's parser makes of each: {"values":{...},"error":null} or {"values":null,"error":"..."}.
 package main
 
 import (
@@ -11,10 +11,10 @@ import (
 	discover "github.com/hashicorp/go-discover"
 )
 
-type answer struct {
+type response struct {
 	Values map[string]string `json:"values"`
 	Error  *string           `json:"error"`
-	// JSON has no bytes that are not UTF-8, so it is said beside.
+	// JSON has no bytes that are not UTF-8, so they are marked.
 	NotUTF8 bool `json:"not_utf8,omitempty"`
 }
 
@@ -23,13 +23,13 @@ func main() {
 	lines.Buffer(nil, 1<<20)
 	out := bufio.NewWriter(os.Stdout)
 	defer out.Flush()
-	answers := json.NewEncoder(out)
+	responses := json.NewEncoder(out)
 	for lines.Scan() {
 		var input string
 		if err := json.Unmarshal(lines.Bytes(), &input); err != nil {
 			log.Fatal(err)
 		}
-		var a answer
+		var a response
 		values, err := discover.Parse(input)
 		if err != nil {
 			text := err.Error()
@@ -40,7 +40,7 @@ func main() {
 			a.NotUTF8 = a.NotUTF8 || !utf8.ValidString(key) || !utf8.ValidString(value)
 		}
 		a.Values = values
-		if err := answers.Encode(a); err != nil {
+		if err := responses.Encode(a); err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -45,7 +45,7 @@ func address(number int) string {
 	return fmt.Sprintf("10.%d.%d.%d", number>>14, number>>7&127, number&127+1)
 }
 
-// aws answers DescribeInstances (version 2016-11-15) with one page, or as MaxResults has it.
+// aws serves DescribeInstances (version 2016-11-15) with one page, or as MaxResults has it.
 func aws(size int, _ string) func(http.ResponseWriter, *http.Request, string) {
 	var items []string
 	for number := range size {
@@ -84,7 +84,7 @@ func aws(size int, _ string) func(http.ResponseWriter, *http.Request, string) {
 
 const zones = 12
 
-// gce answers the token request, zones.list, instances.list and instances.aggregatedList (v1), 500 a page,
+// gce serves the token request, zones.list, instances.list and instances.aggregatedList (v1), 500 a page,
 // and sends the fields that are asked for.
 func gce(size int, _ string) func(http.ResponseWriter, *http.Request, string) {
 	zone := func(number int) string { return fmt.Sprintf("region%d-a", number%zones) }
@@ -153,7 +153,7 @@ func gce(size int, _ string) func(http.ResponseWriter, *http.Request, string) {
 	}
 }
 
-// k8s answers the list of pods (core/v1), whole or as limit and continue have it.
+// k8s serves the list of pods (core/v1), whole or as limit and continue have it.
 func k8s(size int, _ string) func(http.ResponseWriter, *http.Request, string) {
 	var items []string
 	for number := range size {
@@ -180,7 +180,7 @@ func k8s(size int, _ string) func(http.ResponseWriter, *http.Request, string) {
 	}
 }
 
-// openstack answers Keystone's v3 tokens and Nova's servers in detail (2.1), 1,000 a page.
+// openstack serves Keystone's v3 tokens and Nova's servers in detail (2.1), 1,000 a page.
 func openstack(size int, url string) func(http.ResponseWriter, *http.Request, string) {
 	return func(writer http.ResponseWriter, request *http.Request, _ string) {
 		writer.Header().Set("Content-Type", "application/json")

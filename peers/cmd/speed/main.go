@@ -48,10 +48,10 @@ func main() {
 				theirs.path = *peerK8s
 			}
 			before := run(*measure, *runs, theirs, join, environment, size)
-			asked := server.taken() / (*runs + 1)
+			seen := server.taken() / (*runs + 1)
 			after := run(*measure, *runs, program{"discover", *ours}, join, environment, size)
 			fmt.Printf("| %s | %s | %s | %.0f ms | %.0f ms | %.1f MiB | %d |\n", cloud.name, thousands(size), theirs.name,
-				before.wallMs, before.cpuMs, before.peakMiB, asked)
+				before.wallMs, before.cpuMs, before.peakMiB, seen)
 			fmt.Printf("| | | **discover** | %.0f ms (%.2f) | %.0f ms (%.2f) | %.1f MiB (%.2f) | %d |\n",
 				after.wallMs, after.wallMs/before.wallMs, after.cpuMs, after.cpuMs/before.cpuMs,
 				after.peakMiB, after.peakMiB/before.peakMiB, server.taken()/(*runs+1))

@@ -1,4 +1,4 @@
-"""Asks the stand-in with Google's own library (google-cloud-compute), and prints what it found."""
+"""Queries the stand-in with Google's own library (google-cloud-compute), and prints what it found."""
 
 from google.api_core.exceptions import NotFound
 from google.cloud import compute_v1

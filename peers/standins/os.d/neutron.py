@@ -1,4 +1,4 @@
-"""What nova-api asks Neutron for when it lists servers: no ports, no security groups. neutron.py PORT"""
+"""What nova-api requests from Neutron when it lists servers: no ports, no security groups. neutron.py PORT"""
 
 import json
 import sys

@@ -77,7 +77,7 @@ pub async fn full_detail_gives_the_same_addresses(conformance: Conformance) {
     assert_eq!(plain.discovery().examined(), full.discovery().nodes().len());
 }
 
-pub async fn a_provider_can_be_asked_again(conformance: Conformance) {
+pub async fn a_provider_can_be_queried_again(conformance: Conformance) {
     let harness = Harness::serving(conformance).await;
     let context = harness.context();
     let provider = harness.provider(&context);
@@ -338,7 +338,7 @@ pub async fn a_body_that_is_not_the_documented_format_is_a_decode_error(conforma
     }
 }
 
-pub async fn nothing_matched_says_what_was_examined(conformance: Conformance) {
+pub async fn nothing_matched_reports_what_was_examined(conformance: Conformance) {
     let harness = Harness::start(conformance).await;
     harness.mount(&harness.conformance.nothing).await;
     let outcome = harness.discover().await;

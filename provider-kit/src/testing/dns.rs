@@ -1,4 +1,4 @@
-//! Name resolution from a table, for providers that ask name servers.
+//! Name resolution from a table, for providers that query name servers.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -13,8 +13,8 @@ pub struct Conformance {
     pub spec: ProviderSpec,
     /// Its `README.md`, by `include_str!`.
     pub readme: &'static str,
-    /// A join string whose discovery makes the requests of `exchanges`. `ENDPOINT` stands for the
-    /// server's URL; every secret holds [`CANARY`](super::CANARY).
+    /// A join string whose discovery makes the requests of `exchanges`. `ENDPOINT` is replaced by
+    /// the server's URL; every secret holds [`CANARY`](super::CANARY).
     pub join: &'static str,
     /// Environment variables; `ENDPOINT` as in `join`.
     pub env: &'static [(&'static str, &'static str)],
@@ -100,7 +100,8 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// A `GET` of this path, answered with `reply` (JSON or XML; `ENDPOINT` as in the join string).
+    /// A `GET` of this path, with the response `reply` (JSON or XML; `ENDPOINT` as in the join
+    /// string).
     pub fn get(path: impl Into<String>, reply: impl Into<String>) -> Self {
         Self {
             method: "GET",

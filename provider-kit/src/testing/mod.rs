@@ -42,7 +42,7 @@ macro_rules! conformance {
             all_pages_are_read_with_the_promised_requests
             every_excluded_resource_has_its_reason
             full_detail_gives_the_same_addresses
-            a_provider_can_be_asked_again
+            a_provider_can_be_queried_again
             a_page_that_leads_back_is_an_error
             a_link_to_another_host_is_an_error_and_gets_no_credential
             a_redirect_is_an_error_and_gets_no_credential
@@ -59,7 +59,7 @@ macro_rules! conformance {
             a_body_over_the_limit_is_an_error
             a_byte_order_mark_is_skipped
             a_body_that_is_not_the_documented_format_is_a_decode_error
-            nothing_matched_says_what_was_examined
+            nothing_matched_reports_what_was_examined
             required_keys_are_reported_together
             unacceptable_values_are_reported_together
             every_environment_variable_supplies_its_key

@@ -25,8 +25,8 @@ pub fn key_table(spec: &ProviderSpec) -> String {
     table
 }
 
-/// Fails unless the part between `<!-- keys -->` and `<!-- end -->` is the key table; says what to
-/// put there.
+/// Fails unless the part between `<!-- keys -->` and `<!-- end -->` is the key table; reports what
+/// to put there.
 pub fn assert_current(spec: &ProviderSpec, readme: &str) {
     let between = readme
         .split_once("<!-- keys -->\n")

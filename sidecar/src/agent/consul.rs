@@ -72,9 +72,9 @@ pub(super) async fn join(
 }
 
 /// The hint for a refusal.
-pub(super) fn hint(status: u16, said: &str) -> Option<&'static str> {
+pub(super) fn hint(status: u16, message: &str) -> Option<&'static str> {
     match status {
-        403 if said.contains("ACL not found") => Some(
+        403 if message.contains("ACL not found") => Some(
             "check the token in `token_file`; before the cluster has a leader Consul knows no token but the one in its own `acl.tokens.agent_recovery`: put that one into \
              `token_file`, or let the agents find each other through a join file (`[[watch.file]]` of kind `consul`)",
         ),

@@ -194,8 +194,8 @@ impl GossipPool {
         absent
     }
 
-    /// The next peer to join: one of the newest answer that accepts a connection; else, for an
-    /// agent that knows no other member, a retained one that does; else one of the newest answer
+    /// The next peer to join: one of the newest result that accepts a connection; else, for an
+    /// agent that knows no other member, a retained one that does; else one of the newest result
     /// that the agent may find where this machine doesn't, if `may_be_blind`.
     async fn choose(
         &self,

@@ -35,7 +35,7 @@ use members::Members;
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The deadline of a LAN join. The agent's gossip library (memberlist) gives a peer 10 s to
-/// accept a connection, and 10 s more to answer.
+/// accept a connection, and 10 s more to respond.
 const LAN_JOIN_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The same in a WAN, with 30 s each. Nomad servers have WAN settings in one region too.
@@ -185,14 +185,14 @@ impl Agent {
     /// The failure for an unsuccessful response.
     fn refusal(&self, operation: &str, response: &Response) -> Failure {
         let status = response.status.as_u16();
-        let said = one_line(&response.body);
-        let failure = Failure::new(match said.as_str() {
+        let message = one_line(&response.body);
+        let failure = Failure::new(match message.as_str() {
             "" => format!("cannot {operation}: status {status}"),
-            said => format!("cannot {operation}: status {status}, {said}"),
+            message => format!("cannot {operation}: status {status}, {message}"),
         });
         let hint = match (status, self.kind) {
-            (501, _) => Some("the agent has another role than this `kind` says"),
-            (_, AgentKind::Consul { .. }) => consul::hint(status, &said),
+            (501, _) => Some("the agent has another role than `kind`"),
+            (_, AgentKind::Consul { .. }) => consul::hint(status, &message),
             (_, AgentKind::NomadServer | AgentKind::NomadClient) => nomad::hint(status),
         };
         match hint {

@@ -2,11 +2,11 @@
 //!
 //! A server: `GET /v1/agent/members`, and `PUT /v1/agent/join?address=...`. It takes several
 //! addresses a call, and spends 30 s on each that swallows packets, so it gets one a call. It
-//! answers 200 also when the join failed: `error` in the body counts.
+//! responds with 200 also when the join failed: `error` in the body counts.
 //!
 //! A client: its list of servers (`/v1/agent/servers`) is replaced as a whole, and its servers send
 //! it a new one with each heartbeat. So the list is replaced only when the client has lost all
-//! servers: when it knows none of those in the newest answer, and only by an answer of this run.
+//! servers: when it knows none of those in the newest result, and only by a result of this run.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -34,7 +34,7 @@ struct Member {
 }
 
 #[derive(Deserialize)]
-struct JoinAnswer {
+struct JoinResponse {
     #[serde(default)]
     num_joined: u64,
     error: Option<String>,
@@ -70,24 +70,24 @@ pub(super) async fn join(agent: &Agent, address: &str, clock: &Clock) -> Result<
             clock,
         )
         .await?;
-    let answer: JoinAnswer = decode_json(&response.body).map_err(|error| {
+    let response: JoinResponse = decode_json(&response.body).map_err(|error| {
         Failure::new(format!(
             "its response to a join isn't as Nomad documents it: {error}"
         ))
     })?;
-    if let Some(warning) = answer.warning.filter(|warning| !warning.is_empty()) {
+    if let Some(warning) = response.warning.filter(|warning| !warning.is_empty()) {
         tracing::warn!(
             agent = agent.client.shown(),
             warning = one_line(warning.as_bytes()),
             "the agent joined with a warning"
         );
     }
-    match answer.error.filter(|error| !error.is_empty()) {
+    match response.error.filter(|error| !error.is_empty()) {
         Some(error) => Err(Failure::new(format!(
             "cannot join {address}: {}",
             one_line(error.as_bytes())
         ))),
-        None if answer.num_joined == 0 => Err(Failure::new(format!(
+        None if response.num_joined == 0 => Err(Failure::new(format!(
             "cannot join {address}: it joined none, without a reason"
         ))),
         None => Ok(()),
@@ -136,7 +136,7 @@ pub(super) async fn update_client(
         .iter()
         .map(|server| ("address", server.as_str()))
         .collect();
-    // 400 when not one of them answers, and the old list stays.
+    // 400 when none of them responds, and the old list stays.
     agent
         .put("give it new servers", "/v1/agent/servers", &query, clock)
         .await?;

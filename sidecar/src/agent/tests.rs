@@ -1,5 +1,5 @@
-//! What agents are asked and what is made of their answers, failures included. The servers answer
-//! as the agents' documents say.
+//! The requests to agents and the handling of their responses, failures included. The servers
+//! respond as the agents' documentation has it.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -25,32 +25,32 @@ use super::*;
 pub(crate) mod agents;
 pub(crate) mod joins;
 
-/// An agent that answers each `METHOD /path?query` as the table says; what is not in the table is
-/// 404. Remembers what it was asked, with the token.
-struct Pretend {
+/// An agent that serves each `METHOD /path?query` from a table; what is not in the table is
+/// 404. Records its requests, with the token.
+struct Fake {
     url: String,
     heard: Arc<Mutex<Vec<String>>>,
-    answers: Arc<Mutex<BTreeMap<String, (u16, String)>>>,
+    responses: Arc<Mutex<BTreeMap<String, (u16, String)>>>,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for Pretend {
+impl Drop for Fake {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Pretend {
-    async fn start(answers: &[(&str, u16, &str)]) -> Self {
+impl Fake {
+    async fn start(responses: &[(&str, u16, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heard: Arc<Mutex<Vec<String>>> = Arc::default();
-        let answers: BTreeMap<_, _> = answers
+        let responses: BTreeMap<_, _> = responses
             .iter()
             .map(|(asked, status, body)| ((*asked).to_owned(), (*status, (*body).to_owned())))
             .collect();
-        let answers = Arc::new(Mutex::new(answers));
-        let (ears, table) = (Arc::clone(&heard), Arc::clone(&answers));
+        let responses = Arc::new(Mutex::new(responses));
+        let (ears, table) = (Arc::clone(&heard), Arc::clone(&responses));
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -85,7 +85,7 @@ impl Pretend {
         Self {
             url,
             heard,
-            answers,
+            responses,
             task,
         }
     }
@@ -95,7 +95,7 @@ impl Pretend {
     }
 
     fn set(&self, asked: &str, status: u16, body: &str) {
-        self.answers
+        self.responses
             .lock()
             .unwrap()
             .insert(asked.to_owned(), (status, body.to_owned()));
@@ -169,8 +169,8 @@ fn consul_members(members: &[(&str, i64)]) -> String {
 }
 
 #[tokio::test]
-async fn consul_is_given_only_peers_that_are_no_members_and_asked_again_after_each() {
-    let pretend = Pretend::start(&[
+async fn consul_gets_only_peers_that_are_no_members_and_is_queried_after_each() {
+    let fake = Fake::start(&[
         (
             "GET /v1/agent/members",
             200,
@@ -185,7 +185,7 @@ async fn consul_is_given_only_peers_that_are_no_members_and_asked_again_after_ea
         ("PUT /v1/agent/join/2001%3Adb8%3A%3A8", 200, ""),
     ])
     .await;
-    let agent = pretend.agent(CONSUL, None);
+    let agent = fake.agent(CONSUL, None);
     let peers = ips(&[
         "10.0.0.4",
         "10.0.0.5",
@@ -202,7 +202,7 @@ async fn consul_is_given_only_peers_that_are_no_members_and_asked_again_after_ea
     );
     let members = "GET /v1/agent/members";
     assert_eq!(
-        pretend.heard(),
+        fake.heard(),
         [
             members,
             "PUT /v1/agent/join/10.0.0.6",
@@ -213,7 +213,7 @@ async fn consul_is_given_only_peers_that_are_no_members_and_asked_again_after_ea
     );
 
     // All there: nothing is joined.
-    pretend.set(
+    fake.set(
         members,
         200,
         &consul_members(&[("10.0.0.4", 1), ("10.0.0.6", 1)]),
@@ -222,12 +222,12 @@ async fn consul_is_given_only_peers_that_are_no_members_and_asked_again_after_ea
         update(&agent, &ips(&["10.0.0.4", "10.0.0.6"])).await,
         Ok(JoinOutcome::UpToDate)
     );
-    assert_eq!(pretend.heard(), [members]);
+    assert_eq!(fake.heard(), [members]);
 }
 
 #[tokio::test]
 async fn a_peer_with_a_port_is_a_member_only_at_that_port_and_the_wan_is_another_pool() {
-    let pretend = Pretend::start(&[
+    let fake = Fake::start(&[
         (
             "GET /v1/agent/members?wan=1",
             200,
@@ -241,7 +241,7 @@ async fn a_peer_with_a_port_is_a_member_only_at_that_port_and_the_wan_is_another
         ),
     ])
     .await;
-    let agent = pretend.agent(AgentKind::Consul { wan: true }, None);
+    let agent = fake.agent(AgentKind::Consul { wan: true }, None);
     let peers: Vec<Address> = ips(&["10.0.0.4", "2001:db8::7"])
         .into_iter()
         .map(|peer| peer.with_port(9000))
@@ -258,7 +258,7 @@ async fn a_peer_with_a_port_is_a_member_only_at_that_port_and_the_wan_is_another
 #[tokio::test]
 async fn one_peer_that_refuses_does_not_keep_the_others_out() {
     let refused = "rpc error: 1 error occurred:\n\t* Failed to join 10.0.0.5: dial tcp 10.0.0.5:8301: connect: connection refused";
-    let pretend = Pretend::start(&[
+    let fake = Fake::start(&[
         (
             "GET /v1/agent/members",
             200,
@@ -269,25 +269,24 @@ async fn one_peer_that_refuses_does_not_keep_the_others_out() {
     ])
     .await;
     let failure = update(
-        &pretend.agent(CONSUL, None),
+        &fake.agent(CONSUL, None),
         &ips(&["10.0.0.4", "10.0.0.5", "10.0.0.6"]),
     )
     .await
     .unwrap_err();
     assert_eq!(
-        pretend.without_port(&failure),
+        fake.without_port(&failure),
         "consul agent URL: cannot join 10.0.0.5: status 500, rpc error: 1 error occurred: Failed to join 10.0.0.5: dial tcp 10.0.0.5:8301: connect: connection refused"
     );
     assert!(
-        pretend
-            .heard()
+        fake.heard()
             .contains(&"PUT /v1/agent/join/10.0.0.6".to_owned())
     );
 }
 
 #[tokio::test]
-async fn a_refusal_says_which_right_is_missing() {
-    let pretend = Pretend::start(&[
+async fn a_refusal_names_the_missing_permission() {
+    let fake = Fake::start(&[
         (
             "GET /v1/agent/members",
             200,
@@ -300,18 +299,18 @@ async fn a_refusal_says_which_right_is_missing() {
         ),
     ])
     .await;
-    let agent = pretend.agent(CONSUL, None);
+    let agent = fake.agent(CONSUL, None);
     let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
     assert_eq!(
-        pretend.without_port(&failure),
+        fake.without_port(&failure),
         "consul agent URL: cannot join 10.0.0.5: status 403, Permission denied: token with AccessorID 'x' lacks permission 'agent:write' on \"n\""
     );
     assert!(failure.hint().unwrap().contains("`agent:write`"));
-    // Without the right to see members Consul answers with none, and not with 403.
-    pretend.set("GET /v1/agent/members", 200, "[]");
+    // Without the right to see members Consul responds with none, and not with 403.
+    fake.set("GET /v1/agent/members", 200, "[]");
     let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
     assert_eq!(
-        (pretend.without_port(&failure).as_str(), failure.hint()),
+        (fake.without_port(&failure).as_str(), failure.hint()),
         (
             "consul agent URL: its list of members is empty",
             Some("give `token_file` a token with `node:read`")
@@ -323,11 +322,11 @@ async fn a_refusal_says_which_right_is_missing() {
 async fn the_token_is_read_at_each_use_and_never_shown() {
     let directory = TempDir::new().unwrap();
     let token = directory.path().join("token");
-    let pretend = Pretend::start(&[("GET /v1/agent/members", 403, "Permission denied")]).await;
-    let agent = pretend.agent(CONSUL, Some(token.clone()));
+    let fake = Fake::start(&[("GET /v1/agent/members", 403, "Permission denied")]).await;
+    let agent = fake.agent(CONSUL, Some(token.clone()));
     let missing = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
     assert_eq!(
-        pretend.without_port(&missing),
+        fake.without_port(&missing),
         format!(
             "consul agent URL: cannot read {}: No such file or directory (os error 2)",
             token.display()
@@ -336,10 +335,7 @@ async fn the_token_is_read_at_each_use_and_never_shown() {
     for secret in ["canary-1", "canary-2"] {
         fs::write(&token, format!("{secret}\n")).unwrap();
         let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
-        assert_eq!(
-            pretend.heard(),
-            [format!("GET /v1/agent/members [{secret}]")]
-        );
+        assert_eq!(fake.heard(), [format!("GET /v1/agent/members [{secret}]")]);
         assert!(!format!("{failure} {failure:?} {agent:?}").contains("canary"));
     }
     fs::write(&token, "\n").unwrap();
@@ -353,8 +349,8 @@ async fn the_token_is_read_at_each_use_and_never_shown() {
 }
 
 #[tokio::test]
-async fn consul_without_a_leader_and_nomad_say_what_helps_against_a_refused_token() {
-    let pretend = Pretend::start(&[
+async fn refusals_of_consul_without_a_leader_and_of_nomad_have_hints() {
+    let fake = Fake::start(&[
         (
             "GET /v1/agent/members",
             200,
@@ -367,7 +363,7 @@ async fn consul_without_a_leader_and_nomad_say_what_helps_against_a_refused_toke
         ),
     ])
     .await;
-    let failure = update(&pretend.agent(CONSUL, None), &ips(&["10.0.0.5"]))
+    let failure = update(&fake.agent(CONSUL, None), &ips(&["10.0.0.5"]))
         .await
         .unwrap_err();
     assert!(
@@ -384,9 +380,9 @@ async fn consul_without_a_leader_and_nomad_say_what_helps_against_a_refused_toke
             .contains("`acl.tokens.agent_recovery`"),
         "{failure:?}"
     );
-    pretend.set("GET /v1/agent/members", 403, "ACL token not found");
+    fake.set("GET /v1/agent/members", 403, "ACL token not found");
     let failure = update(
-        &pretend.agent(AgentKind::NomadServer, None),
+        &fake.agent(AgentKind::NomadServer, None),
         &ips(&["10.0.0.5"]),
     )
     .await
@@ -408,13 +404,13 @@ async fn a_nomad_server_joins_one_peer_a_call_and_its_body_counts_not_its_status
         "PUT /v1/agent/join?address=%5B2001%3Adb8%3A%3A6%5D%3A4648",
     );
     let joined = r#"{"num_joined": 1, "error": ""}"#;
-    let pretend = Pretend::start(&[
+    let fake = Fake::start(&[
         ("GET /v1/agent/members", 200, members),
         (first, 200, joined),
         (second, 200, joined),
     ])
     .await;
-    let agent = pretend.agent(AgentKind::NomadServer, None);
+    let agent = fake.agent(AgentKind::NomadServer, None);
     let peers = ips(&["10.0.0.4", "10.0.0.5", "2001:db8::6"]);
     assert_eq!(
         update(&agent, &peers).await,
@@ -424,23 +420,23 @@ async fn a_nomad_server_joins_one_peer_a_call_and_its_body_counts_not_its_status
         ]))
     );
     let read = "GET /v1/agent/members";
-    assert_eq!(pretend.heard(), [read, first, read, second, read]);
+    assert_eq!(fake.heard(), [read, first, read, second, read]);
 
-    for (body, said) in [
+    for (body, message) in [
         (
             r#"{"num_joined": 0, "error": "1 error(s) occurred:\n* Failed to join 10.0.0.5: EOF"}"#,
             "1 error(s) occurred: Failed to join 10.0.0.5: EOF",
         ),
         (r#"{"num_joined": 0}"#, "it joined none, without a reason"),
     ] {
-        pretend.set(first, 200, body);
+        fake.set(first, 200, body);
         let failure = update(&agent, &peers).await.unwrap_err();
         assert_eq!(
-            pretend.without_port(&failure),
-            format!("nomad-server agent URL: cannot join 10.0.0.5: {said}")
+            fake.without_port(&failure),
+            format!("nomad-server agent URL: cannot join 10.0.0.5: {message}")
         );
     }
-    pretend.set(first, 200, "not JSON");
+    fake.set(first, 200, "not JSON");
     let failure = update(&agent, &peers).await.unwrap_err();
     assert!(
         failure
@@ -448,15 +444,15 @@ async fn a_nomad_server_joins_one_peer_a_call_and_its_body_counts_not_its_status
             .contains("its response to a join isn't as Nomad documents it: "),
         "{failure}"
     );
-    pretend.set(read, 501, "server is not enabled");
+    fake.set(read, 501, "server is not enabled");
     let failure = update(&agent, &peers).await.unwrap_err();
     assert_eq!(
-        pretend.without_port(&failure),
+        fake.without_port(&failure),
         "nomad-server agent URL: cannot read its members: status 501, server is not enabled"
     );
     assert_eq!(
         failure.hint(),
-        Some("the agent has another role than this `kind` says")
+        Some("the agent has another role than `kind`")
     );
 }
 
@@ -464,7 +460,7 @@ async fn a_nomad_server_joins_one_peer_a_call_and_its_body_counts_not_its_status
 async fn a_nomad_client_gets_servers_only_when_it_has_lost_all_servers_and_only_what_is_fresh() {
     let order =
         "PUT /v1/agent/servers?address=10.0.0.4%3A4647&address=%5B2001%3Adb8%3A%3A5%5D%3A4647";
-    let pretend = Pretend::start(&[
+    let fake = Fake::start(&[
         (
             "GET /v1/agent/servers",
             200,
@@ -473,15 +469,15 @@ async fn a_nomad_client_gets_servers_only_when_it_has_lost_all_servers_and_only_
         (order, 200, ""),
     ])
     .await;
-    let agent = pretend.agent(AgentKind::NomadClient, None);
+    let agent = fake.agent(AgentKind::NomadClient, None);
     let peers = ips(&["10.0.0.4", "2001:db8::5"]);
     assert_eq!(update(&agent, &peers).await, Ok(JoinOutcome::UpToDate));
-    pretend.set("GET /v1/agent/servers", 200, r#"["[2001:db8::5]:4647"]"#);
+    fake.set("GET /v1/agent/servers", 200, r#"["[2001:db8::5]:4647"]"#);
     assert_eq!(update(&agent, &peers).await, Ok(JoinOutcome::UpToDate));
-    assert_eq!(pretend.heard(), ["GET /v1/agent/servers"; 2]);
+    assert_eq!(fake.heard(), ["GET /v1/agent/servers"; 2]);
 
     for lost in [r#"["10.0.0.8:4647", "10.0.0.9:4647"]"#, "[]", "null"] {
-        pretend.set("GET /v1/agent/servers", 200, lost);
+        fake.set("GET /v1/agent/servers", 200, lost);
         let stale = AgentSession::new(agent.clone(), Arc::new(Open), &Clock::system())
             .update(
                 Peers {
@@ -493,7 +489,7 @@ async fn a_nomad_client_gets_servers_only_when_it_has_lost_all_servers_and_only_
             )
             .await;
         assert_eq!(stale, Ok(JoinOutcome::Waiting));
-        assert_eq!(pretend.heard(), ["GET /v1/agent/servers"]);
+        assert_eq!(fake.heard(), ["GET /v1/agent/servers"]);
         assert_eq!(
             update(&agent, &peers).await,
             Ok(JoinOutcome::Joined(vec![
@@ -501,33 +497,33 @@ async fn a_nomad_client_gets_servers_only_when_it_has_lost_all_servers_and_only_
                 "[2001:db8::5]:4647".to_owned()
             ]))
         );
-        assert_eq!(pretend.heard(), ["GET /v1/agent/servers", order]);
+        assert_eq!(fake.heard(), ["GET /v1/agent/servers", order]);
     }
-    pretend.set(order, 400, "unable to reach any of the servers");
+    fake.set(order, 400, "unable to reach any of the servers");
     let failure = update(&agent, &peers).await.unwrap_err();
     assert_eq!(
-        pretend.without_port(&failure),
+        fake.without_port(&failure),
         "nomad-client agent URL: cannot give it new servers: status 400, unable to reach any of the servers"
     );
 }
 
 #[tokio::test]
 async fn an_agent_that_is_away_or_fails_is_a_failure_in_words() {
-    let pretend = Pretend::start(&[(
+    let fake = Fake::start(&[(
         "GET /v1/agent/members",
         500,
         "No cluster leader\u{1b}[31m\nmore",
     )])
     .await;
-    let agent = pretend.agent(CONSUL, None);
+    let agent = fake.agent(CONSUL, None);
     let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
     assert_eq!(
-        pretend.without_port(&failure),
+        fake.without_port(&failure),
         "consul agent URL: cannot read its members: status 500, No cluster leader[31m; more"
     );
 
-    let url = pretend.url.clone();
-    drop(pretend);
+    let url = fake.url.clone();
+    drop(fake);
     tokio::task::yield_now().await;
     let failure = update(&agent, &ips(&["10.0.0.5"])).await.unwrap_err();
     assert!(

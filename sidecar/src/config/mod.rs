@@ -399,7 +399,7 @@ impl WatchChecker<'_> {
         let [files, agents, on_change] = tables;
         if files.is_empty() && agents.is_empty() && on_change.is_empty() {
             section.problem(
-                "nothing is done with its answers",
+                "nothing is done with its results",
                 Some(
                     "write a `[[watch.file]]`, a `[[watch.agent]]` or a `[[watch.on_change]]`"
                         .to_owned(),
@@ -487,7 +487,7 @@ impl WatchChecker<'_> {
             );
         } else if interval < LOW_INTERVAL && of_tests.is_none() {
             let low = LOW_INTERVAL.as_secs();
-            section.warn_at("interval", format!("`interval` is below {low} s: with many machines the cloud will answer 429 (too many requests)"));
+            section.warn_at("interval", format!("`interval` is below {low} s: with many machines the cloud will respond with 429 (too many requests)"));
         }
         interval
     }

@@ -1,4 +1,4 @@
-//! What a configuration means, and that everything that is wrong with it is said at once.
+//! What a configuration means, and that all its problems are reported at once.
 
 use std::fs;
 
@@ -72,7 +72,7 @@ async fn the_shortest_configuration_has_the_defaults() {
 }
 
 #[tokio::test]
-async fn everything_can_be_said() {
+async fn every_key_can_be_set() {
     let directory = TempDir::new().unwrap();
     let template = directory.path().join("vault.tmpl");
     fs::write(&template, "{{ retry_join }}").unwrap();
@@ -192,7 +192,7 @@ async fn several_join_strings_are_watched_as_one() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_said_at_once_and_no_value_is_repeated() {
+async fn all_problems_are_reported_at_once_without_values() {
     let text = r#"
 listen = "here"
 lisen = "canary"
@@ -240,7 +240,7 @@ name = "two/three"
         "watch `watch-1`, on_change 1: `pid_file` is missing (`signal` is given)",
         "watch 2: `name` must be at most 64 letters, digits, `-`, `_` and `.`",
         "watch 2: `join` is missing",
-        "watch 2: nothing is done with its answers",
+        "watch 2: nothing is done with its results",
     ] {
         assert!(rest.contains(part), "{part}\n--- in\n{rest}");
     }
@@ -429,15 +429,15 @@ async fn a_configuration_that_cannot_work_on_this_machine_is_found_before_it_run
             "there is no token in",
         ),
     ];
-    for (part, line, said) in wrong {
+    for (part, line, expected) in wrong {
         let text = watch_with(&part);
         judged(&text).await.unwrap();
         let problems = checked(&text).await.unwrap_err();
         assert!(
             problems.len() == 1
                 && problems[0].starts_with(&format!("watch.toml:{line}: "))
-                && problems[0].contains(said),
-            "{said}\n{problems:?}"
+                && problems[0].contains(expected),
+            "{expected}\n{problems:?}"
         );
     }
     let state = format!(
@@ -595,7 +595,7 @@ async fn a_shared_store_is_read_by_all_members_more_often_than_the_cloud_is_poll
     assert_eq!(config.watches[0].interval, Duration::from_millis(7500));
     assert!(config.watches[0].shared.is_some());
     fs::write(&key, "short").unwrap();
-    for (shared, join, line, said) in [
+    for (shared, join, line, expected) in [
         ("[shared]", JOIN, 2, "`url` is missing"),
         (
             "[shared]\nurl = \"ftp://hunter2@a/b\"",
@@ -620,9 +620,9 @@ async fn a_shared_store_is_read_by_all_members_more_often_than_the_cloud_is_poll
         assert!(
             problems.len() == 1
                 && problems[0].starts_with(&format!("watch.toml:{line}: "))
-                && problems[0].contains(said)
+                && problems[0].contains(expected)
                 && !problems[0].contains("hunter2"),
-            "{said}\n{problems:?}"
+            "{expected}\n{problems:?}"
         );
     }
 }

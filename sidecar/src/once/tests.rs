@@ -58,7 +58,7 @@ impl Provider for Scripted {
                 Ok(discovery)
             }
             Reply::Unreachable => Err(TransportError::new(
-                "ask for a token",
+                "request a token",
                 "http://metadata",
                 TransportFailure::Deadline,
             )
@@ -81,7 +81,7 @@ impl Provider for Scripted {
     }
 }
 
-/// Runs it once; gives what came of it, what the file says, and how long it took.
+/// Runs it once; gives the outcome, the content of the file, and how long it took.
 async fn run(
     directory: &TempDir,
     timeout: Duration,
@@ -139,7 +139,7 @@ async fn a_metadata_service_that_is_late_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_failure_but_a_configuration_error_falls_back_to_the_last_good_answer() {
+async fn every_failure_but_a_configuration_error_falls_back_to_the_last_good_result() {
     let (unreachable, no_credential, hang): (Script, Script, Script) = (
         |_| Reply::Unreachable,
         |_| Reply::NoCredential,
@@ -172,7 +172,7 @@ async fn every_failure_but_a_configuration_error_falls_back_to_the_last_good_ans
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_earlier_answer_the_failure_is_the_result() {
+async fn without_an_earlier_result_the_failure_is_the_result() {
     let directory = tempfile::tempdir().unwrap();
     let (outcome, file, took) = run(&directory, 2 * SECOND, |_| Reply::NoCredential).await;
     assert!(

@@ -1,4 +1,4 @@
-//! What each kind of file says, and what happens when it cannot be written.
+//! The content of each kind of file, and what happens when it cannot be written.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -156,7 +156,7 @@ fn vault_gets_its_whole_storage_block() {
 fn a_vault_file_that_would_wipe_the_storage_block_is_refused_and_not_written() {
     let directory = TempDir::new().unwrap();
     let addresses = &addresses()[..1];
-    for (source, said) in [
+    for (source, expected) in [
         (
             "storage \"raft\" {\n{{ retry_join }}}\n",
             "the `storage \"raft\"` block has no `path`, so the file would wipe Vault's",
@@ -186,7 +186,7 @@ fn a_vault_file_that_would_wipe_the_storage_block_is_refused_and_not_written() {
         assert!(
             error
                 .to_string()
-                .starts_with(&format!("cannot write {}: {said}", target.display())),
+                .starts_with(&format!("cannot write {}: {expected}", target.display())),
             "{error}"
         );
         assert_eq!(fs::read_to_string(&target).unwrap(), "old");
@@ -195,7 +195,7 @@ fn a_vault_file_that_would_wipe_the_storage_block_is_refused_and_not_written() {
 }
 
 #[test]
-fn a_template_sees_the_addresses_and_says_where_it_goes_wrong() {
+fn a_template_gets_the_addresses_and_reports_where_it_fails() {
     let template = |source: &str| Template::new("peers.tmpl", source);
     let source = "{% for a in addresses %}{{ a.bracketed }} {{ a.family }} {{ a.instance or '-' }}\n{% endfor %}{{ watch }} {{ provider }} {{ subject }}\n";
     let made = output(Kind::Template(template(source).unwrap()), "peers.txt")
@@ -266,7 +266,7 @@ fn no_address_is_never_written() {
 }
 
 #[test]
-fn a_file_is_replaced_only_when_it_says_something_else() {
+fn a_file_is_replaced_only_when_its_content_differs() {
     let directory = TempDir::new().unwrap();
     let target = directory.path().join("a");
     let lines = output(Kind::Lines, target.to_str().unwrap());

@@ -85,7 +85,7 @@ pub(crate) const METRICS: &[Metric] = &[
     counter(
         "discover_watch_throttled_requests",
         &["watch"],
-        "requests that the cloud answered with 429",
+        "requests that the cloud rejected with 429",
     ),
     counter(
         "discover_watch_changes",

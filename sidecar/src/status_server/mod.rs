@@ -183,12 +183,12 @@ async fn connection(
 ) {
     let clock = status.clock().clone();
     let service = service_fn(move |request| {
-        let answer = if is_rebound(&request, bound_to) {
+        let response = if is_rebound(&request, bound_to) {
             misdirected()
         } else {
             respond(&request, &status)
         };
-        async move { Ok::<_, Infallible>(answer) }
+        async move { Ok::<_, Infallible>(response) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -230,7 +230,7 @@ fn is_local_name(host: &str) -> bool {
 
 fn misdirected() -> Response<Full<Bytes>> {
     let text =
-        "this listener is bound to loopback and answers to `localhost` and to IP addresses alone\n";
+        "this listener is bound to loopback and accepts `localhost` and IP addresses alone\n";
     reply(StatusCode::MISDIRECTED_REQUEST, TEXT, text)
 }
 
@@ -357,8 +357,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_does_not_read_its_answer_is_given_up() {
-        // The answer doesn't fit, as that of a large fleet doesn't fit a socket.
+    async fn a_client_that_does_not_read_its_response_is_disconnected() {
+        // The response doesn't fit, as that of a large fleet doesn't fit a socket.
         let (mut client, server) = tokio::io::duplex(64);
         let clock = Clock::auto_advancing();
         let started = clock.now();
@@ -393,13 +393,13 @@ mod tests {
             .write_all(b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n")
             .await
             .unwrap();
-        let mut answer = String::new();
-        let reading = client.read_to_string(&mut answer);
+        let mut response = String::new();
+        let reading = client.read_to_string(&mut response);
         tokio::time::timeout(CONNECTION_TIMEOUT / 2, reading)
             .await
-            .expect("no answer")
+            .expect("no response")
             .unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
         serving.abort();
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::config::{CheckDepth, ConfigSource};
 
-/// Panics, as a dependency might on an answer that it doesn't expect.
+/// Panics, as a dependency might on an unexpected response.
 #[derive(Debug)]
 struct Panicking;
 
@@ -91,7 +91,7 @@ async fn a_listener_that_ends_ends_the_daemon_with_an_error() {
     );
 }
 
-/// Sends nothing and counts how often trust is reloaded.
+/// Sends nothing and counts how often certificates are reloaded.
 #[derive(Debug, Default)]
 struct Reloads(AtomicUsize);
 

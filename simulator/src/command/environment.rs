@@ -46,8 +46,8 @@ pub(crate) fn proxy<S: Service>(simulator: &Simulator<S>) -> Vec<(&'static str, 
 /// The endpoints of Azure by name.
 pub(crate) fn azure_endpoints(simulator: &azure::Simulator) -> Vec<(&'static str, OsString)> {
     vec![
-        // Clients that ask the metadata service past any proxy, as they should, find it here: some
-        // Azure SDKs read this one.
+        // Clients that reach the metadata service past any proxy, as they should, find it here:
+        // some Azure SDKs read this one.
         (
             "AZURE_POD_IDENTITY_AUTHORITY_HOST",
             simulator.metadata_endpoint().into(),

@@ -29,7 +29,7 @@ pub enum StartError {
     Endpoint {
         /// The name of the endpoint.
         endpoint: String,
-        /// The port requested; 0 stands for any.
+        /// The port requested; 0 means any.
         port: u16,
         /// The cause.
         source: io::Error,

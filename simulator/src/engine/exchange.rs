@@ -174,14 +174,16 @@ pub(super) fn finish<S: Service>(
     state: &State<S>,
     number: usize,
     reply: &Reply<S::Operation>,
-    asked: &HeaderMap,
+    request_headers: &HeaderMap,
 ) -> Response<ReplyBody> {
-    let accepts = text(asked, ACCEPT_ENCODING).split(',').any(|coding| {
-        coding
-            .split(';')
-            .next()
-            .is_some_and(|name| name.trim().eq_ignore_ascii_case("gzip"))
-    });
+    let accepts = text(request_headers, ACCEPT_ENCODING)
+        .split(',')
+        .any(|coding| {
+            coding
+                .split(';')
+                .next()
+                .is_some_and(|name| name.trim().eq_ignore_ascii_case("gzip"))
+        });
     let compressed = if accepts { compressed(reply) } else { None };
     let mut headers = reply.headers.clone();
     if compressed.is_some() {
@@ -193,7 +195,7 @@ pub(super) fn finish<S: Service>(
     let response = respond(state, status, headers, ReplyBody::whole(body));
     state
         .record
-        .answered(number, status, bytes, state.clock.offset());
+        .responded(number, status, bytes, state.clock.offset());
     response
 }
 
@@ -221,7 +223,7 @@ fn cut<S: Service>(
     let response = respond(state, status, headers, body);
     state
         .record
-        .answered(number, status, bytes, state.clock.offset());
+        .responded(number, status, bytes, state.clock.offset());
     response
 }
 
@@ -258,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_of_the_service_is_answered_and_on_record() {
+    fn a_panic_of_the_service_gets_a_response_and_is_recorded() {
         let record = Record::<Endpoint, Operation>::default();
         let request = Request {
             method: Method::GET,

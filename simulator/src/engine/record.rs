@@ -65,7 +65,7 @@ impl<E, O> fmt::Display for SeenRequest<E, O> {
         }
         match self.status {
             Some(status) => write!(formatter, " -> {}", status.as_u16()),
-            None => formatter.write_str(" -> no answer"),
+            None => formatter.write_str(" -> no response"),
         }
     }
 }
@@ -188,7 +188,7 @@ impl<E, O> Record<E, O> {
     }
 
     /// Records that the reply is sent.
-    pub(crate) fn answered(
+    pub(crate) fn responded(
         &self,
         number: usize,
         status: StatusCode,
@@ -273,7 +273,7 @@ pub(crate) fn summary<E: Endpoint, O: Operation>(requests: &[SeenRequest<E, O>])
         row.bytes += request.bytes;
         *row.statuses
             .entry(request.status.map_or_else(
-                || "no answer".to_owned(),
+                || "no response".to_owned(),
                 |status| status.as_u16().to_string(),
             ))
             .or_default() += 1;
@@ -326,7 +326,7 @@ mod tests {
     fn requests_side_by_side_are_one_deep_and_one_after_another_add_up() {
         let record = Record::<Endpoint, Operation>::default();
         let begin = |path| record.arrived(arrival(path), Duration::ZERO);
-        let end = |number| record.answered(number, StatusCode::OK, 0, Duration::ZERO);
+        let end = |number| record.responded(number, StatusCode::OK, 0, Duration::ZERO);
         let (first, second, third) = (begin("/a"), begin("/b"), begin("/c"));
         end(third);
         end(first);
@@ -342,12 +342,12 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_after_a_reset_does_not_land_on_another_request() {
+    fn a_response_after_a_reset_is_not_recorded_for_another_request() {
         let record = Record::<Endpoint, Operation>::default();
         let old = record.arrived(arrival("/old"), Duration::ZERO);
         record.reset();
         record.arrived(arrival("/new"), Duration::ZERO);
-        record.answered(old, StatusCode::OK, 7, Duration::ZERO);
+        record.responded(old, StatusCode::OK, 7, Duration::ZERO);
         assert_eq!(record.requests().len(), 1);
         assert_eq!(record.requests()[0].status, None);
     }
@@ -362,7 +362,7 @@ mod tests {
         ] {
             let number = record.arrived(arrival("/"), Duration::ZERO);
             record.understood(number, Operation::List, None);
-            record.answered(number, status, 10, Duration::ZERO);
+            record.responded(number, status, 10, Duration::ZERO);
         }
         let text = summary(&record.requests());
         assert!(

@@ -126,9 +126,9 @@ impl<S: Service> Simulator<S> {
     }
 
     /// The length of the longest chain of requests to `endpoint` each of which arrived after the
-    /// one before had been answered.
+    /// previous one had its response.
     ///
-    /// Without latency requests that were sent in parallel may be answered one after another; with
+    /// Without latency requests that were sent in parallel may be served one after another; with
     /// some, which costs no time under the paused clock, this is what a client waits for.
     pub fn sequential_depth(&self, endpoint: S::Endpoint) -> usize {
         record::sequential_depth(

@@ -47,20 +47,20 @@ fn the_first_exchange_that_matches_counts() {
     assert_eq!(
         droplets(
             &[("tag_name", "consul"), ("per_page", "200")],
-            "pretend-token"
+            "example-token"
         ),
         (list(), 200, 2)
     );
     assert_eq!(
-        droplets(&[("tag_name", "consul"), ("page", "1")], "pretend-token"),
+        droplets(&[("tag_name", "consul"), ("page", "1")], "example-token"),
         (list(), 200, 2)
     );
     assert_eq!(
-        droplets(&[("tag_name", "consul"), ("page", "2")], "pretend-token"),
+        droplets(&[("tag_name", "consul"), ("page", "2")], "example-token"),
         (list(), 200, 1)
     );
     assert_eq!(
-        droplets(&[("tag_name", "nomad")], "pretend-token"),
+        droplets(&[("tag_name", "nomad")], "example-token"),
         (list(), 200, 0)
     );
     assert_eq!(
@@ -79,7 +79,7 @@ fn what_no_exchange_matches_is_unexpected() {
         let handled = script().handle(
             Endpoint::Service,
             Some(host),
-            &request(method, path, &[], "pretend-token"),
+            &request(method, path, &[], "example-token"),
         );
         assert_eq!(
             (
@@ -103,7 +103,7 @@ fn links_begin_with_the_origin_of_the_request() {
         Method::GET,
         "/v2/droplets",
         &[("tag_name", "consul")],
-        "pretend-token",
+        "example-token",
     );
     request.origin = "http://127.0.0.1:8080".to_owned();
     let body: Value = serde_json::from_slice(

@@ -15,7 +15,7 @@ use serde_json::Value;
 pub(crate) const TENANT: &str = "7e4a1b52-9f0c-4d3e-8a61-0c5d2b7f9e13";
 pub(crate) const SUBSCRIPTION: &str = "3f1c9a70-52d4-4b8e-9c1d-6a7e08b4f215";
 pub(crate) const CLIENT: &str = "c0a8e1f2-4b5d-4c6e-8f70-91a2b3c4d5e6";
-pub(crate) const SECRET: &str = "pretend+secret/with=signs&more";
+pub(crate) const SECRET: &str = "example+secret/with=signs&more";
 pub(crate) const OWN_IDENTITY: &str = "a1b2c3d4-0000-4000-8000-00000000000a";
 pub(crate) const LENT_IDENTITY: &str = "a1b2c3d4-0000-4000-8000-00000000000b";
 pub(crate) const SCOPE: &str = "https://management.azure.com/.default";
@@ -32,7 +32,7 @@ page_size = 2
 name = "app"
 client_id = "c0a8e1f2-4b5d-4c6e-8f70-91a2b3c4d5e6"
 object_id = "0b9c8d7e-6f5a-4b3c-8d2e-1f0a9b8c7d6e"
-client_secret = "pretend+secret/with=signs&more"
+client_secret = "example+secret/with=signs&more"
 federated_subject = "system:serviceaccount:nomad:server"
 
 [[principal]]
@@ -98,8 +98,8 @@ pub(crate) fn trusting(simulator: &Simulator) -> ClientBuilder {
         .timeout(Duration::from_secs(3600))
 }
 
-/// Asks for a token with these fields beside the usual ones.
-pub(crate) async fn ask_token(
+/// Requests a token with these fields in addition to the usual ones.
+pub(crate) async fn request_token(
     client: &Client,
     authority: &str,
     tenant: &str,
@@ -124,7 +124,7 @@ pub(crate) async fn ask_token(
 
 /// A good token for the application.
 pub(crate) async fn token(client: &Client, simulator: &Simulator) -> String {
-    let answer: Value = ask_token(
+    let response: Value = request_token(
         client,
         &simulator.authority_host(),
         TENANT,
@@ -134,7 +134,7 @@ pub(crate) async fn token(client: &Client, simulator: &Simulator) -> String {
     .json()
     .await
     .unwrap();
-    answer["access_token"].as_str().unwrap().to_owned()
+    response["access_token"].as_str().unwrap().to_owned()
 }
 
 /// The list of the subscription's interfaces, first page.

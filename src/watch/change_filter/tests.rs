@@ -58,7 +58,7 @@ fn in_use(filter: &ChangeFilter) -> Vec<Address> {
 }
 
 #[test]
-fn the_first_answer_counts_at_once_if_it_is_large_enough() {
+fn the_first_result_counts_at_once_if_it_is_large_enough() {
     let mut filter = ChangeFilter::new(guards(2, MINUTE, None), None);
     let now = Instant::now();
     assert_eq!(
@@ -71,7 +71,7 @@ fn the_first_answer_counts_at_once_if_it_is_large_enough() {
 }
 
 #[test]
-fn an_answer_without_addresses_replaces_nothing_whatever_the_guards() {
+fn a_result_without_addresses_replaces_nothing_whatever_the_guards() {
     let (mut filter, now) = filter(3, guards(0, Duration::ZERO, None));
     assert_eq!(
         filter.apply(&[], now),
@@ -127,7 +127,7 @@ fn a_change_that_went_away_in_between_is_seen_anew() {
 }
 
 #[test]
-fn a_half_empty_answer_loses_nothing_and_passes_when_the_whole_one_is_back() {
+fn a_half_empty_result_loses_nothing_and_passes_when_the_whole_one_is_back() {
     let (mut filter, start) = filter(10, Guards::default());
     let (reason, again) = shrinks(5, 10, 5 * MINUTE, Some(start + 5 * MINUTE));
     assert_eq!(
@@ -245,7 +245,7 @@ fn what_is_held_is_not_let_go_early_when_some_of_it_comes_back() {
     );
 }
 
-/// All in use, those in the newest accepted answer, those that a guard keeps.
+/// All in use, those in the newest accepted result, those that a guard keeps.
 fn split(filter: &ChangeFilter) -> (Vec<Address>, Vec<Address>) {
     let in_use = filter.in_use().unwrap();
     let mut all = [&*in_use.current, &*in_use.retained].concat();
@@ -255,7 +255,7 @@ fn split(filter: &ChangeFilter) -> (Vec<Address>, Vec<Address>) {
 }
 
 #[test]
-fn only_an_accepted_answer_decides_what_is_current() {
+fn only_an_accepted_result_decides_what_is_current() {
     let (mut filter, start) = filter(5, guards(2, MINUTE, Some(MaxShrink::default())));
     assert_eq!(split(&filter), (addresses(1..=5), addresses([])));
     // Below the minimum, then not yet stable.
@@ -271,7 +271,7 @@ fn only_an_accepted_answer_decides_what_is_current() {
 }
 
 #[test]
-fn a_set_that_melts_away_answer_by_answer_is_held_too() {
+fn a_set_that_shrinks_poll_by_poll_is_held_too() {
     let (mut filter, start) = filter(10, Guards::default());
     let second = Duration::from_secs(1);
     let mut sizes = Vec::new();
@@ -304,7 +304,7 @@ fn departures_within_the_share_go_again_when_the_hold_has_passed() {
 fn what_has_just_gone_missing_is_not_taken_with_what_was_held_for_long() {
     let (mut filter, start) = filter(10, Guards::default());
     filter.apply(&addresses(1..=5), start);
-    // At the very end of the hold a short answer comes: only what has been missing all the time
+    // At the very end of the hold a shorter result comes: only what has been missing all the time
     // leaves.
     let Verdict::Changed(step) = filter.apply(&addresses([1]), start + 5 * MINUTE) else {
         panic!("no step")
@@ -322,7 +322,7 @@ fn two_can_become_one_and_without_the_guard_all_go_at_once() {
 }
 
 #[test]
-fn ten_thousand_changing_answers_leave_nothing_behind() {
+fn ten_thousand_changing_results_leave_nothing_behind() {
     let (mut filter, start) = filter(10, Guards::default());
     for round in 0..10_000_u32 {
         let shift = u8::try_from(round % 200).unwrap();
@@ -348,10 +348,10 @@ fn whatever_comes_what_the_cloud_names_is_in_use_and_no_more_than_the_share_leav
         );
         for _ in 0..60 {
             now += Duration::from_secs(random.u64(..120));
-            let mut answer = addresses((1..=24).filter(|_| random.bool()));
-            answer.truncate(random.usize(..=24));
+            let mut result = addresses((1..=24).filter(|_| random.bool()));
+            result.truncate(random.usize(..=24));
             let before = in_use(&filter);
-            let verdict = filter.apply(&answer, now);
+            let verdict = filter.apply(&result, now);
             let after = in_use(&filter);
             assert!(
                 after.is_sorted() && !after.is_empty(),
@@ -362,8 +362,8 @@ fn whatever_comes_what_the_cloud_names_is_in_use_and_no_more_than_the_share_leav
                 continue;
             }
             assert!(
-                answer.iter().all(|address| after.contains(address)),
-                "seed {seed}: {answer:?} {after:?}"
+                result.iter().all(|address| after.contains(address)),
+                "seed {seed}: {result:?} {after:?}"
             );
             let left = without(&before, &after);
             let recent_departures: usize = filter
@@ -379,7 +379,7 @@ fn whatever_comes_what_the_cloud_names_is_in_use_and_no_more_than_the_share_leav
             );
             assert_eq!(
                 verdict == Verdict::Unchanged,
-                before == after && answer == after,
+                before == after && result == after,
                 "seed {seed}: {verdict:?}"
             );
         }

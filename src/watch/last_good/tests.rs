@@ -118,7 +118,7 @@ fn no_file_is_no_trouble_and_nothing_to_use() {
 }
 
 #[test]
-fn a_file_that_is_not_whole_or_not_ours_is_not_used_and_says_why() {
+fn a_truncated_or_foreign_file_is_not_used_and_the_reason_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     write(&folder, &addresses(), NOW);
     let file = folder.path().join("consul.json");
@@ -158,7 +158,7 @@ fn a_file_that_is_not_whole_or_not_ours_is_not_used_and_says_why() {
 }
 
 #[test]
-fn fewer_addresses_than_the_guard_asks_for_are_not_used() {
+fn fewer_addresses_than_the_guard_requires_are_not_used() {
     let folder = tempfile::tempdir().unwrap();
     write(&folder, &addresses(), NOW);
     assert!(last_good(&folder).restore(at(NOW), 4).unwrap().is_some());
@@ -177,7 +177,7 @@ fn a_time_ahead_of_this_machines_clock_means_that_the_age_is_not_known() {
     let mut last_good = last_good(&folder);
     let restored = last_good.restore(at(NOW - 3600), 1).unwrap().unwrap();
     assert_eq!((restored.addresses, restored.age), (addresses(), None));
-    // And the next answer puts the time right.
+    // And the next result corrects the time.
     assert!(last_good.due(&addresses(), at(NOW - 3600)).is_some());
 }
 
@@ -193,7 +193,7 @@ fn what_a_killed_run_left_beside_the_file_is_never_read_and_swept_away() {
 }
 
 #[test]
-fn the_same_answer_is_written_again_only_when_its_time_has_grown_old() {
+fn the_same_result_is_written_again_only_if_its_time_is_old() {
     let folder = tempfile::tempdir().unwrap();
     let last_good = write(&folder, &addresses(), NOW);
     assert!(last_good.due(&addresses(), at(NOW + 599)).is_none());
@@ -206,7 +206,7 @@ fn the_same_answer_is_written_again_only_when_its_time_has_grown_old() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_said() {
+fn a_missing_folder_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let gone = LastGood::new(folder.path().join("gone/consul.json"), "azure".to_owned());
     let trouble = gone.due(&addresses(), at(NOW)).unwrap().run().unwrap_err();

@@ -24,7 +24,7 @@ async fn second_hour(
             assert_eq!(
                 *change.addresses,
                 *addresses(1..=10),
-                "lost a good answer at {at:?}"
+                "lost a good result at {at:?}"
             );
         }
     }
@@ -35,8 +35,8 @@ async fn second_hour(
     (letters(&events), script)
 }
 
-/// How many questions fell into the second hour.
-fn asked_in_trouble(script: &Script) -> usize {
+/// How many polls were in the second hour.
+fn polls_in_trouble(script: &Script) -> usize {
     script
         .polls()
         .iter()
@@ -44,13 +44,13 @@ fn asked_in_trouble(script: &Script) -> usize {
         .count()
 }
 
-/// How long after the trouble the first question came.
+/// How long after the trouble the first poll came.
 fn recovery(script: &Script) -> Duration {
     *script.polls().iter().find(|at| **at >= 2 * HOUR).unwrap() - 2 * HOUR
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_hour_of_outage_loses_nothing_and_is_asked_about_as_often_as_usual() {
+async fn an_hour_of_outage_loses_nothing_and_is_polled_as_often_as_usual() {
     let (letters, script) = second_hour(|_| Reply::Status(503, None)).await;
     assert_eq!(
         (letters.matches('C').count(), letters.matches('H').count()),
@@ -58,20 +58,20 @@ async fn an_hour_of_outage_loses_nothing_and_is_asked_about_as_often_as_usual() 
         "{letters}"
     );
     assert!(
-        (90..150).contains(&asked_in_trouble(&script)),
+        (90..150).contains(&polls_in_trouble(&script)),
         "{} polls",
-        asked_in_trouble(&script)
+        polls_in_trouble(&script)
     );
     assert!(recovery(&script) <= MINUTE, "{:?}", recovery(&script));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_hour_of_throttling_is_asked_as_seldom_as_the_cloud_says() {
+async fn an_hour_of_throttling_is_polled_as_seldom_as_the_cloud_requests() {
     let (_, script) = second_hour(|_| Reply::Status(429, Some(5 * MINUTE))).await;
     assert!(
-        (6..=12).contains(&asked_in_trouble(&script)),
+        (6..=12).contains(&polls_in_trouble(&script)),
         "{} polls",
-        asked_in_trouble(&script)
+        polls_in_trouble(&script)
     );
     let in_trouble: Vec<_> = script
         .polls()
@@ -88,7 +88,7 @@ async fn an_hour_of_throttling_is_asked_as_seldom_as_the_cloud_says() {
 
 #[tokio::test(start_paused = true)]
 async fn where_the_cloud_throttles_the_interval_stretches_and_wears_off_again() {
-    // Throttled, then good: a question in four, for an hour.
+    // Throttled, then good: one poll in four, for an hour.
     let script = Script::new(move |now| {
         if now < HOUR && now.as_secs() % 120 < 30 {
             Reply::Status(429, None)
@@ -125,7 +125,7 @@ async fn where_the_cloud_throttles_the_interval_stretches_and_wears_off_again() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_question_stretches_the_interval_once_however_often_it_is_tried() {
+async fn one_poll_stretches_the_interval_once_however_often_it_is_retried() {
     let script = Script::new(|_| Reply::Status(429, None));
     let mut watch = script.watch().build();
     script.spend(&mut watch, 5 * MINUTE).await;
@@ -159,14 +159,14 @@ async fn throttled_watches_come_back_spread_over_half_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_hour_of_empty_answers_replaces_nothing() {
+async fn an_hour_of_empty_results_replaces_nothing() {
     let (letters, script) = second_hour(|_| instances([])).await;
     assert_eq!(letters.matches('C').count(), 1);
-    assert_eq!(letters.matches('F').count(), asked_in_trouble(&script));
+    assert_eq!(letters.matches('F').count(), polls_in_trouble(&script));
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_empty_answers_that_come_and_go_are_held() {
+async fn half_empty_results_that_come_and_go_are_held() {
     // Four minutes half empty, one minute whole, all hour long.
     let (letters, _) = second_hour(|at| {
         if at.as_secs() % 300 < 240 {
@@ -185,9 +185,9 @@ async fn connections_that_hang_all_hour_do_not_pile_up() {
     let (letters, script) = second_hour(|_| Reply::Hang).await;
     assert_eq!(letters.matches('F').count(), script.dropped());
     assert!(
-        (10..60).contains(&asked_in_trouble(&script)),
+        (10..60).contains(&polls_in_trouble(&script)),
         "{} polls",
-        asked_in_trouble(&script)
+        polls_in_trouble(&script)
     );
 }
 
@@ -243,7 +243,7 @@ async fn trouble_of_every_kind_at_random_loses_nothing_and_keeps_the_promise() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rights_that_take_ten_minutes_to_arrive_are_waited_for_and_asked_for_early_at_first() {
+async fn permissions_that_take_ten_minutes_are_waited_for_and_polled_early_at_first() {
     let script = Script::new(|now| {
         if now < 10 * MINUTE {
             Reply::Status(403, None)
@@ -268,7 +268,7 @@ async fn rights_that_take_ten_minutes_to_arrive_are_waited_for_and_asked_for_ear
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fault_that_somebody_must_mend_is_not_asked_early() {
+async fn a_permanent_failure_is_not_polled_early() {
     let script = Script::new(|_| Reply::NoCredential);
     let mut watch = script.watch().build();
     let events = script.spend(&mut watch, HOUR).await;
@@ -289,7 +289,7 @@ async fn a_fault_that_somebody_must_mend_is_not_asked_early() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_that_change_each_time_are_not_looked_at_more_often_than_promised() {
+async fn results_that_change_each_time_are_not_polled_more_often_than_promised() {
     let script = Script::new(|now| instances([1, 2, now.as_secs() as u8 | 4]));
     let guards = Guards {
         stable_for: SECOND / 10,
@@ -302,7 +302,7 @@ async fn answers_that_change_each_time_are_not_looked_at_more_often_than_promise
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_promise_holds_for_every_interval_and_is_what_it_says() {
+async fn the_promise_holds_for_every_interval_as_documented() {
     for (interval, jitter) in [
         (5 * SECOND, 0.0),
         (10 * SECOND, 0.5),
@@ -367,8 +367,8 @@ async fn a_service_that_is_late_at_the_start_is_noticed_within_seconds_however_l
 }
 
 #[tokio::test(start_paused = true)]
-async fn polls_whose_requests_are_not_known_to_be_unanswered_stay_within_the_budget_at_the_start() {
-    for reply in [Reply::NoAnswer, Reply::Status(503, None)] {
+async fn polls_that_may_have_reached_the_cloud_stay_within_the_budget_at_the_start() {
+    for reply in [Reply::NoResponse, Reply::Status(503, None)] {
         let script = Script::new(move |now| {
             if now < 10 * MINUTE {
                 reply.clone()

@@ -24,7 +24,7 @@ fn watch(script: &Script, folder: &TempDir) -> WatchBuilder {
     script.watch().last_good(folder.path().join("consul.json"))
 }
 
-/// What stands in the file, as text.
+/// The content of the file, as text.
 fn file(folder: &TempDir) -> String {
     fs::read_to_string(folder.path().join("consul.json")).unwrap()
 }
@@ -39,7 +39,7 @@ fn date(folder: &TempDir, confirmed: SystemTime) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_cloud_is_down_the_last_good_answer_is_used_with_its_age_and_it_goes_on_from_there()
+async fn while_the_cloud_is_down_the_last_good_result_is_used_with_its_age_and_the_watch_continues_from_it()
  {
     let folder = after_a_run(1..=3).await;
     date(&folder, SystemTime::now() - 2 * HOUR);
@@ -94,7 +94,7 @@ async fn while_the_cloud_is_down_the_last_good_answer_is_used_with_its_age_and_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_question_that_hangs_does_not_keep_the_last_good_answer_waiting() {
+async fn a_hanging_first_poll_does_not_delay_the_last_good_result() {
     let folder = after_a_run(1..=3).await;
     let script = Script::new(|_| Reply::After(20 * SECOND, Box::new(instances(1..=3))));
     let mut watch = watch(&script, &folder).build();
@@ -105,7 +105,7 @@ async fn a_first_question_that_hangs_does_not_keep_the_last_good_answer_waiting(
         used.source,
         script.now()
     );
-    // The question is still on its way, and its answer says the same.
+    // The poll is still in flight, and its result is the same.
     assert!(matches!(watch.next().await, Event::Unchanged(_)));
     assert_eq!((script.now(), script.polls().len()), (20 * SECOND, 1));
     let in_use = watch.status().read().in_use.unwrap();
@@ -116,7 +116,7 @@ async fn a_first_question_that_hangs_does_not_keep_the_last_good_answer_waiting(
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_the_cloud_answers_the_last_good_answer_is_only_what_it_is_compared_with() {
+async fn if_the_cloud_responds_the_last_good_result_is_only_compared_with() {
     let folder = after_a_run(1..=3).await;
     let script = Script::new(|_| instances([2, 3, 4]));
     let first = change(watch(&script, &folder).build().next().await);
@@ -153,7 +153,7 @@ async fn the_guards_hold_over_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_change_is_on_disk_and_an_unchanged_answer_keeps_its_time_fresh() {
+async fn each_change_is_on_disk_and_an_unchanged_result_updates_its_time() {
     let folder = tempfile::tempdir().unwrap();
     let script = Script::new(|now| {
         if now < 30 * MINUTE {
@@ -236,12 +236,12 @@ async fn after_a_clock_that_jumped_back_the_file_is_used_with_an_age_that_is_not
     script.spend(&mut watch, 5 * MINUTE).await;
     assert!(
         !file(&folder).contains(&ahead),
-        "the next good answer puts the time right"
+        "the next good result corrects the time"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_file_is_said_and_no_obstacle() {
+async fn a_broken_file_is_reported_and_no_obstacle() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("consul.json"), "{ broken").unwrap();
     let script = Script::new(|_| instances([1]));
@@ -260,7 +260,7 @@ async fn a_broken_file_is_said_and_no_obstacle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_folder_that_goes_and_comes_back_is_said_and_recovers_by_itself() {
+async fn a_folder_that_disappears_is_reported_and_recovers_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("state");
     let script = Script::new(|_| instances([1]));
@@ -286,7 +286,7 @@ async fn a_folder_that_goes_and_comes_back_is_said_and_recovers_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_an_earlier_answer_is_in_use_the_cloud_is_asked_again_within_seconds() {
+async fn while_an_earlier_result_is_in_use_the_cloud_is_polled_within_seconds() {
     let folder = after_a_run(1..=3).await;
     let script = Script::new(|now| {
         if now < 12 * SECOND {
@@ -302,28 +302,28 @@ async fn while_an_earlier_answer_is_in_use_the_cloud_is_asked_again_within_secon
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_good_answer_can_be_had_without_waiting_for_the_cloud() {
+async fn the_last_good_result_is_available_without_waiting_for_the_cloud() {
     let folder = after_a_run(1..=3).await;
     let script = Script::new(|_| Reply::Hang);
-    let mut unanswered = watch(&script, &folder).build();
-    tokio::time::timeout(SECOND, unanswered.next())
+    let mut pending = watch(&script, &folder).build();
+    tokio::time::timeout(SECOND, pending.next())
         .await
         .unwrap_err();
-    let used = unanswered.use_last_good().unwrap();
+    let used = pending.use_last_good().unwrap();
     assert_eq!(
         (&*used.addresses, script.now()),
         (&*addresses(1..=3), SECOND)
     );
-    assert!(unanswered.use_last_good().is_none(), "once");
+    assert!(pending.use_last_good().is_none(), "once");
 
     let script = Script::new(|_| instances([4]));
-    let mut answered = watch(&script, &folder).build();
-    answered.next().await;
-    assert!(answered.use_last_good().is_none(), "not needed any more");
+    let mut polled = watch(&script, &folder).build();
+    polled.next().await;
+    assert!(polled.use_last_good().is_none(), "not needed any more");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_of_another_scope_is_never_mixed_with_this_one() {
+async fn a_result_of_another_scope_is_never_mixed_with_this_one() {
     let folder = tempfile::tempdir().unwrap();
     let script = Script::new(|_| instances(1..=3));
     script.set_scope([("subscription_id", "a"), ("environment", "public")]);
@@ -351,7 +351,7 @@ async fn an_answer_of_another_scope_is_never_mixed_with_this_one() {
     );
     other.flush().await;
 
-    // Known only with the answer: what the word `self` stands for. The guards don't hold it back.
+    // Known only with the result: the value of the word `self`. The guards don't hold it back.
     let late = Script::new(|now| {
         if now < 10 * SECOND {
             Reply::Unreachable

@@ -1,4 +1,4 @@
-//! A pretend provider that answers by a script, and the hours that a test spends with it.
+//! A fake provider that responds by a script, and hours of its use.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,17 +17,17 @@ pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
-/// What the pretend cloud does when it is polls.
+/// What the fake cloud does when it is polled.
 #[derive(Debug, Clone)]
 pub(super) enum Reply {
     /// Instances with these numbers, and one without an address.
     Instances(Vec<u8>),
-    /// This status, with how long to wait if it says so.
+    /// This status, with `Retry-After` if set.
     Status(u16, Option<Duration>),
     /// No connection to anything, as while the metadata service or the network is not there yet.
     Unreachable,
-    /// The same failure without a request over HTTP, as of a provider that asks DNS.
-    NoAnswer,
+    /// The same failure without a request over HTTP, as of a provider that uses DNS.
+    NoResponse,
     /// Nothing that waiting mends: no credential is configured.
     NoCredential,
     /// The same after a while.
@@ -49,7 +49,7 @@ pub(super) fn addresses(numbers: impl IntoIterator<Item = u8>) -> Vec<Address> {
 
 type Line = dyn Fn(Duration) -> Reply + Send + Sync;
 
-/// Answers by the time since the start of the test.
+/// Responds by the time since the start of the test.
 #[derive(Clone)]
 pub(super) struct Script {
     line: Arc<Line>,
@@ -95,7 +95,7 @@ impl Script {
         self.polls.lock().unwrap().clone()
     }
 
-    /// How many questions were given up before they were answered.
+    /// How many polls were cancelled before their result.
     pub(super) fn dropped(&self) -> usize {
         *self.dropped.lock().unwrap()
     }
@@ -113,7 +113,7 @@ impl Script {
         events
     }
 
-    /// The promise, at each hour that begins with a question.
+    /// The promise, at each hour that begins with a poll.
     pub(super) fn assert_promise(&self, pace: &Pace) {
         let polls = self.polls();
         for (index, first) in polls.iter().enumerate() {
@@ -123,16 +123,16 @@ impl Script {
                 .count() as u64;
             assert!(
                 within <= pace.max_polls_per_hour(),
-                "{within} questions in the hour from {first:?}; promised {}",
+                "{within} polls in the hour from {first:?}; promised {}",
                 pace.max_polls_per_hour()
             );
         }
     }
 }
 
-struct Question(Option<Arc<Mutex<usize>>>);
+struct PendingPoll(Option<Arc<Mutex<usize>>>);
 
-impl Drop for Question {
+impl Drop for PendingPoll {
     fn drop(&mut self) {
         if let Some(dropped) = &self.0 {
             *dropped.lock().unwrap() += 1;
@@ -157,19 +157,19 @@ impl Provider for Script {
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let now = self.now();
         self.polls.lock().unwrap().push(now);
-        let mut question = Question(Some(Arc::clone(&self.dropped)));
+        let mut poll = PendingPoll(Some(Arc::clone(&self.dropped)));
         let mut reply = (self.line)(now);
         while let Reply::After(wait, then) = reply {
             call.clock().sleep(wait).await;
             reply = *then;
         }
-        let answer = answer(&reply, call).await;
-        question.0 = None;
-        answer
+        let result = result(&reply, call).await;
+        poll.0 = None;
+        result
     }
 }
 
-async fn answer(reply: &Reply, call: &Call) -> Result<Discovery> {
+async fn result(reply: &Reply, call: &Call) -> Result<Discovery> {
     match reply {
         Reply::Instances(numbers) => {
             call.record(RequestRecord::new(
@@ -214,13 +214,13 @@ async fn answer(reply: &Reply, call: &Call) -> Result<Discovery> {
             )],
         )
         .into()),
-        Reply::Unreachable | Reply::NoAnswer => {
+        Reply::Unreachable | Reply::NoResponse => {
             if matches!(reply, Reply::Unreachable) {
                 let outcome = RequestOutcome::Failed("connection refused".to_owned());
                 call.record(RequestRecord::new("get a token", "GET /", outcome));
             }
             Err(TransportError::new(
-                "ask for a token",
+                "request a token",
                 "http://metadata",
                 TransportFailure::Connect,
             )

@@ -8,12 +8,12 @@ use crate::error::{ApiError, Error, SourceReport};
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// An identity service that counts what it is asked. Its tokens are named by number, live an hour,
+/// An identity service that counts its requests. Its tokens are named by number, live an hour,
 /// and take a second to get.
 #[derive(Debug, Clone)]
 struct Service {
     clock: Clock,
-    asked: Arc<AtomicU32>,
+    requests: Arc<AtomicU32>,
     takes: Duration,
     life: Duration,
     down: bool,
@@ -23,7 +23,7 @@ impl Service {
     fn new() -> Self {
         Self {
             clock: Clock::system(),
-            asked: Arc::default(),
+            requests: Arc::default(),
             takes: SECOND,
             life: 60 * MINUTE,
             down: false,
@@ -41,14 +41,14 @@ impl Service {
         Call::new(&self.clock, MINUTE)
     }
 
-    fn asked(&self) -> u32 {
-        self.asked.load(Ordering::SeqCst)
+    fn requests(&self) -> u32 {
+        self.requests.load(Ordering::SeqCst)
     }
 
     async fn fetch(self, call: Call) -> Result<AccessToken, CredentialError> {
-        let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
         let failed = |error: Error| {
-            CredentialError::new("azure", vec![SourceReport::failed("pretend", error)])
+            CredentialError::new("azure", vec![SourceReport::failed("example", error)])
         };
         if self.takes >= call.remaining() {
             self.clock.sleep(call.remaining()).await;
@@ -99,7 +99,7 @@ async fn many_callers_at_once_make_one_request() {
         async move { service.token(&cache, &service.call()).await.unwrap() }
     }));
     assert_eq!(
-        (tokens.await, service.asked()),
+        (tokens.await, service.requests()),
         (vec!["1".to_owned(); 20], 1)
     );
 }
@@ -112,7 +112,7 @@ async fn each_scope_has_its_own_token_and_does_not_wait_for_another() {
         cache.token("b", &call, |call| service.clone().fetch(call))
     );
     assert_ne!(a.unwrap(), b.unwrap());
-    assert_eq!((service.asked(), call.elapsed()), (2, SECOND));
+    assert_eq!((service.requests(), call.elapsed()), (2, SECOND));
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,7 +167,7 @@ async fn one_caller_renews_while_the_others_go_on_with_the_old_token() {
             ("2".to_owned(), SECOND)
         ]
     );
-    assert_eq!(service.asked(), 2);
+    assert_eq!(service.requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,14 +178,14 @@ async fn a_renewal_that_fails_gives_the_old_token_and_is_left_alone_for_a_while(
     assert_eq!(
         (
             service.down().token(&cache, &service.call()).await.unwrap(),
-            service.asked()
+            service.requests()
         ),
         ("1".to_owned(), 2)
     );
     assert_eq!(
         (
             service.token(&cache, &service.call()).await.unwrap(),
-            service.asked()
+            service.requests()
         ),
         ("1".to_owned(), 2)
     );
@@ -193,7 +193,7 @@ async fn a_renewal_that_fails_gives_the_old_token_and_is_left_alone_for_a_while(
     assert_eq!(
         (
             service.token(&cache, &service.call()).await.unwrap(),
-            service.asked()
+            service.requests()
         ),
         ("3".to_owned(), 3)
     );
@@ -274,7 +274,7 @@ async fn callers_that_waited_for_a_failed_request_share_its_error() {
     }))
     .await;
     assert_eq!(
-        (errors.len(), service.asked(), call.elapsed()),
+        (errors.len(), service.requests(), call.elapsed()),
         (10, 1, SECOND)
     );
     for error in errors {
@@ -283,14 +283,14 @@ async fn callers_that_waited_for_a_failed_request_share_its_error() {
         assert_eq!(
             (error.to_string(), cause.to_string()),
             (
-                "the credential `pretend` failed".to_owned(),
+                "the credential `example` failed".to_owned(),
                 "cannot get a token: status 503".to_owned()
             )
         );
     }
-    // The next call asks again.
+    // The next call requests again.
     service.token(&cache, &service.call()).await.unwrap_err();
-    assert_eq!(service.asked(), 2);
+    assert_eq!(service.requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -305,7 +305,7 @@ async fn a_caller_with_more_time_does_not_share_the_deadline_of_the_one_it_waite
     let (short, long) = (Call::new(&service.clock, 2 * SECOND), service.call());
     let (first, second) = tokio::join!(service.token(&cache, &short), service.token(&cache, &long));
     first.unwrap_err();
-    assert_eq!((second.unwrap(), service.asked()), ("2".to_owned(), 2));
+    assert_eq!((second.unwrap(), service.requests()), ("2".to_owned(), 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -339,7 +339,7 @@ async fn a_caller_that_gives_up_leaves_the_request_to_the_next() {
     let first = tokio::time::timeout(SECOND / 2, service.token(&cache, &call));
     let (first, second) = tokio::join!(first, service.token(&cache, &call));
     assert!(first.is_err());
-    assert_eq!((second.unwrap(), service.asked()), ("2".to_owned(), 2));
+    assert_eq!((second.unwrap(), service.requests()), ("2".to_owned(), 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -350,9 +350,9 @@ async fn a_refused_token_is_forgotten_and_the_one_after_it_is_not() {
     cache.invalidate(|token| *token == first);
     let second = fetch().await.unwrap();
     assert_ne!(first, second);
-    // Another request that was refused with the first token says so late.
+    // Another request reports late that it was refused with the first token.
     cache.invalidate(|token| *token == first);
-    assert_eq!((fetch().await.unwrap(), service.asked()), (second, 2));
+    assert_eq!((fetch().await.unwrap(), service.requests()), (second, 2));
 }
 
 #[tokio::test(start_paused = true)]

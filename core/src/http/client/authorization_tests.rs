@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::tests::{Wired, body, call, status};
+use super::tests::{FakeTransport, body, call, status};
 use super::*;
 use crate::http::{Authorizer, ResponseClassifier};
 
@@ -36,7 +36,7 @@ impl Authorizer for Numbering {
     }
 }
 
-/// A service that answers throttling with 400 and a code, and says in the body when to come back.
+/// A service that throttles with 400 and a code, and has the delay in the body.
 struct Coded;
 
 impl ResponseClassifier for Coded {
@@ -64,23 +64,24 @@ fn get() -> Request {
 
 #[tokio::test(start_paused = true)]
 async fn every_attempt_is_authorised_anew() {
-    let wire = Wired::new([status(503), status(503), status(200)]);
+    let transport = FakeTransport::new([status(503), status(503), status(200)]);
     let request = get().authorized_by(Arc::new(Numbering::default()));
-    wire.client()
+    transport
+        .client()
         .send(&request, &call(Duration::from_secs(60)))
         .await
         .unwrap();
-    assert_eq!(wire.bodies(), ["1", "2", "3"]);
+    assert_eq!(transport.bodies(), ["1", "2", "3"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_expired_credential_is_refreshed_once_and_at_once() {
-    let wire = Wired::new([status(401), status(401)]);
+    let transport = FakeTransport::new([status(401), status(401)]);
     let authorizer = Arc::new(Numbering {
         spare: AtomicUsize::new(5),
         ..Numbering::default()
     });
-    let response = wire
+    let response = transport
         .client()
         .send(
             &get().authorized_by(authorizer),
@@ -89,15 +90,15 @@ async fn an_expired_credential_is_refreshed_once_and_at_once() {
         .await
         .unwrap();
     assert_eq!(
-        (response.class, response.attempts, wire.sent_ms()),
+        (response.class, response.attempts, transport.sent_ms()),
         (ResponseClass::ExpiredCredential, 2, vec![0, 0])
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_credential_that_never_changes_is_not_sent_twice() {
-    let wire = Wired::new([status(401)]);
-    let response = wire
+    let transport = FakeTransport::new([status(401)]);
+    let response = transport
         .client()
         .send(
             &get().authorized_by(Arc::new(Numbering::default())),
@@ -113,18 +114,18 @@ async fn a_credential_that_never_changes_is_not_sent_twice() {
 
 #[tokio::test(start_paused = true)]
 async fn a_classifier_decides_what_is_throttling_and_how_long_it_lasts() {
-    let wire = Wired::new([body(400, "Throttling"), body(400, "BadRequest")]);
-    let response = wire
+    let transport = FakeTransport::new([body(400, "Throttling"), body(400, "BadRequest")]);
+    let response = transport
         .client()
         .send(&get().classified_by(&Coded), &call(Duration::from_secs(60)))
         .await
         .unwrap();
     assert_eq!(
-        (response.class, wire.sent_ms()),
+        (response.class, transport.sent_ms()),
         (ResponseClass::Final, vec![0, 3000])
     );
-    let wire = Wired::new([body(400, "Throttling")]);
-    let response = wire
+    let transport = FakeTransport::new([body(400, "Throttling")]);
+    let response = transport
         .client()
         .send(
             &get().classified_by(&Coded),
@@ -136,23 +137,23 @@ async fn a_classifier_decides_what_is_throttling_and_how_long_it_lasts() {
         (response.class, response.retry_after),
         (ResponseClass::Throttled, Some(Duration::from_secs(3)))
     );
-    assert_eq!(wire.left(), 0);
+    assert_eq!(transport.left(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_with_a_good_status_is_classified_and_keeps_its_body() {
-    let wire = Wired::new([body(200, "Throttling"), body(200, "\"Denied\"")]);
+    let transport = FakeTransport::new([body(200, "Throttling"), body(200, "\"Denied\"")]);
     let request = get().classified_by(&Coded);
-    let answer = wire
+    let response = transport
         .client()
-        .json::<String>("pretend", &request, &call(Duration::from_secs(60)))
+        .json::<String>("example", &request, &call(Duration::from_secs(60)))
         .await
         .unwrap();
-    let JsonResponse::Failure(response) = answer else {
-        panic!("{answer:?} is a value")
+    let JsonResponse::Failure(response) = response else {
+        panic!("{response:?} is a value")
     };
     assert_eq!(
-        (response.class, &response.body[..], wire.left()),
+        (response.class, &response.body[..], transport.left()),
         (ResponseClass::PermissionDenied, &b"\"Denied\""[..], 0)
     );
 }

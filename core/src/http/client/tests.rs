@@ -1,4 +1,4 @@
-//! The client over a pretend wire, under tokio's paused clock: every wait is measured exactly.
+//! The client over a fake transport, under tokio's paused clock: every wait is measured exactly.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -16,35 +16,35 @@ use crate::secret::Secret;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What the wire does with one attempt.
+/// What the transport does with one attempt.
 pub(super) enum Step {
-    Answer(RawResponse),
+    Response(RawResponse),
     Fail(TransportFailure),
     /// Nothing, ever.
     Silence,
 }
 
-/// A request as it reached the wire: when, and with what body.
+/// A request as it reached the transport: when, and with what body.
 struct Sent(Instant, Option<Vec<u8>>);
 
-/// Does its steps one after the other, `lag` after each was asked for; a attempt too many fails the
+/// Takes its steps one after the other, `lag` after each request; an attempt too many fails the
 /// test.
 #[derive(Clone)]
-pub(super) struct Wired {
+pub(super) struct FakeTransport {
     steps: Arc<Mutex<VecDeque<Step>>>,
     sent: Arc<Mutex<Vec<Sent>>>,
     lag: Duration,
     start: Instant,
 }
 
-impl fmt::Debug for Wired {
+impl fmt::Debug for FakeTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wired")
+        f.write_str("FakeTransport")
     }
 }
 
 #[async_trait]
-impl Transport for Wired {
+impl Transport for FakeTransport {
     async fn send(&self, request: &Request, _: Instant) -> Result<RawResponse, TransportCause> {
         self.sent.lock().unwrap().push(Sent(
             Instant::now(),
@@ -58,16 +58,16 @@ impl Transport for Wired {
             .expect("a try too many");
         Clock::system().sleep(self.lag).await;
         match step {
-            Step::Answer(raw) => Ok(raw),
+            Step::Response(raw) => Ok(raw),
             Step::Fail(failure) => {
-                Err(TransportCause::new(failure).with_cause(format!("pretend {failure:?}")))
+                Err(TransportCause::new(failure).with_cause(format!("fake {failure:?}")))
             }
             Step::Silence => std::future::pending().await,
         }
     }
 }
 
-impl Wired {
+impl FakeTransport {
     pub(super) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
         Self {
             steps: Arc::new(Mutex::new(steps.into_iter().collect())),
@@ -121,7 +121,7 @@ pub(super) fn status(status: u16) -> Step {
 }
 
 pub(super) fn body(status: u16, body: &str) -> Step {
-    Step::Answer(RawResponse::new(
+    Step::Response(RawResponse::new(
         StatusCode::from_u16(status).unwrap(),
         body.to_owned(),
     ))
@@ -129,7 +129,7 @@ pub(super) fn body(status: u16, body: &str) -> Step {
 
 fn with_headers<const N: usize>(status: u16, headers: [(HeaderName, String); N]) -> Step {
     let raw = RawResponse::new(StatusCode::from_u16(status).unwrap(), "{}");
-    Step::Answer(headers.into_iter().fold(raw, |raw, (name, value)| {
+    Step::Response(headers.into_iter().fold(raw, |raw, (name, value)| {
         raw.with_header(name, HeaderValue::try_from(value).unwrap())
     }))
 }
@@ -165,7 +165,7 @@ fn outcomes(call: &Call) -> Vec<(u32, RequestOutcome)> {
 
 #[tokio::test(start_paused = true)]
 async fn failures_that_pass_are_tried_again_after_jittered_waits_until_the_tries_are_used_up() {
-    let wire = Wired::new([
+    let transport = FakeTransport::new([
         status(503),
         status(500),
         status(429),
@@ -173,7 +173,7 @@ async fn failures_that_pass_are_tried_again_after_jittered_waits_until_the_tries
         status(504),
     ]);
     let call = call(60 * SECOND);
-    let response = wire.client().send(&request(), &call).await.unwrap();
+    let response = transport.client().send(&request(), &call).await.unwrap();
     assert_eq!(
         (
             response.status.as_u16(),
@@ -182,7 +182,7 @@ async fn failures_that_pass_are_tried_again_after_jittered_waits_until_the_tries
         ),
         (504, 5, 1875)
     );
-    assert_eq!(wire.sent_ms(), [0, 125, 375, 875, 1875]);
+    assert_eq!(transport.sent_ms(), [0, 125, 375, 875, 1875]);
     assert_eq!(
         outcomes(&call),
         [503, 500, 429, 408, 504]
@@ -194,14 +194,14 @@ async fn failures_that_pass_are_tried_again_after_jittered_waits_until_the_tries
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_good_answer_is_final() {
-    let wire = Wired::new([
+async fn the_first_good_response_is_final() {
+    let transport = FakeTransport::new([
         Step::Fail(TransportFailure::Connect),
         Step::Fail(TransportFailure::IdleTimeout),
         Step::Fail(TransportFailure::Truncated),
         body(200, "[1]"),
     ]);
-    let response = wire
+    let response = transport
         .client()
         .send(&request(), &call(60 * SECOND))
         .await
@@ -210,14 +210,14 @@ async fn the_first_good_answer_is_final() {
         (response.status.as_u16(), response.attempts, &*response.body),
         (200, 4, b"[1]".as_slice())
     );
-    assert_eq!(wire.sent_ms(), [0, 125, 375, 875]);
+    assert_eq!(transport.sent_ms(), [0, 125, 375, 875]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_waiting_cannot_mend_is_final_at_once() {
     for code in [200, 202, 400, 401, 403, 404, 409, 501] {
-        let wire = Wired::new([status(code)]);
-        let response = wire
+        let transport = FakeTransport::new([status(code)]);
+        let response = transport
             .client()
             .send(&request(), &call(60 * SECOND))
             .await
@@ -229,9 +229,10 @@ async fn what_waiting_cannot_mend_is_final_at_once() {
         TransportFailure::TooLarge,
         TransportFailure::InvalidRequest,
     ] {
-        let wire = Wired::new([Step::Fail(failure)]);
+        let transport = FakeTransport::new([Step::Fail(failure)]);
         let error = transport_error(
-            wire.client()
+            transport
+                .client()
                 .send(&request(), &call(60 * SECOND))
                 .await
                 .unwrap_err(),
@@ -241,27 +242,28 @@ async fn what_waiting_cannot_mend_is_final_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_server_is_left_alone_for_as_many_seconds_as_it_asks() {
-    let wire = Wired::new([
+async fn a_retry_waits_for_the_requested_seconds() {
+    let transport = FakeTransport::new([
         with_headers(429, [(RETRY_AFTER, "7".to_owned())]),
         with_headers(503, [(RETRY_AFTER, "0".to_owned())]),
         status(200),
     ]);
-    wire.client()
+    transport
+        .client()
         .send(&request(), &call(60 * SECOND))
         .await
         .unwrap();
-    // Nothing asked for is still at least the backoff.
-    assert_eq!(wire.sent_ms(), [0, 7000, 7250]);
+    // Without a requested delay it is still at least the backoff.
+    assert_eq!(transport.sent_ms(), [0, 7000, 7250]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_yields_tries_a_throttled_request_no_more_and_says_when_to_come_back() {
-    let wire = Wired::new([
+async fn a_call_without_throttle_retry_ends_and_reports_when_to_retry() {
+    let transport = FakeTransport::new([
         status(503),
         with_headers(429, [(RETRY_AFTER, "7".to_owned())]),
     ]);
-    let response = wire
+    let response = transport
         .client()
         .send(
             &request(),
@@ -280,7 +282,7 @@ async fn a_call_that_yields_tries_a_throttled_request_no_more_and_says_when_to_c
         (429, Some(7 * SECOND), 2)
     );
     assert_eq!(
-        wire.sent_ms(),
+        transport.sent_ms(),
         [0, 125],
         "other failures are tried again as ever"
     );
@@ -290,29 +292,30 @@ async fn a_call_that_yields_tries_a_throttled_request_no_more_and_says_when_to_c
 async fn the_server_is_left_alone_until_the_date_it_names() {
     let wall = Clock::system().wall();
     let date = |offset: u64| httpdate::fmt_http_date(wall + Duration::from_secs(offset));
-    let wire = Wired::new([
+    let transport = FakeTransport::new([
         with_headers(429, [(DATE, date(3600)), (RETRY_AFTER, date(3620))]),
         with_headers(429, [(RETRY_AFTER, date(50))]),
         status(200),
     ]);
-    wire.client()
+    transport
+        .client()
         .send(&request(), &call(60 * SECOND))
         .await
         .unwrap();
-    let sent = wire.sent_ms();
+    let sent = transport.sent_ms();
     assert_eq!(sent[..2], [0, 20_000]);
     // Without the server's own time, dates are read by this machine's clock, to the second.
     assert!((49_000..=50_000).contains(&sent[2]), "{sent:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_nearer_than_the_wait_asked_for_ends_it_at_once_and_says_when_to_come_back() {
-    let wire = Wired::new([
+async fn a_deadline_before_the_requested_wait_ends_the_call_at_once_and_reports_when_to_retry() {
+    let transport = FakeTransport::new([
         status(503),
         with_headers(429, [(RETRY_AFTER, "120".to_owned())]),
     ]);
     let call = call(60 * SECOND);
-    let response = wire.client().send(&request(), &call).await.unwrap();
+    let response = transport.client().send(&request(), &call).await.unwrap();
     assert_eq!(
         (
             response.status.as_u16(),
@@ -325,14 +328,14 @@ async fn a_deadline_nearer_than_the_wait_asked_for_ends_it_at_once_and_says_when
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_fails_is_granted_minutes_and_one_that_throttles_what_it_asks_for() {
+async fn a_failing_server_may_delay_a_retry_by_minutes_and_a_throttling_one_by_any_time() {
     for (code, granted) in [
         (503, MAX_OUTAGE_WAIT),
         (408, MAX_OUTAGE_WAIT),
         (429, 24 * 3600 * SECOND),
     ] {
         let day = || with_headers(code, [(RETRY_AFTER, "86400".to_owned())]);
-        let response = Wired::new([day()])
+        let response = FakeTransport::new([day()])
             .client()
             .send(&request(), &call(60 * SECOND))
             .await
@@ -342,23 +345,30 @@ async fn a_server_that_fails_is_granted_minutes_and_one_that_throttles_what_it_a
             (code, Some(granted))
         );
 
-        let wire = Wired::new([day(), status(200)]);
-        wire.client()
+        let transport = FakeTransport::new([day(), status(200)]);
+        transport
+            .client()
             .send(&request(), &call(7 * 24 * 3600 * SECOND))
             .await
             .unwrap();
-        assert_eq!(wire.sent_ms(), [0, granted.as_millis()]);
+        assert_eq!(transport.sent_ms(), [0, granted.as_millis()]);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_nearer_than_the_backoff_ends_it_with_the_last_failure() {
-    let wire = Wired::new([
+    let transport = FakeTransport::new([
         Step::Fail(TransportFailure::Connect),
         Step::Fail(TransportFailure::Truncated),
     ]);
     let call = call(Duration::from_millis(300));
-    let error = transport_error(wire.client().send(&request(), &call).await.unwrap_err());
+    let error = transport_error(
+        transport
+            .client()
+            .send(&request(), &call)
+            .await
+            .unwrap_err(),
+    );
     assert_eq!(
         (
             error.failure(),
@@ -373,15 +383,15 @@ async fn a_deadline_nearer_than_the_backoff_ends_it_with_the_last_failure() {
     );
     assert_eq!(
         std::error::Error::source(&error).unwrap().to_string(),
-        "pretend Truncated"
+        "fake Truncated"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_that_passes_during_a_try_says_what_the_try_before_met() {
+async fn a_deadline_during_an_attempt_reports_the_previous_failure() {
     let call = call(2 * SECOND);
     let error = transport_error(
-        Wired::new([status(503), Step::Silence])
+        FakeTransport::new([status(503), Step::Silence])
             .client()
             .send(&request(), &call)
             .await
@@ -405,7 +415,7 @@ async fn a_deadline_that_passes_during_a_try_says_what_the_try_before_met() {
 
     let call = self::call(2 * SECOND);
     let error = transport_error(
-        Wired::new([Step::Fail(TransportFailure::Connect), Step::Silence])
+        FakeTransport::new([Step::Fail(TransportFailure::Connect), Step::Silence])
             .client()
             .send(&request(), &call)
             .await
@@ -414,44 +424,50 @@ async fn a_deadline_that_passes_during_a_try_says_what_the_try_before_met() {
     assert!(
         error
             .to_string()
-            .contains("(the previous attempt: no connection: pretend Connect)"),
+            .contains("(the previous attempt: no connection: fake Connect)"),
         "{error}"
     );
     assert_eq!(
         std::error::Error::source(&error).unwrap().to_string(),
-        "pretend Connect"
+        "fake Connect"
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_the_deadline_nothing_is_sent() {
-    let wire = Wired::new([status(200)]);
+    let transport = FakeTransport::new([status(200)]);
     let call = call(Duration::ZERO);
-    let error = transport_error(wire.client().send(&request(), &call).await.unwrap_err());
+    let error = transport_error(
+        transport
+            .client()
+            .send(&request(), &call)
+            .await
+            .unwrap_err(),
+    );
     assert_eq!(
-        (error.failure(), wire.left(), call.requests().len()),
+        (error.failure(), transport.left(), call.requests().len()),
         (TransportFailure::Deadline, 1, 0)
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_requests_own_policy_counts_before_the_clients() {
-    let wire = Wired::new([status(404), status(410), status(200)]);
+    let transport = FakeTransport::new([status(404), status(410), status(200)]);
     let policy = RetryPolicy::default()
         .also([StatusCode::NOT_FOUND, StatusCode::GONE])
         .with_backoff(Backoff::new(SECOND, SECOND).with_random(|| 1.0));
-    let response = wire
+    let response = transport
         .client()
         .send(&request().retry(policy), &call(60 * SECOND))
         .await
         .unwrap();
     assert_eq!(
-        (response.status.as_u16(), wire.sent_ms()),
+        (response.status.as_u16(), transport.sent_ms()),
         (200, vec![0, 1000, 2000])
     );
 
-    let wire = Wired::new([status(503)]);
-    let response = wire
+    let transport = FakeTransport::new([status(503)]);
+    let response = transport
         .client()
         .send(&request().retry(RetryPolicy::none()), &call(60 * SECOND))
         .await
@@ -461,17 +477,18 @@ async fn a_requests_own_policy_counts_before_the_clients() {
 
 #[tokio::test(start_paused = true)]
 async fn a_post_is_tried_again_with_its_body() {
-    let wire = Wired::new([status(503), status(200)]);
+    let transport = FakeTransport::new([status(503), status(200)]);
     let request = Request::post(
         "get a token",
         "https://h.example/token".parse().unwrap(),
         "grant_type=x",
     );
-    wire.client()
+    transport
+        .client()
         .send(&request, &call(60 * SECOND))
         .await
         .unwrap();
-    let bodies: Vec<_> = wire
+    let bodies: Vec<_> = transport
         .sent
         .lock()
         .unwrap()
@@ -482,21 +499,21 @@ async fn a_post_is_tried_again_with_its_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_record_says_what_was_asked_when_and_how_it_ended() {
-    let wire = Wired::new([
+async fn the_record_has_each_request_its_time_and_its_outcome() {
+    let transport = FakeTransport::new([
         Step::Fail(TransportFailure::IdleTimeout),
         body(200, "[1, 2]"),
     ])
     .lagging(SECOND);
     let call = call(60 * SECOND);
     Clock::system().sleep(SECOND).await;
-    wire.client().send(&request(), &call).await.unwrap();
+    transport.client().send(&request(), &call).await.unwrap();
     let records = serde_json::to_value(call.requests()).unwrap();
     let target = "GET https://h.example/things?api-version=1&sig=...";
     assert_eq!(
         records,
         serde_json::json!([
-            {"operation": "list things", "target": target, "attempt": 1, "outcome": {"failed": "no byte for too long: pretend IdleTimeout"}, "started_ms": 1000, "elapsed_ms": 1000, "bytes": 0},
+            {"operation": "list things", "target": target, "attempt": 1, "outcome": {"failed": "no byte for too long: fake IdleTimeout"}, "started_ms": 1000, "elapsed_ms": 1000, "bytes": 0},
             {"operation": "list things", "target": target, "attempt": 2, "outcome": {"status": 200}, "started_ms": 2125, "elapsed_ms": 1000, "bytes": 6},
         ])
     );
@@ -504,8 +521,8 @@ async fn the_record_says_what_was_asked_when_and_how_it_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_given_up_midway_is_recorded_as_dropped() {
-    let wire = Wired::new([Step::Silence]);
-    let (client, request, call) = (wire.client(), request(), call(60 * SECOND));
+    let transport = FakeTransport::new([Step::Silence]);
+    let (client, request, call) = (transport.client(), request(), call(60 * SECOND));
     assert!(
         tokio::time::timeout(SECOND, client.send(&request, &call))
             .await
@@ -528,9 +545,10 @@ async fn a_redirect_is_not_followed_and_the_error_names_the_place() {
         ("/elsewhere?canary", "status 307 to https://h.example"),
         ("https://", "status 307 without a location"),
     ] {
-        let wire = Wired::new([with_headers(307, [(LOCATION, location.to_owned())])]);
+        let transport = FakeTransport::new([with_headers(307, [(LOCATION, location.to_owned())])]);
         let error = transport_error(
-            wire.client()
+            transport
+                .client()
                 .send(&request(), &call(60 * SECOND))
                 .await
                 .unwrap_err(),
@@ -544,16 +562,16 @@ async fn a_redirect_is_not_followed_and_the_error_names_the_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn json_that_ends_early_is_asked_for_again() {
-    let wire = Wired::new([body(200, "[1,"), body(200, "[1,2]")]);
+async fn truncated_json_is_requested_again() {
+    let transport = FakeTransport::new([body(200, "[1,"), body(200, "[1,2]")]);
     let call = call(60 * SECOND);
-    let answer = wire
+    let response = transport
         .client()
         .json::<Vec<u8>>("azure", &request(), &call)
         .await
         .unwrap();
-    let JsonResponse::Success(numbers, response) = answer else {
-        panic!("{answer:?}")
+    let JsonResponse::Success(numbers, response) = response else {
+        panic!("{response:?}")
     };
     assert_eq!(
         (numbers, response.attempts, response.body.len()),
@@ -573,16 +591,17 @@ async fn json_that_ends_early_is_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn json_that_always_ends_early_is_a_cut_answer_and_never_a_short_one() {
-    let wire = Wired::new(std::iter::repeat_with(|| body(200, "[1,")).take(5));
+async fn json_that_always_ends_early_is_a_truncated_response_and_never_a_partial_list() {
+    let transport = FakeTransport::new(std::iter::repeat_with(|| body(200, "[1,")).take(5));
     let error = transport_error(
-        wire.client()
+        transport
+            .client()
             .json::<Vec<u8>>("azure", &request(), &call(60 * SECOND))
             .await
             .unwrap_err(),
     );
     assert_eq!(
-        (error.failure(), error.attempts(), wire.left()),
+        (error.failure(), error.attempts(), transport.left()),
         (TransportFailure::Truncated, 5, 0)
     );
     assert_eq!(error.provider(), Some("azure"));
@@ -590,9 +609,10 @@ async fn json_that_always_ends_early_is_a_cut_answer_and_never_a_short_one() {
 
 #[tokio::test(start_paused = true)]
 async fn json_with_too_many_values_is_too_large_at_once() {
-    let wire = Wired::new([body(200, &format!("[{}{{}}]", "{},".repeat(2_000_000)))]);
+    let transport = FakeTransport::new([body(200, &format!("[{}{{}}]", "{},".repeat(2_000_000)))]);
     let error = transport_error(
-        wire.client()
+        transport
+            .client()
             .json::<Vec<IgnoredAny>>("azure", &request(), &call(60 * SECOND))
             .await
             .unwrap_err(),
@@ -613,8 +633,8 @@ async fn json_of_another_shape_is_a_decode_error_at_once() {
             r#"invalid type: string "...", expected a sequence at line 1 column 8"#,
         ),
     ] {
-        let wire = Wired::new([body(200, text)]);
-        let error = wire
+        let transport = FakeTransport::new([body(200, text)]);
+        let error = transport
             .client()
             .json::<Vec<u8>>("azure", &request(), &call(60 * SECOND))
             .await
@@ -638,16 +658,16 @@ async fn json_of_another_shape_is_a_decode_error_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_comes_back_whole_for_the_provider_to_read() {
-    let wire = Wired::new([body(
+    let transport = FakeTransport::new([body(
         401,
         r#"{"error":{"code":"ExpiredAuthenticationToken"}}"#,
     )]);
-    let answer = wire
+    let response = transport
         .client()
         .json::<Vec<u8>>("azure", &request(), &call(60 * SECOND))
         .await
         .unwrap();
-    let error = answer
+    let error = response
         .value_or(|response| {
             let code = serde_json::from_slice::<serde_json::Value>(&response.body).unwrap()["error"]["code"].as_str().map(str::to_owned);
             crate::ApiError::new("azure", "list things", response.status.as_u16()).with_code(code).into()
@@ -660,17 +680,17 @@ async fn a_refusal_comes_back_whole_for_the_provider_to_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_secret_of_a_request_or_an_answer_is_shown_anywhere() {
-    let wire = Wired::new([
+async fn no_secret_of_a_request_or_a_response_is_shown_anywhere() {
+    let transport = FakeTransport::new([
         status(503),
-        Step::Answer(RawResponse::new(StatusCode::OK, "canary").with_header(
+        Step::Response(RawResponse::new(StatusCode::OK, "canary").with_header(
             HeaderName::from_static("set-cookie"),
             HeaderValue::from_static("canary"),
         )),
         Step::Fail(TransportFailure::Tls),
         body(200, r#"["canary"]"#),
     ]);
-    let (client, request, call) = (wire.client(), request(), call(60 * SECOND));
+    let (client, request, call) = (transport.client(), request(), call(60 * SECOND));
     let post = Request::post(
         "get a token",
         "https://h.example/?client_secret=canary".parse().unwrap(),

@@ -14,7 +14,7 @@ use crate::stage::{Commands, found, lines};
 
 const TENANT: &str = "11111111-1111-4111-8111-111111111111";
 const APPLICATION: &str = "33333333-3333-4333-8333-333333333333";
-const SECRET: &str = "pretend-secret-of-discover";
+const SECRET: &str = "example-secret-of-discover";
 const LENT: &str = "44444444-4444-4444-8444-444444444444";
 const LENT_RESOURCE: &str = "/subscriptions/77777777-7777-4777-8777-777777777777/resourceGroups/machines/providers/Microsoft.ManagedIdentity/userAssignedIdentities/lent";
 

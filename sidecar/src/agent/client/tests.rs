@@ -32,14 +32,14 @@ fn acceptor(certified: &CertifiedKey<KeyPair>) -> TlsAcceptor {
 }
 
 /// An agent that takes every request, one for each connection, with the acceptor of that moment.
-/// Gives its address and the server names that it was asked for.
+/// Gives its address and the server names that were requested.
 async fn serve(
     acceptor: &Arc<Mutex<TlsAcceptor>>,
 ) -> (SocketAddr, Arc<Mutex<Vec<Option<String>>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (names, acceptor) = (Arc::new(Mutex::new(Vec::new())), Arc::clone(acceptor));
-    let asked_for = Arc::clone(&names);
+    let requested = Arc::clone(&names);
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
@@ -61,7 +61,7 @@ async fn serve(
                 .unwrap();
         }
     });
-    (address, asked_for)
+    (address, requested)
 }
 
 fn client(address: SocketAddr, ca_file: PathBuf) -> AgentClient {
@@ -93,7 +93,7 @@ async fn list_members(client: &AgentClient) -> Result<(), Failure> {
 #[tokio::test]
 async fn an_agent_is_known_by_its_server_name() {
     let server = certified("server.dc1.consul");
-    let (address, asked_for) = serve(&Arc::new(Mutex::new(acceptor(&server)))).await;
+    let (address, requested) = serve(&Arc::new(Mutex::new(acceptor(&server)))).await;
     let directory = TempDir::new().unwrap();
     let ca_file = directory.path().join("ca.pem");
     fs::write(&ca_file, server.cert.pem()).unwrap();
@@ -111,7 +111,7 @@ async fn an_agent_is_known_by_its_server_name() {
     .await
     .unwrap();
     assert_eq!(
-        *asked_for.lock().unwrap(),
+        *requested.lock().unwrap(),
         [Some("server.dc1.consul".to_owned())]
     );
 }
@@ -137,7 +137,7 @@ async fn a_ca_file_that_is_rotated_counts_at_the_next_use() {
 }
 
 #[tokio::test]
-async fn a_reload_of_trust_reaches_every_clone_of_a_door() {
+async fn reloaded_certificates_reach_every_clone_of_a_client() {
     let client = AgentClient::new(
         "http://127.0.0.1:1".parse().unwrap(),
         HeaderName::from_static("x-consul-token"),

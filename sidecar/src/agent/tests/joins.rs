@@ -199,7 +199,7 @@ async fn a_cluster_on_new_addresses_is_joined_at_once_and_retained_addresses_sta
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retained_peer_is_joined_only_by_an_agent_that_is_alone_and_only_when_it_answers() {
+async fn a_retained_peer_is_joined_only_by_an_agent_that_is_alone_and_only_if_it_responds() {
     let mut alone = scenario(
         Kind::Consul,
         &[
@@ -371,7 +371,7 @@ async fn newer_peers_end_an_update() {
     assert_eq!(scenario.agent.puts().len(), 1);
 }
 
-/// Takes a request and never answers.
+/// Takes a request and never responds.
 #[derive(Debug)]
 struct Silent;
 
@@ -383,7 +383,7 @@ impl Transport for Silent {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_agent_that_never_answers_is_given_up() {
+async fn an_agent_that_never_responds_times_out() {
     let network = Network::of(&[]);
     let failure = session(Kind::Consul, Arc::new(Silent), &network)
         .update(

@@ -36,7 +36,7 @@ fn numbered(numbers: impl IntoIterator<Item = u8>) -> Vec<Address> {
 }
 
 impl Cluster {
-    /// Machines without agents yet, each with a sidecar that has no answer yet.
+    /// Machines without agents yet, each with a sidecar that has no result yet.
     fn booted(kind: Kind, numbers: impl IntoIterator<Item = u8>) -> Self {
         let mut cluster = Self {
             kind,
@@ -77,7 +77,12 @@ impl Cluster {
     }
 
     /// What the sidecar of each of `members` hears from the cloud.
-    fn answer(&self, members: std::ops::Range<usize>, current: &[Address], retained: &[Address]) {
+    fn poll_result(
+        &self,
+        members: std::ops::Range<usize>,
+        current: &[Address],
+        retained: &[Address],
+    ) {
         for member in &self.members[members] {
             let (current, retained): (Arc<[Address]>, Arc<[Address]>) =
                 (current.into(), retained.into());
@@ -183,7 +188,7 @@ async fn agents_find_each_other_at_a_boot_by_file_by_api_and_by_both() {
         for (by_file, by_api) in [(true, false), (false, true), (true, true)] {
             let cluster = Cluster::booted(kind, 1..=3);
             if by_api {
-                cluster.answer(0..3, &numbered(1..=3), &[]);
+                cluster.poll_result(0..3, &numbered(1..=3), &[]);
             }
             let list = cluster.file(&numbered(1..=3)).await;
             for index in 0..3 {
@@ -201,7 +206,7 @@ async fn six_dead_addresses_that_sort_first_delay_no_boot() {
         for by_file in [false, true] {
             // The machines 1 to 6 are gone and swallow packets.
             let cluster = Cluster::booted(kind, 7..=9);
-            cluster.answer(0..3, &numbered(1..=9), &[]);
+            cluster.poll_result(0..3, &numbered(1..=9), &[]);
             let list = cluster.file(&numbered(1..=9)).await;
             for index in 0..3 {
                 cluster.start(index, by_file.then_some(&list[..]));
@@ -217,7 +222,7 @@ async fn agents_and_a_cloud_that_are_late_are_joined_within_seconds_however_late
     for kind in KINDS {
         for late in [3, 20, 60, 3600].map(Duration::from_secs) {
             let agents = Cluster::booted(kind, 1..=3);
-            agents.answer(0..3, &numbered(1..=3), &[]);
+            agents.poll_result(0..3, &numbered(1..=3), &[]);
             pass(late).await;
             agents.start_all();
             let took = agents.together().await;
@@ -226,7 +231,7 @@ async fn agents_and_a_cloud_that_are_late_are_joined_within_seconds_however_late
             let cloud = Cluster::booted(kind, 1..=3);
             cloud.start_all();
             pass(late).await;
-            cloud.answer(0..3, &numbered(1..=3), &[]);
+            cloud.poll_result(0..3, &numbered(1..=3), &[]);
             let took = cloud.together().await;
             assert!(took <= LIMIT, "{kind:?} cloud after {late:?}: {took:?}");
         }
@@ -238,7 +243,7 @@ async fn machines_that_are_replaced_in_turn_are_members_within_seconds() {
     for kind in KINDS {
         for machine in [Machine::Swallows, Machine::Refuses] {
             let mut cluster = Cluster::booted(kind, 1..=3);
-            cluster.answer(0..3, &numbered(1..=3), &[]);
+            cluster.poll_result(0..3, &numbered(1..=3), &[]);
             cluster.start_all();
             cluster.together().await;
             for number in 4..=6 {
@@ -246,12 +251,12 @@ async fn machines_that_are_replaced_in_turn_are_members_within_seconds() {
                 cluster.boot(number, true);
                 let current = numbered(number - 2..=number);
                 // The others hear of it with their next polls.
-                cluster.answer(2..3, &current, &[]);
+                cluster.poll_result(2..3, &current, &[]);
                 cluster.start(2, None);
                 let took = cluster.together().await;
                 assert!(took <= LIMIT, "{kind:?} {machine:?} {number}: {took:?}");
                 pass(INTERVAL).await;
-                cluster.answer(0..3, &current, &numbered([number - 3]));
+                cluster.poll_result(0..3, &current, &numbered([number - 3]));
             }
         }
     }
@@ -261,14 +266,14 @@ async fn machines_that_are_replaced_in_turn_are_members_within_seconds() {
 async fn a_successor_without_a_sidecar_is_a_member_within_seconds_of_the_next_poll() {
     for kind in KINDS {
         let mut cluster = Cluster::booted(kind, 1..=3);
-        cluster.answer(0..3, &numbered(1..=3), &[]);
+        cluster.poll_result(0..3, &numbered(1..=3), &[]);
         cluster.start_all();
         cluster.together().await;
         cluster.end(0, Machine::Swallows);
         cluster.boot(4, false);
         cluster.start(2, None);
         pass(INTERVAL).await;
-        cluster.answer(0..2, &numbered(2..=4), &numbered([1]));
+        cluster.poll_result(0..2, &numbered(2..=4), &numbered([1]));
         let took = cluster.together().await;
         assert!(took <= LIMIT, "{kind:?} {took:?}");
     }
@@ -279,14 +284,14 @@ async fn a_cluster_that_restarts_on_new_addresses_finds_itself_whatever_the_old_
     for kind in KINDS {
         for machine in [Machine::Swallows, Machine::Refuses, Machine::Freezes] {
             let mut cluster = Cluster::booted(kind, 1..=3);
-            cluster.answer(0..3, &numbered(1..=3), &[]);
+            cluster.poll_result(0..3, &numbered(1..=3), &[]);
             cluster.start_all();
             cluster.together().await;
             for _ in 0..3 {
                 cluster.end(0, machine);
             }
             (4..=6).for_each(|number| cluster.boot(number, true));
-            cluster.answer(0..3, &numbered(4..=6), &numbered(1..=3));
+            cluster.poll_result(0..3, &numbered(4..=6), &numbered(1..=3));
             cluster.start_all();
             let took = cluster.together().await;
             assert!(took <= LIMIT, "{kind:?} {machine:?} {took:?}");
@@ -299,13 +304,13 @@ async fn a_machine_back_under_its_name_on_a_new_address_is_waited_for_without_en
     for kind in KINDS {
         let mut cluster = Cluster::booted(kind, 1..=3);
         cluster.network.name("10.0.0.3", "web-3");
-        cluster.answer(0..3, &numbered(1..=3), &[]);
+        cluster.poll_result(0..3, &numbered(1..=3), &[]);
         cluster.start_all();
         cluster.together().await;
         cluster.end(2, Machine::Swallows);
         cluster.boot(4, true);
         cluster.network.name("10.0.0.4", "web-3");
-        cluster.answer(0..3, &numbered([1, 2, 4]), &numbered([3]));
+        cluster.poll_result(0..3, &numbered([1, 2, 4]), &numbered([3]));
         cluster.start(2, None);
         let took = cluster.together().await;
         assert!(
@@ -320,7 +325,7 @@ async fn a_machine_back_under_its_name_on_a_new_address_is_waited_for_without_en
     }
 }
 
-/// A Vault asks every `leader_api_addr` of its storage block at once, and all again after 2 s.
+/// A Vault requests every `leader_api_addr` of its storage block at once, and all again after 2 s.
 #[tokio::test(start_paused = true)]
 async fn a_vault_that_starts_with_the_file_finds_a_leader_among_dead_addresses() {
     let network = Network::of(&[("10.0.0.9", Machine::Live)]);

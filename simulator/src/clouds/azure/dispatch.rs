@@ -21,8 +21,8 @@ pub(super) fn handle(
 ) -> Handled {
     match endpoint {
         Endpoint::Arm => arm(azure, world, cloud, request),
-        Endpoint::Authority => entra::answer(azure, world, cloud, request),
-        Endpoint::Metadata => metadata::answer(azure, world, request),
+        Endpoint::Authority => entra::respond(azure, world, cloud, request),
+        Endpoint::Metadata => metadata::respond(azure, world, request),
         // The engine handles requests to the proxy itself.
         Endpoint::Proxy => Reply::unexpected(StatusCode::BAD_GATEWAY, "no service").into(),
     }
@@ -92,7 +92,7 @@ fn arm(azure: &Azure, world: &World, cloud: Option<Cloud>, request: &Request) ->
         );
     };
     Handled::new(
-        arm::answer(world, &Caller::of(principal), request),
+        arm::respond(world, &Caller::of(principal), request),
         Some(principal.client_id.clone()),
     )
 }

@@ -12,7 +12,7 @@ use crate::engine::service::FaultContext;
 pub(super) const CHALLENGE: &str =
     "Bearer authorization_uri=\"https://login.windows.net/common\", error=\"invalid_token\"";
 
-/// The 503 of ARM's front door, in its shape.
+/// The 503 of ARM's gateway, in its shape.
 pub(super) const UNAVAILABLE: &str = "<!DOCTYPE html><html><head><title>AzureResourceManager</title></head><body><div id='content'><div id='message'>\
 <h2>Our services aren't available right now</h2><p>We're working to restore all services as soon as possible. Please check back soon.</p></div>\
 <div id='errorref'><span>Ref A: 0 Ref B: SIMULATOR Ref C: 0</span></div></div></body></html>";
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_goes_on_where_the_fault_says_and_keeps_its_items() {
+    async fn a_faulted_page_links_to_the_faults_target_and_keeps_its_items() {
         let reply = whole(
             FaultAction::NextLink {
                 to: "https://elsewhere.example/".to_owned(),

@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_told_apart() {
+    fn each_host_has_its_service() {
         assert_eq!(
             service("Management.Azure.com"),
             Some((Endpoint::Arm, Some(Cloud::Public)))

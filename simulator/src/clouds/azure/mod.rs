@@ -1,7 +1,7 @@
 //! Azure: Resource Manager, Microsoft Entra ID and instance metadata, from a world in memory.
 //!
 //! `dispatch` checks the token and hands each request to [`arm`], `entra` or `metadata`; `fault`
-//! has the errors that faults make. What clients ask is named in `operation`.
+//! has the errors that faults make. `operation` names the requests of clients.
 
 pub mod arm;
 mod dispatch;

@@ -95,7 +95,7 @@ impl Simulator {
     }
 
     /// Reads or changes the world between two requests; every later request sees the change.
-    pub fn with_world<Answer>(&self, act: impl FnOnce(&mut World) -> Answer) -> Answer {
+    pub fn with_world<Output>(&self, act: impl FnOnce(&mut World) -> Output) -> Output {
         let mut world = self
             .service()
             .world

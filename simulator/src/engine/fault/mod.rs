@@ -135,7 +135,7 @@ impl<E, O> Fault<E, O> {
     #[must_use]
     #[expect(
         clippy::expect_used,
-        reason = "a mistake of the test's author, said where it is made"
+        reason = "a mistake of the test's author, reported where it is made"
     )]
     pub fn status(status: u16) -> Self {
         let status = StatusCode::from_u16(status).expect("an HTTP status is from 100 to 999");

@@ -226,7 +226,7 @@ fn named<T: DeserializeOwned>(key: &str, name: &str) -> Result<T, FaultError> {
 ///
 /// # Errors
 ///
-/// Words that say how to write one.
+/// A description of the format.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(
         text.find(|letter: char| letter.is_ascii_alphabetic())
@@ -262,7 +262,7 @@ mod tests {
     type Fault = super::Fault<Endpoint, Operation>;
 
     #[test]
-    fn a_line_and_a_table_say_the_same() {
+    fn a_line_and_a_table_give_the_same_fault() {
         #[derive(Deserialize)]
         struct World {
             fault: Vec<Fault>,

@@ -215,7 +215,7 @@ impl ArmError {
             StatusCode::METHOD_NOT_ALLOWED,
             "HttpMethodNotAllowed",
             format!(
-                "The HTTP method '{method}' is not supported here: the simulator answers reads only."
+                "The HTTP method '{method}' is not supported here: the simulator serves reads only."
             ),
         )
     }

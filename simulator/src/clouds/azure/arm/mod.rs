@@ -33,7 +33,7 @@ use route::{Route, Target};
 /// Lists come in pages of [`crate::clouds::azure::world::Settings::page_size`]; pages are
 /// serialised once and kept in the world until it changes. An unknown path is
 /// [`Operation::Unexpected`] and 404, any method except GET is [`Operation::Unexpected`] and 405.
-pub fn answer(world: &World, caller: &Caller, request: &Request) -> Reply {
+pub fn respond(world: &World, caller: &Caller, request: &Request) -> Reply {
     let route = Route::parse(&request.path);
     let operation = counted_as(&route, request);
     let mut headers = HeaderMap::new();

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn empty_pages_stand_where_they_are_told() {
+    fn empty_pages_follow_the_settings() {
         assert_eq!(spans(3, 2, None), [0..2, 2..3]);
         assert_eq!(spans(4, 2, None), [0..2, 2..4]);
         assert_eq!(spans(3, 2, Some(EmptyPages::Before)), [0..0, 0..2, 2..3]);

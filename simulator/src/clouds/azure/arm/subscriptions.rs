@@ -8,7 +8,7 @@ use super::{ArmContext, id};
 use crate::clouds::azure::world::{Caller, ResourceGroup, Subscription, World};
 
 pub(super) fn tenants(caller: &Caller) -> Value {
-    json!({ "value": [{ "id": format!("/tenants/{}", caller.tenant_id), "tenantId": caller.tenant_id, "countryCode": "NL", "displayName": "Pretend", "domains": [], "tenantCategory": "Home" }] })
+    json!({ "value": [{ "id": format!("/tenants/{}", caller.tenant_id), "tenantId": caller.tenant_id, "countryCode": "NL", "displayName": "Example", "domains": [], "tenantCategory": "Home" }] })
 }
 
 /// The subscriptions in which the caller has any permission.

@@ -26,12 +26,12 @@ fn request(target: &str) -> Request {
     }
 }
 
-fn ask(world: &World, target: &str) -> (Operation, u16, Value) {
-    ask_as(world, &Caller::of(&world.principals()[0]), target)
+fn get(world: &World, target: &str) -> (Operation, u16, Value) {
+    get_as(world, &Caller::of(&world.principals()[0]), target)
 }
 
-fn ask_as(world: &World, caller: &Caller, target: &str) -> (Operation, u16, Value) {
-    let reply = answer(world, caller, &request(target));
+fn get_as(world: &World, caller: &Caller, target: &str) -> (Operation, u16, Value) {
+    let reply = respond(world, caller, &request(target));
     (
         reply.operation,
         reply.status.as_u16(),
@@ -40,12 +40,12 @@ fn ask_as(world: &World, caller: &Caller, target: &str) -> (Operation, u16, Valu
 }
 
 fn ok(world: &World, target: &str) -> Value {
-    let (_, status, body) = ask(world, target);
+    let (_, status, body) = get(world, target);
     assert_eq!(status, 200, "{target}: {body}");
     body
 }
 
-/// All pages of a list, each as its values, by following `nextLink` as it stands.
+/// All pages of a list, each as its values, by following `nextLink` unchanged.
 fn pages(world: &World, target: &str) -> Vec<Vec<Value>> {
     let mut pages = Vec::new();
     let mut next = Some(target.to_owned());
@@ -82,7 +82,7 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 fn error(world: &World, target: &str) -> (u16, String, String) {
-    let (_, status, body) = ask(world, target);
+    let (_, status, body) = get(world, target);
     let text = |key: &str| body["error"][key].as_str().unwrap_or_default().to_owned();
     (status, text("code"), text("message"))
 }
@@ -284,12 +284,12 @@ fn what_is_left_of_instances_has_an_address_and_no_primary() {
 }
 
 #[test]
-fn the_uniform_listing_of_a_flexible_set_answers_as_set() {
+fn the_uniform_listing_of_a_flexible_set_follows_the_settings() {
     let mut world = World::shipped("nomad-consul").unwrap();
     let target = format!(
         "{S}/resourceGroups/cluster/providers/microsoft.Compute/virtualMachineScaleSets/nomad-servers/networkInterfaces?api-version=2018-10-01"
     );
-    let (operation, status, body) = ask(&world, &target);
+    let (operation, status, body) = get(&world, &target);
     assert_eq!(
         (operation, status),
         (Operation::ListScaleSetNetworkInterfaces, 404)
@@ -340,7 +340,7 @@ fn pages_are_linked_by_absolute_links_that_carry_the_whole_query() {
 }
 
 #[test]
-fn empty_pages_and_ports_in_links_come_when_told() {
+fn empty_pages_and_ports_in_links_follow_the_settings() {
     let mut world = World::shipped("tagged").unwrap();
     let target = "/subscriptions/77777777-7777-4777-8777-777777777777/providers/Microsoft.Network/networkInterfaces?api-version=2024-05-01";
     for (empty, sizes) in [
@@ -380,7 +380,7 @@ fn what_is_missing_is_named_in_arms_words() {
             "{S}/resourceGroups/{group}/providers/Microsoft.Network/{rest}?api-version=2024-05-01"
         )
     };
-    let nobody = "99999999-9999-4999-8999-999999999999";
+    let unknown = "99999999-9999-4999-8999-999999999999";
     for (target, status, code, message) in [
         (network("nope", "networkInterfaces"), 404, "ResourceGroupNotFound", "Resource group 'nope' could not be found."),
         (compute("nope", "virtualMachines"), 404, "ResourceGroupNotFound", "Resource group 'nope' could not be found."),
@@ -398,7 +398,7 @@ fn what_is_missing_is_named_in_arms_words() {
             "The Resource 'Microsoft.Network/networkInterfaces/x' under resource group 'cluster' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
         ),
         (
-            format!("/subscriptions/{nobody}/providers/Microsoft.Network/networkInterfaces?api-version=2024-05-01"),
+            format!("/subscriptions/{unknown}/providers/Microsoft.Network/networkInterfaces?api-version=2024-05-01"),
             404,
             "SubscriptionNotFound",
             "The subscription '99999999-9999-4999-8999-999999999999' could not be found.",
@@ -436,7 +436,7 @@ fn a_refusal_names_the_action_the_scope_and_the_caller() {
         (403, "AuthorizationFailed".to_owned(), message)
     );
     assert_eq!(
-        ask(&world, &filtered("cluster", "nomad-servers")).1,
+        get(&world, &filtered("cluster", "nomad-servers")).1,
         200,
         "other actions stay"
     );
@@ -449,7 +449,7 @@ fn the_join_of_yesterdays_role_reads_interfaces_of_a_set_and_not_the_set() {
         vec!["Microsoft.Compute/virtualMachineScaleSets/*/read".to_owned()];
     let base = "/subscriptions/55555555-5555-4555-8555-555555555555/resourceGroups/uniform/providers/Microsoft.Compute/virtualMachineScaleSets/vault";
     assert_eq!(
-        ask(
+        get(
             &world,
             &format!("{base}/networkInterfaces?api-version=2018-10-01")
         )
@@ -472,14 +472,14 @@ fn a_role_in_one_group_shows_that_group_in_the_list_of_the_subscription() {
     assert_eq!(names(&items(&world, &target)), ["oneVMNic", "twoVMNic"]);
     let mut principal = world.principals()[0].clone();
     principal.scope = format!("{S}/resourceGroups/b");
-    let (_, _, body) = ask_as(&world, &Caller::of(&principal), &target);
+    let (_, _, body) = get_as(&world, &Caller::of(&principal), &target);
     assert_eq!(
         names(body["value"].as_array().unwrap()),
         ["twoVMNic"],
         "a kept page of someone else is not shown"
     );
     principal.scope = "/subscriptions/99999999-9999-4999-8999-999999999999".to_owned();
-    let (_, status, body) = ask_as(&world, &Caller::of(&principal), &target);
+    let (_, status, body) = get_as(&world, &Caller::of(&principal), &target);
     assert_eq!(status, 403);
     assert!(
         body["error"]["message"]
@@ -496,12 +496,12 @@ fn a_change_is_seen_in_pages_that_were_kept() {
     let mut world = World::shipped("nomad-consul").unwrap();
     let target = filtered("cluster", "nomad-servers");
     let before = items(&world, &target);
-    let reply = answer(
+    let reply = respond(
         &world,
         &Caller::of(&world.principals()[0]),
         &request(&target),
     );
-    let again = answer(
+    let again = respond(
         &world,
         &Caller::of(&world.principals()[0]),
         &request(&target),
@@ -521,7 +521,7 @@ fn a_change_is_seen_in_pages_that_were_kept() {
         let id = machine["properties"]["networkProfile"]["networkInterfaces"][0]["id"]
             .as_str()
             .unwrap();
-        let (_, status, interface) = ask(&world, &format!("{id}?api-version=2024-05-01"));
+        let (_, status, interface) = get(&world, &format!("{id}?api-version=2024-05-01"));
         (
             status,
             interface["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"]
@@ -545,7 +545,7 @@ fn a_change_is_seen_in_pages_that_were_kept() {
 }
 
 #[test]
-fn tags_power_and_addresses_change_as_told() {
+fn tags_power_and_addresses_can_be_changed() {
     let mut world = World::shipped("uniform").unwrap();
     let base = "/subscriptions/55555555-5555-4555-8555-555555555555/resourceGroups/uniform/providers/Microsoft.Compute/virtualMachineScaleSets/vault";
     world
@@ -622,16 +622,16 @@ fn the_orchestration_mode_is_absent_with_old_api_versions() {
 }
 
 #[test]
-fn only_reads_are_answered() {
+fn only_reads_are_served() {
     let world = World::shipped("uniform").unwrap();
     let mut put = request("/subscriptions?api-version=2022-12-01");
     put.method = Method::PUT;
-    let reply = answer(&world, &Caller::of(&world.principals()[0]), &put);
+    let reply = respond(&world, &Caller::of(&world.principals()[0]), &put);
     assert_eq!(
         (reply.operation, reply.status.as_u16()),
         (Operation::Unexpected, 405)
     );
-    let (operation, status, body) = ask(
+    let (operation, status, body) = get(
         &world,
         "/subscriptions/55555555-5555-4555-8555-555555555555/providers/Microsoft.Storage/storageAccounts?api-version=2024-01-01",
     );

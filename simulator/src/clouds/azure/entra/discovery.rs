@@ -14,10 +14,10 @@ const ANY: [&str; 3] = ["common", "organizations", "consumers"];
 /// Instance discovery: whether an authority is known, and its aliases. Format: recorded 2021,
 /// `api-version=1.1`.
 pub(super) fn instance(azure: &Azure, request: &Request) -> Reply {
-    let asked = request
+    let endpoint = request
         .query("authorization_endpoint")
         .and_then(|endpoint| url::Url::parse(endpoint).ok());
-    let Some(asked) = asked.filter(|url| knows(url, request)) else {
+    let Some(endpoint) = endpoint.filter(|url| knows(url, request)) else {
         let denied = TokenError::new(
             StatusCode::BAD_REQUEST,
             "invalid_instance",
@@ -26,7 +26,7 @@ pub(super) fn instance(azure: &Azure, request: &Request) -> Reply {
         );
         return denied.reply(azure, Operation::AuthorityDiscovery, &request.origin);
     };
-    let tenant = asked
+    let tenant = endpoint
         .path_segments()
         .and_then(|mut segments| segments.next())
         .unwrap_or("common");
@@ -34,7 +34,7 @@ pub(super) fn instance(azure: &Azure, request: &Request) -> Reply {
         .map(|cloud| json!({ "preferred_network": cloud.logins()[0], "preferred_cache": cloud.preferred_cache(), "aliases": cloud.logins() }))
         .collect();
     let body = json!({
-        "tenant_discovery_endpoint": format!("{}/{tenant}/v2.0/.well-known/openid-configuration", asked.origin().ascii_serialization()),
+        "tenant_discovery_endpoint": format!("{}/{tenant}/v2.0/.well-known/openid-configuration", endpoint.origin().ascii_serialization()),
         "api-version": "1.1",
         "metadata": metadata,
     });

@@ -26,7 +26,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 const LIFETIME_SECONDS: u64 = 3599;
 
 /// Handles a request to the authority.
-pub(crate) fn answer(
+pub(crate) fn respond(
     azure: &Azure,
     world: &World,
     cloud: Option<Cloud>,
@@ -63,7 +63,7 @@ pub(crate) fn answer(
         _ => Handled::new(
             Reply::unexpected(
                 StatusCode::NOT_FOUND,
-                "no such page at the pretended Entra ID",
+                "no such page at the simulated Entra ID",
             ),
             None,
         ),

@@ -35,7 +35,7 @@ pub(super) fn token(azure: &Azure, world: &World, request: &Request) -> Handled 
         .and_then(|value| value.strip_prefix("Basic "));
     match key {
         Some(key) if redeem(azure, key.trim()) => {
-            token::answer(azure, world, request, &[], |_, resource, token| {
+            token::respond(azure, world, request, &[], |_, resource, token| {
                 json!({
                     "access_token": token.text,
                     "expires_in": token.expires_in.to_string(),

@@ -16,7 +16,7 @@ use crate::clouds::azure::{Operation, Reply, Request};
 const NEWEST: [&str; 3] = ["2025-04-07", "2023-11-15", "2021-12-13"];
 
 /// Handles a path `below` `/metadata/instance`.
-pub(super) fn answer(world: &World, request: &Request, below: &str) -> Reply {
+pub(super) fn respond(world: &World, request: &Request, below: &str) -> Reply {
     let refuse = |status, error: &str| {
         Reply::json(
             Operation::MetadataInstance,

@@ -23,7 +23,7 @@ pub(crate) const APP_SERVICE_PATH: &str = "/msi/token";
 pub(crate) const ARC_PATH: &str = "/arc/metadata/identity/oauth2/token";
 
 /// Replies to a request to the metadata endpoint.
-pub(crate) fn answer(azure: &Azure, world: &World, request: &Request) -> Handled {
+pub(crate) fn respond(azure: &Azure, world: &World, request: &Request) -> Handled {
     if request.method != Method::GET {
         return Handled::new(
             Reply::unexpected(
@@ -53,12 +53,12 @@ pub(crate) fn answer(azure: &Azure, world: &World, request: &Request) -> Handled
     }
     match path.strip_prefix("/metadata/instance") {
         Some(below) if below.is_empty() || below.starts_with('/') => {
-            Handled::new(instance::answer(world, request, below), None)
+            Handled::new(instance::respond(world, request, below), None)
         }
         _ => Handled::new(
             Reply::unexpected(
                 StatusCode::NOT_FOUND,
-                "no such page at the pretended metadata service",
+                "no such page at the simulated metadata service",
             ),
             None,
         ),

@@ -14,7 +14,7 @@ const LIFETIME_SECONDS: u64 = 86_399;
 
 /// IMDS: `GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource=...`
 pub(super) fn imds(azure: &Azure, world: &World, request: &Request) -> Handled {
-    answer(
+    respond(
         azure,
         world,
         request,
@@ -45,7 +45,7 @@ pub(super) fn app_service(azure: &Azure, world: &World, request: &Request) -> Ha
             None,
         );
     }
-    answer(
+    respond(
         azure,
         world,
         request,
@@ -63,7 +63,7 @@ pub(super) fn app_service(azure: &Azure, world: &World, request: &Request) -> Ha
 }
 
 /// Checks the query, selects the identity and writes the response with `write`.
-pub(super) fn answer(
+pub(super) fn respond(
     azure: &Azure,
     world: &World,
     request: &Request,

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guid_has_the_shape_that_arm_asks_for() {
+    fn a_guid_has_the_shape_that_arm_requires() {
         assert!(is_guid(&guid(&["a"])), "{}", guid(&["a"]));
         assert!(!is_guid("00000000-0000-0000-0000-00000000000g"));
         assert!(!is_guid("00000000000000000000000000000000"));

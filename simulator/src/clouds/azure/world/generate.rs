@@ -306,13 +306,13 @@ impl Subscription {
             }
             // Recorded: a manually created machine with one interface has no `properties` in the
             // reference; one created by a set has them.
-            let said = interface
+            let written = interface
                 .primary
                 .or_else(|| (plans.len() > 1).then_some(primary));
             references.push(InterfaceReference {
                 resource_group: holder.name.clone(),
                 name,
-                primary: said,
+                primary: written,
             });
         }
         let machine = VirtualMachine {

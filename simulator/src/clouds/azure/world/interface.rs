@@ -20,8 +20,9 @@ impl ResourceGroup {
         location: &str,
         number: usize,
     ) -> Result<Self, WorldError> {
-        let range = |said: &Option<String>, default: String| {
-            said.as_ref()
+        let range = |written: &Option<String>, default: String| {
+            written
+                .as_ref()
                 .unwrap_or(&default)
                 .parse()
                 .map_err(|problem| WorldError::Subnet {
@@ -76,7 +77,7 @@ impl ResourceGroup {
             (_, version) => version.unwrap_or(AddressVersion::V4),
         };
         let private_address = match plan.address {
-            AddressPlan::Unsaid | AddressPlan::Auto => Some(self.next_address(version)?),
+            AddressPlan::Unset | AddressPlan::Auto => Some(self.next_address(version)?),
             AddressPlan::None => None,
             AddressPlan::Is(address) => Some(address),
         };
@@ -91,7 +92,7 @@ impl ResourceGroup {
             .clone()
             .unwrap_or_else(|| format!("ipconfig{}", number + 1));
         let public_address = match plan.public_address {
-            AddressPlan::Unsaid | AddressPlan::None => None,
+            AddressPlan::Unset | AddressPlan::None => None,
             AddressPlan::Auto => Some(self.next_public_address()?),
             AddressPlan::Is(address) => Some(address),
         };

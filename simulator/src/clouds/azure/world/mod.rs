@@ -184,7 +184,7 @@ impl World {
             let display_name = planned
                 .display_name
                 .clone()
-                .unwrap_or_else(|| format!("Pretend {}", planned.id.get(..8).unwrap_or_default()));
+                .unwrap_or_else(|| format!("Example {}", planned.id.get(..8).unwrap_or_default()));
             let mut subscription = Subscription {
                 id: planned.id.clone(),
                 display_name,

@@ -104,7 +104,7 @@ pub struct ScaleSetPlan {
     /// `virtualMachineProfile` (recorded 2023).
     pub profile: bool,
     /// The name of the first interface configuration: interfaces are called `{it}-{8 hex}`
-    /// (Flexible) or just that (Uniform). `{name}Nic` unless told.
+    /// (Flexible) or just that (Uniform). `{name}Nic` by default.
     pub interface_configuration: Option<String>,
     /// Flexible: the group of the interfaces, if it isn't the set's.
     pub interface_resource_group: Option<String>,
@@ -246,7 +246,7 @@ pub struct IpConfigurationPlan {
     pub name: Option<String>,
     /// The private address.
     pub address: AddressPlan,
-    /// The family, for a configuration whose address does not say it; by default IPv4.
+    /// The family, for a configuration without an address; by default IPv4.
     pub version: Option<AddressVersion>,
     /// Whether it is the primary one; by default the first is.
     pub primary: Option<bool>,
@@ -261,7 +261,7 @@ pub struct IpConfigurationPlan {
 pub enum AddressPlan {
     /// The default of the field.
     #[default]
-    Unsaid,
+    Unset,
     /// The next free address.
     Auto,
     /// No address.

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_any_run_of_characters() {
+    fn a_star_matches_any_run_of_characters() {
         for (pattern, action, fits) in [
             ("*/read", "Microsoft.Network/networkInterfaces/read", true),
             ("*", "Microsoft.Network/networkInterfaces/read", true),

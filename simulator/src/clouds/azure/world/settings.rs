@@ -34,7 +34,7 @@ pub struct Settings {
     pub next_link_port: bool,
     /// `nextLink` of the last page; by default absent.
     pub last_next_link: LastNextLink,
-    /// Where pages without any thing and with a `nextLink` stand; by default nowhere. ARM sends
+    /// Where empty pages with a `nextLink` are; by default nowhere. ARM sends
     /// such pages (recorded for the resource index).
     pub empty_pages: Option<EmptyPages>,
     /// The response of the Uniform interface listing for Flexible sets. A set can override it.

@@ -224,7 +224,7 @@ fn several_subscriptions_have_groups_of_the_same_name() {
 }
 
 #[test]
-fn every_shipped_world_is_what_its_file_says() {
+fn every_shipped_world_matches_its_file() {
     for name in World::shipped_names() {
         let made = World::shipped(name).unwrap();
         assert!(
@@ -292,7 +292,7 @@ fn metadata_moves_only_to_a_machine_that_is_there() {
     let mut made = World::shipped("nomad-consul").unwrap();
     let nowhere = Machine {
         resource_group: "cluster".to_owned(),
-        virtual_machine: Some("nobody".to_owned()),
+        virtual_machine: Some("missing".to_owned()),
         ..Machine::default()
     };
     assert!(made.set_machine(Some(nowhere)).is_err());
@@ -373,7 +373,7 @@ fn a_deallocated_machine_takes_its_interfaces_off_the_host() {
 }
 
 #[test]
-fn a_test_can_ask_the_world_what_is_true() {
+fn a_test_can_query_the_world() {
     let made = world(
         "[[resource_group]]\nname = 'g'\nsubnet = '10.9.0.0/24'\n
         [[resource_group.scale_set]]\nname = 'flex'\ninstances = 2\ninterface_resource_group = 'net'\n

@@ -574,7 +574,7 @@ fn public_addresses_of_both_modes() {
 }
 
 #[test]
-fn the_index_finds_tags_wherever_they_stand_and_does_not_show_them() {
+fn the_index_finds_tags_of_any_resource_and_does_not_show_them() {
     // shape: recorded azure-cli test_tag_default_location_scenario and
     // test_delete_dependent_resources
     let mut world = world(ODD);
@@ -629,7 +629,7 @@ fn the_index_finds_tags_wherever_they_stand_and_does_not_show_them() {
     let mut principal = world.principals()[0].clone();
     principal.object_id = "44444444-aaaa-4444-8444-444444444444".to_owned();
     principal.actions = vec!["Microsoft.Network/networkInterfaces/read".to_owned()];
-    let (_, _, seen) = ask_as(&world, &Caller::of(&principal), &target(""));
+    let (_, _, seen) = get_as(&world, &Caller::of(&principal), &target(""));
     assert!(
         seen["value"]
             .as_array()
@@ -639,7 +639,7 @@ fn the_index_finds_tags_wherever_they_stand_and_does_not_show_them() {
         "only what the caller may read"
     );
     principal.actions.clear();
-    let (_, status, body) = ask_as(&world, &Caller::of(&principal), &target(""));
+    let (_, status, body) = get_as(&world, &Caller::of(&principal), &target(""));
     assert_eq!(status, 403);
     assert!(
         body["error"]["message"]
@@ -653,7 +653,7 @@ fn the_index_finds_tags_wherever_they_stand_and_does_not_show_them() {
 #[test]
 fn what_the_azure_cli_reads_on_its_way() {
     let world = world(ODD);
-    let (operation, _, list) = ask(&world, "/subscriptions?api-version=2022-12-01");
+    let (operation, _, list) = get(&world, "/subscriptions?api-version=2022-12-01");
     assert_eq!(operation, Operation::Bystander);
     assert_eq!(
         list["value"][0]["subscriptionId"],
@@ -689,12 +689,12 @@ fn what_the_azure_cli_reads_on_its_way() {
         ),
         ["g"]
     );
-    let mut nobody = world.principals()[0].clone();
-    nobody.scope = "/subscriptions/99999999-9999-4999-8999-999999999999".to_owned();
+    let mut unknown = world.principals()[0].clone();
+    unknown.scope = "/subscriptions/99999999-9999-4999-8999-999999999999".to_owned();
     assert_eq!(
-        ask_as(
+        get_as(
             &world,
-            &Caller::of(&nobody),
+            &Caller::of(&unknown),
             "/subscriptions?api-version=2022-12-01"
         )
         .2["value"],
@@ -721,11 +721,11 @@ fn the_end_of_a_list_has_no_link_a_null_link_or_an_empty_one() {
 }
 
 #[test]
-fn headers_tell_what_is_left_and_who_refused() {
+fn headers_have_the_remaining_quota_and_the_failure_cause() {
     let world = world(ODD);
     let caller = Caller::of(&world.principals()[0]);
     let header = |target: &str, name: &str| {
-        answer(&world, &caller, &request(target))
+        respond(&world, &caller, &request(target))
             .headers
             .get(name)
             .map(|value| value.to_str().unwrap().to_owned())

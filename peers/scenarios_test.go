@@ -13,7 +13,7 @@ import (
 )
 
 // answerCase is one world, one join string, and what each program makes of them.
-type answerCase struct {
+type scenario struct {
 	name string
 	// world is the simulator's TOML.
 	world  string
@@ -41,15 +41,15 @@ type outcome struct {
 	// addresses are compared as a set: go-discover prints them in the order of the reply, perhaps more than once.
 	addresses []string
 	// says is what standard error contains, in any case of letters.
-	says []string
+	contains []string
 }
 
 func found(addresses ...string) *outcome { return &outcome{addresses: addresses} }
 
-func fails(says ...string) *outcome { return &outcome{exit: 1, says: says} }
+func fails(contains ...string) *outcome { return &outcome{exit: 1, contains: contains} }
 
 // nothing is ours: the cloud answered, and nothing matched.
-func nothing(says ...string) *outcome { return &outcome{exit: 3, says: says} }
+func nothing(contains ...string) *outcome { return &outcome{exit: 3, contains: contains} }
 
 func hangs() *outcome { return &outcome{exit: program.Killed} }
 
@@ -64,7 +64,7 @@ func (want *outcome) check(t *testing.T, who program.Program, got program.Result
 	if !slices.Equal(slices.Compact(addresses), want.addresses) {
 		complaints = append(complaints, fmt.Sprintf("addresses: want %v", want.addresses))
 	}
-	for _, words := range want.says {
+	for _, words := range want.contains {
 		if !strings.Contains(strings.ToLower(got.Stderr), strings.ToLower(words)) {
 			complaints = append(complaints, fmt.Sprintf("standard error: want %q in it", words))
 		}
@@ -74,9 +74,9 @@ func (want *outcome) check(t *testing.T, who program.Program, got program.Result
 	}
 }
 
-func TestAnswers(t *testing.T) {
+func TestScenarios(t *testing.T) {
 	t.Parallel()
-	for _, one := range answerCases {
+	for _, one := range scenarios {
 		t.Run(strings.ReplaceAll(one.name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
 			one.run(t)
@@ -84,8 +84,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-func (c answerCase) run(t *testing.T) {
-	asked := cloud.Cloud{World: file(t, c.world), Faults: c.faults, Credentials: !c.identity, Environment: c.environment, Limit: c.limit}
+func (c scenario) run(t *testing.T) {
+	fixture := cloud.Cloud{World: file(t, c.world), Faults: c.faults, Credentials: !c.identity, Environment: c.environment, Limit: c.limit}
 	arguments := append([]string{"addrs"}, c.arguments...)
 	join := "provider=azure " + c.join
 	if c.identity {
@@ -103,11 +103,11 @@ func (c answerCase) run(t *testing.T) {
 	if c.because != "" {
 		because(t, c.because)
 	}
-	pinned, pinnedRecord := asked.Run(t, program.Pinned, "addrs", join)
+	pinned, pinnedRecord := fixture.Run(t, program.Pinned, "addrs", join)
 	wants[0].check(t, program.Pinned, pinned)
-	newest, newestRecord := asked.Run(t, program.Newest, "addrs", join)
+	newest, newestRecord := fixture.Run(t, program.Newest, "addrs", join)
 	wants[1].check(t, program.Newest, newest)
-	ours, oursRecord := asked.Run(t, program.Ours, append(arguments, join)...)
+	ours, oursRecord := fixture.Run(t, program.Ours, append(arguments, join)...)
 	wants[2].check(t, program.Ours, ours)
 	if !slices.IsSortedFunc(strings.Fields(ours.Stdout), byAddress) {
 		t.Errorf("not sorted: %s", ours.Stdout)

@@ -11,7 +11,7 @@ const uniform = "orchestration_mode = \"uniform\"\n"
 
 func settings(lines string) string { return "\n[settings]\n" + lines + "\n" }
 
-var answerCases = []answerCase{
+var scenarios = []scenario{
 	// Where go-discover is right.
 	{name: "a Uniform set", world: world(scaleSet(uniform + "instances = 3")), join: bySet, same: found("10.0.2.4", "10.0.2.5", "10.0.2.6")},
 	{
@@ -211,7 +211,7 @@ interface_tags = { consul = "server" }
 		},
 	},
 	{
-		name: "an answer that never comes", world: world(tagged), join: byTag, faults: []string{"hang,endpoint=arm"}, limit: 5 * time.Second,
+		name: "a response that never comes", world: world(tagged), join: byTag, faults: []string{"hang,endpoint=arm"}, limit: 5 * time.Second,
 		arguments: []string{"--timeout", "2s"},
 		pinned:    hangs(), newest: hangs(), ours: fails(),
 		because: "no deadline",

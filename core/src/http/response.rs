@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn good_json_is_decoded_and_json_that_ends_early_is_told_from_other_nonsense() {
+    fn valid_json_is_decoded_and_truncated_json_is_distinguished_from_invalid() {
         assert!(
             matches!(judged(200, "[1,2]"), DecodeAttempt::Final(Some(Ok(numbers))) if numbers == [1, 2])
         );
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn other_answers_are_not_decoded() {
+    fn other_responses_are_not_decoded() {
         for status in [204, 400, 401, 503] {
             assert!(
                 matches!(judged(status, "[1"), DecodeAttempt::Final(None)),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_does_not_show_the_value_it_did_not_expect_and_still_says_where() {
+    fn a_decode_error_shows_the_path_without_the_value() {
         let DecodeAttempt::Final(Some(Err(error))) = judged(200, r#"["canary \"x"]"#) else {
             panic!("decoded")
         };

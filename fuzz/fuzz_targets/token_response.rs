@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use cloud_autojoin_core::ConfigString;
-use cloud_autojoin_fuzz::{Kind, application, ask, config};
+use cloud_autojoin_fuzz::{Kind, application, run_query, config};
 use libfuzzer_sys::fuzz_target;
 
 const IDENTITY: &str = "subscription_id=22222222-2222-4222-8222-222222222222 metadata_endpoint=http://127.0.0.1:1";
@@ -23,5 +23,5 @@ static CASES: LazyLock<[(ConfigString, Kind); 3]> = LazyLock::new(|| {
 fuzz_target!(|input: &[u8]| {
     let Some((first, rest)) = input.split_first() else { return };
     let (config, kind) = &CASES[usize::from(*first) % CASES.len()];
-    ask(config, *kind, rest);
+    run_query(config, *kind, rest);
 });

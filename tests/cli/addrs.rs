@@ -104,7 +104,7 @@ async fn lines_has_one_address_a_line() {
 }
 
 #[tokio::test]
-async fn json_says_where_each_address_came_from() {
+async fn json_has_the_source_of_each_address() {
     let simulator = start("nomad-consul").await;
     let ended = discover(["addrs", "-o", "json", &flexible(&simulator)])
         .against(&simulator)
@@ -151,7 +151,7 @@ async fn the_string_may_be_one_argument_or_many_and_a_shell_may_have_taken_its_q
     );
     let subscription = format!("subscription_id={TAGGED}");
     let start = ["addrs", "provider=azure", &subscription, &arm, &authority];
-    let said = "10.0.3.8\n";
+    let expected = "10.0.3.8\n";
     simulator.with_world(|world| {
         let tags = [("role name".to_owned(), "consul = a b".to_owned())]
             .into_iter()
@@ -169,13 +169,13 @@ async fn the_string_may_be_one_argument_or_many_and_a_shell_may_have_taken_its_q
             .against(&simulator)
             .run()
             .await
-            .is(0, said, "");
+            .is(0, expected, "");
     }
     simulator.finish();
 }
 
 #[tokio::test]
-async fn the_string_may_stand_in_a_file_with_comments_and_lines() {
+async fn the_string_may_be_in_a_file_with_comments_and_lines() {
     let simulator = start("nomad-consul").await;
     let mut file = NamedTempFile::new().unwrap();
     write!(
@@ -199,7 +199,7 @@ async fn the_string_may_stand_in_a_file_with_comments_and_lines() {
 }
 
 #[tokio::test]
-async fn an_answer_with_a_hole_that_costs_no_machine_is_a_warning() {
+async fn a_result_with_a_gap_that_loses_no_machine_is_a_warning() {
     let simulator = start("tagged").await;
     let page = json!({ "value": [{ "name": "server-0", "tags": { "consul": "server" }, "properties": { "ipConfigurations": [
         { "name": "main", "properties": { "privateIPAddress": "10.0.3.4" } },
@@ -228,7 +228,7 @@ async fn an_answer_with_a_hole_that_costs_no_machine_is_a_warning() {
         .await
         .is(0, "10.0.3.4\n", "");
     let ended = discover(["explain", &text]).against(&simulator).run().await;
-    let said = ended.stdout.replace("\n  ", " ");
+    let expected = ended.stdout.replace("\n  ", " ");
     assert!(
         said.contains("note: the response for network interface `server-0` is incomplete")
             && said.contains("repair or delete it"),
@@ -299,7 +299,7 @@ async fn a_managed_identity_is_used_where_no_secret_is_given() {
 }
 
 #[tokio::test]
-async fn verbose_tells_of_each_request_on_standard_error_only() {
+async fn verbose_logs_each_request_on_standard_error_only() {
     let simulator = start("nomad-consul").await;
     let ended = discover(["-v", "addrs", &flexible(&simulator)])
         .against(&simulator)
@@ -310,12 +310,15 @@ async fn verbose_tells_of_each_request_on_standard_error_only() {
         (Some(0), "10.0.1.4 10.0.1.5 10.0.1.6\n"),
         "{ended:?}"
     );
-    let asked = |line: &&str| {
-        line.contains(" asked ")
+    let is_request = |line: &&str| {
+        line.contains(" request finished ")
             && line.contains("request=\"GET http://ARM/subscriptions/")
             && line.contains("outcome=status 200")
     };
-    assert!(ended.stderr.lines().any(|line| asked(&line)), "{ended:?}");
+    assert!(
+        ended.stderr.lines().any(|line| is_request(&line)),
+        "{ended:?}"
+    );
     let quiet = discover(["-q", "-vv", "addrs", &flexible(&simulator)])
         .against(&simulator)
         .run()

@@ -9,7 +9,7 @@
 use std::sync::LazyLock;
 
 use cloud_autojoin_core::ConfigString;
-use cloud_autojoin_fuzz::{Kind, application, ask, config};
+use cloud_autojoin_fuzz::{Kind, application, run_query, config};
 use libfuzzer_sys::fuzz_target;
 
 const TAGS: &str = "tag_name=a tag_value=b";
@@ -38,5 +38,5 @@ static CONFIGS: LazyLock<Vec<ConfigString>> =
 fuzz_target!(|input: &[u8]| {
     let Some((first, rest)) = input.split_first() else { return };
     let case = usize::from(*first) % CASES.len();
-    ask(&CONFIGS[case], CASES[case].2, rest);
+    run_query(&CONFIGS[case], CASES[case].2, rest);
 });
