@@ -228,11 +228,11 @@ async fn a_result_with_a_gap_that_loses_no_machine_is_a_warning() {
         .await
         .is(0, "10.0.3.4\n", "");
     let ended = discover(["explain", &text]).against(&simulator).run().await;
-    let expected = ended.stdout.replace("\n  ", " ");
+    let shown = ended.stdout.replace("\n  ", " ");
     assert!(
-        said.contains("note: the response for network interface `server-0` is incomplete")
-            && said.contains("repair or delete it"),
-        "{said}"
+        shown.contains("note: the response for network interface `server-0` is incomplete")
+            && shown.contains("repair or delete it"),
+        "{shown}"
     );
 }
 
