@@ -37,14 +37,10 @@ impl Api for ArmApi {
     }
 
     fn error_body(&self, response: &Response) -> ErrorBody {
-        let request_id = REQUEST_ID
-            .iter()
-            .find_map(|name| response.headers.get(*name)?.to_str().ok())
-            .map(str::to_owned);
-        ErrorBody {
-            request_id,
-            ..error_body::read(&response.body)
-        }
+        let mut body = error_body::read(&response.body);
+        let header = |name| response.headers.get(name)?.to_str().ok();
+        body.request_id = REQUEST_ID.into_iter().find_map(header).map(str::to_owned);
+        body
     }
 
     fn explain(&self, error: ApiError, request: &Request, _: &Response) -> ApiError {
@@ -61,23 +57,23 @@ pub(super) fn action(request: &Request) -> String {
     }
 }
 
-/// Whether ARM says that the resource, or the group it is in, does not exist.
+/// Whether ARM reports that the resource, or the group it is in, doesn't exist.
 ///
 /// The status alone doesn't say so: proxies and gateways answer 404 too, and a resource that is
 /// taken for deleted makes a short list. A subscription that doesn't exist may be one that the
 /// identity can't see.
 pub(crate) fn is_not_found(error: &Error) -> bool {
-    matches!(error, Error::Api(error) if matches!(missing(error), Some(Missing::Resource | Missing::ResourceGroup)))
+    matches!(error, Error::Api(error) if missing(error).is_some_and(|missing| missing != Missing::Subscription))
 }
 
 /// Whether the resource group or the subscription itself doesn't exist: every other request would
 /// get the same response.
 pub(crate) fn is_scope_missing(error: &Error) -> bool {
-    matches!(error, Error::Api(error) if matches!(missing(error), Some(Missing::ResourceGroup | Missing::Subscription)))
+    matches!(error, Error::Api(error) if missing(error).is_some_and(|missing| missing != Missing::Resource))
 }
 
 /// What of the path is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(PartialEq)]
 enum Missing {
     Subscription,
     ResourceGroup,
@@ -85,17 +81,15 @@ enum Missing {
 }
 
 fn missing(error: &ApiError) -> Option<Missing> {
-    match (error.status(), error.code()?) {
+    Some(match (error.status(), error.code()?) {
         (404, "SubscriptionNotFound") | (400 | 404, "InvalidSubscriptionId") => {
-            Some(Missing::Subscription)
+            Missing::Subscription
         }
-        (404, "ResourceGroupNotFound") => Some(Missing::ResourceGroup),
-        // `NotFound` is Microsoft.Network's word, `ResourceNotFound` that of ARM's front door.
-        (404, "ResourceNotFound" | "NotFound" | "ParentResourceNotFound") => {
-            Some(Missing::Resource)
-        }
-        _ => None,
-    }
+        (404, "ResourceGroupNotFound") => Missing::ResourceGroup,
+        // `NotFound` is Microsoft.Network's word, `ResourceNotFound` that of ARM's front end.
+        (404, "ResourceNotFound" | "NotFound" | "ParentResourceNotFound") => Missing::Resource,
+        _ => return None,
+    })
 }
 
 fn explain(error: ApiError, request: &Request) -> ApiError {

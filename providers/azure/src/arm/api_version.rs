@@ -68,23 +68,25 @@ fn newest_supported(message: &str, asked: &str) -> Option<String> {
     // A preview has a word behind the date.
     let newest = versions
         .iter()
-        .max_by_key(|version| (version.len() == DATE, **version));
+        .max_by_key(|version| (is_date(version), **version));
     newest.map(|version| (*version).to_owned())
 }
 
-const DATE: usize = "2018-11-01".len();
+fn is_date(version: &str) -> bool {
+    version.len() == "2018-11-01".len()
+}
 
 /// A date, with or without a word behind it (`2019-02-01-preview`).
 fn is_version(text: &str) -> bool {
-    let is_date = |(index, byte): (usize, u8)| match index {
-        4 | 7 => byte == b'-',
-        _ => byte.is_ascii_digit(),
+    let mut parts = text.split('-');
+    let mut is_number = |length| {
+        let digits = parts.next().unwrap_or_default().bytes();
+        digits.len() == length && digits.into_iter().all(|byte| byte.is_ascii_digit())
     };
-    text.len() >= DATE
-        && text.bytes().take(DATE).enumerate().all(is_date)
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    is_number(4)
+        && is_number(2)
+        && is_number(2)
+        && parts.all(|word| word.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// The same request for another version, everything else as it is written.

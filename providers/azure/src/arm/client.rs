@@ -126,18 +126,14 @@ impl<T: DeserializeOwned> Listing<'_, T> {
     }
 }
 
-/// Says which key makes a list shorter.
+/// Adds which key makes a list shorter.
 fn with_narrowing_hint(error: Error) -> Error {
-    match error {
-        Error::Transport(error)
-            if matches!(
-                error.failure(),
-                TransportFailure::TooLarge | TransportFailure::PaginationLimit
-            ) =>
-        {
-            let hint = "narrow the selection, for example with `resource_group`";
-            error.with_hint(hint).into()
+    use TransportFailure::{PaginationLimit, TooLarge};
+    let is_too_long = |failure| matches!(failure, TooLarge | PaginationLimit);
+    match &error {
+        Error::Transport(cause) if is_too_long(cause.failure()) => {
+            error.with_hint("narrow the selection, for example with `resource_group`")
         }
-        error => error,
+        _ => error,
     }
 }

@@ -19,24 +19,23 @@ pub(super) fn read(body: &[u8]) -> ErrorBody {
     };
     let error = field(&object, "error").filter(|error| error.is_object());
     let error = error.unwrap_or(&object);
-    let mut message = text(error, "message");
     let details = field(error, "details").and_then(Value::as_array);
-    for detail in details.into_iter().flatten().take(MAX_DETAILS) {
-        let Some(words) = text(detail, "message") else {
-            continue;
-        };
-        message = Some(match (message, text(detail, "code")) {
+    let details = details.into_iter().flatten().take(MAX_DETAILS);
+    let details =
+        details.filter_map(|detail| Some((text(detail, "message")?, text(detail, "code"))));
+    let message = details.fold(text(error, "message"), |message, (words, code)| {
+        Some(match (message, code) {
             // App Service repeats its message among the details.
-            (Some(message), _) if message.contains(words.as_str()) => message,
+            (Some(message), _) if message.contains(&words) => message,
             (Some(message), Some(code)) => format!("{message} ({code}: {words})"),
             (Some(message), None) => format!("{message} ({words})"),
             (None, _) => words,
-        });
-    }
+        })
+    });
     ErrorBody {
         code: text(error, "code"),
         message,
-        request_id: None,
+        ..ErrorBody::default()
     }
 }
 

@@ -20,58 +20,37 @@ const UNIFORM_NETWORK: &str = "2018-10-01";
 /// Microsoft.Resources: the index of resources with its filter on tags.
 const RESOURCES: &str = "2021-04-01";
 
-/// A type of resources: its name, the api-version that is asked for, what people call one.
+/// A type of resources: its name, and what people call one.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
-    api_version: &'static str,
     pub(crate) word: &'static str,
 }
 
-const fn kind(name: &'static str, api_version: &'static str, word: &'static str) -> Kind {
-    Kind {
-        name,
-        api_version,
-        word,
-    }
+const fn kind(name: &'static str, word: &'static str) -> Kind {
+    Kind { name, word }
 }
 
 /// Those of Uniform instances are not in lists of these.
-pub(crate) const NETWORK_INTERFACES: Kind = kind(
-    "Microsoft.Network/networkInterfaces",
-    NETWORK,
-    "network interface",
-);
-pub(crate) const PUBLIC_ADDRESSES: Kind = kind(
-    "Microsoft.Network/publicIPAddresses",
-    NETWORK,
-    "public address",
-);
+pub(crate) const NETWORK_INTERFACES: Kind =
+    kind("Microsoft.Network/networkInterfaces", "network interface");
+pub(crate) const PUBLIC_ADDRESSES: Kind =
+    kind("Microsoft.Network/publicIPAddresses", "public address");
 /// Uniform instances are not in lists of these.
-pub(crate) const VIRTUAL_MACHINES: Kind = kind(
-    "Microsoft.Compute/virtualMachines",
-    COMPUTE,
-    "virtual machine",
-);
+pub(crate) const VIRTUAL_MACHINES: Kind =
+    kind("Microsoft.Compute/virtualMachines", "virtual machine");
 /// Azure allows 12 reads a minute of one set, for everyone together.
-pub(crate) const SCALE_SETS: Kind = kind(
-    "Microsoft.Compute/virtualMachineScaleSets",
-    COMPUTE,
-    "scale set",
-);
+pub(crate) const SCALE_SETS: Kind = kind("Microsoft.Compute/virtualMachineScaleSets", "scale set");
 /// For a Flexible set Azure answers 404 `NotFound` or an empty list (both reported).
 pub(crate) const UNIFORM_INTERFACES: Kind = kind(
     "Microsoft.Compute/virtualMachineScaleSets/networkInterfaces",
-    UNIFORM_NETWORK,
     "network interface",
 );
 pub(crate) const UNIFORM_ADDRESSES: Kind = kind(
     "Microsoft.Compute/virtualMachineScaleSets/publicIPAddresses",
-    UNIFORM_NETWORK,
     "public address",
 );
 pub(crate) const UNIFORM_INSTANCES: Kind = kind(
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines",
-    COMPUTE,
     "instance",
 );
 
@@ -80,6 +59,15 @@ impl Kind {
     pub(crate) fn plural(&self) -> String {
         let end = if self.word.ends_with('s') { "es" } else { "s" };
         format!("{}{end}", self.word)
+    }
+
+    /// The api-version that is requested.
+    fn api_version(&self) -> &'static str {
+        match self.name.rsplit_once('/') {
+            Some(("Microsoft.Network", _)) => NETWORK,
+            Some((_, "networkInterfaces" | "publicIPAddresses")) => UNIFORM_NETWORK,
+            _ => COMPUTE,
+        }
     }
 }
 
@@ -145,15 +133,14 @@ impl ArmRequests<'_> {
     /// The resources of any kind that carry the tag, from ARM's index, which may lag. A filter on
     /// tags cannot be combined with one on kinds or groups.
     pub(crate) fn resources_with_tag(self, name: &str, value: &str) -> Request {
-        let filter = format!(
-            "tagName eq '{}' and tagValue eq '{}'",
-            quoted(name),
-            quoted(value)
-        );
+        let (tag, value) = (quoted(name), quoted(value));
+        let filter = encode(&format!("tagName eq '{tag}' and tagValue eq '{value}'"));
+        let path = format!("subscriptions/{}/resources", encode(self.subscription));
+        let query = format!("$filter={filter}&api-version={RESOURCES}");
         self.get(
             &format!("look up tag `{name}` in the resource index"),
-            &format!("subscriptions/{}/resources", encode(self.subscription)),
-            &format!("$filter={}&api-version={RESOURCES}", encode(&filter)),
+            &path,
+            &query,
         )
     }
 
@@ -166,32 +153,24 @@ impl ArmRequests<'_> {
         self.list_of(&VIRTUAL_MACHINES, set.resource_group(), &query, &operation)
     }
 
-    fn list_of(
-        self,
-        kind: &Kind,
-        resource_group: Option<&str>,
-        query: &str,
-        operation: &str,
-    ) -> Request {
-        let mut path = format!("subscriptions/{}", encode(self.subscription));
-        if let Some(group) = resource_group {
-            path += &format!("/resourceGroups/{}", encode(group));
-        }
-        path += &format!("/providers/{}", kind.name);
+    fn list_of(self, kind: &Kind, group: Option<&str>, query: &str, operation: &str) -> Request {
+        let group = group.map(|group| format!("/resourceGroups/{}", encode(group)));
+        let (subscription, group) = (encode(self.subscription), group.unwrap_or_default());
+        let path = format!(
+            "subscriptions/{subscription}{group}/providers/{}",
+            kind.name
+        );
         self.get(
             operation,
             &path,
-            &format!("{query}api-version={}", kind.api_version),
+            &format!("{query}api-version={}", kind.api_version()),
         )
     }
 
     fn of_id(self, kind: &Kind, id: &ResourceId, operation: &str) -> Request {
         let path: Vec<String> = id.segments().map(encode).collect();
-        self.get(
-            operation,
-            &path.join("/"),
-            &format!("api-version={}", kind.api_version),
-        )
+        let query = format!("api-version={}", kind.api_version());
+        self.get(operation, &path.join("/"), &query)
     }
 
     fn get(self, operation: &str, path: &str, query: &str) -> Request {

@@ -89,13 +89,13 @@ impl ResourceId {
     /// Keys are at even positions, so that a group called `providers` is not taken for the key.
     pub(crate) fn after(&self, key: &str) -> Option<&str> {
         let mut segments = self.segments();
-        loop {
-            let (found, value) = (segments.next()?, segments.next()?);
+        // `providers/NAMESPACE/TYPE/NAME` keeps the step of two.
+        while let (Some(found), Some(value)) = (segments.next(), segments.next()) {
             if found.eq_ignore_ascii_case(key) {
                 return Some(value);
             }
-            // `providers/NAMESPACE/TYPE/NAME` keeps the step of two.
         }
+        None
     }
 
     /// The resource group it is in.
@@ -106,16 +106,14 @@ impl ResourceId {
     /// The type of the resource: `Microsoft.Compute/virtualMachines`; empty where the id has none.
     pub(crate) fn kind(&self) -> String {
         let mut segments = self.segments();
-        while segments
-            .next()
-            .is_some_and(|key| !key.eq_ignore_ascii_case("providers"))
-        {
-            segments.next();
+        while let Some(key) = segments.next() {
+            let value = segments.next().unwrap_or_default();
+            if key.eq_ignore_ascii_case("providers") {
+                let types = segments.step_by(2);
+                return types.fold(value.to_owned(), |kind, part| kind + "/" + part);
+            }
         }
-        let namespace = segments.next().unwrap_or_default().to_owned();
-        segments
-            .step_by(2)
-            .fold(namespace, |kind, part| kind + "/" + part)
+        String::new()
     }
 
     /// The last segment: the name.
@@ -146,13 +144,8 @@ impl Eq for ResourceId {}
 
 impl Hash for ResourceId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let key;
-        let bytes = if self.0.is_ascii() {
-            self.0.as_bytes()
-        } else {
-            key = name_key(&self.0);
-            key.as_bytes()
-        };
+        let folded = (!self.0.is_ascii()).then(|| name_key(&self.0));
+        let bytes = folded.as_ref().unwrap_or(&self.0).as_bytes();
         // The end tells an id from others, which mostly begin with the same subscription and group.
         // In one piece: letter by letter, hashing was a third of what a call about a thousand
         // instances does.
