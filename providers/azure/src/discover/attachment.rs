@@ -84,11 +84,8 @@ fn node(kind: &'static str, id: ResourceId, name: String, of: Option<&VirtualMac
     let group = group.or_else(|| of?.id.resource_group());
     let group = group.map(str::to_owned);
     let mut node = Node::new(kind, id.into_string(), name);
-    let set = of.and_then(|machine| match &machine.properties.scale_set {
-        Some(set) => Some(set.name()),
-        None => machine.id.after("virtualMachineScaleSets"),
-    });
-    if let Some(name) = set.filter(|name| !name.is_empty()) {
+    let set = of.and_then(|machine| machine.properties.scale_set.as_ref());
+    if let Some(name) = set.map(ResourceId::name).filter(|name| !name.is_empty()) {
         node.parents.push(Parent::new(SCALE_SET, name));
     }
     if let Some(machine) = of.filter(|_| kind != INSTANCE) {

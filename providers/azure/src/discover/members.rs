@@ -110,12 +110,12 @@ impl<'a> Query<'a> {
             let instance = id.map(|id| {
                 let unlisted = |id: &ResourceId| {
                     // Azure names instances after the set and the number.
-                    let name = format!("{}_{}", set.name(), id.name());
-                    Arc::new(VirtualMachine {
-                        id: id.clone(),
-                        name: Some(name),
+                    let name = Some(format!("{}_{}", set.name(), id.name()));
+                    let instance = VirtualMachine {
+                        name,
                         ..VirtualMachine::default()
-                    })
+                    };
+                    Arc::new(instance_of(set, id.clone(), instance))
                 };
                 Arc::clone(known.entry(id).or_insert_with_key(unlisted))
             });
@@ -146,12 +146,11 @@ impl<'a> Query<'a> {
             self.requests().of_uniform_set(&UNIFORM_INSTANCES, set)
         });
         let machines = list.read_on(Vec::new()).await?.into_iter();
-        let instances = machines.map(|mut machine| {
+        let instances = machines.map(|machine| {
             let number = machine.instance_id.as_deref();
             let number = number.or_else(|| machine.id.after("virtualMachines"));
             let id = instance_id(set, number.unwrap_or_default());
-            machine.id = id.clone();
-            (id, Arc::new(machine))
+            (id.clone(), Arc::new(instance_of(set, id, machine)))
         });
         Ok(instances.collect())
     }
@@ -232,6 +231,14 @@ async fn read_along<'a>(
         list.read.extend(list.rest.next().await?);
     }
     Ok(list)
+}
+
+/// An instance of a Uniform set, with its id in one spelling and the name of the set, of which
+/// nothing else is needed.
+fn instance_of(set: &ResourceId, id: ResourceId, mut instance: VirtualMachine) -> VirtualMachine {
+    instance.id = id;
+    instance.properties.scale_set = Some(ResourceId::new(set.name()));
+    instance
 }
 
 /// The id of an instance of a Uniform set in one spelling: the group in it may be spelled
