@@ -24,11 +24,11 @@ async fn instances_in_any_power_state_count_by_default() {
 }
 
 #[tokio::test]
-async fn only_running_instances_count_when_that_is_asked_for() {
+async fn only_running_instances_count_when_that_is_requested() {
     for mode in ["flexible", "uniform"] {
         let cloud = Cloud::of(&set(mode)).await;
         let found = cloud
-            .ask(&format!("{SET} power_state=running"))
+            .discover(&format!("{SET} power_state=running"))
             .await
             .unwrap();
         assert_eq!(printed(&found), ["10.9.0.4"], "{mode}");
@@ -52,7 +52,7 @@ async fn tagged_interfaces_count_by_the_power_state_of_their_machines() {
     )
     .await;
     let found = cloud
-        .ask("tag_name=consul tag_value=server power_state=running")
+        .discover("tag_name=consul tag_value=server power_state=running")
         .await
         .unwrap();
     assert_eq!(printed(&found), ["10.9.0.4"]);
@@ -99,7 +99,7 @@ async fn an_instance_that_is_gone_when_its_state_is_read_is_left_out() {
             .times(1),
     );
     let found = cloud
-        .ask(&format!("{SET} power_state=running"))
+        .discover(&format!("{SET} power_state=running"))
         .await
         .unwrap();
     assert_eq!(found.excluded()["instance_gone"], 1);
@@ -172,8 +172,7 @@ async fn many_sets_take_their_states_from_the_list_of_the_subscription() {
 }
 
 #[tokio::test]
-async fn a_state_that_the_answer_leaves_out_is_an_error_unless_the_machine_is_being_made_or_deleted()
- {
+async fn a_state_that_the_response_lacks_is_an_error_unless_the_machine_is_being_made_or_deleted() {
     for (mode, state, is_error) in [
         ("flexible", "Succeeded", true),
         ("flexible", "Deleting", false),
@@ -216,7 +215,7 @@ async fn a_state_that_the_answer_leaves_out_is_an_error_unless_the_machine_is_be
                 .operation(Operation::GetVirtualMachine)
                 .path_contains(format!("/{name}?")),
         );
-        match cloud.ask(&format!("{SET} power_state=running")).await {
+        match cloud.discover(&format!("{SET} power_state=running")).await {
             Ok(found) if !is_error => assert!(
                 found
                     .nodes()
@@ -283,7 +282,7 @@ async fn many_public_addresses_are_listed_and_few_read_singly() {
 async fn members_without_public_address_say_so() {
     let cloud = Cloud::of("[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'web'\ninstances = 2\n").await;
     let found = cloud
-        .ask(&format!("{SET} address_type=public_v4"))
+        .discover(&format!("{SET} address_type=public_v4"))
         .await
         .unwrap();
     assert!(

@@ -9,7 +9,7 @@ use wiremock::MockServer;
 
 use crate::support::{Cloud, SECRET, printed, shown};
 
-/// One way to ask, with the list that carries the answer.
+/// One way to discover, with the list that carries the answer.
 struct Path {
     name: &'static str,
     world: &'static str,
@@ -126,7 +126,7 @@ async fn throttling_without_end_is_an_error_that_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn failures_of_the_server_that_pass_are_asked_again() {
+async fn transient_failures_of_the_server_are_retried() {
     for status in [500, 502, 503, 504] {
         for_each_path(|| Fault::status(status).times(2), Whole).await;
     }
@@ -245,13 +245,13 @@ async fn pages_in_a_circle_are_an_error() {
 }
 
 #[tokio::test]
-async fn a_token_endpoint_that_fails_is_an_error_of_the_credential_and_nothing_else_is_asked() {
+async fn a_token_endpoint_that_fails_is_an_error_of_the_credential_and_nothing_else_is_requested() {
     for path in &PATHS {
         let cloud = Cloud::of(path.world).await;
         cloud
             .simulator
             .add_fault(Fault::status(503).endpoint(Endpoint::Authority));
-        let error = cloud.ask(path.keys).await.unwrap_err();
+        let error = cloud.discover(path.keys).await.unwrap_err();
         assert!(
             matches!(error, Error::Credential(_)) && error.is_transient(),
             "{}",
@@ -281,7 +281,7 @@ async fn html_with_a_good_status_is_an_error() {
                 .body(FaultBody::Html)
                 .operation(path.list),
         );
-        let error = cloud.ask(path.keys).await.unwrap_err();
+        let error = cloud.discover(path.keys).await.unwrap_err();
         assert!(
             matches!(error, Error::Decode(_)),
             "{}: {}",

@@ -6,7 +6,7 @@ use cloud_autojoin_simulator::azure::Operation;
 use cloud_autojoin_simulator::azure::{Fault, FaultBody};
 use wiremock::MockServer;
 
-use crate::recorded::{N, U, V, ask, serve, set};
+use crate::recorded::{N, U, V, discover, serve, set};
 use crate::support::{Cloud, node, nothing, printed, reasons, shown};
 
 const SET: &str = "resource_group=prod vm_scale_set=web";
@@ -88,7 +88,7 @@ async fn a_404_that_is_not_arms_is_an_error_and_not_a_deleted_resource() {
             .operation(Operation::GetNetworkInterface)
             .times(1),
     );
-    let found = cloud.ask(SET).await.unwrap();
+    let found = cloud.discover(SET).await.unwrap();
     assert_eq!(
         (found.addresses().len(), found.excluded()["vanished"]),
         (2, 1),
@@ -149,7 +149,7 @@ async fn machines_that_name_no_set_are_no_members_though_the_filter_let_them_pas
         ]),
     )
     .await;
-    let found = ask(&server, set()).await.unwrap();
+    let found = discover(&server, set()).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.6"]);
     assert_eq!(
         reasons(node(&found, "db-0")),
@@ -196,7 +196,10 @@ async fn members_behind_a_page_of_other_machines_are_found() {
         .mount(&server)
         .await;
     serve(&server, 200, N, &list(&[interface("web-1", "10.9.0.6")])).await;
-    assert_eq!(printed(&ask(&server, set()).await.unwrap()), ["10.9.0.6"]);
+    assert_eq!(
+        printed(&discover(&server, set()).await.unwrap()),
+        ["10.9.0.6"]
+    );
 }
 
 #[tokio::test]
@@ -227,7 +230,7 @@ async fn a_machine_of_which_it_is_unknown_whether_it_is_a_member_is_an_error() {
         )
         .await;
         serve(&server, 200, N, &list(&[interface("web-1", "10.9.0.6")])).await;
-        let text = shown(&ask(&server, set()).await.unwrap_err());
+        let text = shown(&discover(&server, set()).await.unwrap_err());
         assert!(
             text.contains("cannot tell whether virtual machine `web_2` belongs to scale set `web`")
                 && text.contains("hint: it may be changing"),
@@ -283,7 +286,7 @@ async fn a_member_of_which_it_is_unknown_what_interfaces_it_has_is_an_error_unle
                 &interface("web-1", "10.9.0.6"),
             )
             .await;
-            match ask(&server, selection).await {
+            match discover(&server, selection).await {
                 Ok(found) if !is_error => assert_eq!(
                     (printed(&found), found.excluded()["no_address"]),
                     (vec!["10.9.0.6".to_owned()], 1)
@@ -312,14 +315,14 @@ async fn a_block_of_addresses_on_any_interface_is_left_out_with_its_reason() {
     .await;
     assert_eq!(
         printed(
-            &ask(&server, tagged(&[TagPlace::NetworkInterface]))
+            &discover(&server, tagged(&[TagPlace::NetworkInterface]))
                 .await
                 .unwrap()
         ),
         ["10.9.0.5"]
     );
     let pool = Tags::on_network_interface(vec![TagCondition::new("team", "pool")]);
-    let found = ask(
+    let found = discover(
         &server,
         Selection::Tag {
             tags: pool,
@@ -367,7 +370,7 @@ async fn an_interface_that_matches_and_has_no_properties_is_an_error() {
         let server = MockServer::start().await;
         serve(&server, 200, N, body).await;
         let text = shown(
-            &ask(&server, tagged(&[TagPlace::NetworkInterface]))
+            &discover(&server, tagged(&[TagPlace::NetworkInterface]))
                 .await
                 .unwrap_err(),
         );
@@ -380,7 +383,7 @@ async fn an_interface_that_matches_and_has_no_properties_is_an_error() {
         assert!(text.contains("hint: it may be changing just now"), "{text}");
         // It is nothing to who asks for others.
         let others = Tags::on_network_interface(vec![TagCondition::new("consul", "other")]);
-        let found = ask(
+        let found = discover(
             &server,
             Selection::Tag {
                 tags: others,
@@ -419,7 +422,7 @@ async fn an_interface_of_a_member_without_properties_is_an_error() {
         &list(&[interface("web-1", "10.9.0.6"), hole]),
     )
     .await;
-    let text = shown(&ask(&server, set()).await.unwrap_err());
+    let text = shown(&discover(&server, set()).await.unwrap_err());
     assert!(
         text.starts_with("cannot find the addresses of network interface `web-2`"),
         "{text}"
@@ -434,7 +437,7 @@ async fn an_address_that_may_be_missing_beside_another_one_is_a_finding() {
         "\"properties\": { \"ipConfigurations\": [{ \"properties\": { \"privateIPAddress\": \"10.9.0.6\" } }, { \"name\": \"second\" }] }",
     );
     serve(&server, 200, N, &body).await;
-    let found = ask(&server, tagged(&[TagPlace::NetworkInterface]))
+    let found = discover(&server, tagged(&[TagPlace::NetworkInterface]))
         .await
         .unwrap();
     assert_eq!(printed(&found), ["10.9.0.5", "10.9.0.6"]);
@@ -487,7 +490,11 @@ async fn a_set_of_a_mode_that_is_not_known_is_looked_for_on_both_paths() {
             .await;
     }
     assert_eq!(
-        printed(&ask(&server, tagged(&[TagPlace::ScaleSet])).await.unwrap()),
+        printed(
+            &discover(&server, tagged(&[TagPlace::ScaleSet]))
+                .await
+                .unwrap()
+        ),
         ["10.9.0.6"]
     );
     let empty = MockServer::start().await;
@@ -506,7 +513,7 @@ async fn a_set_of_a_mode_that_is_not_known_is_looked_for_on_both_paths() {
         r#"{"name":"web","properties":{"orchestrationMode":"Elastic"}}"#,
     )
     .await;
-    let text = nothing(ask(&empty, set()).await.unwrap());
+    let text = nothing(discover(&empty, set()).await.unwrap());
     assert!(
         text.contains("the scale set `web` is there (Elastic), and has no instances"),
         "{text}"
@@ -528,7 +535,7 @@ async fn what_lists_name_without_saying_where_it_is_is_an_error() {
     )
     .await;
     let text = shown(
-        &ask(&server, tagged(&[TagPlace::ScaleSet]))
+        &discover(&server, tagged(&[TagPlace::ScaleSet]))
             .await
             .unwrap_err(),
     );
@@ -551,7 +558,7 @@ async fn what_lists_name_without_saying_where_it_is_is_an_error() {
         .mount(&server)
         .await;
         let tags = Tags::on_network_interface(vec![TagCondition::new("consul", "server")]);
-        let answer = ask(
+        let answer = discover(
             &server,
             Selection::Tag {
                 tags,

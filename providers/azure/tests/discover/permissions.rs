@@ -86,7 +86,7 @@ async fn a_refusal_of_the_machines_is_an_error_only_for_a_flexible_set() {
     let text = nothing(
         cloud("uniform", 0, &[(V, 403)])
             .await
-            .ask(SET)
+            .discover(SET)
             .await
             .unwrap(),
     );
@@ -106,7 +106,7 @@ async fn a_refusal_of_the_uniform_listing_is_an_error_only_for_a_uniform_set() {
     let text = nothing(
         cloud("flexible", 0, &[(U, 403)])
             .await
-            .ask(SET)
+            .discover(SET)
             .await
             .unwrap(),
     );
@@ -170,9 +170,9 @@ async fn when_both_paths_are_refused_the_one_of_the_sets_mode_is_the_error() {
 }
 
 #[tokio::test]
-async fn yesterdays_role_that_may_not_read_the_set_still_answers() {
+async fn a_role_that_may_not_read_the_set_still_finds_its_instances() {
     let cloud = cloud("flexible", 0, &[(GetScaleSet, 403)]).await;
-    let text = nothing(cloud.ask(SET).await.unwrap());
+    let text = nothing(cloud.discover(SET).await.unwrap());
     assert!(
         text.contains(
             "has no instances, or there is no such scale set: this identity may not read it"
@@ -186,7 +186,7 @@ async fn yesterdays_role_that_may_not_read_the_set_still_answers() {
 }
 
 #[tokio::test]
-async fn an_empty_answer_that_cannot_be_checked_is_an_error() {
+async fn an_empty_list_that_cannot_be_checked_is_an_error() {
     let text = cloud("flexible", 0, &[(GetScaleSet, 500)])
         .await
         .error(SET)
@@ -198,7 +198,7 @@ async fn an_empty_answer_that_cannot_be_checked_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_outage_is_not_asked_again_by_reading_the_set() {
+async fn an_outage_is_not_followed_by_reading_the_set() {
     let cloud = cloud("flexible", 3, &[(U, 503), (V, 503), (N, 503)]).await;
     let text = cloud.error(SET).await;
     assert!(

@@ -123,7 +123,7 @@ async fn several_tags_must_all_hold_each_in_any_of_the_places() {
             ["10.9.0.4", "10.9.0.5", "10.9.0.8"],
             "{lookup}"
         );
-        let text = nothing(cloud.ask(&format!("{keys} tag_on=vm")).await.unwrap());
+        let text = nothing(cloud.discover(&format!("{keys} tag_on=vm")).await.unwrap());
         assert!(
             text.contains(
                 "no address found for tags `consul` = `server` and `ring` = `a` on the instance"
@@ -152,7 +152,7 @@ async fn a_tag_of_the_set_and_one_of_the_machine_add_up() {
             "{lookup}"
         );
         let both = cloud
-            .ask(&format!("{keys} tag_on=vm,scale_set"))
+            .discover(&format!("{keys} tag_on=vm,scale_set"))
             .await
             .unwrap();
         assert!(
@@ -178,7 +178,7 @@ async fn a_tagged_set_whose_interfaces_have_no_tags_is_found_by_its_tag_and_not_
             .len(),
         3
     );
-    let text = nothing(cloud.ask(&format!("{TAG} tag_on=nic")).await.unwrap());
+    let text = nothing(cloud.discover(&format!("{TAG} tag_on=nic")).await.unwrap());
     assert!(
         text.contains("tag `consul` = `server` is set on the scale set `consul`")
             && text.contains("hint: add `tag_on=scale_set`"),
@@ -188,7 +188,7 @@ async fn a_tagged_set_whose_interfaces_have_no_tags_is_found_by_its_tag_and_not_
         !text.contains("none of 3 network interfaces"),
         "the cause is said once: {text}"
     );
-    let text = nothing(cloud.ask(&format!("{TAG} tag_on=vm")).await.unwrap());
+    let text = nothing(cloud.discover(&format!("{TAG} tag_on=vm")).await.unwrap());
     assert!(text.contains("is set on the scale set `consul`"), "{text}");
 }
 
@@ -196,7 +196,7 @@ async fn a_tagged_set_whose_interfaces_have_no_tags_is_found_by_its_tag_and_not_
 async fn sets_and_machines_that_do_not_match_are_kept_with_the_reason() {
     let cloud = Cloud::of(WORLD).await;
     let found = cloud
-        .ask(&format!("{TAG} {PROD} tag_on=scale_set"))
+        .discover(&format!("{TAG} {PROD} tag_on=scale_set"))
         .await
         .unwrap();
     assert_eq!(
@@ -207,7 +207,10 @@ async fn sets_and_machines_that_do_not_match_are_kept_with_the_reason() {
         )
     );
     assert_eq!(reasons(node(&found, "empty")), ["it has no instances"]);
-    let found = cloud.ask(&format!("{TAG} {PROD} tag_on=vm")).await.unwrap();
+    let found = cloud
+        .discover(&format!("{TAG} {PROD} tag_on=vm"))
+        .await
+        .unwrap();
     assert_eq!(
         (node(&found, "plain").kind, reasons(node(&found, "plain"))),
         ("instance", vec!["no tag `consul`".to_owned()])
@@ -215,7 +218,7 @@ async fn sets_and_machines_that_do_not_match_are_kept_with_the_reason() {
 }
 
 #[tokio::test]
-async fn only_the_lists_of_the_places_are_asked_for() {
+async fn only_the_lists_of_the_places_are_requested() {
     let cloud = Cloud::of(WORLD).await;
     cloud.addresses(&format!("{TAG} {PROD} tag_on=vm")).await;
     assert_eq!(
@@ -274,7 +277,7 @@ async fn what_the_index_says_is_read_afresh() {
         .add_fault(Fault::not_found().path_contains("machineVMNic"));
     let text = nothing(
         cloud
-            .ask(&format!("{TAG} {PROD} tag_on=vm lookup=index"))
+            .discover(&format!("{TAG} {PROD} tag_on=vm lookup=index"))
             .await
             .unwrap(),
     );
@@ -290,7 +293,7 @@ async fn an_index_that_lags_says_that_it_may() {
     );
     let text = nothing(
         cloud
-            .ask(&format!("{TAG} resource_group=test lookup=index tag_on=vm"))
+            .discover(&format!("{TAG} resource_group=test lookup=index tag_on=vm"))
             .await
             .unwrap(),
     );
@@ -299,7 +302,12 @@ async fn an_index_that_lags_says_that_it_may() {
         "{text}"
     );
     let cloud = Cloud::of("[[resource_group]]\nname = 'prod'\n").await;
-    let text = nothing(cloud.ask(&format!("{TAG} lookup=index")).await.unwrap());
+    let text = nothing(
+        cloud
+            .discover(&format!("{TAG} lookup=index"))
+            .await
+            .unwrap(),
+    );
     assert!(text.contains("hint: the index may lag"), "{text}");
 }
 
@@ -453,7 +461,7 @@ async fn tags_and_a_scale_set_must_both_hold() {
     );
     let text = nothing(
         cloud
-            .ask(&format!("{keys} tag_name=ring tag_value=b"))
+            .discover(&format!("{keys} tag_name=ring tag_value=b"))
             .await
             .unwrap(),
     );
@@ -486,7 +494,7 @@ async fn a_tag_that_stands_on_the_members_machine_is_named() {
         Cloud::of("[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'web'\ninstances = 2\ninstance_tags = { ring = 'a' }\n").await;
     let text = nothing(
         cloud
-            .ask("resource_group=prod vm_scale_set=web tag_name=ring tag_value=a")
+            .discover("resource_group=prod vm_scale_set=web tag_name=ring tag_value=a")
             .await
             .unwrap(),
     );
@@ -498,7 +506,7 @@ async fn a_tag_that_stands_on_the_members_machine_is_named() {
 }
 
 #[tokio::test]
-async fn a_tag_that_is_moved_changes_the_answer_of_the_next_call() {
+async fn a_tag_that_is_moved_changes_the_result_of_the_next_call() {
     let cloud = Cloud::of(WORLD).await;
     let provider = cloud.provider(&format!("{TAG} {PROD}"));
     assert_eq!(
@@ -531,7 +539,7 @@ async fn an_interface_that_comes_by_several_ways_is_one_node() {
         )
         .await;
         let found = cloud
-            .ask(&format!("{TAG} tag_on=nic,vm,scale_set lookup={lookup}"))
+            .discover(&format!("{TAG} tag_on=nic,vm,scale_set lookup={lookup}"))
             .await
             .unwrap();
         assert_eq!(
@@ -550,7 +558,7 @@ async fn an_interface_that_came_near_by_several_ways_is_counted_once() {
     )
     .await;
     let found = cloud
-        .ask(&format!("{TAG} tag.ring=a tag_on=nic,scale_set"))
+        .discover(&format!("{TAG} tag.ring=a tag_on=nic,scale_set"))
         .await
         .unwrap();
     assert_eq!(found.examined(), 1);

@@ -56,7 +56,10 @@ pub(crate) async fn serve(server: &MockServer, status: u16, at: &str, body: &str
         .await;
 }
 
-pub(crate) async fn ask(server: &MockServer, selection: Selection) -> Result<Discovery, Error> {
+pub(crate) async fn discover(
+    server: &MockServer,
+    selection: Selection,
+) -> Result<Discovery, Error> {
     let mut http = HttpSettings::default();
     http.proxy_from_environment = false;
     let clock = Clock::auto_advancing();
@@ -105,7 +108,7 @@ async fn of_four_uniform_interfaces_the_two_of_living_instances_count() {
         fixture!("uniform-instances.json"),
     )
     .await;
-    let found = ask(&server, set()).await.unwrap();
+    let found = discover(&server, set()).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.4", "10.9.0.7"]);
     assert_eq!(found.excluded()["instance_gone"], 2);
     let last = found
@@ -137,7 +140,7 @@ async fn flexible_machines_join_with_interfaces_spelled_in_another_case() {
         fixture!("network-interfaces-of-group.json"),
     )
     .await;
-    let found = ask(&server, set()).await.unwrap();
+    let found = discover(&server, set()).await.unwrap();
     assert_eq!(printed(&found), ["10.9.1.4", "10.9.1.5"]);
     assert!(found.nodes().iter().all(|node| {
         node.attribute("resource group") == Some("prod")
@@ -158,7 +161,7 @@ async fn tags_are_read_off_interfaces_of_every_kind() {
     )
     .await;
     let tags = Tags::on_network_interface(vec![TagCondition::new("consul", "server")]);
-    let found = ask(
+    let found = discover(
         &server,
         Selection::Tag {
             tags,
@@ -181,7 +184,7 @@ async fn tags_are_read_off_interfaces_of_every_kind() {
 }
 
 #[tokio::test]
-async fn an_unknown_set_is_told_by_reading_it() {
+async fn an_unknown_set_shows_when_it_is_read() {
     let server = MockServer::start().await;
     serve(&server, 404, U, fixture!("error-404-parent.json")).await;
     serve(&server, 200, V, fixture!("virtual-machines-empty.json")).await;
@@ -199,7 +202,7 @@ async fn an_unknown_set_is_told_by_reading_it() {
         fixture!("error-404-resource.json"),
     )
     .await;
-    let text = shown(&ask(&server, set()).await.unwrap_err());
+    let text = shown(&discover(&server, set()).await.unwrap_err());
     assert!(
         text.starts_with("cannot read scale set `web`: status 404 `ResourceNotFound`")
             && text.contains("[request id request-1]"),
@@ -221,7 +224,7 @@ async fn a_set_of_before_orchestration_modes_is_uniform() {
     )
     .await;
     let text = shown(
-        &ask(&server, set())
+        &discover(&server, set())
             .await
             .unwrap()
             .require_addresses()
@@ -283,7 +286,7 @@ async fn errors_keep_azures_words_whatever_their_shape() {
         serve(&server, status, N, body).await;
         let tags = Tags::on_network_interface(vec![TagCondition::new("consul", "server")]);
         let text = shown(
-            &ask(
+            &discover(
                 &server,
                 Selection::Tag {
                     tags,
@@ -315,7 +318,7 @@ async fn a_body_that_is_no_page_is_an_error_and_not_an_empty_list() {
         let server = MockServer::start().await;
         serve(&server, 200, N, body).await;
         let tags = Tags::on_network_interface(vec![TagCondition::new("consul", "server")]);
-        let error = ask(
+        let error = discover(
             &server,
             Selection::Tag {
                 tags,
@@ -350,7 +353,7 @@ async fn a_machine_that_names_another_set_is_no_member_though_the_filter_let_it_
         fixture!("network-interfaces-of-group.json"),
     )
     .await;
-    let found = ask(&server, set()).await.unwrap();
+    let found = discover(&server, set()).await.unwrap();
     assert_eq!(printed(&found), ["10.9.1.5"]);
     assert_eq!(
         reasons(node(&found, "web_0000000a")),
@@ -387,7 +390,7 @@ async fn machines_that_all_name_another_set_make_no_flexible_set() {
     )
     .await;
     let text = shown(
-        &ask(&server, set())
+        &discover(&server, set())
             .await
             .unwrap()
             .require_addresses()
@@ -411,7 +414,7 @@ async fn the_missing_permission_is_the_one_azure_names() {
     )
     .await;
     let tags = Tags::on_network_interface(vec![TagCondition::new("consul", "server")]);
-    let error = ask(
+    let error = discover(
         &server,
         Selection::Tag {
             tags,

@@ -1,5 +1,4 @@
-//! How many requests a question takes, and how many of them one after the other: the plan is a
-//! promise.
+//! How many requests a call sends, and how many of them one after the other: the plan is a promise.
 
 use cloud_autojoin_simulator::azure::Operation::{
     self, ListGroupNetworkInterfaces, ListGroupVirtualMachines,

@@ -32,7 +32,7 @@ instance = [{ address = '10.9.0.4' }, { address = '10.9.0.5' }]
 #[tokio::test]
 async fn a_flexible_set_gives_the_addresses_of_its_machines() {
     let cloud = Cloud::of(FLEXIBLE).await;
-    let found = cloud.ask(SET).await.unwrap();
+    let found = cloud.discover(SET).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.4", "10.9.0.5", "10.9.0.6"]);
     let first = &found.addresses()[0];
     let node = found
@@ -67,7 +67,7 @@ async fn a_flexible_set_gives_the_addresses_of_its_machines() {
 #[tokio::test]
 async fn a_uniform_set_gives_the_addresses_of_its_instances() {
     let cloud = Cloud::of(UNIFORM).await;
-    let found = cloud.ask(SET).await.unwrap();
+    let found = cloud.discover(SET).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.4", "10.9.0.5"]);
     let node = &found.nodes()[0];
     assert_eq!(
@@ -100,7 +100,7 @@ async fn names_are_found_in_any_case() {
 }
 
 #[tokio::test]
-async fn the_mode_that_is_configured_is_the_only_one_asked() {
+async fn the_mode_that_is_configured_is_the_only_one_requested() {
     let cloud = Cloud::of(FLEXIBLE).await;
     assert_eq!(
         cloud
@@ -126,7 +126,7 @@ async fn the_wrong_mode_configured_says_so() {
     let cloud = Cloud::of(FLEXIBLE).await;
     let text = nothing(
         cloud
-            .ask(&format!("{SET} orchestration_mode=uniform"))
+            .discover(&format!("{SET} orchestration_mode=uniform"))
             .await
             .unwrap(),
     );
@@ -143,7 +143,7 @@ async fn the_wrong_mode_configured_says_so() {
     let cloud = Cloud::of(UNIFORM).await;
     let text = nothing(
         cloud
-            .ask(&format!("{SET} orchestration_mode=flexible"))
+            .discover(&format!("{SET} orchestration_mode=flexible"))
             .await
             .unwrap(),
     );
@@ -165,7 +165,7 @@ async fn whatever_the_uniform_listing_says_of_a_flexible_set_its_members_are_fou
 async fn interfaces_of_instances_that_are_gone_are_left_out() {
     // shape: recorded azure-cli test_vmss_nics, 2023 (four interfaces, two instances)
     let cloud = Cloud::of(&UNIFORM.replace("name = 'web'", "name = 'web'\nphantoms = 2")).await;
-    let found = cloud.ask(SET).await.unwrap();
+    let found = cloud.discover(SET).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.4", "10.9.0.5"]);
     assert_eq!(
         (found.examined(), found.excluded()["instance_gone"]),
@@ -175,7 +175,7 @@ async fn interfaces_of_instances_that_are_gone_are_left_out() {
 }
 
 #[tokio::test]
-async fn when_gone_instances_cannot_be_told_the_answer_is_an_error() {
+async fn when_deleted_instances_cannot_be_listed_the_call_fails() {
     let cloud = Cloud::of(&UNIFORM.replace("name = 'web'", "name = 'web'\nphantoms = 2")).await;
     cloud
         .simulator
@@ -194,7 +194,7 @@ async fn interfaces_in_another_group_are_found() {
          [[resource_group]]\nname = 'network'\nsubnet = '10.8.0.0/24'\nunrelated_interfaces = 3\n",
     )
     .await;
-    let found = cloud.ask(SET).await.unwrap();
+    let found = cloud.discover(SET).await.unwrap();
     assert_eq!(printed(&found).len(), 3);
     assert!(
         found
@@ -248,7 +248,7 @@ async fn all_interfaces_and_configurations_of_an_instance_count() {
         "[[resource_group]]\nname = 'prod'\nsubnet = '10.9.0.0/24'\nsubnet_v6 = 'fd00:9::/64'\n[[resource_group.scale_set]]\nname = 'web'\ninstances = 1\ninterfaces = 2\nip_configurations = 2\nipv6 = 'address'\n",
     )
     .await;
-    let found = cloud.ask(SET).await.unwrap();
+    let found = cloud.discover(SET).await.unwrap();
     assert_eq!((found.addresses().len(), found.matched()), (6, 2));
     assert_eq!(
         printed(&found)
@@ -295,7 +295,7 @@ async fn a_configuration_without_address_is_named_and_harms_nothing() {
             "[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'web'\norchestration_mode = '{mode}'\ninstances = 2\nipv6 = 'without-address'\n"
         ))
         .await;
-        let found = cloud.ask(SET).await.unwrap();
+        let found = cloud.discover(SET).await.unwrap();
         assert_eq!(found.addresses().len(), 2, "{mode}");
         assert!(
             found
@@ -314,7 +314,7 @@ async fn a_member_without_any_address_is_left_out_with_the_reason() {
             "[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'web'\norchestration_mode = '{mode}'\ninstance = [{{ address = '10.9.0.4' }}, {{ address = 'none' }}]\n"
         ))
         .await;
-        let found = cloud.ask(SET).await.unwrap();
+        let found = cloud.discover(SET).await.unwrap();
         assert_eq!(printed(&found), ["10.9.0.4"], "{mode}");
         assert_eq!(
             (found.examined(), found.excluded()["no_address"]),
@@ -331,16 +331,16 @@ async fn members_of_which_none_has_an_address_say_so() {
             "[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'web'\norchestration_mode = '{mode}'\ninstance = [{{ address = 'none' }}]\n"
         ))
         .await;
-        let text = nothing(cloud.ask(SET).await.unwrap());
+        let text = nothing(cloud.discover(SET).await.unwrap());
         assert!(text.contains(&format!("the scale set `web` is there ({name}), and none of its instances has an address yet")), "{text}");
     }
 }
 
 #[tokio::test]
-async fn an_empty_set_is_told_from_one_that_is_not_there() {
+async fn an_empty_set_differs_from_a_missing_one() {
     for (mode, name) in [("flexible", "Flexible"), ("uniform", "Uniform")] {
         let cloud = Cloud::of(&format!("[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'web'\norchestration_mode = '{mode}'\n")).await;
-        let text = nothing(cloud.ask(SET).await.unwrap());
+        let text = nothing(cloud.discover(SET).await.unwrap());
         assert!(
             text.contains(&format!(
                 "the scale set `web` is there ({name}), and has no instances"
@@ -378,7 +378,7 @@ async fn an_empty_set_is_told_from_one_that_is_not_there() {
 async fn a_flexible_set_without_profile_has_no_sku_and_is_read_all_the_same() {
     // shape: recorded azure-cli test_vmss_simple_orchestration_mode, 2023
     let cloud = Cloud::of("[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'web'\nprofile = false\n").await;
-    let text = nothing(cloud.ask(SET).await.unwrap());
+    let text = nothing(cloud.discover(SET).await.unwrap());
     assert!(
         text.contains("is there (Flexible), and has no instances"),
         "{text}"
@@ -392,7 +392,7 @@ async fn machines_attached_to_the_set_by_hand_are_members() {
          [[resource_group.virtual_machine]]\nname = 'pet'\nscale_set = 'web'\naddresses = ['10.9.0.7']\n[[resource_group.virtual_machine]]\nname = 'stray'\n",
     )
     .await;
-    let found = cloud.ask(SET).await.unwrap();
+    let found = cloud.discover(SET).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.7"]);
     assert_eq!(found.nodes()[0].parent("instance"), Some("pet"));
 }
@@ -408,7 +408,7 @@ async fn an_interface_that_vanishes_between_list_and_read_is_left_out() {
         world.delete_network_interface(&name).unwrap();
         name
     });
-    let found = cloud.ask(SET).await.unwrap();
+    let found = cloud.discover(SET).await.unwrap();
     assert_eq!(printed(&found), ["10.9.0.5", "10.9.0.6"]);
     assert_eq!(
         reasons(node(&found, &name)),
@@ -430,7 +430,7 @@ async fn empty_pages_with_a_link_end_nothing() {
 }
 
 #[tokio::test]
-async fn an_instance_replaced_between_two_calls_is_replaced_in_the_answer() {
+async fn an_instance_replaced_between_two_calls_is_replaced_in_the_result() {
     for world in [FLEXIBLE, UNIFORM] {
         let cloud = Cloud::of(world).await;
         let provider = cloud.provider(SET);
@@ -453,7 +453,7 @@ async fn an_instance_replaced_between_two_calls_is_replaced_in_the_answer() {
 }
 
 #[tokio::test]
-async fn a_watcher_asks_only_what_the_mode_needs_and_all_again_when_the_set_is_empty() {
+async fn a_watch_requests_only_what_the_mode_needs_and_all_again_when_the_set_is_empty() {
     let cloud = Cloud::of(FLEXIBLE).await;
     let provider = cloud.provider(SET);
     provider.discover(&cloud.call()).await.unwrap();

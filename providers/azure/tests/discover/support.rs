@@ -1,4 +1,4 @@
-//! A pretend cloud and a provider that asks it.
+//! A simulated cloud and a provider for it.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -34,7 +34,7 @@ client_secret = 'canary-secret-of-discover'
 const IDENTITY: &str =
     "tenant_id=11111111-1111-4111-8111-111111111111 client_id=33333333-3333-4333-8333-333333333333";
 
-/// A pretend cloud.
+/// A simulated cloud.
 pub(crate) struct Cloud {
     pub(crate) simulator: Simulator,
     pub(crate) clock: Clock,
@@ -98,13 +98,13 @@ impl Cloud {
         Call::new(&self.clock, Duration::from_secs(3600)).with_detail(Detail::Everything)
     }
 
-    pub(crate) async fn ask(&self, keys: &str) -> Result<Discovery, Error> {
+    pub(crate) async fn discover(&self, keys: &str) -> Result<Discovery, Error> {
         self.provider(keys).discover(&self.call()).await
     }
 
     /// The addresses found, as they are printed.
     pub(crate) async fn addresses(&self, keys: &str) -> Vec<String> {
-        let found = self.ask(keys).await.unwrap_or_else(|error| {
+        let found = self.discover(keys).await.unwrap_or_else(|error| {
             panic!("{keys}: {}\n{}", shown(&error), self.simulator.summary())
         });
         printed(&found)
@@ -112,7 +112,7 @@ impl Cloud {
 
     /// The error, with causes and hint.
     pub(crate) async fn error(&self, keys: &str) -> String {
-        match self.ask(keys).await {
+        match self.discover(keys).await {
             Ok(found) => panic!(
                 "{keys}: found {:?}\n{}",
                 printed(&found),
@@ -122,7 +122,7 @@ impl Cloud {
         }
     }
 
-    /// How often ARM was asked.
+    /// How many requests ARM got.
     pub(crate) fn arm_requests(&self) -> usize {
         self.simulator.arm_requests().len()
     }
@@ -131,7 +131,7 @@ impl Cloud {
         self.simulator.count(operation)
     }
 
-    /// Every answer takes a while, so that depth can be measured; the client does not mind.
+    /// Every response takes a while, so that depth can be measured; no timeout is reached.
     pub(crate) fn slow(&self) {
         self.simulator.set_latency(Duration::from_millis(500));
     }

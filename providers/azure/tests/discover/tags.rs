@@ -1,4 +1,4 @@
-//! Tags: what matches, over which scope, and what is said when nothing does.
+//! Tags: what matches, over which scope, and what is found when nothing does.
 
 use cloud_autojoin_core::{Call, Detail};
 use cloud_autojoin_simulator::azure::Fault;
@@ -41,7 +41,7 @@ interface_tags = { consul = 'server' }
 #[tokio::test]
 async fn interfaces_of_the_whole_subscription_match_by_tag_as_in_go_discover() {
     let cloud = Cloud::of(WORLD).await;
-    let found = cloud.ask(TAG).await.unwrap();
+    let found = cloud.discover(TAG).await.unwrap();
     // Unattached interfaces count too, and every configuration of both families.
     assert_eq!(
         printed(&found),
@@ -71,7 +71,7 @@ async fn interfaces_of_the_whole_subscription_match_by_tag_as_in_go_discover() {
 #[tokio::test]
 async fn those_that_do_not_match_are_kept_with_the_reason() {
     let cloud = Cloud::of(WORLD).await;
-    let found = cloud.ask(TAG).await.unwrap();
+    let found = cloud.discover(TAG).await.unwrap();
     assert_eq!(
         reasons(node(&found, "other-valueVMNic")),
         ["tag `consul` is `Server`, not `server`"]
@@ -92,7 +92,7 @@ async fn those_that_do_not_match_are_kept_with_the_reason() {
 }
 
 #[tokio::test]
-async fn only_a_few_examples_are_kept_when_only_addresses_are_asked_for() {
+async fn only_a_few_examples_are_kept_when_only_addresses_are_requested() {
     let cloud = Cloud::of("[[resource_group]]\nname = 'prod'\nsubnet = '10.9.0.0/16'\nunrelated_interfaces = 500\n[[resource_group.virtual_machine]]\nname = 'a'\ninterface_tags = { consul = 'server' }\n").await;
     let call =
         Call::new(&cloud.clock, std::time::Duration::from_secs(60)).with_detail(Detail::Addresses);
@@ -154,7 +154,7 @@ async fn all_tags_must_hold() {
         cloud.addresses("tag.zone=1 tag.Consul=server").await,
         ["10.9.0.4", "fd00:9::4"]
     );
-    let text = nothing(cloud.ask(&format!("{TAG} tag.zone=3")).await.unwrap());
+    let text = nothing(cloud.discover(&format!("{TAG} tag.zone=3")).await.unwrap());
     assert!(
         text.contains("have tag `zone` with other values: `1`, `2`"),
         "{text}"
@@ -182,9 +182,14 @@ async fn interfaces_without_tags_are_written_in_three_ways() {
 }
 
 #[tokio::test]
-async fn a_value_in_another_case_is_the_first_thing_said() {
+async fn a_value_in_another_case_is_the_first_finding() {
     let cloud = Cloud::of(WORLD).await;
-    let text = nothing(cloud.ask("tag_name=consul tag_value=SERVER").await.unwrap());
+    let text = nothing(
+        cloud
+            .discover("tag_name=consul tag_value=SERVER")
+            .await
+            .unwrap(),
+    );
     assert!(
         text.contains("have tag `consul` = `Server`, and values are compared exactly")
             || text.contains("have tag `consul` = `server`, and values are compared exactly"),
@@ -196,7 +201,7 @@ async fn a_value_in_another_case_is_the_first_thing_said() {
 #[tokio::test]
 async fn a_tag_on_the_machine_is_found_by_saying_so() {
     let cloud = Cloud::of("[[resource_group]]\nname = 'prod'\n[[resource_group.virtual_machine]]\nname = 'a'\ntags = { consul = 'server' }\n").await;
-    let text = nothing(cloud.ask(TAG).await.unwrap());
+    let text = nothing(cloud.discover(TAG).await.unwrap());
     assert!(
         text.contains("tag `consul` = `server` is set on the virtual machine `a`")
             && text.contains("hint: add `tag_on=vm`"),
@@ -208,7 +213,7 @@ async fn a_tag_on_the_machine_is_found_by_saying_so() {
 async fn a_tag_on_the_scale_set_is_found_by_saying_so() {
     let cloud =
         Cloud::of("[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'consul'\ninstances = 3\ntags = { consul = 'server' }\n").await;
-    let text = nothing(cloud.ask(TAG).await.unwrap());
+    let text = nothing(cloud.discover(TAG).await.unwrap());
     assert!(
         text.contains("tag `consul` = `server` is set on the scale set `consul`")
             && text.contains("hint: add `tag_on=scale_set`"),
@@ -221,7 +226,7 @@ async fn a_tag_in_another_group_is_found_by_saying_so() {
     let cloud = Cloud::of("[[resource_group]]\nname = 'prod'\nunrelated_interfaces = 2\n[[resource_group]]\nname = 'test'\n[[resource_group.virtual_machine]]\nname = 'a'\ninterface_tags = { consul = 'server' }\n").await;
     let text = nothing(
         cloud
-            .ask(&format!("{TAG} resource_group=prod"))
+            .discover(&format!("{TAG} resource_group=prod"))
             .await
             .unwrap(),
     );
@@ -238,7 +243,7 @@ async fn looking_elsewhere_only_explains_and_may_fail() {
     cloud
         .simulator
         .add_fault(Fault::status(403).operation(Operation::ListResources));
-    let text = nothing(cloud.ask(TAG).await.unwrap());
+    let text = nothing(cloud.discover(TAG).await.unwrap());
     assert!(
         text.contains("none of 2 network interfaces has tag `consul` = `server`"),
         "{text}"
@@ -254,13 +259,13 @@ async fn looking_elsewhere_only_explains_and_may_fail() {
 }
 
 #[tokio::test]
-async fn nothing_there_at_all_is_told_from_nothing_tagged() {
+async fn no_resources_at_all_differ_from_none_with_the_tag() {
     let cloud = Cloud::of("[[resource_group]]\nname = 'prod'\n").await;
-    let text = nothing(cloud.ask(TAG).await.unwrap());
+    let text = nothing(cloud.discover(TAG).await.unwrap());
     assert!(text.contains("subscription `22222222-2222-4222-8222-222222222222` has no network interfaces that this identity may see"), "{text}");
     let text = nothing(
         cloud
-            .ask(&format!("{TAG} resource_group=prod"))
+            .discover(&format!("{TAG} resource_group=prod"))
             .await
             .unwrap(),
     );
@@ -271,7 +276,7 @@ async fn nothing_there_at_all_is_told_from_nothing_tagged() {
 }
 
 #[tokio::test]
-async fn a_page_that_fails_makes_the_answer_fail() {
+async fn a_page_that_fails_makes_the_call_fail() {
     for skip in 0..4 {
         let cloud = Cloud::of(&format!("[settings]\npage_size = 2\n{WORLD}")).await;
         cloud.simulator.add_fault(
@@ -279,7 +284,7 @@ async fn a_page_that_fails_makes_the_answer_fail() {
                 .operation(Operation::ListNetworkInterfaces)
                 .skip(skip),
         );
-        let error = cloud.ask(TAG).await.unwrap_err();
+        let error = cloud.discover(TAG).await.unwrap_err();
         assert!(
             shown(&error)
                 .contains("cannot list the network interfaces of the subscription: status 500"),
