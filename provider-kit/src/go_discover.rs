@@ -3,6 +3,8 @@
 use cloud_autojoin_core::ConfigString;
 use cloud_autojoin_core::config::KeySpec;
 
+pub use When::{Absent, Always, Given, Several};
+
 /// When a difference shows.
 #[derive(Debug, Clone, Copy)]
 pub enum When<'a> {

@@ -12,17 +12,21 @@ pub enum AddressScope {
 }
 
 impl AddressScope {
+    /// Public or private, for a cloud that tells which.
+    pub fn public_if(is_public: bool) -> Self {
+        if is_public {
+            Self::Public
+        } else {
+            Self::Private
+        }
+    }
+
     /// The scope of an address by its range: private are RFC 1918 and unique local addresses.
     pub fn of(ip: IpAddr) -> Self {
-        let is_private = match ip {
-            IpAddr::V4(ip) => ip.is_private(),
-            IpAddr::V6(ip) => ip.is_unique_local(),
-        };
-        if is_private {
-            Self::Private
-        } else {
-            Self::Public
-        }
+        Self::public_if(match ip {
+            IpAddr::V4(ip) => !ip.is_private(),
+            IpAddr::V6(ip) => !ip.is_unique_local(),
+        })
     }
 }
 

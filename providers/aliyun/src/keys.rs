@@ -10,10 +10,6 @@ pub(crate) const REGION: KeySpec = KeySpec::new(
 .values(Values::List)
 .required();
 
-pub(crate) const TAG_KEY: KeySpec = keys::TAG_KEY;
-pub(crate) const TAG_VALUE: KeySpec = keys::TAG_VALUE;
-pub(crate) const TAG: KeySpec = keys::TAG;
-
 pub(crate) const ACCESS_KEY_ID: KeySpec = KeySpec::new(
     "access_key_id",
     "the id of the access key; that of the instance's RAM role by default",
@@ -42,9 +38,9 @@ pub(crate) const METADATA_ENDPOINT: KeySpec =
 /// Every key, in the order in which it is to be read.
 pub const KEYS: &[KeySpec] = &[
     REGION,
-    TAG_KEY,
-    TAG_VALUE,
-    TAG,
+    keys::TAG_KEY,
+    keys::TAG_VALUE,
+    keys::TAG,
     ACCESS_KEY_ID,
     ACCESS_KEY_SECRET,
     SECURITY_TOKEN,

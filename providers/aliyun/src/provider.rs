@@ -8,15 +8,15 @@ use cloud_autojoin_core::{
     Call, ConfigString, Context, Discovery, Provider, Result, RoleDocument, RoleFormat,
 };
 use cloud_autojoin_provider_kit::auth::{InstanceMetadata, InstanceRole, SigningAuthorizer};
-use cloud_autojoin_provider_kit::go_discover::{When, differences};
-use cloud_autojoin_provider_kit::keys::regional_endpoint;
+use cloud_autojoin_provider_kit::go_discover::{Absent, Always, Given, Several, differences};
+use cloud_autojoin_provider_kit::keys::{TAG, TAG_KEY, TAG_VALUE, regional_endpoint};
 use cloud_autojoin_provider_kit::{ApiClient, Instance, Options, Places, Selection, TagFilter};
 use url::Url;
 
 use crate::api::{API, InstancePage};
 use crate::keys::{
     ACCESS_KEY_ID, ACCESS_KEY_SECRET, ADDRESS_TYPE, ENDPOINT, METADATA_ENDPOINT, POWER_STATE,
-    REGION, SECURITY_TOKEN, TAG, TAG_KEY, TAG_VALUE,
+    REGION, SECURITY_TOKEN,
 };
 use crate::select;
 use crate::signature::sign;
@@ -155,21 +155,18 @@ pub(crate) fn role(_: &ConfigString, _: &Context, _: RoleFormat) -> Result<RoleD
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
     let table = [
-        (When::Always, "returns the first 10 instances"),
+        (Always, "returns the first 10 instances"),
         (
-            When::Absent(&ACCESS_KEY_ID),
+            Absent(&ACCESS_KEY_ID),
             "reads the access key from `access_key_id` and `access_key_secret` only",
         ),
+        (Several(&REGION), "takes `region` as the id of one region"),
         (
-            When::Several(&REGION),
-            "takes `region` as the id of one region",
-        ),
-        (
-            When::Given(&ADDRESS_TYPE),
+            Given(&ADDRESS_TYPE),
             "ignores `address_type` and returns private IPv4 addresses",
         ),
         (
-            When::Given(&POWER_STATE),
+            Given(&POWER_STATE),
             "ignores `power_state` and returns running instances only",
         ),
     ];

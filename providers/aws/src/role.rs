@@ -1,10 +1,7 @@
 //! The IAM policy of a join string, and what go-discover would do with it.
 
 use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleFormat};
-use cloud_autojoin_provider_kit::go_discover::{
-    When::{Absent, Always, Given, Several},
-    differences,
-};
+use cloud_autojoin_provider_kit::go_discover::{Absent, Always, Given, Several, differences};
 use cloud_autojoin_provider_kit::keys;
 use serde_json::json;
 

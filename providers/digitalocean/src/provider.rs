@@ -5,7 +5,7 @@ use cloud_autojoin_core::{
     Call, ConfigString, Context, Discovery, Provider, Result, RoleDocument, RoleFormat,
 };
 use cloud_autojoin_provider_kit::auth::StaticHeader;
-use cloud_autojoin_provider_kit::go_discover::{When, differences};
+use cloud_autojoin_provider_kit::go_discover::{Absent, Several, differences};
 use cloud_autojoin_provider_kit::{ApiClient, Options, Places, Selection, TagFilter};
 
 use crate::api::{API, DropletPage};
@@ -74,12 +74,9 @@ pub(crate) fn role(_: &ConfigString, _: &Context, _: RoleFormat) -> Result<RoleD
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
     let table = [
+        (Absent(&API_TOKEN), "reads the token from `api_token` only"),
         (
-            When::Absent(&API_TOKEN),
-            "reads the token from `api_token` only",
-        ),
-        (
-            When::Several(&TAG_NAME),
+            Several(&TAG_NAME),
             "takes `tag_name` as the name of one tag",
         ),
     ];

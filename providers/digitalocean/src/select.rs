@@ -13,12 +13,7 @@ impl From<Droplet> for Instance {
             .with_tag_names(droplet.tags);
         let networks = droplet.networks.unwrap_or_default();
         for network in networks.v4.into_iter().chain(networks.v6) {
-            let is_private = network.scope == "private";
-            let scope = if is_private {
-                AddressScope::Private
-            } else {
-                AddressScope::Public
-            };
+            let scope = AddressScope::public_if(network.scope != "private");
             instance.add_address(&network.ip_address, scope);
         }
         instance

@@ -7,7 +7,7 @@ use cloud_autojoin_core::{
     RoleFormat,
 };
 use cloud_autojoin_provider_kit::auth::StaticHeader;
-use cloud_autojoin_provider_kit::go_discover::{When, differences};
+use cloud_autojoin_provider_kit::go_discover::{Always, Given, Several, differences};
 use cloud_autojoin_provider_kit::{ApiClient, Options, Places, Selection, TagFilter};
 use http::header::{HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
@@ -150,16 +150,16 @@ pub(crate) fn role(config: &ConfigString, _: &Context, _: RoleFormat) -> Result<
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
     let table = [
         (
-            When::Always,
+            Always,
             "makes one request more for each Linode, one after the other",
         ),
         (
-            When::Several(&TAG_NAME),
+            Several(&TAG_NAME),
             "takes `tag_name` as the name of one tag",
         ),
-        (When::Several(&REGION), "takes `region` as one region"),
+        (Several(&REGION), "takes `region` as one region"),
         (
-            When::Given(&POWER_STATE),
+            Given(&POWER_STATE),
             "ignores `power_state` and returns Linodes in any state",
         ),
     ];

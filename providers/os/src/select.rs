@@ -1,7 +1,7 @@
 //! From a server of the list to an instance.
 
 use cloud_autojoin_core::Exclusion;
-use cloud_autojoin_provider_kit::{AddressScope, Instance, InstanceAddress};
+use cloud_autojoin_provider_kit::{AddressScope, Instance};
 
 use crate::api::Server;
 
@@ -45,21 +45,12 @@ impl Conditions {
             .into_iter()
             .filter(|(name, _)| is_wanted(name));
         for (network, addresses) in networks {
-            let addresses = addresses.iter().filter_map(|address| {
+            instance = instance.on_interface(Some(network), true);
+            for address in addresses {
                 let is_floating = address.kind.as_deref() == Some("floating");
-                Some(InstanceAddress {
-                    ip: address.addr.trim().parse().ok()?,
-                    scope: if is_floating {
-                        AddressScope::Public
-                    } else {
-                        AddressScope::Private
-                    },
-                    interface: Some(network.clone()),
-                    is_primary: true,
-                    port: None,
-                })
-            });
-            instance.addresses.extend(addresses);
+                let scope = AddressScope::public_if(is_floating);
+                instance.add_address(&address.addr, scope);
+            }
         }
         instance
     }

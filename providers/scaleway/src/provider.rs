@@ -8,7 +8,7 @@ use cloud_autojoin_core::{
     RoleFormat,
 };
 use cloud_autojoin_provider_kit::auth::StaticHeader;
-use cloud_autojoin_provider_kit::go_discover::{When, differences};
+use cloud_autojoin_provider_kit::go_discover::{Absent, Always, Several, differences};
 use cloud_autojoin_provider_kit::{ApiClient, Options, Pages, Places, Selection, TagFilter};
 use futures::future::try_join_all;
 
@@ -187,17 +187,17 @@ pub(crate) fn role(config: &ConfigString, _: &Context, _: RoleFormat) -> Result<
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
     let mut table = vec![
         (
-            When::Always,
+            Always,
             "returns an empty address for an instance of today's kind",
         ),
-        (When::Absent(&TOKEN), "reads the token from `token` only"),
+        (Absent(&TOKEN), "reads the token from `token` only"),
         (
-            When::Several(&TAG_NAME),
+            Several(&TAG_NAME),
             "takes `tag_name` as the name of one tag",
         ),
     ];
     if !matches!(config.get(REGION.name), None | Some("" | "par1" | "ams1")) {
-        table.push((When::Always, "knows the regions `par1` and `ams1` only"));
+        table.push((Always, "knows the regions `par1` and `ams1` only"));
     }
     differences(config, &table)
 }

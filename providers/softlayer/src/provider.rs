@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use cloud_autojoin_core::error::{CredentialError, SourceReport};
 use cloud_autojoin_core::{Call, ConfigString, Context, Discovery, Provider, Result, Secret};
 use cloud_autojoin_provider_kit::auth::StaticHeader;
-use cloud_autojoin_provider_kit::go_discover::{When, differences};
+use cloud_autojoin_provider_kit::go_discover::{Absent, Given, differences};
 use cloud_autojoin_provider_kit::{ApiClient, Options, Selection};
 use serde_json::json;
 use url::Url;
@@ -169,16 +169,13 @@ fn no_credential(reason: &str) -> CredentialError {
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
     let table = [
+        (Absent(&DATACENTER), "finds nothing without `datacenter`"),
         (
-            When::Absent(&DATACENTER),
-            "finds nothing without `datacenter`",
-        ),
-        (
-            When::Given(&ADDRESS_TYPE),
+            Given(&ADDRESS_TYPE),
             "ignores `address_type` and returns private addresses",
         ),
         (
-            When::Given(&POWER_STATE),
+            Given(&POWER_STATE),
             "ignores `power_state` and returns guests in any state",
         ),
     ];

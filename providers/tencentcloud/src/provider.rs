@@ -9,7 +9,8 @@ use cloud_autojoin_core::{
     RoleFormat,
 };
 use cloud_autojoin_provider_kit::auth::{InstanceMetadata, InstanceRole, SigningAuthorizer};
-use cloud_autojoin_provider_kit::go_discover::{When, differences};
+use cloud_autojoin_provider_kit::go_discover::{Absent, Always, Given, Several, differences};
+use cloud_autojoin_provider_kit::keys::{TAG, TAG_KEY, TAG_VALUE};
 use cloud_autojoin_provider_kit::{
     ApiClient, Instance, Options, Pages, Places, Selection, TagFilter,
 };
@@ -19,7 +20,7 @@ use serde_json::json;
 use crate::api::{API, InstancePage};
 use crate::keys::{
     ACCESS_KEY_ID, ACCESS_KEY_SECRET, ADDRESS_TYPE, ENDPOINT, METADATA_ENDPOINT, POWER_STATE,
-    REGION, SECURITY_TOKEN, TAG, TAG_KEY, TAG_VALUE,
+    REGION, SECURITY_TOKEN,
 };
 use crate::select;
 use crate::signature::{self, sign};
@@ -160,17 +161,14 @@ pub(crate) fn role(_: &ConfigString, _: &Context, _: RoleFormat) -> Result<RoleD
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
     let table = [
-        (When::Always, "returns the first 20 instances"),
+        (Always, "returns the first 20 instances"),
         (
-            When::Absent(&ACCESS_KEY_ID),
+            Absent(&ACCESS_KEY_ID),
             "reads the access key from `access_key_id` and `access_key_secret` only",
         ),
+        (Several(&REGION), "takes `region` as the name of one region"),
         (
-            When::Several(&REGION),
-            "takes `region` as the name of one region",
-        ),
-        (
-            When::Given(&POWER_STATE),
+            Given(&POWER_STATE),
             "ignores `power_state` and returns running instances only",
         ),
     ];

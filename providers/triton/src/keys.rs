@@ -30,12 +30,6 @@ pub(crate) const KEY_FILE: KeySpec = KeySpec::new(
 )
 .env(&["TRITON_KEY_FILE"]);
 
-pub(crate) const TAG_KEY: KeySpec =
-    KeySpec::new("tag_key", "the name of the tag that machines must have")
-        .common_mistakes(&["tag_name"]);
-pub(crate) const TAG_VALUE: KeySpec = keys::TAG_VALUE;
-pub(crate) const TAG: KeySpec = keys::TAG;
-
 pub(crate) const ADDRESS_TYPE: KeySpec =
     KeySpec::new("address_type", "which addresses of a machine are returned")
         .values(Values::OneOf(ADDRESS_TYPES))
@@ -48,9 +42,9 @@ pub const KEYS: &[KeySpec] = &[
     URL,
     KEY_ID,
     KEY_FILE,
-    TAG_KEY,
-    TAG_VALUE,
-    TAG,
+    keys::TAG_KEY,
+    keys::TAG_VALUE,
+    keys::TAG,
     ADDRESS_TYPE,
     POWER_STATE,
 ];

@@ -8,6 +8,7 @@ use cloud_autojoin_core::{
     RoleFormat,
 };
 use cloud_autojoin_provider_kit::auth::ssh::{Fingerprint, SshKey};
+use cloud_autojoin_provider_kit::keys::{TAG, TAG_KEY, TAG_VALUE};
 use cloud_autojoin_provider_kit::select::tag_text;
 use cloud_autojoin_provider_kit::{
     AddressScope, ApiClient, Instance, Options, Selection, TagFilter,
@@ -16,9 +17,7 @@ use http::header::{HeaderName, HeaderValue};
 
 use crate::api::{API, Machine};
 use crate::authorizer::SshAuthorizer;
-use crate::keys::{
-    ACCOUNT, ADDRESS_TYPE, KEY_FILE, KEY_ID, POWER_STATE, PRIMARY, TAG, TAG_KEY, TAG_VALUE, URL,
-};
+use crate::keys::{ACCOUNT, ADDRESS_TYPE, KEY_FILE, KEY_ID, POWER_STATE, PRIMARY, URL};
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "triton";

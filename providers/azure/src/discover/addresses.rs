@@ -42,11 +42,7 @@ pub(super) fn select(
     if config.interfaces == Interfaces::Primary && interface.properties.primary == Some(false) {
         return Ok((Vec::new(), vec![Exclusion::NotPrimary]));
     }
-    let scope = if config.address_type.is_public() {
-        AddressScope::Public
-    } else {
-        AddressScope::Private
-    };
+    let scope = AddressScope::public_if(config.address_type.is_public());
     let (mut addresses, mut excluded) = (Vec::new(), Vec::new());
     let all = &interface.properties.ip_configurations;
     let configurations = configurations(config, interface);
