@@ -25,7 +25,10 @@ impl Exchange<'_> {
         let mut metadata = None;
         for (url, field) in [(&source.url, "url"), (&source.region_url, "region_url")] {
             if let Some(url) = url {
-                metadata = Some(url_of(url, field)?);
+                // They name what is read there; AWS's chain knows that.
+                let mut url = url_of(url, field)?;
+                url.set_path("");
+                metadata = Some(url);
             }
         }
         let aws = AwsConfig::new(self.context, Endpoints::default());
