@@ -33,7 +33,7 @@ pub(crate) async fn run(
     }
     #[cfg(not(unix))]
     let _ = cache;
-    let results = query::run(&arguments.query, Detail::Addresses, reporter).await;
+    let results = query::run(&arguments.query, Detail::Minimal, reporter).await;
     report(results, arguments, reporter)
 }
 

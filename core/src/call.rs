@@ -16,6 +16,9 @@ pub enum Detail {
     /// Memory doesn't grow with the number of resources.
     #[default]
     Addresses,
+    /// As [`Detail::Addresses`], with no more of the nodes that matched than their names and
+    /// addresses: for callers that use the addresses alone.
+    Minimal,
     /// Every examined node, matching or not: what `discover explain` prints.
     Everything,
 }

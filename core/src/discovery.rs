@@ -193,8 +193,11 @@ impl Discovery {
 
     /// Adds an examined node. An excluded node is counted by its first reason; whether it is kept
     /// whole depends on the [`Detail`].
-    pub fn record(&mut self, node: Node) {
+    pub fn record(&mut self, mut node: Node) {
         if node.is_match() {
+            if self.detail == Detail::Minimal {
+                (node.id, node.attributes, node.tags) = Default::default();
+            }
             self.examined += 1;
             self.matched += 1;
             self.nodes.push(node);
@@ -294,14 +297,9 @@ impl Discovery {
 
     /// The addresses found: sorted (IPv4, IPv6, names; each by value), without duplicates.
     pub fn addresses(&self) -> Vec<Address> {
-        let mut addresses: Vec<Address> = self
-            .nodes
-            .iter()
-            .flat_map(|node| node.addresses.iter().cloned())
-            .collect();
-        addresses.sort();
-        addresses.dedup();
-        addresses
+        let nodes = self.nodes.iter();
+        let addresses = nodes.flat_map(|node| node.addresses.iter().cloned());
+        in_order(self.matched, addresses)
     }
 
     /// The addresses found, at least one.
@@ -310,12 +308,11 @@ impl Discovery {
     ///
     /// [`Error::NothingMatched`](crate::Error::NothingMatched) with this result when there is none.
     pub fn require_addresses(self) -> Result<Vec<Address>> {
-        let addresses = self.addresses();
-        if addresses.is_empty() {
-            Err(NothingMatched::new(self).into())
-        } else {
-            Ok(addresses)
+        if !self.nodes.iter().any(Node::is_match) {
+            return Err(NothingMatched::new(self).into());
         }
+        let (matched, nodes) = (self.matched, self.nodes.into_iter());
+        Ok(in_order(matched, nodes.flat_map(|node| node.addresses)))
     }
 
     /// The hint of the first finding that has one.
@@ -380,6 +377,15 @@ fn count_of(count: usize, kind: &str) -> String {
     } else {
         format!("{count} {kind}s")
     }
+}
+
+/// Sorted, without duplicates. Most often there are as many as nodes that `matched`.
+fn in_order(matched: usize, found: impl Iterator<Item = Address>) -> Vec<Address> {
+    let mut addresses = Vec::with_capacity(matched);
+    addresses.extend(found);
+    addresses.sort();
+    addresses.dedup();
+    addresses
 }
 
 #[cfg(test)]
@@ -495,6 +501,28 @@ mod tests {
             discovery.record(interface(&index.to_string(), &[], &[Exclusion::NoAddress]));
         }
         assert_eq!(discovery.nodes().len(), 10);
+    }
+
+    #[test]
+    fn a_match_is_its_name_and_addresses_where_no_more_is_used() {
+        let mut discovery = Discovery::new("azure", "tag", Detail::Minimal);
+        let mut node = interface("a", &["10.0.0.1"], &[]);
+        node.tags.push(("role".to_owned(), "server".to_owned()));
+        node.add_attribute("zone", Some("1".to_owned()));
+        discovery.record(node);
+        for id in ["b", "c", "d", "e"] {
+            discovery.record(interface(id, &[], &[Exclusion::NoAddress]));
+        }
+        let node = &discovery.nodes()[0];
+        assert!(
+            node.name == "a"
+                && node.id.is_empty()
+                && node.tags.is_empty()
+                && node.attributes.is_empty()
+        );
+        assert_eq!(discovery.nodes().len(), 1 + EXAMPLES);
+        let addresses = discovery.require_addresses().unwrap();
+        assert_eq!(addresses, [Address::ip("10.0.0.1".parse().unwrap())]);
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub(super) async fn run(arguments: &Addrs, settings: &Settings, reporter: &Repor
     let started = Now::at(clock.wall());
     let registry = Registry::compiled_in();
     let query = &arguments.query;
-    let call = Call::new(&clock, query.timeout.0).with_detail(Detail::Addresses);
+    let call = Call::new(&clock, query.timeout.0).with_detail(Detail::Minimal);
     let session = Session {
         arguments,
         settings,

@@ -15,7 +15,7 @@ use cloud_autojoin_core::{Address, Discovery, Exclusion, Node};
 
 pub use address_type::{AddressScope, AddressType, Interfaces, PowerState};
 pub use places::Places;
-pub use tags::{TagFilter, TagNearMisses, tag_text};
+pub use tags::{TagFilter, TagNearMisses, tag_pairs, tag_text};
 
 /// A listed resource, independent of the cloud.
 #[derive(Debug, Clone)]
@@ -278,6 +278,8 @@ impl Selection {
                 let mut selected = Address::ip(ip).with_instance(node.name.clone());
                 selected.port = port;
                 selected.network_interface = interface;
+                // Most have one address, and a list may have thousands of nodes.
+                node.addresses.reserve_exact(1);
                 node.addresses.push(selected);
             }
         }

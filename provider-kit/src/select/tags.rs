@@ -5,6 +5,8 @@ use std::fmt;
 
 use cloud_autojoin_core::config::{KeySpec, Options};
 use cloud_autojoin_core::{Discovery, Exclusion, Finding, Node};
+use serde::Deserializer;
+use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 
 /// Tags (or labels) that must all be there, with the values they must have. Names and values are
@@ -176,6 +178,33 @@ pub fn tag_text(value: Value) -> String {
         Value::String(text) => text,
         other => other.to_string(),
     }
+}
+
+/// Reads the tags of a JSON object, in its order, without a map: for `deserialize_with` of serde.
+///
+/// # Errors
+///
+/// It isn't an object of texts.
+pub fn tag_pairs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(String, String)>, D::Error> {
+    struct Pairs;
+
+    impl<'de> Visitor<'de> for Pairs {
+        type Value = Vec<(String, String)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of texts")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut pairs = Vec::new();
+            while let Some(pair) = map.next_entry()? {
+                pairs.push(pair);
+            }
+            Ok(pairs)
+        }
+    }
+
+    from.deserialize_map(Pairs)
 }
 
 /// In words: ``tag `role` = `server` and `dc` = `1` ``.
@@ -416,6 +445,15 @@ mod tests {
         assert_eq!(suggested(filter.clone()), "set `tag.role=Server`");
         let pair = filter.with_value_key(Some("tag_value"));
         assert_eq!(suggested(pair), "set `tag_value=Server`");
+    }
+
+    #[test]
+    fn tags_are_read_in_their_order_without_showing_a_value() {
+        let read = |json: &str| tag_pairs(&mut serde_json::Deserializer::from_str(json));
+        let found = read(r#"{"b": "2", "a": "1"}"#).unwrap();
+        assert_eq!(found, tags(&[("b", "2"), ("a", "1")]));
+        assert_eq!(read("{}").unwrap(), []);
+        assert!(read("[]").is_err() && read(r#"{"a": 1}"#).is_err());
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The API's JSON and errors (`v1`, `discovery.k8s.io/v1`).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use cloud_autojoin_core::ApiError;
 use cloud_autojoin_core::http::{Request, Response, ResponseClass, ResponseClassifier};
+use cloud_autojoin_provider_kit::select::tag_pairs;
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::{Deserialize, Deserializer};
 
@@ -77,7 +77,8 @@ pub(crate) struct Pod {
 pub(crate) struct Metadata {
     pub(crate) name: String,
     pub(crate) uid: String,
-    pub(crate) labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "tag_pairs")]
+    pub(crate) labels: Vec<(String, String)>,
     pub(crate) annotations: Annotations,
 }
 
