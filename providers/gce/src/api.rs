@@ -6,6 +6,8 @@ use cloud_autojoin_core::http::{
     RawResponse, Request, Response, ResponseClass, ResponseClassifier,
 };
 use cloud_autojoin_core::{ApiError, Result};
+use cloud_autojoin_provider_kit::api::class_of_code;
+use cloud_autojoin_provider_kit::select::tag_pairs;
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use http::StatusCode;
 use serde::Deserialize;
@@ -28,6 +30,9 @@ pub(crate) const PERMISSIONS: [(&str, &str); 3] = [
 pub(crate) const PAGE_TOKEN: &str = "pageToken";
 pub(crate) const NEXT_PAGE_TOKEN: &[&str] = &["nextPageToken"];
 
+/// The reasons of a rate limit, or what they begin with.
+const RATE_LIMITS: &[&str] = &["rateLimit", "userRateLimit", "quotaExceeded", "RATE_LIMIT"];
+
 /// What is particular about the Compute Engine API.
 pub(crate) struct ComputeApi;
 
@@ -38,16 +43,8 @@ impl ResponseClassifier for ComputeApi {
         if response.status != StatusCode::FORBIDDEN {
             return class;
         }
-        let throttled = [
-            "rateLimitExceeded",
-            "userRateLimitExceeded",
-            "quotaExceeded",
-            "RATE_LIMIT_EXCEEDED",
-        ];
-        match error_body(&response.body).code {
-            Some(reason) if throttled.contains(&reason.as_str()) => ResponseClass::Throttled,
-            _ => class,
-        }
+        let reason = error_body(&response.body).code.unwrap_or_default();
+        class_of_code(&reason, &[(ResponseClass::Throttled, RATE_LIMITS)]).unwrap_or(class)
     }
 }
 
@@ -72,8 +69,8 @@ impl Api for ComputeApi {
             }
             ResponseClass::PermissionDenied => {
                 let named = message.split('\'').find(|word| word.starts_with("compute."));
-                let known = PERMISSIONS.iter().find(|(operation, _)| *operation == request.operation());
-                let permission = named.or_else(|| known.map(|(_, permission)| *permission)).unwrap_or("compute.instances.list").to_owned();
+                let mut known = PERMISSIONS.iter().filter(|(operation, _)| *operation == request.operation());
+                let permission = named.or_else(|| Some(known.next()?.1)).unwrap_or(PERMISSIONS[0].1).to_owned();
                 error.with_missing_permission(permission)
             }
             ResponseClass::NotFound => error.with_hint("check `project_name`: it is the id of the project, not its display name"),
@@ -115,11 +112,10 @@ pub(crate) struct Scoped<T> {
     warning: Option<Warning>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct Warning {
-    #[serde(default)]
     code: String,
-    #[serde(default)]
     message: String,
 }
 
@@ -149,29 +145,18 @@ impl<T> AggregatedPage<T> {
                 .warning
                 .as_ref()
                 .filter(|warning| warning.is_partial())?;
-            Some((place, warning))
+            Some((place, &*warning.code, &*warning.message))
         });
-        let wanted = warned.clone().find(|(place, _)| is_wanted(place));
-        let wanted = wanted.map(|(place, warning)| {
-            (
-                warning.code.as_str(),
-                format!("{place}: {}", warning.message),
-            )
-        });
-        let unreachable = || {
-            let place = self.unreachables.iter().find(|place| is_wanted(place))?;
-            Some(("UNREACHABLE", format!("{place} doesn't answer")))
-        };
-        let whole = || {
-            // With the places that are missing listed, each was judged above.
-            let is_listed = warned.clone().next().is_some() || !self.unreachables.is_empty();
-            let warning = self
-                .warning
-                .as_ref()
-                .filter(|warning| warning.is_partial())?;
-            (!is_listed).then(|| (warning.code.as_str(), warning.message.clone()))
-        };
-        let Some((code, message)) = wanted.or_else(unreachable).or_else(whole) else {
+        let silent = self.unreachables.iter();
+        let silent = silent.map(|place| (place, "UNREACHABLE", "it doesn't answer"));
+        let mut missing = warned.chain(silent).peekable();
+        // Where the places that are missing are listed, each of them is judged.
+        let whole = self.warning.as_ref().filter(|warning| warning.is_partial());
+        let whole = whole.filter(|_| missing.peek().is_none());
+        let whole = whole.map(|warning| (&*warning.code, warning.message.clone()));
+        let wanted = missing.find(|(place, ..)| is_wanted(place));
+        let wanted = wanted.map(|(place, code, message)| (code, format!("{place}: {message}")));
+        let Some((code, message)) = wanted.or(whole) else {
             return Ok(());
         };
         let hint = "a part of Google Cloud doesn't answer: try again in a while, or leave the zone out with `zone_pattern`";
@@ -192,8 +177,8 @@ pub(crate) struct Instance {
     /// `PROVISIONING`, `STAGING`, `RUNNING`, `STOPPING`, `TERMINATED`, `SUSPENDED` and others.
     #[serde(default)]
     pub(crate) status: String,
-    #[serde(default)]
-    pub(crate) labels: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "tag_pairs")]
+    pub(crate) labels: Vec<(String, String)>,
     #[serde(default)]
     pub(crate) tags: NetworkTags,
     #[serde(default)]
@@ -206,18 +191,15 @@ pub(crate) struct NetworkTags {
     pub(crate) items: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct NetworkInterface {
-    #[serde(default)]
-    pub(crate) name: String,
+    pub(crate) name: Option<String>,
     #[serde(rename = "networkIP")]
     pub(crate) network_ip: Option<String>,
     /// The internal IPv6 address; an external one is in `ipv6_access_configs`.
     pub(crate) ipv6_address: Option<String>,
-    #[serde(default)]
     pub(crate) access_configs: Vec<AccessConfig>,
-    #[serde(default)]
     pub(crate) ipv6_access_configs: Vec<AccessConfig>,
 }
 
@@ -234,10 +216,9 @@ pub(crate) struct InstanceGroupManager {
 }
 
 /// A page of the instances of a managed instance group.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct ManagedInstances {
-    #[serde(default)]
     pub(crate) managed_instances: Vec<ManagedInstance>,
     pub(crate) next_page_token: Option<String>,
 }

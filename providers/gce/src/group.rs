@@ -1,5 +1,7 @@
 //! The instances of a managed instance group, zonal or regional.
 
+use std::collections::HashSet;
+
 use cloud_autojoin_core::http::Request;
 use cloud_autojoin_core::{Call, DecodeError, Result};
 use cloud_autojoin_provider_kit::ApiClient;
@@ -10,8 +12,10 @@ use crate::api::{
     NEXT_PAGE_TOKEN, PAGE_TOKEN,
 };
 use crate::keys::SELF;
-use crate::provider::{MAX_RESULTS, NAME};
+use crate::provider::{LIST_QUERY, MAX_RESULTS, NAME};
 use crate::select::{Group, Places, quoted};
+
+type Page = AggregatedPage<InstanceGroupManager>;
 
 /// What is needed of a group: that it is there.
 const FIELDS: &str = "items/*/instanceGroupManagers(name),items/*/warning(code,message),nextPageToken,unreachables,warning(code,message)";
@@ -33,26 +37,20 @@ pub(crate) async fn find(
         let (name, place) = of_this_instance(metadata, call).await?;
         (name, vec![place])
     } else {
-        (
-            name.to_owned(),
-            places_of(name, project, places, call).await?,
-        )
+        let found = places_of(name, project, places, call).await?;
+        (name.to_owned(), found)
     };
     if found.is_empty() {
         return Ok(Err(name));
     }
-    let mut group = Group::new(name);
+    let members = HashSet::new();
+    let mut group = Group { name, members };
     for place in &found {
         let (kind, area) = place.split_once('/').unwrap_or_default();
-        let path = [
-            kind,
-            area,
-            "instanceGroupManagers",
-            &group.name,
-            "listManagedInstances",
-        ];
+        let (managers, members) = ("instanceGroupManagers", "listManagedInstances");
+        let path = [kind, area, managers, &group.name, members];
         let fields = ("fields", "managedInstances(instance),nextPageToken");
-        let url = project.url(&path, &[("maxResults", MAX_RESULTS), fields]);
+        let url = project.url(&path, &[MAX_RESULTS, fields]);
         let mut pages = project
             .pages(Request::post(LIST_MEMBERS, url, ""), call)
             .ahead(PAGE_TOKEN, NEXT_PAGE_TOKEN);
@@ -98,21 +96,14 @@ async fn places_of(
     call: &Call,
 ) -> Result<Vec<String>> {
     let filter = format!("name={}", quoted(name));
-    let query = [
-        ("filter", filter.as_str()),
-        ("maxResults", MAX_RESULTS),
-        ("returnPartialSuccess", "true"),
-        ("fields", FIELDS),
-    ];
+    let [size, partial] = LIST_QUERY;
+    let query = [("filter", &*filter), ("fields", FIELDS), size, partial];
     let path = ["aggregated", "instanceGroupManagers"];
     let mut found = Vec::new();
     let mut pages = project
         .pages(project.get(LIST_GROUPS, &path, &query), call)
         .ahead(PAGE_TOKEN, NEXT_PAGE_TOKEN);
-    while let Some(page) = pages
-        .next_json::<AggregatedPage<InstanceGroupManager>>()
-        .await?
-    {
+    while let Some(page) = pages.next_json::<Page>().await? {
         page.require_complete(LIST_GROUPS, |place| places.include(place))?;
         pages.follow_query(PAGE_TOKEN, page.next_page_token)?;
         for (place, scoped) in page.items {

@@ -11,7 +11,7 @@ use cloud_autojoin_provider_kit::auth::BearerAuthorizer;
 use cloud_autojoin_provider_kit::auth::google::{MetadataServer, chain};
 use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use cloud_autojoin_provider_kit::select::{TagFilter, TagNearMisses};
-use cloud_autojoin_provider_kit::{ApiClient, Interfaces, Options, Selection};
+use cloud_autojoin_provider_kit::{ApiClient, Options, Selection};
 use futures::future::join;
 
 use crate::api::{
@@ -31,7 +31,10 @@ pub(crate) const NAME: &str = "gce";
 const SCOPE: &str = "https://www.googleapis.com/auth/compute.readonly";
 
 /// The most resources the API gives in one page.
-pub(crate) const MAX_RESULTS: &str = "500";
+pub(crate) const MAX_RESULTS: (&str, &str) = ("maxResults", "500");
+
+/// What every aggregated list is requested with: places that don't answer are told from the others.
+pub(crate) const LIST_QUERY: [(&str, &str); 2] = [MAX_RESULTS, ("returnPartialSuccess", "true")];
 
 /// What is needed of an instance: without it, a page holds every start-up script.
 const FIELDS: &str = "items/*/instances(id,name,status,labels,tags/items,networkInterfaces(name,networkIP,ipv6Address,accessConfigs/natIP,ipv6AccessConfigs/externalIpv6)),\
@@ -44,7 +47,6 @@ pub(crate) struct Settings {
     pub(crate) group: Option<String>,
     conditions: Conditions,
     selection: Selection,
-    label_key: Option<String>,
 }
 
 impl Settings {
@@ -71,33 +73,23 @@ impl Settings {
                 options.add_problem(problem.with_hint(hint));
             }
         }
-        let pattern = options.text(&ZONE_PATTERN).and_then(|text| {
-            let compiled = zone_pattern(&text).map_err(|reason| {
-                let message = format!("`zone_pattern` is no regular expression: {reason}");
-                let hint = "write it in RE2 syntax; it must match the whole name of a zone, as `us-(west|east).*`";
-                ConfigProblem::of_key(ZONE_PATTERN.name, message).with_hint(hint)
-            });
-            options.accept(compiled)
-        });
-        let (zones, regions) = (options.list(&ZONE), options.list(&REGION));
+        let pattern = options.text(&ZONE_PATTERN);
+        let places = Places {
+            pattern: pattern.and_then(|text| options.accept(zone_pattern(&text))),
+            zones: options.list(&ZONE),
+            regions: options.list(&REGION),
+        };
         let selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE);
-        let interfaces = options.word(&INTERFACES, Interfaces::from_word);
         Self {
             project: options.text(&PROJECT_NAME),
             group: options.text(&INSTANCE_GROUP),
             conditions: Conditions {
                 tags: options.list(&TAG_VALUE),
-                places: Places {
-                    pattern,
-                    zones,
-                    regions,
-                },
+                places,
             },
-            selection: Selection {
-                interfaces: interfaces.unwrap_or_default(),
-                ..selection.with_tags(tags)
-            },
-            label_key: options.text(&LABEL_KEY),
+            selection: selection
+                .with_tags(tags)
+                .with_interfaces(options, &INTERFACES),
         }
     }
 }
@@ -160,9 +152,10 @@ impl Provider for Gce {
     }
 
     fn scope(&self) -> Vec<(&'static str, String)> {
-        let project = self.known_project();
-        let project = project.map(|project| (PROJECT_NAME.name, project.clone()));
-        project.into_iter().collect()
+        Vec::from_iter(
+            self.known_project()
+                .map(|project| (PROJECT_NAME.name, project.clone())),
+        )
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
@@ -195,14 +188,12 @@ impl Gce {
                 }
             }
         }
-        let mut near_misses = TagNearMisses::default();
-        let filter = self.filter(call);
-        let mut query = vec![
-            ("maxResults", MAX_RESULTS),
-            ("returnPartialSuccess", "true"),
-        ];
-        query.push(("fields", FIELDS));
-        if !filter.is_empty() {
+        let (tags, mut near_misses) = (&self.settings.selection.tags, TagNearMisses::default());
+        let [size, partial] = LIST_QUERY;
+        let mut query = vec![size, partial, ("fields", FIELDS)];
+        // To explain why instances don't match, all are listed.
+        let filter = filter(&conditions.tags, tags.conditions());
+        if call.detail() != Detail::Everything && !filter.is_empty() {
             query.push(("filter", &filter));
         }
         let first = client.get(LIST_INSTANCES, &["aggregated", "instances"], &query);
@@ -213,13 +204,18 @@ impl Gce {
             for (place, scoped) in page.items {
                 for instance in scoped.list {
                     let instance = conditions.instance(project, &place, instance, group.as_ref());
-                    near_misses.observe(&self.settings.selection.tags, &instance.tags);
-                    discovery.record(self.node(instance, group.as_ref()));
+                    let node = self.node(instance, group.as_ref());
+                    near_misses.record(tags, &mut discovery, node);
                 }
             }
         }
-        if discovery.examined() > 0 && discovery.matched() == 0 {
-            discovery.add_finding(self.nothing_matched(project, &discovery, &near_misses));
+        near_misses.conclude(tags, &mut discovery);
+        let examined = discovery.examined();
+        if examined > 0 && discovery.matched() == 0 && discovery.findings().is_empty() {
+            let message =
+                format!("none of {examined} instances of project `{project}` gives an address");
+            let hint = "`discover explain` says why, instance by instance";
+            discovery.add_finding(Finding::new(message).with_hint(hint));
         }
         let nothing = format!("project `{project}` has no such instance");
         let hint = "check `project_name`, the network tag and the label; `discover explain` lists every instance of the project with its reason";
@@ -232,19 +228,6 @@ impl Gce {
         let parent = group.map(|group| Parent::new("instance group", &group.name));
         node.parents.extend(parent);
         node
-    }
-
-    /// The filter that the API applies. To explain why instances don't match, all are listed.
-    fn filter(&self, call: &Call) -> String {
-        let Settings {
-            conditions,
-            selection,
-            ..
-        } = &self.settings;
-        match call.detail() {
-            Detail::Everything => String::new(),
-            _ => filter(&conditions.tags, selection.tags.conditions()),
-        }
     }
 
     /// The project of the join string, or that of this instance once it is known.
@@ -263,34 +246,13 @@ impl Gce {
         let project = self.metadata.text(operation, path, advice, call).await?;
         Ok(self.own_project.get_or_init(|| project))
     }
-
-    fn nothing_matched(
-        &self,
-        project: &str,
-        discovery: &Discovery,
-        near_misses: &TagNearMisses,
-    ) -> Finding {
-        let key_of = |key: &str| match &self.settings.label_key {
-            Some(label) if label == key => LABEL_VALUE.name.to_owned(),
-            _ => format!("{}{key}", LABEL.name),
-        };
-        near_misses.finding(key_of).unwrap_or_else(|| {
-            let examined = discovery.examined();
-            let message =
-                format!("none of {examined} instances of project `{project}` gives an address");
-            Finding::new(message).with_hint("`discover explain` says why, instance by instance")
-        })
-    }
 }
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
     let labels = "up to 1.4.0 ignores labels and returns every instance with the network tag";
     let table = [
-        (
-            When::Several(&TAG_VALUE),
-            "takes `tag_value` as one network tag",
-        ),
+        (When::Several(&TAG_VALUE), "takes it as one network tag"),
         (When::Given(&LABEL_KEY), labels),
         (When::Given(&INSTANCE_GROUP), "ignores `instance_group`"),
         (When::Given(&ZONE), "ignores `zone`"),

@@ -23,35 +23,22 @@ pub(crate) fn write(
     let mut options = Options::new(NAME, KEYS, config, context.env());
     let settings = Settings::read(&mut options);
     options.check()?;
-    let count = if settings.group.is_some() {
-        PERMISSIONS.len()
-    } else {
-        1
-    };
-    let permissions = || {
-        PERMISSIONS[..count]
-            .iter()
-            .map(|(_, permission)| permission)
+    let count = settings.group.as_ref().map_or(1, |_| PERMISSIONS.len());
+    let list = |before: &str, after: &str| -> String {
+        let permissions = PERMISSIONS[..count].iter();
+        let lines = permissions.map(|(_, permission)| format!("{before}{permission}{after}\n"));
+        lines.collect()
     };
     let text = match format {
-        RoleFormat::Terraform => {
-            let list: Vec<String> = permissions()
-                .map(|permission| format!("\"{permission}\""))
-                .collect();
-            format!(
-                "resource \"google_project_iam_custom_role\" \"discover\" {{\n  role_id     = \"cloudAutojoinDiscover\"\n  title       = \"{TITLE}\"\n  \
-                 description = \"{DESCRIPTION}\"\n  permissions = [{}]\n}}\n",
-                list.join(", ")
-            )
-        }
-        _ => {
-            let list: String = permissions()
-                .map(|permission| format!("- {permission}\n"))
-                .collect();
-            format!(
-                "title: {TITLE}\ndescription: {DESCRIPTION}\nstage: GA\nincludedPermissions:\n{list}"
-            )
-        }
+        RoleFormat::Terraform => format!(
+            "resource \"google_project_iam_custom_role\" \"discover\" {{\n  role_id     = \"cloudAutojoinDiscover\"\n  title       = \"{TITLE}\"\n  \
+             description = \"{DESCRIPTION}\"\n  permissions = [\n{}  ]\n}}\n",
+            list("    \"", "\",")
+        ),
+        _ => format!(
+            "title: {TITLE}\ndescription: {DESCRIPTION}\nstage: GA\nincludedPermissions:\n{}",
+            list("- ", "")
+        ),
     };
     let project = settings.project.unwrap_or_else(|| "PROJECT_ID".to_owned());
     let note = format!(

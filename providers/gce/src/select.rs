@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use cloud_autojoin_core::Exclusion;
+use cloud_autojoin_core::{ConfigProblem, Exclusion};
 use cloud_autojoin_provider_kit::{AddressScope, Instance};
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::api;
-use crate::keys::SELF;
+use crate::keys::{SELF, ZONE_PATTERN};
 
 /// What only Google Cloud can decide: network tags and places.
 #[derive(Debug, Clone, Default)]
@@ -27,38 +27,37 @@ pub(crate) struct Places {
 }
 
 /// Compiles `zone_pattern`, which must match the whole name of a zone, as the API takes it.
-pub(crate) fn zone_pattern(pattern: &str) -> Result<Regex, String> {
-    let whole = format!("^(?:{pattern})$");
-    let compiled = RegexBuilder::new(&whole)
-        .unicode(false)
-        .size_limit(1 << 20)
-        .build();
+pub(crate) fn zone_pattern(pattern: &str) -> Result<Regex, ConfigProblem> {
+    let mut whole = RegexBuilder::new(&format!("^(?:{pattern})$"));
+    let compiled = whole.unicode(false).size_limit(1 << 20).build();
     compiled.map_err(|error| {
         let text = error.to_string();
-        let last = text.lines().last().unwrap_or_default();
-        last.trim_start_matches("error: ").to_owned()
+        let reason = text.lines().last().unwrap_or_default();
+        let reason = reason.trim_start_matches("error: ");
+        let message = format!("`zone_pattern` is no regular expression: {reason}");
+        let hint =
+            "write it in RE2 syntax; it must match the whole name of a zone, as `us-(west|east).*`";
+        ConfigProblem::of_key(ZONE_PATTERN.name, message).with_hint(hint)
     })
 }
 
 impl Places {
     /// Whether the place of this instance has to be known.
     pub(crate) fn names_self(&self) -> bool {
-        self.zones
-            .iter()
-            .chain(&self.regions)
-            .any(|place| place == SELF)
+        let mut places = self.zones.iter().chain(&self.regions);
+        places.any(|place| place == SELF)
     }
 
     /// The same places with `zone` in place of `self`.
     pub(crate) fn seen_from(mut self, zone: &str) -> Self {
-        for (places, own) in [
+        let own = [
             (&mut self.zones, zone),
             (&mut self.regions, region_of(zone)),
-        ] {
-            places
-                .iter_mut()
-                .filter(|place| *place == SELF)
-                .for_each(|place| *place = own.to_owned());
+        ];
+        for (places, own) in own {
+            for place in places.iter_mut().filter(|place| *place == SELF) {
+                own.clone_into(place);
+            }
         }
         self
     }
@@ -124,14 +123,6 @@ pub(crate) struct Group {
     pub(crate) members: HashSet<(String, String)>,
 }
 
-impl Group {
-    /// A group without instances.
-    pub(crate) fn new(name: String) -> Self {
-        let members = HashSet::new();
-        Self { name, members }
-    }
-}
-
 impl Conditions {
     /// The instance of `place` in neutral words, excluded if it doesn't meet the conditions.
     pub(crate) fn instance(
@@ -156,20 +147,20 @@ impl Conditions {
             .with_attribute("network tags", instance.tags.items.join(", "))
             .with_tags(instance.labels);
         neutral.excluded = excluded;
-        for (index, interface) in instance.network_interfaces.iter().enumerate() {
-            let start = neutral.addresses.len();
-            for text in interface.network_ip.iter().chain(&interface.ipv6_address) {
-                neutral.add_address(text, AddressScope::Private);
-            }
-            let configs = interface.access_configs.iter();
-            for config in configs.chain(&interface.ipv6_access_configs) {
-                let text = config.address.as_deref().unwrap_or_default();
-                neutral.add_address(text, AddressScope::Public);
-            }
-            for address in &mut neutral.addresses[start..] {
-                address.is_primary = index == 0;
-                address.interface = Some(interface.name.clone()).filter(|name| !name.is_empty());
-            }
+        for (index, interface) in instance.network_interfaces.into_iter().enumerate() {
+            let (internal, internal_v6) = (interface.network_ip, interface.ipv6_address);
+            let (external, external_v6) = (interface.access_configs, interface.ipv6_access_configs);
+            let external = external.into_iter().chain(external_v6);
+            neutral = neutral
+                .on_interface(interface.name, index == 0)
+                .with_addresses(
+                    internal.into_iter().chain(internal_v6),
+                    AddressScope::Private,
+                )
+                .with_addresses(
+                    external.filter_map(|config| config.address),
+                    AddressScope::Public,
+                );
         }
         neutral
     }
@@ -181,12 +172,10 @@ impl Conditions {
         place: &str,
         group: Option<&Group>,
     ) -> Option<Exclusion> {
-        let is_member = |group: &&Group| {
-            let member = (place.to_owned(), instance.name.clone());
-            group.members.contains(&member)
-        };
-        if let Some(group) = group.filter(|group| !is_member(group)) {
-            let of = format!("instance group `{}`", group.name);
+        if let Some(Group { name, members }) = group
+            && !members.contains(&(place.to_owned(), instance.name.clone()))
+        {
+            let of = format!("instance group `{name}`");
             return Some(Exclusion::NotMember { of });
         }
         let mut tags = self.tags.iter();
@@ -242,7 +231,7 @@ mod tests {
         );
         assert!(!matches("us-east1", "us-east1-b") && !matches("a|us-east1-", "us-east1-b"));
         // The example of go-discover's help isn't valid RE2 either.
-        assert!(!zone_pattern("(?west|east).*").unwrap_err().is_empty());
+        assert!(zone_pattern("(?west|east).*").is_err());
         assert!(zone_pattern("(a{1000}){1000}").is_err());
     }
 

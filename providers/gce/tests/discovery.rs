@@ -154,7 +154,7 @@ async fn a_zone_that_does_not_answer_is_an_error_unless_it_is_left_out() {
             .unwrap_err(),
     );
     assert!(
-        text.contains("projects/p/zones/us-west1-a doesn't answer"),
+        text.contains("projects/p/zones/us-west1-a: it doesn't answer"),
         "{text}"
     );
     assert_eq!(
@@ -429,6 +429,11 @@ fn the_role_has_what_the_join_string_needs() {
     let terraform = role("instance_group=g", RoleFormat::Terraform)
         .unwrap()
         .text;
-    assert!(terraform.contains(r#"["compute.instances.list", "compute.instanceGroupManagers.list", "compute.instanceGroupManagers.get"]"#), "{terraform}");
+    let list = r#"permissions = [
+    "compute.instances.list",
+    "compute.instanceGroupManagers.list",
+    "compute.instanceGroupManagers.get",
+  ]"#;
+    assert!(terraform.contains(list), "{terraform}");
     assert!(role("label_key=k", RoleFormat::Native).is_err());
 }
