@@ -46,14 +46,8 @@ enum Action {
     Scripted(scripted::Scripted),
     /// Lists the worlds that ship with the program, or prints one
     Worlds(worlds::Worlds),
-    /// Adds an instance to a scale set of a running simulator and prints its name
-    Add(change::Add),
-    /// Removes an instance from a scale set of a running simulator
-    Remove(change::Remove),
-    /// Replaces an instance of a scale set of a running simulator and prints the new one's name
-    Replace(change::Replace),
-    /// Adds a fault to a running simulator, or ends all faults
-    Fault(change::Fault),
+    #[command(flatten)]
+    Change(change::ChangeCommand),
 }
 
 /// An error message in one line, with a hint.
@@ -97,10 +91,7 @@ fn main() -> ExitCode {
             Action::Serve(serve) => serve::serve(serve).await,
             Action::Scripted(scripted) => scripted::scripted(scripted).await,
             Action::Worlds(worlds) => worlds::worlds(&worlds).map(|()| ExitCode::SUCCESS),
-            Action::Add(add) => add.run().await,
-            Action::Remove(remove) => remove.run().await,
-            Action::Replace(replace) => replace.run().await,
-            Action::Fault(fault) => fault.run().await,
+            Action::Change(change) => change.run().await,
         }
     });
     runtime.shutdown_background();

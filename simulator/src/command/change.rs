@@ -4,14 +4,14 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::control::{self, Change, VARIABLE};
 use crate::CommandError;
 
 /// The simulator to change.
 #[derive(Debug, Args)]
-struct Running {
+pub(crate) struct Running {
     /// The control address of the simulator [default: DISCOVER_SIM_CONTROL, which `run` sets for
     /// its command]
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = control::parse_address)]
@@ -20,7 +20,7 @@ struct Running {
 
 impl Running {
     /// Sends `change` and prints the reply.
-    async fn apply(&self, change: Change) -> Result<ExitCode, CommandError> {
+    async fn apply(self, change: Change) -> Result<ExitCode, CommandError> {
         let reply = control::send(self.address()?, &change).await?;
         // A closed pipe is no failure: the change was applied.
         let _ = std::io::stdout().write_all(reply.as_bytes());
@@ -44,95 +44,91 @@ impl Running {
     }
 }
 
-/// Adds an instance to a scale set of a running simulator and prints its name, or its number in a
-/// Uniform set.
-#[derive(Debug, Args)]
-pub(crate) struct Add {
-    /// The scale set
-    scale_set: String,
-    #[command(flatten)]
-    running: Running,
+/// Changes of a running simulator.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChangeCommand {
+    /// Adds an instance to a scale set of a running simulator and prints its name
+    ///
+    /// In a Uniform set, its number.
+    Add {
+        /// The scale set
+        scale_set: String,
+        #[command(flatten)]
+        running: Running,
+    },
+    /// Removes an instance from a scale set of a running simulator
+    ///
+    /// With its interfaces.
+    Remove {
+        /// The scale set
+        scale_set: String,
+        /// The name of the virtual machine (Flexible) or the number of the instance (Uniform)
+        instance: String,
+        #[command(flatten)]
+        running: Running,
+    },
+    /// Replaces an instance of a scale set of a running simulator and prints the new one's name
+    ///
+    /// In a Uniform set, its number.
+    Replace {
+        /// The scale set
+        scale_set: String,
+        /// The name of the virtual machine (Flexible) or the number of the instance (Uniform)
+        instance: String,
+        #[command(flatten)]
+        running: Running,
+    },
+    /// Adds a fault to a running simulator, or ends all faults
+    ///
+    /// It comes after those in force.
+    Fault {
+        /// The fault, as `run --fault` takes it: `status=429,retry-after=2,times=1`
+        #[arg(
+            value_name = "KEY=VALUE,...",
+            required_unless_present = "clear",
+            conflicts_with = "clear"
+        )]
+        fault: Option<String>,
+        /// Remove all faults, including those of the world
+        #[arg(long)]
+        clear: bool,
+        #[command(flatten)]
+        running: Running,
+    },
 }
 
-impl Add {
+impl ChangeCommand {
+    /// Sends the change and prints the reply.
     pub(crate) async fn run(self) -> Result<ExitCode, CommandError> {
-        self.running
-            .apply(Change::Add {
-                scale_set: self.scale_set,
-            })
-            .await
-    }
-}
-
-/// Removes an instance from a scale set of a running simulator, with its interfaces.
-#[derive(Debug, Args)]
-pub(crate) struct Remove {
-    /// The scale set
-    scale_set: String,
-    /// The name of the virtual machine (Flexible) or the number of the instance (Uniform)
-    instance: String,
-    #[command(flatten)]
-    running: Running,
-}
-
-impl Remove {
-    pub(crate) async fn run(self) -> Result<ExitCode, CommandError> {
-        self.running
-            .apply(Change::Remove {
-                scale_set: self.scale_set,
-                instance: self.instance,
-            })
-            .await
-    }
-}
-
-/// Replaces an instance of a scale set of a running simulator and prints the new one's name, or its
-/// number in a Uniform set.
-#[derive(Debug, Args)]
-pub(crate) struct Replace {
-    /// The scale set
-    scale_set: String,
-    /// The name of the virtual machine (Flexible) or the number of the instance (Uniform)
-    instance: String,
-    #[command(flatten)]
-    running: Running,
-}
-
-impl Replace {
-    pub(crate) async fn run(self) -> Result<ExitCode, CommandError> {
-        self.running
-            .apply(Change::Replace {
-                scale_set: self.scale_set,
-                instance: self.instance,
-            })
-            .await
-    }
-}
-
-/// Adds a fault to a running simulator, after those in force, or ends all faults.
-#[derive(Debug, Args)]
-pub(crate) struct Fault {
-    /// The fault, as `run --fault` takes it: `status=429,retry-after=2,times=1`
-    #[arg(
-        value_name = "KEY=VALUE,...",
-        required_unless_present = "clear",
-        conflicts_with = "clear"
-    )]
-    fault: Option<String>,
-    /// Remove all faults, including those of the world
-    #[arg(long)]
-    clear: bool,
-    #[command(flatten)]
-    running: Running,
-}
-
-impl Fault {
-    pub(crate) async fn run(self) -> Result<ExitCode, CommandError> {
-        self.running
-            .apply(
-                self.fault
-                    .map_or(Change::ClearFaults {}, |fault| Change::Fault { fault }),
-            )
-            .await
+        let (running, change) = match self {
+            Self::Add { scale_set, running } => (running, Change::Add { scale_set }),
+            Self::Remove {
+                scale_set,
+                instance,
+                running,
+            } => (
+                running,
+                Change::Remove {
+                    scale_set,
+                    instance,
+                },
+            ),
+            Self::Replace {
+                scale_set,
+                instance,
+                running,
+            } => (
+                running,
+                Change::Replace {
+                    scale_set,
+                    instance,
+                },
+            ),
+            Self::Fault { fault, running, .. } => (
+                running,
+                fault.map_or(Change::ClearFaults {}, |fault| Change::Fault { fault }),
+            ),
+        };
+        running.apply(change).await
     }
 }

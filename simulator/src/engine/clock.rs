@@ -5,6 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 /// The machine's wall time; under tokio's paused clock, that of the start moved on by it.
@@ -47,24 +48,24 @@ impl Clock {
     }
 
     /// The present year.
-    pub(crate) fn year(&self) -> u64 {
-        civil(self.unix_seconds()).0.0
+    pub(crate) fn year(&self) -> i32 {
+        OffsetDateTime::from(self.now()).year()
     }
 
     /// The present time as `2021-11-17 23:25:07Z`.
     pub(crate) fn timestamp(&self) -> String {
-        let (date, time) = civil(self.unix_seconds());
-        format!(
-            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}Z",
-            date.0, date.1, date.2, time.0, time.1, time.2
-        )
+        let now = OffsetDateTime::from(self.now());
+        let ((hour, minute, second), date) = (now.to_hms(), now.date());
+        format!("{date} {hour:02}:{minute:02}:{second:02}Z")
     }
 
     /// A time in unix seconds as `10/16/2018 6:09:32 PM`.
     pub(crate) fn american(unix_seconds: u64) -> String {
-        let ((year, month, day), (hour, minute, second)) = civil(unix_seconds);
+        let time = OffsetDateTime::from(UNIX_EPOCH + Duration::from_secs(unix_seconds));
+        let (hour, minute, second) = time.to_hms();
         let half = if hour < 12 { "AM" } else { "PM" };
         let twelve = if hour % 12 == 0 { 12 } else { hour % 12 };
+        let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
         format!("{month}/{day}/{year} {twelve}:{minute:02}:{second:02} {half}")
     }
 }
@@ -74,46 +75,6 @@ fn is_real_time() -> bool {
     let before = std::time::Instant::now();
     let tokio = Instant::now().into_std();
     (before..=std::time::Instant::now()).contains(&tokio)
-}
-
-/// Year, month, day and hour, minute, second (UTC) of a time in unix seconds, by the proleptic
-/// Gregorian calendar.
-fn civil(unix_seconds: u64) -> ((u64, u64, u64), (u64, u64, u64)) {
-    let (mut days, rest) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    let leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    let mut year = 1970;
-    while days >= if leap(year) { 366 } else { 365 } {
-        days -= if leap(year) { 366 } else { 365 };
-        year += 1;
-    }
-    let lengths = [
-        31,
-        if leap(year) { 29 } else { 28 },
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ];
-    let mut month = 1;
-    for length in lengths {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    (
-        (year, month, days + 1),
-        (rest / 3600, rest % 3600 / 60, rest % 60),
-    )
 }
 
 #[cfg(test)]
@@ -143,9 +104,8 @@ mod tests {
 
     #[test]
     fn dates_are_those_of_the_calendar() {
-        assert_eq!(civil(0), ((1970, 1, 1), (0, 0, 0)));
-        assert_eq!(civil(1_637_191_507), ((2021, 11, 17), (23, 25, 7)));
-        assert_eq!(civil(1_709_164_800), ((2024, 2, 29), (0, 0, 0)));
+        assert_eq!(Clock::american(0), "1/1/1970 12:00:00 AM");
+        assert_eq!(Clock::american(1_709_164_800), "2/29/2024 12:00:00 AM");
         assert_eq!(Clock::american(1_539_713_372), "10/16/2018 6:09:32 PM");
     }
 }

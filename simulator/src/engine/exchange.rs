@@ -19,7 +19,7 @@ use super::endpoint::Connection;
 use super::fault::{FaultAction, FaultedReply, apply};
 use super::message::{Handled, Reply, Request};
 use super::proxy;
-use super::record::{Arrival, Record};
+use super::record::{Record, SeenRequest};
 use super::service::{Endpoint, FaultContext, Operation, Scheme, Service};
 use super::state::{State, panic_text};
 
@@ -67,21 +67,21 @@ pub(super) async fn exchange<S: Service>(
             .unwrap_or(connection.endpoint),
         _ => connection.endpoint,
     };
-    let number = state.record.arrived(
-        Arrival {
+    let head = SeenRequest {
+        proxied: connection.proxied || is_proxy,
+        host: host.clone(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        user_agent: text(&parts.headers, USER_AGENT).to_owned(),
+        bearer: bearer(&parts.headers).is_some(),
+        ..SeenRequest::new(
             endpoint,
-            proxied: connection.proxied || is_proxy,
-            connection: connection.number,
-            version: parts.version,
-            method: parts.method.clone(),
-            host: host.clone(),
-            path: parts.uri.path().to_owned(),
-            query: parts.uri.query().unwrap_or_default().to_owned(),
-            user_agent: text(&parts.headers, USER_AGENT).to_owned(),
-            bearer: bearer(&parts.headers).is_some(),
-        },
-        state.clock.offset(),
-    );
+            connection.number,
+            parts.version,
+            parts.method.clone(),
+        )
+    };
+    let number = state.record.arrived(head, state.clock.offset());
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
         let reply = Reply::unexpected(
             StatusCode::BAD_REQUEST,

@@ -13,7 +13,7 @@ use super::body::ReplyBody;
 use super::endpoint::{Connection, serve};
 use super::exchange::finish;
 use super::message::Reply;
-use super::record::Arrival;
+use super::record::SeenRequest;
 use super::service::{Endpoint, Operation, Scheme, Service};
 use super::state::State;
 
@@ -37,19 +37,13 @@ pub(super) fn connect<S: Service>(
 ) -> Response<ReplyBody> {
     let host = target.rsplit_once(':').map_or(target, |(host, _)| host);
     let Some(endpoint) = state.service.route(Scheme::Https, host) else {
-        let arrival = Arrival {
-            endpoint: S::Endpoint::PROXY,
+        let (endpoint, connection) = (S::Endpoint::PROXY, connection.number);
+        let head = SeenRequest {
             proxied: true,
-            connection: connection.number,
-            version,
-            method: Method::CONNECT,
             host: target.to_owned(),
-            path: String::new(),
-            query: String::new(),
-            user_agent: String::new(),
-            bearer: false,
+            ..SeenRequest::new(endpoint, connection, version, Method::CONNECT)
         };
-        let number = state.record.arrived(arrival, state.clock.offset());
+        let number = state.record.arrived(head, state.clock.offset());
         return finish(state, number, &refuse(host), &HeaderMap::new());
     };
     let tunnel = Connection {

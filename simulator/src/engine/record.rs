@@ -54,7 +54,7 @@ pub struct SeenRequest<E, O> {
     pub bytes: usize,
     /// Positions of arrival and end in the order of all events, which are more exact than the
     /// clock.
-    order: (u64, Option<u64>),
+    pub(super) order: (u64, Option<u64>),
 }
 
 impl<E, O> fmt::Display for SeenRequest<E, O> {
@@ -70,19 +70,30 @@ impl<E, O> fmt::Display for SeenRequest<E, O> {
     }
 }
 
-/// The head of a request, for [`Record::arrived`].
-#[derive(Debug)]
-pub(crate) struct Arrival<E> {
-    pub(crate) endpoint: E,
-    pub(crate) proxied: bool,
-    pub(crate) connection: u64,
-    pub(crate) version: Version,
-    pub(crate) method: Method,
-    pub(crate) host: String,
-    pub(crate) path: String,
-    pub(crate) query: String,
-    pub(crate) user_agent: String,
-    pub(crate) bearer: bool,
+impl<E, O: Operation> SeenRequest<E, O> {
+    /// A request of which only the head is known.
+    pub(crate) fn new(endpoint: E, connection: u64, version: Version, method: Method) -> Self {
+        Self {
+            endpoint,
+            proxied: false,
+            connection,
+            version,
+            method,
+            host: String::new(),
+            path: String::new(),
+            query: String::new(),
+            operation: O::unexpected(),
+            user_agent: String::new(),
+            bearer: false,
+            principal: None,
+            status: None,
+            faults: Vec::new(),
+            started: Duration::ZERO,
+            ended: None,
+            bytes: 0,
+            order: (0, None),
+        }
+    }
 }
 
 /// All requests and panics since the start, or since the last reset.
@@ -131,43 +142,13 @@ impl<E, O> Record<E, O> {
     }
 
     /// Records a request whose head has been read; returns its number.
-    pub(crate) fn arrived(&self, arrival: Arrival<E>, started: Duration) -> usize
-    where
-        O: Operation,
-    {
+    pub(crate) fn arrived(&self, request: SeenRequest<E, O>, started: Duration) -> usize {
         let mut inner = self.lock();
-        let order = inner.event();
-        let Arrival {
-            endpoint,
-            proxied,
-            connection,
-            version,
-            method,
-            host,
-            path,
-            query,
-            user_agent,
-            bearer,
-        } = arrival;
+        let order = (inner.event(), None);
         inner.requests.push(SeenRequest {
-            endpoint,
-            proxied,
-            connection,
-            version,
-            method,
-            host,
-            path,
-            query,
-            operation: O::unexpected(),
-            user_agent,
-            bearer,
-            principal: None,
-            status: None,
-            faults: Vec::new(),
             started,
-            ended: None,
-            bytes: 0,
-            order: (order, None),
+            order,
+            ..request
         });
         inner.first + inner.requests.len() - 1
     }
@@ -307,18 +288,10 @@ mod tests {
     use super::super::testing::{Endpoint, Operation};
     use super::*;
 
-    fn arrival(path: &str) -> Arrival<Endpoint> {
-        Arrival {
-            endpoint: Endpoint::Api,
-            proxied: false,
-            connection: 1,
-            version: Version::HTTP_11,
-            method: Method::GET,
-            host: "localhost".to_owned(),
+    fn arrival(path: &str) -> SeenRequest<Endpoint, Operation> {
+        SeenRequest {
             path: path.to_owned(),
-            query: String::new(),
-            user_agent: String::new(),
-            bearer: false,
+            ..SeenRequest::new(Endpoint::Api, 1, Version::HTTP_11, Method::GET)
         }
     }
 

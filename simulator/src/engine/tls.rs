@@ -50,8 +50,7 @@ impl Authority {
         key: KeyPair,
         allows: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Result<Self, TlsError> {
-        let year = i32::try_from(clock.year()).unwrap_or(2025);
-        let years = (year - 1, year + 1);
+        let years = (clock.year() - 1, clock.year() + 1);
         let mut parameters = CertificateParams::new(Vec::<String>::new())?;
         parameters
             .distinguished_name

@@ -29,6 +29,7 @@ pub(crate) use rules::Faults;
 /// assert_eq!(throttled_twice.to_string(), "status 429");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub struct Fault<E, O> {
     /// Only requests for this operation.
@@ -115,7 +116,6 @@ pub enum FaultBody {
 
 impl<E, O> Fault<E, O> {
     /// A rule that applies `action` to every request; restrict it with the other methods.
-    #[must_use]
     pub fn new(action: FaultAction) -> Self {
         Self {
             operation: None,
@@ -132,7 +132,6 @@ impl<E, O> Fault<E, O> {
     /// # Panics
     ///
     /// If `status` isn't an HTTP status (100 to 999).
-    #[must_use]
     #[expect(
         clippy::expect_used,
         reason = "a mistake of the test's author, reported where it is made"
@@ -147,114 +146,96 @@ impl<E, O> Fault<E, O> {
     }
 
     /// Doesn't reply.
-    #[must_use]
     pub fn hang() -> Self {
         Self::new(FaultAction::Hang)
     }
 
     /// Resets the connection.
-    #[must_use]
     pub fn reset() -> Self {
         Self::new(FaultAction::Reset)
     }
 
     /// Truncates the body before its `Content-Length`.
-    #[must_use]
     pub fn cut_body() -> Self {
         Self::new(FaultAction::CutBody { chunked: false })
     }
 
     /// Truncates a chunked body.
-    #[must_use]
     pub fn cut_chunked_body() -> Self {
         Self::new(FaultAction::CutBody { chunked: true })
     }
 
     /// Truncates the JSON.
-    #[must_use]
     pub fn cut_json() -> Self {
         Self::new(FaultAction::CutJson)
     }
 
     /// Redirects to `to`.
-    #[must_use]
     pub fn redirect(to: impl Into<String>) -> Self {
         Self::new(FaultAction::Redirect { to: to.into() })
     }
 
     /// Sets the next link of pages to `to`.
-    #[must_use]
     pub fn next_link(to: impl Into<String>) -> Self {
         Self::new(FaultAction::NextLink { to: to.into() })
     }
 
     /// Sets the next link of pages to themselves.
-    #[must_use]
     pub fn next_link_loop() -> Self {
         Self::new(FaultAction::NextLinkLoop)
     }
 
     /// Rejects the token.
-    #[must_use]
     pub fn unauthorized() -> Self {
         Self::new(FaultAction::Unauthorized)
     }
 
     /// Delays the reply.
-    #[must_use]
     pub fn delay(delay: Duration) -> Self {
         Self::new(FaultAction::Delay(delay))
     }
 
     /// Returns 404.
-    #[must_use]
     pub fn not_found() -> Self {
         Self::new(FaultAction::NotFound)
     }
 
     /// Only requests for `operation`.
-    #[must_use]
     pub fn operation(mut self, operation: O) -> Self {
         self.operation = Some(operation);
         self
     }
 
     /// Only requests to `endpoint`.
-    #[must_use]
     pub fn endpoint(mut self, endpoint: E) -> Self {
         self.endpoint = Some(endpoint);
         self
     }
 
     /// Only requests whose path and query contain `part`.
-    #[must_use]
     pub fn path_contains(mut self, part: impl Into<String>) -> Self {
         self.path_contains = Some(part.into());
         self
     }
 
     /// Lets the first `skip` requests pass.
-    #[must_use]
     pub fn skip(mut self, skip: usize) -> Self {
         self.skip = skip;
         self
     }
 
     /// Applies this many times.
-    #[must_use]
     pub fn times(mut self, times: usize) -> Self {
         self.times = Some(times);
         self
     }
 
     /// With `Retry-After: SECONDS`; for a status only.
-    #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
         self.with_retry_after(RetryAfter::Seconds(seconds))
     }
 
     /// With a `Retry-After` date this many seconds ahead; for a status only.
-    #[must_use]
     pub fn retry_after_date(self, seconds_ahead: u64) -> Self {
         self.with_retry_after(RetryAfter::Date(seconds_ahead))
     }
@@ -267,7 +248,6 @@ impl<E, O> Fault<E, O> {
     }
 
     /// With this body; for a status only.
-    #[must_use]
     pub fn body(mut self, with: FaultBody) -> Self {
         if let FaultAction::Status { body, .. } = &mut self.action {
             *body = with;

@@ -5,12 +5,13 @@
 //! machine, with and without `$expand=instanceView`), manageiq 2018 (instance view of a deallocated
 //! machine).
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::error::ArmError;
-use super::{ArmBody, ArmContext, id, page};
+use super::{ArmBody, ArmContext, expands_view, id, page, without_nulls};
 use crate::clouds::azure::world::{
-    ExpandedList, Listing, PowerState, ResourceGroup, VirtualMachine, fingerprint, guid,
+    ExpandedList, InterfaceReference, Listing, PowerState, ResourceGroup, VirtualMachine,
+    fingerprint, guid,
 };
 
 const KIND: &str = "Microsoft.Compute/virtualMachines";
@@ -32,10 +33,7 @@ pub(super) fn list(context: &ArmContext<'_>) -> Result<ArmBody, ArmError> {
         .filter(|filter| !filter.is_empty())
         .map(scale_set_of)
         .transpose()?;
-    let expanded = context
-        .request
-        .query("$expand")
-        .is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"));
+    let expanded = expands_view(context);
     // Only the list of a subscription supports it.
     let status_only = !context.in_group
         && context
@@ -114,10 +112,7 @@ pub(super) fn one(
     if view_only {
         return ArmBody::one(&instance_view(&machine.name, machine.power_state));
     }
-    let expanded = context
-        .request
-        .query("$expand")
-        .is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"));
+    let expanded = expands_view(context);
     ArmBody::one(&show_machine(
         context,
         group,
@@ -139,69 +134,42 @@ fn show_machine(
     show: Fields,
 ) -> Value {
     let subscription = &context.subscription.id;
-    let own_id = id::virtual_machine(subscription, group_in_id, &machine.name);
-    let mut properties = Map::new();
-    properties.insert(
-        "vmId".to_owned(),
-        guid(&[
-            &id::virtual_machine(subscription, &group.name, &machine.name),
-            "vm",
-        ])
-        .into(),
-    );
-    if let Some(set) = &machine.scale_set {
-        properties.insert(
-            "virtualMachineScaleSet".to_owned(),
-            json!({ "id": id::scale_set(subscription, group_in_id, set) }),
-        );
-    }
-    if show != Fields::InstanceView {
-        properties.insert(
-            "hardwareProfile".to_owned(),
-            json!({ "vmSize": "Standard_DS1_v2" }),
-        );
-        properties.insert(
-            "storageProfile".to_owned(),
-            storage_profile(subscription, &group.name, &machine.name),
-        );
-        properties.insert("osProfile".to_owned(), os_profile(machine));
-        let references: Vec<_> = machine
-            .network_interfaces
-            .iter()
-            .map(|reference| {
-                let interface = id::network_interface(subscription, &reference.resource_group, &reference.name);
-                match (reference.primary, &machine.scale_set) {
-                    (None, _) => json!({ "id": interface }),
-                    (Some(primary), Some(_)) => json!({ "id": interface, "properties": { "primary": primary, "deleteOption": "Delete" } }),
-                    (Some(primary), None) => json!({ "id": interface, "properties": { "primary": primary } }),
-                }
-            })
-            .collect();
-        properties.insert(
-            "networkProfile".to_owned(),
-            json!({ "networkInterfaces": references }),
-        );
-    }
-    properties.insert("provisioningState".to_owned(), "Succeeded".into());
-    if show != Fields::Model {
-        properties.insert(
-            "instanceView".to_owned(),
-            instance_view(&machine.name, machine.power_state),
-        );
-    }
-    properties.insert("timeCreated".to_owned(), CREATED.into());
-
-    let mut shown = Map::new();
-    shown.insert("name".to_owned(), machine.name.clone().into());
-    shown.insert("id".to_owned(), own_id.into());
-    shown.insert("type".to_owned(), KIND.into());
-    shown.insert("location".to_owned(), group.location.clone().into());
-    shown.insert("tags".to_owned(), json!(machine.tags));
-    if let Some(zone) = &machine.zone {
-        shown.insert("zones".to_owned(), json!([zone]));
-    }
-    shown.insert("properties".to_owned(), properties.into());
-    shown.into()
+    let own_id = |group: &str| id::virtual_machine(subscription, group, &machine.name);
+    let has_model = show != Fields::InstanceView;
+    let reference = |reference: &InterfaceReference| {
+        let group = &reference.resource_group;
+        let interface = id::network_interface(subscription, group, &reference.name);
+        let properties = reference.primary.map(|primary| {
+            let delete_option = machine.scale_set.as_ref().map(|_| "Delete");
+            without_nulls(json!({ "primary": primary, "deleteOption": delete_option }))
+        });
+        without_nulls(json!({ "id": interface, "properties": properties }))
+    };
+    let interfaces = machine.network_interfaces.iter().map(reference);
+    let set = machine.scale_set.as_ref();
+    let set = set.map(|set| json!({ "id": id::scale_set(subscription, group_in_id, set) }));
+    let properties = without_nulls(json!({
+        "vmId": guid(&[&own_id(&group.name), "vm"]),
+        "virtualMachineScaleSet": set,
+        "hardwareProfile": has_model.then(|| json!({ "vmSize": "Standard_DS1_v2" })),
+        "storageProfile": has_model.then(|| storage_profile(subscription, &group.name, &machine.name)),
+        "osProfile": has_model.then(|| os_profile(machine)),
+        "networkProfile":
+            has_model.then(|| json!({ "networkInterfaces": interfaces.collect::<Vec<_>>() })),
+        "provisioningState": "Succeeded",
+        "instanceView":
+            (show != Fields::Model).then(|| instance_view(&machine.name, machine.power_state)),
+        "timeCreated": CREATED,
+    }));
+    without_nulls(json!({
+        "name": machine.name,
+        "id": own_id(group_in_id),
+        "type": KIND,
+        "location": group.location,
+        "tags": machine.tags,
+        "zones": machine.zone.as_ref().map(|zone| [zone]),
+        "properties": properties,
+    }))
 }
 
 /// The disk and image of every simulated machine.
@@ -250,11 +218,8 @@ fn os_profile(machine: &VirtualMachine) -> Value {
 
 /// The instance view. A machine that isn't running has no computer name and an unresponsive agent.
 pub(super) fn instance_view(name: &str, power_state: PowerState) -> Value {
-    let mut view = Map::new();
-    let agent = if power_state == PowerState::Running {
-        view.insert("computerName".to_owned(), name.into());
-        view.insert("osName".to_owned(), "ubuntu".into());
-        view.insert("osVersion".to_owned(), "22.04".into());
+    let is_running = power_state == PowerState::Running;
+    let agent = if is_running {
         json!({
             "vmAgentVersion": "2.9.0.4",
             "statuses": [{ "code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Ready", "message": "Guest Agent is running", "time": CREATED }],
@@ -266,16 +231,17 @@ pub(super) fn instance_view(name: &str, power_state: PowerState) -> Value {
             "statuses": [{ "code": "ProvisioningState/Unavailable", "level": "Warning", "displayStatus": "Not Ready", "message": "VM Agent is unresponsive.", "time": CREATED }]
         })
     };
-    view.insert("vmAgent".to_owned(), agent);
-    view.insert("hyperVGeneration".to_owned(), "V2".into());
-    view.insert(
-        "statuses".to_owned(),
-        json!([
+    without_nulls(json!({
+        "computerName": is_running.then_some(name),
+        "osName": is_running.then_some("ubuntu"),
+        "osVersion": is_running.then_some("22.04"),
+        "vmAgent": agent,
+        "hyperVGeneration": "V2",
+        "statuses": [
             { "code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded", "time": CREATED },
             { "code": format!("PowerState/{}", power_state.as_str()), "level": "Info", "displayStatus": format!("VM {}", power_state.as_str()) }
-        ]),
-    );
-    view.into()
+        ],
+    }))
 }
 
 #[cfg(test)]

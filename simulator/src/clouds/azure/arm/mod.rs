@@ -20,11 +20,12 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::clouds::azure::world::{
     Caller, Page, ResourceGroup, Subscription, World, guid, is_guid,
 };
-use crate::clouds::azure::{Operation, Reply, Request};
+use crate::clouds::azure::{Operation, Operation as Op, Reply, Request};
 use error::ArmError;
 use route::{Route, Target};
 
@@ -45,7 +46,7 @@ pub fn respond(world: &World, caller: &Caller, request: &Request) -> Reply {
         HeaderName::from_static("x-ms-ratelimit-remaining-subscription-global-reads"),
         HeaderValue::from_static("3749"),
     );
-    if let Some(remaining) = compute_remaining(&route.target) {
+    if let Some(remaining) = compute_remaining(route.operation()) {
         headers.insert(
             HeaderName::from_static("x-ms-ratelimit-remaining-resource"),
             HeaderValue::from_static(remaining),
@@ -69,34 +70,23 @@ pub fn respond(world: &World, caller: &Caller, request: &Request) -> Reply {
     } else {
         Err(ArmError::method_not_allowed(request.method.as_str()))
     };
-    match found {
-        Ok(ArmBody::Page(page)) => Reply {
-            operation,
-            status: StatusCode::OK,
-            headers,
-            body: page.body,
-            compressed: Some(page.compressed),
-        },
-        Ok(ArmBody::One(body)) => Reply {
-            operation,
-            status: StatusCode::OK,
-            headers,
-            body,
-            compressed: None,
-        },
+    let (status, body, compressed) = match found {
+        Ok(ArmBody::Page(page)) => (StatusCode::OK, page.body, Some(page.compressed)),
+        Ok(ArmBody::One(body)) => (StatusCode::OK, body, None),
         Err(error) => {
             headers.insert(
                 HeaderName::from_static("x-ms-failure-cause"),
                 HeaderValue::from_static(error.cause),
             );
-            Reply {
-                operation,
-                status: error.status,
-                headers,
-                body: Bytes::from(error.body().to_string()),
-                compressed: None,
-            }
+            (error.status, error.body().to_string().into(), None)
         }
+    };
+    Reply {
+        operation,
+        status,
+        headers,
+        body,
+        compressed,
     }
 }
 
@@ -115,16 +105,21 @@ fn counted_as(route: &Route, request: &Request) -> Operation {
 
 /// The rate limit headers of the Compute resource provider, as recorded in 2025; the Network
 /// provider has none.
-fn compute_remaining(target: &Target) -> Option<&'static str> {
-    match target {
-        Target::VirtualMachines => Some("Microsoft.Compute/HighCostGetSubscriptionMaximum;899"),
-        Target::VirtualMachine { .. } => Some(
+fn compute_remaining(operation: Operation) -> Option<&'static str> {
+    match operation {
+        Op::ListVirtualMachines | Op::ListGroupVirtualMachines => {
+            Some("Microsoft.Compute/HighCostGetSubscriptionMaximum;899")
+        }
+        Op::GetVirtualMachine => Some(
             "Microsoft.Compute/LowCostGetSubscriptionMaximum;23994,Microsoft.Compute/LowCostGetResource;33",
         ),
-        Target::ScaleSet(_) => Some(
+        Op::GetScaleSet => Some(
             "Microsoft.Compute/GetVMScaleSetSubscriptionMaximum;2399,Microsoft.Compute/GetVMScaleSetResource;34",
         ),
-        Target::ScaleSets | Target::ScaleSetInstances(_) | Target::ScaleSetInstanceView(_) => Some(
+        Op::ListScaleSets
+        | Op::ListGroupScaleSets
+        | Op::ListScaleSetInstances
+        | Op::GetScaleSetInstanceView => Some(
             "Microsoft.Compute/HighCostGetVMScaleSetSubscriptionMaximum;1078,Microsoft.Compute/HighCostGetVMScaleSetResource;29",
         ),
         _ => None,
@@ -141,6 +136,20 @@ impl ArmBody {
     fn one(shown: &impl Serialize) -> Result<Self, ArmError> {
         Ok(Self::One(write(shown)?))
     }
+}
+
+/// Whether the instance view is requested beside the model.
+fn expands_view(context: &ArmContext<'_>) -> bool {
+    let expand = context.request.query("$expand");
+    expand.is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"))
+}
+
+/// An object without the members that are null.
+fn without_nulls(mut object: Value) -> Value {
+    if let Value::Object(members) = &mut object {
+        members.retain(|_, member| !member.is_null());
+    }
+    object
 }
 
 fn write(shown: &impl Serialize) -> Result<Bytes, ArmError> {
@@ -227,6 +236,7 @@ fn find(
         groups,
         in_group: route.group.is_some(),
     };
+    let (name, second) = (route.name(0), route.name(1));
     match &route.target {
         Target::Subscription => ArmBody::one(&subscriptions::show(world, subscription)),
         Target::Locations => ArmBody::one(&subscriptions::locations(subscription)),
@@ -234,35 +244,31 @@ fn find(
         Target::ResourceGroup => {
             ArmBody::one(&subscriptions::group(subscription, context.group()?))
         }
-        Target::Resources => resources::list(&context),
-        Target::NetworkInterfaces => interfaces::list(&context),
-        Target::NetworkInterface(name) => interfaces::one(&context, name),
-        Target::PublicAddresses => addresses::list(&context),
-        Target::PublicAddress(name) => addresses::one(&context, name),
-        Target::VirtualMachines => machines::list(&context),
-        Target::VirtualMachine { name, view_only } => machines::one(&context, name, *view_only),
-        Target::ScaleSets => scale_sets::list(&context),
-        Target::ScaleSet(name) => scale_sets::one(&context, name),
-        Target::ScaleSetInstanceView(name) => scale_sets::instance_view(&context, name),
-        Target::ScaleSetInstances(set) => scale_sets::instances(&context, set),
-        Target::ScaleSetInstance {
-            set,
-            instance,
-            view_only,
-        } => scale_sets::instance(&context, set, instance, *view_only),
-        Target::ScaleSetNetworkInterfaces(set) => interfaces::of_scale_set(&context, set),
-        Target::InstanceNetworkInterfaces { set, instance } => {
-            interfaces::of_instance(&context, set, instance)
-        }
-        Target::InstanceNetworkInterface {
-            set,
-            instance,
-            name,
-        } => interfaces::one_of_instance(&context, set, instance, name),
-        Target::ScaleSetPublicAddresses(set) => addresses::of_scale_set(&context, set),
-        Target::Subscriptions | Target::Tenants | Target::Unknown { .. } => {
-            Err(ArmError::subscription_not_found(id))
-        }
+        _ => match route.operation() {
+            Op::ListResources => resources::list(&context),
+            Op::ListNetworkInterfaces | Op::ListGroupNetworkInterfaces => {
+                interfaces::list(&context)
+            }
+            Op::GetNetworkInterface => interfaces::one(&context, name),
+            Op::ListPublicAddresses => addresses::list(&context),
+            Op::GetPublicAddress => addresses::one(&context, name),
+            Op::ListVirtualMachines | Op::ListGroupVirtualMachines => machines::list(&context),
+            Op::GetVirtualMachine => machines::one(&context, name, route.is_view()),
+            Op::ListScaleSets | Op::ListGroupScaleSets => scale_sets::list(&context),
+            Op::GetScaleSet => scale_sets::one(&context, name),
+            Op::GetScaleSetInstanceView => scale_sets::instance_view(&context, name),
+            Op::ListScaleSetInstances => scale_sets::instances(&context, name),
+            Op::GetScaleSetInstance => {
+                scale_sets::instance(&context, name, second, route.is_view())
+            }
+            Op::ListScaleSetNetworkInterfaces => interfaces::of_scale_set(&context, name),
+            Op::ListInstanceNetworkInterfaces => interfaces::of_instance(&context, name, second),
+            Op::GetInstanceNetworkInterface => {
+                interfaces::one_of_instance(&context, name, second, route.name(2))
+            }
+            Op::ListScaleSetPublicAddresses => addresses::of_scale_set(&context, name),
+            _ => Err(ArmError::subscription_not_found(id)),
+        },
     }
 }
 
@@ -280,7 +286,7 @@ fn authorised_groups<'a>(
     let group_id = |group: &ResourceGroup| id::resource_group(&subscription.id, &group.name);
     if let Some(name) = &route.group {
         if let Some(action) = route.action().filter(|action| !caller.may(action, &scope)) {
-            return Err(ArmError::authorization_failed(caller, action, &scope));
+            return Err(ArmError::authorization_failed(caller, &action, &scope));
         }
         return Ok(vec![
             subscription
@@ -294,14 +300,14 @@ fn authorised_groups<'a>(
             .filter(|group| caller.touches(&group_id(group)))
             .collect());
     };
-    if caller.may(action, &format!("/subscriptions/{}", subscription.id)) {
+    if caller.may(&action, &format!("/subscriptions/{}", subscription.id)) {
         return Ok(all().collect());
     }
     let visible: Vec<_> = all()
-        .filter(|group| caller.may(action, &group_id(group)))
+        .filter(|group| caller.may(&action, &group_id(group)))
         .collect();
     if visible.is_empty() {
-        Err(ArmError::authorization_failed(caller, action, &scope))
+        Err(ArmError::authorization_failed(caller, &action, &scope))
     } else {
         Ok(visible)
     }

@@ -11,6 +11,8 @@ pub(super) struct Route {
     pub(super) subscription: Option<String>,
     pub(super) group: Option<String>,
     pub(super) target: Target,
+    /// The names in the path: of a virtual machine, or of a scale set and its instance.
+    pub(super) names: Vec<String>,
 }
 
 /// The resource or list, within the subscription and perhaps the group.
@@ -23,40 +25,66 @@ pub(super) enum Target {
     ResourceGroups,
     ResourceGroup,
     Resources,
-    NetworkInterfaces,
-    NetworkInterface(String),
-    PublicAddresses,
-    PublicAddress(String),
-    VirtualMachines,
-    VirtualMachine {
-        name: String,
-        view_only: bool,
-    },
-    ScaleSets,
-    ScaleSet(String),
-    ScaleSetInstanceView(String),
-    ScaleSetInstances(String),
-    ScaleSetInstance {
-        set: String,
-        instance: String,
-        view_only: bool,
-    },
-    ScaleSetNetworkInterfaces(String),
-    ScaleSetPublicAddresses(String),
-    InstanceNetworkInterfaces {
-        set: String,
-        instance: String,
-    },
-    InstanceNetworkInterface {
-        set: String,
-        instance: String,
-        name: String,
-    },
+    /// A resource or list of `RESOURCES`.
+    Resource(&'static Resource),
     /// A resource type that isn't simulated, by namespace and type.
     Unknown {
         namespace: String,
         kind: String,
     },
+}
+
+/// A resource or list of a resource provider: the namespace, the path below it, in which `*` is a
+/// name, and the operation in a group.
+type Resource = (&'static str, &'static str, Operation);
+
+const RESOURCES: [Resource; 17] = {
+    use Operation::*;
+    const NET: &str = "Microsoft.Network";
+    const VM: &str = "Microsoft.Compute";
+    const VMSS: &str = "Microsoft.Compute/virtualMachineScaleSets";
+    [
+        (NET, "networkInterfaces", ListGroupNetworkInterfaces),
+        (NET, "networkInterfaces/*", GetNetworkInterface),
+        (NET, "publicIPAddresses", ListPublicAddresses),
+        (NET, "publicIPAddresses/*", GetPublicAddress),
+        (VM, "virtualMachines", ListGroupVirtualMachines),
+        (VM, "virtualMachines/*", GetVirtualMachine),
+        (VM, "virtualMachines/*/instanceView", GetVirtualMachine),
+        (VM, "virtualMachineScaleSets", ListGroupScaleSets),
+        (VMSS, "*", GetScaleSet),
+        (VMSS, "*/instanceView", GetScaleSetInstanceView),
+        (VMSS, "*/networkInterfaces", ListScaleSetNetworkInterfaces),
+        (VMSS, "*/publicIPAddresses", ListScaleSetPublicAddresses),
+        (VMSS, "*/virtualMachines", ListScaleSetInstances),
+        (VMSS, "*/virtualMachines/*", GetScaleSetInstance),
+        (
+            VMSS,
+            "*/virtualMachines/*/instanceView",
+            GetScaleSetInstance,
+        ),
+        (
+            VMSS,
+            "*/virtualMachines/*/networkInterfaces",
+            ListInstanceNetworkInterfaces,
+        ),
+        (
+            VMSS,
+            "*/virtualMachines/*/networkInterfaces/*",
+            GetInstanceNetworkInterface,
+        ),
+    ]
+};
+
+/// The operation of a list of a group in a whole subscription, if that has such a list.
+fn of_subscription(in_group: Operation) -> Option<Operation> {
+    match in_group {
+        Operation::ListGroupNetworkInterfaces => Some(Operation::ListNetworkInterfaces),
+        Operation::ListGroupVirtualMachines => Some(Operation::ListVirtualMachines),
+        Operation::ListGroupScaleSets => Some(Operation::ListScaleSets),
+        Operation::ListPublicAddresses => Some(in_group),
+        _ => None,
+    }
 }
 
 impl Route {
@@ -67,116 +95,61 @@ impl Route {
             .filter(|segment| !segment.is_empty())
             .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
             .collect();
-        let lower: Vec<String> = segments
-            .iter()
-            .map(|segment| segment.to_ascii_lowercase())
-            .collect();
-        let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
-        let (subscription, group, skipped) = match lower.as_slice() {
-            ["subscriptions", _, "resourcegroups", _, ..] => {
-                (segments.get(1).cloned(), segments.get(3).cloned(), 4)
-            }
-            ["subscriptions", _, ..] => (segments.get(1).cloned(), None, 2),
-            _ => (None, None, 0),
+        let is = |at: usize, word: &str| {
+            segments
+                .get(at)
+                .is_some_and(|segment| segment.eq_ignore_ascii_case(word))
         };
-        let target = target(
-            &lower[skipped..],
-            &segments[skipped..],
-            subscription.is_some(),
-            group.is_some(),
-        );
+        let in_subscription = is(0, "subscriptions") && segments.len() > 1;
+        let in_group = in_subscription && is(2, "resourceGroups") && segments.len() > 3;
+        let rest = match (in_subscription, in_group) {
+            (_, true) => &segments[4..],
+            (true, false) => &segments[2..],
+            (false, false) => &segments[..],
+        };
+        let (target, names) = target(rest, in_subscription, in_group);
         Self {
-            subscription,
-            group,
+            subscription: in_subscription.then(|| segments[1].clone()),
+            group: in_group.then(|| segments[3].clone()),
             target,
+            names,
         }
     }
 
     /// The operation.
     pub(super) fn operation(&self) -> Operation {
-        let in_group = self.group.is_some();
         match &self.target {
-            Target::Subscriptions
-            | Target::Tenants
-            | Target::Subscription
-            | Target::Locations
-            | Target::ResourceGroups
-            | Target::ResourceGroup => Operation::Bystander,
             Target::Resources => Operation::ListResources,
-            Target::NetworkInterfaces if in_group => Operation::ListGroupNetworkInterfaces,
-            Target::NetworkInterfaces => Operation::ListNetworkInterfaces,
-            Target::NetworkInterface(_) => Operation::GetNetworkInterface,
-            Target::PublicAddresses => Operation::ListPublicAddresses,
-            Target::PublicAddress(_) => Operation::GetPublicAddress,
-            Target::VirtualMachines if in_group => Operation::ListGroupVirtualMachines,
-            Target::VirtualMachines => Operation::ListVirtualMachines,
-            Target::VirtualMachine { .. } => Operation::GetVirtualMachine,
-            Target::ScaleSets if in_group => Operation::ListGroupScaleSets,
-            Target::ScaleSets => Operation::ListScaleSets,
-            Target::ScaleSet(_) => Operation::GetScaleSet,
-            Target::ScaleSetInstanceView(_) => Operation::GetScaleSetInstanceView,
-            Target::ScaleSetInstances(_) => Operation::ListScaleSetInstances,
-            Target::ScaleSetInstance { .. } => Operation::GetScaleSetInstance,
-            Target::ScaleSetNetworkInterfaces(_) => Operation::ListScaleSetNetworkInterfaces,
-            Target::ScaleSetPublicAddresses(_) => Operation::ListScaleSetPublicAddresses,
-            Target::InstanceNetworkInterfaces { .. } => Operation::ListInstanceNetworkInterfaces,
-            Target::InstanceNetworkInterface { .. } => Operation::GetInstanceNetworkInterface,
+            Target::Resource((.., operation)) => match self.group {
+                None => of_subscription(*operation).unwrap_or(Operation::Unexpected),
+                Some(_) => *operation,
+            },
             Target::Unknown { .. } => Operation::Unexpected,
+            _ => Operation::Bystander,
         }
     }
 
+    /// The name at this position of the path.
+    pub(super) fn name(&self, at: usize) -> &str {
+        self.names.get(at).map_or("", String::as_str)
+    }
+
+    /// Whether it is the instance view alone.
+    pub(super) fn is_view(&self) -> bool {
+        matches!(self.target, Target::Resource((_, path, _)) if path.ends_with("/instanceView"))
+    }
+
     /// The action that a caller needs. `None`: any caller with a token, who gets what it may see.
-    pub(super) fn action(&self) -> Option<&'static str> {
+    pub(super) fn action(&self) -> Option<String> {
         match &self.target {
-            // The index has the resources of each type that the caller may read, see `resources`.
-            Target::Subscriptions
-            | Target::Tenants
-            | Target::Subscription
-            | Target::Locations
-            | Target::Resources
-            | Target::Unknown { .. } => None,
             Target::ResourceGroups | Target::ResourceGroup => {
-                Some("Microsoft.Resources/subscriptions/resourceGroups/read")
+                Some("Microsoft.Resources/subscriptions/resourceGroups/read".to_owned())
             }
-            Target::NetworkInterfaces | Target::NetworkInterface(_) => {
-                Some("Microsoft.Network/networkInterfaces/read")
+            Target::Resource((namespace, path, _)) => {
+                Some(format!("{namespace}/{path}/read").replace("/*", ""))
             }
-            Target::PublicAddresses | Target::PublicAddress(_) => {
-                Some("Microsoft.Network/publicIPAddresses/read")
-            }
-            Target::VirtualMachines
-            | Target::VirtualMachine {
-                view_only: false, ..
-            } => Some("Microsoft.Compute/virtualMachines/read"),
-            Target::VirtualMachine {
-                view_only: true, ..
-            } => Some("Microsoft.Compute/virtualMachines/instanceView/read"),
-            Target::ScaleSets | Target::ScaleSet(_) => {
-                Some("Microsoft.Compute/virtualMachineScaleSets/read")
-            }
-            Target::ScaleSetInstanceView(_) => {
-                Some("Microsoft.Compute/virtualMachineScaleSets/instanceView/read")
-            }
-            Target::ScaleSetInstances(_)
-            | Target::ScaleSetInstance {
-                view_only: false, ..
-            } => Some("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read"),
-            Target::ScaleSetInstance {
-                view_only: true, ..
-            } => {
-                Some("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/instanceView/read")
-            }
-            Target::ScaleSetNetworkInterfaces(_) => {
-                Some("Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read")
-            }
-            Target::ScaleSetPublicAddresses(_) => {
-                Some("Microsoft.Compute/virtualMachineScaleSets/publicIPAddresses/read")
-            }
-            Target::InstanceNetworkInterfaces { .. } | Target::InstanceNetworkInterface { .. } => {
-                Some(
-                    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces/read",
-                )
-            }
+            // The index has the resources of each type that the caller may read, see `resources`.
+            _ => None,
         }
     }
 
@@ -184,106 +157,76 @@ impl Route {
     /// provider in it, for a list of a subscription the subscription. (Words: recorded 2023 for a
     /// resource; azure-cli and CloudShell issues of 2025 for a list of a group.)
     pub(super) fn scope(&self, path: &str) -> String {
-        let subscription = self.subscription.as_deref().unwrap_or_default();
-        let provider = match &self.target {
-            Target::NetworkInterfaces | Target::PublicAddresses => "Microsoft.Network",
-            Target::VirtualMachines | Target::ScaleSets => "Microsoft.Compute",
-            Target::ResourceGroups => return format!("/subscriptions/{subscription}"),
-            Target::ScaleSetNetworkInterfaces(_)
-            | Target::ScaleSetInstances(_)
-            | Target::ScaleSetPublicAddresses(_)
-            | Target::ScaleSetInstanceView(_) => {
-                return path.trim_end_matches('/').rsplit_once('/').map_or_else(
-                    || path.to_owned(),
-                    |(parent, _)| percent_decode_str(parent).decode_utf8_lossy().into_owned(),
-                );
+        let decoded = |path: &str| percent_decode_str(path).decode_utf8_lossy().into_owned();
+        let subscription = format!(
+            "/subscriptions/{}",
+            self.subscription.as_deref().unwrap_or_default()
+        );
+        let path = path.trim_end_matches('/');
+        match (&self.target, &self.group) {
+            (Target::ResourceGroups, _) => subscription,
+            (Target::Resource(_), None) => subscription,
+            (Target::Resource((namespace, ..)), Some(group)) if self.names.is_empty() => {
+                format!("{subscription}/resourceGroups/{group}/providers/{namespace}")
             }
-            _ => {
-                return percent_decode_str(path.trim_end_matches('/'))
-                    .decode_utf8_lossy()
-                    .into_owned();
+            (Target::Resource((_, list, operation)), _)
+                if *operation != Operation::GetVirtualMachine
+                    && self.names.len() == 1
+                    && !list.ends_with('*') =>
+            {
+                decoded(path.rsplit_once('/').map_or(path, |(parent, _)| parent))
             }
-        };
-        match &self.group {
-            Some(group) => {
-                format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{provider}")
-            }
-            None => format!("/subscriptions/{subscription}"),
+            _ => decoded(path),
         }
     }
 }
 
-fn target(lower: &[&str], names: &[String], in_subscription: bool, in_group: bool) -> Target {
-    let name = |at: usize| names.get(at).cloned().unwrap_or_default();
-    match (lower, in_subscription, in_group) {
-        (["subscriptions"], false, _) => return Target::Subscriptions,
-        (["tenants"], false, _) => return Target::Tenants,
-        ([], true, true) => return Target::ResourceGroup,
-        ([], true, false) => return Target::Subscription,
-        (["locations"], true, false) => return Target::Locations,
-        (["resourcegroups"], true, false) => return Target::ResourceGroups,
-        (["resources"], true, _) => return Target::Resources,
-        _ => {}
-    }
-    let unknown = || Target::Unknown {
-        namespace: name(1),
-        kind: names
-            .get(2..)
-            .unwrap_or_default()
-            .iter()
-            .step_by(2)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join("/"),
-    };
-    let (true, ["providers", namespace, rest @ ..]) = (in_subscription, lower) else {
-        return unknown();
-    };
-    match (*namespace, rest, in_group) {
-        ("microsoft.network", ["networkinterfaces"], _) => Target::NetworkInterfaces,
-        ("microsoft.network", ["publicipaddresses"], _) => Target::PublicAddresses,
-        ("microsoft.compute", ["virtualmachines"], _) => Target::VirtualMachines,
-        ("microsoft.compute", ["virtualmachinescalesets"], _) => Target::ScaleSets,
-        ("microsoft.network", ["networkinterfaces", _], true) => Target::NetworkInterface(name(3)),
-        ("microsoft.network", ["publicipaddresses", _], true) => Target::PublicAddress(name(3)),
-        ("microsoft.compute", ["virtualmachines", _], true) => Target::VirtualMachine {
-            name: name(3),
-            view_only: false,
-        },
-        ("microsoft.compute", ["virtualmachines", _, "instanceview"], true) => {
-            Target::VirtualMachine {
-                name: name(3),
-                view_only: true,
+/// What the segments below the subscription or group name, with the names among them.
+fn target(rest: &[String], in_subscription: bool, in_group: bool) -> (Target, Vec<String>) {
+    let lower: Vec<String> = rest.iter().map(|word| word.to_ascii_lowercase()).collect();
+    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+    let found = match (lower.as_slice(), in_subscription, in_group) {
+        (["subscriptions"], false, _) => Target::Subscriptions,
+        (["tenants"], false, _) => Target::Tenants,
+        ([], true, true) => Target::ResourceGroup,
+        ([], true, false) => Target::Subscription,
+        (["locations"], true, false) => Target::Locations,
+        (["resourcegroups"], true, false) => Target::ResourceGroups,
+        (["resources"], true, _) => Target::Resources,
+        (["providers", ..], true, _) => {
+            let mut known = RESOURCES
+                .iter()
+                .filter(|(.., operation)| in_group || of_subscription(*operation).is_some())
+                .filter_map(|one| Some((one, names(one, &rest[1..])?)));
+            match known.next() {
+                Some((resource, names)) => return (Target::Resource(resource), names),
+                None => unknown(rest),
             }
         }
-        ("microsoft.compute", ["virtualmachinescalesets", _, below @ ..], true) => match below {
-            [] => Target::ScaleSet(name(3)),
-            ["instanceview"] => Target::ScaleSetInstanceView(name(3)),
-            ["networkinterfaces"] => Target::ScaleSetNetworkInterfaces(name(3)),
-            ["publicipaddresses"] => Target::ScaleSetPublicAddresses(name(3)),
-            ["virtualmachines"] => Target::ScaleSetInstances(name(3)),
-            ["virtualmachines", _] => Target::ScaleSetInstance {
-                set: name(3),
-                instance: name(5),
-                view_only: false,
-            },
-            ["virtualmachines", _, "instanceview"] => Target::ScaleSetInstance {
-                set: name(3),
-                instance: name(5),
-                view_only: true,
-            },
-            ["virtualmachines", _, "networkinterfaces"] => Target::InstanceNetworkInterfaces {
-                set: name(3),
-                instance: name(5),
-            },
-            ["virtualmachines", _, "networkinterfaces", _] => Target::InstanceNetworkInterface {
-                set: name(3),
-                instance: name(5),
-                name: name(7),
-            },
-            _ => unknown(),
-        },
-        _ => unknown(),
+        _ => unknown(rest),
+    };
+    (found, Vec::new())
+}
+
+/// The names in a path of this resource; `None` if the path is of another one.
+fn names((namespace, pattern, _): &Resource, path: &[String]) -> Option<Vec<String>> {
+    let pattern: Vec<&str> = namespace.split('/').chain(pattern.split('/')).collect();
+    let mut names = Vec::new();
+    for (word, segment) in pattern.iter().zip(path) {
+        if *word == "*" {
+            names.push(segment.clone());
+        } else if !word.eq_ignore_ascii_case(segment) {
+            return None;
+        }
+    }
+    (pattern.len() == path.len()).then_some(names)
+}
+
+fn unknown(rest: &[String]) -> Target {
+    let kinds = rest.iter().skip(2).step_by(2).cloned();
+    Target::Unknown {
+        namespace: rest.get(1).cloned().unwrap_or_default(),
+        kind: kinds.collect::<Vec<_>>().join("/"),
     }
 }
 
@@ -303,7 +246,8 @@ mod tests {
                 Route {
                     subscription: Some("S".to_owned()),
                     group: Some("My group".to_owned()),
-                    target: Target::ScaleSet("Set".to_owned())
+                    target: Target::Resource(&RESOURCES[8]),
+                    names: vec!["Set".to_owned()],
                 },
                 "{path}"
             );
@@ -348,14 +292,14 @@ mod tests {
             let route = Route::parse(&path);
             assert_eq!(
                 (route.operation(), route.action()),
-                (operation, Some(action)),
+                (operation, Some(action.to_owned())),
                 "{path}"
             );
         }
     }
 
     #[test]
-    fn a_path_that_no_room_knows_is_unexpected() {
+    fn a_path_of_no_known_resource_is_unexpected() {
         for path in [
             "/",
             "/nothing",

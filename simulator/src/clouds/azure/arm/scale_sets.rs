@@ -5,11 +5,11 @@
 //! `test_vmss_hibernate` 2025 (instances of a Flexible set are stubs), `test_vmss_nics` 2023
 //! (instances of a Uniform set in full).
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::error::ArmError;
 use super::machines::{instance_view as view, storage_profile};
-use super::{ArmBody, ArmContext, id, page};
+use super::{ArmBody, ArmContext, expands_view, id, page, without_nulls};
 use crate::clouds::azure::world::{
     Instance, Listing, OrchestrationMode, PowerState, ResourceGroup, ScaleSet, fingerprint, guid,
 };
@@ -41,11 +41,7 @@ pub(super) fn instance_view(context: &ArmContext<'_>, name: &str) -> Result<ArmB
             "VirtualMachineScaleSets.instanceView.GET",
         ));
     }
-    let count = set
-        .instances
-        .iter()
-        .filter(|instance| !instance.gone)
-        .count();
+    let count = live_instances(set).count();
     ArmBody::one(&json!({
         "virtualMachine": { "statusesSummary": [{ "code": "ProvisioningState/succeeded", "count": count }] },
         "statuses": [{ "code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded", "time": CREATED }]
@@ -70,12 +66,7 @@ pub(super) fn instances(context: &ArmContext<'_>, name: &str) -> Result<ArmBody,
                 .request
                 .query("$select")
                 .is_some_and(|select| select.eq_ignore_ascii_case("instanceView"));
-            let all = || {
-                set.instances
-                    .iter()
-                    .filter(|instance| !instance.gone)
-                    .collect()
-            };
+            let all = || live_instances(set).collect();
             page::list(context, Listing::ScaleSetInstances, all, |instance| {
                 if expand && select {
                     show_view(context, group, set, instance)
@@ -119,10 +110,8 @@ pub(super) fn instance(
     let number: u32 = wanted
         .parse()
         .map_err(|_| ArmError::instance_id_is_no_number())?;
-    let instance = set
-        .instances
-        .iter()
-        .find(|instance| instance.id == number && !instance.gone)
+    let instance = live_instances(set)
+        .find(|instance| instance.id == number)
         .ok_or_else(missing)?;
     let shown = if view_only {
         view(&computer_name(set, instance), instance.power_state)
@@ -130,13 +119,6 @@ pub(super) fn instance(
         show_instance(context, group, set, instance, expands_view(context))
     };
     ArmBody::one(&shown)
-}
-
-fn expands_view(context: &ArmContext<'_>) -> bool {
-    context
-        .request
-        .query("$expand")
-        .is_some_and(|expand| expand.eq_ignore_ascii_case("instanceView"))
 }
 
 fn find<'a>(group: &'a ResourceGroup, name: &str) -> Result<&'a ScaleSet, ArmError> {
@@ -152,69 +134,38 @@ fn show(
     group_in_id: &str,
 ) -> Value {
     let flexible = set.orchestration_mode == OrchestrationMode::Flexible;
-    let mut properties = Map::new();
-    properties.insert("singlePlacementGroup".to_owned(), (!flexible).into());
-    if context.api_version >= MODE_SINCE {
-        properties.insert(
-            "orchestrationMode".to_owned(),
-            set.orchestration_mode.as_str().into(),
-        );
-    }
-    if !flexible {
-        properties.insert("upgradePolicy".to_owned(), json!({ "mode": "Manual" }));
-    }
-    if set.plan.profile {
-        properties.insert(
-            "virtualMachineProfile".to_owned(),
-            profile(context, group, set, flexible),
-        );
-    }
-    properties.insert("provisioningState".to_owned(), "Succeeded".into());
-    if !flexible {
-        properties.insert("overprovision".to_owned(), (set.plan.phantoms > 0).into());
-        properties.insert(
-            "doNotRunExtensionsOnOverprovisionedVMs".to_owned(),
-            false.into(),
-        );
-    }
-    properties.insert(
-        "uniqueId".to_owned(),
-        guid(&[&context.subscription.id, &group.name, &set.name, "set"]).into(),
-    );
-    if flexible {
-        properties.insert("platformFaultDomainCount".to_owned(), 1.into());
-        properties.insert("constrainedMaximumCapacity".to_owned(), false.into());
-    }
-    properties.insert("timeCreated".to_owned(), CREATED.into());
-
-    let mut shown = Map::new();
-    shown.insert("name".to_owned(), set.name.clone().into());
-    shown.insert(
-        "id".to_owned(),
-        id::scale_set(&context.subscription.id, group_in_id, &set.name).into(),
-    );
-    shown.insert("type".to_owned(), KIND.into());
-    shown.insert("location".to_owned(), group.location.clone().into());
-    shown.insert("tags".to_owned(), json!(set.tags));
-    if !set.plan.zones.is_empty() {
-        shown.insert("zones".to_owned(), json!(set.plan.zones));
-    }
-    if set.plan.profile {
-        let capacity = if flexible {
-            group.members(&set.name).count()
-        } else {
-            set.instances
-                .iter()
-                .filter(|instance| !instance.gone)
-                .count()
-        };
-        shown.insert(
-            "sku".to_owned(),
-            json!({ "name": "Standard_DS1_v2", "tier": "Standard", "capacity": capacity }),
-        );
-    }
-    shown.insert("properties".to_owned(), properties.into());
-    shown.into()
+    let has_mode = context.api_version >= MODE_SINCE;
+    let has_profile = set.plan.profile;
+    let subscription = &context.subscription.id;
+    let properties = without_nulls(json!({
+        "singlePlacementGroup": !flexible,
+        "orchestrationMode": has_mode.then(|| set.orchestration_mode.as_str()),
+        "upgradePolicy": (!flexible).then(|| json!({ "mode": "Manual" })),
+        "virtualMachineProfile": has_profile.then(|| profile(context, group, set, flexible)),
+        "provisioningState": "Succeeded",
+        "overprovision": (!flexible).then_some(set.plan.phantoms > 0),
+        "doNotRunExtensionsOnOverprovisionedVMs": (!flexible).then_some(false),
+        "uniqueId": guid(&[subscription, &group.name, &set.name, "set"]),
+        "platformFaultDomainCount": flexible.then_some(1),
+        "constrainedMaximumCapacity": flexible.then_some(false),
+        "timeCreated": CREATED,
+    }));
+    let capacity = if flexible {
+        group.members(&set.name).count()
+    } else {
+        live_instances(set).count()
+    };
+    let zones = &set.plan.zones;
+    without_nulls(json!({
+        "name": set.name,
+        "id": id::scale_set(subscription, group_in_id, &set.name),
+        "type": KIND,
+        "location": group.location,
+        "tags": set.tags,
+        "zones": (!zones.is_empty()).then_some(zones),
+        "sku": has_profile.then(|| json!({ "name": "Standard_DS1_v2", "tier": "Standard", "capacity": capacity })),
+        "properties": properties,
+    }))
 }
 
 fn profile(
@@ -223,23 +174,13 @@ fn profile(
     set: &ScaleSet,
     flexible: bool,
 ) -> Value {
-    let mut network = Map::new();
-    if flexible {
-        network.insert("networkApiVersion".to_owned(), "2020-11-01".into());
-    }
-    network.insert(
-        "networkInterfaceConfigurations".to_owned(),
-        configurations(context, group, set),
-    );
+    let network = without_nulls(json!({
+        "networkApiVersion": flexible.then_some("2020-11-01"),
+        "networkInterfaceConfigurations": configurations(context, group, set),
+    }));
+    let prefix = set.name.chars().take(8).collect::<String>();
     json!({
-        "osProfile": {
-            "computerNamePrefix": set.name.chars().take(8).collect::<String>(),
-            "adminUsername": "operator",
-            "linuxConfiguration": { "disablePasswordAuthentication": true, "ssh": { "publicKeys": [] }, "provisionVMAgent": true, "enableVMAgentPlatformUpdates": false },
-            "secrets": [],
-            "allowExtensionOperations": true,
-            "requireGuestProvisionSignal": true
-        },
+        "osProfile": os_profile("computerNamePrefix", prefix),
         "storageProfile": {
             "osDisk": { "osType": "Linux", "createOption": "FromImage", "caching": "ReadWrite", "managedDisk": { "storageAccountType": "Premium_LRS" }, "diskSizeGB": 30 },
             "imageReference": { "publisher": "Canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts-gen2", "version": "latest" }
@@ -313,73 +254,33 @@ fn show_instance(
         .iter()
         .map(|interface| json!({ "id": format!("{own_id}/networkInterfaces/{}", interface.name) }))
         .collect();
-    let mut properties = Map::new();
-    properties.insert("latestModelApplied".to_owned(), true.into());
-    properties.insert(
-        "modelDefinitionApplied".to_owned(),
-        "VirtualMachineScaleSet".into(),
-    );
-    properties.insert(
-        "networkProfileConfiguration".to_owned(),
-        json!({ "networkInterfaceConfigurations": configurations(context, group, set) }),
-    );
-    properties.insert("vmId".to_owned(), guid(&[&own_id, "vm"]).into());
-    if expand {
-        properties.insert("instanceView".to_owned(), placed_view(set, instance));
-    }
-    properties.insert(
-        "hardwareProfile".to_owned(),
-        json!({ "vmSize": "Standard_DS1_v2" }),
-    );
-    properties.insert(
-        "storageProfile".to_owned(),
-        storage_profile(subscription, &group.name, &format!("{}_{name}", set.name)),
-    );
-    properties.insert(
-        "osProfile".to_owned(),
-        json!({
-            "computerName": computer_name(set, instance),
-            "adminUsername": "operator",
-            "linuxConfiguration": { "disablePasswordAuthentication": true, "ssh": { "publicKeys": [] }, "provisionVMAgent": true, "enableVMAgentPlatformUpdates": false },
-            "secrets": [],
-            "allowExtensionOperations": true,
-            "requireGuestProvisionSignal": true
-        }),
-    );
-    properties.insert(
-        "networkProfile".to_owned(),
-        json!({ "networkInterfaces": interfaces }),
-    );
-    properties.insert(
-        "provisioningState".to_owned(),
-        if instance.power_state == PowerState::Starting {
-            "Updating"
-        } else {
-            "Succeeded"
-        }
-        .into(),
-    );
-    properties.insert("timeCreated".to_owned(), CREATED.into());
-
-    let mut shown = Map::new();
-    shown.insert("name".to_owned(), name.into());
-    shown.insert("id".to_owned(), own_id.into());
-    shown.insert(
-        "type".to_owned(),
-        "Microsoft.Compute/virtualMachineScaleSets/virtualMachines".into(),
-    );
-    shown.insert("location".to_owned(), group.location.clone().into());
-    shown.insert("tags".to_owned(), json!(instance.tags));
-    shown.insert("instanceId".to_owned(), instance.id.to_string().into());
-    shown.insert(
-        "sku".to_owned(),
-        json!({ "name": "Standard_DS1_v2", "tier": "Standard" }),
-    );
-    if let Some(zone) = &instance.zone {
-        shown.insert("zones".to_owned(), json!([zone]));
-    }
-    shown.insert("properties".to_owned(), properties.into());
-    shown.into()
+    let is_starting = instance.power_state == PowerState::Starting;
+    let configurations = configurations(context, group, set);
+    let properties = without_nulls(json!({
+        "latestModelApplied": true,
+        "modelDefinitionApplied": "VirtualMachineScaleSet",
+        "networkProfileConfiguration": { "networkInterfaceConfigurations": configurations },
+        "vmId": guid(&[&own_id, "vm"]),
+        "instanceView": expand.then(|| placed_view(set, instance)),
+        "hardwareProfile": { "vmSize": "Standard_DS1_v2" },
+        "storageProfile":
+            storage_profile(subscription, &group.name, &format!("{}_{name}", set.name)),
+        "osProfile": os_profile("computerName", computer_name(set, instance)),
+        "networkProfile": { "networkInterfaces": interfaces },
+        "provisioningState": if is_starting { "Updating" } else { "Succeeded" },
+        "timeCreated": CREATED,
+    }));
+    without_nulls(json!({
+        "name": name,
+        "id": own_id,
+        "type": "Microsoft.Compute/virtualMachineScaleSets/virtualMachines",
+        "location": group.location,
+        "tags": instance.tags,
+        "instanceId": instance.id.to_string(),
+        "sku": { "name": "Standard_DS1_v2", "tier": "Standard" },
+        "zones": instance.zone.as_ref().map(|zone| [zone]),
+        "properties": properties,
+    }))
 }
 
 /// The fields that `$select=instanceView` returns.
@@ -401,4 +302,21 @@ fn placed_view(set: &ScaleSet, instance: &Instance) -> Value {
     view["placementGroupId"] = guid(&[&set.name, "placement"]).into();
     view["platformUpdateDomain"] = (fingerprint(&[&set.name, &instance.id.to_string()]) % 5).into();
     view
+}
+
+/// The instances that were not deleted.
+fn live_instances(set: &ScaleSet) -> impl Iterator<Item = &Instance> {
+    set.instances.iter().filter(|instance| !instance.gone)
+}
+
+/// The operating system, named by the key `named` of the model.
+fn os_profile(named: &str, name: String) -> Value {
+    json!({
+        named: name,
+        "adminUsername": "operator",
+        "linuxConfiguration": { "disablePasswordAuthentication": true, "ssh": { "publicKeys": [] }, "provisionVMAgent": true, "enableVMAgentPlatformUpdates": false },
+        "secrets": [],
+        "allowExtensionOperations": true,
+        "requireGuestProvisionSignal": true
+    })
 }
