@@ -52,6 +52,14 @@ pub fn open_store(url: &str, context: &Context) -> Result<Arc<dyn Store>> {
         }
         #[cfg(feature = "shared-buckets")]
         "s3" | "az" | "gs" => super::buckets::open(&parsed, context),
+        #[cfg(not(feature = "shared-buckets"))]
+        scheme @ ("s3" | "az" | "gs") => {
+            let problem = ConfigProblem::new(format!(
+                "this build has no `{scheme}://` stores: it lacks the feature `shared-buckets`"
+            ));
+            let hint = format!("build with `--features shared-buckets`, or use one of {KNOWN}");
+            Err(ConfigError::new(None, problem.with_hint(hint)).into())
+        }
         _ => Err(unknown()),
     }
 }

@@ -143,6 +143,24 @@ fn a_url_that_names_no_store_is_an_error_without_its_password() {
     }
 }
 
+#[cfg(not(feature = "shared-buckets"))]
+#[test]
+fn a_bucket_without_its_feature_is_an_error_that_names_the_feature() {
+    let context = Context::builder().env(Env::empty()).build().unwrap();
+    for url in ["s3://fleet/a", "az://fleet", "gs://fleet/a"] {
+        let error = open_store(url, &context).unwrap_err();
+        assert!(
+            error
+                .chain()
+                .to_string()
+                .contains("lacks the feature `shared-buckets`"),
+            "{error:?}"
+        );
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("--features shared-buckets"), "{hint}");
+    }
+}
+
 #[test]
 fn values_that_differ_between_machines_are_refused() {
     let registry = crate::Registry::empty();
