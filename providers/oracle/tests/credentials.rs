@@ -314,6 +314,26 @@ async fn compartments_below_are_looked_in_when_asked() {
     );
 }
 
+#[tokio::test]
+async fn the_scope_is_known_once_there_is_a_credential() {
+    let server = MockServer::start().await;
+    compartments(&server, &[("T", "10.0.0.1")]).await;
+    let context = Context::builder().env(Env::empty()).build().unwrap();
+    let join = format!(
+        "provider=oracle tag.role=db endpoint={} tenancy=T user=U fingerprint=F key_file=tests/fixtures/key.pem region=eu-frankfurt-1",
+        server.uri()
+    );
+    let provider = SPEC.build(&join.parse().unwrap(), &context).unwrap();
+    let scope = |tenancy: &str| {
+        let region = "eu-frankfurt-1".to_owned();
+        vec![("tenancy", tenancy.to_owned()), ("region", region)]
+    };
+    assert_eq!(provider.scope(), scope(""));
+    let call = Call::new(context.clock(), Duration::from_secs(60));
+    provider.discover(&call).await.unwrap();
+    assert_eq!(provider.scope(), scope("T"));
+}
+
 #[test]
 fn the_policy_is_that_of_the_compartments() {
     let context = Context::builder().env(Env::empty()).build().unwrap();
