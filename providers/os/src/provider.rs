@@ -50,8 +50,8 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         TagFilter::new(options.family(&TAG))
     };
     let selection = Selection::from_options(options, &ADDRESS_TYPE, &POWER_STATE).with_tags(tags);
-    let keystone = Keystone::from_options(options, context);
     let endpoint = options.url(&ENDPOINT);
+    let keystone = Keystone::from_options(options, context, endpoint.clone());
     options.finish(|| {
         Some(Box::new(OpenStack {
             keystone: keystone?,

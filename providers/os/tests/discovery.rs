@@ -9,6 +9,7 @@ use cloud_autojoin_core::{
 };
 use cloud_autojoin_os::SPEC;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -401,6 +402,32 @@ async fn certificates_are_those_of_a_file_or_any_with_a_warning() {
         text.contains("cannot read `/nowhere/ca.pem` (`cacert`)"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn the_connection_to_a_given_endpoint_is_opened_while_keystone_answers() {
+    let keystone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nova = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = |listener: &TcpListener| listener.local_addr().unwrap();
+    let join = format!(
+        "provider=os tag.role=server auth_url=http://{} endpoint=https://{} {USER} project_id=P",
+        address(&keystone),
+        address(&nova)
+    );
+    let context = Context::builder().env(Env::empty()).build().unwrap();
+    let provider = SPEC.build(&join.parse().unwrap(), &context).unwrap();
+    let call = Call::new(context.clock(), Duration::from_secs(5));
+    // Keystone never answers.
+    let connected = async {
+        (
+            keystone.accept().await.unwrap(),
+            nova.accept().await.unwrap(),
+        )
+    };
+    tokio::select! {
+        _ = connected => {}
+        found = provider.discover(&call) => panic!("no connection: {found:?}"),
+    }
 }
 
 fn problems(join: &str) -> Vec<String> {

@@ -49,8 +49,13 @@ pub struct Keystone {
 }
 
 impl Keystone {
-    /// Keystone as the join string and the environment name it.
-    pub fn from_options(options: &mut Options<'_>, context: &Context) -> Option<Self> {
+    /// Keystone as the join string and the environment name it. A connection to `service`, if that
+    /// is known without the catalog, is opened while a token is requested.
+    pub fn from_options(
+        options: &mut Options<'_>,
+        context: &Context,
+        service: Option<Url>,
+    ) -> Option<Self> {
         let given = Settings::read(options);
         // As in OpenStack's own client, what is given here counts more than the file.
         let is_explicit = options.config().get(CLOUD.name).is_some();
@@ -67,6 +72,7 @@ impl Keystone {
             context: context.clone(),
             given,
             cloud,
+            service,
             metadata: ApiClient::new(context, &KeystoneApi, metadata),
             client: TlsClient::default(),
             session: Mutex::default(),
@@ -183,6 +189,7 @@ struct TokenSource {
     given: Settings,
     /// The cloud to look up in `clouds.yaml`.
     cloud: Option<String>,
+    service: Option<Url>,
     metadata: ApiClient,
     client: TlsClient,
     session: Mutex<Option<Arc<Session>>>,
@@ -215,7 +222,15 @@ impl TokenSource {
         let body = settings.auth_body().map_err(unusable)?;
         let request = Request::post_json(OPERATION, url.clone(), &body);
         let client = ApiClient::new(&self.context, &KeystoneApi, url).with_http(http.clone());
-        let (response, headers) = client.json_with_headers(request, call).await?;
+        let token = client.json_with_headers(request, call);
+        let (response, headers) = match &self.service {
+            Some(url) => {
+                let service = ApiClient::new(&self.context, &KeystoneApi, url.clone());
+                let service = service.with_http(http.clone());
+                service.connecting(call, token).await?
+            }
+            None => token.await?,
+        };
         let TokenResponse { token } = response;
         let secret = headers
             .get("x-subject-token")
