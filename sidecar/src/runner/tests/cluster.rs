@@ -1,5 +1,9 @@
 //! Clusters whose agents behave as real ones were measured, each with a sidecar beside it, in
 //! virtual time. `peers/agents/check` does the same with real Consul agents.
+//!
+//! Raft isn't modelled. Nomad's raft keeps dialling old peers until the servers remove them, but on
+//! connections of its own: it neither holds the lock of a join nor changes what the API says of
+//! members, and the sidecar uses nothing else of an agent.
 
 use cloud_autojoin::{Host, Instant};
 
