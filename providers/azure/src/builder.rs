@@ -1,4 +1,4 @@
-//! From a join string and the environment to an [`Azure`] that can be asked.
+//! From a join string and the environment to an [`Azure`].
 //!
 //! [`AzureBuilder::from_config`] reads every key and reports every problem at once;
 //! [`AzureBuilder::new`] is for programs that know what they want already. The keys are in
@@ -114,7 +114,7 @@ impl AzureBuilder {
         self
     }
 
-    /// Sets the identity to ask with.
+    /// Sets the identity that requests are sent as.
     #[must_use]
     pub fn identity(mut self, identity: Identity) -> Self {
         self.identity = identity;

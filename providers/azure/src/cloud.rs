@@ -32,7 +32,7 @@ impl Cloud {
         }
     }
 
-    /// The scope to ask the v2.0 token endpoint for: the audience's `.default`.
+    /// The scope that is requested of the v2.0 token endpoint: the audience's `.default`.
     pub fn scope(&self) -> String {
         format!("{}/.default", self.audience.trim_end_matches('/'))
     }

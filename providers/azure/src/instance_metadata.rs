@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scale_set_is_told_by_name_or_by_id() {
+    fn the_scale_set_is_read_by_name_or_by_id() {
         let flexible = r#"{"compute":{"vmScaleSetName":"","virtualMachineScaleSet":{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/flex"}}}"#;
         assert_eq!(scale_set(flexible).as_deref(), Some("flex"));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Which api-version a Resource Manager understands, when it refuses the one that was asked for.
+//! Which api-version a Resource Manager understands, when it refuses the one that was requested.
 //!
 //! Azure Stack Hub knows older versions than Azure. Its refusal lists them, and the newest is used
 //! from then on for that kind of resource.
@@ -35,10 +35,10 @@ impl ApiVersions {
     /// instead.
     pub(super) fn learn(&self, request: &Request, body: &[u8]) -> Option<Request> {
         let mut query = request.url().query_pairs();
-        let (_, asked) = query.find(|(name, _)| name == PARAMETER)?;
-        let version = newest_supported(&error_body::read(body).message?, &asked)?;
+        let (_, requested) = query.find(|(name, _)| name == PARAMETER)?;
+        let version = newest_supported(&error_body::read(body).message?, &requested)?;
         let action = action(request);
-        tracing::info!(action, %asked, version, "the Resource Manager doesn't know the api-version and names another");
+        tracing::info!(action, %requested, version, "the Resource Manager doesn't know the api-version and names another");
         let request = with_version(request.clone(), &version);
         self.learned().insert(action, version);
         Some(request)
@@ -51,18 +51,18 @@ impl ApiVersions {
 
 /// The newest version that a refusal names, a released one if there is any:
 /// `NoRegisteredProviderFound` and `InvalidResourceType` say `The supported api-versions are
-/// '...'`, `InvalidApiVersionParameter` `The supported versions are '...'`. None when `asked` is
+/// '...'`, `InvalidApiVersionParameter` `The supported versions are '...'`. None when `requested` is
 /// among them: then something else is refused.
 ///
 /// shape: reported Azure Stack Hub refusal (`NoRegisteredProviderFound`)
-fn newest_supported(message: &str, asked: &str) -> Option<String> {
+fn newest_supported(message: &str, requested: &str) -> Option<String> {
     let (_, list) = message
         .split_once("supported api-versions are '")
         .or_else(|| message.split_once("supported versions are '"))?;
     let (list, _) = list.split_once('\'')?;
     let versions = list.split(',').map(str::trim);
     let versions: Vec<&str> = versions.filter(|version| is_version(version)).collect();
-    if versions.contains(&asked) {
+    if versions.contains(&requested) {
         return None;
     }
     // A preview has a word behind the date.

@@ -144,7 +144,7 @@ pub(crate) struct MachineProperties {
     /// `Succeeded`, `Creating`.
     #[serde(deserialize_with = "text")]
     provisioning_state: Option<String>,
-    /// The power state, only there when it was asked for: `running`, `deallocated`.
+    /// The power state, only there when it was requested: `running`, `deallocated`.
     #[serde(rename = "instanceView", deserialize_with = "power_state")]
     pub power_state: Option<String>,
 }
@@ -192,7 +192,7 @@ impl Properties for AddressProperties {
     const KIND: Kind = PUBLIC_ADDRESSES;
 }
 
-/// One hit of the resource index (`/subscriptions/S/resources`): no tags when it was asked for by
+/// One hit of the resource index (`/subscriptions/S/resources`): no tags when it was requested by
 /// tag.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]

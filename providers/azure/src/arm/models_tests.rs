@@ -59,7 +59,7 @@ fn tags_may_be_absent_null_or_empty_and_keep_their_order() {
 }
 
 #[test]
-fn an_address_is_told_from_a_block_of_them_and_from_what_is_neither() {
+fn an_address_is_distinguished_from_a_block_and_from_other_text() {
     for (properties, expected) in [
         (r#"{}"#, None),
         (r#"{"privateIPAddress":null}"#, None),

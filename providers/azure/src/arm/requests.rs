@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_an_answer_is_asked_for_at_the_same_place() {
+    fn an_id_of_a_response_is_requested_at_the_same_path() {
         let id = ResourceId::new(
             "/subscriptions/S/resourceGroups/OTHER/providers/Microsoft.Network/networkInterfaces/nic",
         );

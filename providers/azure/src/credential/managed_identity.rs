@@ -190,15 +190,18 @@ mod tests {
         }
     }
 
-    /// The agent's two answers, with its keys in `directory`; what came of asking it.
-    async fn ask(directory: &Path, key_file: &str) -> (Result<AccessToken, SourceOutcome>, usize) {
-        let (answer, queries) = ask_for(directory, key_file, None, json!({})).await;
+    /// The agent's two answers, with its keys in `directory`; the result and the number of requests.
+    async fn token_of(
+        directory: &Path,
+        key_file: &str,
+    ) -> (Result<AccessToken, SourceOutcome>, usize) {
+        let (answer, queries) = token_for(directory, key_file, None, json!({})).await;
         (answer, queries.len())
     }
 
     /// The same for the identity `id`, where the agent's answer has the fields of `named` beside
     /// the token; and the queries seen.
-    async fn ask_for(
+    async fn token_for(
         directory: &Path,
         key_file: &str,
         id: Option<&ManagedIdentityId>,
@@ -251,7 +254,7 @@ mod tests {
     async fn the_key_of_the_challenge_is_brought_back() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("a.key"), "the-key").unwrap();
-        let (answer, requests) = ask(directory.path(), "a.key").await;
+        let (answer, requests) = token_of(directory.path(), "a.key").await;
         assert_eq!((answer.unwrap().secret().expose(), requests), ("of-arc", 2));
     }
 
@@ -298,7 +301,7 @@ mod tests {
         ];
         for (id, named, parameter, is_accepted) in table {
             let (answer, queries) =
-                ask_for(directory.path(), "a.key", Some(&id), named.clone()).await;
+                token_for(directory.path(), "a.key", Some(&id), named.clone()).await;
             assert!(
                 queries.len() == 2
                     && queries
@@ -320,7 +323,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_pretend_agent_gives_a_token_that_its_resource_manager_takes() {
+    async fn the_simulated_agent_issues_a_token_that_its_resource_manager_accepts() {
         let simulator = Simulator::start(World::shipped("uniform").unwrap())
             .await
             .unwrap();
@@ -368,7 +371,7 @@ mod tests {
             ("link.key", "no file of at most 4096 bytes"),
             ("none.key", "cannot read its key file"),
         ] {
-            let (answer, requests) = ask(directory.path(), file).await;
+            let (answer, requests) = token_of(directory.path(), file).await;
             let reason = reason(answer);
             assert!(
                 reason.starts_with("cannot get a token from the Azure Arc agent: ")

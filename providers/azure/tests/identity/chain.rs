@@ -41,7 +41,7 @@ fn no_service() -> ResponseTemplate {
 }
 
 #[tokio::test]
-async fn the_sources_are_asked_in_the_order_of_the_sdks() {
+async fn the_sources_are_tried_in_the_order_of_the_sdks() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("token");
     std::fs::write(&file, "a.b.c").unwrap();
@@ -371,7 +371,7 @@ async fn a_program_may_bring_its_own_source() {
         .build()
         .unwrap();
     assert_eq!(
-        found(stage.ask(&azure).await),
+        found(stage.discover_with(&azure).await),
         (vec!["10.0.0.4".to_owned()], "vault".to_owned())
     );
     assert_eq!(stage.bearers().await, ["Bearer of-the-vault"]);

@@ -34,7 +34,7 @@ async fn the_secret_is_exchanged_for_a_token_once_for_two_calls() {
     stage.entra_gives("token-1").await;
     let provider = stage.provider(KEYS);
     for _ in 0..2 {
-        let answer = found(stage.ask(provider.as_ref()).await);
+        let answer = found(stage.discover_with(provider.as_ref()).await);
         assert_eq!(
             answer,
             (
@@ -224,7 +224,7 @@ async fn no_number_for_a_lifetime_ends_the_process_or_makes_a_token_immortal() {
             (Duration::from_secs(49 * 3600), 2),
         ] {
             stage.clock.sleep(wait).await;
-            found(stage.ask(provider.as_ref()).await);
+            found(stage.discover_with(provider.as_ref()).await);
             assert_eq!(stage.forms().await.len(), tokens, "{field} {wait:?}");
         }
     }
@@ -298,7 +298,10 @@ async fn a_token_is_renewed_before_its_hour_is_over() {
     let provider = stage.provider(KEYS);
     for minutes in [0, 50, 8] {
         stage.clock.sleep(Duration::from_secs(minutes * 60)).await;
-        assert_eq!(found(stage.ask(provider.as_ref()).await).0, ["10.0.0.4"]);
+        assert_eq!(
+            found(stage.discover_with(provider.as_ref()).await).0,
+            ["10.0.0.4"]
+        );
     }
     assert_eq!(
         stage.bearers().await,

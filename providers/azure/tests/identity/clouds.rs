@@ -48,7 +48,7 @@ fn commands() -> Arc<Commands> {
 }
 
 #[tokio::test]
-async fn applications_ask_for_the_clouds_scope() {
+async fn applications_request_the_clouds_scope() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("token");
     std::fs::write(&file, "a.b.c").unwrap();
@@ -81,7 +81,7 @@ async fn applications_ask_for_the_clouds_scope() {
 }
 
 #[tokio::test]
-async fn managed_identities_ask_for_the_clouds_audience() {
+async fn managed_identities_request_the_clouds_audience() {
     for (cloud, audience, _) in CLOUDS {
         let stage = Stage::new().await;
         stage
@@ -107,7 +107,7 @@ async fn managed_identities_ask_for_the_clouds_audience() {
 }
 
 #[tokio::test]
-async fn command_lines_ask_for_the_clouds_audience_or_scope() {
+async fn command_lines_request_the_clouds_audience_or_scope() {
     for (cloud, audience, scope) in CLOUDS {
         let stage = Stage::new().await.commands(commands());
         for narrow in ["AzureCLICredential", "AzureDeveloperCLICredential"] {

@@ -12,8 +12,8 @@ const AZ: &str = "token_credentials=AzureCLICredential";
 const AZD: &str = "token_credentials=AzureDeveloperCLICredential";
 
 fn prints(program: &'static str, text: &'static str) -> Arc<Commands> {
-    Commands::new(move |asked, _| {
-        if asked == program {
+    Commands::new(move |run, _| {
+        if run == program {
             Ok(CommandOutput::new(0, text, "WARNING: noise"))
         } else {
             no_command()
@@ -26,7 +26,7 @@ fn fails(stderr: &'static str) -> Arc<Commands> {
 }
 
 #[tokio::test]
-async fn az_is_asked_for_a_token_of_the_audience() {
+async fn az_is_run_for_a_token_of_the_audience() {
     // shape: `az account get-access-token` of version 2.54 and later
     let answer = r#"{"accessToken":"of-a-person","expiresOn":"2099-12-31 23:00:00.000000","expires_on":4102444800,"subscription":"s","tenant":"t","tokenType":"Bearer"}"#;
     let stage = Stage::new().await.commands(prints("az", answer));
@@ -50,7 +50,7 @@ async fn az_is_asked_for_a_token_of_the_audience() {
 }
 
 #[tokio::test]
-async fn az_is_not_asked_again_while_its_token_is_good_and_soon_when_its_end_is_unknown() {
+async fn az_is_not_run_again_while_its_token_is_valid_and_soon_when_its_end_is_unknown() {
     let new = r#"{"accessToken":"t","expires_on":4102444800,"tokenType":"Bearer"}"#;
     let old =
         r#"{"accessToken":"t","expiresOn":"2021-04-10 11:33:14.000000","tokenType":"Bearer"}"#;
@@ -58,7 +58,7 @@ async fn az_is_not_asked_again_while_its_token_is_good_and_soon_when_its_end_is_
         let stage = Stage::new().await.commands(prints("az", answer));
         let provider = stage.provider(AZ);
         for _ in 0..2 {
-            found(stage.ask(provider.as_ref()).await);
+            found(stage.discover_with(provider.as_ref()).await);
             stage.clock.sleep(Duration::from_secs(6 * 60)).await;
         }
         assert_eq!(stage.commands.seen.lock().unwrap().len(), runs, "{answer}");
@@ -66,7 +66,7 @@ async fn az_is_not_asked_again_while_its_token_is_good_and_soon_when_its_end_is_
 }
 
 #[tokio::test]
-async fn azd_is_asked_for_the_scope() {
+async fn azd_is_run_for_the_scope() {
     // shape: `azd auth token`
     let stage = Stage::new().await.commands(prints(
         "azd",
@@ -87,7 +87,7 @@ async fn azd_is_asked_for_the_scope() {
 }
 
 #[tokio::test]
-async fn nobody_signed_in_or_no_such_program_is_passed_over() {
+async fn a_missing_program_or_one_without_a_signed_in_user_is_skipped() {
     let table = [
         (
             AZ,
@@ -119,7 +119,7 @@ async fn nobody_signed_in_or_no_such_program_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_command_line_that_fails_hangs_or_babbles_is_the_error_and_its_output_stays_unseen() {
+async fn a_failing_program_is_the_error_and_its_output_is_not_shown() {
     let table: [(Arc<Commands>, &str); 4] = [
         (
             fails("ERROR: AADSTS50020: User account does not exist in tenant."),

@@ -14,7 +14,7 @@ fn fixture(name: &str) -> String {
     )
 }
 
-/// What is said of a file that is neither PEM nor PFX.
+/// The message for a file that is neither PEM nor PFX.
 const NO_PFX: &str = if cfg!(feature = "pfx") {
     "it is neither a PEM file nor a PFX file with this password in `AZURE_CLIENT_CERTIFICATE_PASSWORD`"
 } else {

@@ -136,7 +136,7 @@ impl Machine {
         }
     }
 
-    async fn ask(&self, timeout: Duration) -> (Result<Discovery, Error>, Duration) {
+    async fn discover(&self, timeout: Duration) -> (Result<Discovery, Error>, Duration) {
         let call = Call::new(&self.clock, timeout);
         (self.provider.discover(&call).await, call.elapsed())
     }
@@ -161,8 +161,8 @@ async fn a_service_that_is_not_up_yet_is_a_transient_failure_and_is_used_once_it
         let machine = Machine::new(&keys, Duration::ZERO, |now| {
             (now < Duration::from_secs(2)).then(refused)
         });
-        let (answer, elapsed) = machine.ask(MINUTE).await;
-        let error = answer.unwrap_err();
+        let (result, elapsed) = machine.discover(MINUTE).await;
+        let error = result.unwrap_err();
         assert!(
             error.is_transient() && !matches!(error, Error::Config(_)),
             "{keys}: {error:?}"
@@ -171,7 +171,7 @@ async fn a_service_that_is_not_up_yet_is_a_transient_failure_and_is_used_once_it
         assert!(elapsed < Duration::from_secs(1), "{keys}: {elapsed:?}");
         machine.clock.sleep(Duration::from_secs(2)).await;
         assert_eq!(
-            machine.ask(MINUTE).await.0.unwrap().addresses().len(),
+            machine.discover(MINUTE).await.0.unwrap().addresses().len(),
             1,
             "{keys}"
         );
@@ -190,21 +190,21 @@ async fn the_limit_of_the_probe_counts_only_where_another_source_follows() {
         "token_credentials=ManagedIdentityCredential resource_group=self".to_owned(),
     ] {
         let machine = Machine::new(&keys, slow, |_| None);
-        let (answer, elapsed) = machine.ask(MINUTE).await;
-        assert_eq!(answer.unwrap().addresses().len(), 1, "{keys}");
+        let (result, elapsed) = machine.discover(MINUTE).await;
+        assert_eq!(result.unwrap().addresses().len(), 1, "{keys}");
         assert!(elapsed < Duration::from_secs(2), "{keys}: {elapsed:?}");
     }
     // With `self` the service shows by its other answer that it is there.
     for keys in ["", "resource_group=self"] {
         let machine = Machine::new(keys, slow, |_| None);
-        let (answer, elapsed) = machine.ask(MINUTE).await;
-        assert_eq!(answer.unwrap().addresses().len(), 1, "{keys}");
+        let (result, elapsed) = machine.discover(MINUTE).await;
+        assert_eq!(result.unwrap().addresses().len(), 1, "{keys}");
         assert!(elapsed < Duration::from_secs(4), "{keys}: {elapsed:?}");
     }
     let machine = Machine::new(&subscription(""), slow, |_| None);
-    let (answer, elapsed) = machine.ask(MINUTE).await;
+    let (result, elapsed) = machine.discover(MINUTE).await;
     assert!(
-        answer.unwrap_err().is_transient() && elapsed <= Duration::from_millis(1001),
+        result.unwrap_err().is_transient() && elapsed <= Duration::from_millis(1001),
         "{elapsed:?}"
     );
 }
@@ -219,11 +219,11 @@ async fn an_update_of_the_service_is_waited_for_as_long_as_it_is_documented_to_t
         let machine = Machine::new(&keys, Duration::ZERO, |now| {
             (now < Duration::from_secs(69)).then(|| body(410, ""))
         });
-        let (answer, _) = machine.ask(3 * MINUTE).await;
-        assert_eq!(answer.unwrap().addresses().len(), 1, "{keys}");
+        let (result, _) = machine.discover(3 * MINUTE).await;
+        assert_eq!(result.unwrap().addresses().len(), 1, "{keys}");
     }
     let machine = Machine::new(&subscription(""), Duration::ZERO, |_| Some(body(410, "")));
-    let error = machine.ask(3 * MINUTE).await.0.unwrap_err();
+    let error = machine.discover(3 * MINUTE).await.0.unwrap_err();
     assert!(
         error.is_transient()
             && error
@@ -245,8 +245,8 @@ async fn a_refused_api_version_is_final_and_comes_with_a_hint() {
             subscription("resource_group=self tenant_id=t"),
         ] {
             let machine = Machine::new(&keys, Duration::ZERO, move |_| Some(body(404, words)));
-            let (answer, elapsed) = machine.ask(MINUTE).await;
-            let error = answer.unwrap_err();
+            let (result, elapsed) = machine.discover(MINUTE).await;
+            let error = result.unwrap_err();
             assert_eq!(elapsed, Duration::ZERO, "{keys}");
             assert!(
                 error

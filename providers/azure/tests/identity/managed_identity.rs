@@ -78,7 +78,7 @@ async fn the_probe_is_one_request_in_the_life_of_a_provider() {
     let stage = Stage::new().await;
     stage.mount(token_endpoint(), metadata_token("t")).await;
     let provider = stage.provider("");
-    found(stage.ask(provider.as_ref()).await);
+    found(stage.discover_with(provider.as_ref()).await);
     let probes = || {
         stage.requests(|request| {
             request.url.path() == TOKEN_PATH && without_metadata_header(request)
@@ -88,7 +88,7 @@ async fn the_probe_is_one_request_in_the_life_of_a_provider() {
     let first = probes().await.len();
     assert!(first <= 1);
     stage.clock.sleep(Duration::from_secs(86_400)).await;
-    found(stage.ask(provider.as_ref()).await);
+    found(stage.discover_with(provider.as_ref()).await);
     assert_eq!(probes().await.len(), first);
     assert_eq!(stage.queries().await.len(), 2);
 }
@@ -125,7 +125,7 @@ async fn a_token_does_not_wait_for_the_probe_and_a_refusal_does() {
 }
 
 #[tokio::test]
-async fn the_service_is_asked_again_while_it_is_updated_or_busy() {
+async fn requests_are_retried_while_the_service_is_updated_or_throttles() {
     for status in [404, 410, 429, 500, 503] {
         let stage = Stage::new().await;
         token_endpoint()
@@ -166,7 +166,7 @@ fn not_found(words: &str) -> ResponseTemplate {
 }
 
 #[tokio::test]
-async fn an_identity_that_is_asked_for_and_not_there_is_the_error() {
+async fn a_chosen_identity_that_does_not_exist_is_the_error() {
     let stage = Stage::new().await;
     stage
         .mount(token_endpoint(), not_found("Identity not found"))
@@ -222,7 +222,7 @@ async fn a_machine_without_identity_passes_on_and_one_with_several_does_not() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_address_or_another_cloud_there_is_passed_over() {
+async fn a_missing_service_or_that_of_another_cloud_is_skipped() {
     // A port that was free a moment ago: nobody listens.
     let closed = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -296,7 +296,7 @@ fn app_service_token() -> ResponseTemplate {
 }
 
 #[tokio::test]
-async fn app_service_is_asked_with_its_header() {
+async fn app_service_gets_its_header() {
     for (keys, choice) in [
         ("", None),
         ("client_id=c", Some("client_id")),
@@ -366,7 +366,7 @@ async fn a_refusal_of_app_service_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_token_service_of_another_machine_is_not_asked_over_plain_http() {
+async fn a_token_service_of_another_machine_gets_no_request_over_plain_http() {
     let stage = Stage::new().await.variables([
         ("IDENTITY_ENDPOINT", "http://10.0.0.9/msi/token"),
         ("IDENTITY_HEADER", "h"),

@@ -65,7 +65,7 @@ identities = ["own", "lent"]
     Simulator::builder(world).strict().start().await.unwrap()
 }
 
-async fn ask<const N: usize>(
+async fn discover<const N: usize>(
     simulator: &Simulator,
     keys: &str,
     variables: [(&str, &str); N],
@@ -95,7 +95,7 @@ async fn ask<const N: usize>(
 async fn an_application_signs_in_over_tls_with_one_request() {
     let simulator = simulator().await;
     let (addresses, identity) = found(
-        ask(
+        discover(
             &simulator,
             &format!("tenant_id={TENANT} client_id={APPLICATION} client_secret={SECRET}"),
             [],
@@ -122,7 +122,7 @@ async fn an_application_signs_in_over_tls_with_one_request() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_and_an_unknown_application_are_told_apart() {
+async fn a_wrong_secret_and_an_unknown_application_are_distinguished() {
     let simulator = simulator().await;
     for (client, code, advice) in [
         (APPLICATION, "AADSTS7000215", "not its id"),
@@ -132,7 +132,7 @@ async fn a_wrong_secret_and_an_unknown_application_are_told_apart() {
             "`tenant_id`",
         ),
     ] {
-        let error = ask(
+        let error = discover(
             &simulator,
             &format!("tenant_id={TENANT} client_id={client} client_secret=canary-wrong"),
             [],
@@ -211,16 +211,16 @@ async fn machines_have_their_own_identity_and_those_lent_to_them() {
         ),
     ];
     for (keys, expected) in table {
-        let (addresses, identity) = found(ask(&simulator, &keys, []).await);
+        let (addresses, identity) = found(discover(&simulator, &keys, []).await);
         assert_eq!((addresses.len(), identity), (5, expected));
     }
 }
 
 #[tokio::test]
-async fn what_a_machine_knows_of_itself_its_token_and_the_probe_are_asked_for_side_by_side() {
+async fn metadata_token_and_probe_are_requested_concurrently() {
     let simulator = simulator().await;
     simulator.set_latency(Duration::from_millis(500));
-    assert_eq!(found(ask(&simulator, "", []).await).0.len(), 5);
+    assert_eq!(found(discover(&simulator, "", []).await).0.len(), 5);
     assert_eq!(
         (
             simulator.count(Operation::MetadataToken),
@@ -249,7 +249,7 @@ async fn app_service_gives_tokens_to_whoever_sees_its_environment() {
     let header = simulator.app_service_header().to_owned();
     assert_eq!(
         found(
-            ask(
+            discover(
                 &simulator,
                 "",
                 [
@@ -263,7 +263,7 @@ async fn app_service_gives_tokens_to_whoever_sees_its_environment() {
         .len(),
         5
     );
-    let error = ask(
+    let error = discover(
         &simulator,
         "",
         [
@@ -304,9 +304,9 @@ async fn a_token_of_kubernetes_is_exchanged_and_one_of_another_subject_is_not() 
         ("AZURE_FEDERATED_TOKEN_FILE", path),
     ];
     std::fs::write(&file, jwt("system:serviceaccount:default:discover")).unwrap();
-    assert_eq!(found(ask(&simulator, "", variables).await).0.len(), 5);
+    assert_eq!(found(discover(&simulator, "", variables).await).0.len(), 5);
     std::fs::write(&file, jwt("system:serviceaccount:default:other")).unwrap();
-    let error = ask(&simulator, "", variables).await.unwrap_err();
+    let error = discover(&simulator, "", variables).await.unwrap_err();
     assert!(
         lines(&error)[1].contains("`AADSTS700213`: No matching federated identity record found"),
         "{:?}",
@@ -330,7 +330,7 @@ async fn an_application_signs_in_with_its_certificate() {
         ("AZURE_CLIENT_ID", CERTIFIED),
         ("AZURE_CLIENT_CERTIFICATE_PATH", file.as_str()),
     ];
-    let (addresses, identity) = found(ask(&simulator, "", variables).await);
+    let (addresses, identity) = found(discover(&simulator, "", variables).await);
     assert_eq!(
         (addresses.len(), identity),
         (5, format!("environment of application `{CERTIFIED}`"))
@@ -342,7 +342,7 @@ async fn an_application_signs_in_with_its_certificate() {
         ("AZURE_CLIENT_ID", APPLICATION),
         ("AZURE_CLIENT_CERTIFICATE_PATH", file.as_str()),
     ];
-    let error = ask(&simulator, "", variables).await.unwrap_err();
+    let error = discover(&simulator, "", variables).await.unwrap_err();
     assert!(
         lines(&error)[1].contains("`AADSTS700027`: "),
         "{:?}",

@@ -1,4 +1,4 @@
-//! The server that every test asks, and how it is asked.
+//! The server that every test uses, and the requests to it.
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -79,7 +79,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// ARM answers any token with one tagged interface; the metadata service is there and refuses
-    /// whoever lacks its header; nothing gives tokens yet.
+    /// requests without its header; nothing gives tokens yet.
     pub(crate) async fn new() -> Self {
         let server = MockServer::start().await;
         let stage = Self {
@@ -173,7 +173,7 @@ impl Stage {
         Box::new(builder.cloud(cloud).build().unwrap())
     }
 
-    pub(crate) async fn ask(&self, provider: &dyn Provider) -> Result<Discovery, Error> {
+    pub(crate) async fn discover_with(&self, provider: &dyn Provider) -> Result<Discovery, Error> {
         provider
             .discover(&Call::new(&self.clock, Duration::from_secs(600)))
             .await
@@ -181,7 +181,7 @@ impl Stage {
 
     /// One call of a fresh provider.
     pub(crate) async fn discover(&self, keys: &str) -> Result<Discovery, Error> {
-        self.ask(self.provider(keys).as_ref()).await
+        self.discover_with(self.provider(keys).as_ref()).await
     }
 
     pub(crate) async fn requests(&self, of: impl Fn(&Request) -> bool) -> Vec<Request> {
@@ -219,7 +219,7 @@ impl Stage {
         requests.iter().map(query).collect()
     }
 
-    /// The tokens that ARM was asked with.
+    /// The tokens of the requests to ARM.
     pub(crate) async fn bearers(&self) -> Vec<String> {
         let requests = self
             .requests(|request| request.url.path().starts_with("/subscriptions/"))

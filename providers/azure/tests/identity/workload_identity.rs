@@ -17,7 +17,7 @@ async fn the_token_file_is_sent_without_its_line_end_and_read_again_for_the_next
     stage.entra_gives("token").await;
     let provider = stage.provider("");
     assert_eq!(
-        found(stage.ask(provider.as_ref()).await),
+        found(stage.discover_with(provider.as_ref()).await),
         (
             vec!["10.0.0.4".to_owned()],
             "workload identity of client id `c`".to_owned()
@@ -25,7 +25,7 @@ async fn the_token_file_is_sent_without_its_line_end_and_read_again_for_the_next
     );
     std::fs::write(&file, "second.of.kubernetes").unwrap();
     stage.clock.sleep(Duration::from_secs(3600)).await;
-    found(stage.ask(provider.as_ref()).await);
+    found(stage.discover_with(provider.as_ref()).await);
 
     let forms = stage.forms().await;
     let assertions: Vec<_> = forms
