@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{
-    Backoff, JsonResponse, Request, Response, RetryPolicy, decode_json, origin_of,
+    Backoff, JsonResponse, RawResponse, Request, Response, ResponseClass, ResponseClassifier,
+    RetryPolicy, decode_json, origin_of,
 };
 use cloud_autojoin_core::{ApiError, Call, Context, Error, Result};
-use cloud_autojoin_provider_kit::ApiClient;
+use cloud_autojoin_provider_kit::{Api, ApiClient, ErrorBody};
 use futures::future::{Either, select};
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue, SERVER};
@@ -45,6 +46,41 @@ pub(super) const METADATA: (HeaderName, HeaderValue) = (
     HeaderValue::from_static("true"),
 );
 
+/// The API of the service: that of the other token services, and the responses during its updates.
+struct MetadataApi;
+
+impl ResponseClassifier for MetadataApi {
+    fn classify(&self, response: &RawResponse) -> ResponseClass {
+        if is_updating(response.status, &response.body) {
+            ResponseClass::Retryable
+        } else {
+            TokenApi.classify(response)
+        }
+    }
+}
+
+impl Api for MetadataApi {
+    fn provider(&self) -> &'static str {
+        TokenApi.provider()
+    }
+
+    fn shown_parameters(&self) -> &'static [&'static str] {
+        TokenApi.shown_parameters()
+    }
+
+    fn error_body(&self, response: &Response) -> ErrorBody {
+        TokenApi.error_body(response)
+    }
+
+    fn explain(&self, error: ApiError, request: &Request, response: &Response) -> ApiError {
+        explain(
+            TokenApi.explain(error, request, response),
+            request,
+            response,
+        )
+    }
+}
+
 /// The metadata service of this machine. Clones share whether it was seen.
 #[derive(Debug, Clone)]
 pub(crate) struct MetadataService {
@@ -57,7 +93,7 @@ pub(crate) struct MetadataService {
 impl MetadataService {
     /// The service at `endpoint`, which is only scheme, host and port.
     pub(crate) fn new(context: &Context, endpoint: Url) -> Self {
-        let api = ApiClient::new(context, &TokenApi::InstanceMetadata, endpoint);
+        let api = ApiClient::new(context, &MetadataApi, endpoint);
         Self {
             api,
             seen: Arc::default(),
@@ -277,12 +313,12 @@ fn refuses_version(status: StatusCode, body: &[u8]) -> bool {
 }
 
 /// Whether the service is being updated.
-pub(super) fn is_updating(status: StatusCode, body: &[u8]) -> bool {
+fn is_updating(status: StatusCode, body: &[u8]) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) && !refuses_version(status, body)
 }
 
 /// Adds what to do to an error of the service.
-pub(super) fn explain(error: ApiError, request: &Request, response: &Response) -> ApiError {
+fn explain(error: ApiError, request: &Request, response: &Response) -> ApiError {
     if is_updating(response.status, &response.body) {
         let hint = "the metadata service is being updated: try again in a minute";
         return error.with_hint(hint).transient();

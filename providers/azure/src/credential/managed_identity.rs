@@ -76,7 +76,7 @@ async fn app_service(setup: &Setup, endpoint: &str, header: &str, call: &Call) -
 /// api-version 2020-06-01.
 async fn arc(setup: &Setup, endpoint: &str, key_directory: &Path, call: &Call) -> TokenResult {
     let url = token_url(endpoint)?;
-    let api = ApiClient::new(&setup.context, &TokenApi::Standard, url.clone());
+    let api = ApiClient::new(&setup.context, &TokenApi, url.clone());
     let request = setup.token_request(ARC, url, "2020-06-01", ID_NAMES);
     let request = request.header(imds::METADATA.0, imds::METADATA.1);
     let challenge = match api.answer::<IgnoredAny>(&request, call).await? {

@@ -19,8 +19,8 @@ use http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use super::Setup;
 use super::identity::ManagedIdentityId;
-use super::{Setup, entra, imds};
 use crate::arm::SHOWN_PARAMETERS;
 use crate::keys::PROVIDER_NAME;
 
@@ -33,22 +33,13 @@ const MAX_LIFETIME: Duration = Duration::from_secs(48 * 3600);
 /// in responses.
 pub(super) const ID_NAMES: [&str; 3] = ["client_id", "object_id", "msi_res_id"];
 
-/// The services that issue tokens.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenApi {
-    /// Microsoft Entra ID, App Service, the agent of Azure Arc.
-    Standard,
-    /// The instance metadata service.
-    InstanceMetadata,
-}
+/// The API of the services that issue tokens: Microsoft Entra ID, App Service, the agent of Azure Arc,
+/// and in most things the instance metadata service.
+pub(super) struct TokenApi;
 
 impl ResponseClassifier for TokenApi {
     fn classify(&self, response: &RawResponse) -> ResponseClass {
-        if *self == Self::InstanceMetadata && imds::is_updating(response.status, &response.body) {
-            ResponseClass::Retryable
-        } else {
-            ResponseClass::of_status(response.status)
-        }
+        ResponseClass::of_status(response.status)
     }
 }
 
@@ -86,18 +77,47 @@ impl Api for TokenApi {
         }
     }
 
-    fn explain(&self, error: ApiError, request: &Request, response: &Response) -> ApiError {
+    fn explain(&self, error: ApiError, _: &Request, response: &Response) -> ApiError {
         let error = match response.status {
             // A new role assignment or identity arrives within minutes.
             StatusCode::FORBIDDEN => error.transient(),
             _ => error,
         };
-        match error.code().and_then(entra::hint) {
+        match error.code().and_then(hint) {
             Some(hint) => error.with_hint(hint),
-            None if *self == Self::InstanceMetadata => imds::explain(error, request, response),
             None => error,
         }
     }
+}
+
+/// What to do about the codes that a wrong configuration gives.
+fn hint(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "AADSTS7000215" => {
+            "give the value of a client secret (`secret_access_key`, `ARM_CLIENT_SECRET`), not its id; a value is shown only once, when the secret is made"
+        }
+        "AADSTS7000222" => "the client secret has expired: make a new one for the application",
+        "AADSTS7000216" => "the application was given neither a secret nor an assertion",
+        "AADSTS700016" => {
+            "check `client_id`, and that `tenant_id` is the tenant the application is in"
+        }
+        "AADSTS90002" | "AADSTS900023" => {
+            "check `tenant_id`, and `environment` if the tenant is not in public Azure"
+        }
+        "AADSTS7000112" => "the application is disabled in this tenant: enable it, or use another",
+        "AADSTS700027" => "add this certificate to the application, or use one that is there",
+        "AADSTS70021" | "AADSTS700211" | "AADSTS700212" | "AADSTS700213" => {
+            "add a federated credential to the identity with exactly the issuer, subject and audience of the token in `AZURE_FEDERATED_TOKEN_FILE`"
+        }
+        "AADSTS700024" => "the assertion's time does not count: check this machine's clock",
+        "AADSTS500011" => {
+            "check `audience` and `environment`: this tenant does not know the audience"
+        }
+        "AADSTS53003" | "AADSTS53000" => {
+            "a conditional access policy of the tenant refuses this sign-in"
+        }
+        _ => return None,
+    })
 }
 
 /// A token of a source, or why there is none.
@@ -113,7 +133,7 @@ pub(super) async fn request(
     request: &Request,
     call: &Call,
 ) -> Result<TokenResponse> {
-    let api = ApiClient::new(&setup.context, &TokenApi::Standard, request.url().clone());
+    let api = ApiClient::new(&setup.context, &TokenApi, request.url().clone());
     match api.json(request.clone(), call).await {
         Err(Error::Decode(_)) => Err(no_token(request.operation())),
         response => response,
@@ -286,5 +306,11 @@ mod tests {
         ] {
             assert!(token(json).is_none(), "{json}");
         }
+    }
+
+    #[test]
+    fn codes_without_advice_have_none() {
+        assert!(hint("AADSTS7000215").is_some());
+        assert_eq!(hint("AADSTS1"), None);
     }
 }

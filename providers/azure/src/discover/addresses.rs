@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use cloud_autojoin_core::{Exclusion, Result};
 use cloud_autojoin_provider_kit::AddressScope;
 
-use super::results::incomplete;
+use super::completeness::incomplete;
 use crate::arm::{AddressField, IpConfiguration, NetworkInterface, PublicAddress, ResourceId};
 use crate::select::{AzureConfig, Interfaces};
 

@@ -18,9 +18,9 @@ use cloud_autojoin_core::{Exclusion, Finding, Node, Result};
 use futures::future::{BoxFuture, FutureExt, join, ready};
 
 use super::attachment::{Attachment, deleted_interface, instance_node};
+use super::completeness::incomplete;
 use super::lookup::{Found, PartialList};
 use super::query::Query;
-use super::results::incomplete;
 use crate::arm::{NetworkInterface, ResourceId, UNIFORM_INSTANCES, VirtualMachine, name_key};
 use crate::select::{OrchestrationMode, TagPlace};
 

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod attachment;
+mod completeness;
 mod empty_scale_set;
 mod lookup;
 mod members;
@@ -14,6 +15,7 @@ mod power_state;
 mod query;
 mod results;
 mod scale_set;
+mod tag_findings;
 mod tag_index;
 mod tag_match;
 mod tags;

@@ -11,9 +11,9 @@ use cloud_autojoin_core::Result;
 use futures::future::{try_join, try_join_all};
 
 use super::attachment::Attachment;
+use super::completeness::incomplete;
 use super::lookup::{Found, Ids, PartialList, search};
 use super::query::Query;
-use super::results::incomplete;
 use crate::arm::{ResourceId, VirtualMachine, name_key};
 
 /// Of how many Flexible sets the views are listed set by set; the machines of more are taken from

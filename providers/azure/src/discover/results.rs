@@ -7,28 +7,18 @@
 
 use std::collections::HashSet;
 
-use cloud_autojoin_core::{Address, DecodeError, Discovery, Error, Exclusion, Finding, Result};
+use cloud_autojoin_core::{Address, Discovery, Error, Exclusion, Finding, Result};
 use futures::future::try_join_all;
 
 use super::addresses::{self, PublicAddresses};
 use super::attachment::{Attachment, INSTANCE};
+use super::completeness::incomplete_nodes;
 use super::members::Members;
 use super::query::Query;
 use super::tag_match::{NearMisses, Tagged, mismatches};
 use crate::arm::{self, PublicAddress, ResourceId, UNIFORM_ADDRESSES};
 use crate::keys::PROVIDER_NAME;
 use crate::select::{PowerState, TagPlace};
-
-const INCOMPLETE: &str =
-    "it may be changing just now: try again; if it stays like this, repair or delete it";
-
-/// The error that `operation` is impossible, since the response lacks `what`. Leaving such a
-/// resource out would make a partial list.
-pub(super) fn incomplete(operation: String, what: &str) -> Error {
-    DecodeError::new(PROVIDER_NAME, operation, what)
-        .with_hint(INCOMPLETE)
-        .into()
-}
 
 /// The results of one call.
 pub(super) struct Results<'a> {
@@ -217,27 +207,6 @@ async fn public_addresses(query: Query<'_>, attachments: &[Attachment]) -> Resul
     let mut addresses: PublicAddresses = of_sets.map(|found| (found.id.clone(), found)).collect();
     addresses.extend(query.look_up(wanted, None).await?);
     Ok(addresses)
-}
-
-/// The finding about interfaces that match, though the response lacks whether they have another
-/// address.
-fn incomplete_nodes(discovery: &Discovery) -> Option<Finding> {
-    let mut incomplete = discovery.nodes().iter().filter_map(|node| {
-        let what = node.excluded.iter().find_map(|reason| match reason {
-            Exclusion::Incomplete { what } => Some(what),
-            _ => None,
-        });
-        what.map(|what| (&node.name, what))
-    });
-    let (name, what) = incomplete.next()?;
-    let mut message = format!(
-        "the response for network interface `{name}` is incomplete, and an address of it may be missing: {what}"
-    );
-    match incomplete.count() {
-        0 => {}
-        others => message += &format!("; it is the same with {others} more"),
-    }
-    Some(Finding::new(message).with_hint(INCOMPLETE))
 }
 
 /// Where interfaces are excluded by a filter of the query alone, tells which.

@@ -11,28 +11,27 @@ use cloud_autojoin_core::Result;
 use futures::future::try_join_all;
 
 use super::attachment::{Attachment, deleted_interface};
+use super::completeness::incomplete;
 use super::lookup::Found;
 use super::query::Query;
-use super::results::{Results, incomplete};
-use super::tags::{PLACES, set_of};
+use super::results::Results;
+use super::tag_match::place_of;
 use crate::arm::{
     IndexedResource, Kind, NETWORK_INTERFACES, NetworkInterface, Properties, Resource, ResourceId,
     ScaleSet, VirtualMachine,
 };
 use crate::select::TagPlace;
 
-/// The place that a hit of the index is of.
-pub(super) fn place_of(hit: &IndexedResource) -> Option<TagPlace> {
-    let found = hit.kind();
-    let mut places = PLACES.iter();
-    let place = places.find(|(_, kind)| found.eq_ignore_ascii_case(kind.name));
-    place.map(|(place, _)| *place)
-}
-
 fn ids_of(kind: &Kind, hits: &[IndexedResource]) -> Vec<ResourceId> {
     let is_of_kind = |hit: &&IndexedResource| hit.kind().eq_ignore_ascii_case(kind.name);
     let hits = hits.iter().filter(is_of_kind);
     hits.map(|hit| hit.id.clone()).collect()
+}
+
+/// The scale set of a virtual machine, if it is one of `sets`.
+pub(super) fn set_of<'a>(sets: &'a [ScaleSet], machine: &VirtualMachine) -> Option<&'a ScaleSet> {
+    let id = machine.properties.scale_set.as_ref()?;
+    sets.iter().find(|set| set.id == *id)
 }
 
 impl Query<'_> {

@@ -14,25 +14,17 @@ use cloud_autojoin_core::{Exclusion, Result};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::attachment::{Attachment, instance_node, set_node};
+use super::completeness::incomplete;
 use super::empty_scale_set::mode_of;
 use super::lookup::{CONCURRENT_READS, PartialList};
 use super::members::Members;
-use super::results::{Results, incomplete};
-use crate::arm::{
-    Kind, NETWORK_INTERFACES, NetworkInterface, Resource, ResourceId, SCALE_SETS, ScaleSet,
-    VIRTUAL_MACHINES, VirtualMachine,
-};
+use super::results::Results;
+use super::tag_index::set_of;
+use crate::arm::{NetworkInterface, Resource, ResourceId, ScaleSet, VirtualMachine};
 use crate::select::{Lookup, TagPlace};
 
 /// How many sets are resolved concurrently.
 const SETS: usize = 4;
-
-/// The places, each with the type of its resources.
-pub(super) const PLACES: [(TagPlace, Kind); 3] = [
-    (TagPlace::ScaleSet, SCALE_SETS),
-    (TagPlace::Instance, VIRTUAL_MACHINES),
-    (TagPlace::NetworkInterface, NETWORK_INTERFACES),
-];
 
 impl Results<'_> {
     /// Adds the interfaces with the tags.
@@ -161,10 +153,4 @@ impl Results<'_> {
         }
         Ok(())
     }
-}
-
-/// The scale set of a virtual machine, if it is one of `sets`.
-pub(super) fn set_of<'a>(sets: &'a [ScaleSet], machine: &VirtualMachine) -> Option<&'a ScaleSet> {
-    let id = machine.properties.scale_set.as_ref()?;
-    sets.iter().find(|set| set.id == *id)
 }
