@@ -8,7 +8,8 @@ use cloud_autojoin_core::http::ResponseClass::{
 use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 
-use crate::provider::{NAME, PERMISSION};
+use crate::keys::NAME;
+use crate::provider::PERMISSION;
 
 /// Alibaba Cloud's API. The code decides: throttling comes with status 400, an unknown access key
 /// with 404.

@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "aliyun";
+
 pub(crate) const REGION: KeySpec = KeySpec::new(
     "region",
     "the ids of the regions to look in, such as `cn-hangzhou`",

@@ -12,7 +12,7 @@ pub use keys::KEYS;
 pub use provider::Aliyun;
 
 /// Alibaba Cloud as the registry knows it.
-pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "Alibaba Cloud", KEYS, provider::build)
+pub const SPEC: ProviderSpec = ProviderSpec::new(keys::NAME, "Alibaba Cloud", KEYS, provider::build)
     .with_summary("finds ECS instances by tag and gives their private addresses")
     .with_notes(
         "Requests are signed with the access key of the join string or the environment, else with that \

@@ -15,14 +15,11 @@ use url::Url;
 
 use crate::api::{API, InstancePage};
 use crate::keys::{
-    ACCESS_KEY_ID, ACCESS_KEY_SECRET, ADDRESS_TYPE, ENDPOINT, METADATA_ENDPOINT, POWER_STATE,
+    ACCESS_KEY_ID, ACCESS_KEY_SECRET, ADDRESS_TYPE, ENDPOINT, METADATA_ENDPOINT, NAME, POWER_STATE,
     REGION, SECURITY_TOKEN,
 };
 use crate::select;
 use crate::signature::sign;
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "aliyun";
 
 /// The action of a RAM policy.
 pub(crate) const PERMISSION: &str = "ecs:DescribeInstances";

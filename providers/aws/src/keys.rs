@@ -3,6 +3,9 @@
 use cloud_autojoin_provider_kit::select::Interfaces;
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "aws";
+
 pub(crate) const TAG_KEY: KeySpec = KeySpec::new(
     "tag_key",
     "the name of the tag that instances or tasks must have",

@@ -14,7 +14,7 @@ pub use keys::KEYS;
 pub use provider::Aws;
 
 /// AWS as the registry knows it.
-pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "Amazon Web Services", KEYS, provider::build)
+pub const SPEC: ProviderSpec = ProviderSpec::new(keys::NAME, "Amazon Web Services", KEYS, provider::build)
     .with_summary("finds EC2 instances or ECS tasks by tag and gives their addresses")
     .with_notes(
         "The identity needs `ec2:DescribeInstances`; for ECS also `ecs:ListClusters`, `ecs:ListTasks`, \

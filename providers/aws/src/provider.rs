@@ -18,13 +18,10 @@ use tokio::sync::OnceCell;
 
 use crate::ecs::Tasks;
 use crate::keys::{
-    ACCESS_KEY_ID, ADDRESS_TYPE, ECS_CLUSTER, ECS_FAMILY, INTERFACES, POWER_STATE, REGION,
+    ACCESS_KEY_ID, ADDRESS_TYPE, ECS_CLUSTER, ECS_FAMILY, INTERFACES, NAME, POWER_STATE, REGION,
     SECRET_ACCESS_KEY, SERVICE, SESSION_TOKEN, TAG_KEY, TAG_VALUE, USE_DUAL_STACK, USE_FIPS,
 };
 use crate::{ec2, ecs};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "aws";
 
 /// Stands for what this machine or task itself has.
 const SELF: &str = "self";

@@ -11,7 +11,7 @@ use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use http::HeaderMap;
 use serde::Deserialize;
 
-use crate::provider::NAME;
+use crate::keys::NAME;
 
 /// What is particular about Consul's API: errors are plain text.
 pub(crate) struct ConsulApi;

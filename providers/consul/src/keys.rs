@@ -4,6 +4,9 @@ use cloud_autojoin_provider_kit::{KeySpec, Values};
 
 use crate::select::AddressSource;
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "consul";
+
 pub(crate) const SERVICE: KeySpec = KeySpec::new("service", "the name of the service").required();
 
 pub(crate) const ENDPOINT: KeySpec =

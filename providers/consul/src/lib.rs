@@ -11,7 +11,7 @@ pub use keys::KEYS;
 pub use provider::Consul;
 
 /// Consul as the registry knows it.
-pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "Consul", KEYS, provider::build)
+pub const SPEC: ProviderSpec = ProviderSpec::new(keys::NAME, "Consul", KEYS, provider::build)
     .with_summary(
         "finds the instances of a service in a Consul catalogue and gives their addresses",
     )

@@ -12,12 +12,10 @@ use futures::future::try_join_all;
 
 use crate::api::{ConsulApi, Entry};
 use crate::keys::{
-    ADDRESS_TYPE, DATACENTER, ENDPOINT, NAMESPACE, PARTITION, PASSING, PORT, SERVICE, TAG, TOKEN,
+    ADDRESS_TYPE, DATACENTER, ENDPOINT, NAME, NAMESPACE, PARTITION, PASSING, PORT, SERVICE, TAG,
+    TOKEN,
 };
 use crate::select::{AddressSource, Conditions};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "consul";
 
 /// The instances of one service.
 #[derive(Debug)]
@@ -66,13 +64,11 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
 
 /// The port that is given, or 0 for the service's own.
 fn port(text: &str) -> Result<u16, ConfigProblem> {
+    let range = "`port` must be `service` or a number from 1 to 65535";
     match text.parse() {
         _ if text == "service" => Ok(0),
         Ok(port) if port > 0 => Ok(port),
-        _ => Err(ConfigProblem::of_key(
-            PORT.name,
-            "`port` must be `service` or a number from 1 to 65535",
-        )),
+        _ => Err(ConfigProblem::of_key(PORT.name, range)),
     }
 }
 

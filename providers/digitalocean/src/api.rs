@@ -4,7 +4,7 @@ use cloud_autojoin_core::http::ResponseClass::{ExpiredCredential, PermissionDeni
 use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 
-use crate::provider::NAME;
+use crate::keys::NAME;
 
 /// DigitalOcean's API. Responses without `Retry-After` say in `ratelimit-reset` when the next
 /// request is possible.

@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "digitalocean";
+
 pub(crate) const API_TOKEN: KeySpec =
     KeySpec::new("api_token", "the API token, with the scope `droplet:read`")
         .env(&["DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN"])

@@ -9,10 +9,7 @@ use cloud_autojoin_provider_kit::go_discover::{Absent, Several, differences};
 use cloud_autojoin_provider_kit::{ApiClient, Options, Places, Selection, TagFilter};
 
 use crate::api::{API, DropletPage};
-use crate::keys::{ADDRESS_TYPE, API_TOKEN, ENDPOINT, POWER_STATE, REGION, TAG_NAME};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "digitalocean";
+use crate::keys::{ADDRESS_TYPE, API_TOKEN, ENDPOINT, NAME, POWER_STATE, REGION, TAG_NAME};
 
 /// The most droplets the API gives in one page.
 const PAGE_SIZE: &str = "200";

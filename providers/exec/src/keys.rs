@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "exec";
+
 pub(crate) const COMMAND: KeySpec = KeySpec::new(
     "command",
     "the program and its arguments, split at white space; there is no shell and no quoting. It is shown in logs and process lists: put no secret in it",

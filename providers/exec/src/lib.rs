@@ -10,7 +10,7 @@ pub use keys::KEYS;
 pub use provider::Exec;
 
 /// Programs as the registry knows them.
-pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "Programs", KEYS, provider::build)
+pub const SPEC: ProviderSpec = ProviderSpec::new(keys::NAME, "Programs", KEYS, provider::build)
     .with_summary("runs a program and gives the addresses that it prints")
     .with_notes(
         "The program prints IP addresses separated by white space and exits with status 0, as for \

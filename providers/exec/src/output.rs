@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use cloud_autojoin_core::{Address, DecodeError};
 
-use crate::provider::NAME;
+use crate::keys::NAME;
 
 /// More of a word isn't shown.
 const LONGEST: usize = 60;

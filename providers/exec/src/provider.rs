@@ -14,11 +14,8 @@ use cloud_autojoin_core::{
 };
 use cloud_autojoin_provider_kit::Options;
 
-use crate::keys::{COMMAND, PASS_ENV, TIMEOUT};
+use crate::keys::{COMMAND, NAME, PASS_ENV, TIMEOUT};
 use crate::output;
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "exec";
 
 /// One program with its arguments.
 pub struct Exec {

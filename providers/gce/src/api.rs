@@ -12,7 +12,7 @@ use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use http::StatusCode;
 use serde::Deserialize;
 
-use crate::provider::NAME;
+use crate::keys::NAME;
 
 /// What the operations are called, in errors and to find the permission that one needs.
 pub(crate) const LIST_INSTANCES: &str = "list instances";

@@ -11,8 +11,9 @@ use crate::api::{
     AggregatedPage, InstanceGroupManager, LIST_GROUPS, LIST_MEMBERS, ManagedInstances,
     NEXT_PAGE_TOKEN, PAGE_TOKEN,
 };
+use crate::keys::NAME;
 use crate::keys::SELF;
-use crate::provider::{LIST_QUERY, MAX_RESULTS, NAME};
+use crate::provider::{LIST_QUERY, MAX_RESULTS};
 use crate::select::{Group, Places, quoted};
 
 type Page = AggregatedPage<InstanceGroupManager>;

@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "gce";
+
 /// The value of a list that stands for the place of this instance.
 pub(crate) const SELF: &str = "self";
 

@@ -14,7 +14,7 @@ pub use keys::KEYS;
 pub use provider::Gce;
 
 /// Google Compute Engine as the registry knows it.
-pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "Google Compute Engine", KEYS, provider::build)
+pub const SPEC: ProviderSpec = ProviderSpec::new(keys::NAME, "Google Compute Engine", KEYS, provider::build)
     .with_summary("finds instances by network tag, label or instance group and gives their internal addresses")
     .with_notes(
         "The credentials are the application default credentials: `credentials_file` or \

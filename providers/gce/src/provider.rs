@@ -20,12 +20,9 @@ use crate::api::{
 use crate::group;
 use crate::keys::{
     ADDRESS_TYPE, CREDENTIALS_FILE, ENDPOINT, INSTANCE_GROUP, INTERFACES, LABEL, LABEL_KEY,
-    LABEL_VALUE, POWER_STATE, PROJECT_NAME, REGION, TAG_VALUE, ZONE, ZONE_PATTERN,
+    LABEL_VALUE, NAME, POWER_STATE, PROJECT_NAME, REGION, TAG_VALUE, ZONE, ZONE_PATTERN,
 };
 use crate::select::{Conditions, Group, Places, filter, zone_pattern};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "gce";
 
 /// The scope of a token. go-discover asks for `compute`, which may change things too.
 const SCOPE: &str = "https://www.googleapis.com/auth/compute.readonly";

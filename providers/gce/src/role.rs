@@ -5,7 +5,8 @@ use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleForma
 
 use crate::api::PERMISSIONS;
 use crate::keys::KEYS;
-use crate::provider::{NAME, Settings};
+use crate::keys::NAME;
+use crate::provider::Settings;
 
 const TITLE: &str = "cloud-autojoin discover";
 const DESCRIPTION: &str = "Lists what a join string needs, and nothing else";

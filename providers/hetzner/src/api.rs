@@ -6,7 +6,7 @@ use cloud_autojoin_core::http::ResponseClass::{ExpiredCredential, PermissionDeni
 use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 
-use crate::provider::NAME;
+use crate::keys::NAME;
 
 /// Hetzner Cloud's API. `RateLimit-Reset` says when the limit is whole again.
 pub(crate) static API: JsonApi = JsonApi::new(NAME)

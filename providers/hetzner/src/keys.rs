@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "hetzner";
+
 pub(crate) const API_TOKEN: KeySpec = KeySpec::new(
     "api_token",
     "the API token of the project, with the permission `Read`",

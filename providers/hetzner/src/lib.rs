@@ -12,7 +12,7 @@ pub use provider::Hetzner;
 
 /// Hetzner Cloud as the registry knows it.
 pub const SPEC: ProviderSpec = ProviderSpec::new(
-    provider::NAME,
+    keys::NAME,
     "Hetzner Cloud",
     KEYS,
     provider::build,

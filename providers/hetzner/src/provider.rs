@@ -7,12 +7,9 @@ use cloud_autojoin_provider_kit::{ApiClient, Options, Places, Selection};
 
 use crate::api::{API, NetworkPage, Server, ServerPage};
 use crate::keys::{
-    ADDRESS_TYPE, API_TOKEN, ENDPOINT, LABEL_SELECTOR, LOCATION, NETWORK, POWER_STATE,
+    ADDRESS_TYPE, API_TOKEN, ENDPOINT, LABEL_SELECTOR, LOCATION, NAME, NETWORK, POWER_STATE,
 };
 use crate::select::Network;
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "hetzner";
 
 /// The most servers the API gives in one page.
 const PAGE_SIZE: &str = "50";

@@ -9,7 +9,7 @@ use cloud_autojoin_provider_kit::select::tag_pairs;
 use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::{Deserialize, Deserializer};
 
-use crate::provider::NAME;
+use crate::keys::NAME;
 
 /// What is particular about the API of Kubernetes.
 pub(crate) struct KubernetesApi;

@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "k8s";
+
 /// The value that stands for the namespace of this pod.
 pub(crate) const SELF: &str = "self";
 

@@ -15,12 +15,9 @@ use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options, Selection};
 use crate::api::{EndpointSlice, KubernetesApi, List, Pod};
 use crate::keys::{
     ADDRESS_TYPE, CONTEXT, ENDPOINT, FIELD_SELECTOR, HOST_NETWORK, KUBECONFIG, LABEL_SELECTOR,
-    NAMESPACE, PORT, READY, SELF, SERVICE, TOKEN,
+    NAME, NAMESPACE, PORT, READY, SELF, SERVICE, TOKEN,
 };
 use crate::select::{Conditions, NOT_READY, Resource};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "k8s";
 
 /// The most items in one page. kubectl asks for 500; each page is a round trip, and 2,000 pods of some
 /// 8 KB are well within what a response may have.

@@ -7,7 +7,8 @@ use cloud_autojoin_core::http::ResponseClass::{
 use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 
-use crate::provider::{LIST_VPC_ADDRESSES, NAME};
+use crate::keys::NAME;
+use crate::provider::LIST_VPC_ADDRESSES;
 
 /// Linode's API.
 pub(crate) static API: JsonApi = JsonApi::new(NAME)

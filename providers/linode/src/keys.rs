@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "linode";
+
 /// The word of `address_type` that only Linode has.
 pub(crate) const VPC_V4: &str = "vpc_v4";
 

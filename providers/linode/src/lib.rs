@@ -11,7 +11,7 @@ pub use keys::KEYS;
 pub use provider::Linode;
 
 /// Linode as the registry knows it.
-pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "Linode (Akamai)", KEYS, provider::build)
+pub const SPEC: ProviderSpec = ProviderSpec::new(keys::NAME, "Linode (Akamai)", KEYS, provider::build)
     .with_summary("finds Linodes by tag and region and gives their private addresses")
     .with_notes(
         "The token needs the scope `linodes:read_only`, and `ips:read_only` for `address_type=vpc_v4`. \

@@ -15,12 +15,9 @@ use serde_json::{Map, Value};
 
 use crate::api::{API, Instance, Page, VpcAddress};
 use crate::keys::{
-    ADDRESS_TYPE, API_TOKEN, API_VERSION, ENDPOINT, POWER_STATE, REGION, TAG_NAME, VPC_V4,
+    ADDRESS_TYPE, API_TOKEN, API_VERSION, ENDPOINT, NAME, POWER_STATE, REGION, TAG_NAME, VPC_V4,
 };
 use crate::select::{VpcAddresses, instance};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "linode";
 
 /// The operation that needs a scope of its own.
 pub(crate) const LIST_VPC_ADDRESSES: &str = "list VPC addresses";

@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "mdns";
+
 pub(crate) const SERVICE: KeySpec =
     KeySpec::new("service", "the service to look for, such as `_consul._tcp`; it's used as it is, without underscores added").required();
 

@@ -13,7 +13,7 @@ pub use provider::Mdns;
 
 /// Multicast DNS as the registry knows it.
 pub const SPEC: ProviderSpec = ProviderSpec::new(
-    provider::NAME,
+    keys::NAME,
     "Multicast DNS",
     KEYS,
     provider::build,

@@ -13,12 +13,9 @@ use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use hickory_proto::rr::{Name, RecordType};
 
 use crate::answers::{Answers, packets};
-use crate::keys::{DOMAIN, INTERFACE, SERVICE, TIMEOUT, V4, V6};
+use crate::keys::{DOMAIN, INTERFACE, NAME, SERVICE, TIMEOUT, V4, V6};
 use crate::select::{Families, shown};
 use crate::sockets::{Failure, Sockets};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "mdns";
 
 /// The first pause between two questions; each one after it is twice as long (RFC 6762, 5.2).
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -3,6 +3,9 @@
 use cloud_autojoin_provider_kit::auth::oracle::keys as oracle;
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "oracle";
+
 pub(crate) const DEFINED_TAG: KeySpec = KeySpec::family(
     "defined_tag.",
     "NAMESPACE.KEY",

@@ -12,7 +12,7 @@ pub use provider::Oracle;
 
 /// Oracle Cloud as the registry knows it.
 pub const SPEC: ProviderSpec = ProviderSpec::new(
-    provider::NAME,
+    keys::NAME,
     "Oracle Cloud Infrastructure",
     KEYS,
     provider::build,

@@ -12,11 +12,8 @@ use cloud_autojoin_provider_kit::{Instance, Options, Selection, TagFilter};
 use futures::stream::{StreamExt, TryStreamExt, iter};
 
 use crate::api::{API, LIST_ATTACHMENTS, LIST_COMPARTMENTS, list};
-use crate::keys::{COMPARTMENT_ID, DEFINED_TAG, KEYS, POWER_STATE, SUBCOMPARTMENTS};
+use crate::keys::{COMPARTMENT_ID, DEFINED_TAG, KEYS, NAME, POWER_STATE, SUBCOMPARTMENTS};
 use crate::select::{Compartment, OracleInstance, Vnic, VnicAttachment};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "oracle";
 
 /// How many requests are made at once.
 const PARALLEL: usize = 8;

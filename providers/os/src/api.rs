@@ -11,7 +11,7 @@ use cloud_autojoin_provider_kit::{Api, ErrorBody};
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use crate::provider::NAME;
+use crate::keys::NAME;
 
 /// The action that Nova's policy asks for.
 pub(crate) const PERMISSION: &str = "os_compute_api:servers:detail";

@@ -3,6 +3,9 @@
 use cloud_autojoin_provider_kit::auth::openstack::keys as openstack;
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "os";
+
 pub(crate) const TAG_KEY: KeySpec = KeySpec::new(
     "tag_key",
     "the key of the server metadata that must have the value of `tag_value`",

@@ -16,12 +16,9 @@ use url::Url;
 
 use crate::api::{NovaApi, PERMISSION, ServerPage};
 use crate::keys::{
-    ADDRESS_TYPE, ENDPOINT, NETWORK, POWER_STATE, SERVER_TAGS, TAG, TAG_KEY, TAG_VALUE,
+    ADDRESS_TYPE, ENDPOINT, NAME, NETWORK, POWER_STATE, SERVER_TAGS, TAG, TAG_KEY, TAG_VALUE,
 };
 use crate::select::Conditions;
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "os";
 
 /// The header with the version of an API.
 const API_VERSION: HeaderName = HeaderName::from_static("openstack-api-version");

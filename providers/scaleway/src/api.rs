@@ -4,7 +4,8 @@ use cloud_autojoin_core::http::ResponseClass::{ExpiredCredential, NotFound, Perm
 use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 
-use crate::provider::{LIST_ADDRESSES, NAME};
+use crate::keys::NAME;
+use crate::provider::LIST_ADDRESSES;
 
 const DENIED: Advice = Advice::on(PermissionDenied)
     .hint("give the API key's owner the permission set `PERMISSION` for the project");

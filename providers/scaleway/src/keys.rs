@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "scaleway";
+
 pub(crate) const TOKEN: KeySpec = KeySpec::new("token", "the secret key of an API key")
     .env(&["SCW_SECRET_KEY"])
     .secret()

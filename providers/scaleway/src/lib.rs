@@ -11,7 +11,7 @@ pub use keys::KEYS;
 pub use provider::Scaleway;
 
 /// Scaleway as the registry knows it.
-pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "Scaleway", KEYS, provider::build)
+pub const SPEC: ProviderSpec = ProviderSpec::new(keys::NAME, "Scaleway", KEYS, provider::build)
     .with_summary("finds instances by tag and gives their addresses in private networks")
     .with_notes(
         "The API key needs the permission sets `InstancesReadOnly` and, for private addresses, \

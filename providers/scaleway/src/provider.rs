@@ -13,11 +13,8 @@ use cloud_autojoin_provider_kit::{ApiClient, Options, Pages, Places, Selection, 
 use futures::future::try_join_all;
 
 use crate::api::{API, Ip, IpPage, Server, ServerPage};
-use crate::keys::{ADDRESS_TYPE, ENDPOINT, POWER_STATE, REGION, TAG_NAME, TOKEN};
+use crate::keys::{ADDRESS_TYPE, ENDPOINT, NAME, POWER_STATE, REGION, TAG_NAME, TOKEN};
 use crate::select::{self, NicAddresses};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "scaleway";
 
 /// The operation that needs a permission set of its own.
 pub(crate) const LIST_ADDRESSES: &str = "list private addresses";

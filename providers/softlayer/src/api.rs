@@ -5,7 +5,7 @@ use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use cloud_autojoin_provider_kit::{AddressScope, Instance};
 use serde::Deserialize;
 
-use crate::provider::NAME;
+use crate::keys::NAME;
 
 /// SoftLayer's API. Throttling may come with any status.
 pub(crate) static API: JsonApi = JsonApi::new(NAME)

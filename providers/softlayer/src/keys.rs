@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "softlayer";
+
 pub(crate) const TAG_VALUE: KeySpec =
     KeySpec::new("tag_value", "the tag that virtual guests must have")
         .common_mistakes(&["tag_name", "tag"])

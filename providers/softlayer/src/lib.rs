@@ -11,7 +11,7 @@ pub use keys::KEYS;
 pub use provider::SoftLayer;
 
 /// SoftLayer as the registry knows it.
-pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "IBM Cloud classic infrastructure (SoftLayer)", KEYS, provider::build)
+pub const SPEC: ProviderSpec = ProviderSpec::new(keys::NAME, "IBM Cloud classic infrastructure (SoftLayer)", KEYS, provider::build)
     .with_summary("finds virtual guests by tag and datacenter and gives their private addresses")
     .with_notes(
         "User name and API key come from the join string, the environment or ~/.softlayer. The user \

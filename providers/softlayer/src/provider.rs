@@ -13,10 +13,9 @@ use url::Url;
 
 use crate::api::{API, Guest};
 use crate::credential::ConfigFile;
-use crate::keys::{ADDRESS_TYPE, API_KEY, DATACENTER, ENDPOINT, POWER_STATE, TAG_VALUE, USERNAME};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "softlayer";
+use crate::keys::{
+    ADDRESS_TYPE, API_KEY, DATACENTER, ENDPOINT, NAME, POWER_STATE, TAG_VALUE, USERNAME,
+};
 
 const DEFAULT_ENDPOINT: &str = "https://api.softlayer.com/rest/v3";
 

@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "srv";
+
 pub(crate) const SERVICE: KeySpec = KeySpec::new(
     "service",
     "the name of the service, such as `consul`, without the underscore",

@@ -10,7 +10,7 @@ pub use provider::Srv;
 
 /// DNS SRV as the registry knows it.
 pub const SPEC: ProviderSpec = ProviderSpec::new(
-    provider::NAME,
+    keys::NAME,
     "DNS SRV records",
     KEYS,
     provider::build,

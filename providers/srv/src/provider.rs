@@ -9,10 +9,7 @@ use cloud_autojoin_provider_kit::Options;
 use cloud_autojoin_provider_kit::dns::Resolver;
 use cloud_autojoin_provider_kit::go_discover::{When, differences};
 
-use crate::keys::{DOMAIN, PROTO, RESOLVE, SERVICE};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "srv";
+use crate::keys::{DOMAIN, NAME, PROTO, RESOLVE, SERVICE};
 
 /// The SRV records of one service.
 #[derive(Debug)]

@@ -7,7 +7,8 @@ use cloud_autojoin_core::http::{RawResponse, decode_json};
 use cloud_autojoin_provider_kit::api::{Advice, JsonApi, class_of_code};
 use serde::Deserialize;
 
-use crate::provider::{NAME, PERMISSION};
+use crate::keys::NAME;
+use crate::provider::PERMISSION;
 
 /// Tencent Cloud's API.
 pub(crate) static API: JsonApi = JsonApi::new(NAME)

@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "tencentcloud";
+
 pub(crate) const REGION: KeySpec =
     KeySpec::new("region", "the regions to look in, such as `ap-guangzhou`")
         .env(&["TENCENTCLOUD_REGION"])

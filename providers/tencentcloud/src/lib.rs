@@ -12,7 +12,7 @@ pub use keys::KEYS;
 pub use provider::TencentCloud;
 
 /// Tencent Cloud as the registry knows it.
-pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "Tencent Cloud", KEYS, provider::build)
+pub const SPEC: ProviderSpec = ProviderSpec::new(keys::NAME, "Tencent Cloud", KEYS, provider::build)
     .with_summary("finds CVM instances by tag and gives their private addresses")
     .with_notes(
         "Requests are signed with the access key of the join string or the environment, else with that \

@@ -19,14 +19,11 @@ use serde_json::json;
 
 use crate::api::{API, InstancePage};
 use crate::keys::{
-    ACCESS_KEY_ID, ACCESS_KEY_SECRET, ADDRESS_TYPE, ENDPOINT, METADATA_ENDPOINT, POWER_STATE,
+    ACCESS_KEY_ID, ACCESS_KEY_SECRET, ADDRESS_TYPE, ENDPOINT, METADATA_ENDPOINT, NAME, POWER_STATE,
     REGION, SECURITY_TOKEN,
 };
 use crate::select;
 use crate::signature::{self, sign};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "tencentcloud";
 
 /// The action of a CAM policy.
 pub(crate) const PERMISSION: &str = "cvm:DescribeInstances";

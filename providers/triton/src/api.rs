@@ -9,7 +9,8 @@ use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::provider::{NAME, PERMISSION};
+use crate::keys::NAME;
+use crate::provider::PERMISSION;
 
 /// CloudAPI.
 pub(crate) static API: JsonApi = JsonApi::new(NAME)

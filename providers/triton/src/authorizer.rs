@@ -7,7 +7,7 @@ use cloud_autojoin_core::{Call, Result};
 use cloud_autojoin_provider_kit::auth::http_signature::{set_signature, text_to_sign};
 use cloud_autojoin_provider_kit::auth::ssh::SshKey;
 
-use crate::provider::NAME;
+use crate::keys::NAME;
 
 /// Signs requests of one account with one key.
 #[derive(Debug)]

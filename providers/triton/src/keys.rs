@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "triton";
+
 /// The word of `address_type` that only Triton has.
 pub(crate) const PRIMARY: &str = "primary";
 

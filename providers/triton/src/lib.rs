@@ -11,7 +11,7 @@ pub use keys::KEYS;
 pub use provider::Triton;
 
 /// Triton as the registry knows it.
-pub const SPEC: ProviderSpec = ProviderSpec::new(provider::NAME, "Triton DataCenter", KEYS, provider::build)
+pub const SPEC: ProviderSpec = ProviderSpec::new(keys::NAME, "Triton DataCenter", KEYS, provider::build)
     .with_summary("finds machines by tag and gives their primary addresses")
     .with_notes(
         "Requests are signed with an RSA or ECDSA key of the SSH agent (SSH_AUTH_SOCK) or with the file \

@@ -17,10 +17,7 @@ use http::header::{HeaderName, HeaderValue};
 
 use crate::api::{API, Machine};
 use crate::authorizer::SshAuthorizer;
-use crate::keys::{ACCOUNT, ADDRESS_TYPE, KEY_FILE, KEY_ID, POWER_STATE, PRIMARY, URL};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "triton";
+use crate::keys::{ACCOUNT, ADDRESS_TYPE, KEY_FILE, KEY_ID, NAME, POWER_STATE, PRIMARY, URL};
 
 /// The action of a policy's rule.
 pub(crate) const PERMISSION: &str = "listmachines";

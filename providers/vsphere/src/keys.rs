@@ -2,6 +2,9 @@
 
 use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
+/// The name after `provider=`.
+pub(crate) const NAME: &str = "vsphere";
+
 pub(crate) const CATEGORY_NAME: KeySpec =
     KeySpec::new("category_name", "the category of the tag").required();
 

@@ -13,7 +13,7 @@ pub use provider::VSphere;
 
 /// vSphere as the registry knows it.
 pub const SPEC: ProviderSpec =
-    ProviderSpec::new(provider::NAME, "VMware vSphere", KEYS, provider::build)
+    ProviderSpec::new(keys::NAME, "VMware vSphere", KEYS, provider::build)
         .with_summary(
             "finds virtual machines by tag and gives the addresses that VMware Tools reports",
         )

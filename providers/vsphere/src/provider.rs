@@ -16,15 +16,12 @@ use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options, Places, Selec
 use url::Url;
 
 use crate::keys::{
-    ADDRESS_TYPE, CA_FILE, CATEGORY_NAME, DATACENTER, FOLDER, HOST, INSECURE_SSL, PASSWORD,
+    ADDRESS_TYPE, CA_FILE, CATEGORY_NAME, DATACENTER, FOLDER, HOST, INSECURE_SSL, NAME, PASSWORD,
     POWER_STATE, TAG, TAG_NAME, TIMEOUT, USER,
 };
 use crate::rest::{Stop, Tagging, VSphereApi};
 use crate::select::Conditions;
 use crate::soap::{Missing, Session};
-
-/// The name after `provider=`.
-pub(crate) const NAME: &str = "vsphere";
 
 /// How long logging out may take.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::keys::NAME;
 use crate::keys::PASSWORD;
-use crate::provider::NAME;
 
 /// The path of `/rest`.
 const OLD_ROOT: &[&str] = &["rest", "com", "vmware", "cis"];

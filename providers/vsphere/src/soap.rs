@@ -9,7 +9,7 @@ use cloud_autojoin_provider_kit::ApiClient;
 use http::header::{CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, SET_COOKIE};
 use serde::Deserialize;
 
-use crate::provider::NAME;
+use crate::keys::NAME;
 
 /// How many virtual machines are asked about in one request.
 const CHUNK: usize = 500;
