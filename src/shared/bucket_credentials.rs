@@ -75,9 +75,8 @@ impl CredentialProvider for Source<Arc<AccessKeys>> {
     type Credential = AwsCredential;
 
     async fn get_credential(&self) -> Result<Arc<AwsCredential>, Error> {
-        let env = self.context.env();
-        let region = ["AWS_REGION", "AWS_DEFAULT_REGION"];
-        let region = region.iter().find_map(|name| env.filled(name));
+        let variables = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+        let region = self.context.env().first_filled(&variables);
         let region = region.as_deref().unwrap_or("us-east-1");
         self.credential(async |source, call| {
             let key = source.get(region, call).await?;

@@ -33,9 +33,8 @@ impl Exchange<'_> {
         }
         let aws = AwsConfig::new(self.context, Endpoints::default());
         let aws = aws.with_metadata_endpoint(metadata);
-        let env = self.context.env();
-        let region = ["AWS_REGION", "AWS_DEFAULT_REGION"];
-        let region = match region.iter().find_map(|name| env.filled(name)) {
+        let variables = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+        let region = match self.context.env().first_filled(&variables) {
             Some(region) => region,
             None => aws.region(self.call).await?,
         };
