@@ -71,8 +71,6 @@ mod tests {
 
     use std::time::Duration;
 
-    use http::header::CONTENT_TYPE;
-
     use super::*;
 
     /// The request of the draft's appendix C, whose date is 1388957512.
@@ -80,8 +78,7 @@ mod tests {
         let url = "https://example.com/foo?param=value&pet=dog"
             .parse()
             .unwrap();
-        Request::post("test", url, "{}")
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        Request::post_json("test", url, &serde_json::json!({}))
     }
 
     #[test]

@@ -25,7 +25,6 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// How long a token lives that is asked for, which is the most that Google allows.
 const LIFETIME: Duration = Duration::from_secs(3600);
@@ -175,9 +174,8 @@ impl Exchange<'_> {
         let lifetime = format!("{}s", LIFETIME.as_secs());
         let body = json!({"delegates": delegates, "scope": [scope], "lifetime": lifetime});
         let url = endpoint("service_account_impersonation_url", url)?;
-        let request = Request::post("impersonate the service account", url, body.to_string());
-        let request = request.header(CONTENT_TYPE, JSON).bearer(source.secret());
-        self.send(request, None).await
+        let request = Request::post_json("impersonate the service account", url, &body);
+        self.send(request.bearer(source.secret()), None).await
     }
 
     /// The token for a form; `client` authenticates itself by its secret.

@@ -8,7 +8,6 @@ use cloud_autojoin_core::credential::CredentialSource;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::Request;
 use cloud_autojoin_core::{Call, Context, Secret};
-use http::header::{CONTENT_TYPE, HeaderValue};
 use rsa::Generate as _;
 use rsa::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 use rustls::pki_types::CertificateDer;
@@ -91,8 +90,7 @@ impl CredentialSource<AccessKey> for InstancePrincipal {
             "intermediateCertificates": [STANDARD.encode(intermediate)],
         });
         let url = client.url(&["v1", "x509"], &[]);
-        let mut request = Request::post("get a token for the instance", url, body.to_string())
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut request = Request::post_json("get a token for the instance", url, &body);
         let id = format!("{tenancy}/fed-x509/{}", fingerprint(&certificate));
         let now = call.clock().wall();
         sign(&mut request, &key, &id, &["date", "(request-target)"], now);
