@@ -107,22 +107,33 @@ impl InstanceMetadata {
         let token = HeaderValue::from_bytes(response.body.trim_ascii())
             .ok()
             .filter(|token| !token.is_empty() && is_service);
-        let (origin, status) = (origin_of(&self.base), response.status.as_u16());
         match (response.class, token) {
             (ResponseClass::Success, Some(mut token)) => {
                 token.set_sensitive(true);
                 Ok(Reader(self, Some((session.token.clone(), token))))
             }
             _ if !session.is_required => Ok(Reader(self, None)),
-            (ResponseClass::PermissionDenied, _) => Err(SourceOutcome::NotConfigured(format!(
-                "the instance metadata service at {origin} is turned off (status {status})"
-            ))),
-            (class, _) if class.is_transient() => Err(SourceOutcome::Unreachable(format!(
+            (ResponseClass::PermissionDenied, _) => {
+                let (origin, status) = (origin_of(&self.base), response.status.as_u16());
+                Err(SourceOutcome::NotConfigured(format!(
+                    "the instance metadata service at {origin} is turned off (status {status})"
+                )))
+            }
+            _ => Err(self.unexpected(&response)),
+        }
+    }
+
+    /// The outcome of a response that isn't the service's: that of a failure, or of another server.
+    fn unexpected(&self, response: &Response) -> SourceOutcome {
+        let (origin, status) = (origin_of(&self.base), response.status.as_u16());
+        if response.class.is_transient() {
+            SourceOutcome::Unreachable(format!(
                 "the instance metadata service at {origin} failed (status {status})"
-            ))),
-            _ => Err(SourceOutcome::NotConfigured(format!(
+            ))
+        } else {
+            SourceOutcome::NotConfigured(format!(
                 "what responds at {origin} isn't the instance metadata service (status {status})"
-            ))),
+            ))
         }
     }
 
@@ -215,17 +226,10 @@ impl Reader<'_> {
     ) -> Result<T, SourceOutcome> {
         let probe = call.within(PROBE_TIMEOUT);
         let response = self.response(operation, path, &probe).await?;
-        let (origin, status) = (origin_of(&self.0.base), response.status.as_u16());
         if response.class.is_transient() {
-            return Err(SourceOutcome::Unreachable(format!(
-                "the instance metadata service at {origin} failed (status {status})"
-            )));
+            return Err(self.0.unexpected(&response));
         }
-        serde_json::from_slice(&response.body).map_err(|_| {
-            SourceOutcome::NotConfigured(format!(
-                "what responds at {origin} isn't the instance metadata service (status {status})"
-            ))
-        })
+        serde_json::from_slice(&response.body).map_err(|_| self.0.unexpected(&response))
     }
 
     async fn response(
