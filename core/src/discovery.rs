@@ -334,14 +334,13 @@ impl Discovery {
                 parts.push("no resources".to_owned());
             }
         } else if self.matched == 0 {
+            let other = self.other_reasons().join("; ");
             let reasons: Vec<String> = self
                 .excluded
                 .iter()
-                .map(|(code, count)| match self.other_reasons() {
-                    reasons if *code == "other" && !reasons.is_empty() => {
-                        format!("{count} other ({})", reasons.join("; "))
-                    }
-                    _ => format!("{count} {}", code.replace('_', " ")),
+                .map(|(code, count)| match *code {
+                    "other" if !other.is_empty() => format!("{count} other ({other})"),
+                    code => format!("{count} {}", code.replace('_', " ")),
                 })
                 .collect();
             parts.push(format!(
