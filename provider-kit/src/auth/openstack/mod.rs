@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cloud_autojoin_core::config::Options;
+use cloud_autojoin_core::config::{Options, Value};
 use cloud_autojoin_core::credential::{AccessToken, Chain, CredentialSource};
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::{Authorizer as _, HttpClient, Request, RetryPolicy};
@@ -273,9 +273,10 @@ pub struct OwnServer {
 fn tls_files(settings: &Settings) -> TlsFiles {
     let authority = settings.get(&CACERT);
     let insecure = settings.get(&INSECURE).unwrap_or_default();
+    let insecure = Value::from_key(&INSECURE, INSECURE.name, insecure).boolean();
     TlsFiles {
         authority: authority.map(|path| PemFile::new(CACERT.name, path)),
-        insecure: matches!(insecure, "1" | "t" | "T" | "TRUE" | "true" | "True"),
+        insecure: insecure.unwrap_or_default(),
         ..TlsFiles::default()
     }
 }
