@@ -276,7 +276,8 @@ impl SharedProvider {
             ),
             Some(before) if document.sequence > before.document.sequence => (Some(now), Some(now)),
             Some(before) if document.term > before.document.term => (before.confirmed, Some(now)),
-            // The same again, from a store that sends unchanged objects, or a copy: no sign of life.
+            // The same again, from a store that sends unchanged objects, or a copy: the leader
+            // may be gone.
             Some(before) => (before.confirmed, before.renewed),
         };
         state.newest = order;

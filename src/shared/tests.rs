@@ -438,8 +438,8 @@ async fn members_that_may_only_read_poll_by_themselves_and_the_leader_no_more_of
     }
     let polls = cloud.polls() - before;
     assert!((30..=50).contains(&polls), "{polls}");
-    // Each member in one to two minutes, since the last result is used until it is too old, and then
-    // once in five minutes.
+    // Each member in one to two minutes, since the last result is used until it is too old, and
+    // then once in five minutes.
     let polls = own_cloud.polls();
     assert!((40..=120).contains(&polls), "{polls}");
     let answered = fleet.answered.lock().unwrap();

@@ -1,8 +1,8 @@
 //! Join strings: `provider=NAME tag_name=role ...`, parsed exactly as go-discover parses them.
 //!
 //! [`ConfigString`] is a parsed join string. `parser.rs` implements the grammar, `escape.rs`
-//! quoting, [`error`] syntax errors, `arguments.rs` arguments that lost their quotes. [`key`] describes
-//! the options of a provider, and [`value`] converts their text to typed values.
+//! quoting, [`error`] syntax errors, `arguments.rs` arguments that lost their quotes. [`key`]
+//! describes the options of a provider, and [`value`] converts their text to typed values.
 
 mod arguments;
 pub mod error;

@@ -24,7 +24,8 @@ use crate::secret::Secret;
 /// use cloud_autojoin_core::config::{KeySpec, Options, Values};
 /// use cloud_autojoin_core::{ConfigString, Env};
 ///
-/// const API_TOKEN: KeySpec = KeySpec::new("api_token", "the token").env(&["TOKEN"]).secret().required();
+/// const API_TOKEN: KeySpec =
+///     KeySpec::new("api_token", "the token").env(&["TOKEN"]).secret().required();
 /// const REGION: KeySpec = KeySpec::new("region", "the region").default("nyc3");
 /// const KEYS: &[KeySpec] = &[API_TOKEN, REGION];
 ///

@@ -7,7 +7,8 @@
 //! use cloud_autojoin_core::credential::{AccessToken, Chain, TokenCache};
 //! use cloud_autojoin_core::{Call, Result};
 //!
-//! /// The cached token, or one from the chain; after a 401, call `cache.invalidate` and retry once.
+//! /// The cached token, or one from the chain; after a 401, call `cache.invalidate` and retry
+//! /// once.
 //! async fn token(cache: &TokenCache, chain: &Chain, call: &Call) -> Result<AccessToken> {
 //!     let scope = "https://api.example/.default";
 //!     cache.token(scope, call, async |call| chain.token(scope, &call).await).await

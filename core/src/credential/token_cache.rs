@@ -67,7 +67,7 @@ pub struct TokenCache<T = AccessToken> {
 
 #[derive(Debug)]
 struct Slot<T> {
-    /// CachedToken by the caller that requests a token.
+    /// Held by the caller that requests a token.
     flight: tokio::sync::Mutex<()>,
     state: Mutex<State<T>>,
 }

@@ -101,7 +101,8 @@ impl Error {
         text
     }
 
-    /// The same error with another hint, unless its hint is of a list of problems or of an answer.
+    /// The same error with another hint. [`Error::Config`] and [`Error::NothingMatched`] keep
+    /// theirs, which belong to single problems and to the result.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         match self {

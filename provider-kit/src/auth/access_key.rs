@@ -74,8 +74,8 @@ impl AccessKey {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The access key of these keys of the join string or the environment; one half without the other
-    /// is a problem.
+    /// The access key of these keys of the join string or the environment; one half without the
+    /// other is a problem.
     pub fn from_options(
         options: &mut Options<'_>,
         id: &KeySpec,

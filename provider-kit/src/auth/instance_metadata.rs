@@ -57,7 +57,7 @@ impl InstanceMetadata {
         }
     }
 
-    /// Sends this header with every request, where the service wants one and knows no sessions.
+    /// Sends this header with every request, for a service that requires one and has no sessions.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
         let (name, value) = (

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-/// When `token` expires (`exp`); `None` where it isn't a token or doesn't tell.
+/// When `token` expires (`exp`); `None` if it isn't a token or has no expiry.
 pub fn expiry(token: &str) -> Option<SystemTime> {
     #[derive(Deserialize)]
     struct Claims {

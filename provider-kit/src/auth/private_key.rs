@@ -53,8 +53,8 @@ impl PrivateKey {
         Ok((algorithm, signature))
     }
 
-    /// A JSON Web Token (RFC 7519), signed with an RSA key by `algorithm`, `RS256` or `PS256`, which
-    /// `header` needn't name.
+    /// A JSON Web Token (RFC 7519), signed with an RSA key by `algorithm`, `RS256` or `PS256`,
+    /// which `header` needn't name.
     ///
     /// # Errors
     ///

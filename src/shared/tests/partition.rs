@@ -62,7 +62,7 @@ impl Store for Link {
     }
 }
 
-/// Lets a member ask every eight seconds for so long. Returns its answers.
+/// Queries a member every eight seconds for so long. Returns its results.
 async fn asked_for(member: &SharedProvider, whole: Duration) -> Vec<Vec<String>> {
     let (started, mut answers) = (Instant::now(), Vec::new());
     while started.elapsed() < whole {
@@ -75,7 +75,7 @@ async fn asked_for(member: &SharedProvider, whole: Duration) -> Vec<Vec<String>>
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_alone_loses_the_store_is_replaced_and_polls_by_itself_seldom() {
     let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::<MemoryStore>::default());
-    // The leader sees another cloud, so that its results can be told from those of others.
+    // The leader sees another cloud, so that its results differ from those of others.
     let own_cloud = Cloud::new(&["10.0.0.9"]);
     let link = Link::new(&store);
     let leader = member(&own_cloud, &link);
@@ -118,7 +118,7 @@ async fn a_write_that_arrives_late_overwrites_nothing_newer() {
     let (slow, other) = (member(&own_cloud, &link), member(&cloud, &store));
     ask(&slow).await.unwrap();
     sleep(30 * SECOND).await;
-    // It publishes, and is gone before that arrives.
+    // It publishes, and stops before that arrives.
     *link.write_delay.lock().unwrap() = 5 * MINUTE;
     ask(&slow).await.unwrap();
     asked_for(&other, 2 * MINUTE).await;

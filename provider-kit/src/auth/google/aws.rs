@@ -1,4 +1,4 @@
-//! The subject token of a workload on AWS: a signed request that only AWS can answer, with the
+//! The subject token of a workload on AWS: a signed request that only AWS can verify, with the
 //! access key that AWS's own tools would use. Facts: google.aip.dev/auth/4117.
 
 use cloud_autojoin_core::http::Request;
@@ -25,7 +25,7 @@ impl Exchange<'_> {
         let mut metadata = None;
         for (url, field) in [(&source.url, "url"), (&source.region_url, "region_url")] {
             if let Some(url) = url {
-                // They name what is read there; AWS's chain knows that.
+                // Their paths are those that AWS's chain reads anyway.
                 let mut url = url_of(url, field)?;
                 url.set_path("");
                 metadata = Some(url);

@@ -26,7 +26,7 @@ const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
-/// How long a token lives that is asked for, which is the most that Google allows.
+/// The lifetime of a requested token, which is the longest that Google allows.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// The token endpoints, which report errors as OAuth 2.0 does (RFC 6749) or as Google's APIs do.
@@ -57,7 +57,7 @@ impl Api for TokenApi {
     }
 }
 
-/// The answer of a token endpoint, the metadata server's and that of an impersonation too.
+/// The response of a token endpoint, of the metadata server or to an impersonation.
 #[derive(Deserialize)]
 pub(super) struct TokenResponse {
     #[serde(alias = "accessToken")]

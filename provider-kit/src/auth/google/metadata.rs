@@ -1,7 +1,8 @@
 //! The metadata server, which every instance of Compute Engine has: tokens, project, zone.
 //!
-//! It is recognised by the header `Metadata-Flavor: Google` of its answers; any other server at its
-//! address is passed over. It is the last source of the chain, so it has all the time of the call.
+//! It is recognised by the header `Metadata-Flavor: Google` of its responses; any other server at
+//! its address is passed over. It is the last source of the chain, so it has all the time of the
+//! call.
 
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{AccessToken, CredentialSource};
@@ -22,7 +23,7 @@ const GOOGLE: HeaderValue = HeaderValue::from_static("Google");
 const TOKEN: &str = "instance/service-accounts/default/token";
 const GET_TOKEN: &str = "get a token from the metadata server";
 
-/// Asks the metadata server.
+/// A client of the metadata server.
 #[derive(Debug, Clone)]
 pub struct MetadataServer {
     http: HttpClient,
@@ -37,7 +38,7 @@ impl MetadataServer {
     ///
     /// The variable holds neither.
     pub fn new(context: &Context) -> Result<Self, ConfigProblem> {
-        // Off Google Cloud the name fails at once, where the address may not answer at all.
+        // Off Google Cloud the name fails at once, where the address may not respond at all.
         let host = context
             .env()
             .filled("GCE_METADATA_HOST")
@@ -56,11 +57,11 @@ impl MetadataServer {
         }
     }
 
-    /// The text at `path`, as `project/project-id`. `advice` says how to do without it.
+    /// The text at `path`, as `project/project-id`. `advice` is the hint of an error.
     ///
     /// # Errors
     ///
-    /// There is no metadata server, another server answers in its place, or it has no such value.
+    /// There is no metadata server, another server responds in its place, or it has no such value.
     pub async fn text(
         &self,
         operation: &str,

@@ -2,7 +2,7 @@
 //!
 //! `file.rs` reads credentials files, `exchange.rs` exchanges what they hold for an access token;
 //! the token of another identity provider that some of them need comes from `subject_token.rs`, of
-//! a workload on AWS from `aws.rs`. `metadata.rs` asks the metadata server. Facts:
+//! a workload on AWS from `aws.rs`. `metadata.rs` reads the metadata server. Facts:
 //! google.aip.dev/auth/4110 and those after it, and github.com/golang/oauth2.
 
 mod aws;

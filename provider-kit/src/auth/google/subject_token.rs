@@ -1,5 +1,5 @@
-//! The token of another identity provider, which a credentials file says how to get: from a file,
-//! a URL or a program (google.aip.dev/auth/4117).
+//! The token of another identity provider, from the source in a credentials file: a file, a URL or
+//! a program (google.aip.dev/auth/4117).
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -25,7 +25,7 @@ impl Exchange<'_> {
     ///
     /// # Errors
     ///
-    /// The credentials file doesn't say how to get it, or it can't be had so.
+    /// The credentials file has no supported source, or the source gives no token.
     pub(super) async fn subject_token(&self, account: &ExternalAccount) -> Result<Secret> {
         let source = &account.credential_source;
         let text = match (&source.file, &source.executable, &source.url) {

@@ -27,7 +27,7 @@ const NO_END: Duration = Duration::from_secs(365 * 24 * 3600);
 #[derive(Default)]
 pub(super) struct Login {
     pub(super) credential: Credential,
-    /// The headers that say whom it impersonates.
+    /// The headers of the impersonated user.
     pub(super) impersonation: Vec<(HeaderName, HeaderValue)>,
 }
 

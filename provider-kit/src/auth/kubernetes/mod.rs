@@ -1,7 +1,8 @@
 //! How a Kubernetes API server is reached, and as whom: by a kubeconfig, as kubectl reads it, or by
 //! the service account of the pod that this runs in.
 //!
-//! `kubeconfig.rs` reads the files, `authorizer.rs` authorises requests and runs credential plugins.
+//! `kubeconfig.rs` reads the files, `authorizer.rs` authorises requests and runs credential
+//! plugins.
 
 mod authorizer;
 mod kubeconfig;

@@ -38,7 +38,7 @@ impl Api for KeystoneApi {
     }
 }
 
-/// The class of a service's response. Older clouds answer too many requests with 413.
+/// The class of a service's response. Older clouds report too many requests with 413.
 pub fn classify(response: &RawResponse) -> ResponseClass {
     match response.status.as_u16() {
         413 => ResponseClass::Throttled,
@@ -59,7 +59,7 @@ pub fn error_body(response: &Response) -> ErrorBody {
     found.with_request_id(response, "x-openstack-request-id")
 }
 
-/// The answer to a request for a token; the token itself is in a header.
+/// The response to a request for a token; the token itself is in a header.
 #[derive(Deserialize)]
 pub(super) struct TokenResponse {
     pub(super) token: TokenBody,

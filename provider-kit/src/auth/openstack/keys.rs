@@ -1,5 +1,5 @@
-//! The keys of a join string that say where a cloud is and who asks. Each has a variable, whose name
-//! in lower case and without `OS_` is that of the same value in `clouds.yaml`.
+//! The keys of a join string for the location and the credential of a cloud. Each has a variable,
+//! whose name in lower case and without `OS_` is that of the same value in `clouds.yaml`.
 
 use cloud_autojoin_core::config::{KeySpec, Values};
 
@@ -58,7 +58,7 @@ pub const APP_SECRET: KeySpec = KeySpec::new(
 /// `project_id`.
 pub const PROJECT_ID: KeySpec = KeySpec::new(
     "project_id",
-    "the id of the project; by default the one of this server, as its metadata service says",
+    "the id of the project; by default the one of this server, read from its metadata service",
 )
 .env(&["OS_PROJECT_ID", "OS_TENANT_ID"]);
 
@@ -105,10 +105,12 @@ pub const REGION: KeySpec = KeySpec::new(
 .env(&["OS_REGION_NAME"]);
 
 /// `interface`.
-pub const INTERFACE: KeySpec =
-    KeySpec::new("interface", "the interface of the catalog that the compute service is asked at; `public` unless `clouds.yaml` names one")
-        .values(Values::OneOf(&["public", "internal", "admin"]))
-        .env(&["OS_INTERFACE"]);
+pub const INTERFACE: KeySpec = KeySpec::new(
+    "interface",
+    "the interface of the compute service in the catalog; `public` unless `clouds.yaml` names one",
+)
+.values(Values::OneOf(&["public", "internal", "admin"]))
+.env(&["OS_INTERFACE"]);
 
 /// `cacert`.
 pub const CACERT: KeySpec = KeySpec::new(

@@ -1,7 +1,7 @@
 //! The tokens of OpenStack, from Keystone v3: by password, application credential or another token,
-//! as the join string, the variables of an openrc file and `clouds.yaml` say (`settings.rs`).
+//! from the join string, the variables of an openrc file and `clouds.yaml` (`settings.rs`).
 //!
-//! A token comes with the catalog of the services of a cloud, which says where they are.
+//! A token comes with the catalog of the services of a cloud, which has their URLs.
 
 mod api;
 pub mod keys;
@@ -38,7 +38,7 @@ const NAME: &str = "os";
 /// The header that holds a token.
 const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
-/// How long a token is used that doesn't say when it expires.
+/// The lifetime of a token without an expiry.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// The tokens of one cloud.
@@ -111,11 +111,11 @@ impl Keystone {
         self.authorizer.identity()
     }
 
-    /// What the metadata service says of this server.
+    /// This server, as its metadata service describes it.
     ///
     /// # Errors
     ///
-    /// It doesn't answer.
+    /// It doesn't respond.
     pub async fn own_server(&self, call: &Call) -> Result<OwnServer> {
         self.source.own_server(call).await
     }

@@ -1,4 +1,4 @@
-//! How to reach Keystone and what to tell it: from the join string, the environment and
+//! How to reach Keystone and what to send it: from the join string, the environment and
 //! `clouds.yaml`.
 
 use std::collections::BTreeMap;
@@ -173,7 +173,7 @@ impl Settings {
                 self.0.entry(key.name).or_insert(value);
             }
         }
-        // The file says the opposite.
+        // The file has the opposite setting.
         if found["verify"] == false {
             let insecure = self.0.entry(INSECURE.name);
             insecure.or_insert_with(|| Secret::new("true"));

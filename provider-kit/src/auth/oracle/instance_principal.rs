@@ -51,7 +51,7 @@ impl InstancePrincipal {
         let metadata = InstanceMetadata::new(NAME, context.http().clone(), url);
         Some(Self {
             context: context.clone(),
-            // Version 2 of the service wants this header.
+            // Version 2 of the service requires this header.
             metadata: metadata.with_header("authorization", "Bearer Oracle"),
             auth_endpoint: options.endpoint(&AUTH_ENDPOINT),
         })

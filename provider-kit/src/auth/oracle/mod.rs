@@ -12,7 +12,11 @@
 //! use cloud_autojoin_provider_kit::{ApiClient, Options};
 //!
 //! /// A client of Object Storage, for a key table with those of `auth::oracle::keys`.
-//! async fn client(options: &mut Options<'_>, context: &Context, call: &Call) -> Result<ApiClient> {
+//! async fn client(
+//!     options: &mut Options<'_>,
+//!     context: &Context,
+//!     call: &Call,
+//! ) -> Result<ApiClient> {
 //!     let config = OracleConfig::from_options(options, context, &API);
 //!     let config = options.finish(|| config)?;
 //!     let place = config.place(call).await?;
@@ -49,7 +53,7 @@ use crate::keys::regional_endpoint;
 const NAME: &str = "oracle";
 const TENANCY: &str = keys::TENANCY.name;
 
-/// The errors of Oracle's APIs. A missing permission is answered with 404, like a resource that
+/// The errors of Oracle's APIs. A missing permission is reported with 404, like a resource that
 /// doesn't exist.
 pub const API: JsonApi = JsonApi::new(NAME)
     .with_request_id_header("opc-request-id")
@@ -64,7 +68,7 @@ pub const REFUSED: Advice = Advice::on(ResponseClass::ExpiredCredential).hint(
     "check `tenancy`, `user`, `fingerprint` and the private key, that the tenancy is subscribed to `region`, and the clock of this machine",
 );
 
-/// How Oracle Cloud is reached from here, as the keys of [`keys`] say.
+/// How Oracle Cloud is reached, by the keys of [`keys`].
 #[derive(Debug, Clone)]
 pub struct OracleConfig {
     context: Context,
@@ -86,8 +90,8 @@ pub struct Place {
 }
 
 impl OracleConfig {
-    /// What the join string and the environment say; `api` is [`API`], or what a service adds to
-    /// it.
+    /// The configuration of the join string and the environment; `api` is [`API`], or what a
+    /// service adds to it.
     pub fn from_options(
         options: &mut Options<'_>,
         context: &Context,
@@ -160,8 +164,8 @@ impl OracleConfig {
     }
 }
 
-/// Signs with the credential that the keys of [`keys`] choose. Attributes of its key say where it
-/// belongs: `tenancy`; `region`, that of the profile or the instance; `realm_domain`.
+/// Signs with the credential that the keys of [`keys`] choose. Attributes of its key locate it:
+/// `tenancy`; `region`, that of the profile or the instance; `realm_domain`.
 fn authorizer(options: &Options<'_>, context: &Context) -> Option<Arc<SigningAuthorizer>> {
     let mut sources: Vec<Box<dyn CredentialSource<AccessKey>>> = vec![
         Box::new(ApiKey::new(options, context)),
@@ -204,7 +208,7 @@ fn sign(request: &mut Request, key: &PrivateKey, key_id: &str, names: &[&str], n
         names.extend(["content-length", "content-type", "x-content-sha256"]);
     }
     let text = text_to_sign(request, &names, now);
-    // Without a signature the service refuses the request, and says so.
+    // Without a signature the service refuses the request.
     if let Ok((algorithm, signature)) = key.sign(text.as_bytes()) {
         let signature = (algorithm, signature.as_slice());
         set_signature(request, &[("version", "1")], key_id, &names, signature);
