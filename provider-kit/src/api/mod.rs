@@ -1,15 +1,14 @@
 //! One cloud's HTTP API: requests, pages, errors.
 //!
-//! `client.rs` sends and decodes, `pages.rs` and `lists.rs` follow a list to its end
-//! (`page_token.rs` finds the next page early), `error_body.rs` reads error bodies, `class.rs`
-//! classifies their codes, `rate_limit.rs` reads the wait that a throttling response requests;
-//! `json_api.rs` describes an API by a table.
+//! `client.rs` sends and decodes, `pages.rs` follows a list to its end (`page_token.rs` finds the
+//! next page early), `error_body.rs` reads error bodies, `class.rs` classifies their codes,
+//! `rate_limit.rs` reads the wait that a throttling response requests; `json_api.rs` describes an
+//! API by a table.
 
 mod class;
 mod client;
 mod error_body;
 mod json_api;
-mod lists;
 mod page_token;
 mod pages;
 mod rate_limit;

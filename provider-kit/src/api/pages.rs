@@ -180,6 +180,25 @@ impl<'a> Pages<'a> {
         Ok(items)
     }
 
+    /// The items of all pages. `read` gives the value of the query parameter `name` on the next
+    /// page, as in [`Pages::follow_query`], and the items of a page.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pages::next_json`] and [`Pages::follow_query`].
+    pub async fn collect_by_query<P: DeserializeOwned, T, N: ToString>(
+        self,
+        name: &str,
+        mut read: impl FnMut(P, &Self) -> (Option<N>, Vec<T>),
+    ) -> Result<Vec<T>> {
+        let read = |page, pages: &mut Self| {
+            let (next, items) = read(page, pages);
+            pages.follow_query(name, next)?;
+            Ok(items)
+        };
+        self.collect(read).await
+    }
+
     /// Where the next page begins, for a service that counts items: after `size` times the pages
     /// so far. The list goes on if it has more than that in `total`, or, where the service doesn't
     /// say how many it has, if the last page was full.
