@@ -150,12 +150,11 @@ impl Api for JsonApi {
         let Some(advice) = self.advice.iter().find(fits) else {
             return error;
         };
-        if let Some(permission) = advice.permission {
-            error = error.with_missing_permission(permission);
+        if !advice.permission.is_empty() {
+            error = error.with_missing_permission(advice.permission);
         }
-        let permission = advice.permission.unwrap_or_default();
         match advice.hint {
-            Some(hint) => error.with_hint(hint.replace("PERMISSION", permission)),
+            Some(hint) => error.with_hint(hint.replace("PERMISSION", advice.permission)),
             None => error,
         }
     }
@@ -167,7 +166,7 @@ pub struct Advice {
     class: Option<ResponseClass>,
     code: &'static str,
     operation: &'static str,
-    permission: Option<&'static str>,
+    permission: &'static str,
     hint: Option<&'static str>,
 }
 
@@ -176,7 +175,7 @@ impl Advice {
         class: None,
         code: "",
         operation: "",
-        permission: None,
+        permission: "",
         hint: None,
     };
 
@@ -210,11 +209,11 @@ impl Advice {
     /// The permission that is missing.
     #[must_use]
     pub const fn permission(mut self, permission: &'static str) -> Self {
-        self.permission = Some(permission);
+        self.permission = permission;
         self
     }
 
-    /// What to do next; `PERMISSION` stands for the missing permission.
+    /// What to do next; `PERMISSION` is replaced by the missing permission.
     #[must_use]
     pub const fn hint(mut self, hint: &'static str) -> Self {
         self.hint = Some(hint);
