@@ -2,12 +2,10 @@
 //!
 //! Shape: docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html.
 
-use cloud_autojoin_core::{Call, Detail, Node, Result};
+use cloud_autojoin_core::{Call, Detail, Result};
 use cloud_autojoin_provider_kit::auth::aws::{EC2_VERSION, query};
 use cloud_autojoin_provider_kit::{ApiClient, PowerState, Selection};
 use serde::Deserialize;
-
-use crate::select::node;
 
 /// A filter of the API: its name, and its values of which one must hold.
 pub(crate) type Filter = (String, Vec<String>);
@@ -20,9 +18,8 @@ pub(crate) async fn list(
     client: &ApiClient,
     region: &str,
     selection: &Selection,
-    all_ipv4: bool,
     call: &Call,
-) -> Result<Vec<Node>> {
+) -> Result<Vec<Ec2Instance>> {
     let mut filters = Vec::new();
     if call.detail() != Detail::Everything {
         let tags = selection.tags.conditions().iter();
@@ -32,9 +29,7 @@ pub(crate) async fn list(
         }
     }
     let operation = format!("list instances of `{region}`");
-    let instances = instances(client, &operation, &filters, call).await?;
-    let node = |instance| node(instance, region, selection, all_ipv4);
-    Ok(instances.into_iter().map(node).collect())
+    instances(client, &operation, &filters, call).await
 }
 
 /// The instances that meet `filters`.

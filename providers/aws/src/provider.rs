@@ -21,6 +21,7 @@ use crate::keys::{
     ACCESS_KEY_ID, ADDRESS_TYPE, ECS_CLUSTER, ECS_FAMILY, INTERFACES, NAME, POWER_STATE, REGION,
     SECRET_ACCESS_KEY, SERVICE, SESSION_TOKEN, TAG_KEY, TAG_VALUE, USE_DUAL_STACK, USE_FIPS,
 };
+use crate::select::node;
 use crate::{ec2, ecs};
 
 /// Stands for what this machine or task itself has.
@@ -216,7 +217,9 @@ impl Aws {
         let list = match target {
             Target::Instances { all_ipv4 } => {
                 let ec2 = client(Service::Ec2).await?;
-                ec2::list(&ec2, region, selection, *all_ipv4, call).await
+                let instances = ec2::list(&ec2, region, selection, call).await;
+                let node = |instance| node(instance, region, selection, *all_ipv4);
+                instances.map(|instances| instances.into_iter().map(node).collect())
             }
             Target::Tasks(tasks) => {
                 let (ecs, ec2) = (client(Service::Ecs).await?, client(Service::Ec2).await?);
