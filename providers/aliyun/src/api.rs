@@ -9,7 +9,9 @@ use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 
 use crate::keys::NAME;
-use crate::provider::PERMISSION;
+
+/// The action of a RAM policy.
+pub(crate) const PERMISSION: &str = "ecs:DescribeInstances";
 
 /// Alibaba Cloud's API. The code decides: throttling comes with status 400, an unknown access key
 /// with 404.

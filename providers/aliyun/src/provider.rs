@@ -13,16 +13,13 @@ use cloud_autojoin_provider_kit::keys::{TAG, TAG_KEY, TAG_VALUE, regional_endpoi
 use cloud_autojoin_provider_kit::{ApiClient, Instance, Options, Places, Selection, TagFilter};
 use url::Url;
 
-use crate::api::{API, InstancePage};
+use crate::api::{API, InstancePage, PERMISSION};
 use crate::keys::{
     ACCESS_KEY_ID, ACCESS_KEY_SECRET, ADDRESS_TYPE, ENDPOINT, METADATA_ENDPOINT, NAME, POWER_STATE,
     REGION, SECURITY_TOKEN,
 };
 use crate::select;
 use crate::signature::sign;
-
-/// The action of a RAM policy.
-pub(crate) const PERMISSION: &str = "ecs:DescribeInstances";
 
 /// The most instances the API gives in one page.
 const PAGE_SIZE: &str = "100";

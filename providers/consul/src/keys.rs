@@ -1,8 +1,6 @@
 //! The keys of a join string.
 
-use cloud_autojoin_provider_kit::{KeySpec, Values};
-
-use crate::select::AddressSource;
+use cloud_autojoin_provider_kit::{KeySpec, Values, words};
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "consul";
@@ -25,6 +23,21 @@ pub(crate) const TAG: KeySpec =
 pub(crate) const PASSING: KeySpec = KeySpec::new("passing", "whether all checks must pass")
     .values(Values::Boolean)
     .default("false");
+
+words! {
+    /// Which address of an instance is returned.
+    AddressSource {
+        /// The service's, or the node's where it has none.
+        #[default]
+        Service = "service",
+        /// The node's.
+        Node = "node",
+        /// The tagged address `lan`.
+        Lan = "lan",
+        /// The tagged address `wan`.
+        Wan = "wan",
+    }
+}
 
 pub(crate) const ADDRESS_TYPE: KeySpec = KeySpec::new(
     "address_type",

@@ -12,10 +12,10 @@ use futures::future::try_join_all;
 
 use crate::api::{ConsulApi, Entry};
 use crate::keys::{
-    ADDRESS_TYPE, DATACENTER, ENDPOINT, NAME, NAMESPACE, PARTITION, PASSING, PORT, SERVICE, TAG,
-    TOKEN,
+    ADDRESS_TYPE, AddressSource, DATACENTER, ENDPOINT, NAME, NAMESPACE, PARTITION, PASSING, PORT,
+    SERVICE, TAG, TOKEN,
 };
-use crate::select::{AddressSource, Conditions};
+use crate::select::Conditions;
 
 /// The instances of one service.
 #[derive(Debug)]

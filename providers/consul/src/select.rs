@@ -3,24 +3,10 @@
 use std::net::IpAddr;
 
 use cloud_autojoin_core::{Address, Exclusion, Node};
-use cloud_autojoin_provider_kit::{TagFilter, words};
+use cloud_autojoin_provider_kit::TagFilter;
 
 use crate::api::{Check, Entry};
-
-words! {
-    /// Which address of an instance is returned.
-    AddressSource {
-        /// The service's, or the node's where it has none.
-        #[default]
-        Service = "service",
-        /// The node's.
-        Node = "node",
-        /// The tagged address `lan`.
-        Lan = "lan",
-        /// The tagged address `wan`.
-        Wan = "wan",
-    }
-}
+use crate::keys::AddressSource;
 
 /// What of the instances is wanted.
 #[derive(Debug)]

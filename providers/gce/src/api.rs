@@ -19,6 +19,12 @@ pub(crate) const LIST_INSTANCES: &str = "list instances";
 pub(crate) const LIST_GROUPS: &str = "list managed instance groups";
 pub(crate) const LIST_MEMBERS: &str = "list the instances of a managed instance group";
 
+/// The most resources the API gives in one page.
+pub(crate) const MAX_RESULTS: (&str, &str) = ("maxResults", "500");
+
+/// What every aggregated list is requested with: places that don't answer are told from the others.
+pub(crate) const LIST_QUERY: [(&str, &str); 2] = [MAX_RESULTS, ("returnPartialSuccess", "true")];
+
 /// The permissions of the operations.
 pub(crate) const PERMISSIONS: [(&str, &str); 3] = [
     (LIST_INSTANCES, "compute.instances.list"),

@@ -8,12 +8,10 @@ use cloud_autojoin_provider_kit::ApiClient;
 use cloud_autojoin_provider_kit::auth::google::MetadataServer;
 
 use crate::api::{
-    AggregatedPage, InstanceGroupManager, LIST_GROUPS, LIST_MEMBERS, ManagedInstances,
-    NEXT_PAGE_TOKEN, PAGE_TOKEN,
+    AggregatedPage, InstanceGroupManager, LIST_GROUPS, LIST_MEMBERS, LIST_QUERY, MAX_RESULTS,
+    ManagedInstances, NEXT_PAGE_TOKEN, PAGE_TOKEN,
 };
-use crate::keys::NAME;
-use crate::keys::SELF;
-use crate::provider::{LIST_QUERY, MAX_RESULTS};
+use crate::keys::{NAME, SELF};
 use crate::select::{Group, Places, quoted};
 
 type Page = AggregatedPage<InstanceGroupManager>;

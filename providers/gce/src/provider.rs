@@ -15,7 +15,7 @@ use cloud_autojoin_provider_kit::{ApiClient, Options, Selection};
 use futures::future::join;
 
 use crate::api::{
-    AggregatedPage, ComputeApi, Instance, LIST_INSTANCES, NEXT_PAGE_TOKEN, PAGE_TOKEN,
+    AggregatedPage, ComputeApi, Instance, LIST_INSTANCES, LIST_QUERY, NEXT_PAGE_TOKEN, PAGE_TOKEN,
 };
 use crate::group;
 use crate::keys::{
@@ -26,12 +26,6 @@ use crate::select::{Conditions, Group, Places, filter, zone_pattern};
 
 /// The scope of a token. go-discover asks for `compute`, which may change things too.
 const SCOPE: &str = "https://www.googleapis.com/auth/compute.readonly";
-
-/// The most resources the API gives in one page.
-pub(crate) const MAX_RESULTS: (&str, &str) = ("maxResults", "500");
-
-/// What every aggregated list is requested with: places that don't answer are told from the others.
-pub(crate) const LIST_QUERY: [(&str, &str); 2] = [MAX_RESULTS, ("returnPartialSuccess", "true")];
 
 /// What is needed of an instance: without it, a page holds every start-up script.
 const FIELDS: &str = "items/*/instances(id,name,status,labels,tags/items,networkInterfaces(name,networkIP,ipv6Address,accessConfigs/natIP,ipv6AccessConfigs/externalIpv6)),\

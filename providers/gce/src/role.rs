@@ -4,8 +4,7 @@ use cloud_autojoin_core::config::Options;
 use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleFormat};
 
 use crate::api::PERMISSIONS;
-use crate::keys::KEYS;
-use crate::keys::NAME;
+use crate::keys::{KEYS, NAME};
 use crate::provider::Settings;
 
 const TITLE: &str = "cloud-autojoin discover";

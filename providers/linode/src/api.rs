@@ -8,7 +8,9 @@ use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 
 use crate::keys::NAME;
-use crate::provider::LIST_VPC_ADDRESSES;
+
+/// The operation that needs a scope of its own.
+pub(crate) const LIST_VPC_ADDRESSES: &str = "list VPC addresses";
 
 /// Linode's API.
 pub(crate) static API: JsonApi = JsonApi::new(NAME)

@@ -13,14 +13,11 @@ use http::header::{HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::api::{API, Instance, Page, VpcAddress};
+use crate::api::{API, Instance, LIST_VPC_ADDRESSES, Page, VpcAddress};
 use crate::keys::{
     ADDRESS_TYPE, API_TOKEN, API_VERSION, ENDPOINT, NAME, POWER_STATE, REGION, TAG_NAME, VPC_V4,
 };
 use crate::select::{VpcAddresses, instance};
-
-/// The operation that needs a scope of its own.
-pub(crate) const LIST_VPC_ADDRESSES: &str = "list VPC addresses";
 
 /// The most items the API gives in one page.
 const PAGE_SIZE: [(&str, &str); 1] = [("page_size", "500")];

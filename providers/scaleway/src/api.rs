@@ -5,7 +5,9 @@ use cloud_autojoin_provider_kit::api::{Advice, JsonApi};
 use serde::Deserialize;
 
 use crate::keys::NAME;
-use crate::provider::LIST_ADDRESSES;
+
+/// The operation that needs a permission set of its own.
+pub(crate) const LIST_ADDRESSES: &str = "list private addresses";
 
 const DENIED: Advice = Advice::on(PermissionDenied)
     .hint("give the API key's owner the permission set `PERMISSION` for the project");

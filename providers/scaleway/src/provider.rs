@@ -12,12 +12,9 @@ use cloud_autojoin_provider_kit::go_discover::{Absent, Always, Several, differen
 use cloud_autojoin_provider_kit::{ApiClient, Options, Pages, Places, Selection, TagFilter};
 use futures::future::try_join_all;
 
-use crate::api::{API, Ip, IpPage, Server, ServerPage};
+use crate::api::{API, Ip, IpPage, LIST_ADDRESSES, Server, ServerPage};
 use crate::keys::{ADDRESS_TYPE, ENDPOINT, NAME, POWER_STATE, REGION, TAG_NAME, TOKEN};
 use crate::select::{self, NicAddresses};
-
-/// The operation that needs a permission set of its own.
-pub(crate) const LIST_ADDRESSES: &str = "list private addresses";
 
 /// The most items the APIs give in one page.
 const PAGE_SIZE: u64 = 100;

@@ -8,7 +8,9 @@ use cloud_autojoin_provider_kit::api::{Advice, JsonApi, class_of_code};
 use serde::Deserialize;
 
 use crate::keys::NAME;
-use crate::provider::PERMISSION;
+
+/// The action of a CAM policy.
+pub(crate) const PERMISSION: &str = "cvm:DescribeInstances";
 
 /// Tencent Cloud's API.
 pub(crate) static API: JsonApi = JsonApi::new(NAME)

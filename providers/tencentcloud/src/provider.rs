@@ -17,16 +17,13 @@ use cloud_autojoin_provider_kit::{
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::json;
 
-use crate::api::{API, InstancePage};
+use crate::api::{API, InstancePage, PERMISSION};
 use crate::keys::{
     ACCESS_KEY_ID, ACCESS_KEY_SECRET, ADDRESS_TYPE, ENDPOINT, METADATA_ENDPOINT, NAME, POWER_STATE,
     REGION, SECURITY_TOKEN,
 };
 use crate::select;
 use crate::signature::{self, sign};
-
-/// The action of a CAM policy.
-pub(crate) const PERMISSION: &str = "cvm:DescribeInstances";
 
 /// The most instances the API gives in one page.
 const PAGE_SIZE: u64 = 100;

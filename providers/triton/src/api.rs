@@ -10,7 +10,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::keys::NAME;
-use crate::provider::PERMISSION;
+
+/// The action of a policy's rule.
+pub(crate) const PERMISSION: &str = "listmachines";
 
 /// CloudAPI.
 pub(crate) static API: JsonApi = JsonApi::new(NAME)

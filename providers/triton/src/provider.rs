@@ -15,12 +15,9 @@ use cloud_autojoin_provider_kit::{
 };
 use http::header::{HeaderName, HeaderValue};
 
-use crate::api::{API, Machine};
+use crate::api::{API, Machine, PERMISSION};
 use crate::authorizer::SshAuthorizer;
 use crate::keys::{ACCOUNT, ADDRESS_TYPE, KEY_FILE, KEY_ID, NAME, POWER_STATE, PRIMARY, URL};
-
-/// The action of a policy's rule.
-pub(crate) const PERMISSION: &str = "listmachines";
 
 /// The most machines the API gives in one page.
 const PAGE_SIZE: u64 = 1000;
