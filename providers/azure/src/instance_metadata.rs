@@ -49,9 +49,17 @@ pub(crate) fn named_values(
 
 /// The first key whose value is that of the machine, other than a subscription by default.
 pub(crate) fn self_key(config: &AzureConfig, names_subscription: bool) -> Option<&'static str> {
-    let mut config = config.clone();
-    let mut values = named_values(&mut config).skip(usize::from(!names_subscription));
-    values.find_map(|(key, value)| (value == SELF).then_some(key))
+    let selection = &config.selection;
+    if names_subscription && config.subscription_id == SELF {
+        Some("subscription_id")
+    } else if matches!(selection, Selection::ScaleSet { name, .. } if name == SELF) {
+        Some("vm_scale_set")
+    } else {
+        let mut groups = selection.resource_groups().iter();
+        groups
+            .any(|group| group == SELF)
+            .then_some("resource_group")
+    }
 }
 
 /// The part of the answer that is read. Missing values are empty texts.
