@@ -305,11 +305,11 @@ pub(crate) fn is_service(response: &Response) -> bool {
 /// Whether the service refuses the api-version, which waiting doesn't change (`Invalid version
 /// requested`, `Bad request. api-version is invalid`).
 fn refuses_version(status: StatusCode, body: &[u8]) -> bool {
-    let text = || String::from_utf8_lossy(body).to_ascii_lowercase();
-    matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND)
-        && ["version", "invalid"]
-            .iter()
-            .all(|word| text().contains(word))
+    if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND) {
+        return false;
+    }
+    let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+    text.contains("version") && text.contains("invalid")
 }
 
 /// Whether the service is being updated.

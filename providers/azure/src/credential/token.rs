@@ -10,9 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use azure_core::time::parse_rfc3339;
 use cloud_autojoin_core::credential::AccessToken;
 use cloud_autojoin_core::error::SourceOutcome;
-use cloud_autojoin_core::http::{
-    RawResponse, Request, Response, ResponseClass, ResponseClassifier,
-};
+use cloud_autojoin_core::http::{Request, Response, ResponseClassifier};
 use cloud_autojoin_core::{ApiError, Call, DecodeError, Error, Result, Secret};
 use cloud_autojoin_provider_kit::{Api, ApiClient, ErrorBody};
 use http::StatusCode;
@@ -37,11 +35,7 @@ pub(super) const ID_NAMES: [&str; 3] = ["client_id", "object_id", "msi_res_id"];
 /// and in most things the instance metadata service.
 pub(super) struct TokenApi;
 
-impl ResponseClassifier for TokenApi {
-    fn classify(&self, response: &RawResponse) -> ResponseClass {
-        ResponseClass::of_status(response.status)
-    }
-}
+impl ResponseClassifier for TokenApi {}
 
 impl Api for TokenApi {
     fn provider(&self) -> &'static str {
