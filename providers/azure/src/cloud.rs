@@ -6,7 +6,7 @@
 use cloud_autojoin_provider_kit::words;
 use url::{Host, Url};
 
-/// The endpoints that one answer comes from.
+/// The endpoints that the results of a call come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cloud {
@@ -63,8 +63,9 @@ words! {
 /// The hosts of a cloud's Microsoft Entra ID and of its Azure Resource Manager, and the audience of
 /// tokens, from the Azure SDKs' cloud configurations.
 ///
-/// In public Azure tokens for `management.azure.com` and for the older `management.core.windows.net`
-/// are both accepted; the other clouds document the `management.core` one.
+/// In public Azure tokens for `management.azure.com` and for the older
+/// `management.core.windows.net` are both accepted; the other clouds document the `management.core`
+/// one.
 struct Endpoints {
     authorities: &'static [&'static str],
     resource_manager: &'static str,

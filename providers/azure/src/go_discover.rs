@@ -1,7 +1,7 @@
 //! What go-discover (v1.4.0) would do with a join string for Azure: which keys it reads, which
 //! selection it takes, which identity.
 //!
-//! For people who share a string with agents that still use it: `discover check` says it.
+//! For people who share a string with agents that still use it: `discover check` reports it.
 
 use cloud_autojoin_core::config::PROVIDER;
 use cloud_autojoin_core::config::key::find;
@@ -23,7 +23,7 @@ pub(crate) const KEYS: [(&str, Option<&str>); 9] = [
     ("msft_telemetry_opt_in", Some("OPT_IN_MSFT_TELEMETRY")),
 ];
 
-/// What it would do, in sentences; the one that says it fails comes last and alone says the
+/// What it would do, in sentences; where it fails, that sentence comes last, in place of the
 /// outcome.
 pub(crate) fn compare(config: &ConfigString, context: &Context) -> Vec<String> {
     // The caller has warned of keys that are none of this provider; they may be pieces of a secret.

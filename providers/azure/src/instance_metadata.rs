@@ -1,9 +1,9 @@
 //! What the machine this runs on knows of itself: the meaning of `self`.
 //!
 //! One request to the instance metadata service, which every machine in Azure has at a link-local
-//! address; it tells of no other machine. Facts:
+//! address; it describes no other machine. Facts:
 //! learn.microsoft.com/azure/virtual-machines/instance-metadata-service, api-version 2021-03-01,
-//! the first with `virtualMachineScaleSet`. The service and its tokens: `credential/metadata.rs`.
+//! the first with `virtualMachineScaleSet`. The service and its tokens: `credential/imds.rs`.
 
 use std::{iter, slice};
 
@@ -62,7 +62,7 @@ pub(crate) fn self_key(config: &AzureConfig, names_subscription: bool) -> Option
     }
 }
 
-/// The part of the answer that is read. Missing values are empty texts.
+/// The part of the response that is read. Missing values are empty texts.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Instance {
@@ -104,7 +104,7 @@ impl Compute {
 /// # Errors
 ///
 /// [`Error::Transport`], which is transient, when the service is not there: at boot it may be late.
-/// [`Error::Api`] when the service fails or another server answers. [`Error::Config`] when the
+/// [`Error::Api`] when the service fails or another server responds. [`Error::Config`] when the
 /// machine is in no scale set.
 pub(crate) async fn resolve(
     config: &AzureConfig,
@@ -163,7 +163,7 @@ fn unknown(key: &str, machine: &str) -> ConfigProblem {
     ConfigProblem::of_key(key, message).with_hint(format!("add `{key}=...`"))
 }
 
-/// What to write where there is no such service, after `outside`, which says when.
+/// What to write where there is no such service, after `outside`, which limits when it applies.
 fn hint(config: &AzureConfig, names_subscription: bool, outside: &str) -> String {
     let (key, reason) = match self_key(config, names_subscription) {
         Some(key) => (key, format!("`{key}` is `self`")),

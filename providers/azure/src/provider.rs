@@ -54,7 +54,7 @@ impl Azure {
         }
     }
 
-    /// What is selected. Where the join string says `self`, that word is kept.
+    /// What is selected. Where the join string has `self`, that word is kept.
     pub fn config(&self) -> &AzureConfig {
         &self.config
     }
@@ -127,8 +127,8 @@ impl Azure {
             sign_in.await?;
             return discover::run(query(&self.config)).await;
         }
-        // Neither waits for the other. Without a metadata service both fail, and that it knows
-        // nothing of this machine says more than that it has no token.
+        // Neither waits for the other. Without a metadata service both fail, and the missing
+        // metadata are the more useful error than the missing token.
         let (names_subscription, metadata) = (self.names_subscription, &session.metadata);
         let resolve = resolve(&self.config, names_subscription, metadata, call);
         let (config, signed_in) = match select(pin!(resolve), pin!(sign_in)).await {

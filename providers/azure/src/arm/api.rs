@@ -59,7 +59,7 @@ pub(super) fn action(request: &Request) -> String {
 
 /// Whether ARM reports that the resource, or the group it is in, doesn't exist.
 ///
-/// The status alone doesn't say so: proxies and gateways answer 404 too, and a resource that is
+/// The status alone doesn't prove it: proxies and gateways return 404 too, and a resource that is
 /// taken for deleted makes a short list. A subscription that doesn't exist may be one that the
 /// identity can't see.
 pub(crate) fn is_not_found(error: &Error) -> bool {

@@ -50,9 +50,9 @@ impl ApiVersions {
 }
 
 /// The newest version that a refusal names, a released one if there is any:
-/// `NoRegisteredProviderFound` and `InvalidResourceType` say `The supported api-versions are
-/// '...'`, `InvalidApiVersionParameter` `The supported versions are '...'`. None when `requested` is
-/// among them: then something else is refused.
+/// `NoRegisteredProviderFound` and `InvalidResourceType` have `The supported api-versions are
+/// '...'`, `InvalidApiVersionParameter` `The supported versions are '...'`. None when `requested`
+/// is among them: then something else is refused.
 ///
 /// shape: reported Azure Stack Hub refusal (`NoRegisteredProviderFound`)
 fn newest_supported(message: &str, requested: &str) -> Option<String> {

@@ -54,13 +54,13 @@ impl ArmClient {
         call: &Call,
     ) -> Result<T> {
         let request = self.versions.apply(request);
-        let mut answer = self.api.answer(&request, call).await?;
-        if let JsonResponse::Failure(response) = &answer
-            && let Some(other) = self.versions.learn(&request, &response.body)
+        let mut response = self.api.answer(&request, call).await?;
+        if let JsonResponse::Failure(failure) = &response
+            && let Some(other) = self.versions.learn(&request, &failure.body)
         {
-            answer = self.api.answer(&other, call).await?;
+            response = self.api.answer(&other, call).await?;
         }
-        self.api.value(&request, answer)
+        self.api.value(&request, response)
     }
 
     /// The list that `first` begins, not requested yet.

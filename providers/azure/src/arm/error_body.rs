@@ -1,4 +1,4 @@
-//! What Azure says in the body of an error.
+//! Reads the code and the message from the body of an error.
 //!
 //! Four shapes are recorded: ARM's `{"error":{"code","message","details"}}`, App Service's
 //! `{"Code","Message"}` without envelope, HTML from the front door, and an empty body.

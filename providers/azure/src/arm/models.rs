@@ -217,7 +217,7 @@ impl IpConfiguration {
         Some(field.with_prefix_length(self.properties.private_ip_address_prefix_length))
     }
 
-    /// Whether the answer says nothing of it: not even whether it has an address.
+    /// Whether the response has no data of it: not even whether it has an address.
     pub(crate) fn is_blank(&self) -> bool {
         let properties = &self.properties;
         properties.private_ip_address.is_none()
@@ -229,7 +229,7 @@ impl IpConfiguration {
 }
 
 impl PublicAddress {
-    /// Whether the answer says nothing of it: not even whether it was given out.
+    /// Whether the response has no data of it: not even whether it was given out.
     pub(crate) fn is_blank(&self) -> bool {
         self.properties.ip_address.is_none() && !self.properties.has_provisioning_state
     }
@@ -246,7 +246,7 @@ impl IndexedResource {
 }
 
 impl VirtualMachine {
-    /// Whether the answer leaves out which interfaces it has. One that is being made has none yet;
+    /// Whether the response leaves out which interfaces it has. One that is being made has none yet;
     /// every other one has.
     pub(crate) fn lacks_interfaces(&self) -> bool {
         let references = &self.properties.network_profile.network_interfaces;
@@ -254,8 +254,8 @@ impl VirtualMachine {
             || (references.is_empty() && self.is_made())
     }
 
-    /// Whether it is neither being made, changed or deleted nor failed to be, as far as the answer
-    /// says.
+    /// Whether it is neither being made, changed or deleted nor failed to be, as far as the response
+    /// has its state.
     pub(crate) fn is_made(&self) -> bool {
         let state = self.properties.provisioning_state.as_deref();
         state.is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
@@ -275,8 +275,8 @@ impl VirtualMachine {
         references.map(|reference| reference.id).collect()
     }
 
-    /// Whether it is an instance of the scale set, by the set it names; `None` where the answer
-    /// says nothing of it.
+    /// Whether it is an instance of the scale set, by the set it names; `None` where the
+    /// response has no data of it.
     pub(crate) fn is_member_of(&self, set: &ResourceId) -> Option<bool> {
         match &self.properties.scale_set {
             Some(id) if id.is_empty() => None,

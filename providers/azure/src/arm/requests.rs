@@ -40,7 +40,7 @@ pub(crate) const VIRTUAL_MACHINES: Kind =
     kind("Microsoft.Compute/virtualMachines", "virtual machine");
 /// Azure allows 12 reads a minute of one set, for everyone together.
 pub(crate) const SCALE_SETS: Kind = kind("Microsoft.Compute/virtualMachineScaleSets", "scale set");
-/// For a Flexible set Azure answers 404 `NotFound` or an empty list (both reported).
+/// For a Flexible set Azure returns 404 `NotFound` or an empty list (both reported).
 pub(crate) const UNIFORM_INTERFACES: Kind = kind(
     "Microsoft.Compute/virtualMachineScaleSets/networkInterfaces",
     "network interface",
@@ -200,7 +200,7 @@ fn quoted(text: &str) -> String {
 fn encode(text: &str) -> String {
     match text {
         // Even encoded these are steps of the path to a URL parser. No name in Azure is one of
-        // them, so a name that is none either stands in.
+        // them, so another invalid name is sent instead.
         "." | ".." => "%252E".repeat(text.len()),
         text => form_urlencoded::byte_serialize(text.as_bytes())
             .collect::<String>()

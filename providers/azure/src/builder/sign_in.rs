@@ -19,8 +19,9 @@ use crate::keys::{
 /// nothing needs to be configured on a machine that a sovereign cloud has set up (Kubernetes with
 /// workload identity).
 ///
-/// Credentials and tokens go to these hosts. A person who edits a join string must not get the machine's
-/// token for Azure by naming another host, so one that isn't the cloud's needs an `audience`.
+/// Credentials and tokens go to these hosts. A person who edits a join string must not get the
+/// machine's token for Azure by naming another host, so one that isn't the cloud's needs an
+/// `audience`.
 pub(super) fn cloud(options: &mut Options<'_>) -> Cloud {
     let is_in_string = |key: &KeySpec| options.given_as(key).is_some_and(|name| key.matches(name));
     let authority = if is_in_string(&ENVIRONMENT) && !is_in_string(&AUTHORITY_HOST) {
@@ -105,8 +106,8 @@ fn refuse_path(options: &mut Options<'_>, key: &KeySpec, url: &Url) {
 
 /// Reads the identity; the whole chain where a problem was recorded.
 ///
-/// A client secret excludes every other source. Without one the chain is used, with what the string
-/// says of the tenant and of the identity to use.
+/// A client secret excludes every other source. Without one the chain is used, with the tenant
+/// and the identity that the string names.
 pub(super) fn identity(options: &mut Options<'_>) -> Identity {
     let by_resource_id = options.given_as(&IDENTITY_RESOURCE_ID);
     if let Some(chosen) = by_resource_id.or_else(|| options.given_as(&IDENTITY_OBJECT_ID)) {
@@ -130,7 +131,7 @@ pub(super) fn identity(options: &mut Options<'_>) -> Identity {
         options.add_problem(options.problem(&TENANT_ID, message));
     }
     if let Some(name) = options.given_as(&CLIENT_SECRET) {
-        // What a variable of other programs says doesn't matter beside a client secret.
+        // A variable of other programs doesn't matter beside a client secret.
         options.ignore(&TOKEN_CREDENTIALS);
         for key in [TENANT_ID, CLIENT_ID] {
             if !options.is_given(&key) {
@@ -154,7 +155,7 @@ pub(super) fn identity(options: &mut Options<'_>) -> Identity {
     })
 }
 
-/// Refuses what the string says of another identity than the managed identity that `chosen`
+/// Refuses keys of the string for another identity than the managed identity that `chosen`
 /// chooses. A variable may be set for another program.
 fn refuse_other_identities(options: &mut Options<'_>, chosen: &'static str) {
     let others = [&CLIENT_SECRET, &CLIENT_ID, &IDENTITY_OBJECT_ID].into_iter();

@@ -42,9 +42,9 @@ enum ClientAuth {
 }
 
 /// A token for the application of the join string, or else that of the variables, by its secret or
-/// else its certificate. Where the join string names a client id, it must be that one. User name and
-/// password (`AZURE_USERNAME`) aren't supported: Entra retires that flow, and it doesn't work with a
-/// second factor.
+/// else its certificate. Where the join string names a client id, it must be that one. User name
+/// and password (`AZURE_USERNAME`) aren't supported: Entra retires that flow, and it doesn't work
+/// with a second factor.
 pub(super) async fn application(setup: &Setup, call: &Call) -> TokenResult {
     if let Some((tenant_id, client_id, secret)) = &setup.application {
         let auth = ClientAuth::Secret(secret.clone());
@@ -76,9 +76,9 @@ pub(super) async fn application(setup: &Setup, call: &Call) -> TokenResult {
     sign_in(setup, &tenant_id, &client_id, auth, call).await
 }
 
-/// A token in exchange for the one in the token file. `azure_identity`'s own workload identity reads
-/// the file blocking, keeps it for ten minutes, and sends the line end that most such files have;
-/// so the file is read here, for each token request.
+/// A token in exchange for the one in the token file. `azure_identity`'s own workload identity
+/// reads the file blocking, keeps it for ten minutes, and sends the line end that most such files
+/// have; so the file is read here, for each token request.
 pub(super) async fn workload_identity(setup: &Setup, call: &Call) -> TokenResult {
     let tenant_id = setup.options.tenant_id.clone();
     let tenant_id = tenant_id.or_else(|| setup.variable("AZURE_TENANT_ID"));

@@ -264,8 +264,8 @@ fn outcome(
     }
 }
 
-/// The result where no token is issued for this identity. A machine without any identity responds
-/// so to a request that names none, and then the next source is tried.
+/// The result where no token is issued for this identity. Where the request names none and the
+/// machine has none, the response is the same, and the next source is tried.
 fn refused_identity(id: Option<&ManagedIdentityId>, error: ApiError) -> SourceOutcome {
     let message = error.message().unwrap_or_default();
     let hint = match id {

@@ -190,7 +190,8 @@ mod tests {
         }
     }
 
-    /// The agent's two answers, with its keys in `directory`; the result and the number of requests.
+    /// The agent's two answers, with its keys in `directory`; the result and the number of
+    /// requests.
     async fn token_of(
         directory: &Path,
         key_file: &str,

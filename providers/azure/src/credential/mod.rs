@@ -1,10 +1,10 @@
 //! The identities that requests are sent as, and the order in which they are tried.
 //!
 //! A source is a [`SourceKind`] and a function that requests its token. Those that use Microsoft
-//! Entra ID are in `entra.rs`, which uses `azure_identity`; the others are own code, each file says
-//! why. The order is that of the Azure SDKs' default chain. The chain itself (a source that is
-//! configured and fails is the error; one that is absent gives its reason) and the token cache are
-//! shared with the other clouds.
+//! Entra ID are in `entra.rs`, which uses `azure_identity`; the others are own code, for the reason
+//! in each file. The order is that of the Azure SDKs' default chain. The chain itself (a source
+//! that is configured and fails is the error; one that is absent gives its reason) and the token
+//! cache are shared with the other clouds.
 
 mod certificate;
 mod developer_tools;

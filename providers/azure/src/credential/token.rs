@@ -27,12 +27,12 @@ use crate::keys::PROVIDER_NAME;
 /// arithmetic.
 const MAX_LIFETIME: Duration = Duration::from_secs(48 * 3600);
 
-/// The names of the ids of a managed identity in requests to the metadata service and Azure Arc, and
-/// in responses.
+/// The names of the ids of a managed identity in requests to the metadata service and Azure Arc,
+/// and in responses.
 pub(super) const ID_NAMES: [&str; 3] = ["client_id", "object_id", "msi_res_id"];
 
-/// The API of the services that issue tokens: Microsoft Entra ID, App Service, the agent of Azure Arc,
-/// and in most things the instance metadata service.
+/// The API of the services that issue tokens: Microsoft Entra ID, App Service, the agent of Azure
+/// Arc, and in most things the instance metadata service.
 pub(super) struct TokenApi;
 
 impl ResponseClassifier for TokenApi {}
@@ -46,8 +46,9 @@ impl Api for TokenApi {
         SHOWN_PARAMETERS
     }
 
-    /// `{"error": ..., "error_description": ...}`; App Service writes `message` or nests it. Entra's
-    /// own code (`AADSTS7000215`) is in the description, whose further lines are ids and the time.
+    /// `{"error": ..., "error_description": ...}`; App Service writes `message` or nests it.
+    /// Entra's own code (`AADSTS7000215`) is in the description, whose further lines are ids and
+    /// the time.
     fn error_body(&self, response: &Response) -> ErrorBody {
         const CODE: &[&str] = &["/error", "/error/code"];
         const MESSAGE: &[&str] = &[

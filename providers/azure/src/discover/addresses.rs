@@ -80,7 +80,7 @@ pub(super) fn select(
                 return Err(incomplete(operation, what));
             }
         }
-        // The node is counted by its first reason: "not primary" says nothing of the
+        // The node is counted by its first reason: "not primary" doesn't describe the
         // configuration that is.
         excluded.sort_by_key(|reason| *reason == Exclusion::NotPrimary);
     }

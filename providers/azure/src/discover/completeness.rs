@@ -1,5 +1,5 @@
-//! Responses that lack a deciding field: an error where a machine would be missing, a finding where an
-//! address might be.
+//! Responses that lack a deciding field: an error where a machine would be missing, a finding where
+//! an address might be.
 
 use cloud_autojoin_core::{DecodeError, Discovery, Error, Exclusion, Finding};
 

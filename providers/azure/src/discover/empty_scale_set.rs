@@ -1,9 +1,9 @@
 //! A scale set in which neither path found members: not there, empty, or of a mode whose path was
 //! refused.
 //!
-//! Azure answers the filter on a set that does not exist with an empty list, so an empty list alone
-//! says nothing (recorded 2025): the set itself is read. If there is no such set, those that exist
-//! tell which one was probably meant.
+//! For a set that does not exist Azure returns an empty list (recorded 2025), so an empty list
+//! alone doesn't tell: the set itself is read. If there is no such set, the suggestion of the one
+//! that was probably meant comes from those that exist.
 
 use std::collections::BTreeMap;
 use std::slice;
@@ -39,8 +39,8 @@ impl Query<'_> {
     ///
     /// # Errors
     ///
-    /// There is no such set, group or subscription; or the path of the set's mode failed, or the mode
-    /// can't be found out and a path failed that may be the one.
+    /// There is no such set, group or subscription; or the path of the set's mode failed, or the
+    /// mode can't be found out and a path failed that may be the one.
     pub(super) async fn explain_empty(
         self,
         set: &ResourceId,
@@ -87,7 +87,7 @@ impl Query<'_> {
         let end = match mode {
             Some(OrchestrationMode::Uniform) => uniform,
             Some(OrchestrationMode::Flexible) => flexible,
-            // It has no members only if both paths say so.
+            // It has no members only if both paths found none.
             None => Some(failure.map_or(Ok(()), Err)),
         };
         let word = found.properties.orchestration_mode.unwrap_or_default();
@@ -120,11 +120,11 @@ impl Query<'_> {
         Ok(findings)
     }
 
-    /// The error that there is no such set, with the name of the one that was probably meant: of the
-    /// same name in another group, or of a similar one in this group.
+    /// The error that there is no such set, with the name of the one that was probably meant: of
+    /// the same name in another group, or of a similar one in this group.
     ///
-    /// The scale sets of the subscription are listed for it. When the list fails, the error is returned
-    /// as it is.
+    /// The scale sets of the subscription are listed for it. When the list fails, the error is
+    /// returned as it is.
     pub(super) async fn with_suggestion(self, set: &ResourceId, error: Error) -> Error {
         let Error::Api(error) = error else {
             return error;

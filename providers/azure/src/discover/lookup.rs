@@ -49,9 +49,9 @@ impl<'a> Query<'a> {
     /// Gets `wanted`, some of which may be in `partial`.
     ///
     /// A few are read as quickly singly and concurrently as by a list, and that needs no permission
-    /// over the whole group. But Azure allows 12 reads a minute of one virtual machine or scale set,
-    /// for all clients together, where lists have 300 and more: each of these is looked for in the list
-    /// of its group first.
+    /// over the whole group. But Azure allows 12 reads a minute of one virtual machine or scale
+    /// set, for all clients together, where lists have 300 and more: each of these is looked for in
+    /// the list of its group first.
     ///
     /// # Errors
     ///

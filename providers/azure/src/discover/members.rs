@@ -1,9 +1,9 @@
 //! The instances of a scale set, with their interfaces.
 //!
 //! Uniform: one list (U) has all the interfaces; only where one of them lacks `properties.primary`,
-//! the set's instances are read too. Azure overprovisions, and the interfaces of instances that were
-//! taken away again stay in the list for a while: recorded in 2023 and in 2025, four interfaces for
-//! two instances, and exactly those of the two that were gone lacked `primary`.
+//! the set's instances are read too. Azure overprovisions, and the interfaces of instances that
+//! were taken away again stay in the list for a while: recorded in 2023 and in 2025, four
+//! interfaces for two instances, and exactly those of the two that were gone lacked `primary`.
 //!
 //! Flexible: ordinary virtual machines that name the set (V). They do not carry addresses, only the
 //! ids of interfaces; those are joined without case with the interfaces of the group (N), which are

@@ -24,8 +24,8 @@ const SETS: usize = 4;
 const UNKNOWN: &str = "in no known power state";
 
 impl Query<'_> {
-    /// Reads the power states (`running`, `deallocated`) of the instances of `attachments`. A deleted
-    /// instance has none.
+    /// Reads the power states (`running`, `deallocated`) of the instances of `attachments`. A
+    /// deleted instance has none.
     ///
     /// # Errors
     ///
@@ -61,8 +61,8 @@ impl Query<'_> {
         }
         let of_sets = flexible.into_iter().map(|(set, ids)| async move {
             let list = PartialList::new(self.list(requests.flexible_power_states(&set)));
-            // What Azure leaves of a machine beside its view in the list of a set is not documented,
-            // and names are unique in a group.
+            // What Azure leaves of a machine beside its view in the list of a set is not
+            // documented, and names are unique in a group.
             let names = ids.iter().map(|id| (name_key(id.name()), id.clone()));
             let names: HashMap<String, ResourceId> = names.collect();
             let by_name = |missing: &mut Ids, machine: &VirtualMachine| {

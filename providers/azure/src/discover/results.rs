@@ -209,7 +209,7 @@ async fn public_addresses(query: Query<'_>, attachments: &[Attachment]) -> Resul
     Ok(addresses)
 }
 
-/// Where interfaces are excluded by a filter of the query alone, tells which.
+/// Adds a finding for each filter of the query that alone excludes interfaces.
 fn explain_filters(query: Query<'_>, discovery: &mut Discovery) {
     let state = query.config.power_state.word();
     let address_type = query.config.address_type;

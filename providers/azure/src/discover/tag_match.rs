@@ -107,7 +107,7 @@ impl NearMisses {
     }
 
     /// Adds the findings about tags that are set on another resource, and about values that are not
-    /// the ones asked for; `things` is what was examined, in the plural.
+    /// the requested ones; `things` is what was examined, in the plural.
     pub(super) fn explain(&self, wanted: &Tags, things: &str, discovery: &mut Discovery) {
         for ((tag, found_on), count) in &self.elsewhere {
             let message =
@@ -150,8 +150,8 @@ fn of_values(wanted: &TagCondition, (count, values): &Values, things: &str) -> F
 }
 
 /// The finding with the hint and the change by which tags on `place` count, unless they do: alone
-/// where there is one tag, beside the other places where there are several, each of which may be set
-/// elsewhere.
+/// where there is one tag, beside the other places where there are several, each of which may be
+/// set elsewhere.
 pub(super) fn with_place(finding: Finding, tags: &Tags, place: TagPlace) -> Finding {
     if tags.may_be_on(place) {
         return finding;

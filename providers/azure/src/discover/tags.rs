@@ -4,8 +4,8 @@
 //! Azure can't filter any of them by tag, so each place is a list of the subscription or of its
 //! groups, read page by page, judged and dropped; with `lookup=index` it is what ARM's index has
 //! (`tag_index.rs`) instead. A tag on a scale set leads to its members, one on an instance to its
-//! interfaces. Each of those is judged by all that is known of it: its own tags, its instance's, its
-//! scale set's. So what is left for the list of interfaces has nothing but its own tags.
+//! interfaces. Each of those is judged by all that is known of it: its own tags, its instance's,
+//! its scale set's. So what is left for the list of interfaces has nothing but its own tags.
 //!
 //! Interfaces and Flexible instances inherit nothing from their set. Instances of Uniform sets are
 //! in no list of virtual machines, and carry the tags of their set.

@@ -1,4 +1,4 @@
-//! The order of the sources, what each says when it is passed over, and what narrows them.
+//! The order of the sources, what each reports when it is passed over, and what narrows them.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! An application whose secret or certificate stands in the Azure SDKs' variables.
+//! An application whose secret or certificate is set in the Azure SDKs' variables.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

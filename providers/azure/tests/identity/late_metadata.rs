@@ -49,7 +49,7 @@ fn refused() -> Answer {
     Err(TransportCause::new(TransportFailure::Connect))
 }
 
-/// `None` of the script stands for the documented answers.
+/// `None` of the script gives the documented responses.
 fn documented(request: &Request) -> Answer {
     if request.headers().get("metadata").is_none() {
         return body(400, NO_HEADER);
@@ -167,7 +167,7 @@ async fn a_service_that_is_not_up_yet_is_a_transient_failure_and_is_used_once_it
             error.is_transient() && !matches!(error, Error::Config(_)),
             "{keys}: {error:?}"
         );
-        // Soon enough for a watch to ask again.
+        // Soon enough for a watch to poll again.
         assert!(elapsed < Duration::from_secs(1), "{keys}: {elapsed:?}");
         machine.clock.sleep(Duration::from_secs(2)).await;
         assert_eq!(

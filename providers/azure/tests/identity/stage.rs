@@ -18,7 +18,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 pub(crate) const SUBSCRIPTION: &str = "77777777-7777-4777-8777-777777777777";
 pub(crate) const TOKEN_PATH: &str = "/metadata/identity/oauth2/token";
 
-/// The answer of `az` and `azd` on a machine that has neither.
+/// The output of `az` and `azd` on a machine that has neither.
 pub(crate) fn no_command() -> io::Result<CommandOutput> {
     Err(io::ErrorKind::NotFound.into())
 }
@@ -281,7 +281,7 @@ pub(crate) fn lines(error: &Error) -> Vec<String> {
     lines
 }
 
-/// Addresses and identity, which is what most tests want of an answer.
+/// Addresses and identity, which is what most tests want of a result.
 pub(crate) fn found(answer: Result<Discovery, Error>) -> (Vec<String>, String) {
     let discovery = answer.unwrap_or_else(|error| panic!("{:?}", lines(&error)));
     (
