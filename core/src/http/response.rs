@@ -16,20 +16,6 @@ pub enum JsonResponse<T> {
     Failure(Response),
 }
 
-impl<T> JsonResponse<T> {
-    /// The value, or the error that `refused` returns for any other response.
-    ///
-    /// # Errors
-    ///
-    /// The result of `refused`.
-    pub fn value_or(self, refused: impl FnOnce(Response) -> crate::Error) -> Result<T> {
-        match self {
-            Self::Success(value, _) => Ok(value),
-            Self::Failure(response) => Err(refused(response)),
-        }
-    }
-}
-
 /// The result of decoding the body of one attempt.
 pub(super) enum DecodeAttempt<T> {
     /// The result is final.

@@ -667,12 +667,13 @@ async fn a_refusal_comes_back_whole_for_the_provider_to_read() {
         .json::<Vec<u8>>("azure", &request(), &call(60 * SECOND))
         .await
         .unwrap();
-    let error = response
-        .value_or(|response| {
-            let code = serde_json::from_slice::<serde_json::Value>(&response.body).unwrap()["error"]["code"].as_str().map(str::to_owned);
-            crate::ApiError::new("azure", "list things", response.status.as_u16()).with_code(code).into()
-        })
-        .unwrap_err();
+    let JsonResponse::Failure(response) = response else {
+        panic!("{response:?}");
+    };
+    let whole: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+    let code = whole["error"]["code"].as_str().map(str::to_owned);
+    let error =
+        crate::ApiError::new("azure", "list things", response.status.as_u16()).with_code(code);
     assert_eq!(
         error.to_string(),
         "cannot list things: status 401 `ExpiredAuthenticationToken`"
