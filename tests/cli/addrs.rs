@@ -1,6 +1,7 @@
 //! What is printed when the cloud answers: text, lines and JSON, with the string in one argument,
 //! in many, and in a file.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::process::Stdio;
 
@@ -10,12 +11,19 @@ use cloud_autojoin_simulator::azure::{Endpoint, Fault, FaultBody, Simulator};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::command::{NOMAD_CONSUL, TAGGED, UNIFORM, discover};
+use crate::command::{Ended, NOMAD_CONSUL, TAGGED, UNIFORM, discover};
 
 async fn start(world: &str) -> Simulator {
     Simulator::start(World::shipped(world).unwrap())
         .await
         .unwrap()
+}
+
+async fn run<A: AsRef<OsStr>>(
+    simulator: &Simulator,
+    arguments: impl IntoIterator<Item = A>,
+) -> Ended {
+    discover(arguments).against(simulator).run().await
 }
 
 fn flexible(simulator: &Simulator) -> String {
@@ -28,14 +36,12 @@ fn flexible(simulator: &Simulator) -> String {
 #[tokio::test]
 async fn a_flexible_scale_set_gives_one_line_as_go_discover_prints_it() {
     let simulator = start("nomad-consul").await;
-    discover(["addrs", &flexible(&simulator)])
-        .against(&simulator)
-        .run()
-        .await
-        .is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
-    discover(["-q", "addrs", &flexible(&simulator)])
-        .against(&simulator)
-        .run()
+    run(&simulator, ["addrs", &flexible(&simulator)]).await.is(
+        0,
+        "10.0.1.4 10.0.1.5 10.0.1.6\n",
+        "",
+    );
+    run(&simulator, ["-q", "addrs", &flexible(&simulator)])
         .await
         .is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
     simulator.finish();
@@ -48,9 +54,7 @@ async fn a_uniform_scale_set_and_tags_over_several_pages_give_the_same_form() {
         "provider=azure subscription_id={UNIFORM} resource_group=uniform vm_scale_set=vault {}",
         simulator.join_settings()
     );
-    discover(["addrs", &text])
-        .against(&simulator)
-        .run()
+    run(&simulator, ["addrs", &text])
         .await
         .is(0, "10.0.2.4 10.0.2.5 10.0.2.6\n", "");
     simulator.finish();
@@ -60,11 +64,11 @@ async fn a_uniform_scale_set_and_tags_over_several_pages_give_the_same_form() {
         "provider=azure subscription_id={TAGGED} tag_name=consul tag_value=server {}",
         simulator.join_settings()
     );
-    discover(["addrs", &text])
-        .against(&simulator)
-        .run()
-        .await
-        .is(0, "10.0.3.4 10.0.3.5 10.0.3.6 10.0.3.7 10.0.3.9\n", "");
+    run(&simulator, ["addrs", &text]).await.is(
+        0,
+        "10.0.3.4 10.0.3.5 10.0.3.6 10.0.3.7 10.0.3.9\n",
+        "",
+    );
     simulator.finish();
 }
 
@@ -95,21 +99,19 @@ async fn one_connection_to_each_host_is_enough() {
 #[tokio::test]
 async fn lines_has_one_address_a_line() {
     let simulator = start("nomad-consul").await;
-    discover(["addrs", "--output", "lines", &flexible(&simulator)])
-        .against(&simulator)
-        .run()
-        .await
-        .is(0, "10.0.1.4\n10.0.1.5\n10.0.1.6\n", "");
+    run(
+        &simulator,
+        ["addrs", "--output", "lines", &flexible(&simulator)],
+    )
+    .await
+    .is(0, "10.0.1.4\n10.0.1.5\n10.0.1.6\n", "");
     simulator.finish();
 }
 
 #[tokio::test]
 async fn json_has_the_source_of_each_address() {
     let simulator = start("nomad-consul").await;
-    let ended = discover(["addrs", "-o", "json", &flexible(&simulator)])
-        .against(&simulator)
-        .run()
-        .await;
+    let ended = run(&simulator, ["addrs", "-o", "json", &flexible(&simulator)]).await;
     assert_eq!(
         (
             ended.status,
@@ -165,9 +167,7 @@ async fn the_string_may_be_one_argument_or_many_and_a_shell_may_have_taken_its_q
         &[r#"tag_name="role name""#, r#"tag_value="consul = a b""#],
         &[r#"tag_name="role name" tag_value="consul = a b""#],
     ] {
-        discover(start.iter().chain(words))
-            .against(&simulator)
-            .run()
+        run(&simulator, start.iter().chain(words))
             .await
             .is(0, expected, "");
     }
@@ -185,12 +185,10 @@ async fn the_string_may_be_in_a_file_with_comments_and_lines() {
     )
     .unwrap();
     let path = format!("@{}", file.path().display());
-    discover(["addrs", &path, "resource_group=cluster"])
-        .against(&simulator)
-        .run()
+    run(&simulator, ["addrs", &path, "resource_group=cluster"])
         .await
         .is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
-    discover(["-q", "addrs", &path]).against(&simulator).run().await.is(
+    run(&simulator, ["-q", "addrs", &path]).await.is(
         1,
         "",
         "discover: `resource_group` is missing (`vm_scale_set` is given); add `resource_group=...`\n",
@@ -217,17 +215,13 @@ async fn a_result_with_a_gap_that_loses_no_machine_is_a_warning() {
     );
     let warning = "warning: the response for network interface `server-0` is incomplete, and an address of it may be missing: its IP configuration `second` has no \
         properties; it may be changing just now: try again; if it stays like this, repair or delete it\n";
-    discover(["addrs", &text])
-        .against(&simulator)
-        .run()
+    run(&simulator, ["addrs", &text])
         .await
         .is(0, "10.0.3.4\n", warning);
-    discover(["-q", "addrs", &text])
-        .against(&simulator)
-        .run()
+    run(&simulator, ["-q", "addrs", &text])
         .await
         .is(0, "10.0.3.4\n", "");
-    let ended = discover(["explain", &text]).against(&simulator).run().await;
+    let ended = run(&simulator, ["explain", &text]).await;
     let shown = ended.stdout.replace("\n  ", " ");
     assert!(
         shown.contains("note: the response for network interface `server-0` is incomplete")
@@ -240,14 +234,12 @@ async fn a_result_with_a_gap_that_loses_no_machine_is_a_warning() {
 async fn an_unknown_key_is_a_warning_and_the_addresses_are_printed_nevertheless() {
     let simulator = start("nomad-consul").await;
     let text = format!("{} resource_grup=x region=west", flexible(&simulator));
-    discover(["addrs", &text]).against(&simulator).run().await.is(
+    run(&simulator, ["addrs", &text]).await.is(
         0,
         "10.0.1.4 10.0.1.5 10.0.1.6\n",
         "warning: unknown key `region` is ignored; `discover providers azure` lists the keys\nwarning: unknown key `resource_grup` is ignored; did you mean `resource_group`?\n",
     );
-    discover(["-q", "addrs", &text])
-        .against(&simulator)
-        .run()
+    run(&simulator, ["-q", "addrs", &text])
         .await
         .is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
     simulator.finish();
@@ -301,10 +293,7 @@ async fn a_managed_identity_is_used_where_no_secret_is_given() {
 #[tokio::test]
 async fn verbose_logs_each_request_on_standard_error_only() {
     let simulator = start("nomad-consul").await;
-    let ended = discover(["-v", "addrs", &flexible(&simulator)])
-        .against(&simulator)
-        .run()
-        .await;
+    let ended = run(&simulator, ["-v", "addrs", &flexible(&simulator)]).await;
     assert_eq!(
         (ended.status, ended.stdout.as_str()),
         (Some(0), "10.0.1.4 10.0.1.5 10.0.1.6\n"),
@@ -319,10 +308,7 @@ async fn verbose_logs_each_request_on_standard_error_only() {
         ended.stderr.lines().any(|line| is_request(&line)),
         "{ended:?}"
     );
-    let quiet = discover(["-q", "-vv", "addrs", &flexible(&simulator)])
-        .against(&simulator)
-        .run()
-        .await;
+    let quiet = run(&simulator, ["-q", "-vv", "addrs", &flexible(&simulator)]).await;
     quiet.is(0, "10.0.1.4 10.0.1.5 10.0.1.6\n", "");
     simulator.finish();
 }
