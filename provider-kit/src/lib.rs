@@ -5,7 +5,7 @@
 //!
 //! | a provider writes | with |
 //! |---|---|
-//! | `keys.rs`: a `const` table of [`KeySpec`]s | [`keys`] has the ones that mean the same everywhere |
+//! | `keys.rs`: its name and [`KeySpec`]s | [`keys`] has those that mean the same everywhere |
 //! | `provider.rs`: options to a value, then the requests | [`Options`], [`ApiClient`], [`Pages`] |
 //! | `api.rs`: the JSON of the API, its errors, its throttling | [`Api`], [`ErrorBody`] |
 //! | `select.rs`: one listed resource to an [`Instance`] | [`Selection`] decides and gives the reason |
