@@ -1,10 +1,10 @@
-//! The cost of a poll interval for a fleet: many watches poll one simulated subscription with Azure's
-//! documented limits, over hours of virtual time.
+//! The cost of a poll interval for a fleet: many watches poll one simulated subscription with
+//! Azure's documented limits, over hours of virtual time.
 //!
 //! Prints the tables of `fleet.md`, which explains the defaults chosen from them. `--write` updates
 //! `fleet.md` and the extract in `README.md`. All take half a minute of CPU time:
-//! `cargo bench -p cloud-autojoin --bench fleet [-- 100 | --write]`. Fleets with and without a shared
-//! result, up to 100,000 hosts, take ten minutes of CPU time and 2 GB of memory:
+//! `cargo bench -p cloud-autojoin --bench fleet [-- 100 | --write]`. Fleets with and without a
+//! shared result, up to 100,000 hosts, take ten minutes of CPU time and 2 GB of memory:
 //! `cargo bench -p cloud-autojoin --features shared --bench fleet -- shared [100 | --write]`.
 
 #![allow(

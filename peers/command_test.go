@@ -32,7 +32,8 @@ type ending struct {
 	// stdout is all of standard output, unless `stdoutHas` has what is in it.
 	stdout    string
 	stdoutHas []string
-	// stderrHas is what is in standard error, in any case of letters. What else is there isn't compared, unless `quiet`.
+	// stderrHas is what is in standard error, in any case of letters. What else is there isn't
+	// compared, unless `quiet`.
 	stderrHas []string
 	// quiet is a standard error with nothing in it, or with this many lines.
 	quiet      bool

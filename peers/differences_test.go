@@ -15,7 +15,8 @@ type difference struct {
 	name, peer, ours, reason string
 }
 
-// differences are all of them. Each is shown by a case that runs both programs, and no case differs without one.
+// differences are all of them. Each is shown by a case that runs both programs, and no case differs
+// without one.
 var differences = []difference{
 	{"first page only", "v1.3.0 reads the first page of a list and takes it for the whole", "reads all pages", "a cluster whose servers are on the second page does not form"},
 	{"empty page", "an empty page makes everything found before it, or behind it, \"no interfaces\"", "goes on with the next page", "Azure sends empty pages that have a link"},

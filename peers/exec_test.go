@@ -13,7 +13,8 @@ import (
 	"cloud-autojoin/peers/program"
 )
 
-// execCase is an `exec=` line as in a Nomad or consul-dataplane configuration: go-netaddrs cuts it at blanks, without quotes.
+// execCase is an `exec=` line as in a Nomad or consul-dataplane configuration: go-netaddrs cuts it
+// at blanks, without quotes.
 type execCase struct {
 	name string
 	// line is what follows `exec=discover `; FILE is replaced by a file that holds `file`.
@@ -77,7 +78,8 @@ func (c execCase) run(t *testing.T) {
 		}
 		return
 	}
-	// With `-q` go-netaddrs' own command keeps its error to itself; without it, it prints what the agents log.
+	// With `-q` go-netaddrs' own command keeps its error to itself; without it, it prints what the
+	// agents log.
 	got, _ = seen.Run(t, program.Netaddrs, "ip", "exec="+program.Ours.Path()+" "+arguments)
 	direct, _ := seen.Run(t, program.Ours, strings.Fields(arguments)...)
 	quoted, line := anyRequest.ReplaceAllString(got.Stderr, "request id"), anyRequest.ReplaceAllString(strings.TrimSpace(direct.Stderr), "request id")

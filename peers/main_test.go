@@ -1,4 +1,5 @@
-// Package peers compares this project with the programs whose place it takes, by running both. `run` is the way in.
+// Package peers compares this project with the programs whose place it takes, by running both.
+// `run` is the way in.
 package peers
 
 import (

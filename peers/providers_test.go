@@ -200,7 +200,8 @@ func (c joinCase) run(t *testing.T, join string, environment []string) {
 	ours.check(t, program.Ours, program.Ours.Run(environment, "addrs", join))
 }
 
-// outcomes are those of go-discover and ours, with their addresses in the order that `check` compares.
+// outcomes are those of go-discover and ours, with their addresses in the order that `check`
+// compares.
 func (c joinCase) outcomes() (peer, ours *outcome) {
 	of := func(own *outcome) *outcome {
 		if own == nil {

@@ -38,7 +38,8 @@ type scenario struct {
 // outcome is how a program ends.
 type outcome struct {
 	exit int
-	// addresses are compared as a set: go-discover prints them in the order of the reply, perhaps more than once.
+	// addresses are compared as a set: go-discover prints them in the order of the reply, perhaps more
+	// than once.
 	addresses []string
 	// says is what standard error contains, in any case of letters.
 	contains []string

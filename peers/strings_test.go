@@ -46,7 +46,8 @@ func (j judgement) String() string {
 	return fmt.Sprintf("%q", j.Values)
 }
 
-// Every string that go-discover reads is read the same here, and every one that it refuses is refused with the same words.
+// Every string that go-discover reads is read the same here, and every one that it refuses is
+// refused with the same words.
 func TestStringsGiveTheSameMapOrTheSameErrorText(t *testing.T) {
 	t.Parallel()
 	inputs := joinstring.Generate(*seed, *count)
@@ -135,7 +136,8 @@ func peerJudges(t *testing.T, parser program.Program, inputs []string) []judgeme
 	return judgements(t, command, len(inputs))
 }
 
-// weJudge goes through the command: standard input for strings on one line, arguments for the others.
+// weJudge goes through the command: standard input for strings on one line, arguments for the
+// others.
 func weJudge(t *testing.T, inputs []string) []judgement {
 	t.Helper()
 	const perCall = 500

@@ -19,7 +19,8 @@ const (
 	otherIdentity  = "55555555-5555-4555-8555-555555555555"
 )
 
-// world is a subscription with one application in it that may read everything, and with `body` in addition, in the simulator's TOML.
+// world is a subscription with one application in it that may read everything, and with `body` in
+// addition, in the simulator's TOML.
 func world(body string) string {
 	return application(`actions = ["*/read"]`) + body
 }
@@ -40,7 +41,8 @@ client_secret = %q
 `, tenant, subscription, client, secret, rights)
 }
 
-// machine puts the program on the first instance of the scale set `servers`, which has the identities named: `system`, `user`, `other`.
+// machine puts the program on the first instance of the scale set `servers`, which has the
+// identities named: `system`, `user`, `other`.
 func machine(identities ...string) string {
 	user := func(name, client string) string {
 		return fmt.Sprintf(`
@@ -67,7 +69,8 @@ identities = ["%s"]
 `, systemIdentity, strings.Join(identities, `", "`))
 }
 
-// scaleSet is the group `cluster` with the scale set `servers`; `more` has the number of instances and the mode.
+// scaleSet is the group `cluster` with the scale set `servers`; `more` has the number of instances
+// and the mode.
 func scaleSet(more string) string {
 	return `
 [[resource_group]]

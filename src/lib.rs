@@ -18,8 +18,8 @@
 //! 1. a [`ConfigString`] is parsed from the join string, by go-discover's grammar;
 //! 2. the [`Registry`] finds the provider and builds it in a [`Context`] (HTTP, environment,
 //!    clock), which checks the whole string and sends nothing;
-//! 3. [`Provider::discover`] sends the requests, within a [`Call`] that has the deadline and records
-//!    each request;
+//! 3. [`Provider::discover`] sends the requests, within a [`Call`] that has the deadline and
+//!    records each request;
 //! 4. the [`Discovery`] has the addresses, and every excluded resource with the reason.
 //!
 //! Several join strings make one list of addresses with [`sources`].

@@ -3,8 +3,9 @@ locals {
   consul_servers = "consul-servers"
   nomad_servers  = "nomad-servers"
 
-  # A Flexible set takes user-assigned identities only; `client_id` selects it, should there be another one day.
-  # `orchestration_mode` saves requests, and the role below the actions of the other mode.
+  # A Flexible set takes user-assigned identities only; `client_id` selects it, should there be
+  # another one day. `orchestration_mode` saves requests, and the role below the actions of the
+  # other mode.
   join_strings = {
     consul = "provider=azure subscription_id=${var.subscription_id} resource_group=${var.resource_group} vm_scale_set=${local.consul_servers} orchestration_mode=flexible client_id=${azurerm_user_assigned_identity.discover.client_id}"
     nomad  = "provider=azure subscription_id=${var.subscription_id} resource_group=${var.resource_group} vm_scale_set=${local.nomad_servers} orchestration_mode=flexible client_id=${azurerm_user_assigned_identity.discover.client_id}"
@@ -36,7 +37,8 @@ resource "azurerm_user_assigned_identity" "discover" {
   resource_group_name = azurerm_resource_group.cluster.name
 }
 
-# What `discover check --role --output terraform` prints for the join strings above; both sets are in one group.
+# What `discover check --role --output terraform` prints for the join strings above; both sets are
+# in one group.
 resource "azurerm_role_definition" "discover" {
   name        = "discover scale sets of resource group ${var.resource_group}"
   description = "Reads what `discover` needs to resolve the join strings of this cluster, and nothing else"
@@ -79,7 +81,8 @@ resource "azurerm_subnet" "servers" {
   address_prefixes     = ["10.0.0.0/24"]
 }
 
-# Machines of a Flexible set reach the internet, and with it Azure's own API, only by a way that is given to them.
+# Machines of a Flexible set reach the internet, and with it Azure's own API, only by a way that is
+# given to them.
 
 resource "azurerm_public_ip" "outbound" {
   name                = "outbound"

@@ -1,7 +1,9 @@
-// Package alone gives a process a network of its own, in which there is the loopback interface and nothing else.
+// Package alone gives a process a network of its own, in which there is the loopback interface and
+// nothing else.
 //
-// Real clients use the metadata address when they find no other identity. On a machine in a cloud something responds there, with that machine's own
-// rights; and a mistake in a proxy setting would send simulated secrets to a real login.
+// Real clients use the metadata address when they find no other identity. On a machine in a cloud
+// something responds there, with that machine's own rights; and a mistake in a proxy setting would
+// send simulated secrets to a real login.
 package alone
 
 import (
@@ -19,7 +21,8 @@ const Unavailable = 69
 
 const marker = "PEERS_ALONE"
 
-// Enter starts this process again in a network of its own and ends with its exit status; in there it brings up the loopback interface and returns.
+// Enter starts this process again in a network of its own and ends with its exit status; in there
+// it brings up the loopback interface and returns.
 func Enter() {
 	if os.Getenv(marker) != "" {
 		if err := raiseLoopback(); err != nil {
@@ -54,7 +57,8 @@ func again(namespaces uintptr) error {
 	if namespaces&syscall.CLONE_NEWUSER != 0 {
 		command.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
 		command.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
-		// Capabilities within the namespace, to raise the loopback interface with; an ordinary user would lose them at exec.
+		// Capabilities within the namespace, to raise the loopback interface with; an ordinary user would
+		// lose them at exec.
 		command.SysProcAttr.AmbientCaps = []uintptr{capNetAdmin}
 	}
 	return command.Run()

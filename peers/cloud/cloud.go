@@ -1,4 +1,5 @@
-// Package cloud runs programs in a simulated Azure, behind a proxy, as they would run in the real one: unchanged, with HTTPS_PROXY and SSL_CERT_FILE.
+// Package cloud runs programs in a simulated Azure, behind a proxy, as they would run in the real
+// one: unchanged, with HTTPS_PROXY and SSL_CERT_FILE.
 package cloud
 
 import (
@@ -19,7 +20,8 @@ type Cloud struct {
 	Faults []string
 	// Latency is how long every response takes.
 	Latency time.Duration
-	// Credentials puts the secret of the world's first application into the environment; without it there is the machine's identity, if the world has a machine.
+	// Credentials puts the secret of the world's first application into the environment; without it
+	// there is the machine's identity, if the world has a machine.
 	Credentials bool
 	// Environment holds more variables.
 	Environment []string
@@ -47,7 +49,8 @@ type Request struct {
 	Principal string `json:"principal"`
 }
 
-// Count is how many requests went to an endpoint: `arm`, `authority`, `metadata`, or `proxy` for hosts that are none of Azure's.
+// Count is how many requests went to an endpoint: `arm`, `authority`, `metadata`, or `proxy` for
+// hosts that are none of Azure's.
 func (r Record) Count(endpoint string) int {
 	count := 0
 	for _, request := range r.Requests {

@@ -1,4 +1,5 @@
-// Package joinstring makes join strings that are worth comparing: close to the grammar's edges, and the same for the same seed.
+// Package joinstring makes join strings that are worth comparing: close to the grammar's edges, and
+// the same for the same seed.
 package joinstring
 
 import (
@@ -6,8 +7,9 @@ import (
 	"strings"
 )
 
-// Generate makes `count` different strings, all of them UTF-8. A third is loose pieces, a third is pairs with something odd in them, and a third
-// is strings as operators write them with a few letters changed.
+// Generate makes `count` different strings, all of them UTF-8. A third is loose pieces, a third is
+// pairs with something odd in them, and a third is strings as operators write them with a few
+// letters changed.
 func Generate(seed uint64, count int) []string {
 	made := generator{rand.New(rand.NewPCG(seed, seed))}
 	seen := make(map[string]bool, count)
@@ -38,7 +40,8 @@ type generator struct{ *rand.Rand }
 
 func pick[T any](made generator, from []T) T { return from[made.IntN(len(from))] }
 
-// What strings are put together from. Every group is as likely as the others, so the grammar's own characters are close together.
+// What strings are put together from. Every group is as likely as the others, so the grammar's own
+// characters are close together.
 var groups = [][]string{
 	{"="},
 	{" "},

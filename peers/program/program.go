@@ -1,4 +1,5 @@
-// Package program runs the programs that are compared, each with an environment that holds nothing but what a test puts into it.
+// Package program runs the programs that are compared, each with an environment that holds nothing
+// but what a test puts into it.
 package program
 
 import (
@@ -14,7 +15,8 @@ import (
 	"time"
 )
 
-// Limit is how long one run may take before it is killed. The peer has no deadline of its own, and some worlds would keep it for ever.
+// Limit is how long one run may take before it is killed. The peer has no deadline of its own, and
+// some worlds would keep it for ever.
 const Limit = 20 * time.Second
 
 // Killed is the exit code of a run that did not end by itself.
@@ -27,7 +29,8 @@ type Program struct {
 	path string
 }
 
-// The programs, as `run` builds them. DISCOVER names another binary of this project, such as the one that is shipped.
+// The programs, as `run` builds them. DISCOVER names another binary of this project, such as the
+// one that is shipped.
 var (
 	Ours      = Program{"discover", fromEnvironment("DISCOVER", "target/debug/discover")}
 	Pinned    = Program{"go-discover v1.3.0", built("v1.3.0/discover")}

@@ -1,6 +1,6 @@
-# Sourced by the scripts beside it. Runs `discover` and go-discover with the same join string against
-# the same server, and compares. A script starts a server, calls `same` and `differs`, ends with
-# `finish`, and stops by `skip REASON` where it lacks what it needs.
+# Sourced by the scripts beside it. Runs `discover` and go-discover with the same join string
+# against the same server, and compares. A script starts a server, calls `same` and `differs`, ends
+# with `finish`, and stops by `skip REASON` where it lacks what it needs.
 #
 # DISCOVER and GO_DISCOVER name the programs; discover is built where it isn't given, go-discover is
 # the one that `peers/run` builds. STANDINS is the directory for what a script installs.

@@ -51,8 +51,8 @@ struct Envelope {
 pub(super) enum Refusal {
     /// It is worth nothing to anyone; the next leader replaces it.
     Damaged(String),
-    /// It may be good for others; this member's configuration differs from theirs, or someone forged
-    /// it. Replacing it would start a fight.
+    /// It may be good for others; this member's configuration differs from theirs, or someone
+    /// forged it. Replacing it would start a fight.
     Foreign(String),
 }
 

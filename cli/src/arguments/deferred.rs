@@ -5,8 +5,8 @@ use std::ops::Deref;
 use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// The arguments of a subcommand, defined when it is invoked or its help is printed: a call pays for
-/// one subcommand and not for all of them.
+/// The arguments of a subcommand, defined when it is invoked or its help is printed: a call pays
+/// for one subcommand and not for all of them.
 #[derive(Debug)]
 pub(crate) struct Deferred<T>(T);
 

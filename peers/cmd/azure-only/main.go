@@ -1,5 +1,5 @@
-// Command azure-only is go-discover's Azure provider and nothing else: `azure-only KEY=VALUE ...`. It shows what the peer costs without the
-// fourteen providers that its own command carries along.
+// Command azure-only is go-discover's Azure provider and nothing else: `azure-only KEY=VALUE ...`.
+// It shows what the peer costs without the fourteen providers that its own command carries along.
 package main
 
 import (

@@ -40,7 +40,8 @@ type measuredCase struct {
 	found int
 	// ours is more of the join string that go-discover does not know.
 	ours string
-	// slow is a case that leaves out go-discover's Azure provider alone: it differs from the whole by a constant.
+	// slow is a case that leaves out go-discover's Azure provider alone: it differs from the whole by
+	// a constant.
 	slow bool
 }
 
@@ -140,7 +141,8 @@ type start struct {
 	Exit    int     `json:"exit"`
 }
 
-// measure runs one program once, so that the simulator has written its pages, and then `runs` times.
+// measure runs one program once, so that the simulator has written its pages, and then `runs`
+// times.
 func (c measuredCase) measure(p program.Program, latency, runs int) (Call, error) {
 	directory, err := os.MkdirTemp("", "figures-")
 	if err != nil {

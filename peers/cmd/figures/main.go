@@ -1,4 +1,5 @@
-// Command figures measures what a call costs, here and with go-discover, and writes the data, the tables and the picture in `benches/`.
+// Command figures measures what a call costs, here and with go-discover, and writes the data, the
+// tables and the picture in `benches/`.
 //
 //	figures            measures everything, some twenty minutes
 //	figures -only X    measures the cases whose name contains X, and prints without writing

@@ -27,7 +27,8 @@ const (
 	left, top, between      = 64.0, 64.0, 96.0
 )
 
-// picture is what finding five tagged interfaces costs, against the size of the subscription, both axes in powers of ten.
+// picture is what finding five tagged interfaces costs, against the size of the subscription, both
+// axes in powers of ten.
 func picture(data Data) string {
 	var text strings.Builder
 	width, height := left+2*panelWidth+between+48, top+panelHeight+120

@@ -22,8 +22,8 @@ type Program struct {
 	MiB      float64 `json:"stripped_mib"`
 	// Dependencies are the modules or crates that are compiled in, its own not counted.
 	Dependencies int `json:"dependencies"`
-	// BuildCPU is the processor time of a build from an empty cache, with everything downloaded before, in seconds. The time by the clock would tell
-	// how busy the machine was.
+	// BuildCPU is the processor time of a build from an empty cache, with everything downloaded
+	// before, in seconds. The time by the clock would tell how busy the machine was.
 	BuildCPU float64 `json:"build_cpu_s"`
 }
 
@@ -83,7 +83,8 @@ func measurePrograms(runs int) ([]Program, error) {
 	return made, nil
 }
 
-// startOf starts a program that has nothing to do. go-discover has no `--version` and fails, after all that it does at every start.
+// startOf starts a program that has nothing to do. go-discover has no `--version` and fails, after
+// all that it does at every start.
 func startOf(p program.Program) (start, error) {
 	text, err := exec.Command(program.Measure.Path(), "-runs", "1", "--", p.Path(), "--version").Output()
 	if err != nil {

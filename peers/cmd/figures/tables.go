@@ -137,7 +137,8 @@ func thousands(value int) string {
 	return text
 }
 
-// goals compares with the goals: the best and the worst figure of the calls for which go-discover v1.4.0 has the right result.
+// goals compares with the goals: the best and the worst figure of the calls for which go-discover
+// v1.4.0 has the right result.
 func goals(data Data) string {
 	var text strings.Builder
 	text.WriteString("\n### Against the goals\n\n| | goal | best | worst | |\n|---|--:|--:|--:|---|\n")

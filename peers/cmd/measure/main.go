@@ -1,7 +1,9 @@
-// Command measure runs a command several times, one run after another, and prints what each cost as JSON: `measure -runs 10 -- COMMAND ...`.
+// Command measure runs a command several times, one run after another, and prints what each cost as
+// JSON: `measure -runs 10 -- COMMAND ...`.
 //
-// It is a small process on purpose: Linux counts the peak memory of the process that starts another as that other's own, up to the moment of the
-// start. `floor_kib`, the peak of a command that does nothing, is the least that can be measured.
+// It is a small process on purpose: Linux counts the peak memory of the process that starts another
+// as that other's own, up to the moment of the start. `floor_kib`, the peak of a command that does
+// nothing, is the least that can be measured.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Command parse reads one JSON string a line and prints what go-discover's parser makes of each: {"values":{...},"error":null} or {"values":null,"error":"..."}.
+// Command parse reads one JSON string a line and prints what go-discover's parser makes of each:
+// {"values":{...},"error":null} or {"values":null,"error":"..."}.
 package main
 
 import (

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// tree is what a `fields` parameter of Google's APIs selects: names, and what is below them; without
-// any, everything.
+// tree is what a `fields` parameter of Google's APIs selects: names, and what is below them;
+// without any, everything.
 type tree map[string]tree
 
 // selector reads a `fields` parameter: `a,b(c,d),e/f,items/*/g`.

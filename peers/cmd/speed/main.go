@@ -1,9 +1,9 @@
-// Command speed runs discover and go-discover against the same server, which has 5 and 5,000 instances
-// and takes 50 ms for every response, and prints what each cost as a table: `speed -discover PATH
-// -go-discover PATH -discover-k8s PATH -measure PATH [-runs 5]`.
+// Command speed runs discover and go-discover against the same server, which has 5 and 5,000
+// instances and takes 50 ms for every response, and prints what each cost as a table: `speed
+// -discover PATH -go-discover PATH -discover-k8s PATH -measure PATH [-runs 5]`.
 //
-// The responses are made here, after the references of the APIs, so that both programs read the same
-// bytes; what they mean is compared on independent servers by the scripts in ../../standins.
+// The responses are made here, after the references of the APIs, so that both programs read the
+// same bytes; what they mean is compared on independent servers by the scripts in ../../standins.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Google Cloud Storage's XML API on fake-gcs-server, as far as a shared store uses it. That server has
-// the API's reads, but no uploads: here one becomes an upload of its JSON API, which checks the
+// Google Cloud Storage's XML API on fake-gcs-server, as far as a shared store uses it. That server
+// has the API's reads, but no uploads: here one becomes an upload of its JSON API, which checks the
 // generation and stores the object. It also has a token endpoint; no request's token is checked.
 //
 // Run with the port: it serves 127.0.0.1 alone, with the bucket `fleet`.

@@ -1,10 +1,12 @@
-// Command vcenter is govmomi's simulator of a vCenter Server with virtual machines, folders, tags and guest addresses in it. It prints its
-// address once it serves, and writes the certificate of its CA to a file.
+// Command vcenter is govmomi's simulator of a vCenter Server with virtual machines, folders, tags
+// and guest addresses in it. It prints its address once it serves, and writes the certificate of
+// its CA to a file.
 //
-// The datacenters DC0 and DC1 have 60 machines each, all with the tag `all` of the category `size`. Of those in DC0, in the order of their
-// names: 1 to 4 have the tag `consul` of the category `cluster`, 1 to 3 are in the folder prod/consul, the tools of 2 don't run, 3 is off, 1
-// and 4 have the tag `blue` of the category `colour`, and 4 has a public address too. The tag `idle` is attached to nothing, `folder` to a
-// folder.
+// The datacenters DC0 and DC1 have 60 machines each, all with the tag `all` of the category `size`.
+// Of those in DC0, in the order of their names: 1 to 4 have the tag `consul` of the category
+// `cluster`, 1 to 3 are in the folder prod/consul, the tools of 2 don't run, 3 is off, 1 and 4 have
+// the tag `blue` of the category `colour`, and 4 has a public address too. The tag `idle` is
+// attached to nothing, `folder` to a folder.
 package main
 
 import (

@@ -1,5 +1,5 @@
-//! The tasks that apply the results: one for each file, agent and action. One that failed is retried
-//! sooner than the next poll.
+//! The tasks that apply the results: one for each file, agent and action. One that failed is
+//! retried sooner than the next poll.
 
 use std::sync::Arc;
 use std::time::Duration;
