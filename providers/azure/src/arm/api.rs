@@ -112,7 +112,7 @@ fn explain(error: ApiError, request: &Request) -> ApiError {
         }
         (_, 401, _) => "Azure refuses the token, and a fresh one too: check `tenant_id` and `environment`, and the clock of this machine".to_owned(),
         (_, 404, None) => {
-            "the answer has no error code of Azure Resource Manager: a proxy or gateway may have given it; check `HTTPS_PROXY`, `NO_PROXY` and `arm_endpoint`"
+            "the response has no error code of Azure Resource Manager: a proxy or gateway may have sent it; check `HTTPS_PROXY`, `NO_PROXY` and `arm_endpoint`"
                 .to_owned()
         }
         (_, 403, _) => {

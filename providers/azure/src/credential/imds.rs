@@ -329,7 +329,7 @@ fn explain(error: ApiError, request: &Request, response: &Response) -> ApiError 
     let mut query = request.url().query_pairs();
     let version = query.find_map(|(name, value)| (name == "api-version").then_some(value));
     error.with_hint(format!(
-        "this metadata service does not know api-version {}: update it, or choose another source with `token_credentials` and name what `self` stands for",
+        "this metadata service does not know api-version {}: update it, or choose another source with `token_credentials` and write the value in place of `self`",
         version.unwrap_or_default()
     ))
 }

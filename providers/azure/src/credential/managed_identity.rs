@@ -84,7 +84,7 @@ async fn arc(setup: &Setup, endpoint: &str, key_directory: &Path, call: &Call) -
         response => {
             api.value(&request, response)?;
             return Err(SourceOutcome::failed(
-                "the Azure Arc agent asked for no key",
+                "the Azure Arc agent requested no key",
             ));
         }
     };

@@ -205,7 +205,7 @@ impl<'a> Query<'a> {
         if !foreign.is_empty() {
             let count = foreign.len();
             let message = format!(
-                "Azure was asked for the virtual machines of {of} alone, and {count} of the response do not belong to it"
+                "the request was for the virtual machines of {of} alone, and {count} of the response do not belong to it"
             );
             let hint = "something on the way may drop the `$filter` of requests: check the proxy (`HTTPS_PROXY`)";
             members.findings.push(Finding::new(message).with_hint(hint));
