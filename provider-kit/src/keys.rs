@@ -53,8 +53,8 @@ pub const ENDPOINT: KeySpec = KeySpec::new(
 )
 .values(Values::Endpoint);
 
-/// `metadata_endpoint`: another instance metadata service than the cloud's own, whose address is the
-/// default of the provider's key.
+/// `metadata_endpoint`: another instance metadata service than the cloud's own, whose address is
+/// the default of the provider's key.
 pub const METADATA_ENDPOINT: KeySpec = KeySpec::new(
     "metadata_endpoint",
     "another instance metadata service than the cloud's own",
@@ -91,7 +91,7 @@ pub fn endpoint_or_host(
     )
 }
 
-/// The `https` endpoint at `host`, in which `REGION` stands for the name of the region.
+/// The `https` endpoint at `host`, in which `REGION` is replaced by the name of the region.
 ///
 /// # Errors
 ///

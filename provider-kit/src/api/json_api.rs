@@ -160,7 +160,7 @@ impl Api for JsonApi {
     }
 }
 
-/// What an error of one kind needs: a permission, or what the hint says.
+/// What is added to errors of one kind: the missing permission, a hint, or both.
 #[derive(Debug, Clone, Copy)]
 pub struct Advice {
     class: Option<ResponseClass>,

@@ -152,8 +152,8 @@ impl<'a> Pages<'a> {
         self.ahead = Some((hash, ahead));
     }
 
-    /// A header of the page that [`Pages::next_json`] returned last: the token of the next page, for
-    /// services that put it there.
+    /// A header of the page that [`Pages::next_json`] returned last: the token of the next page,
+    /// for services that put it there.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -164,7 +164,7 @@ impl<'a> Pages<'a> {
         self.header(name)?.trim().parse().ok()
     }
 
-    /// The items of all pages. `read` takes those of one page and says where the next one is.
+    /// The items of all pages. `read` takes those of one page and sets the next one.
     ///
     /// # Errors
     ///

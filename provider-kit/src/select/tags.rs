@@ -103,7 +103,7 @@ impl TagFilter {
         Self::new(tags).with_value_key(options.is_given(key).then_some(value.name))
     }
 
-    /// The tags with the value `self`, which stands for that of this machine; the values are to be
+    /// The tags with the value `self`, which means that of this machine; the values are to be
     /// replaced.
     pub fn own_values(&mut self) -> impl Iterator<Item = (&str, &mut String)> {
         let tags = self.conditions.iter_mut();

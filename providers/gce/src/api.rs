@@ -22,7 +22,7 @@ pub(crate) const LIST_MEMBERS: &str = "list the instances of a managed instance 
 /// The most resources the API gives in one page.
 pub(crate) const MAX_RESULTS: (&str, &str) = ("maxResults", "500");
 
-/// What every aggregated list is requested with: places that don't answer are told from the others.
+/// The query of every aggregated list: places that don't respond are listed apart from the others.
 pub(crate) const LIST_QUERY: [(&str, &str); 2] = [MAX_RESULTS, ("returnPartialSuccess", "true")];
 
 /// The permissions of the operations.

@@ -24,7 +24,7 @@ const FIELDS: &str = "items/*/instanceGroupManagers(name),items/*/warning(code,m
 ///
 /// # Errors
 ///
-/// A request failed, or a part of Google Cloud doesn't answer.
+/// A request failed, or a part of Google Cloud doesn't respond.
 pub(crate) async fn find(
     name: &str,
     metadata: &MetadataServer,

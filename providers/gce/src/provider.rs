@@ -24,7 +24,7 @@ use crate::keys::{
 };
 use crate::select::{Conditions, Group, Places, filter, zone_pattern};
 
-/// The scope of a token. go-discover asks for `compute`, which may change things too.
+/// The scope of a token. go-discover requests `compute`, which may change things too.
 const SCOPE: &str = "https://www.googleapis.com/auth/compute.readonly";
 
 /// What is needed of an instance: without it, a page holds every start-up script.

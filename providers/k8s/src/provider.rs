@@ -19,8 +19,8 @@ use crate::keys::{
 };
 use crate::select::{Conditions, NOT_READY, Resource};
 
-/// The most items in one page. kubectl asks for 500; each page is a round trip, and 2,000 pods of some
-/// 8 KB are well within what a response may have.
+/// The most items in one page. kubectl requests 500; each page is a round trip, and 2,000 pods of
+/// some 8 KB are well within what a response may have.
 const PAGE_SIZE: &str = "2000";
 
 /// Pods of one namespace, or the endpoints of one of its services.

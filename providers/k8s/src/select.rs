@@ -108,8 +108,8 @@ impl Resource for EndpointSlice {
 }
 
 impl Conditions {
-    /// The node for `instance`: with those of `ips` that are selected and with the port, or with the
-    /// reason for its exclusion.
+    /// The node for `instance`: with those of `ips` that are selected and with the port, or with
+    /// the reason for its exclusion.
     fn node(
         &self,
         mut instance: Instance,

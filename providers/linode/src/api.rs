@@ -26,7 +26,7 @@ pub(crate) static API: JsonApi = JsonApi::new(NAME)
         Advice::on(PermissionDenied).permission("linodes:read_only"),
     ]);
 
-/// Status 400 passes where Linode is busy, and where its load balancer answers in HTML.
+/// Status 400 passes where Linode is busy, and where its load balancer responds in HTML.
 fn class(response: &RawResponse) -> Option<ResponseClass> {
     let mut words = response.body.windows(12);
     let is_busy = response.body.starts_with(b"<") || words.any(|text| text == b"Linode busy.");

@@ -151,7 +151,7 @@ pub(crate) struct Tagging<'a> {
 }
 
 impl<'a> Tagging<'a> {
-    /// Logs in. `is_old` says whether the server has no `/api`, and is set if it turns out so.
+    /// Logs in. `is_old` is whether the server has no `/api`, and is set if it turns out so.
     pub(crate) async fn login(
         client: &ApiClient,
         user: &str,

@@ -90,7 +90,7 @@ type Manager = (&'static str, &'static str);
 
 const SESSION_MANAGER: Manager = ("SessionManager", "SessionManager");
 
-/// The arguments that ask for the machines and, from each upwards, all that they are in.
+/// The arguments that request the machines and, from each upwards, all that they are in.
 fn retrieve(ids: &[String]) -> String {
     let up = r#"<selectSet xsi:type="TraversalSpec"><name>up</name><type>ManagedEntity</type><path>parent</path><skip>false</skip><selectSet><name>up</name></selectSet></selectSet>"#;
     let app = r#"<selectSet xsi:type="TraversalSpec"><type>VirtualMachine</type><path>parentVApp</path><skip>false</skip><selectSet><name>up</name></selectSet></selectSet>"#;
