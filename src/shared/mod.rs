@@ -157,6 +157,8 @@ struct Seen {
     confirmed: Option<Instant>,
     /// When the lease was taken or the result published, by this machine's clock.
     renewed: Option<Instant>,
+    /// Whether the store knows that the holder is gone.
+    is_released: bool,
 }
 
 /// What to do with what was read.
@@ -218,15 +220,20 @@ impl SharedProvider {
         let object = within(get).await?;
         let now = self.clock.now();
         let mut state = self.state();
+        let is_released = matches!(object, Object::Released(..));
         let replaceable = match object {
             Object::Absent => {
                 state.seen = None;
                 None
             }
             Object::Unchanged => state.seen.as_ref().map(|seen| seen.version.clone()),
-            Object::Found(contents, version) => {
-                match self.accept(&contents, version.clone(), &mut state, now) {
-                    Ok(()) => {}
+            Object::Found(contents, version) | Object::Released(contents, version) => {
+                match self.accept(&contents, version.clone(), &state, now) {
+                    Ok(mut seen) => {
+                        seen.is_released = is_released;
+                        state.newest = (seen.document.term, seen.document.sequence);
+                        state.seen = Some(seen);
+                    }
                     Err(Refusal::Damaged(why)) => {
                         tracing::warn!("the shared result is not used: {why}; it is replaced");
                         state.seen = None;
@@ -239,14 +246,14 @@ impl SharedProvider {
         Ok(self.decide(replaceable, &mut state, now))
     }
 
-    /// Takes note of a new version of the object.
+    /// Checks a new version of the object.
     fn accept(
         &self,
         contents: &[u8],
         version: Version,
-        state: &mut State,
+        state: &State,
         now: Instant,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Seen, Refusal> {
         let document = Document::parse(contents, self.key.as_ref())?;
         if document.identity != self.identity {
             return Err(Refusal::Foreign("it is of another query".to_owned()));
@@ -259,8 +266,7 @@ impl SharedProvider {
                 "it is of another scope: {names} differs"
             )));
         }
-        let order = (document.term, document.sequence);
-        if order < state.newest {
+        if (document.term, document.sequence) < state.newest {
             return Err(Refusal::Damaged("it is older than one before".to_owned()));
         }
         let wall = self.clock.wall();
@@ -280,14 +286,13 @@ impl SharedProvider {
             // may be gone.
             Some(before) => (before.confirmed, before.renewed),
         };
-        state.newest = order;
-        state.seen = Some(Seen {
+        Ok(Seen {
             version,
             document: Arc::new(document),
             confirmed,
             renewed,
-        });
-        Ok(())
+            is_released: false,
+        })
     }
 
     fn decide(&self, replaceable: Option<Version>, state: &mut State, now: Instant) -> Step {
@@ -299,10 +304,10 @@ impl SharedProvider {
             return self.claim_later(replaceable, state, now);
         };
         let document = &seen.document;
+        let has_result = is_within(seen.confirmed, settings.max_age);
         let is_leader = document.holder == self.member && state.own_term == Some(document.term);
         if is_leader {
             let pause = settings.interval.saturating_sub(settings.slack());
-            let has_result = is_within(seen.confirmed, settings.max_age);
             return match (has_result, is_within(state.polled_at, pause)) {
                 (true, true) => Step::Use(Arc::clone(document)),
                 (false, true) if state.is_unpublished => {
@@ -311,15 +316,21 @@ impl SharedProvider {
                 _ => Step::Lead(seen),
             };
         }
-        if is_within(seen.confirmed, settings.max_age) {
-            (state.takeover_at, state.fallback_at) = (None, None);
-            return Step::Use(Arc::clone(document));
-        }
-        if is_within(seen.renewed, settings.claim_timeout) {
+        if has_result {
+            state.fallback_at = None;
+            // A program that asks once has no use for the lease.
+            if !seen.is_released || settings.is_once {
+                state.takeover_at = None;
+                return Step::Use(Arc::clone(document));
+            }
+        } else if !seen.is_released && is_within(seen.renewed, settings.claim_timeout) {
             state.takeover_at = None;
             return Step::Wait("another member has begun to poll the cloud");
         }
-        self.claim_later(replaceable, state, now)
+        match self.claim_later(replaceable, state, now) {
+            Step::Wait(_) if has_result => Step::Use(Arc::clone(document)),
+            step => step,
+        }
     }
 
     /// Takes over after a random delay, so that the members don't do it all at once.
@@ -375,6 +386,7 @@ impl SharedProvider {
             version,
             confirmed,
             renewed: Some(self.clock.now()),
+            is_released: false,
             document: Arc::new(document),
         };
         let mut state = self.state();
@@ -506,7 +518,11 @@ impl SharedProvider {
             Step::Wait(why) => Err(self.unavailable(why)),
             Step::Claim(version) => match self.claim(version.as_ref()).await {
                 Ok(Some(seen)) => self.lead(&seen, call).await,
-                Ok(None) => Err(self.unavailable("another member was faster to take over")),
+                // Its claim has the result before, which may still be good.
+                Ok(None) => match self.look().await {
+                    Ok(Step::Use(document)) => Ok(self.discovery(&document, call)),
+                    _ => Err(self.unavailable("another member was faster to take over")),
+                },
                 Err(error) => self.poll_alone(error, call).await,
             },
         }

@@ -18,6 +18,8 @@ pub enum Object {
     Unchanged,
     /// Its contents and version.
     Found(Bytes, Version),
+    /// The same, from a store that knows that the member that wrote it is gone.
+    Released(Bytes, Version),
 }
 
 /// What came of a conditional write.

@@ -36,6 +36,8 @@ struct MemoryStore {
     is_down: AtomicBool,
     is_read_only: AtomicBool,
     loses_answers: AtomicBool,
+    /// Whether it knows that the member that wrote the object is gone.
+    is_released: AtomicBool,
     /// Whether it sends an object that the reader has already, as some servers do.
     ignores_known: AtomicBool,
 }
@@ -60,6 +62,12 @@ impl MemoryStore {
         *entry = (contents.into(), entry.1 + 1);
     }
 
+    /// Ends the session of the member that wrote the object.
+    fn release(&self) {
+        self.set(self.contents());
+        self.is_released.store(true, Ordering::SeqCst);
+    }
+
     fn contents(&self) -> Bytes {
         self.objects.lock().unwrap()[&name_of(IDENTITY)].0.clone()
     }
@@ -81,6 +89,8 @@ impl Store for MemoryStore {
                 let version = Version(version.to_string());
                 if known == Some(&version) && !self.ignores_known.load(Ordering::SeqCst) {
                     Object::Unchanged
+                } else if self.is_released.load(Ordering::SeqCst) {
+                    Object::Released(contents.clone(), version)
                 } else {
                     Object::Found(contents.clone(), version)
                 }
@@ -107,6 +117,7 @@ impl Store for MemoryStore {
         }
         let version = present.unwrap_or_default() + 1;
         objects.insert(name.to_owned(), (contents, version));
+        self.is_released.store(false, Ordering::SeqCst);
         self.writes.fetch_add(1, Ordering::SeqCst);
         if self.loses_answers.load(Ordering::SeqCst) {
             return Err(StoreError::new("no answer in time"));
@@ -266,6 +277,37 @@ async fn a_leader_that_is_gone_is_replaced_by_one_member_without_a_stampede() {
     let document = store.document();
     assert_eq!(document.term, 2);
     assert_ne!(document.holder, leader.member);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_the_store_knows_to_be_gone_is_replaced_before_its_result_is_too_old() {
+    let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::<MemoryStore>::default());
+    ask(&member(&cloud, &store)).await.unwrap();
+    let fleet = Fleet::start(100, &cloud, &store);
+    sleep(10 * SECOND).await;
+    *cloud.addresses.lock().unwrap() = vec!["10.0.0.5"];
+    store.release();
+    // One read of the members, and the shortest of their delays.
+    sleep(10 * SECOND).await;
+    assert_eq!((cloud.polls(), store.document().term), (2, 2));
+    // No member is without a result meanwhile.
+    assert_eq!(
+        fleet.current(&["10.0.0.4"]) + fleet.current(&["10.0.0.5"]),
+        100
+    );
+    sleep(10 * SECOND).await;
+    assert_eq!(fleet.current(&["10.0.0.5"]), 100);
+    assert_eq!(store.document().term, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_that_asks_once_uses_the_fresh_result_of_a_member_that_is_gone() {
+    let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::<MemoryStore>::default());
+    ask(&member(&cloud, &store)).await.unwrap();
+    store.release();
+    let once = member(&cloud, &store).with_settings(SharedSettings::default().once());
+    assert_eq!(ask(&once).await.unwrap(), ["10.0.0.4"]);
+    assert_eq!((cloud.polls(), store.document().term), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

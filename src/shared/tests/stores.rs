@@ -57,12 +57,71 @@ async fn files_are_replaced_on_their_condition_alone() {
     assert!(missing.put("a", "b".into(), None).await.is_err());
 }
 
-/// Consul's KV API as far as the store uses it.
+/// Consul's API as far as the store uses it: keys, sessions and transactions.
 #[derive(Debug, Default)]
-struct Consul {
-    keys: Mutex<BTreeMap<String, (Bytes, u64)>>,
-    index: AtomicU64,
-    status: Mutex<Option<StatusCode>>,
+struct Consul(Mutex<ConsulState>);
+
+#[derive(Debug, Default)]
+struct ConsulState {
+    /// Value, index and session of each key.
+    keys: BTreeMap<String, (String, u64, Option<String>)>,
+    sessions: Vec<String>,
+    opened: usize,
+    renewals: usize,
+    index: u64,
+    /// What is denied, as Consul says it.
+    denied: Option<(&'static str, &'static str)>,
+}
+
+impl ConsulState {
+    fn end_session(&mut self, session: &str) {
+        self.sessions.retain(|open| open != session);
+        for (_, index, holder) in self.keys.values_mut() {
+            if holder.as_deref() == Some(session) {
+                self.index += 7;
+                (*index, *holder) = (self.index, None);
+            }
+        }
+    }
+
+    fn entry(&self, key: &str) -> String {
+        let (value, index, session) = &self.keys[key];
+        let session = session.iter().map(|id| format!(r#""Session":"{id}","#));
+        format!(
+            r#"{{"LockIndex":1,"Key":"{key}","Flags":0,"Value":"{value}",{}"CreateIndex":1,"ModifyIndex":{index}}}"#,
+            session.collect::<String>()
+        )
+    }
+
+    /// Why an operation of a transaction fails, in Consul's words.
+    fn apply(&mut self, operation: &serde_json::Value) -> Result<(), String> {
+        let key = operation["Key"].as_str().unwrap();
+        assert_eq!(key, "discover/prod & test/discover-a.json");
+        let present = self.keys.get(key).cloned();
+        let session = operation["Session"].as_str();
+        let holder = present.as_ref().and_then(|key| key.2.clone());
+        match operation["Verb"].as_str().unwrap() {
+            "check-not-exists" if present.is_some() => Err(format!("key \"{key}\" exists")),
+            "check-index" if present.as_ref().map(|key| key.1) != operation["Index"].as_u64() => {
+                Err("failed index check".to_owned())
+            }
+            "check-not-exists" | "check-index" => Ok(()),
+            "unlock" if holder.as_deref() == session => {
+                self.keys.get_mut(key).unwrap().2 = None;
+                Ok(())
+            }
+            "lock" if !self.sessions.iter().any(|open| Some(&**open) == session) => {
+                Err("invalid session".to_owned())
+            }
+            "lock" if holder.is_none() || holder.as_deref() == session => {
+                let value = operation["Value"].as_str().unwrap().to_owned();
+                let key = self.keys.entry(key.to_owned()).or_default();
+                *key = (value, self.index, session.map(str::to_owned));
+                Ok(())
+            }
+            verb => Err(format!("failed to {verb}, lock isn't held, or is already")),
+        }
+    }
 }
 
 #[async_trait]
@@ -72,55 +131,164 @@ impl Transport for Consul {
         request: &Request,
         _: cloud_autojoin_core::Instant,
     ) -> Result<RawResponse, TransportCause> {
-        use base64::Engine as _;
-        let ok = |body: String| Ok(RawResponse::new(StatusCode::OK, body));
-        if let Some(status) = *self.status.lock().unwrap() {
-            return Ok(RawResponse::new(status, "Permission denied"));
-        }
         assert_eq!(request.headers()["x-consul-token"], "secret");
-        let key = request.url().path().to_owned();
-        assert!(key.starts_with("/v1/kv/discover/prod/"), "{key}");
-        let mut keys = self.keys.lock().unwrap();
-        if request.method() == Method::GET {
-            return match keys.get(&key) {
-                None => Ok(RawResponse::new(StatusCode::NOT_FOUND, "")),
-                Some((value, index)) => {
-                    let value = base64::prelude::BASE64_STANDARD.encode(value);
-                    ok(format!(
-                        r#"[{{"LockIndex":0,"Key":"k","Flags":0,"Value":"{value}","CreateIndex":1,"ModifyIndex":{index}}}]"#
-                    ))
-                }
+        let response = |status, body: String| Ok(RawResponse::new(status, body));
+        let mut state = self.0.lock().unwrap();
+        let path = request.url().path().strip_prefix("/v1/").unwrap();
+        if let Some((denied, message)) = state.denied.filter(|denied| path.starts_with(denied.0)) {
+            return if denied == "txn" {
+                let body = format!(r#"{{"Errors":[{{"OpIndex":0,"What":"{message}"}}]}}"#);
+                response(StatusCode::CONFLICT, body)
+            } else {
+                response(StatusCode::FORBIDDEN, message.to_owned())
             };
         }
-        let query = request.url().query().unwrap();
-        let expected: u64 = query.strip_prefix("cas=").unwrap().parse().unwrap();
-        if keys.get(&key).map_or(0, |(_, index)| *index) != expected {
-            return ok("false".to_owned());
+        if path == "session/create" {
+            state.opened += 1;
+            let id = format!("session-{}", state.opened);
+            state.sessions.push(id.clone());
+            return response(StatusCode::OK, format!(r#"{{"ID":"{id}"}}"#));
         }
-        let index = self.index.fetch_add(7, Ordering::SeqCst) + 7;
-        keys.insert(key, (request.body().unwrap().clone(), index));
-        ok("true\n".to_owned())
+        if let Some(session) = path.strip_prefix("session/renew/") {
+            state.renewals += 1;
+            let is_open = state.sessions.iter().any(|open| open == session);
+            let status = [StatusCode::NOT_FOUND, StatusCode::OK][usize::from(is_open)];
+            return response(status, "[]".to_owned());
+        }
+        if path == "txn" {
+            let before = (state.keys.clone(), state.index);
+            state.index += 7;
+            let operations: Vec<serde_json::Value> =
+                serde_json::from_slice(request.body().unwrap()).unwrap();
+            for operation in &operations {
+                if let Err(what) = state.apply(&operation["KV"]) {
+                    (state.keys, state.index) = before;
+                    let what = serde_json::json!({"Errors": [{"OpIndex": 0, "What": what}]});
+                    return response(StatusCode::CONFLICT, what.to_string());
+                }
+            }
+            let key = operations[0]["KV"]["Key"].as_str().unwrap();
+            let entry = state.entry(key);
+            let body = format!(r#"{{"Results":[{{"KV":{entry}}}],"Errors":null}}"#);
+            return response(StatusCode::OK, body);
+        }
+        assert_eq!(
+            (request.method(), path),
+            (&Method::GET, "kv/discover/prod%20&%20test/discover-a.json")
+        );
+        match state.keys.keys().next() {
+            None => response(StatusCode::NOT_FOUND, String::new()),
+            Some(key) => response(StatusCode::OK, format!("[{}]", state.entry(key))),
+        }
+    }
+}
+
+impl Consul {
+    /// The store as a member of its own opens it.
+    fn open(self: &Arc<Self>) -> Arc<dyn Store> {
+        let http = HttpClient::with_transport(Arc::clone(self) as _, HttpSettings::default());
+        let context = Context::builder()
+            .http_client(http)
+            .env([("CONSUL_HTTP_TOKEN", "secret")])
+            .build()
+            .unwrap();
+        let url = "consul+http://127.0.0.1:8500/discover/prod%20&%20test";
+        open_store(url, &context).unwrap()
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, ConsulState> {
+        self.0.lock().unwrap()
+    }
+}
+
+const NAME: &str = "discover-a.json";
+
+/// What was read, and whether its writer is gone.
+fn found(object: Result<Object, StoreError>) -> (Bytes, Version, bool) {
+    match object.unwrap() {
+        Object::Found(contents, version) => (contents, version, false),
+        Object::Released(contents, version) => (contents, version, true),
+        other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
 async fn keys_of_consul_are_replaced_on_their_condition_alone() {
     let consul = Arc::new(Consul::default());
-    let http = HttpClient::with_transport(Arc::clone(&consul) as _, HttpSettings::default());
-    let context = Context::builder()
-        .http_client(http)
-        .env([("CONSUL_HTTP_TOKEN", "secret")])
-        .build()
-        .unwrap();
-    let store = open_store("consul+http://127.0.0.1:8500/discover/prod", &context).unwrap();
+    let store = consul.open();
     check(store.as_ref()).await;
     assert!(!format!("{store} {store:?}").contains("secret"));
-    *consul.status.lock().unwrap() = Some(StatusCode::FORBIDDEN);
-    let error = store.get("a", None).await.unwrap_err().to_string();
-    assert!(
-        error.contains("`key_prefix` write on `discover/prod/`"),
-        "{error}"
+}
+
+#[tokio::test]
+async fn a_key_of_consul_is_locked_by_the_session_of_the_member_that_wrote_it_last() {
+    let consul = Arc::new(Consul::default());
+    let (leader, other) = (consul.open(), consul.open());
+    leader.put(NAME, "one".into(), None).await.unwrap();
+    let (_, version, is_released) = found(other.get(NAME, None).await);
+    assert!(!is_released);
+    // The leader's reads renew its session, and those of others don't.
+    assert_eq!(consul.state().renewals, 0);
+    assert_eq!(
+        leader.get(NAME, Some(&version)).await,
+        Ok(Object::Unchanged)
     );
+    assert_eq!(consul.state().renewals, 1);
+    // A member that takes over breaks the lock in the transaction that locks the key for itself.
+    let put = other.put(NAME, "two".into(), Some(&version)).await;
+    assert!(matches!(put, Ok(Put::Done(_))), "{put:?}");
+    assert!(!found(leader.get(NAME, None).await).2);
+    assert_eq!(consul.state().renewals, 1);
+    assert_eq!(consul.state().opened, 2);
+    let put = leader.put(NAME, "late".into(), Some(&version)).await;
+    assert_eq!(put, Ok(Put::Conflict));
+}
+
+#[tokio::test]
+async fn a_session_of_consul_that_ended_releases_the_key_and_keeps_its_member_from_writing() {
+    let consul = Arc::new(Consul::default());
+    let (leader, other) = (consul.open(), consul.open());
+    let put = leader.put(NAME, "one".into(), None).await.unwrap();
+    let Put::Done(version) = put else {
+        panic!("a conflict")
+    };
+    consul.state().end_session("session-1");
+    let (contents, released, is_released) = found(other.get(NAME, Some(&version)).await);
+    assert!(is_released && contents == "one" && released != version);
+    // Nobody else has written, and still the leader's condition fails.
+    let put = leader.put(NAME, "late".into(), Some(&version)).await;
+    assert_eq!(put, Ok(Put::Conflict));
+    let put = other.put(NAME, "two".into(), Some(&released)).await;
+    assert!(matches!(put, Ok(Put::Done(_))), "{put:?}");
+    // The old leader writes with a new session, once it is its turn.
+    let (_, version, _) = found(leader.get(NAME, None).await);
+    let put = leader.put(NAME, "three".into(), Some(&version)).await;
+    assert!(matches!(put, Ok(Put::Done(_))), "{put:?}");
+    assert_eq!(
+        consul.state().keys.values().next().unwrap().2.as_deref(),
+        Some("session-3")
+    );
+}
+
+#[tokio::test]
+async fn what_the_token_of_consul_lacks_is_in_the_error() {
+    let consul = Arc::new(Consul::default());
+    let store = consul.open();
+    let lacks = "Permission denied: token lacks permission 'session:write' on 'vm'";
+    for path in ["kv/", "session/", "txn"] {
+        consul.state().denied = Some((path, lacks));
+        let error = match path {
+            "kv/" => store.get(NAME, None).await.unwrap_err(),
+            _ => store.put(NAME, "one".into(), None).await.unwrap_err(),
+        };
+        let error = error.to_string();
+        assert!(
+            error.contains("`key_prefix` write on `discover/prod & test/`")
+                && error.contains("`session_prefix` write")
+                && error.contains(lacks),
+            "{error}"
+        );
+    }
 }
 
 #[test]
