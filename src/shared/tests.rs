@@ -1,12 +1,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use cloud_autojoin_core::{Address, Context, Detail, Env};
+use cloud_autojoin_core::{Address, Clock, Context, Detail, Env, Instant};
 
 use super::document::name_of;
+use super::lease::STORE_TIMEOUT;
 use super::*;
 use crate::result_file::Entry;
 use crate::watch::{Event, Guards, Watch};
@@ -276,7 +278,7 @@ async fn a_leader_that_is_gone_is_replaced_by_one_member_without_a_stampede() {
     assert!(store.conflicts.load(Ordering::SeqCst) <= 5, "{store:?}");
     let document = store.document();
     assert_eq!(document.term, 2);
-    assert_ne!(document.holder, leader.member);
+    assert_ne!(document.holder, leader.lease.member);
 }
 
 #[tokio::test(start_paused = true)]
@@ -502,7 +504,7 @@ async fn a_write_whose_answer_is_lost_is_seen_at_the_next_look() {
     sleep(30 * SECOND).await;
     assert_eq!(ask(&leader).await.unwrap(), ["10.0.0.5"]);
     let document = store.document();
-    assert_eq!((document.term, document.holder), (1, leader.member));
+    assert_eq!((document.term, document.holder), (1, leader.lease.member));
 }
 
 #[tokio::test(start_paused = true)]

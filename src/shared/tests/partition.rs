@@ -90,7 +90,7 @@ async fn a_leader_that_alone_loses_the_store_is_replaced_and_polls_by_itself_sel
     // Another member has the lease, and all others its result.
     let document = store.document();
     assert_eq!((document.term, fleet.current(&["10.0.0.4"])), (2, 20));
-    assert_ne!(document.holder, leader.member);
+    assert_ne!(document.holder, leader.lease.member);
     // What it still finds, it finds by itself.
     assert!(answers.iter().all(|found| found == &["10.0.0.9"]));
     asked_for(&leader, 13 * MINUTE).await;
@@ -126,7 +126,7 @@ async fn a_write_that_arrives_late_overwrites_nothing_newer() {
     let conflicts = store.conflicts.load(Ordering::SeqCst);
     asked_for(&other, 5 * MINUTE).await;
     assert_eq!(store.conflicts.load(Ordering::SeqCst), conflicts + 1);
-    assert_eq!(store.document().holder, other.member);
+    assert_eq!(store.document().holder, other.lease.member);
     assert_eq!(ask(&slow).await.unwrap(), ["10.0.0.4"]);
 }
 
