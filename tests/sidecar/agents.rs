@@ -2,7 +2,8 @@
 //!
 //! What real ones do was measured, and is done here in tokio's time, which tests can pause: an
 //! agent joins one address at a time for all callers; an address that swallows packets costs a
-//! Consul agent 10 s and a Nomad server 30 s; a join goes on after its caller has hung up.
+//! Consul agent 10 s and a Nomad server 30 s; a join goes on after its caller has hung up; Raft of a
+//! Nomad server keeps dialling old peers, on connections of its own.
 //! [`InMemory`] responds without a socket, so that a paused clock works; [`serve`] serves a real
 //! process.
 
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -59,6 +60,8 @@ struct State {
     /// When hosts that aren't live any more failed.
     failed_at: BTreeMap<IpAddr, Instant>,
     dials: usize,
+    /// How often Raft of any server dialled each of its peers that doesn't respond.
+    raft_dials: BTreeMap<IpAddr, usize>,
 }
 
 impl Network {
@@ -114,6 +117,13 @@ impl Network {
     /// How many connections were opened by [`Network::dial`].
     pub(crate) fn dials(&self) -> usize {
         self.0.lock().unwrap().dials
+    }
+
+    /// How often the servers' Raft has dialled this peer in vain.
+    pub(crate) fn raft_dials(&self, address: &str) -> usize {
+        let state = self.0.lock().unwrap();
+        let dials = state.raft_dials.get(&address.parse().unwrap());
+        dials.copied().unwrap_or_default()
     }
 
     /// Opens a connection as a kernel does.
@@ -172,6 +182,9 @@ impl Network {
 /// How long memberlist keeps the address of a failed member for its name.
 const RECLAIM: Duration = Duration::from_secs(30);
 
+/// How often Raft dials a peer.
+const RAFT_HEARTBEAT: Duration = Duration::from_secs(1);
+
 /// How often two members exchange all they know.
 const PUSH_PULL: Duration = Duration::from_secs(30);
 
@@ -226,6 +239,8 @@ pub(crate) struct FakeAgent {
     refusal: Mutex<Option<(u16, String)>>,
     requests: Mutex<Vec<String>>,
     servers: Mutex<Vec<String>>,
+    /// The peers in Raft's configuration, which is on the server's disk.
+    raft_peers: Mutex<BTreeSet<IpAddr>>,
     /// How many joins were requested and are not done.
     joins: Mutex<(usize, usize)>,
 }
@@ -234,7 +249,7 @@ impl FakeAgent {
     /// An agent that runs and knows no other member.
     pub(crate) fn new(kind: Kind, address: &str, network: &Arc<Network>) -> Arc<Self> {
         let dial_timeout = Duration::from_secs(if kind == Kind::Consul { 10 } else { 30 });
-        Arc::new(Self {
+        let agent = Arc::new(Self {
             kind,
             address: address.parse().unwrap(),
             network: Arc::clone(network),
@@ -244,8 +259,40 @@ impl FakeAgent {
             refusal: Mutex::default(),
             requests: Mutex::default(),
             servers: Mutex::default(),
+            raft_peers: Mutex::default(),
             joins: Mutex::default(),
-        })
+        });
+        if kind == Kind::NomadServer {
+            tokio::spawn(Self::run_raft(Arc::downgrade(&agent)));
+        }
+        agent
+    }
+
+    /// Dials each peer that doesn't respond again and again: no one removes a peer while there is
+    /// no leader, and a leader removes it late.
+    async fn run_raft(agent: Weak<Self>) {
+        loop {
+            pause(RAFT_HEARTBEAT).await;
+            let Some(agent) = agent.upgrade() else { return };
+            if !*agent.is_running.lock().unwrap() {
+                continue;
+            }
+            let members = agent.network.members(agent.address);
+            let mut peers = agent.raft_peers.lock().unwrap();
+            peers.extend(members.into_iter().map(|(member, _)| member));
+            for peer in &*peers {
+                if agent.network.host(*peer) != Host::Live {
+                    let mut state = agent.network.0.lock().unwrap();
+                    *state.raft_dials.entry(*peer).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    /// Gives it the disk of another server, so that Raft knows that one's peers.
+    pub(crate) fn set_disk_of(&self, other: &Self) {
+        let peers = other.raft_peers.lock().unwrap().clone();
+        *self.raft_peers.lock().unwrap() = peers;
     }
 
     /// How long it gives a peer.
