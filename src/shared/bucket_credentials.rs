@@ -13,7 +13,7 @@ use object_store::aws::AwsCredential;
 use object_store::gcp::GcpCredential;
 use object_store::{CredentialProvider, Error};
 
-use super::STORE_TIMEOUT;
+use super::store::STORE_TIMEOUT;
 use super::store::StoreError;
 
 const GOOGLE_SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";

@@ -21,8 +21,9 @@ use object_store::{
 };
 use url::Url;
 
+use super::bucket_credentials;
+use super::store::STORE_TIMEOUT;
 use super::store::{Object, Put, Store, StoreError, Version};
-use super::{STORE_TIMEOUT, bucket_credentials};
 
 /// The variables that each kind of bucket takes: those of the cloud's own tools. The credentials of
 /// AWS and Google Cloud aren't among them (`bucket_credentials.rs`).

@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -18,10 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::store::{Object, Put, Store, StoreError, Version};
-
-/// The deadline of a request.
-const TIMEOUT: Duration = Duration::from_secs(5);
+use super::store::{Object, Put, STORE_TIMEOUT, Store, StoreError, Version};
 
 /// How long a session lasts without renewal. Consul ends it at twice this time, and a leader's poll
 /// of the cloud, during which it renews nothing, may take a minute.
@@ -144,7 +140,7 @@ impl ConsulStore {
             value.set_sensitive(true);
             request.set_header(HeaderName::from_static("x-consul-token"), value);
         }
-        let call = Call::new(&self.clock, TIMEOUT);
+        let call = Call::new(&self.clock, STORE_TIMEOUT);
         let response = self
             .http
             .send(&request, &call)

@@ -7,11 +7,9 @@ use cloud_autojoin_core::{Clock, Instant};
 
 use super::document::{self, Document, Refusal};
 use super::settings::SharedSettings;
+use super::store::STORE_TIMEOUT;
 use super::{Object, Put, SharedKey, Store, StoreError, Version};
 use crate::result_file::{self, Scope};
-
-/// How long a request to the store may take: a member that waits longer would be late itself.
-pub(super) const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A member's view of the object, and what it does about it.
 pub(super) struct Lease {

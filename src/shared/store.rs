@@ -1,9 +1,13 @@
 //! What a store must do: read an object, and replace it on a condition.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+
+/// How long a request to the store may take: a member that waits longer would be late itself.
+pub(super) const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A version of an object, in the store's own words: an ETag, an index.
 #[derive(Debug, Clone, PartialEq, Eq)]

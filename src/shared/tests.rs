@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cloud_autojoin_core::{Address, Clock, Context, Detail, Env, Instant};
 
 use super::document::name_of;
-use super::lease::STORE_TIMEOUT;
+use super::store::STORE_TIMEOUT;
 use super::*;
 use crate::result_file::Entry;
 use crate::watch::{Event, Guards, Watch};
