@@ -80,6 +80,31 @@ pub async fn read_text(path: impl Into<PathBuf>, max_bytes: u64) -> io::Result<S
     })
 }
 
+/// The files of a directory by name, without hidden ones; a link counts as what it refers to.
+///
+/// # Errors
+///
+/// `TimedOut` after [`READ_TIMEOUT`], and any error of the system.
+pub async fn files_in(directory: impl Into<PathBuf>) -> io::Result<Vec<PathBuf>> {
+    let directory = directory.into();
+    let list = move || {
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+            if !is_hidden && entry.path().is_file() {
+                paths.push(entry.path());
+            }
+        }
+        paths.sort_unstable();
+        Ok(paths)
+    };
+    match tokio::time::timeout(READ_TIMEOUT, tokio::task::spawn_blocking(list)).await {
+        Ok(done) => done.map_err(io::Error::other)?,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
 /// As [`read`], on this thread and without a time limit.
 ///
 /// # Errors

@@ -67,6 +67,43 @@ pub const CA_FILE: KeySpec = KeySpec::new(
     "the path of a PEM file with the certificate authorities to trust; the system's by default",
 );
 
+/// `ca_directory`: PEM files with the certificate authorities of the server.
+pub const CA_DIRECTORY: KeySpec = KeySpec::new(
+    "ca_directory",
+    "a directory whose files are read in place of `ca_file`, if that isn't given",
+);
+
+/// `certificate_file`: a PEM file with a client certificate.
+pub const CERTIFICATE_FILE: KeySpec = KeySpec::new(
+    "certificate_file",
+    "the path of a PEM file with a client certificate; needs `key_file`",
+);
+
+/// `key_file`: a PEM file with the key of the client certificate.
+pub const KEY_FILE: KeySpec = KeySpec::new(
+    "key_file",
+    "the path of a PEM file with the key of the client certificate",
+);
+
+/// `server_name`: the name in the server's certificate.
+pub const SERVER_NAME: KeySpec = KeySpec::new(
+    "server_name",
+    "the name in the server's certificate, where it isn't the host of the URL",
+);
+
+/// `insecure`: no verification of the server's certificate.
+pub const INSECURE: KeySpec = KeySpec::new(
+    "insecure",
+    "whether the server's certificate is not verified: anyone on the network path can read the credential",
+)
+.values(Values::Boolean);
+
+/// `token_file`: a file with the token.
+pub const TOKEN_FILE: KeySpec = KeySpec::new(
+    "token_file",
+    "the path of a file with the token, which is read for every request",
+);
+
 /// The endpoint that `spec` gives, as a URL or as `host:port`, which is of `scheme`. If secrets are
 /// sent to it, it must be https or on this machine.
 pub fn endpoint_or_host(

@@ -31,6 +31,7 @@ pub mod api;
 pub mod auth;
 #[cfg(feature = "dns")]
 pub mod dns;
+mod file;
 pub mod go_discover;
 pub mod ini;
 pub mod keys;
@@ -43,6 +44,7 @@ pub mod yaml;
 
 pub use api::{Api, ApiClient, ErrorBody, Pages};
 pub use cloud_autojoin_core::config::{KeySpec, Options, Values};
+pub use file::ConfiguredFile;
 pub use select::{
     AddressScope, AddressType, Instance, InstanceAddress, Interfaces, Places, PowerState,
     Selection, TagFilter,

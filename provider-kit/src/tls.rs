@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use cloud_autojoin_core::config::{KeySpec, Options};
-use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
 use cloud_autojoin_core::http::HttpClient;
 use cloud_autojoin_core::{ConfigError, ConfigProblem, Discovery, Finding, Result, Secret};
+
+use crate::{ApiClient, ConfiguredFile, keys};
 
 /// The TLS settings of one server. The default is those of the machine.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -62,47 +63,52 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// The path of a PEM file, with the key or variable that gives it.
-#[derive(Debug, Clone)]
-pub struct PemFile {
-    key: &'static str,
-    path: String,
-}
-
-impl PemFile {
-    /// The file at `path`, which `key` gives.
-    pub fn new(key: &'static str, path: impl Into<String>) -> Self {
-        let path = path.into();
-        Self { key, path }
-    }
-
-    /// The file that `key` gives.
-    pub fn from_options(options: &Options<'_>, key: &KeySpec) -> Option<Self> {
-        options.text(key).map(|path| Self::new(key.name, path))
-    }
-
-    async fn read(&self) -> Result<String, ConfigProblem> {
-        let Self { key, path } = self;
-        let unreadable =
-            |error| ConfigProblem::of_key(*key, format!("cannot read `{path}` (`{key}`): {error}"));
-        read_text(path, MAX_SECRET_FILE).await.map_err(unreadable)
-    }
-}
-
 /// Where TLS settings are.
 #[derive(Debug, Clone, Default)]
 pub struct TlsFiles {
     /// The certificate authorities.
-    pub authority: Option<PemFile>,
+    pub authority: Option<ConfiguredFile>,
+    /// A directory with certificate authorities, which is read if there is no such file.
+    pub authority_directory: Option<ConfiguredFile>,
     /// The client certificate.
-    pub certificate: Option<PemFile>,
+    pub certificate: Option<ConfiguredFile>,
     /// The key of the client certificate.
-    pub key: Option<PemFile>,
+    pub key: Option<ConfiguredFile>,
+    /// The name in the server's certificate, where it isn't the URL's host.
+    pub server_name: Option<String>,
     /// Whether the server's certificate isn't verified.
     pub insecure: bool,
 }
 
 impl TlsFiles {
+    /// The settings that those keys of `table` give which [`keys`] has.
+    pub fn from_options(options: &Options<'_>, table: &[KeySpec]) -> Self {
+        let find = |key: &KeySpec| table.iter().find(|spec| spec.name == key.name);
+        let file = |key| ConfiguredFile::from_options(options, find(key)?);
+        Self {
+            authority: file(&keys::CA_FILE),
+            authority_directory: file(&keys::CA_DIRECTORY),
+            certificate: file(&keys::CERTIFICATE_FILE),
+            key: file(&keys::KEY_FILE),
+            server_name: find(&keys::SERVER_NAME).and_then(|key| options.text(key)),
+            insecure: find(&keys::INSECURE).is_some_and(|key| options.boolean(key)),
+        }
+    }
+
+    /// The keys and variables that give something, for people.
+    fn given(&self) -> String {
+        let authority = self.authority.as_ref();
+        let files = [
+            authority.or(self.authority_directory.as_ref()),
+            self.certificate.as_ref(),
+            self.key.as_ref(),
+        ];
+        let files = files.into_iter().flatten().map(ConfiguredFile::given_as);
+        let name = self.server_name.as_ref().map(|_| keys::SERVER_NAME.name);
+        let given: Vec<&str> = files.chain(name).collect();
+        format!("`{}`", given.join("`, `"))
+    }
+
     /// Reads the files. They may be replaced while a program runs, so each discovery reads them.
     ///
     /// # Errors
@@ -118,20 +124,51 @@ impl TlsFiles {
                     *text = Some(file.read().await?);
                 }
             }
-            let [authority, certificate, key] = texts;
+            let [mut authority, certificate, key] = texts;
+            if let (None, Some(directory)) = (&authority, &self.authority_directory) {
+                authority = Some(directory.read_directory().await?);
+            }
             let identity = Tls::client_identity(certificate, key);
             Ok(Tls {
                 authority,
                 client_identity: identity.map_err(|problem| {
                     let given = self.certificate.as_ref().or(self.key.as_ref());
-                    ConfigProblem::of_key(given.map_or("", |file| file.key), problem)
+                    ConfigProblem::of_key(given.map_or("", ConfiguredFile::key), problem)
                 })?,
+                server_name: self.server_name.clone(),
                 insecure: self.insecure,
-                ..Tls::default()
+                proxy: None,
             })
         };
         let tls: Result<Tls, ConfigProblem> = read().await;
         tls.map_err(|problem| ConfigError::new(Some(provider), problem).into())
+    }
+}
+
+/// An API client with the TLS settings of files.
+#[derive(Debug)]
+pub struct TlsReloader {
+    files: TlsFiles,
+    client: TlsClient,
+}
+
+impl TlsReloader {
+    /// Nothing is read yet.
+    pub fn new(files: TlsFiles) -> Self {
+        let client = TlsClient::default();
+        Self { files, client }
+    }
+
+    /// `client` with the current settings, and these.
+    ///
+    /// # Errors
+    ///
+    /// As [`TlsFiles::read`] and [`TlsClient::get`].
+    pub async fn apply(&self, client: &ApiClient) -> Result<(ApiClient, Tls)> {
+        let tls = self.files.read(client.provider()).await?;
+        let client = client.clone().with_tls(&self.client, &tls);
+        let hint = || format!("check {}", self.files.given());
+        Ok((client.map_err(|error| error.with_hint(hint()))?, tls))
     }
 }
 
@@ -178,10 +215,10 @@ mod tests {
 
     use super::*;
 
-    fn file(key: &'static str, text: &str) -> (tempfile::TempPath, Option<PemFile>) {
+    fn file(key: &'static str, text: &str) -> (tempfile::TempPath, Option<ConfiguredFile>) {
         let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
         std::fs::write(&path, text).unwrap();
-        let file = PemFile::new(key, path.to_str().unwrap());
+        let file = ConfiguredFile::new(key, path.to_str().unwrap());
         (path, Some(file))
     }
 
@@ -194,7 +231,7 @@ mod tests {
             authority,
             certificate,
             key,
-            insecure: false,
+            ..TlsFiles::default()
         };
         let tls = files.read("example").await.unwrap();
         assert_eq!(tls.authority.as_deref(), Some("CA"));
@@ -210,6 +247,33 @@ mod tests {
         files.key = None;
         let error = files.read("example").await.unwrap_err().chain();
         assert!(error.contains("need each other"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_files_of_a_directory_are_read_where_there_is_no_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        for (name, text) in [("b.pem", "B"), ("a.crt", "A"), (".hidden", "H")] {
+            std::fs::write(path.join(name), text).unwrap();
+        }
+        std::fs::create_dir(path.join("c")).unwrap();
+        let mut files = TlsFiles {
+            authority_directory: Some(ConfiguredFile::new("ca_directory", path.to_str().unwrap())),
+            ..TlsFiles::default()
+        };
+        let tls = files.read("example").await.unwrap();
+        assert_eq!(tls.authority.as_deref(), Some("A\nB\n"));
+        std::fs::write(path.join("d.der"), b"\xff").unwrap();
+        let error = files.read("example").await.unwrap_err().chain();
+        assert!(error.contains("d.der` (`ca_directory`)"), "{error}");
+        let (_f, authority) = file("ca_file", "F");
+        files.authority = authority;
+        let tls = files.read("example").await.unwrap();
+        assert_eq!(tls.authority.as_deref(), Some("F"));
+        files.authority = None;
+        drop(directory);
+        let error = files.read("example").await.unwrap_err().chain();
+        assert!(error.contains("(`ca_directory`)"), "{error}");
     }
 
     #[test]

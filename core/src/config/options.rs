@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::value::parse_boolean;
 use super::{ConfigString, KeySpec, Value, ValueError};
 use crate::context::Env;
 use crate::error::{ConfigError, ConfigProblem, Result};
@@ -132,6 +133,12 @@ impl<'a> Options<'a> {
     /// A boolean in Go's spellings; absent is `false` unless the table has another default.
     pub fn boolean(&self, spec: &KeySpec) -> bool {
         self.read(spec, |value| value.boolean()).unwrap_or_default()
+    }
+
+    /// The boolean of an environment variable that isn't the variable of a key, in Go's spellings;
+    /// any other text counts as absent.
+    pub fn boolean_variable(&self, name: &str) -> Option<bool> {
+        parse_boolean(&self.env.filled(name)?)
     }
 
     /// A duration in Go's notation.

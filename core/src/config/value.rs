@@ -78,11 +78,7 @@ impl<'a> Value<'a> {
     ///
     /// For any other text.
     pub fn boolean(&self) -> Result<bool, ValueError> {
-        match self.text()? {
-            "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
-            "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
-            _ => Err(self.refused(Values::Boolean)),
-        }
+        parse_boolean(self.text()?).ok_or_else(|| self.refused(Values::Boolean))
     }
 
     /// A duration as Go writes it: `300ms`, `1m30s`, `1.5h`, `0`. Units are `ns us ms s m h`.
@@ -325,6 +321,15 @@ impl fmt::Display for ValueError {
 }
 
 impl std::error::Error for ValueError {}
+
+/// One of the twelve spellings of Go's `strconv.ParseBool`.
+pub(super) fn parse_boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
 
 fn word(words: &'static [&'static str], text: &str) -> Option<&'static str> {
     words

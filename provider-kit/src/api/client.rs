@@ -87,18 +87,13 @@ impl ApiClient {
 
     /// The same client, with a credential if there is one.
     #[must_use]
-    pub fn with_optional_authorizer<A: Authorizer + 'static>(
-        self,
-        authorizer: Option<Arc<A>>,
-    ) -> Self {
-        match authorizer {
-            Some(authorizer) => self.with_authorizer(authorizer),
-            None => self,
-        }
+    pub fn with_optional_authorizer(mut self, authorizer: Option<Arc<dyn Authorizer>>) -> Self {
+        self.authorizer = authorizer.or(self.authorizer);
+        self
     }
 
     /// The provider's name, for errors.
-    pub(super) fn provider(&self) -> &'static str {
+    pub(crate) fn provider(&self) -> &'static str {
         self.api.provider()
     }
 

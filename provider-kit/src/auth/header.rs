@@ -1,4 +1,4 @@
-//! A credential that is sent as it is, in one header.
+//! A credential that is sent as it is, in one header: a given one, or that of a file.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,8 +8,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cloud_autojoin_core::config::{KeySpec, Options};
 use cloud_autojoin_core::http::{Authorizer, Request};
-use cloud_autojoin_core::{Call, ConfigProblem, Result, Secret};
+use cloud_autojoin_core::{Call, ConfigError, ConfigProblem, Result, Secret};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+
+use crate::ConfiguredFile;
 
 /// Sends the same header with every request: an API token or a user name and password.
 #[derive(Clone)]
@@ -85,6 +87,54 @@ impl StaticHeader {
             )
             .with_hint("remove line breaks and control characters from it")),
         }
+    }
+}
+
+/// Sends the token of a file in a header. The file is read for every request, as it may be replaced.
+#[derive(Debug)]
+pub struct TokenFileHeader {
+    provider: &'static str,
+    name: HeaderName,
+    file: ConfiguredFile,
+}
+
+impl TokenFileHeader {
+    /// A header with the token that `token` or `token_file` gives, if one of them does.
+    ///
+    /// In the join string as in the environment the file counts more than the token, and the join
+    /// string counts more than the environment.
+    pub fn from_options(
+        options: &mut Options<'_>,
+        provider: &'static str,
+        token: &KeySpec,
+        token_file: &KeySpec,
+        name: &'static str,
+    ) -> Option<Arc<dyn Authorizer>> {
+        let is_explicit = |key: &KeySpec| key.names().any(|name| options.config().contains(name));
+        let file = ConfiguredFile::from_options(options, token_file);
+        match file.filter(|_| is_explicit(token_file) || !is_explicit(token)) {
+            Some(file) => Some(Arc::new(Self {
+                provider,
+                name: HeaderName::from_static(name),
+                file,
+            })),
+            None => StaticHeader::header_from(options, token, name).map(|header| header as _),
+        }
+    }
+}
+
+#[async_trait]
+impl Authorizer for TokenFileHeader {
+    async fn authorize(&self, request: &mut Request, call: &Call) -> Result<()> {
+        let unusable = |problem| ConfigError::new(Some(self.provider), problem);
+        let token = self.file.read().await.map_err(unusable)?;
+        let token = Secret::new(token.trim());
+        let header = StaticHeader::header(self.file.given_as(), self.name.clone(), &token);
+        header.map_err(unusable)?.authorize(request, call).await
+    }
+
+    fn identity(&self) -> Option<String> {
+        Some(format!("`{}`", self.file.given_as()))
     }
 }
 

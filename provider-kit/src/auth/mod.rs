@@ -35,7 +35,7 @@ pub use access_key::{
     AccessKey, AccessKeys, GivenKey, KeyResponse, SignRequest, SigningAuthorizer,
 };
 pub use bearer::BearerAuthorizer;
-pub use header::StaticHeader;
+pub use header::{StaticHeader, TokenFileHeader};
 #[cfg(feature = "sign")]
 pub use instance_metadata::{InstanceMetadata, InstanceRole, Reader};
 #[cfg(feature = "sign")]

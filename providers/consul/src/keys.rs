@@ -1,6 +1,6 @@
 //! The keys of a join string.
 
-use cloud_autojoin_provider_kit::{KeySpec, Values, words};
+use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "consul";
@@ -17,6 +17,8 @@ pub(crate) const TOKEN: KeySpec = KeySpec::new("token", "the ACL token")
     .env(&["CONSUL_HTTP_TOKEN"])
     .secret();
 
+pub(crate) const TOKEN_FILE: KeySpec = keys::TOKEN_FILE.env(&["CONSUL_HTTP_TOKEN_FILE"]);
+
 pub(crate) const TAG: KeySpec =
     KeySpec::new("tag", "the service tags that instances must have; of several, separated by commas, all; case doesn't count").values(Values::List);
 
@@ -24,26 +26,11 @@ pub(crate) const PASSING: KeySpec = KeySpec::new("passing", "whether all checks 
     .values(Values::Boolean)
     .default("false");
 
-words! {
-    /// Which address of an instance is returned.
-    AddressSource {
-        /// The service's, or the node's where it has none.
-        #[default]
-        Service = "service",
-        /// The node's.
-        Node = "node",
-        /// The tagged address `lan`.
-        Lan = "lan",
-        /// The tagged address `wan`.
-        Wan = "wan",
-    }
-}
-
 pub(crate) const ADDRESS_TYPE: KeySpec = KeySpec::new(
     "address_type",
     "which address of an instance is returned: `service` is the service's, or the node's where it has none; `lan` and `wan` are tagged addresses",
 )
-.values(Values::OneOf(AddressSource::WORDS))
+.values(Values::OneOf(&["service", "node", "lan", "wan"]))
 .default("service");
 
 pub(crate) const PORT: KeySpec = KeySpec::new(
@@ -68,6 +55,7 @@ pub const KEYS: &[KeySpec] = &[
     SERVICE,
     ENDPOINT,
     TOKEN,
+    TOKEN_FILE,
     TAG,
     PASSING,
     ADDRESS_TYPE,
@@ -75,4 +63,10 @@ pub const KEYS: &[KeySpec] = &[
     DATACENTER,
     NAMESPACE,
     PARTITION,
+    keys::CA_FILE.env(&["CONSUL_CACERT"]),
+    keys::CA_DIRECTORY.env(&["CONSUL_CAPATH"]),
+    keys::CERTIFICATE_FILE.env(&["CONSUL_CLIENT_CERT"]),
+    keys::KEY_FILE.env(&["CONSUL_CLIENT_KEY"]),
+    keys::SERVER_NAME.env(&["CONSUL_TLS_SERVER_NAME"]),
+    keys::INSECURE,
 ];

@@ -5,15 +5,16 @@ use cloud_autojoin_core::{
     Call, ConfigProblem, ConfigString, Context, Discovery, Provider, Result, RoleDocument,
     RoleFormat,
 };
-use cloud_autojoin_provider_kit::auth::StaticHeader;
-use cloud_autojoin_provider_kit::keys::endpoint_or_host;
+use cloud_autojoin_provider_kit::auth::TokenFileHeader;
+use cloud_autojoin_provider_kit::keys::{INSECURE, endpoint_or_host};
+use cloud_autojoin_provider_kit::tls::{TlsFiles, TlsReloader};
 use cloud_autojoin_provider_kit::{ApiClient, Options, Places, Selection, TagFilter};
 use futures::future::try_join_all;
 
 use crate::api::{ConsulApi, Entry};
 use crate::keys::{
-    ADDRESS_TYPE, AddressSource, DATACENTER, ENDPOINT, NAME, NAMESPACE, PARTITION, PASSING, PORT,
-    SERVICE, TAG, TOKEN,
+    ADDRESS_TYPE, DATACENTER, ENDPOINT, KEYS, NAME, NAMESPACE, PARTITION, PASSING, PORT, SERVICE,
+    TAG, TOKEN, TOKEN_FILE,
 };
 use crate::select::Conditions;
 
@@ -21,6 +22,7 @@ use crate::select::Conditions;
 #[derive(Debug)]
 pub struct Consul {
     client: ApiClient,
+    tls: TlsReloader,
     service: String,
     datacenters: Places,
     /// Empty if it isn't given, as `partition`.
@@ -31,19 +33,22 @@ pub struct Consul {
 
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let authorizer = StaticHeader::header_from(options, &TOKEN, "x-consul-token");
-    let use_tls = context.env().filled("CONSUL_HTTP_SSL");
-    let use_tls = use_tls.is_some_and(|text| matches!(&*text.to_lowercase(), "1" | "t" | "true"));
+    let authorizer =
+        TokenFileHeader::from_options(options, NAME, &TOKEN, &TOKEN_FILE, "x-consul-token");
+    let use_tls = options.boolean_variable("CONSUL_HTTP_SSL") == Some(true);
     let scheme = if use_tls { "https" } else { "http" };
-    let has_token = options.is_given(&TOKEN);
-    let endpoint = endpoint_or_host(options, &ENDPOINT, scheme, has_token);
+    let endpoint = endpoint_or_host(options, &ENDPOINT, scheme, authorizer.is_some());
+    let mut tls_files = TlsFiles::from_options(options, KEYS);
+    if !options.is_given(&INSECURE) {
+        tls_files.insecure = options.boolean_variable("CONSUL_HTTP_SSL_VERIFY") == Some(false);
+    }
     let port = options.text(&PORT).map(|text| port(&text));
-    let address = options.word(&ADDRESS_TYPE, AddressSource::from_word);
+    let address_type = options.word(&ADDRESS_TYPE, |word| Some(word.to_owned()));
     let conditions = Conditions {
         // Consul compares tags without case.
         tags: TagFilter::of_names(options.list(&TAG)).without_case(),
         passing: options.boolean(&PASSING),
-        address: address.unwrap_or_default(),
+        address_type: address_type.unwrap_or_default(),
         port: port.and_then(|port| options.accept(port)),
     };
     let datacenters = Places::new("datacenter", options.list(&DATACENTER));
@@ -53,6 +58,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         let client = ApiClient::new(context, &ConsulApi, endpoint?);
         Some(Box::new(Consul {
             client: client.with_optional_authorizer(authorizer),
+            tls: TlsReloader::new(tls_files),
             service: service?,
             datacenters,
             namespace: namespace.unwrap_or_default(),
@@ -86,32 +92,33 @@ impl Provider for Consul {
     }
 
     fn scope(&self) -> Vec<(&'static str, String)> {
-        let mut scope = vec![
+        vec![
             (ENDPOINT.name, self.client.endpoint().to_string()),
             (NAMESPACE.name, self.namespace.clone()),
             (PARTITION.name, self.partition.clone()),
-        ];
-        scope.retain(|(_, value)| !value.is_empty());
-        scope
+        ]
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
         let (own, names) = (&[String::new()][..], self.datacenters.names());
         let datacenters = if names.is_empty() { own } else { names };
-        let lists = datacenters.iter().map(|name| self.list(name, call));
+        let (client, tls) = &self.tls.apply(&self.client).await?;
+        let lists = datacenters.iter().map(|name| self.list(client, name, call));
         for entry in try_join_all(lists).await?.into_iter().flatten() {
             discovery.record(self.conditions.node(entry));
         }
         let nothing = format!("no instance of service `{}` is registered", self.service);
         let hint = "check `service`, `datacenter` and `namespace`; without a token that may read a service, Consul lists nothing";
-        Ok(self.client.conclude(discovery, &nothing, hint))
+        let option = "insecure=true` or `CONSUL_HTTP_SSL_VERIFY=false";
+        tls.warn(&mut discovery, "the agent", option, "set `ca_file` instead");
+        Ok(client.conclude(discovery, &nothing, hint))
     }
 }
 
 impl Consul {
     /// The instances in one datacenter; in the agent's if it has no name.
-    async fn list(&self, datacenter: &str, call: &Call) -> Result<Vec<Entry>> {
+    async fn list(&self, client: &ApiClient, datacenter: &str, call: &Call) -> Result<Vec<Entry>> {
         let operation = format!("list the instances of service `{}`", self.service);
         let mut query = vec![
             ("dc", datacenter),
@@ -120,8 +127,8 @@ impl Consul {
         ];
         query.retain(|(_, value)| !value.is_empty());
         let path = ["v1", "health", "service", &self.service];
-        let request = self.client.get(&operation, &path, &query);
-        self.client.json(request, call).await
+        let request = client.get(&operation, &path, &query);
+        client.json(request, call).await
     }
 }
 

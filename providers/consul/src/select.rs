@@ -6,14 +6,14 @@ use cloud_autojoin_core::{Address, Exclusion, Node};
 use cloud_autojoin_provider_kit::TagFilter;
 
 use crate::api::{Check, Entry};
-use crate::keys::AddressSource;
 
 /// What of the instances is wanted.
 #[derive(Debug)]
 pub(crate) struct Conditions {
     pub(crate) tags: TagFilter,
     pub(crate) passing: bool,
-    pub(crate) address: AddressSource,
+    /// The word of the key `address_type`.
+    pub(crate) address_type: String,
     /// The port that is returned; 0 is the service's own.
     pub(crate) port: Option<u16>,
 }
@@ -26,10 +26,9 @@ impl Conditions {
         let checks = entry.checks.into_iter();
         let failing = checks.filter(|check| check.status != "passing");
         let failing: Vec<Check> = failing.collect();
-        let status = if failing.is_empty() {
-            "passing"
-        } else {
-            "failing"
+        let status = match failing.len() {
+            0 => "passing",
+            _ => "failing",
         };
         let id = format!("{}/{}", host.node, service.id);
         let mut node = Node::new("service instance", id, host.node.clone());
@@ -47,7 +46,7 @@ impl Conditions {
             _ if !node.excluded.is_empty() => {}
             Some(address) => node.addresses.push(address.with_instance(host.node)),
             None => {
-                let reason = format!("it has no address of the type `{}`", self.address.word());
+                let reason = format!("it has no address of the type `{}`", self.address_type);
                 node.excluded.push(Exclusion::Other(reason.into()));
             }
         }
@@ -62,12 +61,10 @@ impl Conditions {
         };
         let of_node = |tag| Some((node.tagged_addresses.as_ref()?.get(tag)?, service.port));
         let tagged = |tag| of_service(tag).or_else(|| of_node(tag));
-        let (text, port) = match self.address {
-            AddressSource::Service if !service.address.is_empty() => {
-                (&service.address, service.port)
-            }
-            AddressSource::Service | AddressSource::Node => (&node.address, service.port),
-            AddressSource::Lan | AddressSource::Wan => tagged(self.address.word())?,
+        let (text, port) = match self.address_type.as_str() {
+            "service" if !service.address.is_empty() => (&service.address, service.port),
+            "service" | "node" => (&node.address, service.port),
+            tag => tagged(tag)?,
         };
         let mut address = match text.parse::<IpAddr>() {
             Ok(ip) if ip.is_unspecified() => return None,

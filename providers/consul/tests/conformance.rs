@@ -9,7 +9,9 @@ use std::time::Duration;
 use cloud_autojoin_consul::SPEC;
 use cloud_autojoin_core::http::{HttpClient, HttpSettings};
 use cloud_autojoin_core::{Call, Clock, Context, Env, Error, RoleFormat};
-use cloud_autojoin_provider_kit::testing::{CANARY, Conformance, Exchange, Paging, Refusal};
+use cloud_autojoin_provider_kit::testing::{
+    CANARY, Conformance, Exchange, Harness, Paging, Refusal,
+};
 use serde_json::{Value, json};
 
 cloud_autojoin_provider_kit::conformance!(consul);
@@ -273,6 +275,99 @@ mod more {
             .await
             .unwrap_err();
         assert!(error.contains("Unix socket"), "{error}");
+    }
+
+    /// A discovery with `options` and variables, from a server that wants the token of `list`.
+    async fn found(
+        options: &'static str,
+        env: &'static [(&'static str, &'static str)],
+    ) -> Result<Discovery, String> {
+        let join = "provider=consul service=nomad datacenter=dc2 namespace=team endpoint=ENDPOINT";
+        let join = format!("{join} {options}").leak();
+        let harness = Harness::serving(Conformance {
+            join,
+            env,
+            ..consul()
+        });
+        let result = harness.await.discover().await.result;
+        result.map_err(|error| format!("{} {:?}", error.chain(), error.hint()))
+    }
+
+    #[tokio::test]
+    async fn the_tls_variables_of_consul_are_read_unless_the_join_string_has_their_keys() {
+        const TOKEN: &str = "token=c4n4ry-token";
+        for (variable, key) in [
+            ("CONSUL_CACERT", "ca_file"),
+            ("CONSUL_CAPATH", "ca_directory"),
+            ("CONSUL_CLIENT_CERT", "certificate_file"),
+            ("CONSUL_CLIENT_KEY", "key_file"),
+        ] {
+            let env = Box::leak(Box::new([(variable, "/nowhere/v")]));
+            let error = found(TOKEN, env).await.unwrap_err();
+            assert!(
+                error.contains(&format!("cannot read `/nowhere/v` (`{variable}`)")),
+                "{error}"
+            );
+            let options = format!("{TOKEN} {key}=/nowhere/k").leak();
+            let error = found(options, env).await.unwrap_err();
+            assert!(
+                error.contains(&format!("cannot read `/nowhere/k` (`{key}`)")),
+                "{error}"
+            );
+        }
+        let name = found(TOKEN, &[("CONSUL_TLS_SERVER_NAME", "not a name")]).await;
+        let name = name.unwrap_err();
+        assert!(
+            name.contains("not a DNS name") && name.contains("check `server_name`"),
+            "{name}"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_is_not_verified_is_warned_of() {
+        const UNVERIFIED: &[(&str, &str)] = &[("CONSUL_HTTP_SSL_VERIFY", "false")];
+        const VERIFIED: &[(&str, &str)] = &[("CONSUL_HTTP_SSL_VERIFY", "no")];
+        for (options, env, expected) in [
+            ("token=c4n4ry-token", UNVERIFIED, 1),
+            ("token=c4n4ry-token", VERIFIED, 0),
+            ("token=c4n4ry-token insecure=true", VERIFIED, 1),
+            ("token=c4n4ry-token insecure=false", UNVERIFIED, 0),
+        ] {
+            let discovery = found(options, env).await.unwrap();
+            let findings = discovery.findings();
+            assert_eq!(findings.len(), expected, "{options} {env:?}: {findings:?}");
+            for finding in findings {
+                assert!(
+                    finding
+                        .message
+                        .contains("`insecure=true` or `CONSUL_HTTP_SSL_VERIFY=false`")
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_token_of_a_file_is_sent_and_counts_more_than_the_variable_with_a_token() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, format!("{CANARY}-token\n")).unwrap();
+        let path: &str = file.path().to_str().unwrap().to_owned().leak();
+        let env: &[_] = Box::leak(Box::new([
+            ("CONSUL_HTTP_TOKEN_FILE", path),
+            ("CONSUL_HTTP_TOKEN", "other"),
+        ]));
+        let discovery = found("", env).await.unwrap();
+        assert_eq!(discovery.identity(), Some("`CONSUL_HTTP_TOKEN_FILE`"));
+        let options = format!("token=other token_file={path}").leak();
+        let discovery = found(options, &[]).await.unwrap();
+        assert_eq!(discovery.identity(), Some("`token_file`"));
+        let env = &[("CONSUL_HTTP_TOKEN_FILE", "/nowhere/token")];
+        let discovery = found("token=c4n4ry-token", env).await.unwrap();
+        assert_eq!(discovery.identity(), Some("`token`"));
+        let error = found("", env).await.unwrap_err();
+        assert!(
+            error.contains("cannot read `/nowhere/token` (`CONSUL_HTTP_TOKEN_FILE`)"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

@@ -11,13 +11,13 @@ use cloud_autojoin_core::{
 };
 use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use cloud_autojoin_provider_kit::keys::endpoint_or_host;
-use cloud_autojoin_provider_kit::tls::{PemFile, TlsClient, TlsFiles};
+use cloud_autojoin_provider_kit::tls::{TlsFiles, TlsReloader};
 use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options, Places, Selection, TagFilter};
 use url::Url;
 
 use crate::keys::{
-    ADDRESS_TYPE, CA_FILE, CATEGORY_NAME, DATACENTER, FOLDER, HOST, INSECURE_SSL, NAME, PASSWORD,
-    POWER_STATE, TAG, TAG_NAME, TIMEOUT, USER,
+    ADDRESS_TYPE, CA_FILE, CATEGORY_NAME, DATACENTER, FOLDER, HOST, INSECURE_SSL, KEYS, NAME,
+    PASSWORD, POWER_STATE, TAG, TAG_NAME, TIMEOUT, USER,
 };
 use crate::rest::{Stop, Tagging, VSphereApi};
 use crate::select::Conditions;
@@ -30,8 +30,7 @@ const LOGOUT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct VSphere {
     client: ApiClient,
-    tls_files: TlsFiles,
-    tls_client: TlsClient,
+    tls: TlsReloader,
     user: String,
     password: Secret,
     /// Pairs of category and tag; the first is that of the required keys.
@@ -69,15 +68,13 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     selection.address_type = AddressType::from_word(&word).unwrap_or_default();
     let timeout = options.duration(&TIMEOUT);
     let tls_files = TlsFiles {
-        authority: PemFile::from_options(options, &CA_FILE),
         insecure: options.boolean(&INSECURE_SSL),
-        ..TlsFiles::default()
+        ..TlsFiles::from_options(options, KEYS)
     };
     options.finish(|| {
         Some(Box::new(VSphere {
             client: ApiClient::new(context, &VSphereApi, server?),
-            tls_files,
-            tls_client: TlsClient::default(),
+            tls: TlsReloader::new(tls_files),
             user: user?,
             password: password?,
             tags,
@@ -110,8 +107,7 @@ impl Provider for VSphere {
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let call = &call.within(self.timeout);
-        let tls = self.tls_files.read(NAME).await?;
-        let client = &self.client.clone().with_tls(&self.tls_client, &tls)?;
+        let (client, tls) = &self.tls.apply(&self.client).await?;
         let (user, password) = (&self.user, &self.password);
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
         discovery.set_identity(format!("user `{user}`"));

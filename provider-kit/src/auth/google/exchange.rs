@@ -198,7 +198,7 @@ impl Exchange<'_> {
         let basic = basic.transpose();
         let basic = basic.map_err(|problem| ConfigError::new(Some(NAME), problem))?;
         let api = ApiClient::new(self.context, &TokenApi, request.url().clone());
-        let api = api.with_optional_authorizer(basic);
+        let api = api.with_optional_authorizer(basic.map(|basic| basic as _));
         let response: TokenResponse = api.json(request, self.call).await?;
         Ok(response.into_token(self.call))
     }

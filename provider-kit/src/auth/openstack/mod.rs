@@ -24,8 +24,8 @@ use serde::Deserialize;
 use url::Url;
 
 use super::BearerAuthorizer;
-use crate::tls::{PemFile, Tls, TlsClient, TlsFiles};
-use crate::{Api, ApiClient};
+use crate::tls::{Tls, TlsClient, TlsFiles};
+use crate::{Api, ApiClient, ConfiguredFile};
 
 use api::{KeystoneApi, Service, TokenResponse};
 use keys::{AUTH_URL, CACERT, CLOUD, INSECURE, INTERFACE, METADATA_ENDPOINT, REGION};
@@ -275,7 +275,7 @@ fn tls_files(settings: &Settings) -> TlsFiles {
     let insecure = settings.get(&INSECURE).unwrap_or_default();
     let insecure = Value::from_key(&INSECURE, INSECURE.name, insecure).boolean();
     TlsFiles {
-        authority: authority.map(|path| PemFile::new(CACERT.name, path)),
+        authority: authority.map(|path| ConfiguredFile::new(CACERT.name, path)),
         insecure: insecure.unwrap_or_default(),
         ..TlsFiles::default()
     }
