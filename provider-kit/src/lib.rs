@@ -35,6 +35,7 @@ mod file;
 pub mod go_discover;
 pub mod ini;
 pub mod keys;
+pub mod role;
 pub mod select;
 #[cfg(feature = "testing")]
 pub mod testing;

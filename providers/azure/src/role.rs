@@ -1,6 +1,7 @@
 //! The least custom role for a join string: which actions it may need, where, and why.
 
 use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleFormat};
+use cloud_autojoin_provider_kit::role::hcl_string;
 use serde_json::json;
 
 use crate::arm::{
@@ -99,11 +100,11 @@ fn native(name: &str, permissions: &Permissions, scopes: &[String]) -> String {
 /// A resource of the provider `hashicorp/azurerm`.
 fn terraform(name: &str, permissions: &Permissions, scopes: &[String]) -> String {
     let action = |(action, reason): &(String, &str)| {
-        format!("      # {reason}\n      {},\n", quoted(action))
+        format!("      # {reason}\n      {},\n", hcl_string(action))
     };
     let actions: String = permissions.iter().map(action).collect();
-    let scopes: Vec<String> = scopes.iter().map(|scope| quoted(scope)).collect();
-    let (name, description, scope) = (quoted(name), quoted(DESCRIPTION), &scopes[0]);
+    let scopes: Vec<String> = scopes.iter().map(|scope| hcl_string(scope)).collect();
+    let (name, description, scope) = (hcl_string(name), hcl_string(DESCRIPTION), &scopes[0]);
     let scopes = scopes.join(", ");
     format!(
         r#"resource "azurerm_role_definition" "discover" {{
@@ -120,14 +121,6 @@ fn terraform(name: &str, permissions: &Permissions, scopes: &[String]) -> String
 }}
 "#
     )
-}
-
-/// A string of HCL: as in JSON, but for `${` and `%{`, which begin a template.
-fn quoted(text: &str) -> String {
-    json!(text)
-        .to_string()
-        .replace("${", "$${")
-        .replace("%{", "%%{")
 }
 
 /// The actions, each once with its first reason, the most needed first.

@@ -7,6 +7,7 @@ use cloud_autojoin_core::{
 };
 use cloud_autojoin_provider_kit::auth::TokenFileHeader;
 use cloud_autojoin_provider_kit::keys::{INSECURE, endpoint_or_host};
+use cloud_autojoin_provider_kit::role::hcl_string;
 use cloud_autojoin_provider_kit::tls::{TlsFiles, TlsReloader};
 use cloud_autojoin_provider_kit::{ApiClient, Options, Places, Selection, TagFilter};
 use futures::future::try_join_all;
@@ -42,14 +43,15 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     if !options.is_given(&INSECURE) {
         tls_files.insecure = options.boolean_variable("CONSUL_HTTP_SSL_VERIFY") == Some(false);
     }
-    let port = options.text(&PORT).map(|text| port(&text));
     let address_type = options.word(&ADDRESS_TYPE, |word| Some(word.to_owned()));
     let conditions = Conditions {
         // Consul compares tags without case.
         tags: TagFilter::of_names(options.list(&TAG)).without_case(),
         passing: options.boolean(&PASSING),
         address_type: address_type.unwrap_or_default(),
-        port: port.and_then(|port| options.accept(port)),
+        port: options
+            .text(&PORT)
+            .and_then(|text| options.accept(port(&text))),
     };
     let datacenters = Places::new("datacenter", options.list(&DATACENTER));
     let (service, namespace) = (options.text(&SERVICE), options.text(&NAMESPACE));
@@ -134,10 +136,9 @@ impl Consul {
 
 /// The policy of a token that can do this and nothing else.
 pub(crate) fn role(config: &ConfigString, _: &Context, _: RoleFormat) -> Result<RoleDocument> {
-    let service = config.get(SERVICE.name).unwrap_or("SERVICE");
-    let service = service.replace(['"', '\\'], "");
+    let service = hcl_string(config.get(SERVICE.name).unwrap_or("SERVICE"));
     let text = format!(
-        "service \"{service}\" {{\n  policy = \"read\"\n}}\nnode_prefix \"\" {{\n  policy = \"read\"\n}}\n"
+        "service {service} {{\n  policy = \"read\"\n}}\nnode_prefix \"\" {{\n  policy = \"read\"\n}}\n"
     );
     Ok(RoleDocument::new(text)
         .with_note("these are the rules of a policy for `consul acl policy create -rules @FILE`"))

@@ -1,6 +1,7 @@
 //! The Role that a join string needs, and its binding.
 
 use cloud_autojoin_core::{ConfigString, Context, Result, RoleDocument, RoleFormat};
+use cloud_autojoin_provider_kit::role::hcl_string;
 
 use crate::keys::{NAMESPACE, SELF, SERVICE};
 
@@ -12,14 +13,8 @@ pub(crate) fn role(config: &ConfigString, _: &Context, format: RoleFormat) -> Re
     } else {
         ("", "pods")
     };
-    // A JSON string is one in YAML and, without `$` and `%`, in HCL: no text can break out.
-    let namespace = serde_json::Value::from(
-        filled(NAMESPACE.name)
-            .filter(|name| *name != SELF)
-            .unwrap_or("default")
-            .replace(['$', '%'], ""),
-    )
-    .to_string();
+    let namespace = filled(NAMESPACE.name).filter(|name| *name != SELF);
+    let namespace = hcl_string(namespace.unwrap_or("default"));
     let template = if format == RoleFormat::Terraform {
         include_str!("role.tf")
     } else {

@@ -11,6 +11,7 @@ use cloud_autojoin_core::{
 };
 use cloud_autojoin_provider_kit::go_discover::{When, differences};
 use cloud_autojoin_provider_kit::keys::endpoint_or_host;
+use cloud_autojoin_provider_kit::role::hcl_string;
 use cloud_autojoin_provider_kit::tls::{TlsFiles, TlsReloader};
 use cloud_autojoin_provider_kit::{AddressType, ApiClient, Options, Places, Selection, TagFilter};
 use url::Url;
@@ -203,8 +204,7 @@ pub(crate) fn role(config: &ConfigString, _: &Context, format: RoleFormat) -> Re
     let user = config.get(USER.name).filter(|user| !user.is_empty());
     let user = user.unwrap_or("USER@DOMAIN");
     let text = if format == RoleFormat::Terraform {
-        let user = serde_json::Value::from(user.replace(['$', '%'], ""));
-        include_str!("role.tf").replace("USER", &user.to_string())
+        include_str!("role.tf").replace("USER", &hcl_string(user))
     } else {
         let user = user.replace('\'', "");
         format!("govc permissions.set -principal '{user}' -role ReadOnly -propagate=true /\n")
