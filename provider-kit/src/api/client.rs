@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use cloud_autojoin_core::error::ApiError;
 use cloud_autojoin_core::http::{
-    Authorizer, HttpClient, JsonResponse, Request, Response, ResponseClass, ResponseClassifier,
+    Authorizer, BodyError, HttpClient, JsonResponse, Request, Response, ResponseClass,
+    ResponseClassifier, decode_body,
 };
 use cloud_autojoin_core::{Call, Context, Discovery, Error, Result};
 use futures::future::{Either, select};
@@ -143,9 +144,7 @@ impl ApiClient {
     /// No credential; no complete response; an error response, with the cloud's message; a body
     /// that isn't as documented.
     pub async fn json<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
-        let request = self.prepare(request);
-        let answer = self.http.json(self.api.provider(), &request, call).await?;
-        self.value(&request, answer)
+        Ok(self.decoded(request, call, decode_body).await?.0)
     }
 
     /// As [`ApiClient::json`], with the headers of the response.
@@ -158,8 +157,21 @@ impl ApiClient {
         request: Request,
         call: &Call,
     ) -> Result<(T, HeaderMap)> {
+        self.decoded(request, call, decode_body).await
+    }
+
+    /// As [`ApiClient::json_with_headers`], for bodies that `decode` decodes.
+    pub(super) async fn decoded<T>(
+        &self,
+        request: Request,
+        call: &Call,
+        decode: impl Fn(&[u8]) -> Result<T, BodyError>,
+    ) -> Result<(T, HeaderMap)> {
         let request = self.prepare(request);
-        let answer = self.http.json(self.api.provider(), &request, call).await?;
+        let answer = self
+            .http
+            .decode(self.api.provider(), &request, call, decode)
+            .await?;
         self.value_and_headers(&request, answer)
     }
 
@@ -195,12 +207,7 @@ impl ApiClient {
     /// As [`ApiClient::json`].
     #[cfg(feature = "xml")]
     pub async fn xml<T: DeserializeOwned>(&self, request: Request, call: &Call) -> Result<T> {
-        let request = self.prepare(request);
-        let answer = self
-            .http
-            .decode(self.api.provider(), &request, call, super::xml::decode)
-            .await?;
-        self.value(&request, answer)
+        Ok(self.decoded(request, call, super::xml::decode).await?.0)
     }
 
     /// Sends `request` and returns its successful response as it is.

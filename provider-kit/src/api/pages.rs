@@ -1,24 +1,21 @@
-//! A list that comes in pages: by next link, page token, page number or marker.
+//! A list that comes in pages: by next link, page token, page number or marker. `ahead.rs` requests
+//! them.
+
+mod ahead;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
-use cloud_autojoin_core::http::{
-    BodyError, NextLink, PageLimits, Request, Response, decode_body, origin_of,
-};
-use cloud_autojoin_core::{Call, DecodeError, Result, TransportError, TransportFailure};
-use futures::future::{BoxFuture, FutureExt};
-use futures::poll;
+use cloud_autojoin_core::http::{NextLink, PageLimits, Request, Response, origin_of};
+use cloud_autojoin_core::{Call, Result, TransportError, TransportFailure};
+use futures::future::BoxFuture;
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{ApiClient, page_token};
-
-/// How often the runtime gets a turn to send the request for the next page before the current one
-/// is decoded: the pool, the connection and, for HTTP/2, its streams are tasks of their own.
-const TURNS: usize = 8;
+use super::ApiClient;
+use ahead::Token;
 
 /// The pages of one list, requested one after the other.
 ///
@@ -47,7 +44,7 @@ pub struct Pages<'a> {
     call: &'a Call,
     next: Option<Request>,
     current: Option<Request>,
-    token: Option<(&'static str, &'static [&'static str])>,
+    token: Option<Token<'a>>,
     /// The request for the next page, which is in flight, and its hash.
     ahead: Option<(u64, BoxFuture<'a, Result<Response>>)>,
     // Hashes: ten thousand links of a kilobyte each aren't worth keeping.
@@ -55,6 +52,8 @@ pub struct Pages<'a> {
     hasher: RandomState,
     limits: PageLimits,
     headers: HeaderMap,
+    #[cfg(feature = "xml")]
+    elements: &'static str,
 }
 
 impl<'a> Pages<'a> {
@@ -70,20 +69,12 @@ impl<'a> Pages<'a> {
             hasher: RandomState::new(),
             limits: PageLimits::default(),
             headers: HeaderMap::new(),
+            #[cfg(feature = "xml")]
+            elements: "",
         };
         pages.seen.insert(pages.hash(&first));
         pages.next = Some(first);
         pages
-    }
-
-    /// The same list, of which the next page is requested before the current one is decoded, so
-    /// that the service prepares it meanwhile. Its token is at `path` of the JSON, and `parameter`
-    /// takes it: what the caller gives to [`Pages::follow_query`]. Any other next page costs a
-    /// request that is cancelled.
-    #[must_use]
-    pub fn ahead(mut self, parameter: &'static str, path: &'static [&'static str]) -> Self {
-        self.token = Some((parameter, path));
-        self
     }
 
     /// Whether there is another page to request.
@@ -96,60 +87,6 @@ impl<'a> Pages<'a> {
     pub fn next_request(&mut self) -> Option<Request> {
         self.current.clone_from(&self.next);
         self.next.take()
-    }
-
-    /// Requests and decodes the next page; `None` when the list has ended.
-    ///
-    /// # Errors
-    ///
-    /// As [`ApiClient::json`]. If a page fails, the list fails; it is never partial.
-    pub async fn next_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
-        let Some(request) = self.next_request() else {
-            return Ok(None);
-        };
-        if let Some((parameter, path)) = self.token {
-            let response = match self.ahead.take() {
-                Some((hash, ahead)) if hash == self.hash(&request) => ahead.await?,
-                _ => self.client.send(request.clone(), self.call).await?,
-            };
-            if let Some(token) = page_token::find(&response.body, path) {
-                let url = with_parameter(request.url(), parameter, &token);
-                self.request_ahead(request.clone().with_url(url)).await;
-            }
-            match decode_body(&response.body) {
-                Ok(page) => {
-                    self.headers = response.headers;
-                    return Ok(Some(page));
-                }
-                Err(BodyError::Invalid(cause)) => {
-                    let provider = self.client.provider();
-                    return Err(DecodeError::of_body(provider, request.operation(), cause).into());
-                }
-                // Requested again below, as often as for any other reason.
-                Err(BodyError::Truncated(_) | BodyError::TooManyValues) => self.ahead = None,
-            }
-        }
-        let (page, headers) = self.client.json_with_headers(request, self.call).await?;
-        self.headers = headers;
-        Ok(Some(page))
-    }
-
-    /// Sends `request` without waiting for its response, unless it would be refused.
-    async fn request_ahead(&mut self, request: Request) {
-        let hash = self.hash(&request);
-        if self.seen.len() >= self.limits.max_pages || self.seen.contains(&hash) {
-            return;
-        }
-        let (client, call) = (self.client, self.call);
-        let mut ahead = async move { client.send(request, call).await }.boxed();
-        for _ in 0..TURNS {
-            if let std::task::Poll::Ready(result) = poll!(&mut ahead) {
-                ahead = std::future::ready(result).boxed();
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        self.ahead = Some((hash, ahead));
     }
 
     /// A header of the page that [`Pages::next_json`] returned last: the token of the next page,
@@ -206,19 +143,6 @@ impl<'a> Pages<'a> {
         let offset = size * self.seen.len() as u64;
         let has_next = total.map_or(found as u64 >= size, |total| offset < total);
         has_next.then_some(offset)
-    }
-
-    /// As [`Pages::next_json`], for XML.
-    ///
-    /// # Errors
-    ///
-    /// As [`Pages::next_json`].
-    #[cfg(feature = "xml")]
-    pub async fn next_xml<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
-        let Some(request) = self.next_request() else {
-            return Ok(None);
-        };
-        self.client.xml(request, self.call).await.map(Some)
     }
 
     /// The next page is where `link` points; absent or empty means the list has ended.

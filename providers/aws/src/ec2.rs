@@ -10,16 +10,24 @@ use serde::Deserialize;
 /// A filter of the API: its name, and its values of which one must hold.
 pub(crate) type Filter = (String, Vec<String>);
 
-/// The instances of `region` that are selected, and the others that had to be examined.
+/// The elements of a page that [`InstancePage`] and what is in it have; it has four times as many.
+const ELEMENTS: &str = "nextToken reservationSet item instancesSet instanceId instanceState name \
+    privateIpAddress ipAddress placement availabilityZone vpcId tagSet key value \
+    networkInterfaceSet networkInterfaceId association publicIp attachment deviceIndex \
+    ipv6AddressesSet ipv6Address";
+
+/// The instances of `region` that are selected, and the others that had to be examined, each as
+/// `node` makes it.
 ///
 /// The service filters by tags and state, unless everything examined is to be kept: then the
 /// instances that it would leave out are wanted too.
-pub(crate) async fn list(
+pub(crate) async fn list<T>(
     client: &ApiClient,
     region: &str,
     selection: &Selection,
     call: &Call,
-) -> Result<Vec<Ec2Instance>> {
+    node: impl Fn(Ec2Instance) -> T,
+) -> Result<Vec<T>> {
     let mut filters = Vec::new();
     if call.detail() != Detail::Everything {
         let tags = selection.tags.conditions().iter();
@@ -29,16 +37,21 @@ pub(crate) async fn list(
         }
     }
     let operation = format!("list instances of `{region}`");
-    instances(client, &operation, &filters, call).await
+    instances(client, &operation, &filters, call, |found| {
+        Some(node(found))
+    })
+    .await
 }
 
-/// The instances that meet `filters`.
-pub(crate) async fn instances(
+/// The instances that meet `filters`, each as `read` makes it, so that one page at a time is
+/// kept.
+pub(crate) async fn instances<T>(
     client: &ApiClient,
     operation: &str,
     filters: &[Filter],
     call: &Call,
-) -> Result<Vec<Ec2Instance>> {
+    read: impl Fn(Ec2Instance) -> Option<T>,
+) -> Result<Vec<T>> {
     let mut fields: Vec<(String, String)> = vec![
         ("Action".into(), "DescribeInstances".into()),
         ("Version".into(), EC2_VERSION.into()),
@@ -52,16 +65,22 @@ pub(crate) async fn instances(
             (name, value.clone())
         }));
     }
-    let mut pages = client.pages(query(client, operation, &fields), call);
+    let page_of = |token: &str| {
+        let token = ("NextToken".to_owned(), token.to_owned());
+        query(client, operation, fields.iter().chain([&token]))
+    };
+    let mut pages = client
+        .pages(query(client, operation, &fields), call)
+        .ahead_by(&["nextToken"], |_, token| page_of(token))
+        .with_elements(ELEMENTS);
     let mut instances = Vec::new();
     while let Some(page) = pages.next_xml::<InstancePage>().await? {
         if let Some(token) = page.next_token.filter(|token| !token.is_empty()) {
-            let token = ("NextToken".to_owned(), token);
-            let fields = fields.iter().chain([&token]);
-            pages.follow_request(query(client, operation, fields))?;
+            pages.follow_request(page_of(&token))?;
         }
         let reservations = page.reservations.item.into_iter();
-        instances.extend(reservations.flat_map(|reservation| reservation.instances.item));
+        let found = reservations.flat_map(|reservation| reservation.instances.item);
+        instances.extend(found.filter_map(&read));
     }
     Ok(instances)
 }

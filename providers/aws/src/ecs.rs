@@ -137,12 +137,12 @@ impl List<'_> {
         }
         let operation = format!("list the container instances of `{cluster}`");
         let filter = [("instance-id".to_owned(), arns.keys().cloned().collect())];
-        let found = ec2::instances(&self.ec2, &operation, &filter, self.call).await?;
         let address = |found: Ec2Instance| {
             let ip = found.private_ip_address?.parse().ok()?;
             Some((arns.get(&found.instance_id)?.clone(), ip))
         };
-        Ok(found.into_iter().filter_map(address).collect())
+        let found = ec2::instances(&self.ec2, &operation, &filter, self.call, address).await?;
+        Ok(found.into_iter().collect())
     }
 
     /// Every ARN of a list, page by page.

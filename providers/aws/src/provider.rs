@@ -217,9 +217,8 @@ impl Aws {
         let list = match target {
             Target::Instances { all_ipv4 } => {
                 let ec2 = client(Service::Ec2).await?;
-                let instances = ec2::list(&ec2, region, selection, call).await;
                 let node = |instance| node(instance, region, selection, *all_ipv4);
-                instances.map(|instances| instances.into_iter().map(node).collect())
+                ec2::list(&ec2, region, selection, call, node).await
             }
             Target::Tasks(tasks) => {
                 let (ecs, ec2) = (client(Service::Ecs).await?, client(Service::Ec2).await?);

@@ -14,7 +14,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 /// Two interfaces, the second one first; a secondary address, a public and a private IPv6 address.
 /// Written after the example of `DescribeInstances` in the API reference.
 const INSTANCES: &str = "<DescribeInstancesResponse><reservationSet><item><instancesSet><item><instanceId>i-1</instanceId>\
-    <instanceState><name>running</name></instanceState><privateIpAddress>10.0.0.1</privateIpAddress><ipAddress>203.0.113.1</ipAddress>\
+    <instanceState><code>16</code><name>running</name></instanceState><privateIpAddress>10.0.0.1</privateIpAddress><ipAddress>203.0.113.1</ipAddress>\
+    <placement><availabilityZone>eu-west-1a</availabilityZone><groupName/></placement><vpcId>vpc-1</vpcId><groupSet><item><groupId>sg-1</groupId></item></groupSet>\
     <tagSet><item><key>consul</key><value>server 1</value></item></tagSet><networkInterfaceSet>\
     <item><networkInterfaceId>eni-2</networkInterfaceId><privateIpAddress>10.0.9.1</privateIpAddress><attachment><deviceIndex>1</deviceIndex></attachment>\
     <association><publicIp>203.0.113.9</publicIp></association><ipv6AddressesSet><item><ipv6Address>2001:db8::9</ipv6Address></item></ipv6AddressesSet></item>\
@@ -35,9 +36,13 @@ fn context() -> Context {
 }
 
 async fn server() -> MockServer {
+    server_of(INSTANCES).await
+}
+
+async fn server_of(instances: &str) -> MockServer {
     let server = MockServer::start().await;
     Mock::given(header_regex("authorization", "/eu-[a-z]+-1/ec2/"))
-        .respond_with(ResponseTemplate::new(200).set_body_string(INSTANCES))
+        .respond_with(ResponseTemplate::new(200).set_body_string(instances))
         .mount(&server)
         .await;
     server
@@ -86,6 +91,24 @@ async fn each_address_type_gives_the_addresses_that_go_discover_gives() {
         addresses(&server, "address_type=private").await,
         ["10.0.0.1", "fd00::1"]
     );
+}
+
+/// A page with a comment is decoded whole.
+#[tokio::test]
+async fn the_elements_that_are_left_out_of_a_page_are_those_that_nothing_reads() {
+    let whole = INSTANCES.replace("<vpcId>", "<!-- --><vpcId>");
+    let mut found = Vec::new();
+    for page in [INSTANCES, &whole] {
+        let join = "tag_key=consul tag_value=* region=eu-west-1 interfaces=all address_type=public";
+        let server = server_of(page).await;
+        let discovery = discover(&server, join, Detail::Everything).await.unwrap();
+        found.push(serde_json::to_value(&discovery).unwrap());
+    }
+    let node = &found[0]["nodes"][0];
+    assert_eq!(node["attributes"]["VPC"], "vpc-1");
+    assert_eq!(node["attributes"]["availability zone"], "eu-west-1a");
+    assert_eq!(node["addresses"].as_array().unwrap().len(), 4);
+    assert_eq!(found[0], found[1]);
 }
 
 /// Secondary addresses of an interface are the pods' on a node of EKS.

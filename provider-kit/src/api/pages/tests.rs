@@ -62,13 +62,18 @@ fn logged<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Err
     Ok(items)
 }
 
-/// What a list of these bodies gives, and what happened. The next pages are those of `parameter`.
-async fn list(parameter: &'static str, bodies: &[&'static str]) -> (Result<Vec<u32>>, Vec<String>) {
+/// A client to which the service responds with these bodies.
+fn client(bodies: &[&'static str]) -> ApiClient {
     let transport = Scripted(Mutex::new(bodies.iter().copied().collect()));
     let http = HttpClient::with_transport(Arc::new(transport), HttpSettings::default());
     let context = Context::builder().http_client(http).build().unwrap();
     let endpoint = "https://api.example/items".parse().unwrap();
-    let client = ApiClient::new(&context, &TestApi, endpoint);
+    ApiClient::new(&context, &TestApi, endpoint)
+}
+
+/// What a list of these bodies gives, and what happened. The next pages are those of `parameter`.
+async fn list(parameter: &'static str, bodies: &[&'static str]) -> (Result<Vec<u32>>, Vec<String>) {
+    let client = client(bodies);
     let call = Call::new(&Clock::system(), Duration::from_secs(60));
     let pages = client.pages(client.get("list", &[], &[]), &call);
     let read = |page: Page, pages: &mut Pages<'_>| {
@@ -96,6 +101,42 @@ async fn the_next_page_is_requested_before_this_one_is_decoded() {
             "decoded [1]",
             "page=c",
             "decoded []",
+            "decoded [2]"
+        ]
+    );
+}
+
+#[cfg(feature = "xml")]
+#[tokio::test(start_paused = true)]
+async fn the_next_xml_page_is_requested_by_its_own_request_before_this_one_is_decoded() {
+    let bodies = [
+        "<page><items>1</items><next>b</next></page>",
+        "<page><items>2</items><next>",
+        "<page><items>2</items><other/></page>",
+    ];
+    let client = client(&bodies);
+    let call = Call::new(&Clock::system(), Duration::from_secs(60));
+    let page_of = |token: &str| client.get("list", &[], &[("in-body", token)]);
+    let mut pages = client
+        .pages(client.get("list", &[], &[]), &call)
+        .ahead_by(&["next"], |_, token| page_of(token))
+        .with_elements("items next");
+    let mut items = Vec::new();
+    while let Some(page) = pages.next_xml::<Page>().await.unwrap() {
+        items.extend(page.items);
+        if let Some(token) = page.next {
+            pages.follow_request(page_of(&token)).unwrap();
+        }
+    }
+    assert_eq!(items, [1, 2]);
+    assert_eq!(
+        LOG.take(),
+        [
+            "first",
+            "in-body=b",
+            "decoded [1]",
+            "decoded [2]",
+            "in-body=b",
             "decoded [2]"
         ]
     );
