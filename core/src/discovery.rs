@@ -197,6 +197,7 @@ impl Discovery {
         if node.is_match() {
             if self.detail == Detail::Minimal {
                 (node.id, node.attributes, node.tags) = Default::default();
+                node.excluded = Vec::new();
             }
             self.examined += 1;
             self.matched += 1;
@@ -508,6 +509,7 @@ mod tests {
         let mut node = interface("a", &["10.0.0.1"], &[]);
         node.tags.push(("role".to_owned(), "server".to_owned()));
         node.add_attribute("zone", Some("1".to_owned()));
+        node.excluded.push(Exclusion::NotPrimary);
         discovery.record(node);
         for id in ["b", "c", "d", "e"] {
             discovery.record(interface(id, &[], &[Exclusion::NoAddress]));
@@ -517,6 +519,7 @@ mod tests {
             node.name == "a"
                 && node.id.is_empty()
                 && node.tags.is_empty()
+                && node.excluded.is_empty()
                 && node.attributes.is_empty()
         );
         assert_eq!(discovery.nodes().len(), 1 + EXAMPLES);
