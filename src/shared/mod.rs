@@ -8,10 +8,9 @@
 //! can't overwrite a newer result: its condition fails. That a leader is gone is measured by the
 //! time that a reader sees no change, not by comparing clocks of machines.
 //!
-//! A member takes the lease (`lease.rs`) when there is no result, the result is too old, or the store
-//! knows that the leader is gone, after a random delay.
-//! When the store fails, each member polls by itself, seldom and at random times
-//! ([`SharedSettings::fallback_interval`]).
+//! A member takes the lease (`lease.rs`) when there is no result, the result is too old, or the
+//! store knows that the leader is gone, after a random delay. When the store fails, each member
+//! polls by itself, seldom and at random times ([`SharedSettings::fallback_interval`]).
 
 use std::fmt;
 use std::sync::Arc;
