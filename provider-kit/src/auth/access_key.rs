@@ -13,7 +13,7 @@ use cloud_autojoin_core::{Call, CredentialError, Result, Secret};
 use http::header::{AUTHORIZATION, InvalidHeaderValue};
 use serde::Deserialize;
 
-use super::InstanceRole;
+use super::{InstanceRole, PrivateKey};
 
 /// The end of a key that has none: the last second of the year 9999.
 const NO_END: Duration = Duration::from_secs(253_402_300_799);
@@ -23,8 +23,10 @@ const NO_END: Duration = Duration::from_secs(253_402_300_799);
 pub struct AccessKey {
     /// Its id, `AKIA...` or `ASIA...`.
     pub id: String,
-    /// The secret that signs.
+    /// The secret that signs; empty where `private_key` does.
     pub secret: Secret,
+    /// The private key that signs.
+    pub private_key: Option<PrivateKey>,
     /// The token of a temporary key.
     pub session_token: Option<Secret>,
     /// When it ends, where it does.
@@ -51,9 +53,18 @@ impl AccessKey {
         Self {
             id: id.into(),
             secret,
+            private_key: None,
             session_token,
             expires_at: None,
             attributes: Vec::new(),
+        }
+    }
+
+    /// A key without an end, by whose private key requests are signed.
+    pub fn of_private_key(id: impl Into<String>, private_key: PrivateKey) -> Self {
+        Self {
+            private_key: Some(private_key),
+            ..Self::new(id, Secret::new(""), None)
         }
     }
 

@@ -15,7 +15,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::sign::SigningKey;
 use serde_json::Value;
 
-/// An RSA or ECDSA key.
+/// An RSA or ECDSA key. Clones share it.
+#[derive(Clone)]
 pub struct PrivateKey(Arc<dyn SigningKey>);
 
 impl PrivateKey {
@@ -92,6 +93,15 @@ impl From<Arc<dyn SigningKey>> for PrivateKey {
     }
 }
 
+impl PartialEq for PrivateKey {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+            || matches!((self.0.public_key(), other.0.public_key()), (Some(one), Some(two)) if one == two)
+    }
+}
+
+impl Eq for PrivateKey {}
+
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PrivateKey")
@@ -123,6 +133,8 @@ mod tests {
         let (algorithm, signature) = PrivateKey::from_pem(&pem).unwrap().sign(b"data").unwrap();
         let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, pair.public_key());
         assert_eq!(algorithm, "ecdsa-sha256");
+        let same = PrivateKey::from_pem(&pem).unwrap() == PrivateKey::from_pem(&pem).unwrap();
+        assert!(same);
         assert!(public.verify(b"data", &signature).is_ok());
     }
 

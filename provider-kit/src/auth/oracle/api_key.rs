@@ -112,16 +112,16 @@ impl CredentialSource<AccessKey> for ApiKey {
             Some(content) => content.to_owned(),
             None => self.read(value(&KEY_FILE)).await?,
         };
-        PrivateKey::from_pem(&pem).map_err(|reason| {
+        let private_key = PrivateKey::from_pem(&pem).map_err(|reason| {
             SourceOutcome::failed(format!(
                 "the private key is {reason}; `openssl rsa -in FILE` removes a passphrase"
             ))
         })?;
         let key = match token_file {
-            Some(path) => session_key(self.read(path).await?.trim(), pem.into())?,
+            Some(path) => session_key(self.read(path).await?.trim(), private_key)?,
             None => {
                 let parts = [&TENANCY, &USER, &FINGERPRINT].map(value);
-                AccessKey::new(parts.join("/"), pem.into(), None)
+                AccessKey::of_private_key(parts.join("/"), private_key)
             }
         };
         let key = key.with_attribute("tenancy", value(&TENANCY));
@@ -130,12 +130,15 @@ impl CredentialSource<AccessKey> for ApiKey {
 }
 
 /// The key of a session, which ends with its token.
-pub(super) fn session_key(token: &str, private_key: Secret) -> Result<AccessKey, SourceOutcome> {
+pub(super) fn session_key(
+    token: &str,
+    private_key: PrivateKey,
+) -> Result<AccessKey, SourceOutcome> {
     let end = jwt::expiry(token);
     let end = end.ok_or_else(|| SourceOutcome::failed("the token isn't one with an end (JWT)"))?;
     Ok(AccessKey {
         expires_at: Some(end),
-        ..AccessKey::new(format!("ST${token}"), private_key, None)
+        ..AccessKey::of_private_key(format!("ST${token}"), private_key)
     })
 }
 

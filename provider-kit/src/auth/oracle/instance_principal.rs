@@ -7,7 +7,7 @@ use cloud_autojoin_core::config::Options;
 use cloud_autojoin_core::credential::CredentialSource;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::http::Request;
-use cloud_autojoin_core::{Call, Context, Secret};
+use cloud_autojoin_core::{Call, Context};
 use rsa::Generate as _;
 use rsa::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 use rustls::pki_types::CertificateDer;
@@ -120,13 +120,13 @@ fn unusable(what: &str) -> SourceOutcome {
     SourceOutcome::failed(format!("the instance's {what} can't be used"))
 }
 
-/// A private key in PEM, and its public key in base64.
-fn new_key_pair() -> Option<(Secret, String)> {
+/// A private key, and its public key in base64.
+fn new_key_pair() -> Option<(PrivateKey, String)> {
     let key = rsa::PrivateKey::try_generate().ok()?;
     let public = key.to_public_key().to_public_key_der().ok()?;
     let private = key.to_pkcs8_pem(LineEnding::LF).ok()?;
     let public = STANDARD.encode(public.as_bytes());
-    Some((Secret::new(private.as_str()), public))
+    Some((PrivateKey::from_pem(&private).ok()?, public))
 }
 
 /// The tenancy in the subject of a certificate: an attribute that begins with one of two words.

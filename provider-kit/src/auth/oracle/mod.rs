@@ -181,10 +181,9 @@ fn authorizer(options: &Options<'_>, context: &Context) -> Option<Arc<SigningAut
     );
     let keys = AccessKeys::new(NAME, chain);
     Some(SigningAuthorizer::new(keys, "", |request, key, now| {
-        // The sources give keys that can be read.
-        if let Ok(private) = PrivateKey::from_pem(key.secret.expose()) {
+        if let Some(private) = &key.private_key {
             let names = ["date", "(request-target)", "host"];
-            sign(request, &private, &key.id, &names, now);
+            sign(request, private, &key.id, &names, now);
         }
         Ok(())
     }))
