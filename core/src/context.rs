@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Clock;
@@ -108,6 +109,16 @@ impl Env {
     /// The home directory of the user.
     pub fn home(&self) -> Option<String> {
         self.first_filled(&["HOME", "USERPROFILE"])
+    }
+
+    /// `path` with the home directory in place of a leading `~`, as a shell expands it; unchanged
+    /// if there is no home directory.
+    pub fn expand_home(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        match (path.strip_prefix("~"), self.home()) {
+            (Ok(below), Some(home)) => Path::new(&home).join(below),
+            _ => path.to_owned(),
+        }
     }
 }
 
@@ -310,5 +321,24 @@ impl ContextBuilder {
             dns: self.dns,
             secret_variables: Arc::default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leading_tilde_is_the_home_directory() {
+        let env = Env::from([("HOME", "/home/a")]);
+        for (path, expanded) in [
+            ("~/.oci/config", "/home/a/.oci/config"),
+            ("~", "/home/a"),
+            ("~b/config", "~b/config"),
+            ("/etc/~/config", "/etc/~/config"),
+        ] {
+            assert_eq!(env.expand_home(path), Path::new(expanded));
+        }
+        assert_eq!(Env::empty().expand_home("~/a"), Path::new("~/a"));
     }
 }

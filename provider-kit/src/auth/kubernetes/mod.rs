@@ -143,14 +143,10 @@ impl KubernetesConnector {
             true => failed(reason),
             false => SourceReport::not_configured("kubeconfig", reason),
         };
-        let home = self.context.env().home();
         let files = config.kubeconfig.as_deref().unwrap_or("~/.kube/config");
         let files: Vec<PathBuf> = std::env::split_paths(files)
             .filter(|path| !path.as_os_str().is_empty())
-            .map(|path| match (path.strip_prefix("~"), &home) {
-                (Ok(rest), Some(home)) => PathBuf::from(home).join(rest),
-                _ => path,
-            })
+            .map(|path| self.context.env().expand_home(path))
             .collect();
         let shown: Vec<_> = files.iter().map(|path| path.to_string_lossy()).collect();
         let shown = shown.join(", ");

@@ -7,7 +7,7 @@ use cloud_autojoin_core::config::{KeySpec, Options};
 use cloud_autojoin_core::credential::CredentialSource;
 use cloud_autojoin_core::error::SourceOutcome;
 use cloud_autojoin_core::file::{MAX_SECRET_FILE, read_text};
-use cloud_autojoin_core::{Call, Context, Secret};
+use cloud_autojoin_core::{Call, Context, Env, Secret};
 
 use super::keys::{CONFIG_FILE, FINGERPRINT, KEY_CONTENT, KEY_FILE, PROFILE, TENANCY, USER};
 use crate::auth::{AccessKey, PrivateKey, jwt};
@@ -21,7 +21,7 @@ pub(super) struct ApiKey {
     file: String,
     is_named: bool,
     profile: String,
-    home: String,
+    env: Env,
 }
 
 impl ApiKey {
@@ -36,15 +36,12 @@ impl ApiKey {
             is_named: file.is_some() || options.given_as(&PROFILE).is_some(),
             file: file.unwrap_or_else(|| "~/.oci/config".to_owned()),
             profile: options.text(&PROFILE).unwrap_or_default(),
-            home: context.env().home().unwrap_or_default(),
+            env: context.env().clone(),
         }
     }
 
     async fn read(&self, path: &str) -> Result<String, SourceOutcome> {
-        let text = match path.strip_prefix("~/") {
-            Some(below) => read_text(format!("{}/{below}", self.home), MAX_SECRET_FILE).await,
-            None => read_text(path, MAX_SECRET_FILE).await,
-        };
+        let text = read_text(self.env.expand_home(path), MAX_SECRET_FILE).await;
         text.map_err(|error| SourceOutcome::failed(format!("cannot read `{path}`: {error}")))
     }
 
