@@ -89,6 +89,11 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// The name of the provider.
+    pub fn provider(&self) -> &'static str {
+        self.provider
+    }
+
     /// The join string itself.
     pub fn config(&self) -> &'a ConfigString {
         self.config
@@ -163,7 +168,7 @@ impl<'a> Options<'a> {
     }
 
     /// One of the words of the table, as `of` maps it.
-    pub fn word<T>(&self, spec: &KeySpec, of: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub fn word<T>(&self, spec: &KeySpec, of: impl Fn(&'static str) -> Option<T>) -> Option<T> {
         let super::Values::OneOf(words) = spec.values else {
             return None;
         };

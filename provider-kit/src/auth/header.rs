@@ -105,7 +105,6 @@ impl TokenFileHeader {
     /// string counts more than the environment.
     pub fn from_options(
         options: &mut Options<'_>,
-        provider: &'static str,
         token: &KeySpec,
         token_file: &KeySpec,
         name: &'static str,
@@ -114,7 +113,7 @@ impl TokenFileHeader {
         let file = ConfiguredFile::from_options(options, token_file);
         match file.filter(|_| is_explicit(token_file) || !is_explicit(token)) {
             Some(file) => Some(Arc::new(Self {
-                provider,
+                provider: options.provider(),
                 name: HeaderName::from_static(name),
                 file,
             })),

@@ -34,8 +34,7 @@ pub struct Consul {
 
 /// Builds the provider from its options. Sends nothing.
 pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<dyn Provider>> {
-    let authorizer =
-        TokenFileHeader::from_options(options, NAME, &TOKEN, &TOKEN_FILE, "x-consul-token");
+    let authorizer = TokenFileHeader::from_options(options, &TOKEN, &TOKEN_FILE, "x-consul-token");
     let use_tls = options.boolean_variable("CONSUL_HTTP_SSL") == Some(true);
     let scheme = if use_tls { "https" } else { "http" };
     let endpoint = endpoint_or_host(options, &ENDPOINT, scheme, authorizer.is_some());
@@ -43,12 +42,11 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     if !options.is_given(&INSECURE) {
         tls_files.insecure = options.boolean_variable("CONSUL_HTTP_SSL_VERIFY") == Some(false);
     }
-    let address_type = options.word(&ADDRESS_TYPE, |word| Some(word.to_owned()));
     let conditions = Conditions {
         // Consul compares tags without case.
         tags: TagFilter::of_names(options.list(&TAG)).without_case(),
         passing: options.boolean(&PASSING),
-        address_type: address_type.unwrap_or_default(),
+        address_type: options.word(&ADDRESS_TYPE, Some).unwrap_or_default(),
         port: options
             .text(&PORT)
             .and_then(|text| options.accept(port(&text))),

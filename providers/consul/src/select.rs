@@ -13,7 +13,7 @@ pub(crate) struct Conditions {
     pub(crate) tags: TagFilter,
     pub(crate) passing: bool,
     /// The word of the key `address_type`.
-    pub(crate) address_type: String,
+    pub(crate) address_type: &'static str,
     /// The port that is returned; 0 is the service's own.
     pub(crate) port: Option<u16>,
 }
@@ -61,7 +61,7 @@ impl Conditions {
         };
         let of_node = |tag| Some((node.tagged_addresses.as_ref()?.get(tag)?, service.port));
         let tagged = |tag| of_service(tag).or_else(|| of_node(tag));
-        let (text, port) = match self.address_type.as_str() {
+        let (text, port) = match self.address_type {
             "service" if !service.address.is_empty() => (&service.address, service.port),
             "service" | "node" => (&node.address, service.port),
             tag => tagged(tag)?,

@@ -55,8 +55,7 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     let (user, password) = (options.text(&USER), options.secret(&PASSWORD));
     let tag = options.text(&CATEGORY_NAME).zip(options.text(&TAG_NAME));
     let tags: Vec<_> = tag.into_iter().chain(options.family(&TAG)).collect();
-    let address_type = options.word(&ADDRESS_TYPE, |word| Some(word.to_owned()));
-    let address_type = address_type.unwrap_or_default();
+    let address_type = options.word(&ADDRESS_TYPE, Some).unwrap_or_default();
     let conditions = Conditions {
         folder: options.text(&FOLDER),
         has_any_range: address_type.starts_with("any"),
