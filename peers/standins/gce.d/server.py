@@ -139,8 +139,8 @@ def decoded(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def verify_assertion(assertion, audience):
-    """An RS256 assertion of the service account; gives its claims."""
+def verify_assertion(assertion, *audiences):
+    """An RS256 assertion of the service account for one of the audiences; gives its claims."""
     try:
         signed, _, signature = assertion.rpartition(".")
         header, claims = (json.loads(decoded(part)) for part in signed.split("."))
@@ -153,7 +153,7 @@ def verify_assertion(assertion, audience):
         valid = False
     if not valid:
         raise OAuthError("invalid_grant", "Invalid JWT Signature.")
-    if header["alg"] != "RS256" or claims["iss"] != ACCOUNT or claims["aud"] != audience:
+    if header["alg"] != "RS256" or claims["iss"] != ACCOUNT or claims.get("aud") not in audiences:
         raise OAuthError("invalid_grant", "Invalid issuer or audience.")
     if not claims["iat"] - 60 < time.time() < claims["exp"] <= claims["iat"] + 3600:
         raise OAuthError("invalid_grant", "Invalid JWT: Token must be a short-lived token.")
@@ -187,12 +187,17 @@ def verify_aws(subject):
     return found[1]
 
 
+SCOPES = [f"https://www.googleapis.com/auth/{name}" for name in ["compute", "compute.readonly", "cloud-platform"]]
 AUDIENCE = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/provider"
+
+
+# The second is that of networks which reach no other host of Google's.
+TOKEN_HOSTS = ["oauth2.googleapis.com", "private.googleapis.com"]
 
 
 def oauth_token(form):
     if form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer":
-        claims = verify_assertion(form["assertion"], "https://oauth2.googleapis.com/token")
+        claims = verify_assertion(form["assertion"], *[f"https://{host}/token" for host in TOKEN_HOSTS])
         if not claims["scope"].startswith("https://www.googleapis.com/auth/compute"):
             raise OAuthError("invalid_scope", claims["scope"])
         return token_of("account")
@@ -260,7 +265,7 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_GET
 
     def answer(self, host, path, query, body):
-        if host == "oauth2.googleapis.com" and path == "/token":
+        if host in TOKEN_HOSTS and path == "/token":
             return oauth_token(dict(urllib.parse.parse_qsl(body)))
         if host == "sts.googleapis.com" and path == "/v1/token":
             return sts_token(dict(urllib.parse.parse_qsl(body)))
@@ -322,9 +327,14 @@ class Handler(BaseHTTPRequestHandler):
         project, rest = path[0], path[1:]
         token = self.bearer()
         if not token.startswith("token-of-"):
-            # Newer client libraries send a self-signed assertion in place of a token.
+            # A self-signed token (AIP 4111), with an audience or scopes.
             try:
-                verify_assertion(token, "https://compute.googleapis.com/")
+                claims = verify_assertion(token, "https://compute.googleapis.com/", None)
+                scopes = claims.get("scope", "").split()
+                if claims["sub"] != ACCOUNT or ("aud" in claims) == bool(scopes):
+                    raise OAuthError("invalid_grant", "Neither an audience nor scopes, or both.")
+                if scopes and not any(scope in SCOPES for scope in scopes):
+                    raise OAuthError("invalid_scope", claims["scope"])
             except OAuthError:
                 raise Refused(401, "authError", "Request had invalid authentication credentials.") from None
         if token == "token-of-federated-AKIDENV":

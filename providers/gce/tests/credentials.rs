@@ -5,7 +5,10 @@
 mod server;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
@@ -14,13 +17,19 @@ use tempfile::TempDir;
 use url::form_urlencoded;
 use wiremock::{MockServer, Request};
 
-use cloud_autojoin_core::Error;
+use cloud_autojoin_core::http::{
+    HttpClient, HttpSettings, RawResponse, Request as ApiRequest, Transport, TransportCause,
+};
+use cloud_autojoin_core::{Call, Clock, ConfigString, Context, Env, Error, Instant};
+use cloud_autojoin_gce::SPEC;
+use http::StatusCode;
 use server::{LIST, addresses, answer, metadata, one_instance, with_token};
 
 /// Made for these tests by `openssl genpkey`.
 const KEY: &str = include_str!("fixtures/service_account.pem");
 
 const JOIN: &str = "project_name=p tag_value=consul";
+const SCOPE: &str = "https://www.googleapis.com/auth/compute.readonly";
 
 /// A server with the list and a token endpoint.
 async fn start() -> MockServer {
@@ -81,58 +90,149 @@ fn reason(error: &Error) -> String {
     format!("{} | {}", error.chain(), error.hint().unwrap_or_default())
 }
 
+/// What the key of the service account has signed, for an hour.
+fn signed_claims(token: &str) -> Value {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let part = |index| -> Value {
+        let part = signed.split('.').nth(index).unwrap();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    };
+    assert_eq!(part(0), json!({"alg": "RS256", "typ": "JWT", "kid": "k1"}));
+    let lines = KEY.lines().filter(|line| !line.starts_with('-'));
+    let key = STANDARD.decode(lines.collect::<String>()).unwrap();
+    let key = RsaKeyPair::from_pkcs8(&key).unwrap();
+    let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key().as_ref());
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    public.verify(signed.as_bytes(), &signature).unwrap();
+    let mut claims = part(1);
+    let mut time = |name| claims.as_object_mut().unwrap().remove(name).unwrap();
+    let (end, start) = (time("exp").as_u64(), time("iat").as_u64());
+    assert_eq!(end.unwrap() - start.unwrap(), 3600);
+    claims
+}
+
+/// Google's own hosts: the API refuses the first tokens.
+#[derive(Debug, Default)]
+struct Google {
+    refusals: usize,
+    /// The host and the authorization of each request.
+    requests: Mutex<Vec<(String, String)>>,
+}
+
+#[async_trait]
+impl Transport for Google {
+    async fn send(&self, request: &ApiRequest, _: Instant) -> Result<RawResponse, TransportCause> {
+        let header = request.headers().get("authorization");
+        let authorization = header.map_or("", |value| value.to_str().unwrap());
+        let host = request.url().host_str().unwrap().to_owned();
+        let mut requests = self.requests.lock().unwrap();
+        requests.push((host.clone(), authorization.to_owned()));
+        let (status, body) = match &*host {
+            "oauth2.googleapis.com" => (200, json!({"access_token": "exchanged"})),
+            "iamcredentials.googleapis.com" => (200, json!({"accessToken": "impersonated"})),
+            _ if requests.len() <= self.refusals => (401, json!({})),
+            _ => (200, one_instance()),
+        };
+        let status = StatusCode::from_u16(status).unwrap();
+        Ok(RawResponse::new(status, body.to_string()))
+    }
+}
+
+/// Resolves the join string with this credentials file at Google's own hosts, of which the API
+/// refuses the first `refusals` tokens, and gives the requests.
+async fn at_google(credentials: &Value, refusals: usize) -> Vec<(String, String)> {
+    let google = Arc::new(Google {
+        refusals,
+        ..Google::default()
+    });
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("credentials.json");
+    std::fs::write(&file, credentials.to_string()).unwrap();
+    let context = Context::builder()
+        .env(Env::empty())
+        .clock(Clock::auto_advancing())
+        .http_client(HttpClient::with_transport(
+            google.clone(),
+            HttpSettings::default(),
+        ))
+        .build()
+        .unwrap();
+    let join = format!("provider=gce {JOIN} credentials_file={}", file.display());
+    let provider = SPEC
+        .build(&ConfigString::parse(&join).unwrap(), &context)
+        .unwrap();
+    let call = Call::new(context.clock(), Duration::from_secs(60));
+    let discovery = provider.discover(&call).await.unwrap();
+    assert_eq!(discovery.addresses()[0].to_string(), "10.0.0.1");
+    google.requests.lock().unwrap().clone()
+}
+
+fn service_account() -> Value {
+    json!({
+        "type": "service_account", "project_id": "p", "private_key_id": "k1", "private_key": KEY,
+        "client_email": "discover@p.example", "client_id": "1",
+        "token_uri": "https://oauth2.googleapis.com/token",
+    })
+}
+
 #[tokio::test]
-async fn the_key_of_a_service_account_signs_an_assertion() {
+async fn the_key_of_a_service_account_signs_the_token_itself() {
+    let requests = at_google(&service_account(), 0).await;
+    assert_eq!(requests.len(), 1);
+    let token = requests[0].1.strip_prefix("Bearer ").unwrap();
+    let email = "discover@p.example";
+    assert_eq!(
+        signed_claims(token),
+        json!({"iss": email, "sub": email, "scope": SCOPE})
+    );
+}
+
+#[tokio::test]
+async fn a_self_signed_token_that_is_refused_is_exchanged() {
+    let requests = at_google(&service_account(), 1).await;
+    let hosts = requests.iter().map(|(host, _)| &**host);
+    assert_eq!(
+        Vec::from_iter(hosts),
+        [
+            "compute.googleapis.com",
+            "oauth2.googleapis.com",
+            "compute.googleapis.com"
+        ]
+    );
+    assert_eq!(requests[2].1, "Bearer exchanged");
+}
+
+#[tokio::test]
+async fn a_key_without_an_id_and_the_source_of_an_impersonation_are_exchanged() {
+    let mut without_id = service_account();
+    without_id["private_key_id"].take();
+    let impersonated = json!({
+        "type": "impersonated_service_account", "source_credentials": service_account(),
+        "service_account_impersonation_url": "https://iamcredentials.googleapis.com/v1/x:generateAccessToken",
+    });
+    for credentials in [without_id, impersonated] {
+        let requests = at_google(&credentials, 0).await;
+        assert_eq!(requests[0].0, "oauth2.googleapis.com");
+    }
+}
+
+#[tokio::test]
+async fn the_key_of_a_service_account_with_a_token_endpoint_of_its_own_signs_an_assertion() {
     let server = start().await;
     let token_uri = format!("{}/token", server.uri());
-    let credentials = json!({
-        "type": "service_account", "project_id": "p", "private_key_id": "k1", "private_key": KEY,
-        "client_email": "discover@p.example", "client_id": "1", "token_uri": token_uri,
-    });
+    let mut credentials = service_account();
+    credentials["token_uri"] = json!(token_uri);
     let requests = with_file(&server, &credentials).await.unwrap();
     let form = form(&requests[0]);
     assert_eq!(
         form["grant_type"],
         "urn:ietf:params:oauth:grant-type:jwt-bearer"
     );
-    let (signed, signature) = form["assertion"].rsplit_once('.').unwrap();
-    let part = |index| -> Value {
-        serde_json::from_slice(
-            &URL_SAFE_NO_PAD
-                .decode(signed.split('.').nth(index).unwrap())
-                .unwrap(),
-        )
-        .unwrap()
-    };
-    assert_eq!(part(0), json!({"alg": "RS256", "typ": "JWT", "kid": "k1"}));
-    let claims: Value = part(1);
+    let claims = signed_claims(&form["assertion"]);
     assert_eq!(
-        (&claims["iss"], &claims["aud"]),
-        (&json!("discover@p.example"), &json!(token_uri))
+        claims,
+        json!({"iss": "discover@p.example", "aud": token_uri, "scope": SCOPE})
     );
-    assert_eq!(
-        claims["scope"],
-        "https://www.googleapis.com/auth/compute.readonly"
-    );
-    assert_eq!(
-        claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(),
-        3600
-    );
-    let der = STANDARD
-        .decode(
-            KEY.lines()
-                .filter(|line| !line.starts_with('-'))
-                .collect::<String>(),
-        )
-        .unwrap();
-    let key = RsaKeyPair::from_pkcs8(&der).unwrap();
-    let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key().as_ref());
-    public
-        .verify(
-            signed.as_bytes(),
-            &URL_SAFE_NO_PAD.decode(signature).unwrap(),
-        )
-        .unwrap();
     assert_eq!(authorization(&requests[1]), "Bearer exchanged");
 }
 

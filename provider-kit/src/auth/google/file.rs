@@ -6,6 +6,9 @@ use cloud_autojoin_core::Secret;
 use cloud_autojoin_core::http::decode_json;
 use serde::Deserialize;
 
+/// Google's token endpoint.
+pub(super) const GOOGLE_TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
+
 /// What a credentials file holds, by its `type`.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -124,7 +127,7 @@ impl Credentials {
 }
 
 fn google_token_uri() -> String {
-    "https://oauth2.googleapis.com/token".to_owned()
+    GOOGLE_TOKEN_URI.to_owned()
 }
 
 fn google_sts() -> String {

@@ -11,6 +11,9 @@ mod file;
 mod metadata;
 mod subject_token;
 
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
 use async_trait::async_trait;
 use cloud_autojoin_core::credential::{AccessToken, Chain, CredentialSource};
 use cloud_autojoin_core::error::SourceOutcome;
@@ -19,7 +22,7 @@ use cloud_autojoin_core::{Call, ConfigError, ConfigProblem, Context, Env, Error}
 
 pub use metadata::MetadataServer;
 
-use exchange::Exchange;
+use exchange::{Exchange, LIFETIME};
 use file::Credentials;
 
 const NAME: &str = "gce";
@@ -35,6 +38,7 @@ pub fn chain(given: Option<String>, context: &Context, metadata: MetadataServer)
             path,
             is_optional,
             context,
+            signed: Mutex::default(),
         })
     };
     let own = "gcloud's application default credentials";
@@ -70,6 +74,8 @@ struct FileSource {
     path: Result<String, &'static str>,
     is_optional: bool,
     context: Context,
+    /// When the key of a service account signed the last token.
+    signed: Mutex<Option<SystemTime>>,
 }
 
 #[async_trait]
@@ -97,9 +103,16 @@ impl CredentialSource for FileSource {
         let credentials = Credentials::parse(&text)
             .map_err(|why| unusable(format!("cannot use the credentials file `{path}`: {why}")))?;
         let context = &self.context;
-        Ok(Exchange { context, call }
-            .token(&credentials, scope)
-            .await?)
+        let exchange = Exchange { context, call };
+        let now = call.clock().wall();
+        let last = *self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is needed again so early was refused. The token endpoint says why, or helps.
+        let was_refused = last.is_some_and(|last| now < last + LIFETIME / 2);
+        if !was_refused && let Some(token) = exchange.self_signed(&credentials, scope)? {
+            *self.signed.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+            return Ok(token);
+        }
+        Ok(exchange.token(&credentials, scope).await?)
     }
 }
 
