@@ -15,6 +15,7 @@ pub struct ParseError {
     place: PairPart,
     key: String,
     pair: usize,
+    is_of_next_key: bool,
 }
 
 /// Where in a pair the problem is; go-discover's text depends on it.
@@ -61,7 +62,15 @@ impl ParseError {
             place,
             key: key.to_owned(),
             pair,
+            is_of_next_key: false,
         }
+    }
+
+    /// The same error, where the sign probably belongs to the next key, since the key has no value
+    /// (`a= b=c`).
+    pub(super) fn of_next_key(mut self) -> Self {
+        self.is_of_next_key = true;
+        self
     }
 
     /// The kind of error.
@@ -89,6 +98,9 @@ impl ParseError {
     /// What to write instead.
     pub fn hint(&self) -> &'static str {
         match self.kind {
+            ParseErrorKind::EqualsInValue if self.is_of_next_key => {
+                r#"no value follows the key's `=`: is a variable empty? omit the key, or write key="" for an empty value"#
+            }
             ParseErrorKind::EqualsInValue => {
                 r#"a value with `=` in it goes in double quotes: key="abc==" (in a shell: 'key="abc=="')"#
             }

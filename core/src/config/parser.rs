@@ -18,13 +18,18 @@ pub(super) fn parse(input: &str) -> Result<BTreeMap<String, String>, ParseError>
     let mut tokens = Lexer::new(input.trim());
     let mut key = String::new();
     let mut pair = 0;
+    // Whether the value of `key` is separated from its `=`, as the next key is from an empty value.
+    let mut is_apart = false;
 
     while let Some(token) = tokens.next() {
         let fail = |kind, place| ParseError::new(kind, place, key.as_str(), pair);
         key = match token {
             Ok(Token::Text(text)) => text.into_owned(),
             // go-discover names the previous key, whose value probably contains the sign.
-            Ok(Token::Equal) => return Err(fail(ParseErrorKind::EqualsInValue, PairPart::Key)),
+            Ok(Token::Equal) => {
+                let error = fail(ParseErrorKind::EqualsInValue, PairPart::Key);
+                return Err(if is_apart { error.of_next_key() } else { error });
+            }
             Err(error) => return Err(fail(error.into(), PairPart::Key)),
         };
         pair += 1;
@@ -38,6 +43,7 @@ pub(super) fn parse(input: &str) -> Result<BTreeMap<String, String>, ParseError>
                 return Err(fail(ParseErrorKind::MissingEquals, PairPart::Key));
             }
         }
+        is_apart = tokens.rest.starts_with(' ');
         match tokens.next() {
             Some(Ok(Token::Text(value))) => vacant.insert(value.into_owned()),
             Some(Ok(Token::Equal)) | None => {
@@ -172,6 +178,15 @@ mod tests {
         for (input, tokens) in cases {
             assert_eq!(&Lexer::new(input).collect::<Vec<_>>(), tokens, "{input:?}");
         }
+    }
+
+    #[test]
+    fn a_key_in_the_place_of_a_value_has_a_hint_of_its_own() {
+        let hint = |input| parse(input).unwrap_err().hint();
+        let empty = hint("a= b=c");
+        assert!(empty.contains("is a variable empty"), "{empty}");
+        assert_ne!(hint("a=b=c"), empty);
+        assert_ne!(hint("a= b c=d=e"), empty);
     }
 
     #[test]

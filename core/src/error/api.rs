@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use crate::http::{BoxError, Response, ResponseClass};
+use crate::http::{BoxError, Response, ResponseClass, SentSecrets};
 
 /// A response with an error status.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct ApiError {
     hint: Option<String>,
     missing_permission: Option<String>,
     transient: bool,
+    sent_secrets: SentSecrets,
 }
 
 impl ApiError {
@@ -41,10 +42,12 @@ impl ApiError {
             hint: None,
             missing_permission: None,
             transient: false,
+            sent_secrets: SentSecrets::default(),
         }
     }
 
-    /// The error for `response`, with its class, wait and attempts.
+    /// The error for `response`, with its class, wait and attempts. Code, message and request id
+    /// don't show the secrets of the request.
     pub fn of_response(
         provider: &'static str,
         operation: impl Into<String>,
@@ -52,6 +55,7 @@ impl ApiError {
     ) -> Self {
         let mut error = Self::new(provider, operation, response.status.as_u16());
         error.class = Some(response.class);
+        error.sent_secrets = response.sent_secrets.clone();
         error
             .with_retry_after(response.retry_after)
             .after(response.attempts, response.elapsed)
@@ -60,22 +64,27 @@ impl ApiError {
     /// The cloud's error code, as `AuthorizationFailed`.
     #[must_use]
     pub fn with_code(mut self, code: Option<String>) -> Self {
-        self.code = code.map(|code| one_line(&code));
+        self.code = code.map(|code| self.shown(&code));
         self
     }
 
     /// The cloud's error message, as one line of at most 1,000 characters.
     #[must_use]
     pub fn with_message(mut self, message: Option<String>) -> Self {
-        self.message = message.map(|text| one_line(&text));
+        self.message = message.map(|text| self.shown(&text));
         self
     }
 
     /// The request id, for the cloud's support.
     #[must_use]
     pub fn with_request_id(mut self, request_id: Option<String>) -> Self {
-        self.request_id = request_id;
+        self.request_id = request_id.map(|id| self.shown(&id));
         self
+    }
+
+    /// What the cloud says, without the secrets of the request, as one line.
+    fn shown(&self, text: &str) -> String {
+        one_line(&self.sent_secrets.mask(text))
     }
 
     /// The wait that the cloud requests.
@@ -355,12 +364,12 @@ mod tests {
     fn a_long_error_message_is_truncated() {
         let error = ApiError::new("azure", "list", 500)
             .with_code(Some("c".repeat(1 << 20)))
-            .with_message(Some("é\n ".repeat(1 << 20)));
+            .with_message(Some("é\n ".repeat(1 << 20)))
+            .with_request_id(Some("r".repeat(1 << 20)));
         let length = |text: Option<&str>| text.unwrap_or_default().chars().count();
-        assert_eq!(
-            (length(error.code()), length(error.message())),
-            (1004, 1004)
-        );
+        assert_eq!(length(error.code()), 1004);
+        assert_eq!(length(error.message()), 1004);
+        assert_eq!(length(error.request_id()), 1004);
         assert_eq!(
             ApiError::new("azure", "list", 500)
                 .with_message(Some(" a\r\n  b ".to_owned()))

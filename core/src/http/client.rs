@@ -13,7 +13,8 @@ use super::reqwest_transport::ReqwestTransport;
 use super::response::{BodyError, DecodeAttempt, JsonResponse, decode_body, judge};
 use super::transport::{RawResponse, Transport, TransportCause};
 use super::{
-    HttpSettings, MAX_JSON_VALUES, MAX_OUTAGE_WAIT, Request, Response, ResponseClass, origin_of,
+    HttpSettings, MAX_JSON_VALUES, MAX_OUTAGE_WAIT, Request, Response, ResponseClass, SentSecrets,
+    origin_of,
 };
 use crate::call::{Call, RequestOutcome, RequestRecord};
 use crate::clock::Instant;
@@ -239,6 +240,10 @@ impl HttpClient {
                         headers,
                         body,
                     } = raw;
+                    let sent_secrets = match class {
+                        ResponseClass::Success => SentSecrets::default(),
+                        _ => SentSecrets::of(authorized.as_ref().unwrap_or(request)),
+                    };
                     Ok((
                         Response {
                             status,
@@ -248,6 +253,7 @@ impl HttpClient {
                             elapsed,
                             retry_after,
                             class,
+                            sent_secrets,
                         },
                         value,
                     ))

@@ -37,6 +37,7 @@ pub use classify::{ByStatus, ResponseClass, ResponseClassifier};
 pub use client::HttpClient;
 pub use json::{MAX_JSON_VALUES, decode_json, without_bom};
 pub use page::{NextLink, PageLimits};
+pub(crate) use redact::SentSecrets;
 pub use redact::{origin_of, shown_url};
 pub use request::{Request, Response};
 pub use response::{BodyError, BoxError, JsonResponse, decode_body};

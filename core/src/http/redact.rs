@@ -1,8 +1,69 @@
-//! Removes secrets from URLs for logs, errors and `discover explain`.
+//! Removes secrets from URLs, and from what a service says, for logs, errors and `discover explain`.
 
 use std::fmt::Write;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
 use url::Url;
+
+use super::Request;
+use crate::secret::Secret;
+
+/// Shorter texts aren't masked: they are in other words, too.
+const SHORTEST_SECRET: usize = 4;
+
+/// The secrets that a request carried: its service may repeat them in an error.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SentSecrets(Vec<Secret>);
+
+impl SentSecrets {
+    /// Those of `request`: its sensitive headers, and [`Request::with_secret`].
+    pub(super) fn of(request: &Request) -> Self {
+        let mut secrets: Vec<Secret> = request.secrets().to_vec();
+        let values = request.headers().values();
+        for value in values.filter(|value| value.is_sensitive()) {
+            secrets.extend(secrets_of_header(value));
+        }
+        secrets.retain(|secret| secret.expose().len() >= SHORTEST_SECRET);
+        // A secret may contain another one.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
+        Self(secrets)
+    }
+
+    /// `text` with `...` in place of each of them.
+    pub(crate) fn mask(&self, text: &str) -> String {
+        let mask = |text: String, secret: &Secret| match text.contains(secret.expose()) {
+            true => text.replace(secret.expose(), "..."),
+            false => text,
+        };
+        self.0.iter().fold(text.to_owned(), mask)
+    }
+}
+
+/// The value, what follows its scheme (`Bearer ...`) or its name (`session=...`), and the password
+/// of `Basic ...`.
+fn secrets_of_header(value: &HeaderValue) -> impl Iterator<Item = Secret> {
+    let text = value.to_str().unwrap_or_default();
+    let after = |sign| {
+        text.split_once(sign)
+            .map(|(_, rest)| rest.trim_matches('"'))
+    };
+    let basic = text
+        .strip_prefix("Basic ")
+        .and_then(|encoded| STANDARD.decode(encoded).ok());
+    let basic = basic.and_then(|pair| String::from_utf8(pair).ok());
+    let password = basic.as_ref().and_then(|pair| pair.split_once(':'));
+    [
+        Some(text),
+        after(' '),
+        after('='),
+        password.map(|(_, password)| password),
+    ]
+    .map(|secret| secret.map(Secret::new))
+    .into_iter()
+    .flatten()
+}
 
 /// The URL without user information and fragment, and with `...` for the values of query parameters
 /// except `shown_parameters`, which are compared case-insensitively.
@@ -52,6 +113,29 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    #[test]
+    fn what_a_service_repeats_of_a_request_is_masked() {
+        let mut basic =
+            HeaderValue::from_str(&format!("Basic {}", STANDARD.encode("me:pass/wörd"))).unwrap();
+        basic.set_sensitive(true);
+        let mut cookie = HeaderValue::from_static("session=\"canary-1\"");
+        cookie.set_sensitive(true);
+        let request = Request::get("list", Url::parse("https://h.example").unwrap())
+            .bearer(&Secret::new("canary-2"))
+            .header(http::header::PROXY_AUTHORIZATION, basic)
+            .header(http::header::COOKIE, cookie)
+            .header(http::header::ACCEPT, HeaderValue::from_static("text/plain"))
+            .with_secret("canary")
+            .with_secret("on");
+        let secrets = SentSecrets::of(&request);
+        assert_eq!(
+            secrets
+                .mask("on: canary-1, `Bearer canary-2`, canary-2, canary, pass/wörd; text/plain"),
+            "on: ..., `...`, ..., ..., ...; text/plain"
+        );
+        assert!(!format!("{secrets:?}").contains("canary"));
+    }
 
     fn shown(url: &str) -> String {
         shown_url(&Url::parse(url).unwrap(), &["api-version", "$filter"])

@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
+use super::redact::SentSecrets;
 use super::{Authorizer, ResponseClass, ResponseClassifier};
 use crate::secret::Secret;
 
@@ -27,6 +28,7 @@ pub struct Request {
     authorizer: Option<Arc<dyn Authorizer>>,
     shown_parameters: &'static [&'static str],
     no_proxy: bool,
+    secrets: Vec<Secret>,
 }
 
 impl Request {
@@ -44,6 +46,7 @@ impl Request {
             authorizer: None,
             shown_parameters: &[],
             no_proxy: false,
+            secrets: Vec::new(),
         }
     }
 
@@ -84,6 +87,14 @@ impl Request {
             .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
         value.set_sensitive(true);
         self.header(AUTHORIZATION, value)
+    }
+
+    /// The same request, which has `secret` in its body or query: if the service repeats it in an
+    /// error, it is masked there. Sensitive headers need no such call.
+    #[must_use]
+    pub fn with_secret(mut self, secret: &str) -> Self {
+        self.add_secret(secret);
+        self
     }
 
     /// The same request, whose responses are classified by `classifier` instead of
@@ -183,6 +194,11 @@ impl Request {
         self.authorizer.as_ref()
     }
 
+    /// As [`Request::with_secret`], in place: for authorisers.
+    pub fn add_secret(&mut self, secret: &str) {
+        self.secrets.push(Secret::new(secret));
+    }
+
     /// Sets a header, secret ones included, in place.
     pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) {
         self.headers.insert(name, value);
@@ -196,6 +212,11 @@ impl Request {
     /// Changes the URL in place: for authorisers that sign in the query.
     pub fn set_url(&mut self, url: Url) {
         self.url = url;
+    }
+
+    /// The secrets in its body and query.
+    pub(super) fn secrets(&self) -> &[Secret] {
+        &self.secrets
     }
 
     /// Its own retry policy.
@@ -235,6 +256,8 @@ pub struct Response {
     pub retry_after: Option<Duration>,
     /// Its class by the request's classifier.
     pub class: ResponseClass,
+    /// What an error of this response must not show.
+    pub(crate) sent_secrets: SentSecrets,
 }
 
 impl fmt::Debug for Response {

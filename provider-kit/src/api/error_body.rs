@@ -3,13 +3,12 @@
 use cloud_autojoin_core::http::{Response, without_bom};
 use serde_json::Value;
 
-/// The maximum length of a message: a longer one is an HTML page or a stack trace.
-const MAX_MESSAGE: usize = 500;
-
 /// The most bytes of a body without a format that are looked at.
 const MAX_TEXT: usize = 64 << 10;
 
-/// The content of an error body.
+/// The content of an error body, as the cloud sent it: [`ApiError`] truncates and masks it.
+///
+/// [`ApiError`]: cloud_autojoin_core::ApiError
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ErrorBody {
     /// The cloud's error code, `Forbidden`.
@@ -41,7 +40,7 @@ impl ErrorBody {
         };
         Self {
             code: find(code),
-            message: find(message).map(cut),
+            message: find(message),
             request_id: find(request_id),
         }
     }
@@ -66,7 +65,7 @@ impl ErrorBody {
         };
         let words: Vec<&str> = words.split_whitespace().collect();
         Self {
-            message: (!words.is_empty()).then(|| cut(words.join(" "))),
+            message: (!words.is_empty()).then(|| words.join(" ")),
             ..Self::default()
         }
     }
@@ -74,6 +73,7 @@ impl ErrorBody {
     /// Reads the text of the first element of each name from an XML body, wherever it is.
     #[cfg(feature = "xml")]
     pub fn from_xml(body: &[u8], code: &str, message: &str, request_id: &[&str]) -> Self {
+        use quick_xml::escape::resolve_xml_entity;
         use quick_xml::events::Event;
 
         let mut found = Self::default();
@@ -81,12 +81,22 @@ impl ErrorBody {
             return found;
         };
         let mut reader = quick_xml::Reader::from_str(body.trim_start_matches('\u{feff}'));
-        let mut element = String::new();
+        let (mut element, mut content) = (String::new(), String::new());
         while let Ok(event) = reader.read_event() {
             match event {
-                Event::Start(start) => element = start.local_name().as_ref().to_owned(),
-                Event::End(_) => element.clear(),
-                Event::Text(text) => {
+                Event::Start(start) => {
+                    start.local_name().as_ref().clone_into(&mut element);
+                    content.clear();
+                }
+                Event::Text(text) => content.push_str(&text),
+                Event::CData(text) => content.push_str(&text),
+                Event::GeneralRef(reference) => match reference.resolve_char_ref() {
+                    Ok(Some(character)) => content.push(character),
+                    _ => content.push_str(resolve_xml_entity(&reference).unwrap_or_default()),
+                },
+                Event::End(_) => {
+                    let text = std::mem::take(&mut content);
+                    let element = std::mem::take(&mut element);
                     let slot = if element == code {
                         &mut found.code
                     } else if element == message {
@@ -96,13 +106,16 @@ impl ErrorBody {
                     } else {
                         continue;
                     };
-                    let text = text.trim();
-                    if slot.is_none() && !text.is_empty() {
-                        *slot = Some(cut(text.to_owned()));
+                    if slot.is_none() && !text.trim().is_empty() {
+                        *slot = Some(text.trim().to_owned());
                     }
                 }
                 Event::Eof => break,
-                _ => {}
+                Event::Empty(_)
+                | Event::Comment(_)
+                | Event::Decl(_)
+                | Event::PI(_)
+                | Event::DocType(_) => {}
             }
         }
         found
@@ -140,14 +153,6 @@ fn words_of_html(html: &str) -> String {
     ]
     .into_iter()
     .fold(words, |words, (entity, text)| words.replace(entity, text))
-}
-
-fn cut(mut text: String) -> String {
-    if let Some((at, _)) = text.char_indices().nth(MAX_MESSAGE) {
-        text.truncate(at);
-        text.push_str("...");
-    }
-    text
 }
 
 #[cfg(test)]
@@ -207,18 +212,18 @@ mod tests {
             assert_eq!(read(nothing), None, "{nothing:?}");
         }
         let long = read(&"é".repeat(100_000)).unwrap_or_default();
-        assert_eq!(long.chars().count(), MAX_MESSAGE + 3);
+        assert_eq!(long.len(), MAX_TEXT);
     }
 
     #[cfg(feature = "xml")]
     #[test]
     fn an_xml_body_is_read_by_the_names_of_its_elements() {
         let body =
-            b"<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>not allowed</Message></Error></Errors><RequestID>r-1</RequestID></Response>";
+            b"<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>not &quot;allowed&quot; &#x26; <![CDATA[<b>]]></Message></Error></Errors><RequestID>r-1</RequestID></Response>";
         let text = |text: &str| Some(text.to_owned());
         let expected = ErrorBody {
             code: text("UnauthorizedOperation"),
-            message: text("not allowed"),
+            message: text("not \"allowed\" & <b>"),
             request_id: text("r-1"),
         };
         assert_eq!(
@@ -229,14 +234,5 @@ mod tests {
             ErrorBody::from_xml(b"<html>", "Code", "Message", &[]),
             ErrorBody::default()
         );
-    }
-
-    #[test]
-    fn a_long_message_is_cut_between_characters() {
-        let body = format!("{{\"message\":\"{}\"}}", "ä".repeat(2000));
-        let message = ErrorBody::from_json(body.as_bytes(), &[], &["/message"], &[])
-            .message
-            .unwrap_or_default();
-        assert_eq!(message.chars().count(), MAX_MESSAGE + 3);
     }
 }

@@ -71,6 +71,7 @@ pub fn sign(
     let mut header = HeaderValue::from_str(&header)?;
     header.set_sensitive(true);
     request.set_header(AUTHORIZATION, header);
+    request.add_secret(&key.id);
     Ok(())
 }
 

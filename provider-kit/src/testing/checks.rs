@@ -297,6 +297,20 @@ pub async fn a_missing_permission_is_named(conformance: Conformance) {
     );
 }
 
+pub async fn a_secret_that_the_service_repeats_is_masked(conformance: Conformance) {
+    for exchange in conformance.exchanges.clone() {
+        let harness = Harness::serving(conformance.clone()).await;
+        let refusal = harness.conformance.unauthorized.clone();
+        Mock::given(Shape(exchange))
+            .respond_with(move |request: &wiremock::Request| refusal.repeating(request))
+            .with_priority(1)
+            .mount(&harness.server)
+            .await;
+        // The harness looks for secrets in the error.
+        harness.discover().await;
+    }
+}
+
 pub async fn a_body_over_the_limit_is_an_error(conformance: Conformance) {
     let harness = Harness::serving(conformance).await.with_max_body(10);
     assert_eq!(

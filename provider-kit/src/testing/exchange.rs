@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use cloud_autojoin_core::ProviderSpec;
+use serde_json::Value;
 use wiremock::ResponseTemplate;
+
+use super::CANARY;
 
 /// One discovery of a provider, and the error responses of its service.
 #[derive(Clone)]
@@ -76,6 +81,49 @@ impl Refusal {
         self
     }
 
+    /// The same response, whose texts repeat the secrets of `request`.
+    pub(super) fn repeating(&self, request: &wiremock::Request) -> ResponseTemplate {
+        let headers = request.headers.values();
+        let mut sent: Vec<String> = headers
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect();
+        let decoded = sent
+            .iter()
+            .filter_map(|value| STANDARD.decode(value.strip_prefix("Basic ")?).ok());
+        let decoded: Vec<_> = decoded.collect();
+        sent.extend(
+            decoded
+                .iter()
+                .map(|pair| String::from_utf8_lossy(pair).into_owned()),
+        );
+        sent.extend(
+            request
+                .url
+                .query_pairs()
+                .map(|(_, value)| value.into_owned()),
+        );
+        sent.push(String::from_utf8_lossy(&request.body).into_owned());
+        let secrets = sent
+            .iter()
+            .flat_map(|text| text.match_indices(CANARY).map(|(at, _)| &text[at..]));
+        let secrets: Vec<String> = secrets
+            .map(|text| text.chars().take(60).collect())
+            .collect();
+        let secrets = secrets.join(" ");
+        let body = match serde_json::from_str::<Value>(self.body) {
+            Ok(mut body) => {
+                append_to_texts(&mut body, &secrets);
+                body.to_string()
+            }
+            Err(_) if self.body.starts_with('<') => {
+                let escaped = secrets.replace('&', "&amp;").replace('<', "&lt;");
+                self.body.replace("</", &format!(" {escaped}</"))
+            }
+            Err(_) => format!("{} {secrets}", self.body),
+        };
+        self.template().set_body_string(body)
+    }
+
     pub(super) fn template(&self) -> ResponseTemplate {
         let template = ResponseTemplate::new(self.status).set_body_string(self.body);
         self.headers
@@ -83,6 +131,18 @@ impl Refusal {
             .fold(template, |template, (name, value)| {
                 template.insert_header(*name, value.as_str())
             })
+    }
+}
+
+/// Appends `end` to every text in `value`.
+fn append_to_texts(value: &mut Value, end: &str) {
+    match value {
+        Value::String(text) => *text = format!("{text} {end}"),
+        Value::Array(items) => items.iter_mut().for_each(|item| append_to_texts(item, end)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|field| append_to_texts(field, end)),
+        _ => {}
     }
 }
 

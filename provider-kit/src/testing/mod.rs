@@ -56,6 +56,7 @@ macro_rules! conformance {
             a_silent_server_ends_with_the_deadline
             a_refused_credential_is_explained
             a_missing_permission_is_named
+            a_secret_that_the_service_repeats_is_masked
             a_body_over_the_limit_is_an_error
             a_byte_order_mark_is_skipped
             a_body_that_is_not_the_documented_format_is_a_decode_error

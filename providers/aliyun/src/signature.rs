@@ -49,6 +49,9 @@ fn sign_with_nonce(request: &mut Request, key: &AccessKey, now: SystemTime, nonc
     );
     url.query_pairs_mut().clear().extend_pairs(&parameters);
     request.set_url(url);
+    if let Some(token) = &key.session_token {
+        request.add_secret(token.expose());
+    }
 }
 
 /// Percent-encodes as RFC 3986 does, which differs from HTML forms in three characters.

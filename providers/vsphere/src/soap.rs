@@ -32,9 +32,11 @@ impl<'a> Session<'a> {
         call: &Call,
     ) -> Result<Self> {
         let operation = "log in to vCenter";
-        let (user, password) = (escape(user), escape(password.expose()));
-        let login = format!("<userName>{user}</userName><password>{password}</password>");
-        let request = request(client, operation, "Login", SESSION_MANAGER, &login);
+        let (user, escaped) = (escape(user), escape(password.expose()));
+        let login = format!("<userName>{user}</userName><password>{escaped}</password>");
+        let request = request(client, operation, "Login", SESSION_MANAGER, &login)
+            .with_secret(password.expose())
+            .with_secret(&escaped);
         let response = client.send(request, call).await?;
         let cookies = response.headers.get_all(SET_COOKIE).iter();
         let mut cookies = cookies.filter_map(|value| value.to_str().ok()?.split(';').next());

@@ -82,6 +82,9 @@ impl AwsConfig {
         let arn = filled(role, "role_arn").unwrap_or_default();
         let client = self.client(Service::Sts, region, None, call).await?;
         let mut request = query(&client, &format!("assume the role `{arn}`"), fields);
+        if let Some(token) = &token {
+            request = request.with_secret(token.expose().trim());
+        }
         if let Proof::Key(key) = proof {
             let now = call.clock().wall();
             sigv4::sign(&mut request, &key, region, Service::Sts.name(), now).map_err(|_| {

@@ -57,6 +57,14 @@ impl Api for TokenApi {
     }
 }
 
+/// The fields of a form that hold secrets.
+const SECRET_FIELDS: &[&str] = &[
+    "assertion",
+    "refresh_token",
+    "client_secret",
+    "subject_token",
+];
+
 /// The response of a token endpoint, of the metadata server or to an impersonation.
 #[derive(Deserialize)]
 pub(super) struct TokenResponse {
@@ -183,7 +191,9 @@ impl Exchange<'_> {
     ) -> Result<AccessToken> {
         let url = endpoint("token_uri", url)?;
         let body = Serializer::new(String::new()).extend_pairs(form).finish();
+        let secrets = form.iter().filter(|(name, _)| SECRET_FIELDS.contains(name));
         let request = Request::post("get an access token", url, body);
+        let request = secrets.fold(request, |request, (_, secret)| request.with_secret(secret));
         self.send(request.header(CONTENT_TYPE, FORM), client).await
     }
 

@@ -221,6 +221,7 @@ impl TokenSource {
         let url = tokens_url(&settings).map_err(unusable)?;
         let body = settings.auth_body().map_err(unusable)?;
         let request = Request::post_json(OPERATION, url.clone(), &body);
+        let request = settings.secrets().fold(request, Request::with_secret);
         let client = ApiClient::new(&self.context, &KeystoneApi, url).with_http(http.clone());
         let token = client.json_with_headers(request, call);
         let (response, headers) = match &self.service {

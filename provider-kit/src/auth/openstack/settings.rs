@@ -72,6 +72,13 @@ impl Settings {
         self.0.insert(PROJECT_ID.name, Secret::new(id));
     }
 
+    /// The secrets that the body may hold.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        [&PASSWORD, &TOKEN, &APP_SECRET]
+            .into_iter()
+            .filter_map(|key| self.get(key))
+    }
+
     /// The body of the request for a token.
     ///
     /// # Errors

@@ -34,6 +34,7 @@ use super::{Setup, certificate, token};
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
 /// How an application authenticates itself.
+#[derive(Clone)]
 enum ClientAuth {
     /// By its secret.
     Secret(Secret),
@@ -135,6 +136,7 @@ async fn sign_in(
         ..ClientOptions::default()
     };
     let client = client_id.to_owned();
+    let (ClientAuth::Secret(secret) | ClientAuth::Assertion(secret)) = auth.clone();
     let credential: azure_core::Result<Arc<dyn TokenCredential>> = match auth {
         ClientAuth::Secret(secret) => {
             let options = ClientSecretCredentialOptions { client_options };
@@ -162,6 +164,7 @@ async fn sign_in(
         url,
         form.clone(),
     )
+    .with_secret(secret.expose())
     .header(CONTENT_TYPE, form_type)
     .header(ACCEPT, HeaderValue::from_static("application/json"));
     let token = token::request(setup, &request, call).await?;

@@ -69,6 +69,16 @@ async fn the_secret_is_exchanged_for_a_token_once_for_two_calls() {
 }
 
 #[tokio::test]
+async fn a_secret_that_entra_repeats_is_masked() {
+    let stage = Stage::new().await;
+    let reply = refusal(7_000_215, "`canary-secret` is not the secret.");
+    stage.mount(token_endpoint(), reply).await;
+    let error = stage.discover(KEYS).await.unwrap_err();
+    let lines = lines(&error).join("\n");
+    assert!(lines.contains("`...` is not the secret"), "{lines}");
+}
+
+#[tokio::test]
 async fn a_wrong_secret_is_told_in_entras_own_words_on_one_line() {
     let stage = Stage::new().await;
     stage
