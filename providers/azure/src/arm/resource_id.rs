@@ -2,10 +2,11 @@
 //!
 //! The same resource is spelled differently by different services (the virtual machine list writes
 //! resource groups in upper case, the interface list does not: recorded 2018 to 2025), so an id is
-//! never compared as text. What ids are put into is next door in `requests.rs`.
+//! never compared as text. `requests.rs` puts ids into requests.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::mem;
 
 use serde::{Deserialize, Deserializer};
 use url::{Url, form_urlencoded};
@@ -15,8 +16,8 @@ use super::lenient;
 /// An ARM resource id:
 /// `/subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME[/TYPE/NAME...]`.
 ///
-/// Any text is accepted, so that an id of an unknown form does not make a page unreadable; the
-/// parts it has not are `None`. Equality and hash ignore case.
+/// Any text is accepted, so that an id of an unknown form doesn't make a page unreadable;
+/// missing parts are `None`. Equality and hash ignore case.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ResourceId(String);
 
@@ -80,7 +81,11 @@ impl ResourceId {
 
     /// The segments between the slashes.
     pub(crate) fn segments(&self) -> impl Iterator<Item = &str> {
-        self.0.split('/').skip_while(|segment| segment.is_empty())
+        // An id is read several times for each resource, and `str::split` looks at every byte.
+        let (text, mut start) = (self.0.as_str(), 0);
+        let ends = memchr::memchr_iter(b'/', text.as_bytes()).chain([text.len()]);
+        let segments = ends.map(move |end| &text[mem::replace(&mut start, end + 1)..end]);
+        segments.skip_while(|segment| segment.is_empty())
     }
 
     /// The segment after the one called `key`: `after("virtualMachines")` is the name of the
