@@ -10,6 +10,7 @@ use cloud_autojoin_core::{
 use cloud_autojoin_provider_kit::auth::ssh::{Fingerprint, SshKey};
 use cloud_autojoin_provider_kit::keys::{TAG, TAG_KEY, TAG_VALUE};
 use cloud_autojoin_provider_kit::select::tag_text;
+use cloud_autojoin_provider_kit::tls::{TlsFiles, TlsReloader};
 use cloud_autojoin_provider_kit::{
     AddressScope, ApiClient, Instance, Options, Selection, TagFilter,
 };
@@ -22,10 +23,16 @@ use crate::keys::{ACCOUNT, ADDRESS_TYPE, KEY_FILE, KEY_ID, NAME, POWER_STATE, PR
 /// The most machines the API gives in one page.
 const PAGE_SIZE: u64 = 1000;
 
+/// Each of these, with any text, turns off the verification of the server's certificate.
+const UNVERIFIED: [&str; 2] = ["TRITON_SKIP_TLS_VERIFY", "SDC_SKIP_TLS_VERIFY"];
+
 /// Machines of one account, by tag.
 #[derive(Debug)]
 pub struct Triton {
     client: ApiClient,
+    tls: TlsReloader,
+    /// The variable that turns off the verification of the server's certificate, if one is set.
+    unverified_by: Option<&'static str>,
     account: String,
     selection: Selection,
     /// Whether the primary address is wanted, whatever it is.
@@ -47,27 +54,22 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
         url.set_path("");
         url
     });
-    let unverified = ["TRITON_SKIP_TLS_VERIFY", "SDC_SKIP_TLS_VERIFY"];
-    let is_unverified = context.env().first_filled(&unverified).is_some();
+    let is_set = |name: &&str| context.env().filled(name).is_some();
+    let unverified_by = UNVERIFIED.iter().copied().find(is_set);
     options.finish(|| {
         let account = account?;
         let authorizer = Arc::new(SshAuthorizer {
             account: account.clone(),
             key: key?,
         });
-        let mut client = ApiClient::new(context, &API, url?).with_authorizer(authorizer);
-        if is_unverified {
-            tracing::warn!(
-                "TRITON_SKIP_TLS_VERIFY is set: the certificate of CloudAPI isn't verified"
-            );
-            client = client.with_http(
-                context
-                    .http_with(|settings| settings.insecure_skip_verify = true)
-                    .ok()?,
-            );
-        }
+        let tls_files = TlsFiles {
+            insecure: unverified_by.is_some(),
+            ..TlsFiles::default()
+        };
         Some(Box::new(Triton {
-            client,
+            client: ApiClient::new(context, &API, url?).with_authorizer(authorizer),
+            tls: TlsReloader::new(tls_files),
+            unverified_by,
             account,
             selection,
             primary,
@@ -118,21 +120,19 @@ impl Provider for Triton {
     }
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
+        let (client, tls) = self.tls.apply(&self.client).await?;
         let mut discovery = Discovery::new(NAME, self.subject(), call.detail());
         let tags = self.selection.tags.conditions().iter();
         let tags = tags.map(|(key, value)| (format!("tag.{key}"), value.clone()));
         let limit = ("limit".to_owned(), PAGE_SIZE.to_string());
-        let mut url = self
-            .client
-            .url(&[&self.account, "machines"], &[("offset", "0")]);
+        let mut url = client.url(&[&self.account, "machines"], &[("offset", "0")]);
         url.query_pairs_mut().extend_pairs(tags.chain([limit]));
         let version = HeaderName::from_static("accept-version");
-        let request = self
-            .client
+        let request = client
             .get("list machines", &[], &[])
             .with_url(url)
             .header(version, HeaderValue::from_static("~8"));
-        let mut pages = self.client.pages(request, call);
+        let mut pages = client.pages(request, call);
         while let Some(machines) = pages.next_json::<Vec<Machine>>().await? {
             // `X-Resource-Count` counts the machines of the account, whatever their tags.
             let offset = pages.next_offset(PAGE_SIZE, machines.len(), None);
@@ -140,9 +140,12 @@ impl Provider for Triton {
             let instances = machines.into_iter().map(|machine| self.instance(machine));
             self.selection.record(&mut discovery, instances);
         }
+        let variable = self.unverified_by.unwrap_or_default();
+        let hint = "unset it, and trust the certificate authority by `SSL_CERT_FILE`";
+        tls.warn(&mut discovery, "CloudAPI", variable, hint);
         let hint = "check the tag and `account`; `triton instance list -o name,tags` shows the machines with their tags";
         let nothing = "no machine of the account has the tag";
-        Ok(self.client.conclude(discovery, nothing, hint))
+        Ok(client.conclude(discovery, nothing, hint))
     }
 }
 

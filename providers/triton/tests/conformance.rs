@@ -276,3 +276,20 @@ async fn what_is_no_account_and_no_fingerprint_is_a_problem() {
             && build("a\"b", "zz", "").contains("isn't the fingerprint")
     );
 }
+
+#[tokio::test]
+async fn a_server_that_is_not_verified_is_a_finding() {
+    let findings = async |env| {
+        let harness = Harness::serving(Conformance { env, ..triton() }).await;
+        let outcome = harness.discover().await;
+        let findings = outcome.discovery().findings().iter();
+        findings
+            .map(|finding| finding.message.clone())
+            .collect::<Vec<_>>()
+    };
+    assert!(findings(&[]).await.is_empty());
+    assert_eq!(
+        findings(&[("SDC_SKIP_TLS_VERIFY", "1")]).await,
+        ["the certificate of CloudAPI isn't verified (`SDC_SKIP_TLS_VERIFY`)"]
+    );
+}
