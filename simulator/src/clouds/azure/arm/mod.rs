@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::clouds::azure::world::{
     Caller, Page, ResourceGroup, Subscription, World, guid, is_guid,
 };
-use crate::clouds::azure::{Operation, Operation as Op, Reply, Request};
+use crate::clouds::azure::{Operation, Reply, Request};
 use error::ArmError;
 use route::{Route, Target};
 
@@ -107,19 +107,19 @@ fn counted_as(route: &Route, request: &Request) -> Operation {
 /// provider has none.
 fn compute_remaining(operation: Operation) -> Option<&'static str> {
     match operation {
-        Op::ListVirtualMachines | Op::ListGroupVirtualMachines => {
+        Operation::ListVirtualMachines | Operation::ListGroupVirtualMachines => {
             Some("Microsoft.Compute/HighCostGetSubscriptionMaximum;899")
         }
-        Op::GetVirtualMachine => Some(
+        Operation::GetVirtualMachine => Some(
             "Microsoft.Compute/LowCostGetSubscriptionMaximum;23994,Microsoft.Compute/LowCostGetResource;33",
         ),
-        Op::GetScaleSet => Some(
+        Operation::GetScaleSet => Some(
             "Microsoft.Compute/GetVMScaleSetSubscriptionMaximum;2399,Microsoft.Compute/GetVMScaleSetResource;34",
         ),
-        Op::ListScaleSets
-        | Op::ListGroupScaleSets
-        | Op::ListScaleSetInstances
-        | Op::GetScaleSetInstanceView => Some(
+        Operation::ListScaleSets
+        | Operation::ListGroupScaleSets
+        | Operation::ListScaleSetInstances
+        | Operation::GetScaleSetInstanceView => Some(
             "Microsoft.Compute/HighCostGetVMScaleSetSubscriptionMaximum;1078,Microsoft.Compute/HighCostGetVMScaleSetResource;29",
         ),
         _ => None,
@@ -245,28 +245,32 @@ fn find(
             ArmBody::one(&subscriptions::group(subscription, context.group()?))
         }
         _ => match route.operation() {
-            Op::ListResources => resources::list(&context),
-            Op::ListNetworkInterfaces | Op::ListGroupNetworkInterfaces => {
+            Operation::ListResources => resources::list(&context),
+            Operation::ListNetworkInterfaces | Operation::ListGroupNetworkInterfaces => {
                 interfaces::list(&context)
             }
-            Op::GetNetworkInterface => interfaces::one(&context, name),
-            Op::ListPublicAddresses => addresses::list(&context),
-            Op::GetPublicAddress => addresses::one(&context, name),
-            Op::ListVirtualMachines | Op::ListGroupVirtualMachines => machines::list(&context),
-            Op::GetVirtualMachine => machines::one(&context, name, route.is_view()),
-            Op::ListScaleSets | Op::ListGroupScaleSets => scale_sets::list(&context),
-            Op::GetScaleSet => scale_sets::one(&context, name),
-            Op::GetScaleSetInstanceView => scale_sets::instance_view(&context, name),
-            Op::ListScaleSetInstances => scale_sets::instances(&context, name),
-            Op::GetScaleSetInstance => {
+            Operation::GetNetworkInterface => interfaces::one(&context, name),
+            Operation::ListPublicAddresses => addresses::list(&context),
+            Operation::GetPublicAddress => addresses::one(&context, name),
+            Operation::ListVirtualMachines | Operation::ListGroupVirtualMachines => {
+                machines::list(&context)
+            }
+            Operation::GetVirtualMachine => machines::one(&context, name, route.is_view()),
+            Operation::ListScaleSets | Operation::ListGroupScaleSets => scale_sets::list(&context),
+            Operation::GetScaleSet => scale_sets::one(&context, name),
+            Operation::GetScaleSetInstanceView => scale_sets::instance_view(&context, name),
+            Operation::ListScaleSetInstances => scale_sets::instances(&context, name),
+            Operation::GetScaleSetInstance => {
                 scale_sets::instance(&context, name, second, route.is_view())
             }
-            Op::ListScaleSetNetworkInterfaces => interfaces::of_scale_set(&context, name),
-            Op::ListInstanceNetworkInterfaces => interfaces::of_instance(&context, name, second),
-            Op::GetInstanceNetworkInterface => {
+            Operation::ListScaleSetNetworkInterfaces => interfaces::of_scale_set(&context, name),
+            Operation::ListInstanceNetworkInterfaces => {
+                interfaces::of_instance(&context, name, second)
+            }
+            Operation::GetInstanceNetworkInterface => {
                 interfaces::one_of_instance(&context, name, second, route.name(2))
             }
-            Op::ListScaleSetPublicAddresses => addresses::of_scale_set(&context, name),
+            Operation::ListScaleSetPublicAddresses => addresses::of_scale_set(&context, name),
             _ => Err(ArmError::subscription_not_found(id)),
         },
     }
