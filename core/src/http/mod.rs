@@ -4,7 +4,8 @@
 //! when; `response.rs` and `json.rs` decode JSON; `page.rs` checks next links; `redact.rs` removes
 //! secrets from URLs; `transport.rs` is the trait below the client, `reqwest_transport.rs` its
 //! implementation over reqwest, with connections (`connection_coalescer.rs`), TLS (`tls_config.rs`,
-//! `roots.rs`, `server_name.rs`), proxies (`proxy.rs`) and hosts that bypass them (`route.rs`).
+//! `roots.rs`, `server_verifier.rs`, `server_name.rs`), proxies (`proxy.rs`) and hosts that bypass
+//! them (`route.rs`).
 
 mod authorize;
 mod backoff;
@@ -22,6 +23,7 @@ mod retry;
 mod roots;
 mod route;
 mod server_name;
+mod server_verifier;
 mod settings;
 #[cfg_attr(
     not(all(unix, not(target_os = "android"), not(target_vendor = "apple"))),

@@ -12,13 +12,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::Error;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use rustls::pki_types::CertificateDer;
 use rustls_native_certs::load_certs_from_paths;
 
 use super::roots::Roots;
+use super::server_verifier::{ChainVerifier, PresentedChain, ServerVerifier};
 
 /// A verifier that trusts the authorities of this machine.
 ///
@@ -28,10 +29,8 @@ use super::roots::Roots;
 pub(super) fn system_verifier(
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, Error> {
-    Ok(Arc::new(SystemVerifier::new(
-        RootLocations::of_process(),
-        provider,
-    )?))
+    let system = SystemVerifier::new(RootLocations::of_process(), Arc::clone(&provider))?;
+    Ok(Arc::new(ServerVerifier::new(system, &provider)))
 }
 
 /// The locations of certificate authorities.
@@ -188,57 +187,14 @@ impl SystemVerifier {
     }
 }
 
-impl ServerCertVerifier for SystemVerifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let verify = |loaded: &Loaded| {
-            loaded.roots.verify_server_cert(
-                end_entity,
-                intermediates,
-                server_name,
-                ocsp_response,
-                now,
-            )
-        };
+impl ChainVerifier for SystemVerifier {
+    fn verify(&self, chain: &PresentedChain<'_>) -> Result<(), Error> {
         let current = self.current();
         // On any error: an authority that was renewed under its old name isn't reported as unknown.
-        verify(&current).or_else(|error| {
+        current.roots.verify(chain).or_else(|error| {
             self.reload(&current)
-                .map_or(Err(error), |fresh| verify(&fresh))
+                .map_or(Err(error), |fresh| fresh.roots.verify(chain))
         })
-    }
-
-    // Signatures don't depend on the trusted authorities.
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.current()
-            .roots
-            .verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.current()
-            .roots
-            .verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.current().roots.supported_verify_schemes()
     }
 }
 
@@ -247,6 +203,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use rustls::pki_types::{ServerName, UnixTime};
     use tempfile::TempDir;
 
     use super::*;
@@ -305,15 +262,13 @@ mod tests {
         certificate: &CertificateDer<'_>,
         name: &str,
     ) -> Result<(), Error> {
-        trust
-            .verify_server_cert(
-                certificate,
-                &[],
-                &ServerName::try_from(name.to_owned()).unwrap(),
-                &[],
-                UnixTime::now(),
-            )
-            .map(|_| ())
+        trust.verify(&PresentedChain {
+            end_entity: certificate,
+            intermediates: &[],
+            server_name: &ServerName::try_from(name.to_owned()).unwrap(),
+            ocsp_response: &[],
+            now: UnixTime::now(),
+        })
     }
 
     #[test]

@@ -11,6 +11,7 @@ use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
 use super::HttpSettings;
 use super::roots::{AnyCertificate, Roots};
+use super::server_verifier::ServerVerifier;
 use super::system_roots::system_verifier;
 use crate::certificate::{certified_key_from_pem, crypto_provider};
 use crate::error::{Result, TransportError, TransportFailure};
@@ -80,12 +81,13 @@ impl TlsConfig {
     /// The machine has no usable authorities.
     pub(super) fn client_config(&self) -> Result<ClientConfig, rustls::Error> {
         let builder = builder()?;
+        let provider = builder.crypto_provider();
         let verifier = match &self.given {
             _ if self.insecure_skip_verify => {
-                Arc::new(AnyCertificate::new(Arc::clone(builder.crypto_provider()))) as _
+                Arc::new(ServerVerifier::new(AnyCertificate, provider)) as _
             }
-            Some(given) => Arc::clone(given) as _,
-            None => system_verifier(Arc::clone(builder.crypto_provider()))?,
+            Some(given) => Arc::new(ServerVerifier::new(Arc::clone(given), provider)) as _,
+            None => system_verifier(Arc::clone(provider))?,
         };
         let builder = builder
             .dangerous()
