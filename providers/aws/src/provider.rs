@@ -139,6 +139,14 @@ impl Provider for Aws {
         self.wanted.selection.subject(&kind)
     }
 
+    fn scope(&self) -> Vec<(&'static str, String)> {
+        let wanted = self.resolved.get().unwrap_or(&self.wanted);
+        let regions = wanted.selection.places.names();
+        let is_known = !regions.is_empty() && regions.iter().all(|region| region != SELF);
+        let scope = is_known.then(|| (REGION.name, regions.join(",")));
+        scope.into_iter().collect()
+    }
+
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         let wanted = self.resolved.get_or_try_init(|| self.resolve(call)).await?;
         let Wanted { selection, target } = wanted;

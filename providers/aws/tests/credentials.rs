@@ -203,6 +203,23 @@ fn assumed(action: &str, id: &str) -> String {
 }
 
 #[tokio::test]
+async fn the_scope_is_the_region_once_it_is_known() {
+    let mut cloud = Cloud::start().await;
+    let region = |name: &str| vec![("region", name.to_owned())];
+    assert_eq!(cloud.provider("region=a,b").0.scope(), region("a,b"));
+    assert_eq!(cloud.provider("region=self").0.scope(), []);
+    cloud
+        .metadata(&keys("AKIDROLE", "Token", "2099-01-01T00:00:00Z"))
+        .await;
+    let (provider, _) = cloud.provider("");
+    assert_eq!(provider.scope(), []);
+    cloud.ask(provider.as_ref()).await.unwrap();
+    assert_eq!(provider.scope(), region("eu-south-1"));
+    cloud.set("AWS_REGION", "eu-west-3");
+    assert_eq!(cloud.provider("").0.scope(), region("eu-west-3"));
+}
+
+#[tokio::test]
 async fn keys_of_the_environment_sign_with_their_session_token() {
     let mut cloud = Cloud::start().await;
     for (name, value) in [

@@ -132,7 +132,9 @@ impl OracleConfig {
     pub fn scope(&self) -> Vec<(&'static str, String)> {
         let place = self.place_of(self.signer.last_key().as_ref());
         let regions = place.regions.join(",");
-        vec![(TENANCY, place.tenancy), (REGION.name, regions)]
+        let mut scope = vec![(TENANCY, place.tenancy), (REGION.name, regions)];
+        scope.retain(|(_, value)| !value.is_empty());
+        scope
     }
 
     fn place_of(&self, key: Option<&AccessKey>) -> Place {
