@@ -110,7 +110,11 @@ async fn build_shared(
         .env(env)
         .clock(call.clock().clone())
         .build()?;
-    let identity = query_of(strings.iter().map(|(config, _)| config), registry)?;
+    let identity = query_of(
+        strings.iter().map(|(config, _)| config),
+        registry,
+        context.env(),
+    )?;
     let store = open_store(shared.url.as_deref().unwrap_or_default(), &context)?;
     let providers = strings
         .iter()

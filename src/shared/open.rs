@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use cloud_autojoin_core::config::key;
 use cloud_autojoin_core::{
-    ConfigError, ConfigProblem, ConfigString, Context, Result, Secret, file,
+    ConfigError, ConfigProblem, ConfigString, Context, Env, ProviderSpec, Result, Secret, file,
 };
 use url::Url;
 
@@ -81,29 +82,66 @@ pub async fn read_key(path: &Path) -> Result<SharedKey> {
     SharedKey::new(text.as_bytes()).map_err(|error| refused(format!("{shown}: {error}")).into())
 }
 
-/// What identifies a query for all members: the join strings without their secrets, which may
-/// differ.
+/// What identifies a query for all members: the join strings, with the values that they take from
+/// environment variables, and without their secrets, which may differ.
 ///
 /// # Errors
 ///
-/// [`Error::Config`](crate::Error::Config) when a provider is unknown, or a value means something
-/// else on each machine.
+/// [`Error::Config`](crate::Error::Config) when a provider is unknown, or a value or a default means
+/// something else on each machine.
 pub fn query_of<'a>(
     configs: impl IntoIterator<Item = &'a ConfigString>,
     registry: &Registry,
+    env: &Env,
 ) -> Result<String> {
     let mut identities = Vec::new();
     for config in configs {
         let spec = registry.provider_of(config)?;
-        if let Some((key, _)) = config.iter().find(|(_, value)| *value == "self") {
-            let problem = ConfigProblem::of_key(
-                key.to_owned(),
-                format!("`{key}=self` differs from machine to machine and can't be shared"),
-            );
+        let refused = |key: &str, what: String| {
+            let what = format!("{what} differs from machine to machine and can't be shared");
             let hint = "write the value that all members have in common";
-            return Err(ConfigError::new(Some(spec.name), problem.with_hint(hint)).into());
+            let problem = ConfigProblem::of_key(key.to_owned(), what).with_hint(hint);
+            ConfigError::new(Some(spec.name), problem)
+        };
+        let config = with_variables(config, spec, env);
+        let is_self = |value: &str| value.split(',').any(|item| item.trim() == "self");
+        if let Some((key, _)) = config.iter().find(|(_, value)| is_self(value)) {
+            return Err(refused(key, format!("`{key}=self`")).into());
         }
-        identities.push(masked(config, spec, registry));
+        let is_given = |name: &str| {
+            let key = key::find(spec.keys, name);
+            key.is_some_and(|key| {
+                key.names()
+                    .any(|name| config.get(name).is_some_and(is_filled))
+            })
+        };
+        for key in spec.keys {
+            let unless = key.machine_default;
+            if unless.is_some_and(|unless| {
+                !is_given(key.name) && !unless.iter().any(|name| is_given(name))
+            }) {
+                return Err(refused(key.name, format!("the default of `{}`", key.name)).into());
+            }
+        }
+        identities.push(masked(&config, spec, registry));
     }
     Ok(identities.join(" "))
+}
+
+/// The join string with the values that its provider takes from environment variables, except
+/// secrets.
+fn with_variables(config: &ConfigString, spec: &ProviderSpec, env: &Env) -> ConfigString {
+    let mut config = config.clone();
+    for key in spec.keys.iter().filter(|key| !key.secret) {
+        if !key.names().any(|name| config.contains(name))
+            && let Some(value) = env.first_filled(key.env)
+        {
+            config.insert(key.name, value);
+        }
+    }
+    config
+}
+
+fn is_filled(value: &str) -> bool {
+    !value.trim().is_empty()
 }

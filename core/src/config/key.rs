@@ -48,6 +48,9 @@ pub struct KeySpec {
     pub required: bool,
     /// The default, as it would be written.
     pub default: Option<&'static str>,
+    /// Whether the default depends on the machine, such as its own region, unless one of these
+    /// other keys is given.
+    pub machine_default: Option<&'static [&'static str]>,
     /// The accepted values.
     pub values: Values,
     /// The description: one or more sentences, lower case, no full stop at the end.
@@ -100,6 +103,7 @@ impl KeySpec {
             secret: false,
             required: false,
             default: None,
+            machine_default: None,
             values: Values::Text,
             doc,
         }
@@ -163,6 +167,13 @@ impl KeySpec {
     #[must_use]
     pub const fn default(mut self, default: &'static str) -> Self {
         self.default = Some(default);
+        self
+    }
+
+    /// Marks the default as one that depends on the machine, unless a key of `unless` is given.
+    #[must_use]
+    pub const fn machine_default(mut self, unless: &'static [&'static str]) -> Self {
+        self.machine_default = Some(unless);
         self
     }
 

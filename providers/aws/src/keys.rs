@@ -22,7 +22,8 @@ pub(crate) const REGION: KeySpec = KeySpec::new(
     "the regions to look in, such as `eu-west-1`; `self` is that of this machine. By default that of the shared profile, else that of this machine",
 )
 .values(Values::List)
-.env(&["AWS_REGION", "AWS_DEFAULT_REGION"]);
+.env(&["AWS_REGION", "AWS_DEFAULT_REGION"])
+.machine_default(&[]);
 
 pub(crate) const ADDRESS_TYPE: KeySpec = keys::ADDRESS_TYPE
     .aliases(&["addr_type"])

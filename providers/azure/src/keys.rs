@@ -18,7 +18,8 @@ pub(crate) const SUBSCRIPTION_ID: KeySpec = KeySpec::new(
 )
 .env(&["ARM_SUBSCRIPTION_ID", "AZURE_SUBSCRIPTION_ID"])
 .values(Values::GuidOr(SELF))
-.default(SELF);
+.default(SELF)
+.machine_default(&[]);
 
 pub(crate) const RESOURCE_GROUP: KeySpec = KeySpec::new(
     "resource_group",

@@ -42,7 +42,8 @@ pub(crate) const DATACENTER: KeySpec = KeySpec::new(
     "datacenter",
     "the datacenters to look in, separated by commas; the agent's own by default",
 )
-.values(Values::List);
+.values(Values::List)
+.machine_default(&[]);
 
 pub(crate) const NAMESPACE: KeySpec =
     KeySpec::new("namespace", "the namespace (Enterprise)").env(&["CONSUL_NAMESPACE"]);

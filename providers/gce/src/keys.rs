@@ -12,7 +12,8 @@ pub(crate) const PROJECT_NAME: KeySpec = KeySpec::new(
     "project_name",
     "the id of the project; by default the one of this instance, as its metadata server says",
 )
-.common_mistakes(&["project", "project_id"]);
+.common_mistakes(&["project", "project_id"])
+.machine_default(&[]);
 
 pub(crate) const TAG_VALUE: KeySpec = KeySpec::new(
     "tag_value",

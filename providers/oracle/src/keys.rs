@@ -15,7 +15,8 @@ pub(crate) const COMPARTMENT_ID: KeySpec = KeySpec::new(
     "compartment_id",
     "the OCIDs of the compartments to look in; the root compartment of the tenancy by default",
 )
-.values(Values::List);
+.values(Values::List)
+.machine_default(&[]);
 pub(crate) const SUBCOMPARTMENTS: KeySpec = KeySpec::new(
     "subcompartments",
     "whether to look in the compartments below those as well",

@@ -585,7 +585,7 @@ impl WatchChecker<'_> {
         let query = Query::new(&joins, &registry, context.env());
         let mut provider: Arc<dyn Provider> = AllOf::combine(providers).into();
         if let Some(shared) = self.shared {
-            let of_fleet = query_of(&joins, &registry)
+            let of_fleet = query_of(&joins, &registry, context.env())
                 .map_err(|error| add(section, &error))
                 .ok()?;
             provider = shared.share(provider, of_fleet, interval, context);

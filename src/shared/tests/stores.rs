@@ -3,6 +3,7 @@
 use cloud_autojoin_core::http::{
     HttpClient, HttpSettings, RawResponse, Request, Transport, TransportCause,
 };
+use cloud_autojoin_core::{KeySpec, ProviderSpec};
 use http::{Method, StatusCode};
 
 use super::*;
@@ -329,9 +330,64 @@ fn a_bucket_without_its_feature_is_an_error_that_names_the_feature() {
     }
 }
 
+/// What identifies a query of a provider whose project is that of the machine by default.
+fn identity(join_string: &str, env: &[(&str, &str)]) -> Result<String> {
+    const KEYS: &[KeySpec] = &[
+        KeySpec::new("project", "project")
+            .aliases(&["project_id"])
+            .env(&["EXAMPLE_PROJECT"])
+            .machine_default(&["cloud"]),
+        KeySpec::new("cloud", "cloud"),
+        KeySpec::new("region", "region").env(&["EXAMPLE_REGION"]),
+        KeySpec::new("token", "token")
+            .env(&["EXAMPLE_TOKEN"])
+            .secret(),
+    ];
+    let spec = ProviderSpec::new("example", "Example", KEYS, |_, _| unreachable!());
+    let registry = crate::Registry::empty().with(spec);
+    let env = env
+        .iter()
+        .map(|(name, value)| ((*name).into(), (*value).into()));
+    query_of([&join_string.parse().unwrap()], &registry, &env.collect())
+}
+
 #[test]
-fn values_that_differ_between_machines_are_refused() {
-    let registry = crate::Registry::empty();
-    let config = "provider=pretend a=b".parse().unwrap();
-    assert!(query_of([&config], &registry).is_err());
+fn values_and_defaults_that_differ_between_machines_are_refused() {
+    let refused = |join_string: &str| identity(join_string, &[]).unwrap_err().chain().to_string();
+    for join_string in [
+        "project=self",
+        "project=p region=self",
+        "project=p region=a,self",
+    ] {
+        let why = refused(&format!("provider=example {join_string}"));
+        assert!(
+            why.contains("=self` differs from machine to machine"),
+            "{why}"
+        );
+    }
+    let why = refused("provider=example region=a");
+    assert!(
+        why.contains("the default of `project` differs from machine to machine"),
+        "{why}"
+    );
+    for given in ["project=p", "project_id=p", "cloud=c"] {
+        identity(&format!("provider=example {given}"), &[]).unwrap();
+    }
+}
+
+#[test]
+fn queries_that_variables_make_different_are_different() {
+    let of = |env: &[(&str, &str)]| identity("provider=example token=t", env).unwrap();
+    let one = of(&[("EXAMPLE_PROJECT", "one"), ("EXAMPLE_TOKEN", "canary")]);
+    assert_eq!(one, "provider=example project=one token=***");
+    assert_ne!(one, of(&[("EXAMPLE_PROJECT", "two")]));
+    assert_ne!(
+        one,
+        of(&[("EXAMPLE_PROJECT", "one"), ("EXAMPLE_REGION", "r")])
+    );
+    // Members may have different secrets.
+    assert_eq!(
+        one,
+        of(&[("EXAMPLE_PROJECT", "one"), ("EXAMPLE_TOKEN", "other")])
+    );
 }

@@ -60,7 +60,8 @@ pub const PROJECT_ID: KeySpec = KeySpec::new(
     "project_id",
     "the id of the project; by default the one of this server, read from its metadata service",
 )
-.env(&["OS_PROJECT_ID", "OS_TENANT_ID"]);
+.env(&["OS_PROJECT_ID", "OS_TENANT_ID"])
+.machine_default(&[PROJECT_NAME.name, CLOUD.name, APP_ID.name, APP_NAME.name]);
 
 /// `project_name`.
 pub const PROJECT_NAME: KeySpec = KeySpec::new("project_name", "the name of the project")

@@ -10,7 +10,8 @@ pub const REGION: KeySpec = KeySpec::new(
     "the regions to look in, such as `eu-frankfurt-1`; by default that of the profile, or of this instance",
 )
 .values(Values::List)
-.env(&["OCI_REGION", "OCI_CLI_REGION"]);
+.env(&["OCI_REGION", "OCI_CLI_REGION"])
+.machine_default(&[]);
 
 /// `auth`: the source of the credential.
 pub const AUTH: KeySpec = KeySpec::new(
