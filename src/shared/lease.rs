@@ -109,7 +109,10 @@ impl Lease {
                         state.seen = Some(seen);
                     }
                     Err(Refusal::Damaged(why)) => {
-                        tracing::warn!("the shared result is not used: {why}; it is replaced");
+                        tracing::warn!(
+                            "the shared result of {} is not used: {why}; it is replaced",
+                            self.store
+                        );
                         state.seen = None;
                     }
                     Err(Refusal::Foreign(why)) => return Err(StoreError::new(why)),

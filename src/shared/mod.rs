@@ -113,7 +113,8 @@ impl SharedProvider {
             }
             Err(error) => {
                 self.lease.state().is_unpublished = true;
-                tracing::warn!("the result is not shared: {error}");
+                let store = &self.lease.store;
+                tracing::warn!("the result is not shared through {store}: {error}");
             }
         }
         Ok(discovery)
@@ -132,7 +133,8 @@ impl SharedProvider {
             let detail = format!("{error}; this member polls the cloud by itself in {left} s");
             return Err(self.unavailable(detail));
         }
-        tracing::warn!("the cloud is polled by this member itself: {error}");
+        let store = &self.lease.store;
+        tracing::warn!("the cloud is polled by this member itself, without {store}: {error}");
         let pause = self
             .lease
             .settings

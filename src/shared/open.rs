@@ -1,9 +1,11 @@
 //! From a URL to a store, and from join strings to what members must have in common.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use cloud_autojoin_core::config::key;
+use cloud_autojoin_core::file::FileKind;
 use cloud_autojoin_core::{
     ConfigError, ConfigProblem, ConfigString, Context, Env, ProviderSpec, Result, Secret, file,
 };
@@ -69,17 +71,34 @@ pub fn open_store(url: &str, context: &Context) -> Result<Arc<dyn Store>> {
 ///
 /// # Errors
 ///
-/// [`Error::Config`](crate::Error::Config) when the file can't be read, or holds no key.
+/// [`Error::Config`](crate::Error::Config) when the file can't be read, others can write it, or it
+/// holds no key.
 pub async fn read_key(path: &Path) -> Result<SharedKey> {
     let shown = path.display();
     let refused = |why: String| {
         let hint = "write at least 16 random bytes into it, as `openssl rand -hex 32` prints them, and let its user alone read it";
         ConfigError::new(None, ConfigProblem::new(why).with_hint(hint))
     };
-    let text = file::read_text(path, file::MAX_SECRET_FILE)
-        .await
-        .map_err(|error| refused(format!("cannot read the key {shown}: {error}")))?;
-    SharedKey::new(text.as_bytes()).map_err(|error| refused(format!("{shown}: {error}")).into())
+    let contents = file::read(
+        path,
+        FileKind::Regular,
+        file::MAX_SECRET_FILE,
+        file::READ_TIMEOUT,
+    )
+    .await
+    .map_err(|error| refused(format!("cannot read the key {shown}: {error}")))?;
+    let mode = contents.metadata.mode();
+    if mode & 0o022 != 0 {
+        let why = format!("the key {shown} can be written by other users");
+        return Err(refused(why).into());
+    }
+    if mode & 0o004 != 0 {
+        // Secrets that are mounted into containers are like that.
+        tracing::warn!(
+            "the key {shown} can be read by all users: each of them can sign results; let its user alone read it"
+        );
+    }
+    SharedKey::new(&contents.bytes).map_err(|error| refused(format!("{shown}: {error}")).into())
 }
 
 /// What identifies a query for all members: the join strings, with the values that they take from

@@ -3,7 +3,8 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -57,6 +58,10 @@ impl Fleet {
 
 const FOUND: &str = "10.0.0.4 10.0.0.5\n";
 
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
 #[tokio::test]
 async fn one_process_makes_the_request_and_the_others_print_its_result() {
     let fleet = Fleet::new();
@@ -89,10 +94,11 @@ async fn without_the_store_it_makes_its_own_request() {
         (Some(0), FOUND),
         "{ended:?}"
     );
-    assert!(
-        ended.stderr.contains("polled by this member itself"),
-        "{ended:?}"
+    let why = format!(
+        "polled by this member itself, without file://{}: ",
+        fleet.path("store").display()
     );
+    assert!(ended.stderr.contains(&why), "{ended:?}");
 }
 
 #[tokio::test]
@@ -101,6 +107,7 @@ async fn a_result_that_is_not_signed_with_the_key_is_not_printed() {
     let key = fleet.path("key");
     let flag = format!("--shared-key-file={}", key.display());
     fs::write(&key, "0123456789abcdef0123456789abcdef").unwrap();
+    set_mode(&key, 0o600);
     fleet.addrs(&[&flag]).run().await.is(0, FOUND, "");
     let object = fs::read_dir(fleet.path("store"))
         .unwrap()
@@ -126,6 +133,30 @@ async fn a_result_that_is_not_signed_with_the_key_is_not_printed() {
         "{ended:?}"
     );
     assert_eq!(fleet.runs(), 2);
+}
+
+#[tokio::test]
+async fn a_key_that_others_can_write_is_refused_and_one_that_all_can_read_is_reported() {
+    let fleet = Fleet::new();
+    let key = fleet.path("key");
+    let flag = format!("--shared-key-file={}", key.display());
+    fs::write(&key, "0123456789abcdef0123456789abcdef").unwrap();
+    for mode in [0o620, 0o602] {
+        set_mode(&key, mode);
+        let ended = fleet.addrs(&[&flag]).run().await;
+        assert_eq!((ended.status, ended.stdout.as_str()), (Some(1), ""));
+        let why = format!("the key {} can be written by other users", key.display());
+        assert!(ended.stderr.contains(&why), "{ended:?}");
+    }
+    set_mode(&key, 0o640);
+    fleet.addrs(&[&flag]).run().await.is(0, FOUND, "");
+    set_mode(&key, 0o644);
+    let ended = fleet.addrs(&[&flag]).run().await;
+    assert_eq!((ended.status, ended.stdout.as_str()), (Some(0), FOUND));
+    assert!(
+        ended.stderr.contains("can be read by all users"),
+        "{ended:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What a configuration means, and that all its problems are reported at once.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use cloud_autojoin::Env;
 use tempfile::TempDir;
@@ -584,6 +585,7 @@ async fn a_shared_store_is_read_by_all_members_more_often_than_the_cloud_is_poll
     let directory = TempDir::new().unwrap();
     let key = directory.path().join("key");
     fs::write(&key, "0123456789abcdef0123456789abcdef\n").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     let of = |shared: &str, join: &str| {
         format!(
             "listen = \"none\"\n{shared}\n[[watch]]\njoin = \"{join}\"\n[[watch.on_change]]\ncommand = \"true\"\n"
