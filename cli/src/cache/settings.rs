@@ -102,7 +102,7 @@ impl ConfigFile {
                     format!("{}: unknown key `{unknown}`", path.display()),
                     format!("did you mean `{near}`?"),
                 ),
-                None => wrong("unknown key".to_owned()),
+                None => wrong(format!("unknown key `{unknown}`")),
             });
         }
         let file = Self { path, table };
@@ -243,6 +243,7 @@ mod tests {
             error("max_ages = \"1s\"", &[]),
             "FILE: unknown key `max_ages`"
         );
+        assert_eq!(error("shared = \"x\"", &[]), "FILE: unknown key `shared`");
         assert_eq!(
             error("max_age = 30", &[]),
             "FILE: `max_age` must be a string"
