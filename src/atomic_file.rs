@@ -60,7 +60,6 @@ pub struct AtomicFile {
     path: PathBuf,
     mode: u32,
     keeps_owner: bool,
-    is_private: bool,
 }
 
 impl AtomicFile {
@@ -70,7 +69,6 @@ impl AtomicFile {
             path: path.into(),
             mode: 0o600,
             keeps_owner: false,
-            is_private: false,
         }
     }
 
@@ -87,14 +85,6 @@ impl AtomicFile {
     #[must_use]
     pub fn keeping_owner(mut self) -> Self {
         self.keeps_owner = true;
-        self
-    }
-
-    /// Makes it a file for this user alone, whatever is there: its mode is always 0600, and a
-    /// symbolic link is replaced instead of followed.
-    #[must_use]
-    pub(crate) fn private(mut self) -> Self {
-        (self.mode, self.is_private) = (0o600, true);
         self
     }
 
@@ -142,14 +132,9 @@ impl AtomicFile {
         content: &[u8],
         verify: impl FnOnce(&[u8]) -> Result<(), E>,
     ) -> Result<Written, E> {
-        let target = if self.is_private {
-            self.path.clone()
-        } else {
-            resolve(&self.path).map_err(|error| WriteError::io(&self.path, error))?
-        };
+        let target = resolve(&self.path).map_err(|error| WriteError::io(&self.path, error))?;
         let failed = |error: io::Error| WriteError::io(&target, error);
         let old = match fs::metadata(&target) {
-            _ if self.is_private => None,
             Ok(old) => Some(old),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error).into()),

@@ -6,13 +6,15 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
 use super::CacheError;
-use crate::atomic_file::AtomicFile;
 use crate::result_file::MAX_BYTES;
 
-/// An open directory. Files are opened relative to it, so that it can't be swapped.
+/// The end of the names of temporary files.
+pub(super) const TEMPORARY_SUFFIX: &str = ".discover-tmp";
+
+/// An open directory. Files are used relative to it, so that it can't be swapped for another one.
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
@@ -32,6 +34,8 @@ impl Directory {
 
     /// Opens a directory; `None` if it doesn't exist.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, CacheError> {
+        // A slash at the end would follow a symbolic link.
+        let path = path.components().as_path();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let handle = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(handle) => handle,
@@ -63,10 +67,11 @@ impl Directory {
 
     /// The names of its files.
     pub(super) fn names(&self) -> Result<Vec<String>, CacheError> {
-        let entries = fs::read_dir(&self.path).map_err(|error| unusable(&self.path, &error))?;
+        let entries =
+            Dir::read_from(&self.handle).map_err(|error| unusable(&self.path, &error.into()))?;
         Ok(entries
             .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter_map(|entry| Some(entry.file_name().to_str().ok()?.to_owned()))
             .collect())
     }
 
@@ -120,24 +125,40 @@ impl Directory {
 
     /// Replaces a file, whatever is there.
     pub(super) fn write(&self, name: &str, contents: &[u8]) -> Result<(), CacheError> {
-        AtomicFile::new(self.path.join(name))
-            .private()
-            .write(contents)
-            .map(drop)
-            .map_err(|error| CacheError::new(format!("cannot write a cached result: {error}")))
+        let temporary = self.create_temporary(name, contents)?;
+        // Without the flush a crash of the machine may undo the rename.
+        rustix::fs::renameat(&self.handle, &temporary, &self.handle, name)
+            .and_then(|()| rustix::fs::fsync(&self.handle))
+            .map_err(|error| {
+                let _ = self.remove(&temporary);
+                self.failed("replace", name, &error.into())
+            })
     }
 
     /// Creates a file unless one is there. Returns whether it did.
     pub(super) fn create_file(&self, name: &str, contents: &[u8]) -> Result<bool, CacheError> {
-        let failed = |error: &io::Error| self.failed("create", name, error);
-        let mut file =
-            tempfile::NamedTempFile::new_in(&self.path).map_err(|error| failed(&error))?;
-        file.write_all(contents).map_err(|error| failed(&error))?;
-        match file.persist_noclobber(self.path.join(name)) {
-            Ok(_) => Ok(true),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(failed(&error.error)),
+        let temporary = self.create_temporary(name, contents)?;
+        let flags = AtFlags::empty();
+        let linked = rustix::fs::linkat(&self.handle, &temporary, &self.handle, name, flags);
+        self.remove(&temporary)?;
+        match linked {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::EXIST) => Ok(false),
+            Err(error) => Err(self.failed("create", name, &error.into())),
         }
+    }
+
+    /// Creates a file with these contents, which becomes `name`. Returns its own name.
+    fn create_temporary(&self, name: &str, contents: &[u8]) -> Result<String, CacheError> {
+        let temporary = format!(".{name}.{:016x}{TEMPORARY_SUFFIX}", fastrand::u64(..));
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let mut file = self.open_file(&temporary, flags)?.ok_or_else(removed)?;
+        let written = file.write_all(contents).and_then(|()| file.sync_all());
+        written.map_err(|error| {
+            let _ = self.remove(&temporary);
+            self.failed("write", name, &error)
+        })?;
+        Ok(temporary)
     }
 
     /// Removes a file.
@@ -154,6 +175,11 @@ impl Directory {
             self.path.join(name).display()
         ))
     }
+}
+
+/// Why no file can be created.
+pub(super) fn removed() -> CacheError {
+    CacheError::new("the cache directory was removed")
 }
 
 fn user() -> u32 {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use cloud_autojoin_core::{Address, Discovery, Env, Finding};
 use ring::hmac;
 
-use super::directory::Directory;
+use super::directory::{Directory, TEMPORARY_SUFFIX};
 use super::query::{Query, source_of};
-use super::{CacheError, Now};
+use super::{CacheError, KEY_FILE, Now};
 use crate::result_file::{self, Cached, FindingEntry, Record, Scope, SourceEntry, VERSION};
 
 /// How many bytes of the hash are in the name of a file.
@@ -220,16 +220,17 @@ pub(super) fn is_result(name: &str) -> bool {
     name.strip_suffix(".json").is_some_and(is_hash)
 }
 
-/// Whether this is the name of any file that a cache makes beside its key: results, locks and
-/// temporary files.
+/// Whether this is the name of any file that a cache makes: its key, results, locks and temporary
+/// files.
 pub(super) fn is_own(name: &str) -> bool {
     let temporary = name
         .strip_prefix('.')
-        .and_then(|name| name.strip_suffix(".discover-tmp"))
-        .and_then(|name| name.split_once(".json."));
-    is_result(name)
+        .and_then(|name| name.strip_suffix(TEMPORARY_SUFFIX))
+        .and_then(|name| name.rsplit_once('.'));
+    let is_replaced = |name: &str| name == KEY_FILE || is_result(name);
+    is_replaced(name)
         || name.strip_suffix(".lock").is_some_and(is_hash)
-        || temporary.is_some_and(|(name, _)| is_hash(name))
+        || temporary.is_some_and(|(name, _)| is_replaced(name))
 }
 
 fn is_hash(text: &str) -> bool {

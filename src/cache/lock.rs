@@ -79,7 +79,7 @@ impl CacheEntry {
         let file = self
             .directory
             .open_file(&name, flags)?
-            .ok_or_else(|| CacheError::new("the cache directory was removed"))?;
+            .ok_or_else(super::directory::removed)?;
         let deadline = clock.now() + timeout;
         loop {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {

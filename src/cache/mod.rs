@@ -212,7 +212,7 @@ impl Cache {
         };
         let mut results = 0;
         for name in directory.names()? {
-            if name == KEY_FILE || entry::is_own(&name) {
+            if entry::is_own(&name) {
                 directory.remove(&name)?;
                 results += usize::from(entry::is_result(&name));
             }

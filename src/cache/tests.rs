@@ -236,6 +236,7 @@ fn a_directory_that_others_could_write_into_is_refused() {
     let link = folder.path().join("link");
     symlink(&path, &link).unwrap();
     assert!(error(&link).ends_with("is a symbolic link"));
+    assert!(error(&link.join("")).ends_with("is a symbolic link"));
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     assert!(error(&file).starts_with("cannot use the cache directory"));
@@ -243,6 +244,30 @@ fn a_directory_that_others_could_write_into_is_refused() {
         std::os::unix::fs::chown(&path, Some(1), None).unwrap();
         assert!(error(&path).ends_with("belongs to user 1"));
     }
+}
+
+#[test]
+fn a_directory_that_is_swapped_after_it_was_checked_is_still_the_one_that_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, moved) = (folder.path().join("cache"), folder.path().join("moved"));
+    let entry = entry(&folder, "provider=example", &Env::empty());
+    std::fs::rename(&path, &moved).unwrap();
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    symlink(&elsewhere, &path).unwrap();
+    entry
+        .store(&[&found(&["10.0.0.4"])], Vec::new(), &now(0, 0))
+        .unwrap();
+    assert!(entry.lookup(&now(0, 0)).is_some());
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+    let mut names: Vec<_> = std::fs::read_dir(&moved)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let mut expected = [format!("{}.json", entry.name), "key".to_owned()];
+    expected.sort();
+    assert_eq!(names, expected);
 }
 
 #[test]
@@ -307,6 +332,14 @@ async fn a_failure_is_shared_with_those_that_waited_for_it_alone() {
     assert_eq!(lock.failure_since(&now(4, 4)), None);
 }
 
+fn result_file_names(path: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(path).unwrap();
+    names
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".json"))
+        .collect()
+}
+
 #[test]
 fn a_list_shows_all_results_and_clearing_removes_what_a_cache_made_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -317,6 +350,14 @@ fn a_list_shows_all_results_and_clearing_removes_what_a_cache_made_alone() {
         entry.store(&[&found], Vec::new(), &now(0, 0)).unwrap();
     }
     std::fs::write(path.join("peers.json"), "{}").unwrap();
+    // What killed processes left.
+    let result = result_file_names(&path).remove(0);
+    for name in [
+        format!(".{result}.0123.discover-tmp"),
+        ".key.0.discover-tmp".to_owned(),
+    ] {
+        std::fs::write(path.join(name), "").unwrap();
+    }
     let listed = Cache::open(&path).unwrap().list(&now(60, 60)).unwrap();
     let shown: Vec<_> = listed
         .iter()
