@@ -4,6 +4,9 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::net::IpAddr;
 
+/// The length of the longest DNS name, with a final dot.
+const LONGEST_NAME: usize = 254;
+
 /// The host of an address: an IP address, or a DNS name for providers that return names (SRV).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -12,6 +15,20 @@ pub enum Host {
     Ip(IpAddr),
     /// A DNS name as the provider gave it.
     Name(String),
+}
+
+impl Host {
+    /// Whether it is an IP address, or a name without characters that could end or disguise it where
+    /// it is printed: letters, digits, `-`, `_` and `.`, with the zone of an IPv6 address after `%`.
+    pub(crate) fn is_printable(&self) -> bool {
+        let is_printable = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:%@+".contains(&byte);
+        match self {
+            Self::Ip(_) => true,
+            Self::Name(name) => {
+                (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_printable)
+            }
+        }
+    }
 }
 
 impl fmt::Display for Host {
@@ -137,6 +154,33 @@ mod tests {
             Address::name("a.example.").with_port(8300).to_string(),
             "a.example.:8300"
         );
+    }
+
+    #[test]
+    fn a_name_that_could_disguise_another_is_not_printable() {
+        for name in [
+            "a.example",
+            "a_b.example.",
+            "fe80::1%eth0.1",
+            "xn--bcher-kva.example",
+        ] {
+            assert!(Address::name(name).host.is_printable(), "{name}");
+        }
+        let long = "a".repeat(255);
+        let names = [
+            "",
+            "a b",
+            "a\n10.6.6.6",
+            "\u{1b}[2J",
+            "a\u{202e}",
+            "a,b",
+            "\"a\"",
+            "a\\032b",
+            &long,
+        ];
+        for name in names {
+            assert!(!Address::name(name).host.is_printable(), "{name:?}");
+        }
     }
 
     #[test]

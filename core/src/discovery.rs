@@ -193,7 +193,11 @@ impl Discovery {
 
     /// Adds an examined node. An excluded node is counted by its first reason; whether it is kept
     /// whole depends on the [`Detail`].
+    ///
+    /// An address with a name that isn't a host name isn't returned: it comes from whoever registered
+    /// it, and could hold white space or control characters.
     pub fn record(&mut self, mut node: Node) {
+        self.remove_unusable_names(&mut node);
         if node.is_match() {
             if self.detail == Detail::Minimal {
                 (node.id, node.attributes, node.tags) = Default::default();
@@ -205,6 +209,21 @@ impl Discovery {
         } else {
             let code = node.excluded.first().map_or("other", Exclusion::code);
             self.record_excluded(code, || node);
+        }
+    }
+
+    fn remove_unusable_names(&mut self, node: &mut Node) {
+        let is_unusable = |address: &Address| !address.host.is_printable();
+        let Some(unusable) = node.addresses.iter().find(|address| is_unusable(address)) else {
+            return;
+        };
+        let name: String = unusable.host.to_string().chars().take(60).collect();
+        let reason = format!("its address `{name}` is not a host name");
+        node.addresses.retain(|address| address.host.is_printable());
+        if node.addresses.is_empty() {
+            node.excluded.push(Exclusion::Other(reason.into()));
+        } else {
+            self.add_finding(Finding::new(format!("`{}`: {reason}", node.name)));
         }
     }
 
@@ -403,6 +422,20 @@ mod tests {
             .collect();
         node.excluded = excluded.to_vec();
         node
+    }
+
+    #[test]
+    fn a_name_that_is_not_a_host_name_is_never_returned() {
+        let mut discovery = Discovery::new("consul", "service", Detail::Addresses);
+        let mut node = interface("a", &[], &[]);
+        node.addresses = vec![Address::name("evil\n10.6.6.6").with_port(1)];
+        discovery.record(node.clone());
+        let reason = discovery.nodes()[0].excluded[0].to_string();
+        assert_eq!(reason, "its address `evil\n10.6.6.6` is not a host name");
+        node.addresses.push(Address::name("good.example"));
+        discovery.record(node);
+        assert_eq!(discovery.addresses(), [Address::name("good.example")]);
+        assert_eq!(discovery.findings().len(), 1);
     }
 
     #[test]

@@ -206,6 +206,21 @@ impl ApiError {
                 wait.as_secs_f64().ceil()
             ))),
             (500.., None) => Some(Cow::Borrowed("the service failed: retry later")),
+            (401, _) => Some(Cow::Borrowed(
+                "check the credential: the service rejected it",
+            )),
+            (403, _) => Some(Cow::Borrowed(
+                "check the permissions of this identity, and any proxy: one of them refused",
+            )),
+            (407, _) => Some(Cow::Borrowed(
+                "give the user and password of the proxy in its URL, as http://USER:PASSWORD@HOST:PORT",
+            )),
+            (..=399 | 404 | 405 | 410, _) if self.code.is_none() => Some(Cow::Borrowed(
+                "this may not be the cloud's API: check the endpoint and any proxy",
+            )),
+            _ if self.code.is_none() && self.message.is_none() => Some(Cow::Borrowed(
+                "the response gives no reason: `discover explain` shows the request",
+            )),
             _ => None,
         }
     }
@@ -359,6 +374,20 @@ impl std::error::Error for DecodeError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_status_without_the_clouds_words_has_a_hint() {
+        for status in [
+            204, 400, 401, 403, 404, 405, 407, 410, 418, 429, 451, 500, 503,
+        ] {
+            assert!(
+                ApiError::new("example", "list", status).hint().is_some(),
+                "{status}"
+            );
+        }
+        let error = ApiError::new("example", "list", 404).with_code(Some("NoProject".to_owned()));
+        assert_eq!(error.hint(), None);
+    }
 
     #[test]
     fn a_long_error_message_is_truncated() {

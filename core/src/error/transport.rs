@@ -16,8 +16,10 @@ pub enum TransportFailure {
     Tls,
     /// No byte was received within the idle timeout.
     IdleTimeout,
-    /// The connection was closed before the response was complete.
+    /// The response ended before it was complete.
     Truncated,
+    /// What responded doesn't speak HTTP.
+    NotHttp,
     /// The deadline of the call passed.
     Deadline,
     /// The response is larger than the limit.
@@ -133,6 +135,7 @@ impl TransportError {
             TransportFailure::Connect
             | TransportFailure::IdleTimeout
             | TransportFailure::Truncated
+            | TransportFailure::NotHttp
             | TransportFailure::Unavailable
             | TransportFailure::Deadline => true,
             TransportFailure::ProxyStatus(status) => matches!(status, 408 | 429 | 500 | 502..=504),
@@ -169,13 +172,17 @@ impl TransportError {
             TransportFailure::IdleTimeout => {
                 "retry; a longer `--timeout` also lets each attempt wait longer"
             }
-            TransportFailure::Truncated => "the server or a proxy closed the connection: retry",
+            TransportFailure::Truncated => "the server or a proxy cut the response off: retry",
+            TransportFailure::NotHttp => {
+                "another service responds there: check scheme, host and port of the endpoint, and any proxy"
+            }
             TransportFailure::Deadline => "retry, or allow more time with `--timeout`",
             TransportFailure::Redirected | TransportFailure::CrossOriginLink => {
                 "the credential was not sent there; check the endpoint in the join string and any proxy"
             }
-            TransportFailure::TooLarge | TransportFailure::PaginationLimit => {
-                "narrow the selection"
+            TransportFailure::TooLarge => "narrow the selection",
+            TransportFailure::PaginationLimit => {
+                "retry: a cache or a proxy may repeat a page; if there are too many pages, narrow the selection"
             }
             TransportFailure::InvalidRequest | TransportFailure::Unavailable => return None,
         }))
@@ -200,8 +207,11 @@ impl fmt::Display for TransportError {
             TransportFailure::Truncated => {
                 write!(
                     f,
-                    "cannot {operation}: {target} closed the connection before the response was complete"
+                    "cannot {operation}: the response of {target} is incomplete"
                 )
+            }
+            TransportFailure::NotHttp => {
+                write!(f, "cannot {operation}: the response of {target} isn't HTTP")
             }
             TransportFailure::Deadline => write!(
                 f,

@@ -1,6 +1,7 @@
 //! JSON from a server or a program, with a limit on its memory.
 
 use serde::de::{DeserializeOwned, Error as _};
+use serde_json::Value;
 
 /// The maximum number of values in a JSON text. A limit on bytes isn't enough: 64 MiB of `{}` are
 /// 20 million values, each of which may take hundreds of bytes when decoded. Real pages have up to
@@ -25,9 +26,42 @@ pub(super) fn decode_unlimited<T: DeserializeOwned>(body: &[u8]) -> serde_json::
     let body = without_bom(body);
     // Validating the text once is faster than validating each string. Invalid UTF-8 is allowed in
     // fields that aren't read.
-    match std::str::from_utf8(body) {
+    let decoded = match std::str::from_utf8(body) {
         Ok(text) => serde_json::from_str(text),
         Err(_) => serde_json::from_slice(body),
+    };
+    match decoded {
+        Err(error) if error.is_data() => decode_without_nulls(body).ok_or(error),
+        decoded => decoded,
+    }
+}
+
+/// Decodes a body in which a field is `null` that could be absent: for services that write it so,
+/// such as `nil` lists of Go. Fields of objects are dropped, items of lists aren't.
+fn decode_without_nulls<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let mut value = serde_json::from_slice(body).ok()?;
+    if !remove_nulls(&mut value) {
+        return None;
+    }
+    // As text: some types borrow from it.
+    serde_json::from_str(&value.to_string()).ok()
+}
+
+/// Removes the fields that are `null`; whether there was one.
+fn remove_nulls(value: &mut Value) -> bool {
+    match value {
+        Value::Object(fields) => {
+            let before = fields.len();
+            fields.retain(|_, field| !field.is_null());
+            let fields_left = fields.len();
+            let inner = fields.values_mut().map(remove_nulls);
+            inner.fold(fields_left < before, |any, removed| any | removed)
+        }
+        Value::Array(items) => {
+            let inner = items.iter_mut().map(remove_nulls);
+            inner.fold(false, |any, removed| any | removed)
+        }
+        _ => false,
     }
 }
 
@@ -66,6 +100,38 @@ mod tests {
             Some(vec![1, 2])
         );
         assert!(decode_json::<Vec<u8>>(b"\xEF\xBB\xBF").is_err_and(|error| error.is_eof()));
+    }
+
+    #[derive(Debug, serde::Deserialize, PartialEq)]
+    struct Server {
+        id: u8,
+        #[serde(default)]
+        tags: Vec<String>,
+        other: Option<Value>,
+    }
+
+    #[test]
+    fn null_counts_as_absent_where_the_type_does_not_take_it() {
+        let decode = |text: &str| decode_json::<Vec<Server>>(text.as_bytes());
+        let other = Some(serde_json::json!({}));
+        let server = |other| Server {
+            id: 1,
+            tags: Vec::new(),
+            other,
+        };
+        let found = decode(r#"[{"id": 1, "tags": null, "other": {"a": null}}]"#);
+        assert_eq!(found.ok(), Some(vec![server(other)]));
+        for hole in [
+            r#"[{"id": null}]"#,
+            "[null]",
+            r#"[{"id": 1, "tags": [null]}]"#,
+        ] {
+            let error = decode(hole).map(|_| ()).map_err(|error| error.to_string());
+            assert!(
+                error.is_err_and(|error| error.contains("invalid type: null")),
+                "{hole}"
+            );
+        }
     }
 
     #[test]

@@ -411,6 +411,18 @@ async fn within<T>(
     }
 }
 
+/// Whether hyper rejects the head of the response.
+fn is_caused_by_parsing(error: &reqwest::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return error.is_parse() && !error.is_parse_too_large();
+        }
+        cause = error.source();
+    }
+    false
+}
+
 fn classify(error: reqwest::Error) -> TransportCause {
     let failure = if error.is_builder() {
         TransportFailure::InvalidRequest
@@ -422,6 +434,8 @@ fn classify(error: reqwest::Error) -> TransportCause {
         }
     } else if error.is_timeout() {
         TransportFailure::IdleTimeout
+    } else if is_caused_by_parsing(&error) {
+        TransportFailure::NotHttp
     } else {
         TransportFailure::Truncated
     };

@@ -88,7 +88,9 @@ impl RetryPolicy {
     pub fn retries_failure(&self, failure: TransportFailure) -> bool {
         match failure {
             TransportFailure::Connect => self.retries_connect,
-            TransportFailure::IdleTimeout | TransportFailure::Truncated => true,
+            TransportFailure::IdleTimeout
+            | TransportFailure::Truncated
+            | TransportFailure::NotHttp => true,
             TransportFailure::ProxyStatus(status) => {
                 StatusCode::from_u16(status).is_ok_and(|status| self.retries_status(status))
             }

@@ -139,6 +139,7 @@ impl fmt::Display for TransportCause {
             TransportFailure::Tls => "no TLS connection",
             TransportFailure::IdleTimeout => "no byte for too long",
             TransportFailure::Truncated => "cut short",
+            TransportFailure::NotHttp => "not HTTP",
             TransportFailure::Deadline => "the deadline passed",
             TransportFailure::TooLarge => "too large",
             TransportFailure::Redirected => "redirected",

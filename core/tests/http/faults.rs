@@ -166,7 +166,20 @@ async fn a_reset_connection_is_retried_and_is_an_error_in_the_end() {
     let (failure, tries, text) = fails_after_retries(|| Action::Reset).await;
     assert_eq!((failure, tries), (TransportFailure::Truncated, 5));
     assert!(
-        text.starts_with("cannot list things: http://HOST closed the connection before the response was complete, 5 attempts in "),
+        text.starts_with(
+            "cannot list things: the response of http://HOST is incomplete, 5 attempts in "
+        ),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_speak_http_is_named_so() {
+    let greeting = || Action::Write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n".to_vec());
+    let (failure, tries, text) = fails_after_retries(greeting).await;
+    assert_eq!((failure, tries), (TransportFailure::NotHttp, 5));
+    assert!(
+        text.starts_with("cannot list things: the response of http://HOST isn't HTTP, 5 attempts"),
         "{text}"
     );
 }

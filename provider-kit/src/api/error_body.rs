@@ -23,11 +23,11 @@ impl ErrorBody {
     /// Reads a JSON body; `code`, `message` and `request_id` are JSON pointers (RFC 6901), the
     /// first that leads to a string or number counts.
     ///
-    /// A body that isn't JSON, such as a proxy's HTML page, gives nothing: it isn't the cloud's.
+    /// A body that isn't JSON, such as a proxy's HTML page, is read by [`ErrorBody::from_text`].
     pub fn from_json(body: &[u8], code: &[&str], message: &[&str], request_id: &[&str]) -> Self {
         let body = without_bom(body);
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
-            return Self::default();
+            return Self::from_text(body);
         };
         let find = |pointers: &[&str]| {
             pointers
@@ -54,7 +54,7 @@ impl ErrorBody {
     }
 
     /// Takes a body that isn't the API's own format for the message: plain text, or what a reader
-    /// sees of a page of HTML. For clouds whose front end answers so.
+    /// sees of a page of HTML. It comes from a proxy, or from the front end of a cloud.
     pub fn from_text(body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(&body[..body.len().min(MAX_TEXT)]);
         let text = text.trim();
@@ -117,6 +117,9 @@ impl ErrorBody {
                 | Event::PI(_)
                 | Event::DocType(_) => {}
             }
+        }
+        if found == Self::default() {
+            return Self::from_text(body.as_bytes());
         }
         found
     }
@@ -182,7 +185,7 @@ mod tests {
     #[test]
     fn a_body_that_is_not_the_clouds_says_nothing() {
         for body in [
-            "<html>Bad Gateway</html>",
+            "<html><title>502</title></html>",
             "",
             "[]",
             "null",
@@ -193,6 +196,16 @@ mod tests {
                 ErrorBody::default()
             );
         }
+    }
+
+    #[test]
+    fn a_body_in_another_format_is_the_message_as_it_reads() {
+        let message =
+            |body: &str| ErrorBody::from_json(body.as_bytes(), &["/id"], &["/m"], &[]).message;
+        let text = "Client sent an HTTP request to an HTTPS server.";
+        assert_eq!(message(&format!("{text}\n")).as_deref(), Some(text));
+        let page = message("<html><body><h1>403 Forbidden</h1>by policy</body></html>");
+        assert_eq!(page.as_deref(), Some("403 Forbidden by policy"));
     }
 
     #[test]

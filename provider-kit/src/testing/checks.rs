@@ -352,6 +352,24 @@ pub async fn a_body_that_is_not_the_documented_format_is_a_decode_error(conforma
     }
 }
 
+pub async fn a_response_without_its_fields_never_shortens_the_list(conformance: Conformance) {
+    for at in 0..conformance.exchanges.len() {
+        let mut conformance = conformance.clone();
+        conformance.exchanges[at].reply = "{}".to_owned();
+        let harness = Harness::serving(conformance).await;
+        if let Ok(discovery) = harness.discover().await.result {
+            let addresses = discovery.addresses();
+            let printed: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            let Conformance {
+                addresses,
+                exchanges,
+                ..
+            } = &harness.conformance;
+            assert_eq!(printed, *addresses, "{:?}", exchanges[at]);
+        }
+    }
+}
+
 pub async fn nothing_matched_reports_what_was_examined(conformance: Conformance) {
     let harness = Harness::start(conformance).await;
     harness.mount(&harness.conformance.nothing).await;

@@ -60,6 +60,7 @@ macro_rules! conformance {
             a_body_over_the_limit_is_an_error
             a_byte_order_mark_is_skipped
             a_body_that_is_not_the_documented_format_is_a_decode_error
+            a_response_without_its_fields_never_shortens_the_list
             nothing_matched_reports_what_was_examined
             required_keys_are_reported_together
             unacceptable_values_are_reported_together

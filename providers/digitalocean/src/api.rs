@@ -20,7 +20,6 @@ pub(crate) static API: JsonApi = JsonApi::new(NAME)
 /// A page of `GET /v2/droplets`.
 #[derive(Deserialize)]
 pub(crate) struct DropletPage {
-    #[serde(default)]
     pub(crate) droplets: Vec<Droplet>,
     links: Option<Links>,
 }

@@ -98,7 +98,7 @@ fn error_body(body: &[u8]) -> ErrorBody {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AggregatedPage<T> {
-    #[serde(default = "BTreeMap::new")]
+    /// Places without resources are in it, too, with a warning.
     pub(crate) items: BTreeMap<String, Scoped<T>>,
     pub(crate) next_page_token: Option<String>,
     #[serde(default)]

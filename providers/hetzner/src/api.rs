@@ -26,7 +26,6 @@ pub(crate) static API: JsonApi = JsonApi::new(NAME)
 #[derive(Deserialize)]
 pub(crate) struct ServerPage {
     pub(crate) servers: Vec<Server>,
-    #[serde(default)]
     meta: Meta,
 }
 
@@ -48,13 +47,12 @@ pub(crate) struct Network {
     pub(crate) id: u64,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Meta {
-    #[serde(default)]
     pagination: Pagination,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Pagination {
     next_page: Option<u64>,
 }

@@ -75,6 +75,7 @@ impl VnicAttachment {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Vnic {
+    id: String,
     display_name: Option<String>,
     #[serde(default)]
     is_primary: bool,
@@ -87,7 +88,7 @@ impl Vnic {
     /// The instance with the addresses of this VNIC. A global IPv6 address is public.
     pub(crate) fn added_to(self, instance: Instance) -> Instance {
         instance
-            .on_interface(self.display_name, self.is_primary)
+            .on_interface(self.display_name.or(Some(self.id)), self.is_primary)
             .with_addresses(self.private_ip, AddressScope::Private)
             .with_addresses(self.public_ip, AddressScope::Public)
             .with_addresses_by_range(self.ipv6_addresses.into_iter().flatten())

@@ -106,7 +106,7 @@ async fn compartments(server: &MockServer, names: &[(&str, &str)]) {
         reply(
             server,
             &format!("/20160918/vnics/{ip}"),
-            json!({"privateIp": ip}),
+            json!({"id": "ocid1.vnic", "privateIp": ip}),
         )
         .await;
     }

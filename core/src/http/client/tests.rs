@@ -379,7 +379,7 @@ async fn a_deadline_nearer_than_the_backoff_ends_it_with_the_last_failure() {
     );
     assert_eq!(
         error.to_string(),
-        "cannot list things: https://h.example closed the connection before the response was complete, 2 attempts in 0.1 s"
+        "cannot list things: the response of https://h.example is incomplete, 2 attempts in 0.1 s"
     );
     assert_eq!(
         std::error::Error::source(&error).unwrap().to_string(),

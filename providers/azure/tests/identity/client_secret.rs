@@ -159,7 +159,7 @@ async fn failures_of_the_token_endpoint_are_tried_again() {
 }
 
 #[tokio::test]
-async fn a_token_endpoint_that_stays_down_is_a_transient_error_without_its_page() {
+async fn a_token_endpoint_that_stays_down_is_a_transient_error_in_the_words_of_its_page() {
     let stage = Stage::new().await;
     stage
         .mount(
@@ -174,7 +174,7 @@ async fn a_token_endpoint_that_stays_down_is_a_transient_error_without_its_page(
     assert_eq!(error.retry_after(), Some(Duration::from_secs(11)));
     assert!(
         lines(&error)[1]
-            .starts_with("cannot sign in as application `app`: status 503 (5 attempts in 44"),
+            .starts_with("cannot sign in as application `app`: status 503: down (5 attempts in 44"),
         "{:?}",
         lines(&error)
     );
