@@ -160,7 +160,7 @@ impl Reporter {
 fn is_read_by_the_journal() -> bool {
     #[expect(
         clippy::disallowed_methods,
-        reason = "tells where the log goes, read before a context exists"
+        reason = "the destination of the log, read before a context exists"
     )]
     std::env::var_os("JOURNAL_STREAM").is_some()
 }

@@ -112,7 +112,7 @@ async fn half_of_a_pair_names_the_other_half() {
 async fn selections_that_contradict_each_other_are_refused() {
     azure(
         "tag_name=role tag_value=a tag.Role=b",
-        "`tag.Role` and `tag_name` ask for two values of one tag, `role`, which no resource can have",
+        "`tag.Role` and `tag_name` require two values of one tag, `role`, which no resource can have",
         "keep one of the two",
     )
     .await;

@@ -213,7 +213,7 @@ async fn a_rule_that_leaves_everything_out_is_named() {
     assert_eq!(
         end,
         format!(
-            "5 of the network interfaces belong to what is asked for, and none\n  of them has an address of the type asked for\nhint: leave `address_type=private_v6` out\n\
+            "5 of the network interfaces match the selection, and none of them\n  has an address of the requested type\nhint: leave `address_type=private_v6` out\n\
              try: provider=azure subscription_id={TAGGED} tag_name=consul tag_value=server\n"
         )
     );

@@ -85,7 +85,7 @@ func aws(size int, _ string) func(http.ResponseWriter, *http.Request, string) {
 const zones = 12
 
 // gce serves the token request, zones.list, instances.list and instances.aggregatedList (v1), 500 a
-// page, and sends the fields that are asked for.
+// page, and sends the requested fields.
 func gce(size int, _ string) func(http.ResponseWriter, *http.Request, string) {
 	zone := func(number int) string { return fmt.Sprintf("region%d-a", number%zones) }
 	item := func(number int) string {

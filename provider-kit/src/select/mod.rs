@@ -187,7 +187,7 @@ impl Selection {
         }
     }
 
-    /// The same selection, with the interfaces that the key asks for.
+    /// The same selection, with the interfaces that the key selects.
     #[must_use]
     pub fn with_interfaces(mut self, options: &Options<'_>, interfaces: &KeySpec) -> Self {
         let word = options.word(interfaces, Interfaces::from_word);

@@ -92,7 +92,7 @@ impl Provider for Aliyun {
         let nothing =
             "no instance in the region has the tag, or the access key may not list instances";
         let hint = format!(
-            "check the tag and `region`, and that the access key has the action `{PERMISSION}`: without it the API answers with an empty list"
+            "check the tag and `region`, and that the access key has the action `{PERMISSION}`: without it the API returns an empty list"
         );
         let client = self.clients.first();
         Ok(match client {

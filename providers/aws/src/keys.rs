@@ -14,7 +14,7 @@ pub(crate) const TAG_KEY: KeySpec = KeySpec::new(
 
 pub(crate) const TAG_VALUE: KeySpec = KeySpec::new(
     "tag_value",
-    "the value of the tag `tag_key`; empty by default. For EC2, `*` and `?` stand for other characters, unless `\\` is before them, and `self` for the value that this instance has",
+    "the value of the tag `tag_key`; empty by default. For EC2, `*` and `?` are wildcards, unless `\\` is before them, and `self` is the value that this instance has",
 );
 
 pub(crate) const REGION: KeySpec = KeySpec::new(

@@ -99,7 +99,7 @@ fn instances(options: &mut Options<'_>) -> Wanted {
     Wanted { selection, target }
 }
 
-/// Tasks have private IPv4 addresses, whatever type is asked for, and their tags no wildcards.
+/// Tasks have private IPv4 addresses, whatever type is requested, and their tags no wildcards.
 fn tasks(options: &mut Options<'_>) -> Wanted {
     let (clusters, families) = (options.list(&ECS_CLUSTER), options.list(&ECS_FAMILY));
     let selection = Selection {

@@ -54,11 +54,11 @@ fn is_ecs(config: &ConfigString) -> bool {
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Vec<String> {
     let mut table = vec![
-        (Absent(&REGION), "asks the machine's metadata only"),
+        (Absent(&REGION), "queries the instance metadata only"),
         (Several(&REGION), "looks in one region"),
         (Absent(&TAG_KEY), "sends an empty `tag_key`"),
         (Given(&keys::TAG), "ignores `tag.NAME`"),
-        (Given(&ADDRESS_TYPE), "knows `addr_type` with three types"),
+        (Given(&ADDRESS_TYPE), "has three types of `addr_type`"),
         (Given(&INTERFACES), "ignores `interfaces`"),
     ];
     if is_ecs(config) {

@@ -331,7 +331,7 @@ async fn profiles_that_lead_in_a_circle_are_an_error() {
 }
 
 #[tokio::test]
-async fn a_role_that_needs_a_code_is_not_asked_for() {
+async fn a_role_that_needs_a_code_is_not_requested() {
     let mut cloud = Cloud::start().await;
     cloud.shared(
         "[default]\nrole_arn = a\nsource_profile = default\nmfa_serial = m\naws_access_key_id = AKID\naws_secret_access_key = secret\n",

@@ -113,7 +113,7 @@ async fn the_elements_that_are_left_out_of_a_page_are_those_that_nothing_reads()
 
 /// Secondary addresses of an interface are the pods' on a node of EKS.
 #[tokio::test]
-async fn further_interfaces_count_where_they_are_asked_for_and_secondary_addresses_never() {
+async fn further_interfaces_count_where_they_are_selected_and_secondary_addresses_never() {
     let server = server().await;
     assert_eq!(
         addresses(&server, "interfaces=all").await,
@@ -163,7 +163,7 @@ async fn the_service_filters_unless_everything_is_to_be_explained() {
 }
 
 #[tokio::test]
-async fn several_regions_are_one_answer_and_one_that_fails_fails_all() {
+async fn several_regions_are_one_result_and_one_that_fails_fails_all() {
     let server = server().await;
     let join = "tag_key=consul tag_value=server* region";
     let discovery = discover(

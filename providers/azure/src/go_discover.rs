@@ -48,7 +48,10 @@ pub(crate) fn compare(config: &ConfigString, context: &Context) -> Vec<String> {
     }
     let has = |key| !value(key).is_empty();
     if has("client_id") && !(has("tenant_id") && has("secret_access_key")) {
-        differences.push("does not tell the managed identity which one `client_id` chooses: it needs `AZURE_CLIENT_ID` for that".to_owned());
+        differences.push(
+            "doesn't pass `client_id` to the managed identity: it needs `AZURE_CLIENT_ID` for that"
+                .to_owned(),
+        );
     }
     let outcome = if has("tag_name") {
         "takes every network interface of the subscription whose own tag fits, with case in the tag's name"
@@ -143,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_it_does_not_know_are_named_and_those_nobody_knows_are_not() {
+    fn keys_it_ignores_are_named_and_unknown_ones_are_not() {
         let found = differences(
             &format!(
                 "{SUBSCRIPTION} tag_name=a tag_value=b tag_on=vm tag.x=y client_secret=z canary=1"

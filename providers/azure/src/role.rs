@@ -144,7 +144,11 @@ fn permissions(config: &AzureConfig) -> Permissions {
         (uniform, UNIFORM_INSTANCES, "to exclude deleted instances"),
         (uniform && public, UNIFORM_ADDRESSES, "public addresses"),
         (is_set && on_set, SCALE_SETS, "the tags of the scale set"),
-        (is_set, SCALE_SETS, "to tell an empty set from no set"),
+        (
+            is_set,
+            SCALE_SETS,
+            "to distinguish an empty set from no set",
+        ),
         (by_tag && on_vm, VIRTUAL_MACHINES, "machines with tags"),
         (by_tag, NETWORK_INTERFACES, "interfaces and addresses"),
         (by_tag && running, VIRTUAL_MACHINES, "power states"),

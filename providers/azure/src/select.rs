@@ -295,7 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_stands_for_the_value_that_writes_it() {
+    fn every_word_parses_to_the_value_that_writes_it() {
         for word in TagPlace::WORDS {
             assert_eq!(TagPlace::from_word(word).map(TagPlace::word), Some(*word));
         }

@@ -129,7 +129,7 @@ async fn the_newest_version_that_a_refusal_names_is_used_for_every_page_and_reme
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_that_names_no_version_is_the_error_and_is_asked_about_once_a_call() {
+async fn a_refusal_that_names_no_version_is_the_error_and_is_requested_once_a_call() {
     let (answers, seen) = ask_twice("").await;
     assert!(
         answers.iter().all(|answer| answer

@@ -102,7 +102,7 @@ fn bad_strings_are_refused_in_exactly_these_words() {
         (
             "tag_name=role tag_value=a tag.Role=b",
             &[
-                "`tag.Role` and `tag_name` ask for two values of one tag, `role`, which no resource can have",
+                "`tag.Role` and `tag_name` require two values of one tag, `role`, which no resource can have",
             ],
         ),
         (
@@ -253,7 +253,7 @@ fn a_problem_says_what_to_write_instead() {
 }
 
 #[test]
-fn a_variable_stands_in_for_an_absent_key_and_not_for_an_empty_one() {
+fn a_variable_replaces_an_absent_key_and_not_an_empty_one() {
     let variables = [("ARM_SUBSCRIPTION_ID", SUBSCRIPTION)];
     assert_eq!(
         read(TAG, variables).unwrap().config().subscription_id,
@@ -466,7 +466,7 @@ fn a_string_becomes_a_selection() {
 }
 
 #[test]
-fn the_answer_is_go_discovers_unless_told() {
+fn the_result_is_go_discovers_by_default() {
     let config = configured(TAG).config().clone();
     assert_eq!(
         (config.address_type, config.interfaces, config.power_state),
@@ -612,7 +612,7 @@ fn a_host_that_is_not_the_clouds_own_gets_no_token_for_the_cloud_unasked() {
     assert_eq!(
         error.hint().as_deref(),
         Some(
-            "if you trust this host, say whom its tokens are for with `audience=...`, or choose the cloud with `environment=...`"
+            "if you trust this host, name the audience of its tokens with `audience=...`, or choose the cloud with `environment=...`"
         )
     );
 }

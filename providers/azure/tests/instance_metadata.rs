@@ -202,14 +202,14 @@ async fn without_a_subscription_it_is_that_of_the_machine() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_when_everything_is_named() {
+async fn nothing_is_requested_when_everything_is_named() {
     let server = server(&compute("uni", "")).await;
     _ = ask(provider(&server, &format!("{GIVEN} tag_name=a tag_value=b")).as_ref()).await;
     assert_eq!(metadata_requests(&server).await, 0);
 }
 
 #[tokio::test]
-async fn a_machine_in_no_scale_set_is_told_so() {
+async fn a_machine_in_no_scale_set_is_an_error() {
     let server = server(&compute("", "")).await;
     let error = ask(provider(&server, "vm_scale_set=self").as_ref())
         .await
@@ -226,7 +226,7 @@ async fn a_machine_in_no_scale_set_is_told_so() {
 }
 
 #[tokio::test]
-async fn the_service_is_asked_again_while_it_is_busy() {
+async fn a_busy_service_is_retried() {
     for status in [404, 410, 429, 503] {
         let server = server(&compute("", "")).await;
         Mock::given(path("/metadata/instance"))
@@ -316,7 +316,7 @@ async fn off_azure_the_error_names_the_key_and_what_to_write() {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot read the metadata of this machine: status 401: what answers at {} is not the instance metadata service of Azure",
+            "cannot read the metadata of this machine: status 401: the server at {} is not the instance metadata service of Azure",
             server.uri()
         )
     );

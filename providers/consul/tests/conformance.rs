@@ -183,7 +183,7 @@ mod more {
     }
 
     #[tokio::test]
-    async fn the_address_is_the_one_that_is_asked_for() {
+    async fn the_address_is_of_the_configured_type() {
         let node =
             addresses("provider=consul service=nomad tag=prod address_type=node port=8301").await;
         assert_eq!(
@@ -208,7 +208,7 @@ mod more {
     }
 
     #[tokio::test]
-    async fn every_datacenter_is_asked() {
+    async fn every_datacenter_is_queried() {
         let (_, urls) = discover(
             "provider=consul service=a/b datacenter=dc1,dc2 partition=p",
             Env::empty(),

@@ -30,7 +30,7 @@ async fn every_address_of_every_name_is_returned_once() {
 }
 
 #[tokio::test]
-async fn a_port_goes_with_each_address_and_ipv6_stands_in_brackets() {
+async fn a_port_goes_with_each_address_and_ipv6_is_in_brackets() {
     assert_eq!(
         addresses("provider=dns name=a.test. port=8300").await,
         ["10.0.0.9:8300", "10.0.0.10:8300", "[2001:db8::1]:8300"]

@@ -154,7 +154,7 @@ impl<T> AggregatedPage<T> {
             Some((place, &*warning.code, &*warning.message))
         });
         let silent = self.unreachables.iter();
-        let silent = silent.map(|place| (place, "UNREACHABLE", "it doesn't answer"));
+        let silent = silent.map(|place| (place, "UNREACHABLE", "it doesn't respond"));
         let mut missing = warned.chain(silent).peekable();
         // Where the places that are missing are listed, each of them is judged.
         let whole = self.warning.as_ref().filter(|warning| warning.is_partial());
@@ -165,7 +165,7 @@ impl<T> AggregatedPage<T> {
         let Some((code, message)) = wanted.or(whole) else {
             return Ok(());
         };
-        let hint = "a part of Google Cloud doesn't answer: try again in a while, or leave the zone out with `zone_pattern`";
+        let hint = "a part of Google Cloud doesn't respond: try again in a while, or leave the zone out with `zone_pattern`";
         let error = ApiError::new(NAME, operation, 200)
             .with_code(Some(code.to_owned()))
             .with_message(Some(message));

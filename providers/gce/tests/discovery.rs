@@ -67,7 +67,7 @@ async fn the_api_filters_unless_everything_is_to_be_explained() {
 }
 
 #[tokio::test]
-async fn an_address_type_and_all_interfaces_can_be_asked_for() {
+async fn an_address_type_and_all_interfaces_can_be_selected() {
     let server =
         start(json!({"items": {"zones/us-east1-b": {"instances": [instance("a", "10.0.0.1")]}}}))
             .await;
@@ -118,7 +118,7 @@ async fn a_label_that_almost_matches_is_suggested() {
 }
 
 #[tokio::test]
-async fn a_zone_that_does_not_answer_is_an_error_unless_it_is_left_out() {
+async fn a_zone_that_does_not_respond_is_an_error_unless_it_is_excluded() {
     let mut list = one_instance();
     list["items"]["zones/us-west1-a"] =
         json!({"warning": {"code": "UNREACHABLE", "message": "The zone is down."}});
@@ -154,7 +154,7 @@ async fn a_zone_that_does_not_answer_is_an_error_unless_it_is_left_out() {
             .unwrap_err(),
     );
     assert!(
-        text.contains("projects/p/zones/us-west1-a: it doesn't answer"),
+        text.contains("projects/p/zones/us-west1-a: it doesn't respond"),
         "{text}"
     );
     assert_eq!(

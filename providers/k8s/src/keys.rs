@@ -5,7 +5,7 @@ use cloud_autojoin_provider_kit::{KeySpec, Values, keys};
 /// The name after `provider=`.
 pub(crate) const NAME: &str = "k8s";
 
-/// The value that stands for the namespace of this pod.
+/// The value for the namespace of this pod.
 pub(crate) const SELF: &str = "self";
 
 pub(crate) const KUBECONFIG: KeySpec =
@@ -54,7 +54,7 @@ pub(crate) const HOST_NETWORK: KeySpec = KeySpec::new(
 
 pub(crate) const PORT: KeySpec = KeySpec::new(
     "port",
-    "the name or number of the port to return; by default what the annotation `consul.hashicorp.com/auto-join-port` of a pod says",
+    "the name or number of the port to return; by default that of the annotation `consul.hashicorp.com/auto-join-port` of a pod",
 );
 
 pub(crate) const ADDRESS_TYPE: KeySpec = KeySpec::new(

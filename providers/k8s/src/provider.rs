@@ -206,7 +206,7 @@ fn add_findings(discovery: &mut Discovery, namespace: &str, cluster: &Kubernetes
 
 /// What go-discover does differently with the same string.
 pub(crate) fn compare_with_go_discover(config: &ConfigString, context: &Context) -> Vec<String> {
-    let fallback = "asks the pod's own cluster when the kubeconfig can't be used";
+    let fallback = "uses the pod's own cluster when the kubeconfig can't be used";
     let table = [
         (When::Given(&CONTEXT), "ignores `context`"),
         (When::Given(&SERVICE), "ignores `service`"),

@@ -13,7 +13,7 @@ pub(crate) const DOMAIN: KeySpec =
 
 pub(crate) const TIMEOUT: KeySpec = KeySpec::new(
     "timeout",
-    "how long answers are waited for; always the whole time, 1s if it's zero",
+    "how long to wait for responses; always the whole time, 1s if it's zero",
 )
 .values(Values::Duration)
 .default("5s");
@@ -31,7 +31,7 @@ pub(crate) const V4: KeySpec = KeySpec::new("v4", "whether IPv4 addresses are re
 
 pub(crate) const INTERFACE: KeySpec = KeySpec::new(
     "interface",
-    "the network interfaces to ask on, such as `eth0`, separated by commas (Linux); by default the one the system chooses for multicast",
+    "the network interfaces to send queries on, such as `eth0`, separated by commas (Linux); by default the one the system chooses for multicast",
 )
 .values(Values::List);
 

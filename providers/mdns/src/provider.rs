@@ -134,7 +134,7 @@ impl Mdns {
         unicast: bool,
         call: &Call,
     ) -> Result<()> {
-        let operation = format!("ask for {} names", questions.len());
+        let operation = format!("query {} names", questions.len());
         for packet in packets(questions, unicast) {
             let (mut failed, mut is_sent, started) = (None, false, call.elapsed());
             for (group, result) in sockets.send(&packet).await {
@@ -172,7 +172,7 @@ pub(crate) fn compare_with_go_discover(config: &ConfigString, _: &Context) -> Ve
         ),
         (
             When::Given(&INTERFACE),
-            "asks on the system's default interface",
+            "sends queries on the system's default interface",
         ),
     ];
     differences(config, &table)

@@ -143,7 +143,7 @@ mod responder {
     }
 
     #[tokio::test]
-    async fn every_instance_is_found_by_asking_for_what_its_answer_lacks() {
+    async fn every_instance_is_found_by_querying_what_its_response_lacks() {
         let service = format!("_test-{}._noop.local", std::process::id());
         let reachable = async {
             let socket = open().ok()?;

@@ -15,7 +15,7 @@ pub(crate) const LIST_ATTACHMENTS: &str = "list VNIC attachments";
 pub(crate) const READ_VNIC: &str = "read a VNIC";
 
 const DENIED: Advice = Advice::on(PermissionDenied).hint(
-    "allow `PERMISSION` in the compartment (`discover check --role` prints the policy), and check `compartment_id`: one that doesn't exist gives the same answer",
+    "allow `PERMISSION` in the compartment (`discover check --role` prints the policy), and check `compartment_id`: one that doesn't exist gets the same response",
 );
 
 /// Oracle's API.

@@ -182,5 +182,5 @@ pub(crate) fn role(
         }
     }
     Ok(RoleDocument::new(text)
-        .with_note("`discover` stands for a dynamic group with the instance, as `instance.compartment.id = 'OCID'`; for an API key write `group` and the name of the user's group"))
+        .with_note("replace `discover` by a dynamic group with the instance, as `instance.compartment.id = 'OCID'`; for an API key by `group` and the name of the user's group"))
 }

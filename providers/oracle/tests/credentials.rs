@@ -286,7 +286,7 @@ async fn what_is_no_metadata_service_is_passed_over() {
 }
 
 #[tokio::test]
-async fn compartments_below_are_looked_in_when_asked() {
+async fn compartments_below_are_searched_when_configured() {
     let server = MockServer::start().await;
     let names = [("a", "10.0.0.1"), ("b", "10.0.0.2"), ("c", "10.0.0.3")];
     compartments(&server, &names).await;

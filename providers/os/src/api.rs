@@ -13,7 +13,7 @@ use url::form_urlencoded;
 
 use crate::keys::NAME;
 
-/// The action that Nova's policy asks for.
+/// The action that Nova's policy must allow.
 pub(crate) const PERMISSION: &str = "os_compute_api:servers:detail";
 
 /// What is particular about Nova.

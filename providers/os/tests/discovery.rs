@@ -164,7 +164,7 @@ async fn a_cloud_of_clouds_yaml_has_what_is_not_given() {
 }
 
 #[tokio::test]
-async fn several_regions_are_one_answer_and_a_missing_one_is_named() {
+async fn several_regions_are_one_result_and_a_missing_one_is_named() {
     let server = start().await;
     let join = format!("auth_url=SERVER {USER} project_id=P");
     assert_eq!(addresses(&server, &join, &[]).await.unwrap(), ["10.0.0.1"]);
@@ -405,7 +405,7 @@ async fn certificates_are_those_of_a_file_or_any_with_a_warning() {
 }
 
 #[tokio::test]
-async fn the_connection_to_a_given_endpoint_is_opened_while_keystone_answers() {
+async fn the_connection_to_a_given_endpoint_is_opened_during_the_request_for_a_token() {
     let keystone = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nova = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = |listener: &TcpListener| listener.local_addr().unwrap();

@@ -12,7 +12,7 @@ const NAME: &str = "packet";
 
 /// Packet as the registry knows it: a name whose every join string is refused with what to do.
 pub const SPEC: ProviderSpec = ProviderSpec::new(NAME, "Packet (Equinix Metal)", KEYS, build)
-    .with_summary("says that the service ended on 2026-06-30, and what to use instead")
+    .with_summary("reports that the service ended on 2026-06-30, and what to use instead")
     .with_notes("Equinix Metal, formerly Packet, ended on 2026-06-30. A join string with `provider=packet` is refused before any request.")
     .with_go_discover(compare_with_go_discover);
 

@@ -19,7 +19,7 @@ use crate::keys::{
 
 const DEFAULT_ENDPOINT: &str = "https://api.softlayer.com/rest/v3";
 
-/// How many guests are asked for in one page.
+/// How many guests are requested in one page.
 const PAGE_SIZE: u64 = 500;
 
 const MASK: &str = "mask[id,hostname,domain,tagReferences[tag[name]],primaryBackendIpAddress,primaryIpAddress,datacenter[name],powerState[keyName]]";

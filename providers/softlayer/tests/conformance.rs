@@ -84,7 +84,7 @@ fn softlayer() -> Conformance {
 }
 
 #[tokio::test]
-async fn running_guests_and_public_addresses_can_be_asked_for() {
+async fn running_guests_and_public_addresses_can_be_selected() {
     let join = "provider=softlayer username=me api_key=c4n4ry-key tag_value=consul datacenter=dal06 power_state=running address_type=public_v4 \
                 endpoint=ENDPOINT/xmlrpc/v3";
     let harness = Harness::serving(Conformance {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::keys::NAME;
 
-/// How many virtual machines are asked about in one request.
+/// How many virtual machines are read in one request.
 const CHUNK: usize = 500;
 
 /// What is read of a virtual machine.
@@ -43,8 +43,9 @@ impl<'a> Session<'a> {
         let cookie = cookies
             .find(|cookie| cookie.starts_with("vmware_soap_session="))
             .and_then(|cookie| HeaderValue::from_str(cookie).ok());
-        let mut cookie = cookie
-            .ok_or_else(|| DecodeError::new(NAME, operation, "the answer has no session cookie"))?;
+        let mut cookie = cookie.ok_or_else(|| {
+            DecodeError::new(NAME, operation, "the response has no session cookie")
+        })?;
         cookie.set_sensitive(true);
         Ok(Self { client, cookie })
     }
@@ -164,7 +165,7 @@ struct Page {
     objects: Vec<Object>,
 }
 
-/// An object with the properties that were asked for.
+/// An object with the requested properties.
 #[derive(Deserialize)]
 pub(crate) struct Object {
     pub(crate) obj: Reference,

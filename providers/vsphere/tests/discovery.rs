@@ -286,7 +286,7 @@ async fn a_list_without_its_value_is_no_empty_list() {
 }
 
 #[tokio::test]
-async fn a_server_without_api_is_asked_for_it_once() {
+async fn api_is_requested_once_from_a_server_without_it() {
     let server = vcenter(machines(&[]), json!(null)).await;
     let join = format!(
         "provider=vsphere host={} user=u password=p category_name=cluster tag_name=consul",

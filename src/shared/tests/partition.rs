@@ -63,13 +63,13 @@ impl Store for Link {
 }
 
 /// Queries a member every eight seconds for so long. Returns its results.
-async fn asked_for(member: &SharedProvider, whole: Duration) -> Vec<Vec<String>> {
-    let (started, mut answers) = (Instant::now(), Vec::new());
+async fn results_of(member: &SharedProvider, whole: Duration) -> Vec<Vec<String>> {
+    let (started, mut results) = (Instant::now(), Vec::new());
     while started.elapsed() < whole {
-        answers.extend(ask(member).await);
+        results.extend(ask(member).await);
         sleep(8 * SECOND).await;
     }
-    answers
+    results
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,19 +81,19 @@ async fn a_leader_that_alone_loses_the_store_is_replaced_and_polls_by_itself_sel
     let leader = member(&own_cloud, &link);
     ask(&leader).await.unwrap();
     let fleet = Fleet::start(20, &cloud, &store);
-    asked_for(&leader, MINUTE).await;
+    results_of(&leader, MINUTE).await;
     assert_eq!((cloud.polls(), fleet.current(&["10.0.0.9"])), (0, 20));
 
     link.cut(true);
     let before = own_cloud.polls();
-    let answers = asked_for(&leader, 2 * MINUTE).await;
+    let results = results_of(&leader, 2 * MINUTE).await;
     // Another member has the lease, and all others its result.
     let document = store.document();
     assert_eq!((document.term, fleet.current(&["10.0.0.4"])), (2, 20));
     assert_ne!(document.holder, leader.lease.member);
     // What it still finds, it finds by itself.
-    assert!(answers.iter().all(|found| found == &["10.0.0.9"]));
-    asked_for(&leader, 13 * MINUTE).await;
+    assert!(results.iter().all(|found| found == &["10.0.0.9"]));
+    results_of(&leader, 13 * MINUTE).await;
     // The first within a minute, then one in two and a half to seven and a half minutes.
     let polls = own_cloud.polls() - before;
     assert!((2..=7).contains(&polls), "{polls}");
@@ -102,8 +102,8 @@ async fn a_leader_that_alone_loses_the_store_is_replaced_and_polls_by_itself_sel
 
     link.cut(false);
     let before = own_cloud.polls();
-    let answers = asked_for(&leader, 5 * MINUTE).await;
-    assert!(answers.iter().all(|found| found == &["10.0.0.4"]));
+    let results = results_of(&leader, 5 * MINUTE).await;
+    assert!(results.iter().all(|found| found == &["10.0.0.4"]));
     assert_eq!(own_cloud.polls(), before);
     assert_eq!(
         (store.document().term, store.document().holder),
@@ -121,10 +121,10 @@ async fn a_write_that_arrives_late_overwrites_nothing_newer() {
     // It publishes, and stops before that arrives.
     *link.write_delay.lock().unwrap() = 5 * MINUTE;
     ask(&slow).await.unwrap();
-    asked_for(&other, 2 * MINUTE).await;
+    results_of(&other, 2 * MINUTE).await;
     assert_eq!(store.document().term, 2);
     let conflicts = store.conflicts.load(Ordering::SeqCst);
-    asked_for(&other, 5 * MINUTE).await;
+    results_of(&other, 5 * MINUTE).await;
     assert_eq!(store.conflicts.load(Ordering::SeqCst), conflicts + 1);
     assert_eq!(store.document().holder, other.lease.member);
     assert_eq!(ask(&slow).await.unwrap(), ["10.0.0.4"]);
@@ -138,12 +138,12 @@ async fn members_whose_writes_all_come_too_late_have_addresses_without_polling_o
     for link in links {
         *link.write_delay.lock().unwrap() = STORE_TIMEOUT + SECOND;
         let member = member(&cloud, &link);
-        members.spawn(async move { asked_for(&member, 15 * MINUTE).await });
+        members.spawn(async move { results_of(&member, 15 * MINUTE).await });
     }
-    let answers = members.join_all().await;
+    let results = members.join_all().await;
     assert!(
-        answers.iter().all(|answers| !answers.is_empty()),
-        "{answers:?}"
+        results.iter().all(|results| !results.is_empty()),
+        "{results:?}"
     );
     // Ten members: fewer than one poll each in two minutes.
     assert!(cloud.polls() <= 75, "{}", cloud.polls());

@@ -377,7 +377,7 @@ async fn a_result_of_another_scope_is_never_mixed_with_this_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_last_good_answer_older_than_the_maximum_age_is_used_and_stale() {
+async fn a_last_good_result_older_than_the_maximum_age_is_used_and_stale() {
     for (max_age, is_stale) in [(None, false), (Some(HOUR), true)] {
         let folder = after_a_run(1..=3).await;
         date(&folder, SystemTime::now() - 2 * HOUR);

@@ -149,7 +149,7 @@ fn conditions(options: &mut Options<'_>) -> Vec<TagCondition> {
                 };
                 let key = format!("tag.{name}");
                 let message = format!(
-                    "`{key}` and `{other}` ask for two values of one tag, `{known}`, which no resource can have"
+                    "`{key}` and `{other}` require two values of one tag, `{known}`, which no resource can have"
                 );
                 let problem = ConfigProblem::of_key(key, message);
                 options.add_problem(problem.with_hint("keep one of the two"));

@@ -45,7 +45,7 @@ pub(super) fn cloud(options: &mut Options<'_>) -> Cloud {
         ", or choose the cloud with `environment=...`"
     };
     let hint = format!(
-        "if you trust this host, say whom its tokens are for with `audience=...`{other_cloud}"
+        "if you trust this host, name the audience of its tokens with `audience=...`{other_cloud}"
     );
     let (word, mut foreign) = (environment.word(), Vec::new());
     if let Some(url) = resource_manager

@@ -62,7 +62,7 @@ pub(super) async fn application(setup: &Setup, call: &Call) -> TokenResult {
     if let Some(chosen) = &setup.options.client_id
         && !chosen.eq_ignore_ascii_case(&client_id)
     {
-        let reason = format!("`AZURE_CLIENT_ID` is not the `client_id` asked for (`{chosen}`)");
+        let reason = format!("`AZURE_CLIENT_ID` is not the configured `client_id` (`{chosen}`)");
         return Err(SourceOutcome::NotConfigured(reason));
     }
     let auth = if has_secret {

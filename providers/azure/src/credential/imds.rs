@@ -138,7 +138,7 @@ impl MetadataService {
     /// What to report of another server at the address.
     pub(crate) fn foreign(&self) -> String {
         let origin = origin_of(self.api.endpoint());
-        format!("what answers at {origin} is not the instance metadata service of Azure")
+        format!("the server at {origin} is not the instance metadata service of Azure")
     }
 
     fn absent(&self, error: &Error) -> SourceOutcome {

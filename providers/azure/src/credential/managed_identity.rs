@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_chosen_identity_is_sent_and_a_token_counts_only_when_the_answer_names_it() {
+    async fn a_chosen_identity_is_sent_and_a_token_counts_only_when_the_response_names_it() {
         const ID: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("a.key"), "the-key").unwrap();

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_without_token_or_lifetime_is_none() {
+    async fn a_response_without_token_or_lifetime_is_none() {
         for json in [
             r#"{"access_token":"t"}"#,
             r#"{"access_token":"","expires_in":"60"}"#,

@@ -94,7 +94,7 @@ impl Query<'_> {
         let word = mode.map_or(word, |mode| mode.to_string());
         let Some(end) = end else {
             let message = format!(
-                "the scale set `{name}` is {word}, and only the other orchestration mode was asked for"
+                "the scale set `{name}` is {word}, and only the other orchestration mode was requested"
             );
             let finding = Finding::new(message)
                 .with_hint("leave `orchestration_mode` out: the mode is found by itself")

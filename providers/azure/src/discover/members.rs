@@ -185,7 +185,7 @@ impl<'a> Query<'a> {
                 None => {
                     let (machine, set) = (machine.name(), set.name());
                     let operation = format!(
-                        "tell whether virtual machine `{machine}` belongs to scale set `{set}`"
+                        "determine whether virtual machine `{machine}` belongs to scale set `{set}`"
                     );
                     let what = "the virtual machine has no properties";
                     return Err(incomplete(operation, what));

@@ -219,14 +219,14 @@ fn explain_filters(query: Query<'_>, discovery: &mut Discovery) {
     } else {
         "other_address_type"
     };
-    let (address_type, address) = (address_type.word(), "has an address of the type asked for");
+    let (address_type, address) = (address_type.word(), "has an address of the requested type");
     for (code, key, word, what) in [
         ("not_running", "power_state", state, "is running"),
         (other, "address_type", address_type, address),
     ] {
         if let Some(count) = discovery.excluded().get(code) {
             let message = format!(
-                "{count} of the network interfaces belong to what is asked for, and none of them {what}"
+                "{count} of the network interfaces match the selection, and none of them {what}"
             );
             let finding = Finding::new(message).with_hint(format!("leave `{key}={word}` out"));
             discovery.add_finding(finding.with_change(key, None));

@@ -10,10 +10,10 @@ use crate::arm::IndexedResource;
 use crate::select::{Lookup, TagPlace, named_groups};
 
 const ONLY_INDEX: &str = "the index may lag behind by some time, and shows only what the identity may read: `lookup=list` is exact";
-const ONLY_INTERFACES: &str = "interfaces inherit tags from nothing: tag the network interfaces, or say with `tag_on=vm` or `tag_on=scale_set` where the tag is set";
+const ONLY_INTERFACES: &str = "interfaces inherit tags from nothing: tag the network interfaces, or set `tag_on=vm` or `tag_on=scale_set`, wherever the tag is set";
 const NOTHING_THERE: &str =
     "check `subscription_id` and `resource_group`, and that the role of this identity covers them";
-const UNIFORM_APART: &str = "; interfaces of Uniform scale sets are in no list but their own: name the set with `vm_scale_set`, or say `tag_on=scale_set`";
+const UNIFORM_APART: &str = "; interfaces of Uniform scale sets are in no list but their own: name the set with `vm_scale_set`, or set `tag_on=scale_set`";
 
 impl Results<'_> {
     /// Explains why nothing matched, the likeliest cause first.
@@ -31,7 +31,8 @@ impl Results<'_> {
         let mut hint = ONLY_INTERFACES.to_owned();
         let message = if lookup == Lookup::Index {
             hint = ONLY_INDEX.to_owned();
-            "the resource index knows nothing with these tags that this identity may see".to_owned()
+            "the resource index has no resource with these tags that this identity may read"
+                .to_owned()
         } else if examined == 0 {
             hint = NOTHING_THERE.to_owned();
             if !tags.may_be_on(TagPlace::ScaleSet) {

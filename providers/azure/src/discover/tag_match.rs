@@ -132,7 +132,7 @@ fn of_values(wanted: &TagCondition, (count, values): &Values, things: &str) -> F
         let message = format!(
             "{count} of the {things} have tag `{name}` = `{found}`, and values are compared exactly"
         );
-        let hint = format!("ask for the value `{found}`, or correct the tag");
+        let hint = format!("use the value `{found}`, or correct the tag");
         return Finding::new(message).with_hint(hint);
     }
     let listed = values.keys().take(3).map(|value| format!("`{value}`"));
@@ -267,7 +267,7 @@ mod tests {
         );
         assert_eq!(
             findings[0].hint.as_deref(),
-            Some("ask for the value `Server`, or correct the tag")
+            Some("use the value `Server`, or correct the tag")
         );
     }
 

@@ -232,8 +232,9 @@ async fn a_machine_of_which_it_is_unknown_whether_it_is_a_member_is_an_error() {
         serve(&server, 200, N, &list(&[interface("web-1", "10.9.0.6")])).await;
         let text = shown(&discover(&server, set()).await.unwrap_err());
         assert!(
-            text.contains("cannot tell whether virtual machine `web_2` belongs to scale set `web`")
-                && text.contains("hint: it may be changing"),
+            text.contains(
+                "cannot determine whether virtual machine `web_2` belongs to scale set `web`"
+            ) && text.contains("hint: it may be changing"),
             "{text}"
         );
     }

@@ -489,7 +489,7 @@ async fn tags_of_uniform_instances_stand_in_their_own_list() {
 }
 
 #[tokio::test]
-async fn a_tag_that_stands_on_the_members_machine_is_named() {
+async fn a_tag_that_is_set_on_the_members_machine_is_named() {
     let cloud =
         Cloud::of("[[resource_group]]\nname = 'prod'\n[[resource_group.scale_set]]\nname = 'web'\ninstances = 2\ninstance_tags = { ring = 'a' }\n").await;
     let text = nothing(

@@ -132,7 +132,7 @@ async fn the_wrong_mode_configured_says_so() {
     );
     assert!(
         text.contains(
-            "the scale set `web` is Flexible, and only the other orchestration mode was asked for"
+            "the scale set `web` is Flexible, and only the other orchestration mode was requested"
         ),
         "{text}"
     );

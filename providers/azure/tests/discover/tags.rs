@@ -195,7 +195,7 @@ async fn a_value_in_another_case_is_the_first_finding() {
             || text.contains("have tag `consul` = `server`, and values are compared exactly"),
         "{text}"
     );
-    assert!(text.contains("hint: ask for the value"), "{text}");
+    assert!(text.contains("hint: use the value"), "{text}");
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ async fn another_server_at_the_metadata_address_costs_no_retry_before_the_next_s
 }
 
 #[tokio::test]
-async fn an_emulator_that_answers_token_requests_only_counts() {
+async fn an_emulator_that_serves_token_requests_only_counts() {
     let stage = Stage::new().await.commands(az());
     Mock::given(path(TOKEN_PATH))
         .and(without_metadata_header)

@@ -79,7 +79,7 @@ async fn a_secret_that_entra_repeats_is_masked() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_told_in_entras_own_words_on_one_line() {
+async fn a_wrong_secret_is_reported_in_entras_own_words_on_one_line() {
     let stage = Stage::new().await;
     stage
         .mount(
@@ -181,7 +181,7 @@ async fn a_token_endpoint_that_stays_down_is_a_transient_error_in_the_words_of_i
 }
 
 #[tokio::test]
-async fn an_answer_without_a_token_is_an_error() {
+async fn a_response_without_a_token_is_an_error() {
     for body in [
         json!({}),
         json!({ "access_token": "", "expires_in": 3599 }),
@@ -277,7 +277,7 @@ async fn a_redirect_of_the_token_endpoint_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_token_that_azure_refuses_is_asked_for_afresh() {
+async fn a_token_that_azure_refuses_is_requested_again() {
     let stage = Stage::new().await;
     token_endpoint()
         .respond_with(entra_token("old"))

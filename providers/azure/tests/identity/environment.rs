@@ -319,6 +319,6 @@ async fn an_application_of_the_environment_is_not_taken_for_another_one() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no credential found: environment: `AZURE_CLIENT_ID` is not the `client_id` asked for (`other`)"
+        "no credential found: environment: `AZURE_CLIENT_ID` is not the configured `client_id` (`other`)"
     );
 }

@@ -260,7 +260,7 @@ async fn a_missing_service_or_that_of_another_cloud_is_skipped() {
         assert_eq!(
             error.to_string(),
             format!(
-                "no credential found: managed identity: what answers at {} is not the instance metadata service of Azure",
+                "no credential found: managed identity: the server at {} is not the instance metadata service of Azure",
                 stage.uri()
             )
         );
@@ -280,7 +280,7 @@ async fn a_service_that_never_knows_the_path_is_passed_over_in_the_end() {
     assert_eq!(
         error.to_string(),
         format!(
-            "no credential found: managed identity: what answers at {} is not the instance metadata service of Azure",
+            "no credential found: managed identity: the server at {} is not the instance metadata service of Azure",
             stage.uri()
         )
     );

@@ -133,7 +133,7 @@ fn another_service_is_not_an_instance() {
 }
 
 #[test]
-fn a_missing_record_is_asked_for() {
+fn a_missing_record_is_queried() {
     let instance = "node1._consul._tcp.local";
     let mut answers = answers(&[packet(vec![ptr(SERVICE, instance)], Vec::new())]);
     assert_eq!(answers.missing(), [(name(instance), RecordType::SRV)]);
@@ -232,7 +232,7 @@ fn what_is_before_a_broken_record_counts_and_no_packet_panics() {
 }
 
 #[test]
-fn a_question_is_no_answer() {
+fn a_question_is_no_response() {
     let mut message = Message::new(7, MessageType::Query, OpCode::Query);
     message.add_answers(records(1));
     assert_eq!(found(&answers(&[message.to_vec().unwrap()])), []);
@@ -248,7 +248,7 @@ fn a_flood_of_names_is_bounded() {
 }
 
 #[test]
-fn questions_are_spread_over_packets_and_may_ask_for_unicast_answers() {
+fn questions_are_spread_over_packets_and_may_request_unicast_responses() {
     let questions: Vec<_> = (0..40)
         .map(|number| (name(&format!("host{number}.local")), RecordType::A))
         .collect();
