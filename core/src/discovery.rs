@@ -201,7 +201,10 @@ impl Discovery {
         if node.is_match() {
             if self.detail == Detail::Minimal {
                 (node.id, node.attributes, node.tags) = Default::default();
-                node.excluded = Vec::new();
+                // The provider warns of a match of which an address may be missing.
+                let reasons = &mut node.excluded;
+                reasons.retain(|reason| matches!(reason, Exclusion::Incomplete { .. }));
+                reasons.shrink_to_fit();
             }
             self.examined += 1;
             self.matched += 1;
@@ -542,7 +545,9 @@ mod tests {
         let mut node = interface("a", &["10.0.0.1"], &[]);
         node.tags.push(("role".to_owned(), "server".to_owned()));
         node.add_attribute("zone", Some("1".to_owned()));
-        node.excluded.push(Exclusion::NotPrimary);
+        let what = "no properties".into();
+        let incomplete = Exclusion::Incomplete { what };
+        node.excluded = vec![Exclusion::NotPrimary, incomplete.clone()];
         discovery.record(node);
         for id in ["b", "c", "d", "e"] {
             discovery.record(interface(id, &[], &[Exclusion::NoAddress]));
@@ -552,7 +557,7 @@ mod tests {
             node.name == "a"
                 && node.id.is_empty()
                 && node.tags.is_empty()
-                && node.excluded.is_empty()
+                && node.excluded == [incomplete]
                 && node.attributes.is_empty()
         );
         assert_eq!(discovery.nodes().len(), 1 + EXAMPLES);
