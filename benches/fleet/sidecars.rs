@@ -41,6 +41,12 @@ pub(crate) struct Outcome {
     pub(crate) before: Traffic,
     /// From the replacement to the end.
     pub(crate) after: Traffic,
+    /// The requests of the minute with the most.
+    #[allow(
+        dead_code,
+        reason = "only some of the programs that share this file use it"
+    )]
+    pub(crate) busiest_minute: usize,
     /// Requests to the store, of the whole time.
     #[cfg(feature = "shared")]
     #[allow(dead_code, reason = "the test has no use for it")]
@@ -61,6 +67,9 @@ impl Fleet {
             .start_paused(true)
             .build()
             .unwrap();
+        // The delays of a shared result: each run gives the same figures.
+        #[cfg(feature = "shared")]
+        fastrand::seed(1);
         runtime.block_on(self.live())
     }
 
@@ -111,6 +120,7 @@ impl Fleet {
             seen,
             before: traffic_before,
             after: subscription.traffic() - traffic_before,
+            busiest_minute: subscription.busiest_minute(),
             #[cfg(feature = "shared")]
             store_requests: store.requests(),
         }

@@ -1,6 +1,7 @@
 //! One Azure subscription that many watches ask at once: the simulator's answers, behind the limits
 //! that Azure sets. No sockets, and time is tokio's.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, RwLock};
 use std::time::Duration;
 
@@ -124,6 +125,24 @@ pub(crate) struct Traffic {
     pub(crate) throttled: u64,
 }
 
+/// The requests of the last minute, and the most of any minute.
+#[derive(Debug, Default)]
+struct Minute {
+    last: VecDeque<Instant>,
+    busiest: usize,
+}
+
+impl Minute {
+    fn count(&mut self, now: Instant) {
+        self.last.push_back(now);
+        let is_over = |at: &Instant| now.duration_since(*at) > Duration::from_secs(60);
+        while self.last.front().is_some_and(is_over) {
+            self.last.pop_front();
+        }
+        self.busiest = self.busiest.max(self.last.len());
+    }
+}
+
 impl std::ops::Sub for Traffic {
     type Output = Self;
 
@@ -141,6 +160,7 @@ pub(crate) struct Subscription {
     world: RwLock<World>,
     limits: Mutex<Limits>,
     traffic: Mutex<Traffic>,
+    minute: Mutex<Minute>,
     clock: Clock,
     /// Whether a 429 says how long to wait: documented, and missing in every recorded answer.
     says_retry_after: bool,
@@ -152,6 +172,7 @@ impl Subscription {
             world: world.into(),
             limits: Limits::new().into(),
             traffic: Mutex::default(),
+            minute: Mutex::default(),
             clock: Clock::system(),
             says_retry_after,
         }
@@ -159,6 +180,11 @@ impl Subscription {
 
     pub(crate) fn traffic(&self) -> Traffic {
         *self.traffic.lock().unwrap()
+    }
+
+    /// The requests of the minute with the most.
+    pub(crate) fn busiest_minute(&self) -> usize {
+        self.minute.lock().unwrap().busiest
     }
 
     pub(crate) fn change(&self, act: impl FnOnce(&mut World)) {
@@ -175,11 +201,13 @@ impl Subscription {
             headers: HeaderMap::new(),
             body: bytes::Bytes::new(),
         };
+        let now = self.clock.now();
+        self.minute.lock().unwrap().count(now);
         let taken = self
             .limits
             .lock()
             .unwrap()
-            .take(arm::operation(&asked), self.clock.now());
+            .take(arm::operation(&asked), now);
         let mut traffic = self.traffic.lock().unwrap();
         traffic.requests += 1;
         if let Err(wait) = taken {
