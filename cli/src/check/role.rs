@@ -55,8 +55,10 @@ async fn write(arguments: &Check, format: RoleFormat) -> Result<RoleDocument> {
     .await?;
     let spec = registry.provider_of(&config)?;
     let Some(write) = spec.role else {
-        let problem = ConfigProblem::of_key("provider", format!("`{}` has no roles", spec.name))
-            .with_hint("see its documentation for what it needs");
+        let problem =
+            ConfigProblem::of_key("provider", format!("`{}` has no roles", spec.name)).with_hint(
+                format!("`discover providers {}` says what it needs", spec.name),
+            );
         return Err(ConfigError::new(Some(spec.name), problem).into());
     };
     write(&config, &offline::context()?, format)

@@ -64,27 +64,28 @@ impl ApiError {
     /// The cloud's error code, as `AuthorizationFailed`.
     #[must_use]
     pub fn with_code(mut self, code: Option<String>) -> Self {
-        self.code = code.map(|code| self.shown(&code));
+        self.code = code.and_then(|code| self.shown(&code));
         self
     }
 
     /// The cloud's error message, as one line of at most 1,000 characters.
     #[must_use]
     pub fn with_message(mut self, message: Option<String>) -> Self {
-        self.message = message.map(|text| self.shown(&text));
+        self.message = message.and_then(|text| self.shown(&text));
         self
     }
 
     /// The request id, for the cloud's support.
     #[must_use]
     pub fn with_request_id(mut self, request_id: Option<String>) -> Self {
-        self.request_id = request_id.map(|id| self.shown(&id));
+        self.request_id = request_id.and_then(|id| self.shown(&id));
         self
     }
 
-    /// What the cloud says, without the secrets of the request, as one line.
-    fn shown(&self, text: &str) -> String {
-        one_line(&self.sent_secrets.mask(text))
+    /// What the cloud says, without the secrets of the request, as one line, if it says anything.
+    fn shown(&self, text: &str) -> Option<String> {
+        let line = one_line(&self.sent_secrets.mask(text));
+        (!line.is_empty()).then_some(line)
     }
 
     /// The wait that the cloud requests.
@@ -387,6 +388,10 @@ mod tests {
         }
         let error = ApiError::new("example", "list", 404).with_code(Some("NoProject".to_owned()));
         assert_eq!(error.hint(), None);
+        let empty = error
+            .with_code(Some(String::new()))
+            .with_message(Some(" ".to_owned()));
+        assert_eq!(empty.to_string(), "cannot list: status 404");
     }
 
     #[test]

@@ -225,7 +225,7 @@ struct ArnPage {
 /// What `DescribeTasks` or `DescribeContainerInstances` found.
 #[derive(Deserialize)]
 struct Described<T> {
-    #[serde(alias = "tasks", alias = "containerInstances")]
+    #[serde(rename = "tasks", alias = "containerInstances")]
     found: Vec<T>,
     #[serde(default)]
     failures: Vec<Failure>,

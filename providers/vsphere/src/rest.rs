@@ -234,7 +234,10 @@ impl<'a> Tagging<'a> {
         let read = async |id: String| {
             let request = self.get(&format!("read a {kind}"), &[kind, &self.segment(&id)]);
             match self.client.json::<Reply<Named>>(request, self.call).await {
-                Err(Error::Api(error)) if error.status() == 404 => Ok(None),
+                // A proxy's 404 has no code.
+                Err(Error::Api(error)) if error.status() == 404 && error.code().is_some() => {
+                    Ok(None)
+                }
                 entry => entry.map(|entry| Some(entry.into_value())),
             }
         };

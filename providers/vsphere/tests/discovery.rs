@@ -152,6 +152,36 @@ async fn properties_that_come_in_parts_are_read_to_the_end() {
 }
 
 #[tokio::test]
+async fn only_vcenters_own_404_says_that_a_tag_was_deleted() {
+    let found = envelope(&format!(
+        "<RetrievePropertiesExResponse><returnval>{}</returnval></RetrievePropertiesExResponse>",
+        machine("vm-1", "10.0.0.1")
+    ));
+    let own = json!({"type": "com.vmware.vapi.std.errors.not_found", "value": {"messages": []}});
+    let own = ResponseTemplate::new(404).set_body_json(own);
+    let of_proxy = ResponseTemplate::new(404).set_body_raw("<h1>Not Found</h1>", "text/html");
+    for (reply, is_found) in [(own, true), (of_proxy, false)] {
+        let server = vcenter(machines(&["vm-1"]), json!(null)).await;
+        soap(&server, "RetrievePropertiesEx", found.clone()).await;
+        Mock::given(path(format!("{CIS}/tagging/tag/id:blue")))
+            .respond_with(reply)
+            .with_priority(1)
+            .mount(&server)
+            .await;
+        match discover(&server, "").await {
+            Ok(discovery) => assert_eq!(
+                (addresses(&discovery), is_found),
+                (vec!["10.0.0.1".to_owned()], true)
+            ),
+            Err(error) => assert!(
+                !is_found && error.chain().contains("404: Not Found"),
+                "{error:?}"
+            ),
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_further_tag_must_be_attached() {
     let server = vcenter(machines(&["vm-1", "vm-2"]), machines(&["vm-2", "vm-3"])).await;
     let both = machine("vm-1", "10.0.0.1") + &machine("vm-2", "10.0.0.2");
