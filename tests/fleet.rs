@@ -100,7 +100,6 @@ fn boot(watches: u64, before_and_after: (Duration, Duration)) {
         is_shared: true,
     }
     .run();
-    println!("{:?}, then {:?}", outcome.before, outcome.after);
     let all = part_done(&outcome.joined, watches, 1.0).expect("all have addresses");
     assert!(all < Duration::from_secs(90), "{all:?}");
     let seen = part_done(&outcome.seen, watches, 1.0).expect("all have seen the replacement");
