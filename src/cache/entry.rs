@@ -1,7 +1,7 @@
 //! One result: where it is kept, how it is read and stored.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cloud_autojoin_core::{Address, Discovery, Env, Finding};
@@ -82,7 +82,10 @@ impl CacheEntry {
     pub fn lookup(&self, now: &Now) -> Option<CachedResult> {
         let warn = |why: &dyn fmt::Display| {
             let file = self.directory.path().join(self.result_name());
-            tracing::warn!("the cached result `{}` is not used: {why}", file.display());
+            warn_once(format!(
+                "the cached result `{}` is not used: {why}",
+                file.display()
+            ));
         };
         let text = match self.directory.read(&self.result_name()) {
             Ok(text) => text?,
@@ -212,6 +215,16 @@ impl fmt::Debug for CacheEntry {
             .field("identity", &self.identity)
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+/// Logs a warning, unless it is the last one: a call looks for its result several times.
+fn warn_once(warning: String) {
+    static LAST: Mutex<String> = Mutex::new(String::new());
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if *last != warning {
+        tracing::warn!("{warning}");
+        *last = warning;
     }
 }
 
