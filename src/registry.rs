@@ -42,7 +42,7 @@ impl fmt::Display for UnknownKey {
         if self.is_showable() {
             write!(f, "unknown key `{}`", self.key)
         } else {
-            f.write_str("an unknown key, not shown because it may be a part of a secret,")
+            f.write_str("an unknown key (not shown: it may be a part of a secret)")
         }
     }
 }
@@ -339,7 +339,7 @@ mod tests {
             .iter()
             .map(|key| (key.to_string(), key.nearest.clone().unwrap_or_default()))
             .collect();
-        let secretive = "an unknown key, not shown because it may be a part of a secret,";
+        let secretive = "an unknown key (not shown: it may be a part of a secret)";
         assert_eq!(
             messages,
             [

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use cloud_autojoin::escape::printable;
+
 use super::report::{CheckReport, Diagnostic};
 
 /// Formats all reports.
@@ -25,13 +27,13 @@ fn one(number: &str, report: &CheckReport) -> String {
     let shown = &report.shown;
     let mut text = String::new();
     match &shown.string {
-        Some(string) => _ = writeln!(text, "{number}{string}"),
+        Some(string) => _ = writeln!(text, "{number}{}", printable(string)),
         None => text.push_str(number),
     }
     let mut print = |kind: &str, diagnostic: &Diagnostic| {
-        let _ = writeln!(text, "{kind}: {}", diagnostic.message);
+        let _ = writeln!(text, "{kind}: {}", printable(&diagnostic.message));
         if let Some(hint) = &diagnostic.hint {
-            let _ = writeln!(text, "  hint: {hint}");
+            let _ = writeln!(text, "  hint: {}", printable(hint));
         }
     };
     shown
@@ -47,10 +49,29 @@ fn one(number: &str, report: &CheckReport) -> String {
         .iter()
         .for_each(|diagnostic| print("warning", diagnostic));
     if let Some(subject) = &shown.subject {
-        let _ = writeln!(text, "searches for: {subject}");
+        let _ = writeln!(text, "searches for: {}", printable(subject));
     }
     for line in report.go_discover() {
-        let _ = writeln!(text, "go-discover: {line}");
+        let _ = writeln!(text, "go-discover: {}", printable(line));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use cloud_autojoin::{Context, Env, Registry};
+
+    use super::*;
+
+    #[test]
+    fn control_characters_of_a_join_string_are_written_out() {
+        let context = Context::builder().env(Env::empty()).build();
+        let context = context.expect("a context");
+        let join = br#"provider=consul service="a\u001b[2J" port="\u009b" u\u202e=1"#;
+        let report = CheckReport::of(join, &Registry::compiled_in(), &context);
+        let text = of(&[report]);
+        assert!(text.contains(r"\u{1b}[2J"), "{text}");
+        let is_raw = |letter: char| letter != '\n' && letter.is_control();
+        assert!(!text.contains(is_raw), "{text:?}");
+    }
 }
