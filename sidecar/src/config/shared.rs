@@ -8,8 +8,8 @@ use cloud_autojoin::shared::{
 };
 use cloud_autojoin::{Context, Provider};
 
-use super::add_at;
 use super::section::Section;
+use super::watch::add_at;
 
 /// The store, and the key of its results.
 pub(super) struct SharedStore {
