@@ -15,10 +15,12 @@ pub mod context;
 pub mod credential;
 pub mod discovery;
 pub mod dns;
+pub mod env;
 pub mod error;
 pub mod exclusion;
 pub mod file;
 pub mod http;
+pub mod node;
 pub mod provider;
 pub mod role;
 pub mod secret;
@@ -27,13 +29,15 @@ pub use address::{Address, Host};
 pub use call::{Call, Detail, RequestOutcome, RequestRecord};
 pub use clock::{Clock, Instant};
 pub use config::{ConfigString, KeySpec};
-pub use context::{Context, Env, EnvRecord};
-pub use discovery::{Discovery, Finding, Node, Parent};
+pub use context::Context;
+pub use discovery::{Discovery, Finding};
+pub use env::{Env, EnvRecord};
 pub use error::{
     ApiError, ConfigError, ConfigProblem, CredentialError, DecodeError, Error, NothingMatched,
     Result, TransportError, TransportFailure,
 };
 pub use exclusion::Exclusion;
+pub use node::{Node, Parent};
 pub use provider::{Provider, ProviderSpec};
 pub use role::{RoleDocument, RoleFormat};
 pub use secret::Secret;

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::value::parse_boolean;
 use super::{ConfigString, KeySpec, Value, ValueError};
-use crate::context::Env;
+use crate::env::Env;
 use crate::error::{ConfigError, ConfigProblem, Result};
 use crate::secret::Secret;
 

@@ -13,7 +13,7 @@ use http::{Method, StatusCode};
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::context::Env;
+use crate::env::Env;
 use crate::secret::Secret;
 
 /// The schemes of proxies that can be used.

@@ -30,7 +30,7 @@ use super::tls_config::{TlsConfig, unusable};
 use super::transport::{RawResponse, Transport, TransportCause, is_caused_by};
 use super::{HttpSettings, Request, origin_of};
 use crate::clock::Instant;
-use crate::context::Env;
+use crate::env::Env;
 use crate::error::{Result, TransportFailure};
 
 /// The most bytes that are allocated because of `Content-Length` alone.
