@@ -1,5 +1,5 @@
-//! A JSON API that differs from others only in words: where its errors have what, what their codes
-//! mean, what to do about them.
+//! The description of a JSON API as data: where its errors have code and message, what the codes
+//! mean, and what to do about them.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use cloud_autojoin_core::http::{
 
 use super::{Api, ErrorBody, class_of_code, retry_after_or_reset};
 
-/// A JSON API in words, for a `static`. See [`Api`] for one that needs more.
+/// The description of a JSON API, for a `static`. An API that needs more implements [`Api`].
 ///
 /// ```
 /// use cloud_autojoin_core::http::ResponseClass;

@@ -26,14 +26,14 @@ mod program;
 #[cfg(feature = "sign")]
 pub mod sign;
 #[cfg(feature = "sign")]
+mod signing;
+#[cfg(feature = "sign")]
 pub mod sigv4;
 #[cfg(feature = "ssh")]
 pub mod ssh;
 
 #[cfg(feature = "sign")]
-pub use access_key::{
-    AccessKey, AccessKeys, GivenKey, KeyResponse, SignRequest, SigningAuthorizer,
-};
+pub use access_key::{AccessKey, GivenKey, KeyResponse};
 pub use bearer::BearerAuthorizer;
 pub use header::{StaticHeader, TokenFileHeader};
 #[cfg(feature = "sign")]
@@ -42,3 +42,5 @@ pub use instance_metadata::{InstanceMetadata, InstanceRole, Reader};
 pub use private_key::PrivateKey;
 #[cfg(feature = "program")]
 pub use program::{CredentialProgram, ProgramError};
+#[cfg(feature = "sign")]
+pub use signing::{AccessKeys, SignRequest, SigningAuthorizer};
