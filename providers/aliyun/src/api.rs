@@ -58,9 +58,16 @@ type List<T> = BTreeMap<String, Vec<T>>;
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct InstancePage {
-    pub(crate) instances: List<Instance>,
+    pub(crate) instances: Instances,
     /// Empty on the last page.
     pub(crate) next_token: Option<String>,
+}
+
+/// The list of a page: unlike other lists never absent, or the page would pass for an empty one.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Instances {
+    pub(crate) instance: Vec<Instance>,
 }
 
 /// An instance.

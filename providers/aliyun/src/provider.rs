@@ -111,7 +111,7 @@ impl Aliyun {
     ) -> Result<Vec<Instance>> {
         let request = self.request(region, client);
         let read = |page: InstancePage, _: &_| {
-            let found = page.instances.into_values().flatten();
+            let found = page.instances.instance.into_iter();
             let instances = found.map(|found| select::instance(found, region));
             (page.next_token, instances.collect())
         };

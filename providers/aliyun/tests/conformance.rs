@@ -255,3 +255,14 @@ async fn half_a_key_half_a_tag_and_a_region_that_is_no_name_are_problems() {
         assert!(error.contains(part), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_page_without_its_list_is_an_error() {
+    let mut conformance = aliyun();
+    let last = conformance.exchanges.len() - 1;
+    let page = r#"{"Instances":{},"NextToken":"","RequestId":"R"}"#.to_owned();
+    conformance.exchanges[last] = list(page).with_query("NextToken", "t3");
+    let outcome = Harness::serving(conformance).await.discover().await;
+    let text = outcome.error().chain();
+    assert!(text.contains("missing field `Instance`"), "{text}");
+}
