@@ -42,14 +42,13 @@ pub(crate) fn build(options: &mut Options<'_>, context: &Context) -> Result<Box<
     if !options.is_given(&INSECURE) {
         tls_files.insecure = options.boolean_variable("CONSUL_HTTP_SSL_VERIFY") == Some(false);
     }
+    let given_port = options.text(&PORT);
     let conditions = Conditions {
         // Consul compares tags without case.
         tags: TagFilter::of_names(options.list(&TAG)).without_case(),
         passing: options.boolean(&PASSING),
         address_type: options.word(&ADDRESS_TYPE, Some).unwrap_or_default(),
-        port: options
-            .text(&PORT)
-            .and_then(|text| options.accept(port(&text))),
+        port: given_port.and_then(|text| options.accept(port(&text))),
     };
     let datacenters = Places::new("datacenter", options.list(&DATACENTER));
     let (service, namespace) = (options.text(&SERVICE), options.text(&NAMESPACE));
