@@ -40,6 +40,8 @@ pub(super) struct State {
     /// When this member polls by itself, since the store failed. A store that is only read doesn't
     /// end that: its results do, or a write.
     pub(super) fallback_at: Option<Instant>,
+    /// The average time between such polls, since the cloud throttled one.
+    pub(super) throttled_interval: Option<Duration>,
 }
 
 /// The object as it was last read.

@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud_autojoin_core::{
-    Call, Clock, Discovery, Error, Node, Provider, Result, TransportError, TransportFailure,
+    Call, Clock, Discovery, Error, Node, Provider, RequestOutcome, Result, TransportError,
+    TransportFailure,
 };
 
 #[cfg(feature = "shared-buckets")]
@@ -44,6 +45,10 @@ use document::Document;
 use lease::{Lease, Seen, Step};
 
 use crate::result_file;
+
+/// The longest average time between two polls of a member while the store fails and the cloud
+/// throttles: a member doesn't know how many others do the same.
+const MAX_FALLBACK_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// A provider whose results are shared.
 pub struct SharedProvider {
@@ -135,13 +140,26 @@ impl SharedProvider {
         }
         let store = &self.lease.store;
         tracing::warn!("the cloud is polled by this member itself, without {store}: {error}");
-        let pause = self
-            .lease
-            .settings
-            .fallback_interval
-            .mul_f64(0.5 + fastrand::f64());
-        self.lease.state().fallback_at = Some(now + pause);
-        self.inner.discover(call).await
+        let next_after =
+            |interval: Duration| Some(call.clock().now() + interval.mul_f64(0.5 + fastrand::f64()));
+        let interval = {
+            let mut state = self.lease.state();
+            let usual = self.lease.settings.fallback_interval;
+            let interval = state.throttled_interval.unwrap_or(usual);
+            state.fallback_at = next_after(interval);
+            interval
+        };
+        let result = self.inner.discover(call).await;
+        let requests = call.requests();
+        let is_throttled = requests
+            .iter()
+            .any(|request| request.outcome == RequestOutcome::Status(429));
+        let mut state = self.lease.state();
+        state.throttled_interval = is_throttled.then(|| (interval * 2).min(MAX_FALLBACK_INTERVAL));
+        if let Some(interval) = state.throttled_interval {
+            state.fallback_at = next_after(interval);
+        }
+        result
     }
 
     fn unavailable(&self, why: impl Into<String>) -> Error {

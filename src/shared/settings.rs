@@ -15,7 +15,8 @@ pub struct SharedSettings {
     /// The range of the random delay before a member takes over; default 10 s.
     pub takeover_delay: Duration,
     /// The average time between two polls of a member while the store fails; default 5 min. Each
-    /// is half to one and a half times as long.
+    /// is half to one and a half times as long. It doubles with each poll that the cloud
+    /// throttles, up to an hour.
     pub fallback_interval: Duration,
     /// The range of the random delay before the first of them; default 60 s.
     pub fallback_delay: Duration,

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use cloud_autojoin_core::{Address, Clock, Context, Detail, Env, Instant};
+use cloud_autojoin_core::{Address, ApiError, Clock, Context, Detail, Env, Instant, RequestRecord};
 
 use super::document::name_of;
 use super::store::STORE_TIMEOUT;
@@ -135,6 +135,7 @@ struct Cloud {
     polls: Mutex<Vec<Instant>>,
     latency: Mutex<Duration>,
     fails: AtomicBool,
+    throttles: AtomicBool,
     /// The clock of all members.
     clock: Clock,
 }
@@ -146,6 +147,7 @@ impl Cloud {
             polls: Mutex::default(),
             latency: SECOND.into(),
             fails: AtomicBool::default(),
+            throttles: AtomicBool::default(),
             clock: Clock::system(),
         })
     }
@@ -170,6 +172,11 @@ impl Provider for Pretend {
 
     async fn discover(&self, call: &Call) -> Result<Discovery> {
         self.0.polls.lock().unwrap().push(Instant::now());
+        if self.0.throttles.load(Ordering::SeqCst) {
+            let outcome = RequestOutcome::Status(429);
+            call.record(RequestRecord::new("list servers", "cloud", outcome));
+            return Err(ApiError::new("pretend", "list servers", 429).into());
+        }
         let addresses = self.0.addresses.lock().unwrap().clone();
         let latency = *self.0.latency.lock().unwrap();
         sleep(latency).await;
@@ -464,6 +471,28 @@ async fn while_the_store_is_away_members_poll_by_themselves_seldom_and_spread() 
     sleep(5 * MINUTE).await;
     assert!(cloud.polls() - before <= 15);
     assert_eq!(fleet.current(&["10.0.0.4"]), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_that_the_cloud_throttles_while_the_store_is_away_poll_less_and_less() {
+    let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::<MemoryStore>::default());
+    store.is_down.store(true, Ordering::SeqCst);
+    cloud.throttles.store(true, Ordering::SeqCst);
+    let _fleet = Fleet::start(20, &cloud, &store);
+    let mut polls = Vec::new();
+    for _ in 0..6 {
+        let before = cloud.polls();
+        sleep(60 * MINUTE).await;
+        polls.push(cloud.polls() - before);
+    }
+    // 240 an hour without throttling, and about one an hour of each member at last.
+    assert!(polls[0] < 140 && polls[5] < 40, "{polls:?}");
+    cloud.throttles.store(false, Ordering::SeqCst);
+    sleep(180 * MINUTE).await;
+    let before = cloud.polls();
+    sleep(60 * MINUTE).await;
+    let polls = cloud.polls() - before;
+    assert!((200..280).contains(&polls), "{polls}");
 }
 
 #[tokio::test(start_paused = true)]
