@@ -64,7 +64,8 @@ impl<'a> Pages<'a> {
     ///
     /// # Errors
     ///
-    /// As [`ApiClient::json`]. If a page fails, the list fails; it is never partial.
+    /// As [`ApiClient::json`](crate::ApiClient::json). If a page fails, the list fails; it is never
+    /// partial.
     pub async fn next_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
         self.next_by(page_token::find, decode_body).await
     }
