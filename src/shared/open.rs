@@ -4,10 +4,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use cloud_autojoin_core::config::key;
+use cloud_autojoin_core::config::{Options, key};
 use cloud_autojoin_core::file::FileKind;
 use cloud_autojoin_core::{
-    ConfigError, ConfigProblem, ConfigString, Context, Env, ProviderSpec, Result, Secret, file,
+    ConfigError, ConfigProblem, ConfigString, Context, Env, KeySpec, ProviderSpec, Result, Secret,
+    file,
 };
 use url::Url;
 
@@ -122,25 +123,22 @@ pub fn query_of<'a>(
             let problem = ConfigProblem::of_key(key.to_owned(), what).with_hint(hint);
             ConfigError::new(Some(spec.name), problem)
         };
-        let config = with_variables(config, spec, env);
+        let options = Options::new(spec.name, spec.keys, config, env);
+        let config = with_variables(config, spec, &options);
         let is_self = |value: &str| value.split(',').any(|item| item.trim() == "self");
         if let Some((key, _)) = config.iter().find(|(_, value)| is_self(value)) {
             return Err(refused(key, format!("`{key}=self`")).into());
         }
         let is_given = |name: &str| {
             let key = key::find(spec.keys, name);
-            key.is_some_and(|key| {
-                key.names()
-                    .any(|name| config.get(name).is_some_and(is_filled))
-            })
+            key.is_some_and(|key| options.is_given(key))
         };
-        for key in spec.keys {
-            let unless = key.machine_default;
-            if unless.is_some_and(|unless| {
-                !is_given(key.name) && !unless.iter().any(|name| is_given(name))
-            }) {
-                return Err(refused(key.name, format!("the default of `{}`", key.name)).into());
-            }
+        let is_default_of_machine = |key: &&KeySpec| match key.machine_default {
+            Some(unless) => !is_given(key.name) && !unless.iter().copied().any(is_given),
+            None => false,
+        };
+        if let Some(key) = spec.keys.iter().find(is_default_of_machine) {
+            return Err(refused(key.name, format!("the default of `{}`", key.name)).into());
         }
         identities.push(masked(&config, spec, registry));
     }
@@ -149,18 +147,20 @@ pub fn query_of<'a>(
 
 /// The join string with the values that its provider takes from environment variables, except
 /// secrets.
-fn with_variables(config: &ConfigString, spec: &ProviderSpec, env: &Env) -> ConfigString {
+fn with_variables(
+    config: &ConfigString,
+    spec: &ProviderSpec,
+    options: &Options<'_>,
+) -> ConfigString {
     let mut config = config.clone();
-    for key in spec.keys.iter().filter(|key| !key.secret) {
-        if !key.names().any(|name| config.contains(name))
-            && let Some(value) = env.first_filled(key.env)
-        {
+    let is_of_variable = |key: &&KeySpec| {
+        let source = options.given_as(key);
+        !key.secret && source.is_some_and(|name| key.env.contains(&name))
+    };
+    for key in spec.keys.iter().filter(is_of_variable) {
+        if let Some(value) = options.text(key) {
             config.insert(key.name, value);
         }
     }
     config
-}
-
-fn is_filled(value: &str) -> bool {
-    !value.trim().is_empty()
 }

@@ -339,6 +339,9 @@ fn identity(join_string: &str, env: &[(&str, &str)]) -> Result<String> {
             .machine_default(&["cloud"]),
         KeySpec::new("cloud", "cloud"),
         KeySpec::new("region", "region").env(&["EXAMPLE_REGION"]),
+        KeySpec::new("zone", "zone")
+            .env(&["EXAMPLE_ZONE"])
+            .env_if_empty(),
         KeySpec::new("token", "token")
             .env(&["EXAMPLE_TOKEN"])
             .secret(),
@@ -385,6 +388,12 @@ fn queries_that_variables_make_different_are_different() {
         one,
         of(&[("EXAMPLE_PROJECT", "one"), ("EXAMPLE_REGION", "r")])
     );
+    // As the provider has it: an empty value disables one variable and not the other.
+    let empty = |env: &[(&str, &str)]| {
+        identity("provider=example project=p region=\"\" zone=\"\"", env).unwrap()
+    };
+    assert_eq!(empty(&[]), empty(&[("EXAMPLE_REGION", "r")]));
+    assert_ne!(empty(&[]), empty(&[("EXAMPLE_ZONE", "z")]));
     // Members may have different secrets.
     assert_eq!(
         one,
