@@ -162,7 +162,7 @@ impl ConsulStore {
             String::new()
         };
         let status = status.as_u16();
-        StoreError::new(format!("Consul answered status {status}: {message}{hint}"))
+        StoreError::new(format!("Consul returned status {status}: {message}{hint}"))
     }
 
     /// The session of this member; opens one if it has none.

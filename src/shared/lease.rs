@@ -44,6 +44,13 @@ pub(super) struct State {
     pub(super) throttled_interval: Option<Duration>,
 }
 
+impl State {
+    fn see(&mut self, seen: Seen) {
+        self.newest = (seen.document.term, seen.document.sequence);
+        self.seen = Some(seen);
+    }
+}
+
 /// The object as it was last read.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
@@ -105,11 +112,10 @@ impl Lease {
             Object::Unchanged => state.seen.as_ref().map(|seen| seen.version.clone()),
             Object::Found(contents, version) | Object::Released(contents, version) => {
                 match self.accept(&contents, version.clone(), scope, &state, now) {
-                    Ok(mut seen) => {
-                        seen.is_released = is_released;
-                        state.newest = (seen.document.term, seen.document.sequence);
-                        state.seen = Some(seen);
-                    }
+                    Ok(seen) => state.see(Seen {
+                        is_released,
+                        ..seen
+                    }),
                     Err(Refusal::Damaged(why)) => {
                         tracing::warn!(
                             "the shared result of {} is not used: {why}; it is replaced",
@@ -197,7 +203,7 @@ impl Lease {
         }
         if has_result {
             state.fallback_at = None;
-            // A program that asks once has no use for the lease.
+            // A one-shot program has no use for the lease.
             if !seen.is_released || settings.is_once {
                 state.takeover_at = None;
                 return Step::Use(Arc::clone(document));
@@ -273,9 +279,8 @@ impl Lease {
         };
         let mut state = self.state();
         (state.fallback_at, state.is_unpublished) = (None, false);
-        state.newest = (seen.document.term, seen.document.sequence);
         state.own_term = Some(seen.document.term);
-        state.seen = Some(seen.clone());
+        state.see(seen.clone());
         Ok(Some(seen))
     }
 }

@@ -21,7 +21,7 @@ pub struct SharedSettings {
     /// The range of the random delay before the first of them; default 60 s.
     pub fallback_delay: Duration,
     /// Whether a call waits for another member's result, up to half of its deadline, and does
-    /// without the store then: for a program that asks once.
+    /// without the store then: for a one-shot program.
     pub is_once: bool,
 }
 
@@ -52,7 +52,7 @@ impl SharedSettings {
         }
     }
 
-    /// The settings of a program that asks once: it can't wait for others.
+    /// The settings of a one-shot program: it can't wait for others.
     #[must_use]
     pub fn once(mut self) -> Self {
         (self.takeover_delay, self.fallback_delay) = (Duration::ZERO, Duration::ZERO);

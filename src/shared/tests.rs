@@ -310,7 +310,7 @@ async fn a_leader_that_the_store_knows_to_be_gone_is_replaced_before_its_result_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_program_that_asks_once_uses_the_fresh_result_of_a_member_that_is_gone() {
+async fn a_one_shot_program_uses_the_fresh_result_of_a_member_that_is_gone() {
     let (cloud, store) = (Cloud::new(&["10.0.0.4"]), Arc::<MemoryStore>::default());
     ask(&member(&cloud, &store)).await.unwrap();
     store.release();

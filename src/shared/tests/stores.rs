@@ -256,7 +256,7 @@ async fn a_session_of_consul_that_ended_releases_the_key_and_keeps_its_member_fr
     consul.state().end_session("session-1");
     let (contents, released, is_released) = found(other.get(NAME, Some(&version)).await);
     assert!(is_released && contents == "one" && released != version);
-    // Nobody else has written, and still the leader's condition fails.
+    // No one else has written, and still the leader's condition fails.
     let put = leader.put(NAME, "late".into(), Some(&version)).await;
     assert_eq!(put, Ok(Put::Conflict));
     let put = other.put(NAME, "two".into(), Some(&released)).await;
