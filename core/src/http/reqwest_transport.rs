@@ -27,7 +27,7 @@ use super::proxy::{self, Proxies, Proxy};
 use super::route::Route;
 use super::server_name::{FixedHost, ServerName};
 use super::tls_config::{TlsConfig, unusable};
-use super::transport::{RawResponse, Transport, TransportCause, is_caused_by};
+use super::transport::{RawResponse, Transport, TransportCause, find_cause, is_caused_by};
 use super::{HttpSettings, Request, origin_of};
 use crate::clock::Instant;
 use crate::env::Env;
@@ -413,14 +413,8 @@ async fn within<T>(
 
 /// Whether hyper rejects the head of the response.
 fn is_caused_by_parsing(error: &reqwest::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            return error.is_parse() && !error.is_parse_too_large();
-        }
-        cause = error.source();
-    }
-    false
+    find_cause::<hyper::Error>(error)
+        .is_some_and(|error| error.is_parse() && !error.is_parse_too_large())
 }
 
 fn classify(error: reqwest::Error) -> TransportCause {

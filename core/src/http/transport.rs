@@ -162,23 +162,30 @@ impl fmt::Display for TransportCause {
     }
 }
 
-/// Whether an error of type `E` is among the causes. `io::Error` hides its inner error from
-/// `source()`, so that is examined separately.
+/// Whether an error of type `E` is among the causes.
 pub(super) fn is_caused_by<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+    find_cause::<E>(error).is_some()
+}
+
+/// The outermost error of type `E` among the causes. `io::Error` hides its inner error from
+/// `source()`, so that is examined separately.
+pub(super) fn find_cause<'a, E: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<E>() {
-            return true;
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
         }
         if let Some(inner) = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)
         {
-            return is_caused_by::<E>(inner);
+            return find_cause::<E>(inner);
         }
         next = error.source();
     }
-    false
+    None
 }
 
 #[cfg(test)]
