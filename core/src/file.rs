@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The time limit of [`read`] and [`read_text`], for files on a network file system that hangs.
+/// The time limit of [`read_text`] and [`files_in`], for files on a network file system that hangs.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The size limit for tokens, certificates and keys.
@@ -55,11 +55,7 @@ pub async fn read(
     timeout: Duration,
 ) -> io::Result<FileContents> {
     let path = path.into();
-    let task = tokio::task::spawn_blocking(move || read_blocking(&path, kind, max_bytes));
-    match tokio::time::timeout(timeout, task).await {
-        Ok(done) => done.map_err(io::Error::other)?,
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
-    }
+    run_blocking(timeout, move || read_blocking(&path, kind, max_bytes)).await
 }
 
 /// Reads a regular file of at most `max_bytes` that holds UTF-8.
@@ -87,7 +83,7 @@ pub async fn read_text(path: impl Into<PathBuf>, max_bytes: u64) -> io::Result<S
 /// `TimedOut` after [`READ_TIMEOUT`], and any error of the system.
 pub async fn files_in(directory: impl Into<PathBuf>) -> io::Result<Vec<PathBuf>> {
     let directory = directory.into();
-    let list = move || {
+    run_blocking(READ_TIMEOUT, move || {
         let mut paths = Vec::new();
         for entry in std::fs::read_dir(directory)? {
             let entry = entry?;
@@ -98,8 +94,16 @@ pub async fn files_in(directory: impl Into<PathBuf>) -> io::Result<Vec<PathBuf>>
         }
         paths.sort_unstable();
         Ok(paths)
-    };
-    match tokio::time::timeout(READ_TIMEOUT, tokio::task::spawn_blocking(list)).await {
+    })
+    .await
+}
+
+/// Runs `work` on a thread that may block, and waits for at most `timeout`.
+async fn run_blocking<T: Send + 'static>(
+    timeout: Duration,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    match tokio::time::timeout(timeout, tokio::task::spawn_blocking(work)).await {
         Ok(done) => done.map_err(io::Error::other)?,
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
