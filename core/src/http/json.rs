@@ -49,20 +49,16 @@ fn decode_without_nulls<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
 
 /// Removes the fields that are `null`; whether there was one.
 fn remove_nulls(value: &mut Value) -> bool {
+    let mut any = false;
     match value {
-        Value::Object(fields) => {
-            let before = fields.len();
-            fields.retain(|_, field| !field.is_null());
-            let fields_left = fields.len();
-            let inner = fields.values_mut().map(remove_nulls);
-            inner.fold(fields_left < before, |any, removed| any | removed)
-        }
-        Value::Array(items) => {
-            let inner = items.iter_mut().map(remove_nulls);
-            inner.fold(false, |any, removed| any | removed)
-        }
-        _ => false,
+        Value::Object(fields) => fields.retain(|_, field| {
+            any |= field.is_null() || remove_nulls(field);
+            !field.is_null()
+        }),
+        Value::Array(items) => items.iter_mut().for_each(|item| any |= remove_nulls(item)),
+        _ => {}
     }
+    any
 }
 
 /// The text without a UTF-8 byte order mark, which some servers and editors write.
