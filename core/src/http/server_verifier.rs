@@ -1,7 +1,6 @@
 //! Verification of servers by any rule about their certificates.
 
 use std::fmt;
-use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
@@ -18,12 +17,6 @@ pub(super) trait ChainVerifier: fmt::Debug + Send + Sync {
     ///
     /// It isn't trusted.
     fn verify(&self, chain: &PresentedChain<'_>) -> Result<(), Error>;
-}
-
-impl<T: ChainVerifier> ChainVerifier for Arc<T> {
-    fn verify(&self, chain: &PresentedChain<'_>) -> Result<(), Error> {
-        (**self).verify(chain)
-    }
 }
 
 /// The certificates of a server in a handshake.

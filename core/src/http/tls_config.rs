@@ -26,7 +26,7 @@ fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error
 #[derive(Debug)]
 pub(super) struct TlsConfig {
     /// The configured authorities, if any.
-    given: Option<Arc<Roots>>,
+    given: Option<Arc<ServerVerifier<Roots>>>,
     client_certificate: Option<ClientCertificate>,
     insecure_skip_verify: bool,
 }
@@ -57,7 +57,11 @@ impl TlsConfig {
             }
         }
         let given = (!given.is_empty())
-            .then(|| Roots::new(given, &crypto_provider()))
+            .then(|| {
+                let provider = crypto_provider();
+                Roots::new(given, &provider)
+                    .map(|roots| Arc::new(ServerVerifier::new(roots, &provider)))
+            })
             .transpose();
         let given =
             given.map_err(|cause| unusable("the CA bundles cannot be used").with_cause(cause))?;
@@ -67,7 +71,7 @@ impl TlsConfig {
             .map(ClientCertificate::new)
             .transpose()?;
         Ok(Self {
-            given: given.map(Arc::new),
+            given,
             client_certificate,
             insecure_skip_verify: settings.insecure_skip_verify,
         })
@@ -86,7 +90,7 @@ impl TlsConfig {
             _ if self.insecure_skip_verify => {
                 Arc::new(ServerVerifier::new(AnyCertificate, provider)) as _
             }
-            Some(given) => Arc::new(ServerVerifier::new(Arc::clone(given), provider)) as _,
+            Some(given) => Arc::clone(given) as _,
             None => system_verifier(Arc::clone(provider))?,
         };
         let builder = builder
