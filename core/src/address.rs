@@ -18,8 +18,9 @@ pub enum Host {
 }
 
 impl Host {
-    /// Whether it is an IP address, or a name without characters that could end or disguise it where
-    /// it is printed: letters, digits, `-`, `_` and `.`, with the zone of an IPv6 address after `%`.
+    /// Whether it is an IP address, or a name that is safe to print: ASCII letters, digits, and
+    /// `-_.:%@+`, which names and IPv6 addresses with a zone consist of. No other character can end
+    /// the name or make it look like another.
     pub(crate) fn is_printable(&self) -> bool {
         let is_printable = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:%@+".contains(&byte);
         match self {

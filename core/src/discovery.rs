@@ -89,8 +89,8 @@ impl Discovery {
     /// Adds an examined node. An excluded node is counted by its first reason; whether it is kept
     /// whole depends on the [`Detail`].
     ///
-    /// An address with a name that isn't a host name isn't returned: it comes from whoever registered
-    /// it, and could hold white space or control characters.
+    /// An address with a name that isn't a host name isn't returned: anyone who can register a
+    /// service chooses it, and it could contain white space or control characters.
     pub fn record(&mut self, mut node: Node) {
         self.remove_unusable_names(&mut node);
         if node.is_match() {
@@ -117,7 +117,7 @@ impl Discovery {
         };
         let name: String = unusable.host.to_string().chars().take(60).collect();
         let reason = format!("its address `{name}` is not a host name");
-        node.addresses.retain(|address| address.host.is_printable());
+        node.addresses.retain(|address| !is_unusable(address));
         if node.addresses.is_empty() {
             node.excluded.push(Exclusion::Other(reason.into()));
         } else {

@@ -82,7 +82,7 @@ impl ApiError {
         self
     }
 
-    /// What the cloud says, without the secrets of the request, as one line, if it says anything.
+    /// A text of the cloud as one line, without the secrets of the request; `None` if it is blank.
     fn shown(&self, text: &str) -> Option<String> {
         let line = one_line(&self.sent_secrets.mask(text));
         (!line.is_empty()).then_some(line)

@@ -1,4 +1,5 @@
-//! Removes secrets from URLs, and from what a service says, for logs, errors and `discover explain`.
+//! Removes secrets from URLs and from the errors of services, for logs, errors and
+//! `discover explain`.
 
 use std::fmt::Write;
 
@@ -10,7 +11,7 @@ use url::Url;
 use super::Request;
 use crate::secret::Secret;
 
-/// Shorter texts aren't masked: they are in other words, too.
+/// Shorter texts aren't masked: they also occur in ordinary words.
 const SHORTEST_SECRET: usize = 4;
 
 /// The secrets that a request carried: its service may repeat them in an error.
