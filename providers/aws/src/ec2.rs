@@ -16,18 +16,9 @@ const ELEMENTS: &str = "nextToken reservationSet item instancesSet instanceId in
     networkInterfaceSet networkInterfaceId association publicIp attachment deviceIndex \
     ipv6AddressesSet ipv6Address";
 
-/// The instances of `region` that are selected, and the others that had to be examined, each as
-/// `node` makes it.
-///
-/// The service filters by tags and state, unless everything examined is to be kept: then the
-/// instances that it would leave out are wanted too.
-pub(crate) async fn list<T>(
-    client: &ApiClient,
-    region: &str,
-    selection: &Selection,
-    call: &Call,
-    node: impl Fn(Ec2Instance) -> T,
-) -> Result<Vec<T>> {
+/// The filters for the tags and the state of `selection`. There are none if everything examined is
+/// to be kept: then the instances that the service would leave out are wanted too.
+pub(crate) fn filters(selection: &Selection, call: &Call) -> Vec<Filter> {
     let mut filters = Vec::new();
     if call.detail() != Detail::Everything {
         let tags = selection.tags.conditions().iter();
@@ -36,11 +27,7 @@ pub(crate) async fn list<T>(
             filters.push(("instance-state-name".to_owned(), vec!["running".to_owned()]));
         }
     }
-    let operation = format!("list instances of `{region}`");
-    instances(client, &operation, &filters, call, |found| {
-        Some(node(found))
-    })
-    .await
+    filters
 }
 
 /// The instances that meet `filters`, each as `read` makes it, so that one page at a time is

@@ -225,8 +225,10 @@ impl Aws {
         let list = match target {
             Target::Instances { all_ipv4 } => {
                 let ec2 = client(Service::Ec2).await?;
-                let node = |instance| node(instance, region, selection, *all_ipv4);
-                ec2::list(&ec2, region, selection, call, node).await
+                let operation = format!("list instances of `{region}`");
+                let filters = ec2::filters(selection, call);
+                let node = |found| Some(node(found, region, selection, *all_ipv4));
+                ec2::instances(&ec2, &operation, &filters, call, node).await
             }
             Target::Tasks(tasks) => {
                 let (ecs, ec2) = (client(Service::Ecs).await?, client(Service::Ec2).await?);
