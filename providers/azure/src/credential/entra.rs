@@ -34,7 +34,6 @@ use super::{Setup, certificate, token};
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 
 /// How an application authenticates itself.
-#[derive(Clone)]
 enum ClientAuth {
     /// By its secret.
     Secret(Secret),
@@ -136,8 +135,8 @@ async fn sign_in(
         ..ClientOptions::default()
     };
     let client = client_id.to_owned();
-    let (ClientAuth::Secret(secret) | ClientAuth::Assertion(secret)) = auth.clone();
-    let credential: azure_core::Result<Arc<dyn TokenCredential>> = match auth {
+    let (ClientAuth::Secret(sent) | ClientAuth::Assertion(sent)) = &auth;
+    let credential: azure_core::Result<Arc<dyn TokenCredential>> = match &auth {
         ClientAuth::Secret(secret) => {
             let options = ClientSecretCredentialOptions { client_options };
             let secret = AzureSecret::new(secret.expose().to_owned());
@@ -145,7 +144,7 @@ async fn sign_in(
         }
         ClientAuth::Assertion(assertion) => {
             let options = ClientAssertionCredentialOptions { client_options };
-            let (tenant, assertion) = (tenant_id.to_owned(), StaticAssertion(assertion));
+            let (tenant, assertion) = (tenant_id.to_owned(), StaticAssertion(assertion.clone()));
             ClientAssertionCredential::new(tenant, client, assertion, Some(options))
                 .map(|it| it as _)
         }
@@ -164,7 +163,7 @@ async fn sign_in(
         url,
         form.clone(),
     )
-    .with_secret(secret.expose())
+    .with_secret(sent.expose())
     .header(CONTENT_TYPE, form_type)
     .header(ACCEPT, HeaderValue::from_static("application/json"));
     let token = token::request(setup, &request, call).await?;
