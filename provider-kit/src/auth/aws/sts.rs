@@ -58,10 +58,11 @@ impl AwsConfig {
     ) -> Result<AccessKey, SourceOutcome> {
         let (action, token) = match &proof {
             Proof::Key(_) => ("AssumeRole", None),
-            Proof::WebIdentity(path) => (
-                "AssumeRoleWithWebIdentity",
-                Some(Secret::new(read(path, "the web identity token").await?)),
-            ),
+            Proof::WebIdentity(path) => {
+                let token = read(path, "the web identity token").await?;
+                let token = Secret::new(token.trim());
+                ("AssumeRoleWithWebIdentity", Some(token))
+            }
         };
         let session = filled(role, "role_session_name").unwrap_or("cloud-autojoin");
         let mut fields = vec![
@@ -74,16 +75,13 @@ impl AwsConfig {
                 .iter()
                 .filter_map(|(name, parameter)| Some((*parameter, filled(role, name)?))),
         );
-        fields.extend(
-            token
-                .as_ref()
-                .map(|token| ("WebIdentityToken", token.expose().trim())),
-        );
+        let token = token.as_ref().map(Secret::expose);
+        fields.extend(token.map(|token| ("WebIdentityToken", token)));
         let arn = filled(role, "role_arn").unwrap_or_default();
         let client = self.client(Service::Sts, region, None, call).await?;
         let mut request = query(&client, &format!("assume the role `{arn}`"), fields);
-        if let Some(token) = &token {
-            request = request.with_secret(token.expose().trim());
+        if let Some(token) = token {
+            request.add_secret(token);
         }
         if let Proof::Key(key) = proof {
             let now = call.clock().wall();
