@@ -83,33 +83,22 @@ impl Refusal {
 
     /// The same response, whose texts repeat the secrets of `request`.
     pub(super) fn repeating(&self, request: &wiremock::Request) -> ResponseTemplate {
-        let headers = request.headers.values();
-        let mut sent: Vec<String> = headers
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-            .collect();
-        let decoded = sent
-            .iter()
-            .filter_map(|value| STANDARD.decode(value.strip_prefix("Basic ")?).ok());
-        let decoded: Vec<_> = decoded.collect();
-        sent.extend(
-            decoded
-                .iter()
-                .map(|pair| String::from_utf8_lossy(pair).into_owned()),
-        );
-        sent.extend(
-            request
-                .url
-                .query_pairs()
-                .map(|(_, value)| value.into_owned()),
-        );
-        sent.push(String::from_utf8_lossy(&request.body).into_owned());
-        let secrets = sent
-            .iter()
-            .flat_map(|text| text.match_indices(CANARY).map(|(at, _)| &text[at..]));
-        let secrets: Vec<String> = secrets
-            .map(|text| text.chars().take(60).collect())
-            .collect();
-        let secrets = secrets.join(" ");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut sent = Vec::new();
+        for value in request.headers.values() {
+            sent.push(text(value.as_bytes()));
+            let basic = value.as_bytes().strip_prefix(b"Basic ");
+            sent.extend(basic.and_then(|pair| Some(text(&STANDARD.decode(pair).ok()?))));
+        }
+        let query = request.url.query_pairs();
+        sent.extend(query.map(|(_, value)| value.into_owned()));
+        sent.push(text(&request.body));
+        let mut secrets = String::new();
+        for text in &sent {
+            for (at, _) in text.match_indices(CANARY) {
+                secrets.extend(text[at..].chars().take(60).chain([' ']));
+            }
+        }
         let body = match serde_json::from_str::<Value>(self.body) {
             Ok(mut body) => {
                 append_to_texts(&mut body, &secrets);
