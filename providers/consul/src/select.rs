@@ -26,10 +26,8 @@ impl Conditions {
         let checks = entry.checks.into_iter();
         let failing = checks.filter(|check| check.status != "passing");
         let failing: Vec<Check> = failing.collect();
-        let status = match failing.len() {
-            0 => "passing",
-            _ => "failing",
-        };
+        let is_passing = failing.is_empty();
+        let status = if is_passing { "passing" } else { "failing" };
         let id = format!("{}/{}", host.node, service.id);
         let mut node = Node::new("service instance", id, host.node.clone());
         node.add_attribute("datacenter", Some(host.datacenter));
