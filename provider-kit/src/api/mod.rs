@@ -1,9 +1,9 @@
 //! One cloud's HTTP API: requests, pages, errors.
 //!
-//! `client.rs` sends and decodes, `pages.rs` follows a list to its end (`page_token.rs` and `xml.rs`
-//! find the next page early), `error_body.rs` reads error bodies, `class.rs` classifies their codes,
-//! `rate_limit.rs` reads the wait that a throttling response requests; `json_api.rs` describes an
-//! API by a table.
+//! `client.rs` sends and decodes, `pages.rs` follows a list to its end (`page_token.rs` and
+//! `xml.rs` find the next page early), `error_body.rs` reads error bodies, `class.rs` classifies
+//! their codes, `rate_limit.rs` reads the wait that a throttling response requests; `json_api.rs`
+//! describes an API by a table.
 
 mod class;
 mod client;

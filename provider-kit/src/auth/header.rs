@@ -90,7 +90,8 @@ impl StaticHeader {
     }
 }
 
-/// Sends the token of a file in a header. The file is read for every request, as it may be replaced.
+/// Sends the token of a file in a header. The file is read for every request, as it may be
+/// replaced.
 #[derive(Debug)]
 pub struct TokenFileHeader {
     provider: &'static str,

@@ -36,7 +36,8 @@ impl AccessKeys {
     ///
     /// # Errors
     ///
-    /// [`Error::Credential`](cloud_autojoin_core::Error::Credential) with every source that was tried.
+    /// [`Error::Credential`](cloud_autojoin_core::Error::Credential) with every source that was
+    /// tried.
     pub async fn get(&self, scope: &str, call: &Call) -> Result<AccessKey> {
         self.cache
             .token(scope, call, async |call| {

@@ -52,7 +52,8 @@ impl<'a> Pages<'a> {
     }
 
     /// The same list of XML pages, of which only the root and the elements of these names, which
-    /// spaces separate, are decoded. Leaving out the others first takes a fraction of decoding them.
+    /// spaces separate, are decoded. Leaving out the others first takes a fraction of decoding
+    /// them.
     #[cfg(feature = "xml")]
     #[must_use]
     pub fn with_elements(mut self, names: &'static str) -> Self {

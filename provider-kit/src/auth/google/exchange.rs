@@ -210,9 +210,9 @@ impl Exchange<'_> {
     }
 
     /// The access token for `scope` that the key of a service account signs by itself, which saves
-    /// the request for one (google.aip.dev/auth/4111). None for other credentials, for a key without
-    /// an id, which Google needs to verify the token, and for one with a token endpoint of its own,
-    /// which is there for a reason.
+    /// the request for one (google.aip.dev/auth/4111). None for other credentials, for a key
+    /// without an id, which Google needs to verify the token, and for one with a token endpoint of
+    /// its own, which is there for a reason.
     ///
     /// # Errors
     ///

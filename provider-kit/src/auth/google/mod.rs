@@ -106,7 +106,8 @@ impl CredentialSource for FileSource {
         let exchange = Exchange { context, call };
         let now = call.clock().wall();
         let last = *self.signed.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that is needed again so early was refused. The token endpoint says why, or helps.
+        // A token that is needed again so early was refused. The token endpoint reports why, or
+        // issues one that is accepted.
         let was_refused = last.is_some_and(|last| now < last + LIFETIME / 2);
         if !was_refused && let Some(token) = exchange.self_signed(&credentials, scope)? {
             *self.signed.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);

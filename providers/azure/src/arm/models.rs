@@ -246,16 +246,16 @@ impl IndexedResource {
 }
 
 impl VirtualMachine {
-    /// Whether the response leaves out which interfaces it has. One that is being made has none yet;
-    /// every other one has.
+    /// Whether the response leaves out which interfaces it has. One that is being made has none
+    /// yet; every other one has.
     pub(crate) fn lacks_interfaces(&self) -> bool {
         let references = &self.properties.network_profile.network_interfaces;
         references.iter().any(|reference| reference.id.is_empty())
             || (references.is_empty() && self.is_made())
     }
 
-    /// Whether it is neither being made, changed or deleted nor failed to be, as far as the response
-    /// has its state.
+    /// Whether it is neither being made, changed or deleted nor failed to be, as far as the
+    /// response has its state.
     pub(crate) fn is_made(&self) -> bool {
         let state = self.properties.provisioning_state.as_deref();
         state.is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))

@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    /// The agent's two answers, with its keys in `directory`; the result and the number of
+    /// The agent's two responses, with its keys in `directory`; the result and the number of
     /// requests.
     async fn token_of(
         directory: &Path,

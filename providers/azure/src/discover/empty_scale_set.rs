@@ -2,8 +2,8 @@
 //! refused.
 //!
 //! For a set that does not exist Azure returns an empty list (recorded 2025), so an empty list
-//! alone doesn't tell: the set itself is read. If there is no such set, the suggestion of the one
-//! that was probably meant comes from those that exist.
+//! doesn't prove that the set exists: the set itself is read. If there is no such set, one of those
+//! that exist is suggested.
 
 use std::collections::BTreeMap;
 use std::slice;
