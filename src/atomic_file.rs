@@ -28,7 +28,7 @@ pub use error::WriteError;
 
 /// The suffix of temporary files. No program that reads a configuration directory takes such a file
 /// for one of its own.
-const SUFFIX: &str = ".discover-tmp";
+pub(crate) const SUFFIX: &str = ".discover-tmp";
 
 /// How many random characters the name of a temporary file has.
 const RANDOM: usize = 6;

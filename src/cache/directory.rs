@@ -9,10 +9,8 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
 use super::CacheError;
+use crate::atomic_file::SUFFIX;
 use crate::result_file::MAX_BYTES;
-
-/// The end of the names of temporary files.
-pub(super) const TEMPORARY_SUFFIX: &str = ".discover-tmp";
 
 /// An open directory. Files are used relative to it, so that it can't be swapped for another one.
 #[derive(Debug)]
@@ -150,7 +148,7 @@ impl Directory {
 
     /// Creates a file with these contents, which becomes `name`. Returns its own name.
     fn create_temporary(&self, name: &str, contents: &[u8]) -> Result<String, CacheError> {
-        let temporary = format!(".{name}.{:016x}{TEMPORARY_SUFFIX}", fastrand::u64(..));
+        let temporary = format!(".{name}.{:016x}{SUFFIX}", fastrand::u64(..));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let mut file = self.open_file(&temporary, flags)?.ok_or_else(removed)?;
         let written = file.write_all(contents).and_then(|()| file.sync_all());

@@ -7,9 +7,10 @@ use std::time::Duration;
 use cloud_autojoin_core::{Address, Discovery, Env, Finding};
 use ring::hmac;
 
-use super::directory::{Directory, TEMPORARY_SUFFIX};
+use super::directory::Directory;
 use super::query::{Query, source_of};
 use super::{CacheError, KEY_FILE, Now};
+use crate::atomic_file::SUFFIX;
 use crate::result_file::{self, Cached, FindingEntry, Record, Scope, SourceEntry, VERSION};
 
 /// How many bytes of the hash are in the name of a file.
@@ -238,7 +239,7 @@ pub(super) fn is_result(name: &str) -> bool {
 pub(super) fn is_own(name: &str) -> bool {
     let temporary = name
         .strip_prefix('.')
-        .and_then(|name| name.strip_suffix(TEMPORARY_SUFFIX))
+        .and_then(|name| name.strip_suffix(SUFFIX))
         .and_then(|name| name.rsplit_once('.'));
     let is_replaced = |name: &str| name == KEY_FILE || is_result(name);
     is_replaced(name)
