@@ -26,24 +26,8 @@ use sidecars::{Fleet, part_done};
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn fleet(watches: u64, interval: u64) -> Fleet {
-    let mut pace = Pace::default();
-    pace.interval = Duration::from_secs(interval);
-    Fleet {
-        watches,
-        pace,
-        says_retry_after: true,
-        before_and_after: (30 * MINUTE, 60 * MINUTE),
-        is_shared: false,
-    }
-}
-
-/// A fleet of hosts that boot within a minute, with and without a shared result.
-#[cfg(feature = "shared")]
-fn booting(watches: u64, is_shared: bool) -> Fleet {
-    let mut fleet = fleet(watches, 30);
-    fleet.pace.splay = MINUTE;
-    fleet.before_and_after = (10 * MINUTE, 5 * MINUTE);
-    fleet.is_shared = is_shared;
+    let mut fleet = Fleet::new(watches, (30 * MINUTE, 60 * MINUTE));
+    fleet.pace.interval = Duration::from_secs(interval);
     fleet
 }
 
@@ -53,10 +37,9 @@ const BOOTING: &str = "| hosts | shared | half have addresses | all | requests a
 /// A row of the table of booting fleets.
 #[cfg(feature = "shared")]
 fn booting_row(watches: u64, is_shared: bool) -> String {
-    let fleet = booting(watches, is_shared);
-    let (before, after) = fleet.before_and_after;
+    let (before, after) = (10 * MINUTE, 5 * MINUTE);
     let minutes = (before + after).as_secs_f64() / 60.0;
-    let outcome = fleet.run();
+    let outcome = Fleet::booting(watches, is_shared, (before, after)).run();
     let seconds = |times: &[Duration], part| {
         part_done(times, watches, part).map_or_else(
             || "never".to_owned(),

@@ -10,7 +10,6 @@ mod subscription;
 
 use std::time::Duration;
 
-use cloud_autojoin::watch::Pace;
 use sidecars::{Fleet, part_done};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -18,14 +17,7 @@ const WATCHES: u64 = 500;
 
 #[test]
 fn five_hundred_watches_all_join_and_do_not_hammer_a_subscription_that_throttles_them() {
-    let outcome = Fleet {
-        watches: WATCHES,
-        pace: Pace::default(),
-        says_retry_after: true,
-        before_and_after: (4 * MINUTE, 3 * MINUTE),
-        is_shared: false,
-    }
-    .run();
+    let outcome = Fleet::new(WATCHES, (4 * MINUTE, 3 * MINUTE)).run();
     let joined = |part| part_done(&outcome.joined, WATCHES, part).expect("that many have joined");
     println!(
         "half joined after {:?}, all after {:?}; {:?}, then {:?}",
@@ -58,14 +50,7 @@ fn five_hundred_watches_all_join_and_do_not_hammer_a_subscription_that_throttles
 #[test]
 fn a_fleet_within_the_limits_is_never_throttled_after_its_start() {
     let watches = 60;
-    let outcome = Fleet {
-        watches,
-        pace: Pace::default(),
-        says_retry_after: true,
-        before_and_after: (MINUTE, 10 * MINUTE),
-        is_shared: false,
-    }
-    .run();
+    let outcome = Fleet::new(watches, (MINUTE, 10 * MINUTE)).run();
     assert!(
         part_done(&outcome.joined, watches, 1.0)
             .is_some_and(|time| time < 2 * Duration::from_secs(1)),
@@ -90,20 +75,15 @@ fn a_fleet_within_the_limits_is_never_throttled_after_its_start() {
 /// Hosts that share a result boot within a minute, and later one instance is replaced.
 #[cfg(feature = "shared")]
 fn boot(watches: u64, before_and_after: (Duration, Duration)) {
-    let mut pace = Pace::default();
-    pace.splay = MINUTE;
-    let outcome = Fleet {
-        watches,
-        pace,
-        says_retry_after: true,
-        before_and_after,
-        is_shared: true,
-    }
-    .run();
+    let fleet = Fleet::booting(watches, true, before_and_after);
+    let outcome = fleet.run();
     let all = part_done(&outcome.joined, watches, 1.0).expect("all have addresses");
     assert!(all < Duration::from_secs(90), "{all:?}");
     let seen = part_done(&outcome.seen, watches, 1.0).expect("all have seen the replacement");
-    assert!(seen <= pace.interval + Duration::from_secs(10), "{seen:?}");
+    assert!(
+        seen <= fleet.pace.interval + Duration::from_secs(10),
+        "{seen:?}"
+    );
     assert!(outcome.busiest_minute <= 10, "{}", outcome.busiest_minute);
     assert_eq!(outcome.before.throttled + outcome.after.throttled, 0);
 }

@@ -20,7 +20,7 @@ mod store;
 pub(crate) struct Fleet {
     /// How many watches there are. All of them start at the same moment, as after an outage.
     pub(crate) watches: u64,
-    /// How each of them asks.
+    /// How each of them polls.
     pub(crate) pace: Pace,
     /// Whether a 429 says how long to wait.
     pub(crate) says_retry_after: bool,
@@ -42,10 +42,7 @@ pub(crate) struct Outcome {
     /// From the replacement to the end.
     pub(crate) after: Traffic,
     /// The requests of the minute with the most.
-    #[allow(
-        dead_code,
-        reason = "only some of the programs that share this file use it"
-    )]
+    #[allow(dead_code, reason = "the bench has no use for it")]
     pub(crate) busiest_minute: usize,
     /// Requests to the store, of the whole time.
     #[cfg(feature = "shared")]
@@ -60,6 +57,30 @@ pub(crate) fn part_done(times: &[Duration], count: u64, part: f64) -> Option<Dur
 }
 
 impl Fleet {
+    /// Watches with the default settings.
+    pub(crate) fn new(watches: u64, before_and_after: (Duration, Duration)) -> Self {
+        Self {
+            watches,
+            pace: Pace::default(),
+            says_retry_after: true,
+            before_and_after,
+            is_shared: false,
+        }
+    }
+
+    /// The same of hosts that boot within a minute, with or without a shared result.
+    #[cfg(feature = "shared")]
+    pub(crate) fn booting(
+        watches: u64,
+        is_shared: bool,
+        before_and_after: (Duration, Duration),
+    ) -> Self {
+        let mut fleet = Self::new(watches, before_and_after);
+        fleet.pace.splay = Duration::from_secs(60);
+        fleet.is_shared = is_shared;
+        fleet
+    }
+
     /// Lets the fleet run, on a paused clock.
     pub(crate) fn run(self) -> Outcome {
         let runtime = tokio::runtime::Builder::new_current_thread()
