@@ -1,8 +1,8 @@
 //! The configuration: a TOML file, or flags converted to the same table. It is checked as a whole
 //! before anything is sent.
 //!
-//! `section.rs` reads the keys of a table and collects problems, `watch.rs` checks a watch, `part.rs`
-//! its files, agents and on-change actions.
+//! `section.rs` reads the keys of a table and collects problems, `watch.rs` checks a watch,
+//! `part.rs` its files, agents and on-change actions.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cloud_autojoin::ConfigProblem;
 use cloud_autojoin::config::key::nearest_name;
 use cloud_autojoin::config::value::Value as KeyValue;
 use cloud_autojoin::config::{KeySpec, Values};
+use cloud_autojoin::{ConfigProblem, Error};
 use toml::{Table, Value};
 
 use super::source::{Origin, join};
@@ -115,6 +115,18 @@ impl<'p> Section<'p> {
     pub(crate) fn problem_at(&mut self, key: &str, message: impl Display, hint: Option<String>) {
         self.problems
             .add(&self.part, &join(&self.node.path, key), message, hint);
+    }
+
+    /// Adds each problem of an error about the value of a key.
+    pub(crate) fn error_at(&mut self, key: &str, error: &Error) {
+        match error {
+            Error::Config(error) => {
+                for problem in error.problems() {
+                    self.problem_at(key, &problem.message, problem.hint.clone());
+                }
+            }
+            other => self.problem_at(key, other, other.hint().map(Into::into)),
+        }
     }
 
     /// Warns of a key.

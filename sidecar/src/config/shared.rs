@@ -9,7 +9,6 @@ use cloud_autojoin::shared::{
 use cloud_autojoin::{Context, Provider};
 
 use super::section::Section;
-use super::watch::add_at;
 
 /// The store, and the key of its results.
 pub(super) struct SharedStore {
@@ -25,14 +24,14 @@ impl SharedStore {
         let key_file = section.path("key_file");
         let store = url.as_ref().and_then(|url| {
             open_store(url, context)
-                .map_err(|error| add_at("url", &mut section, &error))
+                .map_err(|error| section.error_at("url", &error))
                 .ok()
         });
         let key = match key_file {
             None => Some(None),
             Some(file) => read_key(&file)
                 .await
-                .map_err(|error| add_at("key_file", &mut section, &error))
+                .map_err(|error| section.error_at("key_file", &error))
                 .map(Some)
                 .ok(),
         };

@@ -12,8 +12,7 @@ use cloud_autojoin::shared::{SharedSettings, query_of};
 use cloud_autojoin::sources::AllOf;
 use cloud_autojoin::watch::{DEFAULT_LAST_GOOD_MAX_AGE, Guards, MaxShrink, Pace};
 use cloud_autojoin::{
-    Call, ConfigString, Context, DEFAULT_TIMEOUT, Env, EnvRecord, Error, Provider, Registry,
-    join_string,
+    Call, ConfigString, Context, DEFAULT_TIMEOUT, Env, EnvRecord, Provider, Registry, join_string,
 };
 
 use super::preflight::Preflight;
@@ -220,14 +219,14 @@ impl WatchChecker<'_> {
         let call = Call::new(self.context.clock(), READ_TIMEOUT);
         let strings = join_string::read_all(&words, FileKind::Regular, &registry, &call)
             .await
-            .map_err(|error| add(section, &error))
+            .map_err(|error| section.error_at("join", &error))
             .ok()?;
         let count = strings.len();
         let (mut joins, mut identities, mut providers) = (Vec::new(), Vec::new(), Vec::new());
         for (join, given) in strings {
             let Ok(spec) = registry
                 .provider_of(&join)
-                .map_err(|error| add(section, &error))
+                .map_err(|error| section.error_at("join", &error))
             else {
                 continue;
             };
@@ -244,7 +243,7 @@ impl WatchChecker<'_> {
             let located = |error| join_string::locate(error, &join, &given, &registry);
             let Ok(provider) = registry
                 .build(&join, context)
-                .map_err(|error| add(section, &located(error)))
+                .map_err(|error| section.error_at("join", &located(error)))
             else {
                 continue;
             };
@@ -263,7 +262,7 @@ impl WatchChecker<'_> {
         let mut provider: Arc<dyn Provider> = AllOf::combine(providers).into();
         if let Some(shared) = self.shared {
             let of_fleet = query_of(&joins, &registry, context.env())
-                .map_err(|error| add(section, &error))
+                .map_err(|error| section.error_at("join", &error))
                 .ok()?;
             provider = shared.share(provider, of_fleet, interval, context);
         }
@@ -282,23 +281,6 @@ struct Join {
     identity: String,
     provider: Arc<dyn Provider>,
     query: Option<Query>,
-}
-
-/// Adds each problem of a join string.
-fn add(section: &mut Section<'_>, error: &Error) {
-    add_at("join", section, error);
-}
-
-/// Adds each problem of the value of a key.
-pub(super) fn add_at(key: &str, section: &mut Section<'_>, error: &Error) {
-    match error {
-        Error::Config(error) => {
-            for problem in error.problems() {
-                section.problem_at(key, &problem.message, problem.hint.clone());
-            }
-        }
-        other => section.problem_at(key, other, other.hint().map(Into::into)),
-    }
 }
 
 fn guards(section: &mut Section<'_>) -> Guards {
