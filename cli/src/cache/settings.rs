@@ -86,24 +86,22 @@ impl ConfigFile {
                 ));
             }
         };
-        let wrong = |why: String| {
+        let wrong = |why: String, near: Option<&str>| {
             problem(
                 format!("{}: {why}", path.display()),
-                format!("it may have the keys {}", KEYS.join(", ")),
+                near.map_or_else(
+                    || format!("it may have the keys {}", KEYS.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                ),
             )
         };
         let table = String::from_utf8(bytes)
-            .map_err(|_| wrong("not UTF-8".to_owned()))?
+            .map_err(|_| wrong("not UTF-8".to_owned(), None))?
             .parse::<Table>()
-            .map_err(|error| wrong(error.message().to_owned()))?;
+            .map_err(|error| wrong(error.message().to_owned(), None))?;
         if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            return Err(match nearest_name(unknown, KEYS) {
-                Some(near) => problem(
-                    format!("{}: unknown key `{unknown}`", path.display()),
-                    format!("did you mean `{near}`?"),
-                ),
-                None => wrong(format!("unknown key `{unknown}`")),
-            });
+            let near = nearest_name(unknown, KEYS);
+            return Err(wrong(format!("unknown key `{unknown}`"), near));
         }
         let file = Self { path, table };
         file.duration(&Env::empty(), MAX_AGE)?;
