@@ -57,7 +57,7 @@ async fn write(arguments: &Check, format: RoleFormat) -> Result<RoleDocument> {
     let Some(write) = spec.role else {
         let problem =
             ConfigProblem::of_key("provider", format!("`{}` has no roles", spec.name)).with_hint(
-                format!("`discover providers {}` says what it needs", spec.name),
+                format!("`discover providers {}` shows what it needs", spec.name),
             );
         return Err(ConfigError::new(Some(spec.name), problem).into());
     };
