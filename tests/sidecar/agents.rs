@@ -2,8 +2,8 @@
 //!
 //! What real ones do was measured, and is done here in tokio's time, which tests can pause: an
 //! agent joins one address at a time for all callers; an address that swallows packets costs a
-//! Consul agent 10 s and a Nomad server 30 s; a join goes on after its caller has hung up; Raft of a
-//! Nomad server keeps dialling old peers, on connections of its own.
+//! Consul agent 10 s and a Nomad server 30 s; a join goes on after its caller has hung up; Raft of
+//! a Nomad server keeps dialling old peers, on connections of its own.
 //! [`InMemory`] responds without a socket, so that a paused clock works; [`serve`] serves a real
 //! process.
 

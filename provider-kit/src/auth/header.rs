@@ -102,8 +102,8 @@ pub struct TokenFileHeader {
 impl TokenFileHeader {
     /// A header with the token that `token` or `token_file` gives, if one of them does.
     ///
-    /// In the join string as in the environment the file counts more than the token, and the join
-    /// string counts more than the environment.
+    /// In the join string as in the environment the file takes precedence over the token, and the
+    /// join string takes precedence over the environment.
     pub fn from_options(
         options: &mut Options<'_>,
         token: &KeySpec,

@@ -95,8 +95,8 @@ impl From<Arc<dyn SigningKey>> for PrivateKey {
 
 impl PartialEq for PrivateKey {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-            || matches!((self.0.public_key(), other.0.public_key()), (Some(one), Some(two)) if one == two)
+        let public_keys = || self.0.public_key().zip(other.0.public_key());
+        Arc::ptr_eq(&self.0, &other.0) || public_keys().is_some_and(|(one, two)| one == two)
     }
 }
 

@@ -181,6 +181,9 @@ pub(crate) fn role(
             text += &format!("Allow dynamic-group discover to read {resource} in {place}\n");
         }
     }
-    Ok(RoleDocument::new(text)
-        .with_note("replace `discover` by a dynamic group with the instance, as `instance.compartment.id = 'OCID'`; for an API key by `group` and the name of the user's group"))
+    Ok(RoleDocument::new(text).with_note(
+        "replace `discover` by a dynamic group with the instance, as \
+         `instance.compartment.id = 'OCID'`; for an API key by `group` and the name of the user's \
+         group",
+    ))
 }

@@ -163,7 +163,11 @@ impl WatchChecker<'_> {
             );
         } else if interval < LOW_INTERVAL && of_tests.is_none() {
             let low = LOW_INTERVAL.as_secs();
-            section.warn_at("interval", format!("`interval` is below {low} s: with many machines the cloud will respond with 429 (too many requests)"));
+            let warning = format!(
+                "`interval` is below {low} s: with many machines the cloud will respond with 429 \
+                 (too many requests)"
+            );
+            section.warn_at("interval", warning);
         }
         interval
     }

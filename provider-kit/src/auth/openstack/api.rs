@@ -31,8 +31,13 @@ impl Api for KeystoneApi {
     fn explain(&self, error: ApiError, request: &Request, response: &Response) -> ApiError {
         match response.class {
             _ if !request.url().path().ends_with("/auth/tokens") => error,
-            ResponseClass::ExpiredCredential => error.with_hint("check user, password and domain, or the application credential; a project that doesn't exist gets the same response"),
-            ResponseClass::NotFound => error.with_hint("check `auth_url`, and `token`: an unknown token gets the same response"),
+            ResponseClass::ExpiredCredential => error.with_hint(
+                "check user, password and domain, or the application credential; a project that \
+                 doesn't exist gets the same response",
+            ),
+            ResponseClass::NotFound => error.with_hint(
+                "check `auth_url`, and `token`: an unknown token gets the same response",
+            ),
             _ => error,
         }
     }
