@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use cloud_autojoin_aliyun::SPEC;
 use cloud_autojoin_core::ConfigString;
-use cloud_autojoin_provider_kit::testing::{Conformance, Exchange, Harness, Paging, Refusal};
+use cloud_autojoin_provider_kit::testing::{
+    Conformance, Exchange, Harness, Paging, Refusal, checks,
+};
 use serde_json::{Value, json};
 
 cloud_autojoin_provider_kit::conformance!(aliyun);
@@ -265,4 +267,12 @@ async fn a_page_without_its_list_is_an_error() {
     let outcome = Harness::serving(conformance).await.discover().await;
     let text = outcome.error().chain();
     assert!(text.contains("missing field `Instance`"), "{text}");
+}
+
+/// It is a parameter of the URL, where the suite's own join string may have no secret.
+#[tokio::test]
+async fn a_session_token_that_the_service_repeats_is_masked() {
+    let join = "provider=aliyun region=cn-beijing tag_key=consul tag_value=server tag.env=prod access_key_id=AKIDEXAMPLE access_key_secret=c4n4ry security_token=c4n4ry-token endpoint=ENDPOINT";
+    let conformance = Conformance { join, ..aliyun() };
+    checks::a_secret_that_the_service_repeats_is_masked(conformance).await;
 }
