@@ -261,6 +261,19 @@ async fn a_web_identity_assumes_its_role_by_the_token_in_its_file() {
 }
 
 #[tokio::test]
+async fn a_web_identity_token_that_the_service_repeats_is_masked() {
+    let mut cloud = Cloud::start().await;
+    let token = cloud.file("token", "header.canary.signature\n");
+    cloud.set("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
+    cloud.set("AWS_ROLE_ARN", "arn:aws:iam::1:role/pod");
+    let refusal = "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>invalid: header.canary.signature</Message></Error></ErrorResponse>";
+    let sts = Mock::given(body_string_contains("Action=AssumeRoleWithWebIdentity"));
+    cloud.answer(sts, 400, refusal).await;
+    let text = cloud.refused().await;
+    assert!(text.contains("invalid: ..."), "{text}");
+}
+
+#[tokio::test]
 async fn a_profile_assumes_its_role_with_the_keys_of_another() {
     let mut cloud = Cloud::start().await;
     cloud.shared(

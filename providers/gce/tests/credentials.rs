@@ -615,24 +615,34 @@ async fn a_file_that_cannot_be_used_says_why_and_repeats_nothing_of_it() {
     assert_eq!(server.received_requests().await.unwrap().len(), 0);
 }
 
-#[tokio::test]
-async fn a_refused_grant_is_explained() {
+/// The reason of the failure where the token endpoint refuses a user with this description.
+async fn refused(description: &str) -> String {
     let server = MockServer::start().await;
-    let refusal = wiremock::ResponseTemplate::new(400).set_body_json(
-        json!({"error": "invalid_grant", "error_description": "Invalid JWT Signature."}),
-    );
+    let refusal = wiremock::ResponseTemplate::new(400)
+        .set_body_json(json!({"error": "invalid_grant", "error_description": description}));
     wiremock::Mock::given(wiremock::matchers::path("/token"))
         .respond_with(refusal)
         .mount(&server)
         .await;
-    let user = json!({"type": "authorized_user", "client_id": "id", "client_secret": "s", "refresh_token": "r", "token_uri": format!("{}/token", server.uri())});
-    let text = reason(&with_file(&server, &user).await.unwrap_err());
+    let user = json!({"type": "authorized_user", "client_id": "id", "client_secret": "canary-secret", "refresh_token": "canary-token", "token_uri": format!("{}/token", server.uri())});
+    reason(&with_file(&server, &user).await.unwrap_err())
+}
+
+#[tokio::test]
+async fn a_refused_grant_is_explained() {
+    let text = refused("Invalid JWT Signature.").await;
     assert!(
         text.contains("`credentials file` failed")
             && text.contains("Invalid JWT Signature")
             && text.contains("was deleted"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn secrets_that_the_token_endpoint_repeats_are_masked() {
+    let text = refused("no canary-secret for canary-token of id").await;
+    assert!(text.contains("no ... for ... of id"), "{text}");
 }
 
 #[tokio::test]
